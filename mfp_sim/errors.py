@@ -1,0 +1,160 @@
+"""The one error tree of the product; foreign exceptions are translated into it at the border.
+
+::
+
+    MfpSimError                    exit code 4 (internal) unless a branch says otherwise
+    ├── UsageError            2    the command line or a fixture was used wrongly
+    ├── DocumentError         2    a file: every problem in it, each with line and column
+    ├── TargetError           3    the server is unreachable or does not speak SCEP
+    ├── DecodeError                octets that are not what they should be: path, offset, expected, got
+    │   └── AlgorithmRefused       readable, but the algorithm is refused by name
+    ├── SignatureInvalid           a CMS, CSR or certificate signature does not verify
+    ├── EnvelopeUnreadable         no recipient for our key, or decryption failed
+    ├── TransportError             no HTTP reply: it says at which stage the exchange was lost
+    │   ├── ConnectFailed          nothing was sent
+    │   ├── ConnectionLost         reset or closed before the reply was whole
+    │   ├── DeadlineExceeded       the one deadline of the exchange passed
+    │   └── MalformedHttp          what came is not an HTTP reply
+    ├── Refused                    the printer refused an operation: a stable reason and a sentence
+    └── BoundExceeded              a scenario ran over its bound of virtual time or events
+
+An error says what was wrong, where, and, where it can, what to do (``remedy``). It never holds a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+__all__ = [
+    "AlgorithmRefused",
+    "BoundExceeded",
+    "ConnectFailed",
+    "ConnectionLost",
+    "DeadlineExceeded",
+    "DecodeError",
+    "DocumentError",
+    "EnvelopeUnreadable",
+    "MalformedHttp",
+    "MfpSimError",
+    "Problem",
+    "Refused",
+    "SignatureInvalid",
+    "TargetError",
+    "TransportError",
+    "UsageError",
+]
+
+
+class MfpSimError(Exception):
+    """Base of all errors of the product. ``message`` is a sentence for people, ``remedy`` what to do."""
+
+    exit_code: ClassVar[int] = 4
+
+    def __init__(self, message: str, *, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.remedy})" if self.remedy else self.message
+
+
+class UsageError(MfpSimError):
+    """The command line, a fixture or the API was used wrongly."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in a file: 1-based line and column, a sentence, and a hint such as "did you mean"."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        tail = f" ({self.hint})" if self.hint else ""
+        return f"{self.file}:{self.line}:{self.column}: {self.message}{tail}"
+
+
+class DocumentError(MfpSimError):
+    """A file has mistakes: all of them at once, in the order of their places."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class TargetError(MfpSimError):
+    """The server that was to be used is unreachable or does not speak SCEP."""
+
+    exit_code = 3
+
+
+class DecodeError(MfpSimError):
+    """Octets are not what they should be.
+
+    ``path`` names the element (``signerInfos[0].signedAttrs.transactionID``), ``offset`` is in octets from
+    the start of the message, ``expected`` and ``got`` are words for people.
+    """
+
+    def __init__(self, path: str, offset: int, expected: str, got: str) -> None:
+        super().__init__(f"{path or 'message'} at octet {offset}: expected {expected}, got {got}")
+        self.path, self.offset, self.expected, self.got = path, offset, expected, got
+
+
+class AlgorithmRefused(DecodeError):
+    """The message is readable, but uses an algorithm that policy refuses; ``got`` names it."""
+
+
+class SignatureInvalid(MfpSimError):
+    """A CMS, CSR or certificate signature does not verify."""
+
+
+class EnvelopeUnreadable(MfpSimError):
+    """No RecipientInfo is for our key, or decryption failed."""
+
+
+class TransportError(MfpSimError):
+    """No HTTP reply. ``sent`` tells whether the whole request had left (then it may have been processed)."""
+
+    def __init__(self, message: str, *, sent: bool = False, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.sent = sent
+
+
+class ConnectFailed(TransportError):
+    """The name does not resolve, or the connection was refused or not answered: nothing was sent."""
+
+
+class ConnectionLost(TransportError):
+    """The peer reset or closed the connection before the reply was whole."""
+
+
+class DeadlineExceeded(TransportError):
+    """The one deadline over connect, send and receive passed."""
+
+
+class MalformedHttp(TransportError):
+    """What came back is not an HTTP reply, or is larger than the cap."""
+
+
+class Refused(MfpSimError):
+    """The printer refuses an operation and nothing changed. ``reason`` is a stable slug for scripts."""
+
+    def __init__(self, reason: str, message: str, *, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.reason = reason
+
+
+class BoundExceeded(MfpSimError):
+    """A scenario ran over its bound of virtual time or of events: it would never have ended."""
+
+    exit_code = 1

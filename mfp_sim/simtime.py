@@ -1,0 +1,249 @@
+"""Time, chance and keys: the only module that may touch the system's clock, randomness or key generation.
+
+Everything else gets a :class:`Clock`, an :class:`Entropy` and a :class:`KeySource` from outside, so that the
+same scenario with the same seed gives the same trace. All instants are aware datetimes in UTC.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import heapq
+import itertools
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Protocol
+
+from mfp_sim.errors import BoundExceeded, UsageError
+
+if TYPE_CHECKING:  # cryptography is slow to import, and `--help` needs none of it
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+__all__ = [
+    "Booking",
+    "Clock",
+    "Entropy",
+    "FrozenClock",
+    "GeneratedKeys",
+    "KeySource",
+    "PooledKeys",
+    "Scheduler",
+    "SystemClock",
+]
+
+UTC = timezone.utc
+
+
+class Clock(Protocol):
+    """Where time comes from."""
+
+    def now(self) -> datetime:
+        """The present instant, aware, in UTC."""
+        ...
+
+    def wait_until(self, instant: datetime) -> None:
+        """Return when ``instant`` has come; at once if it has passed."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock; waiting is real."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def wait_until(self, instant: datetime) -> None:
+        while (left := (instant - self.now()).total_seconds()) > 0:
+            time.sleep(min(left, 3600.0))
+
+
+class FrozenClock:
+    """A clock that stands still until it is moved; waiting moves it. It never goes backwards.
+
+    ``listener``, if set, is called with each new instant (freezegun follows the clock through it).
+    """
+
+    def __init__(self, start: datetime) -> None:
+        if start.tzinfo is None:
+            raise UsageError("a frozen clock needs a start with a time zone")
+        self._now = start.astimezone(UTC)
+        self.listener: Callable[[datetime], None] | None = None
+
+    def now(self) -> datetime:
+        return self._now
+
+    def wait_until(self, instant: datetime) -> None:
+        if instant > self._now:
+            self._now = instant.astimezone(UTC)
+            if self.listener is not None:
+                self.listener(self._now)
+
+    def advance(self, seconds: float) -> None:
+        """Move forward by ``seconds`` (>= 0), running nothing: a :class:`Scheduler` runs what is due."""
+        self.wait_until(self._now + timedelta(seconds=seconds))
+
+
+@dataclass(order=True)
+class Booking:
+    """Something to be done at ``due``; equal instants run in the order in which they were booked."""
+
+    due: datetime
+    sequence: int
+    label: str = field(compare=False)
+    action: Callable[[], None] = field(compare=False, repr=False)
+    cancelled: bool = field(compare=False, default=False)
+
+    def cancel(self) -> None:
+        """Take the booking back; running it afterwards does nothing."""
+        self.cancelled = True
+
+
+class Scheduler:
+    """A heap of bookings on one clock. ``max_events`` bounds how many may ever run."""
+
+    def __init__(self, clock: Clock, *, max_events: int = 100_000) -> None:
+        self.clock = clock
+        self._heap: list[Booking] = []
+        self._sequence = itertools.count()
+        self._left = self._max = max_events
+
+    def at(self, due: datetime, action: Callable[[], None], label: str) -> Booking:
+        """Book ``action`` for ``due``; an instant that has passed runs at the next :meth:`run_until`."""
+        booking = Booking(due.astimezone(UTC), next(self._sequence), label, action)
+        heapq.heappush(self._heap, booking)
+        return booking
+
+    def after(self, seconds: float, action: Callable[[], None], label: str) -> Booking:
+        """Book ``action`` for ``seconds`` from now."""
+        return self.at(self.clock.now() + timedelta(seconds=seconds), action, label)
+
+    def next_due(self) -> datetime | None:
+        """The instant of the next booking, or None."""
+        self._drop_cancelled()
+        return self._heap[0].due if self._heap else None
+
+    def run_until(self, instant: datetime) -> None:
+        """Run all that is due up to and including ``instant``, in order, then wait for ``instant``.
+
+        An action may itself take time (an exchange moves the clock): what falls due meanwhile runs after it.
+
+        Raises:
+            BoundExceeded: more events ran than ``max_events``.
+        """
+        while (due := self.next_due()) is not None and due <= instant:
+            booking = heapq.heappop(self._heap)
+            self.clock.wait_until(booking.due)
+            if self._left <= 0:
+                raise BoundExceeded(
+                    f"more than {self._max} events ran; the last was {booking.label!r}",
+                    remedy="raise bounds.events, or look for a loop",
+                )
+            self._left -= 1
+            booking.action()
+        self.clock.wait_until(instant)
+
+    def _drop_cancelled(self) -> None:
+        while self._heap and self._heap[0].cancelled:
+            heapq.heappop(self._heap)
+
+
+class Entropy:
+    """Chance in named streams: ``fork`` gives each user a stream of its own, so none disturbs another.
+
+    With a seed it is repeatable; with ``None`` it is the system's, fit for real servers.
+    """
+
+    def __init__(self, seed: int | None, *, stream: str = "") -> None:
+        self.seed, self._stream = seed, stream
+        self._lock = threading.Lock()
+        self._random: random.Random
+        if seed is None:
+            self._random = random.SystemRandom()
+        else:
+            digest = hashlib.sha256(f"{seed}/{stream}".encode()).digest()
+            self._random = random.Random(int.from_bytes(digest, "big"))
+
+    def fork(self, name: str) -> Entropy:
+        """A stream of its own, decided by the seed and the path of names alone."""
+        return Entropy(self.seed, stream=f"{self._stream}/{name}")
+
+    def octets(self, count: int) -> bytes:
+        """``count`` random octets."""
+        if self.seed is None:
+            return os.urandom(count)
+        with self._lock:
+            return self._random.randbytes(count)
+
+    def integer(self, low: int, high: int) -> int:
+        """A uniformly drawn integer from ``low`` to ``high``, both included."""
+        with self._lock:
+            return self._random.randint(low, high)
+
+
+class KeySource(Protocol):
+    """Where RSA key pairs come from."""
+
+    def rsa(self, bits: int) -> RSAPrivateKey:
+        """A key pair with a modulus of ``bits`` bits."""
+        ...
+
+
+class GeneratedKeys:
+    """Real keys, made when asked for; tens to hundreds of milliseconds each."""
+
+    def rsa(self, bits: int) -> RSAPrivateKey:
+        from cryptography.hazmat.primitives.asymmetric import rsa
+
+        return rsa.generate_private_key(public_exponent=65537, key_size=bits)
+
+
+class PooledKeys:
+    """Keys from the committed pool, for the in-process mock only: everybody knows them.
+
+    The order is decided by ``entropy``. ``sides`` splits the pool into disjoint parts, so that the printer
+    and the CA never hold the same key. A part that is used up starts again.
+    """
+
+    def __init__(self, entropy: Entropy, *, side: int = 0, sides: int = 2) -> None:
+        self._entropy, self._side, self._sides = entropy, side, sides
+        self._next: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    def rsa(self, bits: int) -> RSAPrivateKey:
+        lines = _pool(bits)[self._side :: self._sides]
+        if not lines:
+            raise UsageError(
+                f"the key pool has no RSA keys of {bits} bits",
+                remedy="take a length of 1024, 2048 or 4096 bits, or use `keys: generate`",
+            )
+        with self._lock:
+            if bits not in self._next:
+                self._next[bits] = self._entropy.fork(f"rsa{bits}").integer(0, len(lines) - 1)
+            index = self._next[bits] = (self._next[bits] + 1) % len(lines)
+        return _load_pooled(lines[index])
+
+
+@cache
+def _pool(bits: int) -> tuple[str, ...]:
+    entry = resources.files("mfp_sim.keypool").joinpath(f"rsa{bits}.txt")
+    if not entry.is_file():
+        return ()
+    return tuple(line for line in entry.read_text("ascii").split() if line)
+
+
+@cache
+def _load_pooled(line: str) -> RSAPrivateKey:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+    # Validation costs 70 ms a key and the pool is ours: this is the one place where it may be skipped.
+    key = load_der_private_key(base64.b64decode(line), password=None, unsafe_skip_rsa_key_validation=True)
+    assert isinstance(key, RSAPrivateKey)
+    return key

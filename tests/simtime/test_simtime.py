@@ -1,0 +1,111 @@
+"""Time, chance and keys come from outside and are repeatable."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from mfp_sim.errors import BoundExceeded, UsageError
+from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys, Scheduler
+
+START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
+
+
+def test_a_frozen_clock_stands_still_until_it_is_moved_and_never_goes_back() -> None:
+    clock = FrozenClock(START)
+    assert clock.now() == clock.now() == START
+    clock.advance(90)
+    clock.wait_until(START)
+    assert clock.now() == START + timedelta(seconds=90)
+
+
+def test_a_frozen_clock_tells_its_listener_each_new_instant() -> None:
+    clock, seen = FrozenClock(START), []
+    clock.listener = seen.append
+    clock.advance(1)
+    clock.advance(0)
+    assert seen == [START + timedelta(seconds=1)]
+
+
+def test_a_start_without_a_zone_is_refused() -> None:
+    with pytest.raises(UsageError, match="time zone"):
+        FrozenClock(datetime(2026, 3, 2))
+
+
+def test_bookings_run_in_order_of_time_and_then_of_booking_at_their_instants() -> None:
+    clock = FrozenClock(START)
+    scheduler = Scheduler(clock)
+    ran: list[tuple[str, float]] = []
+
+    def note(name: str) -> None:
+        ran.append((name, (clock.now() - START).total_seconds()))
+
+    scheduler.after(5, lambda: note("late"), "late")
+    scheduler.after(1, lambda: note("first"), "first")
+    scheduler.after(1, lambda: note("second"), "second")
+    scheduler.after(2, lambda: note("cancelled"), "cancelled").cancel()
+    scheduler.after(9, lambda: note("beyond"), "beyond")
+    scheduler.run_until(START + timedelta(seconds=6))
+    assert ran == [("first", 1), ("second", 1), ("late", 5)]
+    assert clock.now() == START + timedelta(seconds=6)
+    assert scheduler.next_due() == START + timedelta(seconds=9)
+
+
+def test_an_action_that_takes_time_delays_what_falls_due_meanwhile() -> None:
+    clock = FrozenClock(START)
+    scheduler = Scheduler(clock)
+    ran: list[float] = []
+    scheduler.after(1, lambda: clock.advance(10), "slow")
+    scheduler.after(2, lambda: ran.append((clock.now() - START).total_seconds()), "next")
+    scheduler.run_until(START + timedelta(seconds=3))
+    assert ran == [11]
+
+
+def test_a_loop_of_bookings_is_stopped_by_the_bound() -> None:
+    clock = FrozenClock(START)
+    scheduler = Scheduler(clock, max_events=50)
+
+    def again() -> None:
+        scheduler.after(0, again, "again")
+
+    again()
+    with pytest.raises(BoundExceeded, match="more than 50 events ran; the last was 'again'"):
+        scheduler.run_until(START)
+
+
+def test_streams_are_repeatable_and_independent_of_each_other() -> None:
+    first, second = Entropy(7), Entropy(7)
+    second.fork("other").octets(100)
+    assert first.fork("printer").octets(16) == second.fork("printer").octets(16)
+    assert first.fork("printer").octets(16) != first.fork("ca").octets(16)
+    assert Entropy(8).fork("printer").octets(16) != Entropy(7).fork("printer").octets(16)
+
+
+def test_without_a_seed_chance_is_the_systems() -> None:
+    assert Entropy(None).octets(16) != Entropy(None).octets(16)
+    assert 1 <= Entropy(None).integer(1, 600) <= 600
+
+
+def test_the_sides_of_the_pool_never_share_a_key() -> None:
+    def moduli(side: int) -> set[int]:
+        keys = PooledKeys(Entropy(1), side=side)
+        return {keys.rsa(2048).public_key().public_numbers().n for _ in range(40)}
+
+    assert len(moduli(0)) == 32
+    assert not moduli(0) & moduli(1)
+
+
+def test_every_key_of_the_pool_is_a_valid_key_of_its_length() -> None:
+    from mfp_sim import simtime
+
+    for bits in (1024, 2048):
+        for line in simtime._pool(bits):
+            numbers = simtime._load_pooled(line).private_numbers()
+            assert numbers.public_numbers.n.bit_length() == bits
+            assert numbers.p * numbers.q == numbers.public_numbers.n
+
+
+def test_a_length_the_pool_does_not_have_is_refused_with_a_remedy() -> None:
+    with pytest.raises(UsageError, match="no RSA keys of 3072 bits.*1024, 2048 or 4096"):
+        PooledKeys(Entropy(1)).rsa(3072)
