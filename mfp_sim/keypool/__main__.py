@@ -14,9 +14,7 @@ if __name__ == "__main__":
     for bits, count in SIZES.items():
         lines = [
             base64.b64encode(
-                rsa.generate_private_key(65537, bits).private_bytes(
-                    Encoding.DER, PrivateFormat.PKCS8, NoEncryption()
-                )
+                rsa.generate_private_key(65537, bits).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
             ).decode()
             for _ in range(count)
         ]

@@ -6,9 +6,7 @@ from mfp_sim.errors import DecodeError, DocumentError, Problem, UsageError
 
 
 def test_a_document_error_lists_all_problems_in_the_order_of_their_places() -> None:
-    error = DocumentError(
-        [Problem("b.yaml", 9, 1, "late"), Problem("b.yaml", 2, 5, "early", "did you mean 'x'?")]
-    )
+    error = DocumentError([Problem("b.yaml", 9, 1, "late"), Problem("b.yaml", 2, 5, "early", "did you mean 'x'?")])
     assert str(error) == "b.yaml:2:5: early (did you mean 'x'?)\nb.yaml:9:1: late"
     assert error.exit_code == 2
 
@@ -19,6 +17,4 @@ def test_a_decode_error_names_path_offset_expected_and_got() -> None:
 
 
 def test_a_remedy_is_part_of_the_text() -> None:
-    assert (
-        str(UsageError("port 80 is in use", remedy="choose another")) == "port 80 is in use (choose another)"
-    )
+    assert str(UsageError("port 80 is in use", remedy="choose another")) == "port 80 is in use (choose another)"

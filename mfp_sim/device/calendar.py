@@ -1,0 +1,34 @@
+"""Local wall-clock time of the printer and its change of daylight saving (A-14, A-17)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+__all__ = ["instant_of", "next_start"]
+
+
+def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
+    """The instant (UTC) of a local time without a zone.
+
+    One that does not exist moves forward by the gap; one that comes twice means the first (A-14).
+    """
+    return local.replace(tzinfo=zone, fold=0).astimezone(timezone.utc)
+
+
+def next_start(
+    local: datetime, days: int, zone: ZoneInfo, now: datetime, period: Literal["local-days", "seconds"]
+) -> datetime:
+    """The next local start after ``now``, whole periods after ``local``.
+
+    ``local-days``: 09:00 stays 09:00 over a change of daylight saving; ``seconds``: periods of 86,400 s (A-17).
+    """
+    while True:
+        if period == "local-days":
+            local += timedelta(days=days)
+        else:
+            later = instant_of(local, zone) + timedelta(days=days)
+            local = later.astimezone(zone).replace(tzinfo=None)
+        if instant_of(local, zone) > now:
+            return local

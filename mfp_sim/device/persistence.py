@@ -1,0 +1,50 @@
+"""Settings as JSON-able values and back: what a commit holds. The challenge is stored, as in the real machine,
+and nowhere else: not in traces, logs or bundles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Polling
+
+__all__ = ["auto_request", "communication", "entries", "key", "read_auto_request", "read_communication", "read_key"]
+
+Stored = dict[str, Any]
+
+
+def communication(settings: CommunicationSettings | None) -> Stored | None:
+    return asdict(settings) if settings else None
+
+
+def read_communication(stored: Any) -> CommunicationSettings | None:
+    return CommunicationSettings(**stored) if stored else None
+
+
+def key(settings: KeySettings) -> Stored:
+    return asdict(settings)
+
+
+def read_key(stored: Any) -> KeySettings:
+    return KeySettings(**stored)
+
+
+def auto_request(settings: AutoRequestSettings) -> Stored:
+    return {**asdict(settings), "start": settings.start.isoformat() if settings.start else None}
+
+
+def read_auto_request(stored: Any) -> AutoRequestSettings:
+    fields = dict(stored)
+    fields["start"] = datetime.fromisoformat(fields["start"]) if fields["start"] else None
+    fields["key"] = KeySettings(**fields["key"]) if fields["key"] else None
+    fields["polling"] = Polling(**fields["polling"]) if fields["polling"] else None
+    return AutoRequestSettings(**fields)
+
+
+def entries(stored: object) -> list[Stored]:
+    """A list of stored entries."""
+    assert isinstance(stored, list)
+    assert all(isinstance(entry, Mapping) for entry in stored)
+    return stored

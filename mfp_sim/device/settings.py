@@ -1,0 +1,143 @@
+"""What the administrator types, as values, with the ranges and rules of the profile. Refusals name their reason.
+
+Serves MFP-COMM-*, MFP-REQ-01…06, MFP-AUTO-*. Ranges are assumptions (A-01…A-17).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from mfp_sim.device.profile import Profile
+from mfp_sim.errors import Refused
+
+__all__ = ["AutoRequestSettings", "CommunicationSettings", "KeySettings", "Polling"]
+
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)\Z")
+
+
+def _in_range(value: int, span: tuple[int, int], reason: str, what: str) -> None:
+    if not span[0] <= value <= span[1]:
+        raise Refused(reason, f"{what} has to be from {span[0]} to {span[1]}, not {value}")
+
+
+@dataclass(frozen=True)
+class CommunicationSettings:
+    """[Communication Settings]: URL, port, and one deadline per HTTP exchange in seconds (A-01…A-03)."""
+
+    url: str
+    port: int = 80
+    timeout: int = 30
+
+    def validate(self, profile: Profile) -> None:
+        """Raise Refused unless the model takes these values."""
+        if not self.url or len(self.url) > profile.url_length or not re.fullmatch(r"[!-~]+", self.url):
+            raise Refused("bad-url", f"the URL has to be 1 to {profile.url_length} printable ASCII characters")
+        parts = urlsplit(self.url)
+        if parts.scheme == "https":
+            raise Refused("https-not-supported", "the machine does not support HTTPS here", remedy="use http://")
+        try:
+            port = parts.port
+        except ValueError:
+            raise Refused("bad-url", "the port in the URL is not a number from 0 to 65535") from None
+        if parts.scheme != "http" or not parts.hostname or parts.username or parts.fragment:
+            raise Refused("bad-url", "the URL has to be http://host/path")
+        _in_range(self.port, profile.port_range, "bad-port", "the port number")
+        if port is not None and port != self.port:
+            raise Refused("port-conflict", f"the URL says port {port}, the setting says {self.port}")
+        _in_range(self.timeout, profile.timeout_range, "bad-timeout", "the communication timeout (seconds)")
+
+    @property
+    def host(self) -> str:
+        """Host name or IP literal without brackets."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def target(self) -> str:
+        """Path and query, as they go on the wire."""
+        parts = urlsplit(self.url)
+        return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+@dataclass(frozen=True)
+class KeySettings:
+    """The items of a request (MFP-REQ-01). ``length`` in bits; the challenge never shows."""
+
+    name: str
+    common_name: str
+    organization: str = ""
+    length: int = 2048
+    signature: str = "SHA256"
+    use: str = "None"
+    policy: str | None = None
+    challenge: str | None = field(default=None, repr=False)
+
+    def validate(self, profile: Profile, *, dns: bool) -> None:
+        """Raise Refused unless the model takes these values."""
+        if not re.fullmatch(rf"[A-Za-z0-9 _-]{{1,{profile.key_name_length}}}", self.name):
+            text = f"the key name has to be 1 to {profile.key_name_length} letters, digits, blanks, - or _"
+            raise Refused("bad-key-name", text)
+        if self.signature not in profile.hashes:
+            raise Refused("bad-signature-algorithm", f"the hash has to be one of {', '.join(profile.hashes)}")
+        if self.length not in profile.key_lengths:
+            lengths = ", ".join(map(str, profile.key_lengths))
+            raise Refused("bad-key-length", f"the key length has to be one of {lengths} bits")
+        if len(self.organization) > profile.organization_length:
+            raise Refused("bad-organization", f"the organization has at most {profile.organization_length} characters")
+        self._validate_common_name(profile, dns=dns)
+        if self.challenge is not None and not re.fullmatch(rf"[ -~]{{0,{profile.challenge_length}}}", self.challenge):
+            text = f"the challenge password has at most {profile.challenge_length} printable ASCII characters"
+            raise Refused("bad-challenge", text)
+        if self.use not in profile.uses:
+            raise Refused("bad-use", f"the key use location has to be one of {', '.join(profile.uses)}")
+        if (self.use == "IPSec") != (self.policy is not None):
+            raise Refused("bad-policy", "an IPSec policy goes with the use location IPSec, and only with it")
+
+    def _validate_common_name(self, profile: Profile, *, dns: bool) -> None:
+        if not 1 <= len(self.common_name) <= profile.common_name_length:
+            raise Refused("bad-common-name", f"the common name has 1 to {profile.common_name_length} characters")
+        try:
+            ipaddress.ip_address(self.common_name)
+        except ValueError:
+            if not all(_LABEL.match(label) for label in self.common_name.split(".")):
+                raise Refused("bad-common-name", "the common name has to be an IP address or an FQDN") from None
+            if not dns and profile.fqdn_without_dns == "refuse":
+                text = "an FQDN as common name needs a DNS server"
+                raise Refused("fqdn-without-dns", text, remedy="enter the IP address") from None
+
+
+@dataclass(frozen=True)
+class Polling:
+    """How often and how many minutes apart the server is asked again (A-16)."""
+
+    count: int = 3
+    minutes: int = 10
+
+
+@dataclass(frozen=True)
+class AutoRequestSettings:
+    """[Settings for Certificate Issuance Auto Request]. ``start`` is local time without a zone (A-14)."""
+
+    timer: bool
+    start: datetime | None = None
+    key: KeySettings | None = None
+    adjust: bool = False
+    polling: Polling | None = None
+    every_days: int | None = None
+    restart: bool = False
+    delete_old: bool = False
+
+    def validate(self, profile: Profile, *, dns: bool) -> None:
+        """Raise Refused unless the model takes these values."""
+        if self.polling is not None:
+            _in_range(self.polling.count, profile.poll_count_range, "bad-poll-count", "the polling count")
+            _in_range(self.polling.minutes, profile.poll_minutes_range, "bad-poll-interval", "the interval (minutes)")
+        if self.every_days is not None:
+            _in_range(self.every_days, profile.period_days_range, "bad-request-interval", "the interval (days)")
+        if self.key is not None:
+            self.key.validate(profile, dns=dns)
+        if self.timer and (self.start is None or self.key is None):
+            raise Refused("incomplete", "the timer needs a start date/time and the settings for key and certificate")

@@ -1,0 +1,67 @@
+"""Secrets masked by value, in every form in which they might reach a sink.
+
+Every sink (trace, report, console, journal) asks a :class:`Redactor`; nobody has to remember which field is secret.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote, quote_plus
+
+__all__ = ["MASK", "Redactor"]
+
+MASK = "********"
+
+
+class Redactor:
+    """Knows the secrets of one run and masks them by value: plain, hex, base64 (any alignment), UTF-16, escaped."""
+
+    def __init__(self, secrets: Sequence[str | bytes] = ()) -> None:
+        self._forms: list[str] = []
+        for secret in secrets:
+            self.add(secret)
+
+    def add(self, secret: str | bytes) -> None:
+        """Mask ``secret`` from now on; an empty one is ignored."""
+        octets = secret.encode() if isinstance(secret, str) else secret
+        if not octets:
+            return
+        forms = {octets.decode("utf-8", "replace")}
+        for encoded in (octets, octets.decode("utf-8", "replace").encode("utf-16-le")):
+            forms |= {binascii.hexlify(encoded).decode(), binascii.hexlify(encoded).decode().upper()}
+            forms |= _base64_forms(encoded)
+        text = octets.decode("utf-8", "replace")
+        forms |= {quote(text, safe=""), quote_plus(text), repr(text)[1:-1]}
+        known = set(self._forms) | {form for form in forms if form}
+        self._forms = sorted(known, key=lambda form: (-len(form), form))
+
+    def text(self, text: str) -> str:
+        """``text`` with every form of every secret masked."""
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, MASK)
+        return text
+
+    def value(self, value: object) -> object:
+        """A JSON-able value with every string in it masked, keys too."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.text(str(key)): self.value(entry) for key, entry in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.value(entry) for entry in value]
+        return value
+
+
+def _base64_forms(octets: bytes) -> set[str]:
+    """The base64 letters that ``octets`` surely leave at each of the three alignments within a longer text."""
+    forms = {base64.b64encode(octets).decode(), base64.urlsafe_b64encode(octets).decode()}
+    for shift in range(3):
+        encoded = base64.b64encode(b"\x00" * shift + octets).decode().rstrip("=")
+        start = (0, 2, 3)[shift]
+        end = len(encoded) - (0 if (shift + len(octets)) % 3 == 0 else 1)
+        if end - start >= 8:  # shorter runs of letters would mask innocent text
+            forms.add(encoded[start:end])
+    return forms

@@ -1,0 +1,431 @@
+"""X.509 certificates and names: a tolerant view of received ones, and a writer for our own.
+
+The view keeps issuer, subject and public key as the octets that came (issuerAndSerialNumber has to copy them)
+and reads what real peers send: version 1, 33-octet serials, GeneralizedTime before 2050. Owns no policy: what a
+certificate may be used for is decided by whoever holds it. RFC 5280; RFC 8894, 2.1 and 2.3.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+
+from mfp_sim.errors import DecodeError, SignatureInvalid
+from mfp_sim.scep import der
+from mfp_sim.scep import vocabulary as v
+from mfp_sim.scep.der import Element
+
+__all__ = [
+    "Certificate",
+    "Extension",
+    "basic_constraints_extension",
+    "issue",
+    "key_usage_extension",
+    "name",
+    "self_signed",
+    "spki_of",
+    "subject_alt_name_extension",
+]
+
+KEY_USAGE_BITS = (
+    "digitalSignature",
+    "nonRepudiation",
+    "keyEncipherment",
+    "dataEncipherment",
+    "keyAgreement",
+    "keyCertSign",
+    "cRLSign",
+    "encipherOnly",
+    "decipherOnly",
+)
+HASHES: Mapping[str, type[hashes.HashAlgorithm]] = {
+    "md5": hashes.MD5,
+    "sha1": hashes.SHA1,
+    "sha256": hashes.SHA256,
+    "sha384": hashes.SHA384,
+    "sha512": hashes.SHA512,
+}
+_DIGEST_OF_SIGNATURE = {oid: digest for digest, oid in v.RSA_SIGNATURE_OIDS.items()} | {
+    "1.2.840.10045.4.1": "sha1",
+    "1.2.840.10045.4.3.2": "sha256",
+    "1.2.840.10045.4.3.3": "sha384",
+    "1.2.840.10045.4.3.4": "sha512",
+}
+_NAME_LABELS = {oid: label for label, oid in v.NAME_ATTRIBUTES.items()}
+
+
+@dataclass(frozen=True)
+class Extension:
+    """One extension: the criticality and the octets inside its OCTET STRING."""
+
+    critical: bool
+    value: bytes
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate as received. Names and the public key are the received DER octets."""
+
+    der: bytes
+    version: int
+    serial: int
+    issuer: bytes
+    subject: bytes
+    spki: bytes
+    not_before: datetime
+    not_after: datetime
+    extensions: Mapping[str, Extension]
+    tbs: bytes
+    signature_oid: str
+    signature: bytes
+
+    @classmethod
+    def from_der(cls, octets: bytes, path: str = "certificate") -> Certificate:
+        """Read one certificate.
+
+        Raises:
+            DecodeError: the octets are not an X.509 certificate.
+        """
+        return cls.from_element(der.read(octets, path), path)
+
+    @classmethod
+    def from_element(cls, element: Element, path: str = "certificate") -> Certificate:
+        """Read a certificate where it stands in a larger message."""
+        outer = element.expect(der.SEQUENCE, path)
+        tbs = outer.child(0, "tbsCertificate", der.SEQUENCE)
+        fields = tbs.children
+        first = 1 if fields and fields[0].tag == 0xA0 else 0
+        version = 1
+        if first:
+            version = tbs.child(0, "version").child(0, "value", der.INTEGER).to_integer() + 1
+        validity = tbs.child(first + 3, "validity", der.SEQUENCE)
+        return cls(
+            der=outer.raw,
+            version=version,
+            serial=tbs.child(first, "serialNumber", der.INTEGER).to_integer(),
+            issuer=tbs.child(first + 2, "issuer", der.SEQUENCE).raw,
+            subject=tbs.child(first + 4, "subject", der.SEQUENCE).raw,
+            spki=tbs.child(first + 5, "subjectPublicKeyInfo", der.SEQUENCE).raw,
+            not_before=validity.child(0, "notBefore").to_time(),
+            not_after=validity.child(1, "notAfter").to_time(),
+            extensions=_extensions(tbs, first + 6),
+            tbs=tbs.raw,
+            signature_oid=outer.child(1, "signatureAlgorithm", der.SEQUENCE).child(0, "algorithm").to_oid(),
+            signature=outer.child(2, "signature", der.BIT_STRING).to_bits(),
+        )
+
+    def public_key(self) -> RSAPublicKey | ec.EllipticCurvePublicKey:
+        """The public key, RSA or EC.
+
+        Raises:
+            DecodeError: another kind of key, or malformed.
+        """
+        return self._public_key
+
+    @cached_property
+    def _public_key(self) -> RSAPublicKey | ec.EllipticCurvePublicKey:
+        return public_key_of(self.spki, "certificate.subjectPublicKeyInfo")
+
+    @cached_property
+    def key_usage(self) -> frozenset[str] | None:
+        """The names of the keyUsage bits, or None without the extension (then all uses are allowed)."""
+        extension = self.extensions.get(v.KEY_USAGE)
+        if extension is None:
+            return None
+        bits = der.read(extension.value, "certificate.keyUsage").to_bits()
+        return frozenset(
+            label
+            for index, label in enumerate(KEY_USAGE_BITS)
+            if index // 8 < len(bits) and bits[index // 8] & (0x80 >> index % 8)
+        )
+
+    @cached_property
+    def is_ca(self) -> bool:
+        """Whether basicConstraints says cA; a version 1 certificate counts as one when it is self-issued."""
+        extension = self.extensions.get(v.BASIC_CONSTRAINTS)
+        if extension is None:
+            return self.version == 1 and self.issuer == self.subject
+        fields = der.read(extension.value, "certificate.basicConstraints").children
+        return bool(fields) and fields[0].tag == der.BOOLEAN and fields[0].content != b"\x00"
+
+    @cached_property
+    def subject_text(self) -> str:
+        """The subject as text, ``CN=…,O=…`` (RFC 4514 order and escaping)."""
+        return name_text(self.subject)
+
+    @cached_property
+    def issuer_text(self) -> str:
+        """The issuer as text."""
+        return name_text(self.issuer)
+
+    @cached_property
+    def common_name(self) -> str | None:
+        """The last CN of the subject, or None."""
+        return common_name_of(self.subject)
+
+    @cached_property
+    def sans(self) -> tuple[str, ...]:
+        """dNSName and iPAddress entries of the subjectAltName, as text."""
+        extension = self.extensions.get(v.SUBJECT_ALT_NAME)
+        return () if extension is None else read_alt_names(extension.value)
+
+    def fingerprint(self, hash: str = "sha256") -> str:  # noqa: A002 - the field's word
+        """The hex digest over the DER of the certificate."""
+        return hashlib.new(hash, self.der, usedforsecurity=False).hexdigest()
+
+    def verify_issued_by(self, issuer: Certificate) -> None:
+        """Check the names and the signature.
+
+        Raises:
+            SignatureInvalid: the issuer's name or key does not fit.
+        """
+        if self.issuer != issuer.subject:
+            raise SignatureInvalid(f"the certificate's issuer is {self.issuer_text}, not {issuer.subject_text}")
+        digest = _DIGEST_OF_SIGNATURE.get(self.signature_oid)
+        if digest is None:
+            raise SignatureInvalid(f"the certificate is signed with an unknown algorithm, {self.signature_oid}")
+        verify_signature(issuer.public_key(), self.signature, self.tbs, digest, "the certificate")
+
+
+def _extensions(tbs: der.Element, first: int) -> dict[str, Extension]:
+    found: dict[str, Extension] = {}
+    for index in range(first, len(tbs.children)):
+        if tbs.children[index].tag == 0xA3:
+            holder = tbs.child(index, "extensions").child(0, "list", der.SEQUENCE)
+            found.update(read_extensions(holder))
+    return found
+
+
+def read_extensions(holder: der.Element) -> dict[str, Extension]:
+    """The extensions of a SEQUENCE OF Extension by dotted OID."""
+    found: dict[str, Extension] = {}
+    for index in range(len(holder.children)):
+        entry = holder.child(index, f"[{index}]", der.SEQUENCE)
+        critical = len(entry.children) > 2 and entry.child(1, "critical", der.BOOLEAN).content != b"\x00"
+        value = entry.child(len(entry.children) - 1, "extnValue").to_octets()
+        found[entry.child(0, "extnID").to_oid()] = Extension(critical, value)
+    return found
+
+
+def public_key_of(spki: bytes, path: str) -> RSAPublicKey | ec.EllipticCurvePublicKey:
+    """Load a SubjectPublicKeyInfo.
+
+    Raises:
+        DecodeError: it is neither RSA nor EC, or malformed.
+    """
+    try:
+        key = load_der_public_key(spki)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise DecodeError(path, 0, "an RSA or EC public key", str(error) or "something else") from None
+    if not isinstance(key, RSAPublicKey | ec.EllipticCurvePublicKey):
+        raise DecodeError(path, 0, "an RSA or EC public key", type(key).__name__)
+    return key
+
+
+def verify_signature(
+    key: RSAPublicKey | ec.EllipticCurvePublicKey, signature: bytes, signed: bytes, digest: str, what: str
+) -> None:
+    """Check an RSA PKCS#1 v1.5 or ECDSA signature.
+
+    Raises:
+        SignatureInvalid: it does not verify; ``what`` is named.
+    """
+    algorithm = HASHES[digest]()
+    try:
+        if isinstance(key, RSAPublicKey):
+            key.verify(signature, signed, padding.PKCS1v15(), algorithm)
+        else:
+            key.verify(signature, signed, ec.ECDSA(algorithm))
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError):
+        raise SignatureInvalid(f"the signature of {what} does not verify ({digest})") from None
+
+
+# --- names ------------------------------------------------------------------------------------------------
+
+
+def name(*pairs: tuple[str, str]) -> bytes:
+    """A Name of single-valued RDNs in the given order: ``name(("O", "Example AS"), ("CN", "x"))``.
+
+    Values are PrintableString where their letters allow, else UTF8String; DC is IA5String.
+    """
+    rdns = []
+    for label, text in pairs:
+        if label == "DC":
+            value = der.ia5_string(text)
+        elif all(letter in der.PRINTABLE for letter in text):
+            value = der.printable_string(text)
+        else:
+            value = der.utf8_string(text)
+        rdns.append(der.set_of([der.sequence(der.oid(v.NAME_ATTRIBUTES.get(label, label)), value)]))
+    return der.sequence(*rdns)
+
+
+def name_pairs(octets: bytes) -> tuple[tuple[str, str], ...]:
+    """The attributes of a Name in order, as (label or dotted OID, text)."""
+    pairs = []
+    for rdn in der.read(octets, "name").expect(der.SEQUENCE).children:
+        for attribute in rdn.expect(der.SET).children:
+            dotted = attribute.child(0, "type").to_oid()
+            value = attribute.child(1, "value")
+            text = value.to_text() if not value.constructed else value.raw.hex()
+            pairs.append((_NAME_LABELS.get(dotted, dotted), text))
+    return tuple(pairs)
+
+
+def name_text(octets: bytes) -> str:
+    """A Name as text, most specific attribute first (RFC 4514)."""
+    return ",".join(f"{label}={_escaped(text)}" for label, text in reversed(name_pairs(octets)))
+
+
+def _escaped(text: str) -> str:
+    out = "".join("\\" + letter if letter in ',+"\\<>;' else letter for letter in text)
+    return "\\" + out if out[:1] in ("#", " ") else out
+
+
+def common_name_of(octets: bytes) -> str | None:
+    """The last CN of a Name, or None."""
+    names = [text for label, text in name_pairs(octets) if label == "CN"]
+    return names[-1] if names else None
+
+
+def same_name(first: bytes, second: bytes) -> bool:
+    """Whether two Names are the same when string types, case and runs of blanks are left aside (RFC 5280, 7.1)."""
+    if first == second:
+        return True
+    return _folded(first) == _folded(second)
+
+
+def _folded(octets: bytes) -> list[tuple[str, str]]:
+    return [(label, " ".join(text.split()).casefold()) for label, text in name_pairs(octets)]
+
+
+# --- extensions and issuing -------------------------------------------------------------------------------
+
+
+def key_usage_extension(*bits: str) -> tuple[str, bool, bytes]:
+    """A critical keyUsage with the named bits."""
+    number = 0
+    for bit in bits:
+        number |= 0x8000 >> KEY_USAGE_BITS.index(bit)
+    octets = number.to_bytes(2, "big").rstrip(b"\x00") or b"\x00"
+    unused = (octets[-1] & -octets[-1]).bit_length() - 1 if octets[-1] else 0
+    return v.KEY_USAGE, True, der.bit_string(octets, unused)
+
+
+def basic_constraints_extension(ca: bool, path_length: int | None = None) -> tuple[str, bool, bytes]:
+    """A critical basicConstraints."""
+    fields = [der.boolean(True)] if ca else []
+    if path_length is not None:
+        fields.append(der.integer(path_length))
+    return v.BASIC_CONSTRAINTS, True, der.sequence(*fields)
+
+
+def subject_alt_name_extension(names: Sequence[str]) -> tuple[str, bool, bytes]:
+    """A subjectAltName: IP literals become iPAddress, anything else dNSName."""
+    parts = []
+    for text in names:
+        try:
+            parts.append(der.implicit(7, ipaddress.ip_address(text).packed))
+        except ValueError:
+            parts.append(der.implicit(2, text.encode("idna") if not text.isascii() else text.encode()))
+    return v.SUBJECT_ALT_NAME, False, der.sequence(*parts)
+
+
+def read_alt_names(value: bytes) -> tuple[str, ...]:
+    """dNSName and iPAddress entries of a subjectAltName value, as text."""
+    names = []
+    for entry in der.read(value, "subjectAltName").expect(der.SEQUENCE).children:
+        if entry.tag == 0x82:
+            names.append(entry.content.decode("ascii", "replace"))
+        elif entry.tag == 0x87 and len(entry.content) in (4, 16):
+            names.append(str(ipaddress.ip_address(entry.content)))
+    return tuple(names)
+
+
+def key_identifier(spki: bytes) -> bytes:
+    """SHA-1 over the key's bits (RFC 5280, 4.2.1.2, method 1)."""
+    bits = der.read(spki, "subjectPublicKeyInfo").child(1, "subjectPublicKey", der.BIT_STRING).to_bits()
+    return hashlib.sha1(bits, usedforsecurity=False).digest()
+
+
+def spki_of(key: RSAPrivateKey | RSAPublicKey) -> bytes:
+    """The SubjectPublicKeyInfo of a key pair or a public key."""
+    public = key.public_key() if isinstance(key, RSAPrivateKey) else key
+    return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def algorithm(oid: str, *parameters: bytes) -> bytes:
+    """An AlgorithmIdentifier; without ``parameters`` they are absent."""
+    return der.sequence(der.oid(oid), *parameters)
+
+
+def encode_extensions(extensions: Sequence[tuple[str, bool, bytes]]) -> bytes:
+    """SEQUENCE OF Extension."""
+    return der.sequence(
+        *(
+            der.sequence(der.oid(oid), *([der.boolean(True)] if critical else []), der.octet_string(value))
+            for oid, critical, value in extensions
+        )
+    )
+
+
+def issue(
+    *,
+    serial: int,
+    issuer: bytes,
+    subject: bytes,
+    spki: bytes,
+    not_before: datetime,
+    not_after: datetime,
+    extensions: Sequence[tuple[str, bool, bytes]],
+    signing_key: RSAPrivateKey,
+    digest: str = "sha256",
+) -> Certificate:
+    """Make an X.509 v3 certificate; names and key go in octet for octet as given."""
+    signature_algorithm = algorithm(v.RSA_SIGNATURE_OIDS[digest], der.null())
+    tbs = der.sequence(
+        der.explicit(0, der.integer(2)),
+        der.integer(serial),
+        signature_algorithm,
+        issuer,
+        der.sequence(der.time(not_before), der.time(not_after)),
+        subject,
+        spki,
+        *([der.explicit(3, encode_extensions(extensions))] if extensions else []),
+    )
+    signature = signing_key.sign(tbs, padding.PKCS1v15(), HASHES[digest]())
+    return Certificate.from_der(der.sequence(tbs, signature_algorithm, der.bit_string(signature)))
+
+
+def self_signed(
+    key: RSAPrivateKey,
+    *,
+    subject: bytes,
+    serial: int,
+    not_before: datetime,
+    not_after: datetime,
+    digest: str = "sha256",
+    extensions: Sequence[tuple[str, bool, bytes]] = (),
+) -> Certificate:
+    """The certificate a client signs its first request with: digitalSignature and keyEncipherment (SCEP-2.3-02)."""
+    return issue(
+        serial=serial,
+        issuer=subject,
+        subject=subject,
+        spki=spki_of(key),
+        not_before=not_before,
+        not_after=not_after,
+        extensions=[key_usage_extension("digitalSignature", "keyEncipherment"), *extensions],
+        signing_key=key,
+        digest=digest,
+    )

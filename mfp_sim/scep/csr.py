@@ -1,0 +1,170 @@
+"""PKCS#10 certification requests: writing ours, reading anybody's.
+
+Reads attributes in any order and verifies over the received octets (strongSwan does not sort them, which
+``cryptography`` refuses). The challenge password never shows in a ``repr``. RFC 2986; RFC 8894, 2.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+
+from mfp_sim.errors import DecodeError
+from mfp_sim.scep import der
+from mfp_sim.scep import vocabulary as v
+from mfp_sim.scep.certificate import (
+    _DIGEST_OF_SIGNATURE,
+    HASHES,
+    Certificate,
+    Extension,
+    algorithm,
+    common_name_of,
+    encode_extensions,
+    name_text,
+    public_key_of,
+    read_alt_names,
+    read_extensions,
+    spki_of,
+    subject_alt_name_extension,
+    verify_signature,
+)
+
+__all__ = ["Csr", "build", "fits_key"]
+
+
+def build(
+    key: RSAPrivateKey,
+    *,
+    subject: bytes,
+    challenge: str | None = None,
+    sans: Sequence[str] = (),
+    digest: str = "sha256",
+) -> bytes:
+    """A signed PKCS#10 request.
+
+    Args:
+        key: the pair to be certified; it signs the request.
+        subject: the Name.
+        challenge: the challengePassword; the attribute is absent without one (MFP-REQ-05).
+        sans: DNS names and IP literals for the requested subjectAltName.
+        digest: the hash of the signature.
+    """
+    attributes = []
+    if challenge:
+        printable = all(letter in der.PRINTABLE for letter in challenge)
+        text = der.printable_string(challenge) if printable else der.utf8_string(challenge)
+        attributes.append(der.sequence(der.oid(v.CHALLENGE_PASSWORD), der.set_of([text])))
+    if sans:
+        requested = encode_extensions([subject_alt_name_extension(sans)])
+        attributes.append(der.sequence(der.oid(v.EXTENSION_REQUEST), der.set_of([requested])))
+    info = der.sequence(
+        der.integer(0),
+        subject,
+        spki_of(key),
+        der.implicit(0, b"".join(sorted(attributes)), constructed=True),
+    )
+    signature = key.sign(info, padding.PKCS1v15(), HASHES[digest]())
+    return der.sequence(info, algorithm(v.RSA_SIGNATURE_OIDS[digest], der.null()), der.bit_string(signature))
+
+
+@dataclass(frozen=True)
+class Csr:
+    """A certification request as received."""
+
+    der: bytes = field(repr=False)
+    subject: bytes
+    spki: bytes
+    challenge: str | None = field(repr=False)
+    extensions: Mapping[str, Extension]
+    signature_digest: str
+    info: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_der(cls, octets: bytes) -> Csr:
+        """Read a request.
+
+        Raises:
+            DecodeError: it is not a PKCS#10 request, or is signed with an unknown algorithm.
+        """
+        outer = der.read(octets, "csr").expect(der.SEQUENCE)
+        info = outer.child(0, "certificationRequestInfo", der.SEQUENCE)
+        info.child(0, "version", der.INTEGER)
+        signature_oid = outer.child(1, "signatureAlgorithm", der.SEQUENCE).child(0, "algorithm")
+        digest = _DIGEST_OF_SIGNATURE.get(signature_oid.to_oid())
+        if digest is None:
+            raise signature_oid.fail("a known signature algorithm", signature_oid.to_oid())
+        challenge, extensions, notes = _attributes(info)
+        return cls(
+            der=octets,
+            subject=info.child(1, "subject", der.SEQUENCE).raw,
+            spki=info.child(2, "subjectPKInfo", der.SEQUENCE).raw,
+            challenge=challenge,
+            extensions=extensions,
+            signature_digest=digest,
+            info=info.raw,
+            signature=outer.child(2, "signature", der.BIT_STRING).to_bits(),
+            notes=notes,
+        )
+
+    def verify(self) -> None:
+        """Check the self-signature over the received octets.
+
+        Raises:
+            SignatureInvalid: it does not verify.
+        """
+        verify_signature(self.public_key(), self.signature, self.info, self.signature_digest, "the CSR")
+
+    def public_key(self) -> RSAPublicKey | ec.EllipticCurvePublicKey:
+        """The public key to be certified."""
+        return public_key_of(self.spki, "csr.subjectPKInfo")
+
+    @property
+    def subject_text(self) -> str:
+        """The subject as text."""
+        return name_text(self.subject)
+
+    @property
+    def common_name(self) -> str | None:
+        """The last CN of the subject, or None."""
+        return common_name_of(self.subject)
+
+    @property
+    def sans(self) -> tuple[str, ...]:
+        """The requested dNSName and iPAddress entries."""
+        extension = self.extensions.get(v.SUBJECT_ALT_NAME)
+        return () if extension is None else read_alt_names(extension.value)
+
+
+def _attributes(info: der.Element) -> tuple[str | None, dict[str, Extension], tuple[str, ...]]:
+    challenge: str | None = None
+    extensions: dict[str, Extension] = {}
+    notes: list[str] = []
+    if len(info.children) < 4:
+        return None, {}, ("the attributes are absent; PKCS#10 wants an empty set",)
+    holder = info.child(3, "attributes", 0xA0)
+    encodings = [entry.raw for entry in holder.children]
+    if encodings != sorted(encodings):
+        notes.append("the attributes are not in DER order")
+    for index in range(len(holder.children)):
+        entry = holder.child(index, f"[{index}]", der.SEQUENCE)
+        kind = entry.child(0, "type").to_oid()
+        values = entry.child(1, "values", der.SET)
+        if kind == v.CHALLENGE_PASSWORD:
+            if challenge is not None:
+                raise DecodeError(entry.path, entry.start, "one challengePassword", "two")
+            value = values.child(0, "challengePassword")
+            challenge = value.content.decode("utf-8", "replace") if value.tag == der.OCTET_STRING else value.to_text()
+        elif kind in (v.EXTENSION_REQUEST, v.MICROSOFT_EXTENSION_REQUEST):
+            extensions.update(read_extensions(values.child(0, "extensions", der.SEQUENCE)))
+    return challenge, extensions, tuple(notes)
+
+
+def fits_key(certificate: Certificate, key: RSAPrivateKey) -> bool:
+    """Whether the certificate's public key is that of ``key`` (SCEP-3.3.2.1-11)."""
+    public = certificate.public_key()
+    return isinstance(public, RSAPublicKey) and public.public_numbers() == key.public_key().public_numbers()

@@ -1,0 +1,364 @@
+"""The client's transaction with a SCEP server, sans I/O: a state table over replies.
+
+Owns what is asked next and what a reply means. It is given HTTP replies and transport errors by the device, which
+owns the wire and the time between inquiries. Decision logic here is not shared with the mock.
+Serves SCEP-2.3-*, SCEP-3.2.1.*, SCEP-4.*; MFP-POLL-01, MFP-DETAIL-*. A-27, A-34, A-37.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+
+from mfp_sim.errors import AlgorithmRefused, ConnectionLost, DecodeError, MfpSimError, TransportError
+from mfp_sim.scep import messages
+from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.csr import fits_key
+from mfp_sim.scep.http import Capabilities, HttpReply, HttpRequest, read_capabilities, scep_request
+from mfp_sim.scep.messages import Note, PkiMessage
+from mfp_sim.scep.vocabulary import MessageType, Operation, PkiStatus
+from mfp_sim.simtime import Clock, Entropy
+
+__all__ = [
+    "BadReply",
+    "ClientTransaction",
+    "Enrolment",
+    "Failed",
+    "HttpError",
+    "Issued",
+    "Lost",
+    "Outcome",
+    "Pending",
+    "Policy",
+    "State",
+]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the client takes: ``weak`` for 3DES and SHA-1, ``read_single_des`` for replies (A-27), ``resend`` (A-34)."""
+
+    read_single_des: bool = False
+    weak: Literal["use", "refuse"] = "use"
+    resend: Literal["same", "CertPoll", "new-transaction"] = "same"
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """The lasting material of one request: the same in every inquiry about it (MFP-POLL-01)."""
+
+    key: RSAPrivateKey = field(repr=False)
+    csr: bytes = field(repr=False)
+    signer: Certificate
+    transaction_id: str
+    subject: bytes
+    digest: str | None = None  # set where [Signature Algorithm] decides the CMS digest as well (A-31)
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A certificate that fits the key, from a reply that passed all checks."""
+
+    certificate: Certificate
+    chain: tuple[Certificate, ...]
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The server has not decided."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A signed FAILURE."""
+
+    fail_info: int | None
+    text: str | None
+
+
+@dataclass(frozen=True)
+class HttpError:
+    """An HTTP status other than 200."""
+
+    status: int
+
+
+@dataclass(frozen=True)
+class Lost:
+    """No reply; ``operation`` is the one that was under way."""
+
+    error: TransportError
+    operation: str
+
+
+@dataclass(frozen=True)
+class BadReply:
+    """A reply that cannot be taken; ``reason`` is a stable slug, ``diagnosis`` a sentence."""
+
+    reason: str
+    diagnosis: str
+
+
+Outcome = Issued | Pending | Failed | HttpError | Lost | BadReply
+
+
+class State(Enum):
+    """Where the transaction stands."""
+
+    CAPS = "GetCACaps"
+    CA_CERT = "GetCACert"
+    SUBMIT = "PKCSReq"
+    POLL = "CertPoll"
+    DONE = "done"
+
+
+class ClientTransaction:
+    """One request for one certificate.
+
+    ``next_request`` gives what to send in the present state; ``received`` or ``lost`` take what came of it and
+    return None to go on, or the outcome of this inquiry. After Pending or Lost, ``resume`` prepares the next one.
+    """
+
+    def __init__(self, enrolment: Enrolment, *, target: str, policy: Policy, entropy: Entropy, clock: Clock) -> None:
+        self.enrolment, self.policy = enrolment, policy
+        self._target, self._entropy, self._clock = target, entropy, clock
+        self.state = State.CAPS
+        self.capabilities = Capabilities()
+        self.ca_certificates: tuple[Certificate, ...] = ()
+        self.notes: list[Note] = []
+        self._pending = False
+        self._nonce = b""
+
+    # --- what to send -------------------------------------------------------------------------------------
+
+    def next_request(self) -> HttpRequest:
+        """The request of the present state, with a fresh senderNonce.
+
+        Raises:
+            AlgorithmRefused: the server offers weak algorithms only and policy refuses them, or its key is no RSA key.
+        """
+        if self.state is State.CAPS:
+            return scep_request(self._target, Operation.GET_CA_CAPS)
+        if self.state is State.CA_CERT:
+            return scep_request(self._target, Operation.GET_CA_CERT)
+        octets = self._message()
+        method: Literal["GET", "POST"] = "POST" if self.capabilities.post else "GET"
+        return scep_request(self._target, Operation.PKI_OPERATION, octets, method=method)
+
+    def _message(self) -> bytes:
+        poll = self.state is State.POLL
+        enrolment, recipient = self.enrolment, self.recipient()
+        digest, cipher = enrolment.digest or self.capabilities.digest, self.capabilities.cipher
+        if self.policy.weak == "refuse" and (digest == "sha1" or cipher == "des-ede3-cbc"):
+            raise AlgorithmRefused("GetCACaps", 0, "SHA-2 and AES", f"{digest} and {cipher}")
+        self._nonce = self._entropy.octets(16)
+        data = messages.issuer_and_subject(self._issuer().subject, enrolment.subject) if poll else enrolment.csr
+        return messages.encode_request(
+            messages.Request(
+                message_type=MessageType.CERT_POLL if poll else MessageType.PKCS_REQ,
+                transaction_id=enrolment.transaction_id,
+                sender_nonce=self._nonce,
+                message_data=data,
+                recipient=recipient,
+                digest=digest,
+                cipher=cipher,
+            ),
+            signer_key=enrolment.key,
+            signer_certificate=enrolment.signer,
+            octets=self._entropy.octets,
+        )
+
+    def recipient(self) -> Certificate:
+        """Whom to envelop to: by keyUsage, never by position, never refusing for keyUsage alone (SCEP-3.5.2-*)."""
+        authorities = [c for c in self.ca_certificates if c.is_ca]
+        others = [c for c in self.ca_certificates if not c.is_ca]
+        choices: tuple[tuple[list[Certificate], Callable[[Certificate], bool], str | None], ...] = (
+            (others, lambda c: "keyEncipherment" in (c.key_usage or ()), None),
+            (others, lambda c: c.key_usage is None, None),
+            (authorities, lambda c: "keyEncipherment" in (c.key_usage or ()), None),
+            (
+                [self._issuer()],
+                lambda _: True,
+                "the CA's keyUsage has no keyEncipherment; enveloped to it all the same",
+            ),
+        )
+        for candidates, fits, finding in choices:
+            for certificate in candidates:
+                if fits(certificate) and isinstance(certificate.public_key(), RSAPublicKey):
+                    if finding and certificate.key_usage is not None:
+                        self._note("SCEP-2.1.2-02", "GetCACert", finding)
+                    return certificate
+        raise AlgorithmRefused("GetCACert", 0, "a certificate with an RSA key", "none")
+
+    def _issuer(self) -> Certificate:
+        """The CA that will issue: one that issued another certificate of the set, else the first CA, else the first."""
+        authorities = [c for c in self.ca_certificates if c.is_ca] or list(self.ca_certificates)
+        leaves = [c for c in self.ca_certificates if not c.is_ca]
+        for authority in authorities:
+            if any(leaf.issuer == authority.subject for leaf in leaves):
+                return authority
+        # In a chain the lowest CA issues: no other CA of the set was issued by it.
+        for authority in authorities:
+            if not any(c.issuer == authority.subject for c in authorities if c is not authority):
+                return authority
+        return authorities[0]
+
+    # --- what came ----------------------------------------------------------------------------------------
+
+    def received(self, reply: HttpReply) -> Outcome | None:
+        """Take a reply to the last request."""
+        return self._TABLE[self.state](self, reply)
+
+    def lost(self, error: TransportError) -> Outcome | None:
+        """Take the loss of the last exchange.
+
+        A GetCACaps that was closed without a reply means no capabilities, as old servers do it (A-27, F-T20).
+        """
+        if self.state is State.CAPS and isinstance(error, ConnectionLost):
+            self.state = State.CA_CERT
+            return None
+        return Lost(error, self.state.value)
+
+    def resume(self) -> None:
+        """Prepare the next inquiry about the same request (A-34)."""
+        if self._pending or (self.state is State.SUBMIT and self.policy.resend == "CertPoll"):
+            self.state = State.POLL
+
+    def _capabilities(self, reply: HttpReply) -> Outcome | None:
+        if reply.status == 200:
+            self.capabilities = read_capabilities(reply.body)
+        self.state = State.CA_CERT
+        return None
+
+    def _certificates(self, reply: HttpReply) -> Outcome | None:
+        if reply.status != 200:
+            return HttpError(reply.status)
+        try:
+            self.ca_certificates, notes = messages.read_ca_certificates(reply.body, reply.media_type)
+        except DecodeError as error:
+            return BadReply("bad-ca-certificates", f"the reply to GetCACert is not usable: {error}")
+        self.notes.extend(notes)
+        self.state = State.SUBMIT
+        return None
+
+    def _cert_rep(self, reply: HttpReply) -> Outcome | None:
+        if reply.status != 200:
+            return HttpError(reply.status)
+        try:
+            message = messages.decode(reply.body)
+            self.notes.extend(message.notes)
+            return self._check(message) or self._by_status(message)
+        except AlgorithmRefused as error:
+            return BadReply("refused-algorithm", f"the CertRep uses {error.got}, which is refused")
+        except DecodeError as error:
+            return BadReply("unreadable", f"the CertRep is not readable: {error}")
+        except MfpSimError as error:
+            return BadReply("unusable", error.message)
+
+    _TABLE: Mapping[State, Callable[[ClientTransaction, HttpReply], Outcome | None]] = {
+        State.CAPS: _capabilities,
+        State.CA_CERT: _certificates,
+        State.SUBMIT: _cert_rep,
+        State.POLL: _cert_rep,
+    }
+
+    def _check(self, message: PkiMessage) -> BadReply | None:
+        """All that has to hold before a CertRep's status means anything."""
+        signer = next(
+            (
+                c
+                for c in self.ca_certificates
+                if c.serial == message.signer_serial and c.issuer == message.signer_issuer
+            ),
+            None,
+        )
+        if signer is None:
+            return BadReply("unknown-signer", "the CertRep's signer is not among the certificates of GetCACert")
+        if message.digest == "md5":
+            return BadReply("refused-algorithm", "the CertRep is signed with md5, which is refused")
+        if self.policy.weak == "refuse" and message.digest == "sha1":
+            return BadReply("refused-algorithm", "the CertRep is signed with sha1, which is refused")
+        try:
+            message.verify(signer)
+        except MfpSimError as error:
+            return BadReply("bad-signature", error.message)
+        if message.message_type != MessageType.CERT_REP:
+            return BadReply("wrong-message-type", f"the reply's messageType is {message.label}, not CertRep")
+        if message.transaction_id != self.enrolment.transaction_id:
+            return BadReply("wrong-transaction", "the CertRep's transactionID is not that of the request")
+        if message.recipient_nonce != self._nonce:
+            return BadReply("wrong-nonce", "the CertRep's recipientNonce is not the request's senderNonce")
+        return None
+
+    def _by_status(self, message: PkiMessage) -> Outcome:
+        if message.pki_status == PkiStatus.PENDING:
+            self._pending = True
+            return Pending()
+        if message.pki_status == PkiStatus.FAILURE:
+            self.state = State.DONE
+            return Failed(message.fail_info, message.fail_info_text)
+        if message.pki_status != PkiStatus.SUCCESS:
+            return BadReply("undefined-status", f"pkiStatus is {message.pki_status}")
+        weak = {"des-ede3-cbc"} if self.policy.weak == "refuse" else set()
+        refused = frozenset(weak if self.policy.read_single_des else {*weak, "des-cbc"})
+        enrolment = self.enrolment
+        data = messages.open_envelope(message, enrolment.key, enrolment.signer, refuse=refused)
+        certificates = messages.read_certs_only(data)
+        if message.envelope is not None and message.envelope.cipher == "des-cbc":
+            self._note("SCEP-2.9-09", "pkcsPKIEnvelope", "the reply is encrypted with single DES")
+        return self._fitting(certificates)
+
+    def _fitting(self, certificates: tuple[Certificate, ...]) -> Outcome:
+        """The certificate for our key, found by its public key, never by position (SCEP-3.3.2.1-04)."""
+        mine = [c for c in certificates if fits_key(c, self.enrolment.key)]
+        if not mine:
+            return BadReply("wrong-key", "no certificate of the CertRep is for the key of the request")
+        certificate = mine[0]
+        issuers = [c for c in (*self.ca_certificates, *certificates) if c is not certificate]
+        if not any(_issued(certificate, issuer) for issuer in issuers):
+            return BadReply("wrong-issuer", "the certificate was not issued by a CA of GetCACert or of the CertRep")
+        if not certificate.not_before <= self._clock.now() <= certificate.not_after:
+            span = f"{certificate.not_before:%Y-%m-%d %H:%M:%S} to {certificate.not_after:%Y-%m-%d %H:%M:%S} UTC"
+            return BadReply("not-valid-now", f"the certificate is valid from {span}")
+        self.state = State.DONE
+        return Issued(certificate, tuple(c for c in certificates if c is not certificate))
+
+    def _note(self, requirement: str, path: str, text: str) -> None:
+        note = Note(requirement, path, text)
+        if note not in self.notes:
+            self.notes.append(note)
+
+    # --- across a restart ---------------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, object]:
+        """The state as a JSON-able value; the enrolment's material is stored by its owner."""
+        return {
+            "state": self.state.name,
+            "capabilities": list(self.capabilities.keywords),
+            "ca_certificates": [c.der.hex() for c in self.ca_certificates],
+            "pending": self._pending,
+        }
+
+    def restore(self, stored: Mapping[str, object]) -> None:
+        """Go on from a :meth:`snapshot`."""
+        words, certificates = stored["capabilities"], stored["ca_certificates"]
+        assert isinstance(words, list)
+        assert isinstance(certificates, list)
+        self.state = State[str(stored["state"])]
+        self.capabilities = Capabilities(tuple(words))
+        self.ca_certificates = tuple(Certificate.from_der(bytes.fromhex(c)) for c in certificates)
+        self._pending = bool(stored["pending"])
+
+
+def _issued(certificate: Certificate, issuer: Certificate) -> bool:
+    if certificate.issuer != issuer.subject:
+        return False
+    try:
+        certificate.verify_issued_by(issuer)
+    except MfpSimError:
+        return False
+    return True

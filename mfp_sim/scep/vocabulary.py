@@ -1,0 +1,144 @@
+"""The words of SCEP and of the formats beneath it: numbers, names and object identifiers.
+
+Owns no behaviour. Sources: RFC 8894 (SCEP), RFC 5652 (CMS), RFC 8017 (RSA), RFC 2985 (PKCS#9).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+__all__ = ["CIPHER_OIDS", "DIGEST_OIDS", "FailInfo", "MessageType", "Operation", "PkiStatus"]
+
+
+class MessageType(IntEnum):
+    """RFC 8894, 3.2.1.2."""
+
+    CERT_REP = 3
+    RENEWAL_REQ = 17
+    PKCS_REQ = 19
+    CERT_POLL = 20
+    GET_CERT = 21
+    GET_CRL = 22
+
+    @property
+    def label(self) -> str:
+        """The RFC's spelling, as in ``PKCSReq``."""
+        return _MESSAGE_LABELS[self]
+
+
+_MESSAGE_LABELS = {
+    MessageType.CERT_REP: "CertRep",
+    MessageType.RENEWAL_REQ: "RenewalReq",
+    MessageType.PKCS_REQ: "PKCSReq",
+    MessageType.CERT_POLL: "CertPoll",
+    MessageType.GET_CERT: "GetCert",
+    MessageType.GET_CRL: "GetCRL",
+}
+
+
+class PkiStatus(IntEnum):
+    """RFC 8894, 3.2.1.3; there is no 1."""
+
+    SUCCESS = 0
+    FAILURE = 2
+    PENDING = 3
+
+
+class FailInfo(IntEnum):
+    """RFC 8894, 3.2.1.4."""
+
+    BAD_ALG = 0
+    BAD_MESSAGE_CHECK = 1
+    BAD_REQUEST = 2
+    BAD_TIME = 3
+    BAD_CERT_ID = 4
+
+    @property
+    def label(self) -> str:
+        """The RFC's spelling, as in ``badAlg``."""
+        return _FAIL_LABELS[self]
+
+
+_FAIL_LABELS = {
+    FailInfo.BAD_ALG: "badAlg",
+    FailInfo.BAD_MESSAGE_CHECK: "badMessageCheck",
+    FailInfo.BAD_REQUEST: "badRequest",
+    FailInfo.BAD_TIME: "badTime",
+    FailInfo.BAD_CERT_ID: "badCertId",
+}
+
+
+class Operation(StrEnum):
+    """The ``operation`` of the HTTP query, RFC 8894, 4."""
+
+    GET_CA_CAPS = "GetCACaps"
+    GET_CA_CERT = "GetCACert"
+    PKI_OPERATION = "PKIOperation"
+    GET_NEXT_CA_CERT = "GetNextCACert"
+
+
+# SCEP attributes (RFC 8894, 3.2.1). Mind the numbers: 5 is the sender's nonce, 7 the transactionID.
+MESSAGE_TYPE = "2.16.840.1.113733.1.9.2"
+PKI_STATUS = "2.16.840.1.113733.1.9.3"
+FAIL_INFO = "2.16.840.1.113733.1.9.4"
+SENDER_NONCE = "2.16.840.1.113733.1.9.5"
+RECIPIENT_NONCE = "2.16.840.1.113733.1.9.6"
+TRANSACTION_ID = "2.16.840.1.113733.1.9.7"
+FAIL_INFO_TEXT = "1.3.6.1.5.5.7.24.1"
+
+# CMS and PKCS#9
+DATA = "1.2.840.113549.1.7.1"
+SIGNED_DATA = "1.2.840.113549.1.7.2"
+ENVELOPED_DATA = "1.2.840.113549.1.7.3"
+CONTENT_TYPE = "1.2.840.113549.1.9.3"
+MESSAGE_DIGEST = "1.2.840.113549.1.9.4"
+SIGNING_TIME = "1.2.840.113549.1.9.5"
+CHALLENGE_PASSWORD = "1.2.840.113549.1.9.7"  # noqa: S105 - an object identifier
+EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
+MICROSOFT_EXTENSION_REQUEST = "1.3.6.1.4.1.311.2.1.14"
+
+# Public-key algorithms
+RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
+RSAES_OAEP = "1.2.840.113549.1.1.7"
+MGF1 = "1.2.840.113549.1.1.8"
+P_SPECIFIED = "1.2.840.113549.1.1.9"
+
+DIGEST_OIDS = {
+    "md5": "1.2.840.113549.2.5",
+    "sha1": "1.3.14.3.2.26",
+    "sha256": "2.16.840.1.101.3.4.2.1",
+    "sha384": "2.16.840.1.101.3.4.2.2",
+    "sha512": "2.16.840.1.101.3.4.2.3",
+}
+RSA_SIGNATURE_OIDS = {
+    "md5": "1.2.840.113549.1.1.4",
+    "sha1": "1.2.840.113549.1.1.5",
+    "sha256": "1.2.840.113549.1.1.11",
+    "sha384": "1.2.840.113549.1.1.12",
+    "sha512": "1.2.840.113549.1.1.13",
+}
+CIPHER_OIDS = {
+    "des-cbc": "1.3.14.3.2.7",
+    "des-ede3-cbc": "1.2.840.113549.3.7",
+    "aes-128-cbc": "2.16.840.1.101.3.4.1.2",
+    "aes-192-cbc": "2.16.840.1.101.3.4.1.22",
+    "aes-256-cbc": "2.16.840.1.101.3.4.1.42",
+}
+
+# X.509
+SUBJECT_ALT_NAME = "2.5.29.17"
+KEY_USAGE = "2.5.29.15"
+BASIC_CONSTRAINTS = "2.5.29.19"
+SUBJECT_KEY_IDENTIFIER = "2.5.29.14"
+AUTHORITY_KEY_IDENTIFIER = "2.5.29.35"
+
+NAME_ATTRIBUTES = {
+    "CN": "2.5.4.3",
+    "SERIALNUMBER": "2.5.4.5",
+    "C": "2.5.4.6",
+    "L": "2.5.4.7",
+    "ST": "2.5.4.8",
+    "O": "2.5.4.10",
+    "OU": "2.5.4.11",
+    "DC": "0.9.2342.19200300.100.1.25",
+}

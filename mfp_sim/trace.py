@@ -1,0 +1,78 @@
+"""What happened, as events with virtual times: recorded once, read by reports, comparisons and people.
+
+Owns recording, JSON lines and comparison. Events hold decoded content, never ciphertext: RSA encryption is not
+repeatable, what it carries is. Everything passes the :class:`~mfp_sim.redaction.Redactor` on its way in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from mfp_sim.redaction import Redactor
+from mfp_sim.simtime import Clock
+
+__all__ = ["Recorder", "TraceEvent", "compare", "from_json_lines", "to_json_lines"]
+
+
+@dataclass(frozen=True)
+class TraceEvent:
+    """One event: when (aware, UTC), what kind (``exchange.request``, ``printer.restart`` …), and its content."""
+
+    time: datetime
+    kind: str
+    data: Mapping[str, object]
+
+    def to_json(self) -> dict[str, object]:
+        """The event as one JSON object."""
+        return {"time": self.time.isoformat(), "kind": self.kind, **self.data}
+
+
+class Recorder:
+    """Collects the events of one run."""
+
+    def __init__(self, clock: Clock, redactor: Redactor | None = None) -> None:
+        self._clock = clock
+        self.redactor = redactor or Redactor()
+        self._events: list[TraceEvent] = []
+
+    def record(self, kind: str, **data: object) -> None:
+        """Add an event at the present instant; ``data`` has to be JSON-able, None entries are left out."""
+        kept = {key: self.redactor.value(value) for key, value in data.items() if value is not None}
+        self._events.append(TraceEvent(self._clock.now(), kind, kept))
+
+    @property
+    def events(self) -> tuple[TraceEvent, ...]:
+        """All events so far, in order."""
+        return tuple(self._events)
+
+
+def to_json_lines(events: Iterable[TraceEvent]) -> str:
+    """One JSON object a line, keys in a fixed order."""
+    return "".join(json.dumps(event.to_json(), ensure_ascii=False, sort_keys=True) + "\n" for event in events)
+
+
+def from_json_lines(text: str) -> tuple[TraceEvent, ...]:
+    """Read what :func:`to_json_lines` wrote."""
+    events = []
+    for line in text.splitlines():
+        if line.strip():
+            entry = json.loads(line)
+            time, kind = datetime.fromisoformat(entry.pop("time")), entry.pop("kind")
+            events.append(TraceEvent(time, kind, entry))
+    return tuple(events)
+
+
+def compare(first: Iterable[TraceEvent], second: Iterable[TraceEvent]) -> list[str]:
+    """The differences of two traces, a sentence each; empty when they are the same."""
+    left, right = list(first), list(second)
+    differences = [
+        f"event {index}: {json.dumps(a.to_json(), sort_keys=True)} != {json.dumps(b.to_json(), sort_keys=True)}"
+        for index, (a, b) in enumerate(zip(left, right, strict=False))
+        if a.to_json() != b.to_json()
+    ]
+    if len(left) != len(right):
+        differences.append(f"{len(left)} events != {len(right)} events")
+    return differences

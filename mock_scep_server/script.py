@@ -1,0 +1,295 @@
+"""The script: ordered rules "the n-th request that matches -> answer + faults", and their schema.
+
+``--script FILE`` holds exactly a scenario's ``ca.script`` list. The first matching rule that is not spent wins; a
+request counts in ``nth`` of every rule whose ``when`` it fits, also when another rule takes it. Taking is atomic.
+The CA's own checks of a message come first for success and pending: a script cannot make a forged request good.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from mfp_sim.documents import Node, Problems, did_you_mean, load
+from mfp_sim.scep.vocabulary import MessageType, Operation
+from mock_scep_server.faults import FAULTS, Fault
+
+__all__ = ["Answer", "Facts", "Rule", "Script", "Taken", "When", "load_script_file", "read_script"]
+
+TYPES = tuple(kind.label for kind in MessageType if kind is not MessageType.CERT_REP)
+OPERATIONS = tuple(operation.value for operation in Operation)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a rule can match on; None where a request has no such thing."""
+
+    operation: str | None
+    method: str
+    type: str | None = None
+    transaction: str | None = None
+    subject: str | None = None
+    client: str = ""
+
+
+@dataclass(frozen=True)
+class When:
+    """The conditions of a rule; None matches everything. Subject and transaction are shell-style patterns."""
+
+    operation: str | None = None
+    method: str | None = None
+    type: str | None = None
+    subject: str | None = None
+    transaction: str | None = None
+    client: str | None = None
+    nth: int | None = None
+
+    def mismatches(self, facts: Facts) -> list[str]:
+        """Why the request does not fit (``nth`` left aside), a phrase each."""
+        pairs = (
+            ("operation", self.operation, facts.operation, False),
+            ("method", self.method, facts.method, False),
+            ("type", self.type, facts.type, False),
+            ("subject", self.subject, facts.subject, True),
+            ("transaction", self.transaction, facts.transaction, True),
+            ("client", self.client, facts.client, False),
+        )
+        return [
+            f"{name} is {actual or 'absent'}, the rule wants {wanted}"
+            for name, wanted, actual, pattern in pairs
+            if wanted is not None and not _fits(wanted, actual, pattern)
+        ]
+
+
+def _fits(wanted: str, actual: str | None, pattern: bool) -> bool:
+    if actual is None:
+        return False
+    return fnmatch.fnmatchcase(actual, wanted) if pattern else actual == wanted
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a rule decides: ``kind`` is success, pending, failure, http or none."""
+
+    kind: str
+    fail_info: int | None = None
+    text: str | None = None
+    status: int | None = None
+    retry_after: int | None = None
+
+    def __str__(self) -> str:
+        detail = self.fail_info if self.kind == "failure" else self.status
+        return self.kind if detail is None else f"{self.kind} {detail}"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule as written. ``answer`` None leaves the decision to the CA; ``place`` is ``file:line:column``."""
+
+    when: When
+    answer: Answer | None
+    faults: tuple[tuple[str, Fault], ...] = ()
+    times: int | None = None
+    until: str | None = None
+    optional: bool = False
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What the script says about one request. ``rule`` is the 1-based number, None when no rule matched."""
+
+    rule: int | None = None
+    answer: Answer | None = None
+    faults: tuple[tuple[str, Fault], ...] = ()
+    near_misses: tuple[str, ...] = ()
+
+
+@dataclass
+class _State:
+    seen: int = 0
+    taken: int = 0
+
+
+@dataclass
+class Script:
+    """Rules at work. ``zone`` and ``start`` give ``until: HH:MM`` its day.
+
+    ``take`` is atomic; ``replace`` swaps the rules while running.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    start: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._states = [_State() for _ in self.rules]
+
+    def replace(self, rules: Sequence[Rule]) -> None:
+        """Other rules from now on, none of them used yet."""
+        with self._lock:
+            self.rules = tuple(rules)
+            self._states = [_State() for _ in self.rules]
+
+    def take(self, facts: Facts, now: datetime) -> Taken:
+        """What applies to this request; counts it."""
+        with self._lock:
+            winner: int | None = None
+            near: list[str] = []
+            for index, (rule, state) in enumerate(zip(self.rules, self._states, strict=True)):
+                reasons = rule.when.mismatches(facts)
+                if not reasons:
+                    state.seen += 1
+                    reasons = self._spent(rule, state, now)
+                if reasons:
+                    if len(reasons) == 1:
+                        near.append(f"rule {index + 1} nearly matched: {reasons[0]}")
+                elif winner is None:
+                    winner = index
+                    state.taken += 1
+            if winner is None:
+                return Taken(near_misses=tuple(near))
+            return Taken(winner + 1, self.rules[winner].answer, self.rules[winner].faults)
+
+    def _spent(self, rule: Rule, state: _State, now: datetime) -> list[str]:
+        if rule.when.nth is not None and state.seen != rule.when.nth:
+            return [f"this was match {state.seen}, the rule wants {rule.when.nth}"]
+        if rule.times is not None and state.taken >= rule.times:
+            return [f"it has been used {state.taken} times, which is all"]
+        if rule.until is not None and now >= self._until(rule.until, now):
+            return [f"it ended at {rule.until}"]
+        return []
+
+    def _until(self, text: str, now: datetime) -> datetime:
+        if len(text) > 5:
+            return datetime.strptime(text, "%Y-%m-%d %H:%M").replace(tzinfo=self.zone)
+        day = (self.start or now).astimezone(self.zone).date()
+        clock = datetime.strptime(text, "%H:%M").replace(tzinfo=self.zone)
+        return clock.replace(year=day.year, month=day.month, day=day.day)
+
+    def unused(self) -> list[str]:
+        """The rules that were never hit and are not optional, a sentence each."""
+        with self._lock:
+            return [
+                f"{rule.place or 'script'}: rule {index + 1} was never hit"
+                for index, (rule, state) in enumerate(zip(self.rules, self._states, strict=True))
+                if not state.taken and not rule.optional
+            ]
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+def load_script_file(path: Path) -> tuple[Rule, ...]:
+    """Read a file that holds a list of rules.
+
+    Raises:
+        DocumentError: all its mistakes.
+    """
+    problems = Problems()
+    rules = read_script(load(path), problems)
+    problems.raise_if_any()
+    return rules
+
+
+def read_script(node: Node, problems: Problems) -> tuple[Rule, ...]:
+    """Read a list of rules; mistakes go to ``problems``."""
+    return tuple(_rule(entry, problems) for entry in problems.list(node, "a script"))
+
+
+def _rule(node: Node, problems: Problems) -> Rule:
+    fields = problems.map(node, ["when", "then", "faults", "times", "until", "optional"], "a rule")
+    if node.kind == "map" and not ({"then", "faults"} & fields.keys()):
+        problems.add(node, "a rule needs 'then', 'faults', or both")
+    answer, times = _answer(fields["then"], problems) if "then" in fields else (None, None)
+    if "times" in fields:
+        if times is not None:
+            problems.add(fields["times"], "times stands beside {pending: n}, which says it already")
+        times = problems.integer(fields["times"], "times", 1)
+    return Rule(
+        when=_when(fields["when"], problems) if "when" in fields else When(),
+        answer=answer,
+        faults=_faults(fields["faults"], problems) if "faults" in fields else (),
+        times=times,
+        until=_until_text(fields["until"], problems) if "until" in fields else None,
+        optional=bool(problems.boolean(fields["optional"], "optional")) if "optional" in fields else False,
+        place=node.place,
+    )
+
+
+def _when(node: Node, problems: Problems) -> When:
+    fields = problems.map(node, ["operation", "method", "type", "subject", "transaction", "client", "nth"], "when")
+    choices = {"operation": OPERATIONS, "method": ("GET", "POST"), "type": TYPES}
+    found = {
+        key: problems.choice(value, choices[key], key) if key in choices else problems.text(value, key)
+        for key, value in fields.items()
+        if key != "nth"
+    }
+    nth = problems.integer(fields["nth"], "nth", 1) if "nth" in fields else None
+    return When(**found, nth=nth)
+
+
+def _answer(node: Node, problems: Problems) -> tuple[Answer | None, int | None]:
+    """The answer, and how often it is given when the answer says so itself."""
+    words = ("success", "pending", "failure", "http", "none")
+    if node.kind == "scalar" and node.value in ("success", "pending", "none"):
+        return Answer(str(node.value)), None
+    if node.kind == "map":
+        if (inner := node.get("pending")) is not None:
+            problems.map(node, ["pending"], "then")
+            return Answer("pending"), problems.integer(inner, "pending", 1)
+        if (inner := node.get("failure")) is not None:
+            fields = problems.map(node, ["failure", "text"], "then")
+            text = problems.text(fields["text"], "text") if "text" in fields else None
+            return Answer("failure", problems.integer(inner, "failure", 0, 4), text), None
+        if (inner := node.get("http")) is not None:
+            fields = problems.map(node, ["http", "retry_after"], "then")
+            retry = problems.integer(fields["retry_after"], "retry_after", 0) if "retry_after" in fields else None
+            return Answer("http", status=problems.integer(inner, "http", 200, 599), retry_after=retry), None
+    hint = did_you_mean(str(node.value), words) if node.kind == "scalar" else None
+    problems.add(
+        node,
+        "then has to be success, pending, {pending: n}, {failure: n, text: ...}, {http: status, retry_after: s} or none",
+        hint,
+    )
+    return None, None
+
+
+def _faults(node: Node, problems: Problems) -> tuple[tuple[str, Fault], ...]:
+    found = []
+    for entry in problems.list(node, "faults"):
+        slug, argument, place = entry.value, None, entry
+        if entry.kind == "map" and len(entry.pairs) == 1:
+            place, argument = entry.pairs[0]
+            slug = place.value
+        if not isinstance(slug, str) or slug not in FAULTS:
+            problems.add(place, f"there is no fault {slug!r}", did_you_mean(str(slug), FAULTS))
+            continue
+        fault = FAULTS[slug].read(argument, problems, place)
+        if fault is not None:
+            found.append((slug, fault))
+    return tuple(found)
+
+
+def _until_text(node: Node, problems: Problems) -> str | None:
+    text = problems.text(node, "until")
+    if text is not None and not _is_time(text):
+        problems.add(node, f"until has to be HH:MM or YYYY-MM-DD HH:MM, not {text!r}")
+        return None
+    return text
+
+
+def _is_time(text: str) -> bool:
+    for form in ("%H:%M", "%Y-%m-%d %H:%M"):
+        try:
+            datetime.strptime(text, form) + timedelta()
+        except ValueError:
+            continue
+        return True
+    return False
