@@ -51,7 +51,6 @@ class Profile:
     shown_time: Literal["adjusted", "nominal"] = "adjusted"
     resend: Literal["same", "CertPoll", "new-transaction"] = "same"
     first_request_counts: bool = False
-    pending_takes_slot: bool = False
     successful_shows: Literal["receipt", "not-before"] = "receipt"
     history: int = 20  # said by the manual
 
@@ -74,7 +73,6 @@ READINGS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "A-33": ("shown_time", {"adjusted": "adjusted", "nominal": "nominal"}),
     "A-34": ("resend", {"same": "same", "CertPoll": "CertPoll", "new-transaction": "new-transaction"}),
     "A-35": ("first_request_counts", {"not-counted": False, "counted": True}),
-    "A-36": ("pending_takes_slot", {"no": False, "yes": True}),
     "A-38": ("successful_shows", {"receipt": "receipt", "not-before": "not-before"}),
 }
 

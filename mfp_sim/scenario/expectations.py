@@ -1,0 +1,434 @@
+"""What has to hold at a step: typed fields, one table. A field that cannot be observed is said, never passed over.
+
+Each reader turns YAML into a plain value; each comparison yields the differences as (path, expected, got).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mfp_sim.device.keystore import KeyEntry
+from mfp_sim.device.status import STATE_LABELS, StatusRow
+from mfp_sim.documents import Node, Problems, describe, plain
+from mfp_sim.scenario.model import Failure
+from mfp_sim.scenario.world import World
+from mfp_sim.scep.certificate import name_pairs, public_key_of
+
+__all__ = ["EXPECTATIONS", "Expectation", "Expected", "check", "read_expectation"]
+
+Difference = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One field of an ``expect``: its value, and where it stands."""
+
+    name: str
+    value: object
+    place: str
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """The ``expect`` step."""
+
+    fields: tuple[Expected, ...]
+
+    def act(self, world: World, role: str) -> None:
+        """Nothing is done; :func:`check` looks."""
+
+    def text(self) -> str:
+        return f"expect {', '.join(expected.name for expected in self.fields)}"
+
+
+def check(expectation: Expectation, world: World, step: int) -> Iterator[Failure]:
+    """The fields that do not hold."""
+    for expected in expectation.fields:
+        kind = EXPECTATIONS[expected.name]
+        if kind.needs_mock and world.ca is None:
+            world.unobserved.append(f"{expected.place}: {expected.name}")
+            continue
+        for path, wanted, got in kind.compare(expected.value, world):
+            yield Failure(step, expected.place, path, wanted, got)
+
+
+# --- comparisons ------------------------------------------------------------------------------------------
+
+
+def _local(instant: datetime, world: World, like: str) -> str:
+    """An instant as the printer's local time, as precise as ``like``."""
+    form = "%Y-%m-%d %H:%M:%S" if like.count(":") > 1 else "%Y-%m-%d %H:%M"
+    return instant.astimezone(world.zone).strftime(form)
+
+
+def _row(wanted: Mapping[str, object], row: StatusRow | None, world: World, path: str) -> Iterator[Difference]:
+    if row is None:
+        yield path, str(dict(wanted)), "no row"
+        return
+    actual: dict[str, object] = {
+        "state": row.state,
+        "details": row.details.slug if row.details else "none",
+        "key": row.key_name,
+        "method": row.method,
+    }
+    for name, value in wanted.items():
+        got = _local(row.time, world, str(value)) if name == "time" else actual[name]
+        if got != value:
+            yield f"{path}.{name}", str(value), str(got)
+
+
+def _status(wanted: object, world: World) -> Iterator[Difference]:
+    rows = world.printer.status()
+    if wanted == "none":
+        if rows:
+            yield "status", "no row", str(rows[0].state)
+        return
+    assert isinstance(wanted, Mapping)
+    yield from _row(wanted, rows[0] if rows else None, world, "status")
+
+
+def _statuses(wanted: object, world: World) -> Iterator[Difference]:
+    assert isinstance(wanted, list)
+    rows = world.printer.status()
+    if len(rows) != len(wanted):
+        yield "statuses", f"{len(wanted)} rows", f"{len(rows)}: {', '.join(row.state for row in rows)}"
+        return
+    for index, (value, row) in enumerate(zip(wanted, rows, strict=True)):
+        yield from _row(value, row, world, f"statuses[{index}]")
+
+
+def _counts(path: str, wanted: object, actual: Mapping[str, object]) -> Iterator[Difference]:
+    assert isinstance(wanted, Mapping)
+    for name, value in wanted.items():
+        if actual.get(name, 0) != value:
+            yield f"{path}.{name}", str(value), str(actual.get(name, 0))
+
+
+def _history(wanted: object, world: World) -> Iterator[Difference]:
+    states = Counter(row.state for row in world.printer.status())
+    total = states["error"] + states["successful"]
+    yield from _counts("history", wanted, {"count": total, **states})
+
+
+def _key_values(entry: KeyEntry, world: World) -> dict[str, object]:
+    pairs = dict(name_pairs(entry.certificate.subject))
+    private_fits = public_key_of(entry.certificate.spki, "certificate").public_bytes(*_SPKI) == _public_of(entry)
+    return {
+        "name": entry.name,
+        "use": entry.use,
+        "policy": entry.policy,
+        "assigned": entry.assigned,
+        "default": entry.default,
+        "certificate.common_name": pairs.get("CN"),
+        "certificate.organization": pairs.get("O"),
+        "certificate.fits_key": private_fits,
+        "certificate.key_length": getattr(entry.certificate.public_key(), "key_size", 0),
+        "certificate.issuer": entry.certificate.issuer_text,
+        "certificate.signed_by_ca": _signed_by_ca(entry, world),
+    }
+
+
+def _keys(wanted: object, world: World) -> Iterator[Difference]:
+    assert isinstance(wanted, list)
+    wants_default = any(isinstance(value, Mapping) and value.get("default") for value in wanted)
+    entries = [entry for entry in world.printer.keys() if wants_default or not entry.default]
+    if len(entries) != len(wanted):
+        yield "keys", f"{len(wanted)} keys", f"{len(entries)}: {', '.join(entry.name for entry in entries) or 'none'}"
+        return
+    for index, (value, entry) in enumerate(zip(wanted, entries, strict=True)):
+        actual = _key_values(entry, world)
+        flat = {name: inner for name, inner in value.items() if name != "certificate"}
+        flat |= {f"certificate.{name}": inner for name, inner in value.get("certificate", {}).items()}
+        for name, inner in flat.items():
+            if actual[name] != inner:
+                yield f"keys[{index}].{name}", str(inner), str(actual[name])
+
+
+def _key_count(wanted: object, world: World) -> Iterator[Difference]:
+    if len(world.printer.keys()) != wanted:
+        yield "key_count", str(wanted), str(len(world.printer.keys()))
+
+
+def asked(world: World) -> list[str]:
+    """What the printer has sent, in order: operations, and message types of PKIOperation."""
+    return [str(event.data["operation"]) for event in world.recorder.events if event.kind == "exchange.request"]
+
+
+def _requests(wanted: object, world: World) -> Iterator[Difference]:
+    if asked(world) != wanted:
+        yield "requests", str(wanted), str(asked(world))
+
+
+def _request_count(wanted: object, world: World) -> Iterator[Difference]:
+    yield from _counts("request_count", wanted, Counter(asked(world)))
+
+
+def _messages_at(wanted: object, world: World) -> Iterator[Difference]:
+    assert isinstance(wanted, list)
+    like = str(wanted[0]) if wanted else ""
+    got = [
+        _local(event.time, world, like)
+        for event in world.recorder.events
+        if event.kind == "exchange.request" and "transaction" in event.data
+    ]
+    if got != wanted:
+        yield "messages_at", str(wanted), str(got)
+
+
+def _transactions(wanted: object, world: World) -> Iterator[Difference]:
+    found = {
+        event.data["transaction"]
+        for event in world.recorder.events
+        if event.kind == "exchange.request" and "transaction" in event.data
+    }
+    if len(found) != wanted:
+        yield "transactions", str(wanted), str(len(found))
+
+
+def _ledger(wanted: object, world: World) -> Iterator[Difference]:
+    assert world.ca is not None
+    yield from _counts("ledger", wanted, world.ca.ledger.counts)
+
+
+def _next_request(wanted: object, world: World) -> Iterator[Difference]:
+    instant = world.printer.next_request
+    got = "none" if instant is None else _local(instant, world, str(wanted))
+    if got != wanted:
+        yield "next_request", str(wanted), got
+
+
+def _next_request_within(wanted: object, world: World) -> Iterator[Difference]:
+    assert isinstance(wanted, Mapping)
+    instant = world.printer.next_request
+    low, high = str(wanted["from"]), str(wanted["to"])
+    got = "none" if instant is None else _local(instant, world, "::")
+    if not low <= got <= high:
+        yield "next_request_within", f"from {low} to {high}", got
+
+
+def _functions(wanted: object, world: World) -> Iterator[Difference]:
+    assert isinstance(wanted, Mapping)
+    actual = world.printer.functions_in_use()
+    for name, value in wanted.items():
+        if actual.get(name, "off") != value:
+            yield f"functions.{name}", str(value), str(actual.get(name, "off"))
+
+
+def _audit(wanted: object, world: World) -> Iterator[Difference]:
+    assert isinstance(wanted, list)
+    lines = [f"{entry.operation} {entry.result}: {entry.diagnosis}" for entry in world.printer.audit]
+    for index, text in enumerate(wanted):
+        if not any(str(text) in line for line in lines):
+            yield f"audit[{index}]", f"an entry with {text!r}", "; ".join(lines[-4:])
+
+
+def _powered(wanted: object, world: World) -> Iterator[Difference]:
+    if world.printer.powered != wanted:
+        yield "powered", str(wanted), str(world.printer.powered)
+
+
+def _communication(wanted: object, world: World) -> Iterator[Difference]:
+    assert isinstance(wanted, Mapping)
+    settings = world.printer.communication
+    for name, value in wanted.items():
+        got = getattr(settings, name) if settings is not None else None
+        if got != value:
+            yield f"communication.{name}", str(value), str(got)
+
+
+def _signed_by_ca(entry: KeyEntry, world: World) -> bool:
+    from mfp_sim.errors import SignatureInvalid
+
+    if world.ca is None:
+        return False
+    try:
+        entry.certificate.verify_issued_by(world.ca.ca.ca.certificate)
+    except SignatureInvalid:
+        return False
+    return True
+
+
+def _public_of(entry: KeyEntry) -> bytes:
+    from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+    key = load_der_private_key(entry.private, password=None)
+    return key.public_key().public_bytes(*_SPKI)
+
+
+def _spki_form() -> tuple[object, object]:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    return Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+
+
+_SPKI: tuple[Any, Any] = _spki_form()
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+def _check_row(node: Node, problems: Problems, what: str) -> None:
+    fields = problems.map(node, ("state", "details", "time", "key", "method"), what)
+    if not fields and node.kind == "map":
+        problems.add(node, f"{what} expects nothing")
+    if "state" in fields:
+        problems.choice(fields["state"], STATE_LABELS, "state")
+    if "details" in fields:
+        _check_detail(fields["details"], problems)
+    if "time" in fields:
+        _check_time(fields["time"], problems, "time")
+    if "method" in fields:
+        problems.choice(fields["method"], ("manual", "automatic"), "method")
+
+
+DETAILS = (
+    "none",
+    "deferred",
+    "registration-limit",
+    "top-error",
+    "scep-error",
+    *(f"fail-info-{number}" for number in range(5)),
+)
+
+
+def _check_detail(node: Node, problems: Problems) -> None:
+    text = str(node.value)
+    if text.startswith("top-error-") and text[10:].isdigit() and len(text) == 13:
+        return
+    problems.choice(node, (*DETAILS, "top-error-503"), "details")
+
+
+def _check_time(node: Node, problems: Problems, what: str) -> None:
+    text = problems.text(node, what)
+    if text is None:
+        return
+    for form in ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"):
+        try:
+            datetime.strptime(text, form)  # noqa: DTZ007 - local time has no zone
+        except ValueError:
+            continue
+        return
+    problems.add(node, f"{what} has to be YYYY-MM-DD HH:MM[:SS], not {text!r}")
+
+
+def _r_status(node: Node, problems: Problems) -> None:
+    if node.value != "none":
+        _check_row(node, problems, "status")
+
+
+def _r_statuses(node: Node, problems: Problems) -> None:
+    for entry in problems.list(node, "statuses"):
+        _check_row(entry, problems, "a row")
+
+
+def _numbers(*names: str) -> Callable[[Node, Problems], None]:
+    def read(node: Node, problems: Problems) -> None:
+        for name, value in problems.map(node, names, "the counts").items():
+            problems.integer(value, name, 0)
+
+    return read
+
+
+KEY_NAMES = ("name", "use", "policy", "assigned", "default", "certificate")
+CERTIFICATE_NAMES = ("common_name", "organization", "fits_key", "key_length", "issuer", "signed_by_ca")
+
+
+def _r_keys(node: Node, problems: Problems) -> None:
+    for entry in problems.list(node, "keys"):
+        fields = problems.map(entry, KEY_NAMES, "a key")
+        if "certificate" in fields:
+            problems.map(fields["certificate"], CERTIFICATE_NAMES, "certificate")
+
+
+OPERATIONS = ("GetCACaps", "GetCACert", "PKCSReq", "CertPoll")
+
+
+def _r_requests(node: Node, problems: Problems) -> None:
+    for entry in problems.list(node, "requests"):
+        problems.choice(entry, OPERATIONS, "a request")
+
+
+def _r_times(node: Node, problems: Problems) -> None:
+    for entry in problems.list(node, "messages_at"):
+        _check_time(entry, problems, "a time")
+
+
+def _r_number(node: Node, problems: Problems) -> None:
+    problems.integer(node, "the number", 0)
+
+
+def _r_time(node: Node, problems: Problems) -> None:
+    if node.value != "none":
+        _check_time(node, problems, "next_request")
+
+
+def _r_within(node: Node, problems: Problems) -> None:
+    fields = problems.map(node, ("from", "to"), "next_request_within", required=("from", "to"))
+    for name, value in fields.items():
+        _check_time(value, problems, name)
+        if str(value.value).count(":") != 2:
+            problems.add(value, f"{name} needs seconds")
+
+
+def _r_texts(node: Node, problems: Problems) -> None:
+    for entry in problems.list(node, "audit"):
+        problems.text(entry, "an entry")
+
+
+def _r_boolean(node: Node, problems: Problems) -> None:
+    problems.boolean(node, "powered")
+
+
+def _r_functions(node: Node, problems: Problems) -> None:
+    if node.kind != "map":
+        problems.add(node, f"functions has to be a map, not {describe(node)}")
+
+
+def _r_communication(node: Node, problems: Problems) -> None:
+    problems.map(node, ("url", "port", "timeout"), "communication")
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A line of the table of expectations."""
+
+    read: Callable[[Node, Problems], None]
+    compare: Callable[[object, World], Iterator[Difference]]
+    sentence: str
+    needs_mock: bool = False
+
+
+EXPECTATIONS: dict[str, _Kind] = {
+    "status": _Kind(_r_status, _status, "the first row of the status page, or none"),
+    "statuses": _Kind(_r_statuses, _statuses, "all rows of the status page, the newest first"),
+    "history": _Kind(_numbers("count", "successful", "error"), _history, "how many finished rows there are"),
+    "keys": _Kind(_r_keys, _keys, "the keys in order of registration; the default key only if one says default"),
+    "key_count": _Kind(_r_number, _key_count, "how many keys there are, the default key included"),
+    "requests": _Kind(_r_requests, _requests, "what the printer has sent since the start, in order"),
+    "request_count": _Kind(_numbers(*OPERATIONS), _request_count, "how often it sent what"),
+    "messages_at": _Kind(_r_times, _messages_at, "the local times of all PKIOperations"),
+    "transactions": _Kind(_r_number, _transactions, "how many different transactionIDs were used"),
+    "ledger": _Kind(
+        _numbers("minted", "delivered", "installed", "orphaned"), _ledger, "the CA's certificates and their fate", True
+    ),
+    "next_request": _Kind(_r_time, _next_request, "[Next Request Date/Time], or none"),
+    "next_request_within": _Kind(_r_within, _next_request_within, "the span it has to lie in, both ends included"),
+    "functions": _Kind(_r_functions, _functions, "which key each running function uses, or off"),
+    "audit": _Kind(_r_texts, _audit, "texts that the audit log has to hold"),
+    "powered": _Kind(_r_boolean, _powered, "whether the machine is on"),
+    "communication": _Kind(_r_communication, _communication, "the stored communication settings"),
+}
+
+
+def read_expectation(node: Node, problems: Problems) -> Expectation | None:
+    """Read the argument of ``expect``."""
+    fields = problems.map(node, EXPECTATIONS, "expect")
+    if node.kind == "map" and not node.pairs:
+        problems.add(node, "expect expects nothing")
+    for name, value in fields.items():
+        EXPECTATIONS[name].read(value, problems)
+    return Expectation(tuple(Expected(name, plain(value), value.place) for name, value in fields.items()))

@@ -1,0 +1,262 @@
+"""Scenario files into values: every mistake of a file in one go, each as ``file:line:column``.
+
+A scenario without an expectation does not load; an unknown key is a mistake with "did you mean".
+``parameters:`` makes one file into many named instances: a scalar ``$word`` stands for the parameter's value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from mfp_sim.catalogue.registry import assumptions, known_ids
+from mfp_sim.device.profile import PROFILES, Profile
+from mfp_sim.documents import Node, Problems, did_you_mean, load, load_text, plain
+from mfp_sim.errors import DocumentError
+from mfp_sim.scenario.expectations import read_expectation
+from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
+from mfp_sim.scenario.steps import STEPS, Communication, Step, read_step
+from mock_scep_server.profiles.registry import PROFILES as CA_PROFILES
+from mock_scep_server.script import read_script
+
+__all__ = ["KEYS", "load_file", "read_text"]
+
+KEYS = (
+    "format", "name", "why", "covers", "assumes", "tags", "clock", "seed", "keys", "bounds", "parameters",
+    "printer", "ca", "steps",
+)  # fmt: skip
+REQUIRED = ("format", "name", "why", "clock", "steps")
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
+_SETTINGS = {field.name for field in dataclasses.fields(Profile)} - {"name", "summary", "scep"}
+
+
+def load_file(path: Path) -> list[Scenario]:
+    """All scenarios of a file.
+
+    Raises:
+        UsageError: the file cannot be read.
+        DocumentError: all its mistakes.
+    """
+    return _scenarios(load(path), str(path))
+
+
+def read_text(text: str, file: str = "<text>") -> list[Scenario]:
+    """All scenarios of a text; ``file`` is the name that errors begin with."""
+    return _scenarios(load_text(text, file), file)
+
+
+def _scenarios(root: Node, file: str) -> list[Scenario]:
+    problems = Problems()
+    instances = _instances(root, problems)
+    found = [_scenario(node, suffix, file, problems) for suffix, node in instances]
+    if problems.found:
+        # Instances share their lines: a mistake outside the parameters is told once.
+        raise DocumentError(list(dict.fromkeys(problems.found)))
+    return [scenario for scenario in found if scenario is not None]
+
+
+# --- parameters -------------------------------------------------------------------------------------------
+
+
+def _instances(root: Node, problems: Problems) -> list[tuple[str, Node]]:
+    parameters = root.get("parameters")
+    if parameters is None:
+        return [("", root)]
+    found: list[tuple[str, Node]] = []
+    names: set[str] = set()
+    for entry in problems.list(parameters, "parameters"):
+        if entry.kind != "map":
+            problems.add(entry, "a parameter set has to be a map with a name")
+            continue
+        values = {str(key.value): value for key, value in entry.pairs}
+        name_node = values.pop("name", None)
+        name = problems.text(name_node, "name") if name_node is not None else None
+        if name is None or not _NAME.match(name):
+            problems.add(name_node or entry, "a parameter set needs a name of small letters, digits and hyphens")
+            continue
+        if name in names:
+            problems.add(name_node or entry, f"the parameter set {name!r} is here twice")
+        names.add(name)
+        used: set[str] = set()
+        pairs = tuple((k, _substitute(v, values, used, problems)) for k, v in root.pairs if k.value != "parameters")
+        for unused in values.keys() - used:
+            problems.add(values[unused], f"the parameter {unused!r} is not used", f"write ${unused} where it belongs")
+        found.append((f"[{name}]", dataclasses.replace(root, value=pairs)))
+    if not found:
+        problems.add(parameters, "parameters has no sets")
+        return [("", root)]
+    return found
+
+
+def _substitute(node: Node, values: Mapping[str, Node], used: set[str], problems: Problems) -> Node:
+    if node.kind == "map":
+        pairs = tuple((key, _substitute(value, values, used, problems)) for key, value in node.pairs)
+        return dataclasses.replace(node, value=pairs)
+    if node.kind == "list":
+        return dataclasses.replace(node, value=tuple(_substitute(e, values, used, problems) for e in node.items))
+    if not node.quoted and isinstance(node.value, str) and re.fullmatch(r"\$[a-z_]+", node.value):
+        word = node.value[1:]
+        if word not in values:
+            problems.add(node, f"there is no parameter {word!r}", did_you_mean(word, values))
+            return node
+        used.add(word)
+        return dataclasses.replace(values[word], file=node.file, line=node.line, column=node.column)
+    return node
+
+
+# --- sections ---------------------------------------------------------------------------------------------
+
+
+def _scenario(root: Node, suffix: str, file: str, problems: Problems) -> Scenario | None:
+    before = len(problems.found)
+    fields = problems.map(root, KEYS, "a scenario", REQUIRED)
+    if "format" in fields and fields["format"].value != 1:
+        problems.add(fields["format"], f"format has to be 1, not {fields['format'].value}")
+    name = problems.text(fields["name"], "name") if "name" in fields else None
+    if name is not None and not _NAME.match(name):
+        problems.add(fields["name"], "a name has small letters, digits and single hyphens")
+    why = problems.text(fields["why"], "why") if "why" in fields else None
+    clock = _clock(fields["clock"], problems) if "clock" in fields else None
+    values: dict[str, object] = {}
+    for key in ("covers", "assumes", "tags"):
+        if key in fields:
+            values[key] = _ids(fields[key], key, problems)
+    if "seed" in fields:
+        values["seed"] = problems.integer(fields["seed"], "seed", 0)
+    if "keys" in fields:
+        values["keys"] = problems.choice(fields["keys"], ("pool", "generate"), "keys")
+    if "bounds" in fields:
+        bounds = problems.map(fields["bounds"], ("virtual", "events"), "bounds")
+        if "virtual" in bounds:
+            values["virtual_seconds"] = problems.seconds(bounds["virtual"], "virtual")
+        if "events" in bounds:
+            values["events"] = problems.integer(bounds["events"], "events", 1)
+    if "printer" in fields:
+        values["printer"] = _printer(fields["printer"], problems)
+    if "ca" in fields:
+        values["ca"] = _ca(fields["ca"], problems)
+    steps = _steps(fields["steps"], problems) if "steps" in fields else ()
+    if len(problems.found) > before or name is None or why is None or clock is None:
+        return None
+    return Scenario(name=name + suffix, why=why, file=file, clock=clock, steps=steps, **values)  # type: ignore[arg-type]
+
+
+def _clock(node: Node, problems: Problems) -> datetime | None:
+    text = problems.text(node, "clock")
+    try:
+        clock = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        clock = None
+    if clock is None or clock.tzinfo is None:
+        problems.add(node, f"clock has to be a time with a zone, not {text!r}", "write 2026-03-02T08:00:00+01:00")
+        return None
+    return clock
+
+
+def _ids(node: Node, key: str, problems: Problems) -> tuple[str, ...]:
+    found = []
+    known = {"covers": known_ids(), "assumes": frozenset(assumptions())}.get(key)
+    for entry in problems.list(node, key):
+        text = problems.text(entry, f"an entry of {key}")
+        if text is not None and known is not None and text not in known:
+            problems.add(entry, f"the catalogue has no {text!r}", did_you_mean(text, known))
+        if text is not None:
+            found.append(text)
+    return tuple(found)
+
+
+PRINTER_KEYS = ("profile", "timezone", "ip", "dns", "functions", "communication", "settings")
+
+
+def _printer(node: Node, problems: Problems) -> PrinterSetup:
+    fields = problems.map(node, PRINTER_KEYS, "printer")
+    values: dict[str, object] = {}
+    if "profile" in fields:
+        values["profile"] = problems.choice(fields["profile"], PROFILES, "profile")
+    if "timezone" in fields:
+        values["timezone"] = _timezone(fields["timezone"], problems)
+    if "ip" in fields:
+        values["ip"] = problems.text(fields["ip"], "ip")
+    if "dns" in fields:
+        values["dns"] = problems.boolean(fields["dns"], "dns")
+    if "functions" in fields:
+        uses = PROFILES["canon-ir-adv-dx"].uses[1:]
+        entries = problems.list(fields["functions"], "functions")
+        values["functions"] = tuple(problems.choice(entry, uses, "a function") for entry in entries)
+    if "communication" in fields:
+        step = read_step("communication", fields["communication"], problems)
+        if isinstance(step, Communication):
+            values |= {"url": step.url, "port": step.port, "timeout": step.timeout}
+    if "settings" in fields:
+        settings = problems.map(fields["settings"], _SETTINGS, "settings")
+        values["settings"] = {key: _tuple(plain(value)) for key, value in settings.items()}
+    return PrinterSetup(**values)  # type: ignore[arg-type]
+
+
+def _tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _timezone(node: Node, problems: Problems) -> str | None:
+    text = problems.text(node, "timezone")
+    try:
+        ZoneInfo(text or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        problems.add(node, f"there is no time zone {text!r}", "write Europe/Oslo")
+    return text
+
+
+def _ca(node: Node, problems: Problems) -> CaSetup:
+    fields = problems.map(node, ("profile", "ra", "challenge", "script", "url"), "ca")
+    values: dict[str, object] = {}
+    if "profile" in fields:
+        values["profile"] = problems.choice(fields["profile"], CA_PROFILES, "profile")
+    if "ra" in fields:
+        values["ra"] = problems.choice(fields["ra"], ("none", "split"), "ra")
+    if "challenge" in fields:
+        inner = problems.map(fields["challenge"], ("static",), "challenge", required=("static",))
+        values["challenge"] = problems.text(inner["static"], "static") if "static" in inner else None
+    if "script" in fields:
+        values["script"] = read_script(fields["script"], problems)
+    if "url" in fields:
+        values["url"] = problems.text(fields["url"], "url")
+    return CaSetup(**values)  # type: ignore[arg-type]
+
+
+def _steps(node: Node, problems: Problems) -> tuple[Step, ...]:
+    entries = problems.list(node, "steps")
+    found = [step for entry in entries if (step := _step(entry, problems)) is not None]
+    wrote = any(entry.get("expect") is not None or entry.get("refused") is not None for entry in entries)
+    if entries and not wrote:
+        problems.add(node, "the scenario expects nothing", "add an expect step: a run that cannot fail proves nothing")
+    return tuple(found)
+
+
+def _step(node: Node, problems: Problems) -> Step | None:
+    if node.kind == "scalar" and node.value in STEPS:
+        act = read_step(str(node.value), node, problems)
+        return None if act is None else Step(str(node.value), act, node.place)
+    kinds = (*STEPS, "expect")
+    fields = problems.map(node, (*kinds, "as", "refused"), "a step")
+    chosen = [kind for kind in kinds if kind in fields]
+    if len(chosen) != 1:
+        if fields or not node.value:
+            problems.add(node, f"a step has exactly one of {', '.join(kinds)}")
+        return None
+    kind = chosen[0]
+    if kind == "expect":
+        expectation = read_expectation(fields["expect"], problems)
+        for extra in ("as", "refused"):
+            if extra in fields:
+                problems.add(fields[extra], f"{extra} does not go with expect")
+        return None if expectation is None else Step("expect", expectation, node.place)
+    act = read_step(kind, fields[kind], problems)
+    if not STEPS[kind].person and ("as" in fields or "refused" in fields):
+        problems.add(node, f"as and refused do not go with {kind}: nobody does it on the machine's screens")
+    role = problems.choice(fields["as"], ("administrator", "user"), "as") if "as" in fields else "administrator"
+    refused = problems.text(fields["refused"], "refused") if "refused" in fields else None
+    return None if act is None else Step(kind, act, node.place, role or "administrator", refused)

@@ -1,0 +1,109 @@
+"""A scenario as frozen values, and what a run of one yields. No YAML, no running."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from mfp_sim.trace import TraceEvent
+
+if TYPE_CHECKING:
+    from mfp_sim.scenario.steps import Step
+    from mock_scep_server.script import Rule
+
+__all__ = ["CaSetup", "Failure", "PrinterSetup", "Scenario", "ScenarioResult", "StepRecord"]
+
+
+@dataclass(frozen=True)
+class PrinterSetup:
+    """The ``printer:`` section."""
+
+    profile: str = "canon-ir-adv-dx"
+    timezone: str = "Europe/Oslo"
+    ip: str = "192.0.2.10"
+    dns: bool = False
+    functions: tuple[str, ...] = ()
+    url: str | None = None
+    port: int = 80
+    timeout: int | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)  # other profile values, by field name
+
+
+@dataclass(frozen=True)
+class CaSetup:
+    """The ``ca:`` section. ``challenge`` is the static challenge password."""
+
+    profile: str = "rfc8894"
+    ra: Literal["none", "split"] = "none"
+    challenge: str | None = field(default=None, repr=False)
+    script: tuple[Rule, ...] = ()
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One runnable scenario: one instance of a file with ``parameters:``, or the file itself."""
+
+    name: str
+    why: str
+    file: str
+    clock: datetime
+    steps: tuple[Step, ...]
+    covers: tuple[str, ...] = ()
+    assumes: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    seed: int = 1
+    keys: Literal["pool", "generate"] = "pool"
+    printer: PrinterSetup = PrinterSetup()
+    ca: CaSetup = CaSetup()
+    virtual_seconds: float = 800 * 86400.0
+    events: int = 20_000
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What did not hold: where in the file, which field, what was expected and what was there."""
+
+    step: int
+    place: str
+    path: str
+    expected: str
+    got: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: step {self.step}: {self.path}: expected {self.expected}, got {self.got}"
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One step as it was carried out; times are aware, UTC."""
+
+    number: int
+    text: str
+    place: str
+    begun: datetime
+    ended: datetime
+
+
+@dataclass(frozen=True)
+class ScenarioResult:
+    """What a run gave. ``skipped`` says why nothing was run; ``rests_on`` are the assumptions it rests on."""
+
+    scenario: Scenario
+    seed: int
+    flips: tuple[str, ...]
+    failures: tuple[Failure, ...]
+    steps: tuple[StepRecord, ...]
+    events: tuple[TraceEvent, ...]
+    rests_on: tuple[str, ...]
+    virtual_seconds: float
+    real_seconds: float
+    skipped: str | None = None
+    unobserved: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Ran, and everything held."""
+        return self.skipped is None and not self.failures

@@ -1,0 +1,166 @@
+"""Runs a scenario step by step and tells a listener; the result says what held and what did not.
+
+In process, freezegun follows the scenario's clock, so that anything in the process that reads the wall clock sees
+scenario time; our own code reads the injected clock only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from freezegun import freeze_time
+
+from mfp_sim.catalogue.registry import requirements
+from mfp_sim.errors import BoundExceeded, Refused
+from mfp_sim.scenario.expectations import Expectation, check
+from mfp_sim.scenario.model import Failure, Scenario, ScenarioResult, StepRecord
+from mfp_sim.scenario.steps import Step
+from mfp_sim.scenario.world import World, build
+from mfp_sim.simtime import FrozenClock, SystemClock
+
+__all__ = ["StepDone", "run"]
+
+_IGNORED = ["_pytest", "xdist", "execnet", "hypothesis", "concurrent", "multiprocessing", "rich"]
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """Told to the listener after each step."""
+
+    scenario: Scenario
+    record: StepRecord
+    failures: tuple[Failure, ...]
+
+
+Listener = Callable[[StepDone], None]
+
+
+def run(
+    scenario: Scenario,
+    *,
+    seed: int | None = None,
+    flips: Sequence[str] = (),
+    ca_url: str | None = None,
+    challenge: str | None = None,
+    listener: Listener | None = None,
+) -> ScenarioResult:
+    """Run one scenario.
+
+    Args:
+        scenario: what to run.
+        seed: instead of the scenario's own.
+        flips: other readings of assumptions, ``A-22`` or ``A-22=5xx``.
+        ca_url: a real server instead of the in-process mock; the system clock rules then.
+        challenge: stands in for the scenario's challenge password, for a real server.
+        listener: told of each step as it is done.
+
+    Raises:
+        UsageError: a flip that does not exist, or a URL that is none.
+    """
+    begun = SystemClock().now()
+    chosen = scenario.seed if seed is None else seed
+    reason = _not_for_a_real_server(scenario) if ca_url or scenario.ca.url else None
+    if reason is not None:
+        return ScenarioResult(scenario, chosen, tuple(flips), (), (), (), _rests_on(scenario), 0.0, 0.0, skipped=reason)
+    world = build(scenario, seed=chosen, flips=flips, ca_url=ca_url, challenge=challenge)
+    records: list[StepRecord] = []
+    start = world.clock.now()
+    with _frozen(world):
+        for number, step in enumerate(scenario.steps, 1):
+            before = len(world.failures)
+            goes_on = _carry_out(world, step, number, records)
+            if listener is not None:
+                listener(StepDone(scenario, records[-1], tuple(world.failures[before:])))
+            if not goes_on:
+                break
+        else:
+            _unused_rules(world)
+        ended = world.clock.now()
+    return ScenarioResult(
+        scenario=scenario,
+        seed=chosen,
+        flips=tuple(flips),
+        failures=tuple(world.failures),
+        steps=tuple(records),
+        events=world.recorder.events,
+        rests_on=_rests_on(scenario),
+        virtual_seconds=(ended - start).total_seconds(),
+        real_seconds=(SystemClock().now() - begun).total_seconds(),
+        unobserved=tuple(world.unobserved),
+    )
+
+
+def _not_for_a_real_server(scenario: Scenario) -> str | None:
+    if scenario.ca.script or any(step.kind == "ca_script" for step in scenario.steps):
+        return "it scripts the CA, which a real server does not let us do"
+    if any(step.kind in ("network", "advance_to") for step in scenario.steps):
+        return "it moves the network or a fixed date, which only the simulation has"
+    return None
+
+
+def _rests_on(scenario: Scenario) -> tuple[str, ...]:
+    """The assumptions named, and those that the covered statements rest on."""
+    derived = {a for covered in scenario.covers if (r := requirements().get(covered)) for a in r.derived}
+    return tuple(sorted({*scenario.assumes, *derived}))
+
+
+def _carry_out(world: World, step: Step, number: int, records: list[StepRecord]) -> bool:
+    """Do one step; False when the run cannot go on."""
+    begun = world.clock.now()
+    world.recorder.record("step", number=number, text=step.act.text())
+    goes_on = True
+    try:
+        step.act.act(world, step.role)
+    except Refused as refusal:
+        _judge_refusal(world, step, number, refusal)
+    except BoundExceeded as error:
+        world.failures.append(Failure(number, step.place, "bounds", "an end within the bounds", str(error)))
+        goes_on = False
+    else:
+        if step.refused is not None:
+            world.failures.append(Failure(number, step.place, "refused", step.refused, "it was not refused"))
+        if isinstance(step.act, Expectation):
+            world.failures.extend(check(step.act, world, number))
+    records.append(StepRecord(number, step.act.text(), step.place, begun, world.clock.now()))
+    return goes_on
+
+
+def _judge_refusal(world: World, step: Step, number: int, refusal: Refused) -> None:
+    world.recorder.record("step.refused", reason=refusal.reason, text=refusal.message)
+    if step.refused is None:
+        got = f"refused: {refusal.reason} ({refusal.message})"
+        world.failures.append(Failure(number, step.place, step.kind, "to be carried out", got))
+    elif refusal.reason != step.refused:
+        world.failures.append(Failure(number, step.place, "refused", step.refused, refusal.reason))
+
+
+def _unused_rules(world: World) -> None:
+    """A rule that was never hit proves nothing, so it fails the scenario unless it is optional."""
+    if world.ca is None:
+        return
+    for text in (*world.unused_rules, *world.ca.script.unused()):
+        place, _, rest = text.rpartition(": ")
+        near = [miss for entry in world.ca.journal.entries for miss in entry.near_misses]
+        hint = f"; {near[-1]}" if near else ""
+        world.failures.append(Failure(len(world.scenario.steps), place, "script", "every rule hit", rest + hint))
+
+
+@contextlib.contextmanager
+def _frozen(world: World) -> Iterator[None]:
+    """freezegun at the scenario's clock, for as long as the scenario runs on a frozen one."""
+    if not isinstance(world.clock, FrozenClock):
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # freezegun walks over modules whose lazy attributes warn
+        freezer = freeze_time(world.clock.now(), ignore=_IGNORED)
+        frozen = freezer.start()
+    world.clock.listener = frozen.move_to
+    try:
+        yield
+    finally:
+        world.clock.listener = None
+        freezer.stop()

@@ -1,0 +1,340 @@
+"""What people and the world do: one class a step, one table. Readers collect mistakes, ``act`` does it.
+
+To add a step: a frozen dataclass with ``read`` and ``act``, and its line in ``STEPS``; the schema follows by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from mfp_sim.device.calendar import instant_of
+from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
+from mfp_sim.documents import Node, Problems
+from mfp_sim.scenario.world import World
+from mock_scep_server.script import Rule, read_script
+
+__all__ = ["STEPS", "Act", "Step", "StepKind", "read_local", "read_step"]
+
+
+class Act(Protocol):
+    """What a step does."""
+
+    def act(self, world: World, role: str) -> None: ...
+
+    def text(self) -> str:
+        """The step in a sentence, without secrets."""
+        ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a scenario: the act, who does it, and whether a refusal is expected."""
+
+    kind: str
+    act: Act
+    place: str
+    role: str = "administrator"
+    refused: str | None = None
+
+
+@dataclass(frozen=True)
+class Communication:
+    url: str
+    port: int = 80
+    timeout: int | None = None
+
+    def act(self, world: World, role: str) -> None:
+        world.printer.update_communication(url=self.url, port=self.port, timeout=self.timeout, role=role)
+
+    def text(self) -> str:
+        return f"[Communication Settings]: {self.url}, port {self.port}, [Update]"
+
+
+@dataclass(frozen=True)
+class Request:
+    key: KeySettings
+
+    def act(self, world: World, role: str) -> None:
+        world.printer.send_request(_with_challenge(self.key, world), role=role)
+
+    def text(self) -> str:
+        return f"[Certificate Issuance Request]: {self.key.name} for {self.key.common_name}, [Send Request]"
+
+
+@dataclass(frozen=True)
+class AutoRequest:
+    settings: AutoRequestSettings
+
+    def act(self, world: World, role: str) -> None:
+        settings = self.settings
+        if settings.key is not None:
+            settings = replace(settings, key=_with_challenge(settings.key, world))
+        world.printer.update_auto_request(settings, role=role)
+
+    def text(self) -> str:
+        if not self.settings.timer:
+            return "[Settings for Certificate Issuance Auto Request]: timer off, [Update]"
+        return f"[Settings for Certificate Issuance Auto Request]: from {self.settings.start:%Y-%m-%d %H:%M}, [Update]"
+
+
+@dataclass(frozen=True)
+class Advance:
+    seconds: float
+
+    def act(self, world: World, role: str) -> None:  # noqa: ARG002 - every step has a role
+        world.run_until(world.clock.now() + timedelta(seconds=self.seconds))
+
+    def text(self) -> str:
+        return f"time passes: {timedelta(seconds=self.seconds)}"
+
+
+@dataclass(frozen=True)
+class AdvanceTo:
+    local: datetime
+
+    def act(self, world: World, role: str) -> None:  # noqa: ARG002
+        world.run_until(instant_of(self.local, world.zone))
+
+    def text(self) -> str:
+        return f"time passes until {self.local:%Y-%m-%d %H:%M:%S}"
+
+
+@dataclass(frozen=True)
+class Power:
+    what: str
+
+    def act(self, world: World, role: str) -> None:
+        if self.what == "power_off":
+            world.printer.power_off()
+        elif self.what == "power_on":
+            world.printer.power_on()
+        else:
+            world.printer.restart(role=role)
+            world.run_until(world.clock.now() + timedelta(seconds=world.printer.profile.restart_seconds))
+
+    def text(self) -> str:
+        return {"restart": "[Restart]", "power_off": "the machine is switched off", "power_on": "it is switched on"}[
+            self.what
+        ]
+
+
+@dataclass(frozen=True)
+class DeleteKey:
+    name: str
+
+    def act(self, world: World, role: str) -> None:
+        world.printer.delete_key(self.name, role=role)
+
+    def text(self) -> str:
+        return f"[Key and Certificate List]: delete {self.name}"
+
+
+@dataclass(frozen=True)
+class NetworkState:
+    state: str
+
+    def act(self, world: World, role: str) -> None:  # noqa: ARG002
+        world.network.state = self.state  # type: ignore[assignment]
+
+    def text(self) -> str:
+        return f"the network is {self.state}"
+
+
+@dataclass(frozen=True)
+class Dns:
+    on: bool
+
+    def act(self, world: World, role: str) -> None:  # noqa: ARG002
+        world.printer.set_dns(self.on)
+
+    def text(self) -> str:
+        return f"a DNS server is {'configured' if self.on else 'removed'}"
+
+
+@dataclass(frozen=True)
+class CaScript:
+    rules: tuple[Rule, ...] = field(repr=False)
+
+    def act(self, world: World, role: str) -> None:  # noqa: ARG002
+        if world.ca is not None:
+            # What the old rules did not get to do is lost with them: ask now, not after the swap.
+            world.unused_rules.extend(world.ca.script.unused())
+            world.ca.script.replace(self.rules)
+
+    def text(self) -> str:
+        return f"the CA's script is replaced ({len(self.rules)} rules)"
+
+
+def _with_challenge(key: KeySettings, world: World) -> KeySettings:
+    """A challenge given for a real server stands in for the scenario's own."""
+    if world.challenge is None or key.challenge is None or key.challenge != world.scenario.ca.challenge:
+        return key
+    return replace(key, challenge=world.challenge)
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+def read_local(node: Node, problems: Problems, what: str) -> datetime | None:
+    """``YYYY-MM-DD HH:MM[:SS]`` as local time without a zone."""
+    text = problems.text(node, what)
+    if text is None:
+        return None
+    for form in ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"):
+        try:
+            return datetime.strptime(text, form)  # noqa: DTZ007 - the printer's local time has no zone
+        except ValueError:
+            continue
+    problems.add(node, f"{what} has to be YYYY-MM-DD HH:MM, not {text!r}")
+    return None
+
+
+KEY_FIELDS = ("name", "common_name", "organization", "length", "signature", "use", "policy", "challenge")
+
+
+def _key(node: Node, problems: Problems) -> KeySettings | None:
+    fields = problems.map(node, KEY_FIELDS, "the key", required=("name", "common_name"))
+    values: dict[str, object] = {}
+    for name, value in fields.items():
+        values[name] = problems.integer(value, name) if name == "length" else problems.text(value, name)
+    if None in values.values() or not {"name", "common_name"} <= values.keys():
+        return None
+    return KeySettings(**values)  # type: ignore[arg-type]
+
+
+def _communication(node: Node, problems: Problems) -> Act | None:
+    fields = problems.map(node, ("url", "port", "timeout"), "communication", required=("url",))
+    url = problems.text(fields["url"], "url") if "url" in fields else None
+    port = problems.integer(fields["port"], "port") if "port" in fields else 80
+    timeout = problems.seconds(fields["timeout"], "timeout") if "timeout" in fields else None
+    if url is None or port is None:
+        return None
+    return Communication(url, port, None if timeout is None else int(timeout))
+
+
+def _request(node: Node, problems: Problems) -> Act | None:
+    key = _key(node, problems)
+    return None if key is None else Request(key)
+
+
+AUTO_FIELDS = ("timer", "start", "adjust", "polling", "every", "restart", "delete_old", "key")
+
+
+def _auto_request(node: Node, problems: Problems) -> Act | None:
+    fields = problems.map(node, AUTO_FIELDS, "auto_request")
+    values: dict[str, object] = {"timer": True}
+    for name in ("timer", "adjust", "restart", "delete_old"):
+        if name in fields:
+            values[name] = problems.boolean(fields[name], name)
+    if "start" in fields:
+        values["start"] = read_local(fields["start"], problems, "start")
+    if "key" in fields:
+        values["key"] = _key(fields["key"], problems)
+    if "every" in fields:
+        values["every_days"] = _whole(fields["every"], problems, "every", 86400, "days")
+    if "polling" in fields:
+        values["polling"] = _polling(fields["polling"], problems)
+    return AutoRequest(AutoRequestSettings(**values))  # type: ignore[arg-type]
+
+
+def _polling(node: Node, problems: Problems) -> Polling | None:
+    fields = problems.map(node, ("count", "interval"), "polling", required=("count", "interval"))
+    count = problems.integer(fields["count"], "count") if "count" in fields else None
+    minutes = _whole(fields["interval"], problems, "interval", 60, "minutes") if "interval" in fields else None
+    return None if count is None or minutes is None else Polling(count, minutes)
+
+
+def _whole(node: Node, problems: Problems, what: str, unit: int, name: str) -> int | None:
+    seconds = problems.seconds(node, what)
+    if seconds is not None and seconds % unit:
+        problems.add(node, f"{what} has to be whole {name}")
+        return None
+    return None if seconds is None else int(seconds // unit)
+
+
+def _advance(node: Node, problems: Problems) -> Act | None:
+    seconds = problems.seconds(node, "advance")
+    return None if seconds is None else Advance(seconds)
+
+
+def _advance_to(node: Node, problems: Problems) -> Act | None:
+    local = read_local(node, problems, "advance_to")
+    return None if local is None else AdvanceTo(local)
+
+
+def _power(what: str) -> Callable[[Node, Problems], Act | None]:
+    def read(node: Node, problems: Problems) -> Act | None:
+        if node.value not in (None, what, ()):
+            problems.add(node, f"{what} takes no argument")
+        return Power(what)
+
+    return read
+
+
+def _delete_key(node: Node, problems: Problems) -> Act | None:
+    name = problems.text(node, "delete_key")
+    return None if name is None else DeleteKey(name)
+
+
+NETWORK_STATES = ("up", "refused", "unreachable", "no-such-host", "silent")
+
+
+def _network(node: Node, problems: Problems) -> Act | None:
+    state = problems.choice(node, NETWORK_STATES, "network")
+    return None if state is None else NetworkState(state)
+
+
+def _dns(node: Node, problems: Problems) -> Act | None:
+    on = problems.boolean(node, "dns")
+    return None if on is None else Dns(on)
+
+
+def _ca_script(node: Node, problems: Problems) -> Act | None:
+    return CaScript(read_script(node, problems))
+
+
+@dataclass(frozen=True)
+class StepKind:
+    """A line of the step table. ``shape`` is the JSON schema of the argument; ``person`` whether ``as`` applies."""
+
+    read: Callable[[Node, Problems], Act | None]
+    sentence: str
+    shape: Mapping[str, object]
+    person: bool = True
+
+
+def _object(*names: str, required: tuple[str, ...] = ()) -> dict[str, object]:
+    shape: dict[str, object] = {
+        "type": "object",
+        "properties": {name: {} for name in names},
+        "additionalProperties": False,
+    }
+    return {**shape, "required": list(required)} if required else shape
+
+
+STEPS: dict[str, StepKind] = {
+    "communication": StepKind(
+        _communication, "[Update] on the communication settings", _object("url", "port", "timeout", required=("url",))
+    ),
+    "request": StepKind(
+        _request, "a manual request, to its end", _object(*KEY_FIELDS, required=("name", "common_name"))
+    ),
+    "auto_request": StepKind(_auto_request, "[Update] on the automatic request", _object(*AUTO_FIELDS)),
+    "delete_key": StepKind(_delete_key, "delete the newest key of that name", {"type": "string"}),
+    "restart": StepKind(_power("restart"), "restart, until the machine is up again", {}),
+    "power_off": StepKind(_power("power_off"), "switch the machine off", {}, person=False),
+    "power_on": StepKind(_power("power_on"), "switch it on", {}, person=False),
+    "advance": StepKind(_advance, "let time pass", {"type": "string"}, person=False),
+    "advance_to": StepKind(_advance_to, "let time pass until a local time", {"type": "string"}, person=False),
+    "network": StepKind(_network, "the state of the network", {"enum": list(NETWORK_STATES)}, person=False),
+    "dns": StepKind(_dns, "configure or remove the DNS server", {"type": "boolean"}, person=False),
+    "ca_script": StepKind(_ca_script, "another script for the CA", {"type": "array"}, person=False),
+}
+
+
+def read_step(kind: str, node: Node, problems: Problems) -> Act | None:
+    """Read the argument of a step of the table."""
+    return STEPS[kind].read(node, problems)

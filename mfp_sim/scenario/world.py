@@ -1,0 +1,154 @@
+"""The parts of one run put together: clock, scheduler, wire, CA, printer. The only place that wires them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from mfp_sim.device.printer import Printer
+from mfp_sim.device.profile import Profile, profile_named, with_reading
+from mfp_sim.errors import BoundExceeded, Refused, UsageError
+from mfp_sim.redaction import Redactor
+from mfp_sim.scenario.model import Failure, Scenario
+from mfp_sim.simtime import Clock, Entropy, FrozenClock, GeneratedKeys, KeySource, PooledKeys, Scheduler, SystemClock
+from mfp_sim.trace import Recorder
+from mfp_sim.transport import InProcess, Network, Sockets, Transport
+from mock_scep_server.challenges import NoChallenge, StaticChallenge
+from mock_scep_server.journal import JournalEntry
+from mock_scep_server.profiles.registry import profile_named as ca_profile_named
+from mock_scep_server.script import Script
+from mock_scep_server.service import ScepService
+
+__all__ = ["World", "build"]
+
+
+@dataclass
+class World:
+    """What steps act on and expectations look at."""
+
+    scenario: Scenario
+    clock: Clock
+    scheduler: Scheduler
+    recorder: Recorder
+    printer: Printer
+    network: Network
+    ca: ScepService | None
+    end: datetime
+    challenge: str | None = field(repr=False, default=None)
+    failures: list[Failure] = field(default_factory=list)
+    unobserved: list[str] = field(default_factory=list)
+    unused_rules: list[str] = field(default_factory=list)
+    refusal: Refused | None = None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The printer's time zone: local times in a scenario are in it."""
+        return self.printer.zone
+
+    def run_until(self, instant: datetime) -> None:
+        """Let time pass.
+
+        Raises:
+            BoundExceeded: beyond the scenario's bound of virtual time or of events.
+        """
+        if instant > self.end:
+            raise BoundExceeded(
+                f"the scenario goes on beyond its bound of {self.scenario.virtual_seconds / 86400:g} days",
+                remedy="raise bounds.virtual",
+            )
+        self.scheduler.run_until(instant)
+
+
+def build(
+    scenario: Scenario,
+    *,
+    seed: int,
+    flips: Sequence[str] = (),
+    ca_url: str | None = None,
+    challenge: str | None = None,
+) -> World:
+    """Everything for one run: in process on a frozen clock, or against a real server on the system clock.
+
+    Raises:
+        UsageError: a flip that does not exist.
+    """
+    url = ca_url or scenario.ca.url
+    secret = challenge if challenge is not None else scenario.ca.challenge
+    profile = _profile(scenario, flips)
+    clock: Clock = FrozenClock(scenario.clock) if url is None else SystemClock()
+    # The pool and repeatable chance are for the in-process mock only.
+    entropy = Entropy(seed if url is None else None)
+    scheduler = Scheduler(clock, max_events=scenario.events)
+    recorder = Recorder(clock, Redactor([secret] if secret else []))
+    network = Network()
+    service: ScepService | None = None
+    transport: Transport
+    if url is None:
+        service = _service(scenario, clock, entropy, recorder, secret)
+        transport = InProcess(clock, service.handle, network=network, client=scenario.printer.ip)
+    else:
+        transport = Sockets(clock)
+    printer = Printer(
+        profile=profile,
+        scheduler=scheduler,
+        transport=transport,
+        entropy=entropy.fork("printer"),
+        keys=_keys(scenario, entropy, side=0, pooled=url is None),
+        timezone=scenario.printer.timezone,
+        ip=scenario.printer.ip,
+        dns=scenario.printer.dns,
+        functions=scenario.printer.functions,
+        recorder=recorder,
+        on_installed=service.ledger.report_installed if service else None,
+    )
+    printer.power_on()
+    _communicate(printer, scenario, url)
+    end = clock.now() + timedelta(seconds=scenario.virtual_seconds)
+    return World(scenario, clock, scheduler, recorder, printer, network, service, end, challenge=challenge)
+
+
+def _profile(scenario: Scenario, flips: Sequence[str]) -> Profile:
+    profile = replace(profile_named(scenario.printer.profile), **scenario.printer.settings)  # type: ignore[arg-type]
+    for flip in flips:
+        assumption, _, reading = flip.partition("=")
+        profile = with_reading(profile, assumption, reading or None)
+    return profile
+
+
+def _keys(scenario: Scenario, entropy: Entropy, *, side: int, pooled: bool) -> KeySource:
+    if pooled and scenario.keys == "pool":
+        return PooledKeys(entropy.fork("keys"), side=side)
+    return GeneratedKeys()
+
+
+def _service(scenario: Scenario, clock: Clock, entropy: Entropy, recorder: Recorder, secret: str | None) -> ScepService:
+    def tell(entry: JournalEntry) -> None:
+        recorder.record("mock.request", **{key: value for key, value in entry.to_json().items() if key != "time"})
+
+    return ScepService(
+        profile=ca_profile_named(scenario.ca.profile),
+        clock=clock,
+        entropy=entropy.fork("ca"),
+        keys=_keys(scenario, entropy, side=1, pooled=True),
+        challenge=StaticChallenge(secret) if secret else NoChallenge(),
+        script=Script(scenario.ca.script, ZoneInfo(scenario.printer.timezone), clock.now()),
+        ra=scenario.ca.ra,
+        on_entry=tell,
+    )
+
+
+def _communicate(printer: Printer, scenario: Scenario, url: str | None) -> None:
+    from urllib.parse import urlsplit
+
+    if url is not None:
+        try:
+            port = urlsplit(url).port or 80
+        except ValueError:
+            raise UsageError(f"{url!r} is not a URL") from None
+        printer.update_communication(url=url, port=port, timeout=scenario.printer.timeout)
+    elif scenario.printer.url is not None:
+        printer.update_communication(
+            url=scenario.printer.url, port=scenario.printer.port, timeout=scenario.printer.timeout
+        )
