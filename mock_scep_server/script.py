@@ -11,7 +11,7 @@ import fnmatch
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -255,7 +255,7 @@ def _answer(node: Node, problems: Problems) -> tuple[Answer | None, int | None]:
     hint = did_you_mean(str(node.value), words) if node.kind == "scalar" else None
     problems.add(
         node,
-        "then has to be success, pending, {pending: n}, {failure: n, text: ...}, {http: status, retry_after: s} or none",
+        "then has to be success, pending, {pending: n}, {failure: n, text: ...}, {http: n, retry_after: s} or none",
         hint,
     )
     return None, None
@@ -288,7 +288,7 @@ def _until_text(node: Node, problems: Problems) -> str | None:
 def _is_time(text: str) -> bool:
     for form in ("%H:%M", "%Y-%m-%d %H:%M"):
         try:
-            datetime.strptime(text, form) + timedelta()
+            datetime.strptime(text, form)  # noqa: DTZ007 - local time has no zone
         except ValueError:
             continue
         return True

@@ -355,7 +355,7 @@ class Printer:
             return None
         return self._due if self.profile.shown_time == "adjusted" else instant_of(self._planned, self.zone)
 
-    def keys(self) -> tuple[KeyEntry, ...]:
+    def key_list(self) -> tuple[KeyEntry, ...]:
         """The key and certificate list in the order of registration."""
         return self._store.entries
 

@@ -135,7 +135,7 @@ def _key_values(entry: KeyEntry, world: World) -> dict[str, object]:
 def _keys(wanted: object, world: World) -> Iterator[Difference]:
     assert isinstance(wanted, list)
     wants_default = any(isinstance(value, Mapping) and value.get("default") for value in wanted)
-    entries = [entry for entry in world.printer.keys() if wants_default or not entry.default]
+    entries = [entry for entry in world.printer.key_list() if wants_default or not entry.default]
     if len(entries) != len(wanted):
         yield "keys", f"{len(wanted)} keys", f"{len(entries)}: {', '.join(entry.name for entry in entries) or 'none'}"
         return
@@ -149,8 +149,8 @@ def _keys(wanted: object, world: World) -> Iterator[Difference]:
 
 
 def _key_count(wanted: object, world: World) -> Iterator[Difference]:
-    if len(world.printer.keys()) != wanted:
-        yield "key_count", str(wanted), str(len(world.printer.keys()))
+    if len(world.printer.key_list()) != wanted:
+        yield "key_count", str(wanted), str(len(world.printer.key_list()))
 
 
 def asked(world: World) -> list[str]:

@@ -130,11 +130,7 @@ def _scenario(root: Node, suffix: str, file: str, problems: Problems) -> Scenari
     if "keys" in fields:
         values["keys"] = problems.choice(fields["keys"], ("pool", "generate"), "keys")
     if "bounds" in fields:
-        bounds = problems.map(fields["bounds"], ("virtual", "events"), "bounds")
-        if "virtual" in bounds:
-            values["virtual_seconds"] = problems.seconds(bounds["virtual"], "virtual")
-        if "events" in bounds:
-            values["events"] = problems.integer(bounds["events"], "events", 1)
+        values |= _bounds(fields["bounds"], problems)
     if "printer" in fields:
         values["printer"] = _printer(fields["printer"], problems)
     if "ca" in fields:
@@ -143,6 +139,16 @@ def _scenario(root: Node, suffix: str, file: str, problems: Problems) -> Scenari
     if len(problems.found) > before or name is None or why is None or clock is None:
         return None
     return Scenario(name=name + suffix, why=why, file=file, clock=clock, steps=steps, **values)  # type: ignore[arg-type]
+
+
+def _bounds(node: Node, problems: Problems) -> dict[str, object]:
+    bounds = problems.map(node, ("virtual", "events"), "bounds")
+    values: dict[str, object] = {}
+    if "virtual" in bounds:
+        values["virtual_seconds"] = problems.seconds(bounds["virtual"], "virtual")
+    if "events" in bounds:
+        values["events"] = problems.integer(bounds["events"], "events", 1)
+    return values
 
 
 def _clock(node: Node, problems: Problems) -> datetime | None:

@@ -83,7 +83,7 @@ def test_a_manual_request_registers_a_certificate_that_the_function_uses_after_t
     world.scheduler.run_until(START + timedelta(minutes=1))
     assert world.printer.functions_in_use() == {"TLS": "tls"}
     assert world.ca.ledger.counts == {"minted": 1, "delivered": 1, "installed": 1, "orphaned": 0}
-    issued = world.printer.keys()[1].certificate
+    issued = world.printer.key_list()[1].certificate
     issued.verify_issued_by(world.ca.ca.ca.certificate)
 
 
@@ -130,7 +130,7 @@ def test_a_wrong_reply_is_refused_for_its_own_reason_and_nothing_is_installed(fa
     world.at_nine()
     assert world.shown == ("error", "scep-error")
     assert world.printer.audit[-1].diagnosis.startswith(f"{reason}: ")
-    assert [entry.name for entry in world.printer.keys()] == ["Default Key"]
+    assert [entry.name for entry in world.printer.key_list()] == ["Default Key"]
 
 
 def test_inquiries_are_about_the_same_request_at_the_interval_after_the_last_exchange() -> None:
@@ -174,4 +174,4 @@ def test_requests_every_thirty_days_keep_their_hour_over_both_changes_of_dayligh
     assert local == {"09:00"}
     assert {row.time.strftime("%H:%M") for row in rows} == {"07:00", "08:00"}
     assert len(rows) == 13
-    assert [entry.name for entry in world.printer.keys()] == ["Default Key", "tls"]
+    assert [entry.name for entry in world.printer.key_list()] == ["Default Key", "tls"]

@@ -1,0 +1,123 @@
+"""The run for a person at a terminal: a line a scenario, what did not hold, how to repeat it, a count."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TextIO
+
+from mfp_sim.report.model import RunReport, ScenarioReport
+
+__all__ = ["Console"]
+
+_COLOURS = {"passed": "32", "failed": "31", "skipped": "33"}
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class Console:
+    """Writes to one stream; colours only on a terminal and without NO_COLOR."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.terminal = stream.isatty()
+        self._colours = self.terminal and not os.environ.get("NO_COLOR")
+        self._progress = ""
+
+    def progress(self, done: int, total: int, name: str) -> None:
+        """Where a long run stands; on a terminal only."""
+        if self.terminal:
+            self._clear()
+            self._progress = f"[{done}/{total}] {name}"[:78]
+            self._stream.write(self._progress)
+            self._stream.flush()
+
+    def _clear(self) -> None:
+        if self._progress:
+            self._stream.write("\r" + " " * len(self._progress) + "\r")
+            self._progress = ""
+
+    def line(self, text: str = "") -> None:
+        """One line; control characters that a server sent are shown, not obeyed."""
+        self._clear()
+        self._stream.write(_CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text) + "\n")
+
+    def scenario(self, scenario: ScenarioReport) -> None:
+        """A scenario's line, and what did not hold."""
+        outcome = scenario.outcome
+        mark = {"passed": "pass", "failed": "FAIL", "skipped": "skip"}[outcome]
+        self._clear()
+        if self._colours:
+            mark = f"\x1b[{_COLOURS[outcome]}m{mark}\x1b[0m"
+        self._stream.write(mark + "  ")
+        self.line(scenario.name + (f"  ({scenario.skipped})" if scenario.skipped else ""))
+        for failure in scenario.failures:
+            self.line(f"      {failure.place}  {failure.path}")
+            self.line(f"          expected  {failure.expected}")
+            self.line(f"          got       {failure.got}")
+        if scenario.failures:
+            self.line(f"      repeat with  {scenario.command}")
+        for place in scenario.unobserved:
+            self.line(f"      not observable on a real server: {place}")
+
+    def summary(self, report: RunReport, seconds: float) -> None:
+        """The closing line."""
+        counts = report.counts
+        parts = [f"{counts['passed']} passed", f"{counts['failed']} failed"]
+        if counts["skipped"]:
+            parts.append(f"{counts['skipped']} skipped")
+        virtual = timedelta(seconds=round(sum(s.virtual_seconds for s in report.scenarios)))
+        self.line()
+        self.line(f"{', '.join(parts)}  ({virtual} of simulated time in {seconds:.1f} s; {report.target})")
+        for text in self._assumed(report):
+            self.line(text)
+
+    def _assumed(self, report: RunReport) -> Iterator[str]:
+        resting = [s for s in report.scenarios if s.rests_on]
+        if resting and report.scenarios:
+            said = len(report.scenarios) - len(resting)
+            yield (
+                f"{said} rest on the manual and the RFC alone, {len(resting)} on assumptions too (mfp-sim explain A-nn)"
+            )
+
+    def story(self, scenario: ScenarioReport) -> None:
+        """The scenario step by step, with what the printer and the CA did in between."""
+        self.line(f"{scenario.name}: {scenario.why}")
+        self.line(f"seed {scenario.seed}; {scenario.file}")
+        for event in scenario.trace:
+            text = _event(dict(event))
+            if text:
+                time = str(event["time"])[:19].replace("T", " ")
+                self.line(f"  {time}  {text}")
+        self.line()
+        self.scenario(scenario)
+
+
+def _event(event: dict[str, object]) -> str | None:
+    """A trace event in words, or None when it says nothing to a person."""
+    kind = event["kind"]
+    if kind == "step":
+        return f"{event['number']}. {event['text']}"
+    if kind == "step.refused":
+        return f"     refused: {event['text']}"
+    if kind == "exchange.request":
+        return f"     printer -> CA   {event['operation']} ({event['method']})"
+    if kind == "exchange.lost":
+        return f"     printer    x    {event['operation']}: {event['error']}"
+    if kind == "exchange.reply":
+        return f"     printer <- CA   {_reply(event)}"
+    if kind == "printer.poll-booked":
+        return f"     printer: asks again at {str(event['due'])[:19].replace('T', ' ')} (poll {event['poll']})"
+    if kind == "printer.audit":
+        tail = f": {event['diagnosis']}" if event.get("diagnosis") else ""
+        return f"     printer: {event['operation']}{tail}"
+    return None
+
+
+def _reply(event: dict[str, object]) -> str:
+    message = event.get("message")
+    if isinstance(message, dict):
+        detail = f" {message['failInfo']}" if "failInfo" in message else ""
+        return f"{message['messageType']} {message.get('pkiStatus', '')}{detail}"
+    return f"{event['operation']}: HTTP {event['status']} {event.get('media_type', '')}"

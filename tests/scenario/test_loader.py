@@ -1,0 +1,188 @@
+"""Every mistake of a file in one go, with its place and a hint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mfp_sim.errors import DocumentError
+from mfp_sim.scenario.loader import load_file, read_text
+from mfp_sim.scenario.runner import run
+from mfp_sim.trace import compare, to_json_lines
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "scenarios").rglob("*.scenario.yaml"))
+
+GOOD = """\
+format: 1
+name: example
+why: An example.
+covers: [MFP-ENROL-01]
+clock: 2026-03-02T08:00:00+01:00
+printer:
+  communication: {url: http://ca.example/scep}
+ca:
+  challenge: {static: s3cret}
+steps:
+  - request: {name: k, common_name: 192.0.2.10, challenge: s3cret}
+  - expect: {status: {state: successful}}
+"""
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(DocumentError) as caught:
+        read_text(text, "x.yaml")
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_six_mistakes_are_told_with_their_six_places() -> None:
+    text = (
+        GOOD.replace("covers: [MFP-ENROL-01]", "covers: [MFP-ENROLL-01]")
+        .replace("T08:00:00+01:00", " 08:00")
+        .replace("challenge: {static: s3cret}", "challange: {static: s3cret}")
+        .replace("common_name: 192.0.2.10", "common_name: 17")
+        .replace("state: successful", "state: succesful")
+        .replace("steps:", "steps:\n  - advance: soon")
+    )
+    assert problems(text) == [
+        "x.yaml:4:10: the catalogue has no 'MFP-ENROLL-01' (did you mean 'MFP-ENROL-01'?)",
+        "x.yaml:5:8: clock has to be a time with a zone, not '2026-03-02 08:00' (write 2026-03-02T08:00:00+01:00)",
+        "x.yaml:9:3: unknown key 'challange' in ca (did you mean 'challenge'?)",
+        "x.yaml:11:14: advance has to be a duration such as 30s, 10m, 2h or 31d, not 'soon'",
+        "x.yaml:12:37: common_name has to be a string, not 17 (put it in quotes)",
+        (
+            "x.yaml:13:30: state has to be one of to-be-processed, processing, error, successful, not 'succesful' "
+            "(did you mean 'successful'?)"
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("  - expect: {status: {state: successful}}\n", "", "x.yaml:11:3: the scenario expects nothing"),
+        ("name: example", "name: example\nname: again", "x.yaml:3:1: the key 'name' is here twice; first at line 2"),
+        ("name: example", "name: &a example", "x.yaml:2:7: an anchor or alias is not allowed"),
+        ("name: example", "name: !!python/object:os.system x", "x.yaml:2:7: a tag is not allowed"),
+        ("- expect: {status", "- expects: {status", "x.yaml:12:5: unknown key 'expects' in a step"),
+        ("steps:", "steps:\n  - advance: 1s\n    refused: busy", "x.yaml:11:5: as and refused do not go with advance"),
+        ("why: An example.\n", "", "x.yaml:1:1: a scenario needs the key 'why'"),
+        ("s3cret}\nsteps", "s3cret}\n  script: [{then: sucess}]\nsteps", "x.yaml:10:19: then has to be success"),
+        ("s3cret}\nsteps", "s3cret}\n  script: [{faults: [dealy]}]\nsteps", "x.yaml:10:22: there is no fault 'dealy'"),
+        ("format: 1", "format: [", "x.yaml:3:4: not well-formed YAML"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(old: str, new: str, told: str) -> None:
+    found = problems(GOOD.replace(old, new))
+    assert any(line.startswith(told) for line in found), found
+
+
+def test_yaml_1_1_surprises_stay_strings() -> None:
+    (scenario,) = read_text(GOOD.replace("name: k,", "name: no,").replace("An example.", "12:30"))
+    assert scenario.why == "12:30"
+    assert run(scenario).passed
+
+
+def test_parameters_make_named_instances_and_an_unused_one_is_a_mistake() -> None:
+    text = GOOD.replace("name: k,", "name: $key,").replace(
+        "printer:\n", "parameters:\n  - {name: one, key: first}\n  - {name: two, key: second}\nprinter:\n"
+    )
+    scenarios = read_text(text, "x.yaml")
+    assert [scenario.name for scenario in scenarios] == ["example[one]", "example[two]"]
+    assert all(run(scenario).passed for scenario in scenarios)
+    assert problems(text.replace("key: second", "key: second, spare: 1")) == [
+        "x.yaml:8:37: the parameter 'spare' is not used (write $spare where it belongs)"
+    ]
+    assert "x.yaml:14:21: there is no parameter 'keys' (did you mean 'key'?)" in problems(text.replace("$key", "$keys"))
+
+
+def test_an_expectation_that_does_not_hold_fails_with_place_expected_and_got() -> None:
+    (scenario,) = read_text(GOOD.replace("state: successful", "state: error, time: 2026-03-02 08:01"), "x.yaml")
+    assert [str(failure) for failure in run(scenario).failures] == [
+        "x.yaml:12:22: step 2: status.state: expected error, got successful",
+        "x.yaml:12:22: step 2: status.time: expected 2026-03-02 08:01, got 2026-03-02 08:00",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("expectation", "path"),
+    [
+        ("{status: {details: deferred}}", "status.details"),
+        ("{statuses: []}", "statuses"),
+        ("{history: {count: 2}}", "history.count"),
+        ("{keys: []}", "keys"),
+        ("{keys: [{name: other}]}", "keys[0].name"),
+        ("{keys: [{certificate: {common_name: 192.0.2.11}}]}", "keys[0].certificate.common_name"),
+        ("{keys: [{certificate: {signed_by_ca: false}}]}", "keys[0].certificate.signed_by_ca"),
+        ("{key_count: 1}", "key_count"),
+        ("{requests: [GetCACaps]}", "requests"),
+        ("{request_count: {PKCSReq: 2}}", "request_count.PKCSReq"),
+        ("{messages_at: []}", "messages_at"),
+        ("{transactions: 2}", "transactions"),
+        ("{ledger: {minted: 2}}", "ledger.minted"),
+        ("{next_request: 2026-03-02 09:00}", "next_request"),
+        ("{functions: {TLS: k}}", "functions.TLS"),
+        ("{audit: [no such entry]}", "audit[0]"),
+        ("{powered: false}", "powered"),
+        ("{communication: {port: 81}}", "communication.port"),
+    ],
+)
+def test_every_expectation_can_fail(expectation: str, path: str) -> None:
+    (scenario,) = read_text(GOOD.replace("{status: {state: successful}}", expectation))
+    assert [failure.path for failure in run(scenario).failures] == [path]
+
+
+def test_a_rule_that_was_never_hit_fails_the_scenario_unless_it_is_optional() -> None:
+    rule = "{when: {type: CertPoll}, then: pending}"
+    (scenario,) = read_text(GOOD.replace("s3cret}\nsteps", f"s3cret}}\n  script: [{rule}]\nsteps"), "x.yaml")
+    (failure,) = run(scenario).failures
+    assert (failure.place, failure.path) == ("x.yaml:10:12", "script")
+    assert "rule 1 was never hit; rule 1 nearly matched: type is PKCSReq, the rule wants CertPoll" in failure.got
+    optional = rule.replace("pending}", "pending, optional: true}")
+    (scenario,) = read_text(GOOD.replace("s3cret}\nsteps", f"s3cret}}\n  script: [{optional}]\nsteps"))
+    assert run(scenario).passed
+
+
+def test_an_unexpected_refusal_and_a_wrong_one_both_fail() -> None:
+    (scenario,) = read_text(GOOD.replace("common_name: 192.0.2.10", "common_name: printer.example"))
+    assert "refused: fqdn-without-dns" in run(scenario).failures[0].got
+    (scenario,) = read_text(GOOD.replace("challenge: s3cret}", "challenge: s3cret}\n    as: user\n    refused: busy"))
+    assert (run(scenario).failures[0].expected, run(scenario).failures[0].got) == ("busy", "not-administrator")
+
+
+def test_a_refusal_that_does_not_come_fails() -> None:
+    (scenario,) = read_text(GOOD.replace("challenge: s3cret}", "challenge: s3cret}\n    refused: busy"))
+    assert run(scenario).failures[0].got == "it was not refused"
+
+
+def test_a_bound_of_virtual_time_stops_the_run() -> None:
+    (scenario,) = read_text(GOOD.replace("steps:", "bounds: {virtual: 1d}\nsteps:\n  - advance: 2d"))
+    (failure,) = run(scenario).failures
+    assert failure.path == "bounds"
+    assert "beyond its bound of 1 days" in failure.got
+
+
+def test_another_reading_of_an_assumption_changes_what_happens() -> None:
+    (path,) = [path for path in FILES if path.name == "server_side_error.scenario.yaml"]
+    scenario = next(s for s in load_file(path) if s.name.endswith("[503]"))
+    assert run(scenario).passed
+    flipped = run(scenario, flips=["A-22=5xx"])
+    assert {failure.path for failure in flipped.failures} == {"requests"}
+
+
+def test_the_same_scenario_and_seed_give_the_same_trace_and_another_seed_another_one() -> None:
+    scenarios = [scenario for path in FILES for scenario in load_file(path)][:12]
+    first = [run(scenario).events for scenario in scenarios]
+    second = [run(scenario).events for scenario in reversed(scenarios)][::-1]
+    for one, two in zip(first, second, strict=True):
+        assert compare(one, two) == []
+    assert compare(first[0], run(scenarios[0], seed=2).events) != []
+
+
+def test_no_trace_holds_the_challenge() -> None:
+    for path in FILES:
+        for scenario in load_file(path):
+            text = to_json_lines(run(scenario).events)
+            assert "s3cret" not in text
+            assert "czNjcmV0" not in text
