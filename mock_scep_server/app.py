@@ -1,0 +1,76 @@
+"""The mock as a WSGI application (Flask), for those who mount it in a server or a test client of their own.
+
+WSGI has no word for a reset or a stall: a delivery that does not end with a whole reply aborts the response. The host
+in ``server.py`` plays all of them as they are.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import threading
+from typing import cast
+
+from flask import Flask, Response, request
+
+from mfp_sim.scep.http import MESSAGE_CAP, Delivery, HttpRequest, Send, Wait
+from mock_scep_server.server import Service
+
+__all__ = ["DeliveryAborted", "create_app"]
+
+_METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
+
+
+class DeliveryAborted(ConnectionAbortedError):
+    """The delivery breaks off on purpose; the WSGI server is to drop the connection."""
+
+
+def create_app(service: Service) -> Flask:
+    """An application in which every path is the CA's URL, as with the host in ``server.py``."""
+    app = Flask("mock_scep_server", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MESSAGE_CAP
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+
+    @app.route("/", defaults={"path": ""}, methods=_METHODS)
+    @app.route("/<path:path>", methods=_METHODS)
+    def scep(path: str) -> Response:  # noqa: ARG001 - any path will do
+        query = request.query_string.decode("latin-1")
+        received = HttpRequest(
+            request.method,
+            request.path + (f"?{query}" if query else ""),
+            tuple((str(name), str(value)) for name, value in request.headers),
+            request.get_data(),
+            str(request.environ.get("SERVER_PROTOCOL", "HTTP/1.1")),
+        )
+        return _response(service.handle(received, request.remote_addr or "unknown"))
+
+    return app
+
+
+def _response(delivery: Delivery) -> Response:
+    for act in delivery.acts:
+        if isinstance(act, Wait):
+            threading.Event().wait(act.seconds)
+        elif not isinstance(act, Send):
+            raise DeliveryAborted("the delivery breaks off on purpose")
+    reply = http.client.HTTPResponse(cast("socket.socket", _Octets(delivery.octets)))
+    reply.begin()
+    body = reply.read()
+    hop = {"connection", "transfer-encoding", "content-length"}
+    return Response(
+        body,
+        status=f"{reply.status} {reply.reason}",
+        headers=[(name, value) for name, value in reply.getheaders() if name.lower() not in hop],
+    )
+
+
+class _Octets:
+    """All that ``HTTPResponse`` wants of a socket."""
+
+    def __init__(self, octets: bytes) -> None:
+        self._octets = octets
+
+    def makefile(self, mode: str) -> io.BytesIO:
+        assert mode == "rb"
+        return io.BytesIO(self._octets)

@@ -1,0 +1,362 @@
+"""The mock on real sockets: plays each delivery's octets, waits, closes and resets as they are.
+
+Owns connections, their threads and the reading of HTTP requests within caps. Decides nothing: what a request gets is
+:class:`ScepService`'s matter. A host of our own and not werkzeug's, because clients need keep-alive and TCP_NODELAY,
+and faults need a real RST (SCEP-4.1-*, SCEP-2.5.1-03).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+from mfp_sim.errors import UsageError
+from mfp_sim.scep.http import (
+    HEAD_CAP,
+    IDLE_SECONDS,
+    MESSAGE_CAP,
+    TEXT,
+    Close,
+    Delivery,
+    HttpReply,
+    HttpRequest,
+    Reset,
+    Send,
+    Stall,
+    Wait,
+    render_reply,
+)
+from mfp_sim.simtime import Clock, SystemClock
+
+__all__ = ["ServerHost", "Service"]
+
+_log = logging.getLogger("mock_scep_server")
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?")
+_RST: Final = struct.pack("ii", 1, 0)
+_LINGER_SECONDS: Final = 1.0
+
+
+class Service(Protocol):
+    """What stands behind a host."""
+
+    def handle(self, request: HttpRequest, client: str) -> Delivery:
+        """Answer one request."""
+        ...
+
+
+class _Unreadable(Exception):
+    """The request is refused before anybody could answer it; the connection is closed after the reply."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status, self.text = status, text
+
+
+class _Gone(Exception):
+    """The client went, or nothing came in time: there is nobody to answer."""
+
+
+@dataclass
+class _Connection:
+    """One connection: what was received and not yet read, and until when reading may take."""
+
+    socket: socket.socket
+    clock: Clock
+    buffer: bytes = b""
+
+    def __post_init__(self) -> None:
+        self.deadline = self.clock.now() + timedelta(seconds=IDLE_SECONDS)
+
+    def fill(self) -> None:
+        """Receive more.
+
+        Raises:
+            _Gone: the client closed, or the time is up.
+        """
+        left = (self.deadline - self.clock.now()).total_seconds()
+        try:
+            self.socket.settimeout(max(left, 0.001))
+            octets = self.socket.recv(65536)
+        except OSError:
+            raise _Gone from None
+        if not octets:
+            raise _Gone
+        self.buffer += octets
+
+    def line(self, cap: int) -> bytes:
+        """The next line without its end; a lone LF ends a line too (RFC 9112, 2.2)."""
+        while (end := self.buffer.find(b"\n")) < 0:
+            if len(self.buffer) > cap:
+                raise _Unreadable(431, "The head of the request is too large.")
+            self.fill()
+        line, self.buffer = self.buffer[:end], self.buffer[end + 1 :]
+        return line.removesuffix(b"\r")
+
+    def take(self, count: int) -> bytes:
+        """Exactly ``count`` octets."""
+        while len(self.buffer) < count:
+            self.fill()
+        octets, self.buffer = self.buffer[:count], self.buffer[count:]
+        return octets
+
+
+class ServerHost:
+    """A threaded host for one service.
+
+    Args:
+        service: answers the requests.
+        host: the address to bind to; loopback unless told otherwise.
+        port: the TCP port, 0 for any free one; :attr:`port` tells which it is.
+
+    Raises:
+        UsageError: the port is in use, or the address is not this machine's.
+    """
+
+    def __init__(self, service: Service, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._service, self._clock = service, SystemClock()
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._threads: set[threading.Thread] = set()
+        self._listener = _listen(host, port)
+        self.host, self.port = host, int(self._listener.getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """The base URL."""
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
+    def __enter__(self) -> ServerHost:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Accept connections, in a thread of its own."""
+        self._spawn(self._accept)
+
+    def stop(self) -> None:
+        """Break off what goes on and wait until all threads have ended."""
+        self._stopping.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
+        self._listener.close()
+        with self._lock:
+            connections, threads = list(self._open), list(self._threads)
+        for connection in connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)  # wakes recv()
+        for thread in threads:
+            thread.join()
+
+    def _spawn(self, target: object, *arguments: object) -> None:
+        thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
+        with self._lock:
+            self._threads = {other for other in self._threads if other.is_alive() or other.ident is None}
+            self._threads.add(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                connection, address = self._listener.accept()
+            except OSError:
+                if self._stopping.is_set():
+                    return
+                continue
+            with self._lock:
+                self._open.add(connection)
+            self._spawn(self._serve, connection, str(address[0]))
+
+    def _serve(self, connection: socket.socket, client: str) -> None:
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            source = _Connection(connection, self._clock)
+            while not self._stopping.is_set() and self._answer(source, client):
+                source.deadline = self._clock.now() + timedelta(seconds=IDLE_SECONDS)
+        except (_Gone, OSError):
+            pass
+        finally:
+            with self._lock:
+                self._open.discard(connection)
+            connection.close()
+
+    def _answer(self, source: _Connection, client: str) -> bool:
+        """One request and its delivery; whether the connection stays."""
+        try:
+            request = read_request(source)
+        except _Unreadable as refusal:
+            reply = HttpReply(refusal.status, headers=(("Content-Type", TEXT),), body=refusal.text.encode() + b"\n")
+            source.socket.sendall(render_reply(reply, keep_alive=False, date=self._clock.now()))
+            self._close(source.socket)
+            return False
+        try:
+            delivery = self._service.handle(request, client)
+        except Exception:  # noqa: BLE001 - a mistake of ours must be seen, and must not take the host down
+            _log.exception("the mock failed on %s %s", request.method, request.target[:200])
+            body = HttpReply(500, headers=(("Content-Type", TEXT),), body=b"The mock failed; its log says why.\n")
+            source.socket.sendall(render_reply(body, keep_alive=False, date=self._clock.now()))
+            return False
+        return self._play(delivery, source.socket, keep=delivery.keep_alive and request.keep_alive)
+
+    def _play(self, delivery: Delivery, connection: socket.socket, *, keep: bool) -> bool:
+        """Do what a delivery says; whether the connection stays."""
+        connection.settimeout(IDLE_SECONDS)
+        for act in delivery.acts:
+            match act:
+                case Send(octets):
+                    connection.sendall(octets)
+                case Wait(seconds):
+                    if self._stopping.wait(seconds):
+                        return False
+                case Stall():
+                    connection.settimeout(None)
+                    while connection.recv(65536):
+                        pass
+                    return False
+                case Reset():
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
+                    return False  # closing without shutdown sends the RST
+                case Close():
+                    self._close(connection)
+                    return False
+        if not keep:
+            self._close(connection)
+        return keep
+
+    @staticmethod
+    def _close(connection: socket.socket) -> None:
+        """Close in good order: unread octets would turn the FIN into an RST, so what still comes is read first."""
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(_LINGER_SECONDS)
+        left = 4 * MESSAGE_CAP
+        while left > 0 and (octets := connection.recv(65536)):
+            left -= len(octets)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"cannot listen on {host}, port {port}: {error}") from None
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        remedy = "choose another port, or 0 for any free one"
+        raise UsageError(f"cannot listen on {host}, port {port}: {_reason(error)}", remedy=remedy) from None
+    return listener
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+
+
+# --- reading a request ------------------------------------------------------------------------------------
+
+
+def read_request(source: _Connection) -> HttpRequest:
+    """Read one request, whole.
+
+    Raises:
+        _Unreadable: it cannot be answered by a service; it says the status to refuse it with.
+        _Gone: the client went or was too slow.
+    """
+    line = source.line(HEAD_CAP)
+    for _ in range(4):
+        if line:
+            break
+        line = source.line(HEAD_CAP)  # some clients send an empty line after a body
+    words = line.decode("latin-1").split(" ")
+    if len(words) != 3 or not _TOKEN.fullmatch(words[0]) or not words[1]:
+        raise _Unreadable(400, "The request line is not METHOD SP target SP version.")
+    method, target, version = words
+    if version not in ("HTTP/1.0", "HTTP/1.1"):
+        raise _Unreadable(505, "This server speaks HTTP/1.0 and HTTP/1.1.")
+    headers = tuple(_headers(source, HEAD_CAP - len(line)))
+    request = HttpRequest(method, _origin_form(target), headers, b"", version)
+    return HttpRequest(method, request.target, headers, _body(source, request), version)
+
+
+def _headers(source: _Connection, left: int) -> Iterator[tuple[str, str]]:
+    while line := source.line(left):
+        left -= len(line) + 2
+        if left < 0:
+            raise _Unreadable(431, "The head of the request is too large.")
+        name, colon, value = line.decode("latin-1").partition(":")
+        if not colon or not _TOKEN.fullmatch(name):
+            raise _Unreadable(400, "A header field is not name: value.")
+        yield name, value.strip(" \t")
+
+
+def _origin_form(target: str) -> str:
+    if not target.lower().startswith(("http://", "https://")):
+        return target
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        raise _Unreadable(400, "The target of the request is not a URL.") from None
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def _body(source: _Connection, request: HttpRequest) -> bytes:
+    coding = request.header("Transfer-Encoding")
+    lengths = {value for name, value in request.headers if name.lower() == "content-length"}
+    if coding is not None:
+        if coding.strip().lower() != "chunked":
+            raise _Unreadable(501, "This server knows no transfer coding but chunked.")
+        if lengths:
+            raise _Unreadable(400, "A request has a length or is chunked, not both.")
+        _continue(source, request)
+        return b"".join(_chunks(source))
+    if not lengths:
+        return b""
+    length = lengths.pop()
+    if lengths or not length.isdecimal() or not length.isascii():
+        raise _Unreadable(400, "The Content-Length is not one number.")
+    if len(length) > 9 or int(length) > MESSAGE_CAP:
+        raise _Unreadable(413, f"The body is larger than {MESSAGE_CAP} octets.")
+    _continue(source, request)
+    return source.take(int(length))
+
+
+def _continue(source: _Connection, request: HttpRequest) -> None:
+    """A client that asks first whether it may send its body is told so."""
+    if (request.header("Expect") or "").lower() == "100-continue" and request.version == "HTTP/1.1":
+        source.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def _chunks(source: _Connection) -> Iterator[bytes]:
+    size = 0
+    while True:
+        head = _CHUNK_SIZE.fullmatch(source.line(4096))
+        if head is None:
+            raise _Unreadable(400, "The chunked body is broken.")
+        count = int(head[1], 16)
+        size += count
+        if size > MESSAGE_CAP:
+            raise _Unreadable(413, f"The body is larger than {MESSAGE_CAP} octets.")
+        if count == 0:
+            for _ in _headers(source, HEAD_CAP):
+                pass  # trailer fields say nothing that we want
+            return
+        yield source.take(count)
+        if source.line(2) != b"":
+            raise _Unreadable(400, "The chunked body is broken.")
