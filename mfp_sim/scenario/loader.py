@@ -23,12 +23,13 @@ from mfp_sim.scenario.steps import STEPS, Communication, Step, read_step
 from mock_scep_server.profiles.registry import PROFILES as CA_PROFILES
 from mock_scep_server.script import read_script
 
-__all__ = ["KEYS", "load_file", "read_text"]
+__all__ = ["CA_KEYS", "KEYS", "PRINTER_KEYS", "REQUIRED", "ROLES", "load_file", "read_text"]
 
 KEYS = (
     "format", "name", "why", "covers", "assumes", "tags", "clock", "seed", "keys", "bounds", "parameters",
     "printer", "ca", "steps",
 )  # fmt: skip
+ROLES = ("administrator", "user")
 REQUIRED = ("format", "name", "why", "clock", "steps")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
 _SETTINGS = {field.name for field in dataclasses.fields(Profile)} - {"name", "summary", "scep"}
@@ -216,8 +217,11 @@ def _timezone(node: Node, problems: Problems) -> str | None:
     return text
 
 
+CA_KEYS = ("profile", "ra", "challenge", "script", "url")
+
+
 def _ca(node: Node, problems: Problems) -> CaSetup:
-    fields = problems.map(node, ("profile", "ra", "challenge", "script", "url"), "ca")
+    fields = problems.map(node, CA_KEYS, "ca")
     values: dict[str, object] = {}
     if "profile" in fields:
         values["profile"] = problems.choice(fields["profile"], CA_PROFILES, "profile")
@@ -263,6 +267,6 @@ def _step(node: Node, problems: Problems) -> Step | None:
     act = read_step(kind, fields[kind], problems)
     if not STEPS[kind].person and ("as" in fields or "refused" in fields):
         problems.add(node, f"as and refused do not go with {kind}: nobody does it on the machine's screens")
-    role = problems.choice(fields["as"], ("administrator", "user"), "as") if "as" in fields else "administrator"
+    role = problems.choice(fields["as"], ROLES, "as") if "as" in fields else "administrator"
     refused = problems.text(fields["refused"], "refused") if "refused" in fields else None
     return None if act is None else Step(kind, act, node.place, role or "administrator", refused)

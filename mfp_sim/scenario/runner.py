@@ -21,7 +21,7 @@ from mfp_sim.scenario.steps import Step
 from mfp_sim.scenario.world import World, build
 from mfp_sim.simtime import FrozenClock, SystemClock
 
-__all__ = ["StepDone", "run"]
+__all__ = ["StepDone", "frozen", "run"]
 
 _IGNORED = ["_pytest", "xdist", "execnet", "hypothesis", "concurrent", "multiprocessing", "rich"]
 
@@ -68,7 +68,7 @@ def run(
     world = build(scenario, seed=chosen, flips=flips, ca_url=ca_url, challenge=challenge)
     records: list[StepRecord] = []
     start = world.clock.now()
-    with _frozen(world):
+    with frozen(world):
         for number, step in enumerate(scenario.steps, 1):
             before = len(world.failures)
             goes_on = _carry_out(world, step, number, records)
@@ -149,7 +149,7 @@ def _unused_rules(world: World) -> None:
 
 
 @contextlib.contextmanager
-def _frozen(world: World) -> Iterator[None]:
+def frozen(world: World) -> Iterator[None]:
     """freezegun at the scenario's clock, for as long as the scenario runs on a frozen one."""
     if not isinstance(world.clock, FrozenClock):
         yield

@@ -1,0 +1,135 @@
+"""The verbs that look and do not touch: ``list``, ``show``, ``explain``, ``check``, ``schema``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from mfp_sim.catalogue.registry import explain as explain_catalogued
+from mfp_sim.catalogue.registry import known_ids
+from mfp_sim.documents import did_you_mean
+from mfp_sim.errors import DocumentError, UsageError
+from mfp_sim.report.console import Console
+from mfp_sim.report.json_report import as_json
+from mfp_sim.report.model import RunReport
+from mfp_sim.scenario.collection import bundled_directory, files_of, load_all, select
+from mfp_sim.scenario.expectations import EXPECTATIONS
+from mfp_sim.scenario.reporting import report_of
+from mfp_sim.scenario.runner import run
+from mfp_sim.scenario.schema import scenario_schema
+from mfp_sim.scenario.steps import STEPS
+from mock_scep_server.faults import FAULTS
+
+__all__ = ["check", "explain", "list_scenarios", "schema", "show"]
+
+
+def list_scenarios(options: argparse.Namespace) -> int:
+    """One line a scenario: name, tags, why."""
+    scenarios = select(options.selection, options.tag)
+    if options.json:
+        keys = ("name", "why", "file", "covers", "assumes", "tags")
+        print(json.dumps([{key: getattr(scenario, key) for key in keys} for scenario in scenarios], ensure_ascii=False))
+    else:
+        width = max((len(scenario.name) for scenario in scenarios), default=0)
+        for scenario in scenarios:
+            tags = f"  [{', '.join(scenario.tags)}]" if scenario.tags else ""
+            print(f"{scenario.name:{width}}  {scenario.why}{tags}")
+    return 0 if scenarios else 5
+
+
+def show(options: argparse.Namespace) -> int:
+    """Run one scenario and tell its story."""
+    scenarios = select(options.selection)
+    reports = [report_of(run(scenario, seed=options.seed, flips=options.flip)) for scenario in scenarios]
+    whole = RunReport(tuple(reports), "in process", tuple(options.flip))
+    if options.json:
+        print(json.dumps(as_json(whole), ensure_ascii=False))
+    else:
+        console = Console(sys.stdout)
+        for number, report in enumerate(reports):
+            if number:
+                console.line()
+            console.story(report)
+    return 5 if not reports else int(whole.counts["failed"] > 0)
+
+
+def check(options: argparse.Namespace) -> int:
+    """Read files; every mistake of all of them."""
+    paths = [Path(word) for word in options.selection] or [bundled_directory()]
+    files = [file for path in paths for file in files_of(path)]
+    try:
+        count = len(load_all(files))
+    except DocumentError as error:
+        if not options.json:
+            raise
+        keys = ("file", "line", "column", "message", "hint")
+        print(json.dumps([{key: getattr(problem, key) for key in keys} for problem in error.problems]))
+        return error.exit_code
+    print("[]" if options.json else f"{count} scenarios in {len(files)} files, no mistakes")
+    return 0 if files else 5
+
+
+def schema(options: argparse.Namespace) -> int:  # noqa: ARG001 - every verb takes the options
+    """The JSON schema of scenario files."""
+    print(json.dumps(scenario_schema(), indent=2))
+    return 0
+
+
+# --- explain ----------------------------------------------------------------------------------------------
+
+
+def _fault(word: str) -> str | None:
+    entry = FAULTS.get(word)
+    if entry is None:
+        return None
+    lines = [
+        f"{entry.slug}  a fault of the mock, layer {entry.layer}",
+        f"  {entry.sentence}",
+        f"  a correct client: {entry.correct_client}",
+        f"  the printer shows: {entry.printer_shows}",
+        f"  requirements: {', '.join(entry.requirements) or 'none'}",
+        f"  field failures: {', '.join(entry.field_failures) or 'none'}",
+        f"  in a rule: faults: [{entry.example}]",
+    ]
+    return "\n".join(lines)
+
+
+def _step(word: str) -> str | None:
+    entry = STEPS.get(word)
+    return None if entry is None else f"{word}  a step of scenarios\n  {entry.sentence}"
+
+
+def _expectation(word: str) -> str | None:
+    entry = EXPECTATIONS.get(word)
+    return None if entry is None else f"{word}  a field of expect\n  {entry.sentence}"
+
+
+def _scenario(word: str) -> str | None:
+    found = [scenario for scenario in select(()) if word in (scenario.name, scenario.name.partition("[")[0])]
+    if not found:
+        return None
+    first = found[0]
+    lines = [f"{word}  a scenario, {first.file}", f"  {first.why}", f"  covers: {', '.join(first.covers)}"]
+    return "\n".join([*lines, f"  assumes: {', '.join(first.assumes)}"] if first.assumes else lines)
+
+
+_EXPLAINERS: tuple[Callable[[str], str | None], ...] = (explain_catalogued, _fault, _step, _expectation, _scenario)
+
+
+def explain(options: argparse.Namespace) -> int:
+    """Each id in words; a word may be known in several places."""
+    told = {}
+    for word in options.ids:
+        found = [text for text in (explainer(word) for explainer in _EXPLAINERS) if text is not None]
+        if not found:
+            known = [*known_ids(), *FAULTS, *STEPS, *EXPECTATIONS, *(scenario.name for scenario in select(()))]
+            raise UsageError(f"nothing is known of {word!r}", remedy=did_you_mean(word, known))
+        told[word] = found
+    if options.json:
+        print(json.dumps(told, ensure_ascii=False))
+    else:
+        print("\n\n".join(text for found in told.values() for text in found))
+    return 0

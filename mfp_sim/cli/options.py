@@ -1,0 +1,166 @@
+"""The grammar of ``mfp-sim``: verbs, options, help with examples. Imports nothing heavy, so that help comes at once."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from mfp_sim import __version__
+
+__all__ = ["VERBS", "Verb", "build_parser"]
+
+_SELECTION = "scenario files, directories, names, or globs of names; without any, all that come with the package"
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb: its module below ``mfp_sim.cli`` and the function in it that does it."""
+
+    name: str
+    sentence: str
+    module: str
+    function: str
+    examples: str
+
+
+VERBS = (
+    Verb("run", "run scenarios", "run", "run", """\
+  mfp-sim run                                   # every scenario that comes with the package
+  mfp-sim run scenarios/polling 'detail-*'      # a directory, and names by glob
+  mfp-sim run my.scenario.yaml --report out     # JUnit, JSON and traces in out/
+  mfp-sim run --tag smoke --jobs 4 -x           # in four processes, stop at the first failure
+  mfp-sim run NAME --flip A-22=5xx              # under another reading of an assumption
+  mfp-sim run --ca http://ca.example/scep --challenge-file secret.txt
+  mfp-sim run --repeat 3 --shuffle              # the same traces each time, in any order?"""),
+    Verb("list", "list scenarios", "look", "list_scenarios", """\
+  mfp-sim list
+  mfp-sim list --tag polling --json"""),
+    Verb("show", "tell a scenario's story step by step, with virtual times", "look", "show", """\
+  mfp-sim show deferred-twice-then-issued
+  mfp-sim show my.scenario.yaml --seed 3"""),
+    Verb("explain", "explain a requirement, assumption, fault, step or scenario", "look", "explain", """\
+  mfp-sim explain MFP-POLL-03
+  mfp-sim explain A-22 SCEP-3.2.1.4-02 reset"""),
+    Verb("check", "read scenario files and tell every mistake, without running", "look", "check", """\
+  mfp-sim check scenarios
+  mfp-sim check my.scenario.yaml"""),
+    Verb("schema", "print the JSON schema of scenario files, for editors", "look", "schema", """\
+  mfp-sim schema > scenario.schema.json"""),
+    Verb("completion", "print a completion script for a shell", "completion", "completion", """\
+  mfp-sim completion bash > ~/.local/share/bash-completion/completions/mfp-sim
+  mfp-sim completion zsh > "${fpath[1]}/_mfp-sim"
+  mfp-sim completion fish > ~/.config/fish/completions/mfp-sim.fish"""),
+)  # fmt: skip
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole grammar."""
+    parser = argparse.ArgumentParser(
+        prog="mfp-sim",
+        description="A simulated multifunction printer that gets its certificates over SCEP, and scenarios for it.",
+        epilog="exit codes: 0 as expected, 1 a scenario failed, 2 usage or file error, 3 target unreachable or not\n"
+        "SCEP, 4 internal error, 5 nothing selected.   mfp-sim VERB --help shows a verb's options and examples.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"mfp-sim {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for verb in VERBS:
+        sub = verbs.add_parser(
+            verb.name,
+            help=verb.sentence,
+            description=verb.sentence.capitalize() + ".",
+            epilog=f"examples:\n{verb.examples}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        sub.set_defaults(entry=verb)
+        _ARGUMENTS[verb.name](sub)
+    return parser
+
+
+def _selection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("selection", nargs="*", metavar="PATH|NAME|GLOB", help=_SELECTION)
+    parser.add_argument(
+        "--tag", action="append", default=[], metavar="TAG", help="only with this tag (repeatable: any)"
+    )
+
+
+def _conditions(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=_seed, metavar="N", help="instead of each scenario's own seed")
+    parser.add_argument(
+        "--flip", action="append", default=[], metavar="A-nn[=READING]",
+        help="another reading of an assumption (repeatable); without a value, the second of the register",
+    )  # fmt: skip
+
+
+def _run(parser: argparse.ArgumentParser) -> None:
+    _selection(parser)
+    _conditions(parser)
+    parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes (default: 1)")
+    parser.add_argument("--ca", metavar="URL", help="a real SCEP server instead of the mock; the system's clock rules")
+    challenge = parser.add_mutually_exclusive_group()
+    challenge.add_argument(
+        "--challenge-file", type=Path, metavar="FILE", help="challenge password for --ca, on one line"
+    )
+    challenge.add_argument("--challenge-env", metavar="NAME", help="environment variable with the challenge password")
+    challenge.add_argument("--challenge", metavar="TEXT", help="the challenge password; for test values only")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write the reports and the traces into DIR")
+    parser.add_argument("-x", "--exitfirst", action="store_true", help="stop at the first failure")
+    parser.add_argument(
+        "--repeat", type=_count, default=1, metavar="N", help="run each N times; a trace that differs is a failure"
+    )
+    parser.add_argument("--shuffle", action="store_true", help="in an order drawn from the seed")
+    parser.add_argument("-q", "--quiet", action="store_true", help="only what failed, and the count")
+    parser.add_argument(
+        "--json", action="store_true", help="the JSON report on standard output, and nothing else there"
+    )
+
+
+def _list(parser: argparse.ArgumentParser) -> None:
+    _selection(parser)
+    parser.add_argument("--json", action="store_true", help="for machines")
+
+
+def _show(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("selection", nargs=1, metavar="NAME", help="a scenario's name or file")
+    parser.set_defaults(tag=[])
+    _conditions(parser)
+    parser.add_argument("--json", action="store_true", help="the JSON report of this one")
+
+
+def _explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ids", nargs="+", metavar="ID", help="MFP-…, SCEP-…, A-nn, a fault, a step, a scenario")
+    parser.add_argument("--json", action="store_true", help="for machines")
+
+
+def _check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("selection", nargs="*", metavar="PATH", help=_SELECTION)
+    parser.set_defaults(tag=[])
+    parser.add_argument("--json", action="store_true", help="the mistakes for machines")
+
+
+def _schema(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults()
+
+
+def _completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=["bash", "zsh", "fish"])
+
+
+_ARGUMENTS = {
+    "run": _run, "list": _list, "show": _show, "explain": _explain, "check": _check, "schema": _schema,
+    "completion": _completion,
+}  # fmt: skip
+
+
+def _count(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a count from 1")
+    return number
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)

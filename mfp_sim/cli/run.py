@@ -1,0 +1,201 @@
+"""``mfp-sim run``: the selected scenarios, in this process or in several, with progress, reports and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+from mfp_sim.cli.target import probe
+from mfp_sim.errors import UsageError
+from mfp_sim.report.console import Console
+from mfp_sim.report.json_report import as_json
+from mfp_sim.report.junit import as_junit
+from mfp_sim.report.model import FailureReport, RunReport, ScenarioReport
+from mfp_sim.scenario.collection import select
+from mfp_sim.scenario.loader import load_file
+from mfp_sim.scenario.model import Scenario
+from mfp_sim.scenario.reporting import report_of
+from mfp_sim.scenario.runner import run as run_scenario
+from mfp_sim.simtime import Entropy, SystemClock
+
+__all__ = ["run"]
+
+
+@dataclass(frozen=True)
+class _Conditions:
+    """What holds for every scenario of a run; goes to worker processes as it is."""
+
+    seed: int | None
+    flips: tuple[str, ...]
+    ca_url: str | None
+    challenge: str | None = field(repr=False, default=None)
+
+
+def run(options: argparse.Namespace) -> int:
+    """The verb; returns the exit code.
+
+    Raises:
+        UsageError, DocumentError, TargetError: see :mod:`mfp_sim.errors`.
+    """
+    console = Console(sys.stderr if options.json else sys.stdout)
+    conditions = _Conditions(options.seed, tuple(options.flip), options.ca, _challenge(options))
+    scenarios = select(options.selection, options.tag)
+    if not scenarios:
+        console.line("nothing was selected; mfp-sim list shows what there is")
+        return 5
+    _check_flips(scenarios[0], conditions)
+    if conditions.ca_url is not None:
+        console.line(f"target: {probe(conditions.ca_url)}")
+    clock = SystemClock()
+    begun = clock.now()
+    todo = [scenario for scenario in scenarios for _ in range(options.repeat)]
+    if options.shuffle:
+        todo = _shuffled(todo, options.seed)
+    reports: dict[str, ScenarioReport] = {}
+    for done, report in _carried_out(todo, conditions, options.jobs, console):
+        first = reports.get(report.name)
+        whole = report if first is None else _compared(first, report)
+        reports[report.name] = whole
+        news = first is None or (whole.outcome == "failed" and first.outcome != "failed")
+        if news and (not options.quiet or whole.outcome == "failed"):
+            console.scenario(whole)
+        if options.exitfirst and whole.outcome == "failed":
+            console.line(f"stopped at the first failure, {len(todo) - done} runs left out")
+            break
+    ordered = tuple(reports[scenario.name] for scenario in scenarios if scenario.name in reports)
+    whole_run = RunReport(ordered, conditions.ca_url or "in process", conditions.flips)
+    console.summary(whole_run, (clock.now() - begun).total_seconds())
+    if options.report is not None:
+        _write(whole_run, options.report)
+        console.line(f"reports in {options.report}")
+    if options.json:
+        print(json.dumps(as_json(whole_run), ensure_ascii=False))
+    return _exit_code(whole_run, console)
+
+
+def _exit_code(report: RunReport, console: Console) -> int:
+    if report.counts["failed"]:
+        return 1
+    if not report.counts["passed"]:
+        console.line("every scenario was skipped, so nothing was shown")
+        return 5
+    return 0
+
+
+def _challenge(options: argparse.Namespace) -> str | None:
+    given = options.challenge_file or options.challenge_env or options.challenge
+    if given is not None and options.ca is None:
+        raise UsageError("a challenge password is for a real server", remedy="give --ca URL too")
+    if options.challenge_file is not None:
+        try:
+            lines = options.challenge_file.read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read the challenge file {options.challenge_file}: {error}") from None
+        if not lines or not lines[0]:
+            raise UsageError(f"the challenge file {options.challenge_file} is empty")
+        return str(lines[0])
+    if options.challenge_env is not None:
+        if not os.environ.get(options.challenge_env):
+            raise UsageError(f"the environment variable {options.challenge_env} is not set")
+        return os.environ[options.challenge_env]
+    return options.challenge  # type: ignore[no-any-return]
+
+
+def _check_flips(scenario: Scenario, conditions: _Conditions) -> None:
+    """A flip that does not exist is told once, before anything runs."""
+    from mfp_sim.device.profile import profile_named, with_reading
+
+    for flip in conditions.flips:
+        assumption, _, reading = flip.partition("=")
+        with_reading(profile_named(scenario.printer.profile), assumption, reading or None)
+
+
+def _shuffled(todo: list[Scenario], seed: int | None) -> list[Scenario]:
+    chance = Entropy(0 if seed is None else seed).fork("shuffle")
+    left, drawn = list(todo), []
+    while left:
+        drawn.append(left.pop(chance.integer(0, len(left) - 1)))
+    return drawn
+
+
+# --- carrying out -----------------------------------------------------------------------------------------
+
+
+def _carried_out(
+    todo: Sequence[Scenario], conditions: _Conditions, jobs: int, console: Console
+) -> Iterator[tuple[int, ScenarioReport]]:
+    """Each report with the count of those done, in the order of ``todo`` whatever the number of processes."""
+    if jobs == 1:
+        for number, scenario in enumerate(todo, 1):
+            console.progress(number, len(todo), scenario.name)
+            yield number, _one(scenario, conditions)
+        return
+    # Spawned, not forked: a fork would copy threads' locks and a frozen clock.
+    with ProcessPoolExecutor(min(jobs, len(todo)), mp_context=get_context("spawn")) as pool:
+        futures: list[Future[ScenarioReport]] = [
+            pool.submit(_in_worker, scenario.file, scenario.name, conditions) for scenario in todo
+        ]
+        try:
+            for number, (scenario, future) in enumerate(zip(todo, futures, strict=True), 1):
+                console.progress(number, len(todo), scenario.name)
+                yield number, future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _one(scenario: Scenario, conditions: _Conditions) -> ScenarioReport:
+    result = run_scenario(
+        scenario,
+        seed=conditions.seed,
+        flips=conditions.flips,
+        ca_url=conditions.ca_url,
+        challenge=conditions.challenge,
+    )
+    return report_of(result, ca_url=conditions.ca_url)
+
+
+def _in_worker(file: str, name: str, conditions: _Conditions) -> ScenarioReport:
+    (scenario,) = [scenario for scenario in load_file(Path(file)) if scenario.name == name]
+    return _one(scenario, conditions)
+
+
+def _compared(first: ScenarioReport, again: ScenarioReport) -> ScenarioReport:
+    """The first run, with a failure added when a later one failed or took another course."""
+    if again.failures and not first.failures:
+        return again
+    if first.trace == again.trace or first.failures:
+        return first
+    index = next(
+        (n for n, (a, b) in enumerate(zip(first.trace, again.trace, strict=False)) if a != b),
+        min(len(first.trace), len(again.trace)),
+    )
+    told: Callable[[ScenarioReport], str] = lambda report: (  # noqa: E731
+        json.dumps(report.trace[index], ensure_ascii=False) if index < len(report.trace) else "the end"
+    )
+    failure = FailureReport(0, first.file, f"trace[{index}]", told(first), told(again))
+    return replace(first, failures=(failure,))
+
+
+# --- reports ----------------------------------------------------------------------------------------------
+
+
+def _write(report: RunReport, directory: Path) -> None:
+    try:
+        (directory / "traces").mkdir(parents=True, exist_ok=True)
+        (directory / "junit.xml").write_text(as_junit(report), "utf-8")
+        (directory / "report.json").write_text(
+            json.dumps(as_json(report), ensure_ascii=False, indent=1) + "\n", "utf-8"
+        )
+        for scenario in report.scenarios:
+            lines = "".join(json.dumps(event, ensure_ascii=False, sort_keys=True) + "\n" for event in scenario.trace)
+            # A loaded name has small letters, digits, hyphens and brackets only.
+            (directory / "traces" / f"{scenario.name}.jsonl").write_text(lines, "utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write the reports into {directory}: {error.strerror}") from None

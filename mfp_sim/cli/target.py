@@ -1,0 +1,51 @@
+"""Is there a SCEP server at a URL? Asked once before scenarios run against it."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from mfp_sim.errors import DecodeError, TargetError, TransportError, UsageError
+from mfp_sim.scep.http import scep_request
+from mfp_sim.scep.messages import read_ca_certificates
+from mfp_sim.scep.vocabulary import Operation
+from mfp_sim.simtime import SystemClock
+from mfp_sim.transport import Sockets
+
+__all__ = ["probe"]
+
+_SECONDS = 30.0
+
+
+def probe(url: str) -> str:
+    """Ask for the CA's certificate; returns a sentence on who answers.
+
+    Raises:
+        UsageError: the URL is none, or not http.
+        TargetError: nobody answers, or not in SCEP.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or 80
+    except ValueError:
+        raise UsageError(f"{url!r} is not a URL") from None
+    if parts.scheme != "http" or not host:
+        raise UsageError(f"{url!r} is not an http URL", remedy="the printer speaks http only; write http://host/path")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    request = scep_request(target, Operation.GET_CA_CERT)
+    try:
+        reply = Sockets(SystemClock()).exchange(host, port, request, _SECONDS)
+    except TransportError as error:
+        remedy = "check the URL and that the server runs"
+        raise TargetError(f"no SCEP server at {url}: {error.message}", remedy=remedy) from None
+    if reply.status != 200:
+        remedy = "check the path of the URL"
+        raise TargetError(f"no SCEP server at {url}: GetCACert gave HTTP {reply.status}", remedy=remedy)
+    try:
+        certificates, _ = read_ca_certificates(reply.body, reply.media_type)
+    except DecodeError as error:
+        kind = reply.media_type or "no media type"
+        raise TargetError(
+            f"no SCEP server at {url}: the reply to GetCACert ({kind}) is not a certificate: {error}"
+        ) from None
+    first = certificates[0]
+    return f"{url}, {first.subject_text}, SHA-256 {first.fingerprint()}"

@@ -1,0 +1,226 @@
+"""The pytest plugin: ``*.scenario.yaml`` files are test items, and a simulated printer and its CA are fixtures.
+
+Fixtures ``frozen_clock``, ``scep_ca`` and ``printer`` belong together: one world on one clock. The marker ``mfp_sim``
+sets it up::
+
+    @pytest.mark.mfp_sim(clock="2026-03-02T08:00:00+01:00", challenge="s3cret", script="[{then: pending}]")
+    def test_pending(printer, scep_ca, frozen_clock): ...
+
+Imports nothing heavy until something of it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mfp_sim.errors import DocumentError, MfpSimError, UsageError
+
+if TYPE_CHECKING:
+    from mfp_sim.device.printer import Printer
+    from mfp_sim.scenario.model import Scenario, ScenarioResult
+    from mfp_sim.scenario.world import World
+    from mock_scep_server.service import ScepService
+
+__all__ = ["SimulatedTime", "frozen_clock", "printer", "scep_ca"]
+
+_SUFFIX = ".scenario.yaml"
+_MARK = (
+    "mfp_sim(clock, seed, challenge, script, printer, ca, timezone, functions): how the fixtures printer, scep_ca and "
+    "frozen_clock are set up; script is YAML as in a scenario's ca.script, printer and ca are names of profiles"
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of the plugin."""
+    group = parser.getgroup("mfp-sim", "scenarios of mfp-sim")
+    group.addoption("--scenario-seed", type=int, metavar="N", help="instead of each scenario's own seed")
+    group.addoption(
+        "--scenario-flip",
+        action="append",
+        default=[],
+        metavar="A-nn[=READING]",
+        help="run scenarios under another reading of an assumption (repeatable)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", _MARK)
+
+
+# --- scenario files as test items -------------------------------------------------------------------------
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """``*.scenario.yaml`` is ours."""
+    if file_path.name.endswith(_SUFFIX):
+        file: pytest.Collector = ScenarioFile.from_parent(parent, path=file_path)
+        return file
+    return None
+
+
+class ScenarioFile(pytest.File):
+    """A file of scenarios; its mistakes are told at collection, all of them."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """An item for each scenario."""
+        from mfp_sim.scenario.loader import load_file
+
+        try:
+            scenarios = load_file(self.path)
+        except (DocumentError, UsageError) as error:
+            raise self.CollectError(str(error)) from None
+        for scenario in scenarios:
+            item: ScenarioItem = ScenarioItem.from_parent(self, name=scenario.name, scenario=scenario)
+            yield item
+
+
+class ScenarioFailed(Exception):
+    """Something did not hold; the report is made from the result."""
+
+    def __init__(self, result: ScenarioResult) -> None:
+        super().__init__(f"{len(result.failures)} expectations of {result.scenario.name} did not hold")
+        self.result = result
+
+
+class ScenarioItem(pytest.Item):
+    """One scenario; its tags can be chosen with ``-k``."""
+
+    def __init__(self, *, scenario: Scenario, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.scenario = scenario
+        self.extra_keyword_matches.update(scenario.tags)
+
+    def runtest(self) -> None:
+        """Run it.
+
+        Raises:
+            ScenarioFailed: an expectation did not hold.
+        """
+        from mfp_sim.scenario.runner import run
+
+        seed, flips = self.config.getoption("scenario_seed"), self.config.getoption("scenario_flip")
+        result = run(self.scenario, seed=seed, flips=flips)
+        if result.skipped is not None:
+            pytest.skip(result.skipped)
+        if not result.passed:
+            raise ScenarioFailed(result)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """What did not hold, and how to see more."""
+        if isinstance(excinfo.value, MfpSimError):
+            return str(excinfo.value)
+        if not isinstance(excinfo.value, ScenarioFailed):
+            return super().repr_failure(excinfo, style)
+        result = excinfo.value.result
+        lines = [f"{self.scenario.name}: {self.scenario.why}", ""]
+        for failure in result.failures:
+            lines.append(f"{failure.place}: {failure.path}")
+            lines.append(f"    expected  {failure.expected}")
+            lines.append(f"    got       {failure.got}")
+        name = f"::{self.scenario.name}" if "[" in self.scenario.name else ""
+        return "\n".join([*lines, "", f"the story: mfp-sim show '{self.path}{name}' --seed {result.seed}"])
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where it stands."""
+        return self.path, 0, self.scenario.name
+
+
+# --- fixtures ---------------------------------------------------------------------------------------------
+
+
+class SimulatedTime:
+    """The frozen clock of a test. Letting time pass runs what the printer has planned meanwhile."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def now(self) -> datetime:
+        """The present instant, aware, in UTC."""
+        return self._world.clock.now()
+
+    def advance(self, span: str | float | timedelta) -> None:
+        """Let ``span`` pass: ``"20m"``, seconds, or a timedelta.
+
+        Raises:
+            UsageError: the span is not readable.
+            BoundExceeded: more events ran than a world may have.
+        """
+        from mfp_sim.documents import duration
+
+        try:
+            seconds = duration(span) if isinstance(span, str) else span
+        except ValueError as error:
+            raise UsageError(f"{span!r} is not a duration: {error}") from None
+        step = seconds if isinstance(seconds, timedelta) else timedelta(seconds=seconds)
+        self.advance_to(self.now() + step)
+
+    def advance_to(self, instant: datetime | str) -> None:
+        """Let time pass until an instant; without a zone it is the printer's local time."""
+        then = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
+        self._world.run_until(then if then.tzinfo else then.replace(tzinfo=self._world.zone))
+
+
+@pytest.fixture(name="_mfp_sim_world")
+def _world(request: pytest.FixtureRequest) -> Iterator[World]:
+    from zoneinfo import ZoneInfo
+
+    from mfp_sim.documents import Problems, load_text
+    from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
+    from mfp_sim.scenario.runner import frozen
+    from mfp_sim.scenario.world import build
+    from mock_scep_server.script import read_script
+
+    given: dict[str, Any] = {}
+    for mark in reversed(list(request.node.iter_markers("mfp_sim"))):
+        given |= mark.kwargs
+    allowed = {"clock", "seed", "challenge", "script", "printer", "ca", "timezone", "functions"}
+    if given.keys() - allowed:
+        raise UsageError(f"the marker mfp_sim has no {', '.join(sorted(given.keys() - allowed))}")
+    problems = Problems()
+    script = read_script(load_text(given.get("script", "[]"), "script"), problems)
+    problems.raise_if_any()
+    timezone = given.get("timezone", "Europe/Oslo")
+    clock = datetime.fromisoformat(given.get("clock", "2026-01-01T00:00:00+00:00"))
+    scenario = Scenario(
+        name=request.node.name,
+        why="the fixtures of a test",
+        file=str(request.node.path),
+        clock=clock if clock.tzinfo else clock.replace(tzinfo=ZoneInfo(timezone)),
+        steps=(),
+        seed=given.get("seed", 1),
+        printer=PrinterSetup(
+            profile=given.get("printer", "canon-ir-adv-dx"),
+            timezone=timezone,
+            functions=tuple(given.get("functions", ("TLS",))),
+            url="http://ca.example/scep",
+        ),
+        ca=CaSetup(profile=given.get("ca", "rfc8894"), challenge=given.get("challenge"), script=script),
+    )
+    world = build(scenario, seed=scenario.seed)
+    with frozen(world):
+        yield world
+
+
+@pytest.fixture
+def frozen_clock(_mfp_sim_world: World) -> SimulatedTime:
+    """The simulated time that ``printer`` and ``scep_ca`` live in; ``datetime.now()`` of the test shows it too."""
+    return SimulatedTime(_mfp_sim_world)
+
+
+@pytest.fixture
+def scep_ca(_mfp_sim_world: World) -> ScepService:
+    """The mock CA in process: ``journal``, ``ledger``, ``script.replace(...)``."""
+    assert _mfp_sim_world.ca is not None
+    return _mfp_sim_world.ca
+
+
+@pytest.fixture
+def printer(_mfp_sim_world: World) -> Printer:
+    """A printer, switched on, whose communication settings lead to ``scep_ca``."""
+    return _mfp_sim_world.printer

@@ -1,0 +1,117 @@
+"""Which scenarios are meant: files, directories, names and globs into loaded scenarios, in a stable order."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+
+from mfp_sim.documents import did_you_mean
+from mfp_sim.errors import DocumentError, Problem, UsageError
+from mfp_sim.scenario.loader import load_file
+from mfp_sim.scenario.model import Scenario
+
+__all__ = ["SUFFIX", "bundled_directory", "files_of", "load_all", "select"]
+
+SUFFIX = ".scenario.yaml"
+
+
+def bundled_directory() -> Path:
+    """The scenarios that come with the package: inside it when installed, beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    found = package / "scenarios"
+    found = found if found.is_dir() else package.parent / "scenarios"
+    here = Path.cwd()
+    return found.relative_to(here) if found.is_relative_to(here) else found
+
+
+def files_of(path: Path) -> list[Path]:
+    """The scenario files of a directory and those below it, or the file itself.
+
+    Raises:
+        UsageError: there is no such file or directory.
+    """
+    if path.is_dir():
+        return sorted(path.rglob(f"*{SUFFIX}"))
+    if not path.is_file():
+        raise UsageError(f"there is no file or directory {path}")
+    return [path]
+
+
+def load_all(files: Iterable[Path]) -> list[Scenario]:
+    """The scenarios of all files.
+
+    Raises:
+        DocumentError: the mistakes of all files in one go; a name that two files use is one.
+    """
+    found: list[Scenario] = []
+    problems: list[Problem] = []
+    names: dict[str, str] = {}
+    for file in dict.fromkeys(files):
+        try:
+            scenarios = load_file(file)
+        except DocumentError as error:
+            problems.extend(error.problems)
+            continue
+        for scenario in scenarios:
+            if scenario.name in names:
+                problems.append(Problem(str(file), 1, 1, f"{scenario.name!r} is a name in {names[scenario.name]} too"))
+            names[scenario.name] = str(file)
+        found.extend(scenarios)
+    if problems:
+        raise DocumentError(problems)
+    return found
+
+
+@cache
+def _bundled() -> tuple[Scenario, ...]:
+    return tuple(load_all(files_of(bundled_directory())))
+
+
+def select(words: Sequence[str], tags: Sequence[str] = ()) -> list[Scenario]:
+    """What ``words`` mean: paths first, then names and globs of the bundled scenarios; ``tags``: any of them.
+
+    ``FILE::NAME`` is one scenario of a file. The word ``scenarios`` means the bundled ones where there is no such
+    directory.
+
+    Raises:
+        UsageError: a word that is no path, name, or glob.
+        DocumentError: mistakes in the files.
+    """
+    paths: list[Path] = []
+    named: list[Scenario] = []
+    for word in words or ("scenarios",):
+        path = Path(word)
+        file, _, instance = word.partition("::")
+        if instance:
+            named.extend(_instance(Path(file), instance))
+        elif path.exists() and words:
+            paths.extend(files_of(path))
+        elif word == "scenarios":
+            named.extend(_bundled())
+        else:
+            named.extend(_by_name(word))
+    found = {(scenario.file, scenario.name): scenario for scenario in (*load_all(paths), *named)}
+    return [scenario for scenario in found.values() if not tags or set(tags) & set(scenario.tags)]
+
+
+def _instance(file: Path, name: str) -> list[Scenario]:
+    scenarios = load_all(files_of(file))
+    found = [scenario for scenario in scenarios if scenario.name == name]
+    if not found:
+        hint = did_you_mean(name, [scenario.name for scenario in scenarios])
+        raise UsageError(f"{file} has no scenario {name!r}", remedy=hint)
+    return found
+
+
+def _by_name(word: str) -> list[Scenario]:
+    if "/" in word or word.endswith((".yaml", ".yml")):
+        raise UsageError(f"there is no file or directory {word}")
+    exact = [scenario for scenario in _bundled() if word in (scenario.name, scenario.name.partition("[")[0])]
+    if exact:
+        return exact
+    if any(mark in word for mark in "*?["):
+        return [scenario for scenario in _bundled() if fnmatch.fnmatchcase(scenario.name, word)]
+    hint = did_you_mean(word, [scenario.name for scenario in _bundled()])
+    raise UsageError(f"there is no scenario {word!r}", remedy=hint or "mfp-sim list shows all names")

@@ -1,0 +1,100 @@
+"""The JSON schema of scenario files, assembled from the tables, so that editors complete what the loader accepts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mfp_sim.device.profile import PROFILES
+from mfp_sim.scenario.expectations import EXPECTATIONS
+from mfp_sim.scenario.loader import CA_KEYS, KEYS, PRINTER_KEYS, REQUIRED, ROLES
+from mfp_sim.scenario.steps import STEPS
+from mock_scep_server.faults import FAULTS
+from mock_scep_server.profiles.registry import PROFILES as CA_PROFILES
+
+__all__ = ["scenario_schema"]
+
+_TEXT = {"type": "string"}
+_TEXTS = {"type": "array", "items": _TEXT}
+
+
+def scenario_schema() -> dict[str, Any]:
+    """The schema (draft 2020-12). The loader says more than a schema can; this helps while writing."""
+    known: dict[str, object] = {
+        "format": {"const": 1, "description": "the version of this format"},
+        "name": {**_TEXT, "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "description": "unique, in small letters and hyphens"},
+        "why": {**_TEXT, "description": "what the scenario shows, in a sentence"},
+        "covers": {**_TEXTS, "description": "requirement ids (MFP-…, SCEP-…)"},
+        "assumes": {**_TEXTS, "description": "assumptions that it rests on (A-nn)"},
+        "tags": _TEXTS,
+        "clock": {**_TEXT, "description": "the frozen clock's first instant, with its zone"},
+        "seed": {"type": "integer", "minimum": 0},
+        "keys": {"enum": ["pool", "generate"], "description": "keys of the committed pool, or real ones"},
+        "bounds": _map(virtual=_TEXT, events={"type": "integer", "minimum": 1}),
+        "parameters": {
+            "type": "array",
+            "items": {"type": "object", "required": ["name"]},
+            "description": "sets of values for $words: an instance of the scenario each",
+        },
+        "printer": {
+            "type": "object",
+            "properties": {name: {} for name in PRINTER_KEYS} | {"profile": {"enum": sorted(PROFILES)}},
+            "additionalProperties": False,
+        },
+        "ca": {
+            "type": "object",
+            "properties": {name: {} for name in CA_KEYS}
+            | {"profile": {"enum": sorted(CA_PROFILES)}, "script": {"$ref": "#/$defs/script"}},
+            "additionalProperties": False,
+        },
+        "steps": {"type": "array", "items": {"oneOf": _steps()}, "minItems": 1},
+    }
+    assert set(known) == set(KEYS), set(known) ^ set(KEYS)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "mfp-sim scenario",
+        "type": "object",
+        "properties": known,
+        "required": list(REQUIRED),
+        "additionalProperties": False,
+        "$defs": {"script": {"type": "array", "items": _rule()}},
+    }
+
+
+def _map(**properties: object) -> dict[str, object]:
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _steps() -> list[dict[str, object]]:
+    fields = {name: {"description": entry.sentence} for name, entry in EXPECTATIONS.items()}
+    expect: dict[str, object] = {
+        **_map(expect={"type": "object", "properties": fields, "additionalProperties": False, "minProperties": 1}),
+        "required": ["expect"],
+    }
+    found = [expect]
+    for name, entry in STEPS.items():
+        properties: dict[str, object] = {name: {**entry.shape, "description": entry.sentence}}
+        if entry.person:
+            properties |= {"as": {"enum": list(ROLES)}, "refused": _TEXT}
+        bare: dict[str, object] = {**_map(**properties), "required": [name]}
+        found.append(bare)
+        if not entry.shape:
+            found.append({"const": name, "description": entry.sentence})
+    return found
+
+
+def _rule() -> dict[str, object]:
+    slugs = sorted(FAULTS)
+    fault = {
+        "oneOf": [
+            {"enum": slugs},
+            {"type": "object", "propertyNames": {"enum": slugs}, "minProperties": 1, "maxProperties": 1},
+        ]
+    }
+    return _map(
+        when={"type": "object"},
+        then={},
+        faults={"type": "array", "items": fault},
+        times={"type": "integer", "minimum": 1},
+        until=_TEXT,
+        optional={"type": "boolean"},
+    )

@@ -1,0 +1,88 @@
+"""Top may import lower, never the reverse; the mock decides by itself; the protocol core does no I/O."""
+
+import ast
+import subprocess
+import sys
+import sysconfig
+import tomllib
+from pathlib import Path
+
+SHARED_WITH_THE_MOCK = ("scep", "catalogue", "documents", "simtime", "redaction", "errors")
+INPUT_AND_OUTPUT = {
+    "asyncio", "concurrent", "flask", "freezegun", "io", "multiprocessing", "os", "pathlib", "random",
+    "secrets", "select", "selectors", "shutil", "socket", "socketserver", "ssl", "subprocess", "tempfile",
+    "threading", "time", "uuid", "werkzeug",
+}  # fmt: skip
+
+
+def test_the_import_contracts_are_kept(root: Path) -> None:
+    program = Path(sysconfig.get_path("scripts")) / "lint-imports"
+    run = subprocess.run(
+        [sys.executable, str(program), "--no-cache"], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "0 broken" in run.stdout
+
+
+def test_every_module_has_a_layer(root: Path) -> None:
+    contracts = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = {name.strip() for row in contracts[0]["layers"] for name in row.split("|")}
+    data = {"mfp_sim.keypool"}  # lines of text that simtime reads as package data
+    there = {
+        f"mfp_sim.{entry.stem}"
+        for entry in (root / "mfp_sim").iterdir()
+        if (entry.suffix == ".py" and entry.stem not in {"__init__", "__main__"}) or (entry / "__init__.py").is_file()
+    }
+    assert there - layers - data == set()
+
+
+def test_the_mock_uses_the_shared_protocol_and_nothing_else(modules) -> None:
+    foreign = [
+        f"{module.path}:{line}: {name}"
+        for module in modules
+        if module.name.startswith("mock_scep_server")
+        for name, line in module.imports()
+        if name.startswith("mfp_sim.")
+        and name != "mfp_sim.__version__"
+        and (name.split(".")[1] not in SHARED_WITH_THE_MOCK or name.startswith("mfp_sim.scep.exchange"))
+    ]
+    assert foreign == []
+
+
+def test_the_protocol_core_does_no_io(modules) -> None:
+    core = [module for module in modules if module.name.startswith("mfp_sim.scep")]
+    assert {"mfp_sim.scep.exchange", "mfp_sim.scep.messages", "mfp_sim.scep.der"} <= {module.name for module in core}
+    found = [
+        f"{module.path}:{line}: {name}"
+        for module in core
+        for name, line in module.imports()
+        if name.split(".")[0] in INPUT_AND_OUTPUT or name.startswith("http.client")
+    ]
+    assert found == []
+
+
+def test_modules_say_what_they_are(modules) -> None:
+    silent = [
+        module.path
+        for module in modules
+        if ast.get_docstring(module.tree) is None and not module.path.endswith("__init__.py")
+    ]
+    technique = [
+        module.path
+        for module in modules
+        if module.path.rsplit("/", 1)[-1].removesuffix(".py") in {"utils", "util", "helpers", "helper", "manager"}
+    ]
+    assert silent == []
+    assert technique == []
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys\n"
+        "from mfp_sim.cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print('HEAVY', sorted({'cryptography', 'flask', 'pydantic', 'freezegun'} & set(sys.modules)))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "HEAVY []"
+    assert "usage" in run.stdout.lower()

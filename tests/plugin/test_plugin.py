@@ -1,0 +1,106 @@
+"""Scenario files as test items, and the fixtures, as a project that uses them sees both."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
+
+SCENARIO = """\
+format: 1
+name: enrols
+why: A manual request ends with a certificate.
+tags: [smoke]
+clock: 2026-03-02T08:00:00+01:00
+printer: {communication: {url: http://ca.example/scep}}
+ca: {challenge: {static: s3cret}}
+steps:
+  - request: {name: k, common_name: 192.0.2.10, challenge: s3cret}
+  - expect: {status: {state: successful}}
+"""
+
+
+def run_pytest(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """pytest as a project of its own runs it, with the plugin given by name."""
+    loaded = [] if _installed() else ["-p", "mfp_sim.pytest_plugin"]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *loaded, "-p", "no:cacheprovider", "--rootdir", str(folder), *options, str(folder)],
+        capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+
+
+def _installed() -> bool:
+    from importlib.metadata import entry_points
+
+    return any(entry.name == "mfp_sim" for entry in entry_points(group="pytest11"))
+
+
+def test_a_scenario_file_is_a_test(tmp_path: Path) -> None:
+    (tmp_path / "a.scenario.yaml").write_text(SCENARIO)
+    run = run_pytest(tmp_path, "-v")
+    assert "a.scenario.yaml::enrols PASSED" in run.stdout
+    assert run.returncode == 0
+    assert "1 deselected" in run_pytest(tmp_path, "-k", "not smoke").stdout
+
+
+def test_a_failure_says_what_and_where_and_how_to_see_more(tmp_path: Path) -> None:
+    (tmp_path / "a.scenario.yaml").write_text(SCENARIO.replace("state: successful", "state: error"))
+    run = run_pytest(tmp_path)
+    assert run.returncode == 1
+    assert "a.scenario.yaml:10:22: status.state" in run.stdout
+    assert "expected  error\n    got       successful" in run.stdout
+    assert "mfp-sim show" in run.stdout
+    assert "Traceback" not in run.stdout
+    assert "s3cret" not in run.stdout
+
+
+def test_mistakes_are_told_at_collection(tmp_path: Path) -> None:
+    (tmp_path / "a.scenario.yaml").write_text(SCENARIO.replace("request:", "reqest:"))
+    run = run_pytest(tmp_path)
+    assert run.returncode == 2
+    assert "a.scenario.yaml:9:5:" in run.stdout
+    assert "did you mean 'request'?" in run.stdout
+
+
+def test_seed_and_flip_reach_the_scenario(tmp_path: Path) -> None:
+    (tmp_path / "a.scenario.yaml").write_text(SCENARIO)
+    assert run_pytest(tmp_path, "--scenario-seed", "9", "--scenario-flip", "A-38=not-before").returncode == 0
+    (tmp_path / "a.scenario.yaml").write_text(SCENARIO.replace("state: successful", "state: error"))
+    assert "--seed 9" in run_pytest(tmp_path, "--scenario-seed", "9").stdout
+    run = run_pytest(tmp_path, "--scenario-flip", "A-99")
+    assert "A-99 has no other reading" in run.stdout
+    assert "Traceback" not in run.stdout
+
+
+def test_loading_the_plugin_costs_nothing() -> None:
+    script = "import sys, mfp_sim.pytest_plugin; print(sorted({'cryptography', 'flask', 'yaml'} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
+
+
+@pytest.mark.mfp_sim(clock="2026-03-02T08:00:00+01:00", challenge="s3cret")
+def test_the_fixtures_are_one_world(printer, scep_ca, frozen_clock) -> None:
+    row = printer.send_request(KeySettings("k", "192.0.2.10", challenge="s3cret"))
+    assert row.state == "successful"
+    assert scep_ca.ledger.counts == {"minted": 1, "delivered": 1, "installed": 1, "orphaned": 0}
+    assert frozen_clock.now() == datetime(2026, 3, 2, 7, tzinfo=timezone.utc) == datetime.now(timezone.utc)
+
+
+@pytest.mark.mfp_sim(
+    clock="2026-03-02T08:00:00",
+    script="[{when: {type: PKCSReq}, then: pending}, {when: {type: CertPoll}, then: success}]",
+)
+def test_time_runs_what_the_printer_has_planned(printer, frozen_clock) -> None:
+    start = datetime(2026, 3, 2, 9)  # the printer's local time
+    printer.update_auto_request(
+        AutoRequestSettings(timer=True, start=start, polling=Polling(2, 10), key=KeySettings("k", "192.0.2.10"))
+    )
+    frozen_clock.advance_to("2026-03-02T09:05:00")
+    assert printer.status()[0].state == "processing"
+    frozen_clock.advance("10m")
+    assert printer.status()[0].state == "successful"
