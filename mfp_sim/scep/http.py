@@ -63,8 +63,8 @@ MESSAGE_CAP: Final = 1024 * 1024
 """The largest body, of a request or of a reply, in octets."""
 HEAD_CAP: Final = 64 * 1024
 """The largest request line and header fields of a request together, in octets."""
-IDLE_SECONDS: Final = 30.0
-"""How long a server keeps a connection on which nothing comes."""
+IDLE_SECONDS: Final = 75.0
+"""How long a server keeps a connection on which nothing comes; micromdm's client uses its own again after 30 s."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NO_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
