@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -127,16 +127,16 @@ class Mock:
 
 @pytest.fixture
 def mock() -> Iterator[Callable[..., Mock]]:
-    """Starts a mock with real keys and real chance: ``mock(profile, rules, ra)``."""
+    """Starts a mock with real keys and real chance: ``mock(profile, rules, ra)``; ``changes`` are of its profile."""
     hosts: list[ServerHost] = []
 
-    def start(profile: str, rules: str = "[]", ra: str = "none") -> Mock:
+    def start(profile: str, rules: str = "[]", ra: str = "none", **changes: object) -> Mock:
         problems = Problems()
         parsed = read_script(load_text(rules, "rules"), problems)
         problems.raise_if_any()
         clock = SystemClock()
         service = ScepService(
-            profile=profile_named(profile),
+            profile=replace(profile_named(profile), **changes),  # type: ignore[arg-type]
             clock=clock,
             entropy=Entropy(None),
             keys=GeneratedKeys(),
