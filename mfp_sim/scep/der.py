@@ -251,7 +251,7 @@ class Element:
         path = f"{self.path}.{name}" if self.path else name
         if not self.constructed:
             raise self.fail("a constructed element")
-        if index >= len(self.children):
+        if not 0 <= index < len(self.children):
             raise DecodeError(path, self.body_end, tag_name(tag) if tag else "an element", "the end of its parent")
         found = self.children[index]._with_path(path)
         return found if tag is None else found.expect(tag)
@@ -295,11 +295,11 @@ class Element:
 
     def to_time(self) -> datetime:
         """The instant of a UTCTime or GeneralizedTime, aware, in UTC."""
-        text = self.content.decode("ascii", "replace")
-        if self.tag == UTC_TIME and text[:2].isascii() and text[:2].isdigit():
-            text = ("19" if int(text[:2]) >= 50 else "20") + text
-        elif self.tag != GENERALIZED_TIME:
+        if self.tag not in (UTC_TIME, GENERALIZED_TIME):
             raise self.fail("UTCTime or GeneralizedTime")
+        text = self.content.decode("ascii", "replace")
+        if self.tag == UTC_TIME:
+            text = ("19" if "50" <= text[:2] <= "99" else "20") + text
         instant = _instant(text)
         if instant is None:
             raise self.fail("a time such as 260302070000Z", repr(self.content[:24].decode("ascii", "replace")))
