@@ -1,0 +1,59 @@
+"""``python -m benchmarks``: one table; exit code 1 when something is over its limit."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from benchmarks import enrolment, imports, year
+
+
+def main() -> int:
+    """The command; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=200, help="enrolments to measure (default: 200)")
+    parser.add_argument("--months", type=int, default=year.MONTHS, help="months of the year (default: 12)")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--operations", action="store_true", help="only list the RSA private-key operations")
+    what.add_argument("--profile", action="store_true", help="only show where an enrolment's time goes")
+    options = parser.parse_args()
+    if options.operations:
+        for number, operation in enumerate(enrolment.operations(), 1):
+            print(f"{number}  {operation.side:8} {operation.what:8} {operation.caller}")
+        return 0
+    if options.profile:
+        print(enrolment.profile(options.rounds))
+        return 0
+    return _table(options.rounds, options.months)
+
+
+def _table(rounds: int, months: int) -> int:
+    one = enrolment.measure(rounds)
+    count = len(enrolment.operations())
+    long = year.measure(months)
+    heavy = imports.imported_by_help(("cryptography", "flask", "pydantic"))
+    growth = long.last_over_first
+    outside = 100 * (1 - one.rsa_seconds / one.seconds)
+    rows = (
+        (f"enrolment / its {count} RSA private-key operations", one.ratio, "goal 1.50, limit 2.50", one.ratio <= 2.5),
+        ("enrolment in a year of daily ones / a single one", long.ratio, "limit 1.10", long.ratio <= 1.1),
+        ("the same, last quarter / first quarter", growth, "limit 1.10", growth <= 1.1),
+    )
+    print(f"{'comparison':52} {'ratio':>6}")
+    for name, ratio, limit, fine in rows:
+        print(f"{name:52} {ratio:6.2f}  {limit:22} {'ok' if fine else 'OVER'}")
+    verdict = "OVER" if heavy else "ok"
+    print(f"{'heavy modules that mfp-sim --help imports':52} {len(heavy):6}  {'limit 0':22} {verdict}")
+    print()
+    whole, rsa = one.seconds * 1000, one.rsa_seconds * 1000
+    print(f"one enrolment: {whole:.2f} ms, {rsa:.2f} ms of it RSA private-key operations,")
+    print(f"so {outside:.0f} % of the time is outside them (medians of {one.rounds} rounds)")
+    print(f"a year: {long.enrolments} enrolments in {long.year_seconds:.2f} s; at its end there are", end=" ")
+    print(", ".join(f"{number} {name}" for name, number in long.kept.items()))
+    if heavy:
+        print(f"mfp-sim --help imports {', '.join(heavy)}")
+    return 0 if all(fine for *_, fine in rows) and not heavy else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

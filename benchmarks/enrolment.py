@@ -1,0 +1,77 @@
+"""A full enrolment in process, both sides, over the time of its own RSA private-key operations.
+
+GetCACaps, GetCACert, PKCSReq and CertRep, with keys from the pool. Each enrolment is followed at once by the same
+private-key operations again, with the same keys and the same octets, so that both sides of the ratio see the same
+machine in the same state.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import pstats
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+
+from benchmarks.stage import Operation, Stage, no_collection
+
+__all__ = ["Enrolment", "measure", "operations", "profile"]
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """Medians over all rounds; times in seconds."""
+
+    ratio: float
+    seconds: float
+    rsa_seconds: float
+    rounds: int
+
+
+def operations() -> tuple[Operation, ...]:
+    """The private-key operations of one enrolment, in order, with their callers."""
+    stage = Stage(witnessed=True)
+    stage.log.tracing = True
+    stage.enrol()
+    return tuple(stage.log.operations)
+
+
+def measure(rounds: int) -> Enrolment:
+    """Enrolment and its private-key operations, in turn."""
+    stage = Stage(witnessed=True)
+    whole: list[float] = []
+    rsa: list[float] = []
+    for number in range(-5, rounds):  # the first ones fill caches and do not count
+        stage.log.operations.clear()
+        with no_collection():
+            begun = perf_counter()
+            stage.enrol()
+            between = perf_counter()
+            for operation in stage.log.operations:
+                operation.again()
+            ended = perf_counter()
+        stage.forget()
+        if number >= 0:
+            whole.append(between - begun)
+            rsa.append(ended - between)
+    ratios = [a / b for a, b in zip(whole, rsa, strict=True)]
+    return Enrolment(median(ratios), median(whole), median(rsa), rounds)
+
+
+def profile(rounds: int) -> str:
+    """Where the time goes that is not RSA: own time by function, from cProfile (which slows Python down, not RSA)."""
+    import io
+
+    stage = Stage()
+    for _ in range(5):
+        stage.enrol()
+        stage.forget()
+    profiler = cProfile.Profile()
+    for _ in range(rounds):
+        profiler.enable()
+        stage.enrol()
+        profiler.disable()
+        stage.forget()
+    text = io.StringIO()
+    pstats.Stats(profiler, stream=text).strip_dirs().sort_stats("tottime").print_stats(25)
+    return text.getvalue()

@@ -1,0 +1,182 @@
+"""A printer and the mock CA in one process on a frozen clock, with keys that remember what was done with them.
+
+Owns the set-up that all benchmarks share; measures nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPrivateNumbers, RSAPublicKey
+
+from mfp_sim.device.printer import Printer
+from mfp_sim.device.profile import profile_named as printer_profile
+from mfp_sim.device.settings import AutoRequestSettings, KeySettings
+from mfp_sim.simtime import Entropy, FrozenClock, KeySource, PooledKeys, Scheduler
+from mfp_sim.trace import Recorder
+from mfp_sim.transport import InProcess
+from mock_scep_server.challenges import StaticChallenge
+from mock_scep_server.profiles.registry import profile_named as ca_profile
+from mock_scep_server.service import ScepService
+
+__all__ = ["KEY", "Operation", "Stage", "daily"]
+
+START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
+NINE = datetime(2026, 3, 2, 9)  # noqa: DTZ001 - the printer's local time has no zone
+KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One RSA private-key operation: who did it, from where, and the same again."""
+
+    side: str
+    what: str
+    caller: str
+    again: Callable[[], bytes] = field(repr=False)
+
+
+@dataclass
+class Log:
+    """The operations so far; ``tracing`` also notes the caller, which costs time."""
+
+    operations: list[Operation] = field(default_factory=list)
+    tracing: bool = False
+
+
+class WitnessedKey(RSAPrivateKey):
+    """A key of the pool that writes down each private-key operation."""
+
+    def __init__(self, key: RSAPrivateKey, side: str, log: Log) -> None:
+        self._key, self._side, self._log = key, side, log
+
+    def sign(self, data: Any, padding: Any, algorithm: Any) -> bytes:
+        self._note("sign", lambda: self._key.sign(data, padding, algorithm))
+        return self._key.sign(data, padding, algorithm)
+
+    def decrypt(self, ciphertext: Any, padding: Any) -> bytes:
+        self._note("decrypt", lambda: self._key.decrypt(ciphertext, padding))
+        return self._key.decrypt(ciphertext, padding)
+
+    def _note(self, what: str, again: Callable[[], bytes]) -> None:
+        caller = _caller() if self._log.tracing else ""
+        self._log.operations.append(Operation(self._side, what, caller, again))
+
+    @property
+    def key_size(self) -> int:
+        return self._key.key_size
+
+    def public_key(self) -> RSAPublicKey:
+        return self._key.public_key()
+
+    def private_numbers(self) -> RSAPrivateNumbers:
+        return self._key.private_numbers()
+
+    def private_bytes(self, *arguments: Any, **named: Any) -> bytes:
+        return self._key.private_bytes(*arguments, **named)
+
+    def __copy__(self) -> WitnessedKey:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> WitnessedKey:
+        return self
+
+
+def _caller() -> str:
+    """``module.function`` of the two nearest callers outside this file, the nearer last."""
+    import inspect
+
+    frames = [frame for frame in inspect.stack(context=0) if frame.filename != __file__]
+    return " > ".join(f"{Path(frame.filename).stem}.{frame.function}" for frame in reversed(frames[:2]))
+
+
+class WitnessedKeys:
+    """A key source whose keys write down what is done with them."""
+
+    def __init__(self, keys: KeySource, side: str, log: Log) -> None:
+        self._keys, self._side, self._log = keys, side, log
+
+    def rsa(self, bits: int) -> RSAPrivateKey:
+        return WitnessedKey(self._keys.rsa(bits), self._side, self._log)
+
+
+class Stage:
+    """Printer, wire and CA, powered on and set up; the printer's TLS function is off, so keys can be deleted."""
+
+    def __init__(self, *, witnessed: bool = False, seed: int = 7) -> None:
+        self.clock = FrozenClock(START)
+        self.scheduler = Scheduler(self.clock)
+        self.log = Log()
+        entropy = Entropy(seed)
+        self.recorder = Recorder(self.clock)
+
+        def keys(side: int, name: str) -> KeySource:
+            pool = PooledKeys(entropy.fork("keys"), side=side)
+            return WitnessedKeys(pool, name, self.log) if witnessed else pool
+
+        self.ca = ScepService(
+            profile=ca_profile("rfc8894"),
+            clock=self.clock,
+            entropy=entropy.fork("ca"),
+            keys=keys(1, "CA"),
+            challenge=StaticChallenge("s3cret"),
+        )
+        self.printer = Printer(
+            profile=printer_profile("canon-ir-adv-dx"),
+            scheduler=self.scheduler,
+            transport=InProcess(self.clock, self.ca.handle),
+            entropy=entropy.fork("printer"),
+            keys=keys(0, "printer"),
+            recorder=self.recorder,
+            on_installed=self.ca.ledger.report_installed,
+        )
+        self.printer.power_on()
+        self.printer.update_communication(url="http://ca.example/scep")
+        self.log.operations.clear()
+
+    def enrol(self) -> None:
+        """One manual request, to its end."""
+        row = self.printer.send_request(KEY)
+        if row.state != "successful":
+            raise SystemExit(f"the enrolment failed: {row}")
+
+    def forget(self) -> None:
+        """Make room for the next key."""
+        self.printer.delete_key(KEY.name)
+
+    def pass_days(self, days: int) -> None:
+        """Let days pass; what is planned in them happens."""
+        self.scheduler.run_until(self.clock.now() + timedelta(days=days))
+
+    def expect_certificates(self, count: int) -> None:
+        """Stop the benchmark unless so many certificates were minted and installed: a failed run is no measurement."""
+        counts = self.ca.ledger.counts
+        if counts["minted"] != count or counts["installed"] != count:
+            raise SystemExit(f"{count} enrolments were to be measured, the ledger has {counts}")
+
+
+def daily() -> Stage:
+    """A stage with an automatic request planned for 09:00 every day, the old key overwritten. Nothing ran yet."""
+    stage = Stage()
+    stage.printer.update_auto_request(
+        AutoRequestSettings(timer=True, start=NINE, key=KEY, every_days=1, delete_old=True)
+    )
+    return stage
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """The garbage collector held back, so that it hits no side of a comparison by chance."""
+    import gc
+
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
