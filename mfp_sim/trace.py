@@ -57,7 +57,7 @@ def to_json_lines(events: Iterable[TraceEvent]) -> str:
 def from_json_lines(text: str) -> tuple[TraceEvent, ...]:
     """Read what :func:`to_json_lines` wrote."""
     events = []
-    for line in text.splitlines():
+    for line in text.split("\n"):  # never splitlines: a string may hold U+0085 or U+2028 as it is
         if line.strip():
             entry = json.loads(line)
             time, kind = datetime.fromisoformat(entry.pop("time")), entry.pop("kind")

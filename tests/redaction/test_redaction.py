@@ -1,0 +1,97 @@
+"""Secrets are masked by value, in whatever form they come."""
+
+from __future__ import annotations
+
+import base64
+import json
+from urllib.parse import quote, quote_plus, urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mfp_sim.redaction import MASK, Redactor
+
+SECRET = "s3cret päss/+&w0rd"
+TEXT = SECRET
+OCTETS = SECRET.encode()
+UTF16 = SECRET.encode("utf-16-le")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        TEXT,
+        OCTETS.hex(),
+        OCTETS.hex().upper(),
+        UTF16.hex(),
+        UTF16.hex().upper(),
+        base64.b64encode(OCTETS).decode(),
+        base64.urlsafe_b64encode(OCTETS).decode(),
+        base64.b64encode(UTF16).decode(),
+        quote(TEXT, safe=""),
+        quote_plus(TEXT),
+        urlencode({"challenge": TEXT}).partition("=")[2],
+    ],
+)
+def test_each_form_is_masked(form: str) -> None:
+    shown = Redactor([SECRET]).text(f"before {form} after")
+    assert shown == f"before {MASK} after"
+
+
+@pytest.mark.parametrize("before", range(7))
+@pytest.mark.parametrize("after", range(7))
+def test_base64_of_a_longer_text_does_not_give_it_away(before: int, after: int) -> None:
+    whole = b"\x13" * before + OCTETS + b"\x0c" * after
+    shown = Redactor([SECRET]).text(base64.b64encode(whole).decode())
+    assert MASK in shown
+    kept = shown.replace(MASK, "")
+    # What is left are the letters that share bits with the neighbours: at most two at either edge of the secret.
+    assert len(kept) <= 4 * ((before + 2) // 3 + (after + 2) // 3) + 4
+
+
+def test_the_octets_of_a_der_string_are_masked_in_hex() -> None:
+    tlv = b"\x0c" + bytes([len(OCTETS)]) + OCTETS
+    assert Redactor([SECRET]).text(tlv.hex()) == f"0c{len(OCTETS):02x}{MASK}"
+
+
+def test_a_secret_in_a_repr_with_escapes() -> None:
+    secret = 'a\\b"c\nd'
+    assert secret.encode("unicode_escape").decode() not in Redactor([secret]).text(repr(f"x {secret} y"))
+    assert MASK in Redactor([secret]).text(repr(f"x {secret} y"))
+
+
+def test_octets_as_a_secret() -> None:
+    redactor = Redactor([b"\x00\x01\x02\xff\xfe\xfd"])
+    assert redactor.text("key 000102fffefd.") == f"key {MASK}."
+
+
+def test_values_are_masked_at_every_depth_keys_too() -> None:
+    redactor = Redactor(["hunter22"])
+    value = {"a": ["x hunter22", {"hunter22": ("hunter22", 1, None, True)}]}
+    assert redactor.value(value) == {"a": [f"x {MASK}", {MASK: [MASK, 1, None, True]}]}
+
+
+def test_the_longer_secret_wins_where_one_holds_the_other() -> None:
+    assert Redactor(["pass", "password"]).text("password pass") == f"{MASK} {MASK}"
+    assert Redactor(["password", "pass"]).text("password pass") == f"{MASK} {MASK}"
+
+
+def test_secrets_can_come_later_and_empty_ones_change_nothing() -> None:
+    redactor = Redactor([""])
+    assert redactor.text("nothing to hide") == "nothing to hide"
+    redactor.add("hide")
+    assert redactor.text("nothing to hide") == f"nothing to {MASK}"
+
+
+def test_innocent_text_stays() -> None:
+    text = "GetCACert 200 application/x-x509-ca-cert c2hvcnQ= 73686f7274"
+    assert Redactor([SECRET]).text(text) == text
+
+
+@given(secret=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=6, max_size=30), rest=st.text())
+def test_no_secret_survives_in_a_json_line(secret: str, rest: str) -> None:
+    value = Redactor([secret]).value({"text": f"{rest}{secret}{rest}"})
+    assert isinstance(value, dict)
+    assert secret not in str(value["text"]).replace(MASK, "\x00")
+    json.dumps(value)

@@ -1,0 +1,106 @@
+"""Events: recorded once, written as JSON lines, read back, compared."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mfp_sim.redaction import MASK, Redactor
+from mfp_sim.simtime import FrozenClock
+from mfp_sim.trace import Recorder, TraceEvent, compare, from_json_lines, to_json_lines
+
+START = datetime(2026, 3, 2, 8, tzinfo=timezone(timedelta(hours=1)))
+
+
+def recorder(*secrets: str) -> tuple[Recorder, FrozenClock]:
+    clock = FrozenClock(START)
+    return Recorder(clock, Redactor(secrets)), clock
+
+
+def test_an_event_has_the_present_instant_in_utc() -> None:
+    taken, clock = recorder()
+    taken.record("printer.start")
+    clock.advance(90.5)
+    taken.record("printer.audit", operation="start")
+    assert [event.time.isoformat() for event in taken.events] == [
+        "2026-03-02T07:00:00+00:00",
+        "2026-03-02T07:01:30.500000+00:00",
+    ]
+
+
+def test_what_is_none_is_left_out_and_what_is_false_is_kept() -> None:
+    taken, _ = recorder()
+    taken.record("x", gone=None, kept=False, zero=0, empty="")
+    assert taken.events[0].data == {"kept": False, "zero": 0, "empty": ""}
+
+
+def test_secrets_are_masked_on_the_way_in() -> None:
+    taken, _ = recorder("hunter22")
+    taken.record("x", text="the challenge is hunter22", deep=[{"c": b"hunter22".hex()}])
+    assert taken.events[0].data == {"text": f"the challenge is {MASK}", "deep": [{"c": MASK}]}
+
+
+def test_one_json_object_a_line_with_sorted_keys() -> None:
+    taken, _ = recorder()
+    taken.record("b", z=1, a="ä\nö")
+    taken.record("c")
+    lines = to_json_lines(taken.events).splitlines()
+    assert len(lines) == 2
+    assert lines[0] == '{"a": "ä\\nö", "kind": "b", "time": "2026-03-02T07:00:00+00:00", "z": 1}'
+    assert list(json.loads(lines[1])) == ["kind", "time"]
+
+
+def test_events_come_back_as_they_were() -> None:
+    taken, clock = recorder()
+    taken.record("exchange.reply", status=200, message={"type": "CertRep", "notes": ["a", "b"]})
+    clock.advance(0.000001)
+    taken.record("exchange.lost", error="reset")
+    assert from_json_lines(to_json_lines(taken.events)) == taken.events
+    assert from_json_lines("\n" + to_json_lines(taken.events) + "\n\n") == taken.events
+
+
+def test_equal_traces_have_no_differences() -> None:
+    taken, _ = recorder()
+    taken.record("a", n=1)
+    assert compare(taken.events, from_json_lines(to_json_lines(taken.events))) == []
+
+
+def test_differences_name_the_event_and_both_sides() -> None:
+    one, two = (TraceEvent(START, "a", {"n": n}) for n in (1, 2))
+    (told,) = compare([one], [two])
+    assert told.startswith("event 0: ")
+    assert '"n": 1' in told
+    assert '"n": 2' in told
+
+
+def test_another_time_or_kind_is_a_difference() -> None:
+    event = TraceEvent(START, "a", {})
+    assert len(compare([event], [TraceEvent(START + timedelta(microseconds=1), "a", {})])) == 1
+    assert len(compare([event], [TraceEvent(START, "b", {})])) == 1
+
+
+def test_a_longer_trace_is_a_difference() -> None:
+    event = TraceEvent(START, "a", {})
+    assert compare([event], [event, event]) == ["1 events != 2 events"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(categories=["Ll"]), min_size=1).filter(lambda k: k not in ("time", "kind")), JSON
+    )
+)
+def test_any_content_survives_the_round_trip(data: dict[str, object]) -> None:
+    event = TraceEvent(START, "any", data)
+    text = to_json_lines([event])
+    assert compare([event], from_json_lines(text)) == []
+    assert to_json_lines(from_json_lines(text)) == text
