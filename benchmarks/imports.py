@@ -11,7 +11,7 @@ HEAVY = ("cryptography", "flask", "pydantic", "freezegun", "rich")
 
 _PROGRAM = """\
 import contextlib, io, sys
-from mfp_sim.cli import main
+from mfp_sim.cli.main import main
 with contextlib.redirect_stdout(io.StringIO()) as shown, contextlib.suppress(SystemExit):
     main(["--help"])
 assert "run" in shown.getvalue(), "no help was shown"

@@ -1,0 +1,217 @@
+"""Writes the parts of the documentation that follow from tables in the code; a test sees to it that they are written.
+
+    python -m docs.generate            write them
+    python -m docs.generate --check    exit code 1 and the differences when a part is not up to date
+
+A part stands between ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->``; the text around it is written by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from mfp_sim.catalogue.registry import assumptions, requirements
+from mfp_sim.device import profile as printer_profiles
+from mfp_sim.device.status import STATE_LABELS
+from mfp_sim.scenario.expectations import EXPECTATIONS
+from mfp_sim.scenario.steps import STEPS
+from mock_scep_server.faults import FAULTS
+from mock_scep_server.profiles.registry import PROFILES as CA_PROFILES
+
+HERE = Path(__file__).parent
+_PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
+
+# One use of each step and expectation, as it is written in a list of steps. A test reads them all.
+STEP_EXAMPLES = {
+    "communication": "communication: {url: http://ca.example/scep, port: 80, timeout: 30s}",
+    "request": "request: {name: tls, common_name: 192.0.2.10, challenge: s3cret, use: TLS}",
+    "auto_request": "auto_request: {start: 2026-03-02 09:00, polling: {count: 2, interval: 10m}, "
+    "every: 30d, key: {name: tls, common_name: 192.0.2.10, challenge: s3cret}}",
+    "delete_key": "delete_key: tls",
+    "restart": "restart",
+    "power_off": "power_off",
+    "power_on": "power_on",
+    "advance": "advance: 20m",
+    "advance_to": "advance_to: 2026-03-02 09:00",
+    "network": "network: refused",
+    "dns": "dns: true",
+    "ca_script": "ca_script: [{when: {type: CertPoll}, then: success}]",
+}
+EXPECTATION_EXAMPLES = {
+    "status": "{state: error, details: top-error-503, time: 2026-03-02 09:00, key: tls, method: automatic}",
+    "statuses": "[{state: to-be-processed}, {state: successful}]",
+    "history": "{count: 2, successful: 1, error: 1}",
+    "keys": "[{name: tls, use: TLS, assigned: true, certificate: {common_name: 192.0.2.10, fits_key: true}}]",
+    "key_count": "2",
+    "requests": "[GetCACaps, GetCACert, PKCSReq, CertPoll]",
+    "request_count": "{PKCSReq: 1, CertPoll: 2}",
+    "messages_at": "[2026-03-02 09:00, 2026-03-02 09:10]",
+    "transactions": "1",
+    "ledger": "{minted: 1, delivered: 1, installed: 1, orphaned: 0}",
+    "next_request": "2026-04-01 09:00",
+    "next_request_within": '{from: "2026-03-02 09:00:01", to: "2026-03-02 09:10:00"}',
+    "functions": "{TLS: tls, IPSec: off}",
+    "audit": "[certificate registered]",
+    "powered": "true",
+    "communication": "{url: http://ca.example/scep, port: 80, timeout: 30}",
+}
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |\n"
+
+    return line(head) + line(["---"] * len(head)) + "".join(line(row) for row in rows)
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+# --- assumptions ------------------------------------------------------------------------------------------
+
+
+def profile_fields() -> dict[str, list[str]]:
+    """The profile values of each assumption, from the A-numbers that stand beside the fields."""
+    found: dict[str, list[str]] = {}
+    source = Path(printer_profiles.__file__).read_text("utf-8")
+    for name, numbers in re.findall(r"^    ([a-z_]+): .*?#(.*)$", source, re.MULTILINE):
+        for number in re.findall(r"A-\d\d", numbers):
+            found.setdefault(number, []).append(name)
+    return found
+
+
+def _assumptions() -> str:
+    fields = profile_fields()
+    resting: dict[str, list[str]] = {}
+    for entry in requirements().values():
+        for number in entry.derived:
+            resting.setdefault(number, []).append(entry.id)
+    rows = [
+        (
+            f'<a id="{entry.id.lower()}"></a>{entry.id}',
+            f"**{entry.title}**: {entry.text}",
+            entry.default,
+            ", ".join(_code(name) for name in fields.get(entry.id, [])),
+            ", ".join(resting.get(entry.id, [])),
+        )
+        for entry in assumptions().values()
+    ]
+    return _table(("id", "what is assumed", "default", "profile value", "statements that rest on it"), rows)
+
+
+def _readings() -> str:
+    rows = []
+    for entry in assumptions().values():
+        if entry.readings:
+            others = ", ".join(_code(f"--flip {entry.id}={reading}") for reading in entry.readings[1:])
+            rows.append((entry.id, entry.title, _code(entry.readings[0]), others))
+    return _table(("id", "about", "default", "other readings"), rows)
+
+
+# --- scenario format --------------------------------------------------------------------------------------
+
+
+def _steps() -> str:
+    rows = []
+    for name, step in STEPS.items():
+        properties = step.shape.get("properties")
+        required = step.shape.get("required", [])
+        assert isinstance(required, list)
+        fields = ", ".join(_code(f) + ("*" if f in required else "") for f in properties) if properties else ""
+        example = STEP_EXAMPLES.get(name, "")
+        rows.append((_code(name), step.sentence, fields, "yes" if step.person else "", _code(f"- {example}")))
+    return _table(("step", "what happens", "fields (* needed)", "`as`, `refused`", "example"), rows)
+
+
+def _expectations() -> str:
+    rows = [
+        (
+            _code(name),
+            entry.sentence,
+            "yes" if entry.needs_mock else "",
+            _code(f"{name}: {EXPECTATION_EXAMPLES[name]}" if name in EXPECTATION_EXAMPLES else ""),
+        )
+        for name, entry in EXPECTATIONS.items()
+    ]
+    return _table(("field", "what it looks at", "mock only", "example"), rows)
+
+
+def _states() -> str:
+    return _table(("state", "on the printer"), [(_code(slug), label) for slug, label in STATE_LABELS.items()])
+
+
+def _printer_profiles() -> str:
+    rows = [(_code(entry.name), entry.summary) for entry in printer_profiles.PROFILES.values()]
+    return _table(("`printer.profile`", "what it is"), rows)
+
+
+# --- mock -------------------------------------------------------------------------------------------------
+
+
+def _ca_profiles() -> str:
+    rows = [
+        (
+            _code(entry.name),
+            entry.summary,
+            ", ".join(entry.capabilities),
+            ", ".join(sorted(entry.refuse_ciphers | entry.refuse_digests)) or "nothing",
+        )
+        for entry in CA_PROFILES.values()
+    ]
+    return _table(("profile", "what it is", "GetCACaps", "refused with badAlg"), rows)
+
+
+def _faults() -> str:
+    rows = [(_code(entry.example), entry.layer, entry.sentence) for entry in FAULTS.values()]
+    return _table(("in `faults:`", "layer", "what it does"), rows)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "assumptions": _assumptions,
+    "readings": _readings,
+    "steps": _steps,
+    "expectations": _expectations,
+    "states": _states,
+    "printer-profiles": _printer_profiles,
+    "ca-profiles": _ca_profiles,
+    "faults": _faults,
+}
+
+
+def rewritten(text: str) -> str:
+    """``text`` with each part as the code has it now; an unknown part is a KeyError."""
+    return _PART.sub(lambda match: f"{match[1]}\n{PARTS[match[2]]()}\n{match[3]}", text)
+
+
+def main() -> int:
+    """The command; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m docs.generate", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; tell what is not up to date")
+    options = parser.parse_args()
+    stale = False
+    for path in sorted(HERE.glob("*.md")):
+        before = path.read_text("utf-8")
+        after = rewritten(before)
+        if before == after:
+            continue
+        stale = True
+        if options.check:
+            name = f"docs/{path.name}"
+            lines = difflib.unified_diff(before.splitlines(), after.splitlines(), name, f"{name} (generated)", "", "", 0)
+            print("\n".join(lines))
+        else:
+            path.write_text(after, "utf-8")
+            print(f"wrote docs/{path.name}")
+    if stale and options.check:
+        print("run: python -m docs.generate", file=sys.stderr)
+    return 1 if stale and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
