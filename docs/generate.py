@@ -203,7 +203,9 @@ def main() -> int:
         stale = True
         if options.check:
             name = f"docs/{path.name}"
-            lines = difflib.unified_diff(before.splitlines(), after.splitlines(), name, f"{name} (generated)", "", "", 0)
+            lines = difflib.unified_diff(
+                before.splitlines(), after.splitlines(), name, f"{name} (generated)", "", "", 0
+            )
             print("\n".join(lines))
         else:
             path.write_text(after, "utf-8")

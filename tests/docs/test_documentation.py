@@ -1,0 +1,234 @@
+"""What the documentation shows is true: links lead somewhere, files load, commands run, tables are those of the code."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from mfp_sim.documents import Problems, load_text
+from mfp_sim.scenario.expectations import EXPECTATIONS, read_expectation
+from mfp_sim.scenario.loader import read_text
+from mfp_sim.scenario.runner import run
+from mfp_sim.scenario.steps import STEPS, read_step
+from mock_scep_server.cli import _parser as mock_parser
+from mock_scep_server.script import load_script_file
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("scenarios/**/*.md")])
+PLUGIN = [] if any(e.name == "mfp_sim" for e in entry_points(group="pytest11")) else ["-p", "mfp_sim.pytest_plugin"]
+PROGRAMS = {
+    "mfp-sim": [sys.executable, "-m", "mfp_sim"],
+    "mock-scep-server": [sys.executable, "-m", "mock_scep_server.cli"],
+    "pytest": [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *PLUGIN],
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, its text, and the comment on the line before it."""
+
+    language: str
+    text: str
+    comment: str
+    line: int
+
+
+def blocks(page: str) -> list[Block]:
+    text = (ROOT / page).read_text("utf-8")
+    found = re.finditer(r"(?:^<!-- ([^\n]*) -->\n)?^```([a-z]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [Block(m[2], m[3], m[1] or "", text[: m.start()].count("\n") + 1) for m in found]
+
+
+def names(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+# --- links ------------------------------------------------------------------------------------------------
+
+
+def without_code(text: str) -> str:
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"`[^`\n]*`", "", text)
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page as GitHub makes them from headings, and those that are written."""
+    text = page.read_text("utf-8")
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+    return slugs | set(re.findall(r'<a id="([^"]+)"', text))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names)
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_code(page.read_text("utf-8"))):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = unquote(target).partition("#")
+        there = (page.parent / path).resolve() if path else page
+        if not there.exists() or not there.is_relative_to(ROOT) or (anchor and anchor not in anchors(there)):
+            broken.append(target)
+    assert broken == []
+
+
+# --- generated parts --------------------------------------------------------------------------------------
+
+
+def test_generated_parts_are_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "docs.generate", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout + done.stderr == ""
+    assert done.returncode == 0
+
+
+def examples() -> tuple[dict[str, str], dict[str, str]]:
+    import importlib.util
+
+    specification = importlib.util.spec_from_file_location("documentation_generator", ROOT / "docs" / "generate.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module.STEP_EXAMPLES, module.EXPECTATION_EXAMPLES
+
+
+def test_there_is_an_example_of_every_step_and_expectation() -> None:
+    steps, expectations = examples()
+    assert (steps.keys(), expectations.keys()) == (STEPS.keys(), EXPECTATIONS.keys())
+
+
+def test_the_examples_of_steps_are_read() -> None:
+    for name, text in examples()[0].items():
+        problems = Problems()
+        node = load_text(text)
+        argument = node if node.kind == "scalar" else node.get(name)
+        assert argument is not None, name
+        assert read_step(name, argument, problems) is not None, (name, problems.found)
+        assert problems.found == []
+
+
+def test_the_examples_of_expectations_are_read() -> None:
+    for name, text in examples()[1].items():
+        problems = Problems()
+        assert read_expectation(load_text(f"{name}: {text}"), problems) is not None
+        assert problems.found == [], name
+
+
+# --- YAML -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/scenarios.md"])
+def test_the_scenarios_on_a_page_run(page: str) -> None:
+    found = [block for block in blocks(page) if block.language == "yaml"]
+    assert found
+    for block in found:
+        for scenario in read_text(block.text, page):
+            assert run(scenario).failures == (), scenario.name
+
+
+def test_the_scripts_on_the_page_of_the_mock_load(tmp_path: Path) -> None:
+    found = [block for block in blocks("docs/mock.md") if block.language == "yaml"]
+    assert len(found) >= 3
+    for number, block in enumerate(found):
+        file = tmp_path / f"{number}.yaml"
+        file.write_text(block.text, "utf-8")
+        assert load_script_file(file)
+
+
+def test_every_fault_is_on_the_page_of_the_mock_with_an_example_that_loads(tmp_path: Path) -> None:
+    from mock_scep_server.faults import FAULTS
+
+    text = (ROOT / "docs" / "mock.md").read_text("utf-8")
+    for entry in FAULTS.values():
+        assert f"`{entry.example}`" in text
+        file = tmp_path / "rule.yaml"
+        file.write_text(f"- faults: [{entry.example}]\n", "utf-8")
+        (rule,) = load_script_file(file)
+        assert [slug for slug, _ in rule.faults] == [entry.slug]
+
+
+# --- commands ---------------------------------------------------------------------------------------------
+
+
+def commands(block: Block) -> list[tuple[list[str], list[str]]]:
+    """Each command of a console block, split into words, and the output shown for it."""
+    found: list[tuple[list[str], list[str]]] = []
+    for line in block.text.splitlines():
+        if line.startswith("$ "):
+            found.append((shlex.split(line[2:], comments=True), []))
+        elif line.strip():
+            found[-1][1].append(line)
+    return found
+
+
+def test_the_commands_on_the_page_of_the_mock_are_read() -> None:
+    shown = [words for block in blocks("docs/mock.md") if block.language == "console" for words, _ in commands(block)]
+    assert len(shown) >= 5
+    for words in shown:
+        assert words[0] == "mock-scep-server"
+        mock_parser().parse_args(words[1:])
+
+
+def comparable(text: str) -> list[str]:
+    """Lines without what differs from run to run: instants, durations, and the width of pytest's rulers."""
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?!')", "", text)
+    text = re.sub(r"in \d+\.\d+ ?s", "", text)
+    return [stripped for line in text.splitlines() if (stripped := line.strip("= ").strip())]
+
+
+def missing(shown: list[str], output: str) -> list[str]:
+    """The shown lines that do not come in this order; without ``...`` between them they have to follow at once."""
+    lines, position, gap = comparable(output), 0, False
+    for wanted in comparable("\n".join(shown)):
+        if wanted == "...":
+            gap = True
+            continue
+        while gap and position < len(lines) and lines[position] != wanted:
+            position += 1
+        if position >= len(lines) or lines[position] != wanted:
+            return [wanted]
+        position, gap = position + 1, False
+    return [] if gap or position == len(lines) else [f"(not shown) {line}" for line in lines[position:]]
+
+
+def test_the_comparison_of_shown_and_real_output() -> None:
+    assert missing(["a", "...", "c"], "a\nb\nc\n") == []
+    assert missing(["a", "c"], "a\nb\nc\n") == ["c"]
+    assert missing(["a"], "a\nb\n") == ["(not shown) b"]
+    assert missing(["...", "x"], "a\nb\n") == ["x"]
+    assert missing(["1 passed in 0.5s"], "=== 1 passed in 0.02s ===") == []
+
+
+def test_the_tutorial_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.delenv("PYTEST_PLUGINS", raising=False)
+    ran = 0
+    for block in blocks("docs/tutorial.md"):
+        place = f"docs/tutorial.md:{block.line}"
+        if block.language != "console":
+            assert block.comment.startswith("file: "), place
+            (tmp_path / block.comment.removeprefix("file: ")).write_text(block.text, "utf-8")
+            continue
+        assert block.comment.startswith("run"), place
+        code = int(block.comment.removeprefix("run, exit code ")) if "exit code" in block.comment else 0
+        for words, shown in commands(block):
+            done = subprocess.run(
+                [*PROGRAMS[words[0]], *words[1:]],
+                cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=120,
+            )  # fmt: skip
+            assert missing(shown, done.stdout) == [], f"{place}\n{done.stdout}"
+            assert done.returncode == code, f"{place}\n{done.stdout}"
+            ran += 1
+    assert ran >= 9
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"junit.xml", "report.json"}
