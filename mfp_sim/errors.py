@@ -16,6 +16,7 @@
     │   ├── DeadlineExceeded       the one deadline of the exchange passed
     │   └── MalformedHttp          what came is not an HTTP reply
     ├── Refused                    the printer refused an operation: a stable reason and a sentence
+    │   └── PowerLost              the power failed during it: what was committed by then holds
     └── BoundExceeded              a scenario ran over its bound of virtual time or events
 
 An error says what was wrong, where, and, where it can, what to do (``remedy``). It never holds a secret.
@@ -38,6 +39,7 @@ __all__ = [
     "EnvelopeUnreadable",
     "MalformedHttp",
     "MfpSimError",
+    "PowerLost",
     "Problem",
     "Refused",
     "SignatureInvalid",
@@ -152,6 +154,14 @@ class Refused(MfpSimError):
     def __init__(self, reason: str, message: str, *, remedy: str | None = None) -> None:
         super().__init__(message, remedy=remedy)
         self.reason = reason
+
+
+class PowerLost(Refused):
+    """The power failed at ``point`` of an operation: what was committed by then holds, the rest is gone."""
+
+    def __init__(self, point: str) -> None:
+        super().__init__("power-lost", f"the power failed at {point}", remedy="switch the machine on again")
+        self.point = point
 
 
 class BoundExceeded(MfpSimError):

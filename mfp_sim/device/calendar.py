@@ -6,7 +6,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-__all__ = ["instant_of", "next_start"]
+__all__ = ["following_start", "instant_of", "local_of", "next_start"]
+
+Period = Literal["local-days", "seconds"]
 
 
 def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
@@ -17,9 +19,21 @@ def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
     return local.replace(tzinfo=zone, fold=0).astimezone(timezone.utc)
 
 
-def next_start(
-    local: datetime, days: int, zone: ZoneInfo, now: datetime, period: Literal["local-days", "seconds"]
-) -> datetime:
+def local_of(instant: datetime, zone: ZoneInfo) -> datetime:
+    """The local time of an instant, without a zone."""
+    return instant.astimezone(zone).replace(tzinfo=None, fold=0)
+
+
+def following_start(
+    start: datetime | None, days: int | None, zone: ZoneInfo, now: datetime, period: Period
+) -> datetime | None:
+    """``start`` while it is to come; after it the next one of the period, or None without one."""
+    if start is None or instant_of(start, zone) >= now:
+        return start
+    return None if days is None else next_start(start, days, zone, now, period)
+
+
+def next_start(local: datetime, days: int, zone: ZoneInfo, now: datetime, period: Period) -> datetime:
     """The next local start after ``now``, whole periods after ``local``.
 
     ``local-days``: 09:00 stays 09:00 over a change of daylight saving; ``seconds``: periods of 86,400 s (A-17).
@@ -29,6 +43,6 @@ def next_start(
             local += timedelta(days=days)
         else:
             later = instant_of(local, zone) + timedelta(days=days)
-            local = later.astimezone(zone).replace(tzinfo=None)
+            local = local_of(later, zone)
         if instant_of(local, zone) > now:
             return local

@@ -5,15 +5,20 @@ Serves MFP-ENROL-02, MFP-REQ-06, MFP-DELETE-*, MFP-DETAIL-02.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
+from mfp_sim.device.private import load_private, pkcs8
 from mfp_sim.device.profile import Profile
 from mfp_sim.errors import Refused
+from mfp_sim.scep import certificate as x509
 from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.csr import fits_key
+from mfp_sim.simtime import KeySource
 
-__all__ = ["KeyEntry", "KeyStore"]
+__all__ = ["KeyEntry", "KeyStore", "factory_key"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,11 @@ class KeyEntry:
     def destination(self) -> tuple[str, str | None]:
         """Use location and, with IPSec, its policy."""
         return self.use, self.policy
+
+    @cached_property
+    def fits(self) -> bool:
+        """Whether the certificate is for the key pair; anything else is a broken store."""
+        return fits_key(self.certificate, load_private(self.private))
 
     @cached_property
     def stored(self) -> dict[str, object]:
@@ -72,12 +82,19 @@ class KeyStore:
 
     entries: tuple[KeyEntry, ...] = ()
 
+    @property
+    def ids(self) -> frozenset[int]:
+        """The ids of all entries."""
+        return frozenset(entry.id for entry in self.entries)
+
     def is_full_for(self, destination: tuple[str, str | None], profile: Profile, *, delete_old: bool) -> bool:
         """Whether a key for ``destination`` would go over the limit.
 
-        With delete-old, and the profile overwriting in place, an old key's slot is taken over (A-19).
+        With delete-old, and the profile overwriting in place, an old key's slot is taken over (A-19), unless a
+        pending key has a slot of its own from the start (A-36).
         """
-        freed = len(self.old_keys(destination)) if delete_old and profile.overwrite == "in-place" else 0
+        in_place = delete_old and profile.overwrite == "in-place" and not profile.pending_takes_slot
+        freed = len(self.old_keys(destination)) if in_place else 0
         return len(self.entries) - freed + 1 > profile.key_limit
 
     def old_keys(self, destination: tuple[str, str | None]) -> tuple[KeyEntry, ...]:
@@ -96,24 +113,63 @@ class KeyStore:
         )
         return KeyStore((*kept, replace(entry, assigned=entry.use != "None")))
 
-    def delete(self, name: str, enabled: frozenset[str]) -> KeyStore:
-        """The store without the newest key of that name.
+    def has_serial(self, certificate: Certificate) -> bool:
+        """Whether a certificate of the same issuer and serial number is there already (F-K01)."""
+        return any(
+            (e.certificate.issuer, e.certificate.serial) == (certificate.issuer, certificate.serial)
+            for e in self.entries
+        )
+
+    def delete(self, name: str, in_use: Mapping[int, str], *, key_id: int | None = None) -> KeyStore:
+        """The store without the newest key of that name, or the one with that id.
+
+        ``in_use`` has the function that uses a key, by the key's id. An assignment falls back to the Default Key.
 
         Raises:
-            Refused: there is none, it is the default key, or an enabled function has it.
+            Refused: there is none, it is the default key, or a function that is on has it.
         """
-        found = [entry for entry in self.entries if entry.name == name]
+        found = [entry for entry in self.entries if entry.name == name and key_id in (None, entry.id)]
         if not found:
             raise Refused("no-such-key", f"there is no key {name!r}")
         entry = found[-1]
         if entry.default:
             raise Refused("default-key", "the default key cannot be deleted")
-        if entry.assigned and entry.use in enabled:
-            text = f"the key is in use by {entry.use}"
+        if entry.id in in_use:
+            text = f"the key is in use by {in_use[entry.id]}"
             raise Refused("key-in-use", text, remedy="turn the function off or give it another key first")
-        return KeyStore(tuple(other for other in self.entries if other.id != entry.id))
+        kept = tuple(other for other in self.entries if other.id != entry.id)
+        if entry.assigned:
+            kept = tuple(
+                replace(e, assigned=True) if e.default and e.destination == entry.destination else e for e in kept
+            )
+        return KeyStore(kept)
 
-    def assigned_to(self, use: str) -> KeyEntry | None:
-        """The key that the use location has at present."""
-        found = [entry for entry in self.entries if entry.use == use and entry.assigned]
-        return found[-1] if found else None
+    def assigned_to(self, destination: tuple[str, str | None]) -> KeyEntry | None:
+        """The key that the use location (with IPSec, the policy) has at present."""
+        return next((entry for entry in self.entries if entry.destination == destination and entry.assigned), None)
+
+    def assigned(self) -> tuple[KeyEntry, ...]:
+        """All keys that a use location has at present."""
+        return tuple(entry for entry in self.entries if entry.assigned)
+
+
+def factory_key(profile: Profile, keys: KeySource, now: datetime, key_id: int) -> KeyEntry:
+    """The Default Key, which the machine makes for itself when it is first switched on (A-26)."""
+    key = keys.rsa(2048)
+    certificate = x509.self_signed(
+        key,
+        subject=x509.name(("CN", profile.default_key_name)),
+        serial=1,
+        not_before=now,
+        not_after=now + timedelta(days=3650),
+    )
+    return KeyEntry(
+        id=key_id,
+        name=profile.default_key_name,
+        use=profile.default_key_use,
+        policy=None,
+        certificate=certificate,
+        created=now,
+        private=pkcs8(key),
+        default=True,
+    )

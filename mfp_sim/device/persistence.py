@@ -10,7 +10,17 @@ from typing import Any
 
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Polling
 
-__all__ = ["auto_request", "communication", "entries", "key", "read_auto_request", "read_communication", "read_key"]
+__all__ = [
+    "auto_request",
+    "communication",
+    "entries",
+    "key",
+    "polling",
+    "read_auto_request",
+    "read_communication",
+    "read_key",
+    "read_polling",
+]
 
 Stored = dict[str, Any]
 
@@ -31,6 +41,14 @@ def read_key(stored: Any) -> KeySettings:
     return KeySettings(**stored)
 
 
+def polling(settings: Polling | None) -> Stored | None:
+    return asdict(settings) if settings else None
+
+
+def read_polling(stored: Any) -> Polling | None:
+    return Polling(**stored) if stored else None
+
+
 def auto_request(settings: AutoRequestSettings) -> Stored:
     return {**asdict(settings), "start": settings.start.isoformat() if settings.start else None}
 
@@ -39,12 +57,12 @@ def read_auto_request(stored: Any) -> AutoRequestSettings:
     fields = dict(stored)
     fields["start"] = datetime.fromisoformat(fields["start"]) if fields["start"] else None
     fields["key"] = KeySettings(**fields["key"]) if fields["key"] else None
-    fields["polling"] = Polling(**fields["polling"]) if fields["polling"] else None
+    fields["polling"] = read_polling(fields["polling"])
     return AutoRequestSettings(**fields)
 
 
 def entries(stored: object) -> list[Stored]:
     """A list of stored entries."""
-    assert isinstance(stored, list)
-    assert all(isinstance(entry, Mapping) for entry in stored)
+    if not isinstance(stored, list) or not all(isinstance(entry, Mapping) for entry in stored):
+        raise ValueError("a list of entries was expected")
     return stored

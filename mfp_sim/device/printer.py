@@ -2,35 +2,40 @@
 
 It never sleeps: it books events on the scheduler. What was not committed is gone after a restart. All public
 methods raise :class:`~mfp_sim.errors.Refused` and change nothing when the machine would not do it.
-Serves MFP-ADMIN-01, MFP-COMM-04, MFP-REQ-08…10, MFP-AUTO-*, MFP-PERIOD-*, MFP-RESTART-*.
+Serves MFP-ADMIN-01, MFP-COMM-04, MFP-REQ-08…10, MFP-AUTO-*, MFP-PERIOD-*, MFP-RESTART-*, MFP-BUNDLE-*.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
 from mfp_sim.device import persistence
-from mfp_sim.device.calendar import instant_of, next_start
-from mfp_sim.device.keystore import KeyEntry, KeyStore
+from mfp_sim.device.bundle import Bundle, check_password, open_bundle, seal_bundle
+from mfp_sim.device.calendar import following_start, instant_of, local_of, next_start
+from mfp_sim.device.clock import DeviceClock
+from mfp_sim.device.keystore import KeyEntry, factory_key
+from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.profile import Profile
-from mfp_sim.device.request import CertificateRequest, Ended, Registration
+from mfp_sim.device.request import CertificateRequest, Ended, Registration, Surroundings
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings
+from mfp_sim.device.state import DeviceState, unusable
 from mfp_sim.device.status import AuditEntry, Detail, StatusRow
 from mfp_sim.device.storage import MemoryStorage, Storage
-from mfp_sim.errors import Refused
-from mfp_sim.scep import certificate as x509
+from mfp_sim.device.transfer import ImportPlan, Transfer, plan_import
+from mfp_sim.errors import DecodeError, PowerLost, Refused
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.simtime import Booking, Entropy, KeySource, Scheduler
 from mfp_sim.trace import Recorder
 from mfp_sim.transport import Transport
 
-__all__ = ["Printer"]
+__all__ = ["ADMINISTRATOR", "ROLES", "Printer"]
 
-ADMINISTRATOR = "administrator"
+ADMINISTRATOR: Final = "administrator"
+ROLES: Final = (ADMINISTRATOR, "device-admin", "network-admin", "user", "logged-out")
 AUDIT_LIMIT = 1000
 
 
@@ -39,16 +44,19 @@ class Printer:
 
     Args:
         profile: the model.
-        scheduler: books what happens later; its clock is the printer's.
+        scheduler: books what happens later; its clock is the true time.
         transport: the wire.
         entropy, keys: chance and key pairs.
         storage: what survives a restart.
         timezone: an IANA name; the printer's wall clock.
         ip: the printer's address, which the CA sees.
-        dns: whether a DNS server is configured.
-        functions: those that are switched on, by use location (``TLS``, ``IEEE 802.1X``, ``IPSec``).
+        dns: whether a DNS server is configured, fresh from the factory.
+        functions: those that are switched on, fresh from the factory, by use location (``TLS``, ``IEEE 802.1X`` …).
+        policies: the names of the IPSec policies.
+        serial: the machine's serial number, which a bundle names.
         recorder: where events are recorded.
-        on_installed: told of each certificate that is registered.
+        on_installed: told of each certificate that is registered, once that is committed.
+        points: where power may fail.
     """
 
     def __init__(
@@ -64,68 +72,101 @@ class Printer:
         ip: str = "192.0.2.10",
         dns: bool = False,
         functions: Iterable[str] = (),
+        policies: Iterable[str] = (),
+        serial: str = "SIM00001",
         recorder: Recorder | None = None,
         on_installed: Callable[[Certificate], None] | None = None,
+        points: PowerPoints | None = None,
     ) -> None:
-        self.profile, self.ip, self.dns = profile, ip, dns
+        self.profile, self.ip, self.serial = profile, ip, serial
+        self.policies = tuple(policies)
         self.zone = ZoneInfo(timezone)
-        self.functions = frozenset(functions)
-        self._scheduler, self._clock = scheduler, scheduler.clock
-        self._transport, self._keys = transport, keys
-        self._entropy = entropy
+        self.clock = DeviceClock(scheduler.clock)
+        self.points = points or PowerPoints()
+        self._factory = (frozenset(functions), dns)
+        self._scheduler, self._entropy, self._forks = scheduler, entropy, 0
         self._storage = storage or MemoryStorage()
-        self._recorder = recorder or Recorder(self._clock)
+        self._recorder = recorder or Recorder(scheduler.clock)
+        self._around = Surroundings(profile, self.clock, keys, transport, self._recorder, self.points)
         self._on_installed = on_installed
-        self._audit: list[AuditEntry] = []
         self._bookings: list[Booking] = []
+        self._boot: Booking | None = None
+        self._audit: list[AuditEntry] = []
         self.powered = False
+        self.exported: bytes | None = None
+        self.import_report: tuple[str, ...] = ()
         self._reset()
 
     def _reset(self) -> None:
         """What a machine knows that has no power: nothing."""
-        self._communication: CommunicationSettings | None = None
-        self._auto = AutoRequestSettings(timer=False)
-        self._planned: datetime | None = None  # local, without a zone
-        self._due: datetime | None = None  # instant, adjusted
-        self._store = KeyStore()
-        self._history: tuple[StatusRow, ...] = ()
-        self._next_id = 1
+        self._state = DeviceState(functions=self._factory[0], dns=self._factory[1])
         self._request: CertificateRequest | None = None
-        self._loaded: dict[str, str] = {}
+        self._loaded: dict[tuple[str, str | None], KeyEntry] = {}
+        self._transfer: Transfer | None = None
 
     # --- power --------------------------------------------------------------------------------------------
 
     def power_on(self) -> None:
-        """Boot from storage: functions load their keys, a pending request and the timer go on."""
+        """Boot from storage: functions load their keys, a request under way and the timer go on.
+
+        Raises:
+            UsageError: the stored state is not usable.
+        """
         if self.powered:
             return
+        if self._boot is not None:
+            self._boot.cancel()
         self.powered = True
+        try:
+            self._start()
+        except PowerLost as lost:
+            self._go_dark(lost)
+
+    def _start(self) -> None:
         stored = self._storage.load()
         if stored is None:
-            self._make_default_key()
-            self._commit()
+            entry = factory_key(self.profile, self._around.keys, self.clock.now(), self._take_id())
+            self._state.store = self._state.store.register(entry, delete_old=False)
+            self._commit("factory")
         else:
-            self._restore(stored)
-        for use in sorted(self.functions):
-            entry = self._store.assigned_to(use)
-            if entry is not None:
-                self._loaded[use] = entry.name
+            self._state = DeviceState.from_stored(stored)
+            if not self._audit:
+                self._audit = list(self._state.audit)
+            if self._state.request is not None:
+                self._request = self._restored(self._state.request)
+        self._load_keys(self._state.functions)
         self._note("start", "OK")
-        if self._request is not None and self._request.next_poll is not None:
-            self._book(self._request.next_poll, self._poll, "poll")
-        if self._due is not None:
-            self._book(self._due, self._run_automatic, "automatic request")
+        self._rebook()
 
     def power_off(self) -> None:
         """Switch off: what was not committed is gone."""
         if not self.powered:
+            if self._boot is not None:
+                self._boot.cancel()
             return
+        if self._transfer is not None:
+            kept = "what had been applied stays" if self.profile.import_cut == "partial" else "nothing was changed"
+            self._note(f"{self._transfer.kind} of settings", "NG", f"cut off by switching off or a restart; {kept}")
         self._note("shutdown", "OK")
+        self._go_dark()
+
+    def power_cut(self, off_seconds: float | None = None) -> None:
+        """The power fails now; it comes back after ``off_seconds``, or with :meth:`power_on`."""
+        if self.powered:
+            self._go_dark()
+            self._return_power(off_seconds)
+
+    def _go_dark(self, lost: PowerLost | None = None) -> None:
         self.powered = False
-        for booking in self._bookings:
-            booking.cancel()
-        self._bookings = []
+        self._cancel(*{booking.label for booking in self._bookings})
         self._reset()
+        if lost is not None:
+            self._recorder.record("printer.power-lost", point=lost.point)
+            self._return_power(self.points.off_seconds)
+
+    def _return_power(self, seconds: float | None) -> None:
+        if seconds is not None:
+            self._boot = self._scheduler.after(seconds, self.power_on, "power on")
 
     def restart(self, *, role: str = ADMINISTRATOR) -> None:
         """Off now, on again after the model's restart time."""
@@ -135,172 +176,183 @@ class Printer:
     def _restart(self, why: str) -> None:
         self._note(why, "OK")
         self.power_off()
-        self._scheduler.after(self.profile.restart_seconds, self.power_on, "power on")
+        self._return_power(self.profile.restart_seconds)
 
-    def _make_default_key(self) -> None:
-        key, now = self._keys.rsa(2048), self._clock.now()
-        certificate = x509.self_signed(
-            key,
-            subject=x509.name(("CN", self.profile.default_key_name)),
-            serial=1,
-            not_before=now,
-            not_after=now + timedelta(days=3650),
-        )
-        private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        entry = KeyEntry(
-            id=self._take_id(),
-            name=self.profile.default_key_name,
-            use=self.profile.default_key_use,
-            policy=None,
-            certificate=certificate,
-            created=now,
-            private=private,
-            default=True,
-        )
-        self._store = self._store.register(entry, delete_old=False)
+    def set_clock(self, instant: datetime | None) -> None:
+        """Set the printer's clock to an aware instant, or right (None): what is planned follows it (F-C08)."""
+        self.clock.set(instant)
+        if self.powered:
+            self._note("clock set", "OK")
+            self._rebook()
+
+    def _rebook(self) -> None:
+        """Book what is to come, by the printer's clock."""
+        self._cancel("poll", "automatic request")
+        if self._request is not None:
+            self._book(self._request.next_poll or self.clock.now(), self._inquire, "poll")
+        if self._state.due is not None:
+            self._book(self._state.due, self._run_automatic, "automatic request")
 
     # --- settings -----------------------------------------------------------------------------------------
 
     @property
     def communication(self) -> CommunicationSettings | None:
         """[Communication Settings] as stored."""
-        return self._communication
+        return self._state.communication
 
     @property
     def auto_request(self) -> AutoRequestSettings:
         """[Settings for Certificate Issuance Auto Request] as stored."""
-        return self._auto
+        return self._state.auto
+
+    @property
+    def functions(self) -> frozenset[str]:
+        """The functions that are switched on."""
+        return self._state.functions
+
+    @property
+    def dns(self) -> bool:
+        """Whether a DNS server is configured."""
+        return self._state.dns
 
     def update_communication(
         self, *, url: str, port: int = 80, timeout: int | None = None, role: str = ADMINISTRATOR
     ) -> None:
         """[Update] on the communication settings; ``timeout`` in seconds (MFP-COMM-04, MFP-COMM-05)."""
-        self._needs(role)
-        if self._auto.timer:
-            raise Refused("timer-on", "the timer is on; the communication settings cannot be updated")
-        settings = CommunicationSettings(url, port, self.profile.default_timeout if timeout is None else timeout)
-        settings.validate(self.profile)
-        self._communication = settings
-        self._note("SCEP settings changed", "OK")
-        self._commit()
+        with self._work(role):
+            if self._state.auto.timer:
+                raise Refused("timer-on", "the timer is on; the communication settings cannot be updated")
+            settings = CommunicationSettings(url, port, self.profile.default_timeout if timeout is None else timeout)
+            settings.validate(self.profile)
+            self._state.communication = settings
+            self._note("SCEP settings changed", "OK")
+            self._commit("settings")
 
     def update_auto_request(self, settings: AutoRequestSettings, *, role: str = ADMINISTRATOR) -> None:
         """[Update] on the automatic request: stores it and plans the request (MFP-AUTO-05)."""
-        self._needs(role)
-        settings.validate(self.profile, dns=self.dns)
-        if settings.timer:
-            if self._communication is None:
-                raise Refused("no-communication-settings", "set URL, port and time-out of the SCEP server first")
-            assert settings.start is not None
-            if instant_of(settings.start, self.zone) < self._clock.now():
-                raise Refused("start-in-the-past", "the request start date/time has passed")
-        self._auto = settings
-        self._plan(settings.start if settings.timer else None)
-        self._note("SCEP settings changed", "OK")
-        self._commit()
+        with self._work(role):
+            settings.validate(self.profile, dns=self.dns, policies=self.policies)
+            if settings.timer:
+                if self._state.communication is None:
+                    raise Refused("no-communication-settings", "set URL, port and time-out of the SCEP server first")
+                assert settings.start is not None
+                if instant_of(settings.start, self.zone) < self.clock.now():
+                    raise Refused("start-in-the-past", "the request start date/time has passed")
+            self._state.auto = settings
+            self._plan(settings.start if settings.timer else None)
+            self._note("SCEP settings changed", "OK")
+            self._warn_of_name(settings.key)
+            self._commit("settings")
 
-    def set_dns(self, dns: bool) -> None:
+    def set_dns(self, dns: bool, *, role: str = ADMINISTRATOR) -> None:
         """Configure or remove the DNS server."""
-        self.dns = dns
+        with self._work(role):
+            self._state.dns = dns
+            self._commit("settings")
+
+    def set_function(self, use: str, on: bool, *, role: str = ADMINISTRATOR) -> None:
+        """Switch a function on, with the key that its use location has, or off. No request ever does (MFP-REQ-07)."""
+        with self._work(role):
+            if use not in self.profile.uses[1:]:
+                raise Refused("no-such-function", f"this model has no function {use!r}")
+            functions = self._state.functions
+            self._state.functions = functions | {use} if on else functions - {use}
+            self._loaded = {where: entry for where, entry in self._loaded.items() if where[0] != use}
+            if on:
+                self._load_keys({use})
+            self._note("settings changed", "OK", f"{use} {'on' if on else 'off'}")
+            self._commit("settings")
 
     # --- requests -----------------------------------------------------------------------------------------
 
     def send_request(self, key: KeySettings, *, role: str = ADMINISTRATOR) -> StatusRow:
         """[Send Request]: the manual request, to its end. Nothing of ``key`` is kept as settings (MFP-REQ-09)."""
-        self._needs(role)
-        if self._auto.timer:
-            raise Refused("timer-on", "the timer is on; a manual request cannot be sent")
-        if self._request is not None:
-            raise Refused("busy", "another request is being processed")
-        if self._communication is None:
-            raise Refused("no-communication-settings", "set URL, port and time-out of the SCEP server first")
-        key.validate(self.profile, dns=self.dns)
-        self._begin(key, "manual")
-        return self._history[-1]
+        with self._work(role):
+            if self._state.auto.timer:
+                raise Refused("timer-on", "the timer is on; a manual request cannot be sent")
+            if self._request is not None:
+                raise Refused("busy", "another request is being processed")
+            if self._state.communication is None:
+                raise Refused("no-communication-settings", "set URL, port and time-out of the SCEP server first")
+            key.validate(self.profile, dns=self.dns, policies=self.policies)
+            self._warn_of_name(key)
+            self._begin(key, "manual")
+            return self._state.history[-1]
+
+    def _warn_of_name(self, key: KeySettings | None) -> None:
+        if key is not None and key.needs_dns and not self.dns:
+            self._note("warning", "OK", "the common name is an FQDN and there is no DNS server")
 
     def _run_automatic(self) -> None:
-        self._due = None
-        key = self._auto.key
-        if self._request is not None or key is None or self._communication is None:
+        key = self._state.auto.key
+        self._state.due = None
+        if self._request is not None or key is None or self._state.communication is None:
+            self._note("request skipped", "NG", "another request is being processed")
             return
         self._begin(key, "automatic")
 
     def _begin(self, key: KeySettings, method: str) -> None:
-        assert self._communication is not None
+        state = self._state
+        assert state.communication is not None
         self._note("request sent", "OK", f"{method} request for {key.common_name}")
-        auto = self._auto if method == "automatic" else AutoRequestSettings(timer=False)
-        self._request = CertificateRequest(
-            profile=self.profile,
-            settings=key,
-            method=method,
-            communication=self._communication,
-            polling=auto.polling,
-            delete_old=auto.delete_old,
-            clock=self._clock,
-            entropy=self._entropy.fork(f"request{self._next_id}/{len(self._history)}/{self._clock.now()}"),
-            keys=self._keys,
-            transport=self._transport,
-            recorder=self._recorder,
-        )
-        self._commit()
+        state.requests += 1
+        auto = state.auto if method == "automatic" else AutoRequestSettings(timer=False)
+        kept, state.kept = state.kept, None
+        if kept is not None and kept["settings"] == persistence.key(key):
+            self._request = self._restored(kept)
+            self._request.begin_again(method=method, polling=auto.polling, delete_old=auto.delete_old)
+        else:
+            self._request = CertificateRequest(
+                self._around,
+                settings=key,
+                method=method,
+                communication=state.communication,
+                polling=auto.polling,
+                delete_old=auto.delete_old,
+                entropy=self._entropy.fork(f"request{state.requests}"),
+            )
         self._inquire()
 
-    def _poll(self) -> None:
-        if self._request is not None:
-            self._inquire()
+    def _restored(self, stored: Mapping[str, object]) -> CertificateRequest:
+        self._forks += 1
+        try:
+            return CertificateRequest.from_stored(stored, self._around, self._entropy.fork(f"resumed{self._forks}"))
+        except (KeyError, TypeError, ValueError, DecodeError) as error:
+            raise unusable(error) from None
 
     def _inquire(self) -> None:
-        """One inquiry, and what follows from it."""
+        """One inquiry, and what follows from it. Key and transaction are committed before anything is sent."""
         request = self._request
-        assert request is not None
-        ended = request.inquire(self._store)
-        if not self.powered:
+        if request is None:
             return
+        ended = request.prepare(self._state.store)
+        if ended is None:
+            self._commit("inquiry")
+            ended = request.inquire()
         if ended is None:
             assert request.next_poll is not None
-            self._commit()
-            self._book(request.next_poll, self._poll, "poll")
+            self._commit("poll-booked")
+            self._book(request.next_poll, self._inquire, "poll")
             return
-        self._request = None
-        if ended.registration is not None and not self._register(ended.registration, request):
-            ended = Ended(Detail("registration-limit"), "the store is full")
         self._finish(request, ended)
 
-    def _register(self, registration: Registration, request: CertificateRequest) -> bool:
-        """Put key and certificate into the store; False when it is full by now (MFP-POLL-03)."""
-        settings = request.settings
-        destination = (settings.use, settings.policy)
-        if self._store.is_full_for(destination, self.profile, delete_old=request.delete_old):
-            return False
-        before = {entry.id: entry.name for entry in self._store.entries}
-        entry = KeyEntry(
-            id=self._take_id(),
-            name=settings.name,
-            use=settings.use,
-            policy=settings.policy,
-            certificate=registration.certificate,
-            created=self._clock.now(),
-            private=registration.private,
-        )
-        self._store = self._store.register(entry, delete_old=request.delete_old)
-        for gone in before.keys() - {kept.id for kept in self._store.entries}:
-            self._note("key deleted", "OK", f"{before[gone]} was overwritten")
-        self._note("certificate registered", "OK", f"{settings.name}, serial {registration.certificate.serial:x}")
-        if self._on_installed is not None:
-            self._on_installed(registration.certificate)
-        return True
-
     def _finish(self, request: CertificateRequest, ended: Ended) -> None:
-        """The row, the next date, one commit, and the automatic restart."""
-        time, state = request.started, "error"
+        """Registration, row, next date, one commit of them all, and the automatic restart."""
+        for finding in request.findings:
+            self._note("finding", "OK", finding)
+        installed = None
         if ended.registration is not None:
-            certificate, state = ended.registration.certificate, "successful"
-            shows_receipt = self.profile.successful_shows == "receipt"
-            time = self._clock.now() if shows_receipt else certificate.not_before
-        else:
+            refusal = self._register(ended.registration, request)
+            ended, installed = (refusal, None) if refusal else (ended, ended.registration.certificate)
+        state, time = ("successful", self.clock.now()) if installed else ("error", request.started)
+        if installed is None:
             self._note("request failed", "NG", ended.diagnosis)
+        elif self.profile.successful_shows == "not-before":
+            time = installed.not_before
+        self._request = None
+        self._state.kept = request.stored() if ended.pending and self.profile.pending_at_end == "keep" else None
         row = StatusRow(state, time, ended.detail, request.settings.name, request.method)
-        self._history = (*self._history, row)[-self.profile.history :]
+        self._state.history = (*self._state.history, row)[-self.profile.history :]
         self._recorder.record(
             "printer.status",
             state=state,
@@ -308,67 +360,177 @@ class Printer:
             shown=time.isoformat(),
             diagnosis=ended.diagnosis or None,
             key=request.settings.name,
+            transaction=request.transaction_id,
         )
-        if request.method == "automatic":
-            days, planned = self._auto.every_days, self._planned
-            following = None
-            if days is not None and planned is not None:
-                following = next_start(planned, days, self.zone, self._clock.now(), self.profile.period)
-            self._plan(following)
-        self._commit()
-        if state == "successful" and request.method == "automatic" and self._auto.restart:
+        if request.method == "automatic" and self._state.due is None:
+            self._plan(self._following(installed))
+        self._commit("request-ended", installed)
+        if installed is not None and request.method == "automatic" and self._state.auto.restart:
             self._restart("restart by SCEP")
+
+    def _register(self, registration: Registration, request: CertificateRequest) -> Ended | None:
+        """Put key and certificate into the store; else why not: it is full by now (MFP-POLL-03), or F-K01."""
+        settings, store, certificate = request.settings, self._state.store, registration.certificate
+        if store.is_full_for(settings.destination, self.profile, delete_old=request.delete_old):
+            return Ended(Detail("registration-limit"), "the store is full")
+        if store.has_serial(certificate):
+            text = f"duplicate-serial: a certificate of this CA with serial {certificate.serial:x} is there already"
+            return Ended(Detail("scep-error"), text)
+        entry = KeyEntry(
+            id=self._take_id(),
+            name=settings.name,
+            use=settings.use,
+            policy=settings.policy,
+            certificate=certificate,
+            created=self.clock.now(),
+            private=registration.private,
+        )
+        self._state.store = store.register(entry, delete_old=request.delete_old)
+        loaded = self._loaded.get(entry.destination)
+        for old in store.entries:
+            if old.id in self._state.store.ids:
+                continue
+            self._note("key deleted", "OK", f"{old.name} was overwritten")
+            if self.profile.overwritten_in_use == "at-once" and loaded is not None and loaded.id == old.id:
+                self._load_keys({entry.use})
+        self._note("certificate registered", "OK", f"{settings.name}, serial {certificate.serial:x}")
+        return None
+
+    # --- the plan -----------------------------------------------------------------------------------------
+
+    def _following(self, installed: Certificate | None) -> datetime | None:
+        """The local start after a request that has ended: by the calendar, or by the certificate's expiry."""
+        planned, days = self._state.planned, self._state.auto.every_days
+        now, profile = self.clock.now(), self.profile
+        if planned is None or not self._state.auto.timer:
+            return None
+        if profile.renewal_trigger != "calendar":
+            if installed is None:
+                return next_start(planned, profile.renewal_retry_days, self.zone, now, profile.period)
+            instant = renewal_instant(installed, profile)
+            return local_of(max(instant, now), self.zone)
+        return None if days is None else next_start(planned, days, self.zone, now, profile.period)
 
     def _plan(self, local: datetime | None) -> None:
         """Book the automatic request for a local time; the adjustment is drawn anew each time (A-15)."""
-        for booking in self._bookings:
-            if booking.label == "automatic request":
-                booking.cancel()
-        self._planned, self._due = local, None
+        self._cancel("automatic request")
+        self._state.planned, self._state.due = local, None
         if local is None:
             return
         due = instant_of(local, self.zone)
-        if self._auto.adjust:
-            seconds = self._entropy.fork(f"adjust/{local.isoformat()}").integer(*self.profile.adjustment_range)
-            due += timedelta(seconds=seconds)
-        self._due = due
+        if self._state.auto.adjust:
+            stream = self._entropy.fork(f"adjust/{local.isoformat()}")
+            due += timedelta(seconds=stream.integer(*self.profile.adjustment_range))
+        self._state.due = due
         self._book(due, self._run_automatic, "automatic request")
+
+    # --- batch export and import --------------------------------------------------------------------------
+
+    @property
+    def transfer(self) -> Transfer | None:
+        """The export or import that is running."""
+        return self._transfer
+
+    def begin_export(self, password: str, *, role: str = ADMINISTRATOR) -> None:
+        """Export the settings: the file is in ``exported`` once the time that it takes has passed (MFP-BUNDLE-01)."""
+        with self._work(role):
+            check_password(password)
+            self.exported = None
+            self._begin_transfer(Transfer("export", self._transfer_ends()), lambda: self._end_export(password))
+
+    def begin_import(self, octets: bytes, password: str, *, role: str = ADMINISTRATOR) -> None:
+        """Import settings; ``import_report`` says what was done once the time that it takes has passed.
+
+        Raises:
+            Refused: the bundle cannot be opened or its settings cannot be taken; nothing has changed.
+        """
+        with self._work(role):
+            try:
+                bundle = open_bundle(octets, password)
+                plan = plan_import(bundle, self._state, self.profile, self.serial, self.policies)
+            except Refused as refusal:
+                self._note("import of settings", "NG", f"{refusal.reason}: {refusal.message}")
+                raise
+            self.import_report = ()
+            if self.profile.import_cut == "partial":
+                half = self.clock.now() + timedelta(seconds=self.profile.transfer_seconds / 2)
+                self._book(half, lambda: self._apply_first(plan), "import")
+            self._begin_transfer(Transfer("import", self._transfer_ends(), plan), lambda: self._end_import(plan))
+
+    def _transfer_ends(self) -> datetime:
+        return self.clock.now() + timedelta(seconds=self.profile.transfer_seconds)
+
+    def _begin_transfer(self, transfer: Transfer, end: Callable[[], None]) -> None:
+        self._transfer = transfer
+        self._note(f"{transfer.kind} of settings", "OK", "begun")
+        self._book(transfer.ends, end, transfer.kind)
+
+    def _end_export(self, password: str) -> None:
+        state, has_scep = self._state, self.profile.bundle_has_scep
+        communication, auto = (state.communication, state.auto) if has_scep else (None, None)
+        bundle = Bundle(self.profile.name, self.serial, state.dns, communication, auto)
+        self._forks += 1
+        self.exported = seal_bundle(bundle, password, self._entropy.fork(f"bundle{self._forks}"))
+        self._transfer = None
+        self._note("export of settings", "OK")
+
+    def _apply_first(self, plan: ImportPlan) -> None:
+        """The first half of an import that is not all or nothing (A-18)."""
+        self._state.dns = plan.dns
+        self._state.communication = plan.communication or self._state.communication
+        self._commit("import")
+
+    def _end_import(self, plan: ImportPlan) -> None:
+        self._state.dns = plan.dns
+        if plan.auto is not None:
+            self._state.communication, self._state.auto = plan.communication, plan.auto
+            start = plan.auto.start if plan.auto.timer else None
+            self._plan(following_start(start, plan.auto.every_days, self.zone, self.clock.now(), self.profile.period))
+        self._transfer, self.import_report = None, plan.report
+        self._note("import of settings", "OK", "; ".join(plan.report))
+        self._commit("import")
 
     # --- what is shown ------------------------------------------------------------------------------------
 
     def status(self) -> tuple[StatusRow, ...]:
         """[Certificate Issuance Request Status]: what goes on or is planned first, then the newest first."""
         current = []
-        if self._request is not None:
-            current = [
-                StatusRow("processing", self._request.started, None, self._request.settings.name, self._request.method)
-            ]
+        if (request := self._request) is not None:
+            current = [StatusRow("processing", request.started, None, request.settings.name, request.method)]
         elif (shown := self.next_request) is not None:
-            name = self._auto.key.name if self._auto.key else ""
+            name = self._state.auto.key.name if self._state.auto.key else ""
             current = [StatusRow("to-be-processed", shown, None, name, "automatic")]
-        return (*current, *reversed(self._history))
+        return (*current, *reversed(self._state.history))
 
     @property
     def next_request(self) -> datetime | None:
         """[Next Request Date/Time] as an instant, or None when nothing is planned (A-33)."""
-        if self._due is None or self._planned is None:
+        if self._state.due is None or self._state.planned is None:
             return None
-        return self._due if self.profile.shown_time == "adjusted" else instant_of(self._planned, self.zone)
+        nominal = self.profile.shown_time == "nominal"
+        return instant_of(self._state.planned, self.zone) if nominal else self._state.due
 
     def key_list(self) -> tuple[KeyEntry, ...]:
         """The key and certificate list in the order of registration."""
-        return self._store.entries
+        return self._state.store.entries
 
-    def delete_key(self, name: str, *, role: str = ADMINISTRATOR) -> None:
-        """Delete the newest key of that name by hand."""
-        self._needs(role)
-        self._store = self._store.delete(name, self.functions)
-        self._note("key deleted", "OK", name)
-        self._commit()
+    def delete_key(self, name: str, *, key_id: int | None = None, role: str = ADMINISTRATOR) -> None:
+        """Delete the newest key of that name by hand, or the one with that id."""
+        with self._work(role):
+            in_use = {entry.id: where[0] for where, entry in self._loaded.items()}
+            in_use |= {entry.id: entry.use for entry in self._state.store.assigned() if entry.use in self.functions}
+            self._state.store = self._state.store.delete(name, in_use, key_id=key_id)
+            self._note("key deleted", "OK", name)
+            self._commit("key-deleted")
 
     def functions_in_use(self) -> Mapping[str, str]:
-        """Which key each running function uses; it loaded it at the last start (MFP-REQ-10)."""
-        return dict(self._loaded)
+        """Which key each running function uses; it loaded it at the last start (MFP-REQ-10).
+
+        By use location; with IPSec by ``IPSec/<policy>``.
+        """
+        return {
+            use if policy is None else f"{use}/{policy}": entry.name for (use, policy), entry in self._loaded.items()
+        }
 
     @property
     def audit(self) -> tuple[AuditEntry, ...]:
@@ -380,60 +542,66 @@ class Printer:
     def _needs(self, role: str) -> None:
         if not self.powered:
             raise Refused("powered-off", "the machine is off")
+        if role == "logged-out":
+            raise Refused("login-required", "nobody is logged in", remedy="log in as the administrator")
         if role != ADMINISTRATOR:
             raise Refused("not-administrator", "administrator rights are needed")
+        if self._transfer is not None:
+            text = f"an {self._transfer.kind} of settings is running"
+            raise Refused("import-export-running", text, remedy="wait until it has ended")
+
+    @contextmanager
+    def _work(self, role: str) -> Iterator[None]:
+        """What a person does on the machine: with rights, and with the power on to the end."""
+        self._needs(role)
+        try:
+            yield
+        except PowerLost as lost:
+            self._go_dark(lost)
+            raise
+
+    def _load_keys(self, functions: Iterable[str]) -> None:
+        wanted = set(functions)
+        self._loaded |= {e.destination: e for e in self._state.store.assigned() if e.use in wanted}
 
     def _book(self, due: datetime, action: Callable[[], None], label: str) -> None:
-        now = self._clock.now()
-        self._bookings = [b for b in self._bookings if not b.cancelled and b.due > now]
-        self._bookings.append(self._scheduler.at(due, action, label))
+        def run() -> None:
+            try:
+                action()
+            except PowerLost as lost:
+                self._go_dark(lost)
+
+        now = self._scheduler.clock.now()
+        self._bookings = [b for b in self._bookings if not b.cancelled and b.due >= now]
+        self._bookings.append(self._scheduler.at(self.clock.true_instant(due), run, label))
+
+    def _cancel(self, *labels: str) -> None:
+        for booking in self._bookings:
+            if booking.label in labels:
+                booking.cancel()
 
     def _take_id(self) -> int:
-        self._next_id += 1
-        return self._next_id - 1
+        self._state.next_id += 1
+        return self._state.next_id - 1
 
     def _note(self, operation: str, result: str, diagnosis: str = "") -> None:
-        entry = AuditEntry(self._clock.now(), "SYSTEM", operation, result, diagnosis)
-        self._audit.append(entry)
+        self._audit.append(AuditEntry(self.clock.now(), "SYSTEM", operation, result, diagnosis))
         del self._audit[:-AUDIT_LIMIT]
         self._recorder.record("printer.audit", operation=operation, result=result, diagnosis=diagnosis or None)
 
-    def _commit(self) -> None:
-        self._storage.commit(
-            {
-                "communication": persistence.communication(self._communication),
-                "auto": persistence.auto_request(self._auto),
-                "planned": self._planned.isoformat() if self._planned else None,
-                "due": self._due.isoformat() if self._due else None,
-                "keys": [entry.stored for entry in self._store.entries],
-                "history": [row.stored for row in self._history],
-                "next_id": self._next_id,
-                "request": self._request.stored() if self._request else None,
-            }
-        )
+    def _commit(self, what: str, installed: Certificate | None = None) -> None:
+        """Everything at once; between the two points it is done, whatever comes after."""
+        self._state.request = self._request.stored() if self._request else None
+        self._state.audit = self._audit
+        self.points.reach(f"commit-{what}.before")
+        self._storage.commit(self._state.stored())
+        if installed is not None and self._on_installed is not None:
+            self._on_installed(installed)
+        self.points.reach(f"commit-{what}.after")
 
-    def _restore(self, stored: Mapping[str, object]) -> None:
-        self._communication = persistence.read_communication(stored["communication"])
-        self._auto = persistence.read_auto_request(stored["auto"])
-        planned, due = stored["planned"], stored["due"]
-        self._planned = datetime.fromisoformat(str(planned)) if planned else None
-        self._due = datetime.fromisoformat(str(due)) if due else None
-        self._store = KeyStore(tuple(KeyEntry.from_stored(entry) for entry in persistence.entries(stored["keys"])))
-        self._history = tuple(StatusRow.from_stored(row) for row in persistence.entries(stored["history"]))
-        self._next_id = int(str(stored["next_id"]))
-        request = stored["request"]
-        if request is not None and self._communication is not None:
-            assert isinstance(request, Mapping)
-            self._request = CertificateRequest.from_stored(
-                request,
-                profile=self.profile,
-                settings=persistence.read_key(request["settings"]),
-                communication=self._communication,
-                polling=self._auto.polling,
-                delete_old=self._auto.delete_old,
-                clock=self._clock,
-                entropy=self._entropy.fork(f"resumed/{self._clock.now()}"),
-                keys=self._keys,
-                transport=self._transport,
-                recorder=self._recorder,
-            )
+
+def renewal_instant(certificate: Certificate, profile: Profile) -> datetime:
+    """When a model that goes by expiry renews a certificate (F-K05)."""
+    if profile.renewal_trigger == "days-before-expiry":
+        return certificate.not_after - timedelta(days=profile.renewal_value)
+    return certificate.not_before + (certificate.not_after - certificate.not_before) * profile.renewal_value / 100

@@ -1,23 +1,48 @@
 """Printer models as data: limits, ranges, and one value for every assumption about what the manual does not say.
 
-A field that rests on an assumption carries its A-number; ``with_reading`` gives the profile another reading of one.
+Owns the fields of a model, the shipped models (``profiles/*.yaml``), the reading of model files, and
+``with_reading``, which gives a model another reading of one assumption. Every value of a file names its source or its
+A-number. A model has no behaviour. Serves MFP-VERSION-01.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+import re
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
 
-from mfp_sim.documents import did_you_mean
+from mfp_sim.catalogue.registry import known_ids
+from mfp_sim.documents import Node, Problems, did_you_mean, load, load_text
 from mfp_sim.errors import UsageError
 
-__all__ = ["PROFILES", "READINGS", "Profile", "profile_named", "with_reading"]
+__all__ = [
+    "ALL_USES",
+    "PROFILES",
+    "READINGS",
+    "Profile",
+    "find_profile",
+    "load_profile",
+    "profile_named",
+    "read_value",
+    "with_reading",
+]
+
+ALL_USES = ("None", "TLS", "IEEE 802.1X", "IPSec", "SIP", "Device Signature")
+_SOURCE = re.compile(r"A-\d\d|F-[A-Z]\d\d|MFP-[A-Z]+-\d\d|https?://[!-~]+")
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
 
 
 @dataclass(frozen=True)
 class Profile:
-    """One model. Times are in seconds unless the name says otherwise; ranges include both ends."""
+    """One model. Times are in seconds unless the name says otherwise; ranges include both ends.
+
+    ``sources`` has, for each value that a model file gives, where it comes from.
+    """
 
     name: str
     summary: str
@@ -34,51 +59,188 @@ class Profile:
     fqdn_without_dns: Literal["refuse", "warn"] = "refuse"  # A-09
     challenge_length: int = 255  # A-10
     uses: tuple[str, ...] = ("None", "TLS", "IEEE 802.1X", "IPSec")  # A-11
+    policy_limit: int = 10  # A-11, IPSec policies
     adjustment_range: tuple[int, int] = (1, 600)  # A-15, added to the start
     poll_count_range: tuple[int, int] = (1, 100)  # A-16
     poll_minutes_range: tuple[int, int] = (1, 1440)  # A-16
     period_days_range: tuple[int, int] = (1, 365)  # A-17
     period: Literal["local-days", "seconds"] = "local-days"  # A-17
     restart_seconds: int = 30  # A-18
+    import_cut: Literal["rolled-back", "partial"] = "rolled-back"  # A-18
+    transfer_seconds: int = 120  # A-18, how long an export or import of settings takes
     overwrite: Literal["in-place", "register-first"] = "in-place"  # A-19
     http_errors_that_poll: Literal["none", "5xx", "all"] = "none"  # A-22
+    pending_at_end: Literal["drop", "keep"] = "drop"  # A-23
     key_limit: int = 8  # A-26, the Default Key included
     default_key_name: str = "Default Key"  # A-26
     default_key_use: str = "TLS"  # A-26
     weak_algorithms: Literal["use", "refuse"] = "use"  # A-27: 3DES and SHA-1 when nothing better is offered
     read_single_des: bool = False  # A-27
+    bundle_has_scep: bool = True  # MFP-BUNDLE-01: whether the model supports these settings in a bundle
+    import_while_timer: Literal["replace", "refuse"] = "replace"  # A-28
+    import_scope: Literal["other-models", "same-model", "same-machine"] = "other-models"  # A-30
     cms_digest: Literal["capabilities", "signature-algorithm"] = "capabilities"  # A-31
+    overwritten_in_use: Literal["until-restart", "at-once"] = "until-restart"  # A-32
     shown_time: Literal["adjusted", "nominal"] = "adjusted"  # A-33
     resend: Literal["same", "CertPoll", "new-transaction"] = "same"  # A-34
     first_request_counts: bool = False  # A-35
+    pending_takes_slot: bool = False  # A-36
+    redirects: Literal["not-followed", "followed"] = "not-followed"  # A-37
     successful_shows: Literal["receipt", "not-before"] = "receipt"  # A-38
-    history: int = 20  # said by the manual
+    not_yet_valid: Literal["refuse", "register"] = "refuse"  # A-39
+    changed_ca: Literal["keep", "refetch"] = "keep"  # A-40
+    history: int = 20  # MFP-HIST-01
+    renewal_trigger: Literal["calendar", "days-before-expiry", "percent-of-validity"] = "calendar"  # MFP-AUTO-01
+    renewal_value: int = 0  # days or percent; nothing for the calendar
+    renewal_retry_days: int = 1  # after an error, where expiry decides
+    renewal_message: Literal["PKCSReq", "RenewalReq"] = "PKCSReq"  # A-27
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
-
-PROFILES: Mapping[str, Profile] = {
-    "canon-ir-adv-dx": Profile(
-        name="canon-ir-adv-dx",
-        summary="imageRUNNER ADVANCE DX, after the manual 7J2E-0A3; what it does not say is assumed",
-        scep="RFC 8894 and the NDES of Windows Server 2008 R2, 2012 R2 and 2016 (A-27)",
-    ),
-}
 
 # assumption: (field, {reading: value}); the default reading comes first
 READINGS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "A-09": ("fqdn_without_dns", {"refuse": "refuse", "warn": "warn"}),
     "A-17": ("period", {"local-days": "local-days", "seconds": "seconds"}),
+    "A-18": ("import_cut", {"rolled-back": "rolled-back", "partial": "partial"}),
     "A-19": ("overwrite", {"in-place": "in-place", "register-first": "register-first"}),
     "A-22": ("http_errors_that_poll", {"none": "none", "5xx": "5xx", "all": "all"}),
+    "A-23": ("pending_at_end", {"drop": "drop", "keep": "keep"}),
     "A-27": ("weak_algorithms", {"use": "use", "refuse": "refuse"}),
+    "A-28": ("import_while_timer", {"replace": "replace", "refuse": "refuse"}),
+    "A-30": (
+        "import_scope",
+        {"other-models": "other-models", "same-model": "same-model", "same-machine": "same-machine"},
+    ),
+    "A-31": ("cms_digest", {"capabilities": "capabilities", "signature-algorithm": "signature-algorithm"}),
+    "A-32": ("overwritten_in_use", {"until-restart": "until-restart", "at-once": "at-once"}),
     "A-33": ("shown_time", {"adjusted": "adjusted", "nominal": "nominal"}),
     "A-34": ("resend", {"same": "same", "CertPoll": "CertPoll", "new-transaction": "new-transaction"}),
     "A-35": ("first_request_counts", {"not-counted": False, "counted": True}),
+    "A-36": ("pending_takes_slot", {"no": False, "yes": True}),
+    "A-37": ("redirects", {"not-followed": "not-followed", "followed": "followed"}),
     "A-38": ("successful_shows", {"receipt": "receipt", "not-before": "not-before"}),
+    "A-39": ("not_yet_valid", {"refuse": "refuse", "register": "register"}),
+    "A-40": ("changed_ca", {"keep": "keep", "refetch": "refetch"}),
 }
+
+_TEXTS = ("name", "summary", "scep")
+
+
+@cache
+def _types() -> Mapping[str, Any]:
+    hints = typing.get_type_hints(Profile)
+    return {f.name: hints[f.name] for f in fields(Profile) if f.name not in (*_TEXTS, "sources")}
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+def read_value(name: str, node: Node, problems: Problems) -> object | None:
+    """The value of the field ``name`` of a model, checked against its type; mistakes go to ``problems``."""
+    kind = _types()[name]
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        return problems.choice(node, arguments, name)
+    if origin is tuple:
+        return _read_tuple(name, arguments, node, problems)
+    if kind is bool:
+        return problems.boolean(node, name)
+    return problems.integer(node, name, 0) if kind is int else problems.text(node, name)
+
+
+def _read_tuple(name: str, arguments: tuple[Any, ...], node: Node, problems: Problems) -> object | None:
+    entries = problems.list(node, name)
+    if arguments[-1] is not Ellipsis:
+        ends = [end for entry in entries if (end := problems.integer(entry, f"an end of {name}", 0)) is not None]
+        if len(entries) != 2 or ends != sorted(ends):
+            problems.add(node, f"{name} has to be [lowest, highest]")
+        return tuple(ends)
+    if not entries:
+        problems.add(node, f"{name} must not be empty")
+    if arguments[0] is int:
+        return tuple(problems.integer(entry, f"an entry of {name}", 1) for entry in entries)
+    choices: Iterable[str] = {"uses": ALL_USES, "hashes": ("SHA1", "SHA256", "SHA384", "SHA512")}[name]
+    return tuple(problems.choice(entry, choices, f"an entry of {name}") for entry in entries)
+
+
+def load_profile(path: Path) -> Profile:
+    """A model from a file.
+
+    Raises:
+        UsageError: the file cannot be read.
+        DocumentError: all its mistakes.
+    """
+    return _read_profile(load(path))
+
+
+def _read_profile(root: Node) -> Profile:
+    problems = Problems()
+    found = problems.map(root, ("format", "base", *_TEXTS, "values"), "a printer profile", ("format", "name"))
+    if "format" in found and found["format"].value != 1:
+        problems.add(found["format"], f"format has to be 1, not {found['format'].value}")
+    base = Profile("", "", "")
+    if "base" in found and (name := problems.choice(found["base"], PROFILES, "base")) is not None:
+        base = PROFILES[name]
+    texts = {key: problems.text(found[key], key) for key in _TEXTS if key in found}
+    if (name_text := texts.get("name")) and not _NAME.match(name_text):
+        problems.add(found["name"], "a name has small letters, digits and single hyphens")
+    values: dict[str, object] = {}
+    sources = dict(base.sources)
+    if "values" in found:
+        for name, entry in problems.map(found["values"], _types(), "values").items():
+            inner = problems.map(entry, ("value", "source"), name, ("value", "source"))
+            if "value" in inner:
+                values[name] = read_value(name, inner["value"], problems)
+            if "source" in inner:
+                sources[name] = _read_source(inner["source"], problems)
+    problems.raise_if_any()
+    profile = replace(base, **texts, **values, sources=sources)  # type: ignore[arg-type]
+    _check_whole(profile, root, problems)
+    problems.raise_if_any()
+    return profile
+
+
+def _read_source(node: Node, problems: Problems) -> str:
+    text = problems.text(node, "source") or ""
+    if not _SOURCE.search(text):
+        problems.add(node, "a source names an A-, F- or MFP- number, or a URL", "write A-26, F-K05 or https://…")
+    for number in re.findall(r"\bA-\d\d\b", text):
+        if number not in known_ids():
+            problems.add(node, f"there is no assumption {number}", did_you_mean(number, known_ids()))
+    return text
+
+
+def _check_whole(profile: Profile, root: Node, problems: Problems) -> None:
+    """What holds between the values of a model."""
+    if profile.default_key_use not in profile.uses or profile.default_key_use == "None":
+        problems.add(root, f"the Default Key's use {profile.default_key_use!r} is not among the model's uses")
+    if profile.key_limit < 2:
+        problems.add(root, "key_limit has to leave room for one key besides the Default Key")
+    if not profile.timeout_range[0] <= profile.default_timeout <= profile.timeout_range[1]:
+        problems.add(root, "default_timeout is outside timeout_range")
+    value, trigger = profile.renewal_value, profile.renewal_trigger
+    if (trigger == "calendar") != (value == 0) or (trigger == "percent-of-validity" and value > 99):
+        problems.add(root, "renewal_value goes with a trigger by expiry: days, or 1 to 99 percent")
+
+
+def _load_shipped() -> None:
+    texts = {
+        entry.name: entry.read_text("utf-8")
+        for entry in resources.files("mfp_sim.device").joinpath("profiles").iterdir()
+        if entry.name.endswith(".yaml")
+    }
+    # A base comes before what is built on it.
+    for name in sorted(texts, key=lambda name: ("\nbase:" in texts[name], name)):
+        profile = _read_profile(load_text(texts[name], name))
+        PROFILES[profile.name] = profile
+
+
+PROFILES: dict[str, Profile] = {}
+_load_shipped()
 
 
 def profile_named(name: str) -> Profile:
-    """The profile of that name.
+    """The shipped profile of that name.
 
     Raises:
         UsageError: there is none.
@@ -90,6 +252,17 @@ def profile_named(name: str) -> Profile:
     return PROFILES[name]
 
 
+def find_profile(name_or_file: str) -> Profile:
+    """A shipped profile by name, or one from a file (what ends in .yaml or .yml, or holds a path separator).
+
+    Raises:
+        UsageError, DocumentError: see :func:`profile_named` and :func:`load_profile`.
+    """
+    if name_or_file.endswith((".yaml", ".yml")) or "/" in name_or_file or "\\" in name_or_file:
+        return load_profile(Path(name_or_file))
+    return profile_named(name_or_file)
+
+
 def with_reading(profile: Profile, assumption: str, reading: str | None = None) -> Profile:
     """The profile with another reading of one assumption; without ``reading``, the second one.
 
@@ -98,8 +271,8 @@ def with_reading(profile: Profile, assumption: str, reading: str | None = None) 
     """
     if assumption not in READINGS:
         raise UsageError(f"{assumption} has no other reading", remedy=f"those that have: {', '.join(READINGS)}")
-    field, readings = READINGS[assumption]
+    name, readings = READINGS[assumption]
     chosen = reading if reading is not None else list(readings)[1]
     if chosen not in readings:
         raise UsageError(f"{assumption} has no reading {chosen!r}", remedy=f"one of {', '.join(readings)}")
-    return replace(profile, **{field: readings[chosen]})  # type: ignore[arg-type]
+    return replace(profile, **{name: readings[chosen]})  # type: ignore[arg-type]

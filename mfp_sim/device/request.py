@@ -1,26 +1,23 @@
 """One request for a certificate, from key generation to its end: limit, inquiries, polling, outcome.
 
-Owns the material of the request while it is pending. It decides; the printer registers, shows and stores.
-Serves MFP-POLL-*, MFP-DETAIL-*, MFP-REQ-01, MFP-REQ-05; A-22, A-23, A-27, A-31, A-34, A-35, A-36.
+Owns the material of the request from before anything is sent until it ends. It decides; the printer registers, shows
+and stores, so that a power failure between any two messages loses neither key nor transaction (F-K07).
+Serves MFP-POLL-*, MFP-DETAIL-*, MFP-REQ-01, MFP-REQ-05; A-22, A-23, A-27, A-31, A-34, A-35, A-36, A-37.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
-
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_der_private_key,
-)
+from urllib.parse import urljoin, urlsplit
 
 from mfp_sim.device import persistence
 from mfp_sim.device.keystore import KeyStore
+from mfp_sim.device.power import PowerPoints
+from mfp_sim.device.private import load_private, pkcs8
 from mfp_sim.device.profile import Profile
 from mfp_sim.device.settings import CommunicationSettings, KeySettings, Polling
 from mfp_sim.device.status import Detail
@@ -39,14 +36,18 @@ from mfp_sim.scep.exchange import (
     Outcome,
     Pending,
     Policy,
+    Predecessor,
     State,
 )
-from mfp_sim.scep.http import HttpReply
+from mfp_sim.scep.http import HttpReply, HttpRequest
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mfp_sim.trace import Recorder
 from mfp_sim.transport import Transport
 
-__all__ = ["CertificateRequest", "Ended", "Registration"]
+__all__ = ["CertificateRequest", "Ended", "Registration", "Surroundings"]
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_REDIRECT_LIMIT = 5
 
 
 @dataclass(frozen=True)
@@ -59,39 +60,53 @@ class Registration:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a request ended: with a registration, or with a detail and a diagnosis for the audit log."""
+    """How a request ended: with a registration, or with a detail and a diagnosis for the audit log.
+
+    ``pending``: the server's last answer was PENDING (A-23).
+    """
 
     detail: Detail | None = None
     diagnosis: str = ""
     registration: Registration | None = None
+    pending: bool = False
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What every request of one machine works with."""
+
+    profile: Profile
+    clock: Clock
+    keys: KeySource
+    transport: Transport
+    recorder: Recorder
+    points: PowerPoints
 
 
 class CertificateRequest:
-    """A request under way. ``inquire`` makes one inquiry and says whether it ended; else ``next_poll`` is set."""
+    """A request under way.
+
+    ``prepare`` makes ready what has to be stored before anything is sent; ``inquire`` asks the server once and says
+    whether the request ended; else ``next_poll`` is set. Both return how it ended, or None to go on.
+    """
 
     def __init__(
         self,
+        around: Surroundings,
         *,
-        profile: Profile,
         settings: KeySettings,
         method: str,
         communication: CommunicationSettings,
         polling: Polling | None,
         delete_old: bool,
-        clock: Clock,
         entropy: Entropy,
-        keys: KeySource,
-        transport: Transport,
-        recorder: Recorder,
     ) -> None:
-        self.profile, self.settings, self.method = profile, settings, method
-        self.delete_old = delete_old
-        self._communication, self._polling = communication, polling
-        self._clock, self._entropy, self._keys = clock, entropy, keys
-        self._transport, self._recorder = transport, recorder
-        self.started = clock.now()
+        self.settings, self.method, self.delete_old = settings, method, delete_old
+        self._around, self._communication, self._polling = around, communication, polling
+        self._entropy = entropy
+        self.started = around.clock.now()
         self.next_poll: datetime | None = None
-        self._polls = 1 if profile.first_request_counts else 0
+        self._polls = 1 if around.profile.first_request_counts else 0
         self._transaction: ClientTransaction | None = None
 
     @property
@@ -99,61 +114,102 @@ class CertificateRequest:
         """The transactionID, once there is one."""
         return self._transaction.enrolment.transaction_id if self._transaction else None
 
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What the server did that was taken all the same, a sentence each."""
+        notes = self._transaction.notes if self._transaction else []
+        return tuple(f"{note.requirement} {note.path}: {note.text}" for note in notes)
+
     # --- one inquiry --------------------------------------------------------------------------------------
 
-    def inquire(self, store: KeyStore) -> Ended | None:
-        """Ask the server once, to the end of what that takes; None means that ``next_poll`` is booked."""
+    def prepare(self, store: KeyStore) -> Ended | None:
+        """The limit, then key and CSR, or the next inquiry about the same ones (MFP-POLL-03)."""
         self.next_poll = None
-        destination = (self.settings.use, self.settings.policy)
-        if store.is_full_for(destination, self.profile, delete_old=self.delete_old):
+        if store.is_full_for(self.settings.destination, self._around.profile, delete_old=self.delete_old):
             return Ended(Detail("registration-limit"), "the limit for keys and certificates is reached")
         if self._transaction is None:
-            self._transaction = self._new_transaction(self._new_enrolment())
+            self._transaction = self._new_transaction(self._new_enrolment(store))
         else:
             self._transaction.resume()
+        return None
+
+    def inquire(self) -> Ended | None:
+        """Ask the server once, to the end of what that takes; None means that ``next_poll`` is set."""
+        assert self._transaction is not None
         return self._judge(self._run(self._transaction))
 
     def _run(self, transaction: ClientTransaction) -> Outcome:
-        communication = self._communication
+        points, recorder = self._around.points, self._around.recorder
         while True:
-            operation = transaction.state
+            state = transaction.state
             try:
                 request = transaction.next_request()
             except (AlgorithmRefused, DecodeError) as error:
                 return BadReply("refused-algorithm", str(error))
-            self._recorder.record(
+            operation, is_message = transaction.operation, state in _MESSAGES
+            digest, cipher = transaction.algorithms if is_message else (None, None)
+            points.reach(f"{operation}.before")
+            recorder.record(
                 "exchange.request",
-                operation=operation.value,
+                operation=operation,
                 method=request.method,
-                transaction=transaction.enrolment.transaction_id if operation in _MESSAGES else None,
+                transaction=transaction.enrolment.transaction_id if is_message else None,
+                digest=digest,
+                cipher=cipher,
+                host=self._communication.host,
+                port=self._communication.port,
+                path=request.target.partition("?")[0],
             )
             try:
-                reply = self._transport.exchange(
-                    communication.host, communication.port, request, float(communication.timeout)
-                )
+                reply = self._exchange(request)
             except TransportError as error:
-                self._recorder.record("exchange.lost", operation=operation.value, error=str(error))
+                recorder.record("exchange.lost", operation=operation, error=str(error))
                 outcome = transaction.lost(error)
             else:
-                self._recorder.record("exchange.reply", operation=operation.value, **_described(operation, reply))
+                recorder.record("exchange.reply", operation=operation, **_described(state, reply))
                 outcome = transaction.received(reply)
+            points.reach(f"{operation}.after")
             if outcome is not None:
                 return outcome
+
+    def _exchange(self, request: HttpRequest) -> HttpReply:
+        """One exchange; redirects are followed where the profile says so, over http only (A-37)."""
+        communication = self._communication
+        where, timeout = (communication.host, communication.port), float(communication.timeout)
+        reply = self._around.transport.exchange(*where, request, timeout)
+        if self._around.profile.redirects != "followed":
+            return reply
+        for _ in range(_REDIRECT_LIMIT):
+            location = reply.header("Location")
+            if reply.status not in _REDIRECTS or location is None:
+                break
+            host = f"[{where[0]}]" if ":" in where[0] else where[0]
+            try:
+                parts = urlsplit(urljoin(f"http://{host}:{where[1]}{request.target}", location))
+                where = (parts.hostname or "", parts.port or 80)
+            except ValueError:
+                break
+            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            if parts.scheme != "http" or not where[0] or not re.fullmatch(r"[!-~]+", where[0] + target):
+                break
+            request = replace(request, target=target)
+            reply = self._around.transport.exchange(*where, request, timeout)
+        return reply
 
     def _judge(self, outcome: Outcome) -> Ended | None:
         """What the outcome of an inquiry means; the table of the manual's section on polling."""
         if isinstance(outcome, Issued):
             assert self._transaction is not None
-            return Ended(registration=Registration(outcome.certificate, _pkcs8(self._transaction.enrolment.key)))
+            return Ended(registration=Registration(outcome.certificate, pkcs8(self._transaction.enrolment.key)))
         detail, diagnosis, polls = self._cause(outcome)
         if polls and self._polling is not None and self._polls < self._polling.count:
             self._polls += 1
-            self.next_poll = self._clock.now() + timedelta(minutes=self._polling.minutes)
-            self._recorder.record("printer.poll-booked", poll=self._polls, due=self.next_poll.isoformat())
-            if isinstance(outcome, Lost) and self.profile.resend == "new-transaction":
+            self.next_poll = self._around.clock.now() + timedelta(minutes=self._polling.minutes)
+            self._around.recorder.record("printer.poll-booked", poll=self._polls, due=self.next_poll.isoformat())
+            if isinstance(outcome, Lost) and self._around.profile.resend == "new-transaction":
                 self._transaction = None
             return None
-        return Ended(detail, diagnosis)
+        return Ended(detail, diagnosis, pending=isinstance(outcome, Pending))
 
     def _cause(self, outcome: Outcome) -> tuple[Detail, str, bool]:
         """Detail, diagnosis, and whether polling may follow (MFP-POLL-01…05)."""
@@ -162,7 +218,7 @@ class CertificateRequest:
         if isinstance(outcome, Lost):
             return Detail("top-error"), f"{outcome.operation}: {outcome.error}", True
         if isinstance(outcome, HttpError):
-            rule, status = self.profile.http_errors_that_poll, outcome.status
+            rule, status = self._around.profile.http_errors_that_poll, outcome.status
             polls = rule == "all" or (rule == "5xx" and 500 <= status <= 599)
             return Detail("http", status), f"the server answered HTTP {status}", polls
         if isinstance(outcome, Failed):
@@ -175,9 +231,9 @@ class CertificateRequest:
 
     # --- material -----------------------------------------------------------------------------------------
 
-    def _new_enrolment(self) -> Enrolment:
-        settings, now = self.settings, self._clock.now()
-        key = self._keys.rsa(settings.length)
+    def _new_enrolment(self, store: KeyStore) -> Enrolment:
+        settings, now = self.settings, self._around.clock.now()
+        key = self._around.keys.rsa(settings.length)
         organization = [("O", settings.organization)] if settings.organization else []
         subject = x509.name(*organization, ("CN", settings.common_name))
         digest = settings.signature.lower()
@@ -195,71 +251,115 @@ class CertificateRequest:
             ),
             transaction_id=self._entropy.octets(16).hex().upper(),
             subject=subject,
-            digest=digest if self.profile.cms_digest == "signature-algorithm" else None,
+            digest=digest if self._around.profile.cms_digest == "signature-algorithm" else None,
+            predecessor=self._predecessor(store),
         )
 
+    def _predecessor(self, store: KeyStore) -> Predecessor | None:
+        """What a RenewalReq would renew: the key of the same use, of the same subject; never the default key."""
+        old = store.assigned_to(self.settings.destination)
+        if self._around.profile.renewal_message != "RenewalReq" or old is None or old.default:
+            return None
+        if x509.common_name_of(old.certificate.subject) != self.settings.common_name:
+            return None
+        return Predecessor(old.certificate, load_private(old.private))
+
     def _new_transaction(self, enrolment: Enrolment) -> ClientTransaction:
+        profile = self._around.profile
         return ClientTransaction(
             enrolment,
             target=self._communication.target,
             policy=Policy(
-                read_single_des=self.profile.read_single_des,
-                weak=self.profile.weak_algorithms,
-                resend=self.profile.resend,
+                read_single_des=profile.read_single_des,
+                weak=profile.weak_algorithms,
+                resend=profile.resend,
+                not_yet_valid=profile.not_yet_valid,
+                changed_ca=profile.changed_ca,
             ),
             entropy=self._entropy,
-            clock=self._clock,
+            clock=self._around.clock,
         )
 
     # --- across a restart ---------------------------------------------------------------------------------
 
-    def stored(self) -> dict[str, object] | None:
-        """The request as it is committed; None before the server was asked (then it is as if it had not begun)."""
-        if self._transaction is None or self.next_poll is None:
-            return None
-        enrolment = self._transaction.enrolment
-        return {
+    def stored(self) -> dict[str, object]:
+        """The request as it is committed; without ``transaction``, a new one is to be begun."""
+        found: dict[str, object] = {
             "settings": persistence.key(self.settings),
             "method": self.method,
+            "communication": persistence.communication(self._communication),
+            "polling": persistence.polling(self._polling),
+            "delete_old": self.delete_old,
             "started": self.started.isoformat(),
-            "next_poll": self.next_poll.isoformat(),
+            "next_poll": self.next_poll.isoformat() if self.next_poll else None,
             "polls": self._polls,
-            "key": _pkcs8(enrolment.key).hex(),
-            "csr": enrolment.csr.hex(),
-            "signer": enrolment.signer.der.hex(),
-            "transaction_id": enrolment.transaction_id,
-            "digest": enrolment.digest,
-            "transaction": self._transaction.snapshot(),
+            "transaction": None,
         }
+        if self._transaction is not None:
+            enrolment, old = self._transaction.enrolment, self._transaction.enrolment.predecessor
+            found["transaction"] = self._transaction.snapshot()
+            found["enrolment"] = {
+                "key": pkcs8(enrolment.key).hex(),
+                "csr": enrolment.csr.hex(),
+                "signer": enrolment.signer.der.hex(),
+                "transaction_id": enrolment.transaction_id,
+                "digest": enrolment.digest,
+                "old": [old.certificate.der.hex(), pkcs8(old.key).hex()] if old else None,
+            }
+        return found
 
     @classmethod
-    def from_stored(cls, stored: Mapping[str, Any], **given: Any) -> CertificateRequest:
-        """Go on with a committed request; ``given`` are the constructor's other arguments."""
-        request = cls(method=str(stored["method"]), **given)
-        request.started = datetime.fromisoformat(stored["started"])
-        request.next_poll = datetime.fromisoformat(stored["next_poll"])
-        request._polls = int(stored["polls"])
-        key = load_der_private_key(bytes.fromhex(stored["key"]), password=None)
-        assert isinstance(key, RSAPrivateKey)
-        signer = Certificate.from_der(bytes.fromhex(stored["signer"]))
-        enrolment = Enrolment(
-            key=key,
-            csr=bytes.fromhex(stored["csr"]),
-            signer=signer,
-            transaction_id=stored["transaction_id"],
-            subject=signer.subject,
-            digest=stored["digest"],
+    def from_stored(cls, stored: Mapping[str, Any], around: Surroundings, entropy: Entropy) -> CertificateRequest:
+        """Go on with a committed request.
+
+        Raises:
+            ValueError, KeyError, TypeError, DecodeError: it is not what :meth:`stored` gives.
+        """
+        communication = persistence.read_communication(stored["communication"])
+        if communication is None:
+            raise ValueError("a request without communication settings")
+        request = cls(
+            around,
+            settings=persistence.read_key(stored["settings"]),
+            method=str(stored["method"]),
+            communication=communication,
+            polling=persistence.read_polling(stored["polling"]),
+            delete_old=bool(stored["delete_old"]),
+            entropy=entropy,
         )
-        request._transaction = request._new_transaction(enrolment)
-        request._transaction.restore(stored["transaction"])
+        request.started = datetime.fromisoformat(stored["started"])
+        request.next_poll = datetime.fromisoformat(stored["next_poll"]) if stored["next_poll"] else None
+        request._polls = int(stored["polls"])
+        if stored["transaction"] is not None:
+            request._transaction = request._new_transaction(_read_enrolment(stored["enrolment"]))
+            request._transaction.restore(stored["transaction"])
         return request
+
+    def begin_again(self, *, method: str, polling: Polling | None, delete_old: bool) -> None:
+        """Ask about a kept request anew: the same key and transaction, as a request of its own (A-23)."""
+        self.method, self._polling, self.delete_old = method, polling, delete_old
+        self.started = self._around.clock.now()
+        self._polls = 1 if self._around.profile.first_request_counts else 0
 
 
 _MESSAGES = (State.SUBMIT, State.POLL)
 
 
-def _pkcs8(key: RSAPrivateKey) -> bytes:
-    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+def _read_enrolment(stored: Mapping[str, Any]) -> Enrolment:
+    signer = Certificate.from_der(bytes.fromhex(stored["signer"]))
+    old = None
+    if stored["old"] is not None:
+        certificate, key = (bytes.fromhex(text) for text in stored["old"])
+        old = Predecessor(Certificate.from_der(certificate), load_private(key))
+    return Enrolment(
+        key=load_private(bytes.fromhex(stored["key"])),
+        csr=bytes.fromhex(stored["csr"]),
+        signer=signer,
+        transaction_id=str(stored["transaction_id"]),
+        subject=signer.subject,
+        digest=stored["digest"],
+        predecessor=old,
+    )
 
 
 def _described(operation: State, reply: HttpReply) -> dict[str, object]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from mfp_sim.device.profile import Profile
 from mfp_sim.errors import Refused
@@ -19,9 +20,24 @@ __all__ = ["AutoRequestSettings", "CommunicationSettings", "KeySettings", "Polli
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)\Z")
 
 
+def _is_host(text: str) -> bool:
+    """Whether it is an IP address, or a host name whose last label is not a number (RFC 1123, 2.1)."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        labels = text.removesuffix(".").split(".")
+        return len(text) <= 253 and all(map(_LABEL.match, labels)) and not labels[-1].isdigit()
+    return True
+
+
 def _in_range(value: int, span: tuple[int, int], reason: str, what: str) -> None:
     if not span[0] <= value <= span[1]:
         raise Refused(reason, f"{what} has to be from {span[0]} to {span[1]}, not {value}")
+
+
+def _is_text(text: str) -> bool:
+    """Printable, where the marks that right-to-left text is written with count as printable."""
+    return all(letter.isprintable() or letter in "\u200c\u200d\u200e\u200f" for letter in text)
 
 
 @dataclass(frozen=True)
@@ -36,29 +52,36 @@ class CommunicationSettings:
         """Raise Refused unless the model takes these values."""
         if not self.url or len(self.url) > profile.url_length or not re.fullmatch(r"[!-~]+", self.url):
             raise Refused("bad-url", f"the URL has to be 1 to {profile.url_length} printable ASCII characters")
-        parts = urlsplit(self.url)
+        parts = self._parts()
         if parts.scheme == "https":
             raise Refused("https-not-supported", "the machine does not support HTTPS here", remedy="use http://")
         try:
             port = parts.port
         except ValueError:
             raise Refused("bad-url", "the port in the URL is not a number from 0 to 65535") from None
-        if parts.scheme != "http" or not parts.hostname or parts.username or parts.fragment:
+        foreign = parts.username is not None or parts.password is not None or "#" in self.url
+        if parts.scheme != "http" or foreign or not _is_host(parts.hostname or ""):
             raise Refused("bad-url", "the URL has to be http://host/path")
         _in_range(self.port, profile.port_range, "bad-port", "the port number")
         if port is not None and port != self.port:
             raise Refused("port-conflict", f"the URL says port {port}, the setting says {self.port}")
         _in_range(self.timeout, profile.timeout_range, "bad-timeout", "the communication timeout (seconds)")
 
+    def _parts(self) -> SplitResult:
+        try:
+            return urlsplit(self.url)
+        except ValueError:
+            raise Refused("bad-url", "the host in the URL is no IPv6 address in brackets") from None
+
     @property
     def host(self) -> str:
         """Host name or IP literal without brackets."""
-        return urlsplit(self.url).hostname or ""
+        return self._parts().hostname or ""
 
     @property
     def target(self) -> str:
         """Path and query, as they go on the wire."""
-        parts = urlsplit(self.url)
+        parts = self._parts()
         return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
@@ -75,8 +98,8 @@ class KeySettings:
     policy: str | None = None
     challenge: str | None = field(default=None, repr=False)
 
-    def validate(self, profile: Profile, *, dns: bool) -> None:
-        """Raise Refused unless the model takes these values."""
+    def validate(self, profile: Profile, *, dns: bool, policies: Collection[str] = ()) -> None:
+        """Raise Refused unless the model takes these values; ``policies`` are the machine's IPSec policies."""
         if not re.fullmatch(rf"[A-Za-z0-9 _-]{{1,{profile.key_name_length}}}", self.name):
             text = f"the key name has to be 1 to {profile.key_name_length} letters, digits, blanks, - or _"
             raise Refused("bad-key-name", text)
@@ -85,8 +108,9 @@ class KeySettings:
         if self.length not in profile.key_lengths:
             lengths = ", ".join(map(str, profile.key_lengths))
             raise Refused("bad-key-length", f"the key length has to be one of {lengths} bits")
-        if len(self.organization) > profile.organization_length:
-            raise Refused("bad-organization", f"the organization has at most {profile.organization_length} characters")
+        if len(self.organization) > profile.organization_length or not _is_text(self.organization):
+            text = f"the organization has at most {profile.organization_length} characters, no control characters"
+            raise Refused("bad-organization", text)
         self._validate_common_name(profile, dns=dns)
         if self.challenge is not None and not re.fullmatch(rf"[ -~]{{0,{profile.challenge_length}}}", self.challenge):
             text = f"the challenge password has at most {profile.challenge_length} printable ASCII characters"
@@ -95,18 +119,31 @@ class KeySettings:
             raise Refused("bad-use", f"the key use location has to be one of {', '.join(profile.uses)}")
         if (self.use == "IPSec") != (self.policy is not None):
             raise Refused("bad-policy", "an IPSec policy goes with the use location IPSec, and only with it")
+        if self.policy is not None and self.policy not in policies:
+            raise Refused("no-such-policy", "there is no IPSec policy of that name", remedy="register the policy first")
 
     def _validate_common_name(self, profile: Profile, *, dns: bool) -> None:
         if not 1 <= len(self.common_name) <= profile.common_name_length:
             raise Refused("bad-common-name", f"the common name has 1 to {profile.common_name_length} characters")
+        if not _is_host(self.common_name):
+            raise Refused("bad-common-name", "the common name has to be an IP address or an FQDN")
+        if self.needs_dns and not dns and profile.fqdn_without_dns == "refuse":
+            text = "an FQDN as common name needs a DNS server"
+            raise Refused("fqdn-without-dns", text, remedy="enter the IP address")
+
+    @property
+    def needs_dns(self) -> bool:
+        """Whether the common name is an FQDN (MFP-REQ-03)."""
         try:
             ipaddress.ip_address(self.common_name)
         except ValueError:
-            if not all(_LABEL.match(label) for label in self.common_name.split(".")):
-                raise Refused("bad-common-name", "the common name has to be an IP address or an FQDN") from None
-            if not dns and profile.fqdn_without_dns == "refuse":
-                text = "an FQDN as common name needs a DNS server"
-                raise Refused("fqdn-without-dns", text, remedy="enter the IP address") from None
+            return True
+        return False
+
+    @property
+    def destination(self) -> tuple[str, str | None]:
+        """Use location and, with IPSec, its policy."""
+        return self.use, self.policy
 
 
 @dataclass(frozen=True)
@@ -130,7 +167,7 @@ class AutoRequestSettings:
     restart: bool = False
     delete_old: bool = False
 
-    def validate(self, profile: Profile, *, dns: bool) -> None:
+    def validate(self, profile: Profile, *, dns: bool, policies: Collection[str] = ()) -> None:
         """Raise Refused unless the model takes these values."""
         if self.polling is not None:
             _in_range(self.polling.count, profile.poll_count_range, "bad-poll-count", "the polling count")
@@ -138,6 +175,8 @@ class AutoRequestSettings:
         if self.every_days is not None:
             _in_range(self.every_days, profile.period_days_range, "bad-request-interval", "the interval (days)")
         if self.key is not None:
-            self.key.validate(profile, dns=dns)
+            self.key.validate(profile, dns=dns, policies=policies)
+        if self.every_days is not None and profile.renewal_trigger != "calendar":
+            raise Refused("bad-request-interval", "this model renews by the certificate's expiry, not by an interval")
         if self.timer and (self.start is None or self.key is None):
             raise Refused("incomplete", "the timer needs a start date/time and the settings for key and certificate")

@@ -5,8 +5,9 @@ Serves MFP-STATUS-*, MFP-DETAIL-*, MFP-HIST-01.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cached_property
 
 __all__ = ["AuditEntry", "Detail", "StatusRow"]
 
@@ -95,3 +96,14 @@ class AuditEntry:
     operation: str
     result: str
     diagnosis: str = ""
+
+    @cached_property
+    def stored(self) -> dict[str, object]:
+        """The entry as it is committed; made once, since entries never change."""
+        return {**asdict(self), "time": self.time.isoformat()}
+
+    @classmethod
+    def from_stored(cls, stored: dict[str, object]) -> AuditEntry:
+        """The entry as it was committed."""
+        names = ("user", "operation", "result", "diagnosis")
+        return cls(datetime.fromisoformat(str(stored["time"])), *(str(stored[name]) for name in names))

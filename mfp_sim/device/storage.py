@@ -1,11 +1,24 @@
-"""Where the printer's state survives a restart: one atomic commit of everything, and one load."""
+"""Where the printer's state survives a restart: one atomic commit of everything, and one load.
+
+In memory, or in a directory of the user's choice. A directory holds private keys and the challenge password, as the
+machine's own storage does: its file is readable by its owner only.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Protocol
 
-__all__ = ["MemoryStorage", "Storage"]
+from mfp_sim.errors import UsageError
+
+__all__ = ["MAX_OCTETS", "DirectoryStorage", "MemoryStorage", "Storage"]
+
+MAX_OCTETS = 16 * 1024 * 1024
+"""The largest state that is read or written, in octets."""
+FORMAT = 1
 
 
 class Storage(Protocol):
@@ -31,3 +44,85 @@ class MemoryStorage:
 
     def load(self) -> Mapping[str, object] | None:
         return self._state
+
+
+class DirectoryStorage:
+    """One file in a directory, replaced by an atomic rename after it is on the disk.
+
+    ``reach`` is told ``written`` and ``renamed``: what a power failure there leaves is the old state, or the new one.
+
+    Raises:
+        UsageError: the directory cannot be made or is no directory.
+    """
+
+    def __init__(self, directory: Path, *, reach: Callable[[str], None] | None = None) -> None:
+        self._reach = reach or (lambda _: None)
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"cannot use {directory} to keep the state: {error.strerror}") from None
+        self._directory = directory
+        self._file = directory / "printer.json"
+
+    def commit(self, state: Mapping[str, object]) -> None:
+        """See :meth:`Storage.commit`.
+
+        Raises:
+            UsageError: the disk is full or the directory cannot be written.
+        """
+        octets = json.dumps({"format": FORMAT, **state}, ensure_ascii=True, separators=(",", ":")).encode()
+        if len(octets) > MAX_OCTETS:
+            raise UsageError(f"the state is larger than {MAX_OCTETS} octets")
+        fresh = self._directory / "printer.json.new"
+        try:
+            self._write(fresh, octets)
+            self._reach("written")
+            fresh.replace(self._file)
+            self._reach("renamed")
+            self._sync_directory()
+        except OSError as error:
+            raise UsageError(f"cannot keep the state in {self._directory}: {error.strerror}") from None
+
+    @staticmethod
+    def _write(path: Path, octets: bytes) -> None:
+        path.unlink(missing_ok=True)  # what a power failure left, or a link that somebody put there
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(octets)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _sync_directory(self) -> None:
+        if not hasattr(os, "O_DIRECTORY"):
+            return  # Windows cannot open a directory
+        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def load(self) -> Mapping[str, object] | None:
+        """See :meth:`Storage.load`.
+
+        Raises:
+            UsageError: the file is not what :meth:`commit` writes.
+        """
+        remedy = "take another --state-dir, or remove the file to start with a machine fresh from the factory"
+        if self._file.is_symlink():
+            raise UsageError(f"{self._file} is a link", remedy=remedy)
+        try:
+            with self._file.open("rb") as file:
+                octets = file.read(MAX_OCTETS + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise UsageError(f"cannot read {self._file}: {error.strerror}", remedy=remedy) from None
+        if len(octets) > MAX_OCTETS:
+            raise UsageError(f"{self._file} is larger than {MAX_OCTETS} octets", remedy=remedy)
+        try:
+            state = json.loads(octets)
+        except (ValueError, RecursionError):
+            raise UsageError(f"{self._file} is not the state of a printer", remedy=remedy) from None
+        if not isinstance(state, dict) or state.pop("format", None) != FORMAT:
+            raise UsageError(f"{self._file} is not a state of format {FORMAT}", remedy=remedy)
+        return state

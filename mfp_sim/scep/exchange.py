@@ -2,13 +2,14 @@
 
 Owns what is asked next and what a reply means. It is given HTTP replies and transport errors by the device, which
 owns the wire and the time between inquiries. Decision logic here is not shared with the mock.
-Serves SCEP-2.3-*, SCEP-3.2.1.*, SCEP-4.*; MFP-POLL-01, MFP-DETAIL-*. A-27, A-34, A-37.
+Serves SCEP-2.3-*, SCEP-3.2.1.*, SCEP-4.*; MFP-POLL-01, MFP-DETAIL-*. A-27, A-34, A-39, A-40.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Literal
 
@@ -16,11 +17,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 
 from mfp_sim.errors import AlgorithmRefused, ConnectionLost, DecodeError, MfpSimError, TransportError
 from mfp_sim.scep import messages
-from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.certificate import Certificate, name_text
 from mfp_sim.scep.csr import fits_key
 from mfp_sim.scep.http import Capabilities, HttpReply, HttpRequest, read_capabilities, scep_request
 from mfp_sim.scep.messages import Note, PkiMessage
-from mfp_sim.scep.vocabulary import MessageType, Operation, PkiStatus
+from mfp_sim.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
 from mfp_sim.simtime import Clock, Entropy
 
 __all__ = [
@@ -34,17 +35,33 @@ __all__ = [
     "Outcome",
     "Pending",
     "Policy",
+    "Predecessor",
     "State",
 ]
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What the client takes: ``weak`` for 3DES and SHA-1, ``read_single_des`` for replies (A-27), ``resend`` (A-34)."""
+    """What the client takes and does where the RFC leaves it open.
+
+    ``weak``: 3DES and SHA-1; ``read_single_des``: in replies (A-27); ``resend``: after a lost reply (A-34);
+    ``not_yet_valid``: a certificate whose validity has not begun (A-39); ``changed_ca``: whether GetCACert is asked
+    once more after badMessageCheck or an unknown signer, since the RA may have changed (A-40).
+    """
 
     read_single_des: bool = False
     weak: Literal["use", "refuse"] = "use"
     resend: Literal["same", "CertPoll", "new-transaction"] = "same"
+    not_yet_valid: Literal["refuse", "register"] = "refuse"
+    changed_ca: Literal["keep", "refetch"] = "keep"
+
+
+@dataclass(frozen=True)
+class Predecessor:
+    """The certificate that is to be renewed, and its key: they sign a RenewalReq (RFC 8894, 3.3.1.2)."""
+
+    certificate: Certificate
+    key: RSAPrivateKey = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -57,6 +74,7 @@ class Enrolment:
     transaction_id: str
     subject: bytes
     digest: str | None = None  # set where [Signature Algorithm] decides the CMS digest as well (A-31)
+    predecessor: Predecessor | None = None  # where the model renews with RenewalReq
 
 
 @dataclass(frozen=True)
@@ -131,7 +149,41 @@ class ClientTransaction:
         self.ca_certificates: tuple[Certificate, ...] = ()
         self.notes: list[Note] = []
         self._pending = False
+        self._unanswered = False  # a PKCSReq left whole and no reply came
+        self._refetched = False
+        self.is_renewal = False  # decided once the CA's certificates are there
         self._nonce = b""
+
+    @property
+    def operation(self) -> str:
+        """What is asked next: an operation, or the message type of a PKIOperation."""
+        return self._message_type.label if self.state in (State.SUBMIT, State.POLL) else self.state.value
+
+    def _renews(self, now: datetime) -> bool:
+        """Whether RenewalReq is asked: there is a certificate of this CA to renew, and the CA offers it."""
+        old = self.enrolment.predecessor
+        if old is None or not self.capabilities.renewal:
+            return False
+        in_date = old.certificate.not_before <= now <= old.certificate.not_after
+        return in_date and any(_issued(old.certificate, ca) for ca in self.ca_certificates)
+
+    @property
+    def algorithms(self) -> tuple[str, str]:
+        """Digest and cipher of the messages to the server."""
+        return self.enrolment.digest or self.capabilities.digest, self.capabilities.cipher
+
+    @property
+    def _message_type(self) -> MessageType:
+        if self.state is State.POLL:
+            return MessageType.CERT_POLL
+        return MessageType.RENEWAL_REQ if self.is_renewal else MessageType.PKCS_REQ
+
+    def _signer(self) -> tuple[Certificate, RSAPrivateKey]:
+        """Who signs, and to whom the reply is enveloped: the old certificate in a renewal, else the self-signed one."""
+        old = self.enrolment.predecessor
+        if old is not None and self.is_renewal:
+            return old.certificate, old.key
+        return self.enrolment.signer, self.enrolment.key
 
     # --- what to send -------------------------------------------------------------------------------------
 
@@ -150,16 +202,16 @@ class ClientTransaction:
         return scep_request(self._target, Operation.PKI_OPERATION, octets, method=method)
 
     def _message(self) -> bytes:
-        poll = self.state is State.POLL
         enrolment, recipient = self.enrolment, self.recipient()
-        digest, cipher = enrolment.digest or self.capabilities.digest, self.capabilities.cipher
+        (digest, cipher), (certificate, key) = self.algorithms, self._signer()
         if self.policy.weak == "refuse" and (digest == "sha1" or cipher == "des-ede3-cbc"):
             raise AlgorithmRefused("GetCACaps", 0, "SHA-2 and AES", f"{digest} and {cipher}")
         self._nonce = self._entropy.octets(16)
+        poll = self.state is State.POLL
         data = messages.issuer_and_subject(self._issuer().subject, enrolment.subject) if poll else enrolment.csr
         return messages.encode_request(
             messages.Request(
-                message_type=MessageType.CERT_POLL if poll else MessageType.PKCS_REQ,
+                message_type=self._message_type,
                 transaction_id=enrolment.transaction_id,
                 sender_nonce=self._nonce,
                 message_data=data,
@@ -167,8 +219,8 @@ class ClientTransaction:
                 digest=digest,
                 cipher=cipher,
             ),
-            signer_key=enrolment.key,
-            signer_certificate=enrolment.signer,
+            signer_key=key,
+            signer_certificate=certificate,
             octets=self._entropy.octets,
         )
 
@@ -221,11 +273,14 @@ class ClientTransaction:
         if self.state is State.CAPS and isinstance(error, ConnectionLost):
             self.state = State.CA_CERT
             return None
-        return Lost(error, self.state.value)
+        self._unanswered = self.state is State.SUBMIT and error.sent
+        return Lost(error, self.operation)
 
     def resume(self) -> None:
-        """Prepare the next inquiry about the same request (A-34)."""
-        if self._pending or (self.state is State.SUBMIT and self.policy.resend == "CertPoll"):
+        """Prepare the next inquiry about the same request (A-34); what never left is sent as it was."""
+        self._refetched = False
+        unanswered = self.state is State.SUBMIT and self._unanswered and self.policy.resend == "CertPoll"
+        if (self._pending and self.state is not State.CA_CERT) or unanswered:
             self.state = State.POLL
 
     def _capabilities(self, reply: HttpReply) -> Outcome | None:
@@ -241,8 +296,15 @@ class ClientTransaction:
             self.ca_certificates, notes = messages.read_ca_certificates(reply.body, reply.media_type)
         except DecodeError as error:
             return BadReply("bad-ca-certificates", f"the reply to GetCACert is not usable: {error}")
-        self.notes.extend(notes)
-        self.state = State.SUBMIT
+        for note in notes:
+            self._note(note.requirement, note.path, note.text)
+        now = self._clock.now()
+        for certificate in self.ca_certificates:
+            if not certificate.not_before <= now <= certificate.not_after:
+                text = f"{certificate.subject_text} is not valid now: {_span(certificate)}"
+                self._note("SCEP-3.3.2.1-13", "GetCACert", text)
+        self.is_renewal = self._renews(now)
+        self.state = State.POLL if self._pending else State.SUBMIT
         return None
 
     def _cert_rep(self, reply: HttpReply) -> Outcome | None:
@@ -250,14 +312,20 @@ class ClientTransaction:
             return HttpError(reply.status)
         try:
             message = messages.decode(reply.body)
-            self.notes.extend(message.notes)
-            return self._check(message) or self._by_status(message)
+            for note in message.notes:
+                self._note(note.requirement, note.path, note.text)
+            outcome = self._check(message) or self._by_status(message)
         except AlgorithmRefused as error:
             return BadReply("refused-algorithm", f"the CertRep uses {error.got}, which is refused")
         except DecodeError as error:
             return BadReply("unreadable", f"the CertRep is not readable: {error}")
         except MfpSimError as error:
             return BadReply("unusable", error.message)
+        if self.policy.changed_ca == "refetch" and not self._refetched and _speaks_of_another_ca(outcome):
+            self._refetched = True
+            self.state = State.CA_CERT
+            return None
+        return outcome
 
     _TABLE: Mapping[State, Callable[[ClientTransaction, HttpReply], Outcome | None]] = {
         State.CAPS: _capabilities,
@@ -305,8 +373,8 @@ class ClientTransaction:
             return BadReply("undefined-status", f"pkiStatus is {message.pki_status}")
         weak = {"des-ede3-cbc"} if self.policy.weak == "refuse" else set()
         refused = frozenset(weak if self.policy.read_single_des else {*weak, "des-cbc"})
-        enrolment = self.enrolment
-        data = messages.open_envelope(message, enrolment.key, enrolment.signer, refuse=refused)
+        recipient, key = self._signer()
+        data = messages.open_envelope(message, key, recipient, refuse=refused)
         certificates = messages.read_certs_only(data)
         if message.envelope is not None and message.envelope.cipher == "des-cbc":
             self._note("SCEP-2.9-09", "pkcsPKIEnvelope", "the reply is encrypted with single DES")
@@ -321,9 +389,15 @@ class ClientTransaction:
         issuers = [c for c in (*self.ca_certificates, *certificates) if c is not certificate]
         if not any(_issued(certificate, issuer) for issuer in issuers):
             return BadReply("wrong-issuer", "the certificate was not issued by a CA of GetCACert or of the CertRep")
-        if not certificate.not_before <= self._clock.now() <= certificate.not_after:
-            span = f"{certificate.not_before:%Y-%m-%d %H:%M:%S} to {certificate.not_after:%Y-%m-%d %H:%M:%S} UTC"
-            return BadReply("not-valid-now", f"the certificate is valid from {span}")
+        now = self._clock.now()
+        early = now < certificate.not_before
+        if now > certificate.not_after or (early and self.policy.not_yet_valid == "refuse"):
+            return BadReply("not-valid-now", f"the certificate is valid {_span(certificate)}")
+        if early:
+            self._note("SCEP-3.3.2.1-13", "CertRep", f"the certificate is not valid yet: {_span(certificate)}")
+        if certificate.subject != self.enrolment.subject:
+            text = f"the certificate is for {certificate.subject_text}, asked was {name_text(self.enrolment.subject)}"
+            self._note("SCEP-3.3.2.1-12", "CertRep", text)
         self.state = State.DONE
         return Issued(certificate, tuple(c for c in certificates if c is not certificate))
 
@@ -341,6 +415,8 @@ class ClientTransaction:
             "capabilities": list(self.capabilities.keywords),
             "ca_certificates": [c.der.hex() for c in self.ca_certificates],
             "pending": self._pending,
+            "unanswered": self._unanswered,
+            "renewal": self.is_renewal,
         }
 
     def restore(self, stored: Mapping[str, object]) -> None:
@@ -352,6 +428,18 @@ class ClientTransaction:
         self.capabilities = Capabilities(tuple(words))
         self.ca_certificates = tuple(Certificate.from_der(bytes.fromhex(c)) for c in certificates)
         self._pending = bool(stored["pending"])
+        self._unanswered = bool(stored["unanswered"])
+        self.is_renewal = bool(stored["renewal"])
+
+
+def _span(certificate: Certificate) -> str:
+    return f"from {certificate.not_before:%Y-%m-%d %H:%M:%S} to {certificate.not_after:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _speaks_of_another_ca(outcome: Outcome) -> bool:
+    if isinstance(outcome, BadReply):
+        return outcome.reason == "unknown-signer"
+    return isinstance(outcome, Failed) and outcome.fail_info == FailInfo.BAD_MESSAGE_CHECK
 
 
 def _issued(certificate: Certificate, issuer: Certificate) -> bool:

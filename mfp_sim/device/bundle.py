@@ -1,0 +1,168 @@
+"""Batch export and import of ``Settings/Registration Basic Information``: the file, sealed with a password.
+
+The format is our own (the maker's is not public). Octets, in order:
+
+* 8: ``MFPSIMB1``, which names the format with all its parameters: scrypt with N = 2^14, r = 8, p = 1 and a key of 32
+  octets, AES-256-GCM with a tag of 16 octets;
+* 16: the salt of scrypt;
+* 12: the nonce of AES-GCM;
+* the rest: the sealed JSON document, under the 36 octets before it as associated data.
+
+The tag is checked before anything is parsed, and nothing in the file sets a cost. The document has ``format``,
+``model``, ``serial``, ``category`` and ``settings``; no challenge password and no private key are in it (A-28).
+May not know the printer; it applies nothing. Serves MFP-BUNDLE-01, MFP-BUNDLE-02.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from mfp_sim.device import persistence
+from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings
+from mfp_sim.errors import Refused
+from mfp_sim.simtime import Entropy
+
+__all__ = ["CATEGORIES", "CATEGORY", "MAX_OCTETS", "Bundle", "open_bundle", "seal_bundle"]
+
+CATEGORY = "Settings/Registration Basic Information"
+CATEGORIES: Mapping[str, bool] = {
+    CATEGORY: True,
+    "Paper Type Management Settings": False,
+    "Forwarding Settings": False,
+    "Box Settings": False,
+    "Department ID Management Settings": False,
+    "Key Settings": False,
+    "Certificate/Certificate Revocation List (CRL) Settings": False,
+    "Home Settings": False,
+    "Web Access Settings": False,
+    "Favorite Settings": False,
+    "Address Book": False,
+    "Authentication User Management": False,
+}
+"""What the machine lists for a batch export, and whether the simulator offers it."""
+
+MAX_OCTETS = 256 * 1024
+MAGIC = b"MFPSIMB1"
+_SALT, _NONCE, _TAG = 16, 12, 16
+_HEAD = len(MAGIC) + _SALT + _NONCE
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What a bundle holds. ``auto`` has no challenge password; both SCEP parts are None where the model has none."""
+
+    model: str
+    serial: str
+    dns: bool
+    communication: CommunicationSettings | None = None
+    auto: AutoRequestSettings | None = None
+
+
+def _key(password: str, salt: bytes) -> bytes:
+    return Scrypt(salt=salt, length=32, n=2**14, r=8, p=1).derive(password.encode("ascii"))
+
+
+def check_password(password: str) -> None:
+    """Raise Refused unless it is 1 to 32 printable ASCII characters."""
+    if not re.fullmatch(r"[ -~]{1,32}", password):
+        raise Refused("bad-bundle-password", "the password of a bundle has 1 to 32 printable ASCII characters")
+
+
+def seal_bundle(bundle: Bundle, password: str, entropy: Entropy) -> bytes:
+    """The file.
+
+    Raises:
+        Refused: the password is not 1 to 32 printable ASCII characters.
+    """
+    check_password(password)
+    settings: dict[str, object] = {"dns": bundle.dns}
+    if bundle.auto is not None:
+        auto = bundle.auto
+        if auto.key is not None:
+            auto = replace(auto, key=replace(auto.key, challenge=None))
+        settings["communication"] = persistence.communication(bundle.communication)
+        settings["auto"] = persistence.auto_request(auto)
+    document = {
+        "format": 1,
+        "model": bundle.model,
+        "serial": bundle.serial,
+        "category": CATEGORY,
+        "settings": settings,
+    }
+    head = MAGIC + entropy.octets(_SALT) + entropy.octets(_NONCE)
+    salt, nonce = head[len(MAGIC) : -_NONCE], head[-_NONCE:]
+    return head + AESGCM(_key(password, salt)).encrypt(nonce, json.dumps(document).encode(), head)
+
+
+def open_bundle(octets: bytes, password: str) -> Bundle:
+    """Read a file; nothing of it is believed before its tag has been checked.
+
+    Raises:
+        Refused: ``bundle-damaged`` (not a bundle, too large or too short), ``bundle-not-opened`` (another password,
+            or the file was changed), ``bundle-invalid`` (sealed in good order, but not what a bundle holds).
+    """
+    check_password(password)
+    if len(octets) > MAX_OCTETS:
+        raise Refused("bundle-damaged", f"the file is larger than {MAX_OCTETS} octets")
+    if octets[: len(MAGIC)] != MAGIC or len(octets) < _HEAD + _TAG:
+        raise Refused("bundle-damaged", "the file is no bundle of settings, or it is cut off")
+    head, sealed = octets[:_HEAD], octets[_HEAD:]
+    salt, nonce = head[len(MAGIC) : -_NONCE], head[-_NONCE:]
+    try:
+        document = AESGCM(_key(password, salt)).decrypt(nonce, sealed, head)
+    except InvalidTag:
+        text = "the password is wrong, or the file was changed"
+        raise Refused("bundle-not-opened", text, remedy="give the password of the export") from None
+    try:
+        return _read(json.loads(document))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise Refused("bundle-invalid", "the bundle does not hold what this machine exports") from None
+
+
+def _read(document: Any) -> Bundle:
+    if not isinstance(document, dict) or document["format"] != 1 or document["category"] != CATEGORY:
+        raise ValueError
+    settings = document["settings"]
+    auto = communication = None
+    if "auto" in settings:
+        communication = persistence.read_communication(_typed(settings["communication"], CommunicationSettings))
+        auto = persistence.read_auto_request(settings["auto"])
+        _check_types(auto)
+        if auto.key is not None:
+            auto = replace(auto, key=replace(auto.key, challenge=None))
+    return Bundle(str(document["model"]), str(document["serial"]), bool(settings["dns"]), communication, auto)
+
+
+def _typed(stored: Any, kind: type[CommunicationSettings]) -> Any:
+    if stored is not None:
+        _check_fields(kind(**stored), {"url": str, "port": int, "timeout": int})
+    return stored
+
+
+def _check_types(auto: AutoRequestSettings) -> None:
+    flags = dict.fromkeys(("timer", "adjust", "restart", "delete_old"), bool)
+    _check_fields(auto, flags)
+    if auto.every_days is not None:
+        _check_fields(auto, {"every_days": int})
+    if auto.polling is not None:
+        _check_fields(auto.polling, {"count": int, "minutes": int})
+    if auto.key is not None:
+        texts = dict.fromkeys(("name", "common_name", "organization", "signature", "use"), str)
+        _check_fields(auto.key, {**texts, "length": int})
+        if auto.key.policy is not None:
+            _check_fields(auto.key, {"policy": str})
+
+
+def _check_fields(value: object, kinds: Mapping[str, type]) -> None:
+    for name, kind in kinds.items():
+        actual = getattr(value, name)
+        if not isinstance(actual, kind) or (kind is int and isinstance(actual, bool)):
+            raise TypeError(name)

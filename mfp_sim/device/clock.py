@@ -1,0 +1,34 @@
+"""The printer's own clock: it may be wrong, and it goes on while the machine is off.
+
+All that the printer shows, plans or checks is in this time; the world's scheduler knows the true one (F-C08).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from mfp_sim.simtime import Clock
+
+__all__ = ["DeviceClock"]
+
+
+class DeviceClock:
+    """A clock that is ``skew`` ahead of the true one (behind, when negative)."""
+
+    def __init__(self, true: Clock) -> None:
+        self._true = true
+        self.skew = timedelta(0)
+
+    def now(self) -> datetime:
+        return self._true.now() + self.skew
+
+    def wait_until(self, instant: datetime) -> None:
+        self._true.wait_until(self.true_instant(instant))
+
+    def true_instant(self, instant: datetime) -> datetime:
+        """When it really is, at what this clock calls ``instant``."""
+        return instant - self.skew
+
+    def set(self, instant: datetime | None) -> None:
+        """Set the clock; None sets it right."""
+        self.skew = timedelta(0) if instant is None else instant - self._true.now()
