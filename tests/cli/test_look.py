@@ -1,0 +1,134 @@
+"""The verbs that look: list, show, explain, check, schema, completion."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mfp_sim.cli.options import VERBS
+
+
+def test_list_for_people_and_machines(mfp_sim, scenario) -> None:
+    assert mfp_sim("list", scenario).out == "enrols  A manual request ends with a certificate.  [smoke]\n"
+    (row,) = json.loads(mfp_sim("list", scenario, "--json").out)
+    assert (row["name"], row["tags"], row["file"]) == ("enrols", ["smoke"], str(scenario))
+    assert len(mfp_sim("list").out.splitlines()) >= 50
+    assert mfp_sim("list", "--tag", "no-such").code == 5
+
+
+def test_show_tells_the_story(mfp_sim) -> None:
+    done = mfp_sim("show", "deferred-twice-then-issued")
+    assert done.code == 0
+    told = [line.strip() for line in done.out.splitlines()]
+    order = ["PKCSReq (POST)", "CertRep PENDING", "CertPoll (POST)", "CertRep SUCCESS", "certificate registered"]
+    places = [next(n for n, line in enumerate(told) if text in line) for text in order]
+    assert places == sorted(places)
+
+
+def test_show_of_a_failing_one_is_1(mfp_sim, failing) -> None:
+    done = mfp_sim("show", failing)
+    assert done.code == 1
+    assert "FAIL  fails" in done.out
+    assert "canary" not in done.out
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("MFP-POLL-03", "the printer's manual"),
+        ("SCEP-3.2.1.4-02", "RFC 8894"),
+        ("A-22", "other readings: 5xx, all"),
+        ("reset", "a fault of the mock"),
+        ("advance", "a step of scenarios"),
+        ("ledger", "a field of expect"),
+        ("deferred-twice-then-issued", "a scenario"),
+    ],
+)
+def test_explain_knows(mfp_sim, word: str, text: str) -> None:
+    done = mfp_sim("explain", word)
+    assert done.code == 0
+    assert done.out.startswith(word)
+    assert text in done.out
+
+
+def test_explain_of_something_unknown_helps(mfp_sim) -> None:
+    done = mfp_sim("explain", "MFP-POL-03")
+    assert done.code == 2
+    assert "did you mean 'MFP-POLL-03'?" in done.err
+
+
+def test_check_tells_every_mistake_of_every_file(mfp_sim, tmp_path: Path, scenario) -> None:
+    (tmp_path / "a.scenario.yaml").write_text(scenario.read_text().replace("why:", "wyh:"))
+    (tmp_path / "b.scenario.yaml").write_text(scenario.read_text().replace("advance", "x").replace("smoke]", "smoke"))
+    done = mfp_sim("check", tmp_path)
+    assert done.code == 2
+    assert f"{tmp_path}/a.scenario.yaml:3:1:" in done.err
+    assert f"{tmp_path}/b.scenario.yaml:" in done.err
+    rows = json.loads(mfp_sim("check", tmp_path, "--json").out)
+    assert {Path(row["file"]).name for row in rows} == {"a.scenario.yaml", "b.scenario.yaml"}
+
+
+def test_two_files_with_one_name_are_a_mistake(mfp_sim, tmp_path: Path, scenario) -> None:
+    (tmp_path / "z.scenario.yaml").write_text(scenario.read_text())
+    done = mfp_sim("check", tmp_path)
+    assert done.code == 2
+    assert "'enrols' is a name in" in done.err
+
+
+def test_check_of_what_is_right(mfp_sim, scenario) -> None:
+    assert mfp_sim("check", scenario).out == "1 scenarios in 1 files, no mistakes\n"
+
+
+def test_the_committed_schema_is_what_the_tables_say(mfp_sim) -> None:
+    committed = Path(__file__).parents[2] / "scenarios" / "scenario.schema.json"
+    assert mfp_sim("schema").out == committed.read_text(), "mfp-sim schema > scenarios/scenario.schema.json"
+
+
+def test_every_bundled_scenario_fits_the_schema() -> None:
+    import jsonschema
+    import yaml
+
+    from mfp_sim.scenario.collection import bundled_directory, files_of
+    from mfp_sim.scenario.schema import scenario_schema
+
+    validator = jsonschema.Draft202012Validator(scenario_schema())
+    for file in files_of(bundled_directory()):
+        document = yaml.load(file.read_text(), Loader=yaml.BaseLoader)  # strings stay strings
+        found = [
+            error
+            for error in validator.iter_errors(document)
+            if error.validator in ("additionalProperties", "required")
+        ]
+        assert found == [], file
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_every_verb_and_is_a_script(mfp_sim, tmp_path: Path, shell: str) -> None:
+    script = mfp_sim("completion", shell).out
+    for verb in VERBS:
+        assert verb.name in script
+    assert "--shuffle" in script or "-l shuffle" in script
+    if (program := shutil.which(shell)) is not None:
+        (tmp_path / "script").write_text(script)
+        subprocess.run([program, "-n", str(tmp_path / "script")], check=True)
+
+
+def test_bash_completes(mfp_sim, tmp_path: Path) -> None:
+    (tmp_path / "script").write_text(mfp_sim("completion", "bash").out)
+    told = subprocess.run(
+        ["bash", "-c", f"source {tmp_path}/script; COMP_WORDS=(mfp-sim run --sh); COMP_CWORD=2; _mfp_sim; echo $COMPREPLY"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert told.stdout == "--shuffle\n"
+
+
+def test_every_verb_has_help_with_examples(mfp_sim) -> None:
+    for verb in VERBS:
+        done = mfp_sim(verb.name, "--help")
+        assert done.code == 0
+        assert "examples:\n  mfp-sim " + verb.name in done.out
+    assert mfp_sim("--version").out == "mfp-sim 0.1.0\n"

@@ -1,0 +1,212 @@
+"""``mfp-sim run``: selection, exit codes, reports, repetition, and errors in clear words."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from mfp_sim.scep.http import HttpReply, delivery_of
+from mock_scep_server.server import ServerHost
+
+
+def test_a_pass_is_0_and_a_line(mfp_sim, scenario) -> None:
+    done = mfp_sim("run", scenario)
+    assert done.code == 0
+    assert done.out.startswith("pass  enrols\n")
+    assert "1 passed, 0 failed" in done.out
+    assert "\x1b" not in done.out
+
+
+def test_a_failure_is_1_with_place_and_command(mfp_sim, failing) -> None:
+    done = mfp_sim("run", failing)
+    assert done.code == 1
+    assert f"{failing}:10:22  status.state" in done.out
+    assert "expected  error" in done.out
+    assert "got       successful" in done.out
+    assert f"mfp-sim run {failing} --seed 1" in done.out
+
+
+def test_the_first_failure_stops_if_asked_to(mfp_sim, failing, scenario) -> None:
+    done = mfp_sim("run", "-x", failing, scenario)
+    assert done.code == 1
+    assert "stopped at the first failure, 1 runs left out" in done.out
+    assert "pass  enrols" not in done.out
+
+
+def test_bundled_scenarios_by_name_glob_tag_and_instance(mfp_sim) -> None:
+    assert "1 passed" in mfp_sim("run", "deferred-twice-then-issued").out
+    by_glob = mfp_sim("run", "fail-info*", "--quiet")
+    assert by_glob.code == 0
+    assert "5 passed" in by_glob.out
+    assert "pass  " not in by_glob.out
+    assert "1 passed" in mfp_sim("run", "fail-info[bad-alg]").out
+
+
+def test_one_instance_of_a_file(mfp_sim, tmp_path: Path, scenario) -> None:
+    file = tmp_path / "many.scenario.yaml"
+    text = (
+        scenario.read_text()
+        .replace("common_name: 192.0.2.10", "common_name: $cn")
+        .replace("name: enrols", "name: many")
+    )
+    file.write_text(text + "parameters: [{name: one, cn: 192.0.2.1}, {name: two, cn: 192.0.2.2}]\n")
+    assert "2 passed" in mfp_sim("run", file).out
+    assert "1 passed" in mfp_sim("run", f"{file}::many[two]").out
+    done = mfp_sim("run", f"{file}::many[tow]")
+    assert done.code == 2
+    assert "did you mean 'many[two]'?" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (["run", "no-such-name"], 2, "there is no scenario 'no-such-name'"),
+        (["run", "defered-twice-then-issued"], 2, "did you mean 'deferred-twice-then-issued'?"),
+        (["run", "nowhere/x.scenario.yaml"], 2, "there is no file or directory nowhere/x.scenario.yaml"),
+        (["run", "no-such-*"], 5, "nothing was selected"),
+        (["run", "--tag", "no-such-tag"], 5, "nothing was selected"),
+        (["run", "--flip", "A-99"], 2, "A-99 has no other reading"),
+        (["run", "--flip", "A-22=never"], 2, "A-22 has no reading 'never'"),
+        (["run", "--jobs", "0"], 2, "'0' is not a count from 1"),
+        (["run", "--seed", "-1"], 2, "is not a whole number from 0"),
+        (["run", "--challenge", "x"], 2, "give --ca URL too"),
+        (["run", "--ca", "https://127.0.0.1/x"], 2, "the printer speaks http only"),
+        (["run", "--ca", "http://[::1/x"], 2, "is not a URL"),
+        (["run", "--ca", "http://no-such-host.invalid/x"], 3, "the name does not resolve"),
+        (["rnu"], 2, "invalid choice: 'rnu'"),
+    ],
+)
+def test_what_is_wrong_is_said(mfp_sim, words: list[str], code: int, text: str) -> None:
+    done = mfp_sim(*words)
+    assert done.code == code
+    assert text in done.out + done.err
+
+
+def test_nobody_there_is_3(mfp_sim, scenario) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    done = mfp_sim("run", scenario, "--ca", f"http://127.0.0.1:{port}/scep")
+    assert done.code == 3
+    assert f"no SCEP server at http://127.0.0.1:{port}/scep" in done.err
+    assert "refused the connection" in done.err
+
+
+class Page:
+    """A web server that knows nothing of SCEP."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+    def handle(self, request, client):
+        reply = HttpReply(self.status, headers=(("Content-Type", "text/html"),), body=b"<html>hello</html>")
+        return delivery_of(reply, keep_alive=request.keep_alive)
+
+
+@pytest.mark.parametrize(
+    ("status", "text"), [(404, "GetCACert gave HTTP 404"), (200, "(text/html) is not a certificate")]
+)
+def test_something_else_there_is_3(mfp_sim, scenario, status: int, text: str) -> None:
+    with ServerHost(Page(status)) as host:
+        done = mfp_sim("run", scenario, "--ca", f"{host.url}/scep")
+    assert done.code == 3
+    assert text in done.err
+
+
+def test_skipping_everything_is_not_a_success(mfp_sim, tmp_path: Path, mock_url: str) -> None:
+    done = mfp_sim("run", "deferred-twice-then-issued", "--ca", mock_url)
+    assert done.code == 5
+    assert "skip  deferred-twice-then-issued  (it scripts the CA" in done.out
+    assert "every scenario was skipped" in done.out
+
+
+@pytest.fixture
+def mock_url():
+    from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
+    from mock_scep_server.profiles.registry import profile_named
+    from mock_scep_server.service import ScepService
+
+    service = ScepService(
+        profile=profile_named("rfc8894"), clock=SystemClock(), entropy=Entropy(None), keys=GeneratedKeys()
+    )
+    with ServerHost(service) as host:
+        yield f"{host.url}/scep"
+
+
+def test_reports_are_written_and_hold_no_secret(mfp_sim, scenario, failing, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = mfp_sim("run", scenario, failing, "--report", out)
+    assert done.code == 1
+    report = json.loads((out / "report.json").read_text())
+    assert report["counts"] == {"passed": 1, "failed": 1, "skipped": 0}
+    suites = ET.parse(out / "junit.xml").getroot()
+    assert [(suite.get("name"), suite.get("failures")) for suite in suites] == [("enrols", "0"), ("fails", "1")]
+    trace = [json.loads(line) for line in (out / "traces" / "enrols.jsonl").read_text().splitlines()]
+    assert trace == report["scenarios"][0]["trace"]
+    files = [path for path in out.rglob("*") if path.is_file()]
+    assert len(files) >= 4
+    for text in [done.out, done.err, *(path.read_text() for path in files)]:
+        assert "canary-5c0d" not in text
+
+
+def test_json_is_all_there_is_on_standard_output(mfp_sim, scenario) -> None:
+    done = mfp_sim("run", scenario, "--json")
+    assert json.loads(done.out)["scenarios"][0]["outcome"] == "passed"
+    assert "pass  enrols" in done.err
+
+
+def test_a_report_directory_that_cannot_be_is_said(mfp_sim, scenario, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = mfp_sim("run", scenario, "--report", tmp_path / "file" / "out")
+    assert done.code == 2
+    assert "cannot write the reports into" in done.err
+
+
+def test_repeated_in_any_order_and_in_processes_the_traces_are_the_same(mfp_sim) -> None:
+    done = mfp_sim("run", "fail-info*", "deferred-twice-then-issued", "--repeat", 2, "--shuffle", "--jobs", 2)
+    assert done.code == 0
+    assert "6 passed" in done.out
+
+
+def test_a_trace_that_differs_is_a_failure() -> None:
+    from dataclasses import replace
+
+    from mfp_sim.cli.run import _compared
+    from mfp_sim.scenario.collection import select
+    from mfp_sim.scenario.reporting import report_of
+    from mfp_sim.scenario.runner import run
+
+    (scenario,) = select(["deferred-twice-then-issued"])
+    first = report_of(run(scenario))
+    other = replace(first, trace=(*first.trace[:3], {**first.trace[3], "kind": "planted"}, *first.trace[4:]))
+    assert _compared(first, first).outcome == "passed"
+    compared = _compared(first, other)
+    assert compared.outcome == "failed"
+    assert (compared.failures[0].path, "planted" in compared.failures[0].got) == ("trace[3]", True)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--challenge-file", "nowhere"], "cannot read the challenge file nowhere"),
+        (["--challenge-env", "MFP_SIM_NOT_SET"], "the environment variable MFP_SIM_NOT_SET is not set"),
+    ],
+)
+def test_a_challenge_that_cannot_be_had(mfp_sim, words: list[str], text: str) -> None:
+    done = mfp_sim("run", "--ca", "http://127.0.0.1:1/", *words)
+    assert done.code == 2
+    assert text in done.err
+
+
+def test_a_mistake_of_ours_is_4_in_one_line(mfp_sim, monkeypatch, scenario) -> None:
+    def planted(*_: object, **__: object) -> None:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr("mfp_sim.cli.run.report_of", planted)
+    done = mfp_sim("run", scenario)
+    assert done.code == 4
+    assert "internal error: RuntimeError: planted" in done.err

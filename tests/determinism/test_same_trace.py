@@ -1,0 +1,63 @@
+"""Same scenario, same seed: same trace, whatever the wall clock, the processes, the order or the hash seed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from freezegun import freeze_time
+
+from mfp_sim.scenario import runner
+from mfp_sim.scenario.collection import select
+from mfp_sim.trace import compare, to_json_lines
+
+NAMES = ["deferred-twice-then-issued", "fail-info*", "*year*"]
+
+
+@pytest.fixture(scope="module")
+def scenarios():
+    found = select(NAMES)
+    assert len(found) >= 7
+    return found
+
+
+def test_the_wall_clock_is_read_by_nobody(scenarios, monkeypatch) -> None:
+    usual = [runner.run(scenario) for scenario in scenarios]
+
+    @contextlib.contextmanager
+    def pinned(world):
+        with freeze_time("1999-12-31T23:59:59", ignore=["_pytest", "xdist", "execnet"]):
+            yield
+
+    monkeypatch.setattr(runner, "frozen", pinned)
+    for scenario, before in zip(scenarios, usual, strict=True):
+        after = runner.run(scenario)
+        assert compare(before.events, after.events) == []
+        assert after.failures == before.failures == ()
+
+
+def test_another_seed_is_another_trace(scenarios) -> None:
+    first, other = runner.run(scenarios[0], seed=1), runner.run(scenarios[0], seed=2)
+    assert compare(first.events, other.events) != []
+    assert first.passed
+    assert other.passed
+
+
+def _traces(folder: Path, hash_seed: str, *options: str) -> dict[str, str]:
+    subprocess.run(
+        [sys.executable, "-m", "mfp_sim", "run", *NAMES, "--report", str(folder), *options],
+        check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": hash_seed},
+    )  # fmt: skip
+    return {path.name: path.read_text() for path in (folder / "traces").iterdir()}
+
+
+def test_processes_order_and_hash_seed_change_nothing(scenarios, tmp_path: Path) -> None:
+    here = {f"{scenario.name}.jsonl": to_json_lines(runner.run(scenario).events) for scenario in scenarios}
+    assert _traces(tmp_path / "one", "1") == here
+    assert _traces(tmp_path / "two", "2", "--jobs", "2", "--shuffle", "--seed", "1") == {
+        f"{scenario.name}.jsonl": to_json_lines(runner.run(scenario, seed=1).events) for scenario in scenarios
+    }
