@@ -14,27 +14,38 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from mfp_sim.errors import DecodeError, SignatureInvalid
+from mfp_sim.errors import SignatureInvalid
 from mfp_sim.scep import der
 from mfp_sim.scep import vocabulary as v
+from mfp_sim.scep.algorithms import (
+    DIGEST_OF_SIGNATURE,
+    HASHES,
+    PrivateKey,
+    PublicKey,
+    algorithm,
+    public_key_of,
+    sign,
+    signature_algorithm,
+    verify_signature,
+)
 from mfp_sim.scep.der import Element
 
 __all__ = [
+    "HASHES",
     "Certificate",
     "Extension",
+    "algorithm",
     "basic_constraints_extension",
     "issue",
     "key_usage_extension",
     "name",
+    "public_key_of",
     "self_signed",
     "spki_of",
     "subject_alt_name_extension",
+    "verify_signature",
 ]
 
 KEY_USAGE_BITS = (
@@ -48,19 +59,6 @@ KEY_USAGE_BITS = (
     "encipherOnly",
     "decipherOnly",
 )
-HASHES: Mapping[str, type[hashes.HashAlgorithm]] = {
-    "md5": hashes.MD5,
-    "sha1": hashes.SHA1,
-    "sha256": hashes.SHA256,
-    "sha384": hashes.SHA384,
-    "sha512": hashes.SHA512,
-}
-_DIGEST_OF_SIGNATURE = {oid: digest for digest, oid in v.RSA_SIGNATURE_OIDS.items()} | {
-    "1.2.840.10045.4.1": "sha1",
-    "1.2.840.10045.4.3.2": "sha256",
-    "1.2.840.10045.4.3.3": "sha384",
-    "1.2.840.10045.4.3.4": "sha512",
-}
 _NAME_LABELS = {oid: label for label, oid in v.NAME_ATTRIBUTES.items()}
 
 
@@ -124,7 +122,7 @@ class Certificate:
             signature=outer.child(2, "signature", der.BIT_STRING).to_bits(),
         )
 
-    def public_key(self) -> RSAPublicKey | ec.EllipticCurvePublicKey:
+    def public_key(self) -> PublicKey:
         """The public key, RSA or EC.
 
         Raises:
@@ -133,7 +131,7 @@ class Certificate:
         return self._public_key
 
     @cached_property
-    def _public_key(self) -> RSAPublicKey | ec.EllipticCurvePublicKey:
+    def _public_key(self) -> PublicKey:
         return public_key_of(self.spki, "certificate.subjectPublicKeyInfo")
 
     @cached_property
@@ -191,7 +189,7 @@ class Certificate:
         """
         if self.issuer != issuer.subject:
             raise SignatureInvalid(f"the certificate's issuer is {self.issuer_text}, not {issuer.subject_text}")
-        digest = _DIGEST_OF_SIGNATURE.get(self.signature_oid)
+        digest = DIGEST_OF_SIGNATURE.get(self.signature_oid)
         if digest is None:
             raise SignatureInvalid(f"the certificate is signed with an unknown algorithm, {self.signature_oid}")
         verify_signature(issuer.public_key(), self.signature, self.tbs, digest, "the certificate")
@@ -215,39 +213,6 @@ def read_extensions(holder: der.Element) -> dict[str, Extension]:
         value = entry.child(len(entry.children) - 1, "extnValue").to_octets()
         found[entry.child(0, "extnID").to_oid()] = Extension(critical, value)
     return found
-
-
-def public_key_of(spki: bytes, path: str) -> RSAPublicKey | ec.EllipticCurvePublicKey:
-    """Load a SubjectPublicKeyInfo.
-
-    Raises:
-        DecodeError: it is neither RSA nor EC, or malformed.
-    """
-    try:
-        key = load_der_public_key(spki)
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise DecodeError(path, 0, "an RSA or EC public key", str(error) or "something else") from None
-    if not isinstance(key, RSAPublicKey | ec.EllipticCurvePublicKey):
-        raise DecodeError(path, 0, "an RSA or EC public key", type(key).__name__)
-    return key
-
-
-def verify_signature(
-    key: RSAPublicKey | ec.EllipticCurvePublicKey, signature: bytes, signed: bytes, digest: str, what: str
-) -> None:
-    """Check an RSA PKCS#1 v1.5 or ECDSA signature.
-
-    Raises:
-        SignatureInvalid: it does not verify; ``what`` is named.
-    """
-    algorithm = HASHES[digest]()
-    try:
-        if isinstance(key, RSAPublicKey):
-            key.verify(signature, signed, padding.PKCS1v15(), algorithm)
-        else:
-            key.verify(signature, signed, ec.ECDSA(algorithm))
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError):
-        raise SignatureInvalid(f"the signature of {what} does not verify ({digest})") from None
 
 
 # --- names ------------------------------------------------------------------------------------------------
@@ -358,15 +323,10 @@ def key_identifier(spki: bytes) -> bytes:
     return hashlib.sha1(bits, usedforsecurity=False).digest()
 
 
-def spki_of(key: RSAPrivateKey | RSAPublicKey) -> bytes:
+def spki_of(key: PrivateKey | PublicKey) -> bytes:
     """The SubjectPublicKeyInfo of a key pair or a public key."""
-    public = key.public_key() if isinstance(key, RSAPrivateKey) else key
+    public = key.public_key() if isinstance(key, PrivateKey) else key
     return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def algorithm(oid: str, *parameters: bytes) -> bytes:
-    """An AlgorithmIdentifier; without ``parameters`` they are absent."""
-    return der.sequence(der.oid(oid), *parameters)
 
 
 def encode_extensions(extensions: Sequence[tuple[str, bool, bytes]]) -> bytes:
@@ -388,27 +348,27 @@ def issue(
     not_before: datetime,
     not_after: datetime,
     extensions: Sequence[tuple[str, bool, bytes]],
-    signing_key: RSAPrivateKey,
+    signing_key: PrivateKey,
     digest: str = "sha256",
 ) -> Certificate:
     """Make an X.509 v3 certificate; names and key go in octet for octet as given."""
-    signature_algorithm = algorithm(v.RSA_SIGNATURE_OIDS[digest], der.null())
+    algorithm_identifier = signature_algorithm(signing_key, digest)
     tbs = der.sequence(
         der.explicit(0, der.integer(2)),
         der.integer(serial),
-        signature_algorithm,
+        algorithm_identifier,
         issuer,
         der.sequence(der.time(not_before), der.time(not_after)),
         subject,
         spki,
         *([der.explicit(3, encode_extensions(extensions))] if extensions else []),
     )
-    signature = signing_key.sign(tbs, padding.PKCS1v15(), HASHES[digest]())
-    return Certificate.from_der(der.sequence(tbs, signature_algorithm, der.bit_string(signature)))
+    signature = sign(signing_key, tbs, digest)
+    return Certificate.from_der(der.sequence(tbs, algorithm_identifier, der.bit_string(signature)))
 
 
 def self_signed(
-    key: RSAPrivateKey,
+    key: PrivateKey,
     *,
     subject: bytes,
     serial: int,

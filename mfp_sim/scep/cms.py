@@ -1,39 +1,50 @@
-"""CMS SignedData and EnvelopedData on :mod:`mfp_sim.scep.der`: structure and cryptography, no SCEP.
+"""CMS SignedData on :mod:`mfp_sim.scep.der`: structure and signature, no SCEP.
 
 Writes DER: one SignerInfo by issuerAndSerialNumber, signedAttrs sorted and signed sorted, ``rsaEncryption`` as
-signature algorithm, PKCS#1 v1.5 key transport, primitive encryptedContent: what all peers read.
-Reads BER, either signature algorithm spelling, several recipients, OAEP. RFC 5652; RFC 8894, 3.
+signature algorithm: what all peers read; anything else is an option. Reads BER, either signature algorithm spelling,
+unsorted attributes, signers by key identifier. RFC 5652, 5; RFC 8894, 3.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from mfp_sim.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable, SignatureInvalid
+from mfp_sim.errors import AlgorithmRefused, DecodeError, SignatureInvalid
 from mfp_sim.scep import der
 from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.certificate import HASHES, Certificate, algorithm, verify_signature
+from mfp_sim.scep.algorithms import (
+    DIGEST_OF_SIGNATURE,
+    PrivateKey,
+    algorithm,
+    digest_name,
+    digest_of,
+    pss_algorithm,
+    sign,
+    signature_algorithm,
+    verify_signature,
+)
+from mfp_sim.scep.certificate import Certificate, key_identifier
+from mfp_sim.scep.envelope import Envelope, Recipient, encode_envelope, open_envelope, read_envelope
+from mfp_sim.scep.note import Note
+from mfp_sim.scep.oddities import CORRECT, Oddities
 
-__all__ = ["Envelope", "Recipient", "SignedData", "encode_envelope", "encode_signed_data", "read_signed_data"]
-
-# name: key length and block length in octets
-CIPHERS: Mapping[str, tuple[int, int]] = {
-    "des-cbc": (8, 8),
-    "des-ede3-cbc": (24, 8),
-    "aes-128-cbc": (16, 16),
-    "aes-192-cbc": (24, 16),
-    "aes-256-cbc": (32, 16),
-}
-_CIPHER_NAMES = {oid: name for name, oid in v.CIPHER_OIDS.items()}
-_DIGEST_NAMES = {oid: name for name, oid in v.DIGEST_OIDS.items()}
-_DIGEST_NAMES_BY_SIGNATURE = {oid: name for name, oid in v.RSA_SIGNATURE_OIDS.items()}
+__all__ = [
+    "Envelope",
+    "Recipient",
+    "SignedData",
+    "attribute",
+    "content_info",
+    "encode_certs_only",
+    "encode_envelope",
+    "encode_signed_data",
+    "open_envelope",
+    "read_certs_only",
+    "read_envelope",
+    "read_signed_data",
+]
 
 
 def content_info(kind: str, content: bytes) -> bytes:
@@ -41,290 +52,77 @@ def content_info(kind: str, content: bytes) -> bytes:
     return der.sequence(der.oid(kind), der.explicit(0, content))
 
 
-def attribute(kind: str, value: bytes) -> bytes:
-    """An Attribute with its one value."""
-    return der.sequence(der.oid(kind), der.set_of([value]))
+def attribute(kind: str, *values: bytes) -> bytes:
+    """An Attribute with its values, normally one."""
+    return der.sequence(der.oid(kind), der.set_of(values))
 
 
-# --- EnvelopedData ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Recipient:
-    """One KeyTransRecipientInfo: for whom, how wrapped."""
-
-    issuer: bytes
-    serial: int
-    key_algorithm: str
-    parameters: bytes = field(repr=False)
-    encrypted_key: bytes = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Envelope:
-    """A pkcsPKIEnvelope as received. ``cipher`` is a name of the vocabulary, or the dotted OID of an unknown one."""
-
-    der: bytes = field(repr=False)
-    cipher: str
-    iv: bytes = field(repr=False)
-    recipients: tuple[Recipient, ...]
-    ciphertext: bytes = field(repr=False)
-
-
-def read_envelope(octets: bytes) -> Envelope:
-    """Read a ContentInfo with EnvelopedData.
-
-    Raises:
-        DecodeError: it is not one.
-    """
-    outer = der.read(octets, "pkcsPKIEnvelope", trailing=True).expect(der.SEQUENCE)
-    kind = outer.child(0, "contentType")
-    if kind.to_oid() != v.ENVELOPED_DATA:
-        raise kind.fail("envelopedData", kind.to_oid())
-    data = outer.child(1, "content", 0xA0).child(0, "envelopedData", der.SEQUENCE)
-    data.child(0, "version", der.INTEGER)
-    first = 2 if len(data.children) > 1 and data.children[1].tag == 0xA0 else 1  # originatorInfo
-    holder = data.child(first, "recipientInfos", der.SET)
-    recipients = tuple(
-        found
-        for index in range(len(holder.children))
-        if (found := _recipient(holder.child(index, f"[{index}]"))) is not None
-    )
-    info = data.child(first + 1, "encryptedContentInfo", der.SEQUENCE)
-    cipher = info.child(1, "contentEncryptionAlgorithm", der.SEQUENCE)
-    cipher_oid = cipher.child(0, "algorithm").to_oid()
-    iv = b""
-    if len(cipher.children) > 1 and cipher.children[1].tag == der.OCTET_STRING:
-        iv = cipher.children[1].content
-    return Envelope(
-        der=outer.raw,
-        cipher=_CIPHER_NAMES.get(cipher_oid, cipher_oid),
-        iv=iv,
-        recipients=recipients,
-        ciphertext=info.child(2, "encryptedContent").to_octets(0x80),
-    )
-
-
-def _recipient(element: der.Element) -> Recipient | None:
-    if element.tag != der.SEQUENCE:
-        return None  # key agreement, password and others: not ours to open
-    element.child(0, "version", der.INTEGER)
-    rid = element.child(1, "rid")
-    issuer, serial = b"", -1
-    if rid.tag == der.SEQUENCE:
-        issuer = rid.child(0, "issuer", der.SEQUENCE).raw
-        serial = rid.child(1, "serialNumber", der.INTEGER).to_integer()
-    method = element.child(2, "keyEncryptionAlgorithm", der.SEQUENCE)
-    return Recipient(
-        issuer=issuer,
-        serial=serial,
-        key_algorithm=method.child(0, "algorithm").to_oid(),
-        parameters=method.children[1].raw if len(method.children) > 1 else b"",
-        encrypted_key=element.child(3, "encryptedKey").to_octets(),
-    )
-
-
-def encode_envelope(plaintext: bytes, *, recipient: Certificate, cipher: str, octets: Callable[[int], bytes]) -> bytes:
-    """ContentInfo with EnvelopedData for one recipient: RSA PKCS#1 v1.5, CBC with PKCS#7 padding.
-
-    Args:
-        plaintext: the messageData.
-        recipient: whose RSA key the content key is wrapped with.
-        cipher: ``aes-128-cbc``, ``aes-192-cbc``, ``aes-256-cbc`` or ``des-ede3-cbc``.
-        octets: gives random octets for content key and IV.
-
-    Raises:
-        AlgorithmRefused: single DES, which is never written, or a recipient without an RSA key.
-    """
-    if cipher not in CIPHERS or cipher == "des-cbc":
-        raise AlgorithmRefused("pkcsPKIEnvelope", 0, "AES or 3DES", cipher)
-    key_length, block = CIPHERS[cipher]
-    public = recipient.public_key()
-    if not isinstance(public, RSAPublicKey):
-        raise AlgorithmRefused("pkcsPKIEnvelope", 0, "a recipient with an RSA key", "another kind of key")
-    key, iv = octets(key_length), octets(block)
-    pad = block - len(plaintext) % block
-    encryptor = Cipher(_cipher_algorithm(cipher, key), modes.CBC(iv)).encryptor()
-    ciphertext = encryptor.update(plaintext + bytes((pad,)) * pad) + encryptor.finalize()
-    info = der.sequence(
-        der.integer(0),
-        der.sequence(recipient.issuer, der.integer(recipient.serial)),
-        algorithm(v.RSA_ENCRYPTION, der.null()),
-        der.octet_string(public.encrypt(key, padding.PKCS1v15())),
-    )
-    return content_info(
-        v.ENVELOPED_DATA,
-        der.sequence(
-            der.integer(0),
-            der.set_of([info]),
-            der.sequence(
-                der.oid(v.DATA),
-                algorithm(v.CIPHER_OIDS[cipher], der.octet_string(iv)),
-                der.implicit(0, ciphertext),
-            ),
-        ),
-    )
-
-
-def open_envelope(
-    envelope: Envelope, key: RSAPrivateKey, certificate: Certificate, *, refuse: frozenset[str] = frozenset()
-) -> bytes:
-    """The plaintext for the holder of ``key``.
-
-    The answer to a wrong padding, key length or content is one and the same, so that it is no oracle.
-
-    Raises:
-        AlgorithmRefused: the cipher is in ``refuse``, or is not known.
-        EnvelopeUnreadable: no recipient is ``certificate``, or decryption failed.
-    """
-    if envelope.cipher not in CIPHERS or envelope.cipher in refuse:
-        raise AlgorithmRefused(
-            "pkcsPKIEnvelope.encryptedContentInfo.contentEncryptionAlgorithm",
-            0,
-            "an accepted cipher",
-            envelope.cipher,
-        )
-    mine = [r for r in envelope.recipients if r.issuer == certificate.issuer and r.serial == certificate.serial]
-    if not mine:
-        raise EnvelopeUnreadable("the envelope has no RecipientInfo for our certificate")
-    key_length, block = CIPHERS[envelope.cipher]
-    try:
-        content_key = key.decrypt(mine[0].encrypted_key, _key_padding(mine[0]))
-        if len(content_key) != key_length or len(envelope.iv) != block or len(envelope.ciphertext) % block:
-            raise ValueError
-        decryptor = Cipher(_cipher_algorithm(envelope.cipher, content_key), modes.CBC(envelope.iv)).decryptor()
-        padded = decryptor.update(envelope.ciphertext) + decryptor.finalize()
-        pad = padded[-1]
-        if not 1 <= pad <= block or padded[-pad:] != bytes((pad,)) * pad:
-            raise ValueError
-    except (ValueError, IndexError):
-        raise EnvelopeUnreadable("the envelope cannot be decrypted with our key") from None
-    return padded[:-pad]
-
-
-def _cipher_algorithm(cipher: str, key: bytes) -> algorithms.AES | TripleDES:
-    if cipher == "des-cbc":
-        return TripleDES(key * 3)  # single DES is 3DES with three equal keys
-    return TripleDES(key) if cipher == "des-ede3-cbc" else algorithms.AES(key)
-
-
-def _key_padding(recipient: Recipient) -> padding.AsymmetricPadding:
-    if recipient.key_algorithm == v.RSA_ENCRYPTION:
-        return padding.PKCS1v15()
-    if recipient.key_algorithm != v.RSAES_OAEP:
-        raise EnvelopeUnreadable(f"unknown key transport algorithm {recipient.key_algorithm}")
-    return _oaep(recipient.parameters)
-
-
-def _oaep(parameters: bytes) -> padding.OAEP:
-    """RSAES-OAEP-params: SHA-1, MGF1 with SHA-1 and an empty label where they are left out (RFC 4055)."""
-    digest = mgf_digest = "sha1"
-    label = b""
-    path = "keyEncryptionAlgorithm.parameters"
-    for part in der.read(parameters, path).children if parameters else ():
-        inner = part.child(0, "value", der.SEQUENCE)
-        if part.tag == 0xA0:
-            digest = _digest_name(inner.child(0, "algorithm"))
-        elif part.tag == 0xA1:
-            mgf_digest = _digest_name(inner.child(1, "parameters", der.SEQUENCE).child(0, "algorithm"))
-        elif part.tag == 0xA2 and len(inner.children) > 1:
-            label = inner.child(1, "label", der.OCTET_STRING).content
-    return padding.OAEP(padding.MGF1(HASHES[mgf_digest]()), HASHES[digest](), label or None)
-
-
-def _digest_name(element: der.Element) -> str:
-    dotted = element.to_oid()
-    digest = _DIGEST_NAMES.get(dotted) or _DIGEST_NAMES_BY_SIGNATURE.get(dotted)
-    if digest is None:
-        raise AlgorithmRefused(element.path, element.start, "a known digest", dotted)
-    return digest
-
-
-# --- SignedData -------------------------------------------------------------------------------------------
+# --- reading ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class SignedData:
-    """SignedData with its one SignerInfo, as received. ``attributes`` maps OID to the values' elements."""
+    """SignedData with its one SignerInfo, as received. ``attributes`` maps OID to the values' elements.
+
+    ``signed_attributes`` is their SET in DER, ``received_attributes`` the SET of what came, where that differs.
+    ``signer_key_identifier`` is set where the signer is named by it; then issuer and serial are empty and -1.
+    """
 
     content: bytes | None = field(repr=False)
     content_type: str
     certificates: tuple[Certificate, ...]
+    crls: tuple[bytes, ...] = field(repr=False)
     signer_issuer: bytes
     signer_serial: int
+    signer_key_identifier: bytes | None
     digest: str
     signature_algorithm: str
     signed_attributes: bytes = field(repr=False)
+    received_attributes: bytes = field(repr=False)
     attributes: Mapping[str, tuple[der.Element, ...]]
+    unsigned_attributes: Mapping[str, tuple[der.Element, ...]]
     signature: bytes = field(repr=False)
-    notes: tuple[tuple[str, str], ...] = ()
+    work: der.Work = field(repr=False, compare=False)
+    notes: tuple[Note, ...] = ()
+
+    def names_signer(self, certificate: Certificate) -> bool:
+        """Whether the SignerInfo names ``certificate`` as the signer's."""
+        if self.signer_key_identifier is None:
+            return certificate.serial == self.signer_serial and certificate.issuer == self.signer_issuer
+        extension = certificate.extensions.get(v.SUBJECT_KEY_IDENTIFIER)
+        if extension is None:
+            return self.signer_key_identifier == key_identifier(certificate.spki)
+        return extension.value == der.octet_string(self.signer_key_identifier)
 
     def verify(self, signer: Certificate) -> None:
-        """Check messageDigest and signature.
+        """Check contentType, messageDigest and signature.
 
         The signature is checked over the attributes as received; if that fails, over the sorted ones
         (Bouncy Castle and Go sign sorted and may send unsorted).
 
         Raises:
+            AlgorithmRefused: the signature algorithm is not known; ``got`` names it.
             SignatureInvalid: one of them is wrong.
         """
+        if self.signature_algorithm not in _VERIFIED:
+            name = v.oid_text(self.signature_algorithm)
+            raise AlgorithmRefused("signerInfos[0].signatureAlgorithm", 0, "RSA PKCS#1 v1.5 or ECDSA", name)
+        kinds = self.attributes.get(v.CONTENT_TYPE, ())
+        if len(kinds) != 1 or kinds[0].to_oid() != self.content_type:
+            raise SignatureInvalid("the contentType attribute is not the type of the content")
         declared = self.attributes.get(v.MESSAGE_DIGEST, ())
-        actual = hashlib.new(self.digest, self.content or b"", usedforsecurity=False).digest()
-        if len(declared) != 1 or declared[0].to_octets() != actual:
+        if len(declared) != 1 or declared[0].to_octets() != digest_of(self.digest, self.content or b""):
             raise SignatureInvalid("the messageDigest attribute is not the digest of the content")
         key = signer.public_key()
-        received = b"\x31" + self.signed_attributes[1:]
         try:
-            verify_signature(key, self.signature, received, self.digest, "the message")
+            verify_signature(key, self.signature, self.received_attributes, self.digest, "the message")
         except SignatureInvalid:
-            encoded = [entry.raw for entry in der.read(received, "signedAttrs").children]
-            again = der.set_of(encoded)
-            if again == received:
+            if self.received_attributes == self.signed_attributes:
                 raise
-            verify_signature(key, self.signature, again, self.digest, "the message")
+            verify_signature(key, self.signature, self.signed_attributes, self.digest, "the message")
 
 
-def encode_signed_data(
-    content: bytes | None,
-    attributes: Sequence[bytes],
-    *,
-    signer_key: RSAPrivateKey,
-    signer_certificate: Certificate,
-    certificates: Sequence[Certificate],
-    digest: str,
-) -> bytes:
-    """ContentInfo with SignedData over ``content`` (None: eContent absent) and encoded attributes.
-
-    contentType and messageDigest are added; the attributes are sorted and signed sorted.
-    """
-    hashed = hashlib.new(digest, content or b"", usedforsecurity=False).digest()
-    signed = der.set_of(
-        [
-            attribute(v.CONTENT_TYPE, der.oid(v.DATA)),
-            attribute(v.MESSAGE_DIGEST, der.octet_string(hashed)),
-            *attributes,
-        ]
-    )
-    digest_algorithm = algorithm(v.DIGEST_OIDS[digest], der.null())
-    signer_info = der.sequence(
-        der.integer(1),
-        der.sequence(signer_certificate.issuer, der.integer(signer_certificate.serial)),
-        digest_algorithm,
-        b"\xa0" + signed[1:],
-        algorithm(v.RSA_ENCRYPTION, der.null()),
-        der.octet_string(signer_key.sign(signed, padding.PKCS1v15(), HASHES[digest]())),
-    )
-    body = [] if content is None else [der.explicit(0, der.octet_string(content))]
-    return content_info(
-        v.SIGNED_DATA,
-        der.sequence(
-            der.integer(1),
-            der.set_of([digest_algorithm]),
-            der.sequence(der.oid(v.DATA), *body),
-            der.implicit(0, b"".join(c.der for c in certificates), constructed=True),
-            der.set_of([signer_info]),
-        ),
-    )
+_VERIFIED = frozenset({v.RSA_ENCRYPTION, "1.2.840.10045.2.1", *DIGEST_OF_SIGNATURE})
 
 
 def read_signed_data(octets: bytes) -> SignedData:
@@ -334,102 +132,375 @@ def read_signed_data(octets: bytes) -> SignedData:
         DecodeError: it is not one.
         AlgorithmRefused: the digest algorithm is not known.
     """
-    data, trailing = _signed_data(octets)
-    content_type, content = _encapsulated(data)
-    certificates, position = _certificates(data)
-    holder = data.child(position, "signerInfos", der.SET)
+    frame = _Frame(octets)
+    holder = frame.signer_infos
     if len(holder.children) != 1:
         raise DecodeError("signerInfos", holder.start, "exactly one SignerInfo", str(len(holder.children)))
-    info = holder.child(0, "[0]", der.SEQUENCE)._with_path("signerInfos[0]")
-    sid = info.child(1, "sid")
-    if sid.tag != der.SEQUENCE:
-        raise sid.fail("issuerAndSerialNumber", "subjectKeyIdentifier" if sid.tag == 0x80 else der.tag_name(sid.tag))
+    info = holder.child(0, "[0]", der.SEQUENCE).under("signerInfos[0]")
+    issuer, serial, identifier = _signer(info.child(1, "sid"))
     signed = info.child(3, "signedAttrs")
     if signed.tag != 0xA0:
         # Without signed attributes the content could be a SET of them, moved there by an attacker (SCEP-3-06).
         raise signed.fail("signed attributes", "none")
-    notes = [("SCEP-3-05", f"{trailing} octets follow the message")] if trailing else []
-    encodings = [entry.raw for entry in signed.children]
-    if encodings != sorted(encodings):
-        notes.append(("SCEP-3.2-13", "the signed attributes are not in DER order"))
-    signature_algorithm = info.child(4, "signatureAlgorithm", der.SEQUENCE).child(0, "algorithm").to_oid()
-    return SignedData(
+    unsigned = info.child(6, "unsignedAttrs", 0xA1) if len(info.children) > 6 else None
+    content_type, content = frame.encapsulated()
+    found = SignedData(
         content=content,
         content_type=content_type,
-        certificates=certificates,
-        signer_issuer=sid.child(0, "issuer", der.SEQUENCE).raw,
-        signer_serial=sid.child(1, "serialNumber", der.INTEGER).to_integer(),
-        digest=_digest_name(info.child(2, "digestAlgorithm", der.SEQUENCE).child(0, "algorithm")),
-        signature_algorithm=signature_algorithm,
-        signed_attributes=der.tlv(0xA0, signed.content),
+        certificates=frame.certificates,
+        crls=frame.crls,
+        signer_issuer=issuer,
+        signer_serial=serial,
+        signer_key_identifier=identifier,
+        digest=digest_name(info.child(2, "digestAlgorithm", der.SEQUENCE).child(0, "algorithm")),
+        signature_algorithm=info.child(4, "signatureAlgorithm", der.SEQUENCE).child(0, "algorithm").to_oid(),
+        signed_attributes=der.set_of([entry.as_der() for entry in signed.children]),
+        received_attributes=der.tlv(der.SET, signed.content),
         attributes=_attributes(signed),
+        unsigned_attributes=_attributes(unsigned) if unsigned is not None else {},
         signature=info.child(5, "signature").to_octets(),
-        notes=tuple(notes),
+        work=frame.outer.work,
     )
+    return replace(found, notes=(*frame.notes(), *_signer_notes(found, frame, info)))
 
 
-def _signed_data(octets: bytes) -> tuple[der.Element, int]:
-    outer = der.read(octets, "", trailing=True).expect(der.SEQUENCE, "contentInfo")
-    kind = outer.child(0, "contentType")
-    if kind.to_oid() != v.SIGNED_DATA:
-        raise kind.fail("signedData", kind.to_oid())
-    data = outer.child(1, "content", 0xA0).child(0, "signedData", der.SEQUENCE)._with_path("")
-    data.child(0, "version", der.INTEGER)
-    data.child(1, "digestAlgorithms", der.SET)
-    return data, len(octets) - outer.end
+class _Frame:
+    """The parts of SignedData that do not depend on what is in it."""
+
+    def __init__(self, octets: bytes) -> None:
+        self.outer = der.read(octets, "", trailing=True).expect(der.SEQUENCE, "contentInfo")
+        self.trailing = len(octets) - self.outer.end
+        kind = self.outer.child(0, "contentType")
+        if kind.to_oid() != v.SIGNED_DATA:
+            raise kind.fail("signedData", v.oid_text(kind.to_oid()))
+        self.data = self.outer.child(1, "content", 0xA0).child(0, "signedData", der.SEQUENCE).under("")
+        self.version = self.data.child(0, "version", der.INTEGER).to_integer()
+        self.digests = self.data.child(1, "digestAlgorithms", der.SET)
+        self.encap = self.data.child(2, "encapContentInfo", der.SEQUENCE)
+        self.certificates: tuple[Certificate, ...] = ()
+        self.crls: tuple[bytes, ...] = ()
+        self.others = 0  # entries among the certificates that are none
+        self.empty: list[str] = []
+        position = self._certificates(3)
+        self.signer_infos = self.data.child(self._crls(position), "signerInfos", der.SET)
+
+    def encapsulated(self) -> tuple[str, bytes | None]:
+        """Type and octets of the content; None where there is none."""
+        content = None
+        if len(self.encap.children) > 1:
+            content = self.encap.child(1, "eContent", 0xA0).child(0, "value").to_octets()
+        return self.encap.child(0, "eContentType").to_oid(), content
+
+    def _tagged(self, position: int, tag: int) -> bool:
+        return len(self.data.children) > position and self.data.children[position].tag == tag
+
+    def _certificates(self, position: int) -> int:
+        if not self._tagged(position, 0xA0):
+            return position
+        holder = self.data.child(position, "certificates")
+        if not holder.children:
+            self.empty.append("certificates")
+        entries = [(i, e) for i, e in enumerate(holder.children) if e.tag == der.SEQUENCE and not _is_crl(e)]
+        self.certificates = tuple(Certificate.from_element(e, f"certificates[{i}]") for i, e in entries)
+        self.others = len(holder.children) - len(entries)
+        return position + 1
+
+    def _crls(self, position: int) -> int:
+        if not self._tagged(position, 0xA1):
+            return position
+        holder = self.data.child(position, "crls")
+        if not holder.children:
+            self.empty.append("crls")
+        self.crls = tuple(entry.as_der() for entry in holder.children if entry.tag == der.SEQUENCE)
+        return position + 1
+
+    def notes(self) -> list[Note]:
+        """What is odd about the frame of any SignedData."""
+        found: list[Note] = []
+        if self.trailing:
+            found.append(Note("SCEP-3-05", "signedData", f"{self.trailing} octets follow the message"))
+        if self.outer.work.ber:
+            text = "BER: an indefinite length, or one that is not the shortest"
+            found.append(Note("SCEP-3-04", "signedData", text))
+        if self.others:
+            text = f"{self.others} of the entries are no X.509 certificates"
+            found.append(Note("SCEP-3.4-03", "certificates", text))
+        found.extend(Note("SCEP-3.4-05", name, "present but empty") for name in self.empty)
+        return found
 
 
-def _encapsulated(data: der.Element) -> tuple[str, bytes | None]:
-    encap = data.child(2, "encapContentInfo", der.SEQUENCE)
-    content = None
-    if len(encap.children) > 1:
-        content = encap.child(1, "eContent", 0xA0).child(0, "value").to_octets()
-    return encap.child(0, "eContentType").to_oid(), content
+def _is_crl(entry: der.Element) -> bool:
+    """Whether an entry among the certificates is a CRL: the fourth field of its TBS is a time."""
+    if not entry.children or entry.children[0].tag != der.SEQUENCE:
+        return False
+    fields = entry.children[0].children
+    return len(fields) > 3 and any(f.tag in (der.UTC_TIME, der.GENERALIZED_TIME) for f in fields[:5])
 
 
-def _certificates(data: der.Element) -> tuple[tuple[Certificate, ...], int]:
-    """The certificates, and the index of what follows them and the CRLs."""
-    position = 3
-    found: tuple[Certificate, ...] = ()
-    if len(data.children) > 3 and data.children[3].tag == 0xA0:
-        holder = data.child(3, "certificates")
-        found = tuple(
-            Certificate.from_element(entry, f"certificates[{index}]")
-            for index, entry in enumerate(holder.children)
-            if entry.tag == der.SEQUENCE  # other CertificateChoices are not ours
-        )
-        position = 4
-    if len(data.children) > position and data.children[position].tag == 0xA1:
-        position += 1
-    return found, position
+def _signer(sid: der.Element) -> tuple[bytes, int, bytes | None]:
+    if sid.tag & ~0x20 == 0x80:
+        return b"", -1, sid.to_octets(0x80)
+    sid.expect(der.SEQUENCE)
+    issuer = sid.child(0, "issuer", der.SEQUENCE).as_der()
+    return issuer, sid.child(1, "serialNumber", der.INTEGER).to_integer(), None
 
 
-def _attributes(signed: der.Element) -> dict[str, tuple[der.Element, ...]]:
+def _attributes(holder: der.Element) -> dict[str, tuple[der.Element, ...]]:
     found: dict[str, tuple[der.Element, ...]] = {}
-    for index in range(len(signed.children)):
-        entry = signed.child(index, f"[{index}]", der.SEQUENCE)
+    for index in range(len(holder.children)):
+        entry = holder.child(index, f"[{index}]", der.SEQUENCE)
         kind = entry.child(0, "attrType").to_oid()
         if kind in found:
-            raise DecodeError(f"signedAttrs.{kind}", entry.start, "each attribute once", "it twice")
+            raise DecodeError(f"{holder.path}.{v.oid_text(kind)}", entry.start, "each attribute once", "it twice")
         found[kind] = entry.child(1, "attrValues", der.SET).children
     return found
+
+
+def _signer_notes(found: SignedData, frame: _Frame, info: der.Element) -> list[Note]:
+    version = info.child(0, "version", der.INTEGER).to_integer()
+    listed = [entry.children[0].to_oid() for entry in frame.digests.children if entry.constructed and entry.children]
+    named = DIGEST_OF_SIGNATURE.get(found.signature_algorithm)
+    attributes, place = found.attributes, "signerInfos[0]"
+    return [
+        Note(requirement, path, text)
+        for wrong, requirement, path, text in (
+            (
+                found.signer_key_identifier is not None,
+                "SCEP-3.2-10",
+                f"{place}.sid",
+                "subjectKeyIdentifier instead of issuerAndSerialNumber",
+            ),
+            (
+                frame.version != 1 or version != 1,
+                "SCEP-3.2-10",
+                "version",
+                f"versions 1 and 1 expected, got {frame.version} and {version}",
+            ),
+            (
+                v.DIGEST_OIDS[found.digest] not in listed,
+                "SCEP-3.2-11",
+                "digestAlgorithms",
+                f"{found.digest}, which the signer uses, is not listed",
+            ),
+            (
+                named not in (None, found.digest),
+                "SCEP-3.2-12",
+                f"{place}.signatureAlgorithm",
+                f"it names {named}, the digestAlgorithm is {found.digest}",
+            ),
+            (
+                found.received_attributes != found.signed_attributes,
+                "SCEP-3.2-13",
+                f"{place}.signedAttrs",
+                "not DER, or not in its order",
+            ),
+            (v.CONTENT_TYPE not in attributes, "SCEP-3.2.1-05", f"{place}.signedAttrs.contentType", "absent"),
+            (v.MESSAGE_DIGEST not in attributes, "SCEP-3.2.1-05", f"{place}.signedAttrs.messageDigest", "absent"),
+            (
+                not any(found.names_signer(c) for c in found.certificates),
+                "SCEP-3.2-07",
+                "certificates",
+                "the signer's certificate is not in the message",
+            ),
+            (found.digest == "md5", "SCEP-2.9-10", f"{place}.digestAlgorithm", "MD5"),
+        )
+        if wrong
+    ]
+
+
+# --- writing ----------------------------------------------------------------------------------------------
+
+
+def encode_signed_data(
+    content: bytes | None,
+    attributes: Sequence[bytes],
+    *,
+    signer_key: PrivateKey,
+    signer_certificate: Certificate,
+    certificates: Sequence[Certificate],
+    digest: str,
+    oddities: Oddities = CORRECT,
+    contradiction: Sequence[bytes] = (),
+) -> bytes:
+    """ContentInfo with SignedData over ``content`` (None: eContent absent) and encoded attributes.
+
+    contentType and messageDigest are added; the attributes are sorted and signed sorted, unless ``oddities`` say
+    otherwise. ``contradiction`` are the attributes of a second SignerInfo, for ``signers="two"``.
+
+    Raises:
+        AlgorithmRefused: MD5 without its option.
+    """
+    digest = "md5" if oddities.md5 else digest
+    if digest == "md5" and not oddities.md5:
+        raise AlgorithmRefused("signedData", 0, "SHA-1 or SHA-2", digest)
+    writer = _Writer(signer_key, signer_certificate, digest, oddities)
+    infos = [] if oddities.signers == "none" else [writer.signer_info(content, attributes)]
+    if oddities.signers == "two":
+        infos.append(writer.signer_info(content, contradiction))
+    wrap = der.indefinite if oddities.ber else der.tlv
+    stands = writer.stripped if writer.stripped is not None else content
+    if oddities.flip_ciphertext and stands:
+        stands = stands[:-1] + bytes((stands[-1] ^ 1,))
+    body = b""
+    if stands is not None:
+        pieces = [stands[i : i + 1000] for i in range(0, len(stands), 1000)]
+        string = der.indefinite(0x24, b"".join(map(der.octet_string, pieces))) if oddities.ber else None
+        body = wrap(0xA0, string or der.octet_string(stands))
+    listed = [digest] if oddities.listed_digests is None else oddities.listed_digests
+    bag = b"" if oddities.certificates == "empty" else b"".join(c.der for c in certificates)
+    data = (
+        der.integer(oddities.version)
+        + der.set_of([writer.digest_algorithm(name) for name in listed])
+        + wrap(der.SEQUENCE, der.oid(oddities.content_type) + body)
+        + (b"" if oddities.certificates == "absent" else wrap(0xA0, bag))
+        + wrap(der.SET, b"".join(infos))
+    )
+    inner = wrap(0xA0, wrap(der.SEQUENCE, data))
+    return wrap(der.SEQUENCE, der.oid(v.SIGNED_DATA) + inner) + oddities.trailing
+
+
+@dataclass
+class _Writer:
+    """Writes SignerInfos; ``stripped`` is the content that signed attributes were moved to."""
+
+    key: PrivateKey
+    certificate: Certificate
+    digest: str
+    oddities: Oddities
+    stripped: bytes | None = None
+
+    def digest_algorithm(self, name: str) -> bytes:
+        parameters = [] if self.oddities.digest_parameters == "absent" else [der.null()]
+        return algorithm(v.DIGEST_OIDS[name], *parameters)
+
+    def signer_info(self, content: bytes | None, attributes: Sequence[bytes]) -> bytes:
+        odd, by_key = self.oddities, self.oddities.signer_by == "key-identifier"
+        signed, unsigned = self._placed(content, attributes)
+        written, octets = self._ordered(signed)
+        if odd.attributes == "none":
+            octets = content or b""
+        signature = sign(self.key, octets, self.digest, pss=odd.signature_name == "pss")
+        if odd.signature == "flipped":
+            signature = signature[:-1] + bytes((signature[-1] ^ 1,))
+        for name, values in odd.after_signing:
+            kind = _kind(name)
+            old = next((entry for entry in signed if entry.startswith(der.oid(kind), 2)), None)
+            if old is not None:
+                written = written.replace(old, attribute(kind, *values))
+        if odd.attributes == "stripped":
+            self.stripped, written = octets, b""
+        version = 3 if by_key else 1
+        if by_key:
+            sid = der.implicit(0, key_identifier(self.certificate.spki))
+        else:
+            sid = der.sequence(self.certificate.issuer, der.integer(self.certificate.serial))
+        return der.sequence(
+            der.integer(version if odd.signer_version is None else odd.signer_version),
+            sid,
+            self.digest_algorithm(self.digest),
+            b"" if odd.attributes in ("none", "stripped") else der.tlv(0xA0, written),
+            self._signature_algorithm(),
+            der.octet_string(signature),
+            der.tlv(0xA1, b"".join(sorted(unsigned))) if unsigned else b"",
+        )
+
+    def _placed(self, content: bytes | None, attributes: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
+        """Signed and unsigned attributes."""
+        odd = self.oddities
+        hashed = digest_of(self.digest, content or b"")
+        if odd.message_digest == "wrong":
+            hashed = bytes((hashed[0] ^ 1,)) + hashed[1:]
+        signed = []
+        if "contentType" not in odd.omit:
+            signed.append(attribute(v.CONTENT_TYPE, der.oid(odd.content_type)))
+        if "messageDigest" not in odd.omit:
+            signed.append(attribute(v.MESSAGE_DIGEST, der.octet_string(hashed)))
+        unsigned = [attribute(_kind(name), *values) for name, values in odd.extra_unsigned]
+        (unsigned if odd.attributes == "unsigned" else signed).extend(attributes)
+        signed.extend(attribute(_kind(name), *values) for name, values in odd.extra_signed)
+        return signed, unsigned
+
+    def _ordered(self, signed: Sequence[bytes]) -> tuple[bytes, bytes]:
+        """The attributes as they are written, and the octets that are signed."""
+        right = b"".join(sorted(signed))
+        unsorted = b"".join(sorted(signed, reverse=True))
+        written = unsorted if self.oddities.attribute_order.startswith("unsorted") else right
+        hashed = unsorted if self.oddities.attribute_order == "unsorted" else right
+        return written, der.tlv(0xA0 if self.oddities.attribute_order == "signed-as-a0" else der.SET, hashed)
+
+    def _signature_algorithm(self) -> bytes:
+        odd = self.oddities
+        if odd.signature_name == "pss":
+            return pss_algorithm(self.digest)
+        if isinstance(self.key, ec.EllipticCurvePrivateKey) or odd.signature_name == "combined":
+            full = signature_algorithm(self.key, self.digest)
+            if odd.signature_parameters == "null" or isinstance(self.key, ec.EllipticCurvePrivateKey):
+                return full
+            return algorithm(v.RSA_SIGNATURE_OIDS[self.digest])
+        return algorithm(v.RSA_ENCRYPTION, *([] if odd.signature_parameters == "absent" else [der.null()]))
+
+
+def _kind(name: str) -> str:
+    """The OID of an attribute by its name in RFC 8894, or of a dotted OID itself."""
+    return v.SCEP_ATTRIBUTES.get(name, name)
 
 
 # --- degenerate SignedData --------------------------------------------------------------------------------
 
 
-def encode_certs_only(certificates: Sequence[bytes]) -> bytes:
-    """A degenerate SignedData; the order is kept, since clients take the first for theirs."""
+def encode_certs_only(
+    certificates: Sequence[bytes], crls: Sequence[bytes] = (), *, oddities: Oddities = CORRECT
+) -> bytes:
+    """A degenerate SignedData; the order is kept, since clients take the first for theirs.
+
+    An empty bag of certificates is left out where there are CRLs (SCEP-3.4-03, SCEP-3.4-05).
+    """
+    bag = [*certificates, *oddities.bag_others]
+    if oddities.bag_crls_as_certificates:
+        bag, crls = [*bag, *crls], ()
+    if oddities.bag_sorted:
+        bag.sort()
+    with_crls = bool(crls) or oddities.bag_empty_sets
+    with_certificates = bool(bag) or oddities.bag_empty_sets or not with_crls
+    content = [] if oddities.bag_content is None else [der.explicit(0, der.octet_string(oddities.bag_content))]
     return content_info(
         v.SIGNED_DATA,
         der.sequence(
             der.integer(1),
             der.set_of([]),
-            der.sequence(der.oid(v.DATA)),
-            der.implicit(0, b"".join(certificates), constructed=True),
+            der.sequence(der.oid(v.DATA), *content),
+            der.implicit(0, b"".join(bag), constructed=True) if with_certificates else b"",
+            der.implicit(1, b"".join(crls), constructed=True) if with_crls else b"",
             der.set_of([]),
         ),
     )
+
+
+@dataclass(frozen=True)
+class Bag:
+    """The certificates and CRLs of a SignedData, its content left aside."""
+
+    certificates: tuple[Certificate, ...]
+    crls: tuple[bytes, ...] = field(repr=False)
+    trailing: int
+    notes: tuple[Note, ...]
+
+
+def read_bag(octets: bytes) -> Bag:
+    """Read a degenerate SignedData.
+
+    Raises:
+        DecodeError: it is not SignedData.
+    """
+    frame = _Frame(octets)
+    content_type, content = frame.encapsulated()
+    notes = frame.notes()
+    if content is not None or content_type != v.DATA:
+        text = "content where there should be none" if content is not None else f"of type {v.oid_text(content_type)}"
+        notes.append(Note("SCEP-3.4-01", "encapContentInfo", text))
+    if frame.signer_infos.children or frame.digests.children:
+        notes.append(Note("SCEP-3.4-02", "signerInfos", "a signer or a digest in a certificates-only SignedData"))
+    return Bag(frame.certificates, frame.crls, frame.trailing, tuple(notes))
 
 
 def read_certs_only(octets: bytes) -> tuple[tuple[Certificate, ...], int]:
@@ -438,5 +509,5 @@ def read_certs_only(octets: bytes) -> tuple[tuple[Certificate, ...], int]:
     Raises:
         DecodeError: it is not SignedData.
     """
-    data, trailing = _signed_data(octets)
-    return _certificates(data)[0], trailing
+    bag = read_bag(octets)
+    return bag.certificates, bag.trailing

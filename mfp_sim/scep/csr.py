@@ -9,34 +9,35 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cryptography.hazmat.primitives.asymmetric import ec, padding
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-
 from mfp_sim.errors import DecodeError
 from mfp_sim.scep import der
 from mfp_sim.scep import vocabulary as v
+from mfp_sim.scep.algorithms import (
+    DIGEST_OF_SIGNATURE,
+    PrivateKey,
+    PublicKey,
+    public_key_of,
+    sign,
+    signature_algorithm,
+    verify_signature,
+)
 from mfp_sim.scep.certificate import (
-    _DIGEST_OF_SIGNATURE,
-    HASHES,
     Certificate,
     Extension,
-    algorithm,
     common_name_of,
     encode_extensions,
     name_text,
-    public_key_of,
     read_alt_names,
     read_extensions,
     spki_of,
     subject_alt_name_extension,
-    verify_signature,
 )
 
 __all__ = ["Csr", "build", "fits_key"]
 
 
 def build(
-    key: RSAPrivateKey,
+    key: PrivateKey,
     *,
     subject: bytes,
     challenge: str | None = None,
@@ -66,8 +67,7 @@ def build(
         spki_of(key),
         der.implicit(0, b"".join(sorted(attributes)), constructed=True),
     )
-    signature = key.sign(info, padding.PKCS1v15(), HASHES[digest]())
-    return der.sequence(info, algorithm(v.RSA_SIGNATURE_OIDS[digest], der.null()), der.bit_string(signature))
+    return der.sequence(info, signature_algorithm(key, digest), der.bit_string(sign(key, info, digest)))
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Csr:
         info = outer.child(0, "certificationRequestInfo", der.SEQUENCE)
         info.child(0, "version", der.INTEGER)
         signature_oid = outer.child(1, "signatureAlgorithm", der.SEQUENCE).child(0, "algorithm")
-        digest = _DIGEST_OF_SIGNATURE.get(signature_oid.to_oid())
+        digest = DIGEST_OF_SIGNATURE.get(signature_oid.to_oid())
         if digest is None:
             raise signature_oid.fail("a known signature algorithm", signature_oid.to_oid())
         challenge, extensions, notes = _attributes(info)
@@ -119,7 +119,7 @@ class Csr:
         """
         verify_signature(self.public_key(), self.signature, self.info, self.signature_digest, "the CSR")
 
-    def public_key(self) -> RSAPublicKey | ec.EllipticCurvePublicKey:
+    def public_key(self) -> PublicKey:
         """The public key to be certified."""
         return public_key_of(self.spki, "csr.subjectPKInfo")
 
@@ -164,7 +164,6 @@ def _attributes(info: der.Element) -> tuple[str | None, dict[str, Extension], tu
     return challenge, extensions, tuple(notes)
 
 
-def fits_key(certificate: Certificate, key: RSAPrivateKey) -> bool:
+def fits_key(certificate: Certificate, key: PrivateKey) -> bool:
     """Whether the certificate's public key is that of ``key`` (SCEP-3.3.2.1-11)."""
-    public = certificate.public_key()
-    return isinstance(public, RSAPublicKey) and public.public_numbers() == key.public_key().public_numbers()
+    return certificate.public_key() == key.public_key()

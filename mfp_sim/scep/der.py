@@ -14,7 +14,7 @@ from functools import cache, cached_property
 
 from mfp_sim.errors import DecodeError
 
-__all__ = ["MAX_DEPTH", "MAX_ELEMENTS", "MAX_OCTETS", "Element", "read"]
+__all__ = ["MAX_DEPTH", "MAX_ELEMENTS", "MAX_OCTETS", "Element", "Work", "read"]
 
 MAX_OCTETS = 1024 * 1024
 MAX_DEPTH = 32
@@ -65,6 +65,11 @@ def tlv(tag: int, content: bytes) -> bytes:
         return bytes((tag, length)) + content
     size = (length.bit_length() + 7) // 8
     return bytes((tag, 0x80 | size)) + length.to_bytes(size, "big") + content
+
+
+def indefinite(tag: int, content: bytes) -> bytes:
+    """One constructed BER element of indefinite length; never DER."""
+    return bytes((tag, 0x80)) + content + b"\x00\x00"
 
 
 def sequence(*parts: bytes) -> bytes:
@@ -153,13 +158,18 @@ PRINTABLE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 # --- reader -----------------------------------------------------------------------------------------------
 
 
-class _Budget:
-    """Counts what the reader has done, so that hostile input cannot make it work without end."""
+class Work:
+    """Counts what the reader did with one message, so that hostile input cannot make it work without end.
 
-    __slots__ = ("elements",)
+    ``elements`` headers were read (capped), the deepest at ``depth`` (capped), and ``copied`` octets of content were
+    handed out. ``ber`` tells that a length was indefinite or not the shortest.
+    """
+
+    __slots__ = ("ber", "copied", "depth", "elements")
 
     def __init__(self) -> None:
-        self.elements = 0
+        self.elements = self.depth = self.copied = 0
+        self.ber = False
 
 
 @dataclass(frozen=True)
@@ -175,16 +185,18 @@ class Element:
     indefinite: bool
     depth: int
     path: str
-    budget: _Budget
+    work: Work
 
     @property
     def raw(self) -> bytes:
         """The element's own octets, header included, as received."""
+        self.work.copied += self.end - self.start
         return self.buffer[self.start : self.end]
 
     @property
     def content(self) -> bytes:
         """The content octets as received."""
+        self.work.copied += self.body_end - self.body
         return self.buffer[self.body : self.body_end]
 
     @property
@@ -203,7 +215,7 @@ class Element:
                 self.body_end,
                 self.depth + 1,
                 f"{self.path}[{len(found)}]",
-                self.budget,
+                self.work,
             )
             found.append(child)
             position = child.end
@@ -213,12 +225,8 @@ class Element:
         """A typed error at this place."""
         return DecodeError(self.path, self.start, expected, got or tag_name(self.tag))
 
-    def named(self, name: str) -> Element:
+    def under(self, path: str) -> Element:
         """The same element under a path that people know."""
-        path = f"{self.path.rpartition('.')[0]}.{name}" if "." in self.path else name
-        return self._with_path(path)
-
-    def _with_path(self, path: str) -> Element:
         renamed = Element(
             self.buffer,
             self.tag,
@@ -229,7 +237,7 @@ class Element:
             self.indefinite,
             self.depth,
             path,
-            self.budget,
+            self.work,
         )
         if "children" in self.__dict__:
             renamed.__dict__["children"] = self.__dict__["children"]
@@ -241,7 +249,7 @@ class Element:
         Raises:
             DecodeError: it has another.
         """
-        element = self._with_path(name) if name else self
+        element = self.under(name) if name else self
         if self.tag != tag:
             raise element.fail(tag_name(tag))
         return element
@@ -253,11 +261,26 @@ class Element:
             raise self.fail("a constructed element")
         if not 0 <= index < len(self.children):
             raise DecodeError(path, self.body_end, tag_name(tag) if tag else "an element", "the end of its parent")
-        found = self.children[index]._with_path(path)
+        found = self.children[index].under(path)
         return found if tag is None else found.expect(tag)
 
+    def to_der(self) -> bytes:
+        """The element in DER as far as its tags tell: definite shortest lengths, strings in one piece, SETs sorted."""
+        if not self.work.ber and not self.constructed:
+            return self.raw
+        if not self.constructed:
+            return tlv(self.tag, self.content)
+        if self.tag & 0xC0 == 0 and self.tag & ~0x20 in TAG_NAMES:
+            return tlv(self.tag & ~0x20, self.to_octets(self.tag & ~0x20))
+        parts = [child.to_der() for child in self.children]
+        return tlv(self.tag, b"".join(sorted(parts) if self.tag == SET else parts))
+
+    def as_der(self) -> bytes:
+        """The octets as received, or in DER where the message was BER: what names are compared by."""
+        return self.to_der() if self.work.ber else self.raw
+
     def to_integer(self) -> int:
-        """The value of an INTEGER (sign kept; any length up to 128 octets)."""
+        """The value of an INTEGER (sign kept; any length up to 1025 octets)."""
         self.expect(INTEGER)
         if not 1 <= len(self.content) <= 1025:
             raise self.fail("an INTEGER of 1 to 1025 octets", f"{len(self.content)} octets")
@@ -372,15 +395,16 @@ def read(octets: bytes, path: str = "", *, trailing: bool = False) -> Element:
     """
     if len(octets) > MAX_OCTETS:
         raise DecodeError(path, 0, f"at most {MAX_OCTETS} octets", f"{len(octets)} octets")
-    element = _element(octets, 0, len(octets), 0, path, _Budget())
+    element = _element(octets, 0, len(octets), 0, path, Work())
     if not trailing and element.end != len(octets):
         raise DecodeError(path, element.end, "the end of the message", f"{len(octets) - element.end} octets more")
     return element
 
 
-def _element(buffer: bytes, start: int, limit: int, depth: int, path: str, budget: _Budget) -> Element:
-    budget.elements += 1
-    if budget.elements > MAX_ELEMENTS:
+def _element(buffer: bytes, start: int, limit: int, depth: int, path: str, work: Work) -> Element:
+    work.elements += 1
+    work.depth = max(work.depth, depth)
+    if work.elements > MAX_ELEMENTS:
         raise DecodeError(path, start, f"at most {MAX_ELEMENTS} elements", "more")
     if depth > MAX_DEPTH:
         raise DecodeError(path, start, f"a depth of at most {MAX_DEPTH}", "more")
@@ -393,30 +417,33 @@ def _element(buffer: bytes, start: int, limit: int, depth: int, path: str, budge
         raise DecodeError(path, start, "an element", "tag 00")
     first, body = buffer[start + 1], start + 2
     if first == 0x80:
-        return _indefinite(buffer, start, limit, depth, path, budget)
+        return _indefinite(buffer, start, limit, depth, path, work)
     length = first
     if first > 0x80:
         size = first & 0x7F
         if size > 4 or body + size > limit:
             raise DecodeError(path, start + 1, "a length of at most 4 octets within the message", f"{size} octets")
         length = int.from_bytes(buffer[body : body + size], "big")
+        if length < 0x80 or not buffer[body]:
+            work.ber = True
         body += size
     if body + length > limit:
         raise DecodeError(path, start, f"{length} octets of content", f"{limit - body} octets")
-    return Element(buffer, tag, start, body, body + length, body + length, False, depth, path, budget)
+    return Element(buffer, tag, start, body, body + length, body + length, False, depth, path, work)
 
 
-def _indefinite(buffer: bytes, start: int, limit: int, depth: int, path: str, budget: _Budget) -> Element:
+def _indefinite(buffer: bytes, start: int, limit: int, depth: int, path: str, work: Work) -> Element:
     """A BER element of indefinite length: its children run up to the end-of-contents octets."""
     tag = buffer[start]
     if not tag & 0x20:
         raise DecodeError(path, start + 1, "a definite length for a primitive element", "an indefinite one")
+    work.ber = True
     position = start + 2
     children: list[Element] = []
     while buffer[position : min(position + 2, limit)] != b"\x00\x00":
-        child = _element(buffer, position, limit, depth + 1, f"{path}[{len(children)}]", budget)
+        child = _element(buffer, position, limit, depth + 1, f"{path}[{len(children)}]", work)
         children.append(child)
         position = child.end
-    element = Element(buffer, tag, start, start + 2, position, position + 2, True, depth, path, budget)
+    element = Element(buffer, tag, start, start + 2, position, position + 2, True, depth, path, work)
     element.__dict__["children"] = tuple(children)  # already walked: do not walk (and count) them again
     return element

@@ -336,14 +336,7 @@ class ClientTransaction:
 
     def _check(self, message: PkiMessage) -> BadReply | None:
         """All that has to hold before a CertRep's status means anything."""
-        signer = next(
-            (
-                c
-                for c in self.ca_certificates
-                if c.serial == message.signer_serial and c.issuer == message.signer_issuer
-            ),
-            None,
-        )
+        signer = next((c for c in self.ca_certificates if message.names_signer(c)), None)
         if signer is None:
             return BadReply("unknown-signer", "the CertRep's signer is not among the certificates of GetCACert")
         if message.digest == "md5":

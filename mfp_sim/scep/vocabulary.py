@@ -86,14 +86,28 @@ RECIPIENT_NONCE = "2.16.840.1.113733.1.9.6"
 TRANSACTION_ID = "2.16.840.1.113733.1.9.7"
 FAIL_INFO_TEXT = "1.3.6.1.5.5.7.24.1"
 
+SCEP_ATTRIBUTES = {
+    "messageType": MESSAGE_TYPE,
+    "pkiStatus": PKI_STATUS,
+    "failInfo": FAIL_INFO,
+    "senderNonce": SENDER_NONCE,
+    "recipientNonce": RECIPIENT_NONCE,
+    "transactionID": TRANSACTION_ID,
+    "failInfoText": FAIL_INFO_TEXT,
+}
+
 # CMS and PKCS#9
 DATA = "1.2.840.113549.1.7.1"
 SIGNED_DATA = "1.2.840.113549.1.7.2"
 ENVELOPED_DATA = "1.2.840.113549.1.7.3"
+AUTH_ENVELOPED_DATA = "1.2.840.113549.1.9.16.1.23"
 CONTENT_TYPE = "1.2.840.113549.1.9.3"
 MESSAGE_DIGEST = "1.2.840.113549.1.9.4"
 SIGNING_TIME = "1.2.840.113549.1.9.5"
 CHALLENGE_PASSWORD = "1.2.840.113549.1.9.7"  # noqa: S105 - an object identifier
+RANDOM_NONCE = "1.2.840.113549.1.9.25.3"  # cryptlib adds it to the signed attributes
+NDES_RESULT = "1.3.6.1.4.1.311.21.33"  # NDES: an HRESULT beside a FAILURE
+FRIENDLY_NAME = "1.2.840.113549.1.9.20"
 EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
 MICROSOFT_EXTENSION_REQUEST = "1.3.6.1.4.1.311.2.1.14"
 
@@ -102,6 +116,18 @@ RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
 RSAES_OAEP = "1.2.840.113549.1.1.7"
 MGF1 = "1.2.840.113549.1.1.8"
 P_SPECIFIED = "1.2.840.113549.1.1.9"
+RSASSA_PSS = "1.2.840.113549.1.1.10"
+
+# Password recipients (RFC 3211) and AES-GCM (RFC 5084)
+PBKDF2 = "1.2.840.113549.1.5.12"
+PWRI_KEK = "1.2.840.113549.1.9.16.3.9"
+HMAC_OIDS = {
+    "sha1": "1.2.840.113549.2.7",
+    "sha256": "1.2.840.113549.2.9",
+    "sha384": "1.2.840.113549.2.10",
+    "sha512": "1.2.840.113549.2.11",
+}
+AES_128_GCM = "2.16.840.1.101.3.4.1.6"
 
 DIGEST_OIDS = {
     "md5": "1.2.840.113549.2.5",
@@ -117,6 +143,12 @@ RSA_SIGNATURE_OIDS = {
     "sha384": "1.2.840.113549.1.1.12",
     "sha512": "1.2.840.113549.1.1.13",
 }
+ECDSA_SIGNATURE_OIDS = {
+    "sha1": "1.2.840.10045.4.1",
+    "sha256": "1.2.840.10045.4.3.2",
+    "sha384": "1.2.840.10045.4.3.3",
+    "sha512": "1.2.840.10045.4.3.4",
+}
 CIPHER_OIDS = {
     "des-cbc": "1.3.14.3.2.7",
     "des-ede3-cbc": "1.2.840.113549.3.7",
@@ -131,6 +163,8 @@ KEY_USAGE = "2.5.29.15"
 BASIC_CONSTRAINTS = "2.5.29.19"
 SUBJECT_KEY_IDENTIFIER = "2.5.29.14"
 AUTHORITY_KEY_IDENTIFIER = "2.5.29.35"
+CRL_NUMBER = "2.5.29.20"
+REASON_CODE = "2.5.29.21"
 
 NAME_ATTRIBUTES = {
     "CN": "2.5.4.3",
@@ -142,3 +176,50 @@ NAME_ATTRIBUTES = {
     "OU": "2.5.4.11",
     "DC": "0.9.2342.19200300.100.1.25",
 }
+
+# What people call an object identifier, for errors and descriptions.
+OID_NAMES: dict[str, str] = {
+    DATA: "data",
+    SIGNED_DATA: "signedData",
+    ENVELOPED_DATA: "envelopedData",
+    AUTH_ENVELOPED_DATA: "authEnvelopedData",
+    CONTENT_TYPE: "contentType",
+    MESSAGE_DIGEST: "messageDigest",
+    SIGNING_TIME: "signingTime",
+    CHALLENGE_PASSWORD: "challengePassword",
+    EXTENSION_REQUEST: "extensionRequest",
+    MICROSOFT_EXTENSION_REQUEST: "extensionRequest (Microsoft)",
+    RANDOM_NONCE: "randomNonce",
+    NDES_RESULT: "HRESULT (NDES)",
+    FRIENDLY_NAME: "friendlyName",
+    RSA_ENCRYPTION: "rsaEncryption",
+    RSAES_OAEP: "id-RSAES-OAEP",
+    RSASSA_PSS: "id-RSASSA-PSS",
+    MGF1: "id-mgf1",
+    PBKDF2: "PBKDF2",
+    PWRI_KEK: "PWRI-KEK",
+    AES_128_GCM: "aes-128-gcm",
+    "1.2.840.10045.2.1": "ecPublicKey",
+    SUBJECT_ALT_NAME: "subjectAltName",
+    KEY_USAGE: "keyUsage",
+    BASIC_CONSTRAINTS: "basicConstraints",
+    SUBJECT_KEY_IDENTIFIER: "subjectKeyIdentifier",
+    AUTHORITY_KEY_IDENTIFIER: "authorityKeyIdentifier",
+    CRL_NUMBER: "cRLNumber",
+    REASON_CODE: "cRLReason",
+    "2.5.29.31": "cRLDistributionPoints",
+    "2.5.29.32": "certificatePolicies",
+    "2.5.29.37": "extKeyUsage",
+    "1.3.6.1.5.5.7.1.1": "authorityInfoAccess",
+    **{oid: name for name, oid in SCEP_ATTRIBUTES.items()},
+    **{oid: name for name, oid in DIGEST_OIDS.items()},
+    **{oid: name for name, oid in CIPHER_OIDS.items()},
+    **{oid: f"{name}WithRSAEncryption" for name, oid in RSA_SIGNATURE_OIDS.items()},
+    **{oid: f"ecdsa-with-{name.upper()}" for name, oid in ECDSA_SIGNATURE_OIDS.items()},
+    **{oid: name for name, oid in NAME_ATTRIBUTES.items()},
+}
+
+
+def oid_text(dotted: str) -> str:
+    """The name of an object identifier, or its dotted form where it has none."""
+    return OID_NAMES.get(dotted, dotted)

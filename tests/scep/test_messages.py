@@ -202,9 +202,7 @@ def test_attributes_of_the_wrong_form_are_refused_by_name(attributes: list[bytes
 
 
 def test_a_bare_envelope_is_no_message(request_of) -> None:
-    with pytest.raises(
-        DecodeError, match=r"contentType at octet .*: expected signedData, got 1\.2\.840\.113549\.1\.7\.3"
-    ):
+    with pytest.raises(DecodeError, match=r"contentType at octet .*: expected signedData, got envelopedData"):
         messages.decode(messages.decode(request_of()).content)
 
 
