@@ -159,6 +159,7 @@ class CertificateRequest:
                 host=self._communication.host,
                 port=self._communication.port,
                 path=request.target.partition("?")[0],
+                csr=_described_csr(transaction) if state is State.SUBMIT else None,
             )
             try:
                 reply = self._exchange(request)
@@ -360,6 +361,17 @@ def _read_enrolment(stored: Mapping[str, Any]) -> Enrolment:
         digest=stored["digest"],
         predecessor=old,
     )
+
+
+def _described_csr(transaction: ClientTransaction) -> dict[str, object]:
+    """What is asked for, for the trace; of the challenge only whether there is one."""
+    request = csr.Csr.from_der(transaction.enrolment.csr)
+    return {
+        "subject": request.subject_text,
+        "signature": request.signature_digest,
+        "length": transaction.enrolment.key.key_size,
+        "challenge": "absent" if request.challenge is None else "present",
+    }
 
 
 def _described(operation: State, reply: HttpReply) -> dict[str, object]:

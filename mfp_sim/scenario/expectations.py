@@ -9,14 +9,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from mfp_sim.device.keystore import KeyEntry
 from mfp_sim.device.status import STATE_LABELS, StatusRow
 from mfp_sim.documents import Node, Problems, describe, plain
+from mfp_sim.scenario.machine_looks import LOOKS
 from mfp_sim.scenario.model import Failure
 from mfp_sim.scenario.world import World
-from mfp_sim.scep.certificate import name_pairs, public_key_of
+from mfp_sim.scep.certificate import name_pairs
 
 __all__ = ["EXPECTATIONS", "Expectation", "Expected", "check", "read_expectation"]
 
@@ -116,7 +116,6 @@ def _history(wanted: object, world: World) -> Iterator[Difference]:
 
 def _key_values(entry: KeyEntry, world: World) -> dict[str, object]:
     pairs = dict(name_pairs(entry.certificate.subject))
-    private_fits = public_key_of(entry.certificate.spki, "certificate").public_bytes(*_SPKI) == _public_of(entry)
     return {
         "name": entry.name,
         "use": entry.use,
@@ -125,7 +124,7 @@ def _key_values(entry: KeyEntry, world: World) -> dict[str, object]:
         "default": entry.default,
         "certificate.common_name": pairs.get("CN"),
         "certificate.organization": pairs.get("O"),
-        "certificate.fits_key": private_fits,
+        "certificate.fits_key": entry.fits,
         "certificate.key_length": getattr(entry.certificate.public_key(), "key_size", 0),
         "certificate.issuer": entry.certificate.issuer_text,
         "certificate.signed_by_ca": _signed_by_ca(entry, world),
@@ -252,22 +251,6 @@ def _signed_by_ca(entry: KeyEntry, world: World) -> bool:
     return True
 
 
-def _public_of(entry: KeyEntry) -> bytes:
-    from cryptography.hazmat.primitives.serialization import load_der_private_key
-
-    key = load_der_private_key(entry.private, password=None)
-    return key.public_key().public_bytes(*_SPKI)
-
-
-def _spki_form() -> tuple[object, object]:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    return Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-
-
-_SPKI: tuple[Any, Any] = _spki_form()
-
-
 # --- reading ----------------------------------------------------------------------------------------------
 
 
@@ -344,7 +327,7 @@ def _r_keys(node: Node, problems: Problems) -> None:
             problems.map(fields["certificate"], CERTIFICATE_NAMES, "certificate")
 
 
-OPERATIONS = ("GetCACaps", "GetCACert", "PKCSReq", "CertPoll")
+OPERATIONS = ("GetCACaps", "GetCACert", "PKCSReq", "RenewalReq", "CertPoll")
 
 
 def _r_requests(node: Node, problems: Problems) -> None:
@@ -421,6 +404,7 @@ EXPECTATIONS: dict[str, _Kind] = {
     "audit": _Kind(_r_texts, _audit, "texts that the audit log has to hold"),
     "powered": _Kind(_r_boolean, _powered, "whether the machine is on"),
     "communication": _Kind(_r_communication, _communication, "the stored communication settings"),
+    **{name: _Kind(*look) for name, look in LOOKS.items()},
 }
 
 

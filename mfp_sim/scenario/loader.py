@@ -14,8 +14,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mfp_sim.catalogue.registry import assumptions, known_ids
-from mfp_sim.device.profile import PROFILES, Profile
-from mfp_sim.documents import Node, Problems, did_you_mean, load, load_text, plain
+from mfp_sim.device.printer import ROLES
+from mfp_sim.device.profile import ALL_USES, PROFILES, Profile, read_value
+from mfp_sim.documents import Node, Problems, did_you_mean, load, load_text
 from mfp_sim.errors import DocumentError
 from mfp_sim.scenario.expectations import read_expectation
 from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
@@ -29,10 +30,9 @@ KEYS = (
     "format", "name", "why", "covers", "assumes", "tags", "clock", "seed", "keys", "bounds", "parameters",
     "printer", "ca", "steps",
 )  # fmt: skip
-ROLES = ("administrator", "user")
 REQUIRED = ("format", "name", "why", "clock", "steps")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
-_SETTINGS = {field.name for field in dataclasses.fields(Profile)} - {"name", "summary", "scep"}
+_SETTINGS = {field.name for field in dataclasses.fields(Profile)} - {"name", "summary", "scep", "sources"}
 
 
 def load_file(path: Path) -> list[Scenario]:
@@ -176,7 +176,7 @@ def _ids(node: Node, key: str, problems: Problems) -> tuple[str, ...]:
     return tuple(found)
 
 
-PRINTER_KEYS = ("profile", "timezone", "ip", "dns", "functions", "communication", "settings")
+PRINTER_KEYS = ("profile", "timezone", "ip", "dns", "functions", "policies", "serial", "communication", "settings")
 
 
 def _printer(node: Node, problems: Problems) -> PrinterSetup:
@@ -191,21 +191,21 @@ def _printer(node: Node, problems: Problems) -> PrinterSetup:
     if "dns" in fields:
         values["dns"] = problems.boolean(fields["dns"], "dns")
     if "functions" in fields:
-        uses = PROFILES["canon-ir-adv-dx"].uses[1:]
         entries = problems.list(fields["functions"], "functions")
-        values["functions"] = tuple(problems.choice(entry, uses, "a function") for entry in entries)
+        values["functions"] = tuple(problems.choice(entry, ALL_USES[1:], "a function") for entry in entries)
+    if "policies" in fields:
+        entries = problems.list(fields["policies"], "policies")
+        values["policies"] = tuple(problems.text(entry, "a policy") for entry in entries)
+    if "serial" in fields:
+        values["serial"] = problems.text(fields["serial"], "serial")
     if "communication" in fields:
         step = read_step("communication", fields["communication"], problems)
         if isinstance(step, Communication):
             values |= {"url": step.url, "port": step.port, "timeout": step.timeout}
     if "settings" in fields:
         settings = problems.map(fields["settings"], _SETTINGS, "settings")
-        values["settings"] = {key: _tuple(plain(value)) for key, value in settings.items()}
+        values["settings"] = {key: read_value(key, value, problems) for key, value in settings.items()}
     return PrinterSetup(**values)  # type: ignore[arg-type]
-
-
-def _tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _timezone(node: Node, problems: Problems) -> str | None:

@@ -25,6 +25,8 @@ class PrinterSetup:
     ip: str = "192.0.2.10"
     dns: bool = False
     functions: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    serial: str = "SIM00001"
     url: str | None = None
     port: int = 80
     timeout: int | None = None

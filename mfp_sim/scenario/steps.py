@@ -13,10 +13,19 @@ from typing import Protocol
 from mfp_sim.device.calendar import instant_of
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.documents import Node, Problems
+from mfp_sim.scenario.machine_steps import (
+    read_another_printer,
+    read_export,
+    read_function,
+    read_import,
+    read_power_cut,
+    read_printer_clock,
+)
+from mfp_sim.scenario.reading import read_local, whole
 from mfp_sim.scenario.world import World
 from mock_scep_server.script import Rule, read_script
 
-__all__ = ["STEPS", "Act", "Step", "StepKind", "read_local", "read_step"]
+__all__ = ["STEPS", "Act", "Step", "StepKind", "read_step"]
 
 
 class Act(Protocol):
@@ -180,20 +189,6 @@ def _with_challenge(key: KeySettings, world: World) -> KeySettings:
 # --- reading ----------------------------------------------------------------------------------------------
 
 
-def read_local(node: Node, problems: Problems, what: str) -> datetime | None:
-    """``YYYY-MM-DD HH:MM[:SS]`` as local time without a zone."""
-    text = problems.text(node, what)
-    if text is None:
-        return None
-    for form in ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"):
-        try:
-            return datetime.strptime(text, form)  # noqa: DTZ007 - the printer's local time has no zone
-        except ValueError:
-            continue
-    problems.add(node, f"{what} has to be YYYY-MM-DD HH:MM, not {text!r}")
-    return None
-
-
 KEY_FIELDS = ("name", "common_name", "organization", "length", "signature", "use", "policy", "challenge")
 
 
@@ -236,7 +231,7 @@ def _auto_request(node: Node, problems: Problems) -> Act | None:
     if "key" in fields:
         values["key"] = _key(fields["key"], problems)
     if "every" in fields:
-        values["every_days"] = _whole(fields["every"], problems, "every", 86400, "days")
+        values["every_days"] = whole(fields["every"], problems, "every", 86400, "days")
     if "polling" in fields:
         values["polling"] = _polling(fields["polling"], problems)
     return AutoRequest(AutoRequestSettings(**values))  # type: ignore[arg-type]
@@ -245,16 +240,8 @@ def _auto_request(node: Node, problems: Problems) -> Act | None:
 def _polling(node: Node, problems: Problems) -> Polling | None:
     fields = problems.map(node, ("count", "interval"), "polling", required=("count", "interval"))
     count = problems.integer(fields["count"], "count") if "count" in fields else None
-    minutes = _whole(fields["interval"], problems, "interval", 60, "minutes") if "interval" in fields else None
+    minutes = whole(fields["interval"], problems, "interval", 60, "minutes") if "interval" in fields else None
     return None if count is None or minutes is None else Polling(count, minutes)
-
-
-def _whole(node: Node, problems: Problems, what: str, unit: int, name: str) -> int | None:
-    seconds = problems.seconds(node, what)
-    if seconds is not None and seconds % unit:
-        problems.add(node, f"{what} has to be whole {name}")
-        return None
-    return None if seconds is None else int(seconds // unit)
 
 
 def _advance(node: Node, problems: Problems) -> Act | None:
@@ -333,6 +320,27 @@ STEPS: dict[str, StepKind] = {
     "advance_to": StepKind(_advance_to, "let time pass until a local time", {"type": "string"}, person=False),
     "network": StepKind(_network, "the state of the network", {"enum": list(NETWORK_STATES)}, person=False),
     "dns": StepKind(_dns, "configure or remove the DNS server", {"type": "boolean"}, person=False),
+    "function": StepKind(read_function, "switch a function on or off", _object("use", "on", required=("use", "on"))),
+    "printer_clock": StepKind(
+        read_printer_clock, "the printer's clock: a local time, or right", {"type": "string"}, person=False
+    ),
+    "power_cut": StepKind(
+        read_power_cut, "the power fails, now or at a point (mfp-sim power-points)", _object("at", "nth", "off"), False
+    ),
+    "export_bundle": StepKind(
+        read_export, "batch export of the settings", _object("name", "password", "wait", required=("name", "password"))
+    ),
+    "import_bundle": StepKind(
+        read_import,
+        "batch import of the settings",
+        _object("name", "password", "wait", "cut", "flip", required=("name", "password")),
+    ),
+    "another_printer": StepKind(
+        read_another_printer,
+        "go on with another machine",
+        _object("profile", "serial", required=("profile", "serial")),
+        person=False,
+    ),
     "ca_script": StepKind(_ca_script, "another script for the CA", {"type": "array"}, person=False),
 }
 

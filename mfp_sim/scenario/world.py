@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -41,6 +41,8 @@ class World:
     unobserved: list[str] = field(default_factory=list)
     unused_rules: list[str] = field(default_factory=list)
     refusal: Refused | None = None
+    bundles: dict[str, bytes] = field(default_factory=dict)
+    make_printer: Callable[[str, str], Printer] = field(kw_only=True)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -76,7 +78,6 @@ def build(
     """
     url = ca_url or scenario.ca.url
     secret = challenge if challenge is not None else scenario.ca.challenge
-    profile = _profile(scenario, flips)
     clock: Clock = FrozenClock(scenario.clock) if url is None else SystemClock()
     # The pool and repeatable chance are for the in-process mock only.
     entropy = Entropy(seed if url is None else None)
@@ -90,27 +91,45 @@ def build(
         transport = InProcess(clock, service.handle, network=network, client=scenario.printer.ip)
     else:
         transport = Sockets(clock)
-    printer = Printer(
-        profile=profile,
-        scheduler=scheduler,
-        transport=transport,
-        entropy=entropy.fork("printer"),
-        keys=_keys(scenario, entropy, side=0, pooled=url is None),
-        timezone=scenario.printer.timezone,
-        ip=scenario.printer.ip,
-        dns=scenario.printer.dns,
-        functions=scenario.printer.functions,
-        recorder=recorder,
-        on_installed=service.ledger.report_installed if service else None,
-    )
+    keys = _keys(scenario, entropy, side=0, pooled=url is None)
+
+    def make_printer(model: str, serial: str) -> Printer:
+        return Printer(
+            profile=_profile(scenario, model, flips),
+            scheduler=scheduler,
+            transport=transport,
+            entropy=entropy.fork(f"printer/{serial}"),
+            keys=keys,
+            timezone=scenario.printer.timezone,
+            ip=scenario.printer.ip,
+            dns=scenario.printer.dns,
+            functions=scenario.printer.functions,
+            policies=scenario.printer.policies,
+            serial=serial,
+            recorder=recorder,
+            on_installed=service.ledger.report_installed if service else None,
+        )
+
+    printer = make_printer(scenario.printer.profile, scenario.printer.serial)
     printer.power_on()
     _communicate(printer, scenario, url)
     end = clock.now() + timedelta(seconds=scenario.virtual_seconds)
-    return World(scenario, clock, scheduler, recorder, printer, network, service, end, challenge=challenge)
+    return World(
+        scenario,
+        clock,
+        scheduler,
+        recorder,
+        printer,
+        network,
+        service,
+        end,
+        challenge=challenge,
+        make_printer=make_printer,
+    )
 
 
-def _profile(scenario: Scenario, flips: Sequence[str]) -> Profile:
-    profile = replace(profile_named(scenario.printer.profile), **scenario.printer.settings)  # type: ignore[arg-type]
+def _profile(scenario: Scenario, model: str, flips: Sequence[str]) -> Profile:
+    profile = replace(profile_named(model), **scenario.printer.settings)  # type: ignore[arg-type]
     for flip in flips:
         assumption, _, reading = flip.partition("=")
         profile = with_reading(profile, assumption, reading or None)

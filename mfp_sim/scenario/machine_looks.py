@@ -1,0 +1,115 @@
+"""Expectations on the machine's settings, on what it sent, and on its soundness; the table is in ``expectations``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from mfp_sim.device.invariants import broken
+from mfp_sim.device.settings import AutoRequestSettings
+from mfp_sim.documents import Node, Problems
+from mfp_sim.scenario.world import World
+
+__all__ = ["LOOKS"]
+
+Difference = tuple[str, str, str]
+
+
+def _differences(path: str, wanted: object, actual: Mapping[str, object]) -> Iterator[Difference]:
+    assert isinstance(wanted, Mapping)
+    for name, value in wanted.items():
+        if actual.get(name) != value:
+            yield f"{path}.{name}", str(value), str(actual.get(name))
+
+
+def _auto_values(settings: AutoRequestSettings) -> dict[str, object]:
+    key, polling = settings.key, settings.polling
+    found: dict[str, object] = {
+        "timer": settings.timer,
+        "start": f"{settings.start:%Y-%m-%d %H:%M}" if settings.start else "none",
+        "adjust": settings.adjust,
+        "restart": settings.restart,
+        "delete_old": settings.delete_old,
+        "every_days": settings.every_days or "none",
+        "poll_count": polling.count if polling else "none",
+        "poll_minutes": polling.minutes if polling else "none",
+        "key": key.name if key else "none",
+        "challenge": "set" if key and key.challenge else "none",
+    }
+    names = ("common_name", "organization", "length", "signature", "use")
+    return found | {name: getattr(key, name) if key else "none" for name in names}
+
+
+_AUTO = tuple(_auto_values(AutoRequestSettings(timer=False)))
+
+
+def _auto_request(wanted: object, world: World) -> Iterator[Difference]:
+    yield from _differences("auto_request", wanted, _auto_values(world.printer.auto_request))
+
+
+_WIRE = ("operation", "method", "digest", "cipher", "host", "port", "path")
+
+
+def _wire(wanted: object, world: World) -> Iterator[Difference]:
+    sent = [event.data for event in world.recorder.events if event.kind == "exchange.request"]
+    yield from _differences("wire", wanted, sent[-1] if sent else {})
+
+
+_CSR = ("subject", "signature", "length", "challenge")
+
+
+def _csr(wanted: object, world: World) -> Iterator[Difference]:
+    made = [event.data["csr"] for event in world.recorder.events if "csr" in event.data]
+    last = made[-1] if made else {}
+    assert isinstance(last, Mapping)
+    yield from _differences("csr", wanted, last)
+
+
+def _sound(wanted: object, world: World) -> Iterator[Difference]:
+    found = broken(world.printer)
+    if bool(wanted) == bool(found):
+        yield "sound", str(wanted), "; ".join(found) or "nothing is broken"
+
+
+def _bundle_report(wanted: object, world: World) -> Iterator[Difference]:
+    report = world.printer.import_report
+    if list(report) != wanted:
+        yield "bundle_report", str(wanted), str(list(report))
+
+
+def _audit_lacks(wanted: object, world: World) -> Iterator[Difference]:
+    assert isinstance(wanted, list)
+    lines = [f"{entry.operation} {entry.result}: {entry.diagnosis}" for entry in world.printer.audit]
+    for index, text in enumerate(wanted):
+        for line in lines:
+            if str(text) in line:
+                yield f"audit_lacks[{index}]", f"no entry with {text!r}", line
+
+
+Reader = Callable[[Node, Problems], None]
+Comparison = Callable[[object, World], Iterator[Difference]]
+
+
+def _map_of(names: tuple[str, ...], what: str) -> Reader:
+    def read(node: Node, problems: Problems) -> None:
+        problems.map(node, names, what)
+
+    return read
+
+
+def _boolean(node: Node, problems: Problems) -> None:
+    problems.boolean(node, "sound")
+
+
+def _texts(node: Node, problems: Problems) -> None:
+    for entry in problems.list(node, "texts"):
+        problems.text(entry, "an entry")
+
+
+LOOKS: Mapping[str, tuple[Reader, Comparison, str]] = {
+    "auto_request": (_map_of(_AUTO, "auto_request"), _auto_request, "the stored settings of the automatic request"),
+    "wire": (_map_of(_WIRE, "wire"), _wire, "how the last request went out"),
+    "csr": (_map_of(_CSR, "csr"), _csr, "what the last CSR said; challenge is present or absent"),
+    "sound": (_boolean, _sound, "keys fit, the limit holds, the Default Key is there, one key for each use"),
+    "bundle_report": (_texts, _bundle_report, "what the last import said of each item"),
+    "audit_lacks": (_texts, _audit_lacks, "texts that the audit log must not hold"),
+}

@@ -1,0 +1,186 @@
+"""Steps on the machine itself: functions, clock, power failures, bundles, another machine.
+
+One class a step, as in :mod:`mfp_sim.scenario.steps`, whose table they stand in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from mfp_sim.device.calendar import instant_of
+from mfp_sim.device.profile import ALL_USES, PROFILES
+from mfp_sim.documents import Node, Problems
+from mfp_sim.errors import UsageError
+from mfp_sim.scenario.reading import read_local
+from mfp_sim.scenario.world import World
+
+__all__ = [
+    "AnotherPrinter",
+    "ExportBundle",
+    "Function",
+    "ImportBundle",
+    "PowerCut",
+    "PrinterClock",
+    "read_another_printer",
+    "read_export",
+    "read_function",
+    "read_import",
+    "read_power_cut",
+    "read_printer_clock",
+]
+
+
+@dataclass(frozen=True)
+class Function:
+    use: str
+    on: bool
+
+    def act(self, world: World, role: str) -> None:
+        world.printer.set_function(self.use, self.on, role=role)
+
+    def text(self) -> str:
+        return f"{self.use} is switched {'on' if self.on else 'off'}"
+
+
+@dataclass(frozen=True)
+class PrinterClock:
+    local: datetime | None
+
+    def act(self, world: World, role: str) -> None:  # noqa: ARG002 - every step has a role
+        world.printer.set_clock(None if self.local is None else instant_of(self.local, world.zone))
+
+    def text(self) -> str:
+        return "the printer's clock is set right" if self.local is None else f"the printer's clock says {self.local}"
+
+
+@dataclass(frozen=True)
+class PowerCut:
+    """At once, or the ``nth`` time that a point is passed; power is back after ``off`` seconds, or with power_on."""
+
+    at: str | None = None
+    nth: int = 1
+    off: float | None = None
+
+    def act(self, world: World, role: str) -> None:  # noqa: ARG002
+        if self.at is None:
+            world.printer.power_cut(self.off)
+        else:
+            world.printer.points.off_seconds = self.off
+            world.printer.points.arm(self.at, self.nth)
+
+    def text(self) -> str:
+        return "the power fails" if self.at is None else f"the power will fail at {self.at} (time {self.nth})"
+
+
+@dataclass(frozen=True)
+class ExportBundle:
+    name: str
+    password: str = field(repr=False)
+    wait: bool = True
+
+    def act(self, world: World, role: str) -> None:
+        world.recorder.redactor.add(self.password)
+        world.printer.begin_export(self.password, role=role)
+        if self.wait:
+            world.run_until(world.clock.now() + timedelta(seconds=world.printer.profile.transfer_seconds))
+            if world.printer.exported is not None:
+                world.bundles[self.name] = world.printer.exported
+
+    def text(self) -> str:
+        return f"[Export All]: the settings go to the file {self.name}"
+
+
+@dataclass(frozen=True)
+class ImportBundle:
+    """``cut`` leaves only the first octets of the file; ``flip`` changes one bit (of the octet, counted from 0)."""
+
+    name: str
+    password: str = field(repr=False)
+    wait: bool = True
+    cut: int | None = None
+    flip: int | None = None
+
+    def act(self, world: World, role: str) -> None:
+        world.recorder.redactor.add(self.password)
+        if self.name not in world.bundles:
+            raise UsageError(f"no step has exported the file {self.name!r}")
+        octets = bytearray(world.bundles[self.name])
+        if self.flip is not None:
+            octets[self.flip % len(octets)] ^= 1
+        world.printer.begin_import(bytes(octets[: self.cut]), self.password, role=role)
+        if self.wait:
+            world.run_until(world.clock.now() + timedelta(seconds=world.printer.profile.transfer_seconds))
+
+    def text(self) -> str:
+        return f"[Import All]: the file {self.name}"
+
+
+@dataclass(frozen=True)
+class AnotherPrinter:
+    """From here on the steps are about another machine, fresh from the factory."""
+
+    profile: str
+    serial: str
+
+    def act(self, world: World, role: str) -> None:  # noqa: ARG002
+        world.printer.power_off()
+        world.printer = world.make_printer(self.profile, self.serial)
+        world.printer.power_on()
+
+    def text(self) -> str:
+        return f"another machine: {self.profile}, serial number {self.serial}"
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+def read_function(node: Node, problems: Problems) -> Function | None:
+    fields = problems.map(node, ("use", "on"), "function", required=("use", "on"))
+    use = problems.choice(fields["use"], ALL_USES[1:], "use") if "use" in fields else None
+    on = problems.boolean(fields["on"], "on") if "on" in fields else None
+    return None if use is None or on is None else Function(use, on)
+
+
+def read_printer_clock(node: Node, problems: Problems) -> PrinterClock | None:
+    if node.value == "right":
+        return PrinterClock(None)
+    local = read_local(node, problems, "printer_clock")
+    return None if local is None else PrinterClock(local)
+
+
+def read_power_cut(node: Node, problems: Problems) -> PowerCut | None:
+    if node.value in (None, "power_cut"):
+        return PowerCut()
+    fields = problems.map(node, ("at", "nth", "off"), "power_cut")
+    values: dict[str, object] = {}
+    if "at" in fields:
+        values["at"] = problems.text(fields["at"], "at")
+    if "nth" in fields:
+        values["nth"] = problems.integer(fields["nth"], "nth", 1)
+    if "off" in fields:
+        values["off"] = problems.seconds(fields["off"], "off")
+    return PowerCut(**values)  # type: ignore[arg-type]
+
+
+def read_export(node: Node, problems: Problems) -> ExportBundle | None:
+    fields = problems.map(node, ("name", "password", "wait"), "export_bundle", required=("name", "password"))
+    texts = {key: problems.text(fields[key], key) for key in ("name", "password") if key in fields}
+    wait = problems.boolean(fields["wait"], "wait") if "wait" in fields else True
+    return ExportBundle(**texts, wait=bool(wait)) if len(texts) == 2 else None  # type: ignore[arg-type]
+
+
+def read_import(node: Node, problems: Problems) -> ImportBundle | None:
+    names = ("name", "password", "wait", "cut", "flip")
+    fields = problems.map(node, names, "import_bundle", required=("name", "password"))
+    texts = {key: problems.text(fields[key], key) for key in ("name", "password") if key in fields}
+    wait = problems.boolean(fields["wait"], "wait") if "wait" in fields else True
+    numbers = {key: problems.integer(fields[key], key, 0) for key in ("cut", "flip") if key in fields}
+    return ImportBundle(**texts, wait=bool(wait), **numbers) if len(texts) == 2 else None  # type: ignore[arg-type]
+
+
+def read_another_printer(node: Node, problems: Problems) -> AnotherPrinter | None:
+    fields = problems.map(node, ("profile", "serial"), "another_printer", required=("profile", "serial"))
+    profile = problems.choice(fields["profile"], PROFILES, "profile") if "profile" in fields else None
+    serial = problems.text(fields["serial"], "serial") if "serial" in fields else None
+    return None if profile is None or serial is None else AnotherPrinter(profile, serial)
