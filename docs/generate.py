@@ -40,6 +40,12 @@ STEP_EXAMPLES = {
     "advance_to": "advance_to: 2026-03-02 09:00",
     "network": "network: refused",
     "dns": "dns: true",
+    "function": "function: {use: TLS, on: true}",
+    "printer_clock": "printer_clock: 2010-01-01 00:00",
+    "power_cut": "power_cut: {at: PKCSReq.after, off: 60s}",
+    "export_bundle": "export_bundle: {name: site, password: s3cret-2}",
+    "import_bundle": "import_bundle: {name: site, password: s3cret-2}",
+    "another_printer": "another_printer: {profile: canon-ir-adv-dx, serial: MFP00002}",
     "ca_script": "ca_script: [{when: {type: CertPoll}, then: success}]",
 }
 EXPECTATION_EXAMPLES = {
@@ -59,6 +65,12 @@ EXPECTATION_EXAMPLES = {
     "audit": "[certificate registered]",
     "powered": "true",
     "communication": "{url: http://ca.example/scep, port: 80, timeout: 30}",
+    "auto_request": "{timer: true, every_days: 30, poll_count: 2, challenge: set}",
+    "wire": "{operation: PKCSReq, method: POST, digest: sha256, cipher: aes-128-cbc}",
+    "csr": "{length: 2048, challenge: present}",
+    "sound": "true",
+    "bundle_report": "[Settings/Registration Basic Information imported]",
+    "audit_lacks": "[certificate registered]",
 }
 
 
