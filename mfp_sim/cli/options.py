@@ -47,6 +47,18 @@ VERBS = (
   mfp-sim check my.scenario.yaml"""),
     Verb("schema", "print the JSON schema of scenario files, for editors", "look", "schema", """\
   mfp-sim schema > scenario.schema.json"""),
+    Verb("coverage", "which requirements scenarios show: said by the manual, or assumed too", "survey", "coverage", """\
+  mfp-sim coverage
+  mfp-sim coverage my-scenarios --missing MFP"""),
+    Verb("profiles", "the printer models, or one with its values and their sources", "survey", "profiles", """\
+  mfp-sim profiles
+  mfp-sim profiles canon-ir-adv-dx --json"""),
+    Verb("power-points", "list the points of a scenario at which the power can fail, or fail at each", "survey",
+         "power_points", """\
+  mfp-sim power-points deferred-twice-then-issued
+  mfp-sim power-points deferred-twice-then-issued --cut     # is the printer sound after a failure at each?"""),
+    Verb("diff", "tell the differences of two traces", "survey", "diff", """\
+  mfp-sim diff out-1/traces/NAME.jsonl out-2/traces/NAME.jsonl"""),
     Verb("completion", "print a completion script for a shell", "completion", "completion", """\
   mfp-sim completion bash > ~/.local/share/bash-completion/completions/mfp-sim
   mfp-sim completion zsh > "${fpath[1]}/_mfp-sim"
@@ -147,8 +159,32 @@ def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=["bash", "zsh", "fish"])
 
 
+def _coverage(parser: argparse.ArgumentParser) -> None:
+    _selection(parser)
+    parser.add_argument("--missing", metavar="PREFIX", help="only what no scenario covers: MFP, SCEP-3.2, ...")
+    parser.add_argument("--json", action="store_true", help="for machines")
+
+
+def _profiles(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one model, with its values and their sources")
+    parser.add_argument("--json", action="store_true", help="for machines")
+
+
+def _power_points(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("selection", nargs=1, metavar="NAME", help="a scenario's name or file")
+    parser.add_argument("--cut", action="store_true", help="let the power fail at each point, and look what is left")
+    _conditions(parser)
+    parser.add_argument("--json", action="store_true", help="for machines")
+
+
+def _diff(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("first", type=Path, metavar="FILE")
+    parser.add_argument("second", type=Path, metavar="FILE")
+
+
 _ARGUMENTS = {
     "run": _run, "list": _list, "show": _show, "explain": _explain, "check": _check, "schema": _schema,
+    "coverage": _coverage, "profiles": _profiles, "power-points": _power_points, "diff": _diff,
     "completion": _completion,
 }  # fmt: skip
 

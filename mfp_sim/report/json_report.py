@@ -13,7 +13,7 @@ from mfp_sim.report.model import RunReport, ScenarioReport
 __all__ = ["SCHEMA_VERSION", "as_json"]
 
 SCHEMA_VERSION = 1
-_DEPENDENCIES = ("cryptography", "flask", "freezegun", "pydantic", "PyYAML", "rich", "tzdata")
+_DEPENDENCIES = ("cryptography", "flask", "freezegun", "PyYAML", "tzdata")
 
 
 def as_json(report: RunReport) -> dict[str, Any]:

@@ -1,0 +1,159 @@
+"""The verbs that survey: ``coverage``, ``profiles``, ``power-points``, ``diff``."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from mfp_sim.catalogue.registry import Requirement, requirements
+from mfp_sim.device.profile import PROFILES, Profile, find_profile
+from mfp_sim.errors import UsageError
+from mfp_sim.report.console import Console
+from mfp_sim.scenario.collection import select
+from mfp_sim.scenario.model import Scenario
+from mfp_sim.scenario.power import cut_at
+from mfp_sim.scenario.power import power_points as points_of
+from mfp_sim.trace import TraceEvent, compare, from_json_lines
+
+__all__ = ["coverage", "diff", "power_points", "profiles"]
+
+_TRACE_CAP = 64 * 1024 * 1024
+
+
+def coverage(options: argparse.Namespace) -> int:
+    """Which requirements the selected scenarios cover: by what the manual or the RFC says, or on an assumption too."""
+    scenarios = select(options.selection, options.tag)
+    if not scenarios:
+        print("nothing was selected; mfp-sim list shows what there is", file=sys.stderr)
+        return 5
+    by_id = _by_requirement(scenarios)
+    if options.json:
+        rows = [
+            {"id": entry.id, "title": entry.title, "basis": _basis(entry), "scenarios": by_id.get(entry.id, [])}
+            for entry in _wanted(options.missing)
+            if options.missing is None or entry.id not in by_id
+        ]
+        print(json.dumps(rows, ensure_ascii=False))
+    elif options.missing is not None:
+        for entry in _wanted(options.missing):
+            if entry.id not in by_id:
+                print(f"{entry.id:18} {entry.title}")
+    else:
+        _print_summary(by_id)
+    return 0
+
+
+def _wanted(prefix: str | None) -> Iterable[Requirement]:
+    return (entry for entry in requirements().values() if entry.id.startswith(prefix or ""))
+
+
+def _by_requirement(scenarios: Iterable[Scenario]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for scenario in scenarios:
+        for covered in scenario.covers:
+            found.setdefault(covered, []).append(scenario.name)
+    return found
+
+
+def _basis(entry: Requirement) -> str:
+    return "assumed" if entry.derived else "said"
+
+
+def _print_summary(by_id: dict[str, list[str]]) -> None:
+    groups: dict[tuple[str, str], list[Requirement]] = {}
+    for entry in requirements().values():
+        source = "the printer's manual" if entry.id.startswith("MFP-") else "RFC 8894"
+        groups.setdefault((source, _basis(entry)), []).append(entry)
+    for (source, basis), entries in groups.items():
+        shown = sum(entry.id in by_id for entry in entries)
+        rests = ", resting on assumptions" if basis == "assumed" else ""
+        print(f"{source}{rests}: {shown} of {len(entries)} statements are shown by a scenario")
+    print(
+        "mfp-sim coverage --missing MFP lists what is not; requirements on a server are the conformance suite's matter"
+    )
+
+
+def profiles(options: argparse.Namespace) -> int:
+    """The printer models, or one of them value by value."""
+    if options.name is None:
+        rows = [{"name": profile.name, "summary": profile.summary} for profile in PROFILES.values()]
+        if options.json:
+            print(json.dumps(rows, ensure_ascii=False))
+        else:
+            width = max(len(row["name"]) for row in rows)
+            print("\n".join(f"{row['name']:{width}}  {row['summary']}" for row in rows))
+        return 0
+    profile = find_profile(options.name)
+    values = _values(profile)
+    if options.json:
+        print(json.dumps({"name": profile.name, "summary": profile.summary, "values": values}, ensure_ascii=False))
+        return 0
+    print(f"{profile.name}: {profile.summary}")
+    for name, row in values.items():
+        shown = json.dumps(row["value"], ensure_ascii=False)
+        print(f"  {name:24} {shown:40} {row['source']}".rstrip())
+    return 0
+
+
+def _values(profile: Profile) -> dict[str, dict[str, object]]:
+    return {
+        field.name: {"value": getattr(profile, field.name), "source": profile.sources.get(field.name, "")}
+        for field in dataclasses.fields(profile)
+        if field.name not in ("name", "summary", "sources")
+    }
+
+
+def power_points(options: argparse.Namespace) -> int:
+    """The points of a scenario, and with ``--cut`` what is left after a failure at each."""
+    scenarios = select(options.selection)
+    if len(scenarios) != 1:
+        names = ", ".join(scenario.name for scenario in scenarios)
+        raise UsageError(f"{options.selection[0]} is {len(scenarios)} scenarios: {names}", remedy="name one of them")
+    (scenario,) = scenarios
+    points = points_of(scenario, seed=options.seed, flips=options.flip)
+    console = Console(sys.stdout)
+    rows: list[dict[str, object]] = []
+    for point in points:
+        row: dict[str, object] = {"number": point.number, "point": point.name, "nth": point.nth}
+        if options.cut:
+            console.progress(point.number, len(points), point.name)
+            row["broken"] = cut_at(scenario, point, seed=options.seed, flips=options.flip).broken
+        rows.append(row)
+        if not options.json:
+            console.line(f"{point.number:4}  {point.name} ({point.nth}){_verdict(row)}")
+    if options.json:
+        print(json.dumps(rows))
+    return int(any(row.get("broken") for row in rows))
+
+
+def _verdict(row: dict[str, object]) -> str:
+    broken = row.get("broken")
+    if broken is None:
+        return ""
+    assert isinstance(broken, tuple)
+    return "  FAIL  " + "; ".join(broken) if broken else "  sound"
+
+
+def diff(options: argparse.Namespace) -> int:
+    """The differences of two traces; 1 when there are any."""
+    differences = compare(_trace(options.first), _trace(options.second))
+    for line in differences:
+        print(line)
+    if not differences:
+        print("the traces are the same")
+    return int(bool(differences))
+
+
+def _trace(path: Path) -> tuple[TraceEvent, ...]:
+    try:
+        if path.stat().st_size > _TRACE_CAP:
+            raise UsageError(f"{path} is larger than {_TRACE_CAP} octets")
+        return from_json_lines(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise UsageError(f"{path} is not a trace", remedy="give two files of traces/ from --report DIR") from None
