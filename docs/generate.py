@@ -41,11 +41,11 @@ STEP_EXAMPLES = {
     "network": "network: refused",
     "dns": "dns: true",
     "function": "function: {use: TLS, on: true}",
-    "printer_clock": "printer_clock: 2010-01-01 00:00",
-    "power_cut": "power_cut: {at: PKCSReq.after, off: 60s}",
-    "export_bundle": "export_bundle: {name: site, password: s3cret-2}",
-    "import_bundle": "import_bundle: {name: site, password: s3cret-2}",
-    "another_printer": "another_printer: {profile: canon-ir-adv-dx, serial: MFP00002}",
+    "printer_clock": "printer_clock: 2026-03-01 08:00",
+    "power_cut": "power_cut: {at: PKCSReq.after, off: 10m}",
+    "export_bundle": "export_bundle: {name: settings, password: b4ndle}",
+    "import_bundle": "import_bundle: {name: settings, password: b4ndle}",
+    "another_printer": "another_printer: {profile: canon-legacy, serial: MFP00002}",
     "ca_script": "ca_script: [{when: {type: CertPoll}, then: success}]",
 }
 EXPECTATION_EXAMPLES = {
@@ -65,12 +65,12 @@ EXPECTATION_EXAMPLES = {
     "audit": "[certificate registered]",
     "powered": "true",
     "communication": "{url: http://ca.example/scep, port: 80, timeout: 30}",
-    "auto_request": "{timer: true, every_days: 30, poll_count: 2, challenge: set}",
+    "auto_request": "{timer: true, start: 2026-03-02 09:00, poll_count: 3, challenge: set}",
     "wire": "{operation: PKCSReq, method: POST, digest: sha256, cipher: aes-128-cbc}",
-    "csr": "{length: 2048, challenge: present}",
+    "csr": '{subject: "CN=192.0.2.10", length: 2048, challenge: present}',
     "sound": "true",
-    "bundle_report": "[Settings/Registration Basic Information imported]",
-    "audit_lacks": "[certificate registered]",
+    "bundle_report": "[]",
+    "audit_lacks": "[key deleted]",
 }
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from mfp_sim.documents import Problems, load_text
 from mfp_sim.scenario.expectations import EXPECTATIONS, read_expectation
-from mfp_sim.scenario.loader import read_text
+from mfp_sim.scenario.loader import CA_KEYS, KEYS, PRINTER_KEYS, read_text
 from mfp_sim.scenario.runner import run
 from mfp_sim.scenario.steps import STEPS, read_step
 from mock_scep_server.cli import _parser as mock_parser
@@ -122,6 +122,11 @@ def test_the_examples_of_expectations_are_read() -> None:
         problems = Problems()
         assert read_expectation(load_text(f"{name}: {text}"), problems) is not None
         assert problems.found == [], name
+
+
+def test_every_key_of_the_sections_is_in_the_reference() -> None:
+    text = (ROOT / "docs" / "scenarios.md").read_text("utf-8")
+    assert [key for key in (*KEYS, *PRINTER_KEYS, *CA_KEYS) if f"\n| `{key}` |" not in text] == []
 
 
 # --- YAML -------------------------------------------------------------------------------------------------
