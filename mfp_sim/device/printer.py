@@ -26,7 +26,7 @@ from mfp_sim.device.state import DeviceState, unusable
 from mfp_sim.device.status import AuditEntry, Detail, StatusRow
 from mfp_sim.device.storage import MemoryStorage, Storage
 from mfp_sim.device.transfer import ImportPlan, Transfer, plan_import
-from mfp_sim.errors import DecodeError, PowerLost, Refused
+from mfp_sim.errors import DecodeError, PowerLost, Refused, UsageError
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.simtime import Booking, Entropy, KeySource, Scheduler
 from mfp_sim.trace import Recorder
@@ -121,6 +121,9 @@ class Printer:
             self._start()
         except PowerLost as lost:
             self._go_dark(lost)
+        except UsageError:
+            self._go_dark()
+            raise
 
     def _start(self) -> None:
         stored = self._storage.load()

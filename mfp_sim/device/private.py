@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -27,7 +28,10 @@ def load_private(octets: bytes) -> RSAPrivateKey:
     Raises:
         ValueError: it is no private RSA key.
     """
-    key = load_der_private_key(octets, password=None)
+    try:
+        key = load_der_private_key(octets, password=None)
+    except UnsupportedAlgorithm:
+        raise ValueError("the stored key is of an unknown kind") from None
     if not isinstance(key, RSAPrivateKey):
         raise ValueError("the stored key is no RSA key")
     return key

@@ -415,8 +415,8 @@ class ClientTransaction:
     def restore(self, stored: Mapping[str, object]) -> None:
         """Go on from a :meth:`snapshot`."""
         words, certificates = stored["capabilities"], stored["ca_certificates"]
-        assert isinstance(words, list)
-        assert isinstance(certificates, list)
+        if not isinstance(words, list) or not isinstance(certificates, list):
+            raise ValueError("the stored transaction has no lists of capabilities and certificates")
         self.state = State[str(stored["state"])]
         self.capabilities = Capabilities(tuple(words))
         self.ca_certificates = tuple(Certificate.from_der(bytes.fromhex(c)) for c in certificates)

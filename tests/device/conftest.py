@@ -1,0 +1,118 @@
+"""A machine on a frozen clock with the mock CA behind an in-process wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from mfp_sim.device.printer import Printer
+from mfp_sim.device.profile import Profile, profile_named, with_reading
+from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
+from mfp_sim.device.storage import MemoryStorage, Storage
+from mfp_sim.documents import Problems, load_text
+from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys, Scheduler
+from mfp_sim.trace import Recorder
+from mfp_sim.transport import InProcess, Network
+from mock_scep_server.challenges import StaticChallenge
+from mock_scep_server.profiles.registry import profile_named as ca_profile
+from mock_scep_server.script import Script, read_script
+from mock_scep_server.service import ScepService
+
+START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)  # 08:00 in Oslo
+NINE = datetime(2026, 3, 2, 9)
+KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")
+
+
+class Machine:
+    """Printer, wire and CA, powered on and set up."""
+
+    def __init__(
+        self,
+        *,
+        script: str = "[]",
+        profile: Profile | str = "canon-ir-adv-dx",
+        flips: tuple[str, ...] = (),
+        storage: Storage | None = None,
+        start: datetime = START,
+        functions: tuple[str, ...] = ("TLS",),
+        policies: tuple[str, ...] = ("hq", "branch"),
+        set_up: bool = True,
+        **values: object,
+    ) -> None:
+        self.clock = FrozenClock(start)
+        self.scheduler = Scheduler(self.clock)
+        self.entropy = Entropy(7)
+        self.network = Network()
+        self.recorder = Recorder(self.clock)
+        problems = Problems()
+        rules = read_script(load_text(script), problems)
+        problems.raise_if_any()
+        self.ca = ScepService(
+            profile=ca_profile("rfc8894"),
+            clock=self.clock,
+            entropy=self.entropy.fork("ca"),
+            keys=PooledKeys(self.entropy.fork("keys"), side=1),
+            challenge=StaticChallenge("s3cret"),
+            script=Script(rules),
+        )
+        model = profile_named(profile) if isinstance(profile, str) else profile
+        for flip in flips:
+            assumption, _, reading = flip.partition("=")
+            model = with_reading(model, assumption, reading or None)
+        self.model = replace(model, **values)  # type: ignore[arg-type]
+        self.storage = storage or MemoryStorage()
+        self.functions, self.policies = functions, policies
+        self.printer = self.make_printer()
+        self.printer.power_on()
+        if set_up:
+            self.printer.update_communication(url="http://ca.example/scep")
+
+    def make_printer(self, serial: str = "SIM00001") -> Printer:
+        """A printer over the same storage, clock and CA."""
+        return Printer(
+            profile=self.model,
+            scheduler=self.scheduler,
+            transport=InProcess(self.clock, self.ca.handle, network=self.network),
+            entropy=self.entropy.fork("printer"),
+            keys=PooledKeys(self.entropy.fork("keys"), side=0),
+            functions=self.functions,
+            policies=self.policies,
+            serial=serial,
+            storage=self.storage,
+            recorder=self.recorder,
+            on_installed=self.ca.ledger.report_installed,
+        )
+
+    def pass_time(self, **span: float) -> None:
+        self.scheduler.run_until(self.clock.now() + timedelta(**span))
+
+    def timer(self, **settings: object) -> None:
+        """The timer at 09:00 local time, with polling twice at ten minutes."""
+        defaults: dict[str, object] = {"timer": True, "start": NINE, "key": KEY, "polling": Polling(2, 10)}
+        self.printer.update_auto_request(AutoRequestSettings(**(defaults | settings)))  # type: ignore[arg-type]
+
+    @property
+    def asked(self) -> list[str]:
+        return [entry.name for entry in self.ca.journal.entries]
+
+    @property
+    def shown(self) -> tuple[str, str | None]:
+        row = self.printer.status()[0]
+        return row.state, row.details.slug if row.details else None
+
+    @property
+    def names(self) -> list[str]:
+        return [entry.name for entry in self.printer.key_list()]
+
+    @property
+    def diagnoses(self) -> str:
+        return "\n".join(f"{e.operation} {e.result}: {e.diagnosis}" for e in self.printer.audit)
+
+
+@pytest.fixture
+def machine() -> Callable[..., Machine]:
+    """Makes machines."""
+    return Machine

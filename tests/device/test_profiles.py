@@ -1,0 +1,158 @@
+"""Models are data: every value has a source, files are checked, and each reading of an assumption can be had."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from mfp_sim.catalogue.registry import assumptions
+from mfp_sim.device.printer import renewal_instant
+from mfp_sim.device.profile import PROFILES, READINGS, Profile, find_profile, profile_named, with_reading
+from mfp_sim.errors import DocumentError, UsageError
+from mfp_sim.scep.certificate import Certificate
+
+VALUES = {f.name for f in fields(Profile)} - {"name", "summary", "scep", "sources"}
+
+
+def test_the_models_are_the_makers_families_and_one_for_each_trigger() -> None:
+    assert {profile.key_limit for profile in PROFILES.values()} == {3, 5, 8}
+    triggers = {(profile.renewal_trigger, profile.renewal_value) for profile in PROFILES.values()}
+    assert triggers == {
+        ("calendar", 0), ("days-before-expiry", 30), ("days-before-expiry", 7), ("percent-of-validity", 80),
+    }  # fmt: skip
+    for profile in PROFILES.values():
+        assert profile.scep
+        assert profile.summary
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_value_of_every_model_has_a_source(name: str) -> None:
+    assert set(PROFILES[name].sources) == VALUES
+
+
+def test_the_defaults_in_the_code_are_those_of_the_model_of_the_manual() -> None:
+    model = profile_named("canon-ir-adv-dx")
+    assert replace(Profile(model.name, model.summary, model.scep), sources=model.sources) == model
+
+
+def test_the_switches_are_those_of_the_register_with_the_same_readings() -> None:
+    register = {a.id: a.readings for a in assumptions().values() if a.readings}
+    assert {number: tuple(readings) for number, (_, readings) in READINGS.items()} == register
+
+
+@pytest.mark.parametrize("number", READINGS)
+def test_the_first_reading_is_the_default_and_the_second_is_another(number: str) -> None:
+    model = profile_named("canon-ir-adv-dx")
+    name, readings = READINGS[number]
+    assert getattr(model, name) == next(iter(readings.values()))
+    assert getattr(with_reading(model, number), name) != getattr(model, name)
+    for reading, value in readings.items():
+        assert getattr(with_reading(model, number, reading), name) == value
+
+
+@pytest.mark.parametrize(
+    ("number", "reading", "words"),
+    [("A-01", None, "A-01 has no other reading"), ("A-22", "6xx", "A-22 has no reading '6xx'")],
+)
+def test_flips_that_do_not_exist(number: str, reading: str | None, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        with_reading(profile_named("canon-ir-adv-dx"), number, reading)
+
+
+GOOD = """\
+format: 1
+name: mine
+base: canon-ir-adv-dx
+summary: the one in the hall
+scep: NDES
+values:
+  key_limit: {value: 5, source: "A-26; counted on the machine"}
+  uses: {value: [None, TLS], source: A-11}
+"""
+
+
+def test_a_file_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(GOOD)
+    profile = find_profile(str(tmp_path / "mine.yaml"))
+    assert (profile.name, profile.key_limit, profile.uses) == ("mine", 5, ("None", "TLS"))
+    assert profile.sources["key_limit"] == "A-26; counted on the machine"
+    assert profile.sources["history"] == "MFP-HIST-01"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("key_limit: {value: 5", "key_limitt: {value: 5"), "unknown key 'key_limitt'.*did you mean 'key_limit'"),
+        (("value: 5", "value: five"), "key_limit has to be an integer, not 'five'"),
+        (("value: 5", "value: 1"), "room for one key besides the Default Key"),
+        (("value: 5", "value: -5"), "key_limit has to be at least 0"),
+        (("[None, TLS]", "[None, TSL]"), "did you mean 'TLS'"),
+        (("[None, TLS]", "[None]"), "the Default Key's use 'TLS' is not among"),
+        (("[None, TLS]", "[]"), "uses must not be empty"),
+        (('source: "A-26; counted on the machine"', "source: somebody said so"), "a source names an A-"),
+        (("A-26;", "A-99;"), "there is no assumption A-99"),
+        (("source: A-11", "sauce: A-11"), "unknown key 'sauce'"),
+        (("base: canon-ir-adv-dx", "base: canon"), "base has to be one of"),
+        (("format: 1", "format: 2"), "format has to be 1"),
+        (("name: mine", "name: ../mine"), "small letters, digits"),
+        (("uses: {value: [None, TLS]", "port_range: {value: [9, 1]"), r"port_range has to be \[lowest, highest\]"),
+        (("uses: {value: [None, TLS]", "port_range: {value: [9]"), r"port_range has to be \[lowest, highest\]"),
+        (("uses: {value: [None, TLS]", "hashes: {value: [MD5]"), "an entry of hashes has to be one of"),
+        (("uses: {value: [None, TLS]", "overwrite: {value: sometimes"), "overwrite has to be one of"),
+        (("uses: {value: [None, TLS]", "read_single_des: {value: 1"), "has to be true or false"),
+        (("uses: {value: [None, TLS]", "renewal_value: {value: 7"), "goes with a trigger by expiry"),
+        (("uses: {value: [None, TLS]", "default_timeout: {value: 999"), "default_timeout is outside timeout_range"),
+    ],
+    ids=lambda value: value[1] if isinstance(value, tuple) else "",
+)
+def test_mistakes_in_a_file_are_told_with_their_place(tmp_path: Path, change: tuple[str, str], words: str) -> None:
+    assert change[0] in GOOD
+    path = tmp_path / "mine.yaml"
+    path.write_text(GOOD.replace(*change))
+    with pytest.raises(DocumentError, match=words) as caught:
+        find_profile(str(path))
+    assert str(caught.value).startswith(f"{path}:")
+
+
+def test_a_name_that_is_not_there_gets_a_hint() -> None:
+    with pytest.raises(UsageError, match="did you mean 'canon-7100'"):
+        find_profile("canon-710")
+    with pytest.raises(UsageError, match="cannot read"):
+        find_profile("nowhere/mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("model", "after"),
+    [
+        ("days-before-expiry", timedelta(days=335)),
+        ("week-before-expiry", timedelta(days=358)),
+        ("percent-of-validity", (timedelta(days=365, minutes=10) * 80 / 100) - timedelta(minutes=10)),
+    ],
+)
+def test_when_a_model_renews_by_expiry(machine, model: str, after: timedelta) -> None:
+    world = machine(profile=model)
+    world.timer()
+    world.pass_time(hours=2)
+    issued: Certificate = world.printer.key_list()[1].certificate
+    nine = datetime(2026, 3, 2, 8, tzinfo=timezone.utc)
+    exact = renewal_instant(issued, world.model)
+    assert exact - nine == after
+    planned = world.printer.next_request
+    assert planned is not None
+    assert abs(planned - exact) <= timedelta(hours=1)  # the plan is local time without a zone
+    world.scheduler.run_until(planned - timedelta(seconds=1))
+    assert world.asked.count("PKCSReq") == 1
+    world.pass_time(seconds=1)
+    assert world.asked.count("PKCSReq") == 2
+
+
+def test_after_an_error_a_model_that_goes_by_expiry_tries_again_the_next_day(machine) -> None:
+    world = machine(profile="days-before-expiry", script="[{when: {type: PKCSReq, nth: 1}, then: {failure: 2}}]")
+    world.timer()
+    world.pass_time(hours=2)
+    assert world.shown == ("to-be-processed", None)
+    world.pass_time(days=1)
+    assert world.names == ["Default Key", "tls"]

@@ -1,0 +1,179 @@
+"""One atomic commit: what is there after a failure at any step, and what a damaged file is told to be."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from mfp_sim.device import storage as storage_module
+from mfp_sim.device.settings import KeySettings, Polling
+from mfp_sim.device.storage import DirectoryStorage, MemoryStorage
+from mfp_sim.errors import PowerLost, UsageError
+
+KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")
+
+
+def test_everything_is_the_same_after_a_restart_of_the_process(machine, tmp_path: Path) -> None:
+    script = "[{when: {type: PKCSReq, nth: 2}, then: pending}, {when: {type: CertPoll}, then: pending, times: 1}]"
+    world = machine(storage=DirectoryStorage(tmp_path), script=script)
+    world.printer.send_request(KEY)
+    world.printer.set_function("IEEE 802.1X", True)
+    world.printer.set_dns(True)
+    world.timer(every_days=30, restart=True, polling=Polling(5, 10))
+    world.pass_time(minutes=65)
+    old = world.printer
+    status, keys, audit = old.status(), old.key_list(), len(old.audit)
+    old.power_cut()
+    world.storage = DirectoryStorage(tmp_path)
+    fresh = world.printer = world.make_printer()
+    fresh.power_on()
+    assert fresh.status() == status
+    assert fresh.key_list() == keys
+    assert (fresh.dns, fresh.functions) == (True, {"TLS", "IEEE 802.1X"})
+    assert fresh.auto_request.every_days == 30
+    assert len(fresh.audit) == audit + 1
+    world.pass_time(minutes=30)
+    assert world.asked.count("PKCSReq") == 2
+    assert len({e.transaction for e in world.ca.journal.entries if e.name == "CertPoll"}) == 1
+    assert world.ca.ledger.counts == {"minted": 2, "delivered": 2, "installed": 2, "orphaned": 0}
+
+
+def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
+    DirectoryStorage(tmp_path / "state").commit({"a": 1})
+    assert (tmp_path / "state" / "printer.json").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(("point", "left"), [("written", {"a": 1}), ("renamed", {"a": 2})])
+def test_a_failure_within_a_commit_leaves_the_old_state_or_the_new_one(tmp_path: Path, point: str, left: dict) -> None:
+    def reach(here: str) -> None:
+        if here == point and armed:
+            raise PowerLost(here)
+
+    armed: list[bool] = []
+    storage = DirectoryStorage(tmp_path, reach=reach)
+    storage.commit({"a": 1})
+    armed.append(True)
+    with pytest.raises(PowerLost):
+        storage.commit({"a": 2})
+    assert DirectoryStorage(tmp_path).load() == left
+    armed.clear()
+    storage.commit({"a": 3})
+    assert DirectoryStorage(tmp_path).load() == {"a": 3}
+
+
+def test_a_full_disk_is_told_and_the_old_state_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = DirectoryStorage(tmp_path)
+    storage.commit({"a": 1})
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UsageError, match="No space left on device"):
+        storage.commit({"a": 2})
+    monkeypatch.undo()
+    assert storage.load() == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is not the state of a printer"),
+        (b"{", "is not the state of a printer"),
+        (b"[" * 100_000, "is not the state of a printer"),
+        (b"\xff\xfe", "is not the state of a printer"),
+        (b"[]", "is not a state of format 1"),
+        (b'{"format": 2}', "is not a state of format 1"),
+    ],
+)
+def test_a_file_that_is_no_state(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "printer.json").write_bytes(content)
+    with pytest.raises(UsageError, match=words):
+        DirectoryStorage(tmp_path).load()
+
+
+def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage_module, "MAX_OCTETS", 100)
+    (tmp_path / "printer.json").write_bytes(b" " * 101)
+    with pytest.raises(UsageError, match="is larger than 100 octets"):
+        DirectoryStorage(tmp_path).load()
+    with pytest.raises(UsageError, match="is larger than 100 octets"):
+        DirectoryStorage(tmp_path).commit({"a": "x" * 100})
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside.json"
+    outside.write_text('{"format": 1}')
+    inside = tmp_path / "state"
+    storage = DirectoryStorage(inside)
+    (inside / "printer.json").symlink_to(outside)
+    with pytest.raises(UsageError, match="is a link"):
+        storage.load()
+    (inside / "printer.json.new").symlink_to(outside)
+    storage.commit({"a": 1})
+    assert outside.read_text() == '{"format": 1}'
+    assert storage.load() == {"a": 1}
+
+
+def test_a_directory_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot use"):
+        DirectoryStorage(tmp_path / "file")
+
+
+def _damaged(state: dict) -> list[dict]:
+    found = []
+    for name in state:
+        found.append({key: value for key, value in state.items() if key != name})
+        found.append({**state, name: 7.5})
+    return found
+
+
+def test_a_state_with_anything_wrong_is_refused_at_boot_and_never_with_a_traceback(machine, tmp_path: Path) -> None:
+    world = machine(storage=DirectoryStorage(tmp_path), script="[{when: {type: PKCSReq}, then: pending}]")
+    world.timer()
+    world.pass_time(minutes=65)
+    state = json.loads((tmp_path / "printer.json").read_text())
+    told: list[str] = []
+    cases = _damaged({k: v for k, v in state.items() if k != "format"})
+    cases += [{**state, "request": case} for case in _damaged(state["request"])]
+    transaction = state["request"]["transaction"]
+    cases += [{**state, "request": {**state["request"], "transaction": case}} for case in _damaged(transaction)]
+    cases.append({**state, "keys": [{}]})
+    cases.append({**state, "keys": [{**state["keys"][0], "certificate": "00"}]})
+    cases.append({**state, "auto": {**state["auto"], "start": "soon"}})
+    for case in cases:
+        (tmp_path / "printer.json").write_text(json.dumps({**case, "format": 1}))
+        printer = world.make_printer()
+        try:
+            printer.power_on()
+        except UsageError as error:
+            told.append(str(error))
+        printer.power_off()
+    assert len(told) > len(cases) // 2
+    assert "s3cret" not in "".join(told)
+
+
+def test_memory_does_not_share_what_is_changed_later() -> None:
+    storage = MemoryStorage()
+    state: dict[str, object] = {"a": 1}
+    storage.commit(state)
+    state["a"] = 2
+    assert storage.load() == {"a": 1}
+
+
+def test_a_request_that_was_missed_while_off_runs_at_boot(machine) -> None:
+    world = machine()
+    world.timer()
+    world.printer.power_off()
+    world.pass_time(days=3)
+    assert world.asked == []
+    world.printer.power_on()
+    world.pass_time(seconds=0)
+    assert world.shown == ("successful", None)
+    assert world.printer.status()[0].time == datetime.fromisoformat("2026-03-05T07:00:00+00:00")
