@@ -48,6 +48,8 @@ class Redactor:
         """A JSON-able value with every string in it masked, keys too."""
         if isinstance(value, str):
             return self.text(value)
+        if value is None or isinstance(value, bool | int | float):
+            return value
         if isinstance(value, Mapping):
             return {self.text(str(key)): self.value(entry) for key, entry in value.items()}
         if isinstance(value, list | tuple):

@@ -4,7 +4,6 @@ and nowhere else: not in traces, logs or bundles."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +25,7 @@ Stored = dict[str, Any]
 
 
 def communication(settings: CommunicationSettings | None) -> Stored | None:
-    return asdict(settings) if settings else None
+    return dict(vars(settings)) if settings else None
 
 
 def read_communication(stored: Any) -> CommunicationSettings | None:
@@ -34,7 +33,7 @@ def read_communication(stored: Any) -> CommunicationSettings | None:
 
 
 def key(settings: KeySettings) -> Stored:
-    return asdict(settings)
+    return dict(vars(settings))
 
 
 def read_key(stored: Any) -> KeySettings:
@@ -42,7 +41,7 @@ def read_key(stored: Any) -> KeySettings:
 
 
 def polling(settings: Polling | None) -> Stored | None:
-    return asdict(settings) if settings else None
+    return dict(vars(settings)) if settings else None
 
 
 def read_polling(stored: Any) -> Polling | None:
@@ -50,7 +49,12 @@ def read_polling(stored: Any) -> Polling | None:
 
 
 def auto_request(settings: AutoRequestSettings) -> Stored:
-    return {**asdict(settings), "start": settings.start.isoformat() if settings.start else None}
+    return {
+        **vars(settings),
+        "start": settings.start.isoformat() if settings.start else None,
+        "polling": polling(settings.polling),
+        "key": key(settings.key) if settings.key else None,
+    }
 
 
 def read_auto_request(stored: Any) -> AutoRequestSettings:

@@ -23,7 +23,7 @@ from mfp_sim.device.settings import CommunicationSettings, KeySettings, Polling
 from mfp_sim.device.status import Detail
 from mfp_sim.errors import AlgorithmRefused, DecodeError, TransportError
 from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import csr, messages
+from mfp_sim.scep import csr
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.exchange import (
     BadReply,
@@ -167,8 +167,8 @@ class CertificateRequest:
                 recorder.record("exchange.lost", operation=operation, error=str(error))
                 outcome = transaction.lost(error)
             else:
-                recorder.record("exchange.reply", operation=operation, **_described(state, reply))
                 outcome = transaction.received(reply)
+                recorder.record("exchange.reply", operation=operation, **_described(state, reply, transaction))
             points.reach(f"{operation}.after")
             if outcome is not None:
                 return outcome
@@ -374,12 +374,12 @@ def _described_csr(transaction: ClientTransaction) -> dict[str, object]:
     }
 
 
-def _described(operation: State, reply: HttpReply) -> dict[str, object]:
+def _described(operation: State, reply: HttpReply, transaction: ClientTransaction) -> dict[str, object]:
     """A reply for the trace: decoded where it can be."""
     found: dict[str, object] = {"status": reply.status, "media_type": reply.media_type}
     if operation in _MESSAGES and reply.status == 200:
-        try:
-            found["message"] = messages.decode(reply.body).describe()
-        except DecodeError as error:
-            found["unreadable"] = str(error)
+        if isinstance(transaction.reply, DecodeError):
+            found["unreadable"] = str(transaction.reply)
+        elif transaction.reply is not None:
+            found["message"] = transaction.reply.describe()
     return found

@@ -61,7 +61,7 @@ class StatusRow:
         """The state in the printer's words."""
         return STATE_LABELS[self.state]
 
-    @property
+    @cached_property
     def stored(self) -> dict[str, object]:
         """The row as it is committed."""
         return {

@@ -12,7 +12,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -100,6 +100,9 @@ class Certificate:
     def from_element(cls, element: Element, path: str = "certificate") -> Certificate:
         """Read a certificate where it stands in a larger message."""
         outer = element.expect(der.SEQUENCE, path)
+        octets = outer.raw
+        if octets in _READ:
+            return _READ[octets]
         tbs = outer.child(0, "tbsCertificate", der.SEQUENCE)
         fields = tbs.children
         first = 1 if fields and fields[0].tag == 0xA0 else 0
@@ -107,8 +110,8 @@ class Certificate:
         if first:
             version = tbs.child(0, "version").child(0, "value", der.INTEGER).to_integer() + 1
         validity = tbs.child(first + 3, "validity", der.SEQUENCE)
-        return cls(
-            der=outer.raw,
+        found = cls(
+            der=octets,
             version=version,
             serial=tbs.child(first, "serialNumber", der.INTEGER).to_integer(),
             issuer=tbs.child(first + 2, "issuer", der.SEQUENCE).raw,
@@ -121,6 +124,11 @@ class Certificate:
             signature_oid=outer.child(1, "signatureAlgorithm", der.SEQUENCE).child(0, "algorithm").to_oid(),
             signature=outer.child(2, "signature", der.BIT_STRING).to_bits(),
         )
+        if not outer.work.ber and len(octets) <= READ_OCTETS:
+            if len(_READ) >= READ_LIMIT:
+                _READ.clear()
+            _READ[octets] = found
+        return found
 
     def public_key(self) -> PublicKey:
         """The public key, RSA or EC.
@@ -195,6 +203,12 @@ class Certificate:
         verify_signature(issuer.public_key(), self.signature, self.tbs, digest, "the certificate")
 
 
+READ_LIMIT, READ_OCTETS = 256, 4096
+"""How many certificates are remembered as read, and the largest of them in octets: a certificate is a value, and the
+same few come again and again. What a hostile peer sends does not fill the memory."""
+_READ: dict[bytes, Certificate] = {}
+
+
 def _extensions(tbs: der.Element, first: int) -> dict[str, Extension]:
     found: dict[str, Extension] = {}
     for index in range(first, len(tbs.children)):
@@ -237,6 +251,15 @@ def name(*pairs: tuple[str, str]) -> bytes:
 
 def name_pairs(octets: bytes) -> tuple[tuple[str, str], ...]:
     """The attributes of a Name in order, as (label or dotted OID, text)."""
+    return _known_name(octets) if len(octets) <= 512 else _name_pairs(octets)
+
+
+@lru_cache(maxsize=512)
+def _known_name(octets: bytes) -> tuple[tuple[str, str], ...]:
+    return _name_pairs(octets)
+
+
+def _name_pairs(octets: bytes) -> tuple[tuple[str, str], ...]:
     pairs = []
     for rdn in der.read(octets, "name").expect(der.SEQUENCE).children:
         for attribute in rdn.expect(der.SET).children:

@@ -8,9 +8,8 @@ constructed strings and unsorted sets, since the field sends them (F-E01, F-E02)
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from functools import cache, cached_property
+from functools import cache
 
 from mfp_sim.errors import DecodeError
 
@@ -172,20 +171,58 @@ class Work:
         self.ber = False
 
 
-@dataclass(frozen=True)
 class Element:
-    """One element as received. ``buffer`` is the whole message; ``start``, ``body`` and ``end`` are offsets in it."""
+    """One element as received. ``buffer`` is the whole message; ``start``, ``body`` and ``end`` are offsets in it.
 
-    buffer: bytes
-    tag: int
-    start: int
-    body: int
-    body_end: int
-    end: int
-    indefinite: bool
-    depth: int
-    path: str
-    work: Work
+    Its place in the message is told by ``path``, which is put together only when somebody asks: most messages are
+    right, and reading them has to be fast.
+    """
+
+    __slots__ = (
+        "_children",
+        "_name",
+        "_parent",
+        "body",
+        "body_end",
+        "buffer",
+        "depth",
+        "end",
+        "indefinite",
+        "start",
+        "tag",
+        "work",
+    )
+
+    def __init__(
+        self,
+        buffer: bytes,
+        tag: int,
+        start: int,
+        body: int,
+        body_end: int,
+        end: int,
+        indefinite: bool,
+        depth: int,
+        work: Work,
+        parent: Element | None,
+        name: str | int,
+    ) -> None:
+        self.buffer, self.tag, self.start, self.body = buffer, tag, start, body
+        self.body_end, self.end, self.indefinite, self.depth = body_end, end, indefinite, depth
+        self.work = work
+        self._parent, self._name = parent, name
+        self._children: tuple[Element, ...] | None = None
+
+    def __repr__(self) -> str:
+        return f"<{tag_name(self.tag)} at {self.start}, {self.path or 'the message'}>"
+
+    @property
+    def path(self) -> str:
+        """The place in names that people know, ``signerInfos[0].sid``; a number where there is no name."""
+        above = "" if self._parent is None else self._parent.path
+        if isinstance(self._name, int):
+            return f"{above}[{self._name}]"
+        return f"{above}.{self._name}" if above and self._name[:1] != "[" else above + self._name
 
     @property
     def raw(self) -> bytes:
@@ -203,45 +240,27 @@ class Element:
     def constructed(self) -> bool:
         return bool(self.tag & 0x20)
 
-    @cached_property
+    @property
     def children(self) -> tuple[Element, ...]:
         """The elements inside a constructed one."""
-        found: list[Element] = []
-        position = self.body
-        while position < self.body_end:
-            child = _element(
-                self.buffer,
-                position,
-                self.body_end,
-                self.depth + 1,
-                f"{self.path}[{len(found)}]",
-                self.work,
-            )
-            found.append(child)
-            position = child.end
-        return tuple(found)
+        if self._children is None:
+            found: list[Element] = []
+            position = self.body
+            while position < self.body_end:
+                child = _element(self.buffer, position, self.body_end, self.depth + 1, self, len(found), self.work)
+                found.append(child)
+                position = child.end
+            self._children = tuple(found)
+        return self._children
 
     def fail(self, expected: str, got: str | None = None) -> DecodeError:
         """A typed error at this place."""
         return DecodeError(self.path, self.start, expected, got or tag_name(self.tag))
 
     def under(self, path: str) -> Element:
-        """The same element under a path that people know."""
-        renamed = Element(
-            self.buffer,
-            self.tag,
-            self.start,
-            self.body,
-            self.body_end,
-            self.end,
-            self.indefinite,
-            self.depth,
-            path,
-            self.work,
-        )
-        if "children" in self.__dict__:
-            renamed.__dict__["children"] = self.__dict__["children"]
-        return renamed
+        """The same element, from now on under a path that people know."""
+        self._parent, self._name = None, path
+        return self
 
     def expect(self, tag: int, name: str | None = None) -> Element:
         """This element if it has ``tag``.
@@ -249,20 +268,25 @@ class Element:
         Raises:
             DecodeError: it has another.
         """
-        element = self.under(name) if name else self
+        if name:
+            self.under(name)
         if self.tag != tag:
-            raise element.fail(tag_name(tag))
-        return element
+            raise self.fail(tag_name(tag))
+        return self
 
     def child(self, index: int, name: str, tag: int | None = None) -> Element:
         """The child at ``index`` under the path ``<this>.<name>``, with ``tag`` if one is asked for."""
-        path = f"{self.path}.{name}" if self.path else name
-        if not self.constructed:
+        if not self.tag & 0x20:
             raise self.fail("a constructed element")
-        if not 0 <= index < len(self.children):
+        children = self.children
+        if not 0 <= index < len(children):
+            path = f"{self.path}.{name}" if self.path and name[:1] != "[" else self.path + name
             raise DecodeError(path, self.body_end, tag_name(tag) if tag else "an element", "the end of its parent")
-        found = self.children[index].under(path)
-        return found if tag is None else found.expect(tag)
+        found = children[index]
+        found._name = name
+        if tag is not None and found.tag != tag:
+            raise found.fail(tag_name(tag))
+        return found
 
     def to_der(self) -> bytes:
         """The element in DER as far as its tags tell: definite shortest lengths, strings in one piece, SETs sorted."""
@@ -395,55 +419,71 @@ def read(octets: bytes, path: str = "", *, trailing: bool = False) -> Element:
     """
     if len(octets) > MAX_OCTETS:
         raise DecodeError(path, 0, f"at most {MAX_OCTETS} octets", f"{len(octets)} octets")
-    element = _element(octets, 0, len(octets), 0, path, Work())
+    element = _element(octets, 0, len(octets), 0, None, path, Work())
     if not trailing and element.end != len(octets):
         raise DecodeError(path, element.end, "the end of the message", f"{len(octets) - element.end} octets more")
     return element
 
 
-def _element(buffer: bytes, start: int, limit: int, depth: int, path: str, work: Work) -> Element:
+def _element(
+    buffer: bytes, start: int, limit: int, depth: int, parent: Element | None, name: str | int, work: Work
+) -> Element:
     work.elements += 1
     work.depth = max(work.depth, depth)
     if work.elements > MAX_ELEMENTS:
-        raise DecodeError(path, start, f"at most {MAX_ELEMENTS} elements", "more")
+        raise DecodeError(_place(parent, name), start, f"at most {MAX_ELEMENTS} elements", "more")
     if depth > MAX_DEPTH:
-        raise DecodeError(path, start, f"a depth of at most {MAX_DEPTH}", "more")
+        raise DecodeError(_place(parent, name), start, f"a depth of at most {MAX_DEPTH}", "more")
     if limit - start < 2:
-        raise DecodeError(path, start, "tag and length", f"{limit - start} octets")
+        raise DecodeError(_place(parent, name), start, "tag and length", f"{limit - start} octets")
     tag = buffer[start]
     if tag & 0x1F == 0x1F:
-        raise DecodeError(path, start, "a tag number below 31", "a long tag")
+        raise DecodeError(_place(parent, name), start, "a tag number below 31", "a long tag")
     if tag == 0:
-        raise DecodeError(path, start, "an element", "tag 00")
+        raise DecodeError(_place(parent, name), start, "an element", "tag 00")
     first, body = buffer[start + 1], start + 2
     if first == 0x80:
-        return _indefinite(buffer, start, limit, depth, path, work)
+        return _indefinite(buffer, start, limit, depth, parent, name, work)
     length = first
     if first > 0x80:
         size = first & 0x7F
         if size > 4 or body + size > limit:
-            raise DecodeError(path, start + 1, "a length of at most 4 octets within the message", f"{size} octets")
+            raise DecodeError(
+                _place(parent, name), start + 1, "a length of at most 4 octets within the message", f"{size} octets"
+            )
         length = int.from_bytes(buffer[body : body + size], "big")
         if length < 0x80 or not buffer[body]:
             work.ber = True
         body += size
     if body + length > limit:
-        raise DecodeError(path, start, f"{length} octets of content", f"{limit - body} octets")
-    return Element(buffer, tag, start, body, body + length, body + length, False, depth, path, work)
+        raise DecodeError(_place(parent, name), start, f"{length} octets of content", f"{limit - body} octets")
+    end = body + length
+    return Element(buffer, tag, start, body, end, end, False, depth, work, parent, name)
 
 
-def _indefinite(buffer: bytes, start: int, limit: int, depth: int, path: str, work: Work) -> Element:
+def _place(parent: Element | None, name: str | int) -> str:
+    """The path of an element that could not be read."""
+    above = "" if parent is None else parent.path
+    return f"{above}[{name}]" if isinstance(name, int) else name
+
+
+def _indefinite(
+    buffer: bytes, start: int, limit: int, depth: int, parent: Element | None, name: str | int, work: Work
+) -> Element:
     """A BER element of indefinite length: its children run up to the end-of-contents octets."""
     tag = buffer[start]
     if not tag & 0x20:
-        raise DecodeError(path, start + 1, "a definite length for a primitive element", "an indefinite one")
+        raise DecodeError(
+            _place(parent, name), start + 1, "a definite length for a primitive element", "an indefinite one"
+        )
     work.ber = True
     position = start + 2
     children: list[Element] = []
+    element = Element(buffer, tag, start, position, position, position, True, depth, work, parent, name)
     while buffer[position : min(position + 2, limit)] != b"\x00\x00":
-        child = _element(buffer, position, limit, depth + 1, f"{path}[{len(children)}]", work)
+        child = _element(buffer, position, limit, depth + 1, element, len(children), work)
         children.append(child)
         position = child.end
-    element = Element(buffer, tag, start, start + 2, position, position + 2, True, depth, path, work)
-    element.__dict__["children"] = tuple(children)  # already walked: do not walk (and count) them again
+    element.body_end, element.end = position, position + 2
+    element._children = tuple(children)  # already walked: do not walk (and count) them again
     return element

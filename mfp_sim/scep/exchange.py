@@ -153,6 +153,8 @@ class ClientTransaction:
         self._refetched = False
         self.is_renewal = False  # decided once the CA's certificates are there
         self._nonce = b""
+        self.reply: messages.PkiMessage | DecodeError | None = None
+        """The last CertRep as read, or why it could not be read; for traces."""
 
     @property
     def operation(self) -> str:
@@ -307,11 +309,19 @@ class ClientTransaction:
         self.state = State.POLL if self._pending else State.SUBMIT
         return None
 
+    def _read(self, octets: bytes) -> messages.PkiMessage:
+        try:
+            self.reply = found = messages.decode(octets)
+        except DecodeError as error:
+            self.reply = error
+            raise
+        return found
+
     def _cert_rep(self, reply: HttpReply) -> Outcome | None:
         if reply.status != 200:
             return HttpError(reply.status)
         try:
-            message = messages.decode(reply.body)
+            message = self._read(reply.body)
             for note in message.notes:
                 self._note(note.requirement, note.path, note.text)
             outcome = self._check(message) or self._by_status(message)

@@ -207,10 +207,13 @@ def _phrase(status: int) -> str:
         return "Unknown"
 
 
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
 def _render(start: str, headers: Headers) -> bytes:
     lines = [start, *(f"{name}: {value}" for name, value in headers)]
     for line in lines:
-        if any((char < " " and char != "\t") or char == "\x7f" for char in line):
+        if _CONTROL.search(line):
             raise UsageError(f"a control character in an HTTP head: {line!r}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
