@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import enrolment, imports, year
+from benchmarks import codec, enrolment, imports, year
 
 
 def main() -> int:
@@ -16,6 +16,9 @@ def main() -> int:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--operations", action="store_true", help="only list the RSA private-key operations")
     what.add_argument("--profile", action="store_true", help="only show where an enrolment's time goes")
+    what.add_argument(
+        "--codec", action="store_true", help="only each message type, built and read, over its RSA operations"
+    )
     options = parser.parse_args()
     if options.operations:
         for number, operation in enumerate(enrolment.operations(), 1):
@@ -23,6 +26,10 @@ def main() -> int:
         return 0
     if options.profile:
         print(enrolment.profile(options.rounds))
+        return 0
+    if options.codec:
+        for row in codec.measure(options.rounds):
+            print(f"{row.name:24} {row.seconds * 1000:6.2f} ms  {row.ratio:6.2f} times its RSA operations")
         return 0
     return _table(options.rounds, options.months)
 

@@ -57,8 +57,14 @@ VERBS = (
          "power_points", """\
   mfp-sim power-points deferred-twice-then-issued
   mfp-sim power-points deferred-twice-then-issued --cut     # is the printer sound after a failure at each?"""),
-    Verb("diff", "tell the differences of two traces", "survey", "diff", """\
-  mfp-sim diff out-1/traces/NAME.jsonl out-2/traces/NAME.jsonl"""),
+    Verb("decode", "print a SCEP message, request, certificate or HTTP exchange readable, with what is odd", "decode",
+         "decode", """\
+  mfp-sim decode request.der
+  mfp-sim decode reply.http --key printer-key.pem           # opens the envelope
+  curl -s 'http://ca.example/scep?operation=GetCACert' | mfp-sim decode - --json"""),
+    Verb("diff", "tell the differences of two traces, or of two messages by element", "survey", "diff", """\
+  mfp-sim diff out-1/traces/NAME.jsonl out-2/traces/NAME.jsonl
+  mfp-sim diff theirs.der ours.der"""),
     Verb("completion", "print a completion script for a shell", "completion", "completion", """\
   mfp-sim completion bash > ~/.local/share/bash-completion/completions/mfp-sim
   mfp-sim completion zsh > "${fpath[1]}/_mfp-sim"
@@ -177,6 +183,12 @@ def _power_points(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for machines")
 
 
+def _decode(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE|-", help="DER, PEM, base64, or an HTTP request or reply as it was sent")
+    parser.add_argument("--key", type=Path, metavar="PEM", help="the recipient's private key, to open the envelope")
+    parser.add_argument("--json", action="store_true", help="for machines")
+
+
 def _diff(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", type=Path, metavar="FILE")
     parser.add_argument("second", type=Path, metavar="FILE")
@@ -184,7 +196,7 @@ def _diff(parser: argparse.ArgumentParser) -> None:
 
 _ARGUMENTS = {
     "run": _run, "list": _list, "show": _show, "explain": _explain, "check": _check, "schema": _schema,
-    "coverage": _coverage, "profiles": _profiles, "power-points": _power_points, "diff": _diff,
+    "coverage": _coverage, "profiles": _profiles, "power-points": _power_points, "diff": _diff, "decode": _decode,
     "completion": _completion,
 }  # fmt: skip
 

@@ -21,8 +21,6 @@ from mfp_sim.trace import TraceEvent, compare, from_json_lines
 
 __all__ = ["coverage", "diff", "power_points", "profiles"]
 
-_TRACE_CAP = 64 * 1024 * 1024
-
 
 def coverage(options: argparse.Namespace) -> int:
     """Which requirements the selected scenarios cover: by what the manual or the RFC says, or on an assumption too."""
@@ -139,21 +137,25 @@ def _verdict(row: dict[str, object]) -> str:
 
 
 def diff(options: argparse.Namespace) -> int:
-    """The differences of two traces; 1 when there are any."""
-    differences = compare(_trace(options.first), _trace(options.second))
-    for line in differences:
+    """The differences of two traces, or of two messages; 1 when there are any."""
+    from mfp_sim.cli.decode import differences, is_trace, read_input
+
+    first, second = (read_input(str(path)) for path in (options.first, options.second))
+    if is_trace(first) != is_trace(second):
+        raise UsageError("one file is a trace, the other is not", remedy="give two traces, or two messages")
+    if is_trace(first):
+        what, found = "traces", compare(_trace(options.first, first), _trace(options.second, second))
+    else:
+        what, found = "messages", list(differences(first, second))
+    for line in found:
         print(line)
-    if not differences:
-        print("the traces are the same")
-    return int(bool(differences))
+    if not found:
+        print(f"the {what} are the same")
+    return int(bool(found))
 
 
-def _trace(path: Path) -> tuple[TraceEvent, ...]:
+def _trace(path: Path, octets: bytes) -> tuple[TraceEvent, ...]:
     try:
-        if path.stat().st_size > _TRACE_CAP:
-            raise UsageError(f"{path} is larger than {_TRACE_CAP} octets")
-        return from_json_lines(path.read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+        return from_json_lines(octets.decode("utf-8"))
     except (ValueError, KeyError, AttributeError, TypeError):
         raise UsageError(f"{path} is not a trace", remedy="give two files of traces/ from --report DIR") from None

@@ -200,7 +200,7 @@ class _Frame:
         holder = self.data.child(position, "certificates")
         if not holder.children:
             self.empty.append("certificates")
-        entries = [(i, e) for i, e in enumerate(holder.children) if e.tag == der.SEQUENCE and not _is_crl(e)]
+        entries = [(i, e) for i, e in enumerate(holder.children) if e.tag == der.SEQUENCE and not is_crl(e)]
         self.certificates = tuple(Certificate.from_element(e, f"certificates[{i}]") for i, e in entries)
         self.others = len(holder.children) - len(entries)
         return position + 1
@@ -229,7 +229,7 @@ class _Frame:
         return found
 
 
-def _is_crl(entry: der.Element) -> bool:
+def is_crl(entry: der.Element) -> bool:
     """Whether an entry among the certificates is a CRL: the fourth field of its TBS is a time."""
     if not entry.children or entry.children[0].tag != der.SEQUENCE:
         return False

@@ -32,6 +32,7 @@ from mfp_sim.scep.certificate import (
     spki_of,
     subject_alt_name_extension,
 )
+from mfp_sim.scep.note import Note
 
 __all__ = ["Csr", "build", "fits_key"]
 
@@ -82,7 +83,7 @@ class Csr:
     signature_digest: str
     info: bytes = field(repr=False)
     signature: bytes = field(repr=False)
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @classmethod
     def from_der(cls, octets: bytes) -> Csr:
@@ -140,16 +141,16 @@ class Csr:
         return () if extension is None else read_alt_names(extension.value)
 
 
-def _attributes(info: der.Element) -> tuple[str | None, dict[str, Extension], tuple[str, ...]]:
+def _attributes(info: der.Element) -> tuple[str | None, dict[str, Extension], tuple[Note, ...]]:
     challenge: str | None = None
     extensions: dict[str, Extension] = {}
-    notes: list[str] = []
+    notes: list[Note] = []
     if len(info.children) < 4:
-        return None, {}, ("the attributes are absent; PKCS#10 wants an empty set",)
+        return None, {}, (Note("SCEP-3.3.1-10", "csr.attributes", "absent; PKCS#10 wants an empty set"),)
     holder = info.child(3, "attributes", 0xA0)
     encodings = [entry.raw for entry in holder.children]
     if encodings != sorted(encodings):
-        notes.append("the attributes are not in DER order")
+        notes.append(Note("SCEP-3.3.1-10", holder.path, "not in DER order"))
     for index in range(len(holder.children)):
         entry = holder.child(index, f"[{index}]", der.SEQUENCE)
         kind = entry.child(0, "type").to_oid()
@@ -159,6 +160,11 @@ def _attributes(info: der.Element) -> tuple[str | None, dict[str, Extension], tu
                 raise DecodeError(entry.path, entry.start, "one challengePassword", "two")
             value = values.child(0, "challengePassword")
             challenge = value.content.decode("utf-8", "replace") if value.tag == der.OCTET_STRING else value.to_text()
+            if value.tag not in (der.PRINTABLE_STRING, der.UTF8_STRING):
+                text = f"PrintableString or UTF8String expected, got {der.tag_name(value.tag)}"
+                notes.append(Note("SCEP-3.3.1-06", value.path, text))
+            if len(values.children) > 1 or len(challenge) > 255:
+                notes.append(Note("SCEP-3.3.1-07", value.path, "one value of at most 255 characters expected"))
         elif kind in (v.EXTENSION_REQUEST, v.MICROSOFT_EXTENSION_REQUEST):
             extensions.update(read_extensions(values.child(0, "extensions", der.SEQUENCE)))
     return challenge, extensions, tuple(notes)

@@ -335,7 +335,7 @@ class Element:
 
     def to_text(self) -> str:
         """The text of any string type; what is not decodable becomes U+FFFD."""
-        encoding = _TEXT_ENCODINGS.get(self.tag)
+        encoding = TEXT_ENCODINGS.get(self.tag)
         if encoding is None:
             raise self.fail("a string")
         return self.content.decode(encoding, "replace")
@@ -353,7 +353,7 @@ class Element:
         return instant
 
 
-_TEXT_ENCODINGS = {
+TEXT_ENCODINGS = {
     UTF8_STRING: "utf-8",
     PRINTABLE_STRING: "ascii",
     T61_STRING: "latin-1",

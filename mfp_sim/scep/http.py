@@ -278,7 +278,7 @@ def scep_request(
 class ScepQuery:
     """What a request asks for: ``message`` is decoded for PKIOperation, else the text's octets.
 
-    ``notes`` are sentences on what was tolerated.
+    ``notes`` say what was tolerated: requirement, place, sentence.
     """
 
     operation: str | None
@@ -305,13 +305,13 @@ def read_scep_query(request: HttpRequest) -> ScepQuery:
         if key.lower() not in {"operation", "message"}:
             continue
         if key != key.lower():
-            notes.append(f"the query names {key!r} instead of {key.lower()!r}")
+            notes.append(f"SCEP-4.1-02 query: it names {key!r} instead of {key.lower()!r}")
         if key.lower() == "operation" and operation is None:
             operation = octets.decode("latin-1")
         elif key.lower() == "message" and message is None:
             message = octets
         else:
-            notes.append(f"{key!r} occurs more than once in the query; the first counts")
+            notes.append(f"SCEP-4.1-02 query: {key!r} occurs more than once; the first counts")
     if operation == Operation.PKI_OPERATION:
         message = _pki_message(request, message, notes)
     return ScepQuery(operation, message, tuple(notes))
@@ -322,29 +322,34 @@ def _pki_message(request: HttpRequest, in_query: bytes | None, notes: list[str])
         if not request.body:
             return None
         if request.body[:1] == b"M":  # 30 8x in base64
-            notes.append("the body of the POST is base64; RFC 8894 section 4.1 wants the octets themselves")
-            return _base64(request.body, notes)
+            notes.append("SCEP-4.1-14 body: base64 where the octets themselves are wanted")
+            return read_base64(request.body, notes)
         return request.body
     if in_query is None:
         return None
     if request.method == "POST":
-        notes.append("a POST with the message in its query")
-    return _base64(in_query, notes)
+        notes.append("SCEP-4.1-01 query: a POST with the message in it")
+    return read_base64(in_query, notes)
 
 
-def _base64(text: bytes, notes: list[str]) -> bytes:
+def read_base64(text: bytes, notes: list[str]) -> bytes:
+    """The octets of a message in base64, with what had to be tolerated added to ``notes``.
+
+    Raises:
+        DecodeError: it is not base64; the offset is that of the first wrong octet.
+    """
     plain = text.translate(None, b"\r\n\t")
     if plain != text:
-        notes.append("line breaks in the base64")
+        notes.append("SCEP-4.1-11 message: line breaks in the base64")
     if b" " in plain:
-        notes.append("blanks in the base64 were read as '+'")
+        notes.append("SCEP-4.1-10 message: blanks in the base64 were read as '+'")
         plain = plain.replace(b" ", b"+")
     if b"-" in plain or b"_" in plain:
-        notes.append("base64url instead of base64")
+        notes.append("SCEP-4.1-09 message: base64url instead of base64")
         plain = plain.translate(bytes.maketrans(b"-_", b"+/"))
     short = -len(plain) % 4
     if short:
-        notes.append("the base64 lacks padding")
+        notes.append("SCEP-4.1-11 message: the base64 lacks padding")
         plain += b"=" * short
     try:
         return base64.b64decode(plain, validate=True)
