@@ -1,6 +1,7 @@
 """What the manual and the RFC require, and what is assumed where they are silent: data by id, loaded when asked for.
 
-Owns no verdicts. Ids are stable: ``MFP-…`` the printer's manual, ``SCEP-…`` RFC 8894, ``A-…`` assumptions.
+Owns no verdicts. Ids are stable: ``MFP-…`` the printer's manual, ``SCEP-…`` RFC 8894, ``F-…`` failures met in the
+field, ``A-…`` assumptions.
 """
 
 from __future__ import annotations
@@ -14,9 +15,18 @@ from typing import Any
 
 import yaml
 
-__all__ = ["Assumption", "Requirement", "assumptions", "explain", "known_ids", "requirements"]
+__all__ = [
+    "Assumption",
+    "FieldFailure",
+    "Requirement",
+    "assumptions",
+    "explain",
+    "field_failures",
+    "known_ids",
+    "requirements",
+]
 
-_FILES = ("device_manual.yaml", "scep_rfc8894.yaml", "assumptions.yaml")
+_FILES = ("device_manual.yaml", "scep_rfc8894.yaml", "assumptions.yaml", "field_failures.yaml")
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,21 @@ class Assumption:
     default: str
     text: str
     readings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FieldFailure:
+    """Something that went wrong between real clients and servers. ``sources`` are the addresses where it is told.
+
+    ``evidence``: T an issue's or a change's text, C source or test read, D a vendor's documentation, W a report whose
+    cause is not known for sure, - our own addition.
+    """
+
+    id: str
+    title: str
+    cause: str
+    evidence: str
+    sources: tuple[str, ...]
 
 
 def _read(name: str) -> list[dict[str, Any]]:
@@ -97,6 +122,12 @@ def assumptions() -> Mapping[str, Assumption]:
     }
 
 
+@cache
+def field_failures() -> Mapping[str, FieldFailure]:
+    """All failures met in the field by id."""
+    return {entry["id"]: FieldFailure(**{**entry, "sources": tuple(entry["sources"])}) for entry in _read(_FILES[3])}
+
+
 def explain(identifier: str) -> str | None:
     """An id in words, or None when the catalogues do not know it."""
     if identifier in assumptions():
@@ -107,6 +138,10 @@ def explain(identifier: str) -> str | None:
             others = ", ".join(entry.readings[1:])
             lines.append(f"  other readings: {others}   mfp-sim run --flip {entry.id}={entry.readings[1]}")
         return "\n".join(lines)
+    if identifier in field_failures():
+        failure = field_failures()[identifier]
+        lines = [f"{failure.id}  {failure.title} (met in the field)", f"  cause: {failure.cause}"]
+        return "\n".join([*lines, *(f"  told at: {source}" for source in failure.sources)])
     found = requirements().get(identifier)
     if found is None:
         return None

@@ -49,6 +49,8 @@ VERBS = (
   mfp-sim schema > scenario.schema.json"""),
     Verb("coverage", "which requirements scenarios show: said by the manual, or assumed too", "survey", "coverage", """\
   mfp-sim coverage
+  mfp-sim coverage --manual                     # each statement, its scenarios and their verdicts
+  mfp-sim coverage --field --markdown
   mfp-sim coverage my-scenarios --missing MFP"""),
     Verb("profiles", "the printer models, or one with its values and their sources", "survey", "profiles", """\
   mfp-sim profiles
@@ -167,6 +169,16 @@ def _completion(parser: argparse.ArgumentParser) -> None:
 
 def _coverage(parser: argparse.ArgumentParser) -> None:
     _selection(parser)
+    source = parser.add_mutually_exclusive_group()
+    for name, what in (
+        ("manual", "the printer's manual"),
+        ("rfc", "RFC 8894"),
+        ("field", "the failures met in the field"),
+    ):
+        source.add_argument(
+            f"--{name}", dest="source", action="store_const", const=name, help=f"run them: entry by entry of {what}"
+        )
+    parser.add_argument("--markdown", action="store_true", help="a table for a page")
     parser.add_argument("--missing", metavar="PREFIX", help="only what no scenario covers: MFP, SCEP-3.2, ...")
     parser.add_argument("--json", action="store_true", help="for machines")
 

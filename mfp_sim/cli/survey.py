@@ -6,10 +6,11 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from mfp_sim.catalogue.registry import Requirement, requirements
+from mfp_sim.catalogue.registry import FieldFailure, Requirement, field_failures, requirements
 from mfp_sim.device.profile import PROFILES, Profile, find_profile
 from mfp_sim.errors import UsageError
 from mfp_sim.report.console import Console
@@ -17,17 +18,28 @@ from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.power import cut_at
 from mfp_sim.scenario.power import power_points as points_of
+from mfp_sim.scenario.runner import run
 from mfp_sim.trace import TraceEvent, compare, from_json_lines
+
+Entry = Requirement | FieldFailure
 
 __all__ = ["coverage", "diff", "power_points", "profiles"]
 
 
+_SOURCES = {"manual": "MFP-", "rfc": "SCEP-", "field": "F-"}
+
+
 def coverage(options: argparse.Namespace) -> int:
-    """Which requirements the selected scenarios cover: by what the manual or the RFC says, or on an assumption too."""
+    """Which requirements the selected scenarios cover: by what the manual or the RFC says, or on an assumption too.
+
+    With a source the scenarios are run, and 1 tells that one which covers something failed.
+    """
     scenarios = select(options.selection, options.tag)
     if not scenarios:
         print("nothing was selected; mfp-sim list shows what there is", file=sys.stderr)
         return 5
+    if options.source is not None:
+        return _by_entry(options, scenarios)
     by_id = _by_requirement(scenarios)
     if options.json:
         rows = [
@@ -45,8 +57,49 @@ def coverage(options: argparse.Namespace) -> int:
     return 0
 
 
-def _wanted(prefix: str | None) -> Iterable[Requirement]:
-    return (entry for entry in requirements().values() if entry.id.startswith(prefix or ""))
+def _by_entry(options: argparse.Namespace, scenarios: Sequence[Scenario]) -> int:
+    """Entry by entry: its scenarios, and whether they pass now."""
+    console = Console(sys.stderr)
+    wanted = list(_wanted(_SOURCES[options.source]))
+    names = {entry.id for entry in wanted}
+    chosen = [scenario for scenario in scenarios if names & set(scenario.covers)]
+    verdicts: dict[str, str] = {}
+    for number, scenario in enumerate(chosen, 1):
+        console.progress(number, len(chosen), scenario.name)
+        verdicts[scenario.name] = "pass" if run(scenario).passed else "FAIL"
+    by_id = _by_requirement(chosen)
+    rows: list[dict[str, Any]] = [
+        {
+            "id": entry.id,
+            "title": entry.title,
+            "basis": _basis(entry),
+            "scenarios": [{"name": name, "verdict": verdicts[name]} for name in by_id.get(entry.id, [])],
+        }
+        for entry in wanted
+    ]
+    shown = sum(bool(row["scenarios"]) for row in rows)
+    if options.json:
+        print(json.dumps(rows, ensure_ascii=False))
+    elif options.markdown:
+        print("| entry | what it says | basis | scenarios |\n| --- | --- | --- | --- |")
+        for row in rows:
+            told = ", ".join(f"{entry['name']} ({entry['verdict']})" for entry in row["scenarios"]) or "none"
+            print(f"| {row['id']} | {row['title']} | {row['basis']} | {told} |".replace("\n", " "))
+    else:
+        for row in rows:
+            entries = row["scenarios"]
+            failed = [entry["name"] for entry in entries if entry["verdict"] != "pass"]
+            more = f" and {len(entries) - 1} more" if len(entries) > 1 else ""
+            told = f"{entries[0]['name']}{more}" if entries else "-"
+            verdict = f"FAIL: {', '.join(failed)}" if failed else "pass" if entries else "none"
+            print(f"{row['id']:18} {row['basis']:8} {verdict:5} {told:48} {row['title']}")
+        print(f"{shown} of {len(rows)} entries are shown by a scenario")
+    return int("FAIL" in verdicts.values())
+
+
+def _wanted(prefix: str | None) -> Iterable[Entry]:
+    entries: Iterable[Entry] = (*requirements().values(), *field_failures().values())
+    return (entry for entry in entries if entry.id.startswith(prefix or ""))
 
 
 def _by_requirement(scenarios: Iterable[Scenario]) -> dict[str, list[str]]:
@@ -57,14 +110,19 @@ def _by_requirement(scenarios: Iterable[Scenario]) -> dict[str, list[str]]:
     return found
 
 
-def _basis(entry: Requirement) -> str:
+def _basis(entry: Entry) -> str:
+    if isinstance(entry, FieldFailure):
+        return "field"
     return "assumed" if entry.derived else "said"
 
 
+_TITLES = {"MFP": "the printer's manual", "SCEP": "RFC 8894", "F": "failures met in the field"}
+
+
 def _print_summary(by_id: dict[str, list[str]]) -> None:
-    groups: dict[tuple[str, str], list[Requirement]] = {}
-    for entry in requirements().values():
-        source = "the printer's manual" if entry.id.startswith("MFP-") else "RFC 8894"
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for entry in _wanted(None):
+        source = _TITLES[entry.id.partition("-")[0]]
         groups.setdefault((source, _basis(entry)), []).append(entry)
     for (source, basis), entries in groups.items():
         shown = sum(entry.id in by_id for entry in entries)

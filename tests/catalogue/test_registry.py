@@ -8,10 +8,10 @@ from importlib import resources
 
 import pytest
 
-from mfp_sim.catalogue.registry import assumptions, explain, known_ids, requirements
+from mfp_sim.catalogue.registry import assumptions, explain, field_failures, known_ids, requirements
 from mfp_sim.device.profile import READINGS
 
-FILES = ("device_manual.yaml", "scep_rfc8894.yaml", "assumptions.yaml")
+FILES = ("device_manual.yaml", "scep_rfc8894.yaml", "assumptions.yaml", "field_failures.yaml")
 
 
 def ids_in(name: str) -> list[str]:
@@ -35,7 +35,7 @@ def test_assumptions_are_numbered_from_a_01_on_without_a_gap() -> None:
 
 
 def test_the_quick_list_of_ids_is_the_whole_list() -> None:
-    assert known_ids() == requirements().keys() | assumptions().keys()
+    assert known_ids() == requirements().keys() | assumptions().keys() | field_failures().keys()
 
 
 def test_entries_say_something() -> None:
@@ -93,3 +93,15 @@ def test_explain_knows_every_id_and_no_other() -> None:
     assert [name for name in known_ids() if not (explain(name) or "").startswith(f"{name}  ")] == []
     assert explain("A-99") is None
     assert explain("SCEP-3.2.1.5") is None
+
+
+def test_field_failures_say_what_was_seen_why_and_where() -> None:
+    assert len(field_failures()) == 153
+    for entry in field_failures().values():
+        assert entry.title, entry.id
+        assert entry.cause, entry.id
+        assert entry.evidence in "TCDW-", entry.id
+        assert all(source.startswith("https://") for source in entry.sources), entry.id
+    told = explain("F-K05")
+    assert told is not None
+    assert "renewal trigger differs per vendor (met in the field)" in told

@@ -14,7 +14,7 @@ def test_coverage_keeps_said_and_assumed_apart(mfp_sim) -> None:
     assert lines[1].startswith("the printer's manual, resting on assumptions: ")
     rows = {row["id"]: row for row in json.loads(mfp_sim("coverage", "--json").out)}
     assert NAME in rows["MFP-POLL-02"]["scenarios"]
-    assert {row["basis"] for row in rows.values()} == {"said", "assumed"}
+    assert {row["basis"] for row in rows.values()} == {"said", "assumed", "field"}
 
 
 def test_what_is_missing_is_what_one_scenario_does_not_cover(mfp_sim, scenario) -> None:
