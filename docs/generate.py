@@ -70,6 +70,9 @@ EXPECTATION_EXAMPLES = {
     "csr": '{subject: "CN=192.0.2.10", length: 2048, challenge: present}',
     "sound": "true",
     "bundle_report": "[]",
+    "advice": "[]",
+    "model": "{name: canon-ir-adv-dx}",
+    "settings_lack": "[s3cret]",
     "audit_lacks": "[key deleted]",
 }
 

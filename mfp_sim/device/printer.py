@@ -21,7 +21,7 @@ from mfp_sim.device.keystore import KeyEntry, factory_key
 from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.profile import Profile
 from mfp_sim.device.request import CertificateRequest, Ended, Registration, Surroundings
-from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings
+from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, advice_on
 from mfp_sim.device.state import DeviceState, unusable
 from mfp_sim.device.status import AuditEntry, Detail, StatusRow
 from mfp_sim.device.storage import MemoryStorage, Storage
@@ -95,6 +95,8 @@ class Printer:
         self.powered = False
         self.exported: bytes | None = None
         self.import_report: tuple[str, ...] = ()
+        self.advice: tuple[str, ...] = ()
+        """Help texts that applied to the key entered last (MFP-REQ-04)."""
         self._reset()
 
     def _reset(self) -> None:
@@ -283,6 +285,7 @@ class Printer:
             return self._state.history[-1]
 
     def _warn_of_name(self, key: KeySettings | None) -> None:
+        self.advice = () if key is None else advice_on(key, self.ip)
         if key is not None and key.needs_dns and not self.dns:
             self._note("warning", "OK", "the common name is an FQDN and there is no DNS server")
 

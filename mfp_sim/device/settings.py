@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from mfp_sim.device.profile import Profile
 from mfp_sim.errors import Refused
 
-__all__ = ["AutoRequestSettings", "CommunicationSettings", "KeySettings", "Polling"]
+__all__ = ["AutoRequestSettings", "CommunicationSettings", "KeySettings", "Polling", "advice_on"]
 
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)\Z")
 
@@ -180,3 +180,10 @@ class AutoRequestSettings:
             raise Refused("bad-request-interval", "this model renews by the certificate's expiry, not by an interval")
         if self.timer and (self.start is None or self.key is None):
             raise Refused("incomplete", "the timer needs a start date/time and the settings for key and certificate")
+
+
+def advice_on(key: KeySettings, ip: str) -> tuple[str, ...]:
+    """The help texts beside the fields of a key that apply to what was entered; they refuse nothing (MFP-REQ-04)."""
+    if key.common_name == ip:
+        return ()
+    return ("For IPPS printing from Windows the common name has to be the IP address of the machine.",)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 
+from mfp_sim.device import persistence
 from mfp_sim.device.invariants import broken
 from mfp_sim.device.settings import AutoRequestSettings
 from mfp_sim.documents import Node, Problems
@@ -85,6 +87,27 @@ def _audit_lacks(wanted: object, world: World) -> Iterator[Difference]:
                 yield f"audit_lacks[{index}]", f"no entry with {text!r}", line
 
 
+def _advice(wanted: object, world: World) -> Iterator[Difference]:
+    if list(world.printer.advice) != wanted:
+        yield "advice", str(wanted), str(list(world.printer.advice))
+
+
+def _model(wanted: object, world: World) -> Iterator[Difference]:
+    profile = world.printer.profile
+    yield from _differences("model", wanted, {"name": profile.name, "scep": profile.scep})
+
+
+def _settings_lack(wanted: object, world: World) -> Iterator[Difference]:
+    assert isinstance(wanted, list)
+    printer = world.printer
+    stored = json.dumps(
+        [persistence.communication(printer.communication), persistence.auto_request(printer.auto_request)]
+    )
+    for index, text in enumerate(wanted):
+        if json.dumps(text)[1:-1] in stored:
+            yield f"settings_lack[{index}]", f"no setting with {text!r}", "one has it"
+
+
 Reader = Callable[[Node, Problems], None]
 Comparison = Callable[[object, World], Iterator[Difference]]
 
@@ -111,5 +134,8 @@ LOOKS: Mapping[str, tuple[Reader, Comparison, str]] = {
     "csr": (_map_of(_CSR, "csr"), _csr, "what the last CSR said; challenge is present or absent"),
     "sound": (_boolean, _sound, "keys fit, the limit holds, the Default Key is there, one key for each use"),
     "bundle_report": (_texts, _bundle_report, "what the last import said of each item"),
+    "advice": (_texts, _advice, "the help texts that applied to the key entered last"),
+    "model": (_map_of(("name", "scep"), "model"), _model, "what the machine says of itself: name and SCEP versions"),
+    "settings_lack": (_texts, _settings_lack, "texts that no stored setting must hold"),
     "audit_lacks": (_texts, _audit_lacks, "texts that the audit log must not hold"),
 }

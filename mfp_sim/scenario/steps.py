@@ -86,7 +86,9 @@ class AutoRequest:
     def text(self) -> str:
         if not self.settings.timer:
             return "[Settings for Certificate Issuance Auto Request]: timer off, [Update]"
-        return f"[Settings for Certificate Issuance Auto Request]: from {self.settings.start:%Y-%m-%d %H:%M}, [Update]"
+        start = self.settings.start
+        told = f"from {start:%Y-%m-%d %H:%M}" if start is not None else "no start date/time"
+        return f"[Settings for Certificate Issuance Auto Request]: {told}, [Update]"
 
 
 @dataclass(frozen=True)

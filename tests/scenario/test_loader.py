@@ -172,7 +172,7 @@ def test_another_reading_of_an_assumption_changes_what_happens() -> None:
 
 
 def test_the_same_scenario_and_seed_give_the_same_trace_and_another_seed_another_one() -> None:
-    scenarios = [scenario for path in FILES for scenario in load_file(path)][:12]
+    scenarios = [scenario for path in FILES for scenario in load_file(path) if "enrolment" in path.parts][:12]
     first = [run(scenario).events for scenario in scenarios]
     second = [run(scenario).events for scenario in reversed(scenarios)][::-1]
     for one, two in zip(first, second, strict=True):
