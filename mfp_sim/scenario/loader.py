@@ -21,6 +21,7 @@ from mfp_sim.errors import DocumentError
 from mfp_sim.scenario.expectations import read_expectation
 from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
 from mfp_sim.scenario.steps import STEPS, Communication, Step, read_step
+from mock_scep_server.policy import POLICY_KEYS, read_policy
 from mock_scep_server.profiles.registry import PROFILES as CA_PROFILES
 from mock_scep_server.script import read_script
 
@@ -217,7 +218,7 @@ def _timezone(node: Node, problems: Problems) -> str | None:
     return text
 
 
-CA_KEYS = ("profile", "ra", "challenge", "script", "url")
+CA_KEYS = ("profile", "ra", "script", "url", *POLICY_KEYS)
 
 
 def _ca(node: Node, problems: Problems) -> CaSetup:
@@ -226,10 +227,11 @@ def _ca(node: Node, problems: Problems) -> CaSetup:
     if "profile" in fields:
         values["profile"] = problems.choice(fields["profile"], CA_PROFILES, "profile")
     if "ra" in fields:
-        values["ra"] = problems.choice(fields["ra"], ("none", "split"), "ra")
-    if "challenge" in fields:
-        inner = problems.map(fields["challenge"], ("static",), "challenge", required=("static",))
-        values["challenge"] = problems.text(inner["static"], "static") if "static" in inner else None
+        values["ra"] = problems.choice(fields["ra"], ("none", "single", "split"), "ra")
+    values["policy"] = read_policy(fields, problems)
+    static = fields["challenge"].get("static") if "challenge" in fields else None
+    if static is not None:
+        values["challenge"] = problems.text(static, "static")
     if "script" in fields:
         values["script"] = read_script(fields["script"], problems)
     if "url" in fields:

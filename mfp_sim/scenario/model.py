@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from mfp_sim.trace import TraceEvent
+from mock_scep_server.policy import CaPolicy
 
 if TYPE_CHECKING:
     from mfp_sim.scenario.steps import Step
@@ -35,13 +36,14 @@ class PrinterSetup:
 
 @dataclass(frozen=True)
 class CaSetup:
-    """The ``ca:`` section. ``challenge`` is the static challenge password."""
+    """The ``ca:`` section. ``challenge`` is the static challenge password; ``policy`` holds whatever else is set."""
 
     profile: str = "rfc8894"
-    ra: Literal["none", "split"] = "none"
+    ra: Literal["none", "single", "split"] = "none"
     challenge: str | None = field(default=None, repr=False)
     script: tuple[Rule, ...] = ()
     url: str | None = None
+    policy: CaPolicy = field(default_factory=CaPolicy)
 
 
 @dataclass(frozen=True)

@@ -258,7 +258,7 @@ def test_a39_a_certificate_that_is_not_valid_yet(machine, reading: str, state: s
 def test_a40_an_ra_that_changes_between_getcacert_and_the_request(machine, reading: str, state: str) -> None:
     world = machine(flips=(f"A-40={reading}",))
     changed = machine()
-    changed.ca.ca = type(changed.ca.ca)(world.clock, changed.entropy.fork("new"), changed.ca._keys)
+    changed.ca.operator.roll_over(changed.clock.now(), changed.clock.now(), timedelta(0))
     seen: list[str] = []
 
     def handle(request: HttpRequest, client: str) -> Delivery:
@@ -361,7 +361,7 @@ def test_the_same_serial_number_twice_is_refused_and_the_first_stays(machine) ->
     world = machine()
     world.printer.send_request(replace(KEY, name="first"))
     serial = world.printer.key_list()[1].certificate.serial
-    world.ca.ca._serial = lambda: serial
+    world.ca.ca._serials.next = lambda: serial
     world.printer.send_request(KEY)
     assert world.shown == ("error", "scep-error")
     assert "duplicate-serial: " in world.diagnoses
@@ -372,8 +372,8 @@ def test_a_changed_subject_is_taken_and_told(machine) -> None:
     from mfp_sim.scep import certificate as x509
 
     world = machine()
-    issue = world.ca.ca.issue
-    world.ca.ca.issue = lambda csr, **rest: issue(replace(csr, subject=x509.name(("CN", "another name"))), **rest)
+    sign = world.ca.ca.sign
+    world.ca.ca.sign = lambda template: sign(replace(template, subject=x509.name(("CN", "another name"))))
     world.printer.send_request(KEY)
     assert world.shown == ("successful", None)
     assert "the certificate is for CN=another name, asked was CN=192.0.2.10" in world.diagnoses
