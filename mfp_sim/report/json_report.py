@@ -8,6 +8,7 @@ from importlib import metadata
 from typing import Any
 
 from mfp_sim import __version__
+from mfp_sim.report.coverage import coverage_of, entries_of
 from mfp_sim.report.model import RunReport, ScenarioReport
 
 __all__ = ["SCHEMA_VERSION", "as_json"]
@@ -25,6 +26,7 @@ def as_json(report: RunReport) -> dict[str, Any]:
         "target": report.target,
         "flips": list(report.flips),
         "counts": report.counts,
+        "coverage": [row.to_json() for row in coverage_of(entries_of(), report.scenarios) if row.scenarios],
         "scenarios": [_scenario(scenario) for scenario in report.scenarios],
     }
 
