@@ -24,7 +24,6 @@ __all__ = [
     "When",
     "read_policy",
     "read_when",
-    "with_capabilities",
 ]
 
 When = timedelta | datetime
@@ -60,11 +59,10 @@ class Rollover:
 
 @dataclass(frozen=True)
 class CaPolicy:
-    """All of it. ``capabilities``: words to add (``+AES``) or take away (``-AES``), or the whole list."""
+    """All of it. ``duplicates``: a subject may have a second certificate so long before the first expires."""
 
     name: str = "Mock SCEP CA (tests only)"
     key: str = "rsa-2048"
-    capabilities: tuple[str, ...] = ()
     challenge: ChallengeSetup = ChallengeSetup()
     admin: AdminPage | None = None
     approval: Literal["automatic", "manual"] = "automatic"
@@ -88,15 +86,6 @@ class CaPolicy:
     def secrets(self) -> tuple[str, ...]:
         """What no sink may show."""
         return (*self.challenge.subjects.values(), *([self.admin.password] if self.admin else []))
-
-
-def with_capabilities(words: tuple[str, ...], changes: tuple[str, ...]) -> tuple[str, ...]:
-    """The capabilities after ``changes``: a list of its own, or words with + and -."""
-    if changes and not any(word[:1] in "+-" for word in changes):
-        return changes
-    gone = {word[1:] for word in changes if word.startswith("-")}
-    added = [word[1:] for word in changes if word.startswith("+")]
-    return (*(word for word in words if word not in gone), *(word for word in added if word not in words))
 
 
 # --- reading ----------------------------------------------------------------------------------------------
@@ -162,15 +151,6 @@ def _identifiers(node: Node, problems: Problems) -> dict[str, object]:
     if len(set(found)) != len(found):
         problems.add(names, "an identifier is here twice")
     return {"identifiers": found, "strict_identifiers": strict}
-
-
-def _capabilities(node: Node, problems: Problems) -> dict[str, object]:
-    texts = [problems.text(entry, "a capability") for entry in problems.list(node, "caps")]
-    found = tuple(text for text in texts if text)
-    signed = [text[:1] in "+-" for text in found]
-    if any(signed) and not all(signed):
-        problems.add(node, "caps is a whole list, or words with + and -", "write [+SHA-384, -AES], or the whole list")
-    return {"capabilities": found}
 
 
 def _rollover(node: Node, problems: Problems) -> dict[str, object]:
@@ -244,9 +224,6 @@ class PolicyKey:
 POLICY_KEYS: Mapping[str, PolicyKey] = {
     "name": PolicyKey(_text("name"), "Mock SCEP CA (tests only)", "the CA's common name"),
     "key": PolicyKey(_choice("key", KEY_KINDS), "rsa-2048", f"the CA's key: {', '.join(KEY_KINDS)}; an RA's is RSA"),
-    "caps": PolicyKey(
-        _capabilities, "the profile's", "GetCACaps: `[+SHA-384, -AES]` changes the list, `[AES, SHA-256]` replaces it"
-    ),
     "challenge": PolicyKey(
         _challenge,
         "none",

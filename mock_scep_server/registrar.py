@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from mfp_sim.scep.certificate import Certificate, same_name
+from mfp_sim.scep.certificate import Certificate, name_text, same_name
 from mfp_sim.scep.csr import Csr
-from mfp_sim.scep.messages import CertRep
+from mfp_sim.scep.messages import CertRep, Note
 from mfp_sim.scep.vocabulary import FailInfo, MessageType, PkiStatus
 from mfp_sim.simtime import Clock, Entropy
 from mock_scep_server.admission import Admission
@@ -71,15 +71,14 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Decision:
-    """The answer as a CertRep to encode, a line for the journal, and the certificate that it delivers, if any.
-
-    ``authority`` is the CA that was asked: it signs the answer.
-    """
+    """The answer as a CertRep to encode, a line for the journal, the certificate that it delivers, if any, and what was
+    tolerated in deciding. ``authority`` is the CA that was asked: it signs the answer."""
 
     reply: CertRep
     text: str
     authority: CertificateAuthority
     issued: Certificate | None = None
+    notes: tuple[Note, ...] = ()
 
 
 class Registrar:
@@ -156,24 +155,19 @@ class Registrar:
         return self._outcome(asked, reply, known, answer, alter)
 
     def _poll(self, asked: Asked, reply: CertRep, answer: Answer | None, alter: Alter) -> Decision:
-        """CertPoll: controlled by transactionID and signer; the names are looked at too (RFC 8894, 3.3.3)."""
+        """CertPoll: controlled by transactionID and signer; what is odd about the names is noted (RFC 8894, 3.3.3)."""
         known = self._known(asked.message.transaction_id)
         refusal = _scripted(answer)
         if known is None:
             return self._failure(asked, reply, refusal or Refusal(FailInfo.BAD_CERT_ID, "no such transaction"))
-        assert asked.subject is not None
-        assert asked.issuer is not None
         assert asked.signer is not None
+        # The transactionID decides, not the names in the poll (SCEP-3.3.3-04): behind an RA strongSwan names the RA as
+        # issuer. But who did not sign the request gets nothing (SCEP-3.3.3-06).
         if asked.signer.spki != known.signer:
             text = "the poll is signed with another key than the request"
-            return self._failure(asked, reply, refusal or Refusal(FailInfo.BAD_REQUEST, text))
-        fits = same_name(known.csr.subject, asked.subject) and same_name(
-            known.authority.ca.certificate.subject, asked.issuer
-        )
-        if not fits:
-            text = "issuer or subject do not fit the transaction"
             return self._failure(asked, reply, refusal or Refusal(FailInfo.BAD_CERT_ID, text))
-        return self._outcome(asked, reply, known, answer, alter)
+        decision = self._outcome(asked, reply, known, answer, alter)
+        return replace(decision, notes=_odd_names(asked, known))
 
     def _outcome(
         self, asked: Asked, reply: CertRep, known: _Transaction, answer: Answer | None, alter: Alter
@@ -333,6 +327,21 @@ class Registrar:
 
 def _fits(waiting: Waiting, pattern: str) -> bool:
     return waiting.transaction == pattern or fnmatch.fnmatchcase(waiting.subject, pattern)
+
+
+def _odd_names(asked: Asked, known: _Transaction) -> tuple[Note, ...]:
+    """What the names of a poll should be and are not."""
+    assert asked.subject is not None
+    assert asked.issuer is not None
+    rows = (
+        ("SCEP-3.3.3-02", "issuer", asked.issuer, known.authority.ca.certificate.subject),
+        ("SCEP-3.3.3-03", "subject", asked.subject, known.csr.subject),
+    )
+    return tuple(
+        Note(requirement, f"issuerAndSubject.{field}", f"{name_text(got)} instead of {name_text(wanted)}")
+        for requirement, field, got, wanted in rows
+        if not same_name(got, wanted)
+    )
 
 
 def _scripted(answer: Answer | None) -> Refusal | None:

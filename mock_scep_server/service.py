@@ -37,7 +37,7 @@ from mock_scep_server.faults import Fault
 from mock_scep_server.journal import Journal, JournalEntry
 from mock_scep_server.ledger import Ledger
 from mock_scep_server.pages import Page, Pages
-from mock_scep_server.policy import CaPolicy, with_capabilities
+from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import CaProfile
 from mock_scep_server.publishing import CaCapabilities, CaCertificates, NextCaCertificates
 from mock_scep_server.registrar import Registrar
@@ -159,7 +159,7 @@ class ScepService:
         present, coming = lineage.current(now), lineage.next(now)
         if query.operation == Operation.GET_CA_CAPS:
             work.decision = "capabilities"
-            words = with_capabilities(self.profile.capabilities, self.policy.capabilities)
+            words = self.profile.capabilities
             if coming is not None and "GetNextCACert" not in words:
                 words = (*words, "GetNextCACert")
             return CaCapabilities(words).reply()
@@ -186,7 +186,8 @@ class ScepService:
             return self._send(request, work, _text(400, f"The message is not a SCEP message: {error}"))
         asked = self._reader.read(message)
         subject = asked.csr.subject if asked.csr else asked.subject
-        work.notes += tuple(f"{note.requirement} {note.path}: {note.text}" for note in message.notes) + asked.notes
+        noted = (*message.notes, *(asked.csr.notes if asked.csr else ()))
+        work.notes += (*(str(note) for note in noted), *asked.notes)
         work.facts = replace(
             work.facts,
             type=message.label,
@@ -201,6 +202,7 @@ class ScepService:
                 return self._send(request, work, self._http(answer, work))
             decision = self._registrar.decide(asked, answer, lambda template: self._alter(template, work))
         work.decision, work.issued, plan = decision.text, decision.issued, decision.reply
+        work.notes += tuple(str(note) for note in decision.notes)
         for fault in work.hooks("on_message"):
             plan = fault.on_message(plan)  # type: ignore[union-attr]
         signer = decision.authority.signer

@@ -372,8 +372,8 @@ def test_a_changed_subject_is_taken_and_told(machine) -> None:
     from mfp_sim.scep import certificate as x509
 
     world = machine()
-    sign = world.ca.ca.sign
-    world.ca.ca.sign = lambda template: sign(replace(template, subject=x509.name(("CN", "another name"))))
+    template = world.ca.ca.template
+    world.ca.ca.template = lambda csr: replace(template(csr), subject=x509.name(("CN", "another name")))
     world.printer.send_request(KEY)
     assert world.shown == ("successful", None)
     assert "the certificate is for CN=another name, asked was CN=192.0.2.10" in world.diagnoses
