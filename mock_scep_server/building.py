@@ -39,7 +39,7 @@ def make_authorities(
     start = clock.now()
 
     def make(identifier: str | None, generation: int, begins: datetime) -> CertificateAuthority:
-        authority = CertificateAuthority(
+        return CertificateAuthority(
             clock,
             entropy,
             keys,
@@ -52,15 +52,15 @@ def make_authorities(
             begins=begins,
             slug=f"ca{policy.identifiers.index(identifier) if identifier else ''}-{generation}",
         )
-        authority.url = policy.publish_at
-        return authority
 
     lineages = [Lineage(identifier, start, make) for identifier in policy.identifiers or (None,)]
     if policy.rollover is not None:
         publish, switch = (_instant(w, start, zone) for w in (policy.rollover.publish, policy.rollover.switch))
         for lineage in lineages:
             lineage.prepare(publish, switch, policy.rollover.overlap)
-    return Authorities(lineages, strict=policy.strict_identifiers)
+    authorities = Authorities(lineages, strict=policy.strict_identifiers)
+    authorities.publish_at(policy.publish_at)
+    return authorities
 
 
 def _instant(when: timedelta | datetime, start: datetime, zone: ZoneInfo) -> datetime:

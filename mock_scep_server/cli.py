@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from mfp_sim import __version__
 from mfp_sim.errors import MfpSimError, UsageError
 from mock_scep_server.profiles.changes import EMPTY_CONTENTS
+
+if TYPE_CHECKING:
+    from mock_scep_server.setup import CaSetup
 
 __all__ = ["main"]
 
@@ -23,6 +28,10 @@ examples:
   mock-scep-server --port 8080 --profile lenient --ra split
   mock-scep-server --port 8080 --caps +SHA-384          # what strongSwan 5.9.8 wants before it uses AES
   mock-scep-server --port 8080 --script rules.yaml      # what goes wrong, and when
+  mock-scep-server --ca ca.yaml --control-port 8081     # a whole CA from a file, and a port to steer it
+  mock-scep-server --set approval=manual --set 'rollover={publish: 1h, switch: 2h}' --control-port 8081
+  mock-scep-server --profile ndes-2016 --set 'challenge={one_time: {}}' \\
+                   --set 'admin_page={user: admin, password: test-only}'
   mock-scep-server faults                               # what a script can ask for
   mock-scep-server profiles --json
 """
@@ -39,19 +48,34 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"mock-scep-server {__version__}")
     parser.add_argument("--host", default="127.0.0.1", help="address to bind to (default: loopback)")
     parser.add_argument("--port", type=int, default=8080, help="port to bind to, 0 for any free one (default: 8080)")
-    parser.add_argument("--profile", default="rfc8894", help="shape of the CA (default: rfc8894)")
+    parser.add_argument("--profile", help="shape of the CA (default: rfc8894)")
     parser.add_argument(
         "--caps", metavar="WORDS", help="keywords of GetCACaps: AES,SHA-256 instead of the profile's, or +SHA-384,-AES"
     )
     parser.add_argument(
         "--empty-content", choices=EMPTY_CONTENTS, help="content of FAILURE and PENDING instead of the profile's"
     )
-    parser.add_argument("--ra", default="none", choices=["none", "split"], help="RA certificates (default: none)")
+    parser.add_argument("--ra", choices=["none", "single", "split"], help="RA certificates (default: the profile's)")
+    parser.add_argument(
+        "--ca", type=Path, metavar="FILE", help="a CA as in a scenario's ca: section; options come after"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="one key of that section, its value in YAML"
+    )
+    parser.add_argument("--control-port", type=int, metavar="PORT", help="steer the mock by JSON on this loopback port")
+    parser.add_argument(
+        "--publish", metavar="URL", help="where certificates name CRL and CA (default: here; 'none' leaves it out)"
+    )
     parser.add_argument("--script", type=Path, metavar="FILE", help="rules: a scenario's ca.script list")
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--challenge-file", type=Path, metavar="FILE", help="the challenge password, on one line")
     group.add_argument("--challenge-env", metavar="NAME", help="environment variable with the challenge password")
     group.add_argument("--challenge", metavar="TEXT", help="the challenge password; for test values only")
+    group.add_argument(
+        "--challenge-command",
+        metavar="COMMAND",
+        help="a program decides: it reads subject and challenge as JSON, and accepts with exit code 0",
+    )
     parser.add_argument("--json", action="store_true", help="output for machines (faults, profiles)")
     return parser
 
@@ -84,50 +108,82 @@ def _challenge(options: argparse.Namespace) -> str | None:
     return str(options.challenge) if options.challenge else None
 
 
-def _serve(options: argparse.Namespace) -> int:
-    from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
-    from mock_scep_server.challenges import NoChallenge, StaticChallenge
-    from mock_scep_server.journal import JournalEntry
-    from mock_scep_server.profiles.changes import changed
-    from mock_scep_server.profiles.registry import profile_named
-    from mock_scep_server.script import Script, load_script_file
-    from mock_scep_server.server import ServerHost
-    from mock_scep_server.service import ScepService
+def _setup(options: argparse.Namespace) -> CaSetup:
+    """The CA of ``--ca FILE``, changed by ``--set``, changed by the options of their own."""
+    from dataclasses import replace
 
-    clock = SystemClock()
+    from mfp_sim.documents import Node, Problems, load, load_text
+    from mock_scep_server.script import load_script_file
+    from mock_scep_server.setup import read_ca
+
+    problems = Problems()
+    root = load(options.ca) if options.ca else Node("map", (), "--set", 1, 1)
+    if root.kind == "map":
+        pairs = {str(key.value): (key, value) for key, value in root.pairs}
+        for text in options.set:
+            key, sign, value = text.partition("=")
+            if not sign or not key.isidentifier():
+                raise UsageError(f"--set takes KEY=VALUE, not {text!r}", remedy="for instance --set approval=manual")
+            ((name, inner),) = load_text(f"{key}: {value}", f"--set {key}").pairs
+            pairs[key] = (name, inner)
+        root = replace(root, value=tuple(pairs.values()))
+    setup = read_ca(root, problems)
+    problems.raise_if_any()
+    if setup.url is not None:
+        raise UsageError("url is for scenarios: this program is the server")
+    chosen = {"profile": options.profile, "ra": options.ra, "empty_content": options.empty_content}
+    if options.caps is not None:
+        chosen["caps"] = tuple(options.caps.split(","))
+    if options.script:
+        chosen["script"] = load_script_file(options.script)
+    return replace(setup, **{name: value for name, value in chosen.items() if value is not None})
+
+
+def _serve(options: argparse.Namespace) -> int:
+    import shlex
+
+    from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
+    from mock_scep_server.challenges import CommandChallenge, StaticChallenge
+    from mock_scep_server.control import ControlService
+    from mock_scep_server.journal import JournalEntry
+    from mock_scep_server.server import ServerHost
+    from mock_scep_server.setup import make_service
+
     secret = _challenge(options)
-    rules = load_script_file(options.script) if options.script else ()
+    challenge = StaticChallenge(secret) if secret else None
+    if options.challenge_command:
+        challenge = CommandChallenge(shlex.split(options.challenge_command))  # type: ignore[assignment]
 
     def tell(entry: JournalEntry) -> None:
         rule = f" [rule {entry.rule}]" if entry.rule else ""
         print(f"{entry.time:%H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{rule}", flush=True)
 
-    service = ScepService(
-        profile=changed(
-            profile_named(options.profile),
-            caps=options.caps.split(",") if options.caps is not None else None,
-            empty_content=options.empty_content,
-        ),
-        clock=clock,
+    service = make_service(
+        _setup(options),
+        clock=SystemClock(),
         entropy=Entropy(None),
         keys=GeneratedKeys(),
-        challenge=StaticChallenge(secret) if secret else NoChallenge(),
-        script=Script(rules, ZoneInfo("UTC"), clock.now()),
-        ra=options.ra,
+        zone=ZoneInfo("UTC"),
+        challenge=challenge,
         on_entry=tell,
     )
-    host = ServerHost(service, options.host, options.port)
+    hosts = [ServerHost(service, options.host, options.port)]
+    if options.control_port is not None:
+        hosts.append(ServerHost(ControlService(service), "127.0.0.1", options.control_port))
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    host.start()
-    try:
-        shown = f"[{options.host}]" if ":" in options.host else options.host
-        print(f"mock SCEP CA at http://{shown}:{host.port}/scep (profile {options.profile}); Ctrl-C stops it")
+    with contextlib.ExitStack() as stack:
+        for host in hosts:
+            stack.enter_context(host)
+        url = hosts[0].url
+        if options.publish is not None or service.policy.publish_at is None:
+            service.publish_at(None if options.publish == "none" else options.publish or url)
+        print(f"mock SCEP CA at {url}/scep (profile {service.profile.name}); Ctrl-C stops it")
         print(f"CA certificate, SHA-256: {service.ca.ca.certificate.fingerprint()}", flush=True)
+        if options.control_port is not None:
+            print(f"control at {hosts[1].url}/", flush=True)
         stop.wait()
-    finally:
-        host.stop()
     return 0
 
 

@@ -49,6 +49,12 @@ class Journal:
             if len(self._entries) > self._limit:
                 del self._entries[0]
 
+    def clear(self) -> None:
+        """Begin anew."""
+        with self._lock:
+            self.count = 0
+            self._entries.clear()
+
     @property
     def entries(self) -> tuple[JournalEntry, ...]:
         """In the order of arrival."""

@@ -90,6 +90,7 @@ class ScepService:
         self.profile, self.clock, self._entropy = profile, clock, entropy.fork("replies")
         self.policy = policy or CaPolicy()
         self.script = script or Script()
+        self.script.begin(entropy.fork("script"))
         self.challenge = challenge or make_challenge(self.policy, entropy)
         self.authorities = make_authorities(
             profile, self.policy, clock=clock, entropy=entropy, keys=keys, ra=ra, zone=self.script.zone
@@ -115,6 +116,17 @@ class ScepService:
     def ca(self) -> CertificateAuthority:
         """The CA that GetCACert serves now where none is named."""
         return self.authorities.default.current(self.clock.now())
+
+    def reset(self) -> None:
+        """Journal, ledger and transactions are empty again, and the script starts anew; keys and challenges stay."""
+        self.operator.forget()
+        self.journal.clear()
+        self.ledger.clear()
+        self.script.restart()
+
+    def publish_at(self, url: str | None) -> None:
+        """Where certificates say that their CRL and CA certificate are; for a host that knows its port only now."""
+        self.authorities.publish_at(url)
 
     def handle(self, request: HttpRequest, client: str) -> Delivery:
         """Answer one request."""

@@ -36,6 +36,7 @@ class CaProfile:
     duplicates: timedelta | None = None
     serials: Literal["random", "sequential"] = "random"
     ca_in_reply: bool = True
+    ra: Literal["none", "single", "split"] = "none"
 
 
 PROFILES = {
