@@ -33,7 +33,7 @@ examples:
   mock-scep-server --profile ndes-2016 --set 'challenge={one_time: {}}' \\
                    --set 'admin_page={user: admin, password: test-only}'
   mock-scep-server faults                               # what a script can ask for
-  mock-scep-server profiles --json
+  mock-scep-server profiles ndes-2016                   # each value, and by what it is known
 """
 
 
@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("verb", nargs="?", default="serve", choices=["serve", "faults", "profiles"])
+    parser.add_argument("name", nargs="?", metavar="NAME", help="profiles: one of them, value by value with its source")
     parser.add_argument("--version", action="version", version=f"mock-scep-server {__version__}")
     parser.add_argument("--host", default="127.0.0.1", help="address to bind to (default: loopback)")
     parser.add_argument("--port", type=int, default=8080, help="port to bind to, 0 for any free one (default: 8080)")
@@ -212,25 +213,36 @@ def _faults(options: argparse.Namespace) -> int:
 
 
 def _profiles(options: argparse.Namespace) -> int:
-    from mock_scep_server.profiles.registry import PROFILES
+    from mock_scep_server.profiles.registry import PROFILES, profile_named
 
+    chosen = [profile_named(options.name)] if options.name else list(PROFILES.values())
     if options.json:
         rows = [
             {
                 "name": profile.name,
                 "summary": profile.summary,
-                "capabilities": profile.capabilities,
-                "refuse_ciphers": sorted(profile.refuse_ciphers),
-                "refuse_digests": sorted(profile.refuse_digests),
-                "empty_content": profile.empty_content,
-                "sources": profile.sources,
+                "values": profile.values(),
+                "sources": {
+                    name: {"source": source.text, "by": source.by, "confirmed": source.confirmed}
+                    for name, source in profile.sources.items()
+                },
             }
-            for profile in PROFILES.values()
+            for profile in chosen
         ]
-        print(json.dumps(rows, indent=2))
+        print(json.dumps(rows[0] if options.name else rows, indent=2))
+    elif options.name:
+        (profile,) = chosen
+        print(f"{profile.name}: {profile.summary}\n")
+        for name, source in profile.sources.items():
+            value = profile.values()[name]
+            shown = ", ".join(str(part) for part in value) or "none" if isinstance(value, tuple | list) else value
+            print(f"{name}: {shown}\n    {source}")
+        print("\nWhat is not named here is as RFC 8894 has it.")
     else:
-        for profile in PROFILES.values():
-            print(f"{profile.name:12} {profile.summary}")
+        for profile in chosen:
+            open_ones = sum(not source.confirmed for source in profile.sources.values())
+            doubt = f"  [{open_ones} values not confirmed]" if open_ones else ""
+            print(f"{profile.name:15} {profile.summary}{doubt}")
     return 0
 
 

@@ -57,6 +57,7 @@ class _Work:
     decision: str = ""
     notes: tuple[str, ...] = ()
     issued: Certificate | None = None
+    closes: bool = False
 
     def hooks(self, name: str) -> list[Fault]:
         return [fault for _, fault in self.taken.faults if hasattr(fault, name)]
@@ -133,11 +134,17 @@ class ScepService:
         page = self._pages.find(request)
         if page is not None:
             return self._page(request, page, client)
+        if self.profile.path and request.target.partition("?")[0] != self.profile.path:
+            work = _Work(Facts(None, request.method, client=client))
+            return self._send(request, work, _text(404, "404 page not found"))
         try:
             query = read_scep_query(request)
         except DecodeError as error:
             work = _Work(Facts(Operation.PKI_OPERATION, request.method, client=client))
-            return self._send(request, work, _text(400, f"The message is not readable: {error}"))
+            return self._send(request, work, self._unreadable(f"The message is not readable: {error}"))
+        if self.profile.tolerance == "strict" and query.notes:
+            work = _Work(Facts(query.operation, request.method, client=client), notes=query.notes)
+            return self._send(request, work, _text(400, f"An odd form of request: {query.notes[0]}"))
         if query.operation == Operation.PKI_OPERATION:
             return self._pki_operation(request, query, client)
         return self._ca_operation(request, query, client)
@@ -159,7 +166,10 @@ class ScepService:
         answer = work.taken.answer
         if answer is not None and answer.kind == "http":
             return self._send(request, work, self._http(answer, work))
-        return self._send(request, work, self._publish(query, work))
+        reply = self._publish(query, work)
+        if query.operation == Operation.GET_CA_CAPS and self.profile.caps_reply == "close":
+            work.decision, work.closes = "the connection is closed, as this product does", True
+        return self._send(request, work, reply)
 
     def _publish(self, query: ScepQuery, work: _Work) -> HttpReply:
         """What the named CA says of itself."""
@@ -171,10 +181,12 @@ class ScepService:
         present, coming = lineage.current(now), lineage.next(now)
         if query.operation == Operation.GET_CA_CAPS:
             work.decision = "capabilities"
+            if self.profile.caps_reply == "404":
+                return _text(404, "This server has no GetCACaps.")
             words = self.profile.capabilities
             if coming is not None and "GetNextCACert" not in words:
                 words = (*words, "GetNextCACert")
-            return CaCapabilities(words).reply()
+            return CaCapabilities(words, self.profile.caps_lines).reply()
         if query.operation == Operation.GET_CA_CERT:
             work.decision = "certificates"
             return CaCertificates(present.certificates).reply()
@@ -184,18 +196,25 @@ class ScepService:
         work.decision = "no next CA" if query.operation == Operation.GET_NEXT_CA_CERT else "unknown operation"
         if query.operation == Operation.GET_NEXT_CA_CERT:
             return _text(404, "No next CA certificate is published.")
-        return _text(400, f"This server has no operation {query.operation or '(none)'}.")
+        return self._unreadable(f"This server has no operation {query.operation or '(none)'}.")
+
+    def _unreadable(self, text: str) -> HttpReply:
+        return _text(self.profile.unreadable_status, text)
 
     # --- PKIOperation -------------------------------------------------------------------------------------
 
     def _pki_operation(self, request: HttpRequest, query: ScepQuery, client: str) -> Delivery:
         work = _Work(Facts(query.operation, request.method, client=client), notes=query.notes)
+        if request.method == "POST" and self.profile.post != "served":
+            work.decision = "POST is not served, as with this product"
+            empty = HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),))
+            return self._send(request, work, empty if self.profile.post == "empty-200" else _text(405, "GET only."))
         if not query.message:
-            return self._send(request, work, _text(400, "The PKIOperation has no message."))
+            return self._send(request, work, self._unreadable("The PKIOperation has no message."))
         try:
             message = messages.decode(query.message)
         except DecodeError as error:
-            return self._send(request, work, _text(400, f"The message is not a SCEP message: {error}"))
+            return self._send(request, work, self._unreadable(f"The message is not a SCEP message: {error}"))
         asked = self._reader.read(message)
         subject = asked.csr.subject if asked.csr else asked.subject
         noted = (*message.notes, *(asked.csr.notes if asked.csr else ()))
@@ -214,6 +233,8 @@ class ScepService:
                 return self._send(request, work, self._http(answer, work))
             decision = self._registrar.decide(asked, answer, lambda template: self._alter(template, work))
         work.decision, work.issued, plan = decision.text, decision.issued, decision.reply
+        if decision.status:
+            return self._send(request, work, _text(decision.status, "The request is not served."))
         work.notes += tuple(str(note) for note in decision.notes)
         for fault in work.hooks("on_message"):
             plan = fault.on_message(plan)  # type: ignore[union-attr]
@@ -241,12 +262,13 @@ class ScepService:
         return reply
 
     def _send(self, request: HttpRequest, work: _Work, reply: HttpReply) -> Delivery:
-        reply = replace(reply, headers=(*reply.headers, ("Server", "mock-scep-server"), ("Cache-Control", "no-store")))
+        server = (("Server", self.profile.server),) if self.profile.server else ()
+        reply = replace(reply, headers=(*reply.headers, *server, ("Cache-Control", "no-store")))
         for fault in work.hooks("on_http"):
             reply = fault.on_http(reply)  # type: ignore[union-attr]
         delivery = delivery_of(reply, keep_alive=request.keep_alive, date=self.clock.now())
         answer_none = work.taken.answer is not None and work.taken.answer.kind == "none"
-        if answer_none:
+        if answer_none or work.closes:
             delivery = Delivery((Close(),), keep_alive=False)
         for fault in work.hooks("on_delivery"):
             delivery = fault.on_delivery(delivery)  # type: ignore[union-attr]
