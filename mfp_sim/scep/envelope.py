@@ -163,6 +163,12 @@ def _notes(envelope: Envelope, outer: der.Element, info: der.Element) -> Iterabl
             "recipientInfos",
             "a password recipient; it is meant for keys that cannot encrypt",
         ),
+        (
+            len(envelope.recipients) > 1,
+            "SCEP-3.2.2-04",
+            "recipientInfos",
+            f"{len(envelope.recipients)} recipients",
+        ),
         (bool(envelope.others), "SCEP-3.1-02", "recipientInfos", f"a recipient {', '.join(envelope.others)}"),
         (
             envelope.cipher == "des-cbc",
@@ -269,7 +275,9 @@ def open_envelope(
     mine = [r for r in envelope.recipients if key is not None and (certificate is None or r.names(certificate))]
     byword = envelope.password_recipients if password is not None else ()
     if not mine and not byword:
-        raise EnvelopeUnreadable("the envelope has no RecipientInfo for our certificate")
+        kinds = [*envelope.others, *(["by password"] if envelope.password_recipients else [])]
+        also = f"; it has one {', '.join(kinds)}" if kinds else ""
+        raise EnvelopeUnreadable(f"the envelope has no RecipientInfo for our certificate{also}")
     if len(mine) == 1 and mine[0].transport is None:
         raise EnvelopeUnreadable(f"unknown key transport algorithm {v.oid_text(mine[0].key_algorithm)}")
     tried: list[Recipient | PasswordRecipient] = [*mine[:MAX_TRIED], *byword[:MAX_TRIED]]
