@@ -34,7 +34,7 @@ from mfp_sim.scep.oddities import CORRECT, Oddities
 
 __all__ = ["Envelope", "PasswordRecipient", "Recipient", "encode_envelope", "open_envelope", "read_envelope"]
 
-MAX_ITERATIONS = 100_000  # of PBKDF2: a message must not keep the reader busy
+MAX_ITERATIONS = 100_000  # of PBKDF2, all recipients together: a message must not keep the reader busy
 MAX_TRIED = 8  # recipients of one message, for the same reason
 Octets = Callable[[int], bytes]
 
@@ -109,6 +109,9 @@ def read_envelope(octets: bytes) -> Envelope:
     first = 2 if len(data.children) > 1 and data.children[1].tag == 0xA0 else 1  # originatorInfo
     holder = data.child(first, "recipientInfos", der.SET)
     found = [_recipient(holder.children[i].under(f"{holder.path}[{i}]")) for i in range(len(holder.children))]
+    rounds = sum(r.iterations for r in found if isinstance(r, PasswordRecipient))
+    if rounds > MAX_ITERATIONS:
+        raise holder.fail(f"at most {MAX_ITERATIONS} iterations in all recipients", str(rounds))
     info = data.child(first + 1, "encryptedContentInfo", der.SEQUENCE)
     cipher, iv = _cipher(info.child(1, "contentEncryptionAlgorithm", der.SEQUENCE))
     envelope = Envelope(

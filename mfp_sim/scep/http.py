@@ -293,8 +293,10 @@ def read_scep_query(request: HttpRequest) -> ScepQuery:
     become ``+``, base64url is translated, missing padding is repaired; then the decoding is strict.
 
     Raises:
-        DecodeError: the message of a PKIOperation is not base64.
+        DecodeError: the target is longer than a head may be, or the message of a PKIOperation is not base64.
     """
+    if len(request.target) > HEAD_CAP:
+        raise DecodeError("query", HEAD_CAP, f"a target of at most {HEAD_CAP} octets", f"{len(request.target)} octets")
     notes: list[str] = []
     operation: str | None = None
     message: bytes | None = None

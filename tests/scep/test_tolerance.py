@@ -56,6 +56,11 @@ def test_every_form_of_base64_in_a_get_is_read_and_noted(name: str) -> None:
     assert _ids(query.notes) == requirements
 
 
+def test_a_query_longer_than_a_head_is_refused() -> None:
+    with pytest.raises(DecodeError, match="query at octet 65536: expected a target of at most 65536 octets, got 65637"):
+        read_scep_query(HttpRequest("GET", "/scep?operation=PKIOperation&message=" + "M" * 65600))
+
+
 @pytest.mark.parametrize(
     ("operation", "requirements"), [("GetCACaps", ["SCEP-3.5.1-01"]), ("GetCACert", ["SCEP-4.2-02"])]
 )
@@ -188,6 +193,26 @@ def test_an_envelope_for_a_password_alone_is_refused_by_name(authority, octets: 
     )
     with pytest.raises(EnvelopeUnreadable, match="no RecipientInfo for our certificate; it has one by password"):
         cms.open_envelope(cms.read_envelope(made), authority.key, authority.certificate)
+
+
+def test_password_recipients_that_would_keep_us_busy_together_are_refused(octets: Octets) -> None:
+    made = cms.encode_envelope(
+        b"x", recipient=None, cipher="aes-128-cbc", octets=octets, oddities=Oddities(password="p")
+    )
+    outer = der.read(made).child(1, "content").child(0, "data")
+    version, recipients, info = outer.children
+    slow = recipients.children[0].raw.replace(der.integer(2048), b"\x02\x02\x7f\xff")
+    body = der.sequence(version.raw, der.set_of([slow] * 4), info.raw)
+    with pytest.raises(DecodeError, match="at most 100000 iterations in all recipients, got 131068"):
+        cms.read_envelope(cms.content_info(v.ENVELOPED_DATA, body))
+    assert (
+        len(
+            cms.read_envelope(
+                cms.content_info(v.ENVELOPED_DATA, der.sequence(version.raw, der.set_of([slow] * 3), info.raw))
+            ).password_recipients
+        )
+        == 3
+    )
 
 
 def test_a_request_without_a_recipient_is_not_written(client, octets: Octets) -> None:
