@@ -93,18 +93,7 @@ def _code(text: str) -> str:
 # --- assumptions ------------------------------------------------------------------------------------------
 
 
-def profile_fields() -> dict[str, list[str]]:
-    """The profile values of each assumption, from the A-numbers that stand beside the fields."""
-    found: dict[str, list[str]] = {}
-    source = Path(printer_profiles.__file__).read_text("utf-8")
-    for name, numbers in re.findall(r"^    ([a-z_]+): .*?#(.*)$", source, re.MULTILINE):
-        for number in re.findall(r"A-\d\d", numbers):
-            found.setdefault(number, []).append(name)
-    return found
-
-
 def _assumptions() -> str:
-    fields = profile_fields()
     resting: dict[str, list[str]] = {}
     for entry in requirements().values():
         for number in entry.derived:
@@ -114,7 +103,7 @@ def _assumptions() -> str:
             f'<a id="{entry.id.lower()}"></a>{entry.id}',
             f"**{entry.title}**: {entry.text}",
             entry.default,
-            ", ".join(_code(name) for name in fields.get(entry.id, [])),
+            ", ".join(_code(name) for name in printer_profiles.values_of(entry.id)),
             ", ".join(resting.get(entry.id, [])),
         )
         for entry in assumptions().values()

@@ -11,11 +11,12 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mfp_sim.catalogue.registry import assumptions, known_ids
 from mfp_sim.device.printer import ROLES
-from mfp_sim.device.profile import ALL_USES, PROFILES, Profile, read_value
+from mfp_sim.device.profile import ALL_USES, PROFILES, Profile, contradictions, read_value
 from mfp_sim.documents import Node, Problems, did_you_mean, load, load_text
 from mfp_sim.errors import DocumentError, UsageError
 from mfp_sim.scenario.expectations import read_expectation
@@ -182,7 +183,7 @@ PRINTER_KEYS = ("profile", "timezone", "ip", "dns", "functions", "policies", "se
 
 def _printer(node: Node, problems: Problems) -> PrinterSetup:
     fields = problems.map(node, PRINTER_KEYS, "printer")
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     if "profile" in fields:
         values["profile"] = problems.choice(fields["profile"], PROFILES, "profile")
     if "timezone" in fields:
@@ -204,9 +205,18 @@ def _printer(node: Node, problems: Problems) -> PrinterSetup:
         if isinstance(step, Communication):
             values |= {"url": step.url, "port": step.port, "timeout": step.timeout}
     if "settings" in fields:
-        settings = problems.map(fields["settings"], _SETTINGS, "settings")
-        values["settings"] = {key: read_value(key, value, problems) for key, value in settings.items()}
-    return PrinterSetup(**values)  # type: ignore[arg-type]
+        model = PROFILES.get(str(values.get("profile", PrinterSetup.profile)))
+        values["settings"] = _settings(fields["settings"], model, problems)
+    return PrinterSetup(**values)
+
+
+def _settings(node: Node, model: Profile | None, problems: Problems) -> dict[str, Any]:
+    """Values in place of the model's own; together with the others they have to make a model."""
+    found = {key: read_value(key, value, problems) for key, value in problems.map(node, _SETTINGS, "settings").items()}
+    if model is not None and None not in found.values():
+        for text in contradictions(dataclasses.replace(model, **found)):  # type: ignore[arg-type]
+            problems.add(node, text)
+    return found
 
 
 def _timezone(node: Node, problems: Problems) -> str | None:

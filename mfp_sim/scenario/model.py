@@ -18,7 +18,7 @@ __all__ = ["CaSetup", "Failure", "PrinterSetup", "Scenario", "ScenarioResult", "
 
 @dataclass(frozen=True)
 class PrinterSetup:
-    """The ``printer:`` section."""
+    """The ``printer:`` section. ``profile`` is a shipped model, or a file with ``mfp-sim run --profile``."""
 
     profile: str = "canon-ir-adv-dx"
     timezone: str = "Europe/Oslo"

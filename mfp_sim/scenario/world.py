@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from mfp_sim.device.printer import Printer
-from mfp_sim.device.profile import Profile, profile_named, with_reading
+from mfp_sim.device.profile import Profile, find_profile, with_reading
 from mfp_sim.errors import BoundExceeded, Refused, UsageError
 from mfp_sim.redaction import Redactor
 from mfp_sim.scenario.model import Failure, Scenario
@@ -130,7 +130,7 @@ def build(
 
 
 def _profile(scenario: Scenario, model: str, flips: Sequence[str]) -> Profile:
-    profile = replace(profile_named(model), **scenario.printer.settings)  # type: ignore[arg-type]
+    profile = replace(find_profile(model), **scenario.printer.settings)  # type: ignore[arg-type]
     for flip in flips:
         assumption, _, reading = flip.partition("=")
         profile = with_reading(profile, assumption, reading or None)
