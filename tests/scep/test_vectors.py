@@ -159,5 +159,15 @@ def test_openssl_s_crl_and_csr() -> None:
 
 def test_each_vector_is_in_the_table_of_how_it_was_made() -> None:
     told = (FOLDER / "README.md").read_text("utf-8")
-    for folder in (entry for entry in FOLDER.iterdir() if entry.is_dir()):
-        assert f"`{folder.name}/`" in told
+    headings = {
+        "micromdm": "## micromdm",
+        "strongswan": "## strongSwan",
+        "certmonger": "## certmonger",
+        "openssl": "## OpenSSL",
+    }
+    folders = {entry.name for entry in FOLDER.iterdir() if entry.is_dir()}
+    assert folders == headings.keys()
+    for folder, heading in headings.items():
+        section = told.partition(heading)[2].partition("\n## ")[0]
+        files = {path.name for path in (FOLDER / folder).iterdir()}
+        assert {name for name in files if f"`{name}`" not in section} == set()
