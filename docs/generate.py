@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import importlib.util
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from pathlib import Path
+from types import ModuleType
 
 from mfp_sim.catalogue.registry import assumptions, requirements
 from mfp_sim.device import profile as printer_profiles
@@ -209,6 +211,39 @@ def _faults() -> str:
     return _table(("in `faults:`", "layer", "what it does"), rows)
 
 
+# --- real peers -------------------------------------------------------------------------------------------
+
+
+def _table_of_peers() -> ModuleType:
+    """What the tests with real programs compare with."""
+    path = HERE.parent / "tests" / "peers" / "table.py"
+    specification = importlib.util.spec_from_file_location("table_of_peers", path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+def _peers() -> str:
+    rows = [
+        (
+            row.peer,
+            _code(" ".join(row.options)),
+            _code(str(row.ca)),
+            *(str(outcome or "as before") for outcome in (row.success, row.pending, row.failure)),
+        )
+        for row in _table_of_peers().ROWS
+    ]
+    return _table(("client", "options", "CA", "success", "PENDING, then success", "failure"), rows)
+
+
+def _peer_defects() -> str:
+    rows = [(entry.peer, entry.version, entry.text, _code(entry.test)) for entry in _table_of_peers().DEFECTS]
+    return _table(("peer", "version", "what it does", "test"), rows)
+
+
 CHAPTERS = tuple(sorted(path.name for path in SCENARIOS.iterdir() if path.is_dir()))
 PARTS: dict[str, Callable[[], str]] = {
     **{f"scenarios-{chapter}": partial(_chapter, chapter) for chapter in CHAPTERS},
@@ -220,6 +255,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "printer-profiles": _printer_profiles,
     "ca-profiles": _ca_profiles,
     "faults": _faults,
+    "peers": _peers,
+    "peer-defects": _peer_defects,
 }
 
 

@@ -18,10 +18,11 @@ from mfp_sim.catalogue.registry import assumptions, known_ids
 from mfp_sim.device.printer import ROLES
 from mfp_sim.device.profile import ALL_USES, PROFILES, Profile, contradictions, read_value
 from mfp_sim.documents import Node, Problems, did_you_mean, load, load_text
-from mfp_sim.errors import DocumentError
+from mfp_sim.errors import DocumentError, UsageError
 from mfp_sim.scenario.expectations import read_expectation
 from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
 from mfp_sim.scenario.steps import STEPS, Communication, Step, read_step
+from mock_scep_server.profiles.changes import EMPTY_CONTENTS, changed_capabilities
 from mock_scep_server.profiles.registry import PROFILES as CA_PROFILES
 from mock_scep_server.script import read_script
 
@@ -227,7 +228,7 @@ def _timezone(node: Node, problems: Problems) -> str | None:
     return text
 
 
-CA_KEYS = ("profile", "ra", "challenge", "script", "url")
+CA_KEYS = ("profile", "caps", "empty_content", "ra", "challenge", "script", "url")
 
 
 def _ca(node: Node, problems: Problems) -> CaSetup:
@@ -235,6 +236,16 @@ def _ca(node: Node, problems: Problems) -> CaSetup:
     values: dict[str, object] = {}
     if "profile" in fields:
         values["profile"] = problems.choice(fields["profile"], CA_PROFILES, "profile")
+    if "caps" in fields:
+        words = tuple(problems.text(word, "a keyword") or "" for word in problems.list(fields["caps"], "caps"))
+        own = CA_PROFILES.get(str(values.get("profile") or CaSetup.profile))
+        try:
+            changed_capabilities(words, own.capabilities if own else ())
+        except UsageError as error:
+            problems.add(fields["caps"], error.message, error.remedy)
+        values["caps"] = words
+    if "empty_content" in fields:
+        values["empty_content"] = problems.choice(fields["empty_content"], EMPTY_CONTENTS, "empty_content")
     if "ra" in fields:
         values["ra"] = problems.choice(fields["ra"], ("none", "split"), "ra")
     if "challenge" in fields:

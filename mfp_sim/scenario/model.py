@@ -35,9 +35,12 @@ class PrinterSetup:
 
 @dataclass(frozen=True)
 class CaSetup:
-    """The ``ca:`` section. ``challenge`` is the static challenge password."""
+    """The ``ca:`` section. ``challenge`` is the static challenge password; ``caps`` and ``empty_content`` change the
+    profile where they are given."""
 
     profile: str = "rfc8894"
+    caps: tuple[str, ...] | None = None
+    empty_content: str | None = None
     ra: Literal["none", "split"] = "none"
     challenge: str | None = field(default=None, repr=False)
     script: tuple[Rule, ...] = ()

@@ -18,6 +18,7 @@ from mfp_sim.trace import Recorder
 from mfp_sim.transport import InProcess, Network, Sockets, Transport
 from mock_scep_server.challenges import NoChallenge, StaticChallenge
 from mock_scep_server.journal import JournalEntry
+from mock_scep_server.profiles.changes import changed
 from mock_scep_server.profiles.registry import profile_named as ca_profile_named
 from mock_scep_server.script import Script
 from mock_scep_server.service import ScepService
@@ -172,7 +173,9 @@ def _service(scenario: Scenario, clock: Clock, entropy: Entropy, recorder: Recor
         recorder.record("mock.request", **{key: value for key, value in entry.to_json().items() if key != "time"})
 
     return ScepService(
-        profile=ca_profile_named(scenario.ca.profile),
+        profile=changed(
+            ca_profile_named(scenario.ca.profile), caps=scenario.ca.caps, empty_content=scenario.ca.empty_content
+        ),
         clock=clock,
         entropy=entropy.fork("ca"),
         keys=_keys(scenario, entropy, side=1, pooled=True),
