@@ -20,6 +20,7 @@ from types import ModuleType
 
 from mfp_sim.catalogue.registry import assumptions, requirements
 from mfp_sim.device import profile as printer_profiles
+from mfp_sim.device.bundle import CATEGORIES
 from mfp_sim.device.status import STATE_LABELS
 from mfp_sim.scenario.collection import load_all
 from mfp_sim.scenario.expectations import EXPECTATIONS
@@ -126,6 +127,10 @@ def _readings() -> str:
             naming = dict.fromkeys(_base(scenario) for scenario in _scenarios() if entry.id in scenario.assumes)
             rows.append((entry.id, entry.title, _code(entry.readings[0]), others, ", ".join(naming)))
     return _table(("id", "about", "default", "other readings", "scenarios that change"), rows)
+
+
+def _bundle_categories() -> str:
+    return _table(("category", "offered"), [(name, "yes" if offered else "") for name, offered in CATEGORIES.items()])
 
 
 # --- index of the scenarios -------------------------------------------------------------------------------
@@ -248,6 +253,7 @@ CHAPTERS = tuple(sorted(path.name for path in SCENARIOS.iterdir() if path.is_dir
 PARTS: dict[str, Callable[[], str]] = {
     **{f"scenarios-{chapter}": partial(_chapter, chapter) for chapter in CHAPTERS},
     "assumptions": _assumptions,
+    "bundle-categories": _bundle_categories,
     "readings": _readings,
     "steps": _steps,
     "expectations": _expectations,
