@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -20,7 +20,7 @@ from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.csr import Csr
 from mfp_sim.simtime import Clock, Entropy, KeySource
 
-__all__ = ["CertificateAuthority", "Identity"]
+__all__ = ["CertificateAuthority", "Identity", "Template"]
 
 BACKDATED = timedelta(minutes=10)
 """How far notBefore lies back, so that a client whose clock is a little slow accepts what it gets."""
@@ -32,6 +32,19 @@ class Identity:
 
     certificate: Certificate
     key: RSAPrivateKey = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Template:
+    """A certificate before it is signed. ``extensions`` are (OID, critical, DER value)."""
+
+    serial: int
+    issuer: Identity
+    subject: bytes
+    spki: bytes = field(repr=False)
+    not_before: datetime
+    not_after: datetime
+    extensions: tuple[tuple[str, bool, bytes], ...]
 
 
 class CertificateAuthority:
@@ -95,41 +108,46 @@ class CertificateAuthority:
 
     def _registration_authority(self, keys: KeySource, name: str, usage: str) -> Identity:
         key = keys.rsa(2048)
-        certificate = self._issue(
-            x509.name(("O", "mfp-sim"), ("CN", name)), x509.spki_of(key), [x509.key_usage_extension(usage)]
-        )
-        return Identity(certificate, key)
+        subject = x509.name(("O", "mfp-sim"), ("CN", name))
+        template = self._template(subject, x509.spki_of(key), [x509.key_usage_extension(usage)])
+        return Identity(self.sign(template), key)
 
-    def issue(self, csr: Csr, *, spki: bytes | None = None) -> Certificate:
-        """A certificate for the CSR's subject and key: TLS-like key usage, the requested names, nothing else.
-
-        Args:
-            csr: the request; whether it may be granted has been decided.
-            spki: another public key than the CSR's, for faults.
-        """
+    def template(self, csr: Csr) -> Template:
+        """What a certificate for this CSR says: TLS-like key usage, the requested names, nothing else."""
         extensions = [x509.key_usage_extension("digitalSignature", "keyEncipherment")]
         if csr.sans:
             extensions.append(x509.subject_alt_name_extension(csr.sans))
-        return self._issue(csr.subject, spki or csr.spki, extensions)
+        return self._template(csr.subject, csr.spki, extensions)
 
-    def _issue(self, subject: bytes, spki: bytes, extensions: list[tuple[str, bool, bytes]]) -> Certificate:
-        issuer = self.ca.certificate
-        now = self._clock.now()
-        authority = der.sequence(der.implicit(0, x509.key_identifier(issuer.spki)))
-        return x509.issue(
+    def _template(self, subject: bytes, spki: bytes, extensions: list[tuple[str, bool, bytes]]) -> Template:
+        issuer, now = self.ca.certificate, self._clock.now()
+        return Template(
             serial=self._serial(),
-            issuer=issuer.subject,
+            issuer=self.ca,
             subject=subject,
             spki=spki,
             not_before=max(now - BACKDATED, issuer.not_before),
             not_after=min(now + self._validity, issuer.not_after),
+            extensions=(x509.basic_constraints_extension(False), *extensions),
+        )
+
+    def sign(self, template: Template) -> Certificate:
+        """The certificate, with the identifiers of its key and of its issuer's."""
+        issuer = template.issuer.certificate
+        authority = der.sequence(der.implicit(0, x509.key_identifier(issuer.spki)))
+        return x509.issue(
+            serial=template.serial,
+            issuer=issuer.subject,
+            subject=template.subject,
+            spki=template.spki,
+            not_before=template.not_before,
+            not_after=template.not_after,
             extensions=[
-                x509.basic_constraints_extension(False),
-                *extensions,
-                (v.SUBJECT_KEY_IDENTIFIER, False, der.octet_string(x509.key_identifier(spki))),
+                *template.extensions,
+                (v.SUBJECT_KEY_IDENTIFIER, False, der.octet_string(x509.key_identifier(template.spki))),
                 (v.AUTHORITY_KEY_IDENTIFIER, False, authority),
             ],
-            signing_key=self.ca.key,
+            signing_key=template.issuer.key,
         )
 
     def _serial(self) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 from mfp_sim import __version__
 from mfp_sim.catalogue import registry
 from mfp_sim.errors import UsageError
+from mfp_sim.report.coverage import CoverageRow, coverage_of, entries_of
 from mfp_sim.report.model import CatalogueEntry, Provenance, RunReport
 from mfp_sim.report.values import as_value, read, schema_of
 
@@ -29,11 +30,17 @@ _CAP = 256 * 1024 * 1024
 
 
 def as_json(report: RunReport) -> dict[str, Any]:
-    """The report as a JSON-able value; outcomes and counts, which follow from the rest, are written too."""
+    """The report as a JSON-able value; outcomes, counts and coverage, which follow from the rest, are written too."""
     whole = as_value(report)
     for scenario, value in zip(report.scenarios, whole["scenarios"], strict=True):
         value["outcome"] = scenario.outcome
-    return {"schema_version": SCHEMA_VERSION, "counts": report.counts, "verdicts": report.verdicts, **whole}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "counts": report.counts,
+        "verdicts": report.verdicts,
+        "coverage": [row.to_json() for row in coverage_of(entries_of(), report.scenarios) if row.scenarios],
+        **whole,
+    }
 
 
 def read_json(value: object, where: str) -> RunReport:
@@ -71,14 +78,17 @@ def read_file(path: Path) -> RunReport:
 
 def report_schema() -> dict[str, Any]:
     """The JSON schema of :func:`as_json`."""
-    schema = schema_of(RunReport)
+    schema, coverage = schema_of(RunReport), schema_of(CoverageRow)
+    schema["$defs"] = dict(sorted({**schema["$defs"], **coverage["$defs"]}.items()))
     run, scenario = schema["$defs"]["RunReport"], schema["$defs"]["ScenarioReport"]
-    run["required"] = ["schema_version", "counts", "verdicts", *run["required"]]
+    schema["$defs"]["CoverageRow"]["properties"]["verdict"] = {"enum": ["FAIL", "pass", "planned", "none"]}
+    run["required"] = ["schema_version", "counts", "verdicts", "coverage", *run["required"]]
     counts = {"type": "object", "additionalProperties": {"type": "integer"}}
     run["properties"] = {
         "schema_version": {"const": SCHEMA_VERSION},
         "counts": counts,
         "verdicts": counts,
+        "coverage": {"type": "array", "items": {"$ref": coverage["$ref"]}},
         **run["properties"],
     }
     scenario["properties"]["outcome"] = {"enum": ["passed", "failed", "skipped"]}

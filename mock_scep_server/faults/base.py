@@ -14,8 +14,20 @@ from typing import Literal, Protocol
 from mfp_sim.documents import Node, Problems
 from mfp_sim.scep.http import Delivery, HttpReply
 from mfp_sim.scep.messages import CertRep
+from mfp_sim.simtime import KeySource
+from mock_scep_server.ca import Template
 
-__all__ = ["FAULTS", "ByteFault", "DeliveryFault", "Fault", "FaultEntry", "HttpFault", "MessageFault", "register"]
+__all__ = [
+    "FAULTS",
+    "ByteFault",
+    "CertificateFault",
+    "DeliveryFault",
+    "Fault",
+    "FaultEntry",
+    "HttpFault",
+    "MessageFault",
+    "register",
+]
 
 Layer = Literal["certificates", "message", "bytes", "http", "delivery"]
 
@@ -44,13 +56,13 @@ class DeliveryFault(Protocol):
     def on_delivery(self, delivery: Delivery) -> Delivery: ...
 
 
-class WrongKeyFault(Protocol):
-    """Has a certificate issued for another key than the CSR's."""
+class CertificateFault(Protocol):
+    """Changes a certificate before it is signed; ``keys`` gives further key pairs."""
 
-    wrong_key: bool
+    def on_template(self, template: Template, keys: KeySource) -> Template: ...
 
 
-Fault = MessageFault | ByteFault | HttpFault | DeliveryFault | WrongKeyFault
+Fault = MessageFault | ByteFault | HttpFault | DeliveryFault | CertificateFault
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from mfp_sim.documents import Node, Problems
+from mfp_sim.scep.certificate import spki_of
 from mfp_sim.scep.http import HttpReply
 from mfp_sim.scep.messages import CertRep
+from mfp_sim.simtime import KeySource
+from mock_scep_server.ca import Template
 from mock_scep_server.faults.base import Fault, FaultEntry, register
 
 __all__ = ["BadSignature", "GarbageBody", "HttpStatus", "NonceMismatch", "TransactionIdMismatch", "WrongKey"]
@@ -42,7 +45,8 @@ class BadSignature:
 class WrongKey:
     """The certificate is for a key that the client does not have."""
 
-    wrong_key: bool = True
+    def on_template(self, template: Template, keys: KeySource) -> Template:
+        return replace(template, spki=spki_of(keys.rsa(2048)))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,38 @@
+"""What the CA says of itself: capabilities and certificates, as values and as HTTP replies. RFC 8894, 3.5 and 4.2.
+
+A publication is made, may be changed by faults, and is then written; it decides nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mfp_sim.scep import messages
+from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.http import CA_CERT, CA_RA_CERT, TEXT, HttpReply
+
+__all__ = ["CaCapabilities", "CaCertificates"]
+
+
+@dataclass(frozen=True)
+class CaCapabilities:
+    """The reply to GetCACaps: a keyword a line (SCEP-3.5.2-01)."""
+
+    words: tuple[str, ...]
+
+    def reply(self) -> HttpReply:
+        body = "".join(f"{word}\n" for word in self.words).encode()
+        return HttpReply(200, headers=(("Content-Type", TEXT),), body=body)
+
+
+@dataclass(frozen=True)
+class CaCertificates:
+    """The reply to GetCACert: one certificate as it is, several in a certificates-only SignedData (SCEP-4.2.1-01)."""
+
+    certificates: tuple[Certificate, ...]
+
+    def reply(self) -> HttpReply:
+        if len(self.certificates) == 1:
+            return HttpReply(200, headers=(("Content-Type", CA_CERT),), body=self.certificates[0].der)
+        bag = messages.certs_only([certificate.der for certificate in self.certificates])
+        return HttpReply(200, headers=(("Content-Type", CA_RA_CERT),), body=bag)
