@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import importlib.util
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from types import ModuleType
 
 from mfp_sim.catalogue.registry import assumptions, requirements
 from mfp_sim.device import profile as printer_profiles
@@ -91,18 +93,7 @@ def _code(text: str) -> str:
 # --- assumptions ------------------------------------------------------------------------------------------
 
 
-def profile_fields() -> dict[str, list[str]]:
-    """The profile values of each assumption, from the A-numbers that stand beside the fields."""
-    found: dict[str, list[str]] = {}
-    source = Path(printer_profiles.__file__).read_text("utf-8")
-    for name, numbers in re.findall(r"^    ([a-z_]+): .*?#(.*)$", source, re.MULTILINE):
-        for number in re.findall(r"A-\d\d", numbers):
-            found.setdefault(number, []).append(name)
-    return found
-
-
 def _assumptions() -> str:
-    fields = profile_fields()
     resting: dict[str, list[str]] = {}
     for entry in requirements().values():
         for number in entry.derived:
@@ -112,7 +103,7 @@ def _assumptions() -> str:
             f'<a id="{entry.id.lower()}"></a>{entry.id}',
             f"**{entry.title}**: {entry.text}",
             entry.default,
-            ", ".join(_code(name) for name in fields.get(entry.id, [])),
+            ", ".join(_code(name) for name in printer_profiles.values_of(entry.id)),
             ", ".join(resting.get(entry.id, [])),
         )
         for entry in assumptions().values()
@@ -187,6 +178,39 @@ def _faults() -> str:
     return _table(("in `faults:`", "layer", "what it does"), rows)
 
 
+# --- real peers -------------------------------------------------------------------------------------------
+
+
+def _table_of_peers() -> ModuleType:
+    """What the tests with real programs compare with."""
+    path = HERE.parent / "tests" / "peers" / "table.py"
+    specification = importlib.util.spec_from_file_location("table_of_peers", path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+def _peers() -> str:
+    rows = [
+        (
+            row.peer,
+            _code(" ".join(row.options)),
+            _code(str(row.ca)),
+            *(str(outcome or "as before") for outcome in (row.success, row.pending, row.failure)),
+        )
+        for row in _table_of_peers().ROWS
+    ]
+    return _table(("client", "options", "CA", "success", "PENDING, then success", "failure"), rows)
+
+
+def _peer_defects() -> str:
+    rows = [(entry.peer, entry.version, entry.text, _code(entry.test)) for entry in _table_of_peers().DEFECTS]
+    return _table(("peer", "version", "what it does", "test"), rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "assumptions": _assumptions,
     "readings": _readings,
@@ -196,6 +220,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "printer-profiles": _printer_profiles,
     "ca-profiles": _ca_profiles,
     "faults": _faults,
+    "peers": _peers,
+    "peer-defects": _peer_defects,
 }
 
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from mfp_sim import __version__
 from mfp_sim.errors import MfpSimError, UsageError
+from mock_scep_server.profiles.changes import EMPTY_CONTENTS
 
 __all__ = ["main"]
 
@@ -20,6 +21,7 @@ _EXAMPLES = """\
 examples:
   mock-scep-server --port 8080 --challenge-file secret.txt
   mock-scep-server --port 8080 --profile lenient --ra split
+  mock-scep-server --port 8080 --caps +SHA-384          # what strongSwan 5.9.8 wants before it uses AES
   mock-scep-server --port 8080 --script rules.yaml      # what goes wrong, and when
   mock-scep-server faults                               # what a script can ask for
   mock-scep-server profiles --json
@@ -38,6 +40,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to bind to (default: loopback)")
     parser.add_argument("--port", type=int, default=8080, help="port to bind to, 0 for any free one (default: 8080)")
     parser.add_argument("--profile", default="rfc8894", help="shape of the CA (default: rfc8894)")
+    parser.add_argument(
+        "--caps", metavar="WORDS", help="keywords of GetCACaps: AES,SHA-256 instead of the profile's, or +SHA-384,-AES"
+    )
+    parser.add_argument(
+        "--empty-content", choices=EMPTY_CONTENTS, help="content of FAILURE and PENDING instead of the profile's"
+    )
     parser.add_argument("--ra", default="none", choices=["none", "split"], help="RA certificates (default: none)")
     parser.add_argument("--script", type=Path, metavar="FILE", help="rules: a scenario's ca.script list")
     group = parser.add_mutually_exclusive_group()
@@ -80,6 +88,7 @@ def _serve(options: argparse.Namespace) -> int:
     from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
     from mock_scep_server.challenges import NoChallenge, StaticChallenge
     from mock_scep_server.journal import JournalEntry
+    from mock_scep_server.profiles.changes import changed
     from mock_scep_server.profiles.registry import profile_named
     from mock_scep_server.script import Script, load_script_file
     from mock_scep_server.server import ServerHost
@@ -94,7 +103,11 @@ def _serve(options: argparse.Namespace) -> int:
         print(f"{entry.time:%H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{rule}", flush=True)
 
     service = ScepService(
-        profile=profile_named(options.profile),
+        profile=changed(
+            profile_named(options.profile),
+            caps=options.caps.split(",") if options.caps is not None else None,
+            empty_content=options.empty_content,
+        ),
         clock=clock,
         entropy=Entropy(None),
         keys=GeneratedKeys(),

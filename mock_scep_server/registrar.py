@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from mfp_sim.scep.certificate import Certificate, same_name
+from mfp_sim.scep.certificate import Certificate, name_text, same_name
 from mfp_sim.scep.csr import Csr
-from mfp_sim.scep.messages import CertRep
+from mfp_sim.scep.messages import CertRep, Note
 from mfp_sim.scep.vocabulary import FailInfo, PkiStatus
 from mfp_sim.simtime import Clock, Entropy
 from mock_scep_server.ca import CertificateAuthority, Template
@@ -26,20 +26,23 @@ __all__ = ["Decision", "Registrar"]
 
 @dataclass
 class _Transaction:
-    """What the CA remembers: the CSR, and the final decision once there is one."""
+    """What the CA remembers: the CSR, whose key signed its message, and the final decision once there is one."""
 
     csr: Csr
+    signer_spki: bytes
     issued: Certificate | None = None
     refused: Refusal | None = None
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The answer as a CertRep to encode, a line for the journal, and the certificate that it delivers, if any."""
+    """The answer as a CertRep to encode, a line for the journal, the certificate that it delivers, if any, and what was
+    tolerated in deciding."""
 
     reply: CertRep
     text: str
     issued: Certificate | None = None
+    notes: tuple[Note, ...] = ()
 
 
 class Registrar:
@@ -66,8 +69,19 @@ class Registrar:
             answer: what the script wants; None leaves it to the CA, which grants what passed its checks.
             alter: changes a certificate before it is signed.
         """
-        reply = self._frame(asked)
         transaction, refusal = self._transaction(asked)
+        decision = self._answer(asked, transaction, refusal, answer, alter)
+        return replace(decision, notes=self._names(asked, transaction))
+
+    def _answer(
+        self,
+        asked: Asked,
+        transaction: _Transaction | None,
+        refusal: Refusal | None,
+        answer: Answer | None,
+        alter: Callable[[Template], Template],
+    ) -> Decision:
+        reply = self._frame(asked)
         if answer is not None and answer.kind == "failure":
             refusal = Refusal(FailInfo(answer.fail_info or 0), answer.text or "refused by the script")
         if refusal is None and transaction is not None:
@@ -109,20 +123,33 @@ class Registrar:
         """The transaction that a request belongs to."""
         if asked.refusal is not None:
             return None, asked.refusal
+        assert asked.signer is not None
         identifier = asked.message.transaction_id
         known = self._transactions.get(identifier)
         if asked.csr is not None:
             if known is None:
-                known = self._transactions[identifier] = _Transaction(asked.csr)
+                known = self._transactions[identifier] = _Transaction(asked.csr, asked.signer.spki)
             elif known.csr.spki != asked.csr.spki or known.csr.subject != asked.csr.subject:
                 return None, Refusal(FailInfo.BAD_REQUEST, "the transactionID belongs to another request")
             return known, None
         if known is None:
             return None, Refusal(FailInfo.BAD_CERT_ID, "no such transaction")
-        assert asked.subject is not None
-        assert asked.issuer is not None
-        if not same_name(known.csr.subject, asked.subject) or not same_name(
-            self._ca.ca.certificate.subject, asked.issuer
-        ):
-            return None, Refusal(FailInfo.BAD_CERT_ID, "issuer or subject do not fit the transaction")
+        # The transactionID decides, not the names in the poll (SCEP-3.3.3-04): behind an RA strongSwan names the RA as
+        # issuer. But who did not sign the request gets nothing (SCEP-3.3.3-06).
+        if known.signer_spki != asked.signer.spki:
+            return None, Refusal(FailInfo.BAD_CERT_ID, "the poll is signed with another key than the request")
         return known, None
+
+    def _names(self, asked: Asked, transaction: _Transaction | None) -> tuple[Note, ...]:
+        """What the names of a poll should be and are not."""
+        if transaction is None or asked.subject is None or asked.issuer is None:
+            return ()
+        rows = (
+            ("SCEP-3.3.3-02", "issuer", asked.issuer, self._ca.ca.certificate.subject),
+            ("SCEP-3.3.3-03", "subject", asked.subject, transaction.csr.subject),
+        )
+        return tuple(
+            Note(requirement, f"issuerAndSubject.{field}", f"{name_text(got)} instead of {name_text(wanted)}")
+            for requirement, field, got, wanted in rows
+            if not same_name(got, wanted)
+        )

@@ -134,7 +134,7 @@ class ScepService:
             return self._send(request, work, _text(400, f"The message is not a SCEP message: {error}"))
         asked = self._reader.read(message)
         subject = asked.csr.subject if asked.csr else asked.subject
-        work.notes += tuple(f"{note.requirement} {note.path}: {note.text}" for note in message.notes)
+        work.notes += tuple(str(note) for note in (*message.notes, *(asked.csr.notes if asked.csr else ())))
         work.facts = replace(
             work.facts,
             type=message.label,
@@ -149,6 +149,7 @@ class ScepService:
                 return self._send(request, work, self._http(answer, work))
             decision = self._registrar.decide(asked, answer, lambda template: self._alter(template, work))
         work.decision, work.issued, plan = decision.text, decision.issued, decision.reply
+        work.notes += tuple(str(note) for note in decision.notes)
         for fault in work.hooks("on_message"):
             plan = fault.on_message(plan)  # type: ignore[union-attr]
         signer = self.ca.signer

@@ -31,7 +31,10 @@ _FILES = ("device_manual.yaml", "scep_rfc8894.yaml", "assumptions.yaml", "field_
 
 @dataclass(frozen=True)
 class Requirement:
-    """One checkable statement. ``derived`` names the assumptions that its reading rests on (MFP only)."""
+    """One checkable statement. ``derived`` names the assumptions that its reading rests on (MFP only).
+
+    ``planned`` says what a statement waits for that nothing can show yet.
+    """
 
     id: str
     title: str
@@ -42,6 +45,7 @@ class Requirement:
     check: str | None = None
     fault: str | None = None
     derived: tuple[str, ...] = ()
+    planned: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ def requirements() -> Mapping[str, Requirement]:
                 check=entry.get("check"),
                 fault=entry.get("fault"),
                 derived=tuple(entry.get("derived", ())),
+                planned=entry.get("planned"),
             )
     return found
 
@@ -151,4 +156,5 @@ def explain(identifier: str) -> str | None:
     lines += [f"  check: {found.check}"] if found.check else []
     lines += [f"  fault: {found.fault}"] if found.fault else []
     lines += [f"  rests on: {', '.join(found.derived)}"] if found.derived else []
+    lines += [f"  planned: {found.planned}"] if found.planned else []
     return "\n".join(lines)

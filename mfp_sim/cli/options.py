@@ -31,6 +31,7 @@ VERBS = (
   mfp-sim run my.scenario.yaml --report out     # JUnit, JSON and traces in out/
   mfp-sim run --tag smoke --jobs 4 -x           # in four processes, stop at the first failure
   mfp-sim run NAME --flip A-22=5xx              # under another reading of an assumption
+  mfp-sim run --profile my-printer.yaml         # as another model would do it
   mfp-sim run --ca http://ca.example/scep --challenge-file secret.txt
   mfp-sim run --repeat 3 --shuffle              # the same traces each time, in any order?"""),
     Verb("list", "list scenarios", "look", "list_scenarios", """\
@@ -54,7 +55,9 @@ VERBS = (
   mfp-sim coverage my-scenarios --missing MFP"""),
     Verb("profiles", "the printer models, or one with its values and their sources", "survey", "profiles", """\
   mfp-sim profiles
-  mfp-sim profiles canon-ir-adv-dx --json"""),
+  mfp-sim profiles canon-ir-adv-dx --json
+  mfp-sim profiles my-printer.yaml              # reads the file, and tells its mistakes
+  mfp-sim profiles --schema > profile.schema.json"""),
     Verb("power-points", "list the points of a scenario at which the power can fail, or fail at each", "survey",
          "power_points", """\
   mfp-sim power-points deferred-twice-then-issued
@@ -109,13 +112,17 @@ def _conditions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=_seed, metavar="N", help="instead of each scenario's own seed")
     parser.add_argument(
         "--flip", action="append", default=[], metavar="A-nn[=READING]",
-        help="another reading of an assumption (repeatable); without a value, the second of the register",
+        help="another reading of an assumption (repeatable); without a value, the second of the register;\n"
+        "or a value of the model that rests on it: A-26=key_limit=5",
     )  # fmt: skip
 
 
 def _run(parser: argparse.ArgumentParser) -> None:
     _selection(parser)
     _conditions(parser)
+    parser.add_argument(
+        "--profile", metavar="NAME|FILE", help="another printer model instead of each scenario's own (mfp-sim profiles)"
+    )
     parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes (default: 1)")
     parser.add_argument("--ca", metavar="URL", help="a real SCEP server instead of the mock; the system's clock rules")
     challenge = parser.add_mutually_exclusive_group()
@@ -184,7 +191,8 @@ def _coverage(parser: argparse.ArgumentParser) -> None:
 
 
 def _profiles(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", metavar="NAME", help="one model, with its values and their sources")
+    parser.add_argument("name", nargs="?", metavar="NAME|FILE", help="one model, with its values and their sources")
+    parser.add_argument("--schema", action="store_true", help="the JSON schema of model files, for editors")
     parser.add_argument("--json", action="store_true", help="for machines")
 
 

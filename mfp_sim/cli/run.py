@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -35,6 +36,7 @@ class _Conditions:
     seed: int | None
     flips: tuple[str, ...]
     ca_url: str | None
+    profile: str | None = None
     challenge: str | None = field(repr=False, default=None)
 
 
@@ -45,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         UsageError, DocumentError, TargetError: see :mod:`mfp_sim.errors`.
     """
     console = Console(sys.stderr if options.json else sys.stdout)
-    conditions = _Conditions(options.seed, tuple(options.flip), options.ca, _challenge(options))
+    conditions = _Conditions(options.seed, tuple(options.flip), options.ca, options.profile, _challenge(options))
     scenarios = select(options.selection, options.tag)
     if not scenarios:
         console.line("nothing was selected; mfp-sim list shows what there is")
@@ -109,12 +111,13 @@ def _challenge(options: argparse.Namespace) -> str | None:
 
 
 def _check_flips(scenario: Scenario, conditions: _Conditions) -> None:
-    """A flip that does not exist is told once, before anything runs."""
-    from mfp_sim.device.profile import profile_named, with_reading
+    """A model or a flip that does not exist is told once, before anything runs."""
+    from mfp_sim.device.profile import find_profile, with_reading
 
+    model = find_profile(conditions.profile or scenario.printer.profile)
     for flip in conditions.flips:
         assumption, _, reading = flip.partition("=")
-        with_reading(profile_named(scenario.printer.profile), assumption, reading or None)
+        with_reading(model, assumption, reading or None)
 
 
 def _shuffled(todo: list[Scenario], seed: int | None) -> list[Scenario]:
@@ -151,6 +154,8 @@ def _carried_out(
 
 
 def _one(scenario: Scenario, conditions: _Conditions) -> ScenarioReport:
+    if conditions.profile is not None:
+        scenario = replace(scenario, printer=replace(scenario.printer, profile=conditions.profile))
     result = run_scenario(
         scenario,
         seed=conditions.seed,
@@ -158,7 +163,10 @@ def _one(scenario: Scenario, conditions: _Conditions) -> ScenarioReport:
         ca_url=conditions.ca_url,
         challenge=conditions.challenge,
     )
-    return report_of(result, ca_url=conditions.ca_url)
+    report = report_of(result, ca_url=conditions.ca_url)
+    if conditions.profile is None:
+        return report
+    return replace(report, command=f"{report.command} {shlex.join(['--profile', conditions.profile])}")
 
 
 def _in_worker(file: str, name: str, conditions: _Conditions) -> ScenarioReport:

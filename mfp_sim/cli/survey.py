@@ -8,25 +8,20 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
-from mfp_sim.catalogue.registry import FieldFailure, Requirement, field_failures, requirements
-from mfp_sim.device.profile import PROFILES, Profile, find_profile
+from mfp_sim.device.profile import PROFILES, Profile, find_profile, profile_schema
 from mfp_sim.errors import UsageError
 from mfp_sim.report.console import Console
+from mfp_sim.report.coverage import SOURCES, CoverageRow, Entry, basis_of, coverage_of, entries_of, markdown_of
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.power import cut_at
 from mfp_sim.scenario.power import power_points as points_of
+from mfp_sim.scenario.reporting import report_of
 from mfp_sim.scenario.runner import run
 from mfp_sim.trace import TraceEvent, compare, from_json_lines
 
-Entry = Requirement | FieldFailure
-
 __all__ = ["coverage", "diff", "power_points", "profiles"]
-
-
-_SOURCES = {"manual": "MFP-", "rfc": "SCEP-", "field": "F-"}
 
 
 def coverage(options: argparse.Namespace) -> int:
@@ -43,13 +38,13 @@ def coverage(options: argparse.Namespace) -> int:
     by_id = _by_requirement(scenarios)
     if options.json:
         rows = [
-            {"id": entry.id, "title": entry.title, "basis": _basis(entry), "scenarios": by_id.get(entry.id, [])}
-            for entry in _wanted(options.missing)
+            {"id": entry.id, "title": entry.title, "basis": basis_of(entry), "scenarios": by_id.get(entry.id, [])}
+            for entry in entries_of(options.missing or "")
             if options.missing is None or entry.id not in by_id
         ]
         print(json.dumps(rows, ensure_ascii=False))
     elif options.missing is not None:
-        for entry in _wanted(options.missing):
+        for entry in entries_of(options.missing):
             if entry.id not in by_id:
                 print(f"{entry.id:18} {entry.title}")
     else:
@@ -60,46 +55,40 @@ def coverage(options: argparse.Namespace) -> int:
 def _by_entry(options: argparse.Namespace, scenarios: Sequence[Scenario]) -> int:
     """Entry by entry: its scenarios, and whether they pass now."""
     console = Console(sys.stderr)
-    wanted = list(_wanted(_SOURCES[options.source]))
+    wanted = entries_of(SOURCES[options.source])
     names = {entry.id for entry in wanted}
     chosen = [scenario for scenario in scenarios if names & set(scenario.covers)]
-    verdicts: dict[str, str] = {}
+    reports = []
     for number, scenario in enumerate(chosen, 1):
         console.progress(number, len(chosen), scenario.name)
-        verdicts[scenario.name] = "pass" if run(scenario).passed else "FAIL"
-    by_id = _by_requirement(chosen)
-    rows: list[dict[str, Any]] = [
-        {
-            "id": entry.id,
-            "title": entry.title,
-            "basis": _basis(entry),
-            "scenarios": [{"name": name, "verdict": verdicts[name]} for name in by_id.get(entry.id, [])],
-        }
-        for entry in wanted
-    ]
-    shown = sum(bool(row["scenarios"]) for row in rows)
+        reports.append(report_of(run(scenario)))
+    rows = coverage_of(wanted, reports)
     if options.json:
-        print(json.dumps(rows, ensure_ascii=False))
+        print(json.dumps([row.to_json() for row in rows], ensure_ascii=False))
     elif options.markdown:
-        print("| entry | what it says | basis | scenarios |\n| --- | --- | --- | --- |")
-        for row in rows:
-            told = ", ".join(f"{entry['name']} ({entry['verdict']})" for entry in row["scenarios"]) or "none"
-            print(f"| {row['id']} | {row['title']} | {row['basis']} | {told} |".replace("\n", " "))
+        print(markdown_of(rows))
     else:
         for row in rows:
-            entries = row["scenarios"]
-            failed = [entry["name"] for entry in entries if entry["verdict"] != "pass"]
-            more = f" and {len(entries) - 1} more" if len(entries) > 1 else ""
-            told = f"{entries[0]['name']}{more}" if entries else "-"
-            verdict = f"FAIL: {', '.join(failed)}" if failed else "pass" if entries else "none"
-            print(f"{row['id']:18} {row['basis']:8} {verdict:5} {told:48} {row['title']}")
-        print(f"{shown} of {len(rows)} entries are shown by a scenario")
-    return int("FAIL" in verdicts.values())
+            print(f"{row.id:18} {row.basis:8} {row.verdict:8} {_told(row):56} {row.title}")
+        for basis in dict.fromkeys(row.basis for row in rows):
+            of_basis = [row for row in rows if row.basis == basis]
+            print(f"{basis}: {_shown(of_basis)} of {len(of_basis)} entries are shown by a scenario")
+        print(f"{_shown(rows)} of {len(rows)} entries are shown by a scenario")
+    return int(any(row.verdict == "FAIL" for row in rows))
 
 
-def _wanted(prefix: str | None) -> Iterable[Entry]:
-    entries: Iterable[Entry] = (*requirements().values(), *field_failures().values())
-    return (entry for entry in entries if entry.id.startswith(prefix or ""))
+def _shown(rows: Sequence[CoverageRow]) -> int:
+    return sum(row.verdict == "pass" for row in rows)
+
+
+def _told(row: CoverageRow) -> str:
+    failed = [shown.name for shown in row.scenarios if shown.outcome == "failed"]
+    if failed:
+        return ", ".join(failed)
+    if not row.scenarios:
+        return f"waits for {row.planned}" if row.planned else "-"
+    more = f" and {len(row.scenarios) - 1} more" if len(row.scenarios) > 1 else ""
+    return f"{row.scenarios[0].name}{more}"
 
 
 def _by_requirement(scenarios: Iterable[Scenario]) -> dict[str, list[str]]:
@@ -110,20 +99,14 @@ def _by_requirement(scenarios: Iterable[Scenario]) -> dict[str, list[str]]:
     return found
 
 
-def _basis(entry: Entry) -> str:
-    if isinstance(entry, FieldFailure):
-        return "field"
-    return "assumed" if entry.derived else "said"
-
-
 _TITLES = {"MFP": "the printer's manual", "SCEP": "RFC 8894", "F": "failures met in the field"}
 
 
 def _print_summary(by_id: dict[str, list[str]]) -> None:
     groups: dict[tuple[str, str], list[Entry]] = {}
-    for entry in _wanted(None):
+    for entry in entries_of():
         source = _TITLES[entry.id.partition("-")[0]]
-        groups.setdefault((source, _basis(entry)), []).append(entry)
+        groups.setdefault((source, basis_of(entry)), []).append(entry)
     for (source, basis), entries in groups.items():
         shown = sum(entry.id in by_id for entry in entries)
         rests = ", resting on assumptions" if basis == "assumed" else ""
@@ -134,7 +117,10 @@ def _print_summary(by_id: dict[str, list[str]]) -> None:
 
 
 def profiles(options: argparse.Namespace) -> int:
-    """The printer models, or one of them value by value."""
+    """The printer models, one of them value by value, or the schema of model files."""
+    if options.schema:
+        print(json.dumps(profile_schema(), indent=1, ensure_ascii=False))
+        return 0
     if options.name is None:
         rows = [{"name": profile.name, "summary": profile.summary} for profile in PROFILES.values()]
         if options.json:

@@ -52,11 +52,14 @@ class Printer:
         ip: the printer's address, which the CA sees.
         dns: whether a DNS server is configured, fresh from the factory.
         functions: those that are switched on, fresh from the factory, by use location (``TLS``, ``IEEE 802.1X`` …).
-        policies: the names of the IPSec policies.
+        policies: the names of the IPSec policies, no more than the model has room for (A-11).
         serial: the machine's serial number, which a bundle names.
         recorder: where events are recorded.
         on_installed: told of each certificate that is registered, once that is committed.
         points: where power may fail.
+
+    Raises:
+        UsageError: more IPSec policies than the model has.
     """
 
     def __init__(
@@ -80,6 +83,9 @@ class Printer:
     ) -> None:
         self.profile, self.ip, self.serial = profile, ip, serial
         self.policies = tuple(policies)
+        if len(self.policies) > profile.policy_limit:
+            text = f"{profile.name} has no more than {profile.policy_limit} IPSec policies, not {len(self.policies)}"
+            raise UsageError(text, remedy="leave some out, or set policy_limit")
         self.zone = ZoneInfo(timezone)
         self.clock = DeviceClock(scheduler.clock)
         self.points = points or PowerPoints()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from importlib import resources
@@ -25,10 +25,13 @@ __all__ = [
     "PROFILES",
     "READINGS",
     "Profile",
+    "contradictions",
     "find_profile",
     "load_profile",
     "profile_named",
+    "profile_schema",
     "read_value",
+    "values_of",
     "with_reading",
 ]
 
@@ -124,6 +127,7 @@ READINGS: Mapping[str, tuple[str, Mapping[str, object]]] = {
 }
 
 _TEXTS = ("name", "summary", "scep")
+_CHOICES: Mapping[str, tuple[str, ...]] = {"uses": ALL_USES, "hashes": ("SHA1", "SHA256", "SHA384", "SHA512")}
 
 
 @cache
@@ -159,8 +163,7 @@ def _read_tuple(name: str, arguments: tuple[Any, ...], node: Node, problems: Pro
         problems.add(node, f"{name} must not be empty")
     if arguments[0] is int:
         return tuple(problems.integer(entry, f"an entry of {name}", 1) for entry in entries)
-    choices: Iterable[str] = {"uses": ALL_USES, "hashes": ("SHA1", "SHA256", "SHA384", "SHA512")}[name]
-    return tuple(problems.choice(entry, choices, f"an entry of {name}") for entry in entries)
+    return tuple(problems.choice(entry, _CHOICES[name], f"an entry of {name}") for entry in entries)
 
 
 def load_profile(path: Path) -> Profile:
@@ -195,7 +198,8 @@ def _read_profile(root: Node) -> Profile:
                 sources[name] = _read_source(inner["source"], problems)
     problems.raise_if_any()
     profile = replace(base, **texts, **values, sources=sources)  # type: ignore[arg-type]
-    _check_whole(profile, root, problems)
+    for text in contradictions(profile):
+        problems.add(root, text)
     problems.raise_if_any()
     return profile
 
@@ -210,17 +214,62 @@ def _read_source(node: Node, problems: Problems) -> str:
     return text
 
 
-def _check_whole(profile: Profile, root: Node, problems: Problems) -> None:
-    """What holds between the values of a model."""
+def contradictions(profile: Profile) -> list[str]:
+    """What does not go together between the values of a model, a sentence each."""
+    found = []
     if profile.default_key_use not in profile.uses or profile.default_key_use == "None":
-        problems.add(root, f"the Default Key's use {profile.default_key_use!r} is not among the model's uses")
+        found.append(f"the Default Key's use {profile.default_key_use!r} is not among the model's uses")
     if profile.key_limit < 2:
-        problems.add(root, "key_limit has to leave room for one key besides the Default Key")
+        found.append("key_limit has to leave room for one key besides the Default Key")
     if not profile.timeout_range[0] <= profile.default_timeout <= profile.timeout_range[1]:
-        problems.add(root, "default_timeout is outside timeout_range")
+        found.append("default_timeout is outside timeout_range")
     value, trigger = profile.renewal_value, profile.renewal_trigger
     if (trigger == "calendar") != (value == 0) or (trigger == "percent-of-validity" and value > 99):
-        problems.add(root, "renewal_value goes with a trigger by expiry: days, or 1 to 99 percent")
+        found.append("renewal_value goes with a trigger by expiry: days, or 1 to 99 percent")
+    return found
+
+
+def profile_schema() -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of model files, from the types; the reader says more than a schema can."""
+    values = {
+        name: {
+            "type": "object",
+            "properties": {"value": _shape(name, kind), "source": {"type": "string", "pattern": _SOURCE.pattern}},
+            "required": ["value", "source"],
+            "additionalProperties": False,
+        }
+        for name, kind in _types().items()
+    }
+    name_pattern = "^" + _NAME.pattern.replace(r"\Z", "$")
+    texts = {name: {"type": "string"} for name in _TEXTS} | {"name": {"type": "string", "pattern": name_pattern}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "mfp-sim printer profile",
+        "type": "object",
+        "properties": {
+            "format": {"const": 1},
+            "base": {"enum": sorted(PROFILES)},
+            **texts,
+            "values": {"type": "object", "properties": values, "additionalProperties": False},
+        },
+        "required": ["format", "name"],
+        "additionalProperties": False,
+    }
+
+
+def _shape(name: str, kind: Any) -> dict[str, object]:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        return {"enum": list(arguments)}
+    if origin is tuple and arguments[-1] is not Ellipsis:
+        ends: dict[str, object] = {"type": "integer", "minimum": 0}
+        return {"type": "array", "items": ends, "minItems": 2, "maxItems": 2}
+    if origin is tuple:
+        entry = {"type": "integer", "minimum": 1} if arguments[0] is int else {"enum": list(_CHOICES[name])}
+        return {"type": "array", "items": entry, "minItems": 1}
+    if kind is bool:
+        return {"type": "boolean"}
+    return {"type": "integer", "minimum": 0} if kind is int else {"type": "string"}
 
 
 def _load_shipped() -> None:
@@ -263,16 +312,39 @@ def find_profile(name_or_file: str) -> Profile:
     return profile_named(name_or_file)
 
 
+def values_of(assumption: str) -> tuple[str, ...]:
+    """The values of a model that rest on an assumption, by the sources of the model of the manual."""
+    sources = PROFILES["canon-ir-adv-dx"].sources
+    return tuple(name for name in _types() if assumption in re.findall(r"A-\d\d", sources.get(name, "")))
+
+
 def with_reading(profile: Profile, assumption: str, reading: str | None = None) -> Profile:
     """The profile with another reading of one assumption; without ``reading``, the second one.
 
+    ``reading`` is one of the register, or ``value=…`` for a value of the model that rests on the assumption; the name
+    of the value may be left out where there is one only: ``[1, 1024]`` for A-02.
+
     Raises:
-        UsageError: the assumption has no switch, or no such reading.
+        UsageError: the assumption has neither readings nor values, or not this one.
     """
-    if assumption not in READINGS:
+    switch, readings = READINGS.get(assumption, ("", {}))
+    if readings and (reading is None or reading in readings):
+        chosen = list(readings)[1] if reading is None else reading
+        return replace(profile, **{switch: readings[chosen]})  # type: ignore[arg-type]
+    names = tuple(name for name in values_of(assumption) if name != switch)
+    told = [*readings, *(f"{name}=…" for name in names)]
+    if not told:
         raise UsageError(f"{assumption} has no other reading", remedy=f"those that have: {', '.join(READINGS)}")
-    name, readings = READINGS[assumption]
-    chosen = reading if reading is not None else list(readings)[1]
-    if chosen not in readings:
-        raise UsageError(f"{assumption} has no reading {chosen!r}", remedy=f"one of {', '.join(readings)}")
-    return replace(profile, **{name: readings[chosen]})  # type: ignore[arg-type]
+    name, _, text = (reading or "").partition("=")
+    if len(names) == 1 and name not in names:
+        name, text = names[0], reading or ""
+    if not text or name not in names:
+        said = "needs a value" if reading is None else f"has no reading {reading!r}"
+        raise UsageError(f"{assumption} {said}", remedy=f"--flip {assumption}= with one of: {', '.join(told)}")
+    problems = Problems()
+    value = read_value(name, load_text(text, "--flip"), problems)
+    changed = replace(profile, **{name: value}) if not problems.found else profile  # type: ignore[arg-type]
+    wrong = [*(problem.message for problem in problems.found), *contradictions(changed)]
+    if wrong:
+        raise UsageError(f"--flip {assumption}={reading}: {wrong[0]}")
+    return changed

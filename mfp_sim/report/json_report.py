@@ -1,65 +1,153 @@
-"""The run as JSON: everything the other reports are made from, with a version of its own."""
+"""The run as JSON: everything the other reports are made from, with a version of its own and a published schema.
+
+Writes, reads back and describes :class:`~mfp_sim.report.model.RunReport`; decides nothing. The version grows when a
+field is renamed, removed or changes its meaning; a field that is added does not change it.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
-from collections.abc import Sequence
-from importlib import metadata
+from functools import cache
+from importlib import metadata, resources
+from pathlib import Path
 from typing import Any
 
 from mfp_sim import __version__
-from mfp_sim.report.model import RunReport, ScenarioReport
+from mfp_sim.catalogue import registry
+from mfp_sim.errors import UsageError
+from mfp_sim.report.coverage import CoverageRow, coverage_of, entries_of
+from mfp_sim.report.model import CatalogueEntry, Provenance, RunReport
+from mfp_sim.report.values import as_value, read, schema_of
 
-__all__ = ["SCHEMA_VERSION", "as_json"]
+__all__ = ["SCHEMA_VERSION", "as_json", "catalogue_of", "here", "read_file", "read_json", "report_schema"]
 
-SCHEMA_VERSION = 1
-_DEPENDENCIES = ("cryptography", "flask", "freezegun", "PyYAML", "tzdata")
+SCHEMA_VERSION = 2
+_DEPENDENCIES = ("cryptography", "flask", "freezegun", "Jinja2", "PyYAML", "tzdata")
+_CAP = 256 * 1024 * 1024
+"""The largest report file that is read, in octets."""
 
 
 def as_json(report: RunReport) -> dict[str, Any]:
-    """The report as a JSON-able value."""
+    """The report as a JSON-able value; outcomes, counts and coverage, which follow from the rest, are written too."""
+    whole = as_value(report)
+    for scenario, value in zip(report.scenarios, whole["scenarios"], strict=True):
+        value["outcome"] = scenario.outcome
     return {
         "schema_version": SCHEMA_VERSION,
-        "tool": {"name": "mfp-sim", "version": __version__, "python": platform.python_version()},
-        "dependencies": _versions(_DEPENDENCIES),
-        "target": report.target,
-        "flips": list(report.flips),
         "counts": report.counts,
-        "scenarios": [_scenario(scenario) for scenario in report.scenarios],
+        "verdicts": report.verdicts,
+        "coverage": [row.to_json() for row in coverage_of(entries_of(), report.scenarios) if row.scenarios],
+        **whole,
     }
 
 
-def _scenario(scenario: ScenarioReport) -> dict[str, Any]:
+def read_json(value: object, where: str) -> RunReport:
+    """A report from what :func:`as_json` gives; ``where`` names it in errors.
+
+    Raises:
+        UsageError: it is none, of another version, or damaged; with the path.
+    """
+    version = value.get("schema_version") if isinstance(value, dict) else None
+    if version != SCHEMA_VERSION:
+        told = "it has no schema_version" if version is None else f"its schema_version is {str(version)[:20]}"
+        raise UsageError(
+            f"{where} is no report that this version reads: {told}",
+            remedy=f"give a report.json of schema version {SCHEMA_VERSION}, as mfp-sim run --report DIR writes it",
+        )
+    return read(RunReport, value, where)
+
+
+def read_file(path: Path) -> RunReport:
+    """A report from a file.
+
+    Raises:
+        UsageError: it cannot be read, or holds none.
+    """
+    try:
+        if path.stat().st_size > _CAP:
+            raise UsageError(f"{path} is larger than {_CAP // 1024 // 1024} MiB")
+        value = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not JSON: {str(error)[:200]}") from None
+    return read_json(value, str(path))
+
+
+def report_schema() -> dict[str, Any]:
+    """The JSON schema of :func:`as_json`."""
+    schema, coverage = schema_of(RunReport), schema_of(CoverageRow)
+    schema["$defs"] = dict(sorted({**schema["$defs"], **coverage["$defs"]}.items()))
+    run, scenario = schema["$defs"]["RunReport"], schema["$defs"]["ScenarioReport"]
+    schema["$defs"]["CoverageRow"]["properties"]["verdict"] = {"enum": ["FAIL", "pass", "planned", "none"]}
+    run["required"] = ["schema_version", "counts", "verdicts", "coverage", *run["required"]]
+    counts = {"type": "object", "additionalProperties": {"type": "integer"}}
+    run["properties"] = {
+        "schema_version": {"const": SCHEMA_VERSION},
+        "counts": counts,
+        "verdicts": counts,
+        "coverage": {"type": "array", "items": {"$ref": coverage["$ref"]}},
+        **run["properties"],
+    }
+    scenario["properties"]["outcome"] = {"enum": ["passed", "failed", "skipped"]}
     return {
-        "name": scenario.name,
-        "why": scenario.why,
-        "file": scenario.file,
-        "outcome": scenario.outcome,
-        "skipped": scenario.skipped,
-        "seed": scenario.seed,
-        "covers": list(scenario.covers),
-        "assumes": list(scenario.rests_on),
-        "tags": list(scenario.tags),
-        "virtual_seconds": scenario.virtual_seconds,
-        "command": scenario.command,
-        "steps": [
-            {"number": s.number, "text": s.text, "place": s.place, "begun": s.begun, "ended": s.ended}
-            for s in scenario.steps
-        ],
-        "failures": [
-            {"step": f.step, "place": f.place, "path": f.path, "expected": f.expected, "got": f.got}
-            for f in scenario.failures
-        ],
-        "unobserved": list(scenario.unobserved),
-        "trace": list(scenario.trace),
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"mfp-sim report, version {SCHEMA_VERSION}",
+        **schema,
     }
 
 
-def _versions(names: Sequence[str]) -> dict[str, str]:
-    found = {}
-    for name in names:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+# --- what goes into every report --------------------------------------------------------------------------
+
+
+def here() -> Provenance:
+    """Tool, catalogue, Python and dependencies of this installation; the rest is for whoever ran."""
+    return Provenance(
+        version=__version__,
+        python=platform.python_version(),
+        catalogue=_catalogue_version(),
+        dependencies={name: _version(name) for name in _DEPENDENCIES},
+    )
+
+
+def catalogue_of(report: RunReport) -> dict[str, CatalogueEntry]:
+    """An entry for every id that occurs in the report, so that whoever reads it needs no other file."""
+    wanted: set[str] = {flip.partition("=")[0] for flip in report.flips}
+    for scenario in report.scenarios:
+        wanted |= {*scenario.covers, *scenario.rests_on}
+    for check in report.checks:
+        wanted |= {*check.requirements, *check.field_failures}
+    for printer in report.printers:
+        wanted |= {*printer.assumptions}
+    return {identifier: entry for identifier in sorted(wanted) if (entry := _entry(identifier)) is not None}
+
+
+def _entry(identifier: str) -> CatalogueEntry | None:
+    if (assumption := registry.assumptions().get(identifier)) is not None:
+        text = f"{assumption.text} (here: {assumption.default})"
+        return CatalogueEntry(identifier, assumption.title, text, source="assumed; the manual does not say")
+    if (requirement := registry.requirements().get(identifier)) is not None:
+        source = f"RFC 8894, section {requirement.section}" if requirement.section else "the printer's manual"
+        return CatalogueEntry(identifier, requirement.title, requirement.text, source, requirement.level or "")
+    if (failure := registry.field_failures().get(identifier)) is not None:
+        return CatalogueEntry(identifier, failure.title, failure.cause, source=" ".join(failure.sources))
+    return None
+
+
+@cache
+def _catalogue_version() -> str:
+    """The number of entries, and a digest that tells two catalogues apart."""
+    digest = hashlib.sha256()
+    for file in sorted(resources.files("mfp_sim.catalogue").iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".yaml"):
+            digest.update(file.read_bytes())
+    return f"{len(registry.known_ids())} entries, {digest.hexdigest()[:12]}"
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"

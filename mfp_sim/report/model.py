@@ -1,12 +1,123 @@
-"""What reports are made from: plain frozen values, so that reporters know nothing of scenarios or devices."""
+"""What reports are made from: plain frozen values, so that reporters know nothing of scenarios, checks or devices.
+
+Owns the shape of the JSON report too: field names are its keys, docstrings its descriptions, and
+:mod:`mfp_sim.report.values` turns both ways and into the schema. Nothing here may hold a secret; whoever fills a value
+masks it first. Every text may come from a server and is hostile to whoever shows it.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
-__all__ = ["FailureReport", "RunReport", "ScenarioReport", "StepReport"]
+__all__ = [
+    "VERDICTS",
+    "Baseline",
+    "CaIdentity",
+    "CatalogueEntry",
+    "CheckReport",
+    "Conclusion",
+    "Difference",
+    "Element",
+    "ExchangeReport",
+    "FailureReport",
+    "HttpMessage",
+    "MintedCertificate",
+    "PrinterVerdict",
+    "Provenance",
+    "RunReport",
+    "ScenarioReport",
+    "SourceLine",
+    "StepReport",
+    "Verdict",
+]
+
+Verdict = Literal["pass", "fail", "warn", "finding", "inconclusive", "skipped", "experimental", "planned"]
+VERDICTS: tuple[Verdict, ...] = (
+    "fail", "warn", "finding", "inconclusive", "pass", "skipped", "experimental", "planned",
+)  # fmt: skip
+"""From what wants attention most to what wants none; reports are in this order."""
+
+
+# --- evidence ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Element:
+    """One decoded value of a message: where it stands in it, and what it is in words."""
+
+    path: str
+    value: str
+
+
+@dataclass(frozen=True)
+class HttpMessage:
+    """A request or a reply. ``line`` is the request line or the status line; ``body`` is base64 of the octets, in which
+    secrets are overwritten with asterisks; ``octets`` counts the body as it was; ``elements`` is the body decoded.
+    A body that is left out (too many messages, too large) is an empty ``body`` with ``octets`` above 0."""
+
+    line: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+    octets: int = 0
+    elements: tuple[Element, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExchangeReport:
+    """One HTTP exchange. ``operation`` is the SCEP operation or message type; ``begun`` and ``ended`` are ISO 8601;
+    ``event`` is the index in the scenario's trace of the event that it belongs to; ``error`` says why there is no
+    reply; ``seconds`` is how long the reply took on the clock of the run."""
+
+    operation: str
+    begun: str
+    ended: str
+    request: HttpMessage
+    reply: HttpMessage | None = None
+    error: str | None = None
+    seconds: float = 0.0
+    event: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One element in which what came differs from what should have come; None: it is not there."""
+
+    path: str
+    expected: str | None
+    got: str | None
+
+
+@dataclass(frozen=True)
+class MintedCertificate:
+    """A certificate that a CA made in this run. ``by`` is the check or the key name it was made for; ``fate`` is what
+    became of it: ``delivered``, ``installed``, ``orphaned`` (made, but nobody has it), or ``unknown``. Instants are ISO
+    8601; ``fingerprint`` is SHA-256 in hex."""
+
+    serial: str
+    subject: str
+    by: str = ""
+    minted_at: str = ""
+    not_before: str = ""
+    not_after: str = ""
+    fingerprint: str = ""
+    transaction: str = ""
+    fate: Literal["delivered", "installed", "orphaned", "unknown"] = "unknown"
+
+
+@dataclass(frozen=True)
+class SourceLine:
+    """A line of a scenario file, secrets masked; ``marked`` is the one that did not hold."""
+
+    number: int
+    text: str
+    marked: bool = False
+
+
+# --- scenarios --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -22,18 +133,23 @@ class StepReport:
 
 @dataclass(frozen=True)
 class FailureReport:
-    """What did not hold."""
+    """What did not hold. ``step`` counts from 1; 0 is the whole run. ``source`` are the step's lines in its file."""
 
     step: int
     place: str
     path: str
     expected: str
     got: str
+    source: tuple[SourceLine, ...] = ()
 
 
 @dataclass(frozen=True)
 class ScenarioReport:
-    """One scenario as it ran. ``trace`` are the events as JSON-able objects; ``command`` repeats just this."""
+    """One scenario as it ran. ``trace`` are the events as JSON-able objects; ``command`` repeats just this.
+
+    ``rests_on`` are the assumptions it rests on. ``exchanges`` are the messages as octets; they are no part of the
+    trace, because RSA encryption is not repeatable, and are collected only when a report is asked for.
+    """
 
     name: str
     why: str
@@ -50,25 +166,159 @@ class ScenarioReport:
     command: str
     skipped: str | None = None
     unobserved: tuple[str, ...] = ()
+    chapter: str = ""
+    timezone: str = "UTC"
+    exchanges: tuple[ExchangeReport, ...] = ()
+    exchanges_left_out: int = 0
+    minted: tuple[MintedCertificate, ...] = ()
 
     @property
-    def outcome(self) -> str:
+    def outcome(self) -> Literal["passed", "failed", "skipped"]:
         """``passed``, ``failed`` or ``skipped``."""
         if self.skipped is not None:
             return "skipped"
         return "failed" if self.failures else "passed"
 
 
+# --- conformance ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """One check of a SCEP server. ``section`` is of RFC 8894; ``level`` is the requirement's (``MUST``, ``SHOULD``,
+    ``MAY``, ``(implied)``); ``field_failures`` are ids ``F-…``; ``cost`` is what it makes on the server, in words
+    (``nothing``, ``1 certificate``); ``why`` says why it matters, ``because`` why the verdict is what it is;
+    ``likely_mistake`` is the diagnosis; ``rfc_text`` is a short quotation; ``waived`` is the reason that the baseline
+    gives for expecting this failure; ``command`` repeats just this check."""
+
+    id: str
+    title: str
+    verdict: Verdict
+    requirements: tuple[str, ...] = ()
+    section: str = ""
+    level: str = ""
+    field_failures: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    cost: str = ""
+    why: str = ""
+    severity: str = ""
+    because: str = ""
+    likely_mistake: str = ""
+    expected: str = ""
+    got: str = ""
+    differences: tuple[Difference, ...] = ()
+    exchanges: tuple[ExchangeReport, ...] = ()
+    exchanges_left_out: int = 0
+    rfc_text: str = ""
+    command: str = ""
+    waived: str | None = None
+    notes: tuple[str, ...] = ()
+    begun: str = ""
+    ended: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class PrinterVerdict:
+    """Whether a printer model works with the server. ``because`` are sentences: the settings it needs for
+    ``works-with``, the causes for ``does-not-work``; ``assumptions`` are the ids it rests on; ``checks`` are the ids of
+    the checks that show it."""
+
+    model: str
+    verdict: Literal["works", "works-with", "does-not-work", "not-tried"]
+    because: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    exchanges: tuple[ExchangeReport, ...] = ()
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """One of the verdicts on the whole, e.g. ``RFC 8894`` or ``Printers``, in a sentence."""
+
+    name: str
+    verdict: Verdict
+    because: str
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """How the run compares with the file of expected failures; ids of checks. All three empty: as expected."""
+
+    file: str
+    unexpected: tuple[str, ...] = ()
+    no_longer: tuple[str, ...] = ()
+    expired: tuple[str, ...] = ()
+
+
+# --- the run ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CaIdentity:
+    """Whose certificates the target serves. Fingerprints are SHA-256 in hex; ``capabilities`` is GetCACaps's list."""
+
+    subject: str = ""
+    fingerprint: str = ""
+    ra_subject: str = ""
+    ra_fingerprint: str = ""
+    capabilities: tuple[str, ...] = ()
+    server: str = ""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the run comes from. ``begun`` is an ISO 8601 instant of the machine's clock; ``seed`` is None when each
+    scenario has its own; ``options`` are further conditions in words (``budget: 20 certificates``)."""
+
+    version: str = ""
+    python: str = ""
+    catalogue: str = ""
+    dependencies: Mapping[str, str] = field(default_factory=dict)
+    begun: str = ""
+    seconds: float = 0.0
+    command: str = ""
+    seed: int | None = None
+    ca: CaIdentity | None = None
+    baseline: Baseline | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CatalogueEntry:
+    """What an id in this report means: a requirement, a failure met in the field, or an assumption."""
+
+    id: str
+    title: str
+    text: str
+    source: str = ""
+    level: str = ""
+
+
 @dataclass(frozen=True)
 class RunReport:
-    """All scenarios of one run. ``target`` is the server's URL, or ``in process``."""
+    """A run: scenarios, or the checks of a conformance run. ``target`` is the server's URL, or ``in process``;
+    ``stopped`` says why it ended before its end; ``catalogue`` explains every id that occurs."""
 
     scenarios: tuple[ScenarioReport, ...]
     target: str
     flips: tuple[str, ...] = ()
+    provenance: Provenance = Provenance()
+    conclusions: tuple[Conclusion, ...] = ()
+    checks: tuple[CheckReport, ...] = ()
+    printers: tuple[PrinterVerdict, ...] = ()
+    minted: tuple[MintedCertificate, ...] = ()
+    stopped: str | None = None
+    catalogue: Mapping[str, CatalogueEntry] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many passed, failed and were skipped."""
+        """How many scenarios passed, failed and were skipped."""
         found = Counter(scenario.outcome for scenario in self.scenarios)
         return {outcome: found[outcome] for outcome in ("passed", "failed", "skipped")}
+
+    @property
+    def verdicts(self) -> dict[str, int]:
+        """How many checks have each verdict, the worst first."""
+        found = Counter(check.verdict for check in self.checks)
+        return {verdict: found[verdict] for verdict in VERDICTS}

@@ -11,16 +11,18 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mfp_sim.catalogue.registry import assumptions, known_ids
 from mfp_sim.device.printer import ROLES
-from mfp_sim.device.profile import ALL_USES, PROFILES, Profile, read_value
+from mfp_sim.device.profile import ALL_USES, PROFILES, Profile, contradictions, read_value
 from mfp_sim.documents import Node, Problems, did_you_mean, load, load_text
-from mfp_sim.errors import DocumentError
+from mfp_sim.errors import DocumentError, UsageError
 from mfp_sim.scenario.expectations import read_expectation
 from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
 from mfp_sim.scenario.steps import STEPS, Communication, Step, read_step
+from mock_scep_server.profiles.changes import EMPTY_CONTENTS, changed_capabilities
 from mock_scep_server.profiles.registry import PROFILES as CA_PROFILES
 from mock_scep_server.script import read_script
 
@@ -181,7 +183,7 @@ PRINTER_KEYS = ("profile", "timezone", "ip", "dns", "functions", "policies", "se
 
 def _printer(node: Node, problems: Problems) -> PrinterSetup:
     fields = problems.map(node, PRINTER_KEYS, "printer")
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     if "profile" in fields:
         values["profile"] = problems.choice(fields["profile"], PROFILES, "profile")
     if "timezone" in fields:
@@ -203,9 +205,18 @@ def _printer(node: Node, problems: Problems) -> PrinterSetup:
         if isinstance(step, Communication):
             values |= {"url": step.url, "port": step.port, "timeout": step.timeout}
     if "settings" in fields:
-        settings = problems.map(fields["settings"], _SETTINGS, "settings")
-        values["settings"] = {key: read_value(key, value, problems) for key, value in settings.items()}
-    return PrinterSetup(**values)  # type: ignore[arg-type]
+        model = PROFILES.get(str(values.get("profile", PrinterSetup.profile)))
+        values["settings"] = _settings(fields["settings"], model, problems)
+    return PrinterSetup(**values)
+
+
+def _settings(node: Node, model: Profile | None, problems: Problems) -> dict[str, Any]:
+    """Values in place of the model's own; together with the others they have to make a model."""
+    found = {key: read_value(key, value, problems) for key, value in problems.map(node, _SETTINGS, "settings").items()}
+    if model is not None and None not in found.values():
+        for text in contradictions(dataclasses.replace(model, **found)):  # type: ignore[arg-type]
+            problems.add(node, text)
+    return found
 
 
 def _timezone(node: Node, problems: Problems) -> str | None:
@@ -217,7 +228,7 @@ def _timezone(node: Node, problems: Problems) -> str | None:
     return text
 
 
-CA_KEYS = ("profile", "ra", "challenge", "script", "url")
+CA_KEYS = ("profile", "caps", "empty_content", "ra", "challenge", "script", "url")
 
 
 def _ca(node: Node, problems: Problems) -> CaSetup:
@@ -225,6 +236,16 @@ def _ca(node: Node, problems: Problems) -> CaSetup:
     values: dict[str, object] = {}
     if "profile" in fields:
         values["profile"] = problems.choice(fields["profile"], CA_PROFILES, "profile")
+    if "caps" in fields:
+        words = tuple(problems.text(word, "a keyword") or "" for word in problems.list(fields["caps"], "caps"))
+        own = CA_PROFILES.get(str(values.get("profile") or CaSetup.profile))
+        try:
+            changed_capabilities(words, own.capabilities if own else ())
+        except UsageError as error:
+            problems.add(fields["caps"], error.message, error.remedy)
+        values["caps"] = words
+    if "empty_content" in fields:
+        values["empty_content"] = problems.choice(fields["empty_content"], EMPTY_CONTENTS, "empty_content")
     if "ra" in fields:
         values["ra"] = problems.choice(fields["ra"], ("none", "split"), "ra")
     if "challenge" in fields:

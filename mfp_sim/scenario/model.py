@@ -18,7 +18,7 @@ __all__ = ["CaSetup", "Failure", "PrinterSetup", "Scenario", "ScenarioResult", "
 
 @dataclass(frozen=True)
 class PrinterSetup:
-    """The ``printer:`` section."""
+    """The ``printer:`` section. ``profile`` is a shipped model, or a file with ``mfp-sim run --profile``."""
 
     profile: str = "canon-ir-adv-dx"
     timezone: str = "Europe/Oslo"
@@ -35,9 +35,12 @@ class PrinterSetup:
 
 @dataclass(frozen=True)
 class CaSetup:
-    """The ``ca:`` section. ``challenge`` is the static challenge password."""
+    """The ``ca:`` section. ``challenge`` is the static challenge password; ``caps`` and ``empty_content`` change the
+    profile where they are given."""
 
     profile: str = "rfc8894"
+    caps: tuple[str, ...] | None = None
+    empty_content: str | None = None
     ra: Literal["none", "split"] = "none"
     challenge: str | None = field(default=None, repr=False)
     script: tuple[Rule, ...] = ()

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from mfp_sim.device.printer import Printer
-from mfp_sim.device.profile import Profile, profile_named, with_reading
+from mfp_sim.device.profile import Profile, find_profile, with_reading
 from mfp_sim.errors import BoundExceeded, Refused, UsageError
 from mfp_sim.redaction import Redactor
 from mfp_sim.scenario.model import Failure, Scenario
@@ -17,6 +17,7 @@ from mfp_sim.trace import Recorder
 from mfp_sim.transport import InProcess, Network, Sockets, Transport
 from mock_scep_server.challenges import NoChallenge, StaticChallenge
 from mock_scep_server.journal import JournalEntry
+from mock_scep_server.profiles.changes import changed
 from mock_scep_server.profiles.registry import profile_named as ca_profile_named
 from mock_scep_server.script import Script
 from mock_scep_server.service import ScepService
@@ -129,7 +130,7 @@ def build(
 
 
 def _profile(scenario: Scenario, model: str, flips: Sequence[str]) -> Profile:
-    profile = replace(profile_named(model), **scenario.printer.settings)  # type: ignore[arg-type]
+    profile = replace(find_profile(model), **scenario.printer.settings)  # type: ignore[arg-type]
     for flip in flips:
         assumption, _, reading = flip.partition("=")
         profile = with_reading(profile, assumption, reading or None)
@@ -147,7 +148,9 @@ def _service(scenario: Scenario, clock: Clock, entropy: Entropy, recorder: Recor
         recorder.record("mock.request", **{key: value for key, value in entry.to_json().items() if key != "time"})
 
     return ScepService(
-        profile=ca_profile_named(scenario.ca.profile),
+        profile=changed(
+            ca_profile_named(scenario.ca.profile), caps=scenario.ca.caps, empty_content=scenario.ca.empty_content
+        ),
         clock=clock,
         entropy=entropy.fork("ca"),
         keys=_keys(scenario, entropy, side=1, pooled=True),

@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import yaml
+from jsonschema import Draft202012Validator
+
+from mfp_sim.device import profile
+
 NAME = "deferred-twice-then-issued"
+FILE = Path(__file__).parents[2] / "scenarios/polling/deferred_twice_then_issued.scenario.yaml"
 
 
 def test_coverage_keeps_said_and_assumed_apart(mfp_sim) -> None:
@@ -21,6 +27,65 @@ def test_what_is_missing_is_what_one_scenario_does_not_cover(mfp_sim, scenario) 
     done = mfp_sim("coverage", scenario, "--missing", "MFP-POLL")
     assert {line.split()[0] for line in done.out.splitlines()} >= {"MFP-POLL-01", "MFP-POLL-02"}
     assert mfp_sim("coverage", "--tag", "no-such").code == 5
+
+
+def test_entry_by_entry_said_and_assumed_apart(mfp_sim) -> None:
+    done = mfp_sim("coverage", NAME, "--manual")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert next(line for line in lines if line.startswith("MFP-POLL-02")).split()[1:4] == ["assumed", "pass", NAME]
+    assert next(line for line in lines if line.startswith("MFP-UI-01")).split()[1:5] == [
+        "said",
+        "planned",
+        "waits",
+        "for",
+    ]
+    assert lines[-3].startswith("said: ")
+    assert lines[-2].startswith("assumed: ")
+    rows = {row["id"]: row for row in json.loads(mfp_sim("coverage", NAME, "--manual", "--json").out)}
+    assert rows["MFP-POLL-02"]["scenarios"] == [
+        {"name": NAME, "outcome": "passed", "assumes": ["A-16", "A-33", "A-35", "A-38"]}
+    ]
+    assert (rows["MFP-POLL-03"]["verdict"], rows["MFP-POLL-02"]["basis"]) == ("none", "assumed")
+    assert "| MFP-POLL-02 |" in mfp_sim("coverage", NAME, "--manual", "--markdown").out
+
+
+def test_a_statement_whose_scenario_fails_is_failed(mfp_sim, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.scenario.yaml"
+    broken.write_text(FILE.read_text().replace("transactions: 1", "transactions: 2"))
+    done = mfp_sim("coverage", broken, "--manual")
+    assert done.code == 1
+    assert next(line for line in done.out.splitlines() if line.startswith("MFP-POLL-02")).split()[2] == "FAIL"
+
+
+def test_the_report_of_a_run_has_the_coverage(mfp_sim, tmp_path: Path) -> None:
+    mfp_sim("run", NAME, "--report", tmp_path)
+    rows = {row["id"]: row for row in json.loads((tmp_path / "report.json").read_text())["coverage"]}
+    assert rows["SCEP-4.4-03"]["verdict"] == "pass"
+    assert rows["MFP-POLL-02"]["basis"] == "assumed"
+    assert rows["MFP-POLL-02"]["scenarios"][0]["assumes"] == ["A-16", "A-33", "A-35", "A-38"]
+
+
+def test_the_schema_takes_every_shipped_model_and_refuses_mistakes(mfp_sim) -> None:
+    validator = Draft202012Validator(json.loads(mfp_sim("profiles", "--schema").out))
+    for file in (Path(profile.__file__).parent / "profiles").glob("*.yaml"):
+        assert list(validator.iter_errors(yaml.safe_load(file.read_text()))) == [], file.name
+    for values in ({"key_limit": {"value": "8", "source": "A-26"}}, {"key_limit": {"value": 8}}, {"key_limitt": {}}):
+        assert list(validator.iter_errors({"format": 1, "name": "mine", "values": values}))
+
+
+def test_a_model_from_a_file_runs_scenarios(mfp_sim, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("format: 1\nname: mine\nbase: canon-ir-adv-dx\nvalues:\n  key_limit: {value: 4, source: A-26}\n")
+    assert '"value": 4' in mfp_sim("profiles", file, "--json").out
+    done = mfp_sim("run", "limit-of-the-model[eight]", "--profile", file)
+    assert done.code == 1
+    assert f"--profile {file}" in done.out
+    assert mfp_sim("run", "manual-request", "--profile", file, "--jobs", "2").code == 0
+    file.write_text(file.read_text().replace("value: 4", "value: 1"))
+    wrong = mfp_sim("run", "manual-request", "--profile", file)
+    assert wrong.code == 2
+    assert f"{file}:1:1: key_limit has to leave room" in wrong.err
 
 
 def test_profiles_say_every_value_and_its_source(mfp_sim) -> None:

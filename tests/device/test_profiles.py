@@ -10,7 +10,7 @@ import pytest
 
 from mfp_sim.catalogue.registry import assumptions
 from mfp_sim.device.printer import renewal_instant
-from mfp_sim.device.profile import PROFILES, READINGS, Profile, find_profile, profile_named, with_reading
+from mfp_sim.device.profile import PROFILES, READINGS, Profile, find_profile, profile_named, values_of, with_reading
 from mfp_sim.errors import DocumentError, UsageError
 from mfp_sim.scep.certificate import Certificate
 
@@ -55,11 +55,40 @@ def test_the_first_reading_is_the_default_and_the_second_is_another(number: str)
 
 @pytest.mark.parametrize(
     ("number", "reading", "words"),
-    [("A-01", None, "A-01 has no other reading"), ("A-22", "6xx", "A-22 has no reading '6xx'")],
+    [
+        ("A-13", None, "A-13 has no other reading"),
+        ("A-22", "6xx", "A-22 has no reading '6xx'"),
+        ("A-26", None, "A-26 needs a value.*key_limit=…, default_key_name=…"),
+        ("A-26", "5", "A-26 has no reading '5'"),
+        ("A-26", "key_limit=five", "key_limit has to be an integer"),
+        ("A-26", "key_limit=1", "key_limit has to leave room"),
+        ("A-26", "history=5", "A-26 has no reading 'history=5'"),
+        ("A-99", None, "A-99 has no other reading"),
+    ],
 )
 def test_flips_that_do_not_exist(number: str, reading: str | None, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         with_reading(profile_named("canon-ir-adv-dx"), number, reading)
+
+
+@pytest.mark.parametrize(
+    ("number", "reading", "name", "value"),
+    [
+        ("A-26", "key_limit=5", "key_limit", 5),
+        ("A-02", "[1, 1024]", "port_range", (1, 1024)),
+        ("A-02", "port_range=[1, 1024]", "port_range", (1, 1024)),
+        ("A-17", "period_days_range=[1, 31]", "period_days_range", (1, 31)),
+        ("A-11", "uses=[None, TLS]", "uses", ("None", "TLS")),
+    ],
+)
+def test_a_flip_of_a_value(number: str, reading: str, name: str, value: object) -> None:
+    model = profile_named("canon-ir-adv-dx")
+    assert with_reading(model, number, reading) == replace(model, **{name: value})  # type: ignore[arg-type]
+
+
+def test_every_value_that_rests_on_an_assumption_can_be_flipped() -> None:
+    resting = {name for number in assumptions() for name in values_of(number)}
+    assert resting == {n for n, source in profile_named("canon-ir-adv-dx").sources.items() if "A-" in source}
 
 
 GOOD = """\

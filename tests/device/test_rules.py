@@ -9,7 +9,7 @@ import pytest
 
 from mfp_sim.device.printer import ROLES
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings
-from mfp_sim.errors import Refused
+from mfp_sim.errors import Refused, UsageError
 
 NINE = datetime(2026, 3, 2, 9)
 KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")
@@ -227,3 +227,9 @@ def test_an_update_while_polling_plans_the_new_start_and_the_old_request_goes_on
     world.timer(start=NINE.replace(hour=12), key=replace(KEY, name="second"))
     world.pass_time(hours=5)
     assert world.names == ["Default Key", "tls", "second"]
+
+
+def test_a_machine_has_room_for_so_many_policies(machine) -> None:
+    assert machine(policies=tuple(map(str, range(10)))).printer.policies[9] == "9"
+    with pytest.raises(UsageError, match="no more than 10 IPSec policies, not 11"):
+        machine(policies=tuple(map(str, range(11))))

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from clients import CHALLENGE, Certmonger, Client, Pki, Scepclient
+from table import MICROMDM, STRONGSWAN, Ca
+
 from mfp_sim.documents import Problems, load_text
+from mfp_sim.scep.http import Delivery, HttpRequest, read_scep_query
 from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
 from mock_scep_server.challenges import StaticChallenge
+from mock_scep_server.faults import Fault
+from mock_scep_server.journal import JournalEntry
+from mock_scep_server.profiles.changes import changed
 from mock_scep_server.profiles.registry import profile_named
-from mock_scep_server.script import Script, read_script
+from mock_scep_server.script import Rule, Script, When, read_script
 from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService
-
-CHALLENGE = "peer-challenge"
 
 
 def program(name: str, package: str) -> str:
@@ -109,10 +118,12 @@ def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
 
 @dataclass(frozen=True)
 class Mock:
-    """The mock behind a socket."""
+    """The mock behind a socket; ``received`` are its requests as they came."""
 
     url: str
     service: ScepService
+    ca_file: Path
+    received: list[HttpRequest]
 
     @property
     def asked(self) -> list[str]:
@@ -124,31 +135,94 @@ class Mock:
         """What was decided about each."""
         return [entry.decision for entry in self.service.journal.entries]
 
+    @property
+    def messages(self) -> list[JournalEntry]:
+        """The PKIOperations of the journal."""
+        return [entry for entry in self.service.journal.entries if not entry.name.startswith("GetCA")]
+
+    @property
+    def bodies(self) -> list[bytes]:
+        """The messages as they came, by POST or by GET."""
+        queries = [read_scep_query(request) for request in self.received]
+        return [query.message or b"" for query in queries if query.operation == "PKIOperation"]
+
 
 @pytest.fixture
-def mock() -> Iterator[Callable[..., Mock]]:
-    """Starts a mock with real keys and real chance: ``mock(profile, rules, ra)``; ``changes`` are of its profile."""
+def mock(tmp_path: Path) -> Iterator[Callable[..., Mock]]:
+    """Starts a mock with real keys and real chance: ``mock(ca, rules)``; ``faults`` are of every PKIOperation."""
     hosts: list[ServerHost] = []
 
-    def start(profile: str, rules: str = "[]", ra: str = "none", **changes: object) -> Mock:
+    def start(ca: Ca, rules: str = "[]", faults: Sequence[Fault] = ()) -> Mock:
         problems = Problems()
-        parsed = read_script(load_text(rules, "rules"), problems)
+        parsed = list(read_script(load_text(rules, "rules"), problems))
         problems.raise_if_any()
+        if faults:
+            named = tuple((type(fault).__name__, fault) for fault in faults)
+            parsed.append(Rule(When(operation="PKIOperation"), None, named))
         clock = SystemClock()
         service = ScepService(
-            profile=replace(profile_named(profile), **changes),  # type: ignore[arg-type]
+            profile=changed(profile_named(ca.profile), caps=ca.caps, empty_content=ca.empty_content),
             clock=clock,
             entropy=Entropy(None),
             keys=GeneratedKeys(),
             challenge=StaticChallenge(CHALLENGE),
-            script=Script(parsed, ZoneInfo("UTC"), clock.now()),
-            ra=ra,  # type: ignore[arg-type]
+            script=Script(tuple(parsed), ZoneInfo("UTC"), clock.now()),
+            ra=ca.ra,
         )
+        received: list[HttpRequest] = []
+        handle = service.handle
+
+        def handled(request: HttpRequest, client: str) -> Delivery:
+            received.append(request)
+            return handle(request, client)
+
+        service.handle = handled  # type: ignore[method-assign]
         host = ServerHost(service)
         host.start()
         hosts.append(host)
-        return Mock(f"{host.url}/scep", service)
+        file = tmp_path / "mock-ca.pem"
+        text = base64.encodebytes(service.ca.ca.certificate.der).decode()
+        file.write_text(f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n")
+        return Mock(f"{host.url}/scep", service, file, received)
 
     yield start
     for host in hosts:
         host.stop()
+
+
+@pytest.fixture
+def verified(openssl) -> Callable[[Mock, Path], str]:
+    """Lets openssl verify a certificate against the mock's CA; its subject."""
+
+    def verify(server: Mock, certificate: Path) -> str:
+        openssl("verify", "-x509_strict", "-CAfile", str(server.ca_file), str(certificate))
+        return openssl("x509", "-in", str(certificate), "-noout", "-subject").strip()
+
+    return verify
+
+
+@pytest.fixture(scope="session")
+def client_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key for strongSwan, which makes none by itself; one for all its tests."""
+    path = tmp_path_factory.mktemp("key") / "key.pem"
+    made = subprocess.run(
+        [program("openssl", "openssl"), "genrsa", "-out", str(path), "2048"],
+        capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    return path
+
+
+@pytest.fixture
+def client(tmp_path: Path, client_key: Path) -> Callable[[str], Client]:
+    """A client of the table by its name, in a folder of its own."""
+
+    def found(peer: str) -> Client:
+        if peer == MICROMDM:
+            return Scepclient(program("scepclient", "scep"), tmp_path)
+        if peer == STRONGSWAN:
+            return Pki(program("pki", "strongswan-pki"), tmp_path, client_key)
+        program("getcert", "certmonger")
+        return Certmonger(program("dbus-run-session", "dbus"), tmp_path)
+
+    return found

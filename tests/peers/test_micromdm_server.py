@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
 import json
 import subprocess
 import sys
-from datetime import datetime, timezone
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from mfp_sim.device.settings import KeySettings
+from mfp_sim.errors import SignatureInvalid
 from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
 from mfp_sim.scenario.world import World, build
+from mfp_sim.scep import certificate as x509
+from mfp_sim.scep import csr, messages
+from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.vocabulary import MessageType, PkiStatus
+from mfp_sim.simtime import Entropy, GeneratedKeys
 
 pytestmark = pytest.mark.peer
+NONCE, SUBJECT = bytes(range(16)), x509.name(("CN", "printer-1.example"))
 
 SCENARIO = """\
 format: 1
@@ -87,3 +99,70 @@ def test_the_command_line_runs_a_scenario_against_it(micromdm_server, tmp_path: 
     assert [place.rpartition(": ")[2] for place in report["scenarios"][0]["unobserved"]] == ["ledger"]
     written = "".join(path.read_text() for path in (tmp_path / "out").rglob("*") if path.is_file())
     assert micromdm_server.challenge not in run.stdout + run.stderr + written
+
+
+# --- its shapes, pinned -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A client made of the codec alone: what the server does with a message of any kind."""
+
+    url: str
+    authority: Certificate
+    key: RSAPrivateKey
+    signer: Certificate
+
+    def post(self, kind: MessageType, data: bytes) -> tuple[int, bytes]:
+        asked = messages.Request(kind, "t-1", NONCE, data, self.authority, cipher="aes-128-cbc")
+        octets = messages.encode_request(
+            asked, signer_key=self.key, signer_certificate=self.signer, octets=Entropy(None).octets
+        )
+        address = urlsplit(self.url)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
+        try:
+            connection.request("POST", f"{address.path}?operation=PKIOperation", octets)
+            reply = connection.getresponse()
+            return reply.status, reply.read()
+        finally:
+            connection.close()
+
+
+@pytest.fixture
+def asking(micromdm_server) -> Asking:
+    key = GeneratedKeys().rsa(2048)
+    now = datetime.now(timezone.utc)
+    signer = x509.self_signed(
+        key, subject=SUBJECT, serial=1, not_before=now - timedelta(days=1), not_after=now + timedelta(days=1)
+    )
+    text = "".join(micromdm_server.ca_file.read_text().split("-----")[2].split())
+    return Asking(micromdm_server.url, Certificate.from_der(base64.b64decode(text)), key, signer)
+
+
+def test_it_answers_in_single_des_and_sha1_with_the_client_s_nonce(asking: Asking) -> None:
+    status, body = asking.post(MessageType.PKCS_REQ, csr.build(asking.key, subject=SUBJECT, challenge="peer-challenge"))
+    reply = messages.decode(body)
+    assert (status, reply.pki_status, reply.digest) == (200, PkiStatus.SUCCESS, "sha1")
+    assert reply.envelope is not None
+    assert reply.envelope.cipher == "des-cbc", "a mended version answers in the request's cipher"
+    assert (reply.sender_nonce, reply.recipient_nonce) == (NONCE, NONCE)
+    assert "SCEP-3.2.2-06" in [note.requirement for note in reply.notes]
+    (issued,) = messages.read_certs_only(messages.open_envelope(reply, asking.key, asking.signer))
+    assert issued in reply.certificates
+
+
+@pytest.mark.parametrize("kind", [MessageType.CERT_POLL, MessageType.GET_CERT, MessageType.GET_CRL])
+def test_it_answers_what_it_does_not_know_with_http_500(asking: Asking, kind: MessageType) -> None:
+    data = messages.issuer_and_serial(asking.authority.subject, 1)
+    if kind is MessageType.CERT_POLL:
+        data = messages.issuer_and_subject(asking.authority.subject, SUBJECT)
+    assert asking.post(kind, data)[0] == 500
+
+
+def test_it_does_not_check_the_csr_s_signature(asking: Asking) -> None:
+    right = csr.build(asking.key, subject=SUBJECT, challenge="peer-challenge")
+    wrong = right[:-1] + bytes((right[-1] ^ 1,))
+    with pytest.raises(SignatureInvalid, match="the signature of the CSR does not verify"):
+        csr.Csr.from_der(wrong).verify()
+    reply = messages.decode(asking.post(MessageType.PKCS_REQ, wrong)[1])
+    assert reply.pki_status == PkiStatus.SUCCESS, "a mended version refuses it"

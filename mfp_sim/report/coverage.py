@@ -1,0 +1,102 @@
+"""Entry x scenario x verdict: which statements a run has shown, with what is said and what is assumed kept apart.
+
+Made from the catalogues and from scenario reports; runs nothing. ``planned`` entries are those that cannot be shown
+yet, and say what they wait for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mfp_sim.catalogue.registry import FieldFailure, Requirement, field_failures, requirements
+from mfp_sim.report.model import ScenarioReport
+
+__all__ = ["SOURCES", "CoverageRow", "Entry", "Shown", "basis_of", "coverage_of", "entries_of", "markdown_of"]
+
+Entry = Requirement | FieldFailure
+SOURCES = {"manual": "MFP-", "rfc": "SCEP-", "field": "F-"}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One scenario that covers an entry; ``assumes`` are the assumptions that it rests on."""
+
+    name: str
+    outcome: str
+    assumes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CoverageRow:
+    """One entry. ``basis`` is said, assumed (a statement whose reading rests on assumptions) or field."""
+
+    id: str
+    title: str
+    basis: str
+    planned: str | None
+    scenarios: tuple[Shown, ...]
+
+    @property
+    def verdict(self) -> str:
+        """``FAIL`` when one of its scenarios failed, else ``pass``, ``planned`` or ``none``."""
+        outcomes = {shown.outcome for shown in self.scenarios}
+        if "failed" in outcomes:
+            return "FAIL"
+        if "passed" in outcomes:
+            return "pass"
+        return "planned" if self.planned else "none"
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as a JSON-able value."""
+        shown = [{"name": s.name, "outcome": s.outcome, "assumes": list(s.assumes)} for s in self.scenarios]
+        return {
+            "id": self.id,
+            "title": self.title,
+            "basis": self.basis,
+            "planned": self.planned,
+            "verdict": self.verdict,
+            "scenarios": shown,
+        }
+
+
+def entries_of(prefix: str = "") -> tuple[Entry, ...]:
+    """The entries of the manual, the RFC and the field whose id begins like this, in the catalogues' order."""
+    entries: tuple[Entry, ...] = (*requirements().values(), *field_failures().values())
+    return tuple(entry for entry in entries if entry.id.startswith(prefix))
+
+
+def basis_of(entry: Entry) -> str:
+    """``said``, ``assumed`` or ``field``."""
+    if isinstance(entry, FieldFailure):
+        return "field"
+    return "assumed" if entry.derived else "said"
+
+
+def coverage_of(entries: Iterable[Entry], scenarios: Iterable[ScenarioReport]) -> tuple[CoverageRow, ...]:
+    """A row for each entry, with the scenarios that cover it."""
+    by_id: dict[str, list[Shown]] = {}
+    for scenario in scenarios:
+        for covered in scenario.covers:
+            by_id.setdefault(covered, []).append(Shown(scenario.name, scenario.outcome, scenario.rests_on))
+    return tuple(
+        CoverageRow(
+            entry.id,
+            entry.title,
+            basis_of(entry),
+            entry.planned if isinstance(entry, Requirement) else None,
+            tuple(by_id.get(entry.id, ())),
+        )
+        for entry in entries
+    )
+
+
+def markdown_of(rows: Sequence[CoverageRow]) -> str:
+    """The rows as a table for a page."""
+    lines = ["| entry | what it says | basis | verdict | scenarios |", "| --- | --- | --- | --- | --- |"]
+    for row in rows:
+        told = ", ".join(f"{shown.name} ({shown.outcome})" for shown in row.scenarios) or row.planned or "none"
+        cells = (row.id, row.title, row.basis, row.verdict, told)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,65 @@
+"""A profile with values of its own for one run: the keywords of GetCACaps, and the content of FAILURE and PENDING.
+
+No form of either suits all clients (F-E07, and strongSwan 5.9.8, which wants SHA-384 before it uses AES), so both
+are switches of every profile. Owns no shape of a CA; those are data of the registry.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mfp_sim.errors import UsageError
+from mock_scep_server.profiles.registry import CaProfile
+
+__all__ = ["EMPTY_CONTENTS", "changed", "changed_capabilities"]
+
+EMPTY_CONTENTS = ("absent", "empty", "zero")
+"""eContent of FAILURE and PENDING: RFC 8894's (absent), a zero-length OCTET STRING, or a single zero octet (NDES)."""
+
+_WORD = re.compile(r"[!-~]{1,64}")
+
+
+def changed_capabilities(words: Sequence[str], own: Sequence[str]) -> tuple[str, ...]:
+    """The keywords that are listed: ``words`` as they stand, or with ``+WORD`` and ``-WORD`` changes of ``own``.
+
+    Raises:
+        UsageError: both kinds are mixed, a word is no keyword, or what is taken away is not there.
+    """
+    signed = [word for word in words if word[:1] in ("+", "-")]
+    for word in words:
+        if not _WORD.fullmatch(word.lstrip("+-")):
+            raise UsageError(f"{word!r} is no keyword of GetCACaps", remedy="write SHA-384, +SHA-384 or -AES")
+    if not signed:
+        return tuple(words)
+    if len(signed) != len(words):
+        raise UsageError(
+            "keywords with and without a sign are mixed",
+            remedy="either the whole list (AES, SHA-256), or changes of the profile's (+SHA-384, -AES)",
+        )
+    found = list(own)
+    for word in signed:
+        keyword = word[1:]
+        if word[0] == "+":
+            found.extend([keyword] if keyword not in found else [])
+        elif keyword in found:
+            found.remove(keyword)
+        else:
+            raise UsageError(f"the profile does not list {keyword}", remedy=f"it lists {', '.join(own)}")
+    return tuple(found)
+
+
+def changed(profile: CaProfile, *, caps: Sequence[str] | None = None, empty_content: str | None = None) -> CaProfile:
+    """The profile with other keywords and another form of empty content, where they are given.
+
+    Raises:
+        UsageError: see :func:`changed_capabilities`; or the form is not known.
+    """
+    if empty_content is not None:
+        if empty_content not in EMPTY_CONTENTS:
+            raise UsageError(f"{empty_content!r} is no form of content", remedy=f"one of {', '.join(EMPTY_CONTENTS)}")
+        profile = replace(profile, empty_content=empty_content)  # type: ignore[arg-type]
+    if caps is None:
+        return profile
+    return replace(profile, capabilities=changed_capabilities(caps, profile.capabilities))

@@ -1,0 +1,118 @@
+"""Real SCEP clients as programs: one enrolment each, and what the program made of it. Asserts nothing of SCEP."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+CHALLENGE = "peer-challenge"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a client said: the file with its certificate, whether it reports a refusal, and all that it printed."""
+
+    certificate: Path | None
+    refused: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Scepclient:
+    """micromdm's client."""
+
+    program: str
+    folder: Path
+
+    def enrol(self, url: str, ca: Path, *options: str, challenge: str = CHALLENGE, polls: bool = False) -> Told:
+        done = subprocess.run(
+            [self.program, "-private-key", "key.pem", "-certificate", "certificate.pem", "-server-url", url, "-cn",
+             "printer-1.example", "-country", "", "-organization", "", "-ou", "", "-challenge", challenge, "-debug",
+             *options],
+            capture_output=True, text=True, check=False, timeout=120, cwd=self.folder,
+        )  # fmt: skip
+        text = done.stdout + done.stderr
+        certificate = self.folder / "certificate.pem" if done.returncode == 0 else None
+        return Told(certificate, done.returncode != 0 and "failInfo" in text, text)
+
+
+@dataclass(frozen=True)
+class Pki:
+    """strongSwan's ``pki``; ``key`` is made once and used again, since making one is most of the time."""
+
+    program: str
+    folder: Path
+    key: Path
+
+    def run(self, *arguments: str, into: str = "out") -> subprocess.CompletedProcess[str]:
+        with (self.folder / into).open("wb") as out:
+            return subprocess.run(
+                [self.program, *arguments],
+                stdout=out, stderr=subprocess.PIPE, text=True, errors="replace", check=False, timeout=120,
+                cwd=self.folder,
+            )  # fmt: skip
+
+    def enrol(self, url: str, ca: Path, *options: str, challenge: str = CHALLENGE, polls: bool = False) -> Told:
+        for old in self.folder.glob("*ca*.pem"):
+            if old != ca:
+                old.unlink()
+        got = self.run("--scepca", "--url", url, "--caout", "ca.pem", "--raout", "ra.pem", "--outform", "pem")
+        assert got.returncode == 0, got.stderr
+        # With two RA certificates it writes ra.pem (encryption or both) and ra-1.pem.
+        encryption, signature = self._ra_files()
+        done = self.run(
+            "--scep", "--url", url, "--in", str(self.key), "--dn", "CN=printer-1.example",
+            "--san", "printer-1.example", "--password", challenge, "--cacert-enc", encryption,
+            "--cacert-sig", signature, "--cacert", "ca.pem", "--outform", "pem", "--interval", "1",
+            "--maxpolltime", "20", *options, into="cert.pem",
+        )  # fmt: skip
+        refused = done.returncode != 0 and "failInfo:" in done.stderr
+        return Told(self.folder / "cert.pem" if done.returncode == 0 else None, refused, done.stderr)
+
+    def _ra_files(self) -> tuple[str, str]:
+        found = sorted(path.name for path in self.folder.glob("ra*.pem"))
+        if not found:
+            return "ca.pem", "ca.pem"
+        text = {name: subprocess.run(
+            ["openssl", "x509", "-in", name, "-noout", "-ext", "keyUsage"],
+            capture_output=True, text=True, check=True, cwd=self.folder,
+        ).stdout for name in found}  # fmt: skip
+        (encryption,) = [name for name in found if "Key Encipherment" in text[name]]
+        (signature,) = [name for name in found if "Digital Signature" in text[name]]
+        return encryption, signature
+
+
+@dataclass(frozen=True)
+class Certmonger:
+    """certmonger as its daemon on a private bus, driven by ``getcert``."""
+
+    bus: str
+    folder: Path
+
+    def enrol(self, url: str, ca: Path, *options: str, challenge: str = CHALLENGE, polls: bool = False) -> Told:
+        home = self.folder / "home"
+        home.mkdir(exist_ok=True)
+        # What it says before it is told to ask again, and after.
+        refresh = "getcert list -s; getcert refresh -s -i one" if polls else ":"
+        script = f"""
+            getcert add-scep-ca -s -c scep -u {url} -N {ca} || exit 1
+            getcert request -s -c scep -I one -k {home}/key.pem -f {home}/cert.pem -N CN=printer-1.example -L {challenge} -w
+            {refresh}
+            for round in $(seq 200); do
+                case $(getcert list -s) in *MONITORING*|*CA_REJECTED*|*CA_UNREACHABLE*) break ;; *) sleep 0.05 ;; esac
+            done
+            getcert list -s
+        """
+        done = subprocess.run(
+            [self.bus, "--", "bash", "-c", script],
+            capture_output=True, text=True, check=False, timeout=120, cwd=self.folder,
+            env={**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")},
+        )  # fmt: skip
+        issued = "status: MONITORING" in done.stdout
+        refused = "status: CA_REJECTED" in done.stdout
+        return Told(home / "cert.pem" if issued else None, refused, done.stdout + done.stderr)
+
+
+Client = Scepclient | Pki | Certmonger

@@ -1,0 +1,113 @@
+"""The JSON report: what is written is read back, fits the published schema, and what is damaged is refused by path."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, is_dataclass, replace
+from importlib import resources
+
+import jsonschema
+import pytest
+
+from mfp_sim.errors import UsageError
+from mfp_sim.report import json_report, model
+from mfp_sim.report.json_report import as_json, catalogue_of, here, read_file, read_json, report_schema
+from tests.report.samples import conformance_run, scenario_run
+
+
+@pytest.fixture(params=[scenario_run, conformance_run], ids=["scenarios", "conformance"])
+def report(request) -> model.RunReport:
+    return request.param()
+
+
+def test_written_and_read_back(report) -> None:
+    value = json.loads(json.dumps(as_json(report)))
+    assert read_json(value, "report.json") == report
+    jsonschema.validate(value, report_schema(), cls=jsonschema.Draft202012Validator)
+
+
+def test_the_published_schema_is_the_present_one() -> None:
+    published = resources.files("mfp_sim.report").joinpath("report.schema.json").read_text("utf-8")
+    assert json.loads(published) == report_schema(), "mfp-sim report --schema > mfp_sim/report/report.schema.json"
+    jsonschema.Draft202012Validator.check_schema(json.loads(published))
+
+
+def test_every_kind_of_value_is_described() -> None:
+    kinds = {name for name in dir(model) if is_dataclass(getattr(model, name)) and name in model.__all__}
+    described = report_schema()["$defs"]
+    assert set(described) == kinds | {"CoverageRow", "Shown"}  # coverage follows from the scenarios
+    for name in kinds:
+        assert described[name]["description"]
+        assert {entry.name for entry in fields(getattr(model, name))} <= set(described[name]["properties"])
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda value: value.pop("schema_version"), "it has no schema_version"),
+        (lambda value: value.update(schema_version=1), "its schema_version is 1"),
+        (lambda value: value.update(scenarios={}), "report.json.scenarios is not a list"),
+        (lambda value: value["scenarios"][0].pop("name"), r"report.json.scenarios\[0\].name is missing"),
+        (lambda value: value["scenarios"][0].update(seed="1"), r"scenarios\[0\].seed is not a whole number"),
+        (lambda value: value["scenarios"][0].update(seed=True), r"scenarios\[0\].seed is not a whole number"),
+        (lambda value: value["scenarios"][0]["minted"][0].update(fate="lost"), r"minted\[0\].fate is none of"),
+        (lambda value: value["provenance"].update(ca=[]), "report.json.provenance.ca is not an object"),
+        (lambda value: value.update(flips=[7]), r"report.json.flips\[0\] is not text"),
+    ],
+)
+def test_what_is_damaged_is_refused_by_path(damage, message: str) -> None:
+    value = json.loads(json.dumps(as_json(scenario_run())))
+    damage(value)
+    with pytest.raises(UsageError, match=message):
+        read_json(value, "report.json")
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda value: value["scenarios"][0].pop("name"), lambda value: value.update(flips=[7])]
+)
+def test_the_schema_refuses_the_same(damage) -> None:
+    value = json.loads(json.dumps(as_json(scenario_run())))
+    damage(value)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(value, report_schema(), cls=jsonschema.Draft202012Validator)
+
+
+def test_a_field_of_a_later_version_is_passed_over() -> None:
+    value = json.loads(json.dumps(as_json(scenario_run())))
+    value["scenarios"][0]["mood"] = "good"
+    assert read_json(value, "report.json") == scenario_run()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "is not JSON"), ("[]", "is no report that this version reads"), ("[" * 100_000, "is not JSON")],
+)
+def test_a_file_that_is_none(tmp_path, text: str, message: str) -> None:
+    (tmp_path / "report.json").write_text(text)
+    with pytest.raises(UsageError, match=message):
+        read_file(tmp_path / "report.json")
+
+
+def test_a_file_that_is_not_there_or_too_large(tmp_path, monkeypatch) -> None:
+    with pytest.raises(UsageError, match="cannot read"):
+        read_file(tmp_path / "report.json")
+    (tmp_path / "report.json").write_text("{}")
+    monkeypatch.setattr(json_report, "_CAP", 1)
+    with pytest.raises(UsageError, match="is larger than"):
+        read_file(tmp_path / "report.json")
+
+
+def test_every_id_is_explained() -> None:
+    catalogue = catalogue_of(replace(conformance_run(), flips=("A-22=5xx",)))
+    assert {"SCEP-3.2.1.4-02", "F-T01", "A-22", "A-34"} <= set(catalogue)
+    assert catalogue["SCEP-3.2.1.4-02"].source.startswith("RFC 8894, section 3.2.1.4")
+    assert catalogue["A-22"].source == "assumed; the manual does not say"
+    assert catalogue["F-T01"].source.startswith("https://")
+
+
+def test_where_a_report_comes_from() -> None:
+    found = here()
+    assert found.version
+    assert found.dependencies["cryptography"] != "not installed"
+    assert found.catalogue.endswith(here().catalogue[-12:])
+    assert "entries" in found.catalogue
