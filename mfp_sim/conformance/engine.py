@@ -180,7 +180,7 @@ class _Engine:
         budget = session.policy.budget
         if budget is not None and len(session.minted) >= budget:
             return self._control(session.unknown_poll) if session.policy.read_only else self._alive_control()
-        return self._control(session.enrol)
+        return self._control(lambda: session.ask(session.order()))
 
     def _alive_control(self) -> Control:
         """The budget is spent: what is left to see is whether the server still answers."""

@@ -144,7 +144,8 @@ class Check:
     ``requirements``: the first decides section and level. ``cost``: certificates it makes on a conforming server.
     ``watches``: it sends nothing of its own but judges what the run saw. ``negative``: it sends what is wrong,
     so the server is probed for life afterwards. ``reads``: it asks for no certificate, not even one to be refused.
-    ``needs``: capabilities and circumstances without which it is not applicable; ``opt_in``: what a person has to allow.
+    ``needs``: capabilities without which it is not applicable; ``opt_in``: what a person has to allow first.
+    ``at_most``: the worst it can become, where the catalogue is milder than the keyword.
     """
 
     id: str
@@ -161,6 +162,7 @@ class Check:
     watches: bool = False
     negative: bool = False
     reads: bool = False
+    at_most: Verdict = Verdict.FAIL
     proofs: tuple[Proof, ...] = ()
 
     @cached_property
@@ -176,7 +178,7 @@ class Check:
     @property
     def worst(self) -> Verdict:
         """The worst that this check can become."""
-        return severity_of(self.requirements[0])
+        return min(severity_of(self.requirements[0]), self.at_most)
 
     @property
     def experimental(self) -> bool:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from mfp_sim.conformance.challenges import NoChallenge as NoneGiven
 from mfp_sim.conformance.challenges import Static
 from mfp_sim.conformance.engine import Run, run_checks
 from mfp_sim.conformance.model import Check, CheckResult, Proof, Verdict
@@ -23,6 +24,7 @@ from mfp_sim.simtime import Clock, Entropy, FrozenClock, PooledKeys, SystemClock
 from mfp_sim.transport import InProcess, Sockets
 from mock_scep_server.challenges import NoChallenge, StaticChallenge
 from mock_scep_server.faults.defects import Gate
+from mock_scep_server.policy import CaPolicy, ChallengeSetup, Rollover
 from mock_scep_server.profiles.registry import profile_named
 from mock_scep_server.script import Script, read_script
 from mock_scep_server.server import ServerHost
@@ -64,11 +66,16 @@ def _script(proof: Proof, clock: Clock) -> Script:
 @contextmanager
 def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Session]:
     """A session with the mock; ``proof`` says what is wrong with it. ``setup`` of the proof may hold ``ra``,
-    ``fingerprint``, ``sockets``, ``open`` and what the service takes."""
+    ``fingerprint``, ``sockets``, ``open``, ``one_time``, ``next_ca``, ``approve`` and fields of the CA's policy."""
     proof = proof or Proof("")
     setup: dict[str, Any] = dict(proof.setup)
-    sockets, opened = setup.pop("sockets", False), setup.pop("open", False)
-    fingerprint = setup.pop("fingerprint", None)
+    sockets, opened, one_time = (setup.pop(name, False) for name in ("sockets", "open", "one_time"))
+    fingerprint, ra, approve = setup.pop("fingerprint", None), setup.pop("ra", "none"), setup.pop("approve", False)
+    next_ca = setup.pop("next_ca", False)
+    if next_ca:
+        setup["rollover"] = Rollover(timedelta(days=30), timedelta(days=90))
+    if one_time:
+        setup["challenge"] = ChallengeSetup("one_time", cache=10_000)
     clock: Clock = SystemClock() if sockets else FrozenClock(START)
     entropy = Entropy(seed)
     service = ScepService(
@@ -76,29 +83,47 @@ def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Session]:
         clock=clock,
         entropy=entropy.fork("ca"),
         keys=PooledKeys(entropy.fork("keys"), side=1),
-        challenge=NoChallenge() if opened else StaticChallenge(CHALLENGE),
+        challenge=None if one_time else NoChallenge() if opened else StaticChallenge(CHALLENGE),
         script=_script(proof, clock),
-        **setup,
+        ra=ra,
+        policy=CaPolicy(**setup),
     )
+    if next_ca:
+        clock.wait_until(clock.now() + timedelta(days=60))
     gate = Gate(service, proof.defects, entropy.fork("gate").octets)
-    policy = Policy(fingerprint=fingerprint, opt_ins=frozenset({"load", "approval"}), timeout=20.0)
+    policy = Policy(
+        fingerprint=fingerprint,
+        opt_ins=frozenset({"load", "approval"}),
+        timeout=20.0,
+        approve=(lambda _: bool(service.operator.approve())) if approve else None,
+    )
     host = ServerHost(gate) if sockets else None
     if host is not None:
         host.start()
     try:
-        target = Target("in process", "127.0.0.1", host.port if host else 80, "/scep")
         yield Session(
-            target,
+            Target("in process", "127.0.0.1", host.port if host else 80, "/scep"),
             Sockets(clock) if host else InProcess(clock, gate.handle),
             clock=clock,
             entropy=entropy.fork("session"),
             keys=PooledKeys(entropy.fork("client"), side=0),
-            challenges=Static(CHALLENGE),
+            challenges=_Given(service) if one_time else NoneGiven() if opened else Static(CHALLENGE),
             policy=policy,
         )
     finally:
         if host is not None:
             host.stop()
+
+
+@dataclass(frozen=True)
+class _Given:
+    """One-time challenges of the mock's own."""
+
+    service: ScepService
+    described: str = "one-time"
+
+    def next(self) -> str:
+        return self.service.operator.give_challenge()
 
 
 def prove(check: Check, proof: Proof) -> Proven:

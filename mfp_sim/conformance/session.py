@@ -465,6 +465,8 @@ class Session:
     def enrol(self, **changes: Any) -> Answer:
         """A right request of its own; Inconclusive unless granted."""
         answer = self.ask(self.order(**changes))
+        if answer.parked:
+            raise Inconclusive("the server parks requests for approval, and this needs a certificate at once")
         if not answer.granted:
             raise Inconclusive(f"a right request was not granted: {answer.text}")
         return answer

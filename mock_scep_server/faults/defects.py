@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from urllib.parse import unquote
 
 from mfp_sim.errors import DecodeError, MfpSimError
 from mfp_sim.scep import certificate as x509
@@ -124,7 +125,7 @@ class Seen:
         try:
             return Csr.from_der(self.data) if self.data else None
         except MfpSimError:
-            return None
+            return _subject_and_key(self.data or b"")
 
     @cached_property
     def forged(self) -> bool:
@@ -142,6 +143,17 @@ class Seen:
     def kind(self) -> int | None:
         """messageType."""
         return self.message.message_type if self.message else None
+
+
+def _subject_and_key(octets: bytes) -> Csr | None:
+    """A CSR of which nothing but the name and the key is looked at."""
+    try:
+        info = der.read(octets, "csr").child(0, "certificationRequestInfo", der.SEQUENCE)
+        subject, spki = info.child(1, "subject", der.SEQUENCE).raw, info.child(2, "subjectPKInfo", der.SEQUENCE).raw
+        x509.public_key_of(spki, "csr")
+    except MfpSimError:
+        return None
+    return Csr(octets, subject, spki, None, {}, "sha256", info.raw, b"")
 
 
 Instead = Callable[[Seen], HttpReply | Delivery | None]
@@ -166,7 +178,9 @@ class Gate:
 
     def __init__(self, service: ScepService, defects: Sequence[str], octets: Callable[[int], bytes]) -> None:
         self.service, self.octets = service, octets
-        self.dead = False
+        self.dead = self.locked = False
+        self.csrs: dict[str, Csr] = {}
+        """What was asked for, by transactionID."""
         self._defects = [DEFECTS[slug] for slug in defects]
         self._count = 0
 
@@ -176,6 +190,8 @@ class Gate:
         self._count += 1
         for defect in self._defects:
             answer = defect.instead(seen)
+            if seen.message is not None and seen.csr is not None:
+                self.csrs.setdefault(seen.message.transaction_id, seen.csr)
             if isinstance(answer, HttpReply):
                 return delivery_of(answer, keep_alive=request.keep_alive, date=self.service.clock.now())
             if answer is not None:
@@ -219,6 +235,7 @@ def grant(
     outside: bool = False,
     oddities: Oddities | None = None,
     bag: Callable[[bytes], bytes] | None = None,
+    csr: Csr | None = None,
 ) -> HttpReply | None:
     """A certificate for whatever CSR is in the request, to whoever signed it; None where there is no CSR.
 
@@ -230,11 +247,12 @@ def grant(
         outside: the certificate is shown beside the envelope too.
         oddities: of the reply.
         bag: changes the messageData.
+        csr: another request than the one in the message.
     """
-    if seen.csr is None:
+    if csr is None and seen.csr is None:
         return None
     ca = seen.service.ca
-    template = replace(ca.template(seen.csr), **(change or {}))  # type: ignore[arg-type]
+    template = replace(ca.template(csr or seen.csr), **(change or {}))  # type: ignore[arg-type]
     template = replace(template, extensions=(*_without(template.extensions, extra), *extra))
     issued = x509.issue(
         serial=template.serial,
@@ -353,7 +371,7 @@ def _copies_challenge(seen: Seen) -> HttpReply | None:
 def _leaks_challenge(seen: Seen) -> HttpReply | None:
     if not _asks(seen) or seen.csr is None or not seen.csr.challenge:
         return None
-    if seen.service.challenge.check(seen.csr) is None:
+    if seen.service.challenge.check(seen.csr, seen.service.clock.now()) is None:
         return None
     return refuse(seen, FailInfo.BAD_REQUEST, f"wrong challenge {seen.csr.challenge}")
 
@@ -456,6 +474,99 @@ _register(
 )  # fmt: skip
 
 
+_SHA256_NULL = der.oid(v.DIGEST_OIDS["sha256"]) + der.null()
+
+
+def _poll_again(seen: Seen) -> HttpReply | None:
+    known = seen.gate.csrs.get(seen.message.transaction_id) if seen.message else None
+    return grant(seen, csr=known) if seen.kind == MessageType.CERT_POLL and known is not None else None
+
+
+def _by_name(seen: Seen) -> bool:
+    if seen.kind != MessageType.CERT_POLL or seen.message is None or not seen.data:
+        return False
+    issuer, subject = messages.read_issuer_and_subject(seen.data)
+    known = seen.gate.csrs.get(seen.message.transaction_id)
+    return issuer != seen.service.ca.ca.certificate.subject or (known is not None and known.subject != subject)
+
+
+def _lost_for_good(seen: Seen) -> bool:
+    again = seen.message is not None and seen.message.transaction_id in seen.gate.csrs
+    return again and seen.kind in (MessageType.CERT_POLL, MessageType.PKCS_REQ)
+
+
+def _locks_out(seen: Seen) -> HttpReply | None:
+    if seen.csr is not None and seen.service.challenge.check(seen.csr, seen.service.clock.now()) is not None:
+        seen.gate.locked = True
+    if seen.gate.locked and _asks(seen):
+        return refuse(seen, FailInfo.BAD_REQUEST, "too many wrong challenges")
+    return None
+
+
+def _unopenable(seen: Seen) -> HttpReply | None:
+    """A good signature around an envelope that the CA cannot open."""
+    if seen.message is None or seen.message.envelope is None or seen.forged:
+        return None
+    for identity in (seen.service.ca.recipient, seen.service.ca.ca):
+        try:
+            cms.open_envelope(seen.message.envelope, identity.key, identity.certificate)  # type: ignore[arg-type]
+        except MfpSimError:
+            continue
+        return None
+    return _text(500, "cannot decrypt")
+
+
+def _crashing(applies: Callable[[Seen], bool]) -> Instead:
+    return lambda seen: _text(500, "internal error") if seen.message is not None and applies(seen) else None
+
+
+def _oaep(seen: Seen) -> bool:
+    envelope = seen.message.envelope if seen.message else None
+    return envelope is not None and any(r.transport and r.transport.scheme == "oaep" for r in envelope.recipients)
+
+
+def _elliptic(seen: Seen) -> bool:
+    return seen.csr is not None and der.oid("1.2.840.10045.2.1") in seen.csr.spki
+
+
+def _old_renewal(seen: Seen) -> bool:
+    signer = seen.message.signer() if seen.message else None
+    return seen.kind == MessageType.PKCS_REQ and signer is not None and signer.issuer != signer.subject
+
+
+def _noted(requirement: str) -> Callable[[Seen], bool]:
+    return lambda seen: seen.message is not None and any(n.requirement == requirement for n in seen.message.notes)
+
+
+_register(
+    ("reissues-on-poll", "A CertPoll about a known transaction makes a new certificate, for whoever asks.",
+     ("SCEP-3.3.3-06", "SCEP-5.2-03"), _poll_again),
+    ("polls-by-name", "A CertPoll is looked up by the names in it.", ("SCEP-3.3.3-04",),
+     _refusing(_by_name, FailInfo.BAD_CERT_ID, "no such request")),
+    ("forgets-and-refuses", "A transaction that was answered is refused from then on.", ("SCEP-5.2-02",),
+     _refusing(_lost_for_good, FailInfo.BAD_REQUEST, "the transaction is over")),
+    ("locks-out", "One wrong challenge locks everybody out.", ("SCEP-7.3-04",), _locks_out),
+    ("http-errors-on-envelopes", "An envelope that cannot be opened ends in HTTP 500.", ("SCEP-3.2.2-07",), _unopenable),
+    ("crashes-on-oaep", "Key transport by OAEP ends in HTTP 500.", ("SCEP-3.1-03",), _crashing(_oaep)),
+    ("crashes-on-ec", "An EC key ends in HTTP 500.", ("SCEP-3.1-04",), _crashing(_elliptic)),
+    ("crashes-on-old-renewal", "A PKCSReq signed with an issued certificate ends in HTTP 500.",
+     ("SCEP-3.3.1-13",), _crashing(_old_renewal)),
+    ("crashes-without-attributes", "A CSR without a challenge ends in HTTP 500.", ("SCEP-3.3.1-10",),
+     _crashing(lambda s: s.csr is not None and s.csr.challenge is None)),
+    ("crashes-on-trailing", "Octets after a message end in HTTP 500.", ("SCEP-3-05",), _crashing(_noted("SCEP-3-05"))),
+    ("refuses-every-third", "Every third request is refused for no reason.", ("SCEP-2.5-10",),
+     _refusing(lambda s: _asks(s) and s.count % 3 == 0, FailInfo.BAD_REQUEST, "busy")),
+    ("refuses-superfluous-attributes", "pkiStatus in a request is refused.", ("SCEP-3.2.1-20",),
+     _refusing(lambda s: s.message is not None and s.message.pki_status is not None,
+               FailInfo.BAD_REQUEST, "no reply was expected")),
+    ("wants-null", "A digest algorithm without NULL parameters is refused.", ("SCEP-3.2-11",),
+     _refusing(lambda s: _SHA256_NULL not in s.octets, FailInfo.BAD_ALG, "the digest algorithm is not known")),
+    ("wants-envelope-version-0", "An EnvelopedData of another version than 0 is refused.", ("SCEP-3.2.2-03",),
+     _refusing(lambda s: s.message is not None and s.message.envelope is not None and s.message.envelope.version != 0,
+               FailInfo.BAD_MESSAGE_CHECK, "the envelope's version is not 0")),
+)  # fmt: skip
+
+
 # --- HTTP and the CA's own operations ---------------------------------------------------------------------
 
 
@@ -490,6 +601,25 @@ def _chain_with_content(seen: Seen) -> HttpReply | None:
     return HttpReply(200, headers=(("Content-Type", "application/x-x509-ca-ra-cert"),), body=body)
 
 
+def _answers_next(seen: Seen) -> HttpReply | None:
+    if seen.operation != Operation.GET_NEXT_CA_CERT:
+        return None
+    return HttpReply(200, headers=(("Content-Type", CA_CERT),), body=seen.service.ca.ca.certificate.der)
+
+
+def _next_with_attributes(seen: Seen) -> HttpReply | None:
+    if seen.operation != Operation.GET_NEXT_CA_CERT:
+        return None
+    ca = seen.service.ca
+    body = messages.encode_next_ca(
+        [ca.ca.certificate.der],
+        signer_key=ca.ca.key,
+        signer_certificate=ca.ca.certificate,
+        oddities=Oddities(extra_signed=(("transactionID", (der.printable_string("1"),)),)),
+    )
+    return HttpReply(200, headers=(("Content-Type", "application/x-x509-next-ca-cert"),), body=body)
+
+
 def _operation_of(seen: Seen) -> str:
     return next((part[10:] for part in seen.raw_query.split("&") if part.startswith("operation=")), "")
 
@@ -504,7 +634,7 @@ def _strict_base64(seen: Seen) -> HttpReply | None:
     if seen.http.method != "GET" or "operation=PKIOperation" not in seen.raw_query:
         return None
     message = seen.raw_query.partition("message=")[2]
-    odd = any(mark in message for mark in ("+", "%0A", "%0D", "%20")) or ("%3D" not in message and "=" not in message)
+    odd = any(mark in message for mark in ("+", "%0A", "%0D", "%20")) or len(unquote(message)) % 4 != 0
     return _text(500, "illegal base64 data") if odd else None
 
 
@@ -568,6 +698,9 @@ _register(
     ("chain-with-content", "The chain of GetCACert has content.", ("SCEP-3.4-01",), _chain_with_content),
     ("answers-any-operation", "An unknown operation is answered with 200 and a page.",
      ("SCEP-4.1-03",), _any_operation),
+    ("answers-next-with-present", "GetNextCACert is answered with the present CA's certificate.", ("SCEP-4.7-04",),
+     _answers_next),
+    ("next-with-attributes", "GetNextCACert carries a transactionID.", ("SCEP-4.7.1-05",), _next_with_attributes),
     ("strict-base64", "GET: what is not fully escaped base64 ends in HTTP 500.", ("SCEP-4.1-11",), _strict_base64),
     ("base64url-only", "GET: only base64url is understood.", ("SCEP-4.1-09",), _url_safe_only),
     ("crashes-on-garbage", "A body that is no SCEP message ends in HTTP 500.", ("SCEP-4.1-19",), _garbage_crash),

@@ -251,7 +251,7 @@ def mirrored(session: Session) -> Iterator[Fact]:
     field_failures=("F-E14",),
     cost=1,
     negative=True,
-    proofs=(Proof("crash", defects=("http-errors-on-oaep",)),),
+    proofs=(Proof("crash", defects=("crashes-on-oaep",)),),
 )
 def oaep(session: Session) -> Iterator[Fact]:
     transport = KeyTransport(scheme="oaep")

@@ -61,6 +61,7 @@ for _id, _name, _ids, _only, _fault, _cap, _why, _rows in _PRESENCE:
         ),
         why=_why,
         field_failures=_rows,
+        at_most=_cap,
         proofs=(Proof("absent", _fault),),
     )
 

@@ -186,6 +186,7 @@ def weak_keys(session: Session) -> Iterator[Fact]:
         "an RSA key of 1024 bits",
         FailInfo.BAD_REQUEST,
         FailInfo.BAD_ALG,
+        parking=True,
         slug="weak-key",
         granted_at_most=Verdict.FINDING,
     )
@@ -198,7 +199,7 @@ def weak_keys(session: Session) -> Iterator[Fact]:
     why="Where approval is manual, clients send no attribute at all.",
     field_failures=("F-S02",),
     negative=True,
-    proofs=(Proof("no-certrep", defects=("http-errors-without-attributes",)),),
+    proofs=(Proof("no-certrep", defects=("crashes-without-attributes",)),),
 )
 def no_attributes(session: Session) -> Iterator[Fact]:
     key, subject = session.key(), session.subject()

@@ -73,7 +73,7 @@ def after_issue(session: Session) -> Iterator[Fact]:
     cost=1,
     negative=True,
     tags=("security",),
-    proofs=(Proof("handed-out", defects=("hands-out-on-poll",)),),
+    proofs=(Proof("handed-out", defects=("reissues-on-poll",)),),
 )
 def by_another(session: Session) -> Iterator[Fact]:
     first = session.enrol()
@@ -131,7 +131,9 @@ def wrong_names(session: Session) -> Iterator[Fact]:
     cost=1,
     opt_in="approval",
     tags=("approval",),
-    proofs=(Proof("not-pending", defects=("parked-then-refused",), answer="pending", when="type: PKCSReq"),),
+    proofs=(
+        Proof("not-pending", defects=("forgets-issued",), answer="pending", when="type: PKCSReq", setup={"open": True}),
+    ),
 )
 def pending(session: Session) -> Iterator[Fact]:
     answer = session.ask(session.order(challenge=None))

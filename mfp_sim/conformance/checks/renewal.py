@@ -294,7 +294,7 @@ def not_advertised(session: Session) -> Iterator[Fact]:
     cost=1,
     negative=True,
     tags=("clients",),
-    proofs=(Proof("no-certrep", defects=("http-errors-on-old-renewal",)),),
+    proofs=(Proof("no-certrep", defects=("crashes-on-old-renewal",)),),
 )
 def as_pkcsreq(session: Session) -> Iterator[Fact]:
     identity = session.enrolled()

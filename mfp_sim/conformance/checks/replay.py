@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.facts import fact, refusal
@@ -136,7 +137,7 @@ def lost_reply(session: Session) -> Iterator[Fact]:
     field_failures=("F-W09", "F-S14", "F-S05"),
     cost=2,
     tags=("clients",),
-    proofs=(Proof("refused", defects=("one-name-one-certificate",)),),
+    proofs=(Proof("refused", setup={"duplicates": timedelta(0)}),),
 )
 def duplicate(session: Session) -> Iterator[Fact]:
     subject = session.subject()

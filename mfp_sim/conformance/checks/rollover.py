@@ -39,7 +39,7 @@ def _next(session: Session) -> tuple[Exchange, NextCa]:
     why="An empty 200, or the present certificate again, is taken for the next CA.",
     field_failures=("F-N04", "F-N05", "F-T27"),
     reads=True,
-    proofs=(Proof("answered", defects=("answers-any-operation-with-ca",)),),
+    proofs=(Proof("answered", defects=("answers-next-with-present",)),),
 )
 def not_available(session: Session) -> Iterator[Fact]:
     if session.capabilities.next_ca:

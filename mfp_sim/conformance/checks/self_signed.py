@@ -126,7 +126,7 @@ def clock_skew(session: Session) -> Iterator[Fact]:
 )
 def signer_missing(session: Session) -> Iterator[Fact]:
     for form in ("absent", "empty"):
-        order = session.order(oddities=Oddities(certificates=form), wrong=True)  # type: ignore[arg-type]
+        order = session.order(oddities=Oddities(certificates=form), wrong=True)
         answer = session.ask(order, expect_refusal=True)
         what = f"a request whose certificates are {form}"
         yield from refusal(answer, what, FailInfo.BAD_MESSAGE_CHECK, FailInfo.BAD_REQUEST)

@@ -45,7 +45,7 @@ def unique(session: Session) -> Iterator[Fact]:
     why="Predictable numbers helped the collision attacks on MD5 and SHA-1 certificates.",
     cost=3,
     tags=("serials", "security"),
-    proofs=(Proof("counting", defects=("counting-serials",)),),
+    proofs=(Proof("counting", setup={"serials": "sequential"}),),
 )
 def unpredictable(session: Session) -> Iterator[Fact]:
     answers = [session.enrol() for _ in range(3)]

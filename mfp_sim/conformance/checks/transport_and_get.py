@@ -281,7 +281,7 @@ def by_post(session: Session) -> Iterator[Fact]:
     field_failures=("F-T08", "F-T09"),
     reads=True,
     tags=("clients",),
-    proofs=(Proof("path-matters", answer="{http: 404}", when="operation: GetCACert", defects=("path-strict",)),),
+    proofs=(Proof("path-matters", "path-strict"),),
 )
 def path(session: Session) -> Iterator[Fact]:
     base = session.target.path.partition("?")[0]
@@ -387,7 +387,7 @@ watch_here(
                lambda _, a: f"HTTP {a.reply.status}" if a.reply and a.reply.status != 200 else None),
     why="Clients read no further than a status of 4xx, so the reason of a refusal is lost.",
     field_failures=("F-T23",),
-    proofs=(Proof("other-status", "{certrep-http-status: 400}"),),
+    proofs=(Proof("other-status", "{certrep-http-status: 400}", when="operation: PKIOperation"),),
 )  # fmt: skip
 
 watch_here(
@@ -400,7 +400,7 @@ watch_here(
                else (a.reply and a.reply.media_type) or "no Content-Type"),
     why="certmonger refuses any other type.",
     field_failures=("F-E17",),
-    proofs=(Proof("other-type", "certrep-ct"),),
+    proofs=(Proof("other-type", "certrep-ct", when="operation: PKIOperation"),),
 )  # fmt: skip
 
 
