@@ -24,6 +24,7 @@ from mock_scep_server.script import Script
 from mock_scep_server.service import ScepService
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 __all__ = ["FallibleKeys", "World", "build"]
@@ -45,6 +46,10 @@ class FallibleKeys:
         if self.fails:
             raise KeyGenerationFailed(f"no RSA key of {bits} bits could be made")
         return self.source.rsa(bits)
+
+    def ec(self, bits: int) -> EllipticCurvePrivateKey:
+        """A key of the source; the printer itself makes none."""
+        return self.source.ec(bits)
 
 
 @dataclass
