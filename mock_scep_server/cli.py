@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from mfp_sim import __version__
-from mfp_sim.errors import MfpSimError, UsageError
+from mfp_sim.errors import DecodeError, MfpSimError, UsageError
 from mock_scep_server.profiles.changes import EMPTY_CONTENTS
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ examples:
   mock-scep-server --profile ndes-2016 --set 'challenge={one_time: {}}' \\
                    --set 'admin_page={user: admin, password: test-only}'
   mock-scep-server faults                               # what a script can ask for
+  mock-scep-server judge request.der --key ca.pem       # what a captured request says about its client
   mock-scep-server profiles ndes-2016                   # each value, and by what it is known
 """
 
@@ -44,8 +45,11 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("verb", nargs="?", default="serve", choices=["serve", "faults", "profiles"])
-    parser.add_argument("name", nargs="?", metavar="NAME", help="profiles: one of them, value by value with its source")
+    parser.add_argument("verb", nargs="?", default="serve", choices=["serve", "faults", "profiles", "judge"])
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="profiles: one of them; judge: the file with the message"
+    )
+    parser.add_argument("--key", type=Path, metavar="FILE", help="judge: the key that the message is enveloped to, PEM")
     parser.add_argument("--version", action="version", version=f"mock-scep-server {__version__}")
     parser.add_argument("--host", default="127.0.0.1", help="address to bind to (default: loopback)")
     parser.add_argument("--port", type=int, default=8080, help="port to bind to, 0 for any free one (default: 8080)")
@@ -85,7 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return {"serve": _serve, "faults": _faults, "profiles": _profiles}[options.verb](options)
+        return {"serve": _serve, "faults": _faults, "profiles": _profiles, "judge": _judge}[options.verb](options)
     except MfpSimError as error:
         print(f"mock-scep-server: {error}", file=sys.stderr)
         return error.exit_code
@@ -244,6 +248,58 @@ def _profiles(options: argparse.Namespace) -> int:
             doubt = f"  [{open_ones} values not confirmed]" if open_ones else ""
             print(f"{profile.name:15} {profile.summary}{doubt}")
     return 0
+
+
+def _judge(options: argparse.Namespace) -> int:
+    """Findings about one captured message; 1 when something fails."""
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    from mfp_sim.scep import messages
+    from mfp_sim.scep.csr import Csr
+    from mfp_sim.scep.http import PKI_MESSAGE, HttpRequest
+    from mock_scep_server.judgement import Finding, Judge
+
+    if not options.name:
+        raise UsageError("judge needs the file with the message", remedy="mock-scep-server judge request.der")
+    octets = _octets(Path(options.name))
+    try:
+        message = messages.decode(octets)
+    except DecodeError as error:
+        raise UsageError(f"{options.name} holds no pkiMessage: {error}") from None
+    csr, key = None, None
+    if options.key:
+        try:
+            key = load_pem_private_key(_octets(options.key), None)
+        except (ValueError, TypeError):
+            raise UsageError(f"{options.key} is no private key in PEM without a password") from None
+        data = messages.open_envelope(message, key)  # type: ignore[arg-type]
+        csr = Csr.from_der(data) if message.label in ("PKCSReq", "RenewalReq") else None
+    judge = Judge(options.caps.split(",") if options.caps else None)
+    signer = message.signer()
+    noted = [str(note) for note in (*message.notes, *(csr.notes if csr else ()))]
+    # How it was sent a file does not tell: nothing is said about that.
+    request = HttpRequest("POST", "/", (("Content-Type", PKI_MESSAGE),))
+    found = list(judge.message(request, message, now=message.signing_time, signer=signer, csr=csr, noted=noted))
+    try:
+        if signer is not None:
+            message.verify(signer)
+    except MfpSimError as error:
+        found.insert(0, Finding("SCEP-3.2-05", error.message))
+    if options.json:
+        print(json.dumps([finding.to_json() for finding in found], indent=2))
+    else:
+        for finding in found:
+            print(finding)
+        inside = "" if key else "; the inside was not looked at (no --key)"
+        print(f"{message.label}, {len(found) or 'no'} finding{'s' * (len(found) != 1)}{inside}")
+    return int(any(finding.verdict == "fail" for finding in found))
+
+
+def _octets(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
 
 
 if __name__ == "__main__":

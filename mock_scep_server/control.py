@@ -46,6 +46,7 @@ class ControlService:
             ("PUT", "/script"): ("other rules: a list as in a script file", self._put_script),
             ("GET", "/journal"): ("what was asked and answered; ?since=N leaves out the first N", self._journal),
             ("GET", "/ledger"): ("every certificate and its fate", self._ledger),
+            ("GET", "/judgement"): ("what the requests say about the clients, and how often", self._judgement),
             ("POST", "/installed"): ("{serial}: a client says that it has the certificate", self._installed),
             ("GET", "/queue"): ("requests that are not decided", self._queue),
             ("POST", "/approve"): ("{pattern}: let waiting requests pass", self._act("approve", "pattern")),
@@ -125,6 +126,9 @@ class ControlService:
 
     def _queue(self, _: Body) -> object:
         return [waiting.to_json() for waiting in self._operator.waiting]
+
+    def _judgement(self, _: Body) -> object:
+        return self._service.journal.judgement()
 
     # --- acting -------------------------------------------------------------------------------------------
 

@@ -29,12 +29,14 @@ from mfp_sim.scep.http import (
 from mfp_sim.scep.vocabulary import Operation
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mock_scep_server.admission import Admission
+from mock_scep_server.authorities import Lineage
 from mock_scep_server.building import make_authorities, make_challenge
 from mock_scep_server.ca import CertificateAuthority, Template
 from mock_scep_server.ca_operator import CaOperator
 from mock_scep_server.challenges import ChallengePolicy
 from mock_scep_server.faults import Fault
 from mock_scep_server.journal import Journal, JournalEntry
+from mock_scep_server.judgement import Finding, Judge
 from mock_scep_server.ledger import Ledger
 from mock_scep_server.pages import Page, Pages
 from mock_scep_server.policy import CaPolicy
@@ -56,6 +58,7 @@ class _Work:
     taken: Taken = field(default_factory=Taken)
     decision: str = ""
     notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
     issued: Certificate | None = None
     closes: bool = False
 
@@ -107,6 +110,9 @@ class ScepService:
         self._registrar = Registrar(
             profile, self.policy, clock, self._entropy, self.authorities, admission, self.ledger, self.revocations
         )
+        wants = self.challenge.wanted and profile.challenge == "checked"
+        self.judge = Judge(profile.capabilities, wants_challenge=wants)
+        self._admission = admission
         self._pages = Pages(clock, self.authorities, self.revocations, self.challenge, self.policy.admin)
         self._lock = threading.Lock()
         self.operator = CaOperator(
@@ -167,6 +173,7 @@ class ScepService:
         if answer is not None and answer.kind == "http":
             return self._send(request, work, self._http(answer, work))
         reply = self._publish(query, work)
+        work.findings += self.judge.operation(query.operation, next_advertised="GetNextCACert" in self._words())
         if query.operation == Operation.GET_CA_CAPS and self.profile.caps_reply == "close":
             work.decision, work.closes = "the connection is closed, as this product does", True
         return self._send(request, work, reply)
@@ -183,10 +190,7 @@ class ScepService:
             work.decision = "capabilities"
             if self.profile.caps_reply == "404":
                 return _text(404, "This server has no GetCACaps.")
-            words = self.profile.capabilities
-            if coming is not None and "GetNextCACert" not in words:
-                words = (*words, "GetNextCACert")
-            return CaCapabilities(words, self.profile.caps_lines).reply()
+            return CaCapabilities(self._words(lineage), self.profile.caps_lines).reply()
         if query.operation == Operation.GET_CA_CERT:
             work.decision = "certificates"
             return CaCertificates(present.certificates).reply()
@@ -197,6 +201,13 @@ class ScepService:
         if query.operation == Operation.GET_NEXT_CA_CERT:
             return _text(404, "No next CA certificate is published.")
         return self._unreadable(f"This server has no operation {query.operation or '(none)'}.")
+
+    def _words(self, lineage: Lineage | None = None) -> tuple[str, ...]:
+        """The capabilities now: GetNextCACert is among them while a next CA is published (SCEP-4.7-04)."""
+        words, asked = self.profile.capabilities, lineage or self.authorities.default
+        if asked.next(self.clock.now()) is None or "GetNextCACert" in words:
+            return words
+        return (*words, "GetNextCACert")
 
     def _unreadable(self, text: str) -> HttpReply:
         return _text(self.profile.unreadable_status, text)
@@ -218,7 +229,17 @@ class ScepService:
         asked = self._reader.read(message)
         subject = asked.csr.subject if asked.csr else asked.subject
         noted = (*message.notes, *(asked.csr.notes if asked.csr else ()))
-        work.notes += (*(str(note) for note in noted), *asked.notes)
+        odd = tuple(str(note) for note in noted)
+        work.findings += self.judge.message(
+            request,
+            message,
+            now=self.clock.now(),
+            signer=asked.signer,
+            csr=asked.csr,
+            renews=self._admission.renews(asked) is not None,
+            noted=(*work.notes, *odd),
+        )
+        work.notes += (*odd, *asked.notes)
         work.facts = replace(
             work.facts,
             type=message.label,
@@ -292,6 +313,7 @@ class ScepService:
             sent=", ".join(type(act).__name__.lower() for act in delivery.acts),
             notes=work.notes,
             near_misses=work.taken.near_misses,
+            judgement=tuple(str(finding) for finding in work.findings),
         )
         self.journal.add(entry)
         if self._on_entry is not None:

@@ -171,7 +171,7 @@ def test_another_host_name_is_refused(make_ca) -> None:
 def test_the_index_tells_every_act(make_ca, port) -> None:
     told = port(make_ca()).ask("GET", "/")[1]
     assert "POST /approve" in told
-    assert len(told) == 16
+    assert len(told) == 17
 
 
 def test_over_a_socket(make_ca) -> None:
