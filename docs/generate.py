@@ -22,11 +22,13 @@ from mfp_sim.catalogue.registry import assumptions, requirements
 from mfp_sim.device import profile as printer_profiles
 from mfp_sim.device.bundle import CATEGORIES
 from mfp_sim.device.status import STATE_LABELS
+from mfp_sim.scenario.ca_steps import OPERATOR_ACTS
 from mfp_sim.scenario.collection import load_all
 from mfp_sim.scenario.expectations import EXPECTATIONS
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.steps import STEPS
 from mock_scep_server.faults import FAULTS
+from mock_scep_server.policy import POLICY_KEYS
 from mock_scep_server.profiles.registry import PROFILES as CA_PROFILES
 
 HERE = Path(__file__).parent
@@ -56,6 +58,7 @@ STEP_EXAMPLES = {
     "export_bundle": "export_bundle: {name: settings, password: b4ndle}",
     "import_bundle": "import_bundle: {name: settings, password: b4ndle}",
     "another_printer": "another_printer: {profile: canon-legacy, serial: MFP00002}",
+    "ca_operator": 'ca_operator: {approve: "CN=*"}',
     "ca_script": "ca_script: [{when: {type: CertPoll}, then: success}]",
 }
 EXPECTATION_EXAMPLES = {
@@ -82,6 +85,8 @@ EXPECTATION_EXAMPLES = {
     "bundle_report": "[]",
     "advice": "[]",
     "model": "{name: canon-ir-adv-dx}",
+    "waiting": '["CN=192.0.2.10"]',
+    "orphans": "[nonce-mismatch]",
     "settings_lack": "[s3cret]",
     "audit_lacks": "[key deleted]",
 }
@@ -211,6 +216,15 @@ def _ca_profiles() -> str:
     return _table(("profile", "what it is", "GetCACaps", "refused with badAlg"), rows)
 
 
+def _ca_keys() -> str:
+    rows = [(_code(name), entry.default, entry.sentence) for name, entry in POLICY_KEYS.items()]
+    return _table(("key", "default", "meaning"), rows)
+
+
+def _operator_acts() -> str:
+    return _table(("in `ca_operator:`", "what happens"), [(_code(n), act[1]) for n, act in OPERATOR_ACTS.items()])
+
+
 def _faults() -> str:
     rows = [(_code(entry.example), entry.layer, entry.sentence) for entry in FAULTS.values()]
     return _table(("in `faults:`", "layer", "what it does"), rows)
@@ -260,6 +274,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "states": _states,
     "printer-profiles": _printer_profiles,
     "ca-profiles": _ca_profiles,
+    "ca-keys": _ca_keys,
+    "operator-acts": _operator_acts,
     "faults": _faults,
     "peers": _peers,
     "peer-defects": _peer_defects,

@@ -13,6 +13,7 @@ from datetime import datetime
 from mfp_sim.device.keystore import KeyEntry
 from mfp_sim.device.status import STATE_LABELS, StatusRow
 from mfp_sim.documents import Node, Problems, describe, plain
+from mfp_sim.scenario.ca_steps import CA_LOOKS
 from mfp_sim.scenario.machine_looks import LOOKS
 from mfp_sim.scenario.model import Failure
 from mfp_sim.scenario.world import World
@@ -414,6 +415,7 @@ EXPECTATIONS: dict[str, _Kind] = {
     "powered": _Kind(_r_boolean, _powered, "whether the machine is on"),
     "communication": _Kind(_r_communication, _communication, "the stored communication settings"),
     **{name: _Kind(*look) for name, look in LOOKS.items()},
+    **{name: _Kind(*look) for name, look in CA_LOOKS.items()},
 }
 
 

@@ -14,6 +14,7 @@ from mfp_sim.device.calendar import instant_of
 from mfp_sim.device.printer import SCREENS
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.documents import Node, Problems
+from mfp_sim.scenario.ca_steps import OPERATOR_ACTS, read_ca_operator
 from mfp_sim.scenario.machine_steps import (
     KEY_GENERATION,
     read_another_printer,
@@ -341,6 +342,9 @@ STEPS: dict[str, StepKind] = {
         "go on with another machine",
         _object("profile", "serial", required=("profile", "serial")),
         person=False,
+    ),
+    "ca_operator": StepKind(
+        read_ca_operator, "the CA's operator does something (see below)", _object(*OPERATOR_ACTS), person=False
     ),
     "ca_script": StepKind(_ca_script, "another script for the CA", {"type": "array"}, person=False),
 }

@@ -16,7 +16,7 @@ from mfp_sim.scenario.model import Failure, Scenario
 from mfp_sim.simtime import Clock, Entropy, FrozenClock, GeneratedKeys, KeySource, PooledKeys, Scheduler, SystemClock
 from mfp_sim.trace import Recorder
 from mfp_sim.transport import InProcess, Network, Sockets, Transport
-from mock_scep_server.challenges import NoChallenge, StaticChallenge
+from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.profiles.changes import changed
 from mock_scep_server.profiles.registry import profile_named as ca_profile_named
@@ -106,7 +106,8 @@ def build(
     # The pool and repeatable chance are for the in-process mock only.
     entropy = Entropy(seed if url is None else None)
     scheduler = Scheduler(clock, max_events=scenario.events)
-    recorder = Recorder(clock, Redactor([secret] if secret else []))
+    others = scenario.ca.policy.secrets
+    recorder = Recorder(clock, Redactor([*([secret] if secret else []), *others]))
     network = Network()
     service: ScepService | None = None
     transport: Transport
@@ -179,7 +180,8 @@ def _service(scenario: Scenario, clock: Clock, entropy: Entropy, recorder: Recor
         clock=clock,
         entropy=entropy.fork("ca"),
         keys=_keys(scenario, entropy, side=1, pooled=True),
-        challenge=StaticChallenge(secret) if secret else NoChallenge(),
+        challenge=StaticChallenge(secret) if secret else None,
+        policy=scenario.ca.policy,
         script=Script(scenario.ca.script, ZoneInfo(scenario.printer.timezone), clock.now()),
         ra=scenario.ca.ra,
         on_entry=tell,

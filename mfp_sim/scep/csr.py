@@ -44,6 +44,7 @@ def build(
     challenge: str | None = None,
     sans: Sequence[str] = (),
     digest: str = "sha256",
+    md5: bool = False,
 ) -> bytes:
     """A signed PKCS#10 request.
 
@@ -53,6 +54,10 @@ def build(
         challenge: the challengePassword; the attribute is absent without one (MFP-REQ-05).
         sans: DNS names and IP literals for the requested subjectAltName.
         digest: the hash of the signature.
+        md5: whether MD5 may be it; for legacy personas.
+
+    Raises:
+        AlgorithmRefused: MD5 without ``md5``.
     """
     attributes = []
     if challenge:
@@ -68,7 +73,7 @@ def build(
         spki_of(key),
         der.implicit(0, b"".join(sorted(attributes)), constructed=True),
     )
-    return der.sequence(info, signature_algorithm(key, digest), der.bit_string(sign(key, info, digest)))
+    return der.sequence(info, signature_algorithm(key, digest, md5=md5), der.bit_string(sign(key, info, digest)))
 
 
 @dataclass(frozen=True)
@@ -115,13 +120,14 @@ class Csr:
             challenge_type=challenge_type,
         )
 
-    def verify(self) -> None:
-        """Check the self-signature over the received octets.
+    def verify(self, *, md5: bool = False) -> None:
+        """Check the self-signature over the received octets; ``md5`` takes MD5, too.
 
         Raises:
+            AlgorithmRefused: MD5 without ``md5``.
             SignatureInvalid: it does not verify.
         """
-        verify_signature(self.public_key(), self.signature, self.info, self.signature_digest, "the CSR")
+        verify_signature(self.public_key(), self.signature, self.info, self.signature_digest, "the CSR", md5=md5)
 
     def public_key(self) -> PublicKey:
         """The public key to be certified."""
