@@ -24,6 +24,7 @@ from mock_scep_server.script import Script
 from mock_scep_server.service import ScepService
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 __all__ = ["FallibleKeys", "World", "build"]
@@ -42,9 +43,17 @@ class FallibleKeys:
         Raises:
             KeyGenerationFailed: a step said so.
         """
-        if self.fails:
-            raise KeyGenerationFailed(f"no RSA key of {bits} bits could be made")
+        self._check(f"RSA key of {bits} bits")
         return self.source.rsa(bits)
+
+    def ec(self, bits: int) -> EllipticCurvePrivateKey:
+        """A key of the source, as :meth:`rsa`."""
+        self._check(f"elliptic key of {bits} bits")
+        return self.source.ec(bits)
+
+    def _check(self, what: str) -> None:
+        if self.fails:
+            raise KeyGenerationFailed(f"no {what} could be made")
 
 
 @dataclass
