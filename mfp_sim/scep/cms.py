@@ -349,6 +349,7 @@ def encode_signed_data(
         string = der.indefinite(0x24, b"".join(map(der.octet_string, pieces))) if oddities.ber else None
         body = wrap(0xA0, string or der.octet_string(stands))
     listed = [digest] if oddities.listed_digests is None else oddities.listed_digests
+    certificates = certificates[::-1] if oddities.certificates == "reversed" else certificates
     bag = b"" if oddities.certificates == "empty" else b"".join(c.der for c in certificates)
     data = (
         der.integer(oddities.version)
