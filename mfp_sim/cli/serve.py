@@ -35,8 +35,6 @@ def serve(options: argparse.Namespace) -> int:
     if plan.ca_url is not None:
         print(f"SCEP server: {probe(plan.ca_url)}", file=sys.stderr)
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     served = assemble(plan, on_entry=None if options.quiet else _tell)
     hosts: list[UiHost] = []
     try:
@@ -45,8 +43,11 @@ def serve(options: argparse.Namespace) -> int:
             recording = served.site.observer = Recording(served)
         for index in range(len(served.site.printers)):
             hosts.append(_open(options, served, index))
+        before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
         _announce(options, served, hosts)
         failure = _run(served, stop)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     finally:
         for host in hosts:
             host.stop()

@@ -134,10 +134,13 @@ class Power:
 
 @dataclass(frozen=True)
 class DeleteKey:
+    """The newest key of that name, or the one with the ``id`` that the key list has for it."""
+
     name: str
+    id: int | None = None
 
     def act(self, world: World, role: str) -> None:
-        world.printer.delete_key(self.name, role=role)
+        world.printer.delete_key(self.name, key_id=self.id, role=role)
 
     def text(self) -> str:
         return f"[Key and Certificate List]: delete {self.name}"
@@ -266,8 +269,13 @@ def _power(what: str) -> Callable[[Node, Problems], Act | None]:
 
 
 def _delete_key(node: Node, problems: Problems) -> Act | None:
-    name = problems.text(node, "delete_key")
-    return None if name is None else DeleteKey(name)
+    if node.kind != "map":
+        name = problems.text(node, "delete_key")
+        return None if name is None else DeleteKey(name)
+    fields = problems.map(node, ("name", "id"), "delete_key", required=("name", "id"))
+    name = problems.text(fields["name"], "name") if "name" in fields else None
+    number = problems.integer(fields["id"], "id", 1) if "id" in fields else None
+    return None if name is None or number is None else DeleteKey(name, number)
 
 
 NETWORK_STATES = ("up", "refused", "unreachable", "no-such-host", "silent")
@@ -314,7 +322,11 @@ STEPS: dict[str, StepKind] = {
         _request, "a manual request, to its end", _object(*KEY_FIELDS, required=("name", "common_name"))
     ),
     "auto_request": StepKind(_auto_request, "[Update] on the automatic request", _object(*AUTO_FIELDS)),
-    "delete_key": StepKind(_delete_key, "delete the newest key of that name", {"type": "string"}),
+    "delete_key": StepKind(
+        _delete_key,
+        "delete the newest key of that name, or the one with that id",
+        {"oneOf": [{"type": "string"}, _object("name", "id", required=("name", "id"))]},
+    ),
     "restart": StepKind(_power("restart"), "restart, until the machine is up again", {}),
     "power_off": StepKind(_power("power_off"), "switch the machine off", {}, person=False),
     "power_on": StepKind(_power("power_on"), "switch it on", {}, person=False),

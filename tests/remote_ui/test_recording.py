@@ -200,7 +200,9 @@ def test_a_deleted_key_is_the_same_one(recorded, key) -> None:
 
 
 def test_a_script_comes_along_and_may_go_unused(recorded, key) -> None:
-    script = load_text("- {when: {type: PKCSReq, nth: 1}, then: {failure: 4}}\n- {when: {type: CertPoll}, then: pending}\n")
+    script = load_text(
+        "- {when: {type: PKCSReq, nth: 1}, then: {failure: 4}}\n- {when: {type: CertPoll}, then: pending}\n"
+    )
     here, admin, replay = recorded(script=script)
     here.connect(admin)
     admin.post(url("request"), key)
