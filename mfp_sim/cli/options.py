@@ -99,7 +99,7 @@ def build_parser() -> argparse.ArgumentParser:
         sub = verbs.add_parser(
             verb.name,
             help=verb.sentence,
-            description=verb.sentence.capitalize() + ".",
+            description=verb.sentence[:1].upper() + verb.sentence[1:] + ".",
             epilog=f"examples:\n{verb.examples}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )

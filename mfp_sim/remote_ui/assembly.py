@@ -27,7 +27,7 @@ from mfp_sim.remote_ui.site import Site, Street, UnwatchedPoints
 from mfp_sim.simtime import Clock, Entropy, FrozenClock, GeneratedKeys, KeySource, Scheduler, SystemClock
 from mfp_sim.trace import Recorder
 from mfp_sim.transport import Network, Sockets, Transport
-from mock_scep_server.challenges import NoChallenge, StaticChallenge
+from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.profiles.registry import profile_named as ca_profile_named
 from mock_scep_server.script import Rule, Script, read_script
@@ -177,7 +177,7 @@ def _mock(plan: Plan, clock: Clock, keys: KeySource, on_entry: Callable[[Journal
         clock=clock,
         entropy=Entropy(None),
         keys=keys,
-        challenge=StaticChallenge(plan.challenge) if plan.challenge else NoChallenge(),
+        challenge=StaticChallenge(plan.challenge) if plan.challenge else None,
         script=Script(_rules(plan.script), ZoneInfo(plan.timezone), clock.now()),
         ra=plan.ra,
         on_entry=on_entry,
