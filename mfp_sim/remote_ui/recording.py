@@ -200,7 +200,7 @@ class Recording:
             return value if value["use"] in ALL_USES else None
         if act.kind in ("restart", "power_on"):
             return {}
-        return None if act.kind == "dns" and act.refused else value
+        return value
 
     def _key(self, key: KeySettings, refused: str | None) -> Step:
         found: Step = {"name": key.name, "common_name": key.common_name}

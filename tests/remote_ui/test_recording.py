@@ -120,7 +120,8 @@ def test_refusals_are_steps_that_are_refused(recorded, key, auto) -> None:
     _, scenario = replay()
     assert [step.refused for step in scenario.steps] == [
         "no-communication-settings", "https-not-supported", "bad-timeout", None, "bad-challenge", "bad-key-name",
-        "no-such-policy", "start-in-the-past", "bad-request-interval", "not-administrator", None,
+        "no-such-policy", "start-in-the-past", "bad-request-interval", "not-administrator",
+        "not-administrator", None,
     ]  # fmt: skip
     assert scenario.steps[-2].role == "user"
 
