@@ -14,6 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from types import BuiltinFunctionType, FunctionType, ModuleType
 
+from flask import Flask
+from flask.testing import FlaskClient
+
+from benchmarks.stage import NINE
 from mfp_sim.device.profile import profile_named
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.remote_ui.app import create_app
@@ -25,6 +29,8 @@ from mfp_sim.simtime import Entropy, PooledKeys
 __all__ = ["YEARS", "Night", "measure"]
 
 YEARS = 10
+FULL = 3
+"""The year by whose end the audit log and the recorder's newest events have reached their limits."""
 START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
 KEY = KeySettings("nightly", "192.0.2.10", use="TLS")
 
@@ -35,13 +41,12 @@ class Night:
 
     octets: tuple[int, ...]
     enrolments: int
-    restarts: int
     ledger_entries: int
 
     @property
     def growth(self) -> float:
-        """The last year's end over the first year's."""
-        return self.octets[-1] / self.octets[0]
+        """The last year's end over that of the year in which the logs, which have a limit, were full."""
+        return self.octets[-1] / self.octets[min(FULL, len(self.octets)) - 1]
 
 
 def measure(years: int = YEARS) -> Night:
@@ -62,15 +67,17 @@ def _run(served: Served, years: int) -> Night:
     printer.set_function("TLS", True)
     printer.update_auto_request(
         AutoRequestSettings(
-            timer=True, start=datetime(2026, 3, 2, 9), key=KEY, adjust=True, polling=Polling(), every_days=1,
+            timer=True, start=NINE, key=KEY, adjust=True, polling=Polling(), every_days=1,
             restart=True, delete_old=True,
         )
     )  # fmt: skip
     weights: list[int] = []
+    client = _log_in(app)
     for _ in range(years):
         for _ in range(52):
             site.advance(7 * 86400)
-            _look(app.test_client())
+            if "Successful" not in client.get(PAGES["status"].url).text:
+                raise SystemExit("the status page shows no certificate")
         site.advance(86400)
         weights.append(_weigh(served, app.extensions["desk"]))
     days = years * 365
@@ -78,17 +85,15 @@ def _run(served: Served, years: int) -> Night:
     counts = site.ca.ledger.counts
     if counts["installed"] != days or site.clock.now() < START + timedelta(days=days):
         raise SystemExit(f"{days} certificates were to be installed, the ledger has {counts}")
-    restarts = sum(entry.operation == "restart by SCEP" for entry in printer.audit)
-    return Night(tuple(weights), days, restarts, len(site.ca.ledger.entries))
+    return Night(tuple(weights), days, len(site.ca.ledger.entries))
 
 
-def _look(client: object) -> None:
-    """Somebody logs in, looks at the status, and closes the browser without logging out."""
-    page = client.get("/login").text  # type: ignore[attr-defined]
-    token = page.partition('name="form_token" value="')[2].partition('"')[0]
-    client.post("/login", data={"form_token": token, "pin": DEFAULT_PIN})  # type: ignore[attr-defined]
-    if "Successful" not in client.get(PAGES["status"].url).text:  # type: ignore[attr-defined]
-        raise SystemExit("the status page shows no certificate")
+def _log_in(app: Flask) -> FlaskClient:
+    """Somebody whose browser stays open."""
+    client = app.test_client()
+    token = client.get("/login").text.partition('name="form_token" value="')[2].partition('"')[0]
+    client.post("/login", data={"form_token": token, "pin": DEFAULT_PIN})
+    return client
 
 
 def _weigh(served: Served, desk: object) -> int:
@@ -111,10 +116,3 @@ def _sizes(roots: list[object], seen: set[int]) -> Iterator[int]:
             waiting += [*(thing.__closure__ or ()), *(thing.__defaults__ or ())]
         else:
             waiting += gc.get_referents(thing)
-
-
-if __name__ == "__main__":
-    night = measure()
-    for number, octets in enumerate(night.octets, 1):
-        print(f"year {number:2}: {octets / 1024:8.0f} KiB")
-    print(f"{night.enrolments} certificates; the mock's ledger has {night.ledger_entries} entries")
