@@ -120,7 +120,7 @@ def assemble(
     scheduler = Scheduler(clock, max_events=_MANY)
     source = keys or GeneratedKeys()
     ca = None if plan.ca_url else _mock(plan, clock, source, on_entry)
-    host = None if ca is None else ServerHost(ca, plan.ca_host, plan.ca_port)
+    host = None if ca is None else _listen(ca, plan)
     url = plan.ca_url or (f"{_reachable(host)}/scep" if host else "")
     network = Network() if ca is not None and plan.start is not None else None
     site = Site(clock, scheduler, ca=ca, ca_url=url, speed=plan.speed, network=network)
@@ -191,6 +191,14 @@ def _rules(script: Node | None) -> tuple[Rule, ...]:
     rules = read_script(script, problems)
     problems.raise_if_any()
     return rules
+
+
+def _listen(ca: ScepService, plan: Plan) -> ServerHost:
+    try:
+        return ServerHost(ca, plan.ca_host, plan.ca_port)
+    except UsageError as error:
+        remedy = "another program listens there; stop it, or choose another --ca-port, or 0 for any free one"
+        raise UsageError(f"the mock CA: {error.message}", remedy=remedy) from None
 
 
 def _reachable(host: ServerHost) -> str:

@@ -209,11 +209,11 @@ def test_a_port_in_use_is_explained(mfp_sim) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        for words in (("--port", port, "--ca-port", 0), ("--port", 0, "--ca-port", port)):
-            done = mfp_sim("serve", *words)
+        for option, other in (("--port", "--ca-port"), ("--ca-port", "--port")):
+            done = mfp_sim("serve", option, port, other, 0)
             assert done.code == 2
             assert f"cannot listen on 127.0.0.1, port {port}: address already in use" in done.err
-            assert "choose another" in done.err
+            assert f"choose another {option}, or 0" in done.err
 
 
 @pytest.mark.parametrize(
