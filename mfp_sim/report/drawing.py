@@ -6,7 +6,8 @@ class. Every gap that is not drawn to scale is drawn as a gap, with its length i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Literal
@@ -186,7 +187,9 @@ _NOT_REACHED = (
 
 # --- time line --------------------------------------------------------------------------------------------
 
-_LEFT, _RIGHT = 118.0, 40.0
+_LEFT, _RIGHT = 150.0, 40.0
+_BESIDE, _MOST_BESIDE = 5.0, 10
+"""The shift of what happened at one instant, and how often it is shifted."""
 _NEAR, _APART, _BREAK = 16.0, 30.0, 74.0
 _IDLE = timedelta(minutes=5)
 """Idle time from which on the time line is compressed, visibly."""
@@ -197,20 +200,21 @@ _MOMENTS = 90
 class _Axis:
     """Where an instant stands. Short times apart are drawn apart, long ones as a break of fixed width."""
 
-    def __init__(self, instants: Sequence[datetime]) -> None:
+    def __init__(self, instants: Sequence[datetime], wide: Mapping[datetime, float]) -> None:
         self.points: list[tuple[datetime, float]] = []
         self.breaks: list[tuple[float, float, timedelta]] = []
         x = _LEFT + 14
         for at in sorted(set(instants)):
             if self.points:
                 apart = at - self.points[-1][0]
+                x += wide.get(self.points[-1][0], 0.0)
                 if apart >= _IDLE:
                     self.breaks.append((x + 10, x + _BREAK - 10, apart))
                     x += _BREAK
                 else:
                     x += _NEAR if apart < timedelta(seconds=1) else _APART
             self.points.append((at, x))
-        self.end = x + 34
+        self.end = x + wide.get(self.points[-1][0], 0.0) + 34
 
     def place(self, at: datetime) -> float:
         """The x of any instant; before the first and after the last at the edges."""
@@ -233,13 +237,13 @@ def timeline(
     if not acts:
         return None
     instants = _moments(rows)
-    axis = _Axis(instants)
+    stacks = _Stacks(acts, set(instants))
+    axis = _Axis(instants, stacks.wide)
     bars = [bar for entry in minted if (bar := _validity(entry)) is not None][:_BARS]
     lanes = ("clock", "printer", "network", "ca")
     tops = {lane: 52.0 + 46.0 * number for number, lane in enumerate(lanes)}
     below = 52.0 + 46.0 * len(lanes)
-    stacks = _stacks(acts, set(instants))
-    width = max(axis.end, max((x for x, *_ in stacks(axis)), default=0) + 30) + _RIGHT
+    width = axis.end + _RIGHT
     whole = Drawing(width, below + (22.0 * len(bars) + 16 if bars else 6), _told(rows, say))
     for lane in lanes:
         y = tops[lane]
@@ -249,7 +253,7 @@ def timeline(
     for since, until in off_spans(rows):
         whole.box("off", axis.place(since), tops["printer"] + 4, max(axis.place(until), axis.place(since) + 6),
                   tops["printer"] + 32, f"{say('off')}: {lasting(until - since, say)}")  # fmt: skip
-    for x, row in stacks(axis):
+    for x, row in stacks.placed(axis):
         _draw_act(whole, row, x, tops, zone)
     _draw_bars(whole, bars, axis, below, zone, say)
     if len(minted) > len(bars):
@@ -263,19 +267,23 @@ def _moments(rows: Sequence[Row]) -> list[datetime]:
     return found if len(found) <= _MOMENTS else [*found[: _MOMENTS // 2], *found[-_MOMENTS // 2 :]]
 
 
-class _stacks:  # noqa: N801 - used as a function of an axis
-    """What happened at each shown instant, beside each other where it was at the same one."""
+class _Stacks:
+    """What happened at each shown instant, beside each other where it was at the same one on the same lane."""
 
     def __init__(self, acts: Sequence[Row], shown: set[datetime]) -> None:
-        self._acts = [row for row in acts if row.at in shown]
+        self._acts: list[tuple[Row, float]] = []
+        self.wide: dict[datetime, float] = {}
+        count: Counter[tuple[datetime, str]] = Counter()
+        for row in acts:
+            if row.at in shown:
+                shift = _BESIDE * min(count[row.at, row.lane], _MOST_BESIDE)
+                count[row.at, row.lane] += 1
+                self._acts.append((row, shift))
+                self.wide[row.at] = max(self.wide.get(row.at, 0.0), shift)
 
-    def __call__(self, axis: _Axis) -> list[tuple[float, Row]]:
-        found, count = [], {}  # type: ignore[var-annotated]
-        for row in self._acts:
-            key = (row.at, row.lane)
-            count[key] = count.get(key, -1) + 1
-            found.append((axis.place(row.at) + 5.0 * min(count[key], 10), row))
-        return found
+    def placed(self, axis: _Axis) -> list[tuple[float, Row]]:
+        """Each with its x."""
+        return [(axis.place(row.at) + shift, row) for row, shift in self._acts]
 
 
 def _draw_axis(whole: Drawing, axis: _Axis, zone: tzinfo, say: Say, below: float) -> None:

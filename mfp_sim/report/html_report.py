@@ -115,7 +115,9 @@ def as_html(report: RunReport, language: str = "en") -> str:
         overview=_overview(items),
         chapters=sorted({item.chapter for item in items if item.chapter}),
         tags=sorted({tag for item in items for tag in item.tags}),
-        outcomes=[name for name in (*report.counts, *report.verdicts) if any(i.outcome == name for i in items)],
+        outcomes=[
+            name for name in dict.fromkeys((*report.counts, *report.verdicts)) if any(i.outcome == name for i in items)
+        ],
         count=Counter(item.outcome for item in items),
         resting=Counter(bool(s.rests_on) for s in report.scenarios),
         simulated=lasting(timedelta(seconds=sum(s.virtual_seconds for s in report.scenarios)), say),
