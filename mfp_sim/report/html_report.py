@@ -142,6 +142,7 @@ def _environment(say: Say) -> Environment:
         at = instant(text)
         return str(text) if at is None else at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
 
+    environment.filters["px"] = lambda number: f"{number:.1f}".removesuffix(".0")
     environment.globals.update(
         say=say,
         local=local,

@@ -6,6 +6,7 @@ Whatever a server said stands in code spans that it cannot leave, or escaped; no
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from mfp_sim.report.html_report import labels, shown
@@ -27,7 +28,7 @@ def as_markdown(report: RunReport, language: str = "en") -> str:
 def _lines(report: RunReport, say: Say) -> Iterator[str]:
     yield f"## {say('title')}"
     yield ""
-    counts = {**report.counts, **report.verdicts}
+    counts = Counter(report.counts) + Counter(report.verdicts)
     yield "**" + ", ".join(f"{count} {say(name)}" for name, count in counts.items() if count) + "**"
     if report.stopped:
         yield f"\n{say('stopped')}: {_plain(report.stopped)}"
