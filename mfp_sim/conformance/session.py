@@ -7,6 +7,7 @@ system's. RFC 8894, 2 to 4.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from mfp_sim.conformance.answers import Answer, Exchange, Order
 from mfp_sim.conformance.model import Inconclusive, Minted, NotApplicable
+from mfp_sim.conformance.personas import Persona, persona_named
 from mfp_sim.errors import DecodeError, MfpSimError, TransportError
 from mfp_sim.redaction import Redactor
 from mfp_sim.scep import certificate as x509
@@ -259,8 +261,11 @@ class Session:
         return x509.self_signed(key, subject=subject, **{**fields, **changes})
 
     def transaction_id(self) -> str:
-        """40 hexadecimal digits, the form that most clients use."""
-        return self.entropy.octets(20).hex().upper()
+        """40 hexadecimal digits, the form that most clients use, or the persona's."""
+        octets = self.entropy.octets(20)
+        if self.persona.identifier == "base64":
+            return base64.b64encode(octets).decode()
+        return str(int.from_bytes(octets, "big")) if self.persona.identifier == "decimal" else octets.hex().upper()
 
     _UNSET: Any = object()
 
@@ -297,7 +302,9 @@ class Session:
         if challenge:
             self.redactor.add(challenge)
         data = request or csr.build(key, subject=subject, challenge=challenge, sans=sans)
-        signer = by.certificate if by else changes.pop("signer", None) or self.self_signed(key, subject)
+        given = changes.pop("signer", None)
+        signer = by.certificate if by else given or self.self_signed(key, self._signer_name(subject))
+        persona = self.persona
         fields: dict[str, Any] = {
             "message_type": message_type,
             "key": key,
@@ -308,18 +315,26 @@ class Session:
             "transaction_id": self.transaction_id(),
             "nonce": self.entropy.octets(16),
             "recipient": self.recipient,
-            "digest": self.digest,
-            "cipher": self.cipher,
+            "digest": persona.digest or self.digest,
+            "cipher": persona.cipher or self.cipher,
             "method": self.method,
-            "oddities": oddities,
+            "oddities": persona.oddities if oddities is CORRECT else oddities,
             "challenge": challenge,
         }
         return Order(**{**fields, **changes})
 
     @property
     def method(self) -> str:
-        """POST where it is advertised, else GET."""
-        return "POST" if self.capabilities.post else "GET"
+        """POST where it is advertised, else GET; what the persona uses."""
+        return "POST" if self.capabilities.post and self.persona.method == "advertised" else "GET"
+
+    @cached_property
+    def persona(self) -> Persona:
+        """Whose requests these are."""
+        return persona_named(self.policy.persona)
+
+    def _signer_name(self, subject: bytes) -> bytes:
+        return x509.name(("CN", self.persona.signer)) if self.persona.signer else subject
 
     def poll(self, about: Order | None = None, **changes: Any) -> Order:
         """A CertPoll, about an order or about a transaction that never was. It asks for no new certificate."""
@@ -373,34 +388,37 @@ class Session:
 
     def take(self, order: Order, exchange: Exchange, *, expect_refusal: bool = False) -> Answer:
         """Read an exchange as the reply to an order, and record what was minted."""
-        answer = Answer(order, exchange, self._trusted())
+        answer = Answer(order, exchange, self.trusted)
         self.answers.append(answer)
         if answer.granted and order.message_type not in (MessageType.GET_CERT, MessageType.GET_CRL):
-            self._record(answer, expected=not expect_refusal)
+            for certificate in answer.leaves or ((answer.issued,) if answer.issued else ()):
+                self.record(certificate, expected=not expect_refusal)
         return answer
 
-    def _trusted(self) -> tuple[Certificate, ...]:
+    @property
+    def trusted(self) -> tuple[Certificate, ...]:
+        """The certificates of GetCACert, or none."""
         try:
             return self.ca_certificates
         except Inconclusive:
             return ()
 
-    def _record(self, answer: Answer, *, expected: bool) -> None:
-        known = {entry.fingerprint for entry in self.minted}
-        for certificate in answer.leaves or ((answer.issued,) if answer.issued else ()):
-            fingerprint = certificate.fingerprint()
-            if fingerprint not in known:
-                self.minted.append(
-                    Minted(
-                        certificate.serial,
-                        certificate.subject_text,
-                        certificate.issuer_text,
-                        certificate.not_after.isoformat(),
-                        fingerprint,
-                        self.check,
-                        expected,
-                    )
-                )
+    def record(self, certificate: Certificate, *, expected: bool) -> None:
+        """Put a certificate on the list of everything minted, once."""
+        fingerprint = certificate.fingerprint()
+        if any(entry.fingerprint == fingerprint for entry in self.minted):
+            return
+        self.minted.append(
+            Minted(
+                certificate.serial,
+                certificate.subject_text,
+                certificate.issuer_text,
+                certificate.not_after.isoformat(),
+                fingerprint,
+                self.check,
+                expected,
+            )
+        )
 
     @property
     def unexpected(self) -> tuple[Minted, ...]:
@@ -425,15 +443,17 @@ class Session:
         """A right request, with AES and SHA-256, or with 3DES and SHA-1 where those are refused."""
         answer: Answer | None = None
         for digest, cipher in LADDER:
-            attempt = self.ask(self.order(digest=digest, cipher=cipher))
+            self.digest, self.cipher = digest, cipher
+            attempt = self.ask(self.order())
             if answer is None or attempt.granted or attempt.parked:
                 answer = attempt
             if attempt.granted or attempt.parked:
-                self.digest, self.cipher = digest, cipher
                 break
             if attempt.reply is None or (attempt.refused and attempt.fail_info not in _ALGORITHM_TROUBLE):
                 break
         assert answer is not None
+        if not (answer.granted or answer.parked):
+            self.digest, self.cipher = LADDER[0]
         if answer.parked and self.policy.approve is not None:
             answer = self._await_approval(answer)
         return answer

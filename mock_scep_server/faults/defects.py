@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from urllib.parse import unquote
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
 from mfp_sim.errors import DecodeError, MfpSimError
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import cms, der, messages
@@ -113,6 +115,8 @@ class Seen:
             return None
         ca = self.service.ca
         for identity in (ca.recipient, ca.ca):
+            if not isinstance(identity.key, RSAPrivateKey):
+                continue
             try:
                 return cms.open_envelope(cms.read_envelope(content), identity.key)
             except MfpSimError:
@@ -546,7 +550,8 @@ _register(
     ("forgets-and-refuses", "A transaction that was answered is refused from then on.", ("SCEP-5.2-02",),
      _refusing(_lost_for_good, FailInfo.BAD_REQUEST, "the transaction is over")),
     ("locks-out", "One wrong challenge locks everybody out.", ("SCEP-7.3-04",), _locks_out),
-    ("http-errors-on-envelopes", "An envelope that cannot be opened ends in HTTP 500.", ("SCEP-3.2.2-07",), _unopenable),
+    ("http-errors-on-envelopes", "An envelope that cannot be opened ends in HTTP 500.",
+     ("SCEP-3.2.2-07",), _unopenable),
     ("crashes-on-oaep", "Key transport by OAEP ends in HTTP 500.", ("SCEP-3.1-03",), _crashing(_oaep)),
     ("crashes-on-ec", "An EC key ends in HTTP 500.", ("SCEP-3.1-04",), _crashing(_elliptic)),
     ("crashes-on-old-renewal", "A PKCSReq signed with an issued certificate ends in HTTP 500.",

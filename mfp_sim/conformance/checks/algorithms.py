@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.facts import fact, processed, refusal
 from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
@@ -290,7 +288,7 @@ def _client_error(answer: Answer) -> bool:
     proofs=(Proof("crash", defects=("crashes-on-ec",)),),
 )
 def ec_client(session: Session) -> Iterator[Fact]:
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = session.keys.ec(256)
     answer = session.ask(session.order(key=key, wrong=True))
     clean = answer.granted or answer.parked or answer.refused
     yield fact("crash", clean, "a CertRep: by password recipient, or FAILURE badAlg", answer.text, answer)
