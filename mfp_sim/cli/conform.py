@@ -97,7 +97,7 @@ def _row(check: Check) -> dict[str, object]:
         "opt_in": check.opt_in,
         "tags": list(check.tags),
         "why": check.why,
-        "proofs": [proof.text for proof in check.proofs],
+        "proofs": [proof.text for proof in check.proofs if proof.ready],
     }
 
 

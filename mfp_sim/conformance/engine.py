@@ -245,7 +245,7 @@ class _Engine:
         try:
             for keyword in check.needs:
                 session.need(keyword)
-            if check.negative and not check.reads:
+            if check.controlled:
                 session.granted()
             found.extend(check.run(session))
         except NotApplicable as why:

@@ -77,7 +77,7 @@ def section_key(section: str) -> tuple[int, ...]:
 
 
 def select(only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Check, ...]:
-    """The checks of ``only`` (all without it) less those of ``skip``, by id, requirement, section, level, chapter or tag.
+    """The checks of ``only``, or all, less those of ``skip``, by id, requirement, section, level, chapter or tag.
 
     A section means those below it too.
 

@@ -261,13 +261,13 @@ class SelfTest:
     def unproved(self) -> tuple[Check, ...]:
         """Checks whose own worst verdict no proof reaches."""
         reached = {p.check.id for p in self.proofs if p.trouble is None and p.verdict >= p.check.worst}
-        return tuple(c for c in self.checks if c.proofs and c.id not in reached)
+        return tuple(c for c in self.checks if not c.experimental and c.id not in reached)
 
     @property
     def never_passed(self) -> tuple[Check, ...]:
         """Checks that passed at no clean shape."""
         passed = frozenset[str]().union(*(run.passed for run in self.clean))
-        return tuple(c for c in self.checks if c.proofs and c.id not in passed)
+        return tuple(c for c in self.checks if not c.experimental and c.id not in passed)
 
     @property
     def holds(self) -> bool:
@@ -322,7 +322,7 @@ def self_test(
         jobs: processes.
         progress: told where it stands.
     """
-    pairs = [(check.id, number) for check in checks for number in range(len(check.proofs))]
+    pairs = [(check.id, number) for check in checks for number, proof in enumerate(check.proofs) if proof.ready]
     told = progress or (lambda *_: None)
     total = len(pairs) + len(CLEAN)
     ids = tuple(check.id for check in checks)

@@ -27,7 +27,7 @@ from mfp_sim.scep.algorithms import PrivateKey
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.http import Capabilities, HttpReply, HttpRequest, read_capabilities, scep_request
 from mfp_sim.scep.oddities import CORRECT, Oddities
-from mfp_sim.scep.vocabulary import FailInfo, MessageType, Operation
+from mfp_sim.scep.vocabulary import MessageType, Operation
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mfp_sim.transport import Transport
 
@@ -35,8 +35,6 @@ __all__ = ["ChallengeSource", "Identity", "Policy", "Session", "Target"]
 
 ASKING = (MessageType.PKCS_REQ, MessageType.RENEWAL_REQ)
 TIMEOUT = 30.0
-LADDER = (("sha256", "aes-128-cbc"), ("sha1", "des-ede3-cbc"))
-"""Digest and cipher of the positive control: what every server must do, then what old ones can."""
 
 
 class ChallengeSource(Protocol):
@@ -114,7 +112,9 @@ class Session:
         self._samples: dict[str, Answer] = {}
         self.questions: dict[str, Exchange] = {}
         self._granted: Answer | None = None
-        self.digest, self.cipher = LADDER[0]
+        self.usual: dict[str, Any] = {}
+        """What the positive control had to do otherwise than the RFC has it; every right request does so too."""
+        self._harmless: bool | None = None
 
     # --- HTTP ---------------------------------------------------------------------------------------------
 
@@ -315,13 +315,13 @@ class Session:
             "transaction_id": self.transaction_id(),
             "nonce": self.entropy.octets(16),
             "recipient": self.recipient,
-            "digest": persona.digest or self.digest,
-            "cipher": persona.cipher or self.cipher,
+            "digest": persona.digest or "sha256",
+            "cipher": persona.cipher or "aes-128-cbc",
             "method": self.method,
             "oddities": persona.oddities if oddities is CORRECT else oddities,
             "challenge": challenge,
         }
-        return Order(**{**fields, **changes})
+        return Order(**{**fields, **self.usual, **changes})
 
     @property
     def method(self) -> str:
@@ -440,23 +440,29 @@ class Session:
         return self._granted
 
     def enrol_by_ladder(self) -> Answer:
-        """A right request, with AES and SHA-256, or with 3DES and SHA-1 where those are refused."""
-        answer: Answer | None = None
-        for digest, cipher in LADDER:
-            self.digest, self.cipher = digest, cipher
+        """A right request, as the RFC has it; where that is refused, in the ways that older servers know."""
+        first: Answer | None = None
+        weak = {"digest": "sha1", "cipher": "des-ede3-cbc"}
+        ladder: tuple[dict[str, Any], ...] = (
+            {},
+            {"method": "GET"},
+            weak,
+            {**weak, "method": "GET"},
+            {"signing_time": self.clock.now().replace(microsecond=0)},
+        )
+        for usual in ladder:
+            self.usual = usual
             attempt = self.ask(self.order())
-            if answer is None or attempt.granted or attempt.parked:
-                answer = attempt
             if attempt.granted or attempt.parked:
+                if attempt.parked and self.policy.approve is not None:
+                    return self._await_approval(attempt)
+                return attempt
+            first = first or attempt
+            if attempt.reply is None:
                 break
-            if attempt.reply is None or (attempt.refused and attempt.fail_info not in _ALGORITHM_TROUBLE):
-                break
-        assert answer is not None
-        if not (answer.granted or answer.parked):
-            self.digest, self.cipher = LADDER[0]
-        if answer.parked and self.policy.approve is not None:
-            answer = self._await_approval(answer)
-        return answer
+        self.usual = {}
+        assert first is not None
+        return first
 
     def _await_approval(self, parked: Answer) -> Answer:
         """Ask the operator to decide, then poll."""
@@ -501,17 +507,41 @@ class Session:
         """The answer to a CertPoll about a transaction that never was: a FAILURE, without any certificate."""
         return self.sample("unknown poll", lambda: self.ask(self.poll()))
 
+    def harmless(self, **changes: Any) -> Order:
+        """A request that makes nothing and still gets a CertRep from this server: a CertPoll about nothing, or, where
+        CertPoll is not served, a PKCSReq with a wrong challenge.
+
+        Raises:
+            Inconclusive: neither gets a CertRep.
+        """
+        if self._harmless is None:
+            self._harmless = self.unknown_poll().status is not None
+        if self._harmless:
+            return self.poll(**changes)
+        if self.refusal().status is None:
+            raise Inconclusive("no request without consequences gets a CertRep from this server")
+        return self.order(challenge=self.wrong_challenge(), **changes)
+
+    def wrong_challenge(self) -> str:
+        """The challenge with another first letter.
+
+        Raises:
+            Inconclusive: the server wants none.
+        """
+        secret = self.challenges.next()
+        if secret is None:
+            raise Inconclusive("no challenge is configured, so none can be wrong")
+        return ("x" if secret[:1] != "x" else "y") + secret[1:]
+
     def refusal(self) -> Answer:
         """A FAILURE to a PKCSReq: one with a wrong challenge.
 
         Raises:
             Inconclusive: the server wants no challenge, or only reading is allowed.
         """
-        secret = self.challenges.next()
-        if secret is None:
-            raise Inconclusive("no challenge is configured, so none can be wrong")
-        wrong = ("x" if secret[:1] != "x" else "y") + secret[1:]
-        return self.sample("wrong challenge", lambda: self.ask(self.order(challenge=wrong), expect_refusal=True))
+        return self.sample(
+            "wrong challenge", lambda: self.ask(self.order(challenge=self.wrong_challenge()), expect_refusal=True)
+        )
 
     def look(self) -> None:
         """See that there are samples to judge: a grant, a refusal and an unknown poll, as far as allowed."""
@@ -530,9 +560,6 @@ class Session:
     def cert_reps(self) -> list[Answer]:
         """Those of them whose SignedData is readable."""
         return [answer for answer in self.replies if answer.signed is not None]
-
-
-_ALGORITHM_TROUBLE = (None, FailInfo.BAD_ALG, FailInfo.BAD_MESSAGE_CHECK)
 
 
 def _is_rsa(certificate: Certificate) -> bool:

@@ -42,8 +42,9 @@ def aes_request(session: Session) -> Iterator[Fact]:
 @check(
     "aes-128-reply",
     "The reply to an AES-128-CBC request is enveloped with AES",
-    "SCEP-2.9-05",
+    "SCEP-3.5.2-18",
     "SCEP-3.5.2-19",
+    "SCEP-2.9-05",
     why="A client that speaks AES may know nothing weaker; OpenSSL 3 and RHEL 9 no longer decrypt single DES.",
     field_failures=("F-A05", "F-A06", "F-A07"),
     proofs=(Proof("weaker-cipher", "reply-downgrade"), Proof("weaker-cipher", "certrep-des")),
@@ -78,8 +79,9 @@ def sha256_request(session: Session) -> Iterator[Fact]:
 @check(
     "sha-256-reply",
     "The reply to a SHA-256 request is signed with SHA-2",
-    "SCEP-2.9-06",
+    "SCEP-3.5.2-18",
     "SCEP-3.5.2-19",
+    "SCEP-2.9-06",
     why="SHA-1 signatures are refused by modern crypto policies.",
     field_failures=("F-A01",),
     proofs=(Proof("weaker-digest", "reply-downgrade"),),
