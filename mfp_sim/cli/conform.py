@@ -13,7 +13,6 @@ import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from mfp_sim.conformance import baseline as baselines
 from mfp_sim.conformance.challenges import AdminPage, Command, NoChallenge, Static
@@ -25,7 +24,7 @@ from mfp_sim.conformance.printers import MODELS, printer_verdicts
 from mfp_sim.conformance.progress import Journal, read_progress
 from mfp_sim.conformance.registry import all_checks, select
 from mfp_sim.conformance.reporting import report_of, verdicts_of
-from mfp_sim.conformance.session import ChallengeSource, Policy, Session, Target
+from mfp_sim.conformance.session import ChallengeSource, Policy, Session, target_of
 from mfp_sim.errors import UsageError
 from mfp_sim.redaction import Redactor
 from mfp_sim.report.console import Console
@@ -35,7 +34,7 @@ from mfp_sim.report.model import Baseline, PrinterVerdict, RunReport
 from mfp_sim.simtime import Clock, Entropy, GeneratedKeys, SystemClock
 from mfp_sim.transport import Sockets
 
-__all__ = ["conform", "session_for", "target_of"]
+__all__ = ["conform", "session_for"]
 
 OPT_INS = ("load", "approval")
 
@@ -118,22 +117,6 @@ def _self_test(options: argparse.Namespace) -> int:
 
 
 # --- a run ------------------------------------------------------------------------------------------------
-
-
-def target_of(url: str) -> Target:
-    """The parts of a server's URL.
-
-    Raises:
-        UsageError: it is none, or not http.
-    """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or 80
-    except ValueError:
-        raise UsageError(f"{url!r} is not a URL") from None
-    if parts.scheme != "http" or not host:
-        raise UsageError(f"{url!r} is not an http URL", remedy="SCEP is plain HTTP here; write http://host/path")
-    return Target(url, host, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
 
 
 def session_for(options: argparse.Namespace, clock: Clock) -> Session:

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Literal, Protocol
+from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from mfp_sim.conformance.answers import Answer, Exchange, Order
 from mfp_sim.conformance.model import Inconclusive, Minted, NotApplicable
 from mfp_sim.conformance.personas import Persona, persona_named
-from mfp_sim.errors import DecodeError, MfpSimError, TransportError
+from mfp_sim.errors import DecodeError, MfpSimError, TransportError, UsageError
 from mfp_sim.redaction import Redactor
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import csr, messages
@@ -31,7 +32,7 @@ from mfp_sim.scep.vocabulary import MessageType, Operation
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mfp_sim.transport import Transport
 
-__all__ = ["ChallengeSource", "Identity", "Policy", "Session", "Target"]
+__all__ = ["ChallengeSource", "Identity", "Policy", "Session", "Target", "target_of"]
 
 ASKING = (MessageType.PKCS_REQ, MessageType.RENEWAL_REQ)
 TIMEOUT = 30.0
@@ -58,6 +59,22 @@ class Target:
     host: str
     port: int
     path: str
+
+
+def target_of(url: str) -> Target:
+    """The parts of a server's URL.
+
+    Raises:
+        UsageError: it is none, or not http.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or 80
+    except ValueError:
+        raise UsageError(f"{url!r} is not a URL") from None
+    if parts.scheme != "http" or not host:
+        raise UsageError(f"{url!r} is not an http URL", remedy="SCEP is plain HTTP here; write http://host/path")
+    return Target(url, host, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
 
 
 @dataclass(frozen=True)
