@@ -119,7 +119,9 @@ class RequestReader:
         csr = Csr.from_der(data)
         asked = replace(asked, csr=csr)
         try:
-            csr.verify()
+            csr.verify(md5="md5" not in self._profile.refuse_digests)
+        except AlgorithmRefused as error:
+            return replace(asked, refusal=Refusal(FailInfo.BAD_ALG, f"{error.got} is refused in a CSR"))
         except SignatureInvalid as error:
             return asked.refused(FailInfo.BAD_REQUEST, error.message)
         public, least = csr.public_key(), self._policy.minimum_rsa or self._profile.minimum_rsa

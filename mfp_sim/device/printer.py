@@ -14,7 +14,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from mfp_sim.device import persistence
-from mfp_sim.device.bundle import Bundle, check_password, open_bundle, seal_bundle
+from mfp_sim.device.bundle import CATEGORIES, CATEGORY, Bundle, check_password, open_bundle, seal_bundle
 from mfp_sim.device.calendar import following_start, instant_of, local_of, next_start
 from mfp_sim.device.clock import DeviceClock
 from mfp_sim.device.keystore import KeyEntry, factory_key
@@ -23,7 +23,7 @@ from mfp_sim.device.profile import Profile
 from mfp_sim.device.request import CertificateRequest, Ended, Registration, Surroundings
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, advice_on
 from mfp_sim.device.state import DeviceState, unusable
-from mfp_sim.device.status import AuditEntry, Detail, StatusRow
+from mfp_sim.device.status import AuditEntry, AuditLog, Detail, StatusRow
 from mfp_sim.device.storage import MemoryStorage, Storage
 from mfp_sim.device.transfer import ImportPlan, Transfer, plan_import
 from mfp_sim.errors import DecodeError, PowerLost, Refused, UsageError
@@ -32,11 +32,18 @@ from mfp_sim.simtime import Booking, Entropy, KeySource, Scheduler
 from mfp_sim.trace import Recorder
 from mfp_sim.transport import Transport
 
-__all__ = ["ADMINISTRATOR", "ROLES", "Printer"]
+__all__ = ["ADMINISTRATOR", "ROLES", "SCREENS", "Printer"]
 
 ADMINISTRATOR: Final = "administrator"
 ROLES: Final = (ADMINISTRATOR, "device-admin", "network-admin", "user", "logged-out")
-AUDIT_LIMIT = 1000
+SCREENS: Final = (
+    "Communication Settings",
+    "Certificate Issuance Request",
+    "Settings for Certificate Issuance Auto Request",
+    "Certificate Issuance Request Status",
+    "Key and Certificate List",
+    "Import/Export",
+)
 
 
 class Printer:
@@ -97,7 +104,7 @@ class Printer:
         self._on_installed = on_installed
         self._bookings: list[Booking] = []
         self._boot: Booking | None = None
-        self._audit: list[AuditEntry] = []
+        self._audit = AuditLog()
         self.powered = False
         self.exported: bytes | None = None
         self.import_report: tuple[str, ...] = ()
@@ -141,8 +148,8 @@ class Printer:
             self._commit("factory")
         else:
             self._state = DeviceState.from_stored(stored)
-            if not self._audit:
-                self._audit = list(self._state.audit)
+            if not len(self._audit):
+                self._audit = self._state.audit
             if self._state.request is not None:
                 self._request = self._restored(self._state.request)
         self._load_keys(self._state.functions)
@@ -443,9 +450,11 @@ class Printer:
         """The export or import that is running."""
         return self._transfer
 
-    def begin_export(self, password: str, *, role: str = ADMINISTRATOR) -> None:
+    def begin_export(self, password: str, *, category: str = CATEGORY, role: str = ADMINISTRATOR) -> None:
         """Export the settings: the file is in ``exported`` once the time that it takes has passed (MFP-BUNDLE-01)."""
         with self._work(role):
+            if not CATEGORIES.get(category):
+                raise Refused("category-not-offered", f"the simulator does not offer {category!r}", remedy=CATEGORY)
             check_password(password)
             self.exported = None
             self._begin_transfer(Transfer("export", self._transfer_ends()), lambda: self._end_export(password))
@@ -484,7 +493,7 @@ class Printer:
         self._forks += 1
         self.exported = seal_bundle(bundle, password, self._entropy.fork(f"bundle{self._forks}"))
         self._transfer = None
-        self._note("export of settings", "OK")
+        self._note("export of settings", "OK", "done")
 
     def _apply_first(self, plan: ImportPlan) -> None:
         """The first half of an import that is not all or nothing (A-18)."""
@@ -503,6 +512,12 @@ class Printer:
         self._commit("import")
 
     # --- what is shown ------------------------------------------------------------------------------------
+
+    def open_screen(self, screen: str, *, role: str = ADMINISTRATOR) -> None:
+        """Raise Refused unless somebody of that role may see the screen now, one of ``SCREENS`` (A-20)."""
+        if screen not in SCREENS:
+            raise UsageError(f"the machine has no screen {screen!r}", remedy=f"one of {', '.join(SCREENS)}")
+        self._needs(role)
 
     def status(self) -> tuple[StatusRow, ...]:
         """[Certificate Issuance Request Status]: what goes on or is planned first, then the newest first."""
@@ -547,7 +562,7 @@ class Printer:
     @property
     def audit(self) -> tuple[AuditEntry, ...]:
         """The audit log, oldest first."""
-        return tuple(self._audit)
+        return self._audit.entries
 
     # --- inside -------------------------------------------------------------------------------------------
 
@@ -597,8 +612,7 @@ class Printer:
         return self._state.next_id - 1
 
     def _note(self, operation: str, result: str, diagnosis: str = "") -> None:
-        self._audit.append(AuditEntry(self.clock.now(), "SYSTEM", operation, result, diagnosis))
-        del self._audit[:-AUDIT_LIMIT]
+        self._audit.add(AuditEntry(self.clock.now(), "SYSTEM", operation, result, diagnosis))
         self._recorder.record("printer.audit", operation=operation, result=result, diagnosis=diagnosis or None)
 
     def _commit(self, what: str, installed: Certificate | None = None) -> None:

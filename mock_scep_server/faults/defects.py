@@ -114,11 +114,11 @@ class Seen:
         except (MfpSimError, AssertionError):
             return None
         ca = self.service.ca
-        for identity in (ca.recipient, ca.ca):
-            if not isinstance(identity.key, RSAPrivateKey):
+        for key in (ca.recipient.key, ca.ca.key):
+            if not isinstance(key, RSAPrivateKey):
                 continue
             try:
-                return cms.open_envelope(cms.read_envelope(content), identity.key)
+                return cms.open_envelope(cms.read_envelope(content), key)
             except MfpSimError:
                 continue
         return content
