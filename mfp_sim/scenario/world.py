@@ -18,10 +18,8 @@ from mfp_sim.trace import Recorder
 from mfp_sim.transport import InProcess, Network, Overheard, Sockets, Transport
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.journal import JournalEntry
-from mock_scep_server.profiles.changes import changed
-from mock_scep_server.profiles.registry import profile_named as ca_profile_named
-from mock_scep_server.script import Script
 from mock_scep_server.service import ScepService
+from mock_scep_server.setup import make_service
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -185,17 +183,13 @@ def _service(scenario: Scenario, clock: Clock, entropy: Entropy, recorder: Recor
     def tell(entry: JournalEntry) -> None:
         recorder.record("mock.request", **{key: value for key, value in entry.to_json().items() if key != "time"})
 
-    return ScepService(
-        profile=changed(
-            ca_profile_named(scenario.ca.profile), caps=scenario.ca.caps, empty_content=scenario.ca.empty_content
-        ),
+    return make_service(
+        scenario.ca,
         clock=clock,
         entropy=entropy.fork("ca"),
         keys=_keys(scenario, entropy, side=1, pooled=True),
+        zone=ZoneInfo(scenario.printer.timezone),
         challenge=StaticChallenge(secret) if secret else None,
-        policy=scenario.ca.policy,
-        script=Script(scenario.ca.script, ZoneInfo(scenario.printer.timezone), clock.now()),
-        ra=scenario.ca.ra,
         on_entry=tell,
     )
 
