@@ -17,7 +17,7 @@ from mfp_sim.scep import cms, crl, csr, der, messages
 from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.algorithms import algorithm, read_key_transport
 from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.http import PKI_MESSAGE, HttpRequest, read_scep_query
+from mfp_sim.scep.http import PKI_MESSAGE, HttpRequest, read_capabilities, read_scep_query
 from mfp_sim.scep.messages import Oddities, Request
 from mfp_sim.scep.vocabulary import MessageType
 
@@ -327,3 +327,26 @@ def test_a_legacy_renewal_is_a_pkcsreq_signed_by_the_old_certificate(client, aut
         asked.verify()
         assert csr.fits_key(old, client.key)
         assert asked.public_key() == new.public_key()
+
+
+# --- capabilities -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "post", "digest", "cipher"),
+    [
+        (b"SCEPStandard\n", True, "sha256", "aes-128-cbc"),
+        (b"scepstandard", True, "sha256", "aes-128-cbc"),
+        (b"AES\r\nSHA-256\r\nPOSTPKIOperation\r\n", True, "sha256", "aes-128-cbc"),
+        (b"POSTPKIOperation\nRenewal\nSHA-512\nSHA-256\nSHA-1\nDES3\n", True, "sha256", "des-ede3-cbc"),  # NDES
+        (b"SHA-512\nSHA-1\n", False, "sha512", "des-ede3-cbc"),
+        (b"SHA-1\nDES3", False, "sha1", "des-ede3-cbc"),
+        (b"", False, "sha1", "des-ede3-cbc"),
+        (b"\xef\xbb\xbfAES\n \n\tsha-256 \r\n", False, "sha256", "aes-128-cbc"),
+        (b"<html><body>AES\nSHA-256\n</body></html>", False, "sha1", "des-ede3-cbc"),
+        (b"MD5\nDES\nWhatever\n", False, "sha1", "des-ede3-cbc"),
+    ],
+)
+def test_capabilities_decide_the_algorithms_aes128_and_sha256_first(body, post, digest, cipher) -> None:
+    found = read_capabilities(body)
+    assert (found.post, found.digest, found.cipher) == (post, digest, cipher)
