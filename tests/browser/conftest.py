@@ -63,9 +63,9 @@ def watched() -> Watched:
 
 @pytest.fixture
 def page(browser, watched) -> Iterator[object]:
-    """A page of a browser context of its own: no cookies, no storage of another test; time-outs of five seconds."""
+    """A page of a browser context of its own: no cookies, no storage of another test; time-outs of half a minute, for busy machines."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(5000)
+    context.set_default_timeout(30_000)
     opened = context.new_page()
     watched.watch(opened)
     yield opened

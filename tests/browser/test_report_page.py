@@ -188,7 +188,6 @@ def test_many_scenarios_stay_usable(page, tmp_path: Path) -> None:
     many = tuple(replace(story, name=f"scenario-{number}") for number in range(170))
     url = written(tmp_path, scenario_run(*many))
     assert (tmp_path / "report.html").stat().st_size < 15_000_000
-    page.set_default_timeout(30_000)
     page.goto(url)
     page.fill("#filter-text", "scenario-77")
     assert page.inner_text("#filter-count") == "1 / 170 shown"
