@@ -14,13 +14,15 @@ __all__ = ["Entry", "Ledger"]
 @dataclass(frozen=True)
 class Entry:
     """One certificate: ``delivered`` means a SUCCESS that carries it was sent whole, ``installed`` that the
-    client has it in its key store. Minted and not installed is an orphan."""
+    client has it in its key store. Minted and not installed is an orphan; ``causes`` has what may have made it one:
+    what was wrong with a reply that carried it, and why the client gave its transaction up."""
 
     certificate: Certificate
     transaction_id: str
     minted_at: datetime
     delivered: bool = False
     installed: bool = False
+    causes: tuple[str, ...] = ()
 
 
 class Ledger:
@@ -42,6 +44,23 @@ class Ledger:
     def report_installed(self, certificate: Certificate) -> None:
         """The client has it (told by the simulation, since no CA can know)."""
         self._update(certificate.serial, installed=True)
+
+    def blame(self, serial: int, cause: str) -> None:
+        """A reply with this certificate had something wrong with it."""
+        with self._lock:
+            self._add_cause(serial, cause)
+
+    def report_abandoned(self, transaction_id: str, why: str) -> None:
+        """The client has given the transaction up (told by the simulation)."""
+        with self._lock:
+            for serial, entry in self._entries.items():
+                if entry.transaction_id == transaction_id:
+                    self._add_cause(serial, f"given up by the client: {why}")
+
+    def _add_cause(self, serial: int, cause: str) -> None:
+        entry = self._entries[serial]
+        if cause not in entry.causes:
+            self._entries[serial] = replace(entry, causes=(*entry.causes, cause))
 
     def _update(self, serial: int, *, delivered: bool | None = None, installed: bool | None = None) -> None:
         with self._lock:

@@ -185,8 +185,12 @@ class ScepService:
         for fault in work.hooks("on_delivery"):
             delivery = fault.on_delivery(delivery)  # type: ignore[union-attr]
         broken = any(isinstance(act, Close | Reset | Stall) for act in delivery.acts)
-        if work.issued is not None and not broken and reply.status == 200:
-            self.ledger.mark_delivered(work.issued.serial)
+        if work.issued is not None:
+            if not broken and reply.status == 200:
+                self.ledger.mark_delivered(work.issued.serial)
+            unanswered = work.taken.answer is not None and work.taken.answer.kind == "none"
+            for cause in (*(slug for slug, _ in work.taken.faults), *(["no reply"] if unanswered else [])):
+                self.ledger.blame(work.issued.serial, cause)
         entry = JournalEntry(
             time=self.clock.now(),
             client=work.facts.client,
