@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.printer import Printer
 from mfp_sim.device.profile import Profile, find_profile, with_reading
+from mfp_sim.device.storage import DirectoryStorage, Storage
 from mfp_sim.errors import BoundExceeded, Refused, UsageError
 from mfp_sim.redaction import Redactor
 from mfp_sim.scenario.model import Failure, Scenario
@@ -22,7 +28,10 @@ from mock_scep_server.profiles.registry import profile_named as ca_profile_named
 from mock_scep_server.script import Script
 from mock_scep_server.service import ScepService
 
-__all__ = ["World", "build"]
+__all__ = ["Storages", "World", "build", "directories"]
+
+Storages: TypeAlias = Callable[[int, PowerPoints], Storage]
+"""Makes the storage of the n-th machine of a run, whose power may fail at these points."""
 
 
 @dataclass
@@ -71,11 +80,14 @@ def build(
     flips: Sequence[str] = (),
     ca_url: str | None = None,
     challenge: str | None = None,
+    storages: Storages | None = None,
 ) -> World:
     """Everything for one run: in process on a frozen clock, or against a real server on the system clock.
 
+    ``storages`` makes the storage of each machine, in memory without it.
+
     Raises:
-        UsageError: a flip that does not exist.
+        UsageError: a flip that does not exist, or a storage that cannot be used.
     """
     url = ca_url or scenario.ca.url
     secret = challenge if challenge is not None else scenario.ca.challenge
@@ -94,7 +106,10 @@ def build(
         transport = Sockets(clock)
     keys = _keys(scenario, entropy, side=0, pooled=url is None)
 
+    machines = itertools.count(1)
+
     def make_printer(model: str, serial: str) -> Printer:
+        points = PowerPoints()
         return Printer(
             profile=_profile(scenario, model, flips),
             scheduler=scheduler,
@@ -108,7 +123,10 @@ def build(
             policies=scenario.printer.policies,
             serial=serial,
             recorder=recorder,
+            storage=storages(next(machines), points) if storages else None,
+            points=points,
             on_installed=service.ledger.report_installed if service else None,
+            on_abandoned=service.ledger.report_abandoned if service else None,
         )
 
     printer = make_printer(scenario.printer.profile, scenario.printer.serial)
@@ -127,6 +145,23 @@ def build(
         challenge=challenge,
         make_printer=make_printer,
     )
+
+
+def directories(base: Path, *, fresh: bool) -> Storages:
+    """A directory below ``base`` for each machine; ``fresh``: there must be no state in it yet.
+
+    Where the disk's part of a commit stands is a power point too: ``state-written`` and ``state-renamed``.
+    """
+
+    def make(number: int, points: PowerPoints) -> Storage:
+        directory = base / f"printer-{number}"
+        storage = DirectoryStorage(directory, reach=lambda name: points.reach(f"state-{name}"))
+        if fresh and storage.load() is not None:
+            text = f"{directory} has the state of an earlier run, and a simulated CA does not remember that one"
+            raise UsageError(text, remedy="take another --state-dir")
+        return storage
+
+    return make
 
 
 def _profile(scenario: Scenario, model: str, flips: Sequence[str]) -> Profile:
@@ -162,15 +197,20 @@ def _service(scenario: Scenario, clock: Clock, entropy: Entropy, recorder: Recor
 
 
 def _communicate(printer: Printer, scenario: Scenario, url: str | None) -> None:
-    from urllib.parse import urlsplit
-
+    """The communication settings; a machine that was set up in an earlier run keeps them when they are the same."""
+    wanted, port = scenario.printer.url, scenario.printer.port
     if url is not None:
         try:
-            port = urlsplit(url).port or 80
+            wanted, port = url, urlsplit(url).port or 80
         except ValueError:
             raise UsageError(f"{url!r} is not a URL") from None
-        printer.update_communication(url=url, port=port, timeout=scenario.printer.timeout)
-    elif scenario.printer.url is not None:
-        printer.update_communication(
-            url=scenario.printer.url, port=scenario.printer.port, timeout=scenario.printer.timeout
-        )
+    present = printer.communication
+    if wanted is None or (present is not None and (present.url, present.port) == (wanted, port)):
+        return
+    try:
+        printer.update_communication(url=wanted, port=port, timeout=scenario.printer.timeout)
+    except Refused as refusal:
+        if present is None:
+            raise
+        text = f"the stored printer is set up for {present.url}, and {refusal.message}"
+        raise UsageError(text, remedy="take another --state-dir") from None
