@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Protocol
 from mfp_sim.errors import BoundExceeded, UsageError
 
 if TYPE_CHECKING:  # cryptography is slow to import, and `--help` needs none of it
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 __all__ = [
@@ -124,10 +125,15 @@ class Scheduler:
         """Book ``action`` for ``seconds`` from now."""
         return self.at(self.clock.now() + timedelta(seconds=seconds), action, label)
 
+    def next_booking(self) -> Booking | None:
+        """What runs next, or None."""
+        self._drop_cancelled()
+        return self._heap[0] if self._heap else None
+
     def next_due(self) -> datetime | None:
         """The instant of the next booking, or None."""
-        self._drop_cancelled()
-        return self._heap[0].due if self._heap else None
+        booking = self.next_booking()
+        return booking.due if booking else None
 
     def run_until(self, instant: datetime) -> None:
         """Run all that is due up to and including ``instant``, in order, then wait for ``instant``.
@@ -188,10 +194,14 @@ class Entropy:
 
 
 class KeySource(Protocol):
-    """Where RSA key pairs come from."""
+    """Where key pairs come from."""
 
     def rsa(self, bits: int) -> RSAPrivateKey:
         """A key pair with a modulus of ``bits`` bits."""
+        ...
+
+    def ec(self, bits: int) -> EllipticCurvePrivateKey:
+        """A key pair on the NIST curve of ``bits`` bits, 256 or 384."""
         ...
 
 
@@ -202,6 +212,11 @@ class GeneratedKeys:
         from cryptography.hazmat.primitives.asymmetric import rsa
 
         return rsa.generate_private_key(public_exponent=65537, key_size=bits)
+
+    def ec(self, bits: int) -> EllipticCurvePrivateKey:
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        return ec.generate_private_key(ec.SECP384R1() if bits == 384 else ec.SECP256R1())
 
 
 class PooledKeys:
@@ -228,6 +243,15 @@ class PooledKeys:
                 self._next[bits] = self._entropy.fork(f"rsa{bits}").integer(0, len(lines) - 1)
             index = self._next[bits] = (self._next[bits] + 1) % len(lines)
         return _load_pooled(lines[index])
+
+    def ec(self, bits: int) -> EllipticCurvePrivateKey:
+        """A key derived from the seed: elliptic keys cost nothing to make, so that they need no pool."""
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        with self._lock:
+            count = self._next[-bits] = self._next.get(-bits, 0) + 1
+        scalar = int.from_bytes(self._entropy.fork(f"ec{bits}/{self._side}/{count}").octets(bits // 8 - 1), "big")
+        return ec.derive_private_key(scalar + 1, ec.SECP384R1() if bits == 384 else ec.SECP256R1())
 
 
 @cache

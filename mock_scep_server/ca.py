@@ -1,12 +1,13 @@
-"""The CA itself: its keys and certificates, an RA pair if asked for, and issuing. Decides nothing about requests.
+"""One CA certificate with its key, an RA if asked for, and issuing. Decides nothing about requests.
 
-Its names say that it is a mock. What it grants is a fixed profile; nothing is copied from a CSR but subject, key
-and subjectAltName. Everything runs on the injected clock. RFC 8894, 2.1.2; RFC 5280.
+Its names say that it is a mock. Of a CSR, subject and key are copied, and of its extensions what ``grants.py`` allows.
+Everything runs on the injected clock. RFC 8894, 2.1.2; RFC 5280.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -16,14 +17,22 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import der
 from mfp_sim.scep import vocabulary as v
+from mfp_sim.scep.algorithms import PrivateKey
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.csr import Csr
 from mfp_sim.simtime import Clock, Entropy, KeySource
+from mock_scep_server.grants import grant
 
-__all__ = ["CertificateAuthority", "Identity", "Template"]
+__all__ = ["KEY_KINDS", "CertificateAuthority", "Identity", "SerialNumbers", "Template"]
 
 BACKDATED = timedelta(minutes=10)
 """How far notBefore lies back, so that a client whose clock is a little slow accepts what it gets."""
+KEY_KINDS = ("rsa-2048", "rsa-4096", "ec-256", "ec-384")
+CRL_DISTRIBUTION_POINTS = "2.5.29.31"
+AUTHORITY_INFORMATION_ACCESS = "1.3.6.1.5.5.7.1.1"
+CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
+
+Extensions = Sequence[tuple[str, bool, bytes]]
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class Identity:
     """A certificate and its key pair."""
 
     certificate: Certificate
-    key: RSAPrivateKey = field(repr=False)
+    key: PrivateKey = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -47,16 +56,45 @@ class Template:
     extensions: tuple[tuple[str, bool, bytes], ...]
 
 
+class SerialNumbers:
+    """Positive serials of at most 20 octets, none given twice, whoever asks at once (RFC 5280, 4.1.2.2).
+
+    ``rule``: ``random``, of 16 octets; or ``sequential``, from 1, as small CAs have them.
+    """
+
+    def __init__(self, entropy: Entropy, rule: Literal["random", "sequential"] = "random") -> None:
+        self._entropy, self._rule = entropy, rule
+        self._lock = threading.Lock()
+        self._given: set[int] = set()
+
+    def next(self) -> int:
+        """A serial that nobody has."""
+        with self._lock:
+            while True:
+                if self._rule == "sequential":
+                    serial = len(self._given) + 1
+                else:
+                    serial = int.from_bytes(self._entropy.octets(16), "big") >> 1 | 1 << 120
+                if serial not in self._given:
+                    self._given.add(serial)
+                    return serial
+
+
 class CertificateAuthority:
-    """A root CA that issues end-entity certificates, with or without an RA (one certificate to sign, one to encrypt).
+    """A root CA that issues end-entity certificates, with or without an RA.
 
     Args:
         clock: decides validity.
-        entropy: gives serial numbers.
+        entropy: gives serial numbers, unless ``serials`` does.
         keys: gives the CA's and RA's key pairs.
         name: the common name; it should say that this is a mock.
-        ra: ``none`` (the CA does all), or ``split`` (RA-sign and RA-encrypt, as NDES has).
-        validity: of issued certificates.
+        ra: ``none`` (the CA does all), ``single`` (one RA certificate), or ``split`` (RA-sign and RA-encrypt, as NDES).
+        validity: of issued certificates; none outlives its issuer.
+        lifetime: of the CA certificate, from ``begins``.
+        key: kind of the CA's key, of :data:`KEY_KINDS`; the RA's are RSA always.
+        serials: shared by the CAs of one server.
+        begins: when the CA's validity begins; now, if not given.
+        slug: names the CA in the URLs of its CRL and certificate.
     """
 
     def __init__(
@@ -66,69 +104,100 @@ class CertificateAuthority:
         keys: KeySource,
         *,
         name: str = "Mock SCEP CA (tests only)",
-        ra: Literal["none", "split"] = "none",
+        ra: Literal["none", "single", "split"] = "none",
         validity: timedelta = timedelta(days=365),
         lifetime: timedelta = timedelta(days=3650),
+        key: str = "rsa-2048",
+        key_usage: Sequence[str] | None = None,
+        serials: SerialNumbers | None = None,
+        begins: datetime | None = None,
+        slug: str = "ca",
     ) -> None:
-        self._clock, self._entropy, self._validity = clock, entropy.fork("serials"), validity
-        self._lock = threading.Lock()
-        self._serials: set[int] = set()
-        now = clock.now()
-        key = keys.rsa(2048)
+        self._clock, self._validity, self.slug = clock, validity, slug
+        self._serials = serials or SerialNumbers(entropy.fork("serials"))
+        self.url: str | None = None
+        """Where the mock serves CRL and CA certificate over HTTP; None leaves both extensions out."""
+        kind, _, bits = key.partition("-")
+        pair: PrivateKey = keys.rsa(int(bits)) if kind == "rsa" else keys.ec(int(bits))
+        usage = key_usage or ("digitalSignature", *(["keyEncipherment"] * (kind == "rsa")), "keyCertSign", "cRLSign")
         subject = x509.name(("O", "mfp-sim"), ("CN", name))
-        spki = x509.spki_of(key)
+        spki = x509.spki_of(pair)
+        start = clock.now() if begins is None else begins
         self.ca = Identity(
             x509.issue(
-                serial=self._serial(),
+                serial=self._serials.next(),
                 issuer=subject,
                 subject=subject,
                 spki=spki,
-                not_before=now - BACKDATED,
-                not_after=now + lifetime,
+                not_before=start - BACKDATED,
+                not_after=start + lifetime,
                 extensions=[
                     x509.basic_constraints_extension(True),
-                    x509.key_usage_extension("digitalSignature", "keyEncipherment", "keyCertSign", "cRLSign"),
+                    x509.key_usage_extension(*usage),
                     (v.SUBJECT_KEY_IDENTIFIER, False, der.octet_string(x509.key_identifier(spki))),
                 ],
-                signing_key=key,
+                signing_key=pair,
             ),
-            key,
+            pair,
         )
         self.signer = self.recipient = self.ca
-        if ra == "split":
+        if ra == "single":
+            both = ("digitalSignature", "keyEncipherment")
+            self.signer = self.recipient = self._registration_authority(keys, f"{name} RA", *both)
+        elif ra == "split":
             self.signer = self._registration_authority(keys, f"{name} RA sign", "digitalSignature")
             self.recipient = self._registration_authority(keys, f"{name} RA encrypt", "keyEncipherment")
 
     @property
     def certificates(self) -> tuple[Certificate, ...]:
         """What GetCACert serves: the CA, and the RA's certificates if there are any."""
-        if self.signer is self.ca:
-            return (self.ca.certificate,)
-        return (self.ca.certificate, self.signer.certificate, self.recipient.certificate)
+        found = (self.ca.certificate, self.signer.certificate, self.recipient.certificate)
+        return tuple({certificate.der: certificate for certificate in found}.values())
 
-    def _registration_authority(self, keys: KeySource, name: str, usage: str) -> Identity:
+    @property
+    def decrypts_with(self) -> RSAPrivateKey | None:
+        """The key that opens envelopes; None where it is elliptic, so that nobody can envelop to it (F-A12)."""
+        return self.recipient.key if isinstance(self.recipient.key, RSAPrivateKey) else None
+
+    def _registration_authority(self, keys: KeySource, name: str, *usage: str) -> Identity:
         key = keys.rsa(2048)
         subject = x509.name(("O", "mfp-sim"), ("CN", name))
-        template = self._template(subject, x509.spki_of(key), [x509.key_usage_extension(usage)])
+        extensions = [x509.basic_constraints_extension(False), x509.key_usage_extension(*usage)]
+        template = Template(
+            serial=self._serials.next(),
+            issuer=self.ca,
+            subject=subject,
+            spki=x509.spki_of(key),
+            not_before=self.ca.certificate.not_before,
+            not_after=self.ca.certificate.not_after,
+            extensions=tuple(extensions),
+        )
         return Identity(self.sign(template), key)
 
     def template(self, csr: Csr) -> Template:
-        """What a certificate for this CSR says: TLS-like key usage, the requested names, nothing else."""
-        extensions = [x509.key_usage_extension("digitalSignature", "keyEncipherment")]
-        if csr.sans:
-            extensions.append(x509.subject_alt_name_extension(csr.sans))
-        return self._template(csr.subject, csr.spki, extensions)
-
-    def _template(self, subject: bytes, spki: bytes, extensions: list[tuple[str, bool, bytes]]) -> Template:
+        """What a certificate for this CSR says: its subject and key, what is granted, and where the CRL is."""
         issuer, now = self.ca.certificate, self._clock.now()
         return Template(
-            serial=self._serial(),
+            serial=self._serials.next(),
             issuer=self.ca,
-            subject=subject,
-            spki=spki,
+            subject=csr.subject,
+            spki=csr.spki,
             not_before=max(now - BACKDATED, issuer.not_before),
-            not_after=min(now + self._validity, issuer.not_after),
-            extensions=(x509.basic_constraints_extension(False), *extensions),
+            not_after=min(max(now, issuer.not_before) + self._validity, issuer.not_after),
+            extensions=(x509.basic_constraints_extension(False), *grant(csr).extensions, *self._pointers()),
+        )
+
+    def _pointers(self) -> Extensions:
+        """CRL distribution point and AIA, so that clients need no GetCRL (SCEP-3.3.4-03)."""
+        if self.url is None:
+            return ()
+        crl, certificate = (
+            der.implicit(6, f"{self.url}/{self.slug}.{ending}".encode("ascii", "replace")) for ending in ("crl", "cer")
+        )
+        point = der.sequence(der.explicit(0, der.implicit(0, crl, constructed=True)))
+        return (
+            (CRL_DISTRIBUTION_POINTS, False, der.sequence(point)),
+            (AUTHORITY_INFORMATION_ACCESS, False, der.sequence(der.sequence(der.oid(CA_ISSUERS), certificate))),
         )
 
     def sign(self, template: Template) -> Certificate:
@@ -149,12 +218,3 @@ class CertificateAuthority:
             ],
             signing_key=template.issuer.key,
         )
-
-    def _serial(self) -> int:
-        """A positive serial of 16 octets that was not given before (RFC 5280, 4.1.2.2)."""
-        with self._lock:
-            while True:
-                serial = int.from_bytes(self._entropy.octets(16), "big") >> 1 | 1 << 120
-                if serial not in self._serials:
-                    self._serials.add(serial)
-                    return serial

@@ -1,27 +1,51 @@
-"""How a CA knows that a request is allowed: the challengePassword of the CSR. RFC 8894, 2.4 and 7.3."""
+"""How a CA knows that a request is allowed: the challengePassword of the CSR. RFC 8894, 2.4 and 7.3.
+
+Nothing, one password for all, one for each subject, passwords that count once, or an external command. No text here
+holds a challenge. Not thread-safe by itself where it remembers: whoever decides holds a lock.
+"""
 
 from __future__ import annotations
 
+import fnmatch
 import hmac
+import json
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
 
+from mfp_sim.errors import MfpSimError
 from mfp_sim.scep.csr import Csr
+from mfp_sim.simtime import Entropy
 
-__all__ = ["ChallengePolicy", "NoChallenge", "StaticChallenge"]
+__all__ = [
+    "CacheFull",
+    "ChallengePolicy",
+    "CommandChallenge",
+    "NoChallenge",
+    "OneTimeChallenges",
+    "StaticChallenge",
+    "SubjectChallenges",
+]
+
+MISSING = "a challenge password is required"
+WRONG = "the challenge password is wrong"
 
 
 class ChallengePolicy(Protocol):
     """Decides on a CSR."""
 
-    def check(self, csr: Csr) -> str | None:
-        """Why the request is refused, or None. The text never holds a challenge."""
+    def check(self, csr: Csr, now: datetime) -> str | None:
+        """Why the request is refused, or None. What counts once is used up by being accepted."""
         ...
 
 
 class NoChallenge:
     """Everybody may enrol; a challenge that is given is not looked at."""
 
-    def check(self, csr: Csr) -> str | None:  # noqa: ARG002 - the protocol's argument
+    def check(self, csr: Csr, now: datetime) -> str | None:  # noqa: ARG002 - the protocol's arguments
         return None
 
 
@@ -31,9 +55,123 @@ class StaticChallenge:
     def __init__(self, secret: str) -> None:
         self._secret = secret
 
-    def check(self, csr: Csr) -> str | None:
+    def check(self, csr: Csr, now: datetime) -> str | None:  # noqa: ARG002
         if csr.challenge is None:
-            return "a challenge password is required"
-        if not hmac.compare_digest(csr.challenge.encode(), self._secret.encode()):
-            return "the challenge password is wrong"
-        return None
+            return MISSING
+        return None if _same(csr.challenge, self._secret) else WRONG
+
+
+class SubjectChallenges:
+    """A password for each subject; ``secrets`` are by shell-style patterns of the subject, the first that fits counts.
+
+    A subject that none fits is refused: a leaked password is good for its own subject only (F-S12).
+    """
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        self._secrets = dict(secrets)
+
+    def check(self, csr: Csr, now: datetime) -> str | None:  # noqa: ARG002
+        subject = csr.subject_text
+        secret = next((s for pattern, s in self._secrets.items() if fnmatch.fnmatchcase(subject, pattern)), None)
+        if secret is None:
+            return "no challenge password is kept for this subject"
+        if csr.challenge is None:
+            return MISSING
+        return None if _same(csr.challenge, secret) else WRONG
+
+
+class CacheFull(MfpSimError):
+    """As many one-time challenges are outstanding as the CA keeps (F-S04)."""
+
+
+@dataclass
+class _Given:
+    expires: datetime
+    subject: str | None
+    used: bool = False
+
+
+class OneTimeChallenges:
+    """Passwords that the CA gives out, each good for one request and for a time, as NDES does (F-S03, F-S04, F-S05).
+
+    Args:
+        entropy: draws them.
+        lifetime: how long one is good; NDES: 60 minutes.
+        cache: how many may be outstanding at once; NDES: 5.
+    """
+
+    def __init__(self, entropy: Entropy, *, lifetime: timedelta = timedelta(minutes=60), cache: int = 5) -> None:
+        self._entropy, self.lifetime, self.cache = entropy.fork("challenges"), lifetime, cache
+        self._lock = threading.Lock()
+        self._given: dict[str, _Given] = {}
+
+    def give(self, now: datetime, subject: str | None = None, *, secret: str | None = None) -> str:
+        """A new password of 16 hex digits, or ``secret``; with ``subject`` (a pattern), good for that subject only.
+
+        Raises:
+            CacheFull: none is left to give until one is used or has expired.
+        """
+        with self._lock:
+            if self._outstanding(now) >= self.cache:
+                raise CacheFull(
+                    f"{self.cache} challenge passwords are outstanding",
+                    remedy="use one, or wait until one has expired",
+                )
+            secret = secret or self._entropy.octets(8).hex().upper()
+            self._given[secret] = _Given(now + self.lifetime, subject)
+            return secret
+
+    def outstanding(self, now: datetime) -> int:
+        """How many are neither used nor expired."""
+        with self._lock:
+            return self._outstanding(now)
+
+    def _outstanding(self, now: datetime) -> int:
+        return sum(not given.used and now < given.expires for given in self._given.values())
+
+    def check(self, csr: Csr, now: datetime) -> str | None:
+        if csr.challenge is None:
+            return MISSING
+        with self._lock:
+            given = self._given.get(csr.challenge)
+            if given is None:
+                return WRONG
+            if given.used:
+                return "the challenge password was used before"
+            if now >= given.expires:
+                return f"the challenge password expired at {given.expires:%Y-%m-%dT%H:%M:%SZ}"
+            if given.subject is not None and not fnmatch.fnmatchcase(csr.subject_text, given.subject):
+                return "the challenge password was given for another subject"
+            given.used = True
+            return None
+
+
+class CommandChallenge:
+    """An external command decides: it gets ``{"subject", "challenge", "sans"}`` as JSON on its standard input.
+
+    Exit code 0 accepts. The challenge is never an argument, which other users of the machine could see.
+    """
+
+    def __init__(self, command: Sequence[str], *, seconds: float = 10.0) -> None:
+        self._command, self._seconds = list(command), seconds
+
+    def check(self, csr: Csr, now: datetime) -> str | None:  # noqa: ARG002
+        asked = {"subject": csr.subject_text, "challenge": csr.challenge, "sans": list(csr.sans)}
+        try:
+            done = subprocess.run(  # noqa: S603 - the operator's own command, given on the command line
+                self._command,
+                input=json.dumps(asked).encode(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=self._seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return f"the challenge command did not answer within {self._seconds:g} s"
+        except OSError as error:
+            return f"the challenge command cannot be run: {error.strerror}"
+        return None if done.returncode == 0 else f"the challenge command refused (exit code {done.returncode})"
+
+
+def _same(given: str, secret: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), secret.encode())

@@ -1,4 +1,7 @@
-"""Every certificate the CA minted and its fate: delivered, installed, or orphaned. The one place that counts them."""
+"""Every certificate the CA minted and its fate: delivered, installed, or orphaned and why. The one place that counts.
+
+An orphan is a certificate that was minted and that no client has. ``cause`` says what is known of it.
+"""
 
 from __future__ import annotations
 
@@ -6,77 +9,139 @@ import threading
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from mfp_sim.scep.certificate import Certificate
+from mfp_sim.errors import DecodeError
+from mfp_sim.scep.certificate import Certificate, name_pairs
 
 __all__ = ["Entry", "Ledger"]
+
+Folded = tuple[tuple[str, str], ...] | bytes
+
+
+def _folded(name: bytes) -> Folded:
+    """A Name as names are compared (RFC 5280, 7.1); its octets, where they are no Name."""
+    try:
+        return tuple((label, " ".join(text.split()).casefold()) for label, text in name_pairs(name))
+    except DecodeError:
+        return name
 
 
 @dataclass(frozen=True)
 class Entry:
     """One certificate: ``delivered`` means a SUCCESS that carries it was sent whole, ``installed`` that the
-    client has it in its key store. Minted and not installed is an orphan; ``causes`` has what may have made it one:
-    what was wrong with a reply that carried it, and why the client gave its transaction up."""
+    client has it in its key store. ``sent`` says how each reply with it left, in order; ``given_up`` why the client
+    gave its transaction up."""
 
     certificate: Certificate
     transaction_id: str
     minted_at: datetime
     delivered: bool = False
     installed: bool = False
-    causes: tuple[str, ...] = ()
+    sent: tuple[str, ...] = ()
+    given_up: str | None = None
+
+    @property
+    def cause(self) -> str | None:
+        """Why it is an orphan, as far as the CA can know; None when it is installed."""
+        if self.installed:
+            return None
+        if self.given_up is not None:
+            return (
+                f"given up by the client: {self.given_up} ({self.sent[-1] if self.sent else 'no reply has carried it'})"
+            )
+        if not self.sent:
+            return "no reply has carried it"
+        if self.delivered:
+            return f"delivered, and not installed by the client ({self.sent[-1]})"
+        return f"no reply arrived whole ({self.sent[-1]})"
+
+    @property
+    def explained(self) -> bool:
+        """Whether it is installed, or it is known why not: the client said so, or something was done to a reply."""
+        return self.installed or self.given_up is not None or any(how != "HTTP 200" for how in self.sent)
+
+    def to_json(self) -> dict[str, object]:
+        """The entry as a JSON-able object."""
+        certificate = self.certificate
+        return {
+            "serial": f"{certificate.serial:x}",
+            "subject": certificate.subject_text,
+            "transaction": self.transaction_id,
+            "minted": self.minted_at.isoformat(),
+            "not_before": certificate.not_before.isoformat(),
+            "not_after": certificate.not_after.isoformat(),
+            "delivered": self.delivered,
+            "installed": self.installed,
+            "cause": self.cause,
+        }
 
 
 class Ledger:
-    """Thread-safe; serial numbers are the keys."""
+    """Thread-safe. Certificates are the keys: a fault may make two of one serial, and both count."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._entries: dict[int, Entry] = {}
+        self._entries: dict[bytes, Entry] = {}
+        self._by_serial: dict[int, bytes] = {}
+        self._by_subject: dict[Folded, list[bytes]] = {}
+        self._by_key: dict[bytes, list[bytes]] = {}
 
     def mint(self, certificate: Certificate, transaction_id: str, now: datetime) -> None:
         """Record a new certificate."""
         with self._lock:
-            self._entries[certificate.serial] = Entry(certificate, transaction_id, now)
+            octets = certificate.der
+            self._entries[octets] = Entry(certificate, transaction_id, now)
+            self._by_serial[certificate.serial] = octets
+            self._by_subject.setdefault(_folded(certificate.subject), []).append(octets)
+            self._by_key.setdefault(certificate.spki, []).append(octets)
 
-    def mark_delivered(self, serial: int) -> None:
-        """A SUCCESS with this certificate went out whole."""
-        self._update(serial, delivered=True)
+    def record_sending(self, certificate: Certificate, *, whole: bool, how: str) -> None:
+        """A reply with this certificate left, ``whole`` or not; ``how`` says it in words."""
+        with self._lock:
+            entry = self._entries.get(certificate.der)
+            if entry is not None:
+                sent = (*entry.sent[-9:], how)
+                self._entries[certificate.der] = replace(entry, delivered=entry.delivered or whole, sent=sent)
 
     def report_installed(self, certificate: Certificate) -> None:
         """The client has it (told by the simulation, since no CA can know)."""
-        self._update(certificate.serial, installed=True)
-
-    def blame(self, serial: int, cause: str) -> None:
-        """A reply with this certificate had something wrong with it."""
         with self._lock:
-            self._add_cause(serial, cause)
+            entry = self._entries.get(certificate.der)
+            if entry is not None:
+                self._entries[certificate.der] = replace(entry, installed=True)
 
     def report_abandoned(self, transaction_id: str, why: str) -> None:
         """The client has given the transaction up (told by the simulation)."""
         with self._lock:
-            for serial, entry in self._entries.items():
+            for octets, entry in self._entries.items():
                 if entry.transaction_id == transaction_id:
-                    self._add_cause(serial, f"given up by the client: {why}")
+                    self._entries[octets] = replace(entry, given_up=why)
 
-    def _add_cause(self, serial: int, cause: str) -> None:
-        entry = self._entries[serial]
-        if cause not in entry.causes:
-            self._entries[serial] = replace(entry, causes=(*entry.causes, cause))
-
-    def _update(self, serial: int, *, delivered: bool | None = None, installed: bool | None = None) -> None:
+    def find(self, serial: int) -> Entry | None:
+        """The newest entry of a serial number, or None."""
         with self._lock:
-            entry = self._entries.get(serial)
-            if entry is not None:
-                self._entries[serial] = replace(
-                    entry,
-                    delivered=entry.delivered if delivered is None else delivered,
-                    installed=entry.installed if installed is None else installed,
-                )
+            octets = self._by_serial.get(serial)
+            return None if octets is None else self._entries[octets]
+
+    def of_subject(self, subject: bytes) -> tuple[Entry, ...]:
+        """The entries for a subject, whatever its string types, case and blanks."""
+        with self._lock:
+            return tuple(self._entries[octets] for octets in self._by_subject.get(_folded(subject), ()))
+
+    def of_key(self, spki: bytes) -> tuple[Entry, ...]:
+        """The entries for a public key."""
+        with self._lock:
+            return tuple(self._entries[octets] for octets in self._by_key.get(spki, ()))
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """All entries in the order of minting."""
         with self._lock:
             return tuple(self._entries.values())
+
+    @property
+    def orphans(self) -> tuple[Entry, ...]:
+        """The entries that no client has; each has a cause."""
+        return tuple(entry for entry in self.entries if not entry.installed)
 
     @property
     def counts(self) -> dict[str, int]:

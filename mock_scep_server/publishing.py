@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from mfp_sim.scep import messages
 from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.http import CA_CERT, CA_RA_CERT, TEXT, HttpReply
+from mfp_sim.scep.http import CA_CERT, CA_RA_CERT, NEXT_CA_CERT, TEXT, HttpReply
+from mock_scep_server.ca import CertificateAuthority, Identity
 
-__all__ = ["CaCapabilities", "CaCertificates"]
+__all__ = ["CaCapabilities", "CaCertificates", "NextCaCertificates"]
 
 
 @dataclass(frozen=True)
@@ -36,3 +37,29 @@ class CaCertificates:
             return HttpReply(200, headers=(("Content-Type", CA_CERT),), body=self.certificates[0].der)
         bag = messages.certs_only([certificate.der for certificate in self.certificates])
         return HttpReply(200, headers=(("Content-Type", CA_RA_CERT),), body=bag)
+
+
+@dataclass(frozen=True)
+class NextCaCertificates:
+    """The reply to GetNextCACert: the certificates to come, in a SignedData by the present CA (SCEP-4.7.1-01).
+
+    ``signer`` vouches for them; ``flat`` puts them beside its certificate, as jscep's servlet does.
+    """
+
+    certificates: tuple[Certificate, ...]
+    signer: Identity
+    flat: bool = False
+
+    @classmethod
+    def of(cls, present: CertificateAuthority, coming: CertificateAuthority) -> NextCaCertificates:
+        """What ``present`` says of ``coming``."""
+        return cls(coming.certificates, present.ca)
+
+    def reply(self) -> HttpReply:
+        body = messages.encode_next_ca(
+            [certificate.der for certificate in self.certificates],
+            signer_key=self.signer.key,
+            signer_certificate=self.signer.certificate,
+            flat=self.flat,
+        )
+        return HttpReply(200, headers=(("Content-Type", NEXT_CA_CERT),), body=body)

@@ -2,45 +2,81 @@
 
 Same transaction and same CSR, same decision (SCEP-5.2-04). Knows no HTTP, no CMS octets and no faults; a certificate
 may be changed by the caller before it is signed. Not thread-safe: deciding and remembering is one step of whoever
-calls, who holds a lock over it. RFC 8894, 3.3.2 and 5.2.
+calls, who holds a lock over it. RFC 8894, 3.3.2, 4.4 to 4.6 and 5.2.
 """
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from mfp_sim.scep.certificate import Certificate, name_text, same_name
 from mfp_sim.scep.csr import Csr
 from mfp_sim.scep.messages import CertRep, Note
-from mfp_sim.scep.vocabulary import FailInfo, PkiStatus
+from mfp_sim.scep.vocabulary import FailInfo, MessageType, PkiStatus
 from mfp_sim.simtime import Clock, Entropy
+from mock_scep_server.admission import Admission
+from mock_scep_server.authorities import Authorities
 from mock_scep_server.ca import CertificateAuthority, Template
 from mock_scep_server.ledger import Ledger
+from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import CaProfile
 from mock_scep_server.requests import Asked, Refusal
+from mock_scep_server.revocation import Revocations
 from mock_scep_server.script import Answer
 
-__all__ = ["Decision", "Registrar"]
+__all__ = ["Decision", "Registrar", "Waiting"]
+
+Alter = Callable[[Template], Template]
 
 
 @dataclass
 class _Transaction:
-    """What the CA remembers: the CSR, whose key signed its message, and the final decision once there is one."""
+    """What the CA remembers: the CSR, who asked of which CA and when, and the final decision once there is one."""
 
     csr: Csr
-    signer_spki: bytes
+    signer: bytes = field(repr=False)
+    authority: CertificateAuthority
+    begun: datetime
+    approved: bool = False
     issued: Certificate | None = None
     refused: Refusal | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether nothing is decided yet."""
+        return self.issued is None and self.refused is None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A request that waits for the operator."""
+
+    transaction: str
+    subject: str
+    since: datetime
+    approved: bool
+
+    def to_json(self) -> dict[str, object]:
+        """As a JSON-able object."""
+        return {
+            "transaction": self.transaction,
+            "subject": self.subject,
+            "since": self.since.isoformat(),
+            "approved": self.approved,
+        }
 
 
 @dataclass(frozen=True)
 class Decision:
     """The answer as a CertRep to encode, a line for the journal, the certificate that it delivers, if any, and what was
-    tolerated in deciding."""
+    tolerated in deciding. ``authority`` is the CA that was asked: it signs the answer."""
 
     reply: CertRep
     text: str
+    authority: CertificateAuthority
     issued: Certificate | None = None
     notes: tuple[Note, ...] = ()
 
@@ -49,59 +85,179 @@ class Registrar:
     """Decides on requests, one at a time.
 
     Args:
-        profile: the shape of the CA.
+        profile, policy: the shape of the CA, and what its operator decided.
         clock, entropy: time, and chance for nonces.
-        ca: issues.
+        authorities: issue.
+        admission: who may have a certificate.
         ledger: told of every certificate minted.
+        revocations: give CRLs.
     """
 
     def __init__(
-        self, profile: CaProfile, clock: Clock, entropy: Entropy, ca: CertificateAuthority, ledger: Ledger
+        self,
+        profile: CaProfile,
+        policy: CaPolicy,
+        clock: Clock,
+        entropy: Entropy,
+        authorities: Authorities,
+        admission: Admission,
+        ledger: Ledger,
+        revocations: Revocations,
     ) -> None:
-        self._profile, self._clock, self._entropy, self._ca, self._ledger = profile, clock, entropy, ca, ledger
+        self._profile, self._policy, self._clock, self._entropy = profile, policy, clock, entropy
+        self._authorities, self._admission = authorities, admission
+        self._ledger, self._revocations = ledger, revocations
         self._transactions: dict[str, _Transaction] = {}
+        self._held = ["*"] if policy.approval == "manual" else []
+        self._answers: dict[int, Callable[[Asked, CertRep, Answer | None, Alter], Decision]] = {
+            MessageType.PKCS_REQ: self._enrol,
+            MessageType.RENEWAL_REQ: self._enrol,
+            MessageType.CERT_POLL: self._poll,
+            MessageType.GET_CERT: self._get_cert,
+            MessageType.GET_CRL: self._get_crl,
+        }
 
-    def decide(self, asked: Asked, answer: Answer | None, alter: Callable[[Template], Template]) -> Decision:
+    def decide(self, asked: Asked, answer: Answer | None, alter: Alter) -> Decision:
         """The answer to one request.
 
         Args:
             asked: what was read.
-            answer: what the script wants; None leaves it to the CA, which grants what passed its checks.
+            answer: what the script wants; None leaves it to the CA.
             alter: changes a certificate before it is signed.
         """
-        transaction, refusal = self._transaction(asked)
-        decision = self._answer(asked, transaction, refusal, answer, alter)
-        return replace(decision, notes=self._names(asked, transaction))
-
-    def _answer(
-        self,
-        asked: Asked,
-        transaction: _Transaction | None,
-        refusal: Refusal | None,
-        answer: Answer | None,
-        alter: Callable[[Template], Template],
-    ) -> Decision:
         reply = self._frame(asked)
-        if answer is not None and answer.kind == "failure":
-            refusal = Refusal(FailInfo(answer.fail_info or 0), answer.text or "refused by the script")
-        if refusal is None and transaction is not None:
-            refusal = transaction.refused
+        if asked.refusal is not None:
+            return self._failure(asked, reply, _scripted(answer) or asked.refusal)
+        return self._answers[asked.message.message_type](asked, reply, answer, alter)
+
+    # --- enrolment ----------------------------------------------------------------------------------------
+
+    def _enrol(self, asked: Asked, reply: CertRep, answer: Answer | None, alter: Alter) -> Decision:
+        """PKCSReq and RenewalReq."""
+        csr, signer, identifier = asked.csr, asked.signer, asked.message.transaction_id
+        assert csr is not None
+        assert signer is not None
+        known = self._known(identifier)
+        if known is not None and known.issued is not None and self._profile.retransmission == "again":
+            known = None
+        if known is not None and (known.csr.spki != csr.spki or known.csr.subject != csr.subject):
+            text = "the transactionID belongs to another request"
+            return self._failure(asked, reply, _scripted(answer) or Refusal(FailInfo.BAD_REQUEST, text))
+        # The very same CSR was let in before. Another one, with another challenge, has to show that it may pass.
+        if known is None or known.csr.der != csr.der:
+            refusal = self._admission.refuse(asked)
+            if refusal is not None:
+                return self._failure(asked, reply, _scripted(answer) or refusal)
+        if known is None:
+            known = _Transaction(csr, signer.spki, asked.authority, self._clock.now())
+            self._transactions[identifier] = known
+        known.signer = signer.spki
+        return self._outcome(asked, reply, known, answer, alter)
+
+    def _poll(self, asked: Asked, reply: CertRep, answer: Answer | None, alter: Alter) -> Decision:
+        """CertPoll: controlled by transactionID and signer; what is odd about the names is noted (RFC 8894, 3.3.3)."""
+        known = self._known(asked.message.transaction_id)
+        refusal = _scripted(answer)
+        if known is None:
+            return self._failure(asked, reply, refusal or Refusal(FailInfo.BAD_CERT_ID, "no such transaction"))
+        assert asked.signer is not None
+        # The transactionID decides, not the names in the poll (SCEP-3.3.3-04): behind an RA strongSwan names the RA as
+        # issuer. But who did not sign the request gets nothing (SCEP-3.3.3-06).
+        if asked.signer.spki != known.signer:
+            text = "the poll is signed with another key than the request"
+            return self._failure(asked, reply, refusal or Refusal(FailInfo.BAD_CERT_ID, text))
+        decision = self._outcome(asked, reply, known, answer, alter)
+        return replace(decision, notes=_odd_names(asked, known))
+
+    def _outcome(
+        self, asked: Asked, reply: CertRep, known: _Transaction, answer: Answer | None, alter: Alter
+    ) -> Decision:
+        refusal = _scripted(answer) or known.refused
+        if refusal is None and known.open and self._overdue(known):
+            refusal = Refusal(FailInfo.BAD_REQUEST, "the request was not approved in time")
         if refusal is not None:
-            if transaction is not None and transaction.issued is None:
-                transaction.refused = refusal
-            return Decision(
-                replace(reply, status=PkiStatus.FAILURE, fail_info=refusal.fail_info, fail_info_text=refusal.text),
-                f"FAILURE {refusal.fail_info.label}: {refusal.text}",
-            )
-        assert transaction is not None
-        if transaction.issued is None and answer is not None and answer.kind == "pending":
-            return Decision(replace(reply, status=PkiStatus.PENDING), "PENDING")
-        if transaction.issued is None:
-            transaction.issued = self._ca.sign(alter(self._ca.template(transaction.csr)))
-            self._ledger.mint(transaction.issued, asked.message.transaction_id, self._clock.now())
-        issued = transaction.issued
-        reply = replace(reply, certificates=(issued.der, self._ca.ca.certificate.der), recipient=asked.signer)
-        return Decision(reply, f"SUCCESS serial {issued.serial:x}", issued)
+            if known.issued is None:
+                known.refused = refusal
+            return self._failure(asked, reply, refusal)
+        if known.issued is None and self._waits(known, answer):
+            return Decision(replace(reply, status=PkiStatus.PENDING), "PENDING", known.authority)
+        if known.issued is None:
+            known.issued = self._earlier(known.csr) or self._mint(known, asked.message.transaction_id, alter)
+        issued, authority = known.issued, known.authority
+        chain = (authority.ca.certificate.der,) if self._profile.ca_in_reply else ()
+        reply = replace(reply, certificates=(issued.der, *chain), recipient=asked.signer)
+        return Decision(reply, f"SUCCESS serial {issued.serial:x}", authority, issued)
+
+    def _waits(self, known: _Transaction, answer: Answer | None) -> bool:
+        """Whether the answer is PENDING: the script says so, or the operator has not approved."""
+        if answer is not None and answer.kind in ("pending", "success"):
+            return answer.kind == "pending"
+        return not known.approved and self._is_held(known.csr)
+
+    def _is_held(self, csr: Csr) -> bool:
+        return any(fnmatch.fnmatchcase(csr.subject_text, pattern) for pattern in self._held)
+
+    def _overdue(self, known: _Transaction) -> bool:
+        expires = self._policy.approval_expires
+        return expires is not None and not known.approved and self._clock.now() >= known.begun + expires
+
+    def _known(self, identifier: str) -> _Transaction | None:
+        """The transaction, unless the CA has forgotten it (F-P08)."""
+        known, lifetime = self._transactions.get(identifier), self._policy.transaction_lifetime
+        if known is not None and lifetime is not None and self._clock.now() >= known.begun + lifetime:
+            del self._transactions[identifier]
+            return None
+        return known
+
+    def _earlier(self, csr: Csr) -> Certificate | None:
+        """The certificate that this key has already, where the CA gives that again (F-W04)."""
+        if self._profile.same_key == "new":
+            return None
+        now = self._clock.now()
+        fitting = (entry.certificate for entry in self._ledger.of_key(csr.spki))
+        return next((c for c in fitting if now <= c.not_after), None)
+
+    def _mint(self, known: _Transaction, transaction: str, alter: Alter) -> Certificate:
+        authority = known.authority
+        certificate = authority.sign(alter(authority.template(known.csr)))
+        self._ledger.mint(certificate, transaction, self._clock.now())
+        return certificate
+
+    # --- what was issued ----------------------------------------------------------------------------------
+
+    def _get_cert(self, asked: Asked, reply: CertRep, answer: Answer | None, alter: Alter) -> Decision:  # noqa: ARG002
+        """GetCert: the certificate, or badCertId; never PENDING (SCEP-4.5.1-01)."""
+        refusal, found = _scripted(answer), self._find(asked)
+        if found is None or refusal is not None:
+            text = "no certificate of this issuer and serial number"
+            return self._failure(asked, reply, refusal or Refusal(FailInfo.BAD_CERT_ID, text))
+        reply = replace(reply, certificates=(found.der,), recipient=asked.signer)
+        return Decision(reply, f"SUCCESS certificate {found.serial:x}", asked.authority)
+
+    def _get_crl(self, asked: Asked, reply: CertRep, answer: Answer | None, alter: Alter) -> Decision:  # noqa: ARG002
+        """GetCRL: the most recent CRL of the certificate's issuer (SCEP-4.6.1-01)."""
+        refusal, found = _scripted(answer), self._find(asked)
+        issuer = None if found is None else self._authorities.issuer_of(found)
+        if issuer is None or refusal is not None:
+            text = "no certificate of this issuer and serial number"
+            return self._failure(asked, reply, refusal or Refusal(FailInfo.BAD_CERT_ID, text))
+        crl = self._revocations.current(issuer)
+        reply = replace(reply, crls=(crl.der,), recipient=asked.signer)
+        return Decision(reply, f"SUCCESS CRL {crl.number}", asked.authority)
+
+    def _find(self, asked: Asked) -> Certificate | None:
+        assert asked.issuer is not None
+        assert asked.serial is not None
+        entry = self._ledger.find(asked.serial)
+        own = (c for line in self._authorities.lineages for ca in line.all for c in ca.certificates)
+        candidates = [*([entry.certificate] if entry else []), *own]
+        return next((c for c in candidates if c.serial == asked.serial and same_name(c.issuer, asked.issuer)), None)
+
+    # --- replies ------------------------------------------------------------------------------------------
+
+    def _failure(self, asked: Asked, reply: CertRep, refusal: Refusal) -> Decision:
+        reply = replace(reply, status=PkiStatus.FAILURE, fail_info=refusal.fail_info, fail_info_text=refusal.text)
+        return Decision(reply, f"FAILURE {refusal.fail_info.label}: {refusal.text}", asked.authority)
 
     def _frame(self, asked: Asked) -> CertRep:
         """What every reply to this request has: nonces, transaction, algorithms that are not weaker than its own."""
@@ -119,37 +275,76 @@ class Registrar:
             empty_content=self._profile.empty_content,
         )
 
-    def _transaction(self, asked: Asked) -> tuple[_Transaction | None, Refusal | None]:
-        """The transaction that a request belongs to."""
-        if asked.refusal is not None:
-            return None, asked.refusal
-        assert asked.signer is not None
-        identifier = asked.message.transaction_id
-        known = self._transactions.get(identifier)
-        if asked.csr is not None:
-            if known is None:
-                known = self._transactions[identifier] = _Transaction(asked.csr, asked.signer.spki)
-            elif known.csr.spki != asked.csr.spki or known.csr.subject != asked.csr.subject:
-                return None, Refusal(FailInfo.BAD_REQUEST, "the transactionID belongs to another request")
-            return known, None
-        if known is None:
-            return None, Refusal(FailInfo.BAD_CERT_ID, "no such transaction")
-        # The transactionID decides, not the names in the poll (SCEP-3.3.3-04): behind an RA strongSwan names the RA as
-        # issuer. But who did not sign the request gets nothing (SCEP-3.3.3-06).
-        if known.signer_spki != asked.signer.spki:
-            return None, Refusal(FailInfo.BAD_CERT_ID, "the poll is signed with another key than the request")
-        return known, None
+    # --- the operator -------------------------------------------------------------------------------------
 
-    def _names(self, asked: Asked, transaction: _Transaction | None) -> tuple[Note, ...]:
-        """What the names of a poll should be and are not."""
-        if transaction is None or asked.subject is None or asked.issuer is None:
-            return ()
-        rows = (
-            ("SCEP-3.3.3-02", "issuer", asked.issuer, self._ca.ca.certificate.subject),
-            ("SCEP-3.3.3-03", "subject", asked.subject, transaction.csr.subject),
-        )
+    def hold(self, pattern: str) -> None:
+        """Requests whose subject fits wait for approval from now on."""
+        if pattern not in self._held:
+            self._held.append(pattern)
+
+    def release(self, pattern: str) -> None:
+        """They do not any longer."""
+        self._held = [held for held in self._held if held != pattern]
+
+    @property
+    def waiting(self) -> tuple[Waiting, ...]:
+        """Requests that are not decided, in the order in which they came."""
         return tuple(
-            Note(requirement, f"issuerAndSubject.{field}", f"{name_text(got)} instead of {name_text(wanted)}")
-            for requirement, field, got, wanted in rows
-            if not same_name(got, wanted)
+            Waiting(identifier, known.csr.subject_text, known.begun, known.approved)
+            for identifier, known in self._transactions.items()
+            if known.open and not self._overdue(known)
         )
+
+    def approve(self, pattern: str) -> int:
+        """Let the waiting requests pass whose subject or transactionID fits; they are issued when next asked about.
+
+        Returns:
+            How many they were.
+        """
+        found = self._choose(pattern)
+        for known in found:
+            known.approved = True
+        return len(found)
+
+    def reject(self, pattern: str, fail_info: FailInfo = FailInfo.BAD_REQUEST, text: str = "rejected") -> int:
+        """Refuse them for good.
+
+        Returns:
+            How many they were.
+        """
+        found = self._choose(pattern)
+        for known in found:
+            known.refused = Refusal(fail_info, text)
+        return len(found)
+
+    def _choose(self, pattern: str) -> list[_Transaction]:
+        return [self._transactions[w.transaction] for w in self.waiting if _fits(w, pattern)]
+
+    def forget(self) -> None:
+        """All transactions are forgotten."""
+        self._transactions.clear()
+
+
+def _fits(waiting: Waiting, pattern: str) -> bool:
+    return waiting.transaction == pattern or fnmatch.fnmatchcase(waiting.subject, pattern)
+
+
+def _odd_names(asked: Asked, known: _Transaction) -> tuple[Note, ...]:
+    """What the names of a poll should be and are not."""
+    assert asked.subject is not None
+    assert asked.issuer is not None
+    rows = (
+        ("SCEP-3.3.3-02", "issuer", asked.issuer, known.authority.ca.certificate.subject),
+        ("SCEP-3.3.3-03", "subject", asked.subject, known.csr.subject),
+    )
+    return tuple(
+        Note(requirement, f"issuerAndSubject.{field}", f"{name_text(got)} instead of {name_text(wanted)}")
+        for requirement, field, got, wanted in rows
+        if not same_name(got, wanted)
+    )
+
+
+def _scripted(answer: Answer | None) -> Refusal | None:
+    if answer is None or answer.kind != "failure":
+        return None
+    return Refusal(FailInfo(answer.fail_info or 0), answer.text or "refused by the script")

@@ -1,13 +1,15 @@
 """What a PKIOperation asks, after every check that does not depend on the CA's memory.
 
-The order of checks: signature (badMessageCheck), digest and cipher policy (badAlg), decryption (badMessageCheck),
-messageData and CSR (badRequest), challenge (badRequest). Decides nothing: a refusal is a value that the registrar
-answers with. RFC 8894, 3.2.1.4 and 3.3.
+The order of checks: signature (badMessageCheck), digest, cipher and signer's key (badAlg), decryption
+(badMessageCheck), signingTime (badTime), messageData, CSR, key and extensions (badRequest, badAlg). Decides nothing: a
+refusal is a value that the registrar answers with. RFC 8894, 3.2.1.4 and 3.3.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from mfp_sim.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable, SignatureInvalid
 from mfp_sim.scep import messages
@@ -15,8 +17,11 @@ from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.csr import Csr
 from mfp_sim.scep.messages import PkiMessage
 from mfp_sim.scep.vocabulary import FailInfo, MessageType
+from mfp_sim.simtime import Clock
+from mock_scep_server.authorities import Authorities
 from mock_scep_server.ca import CertificateAuthority
-from mock_scep_server.challenges import ChallengePolicy
+from mock_scep_server.grants import grant
+from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import CaProfile
 
 __all__ = ["Asked", "Refusal", "RequestReader"]
@@ -32,59 +37,97 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Asked:
-    """A PKIOperation after all checks: what it asks for, or why it is refused."""
+    """A PKIOperation after all checks: what it asks for and of which CA, or why it is refused.
+
+    ``issuer`` and ``subject`` are those of a CertPoll, ``issuer`` and ``serial`` those of a GetCert or GetCRL.
+    """
 
     message: PkiMessage
     signer: Certificate | None
+    authority: CertificateAuthority
     csr: Csr | None = None
     subject: bytes | None = None
     issuer: bytes | None = None
+    serial: int | None = None
     refusal: Refusal | None = None
+    notes: tuple[str, ...] = ()
+
+    def refused(self, fail_info: FailInfo, text: str) -> Asked:
+        """The same, refused."""
+        return replace(self, refusal=Refusal(fail_info, text))
 
 
 class RequestReader:
-    """The checks, with what they depend on: the CA's shape, its keys, and who may enrol."""
+    """The checks, with what they depend on: the CA's shape, its keys, and its operator's policy."""
 
-    def __init__(self, profile: CaProfile, ca: CertificateAuthority, challenge: ChallengePolicy) -> None:
-        self._profile, self._ca, self._challenge = profile, ca, challenge
+    def __init__(self, profile: CaProfile, policy: CaPolicy, authorities: Authorities, clock: Clock) -> None:
+        self._profile, self._policy, self._authorities, self._clock = profile, policy, authorities, clock
 
     def read(self, message: PkiMessage) -> Asked:
         """Check one decoded message; raises nothing for what a client sent."""
+        now = self._clock.now()
+        addressed = self._authorities.addressed(message.envelope, now)
+        authority = addressed or self._authorities.default.current(now)
         signer = message.signer()
+        asked = Asked(message, signer, authority)
         if signer is None:
-            return Asked(message, None, refusal=Refusal(FailInfo.BAD_MESSAGE_CHECK, "no signer certificate"))
-        asked = Asked(message, signer)
+            return asked.refused(FailInfo.BAD_MESSAGE_CHECK, "no signer certificate")
         try:
             message.verify(signer)
             if message.digest in self._profile.refuse_digests:
-                return replace(asked, refusal=Refusal(FailInfo.BAD_ALG, f"{message.digest} is refused"))
+                return asked.refused(FailInfo.BAD_ALG, f"{message.digest} is refused")
+            if not isinstance(signer.public_key(), RSAPublicKey):
+                # Before anything is minted: no reply could be enveloped to this signer (F-A10).
+                return asked.refused(FailInfo.BAD_ALG, "the reply cannot be enveloped to an elliptic key")
             data = messages.open_envelope(
                 message,
-                self._ca.recipient.key,
-                self._ca.recipient.certificate,
+                authority.decrypts_with,
+                authority.recipient.certificate,
                 refuse=self._profile.refuse_ciphers,
             )
         except AlgorithmRefused as error:
-            return replace(asked, refusal=Refusal(FailInfo.BAD_ALG, f"{error.got} is refused"))
+            return asked.refused(FailInfo.BAD_ALG, f"{error.got} is refused")
         except (SignatureInvalid, EnvelopeUnreadable, DecodeError) as error:
-            return replace(asked, refusal=Refusal(FailInfo.BAD_MESSAGE_CHECK, error.message))
+            return asked.refused(FailInfo.BAD_MESSAGE_CHECK, error.message)
+        late = self._out_of_time(message)
+        if late is not None:
+            return asked.refused(FailInfo.BAD_TIME, late)
+        if message.message_type not in self._profile.message_types:
+            return asked.refused(FailInfo.BAD_REQUEST, f"{message.label} is not supported")
         try:
             return self._read_data(asked, data)
         except DecodeError as error:
-            return replace(asked, refusal=Refusal(FailInfo.BAD_REQUEST, f"the messageData is wrong: {error}"))
+            return asked.refused(FailInfo.BAD_REQUEST, f"the messageData is wrong: {error}")
+
+    def _out_of_time(self, message: PkiMessage) -> str | None:
+        window = self._policy.time_window
+        if window is None or message.signing_time is None:
+            return None
+        off = message.signing_time - self._clock.now()
+        if abs(off) <= window:
+            return None
+        return f"signingTime is off by {abs(off).total_seconds():.0f} s, {window.total_seconds():.0f} s are allowed"
 
     def _read_data(self, asked: Asked, data: bytes) -> Asked:
-        if asked.message.message_type == MessageType.CERT_POLL:
+        kind = asked.message.message_type
+        if kind == MessageType.CERT_POLL:
             issuer, subject = messages.read_issuer_and_subject(data)
             return replace(asked, issuer=issuer, subject=subject)
-        if asked.message.message_type != MessageType.PKCS_REQ:
-            text = f"{asked.message.label} is not supported"
-            return replace(asked, refusal=Refusal(FailInfo.BAD_REQUEST, text))
+        if kind in (MessageType.GET_CERT, MessageType.GET_CRL):
+            issuer, serial = messages.read_issuer_and_serial(data)
+            return replace(asked, issuer=issuer, serial=serial)
         csr = Csr.from_der(data)
         asked = replace(asked, csr=csr)
         try:
-            csr.verify()
+            csr.verify(md5="md5" not in self._profile.refuse_digests)
+        except AlgorithmRefused as error:
+            return replace(asked, refusal=Refusal(FailInfo.BAD_ALG, f"{error.got} is refused in a CSR"))
         except SignatureInvalid as error:
-            return replace(asked, refusal=Refusal(FailInfo.BAD_REQUEST, error.message))
-        reason = self._challenge.check(csr)
-        return replace(asked, refusal=Refusal(FailInfo.BAD_REQUEST, reason)) if reason else asked
+            return asked.refused(FailInfo.BAD_REQUEST, error.message)
+        public, least = csr.public_key(), self._policy.minimum_rsa or self._profile.minimum_rsa
+        if isinstance(public, RSAPublicKey) and public.key_size < least:
+            return asked.refused(FailInfo.BAD_ALG, f"an RSA key of {public.key_size} bits; {least} are needed")
+        not_granted = grant(csr).refused
+        if not_granted and self._policy.extensions == "refuse":
+            return asked.refused(FailInfo.BAD_REQUEST, f"not granted: {', '.join(not_granted)}")
+        return replace(asked, notes=tuple(f"not granted: {what}" for what in not_granted))

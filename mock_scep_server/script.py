@@ -18,11 +18,12 @@ from zoneinfo import ZoneInfo
 from mfp_sim.documents import Node, Problems, did_you_mean, load
 from mfp_sim.scep.vocabulary import MessageType, Operation
 from mock_scep_server.faults import FAULTS, Fault
+from mock_scep_server.pages import PAGES
 
 __all__ = ["Answer", "Facts", "Rule", "Script", "Taken", "When", "load_script_file", "read_script"]
 
 TYPES = tuple(kind.label for kind in MessageType if kind is not MessageType.CERT_REP)
-OPERATIONS = tuple(operation.value for operation in Operation)
+OPERATIONS = (*(operation.value for operation in Operation), *PAGES)
 
 
 @dataclass(frozen=True)

@@ -28,15 +28,21 @@ from mfp_sim.scep.http import (
 )
 from mfp_sim.scep.vocabulary import Operation
 from mfp_sim.simtime import Clock, Entropy, KeySource
+from mock_scep_server.admission import Admission
+from mock_scep_server.building import make_authorities, make_challenge
 from mock_scep_server.ca import CertificateAuthority, Template
-from mock_scep_server.challenges import ChallengePolicy, NoChallenge
+from mock_scep_server.ca_operator import CaOperator
+from mock_scep_server.challenges import ChallengePolicy
 from mock_scep_server.faults import Fault
 from mock_scep_server.journal import Journal, JournalEntry
 from mock_scep_server.ledger import Ledger
+from mock_scep_server.pages import Page, Pages
+from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import CaProfile
-from mock_scep_server.publishing import CaCapabilities, CaCertificates
+from mock_scep_server.publishing import CaCapabilities, CaCertificates, NextCaCertificates
 from mock_scep_server.registrar import Registrar
 from mock_scep_server.requests import RequestReader
+from mock_scep_server.revocation import Revocations
 from mock_scep_server.script import Answer, Facts, Script, Taken
 
 __all__ = ["ScepService"]
@@ -64,7 +70,7 @@ class ScepService:
         clock, entropy, keys: what it is given from outside.
         challenge: who may enrol.
         script: what deviates from the CA's own policy, which grants whatever passes its checks.
-        ra: ``split`` for separate RA certificates.
+        ra: ``single`` or ``split`` for RA certificates; ``policy`` for all else that an operator decides.
         on_entry: called with each journal entry.
     """
 
@@ -77,22 +83,44 @@ class ScepService:
         keys: KeySource,
         challenge: ChallengePolicy | None = None,
         script: Script | None = None,
-        ra: Literal["none", "split"] = "none",
+        ra: Literal["none", "single", "split"] = "none",
+        policy: CaPolicy | None = None,
         on_entry: Callable[[JournalEntry], None] | None = None,
     ) -> None:
         self.profile, self.clock, self._entropy = profile, clock, entropy.fork("replies")
-        self.challenge = challenge or NoChallenge()
+        self.policy = policy or CaPolicy()
         self.script = script or Script()
-        self.ca = CertificateAuthority(clock, entropy, keys, ra=ra)
+        self.challenge = challenge or make_challenge(self.policy, entropy)
+        self.authorities = make_authorities(
+            profile, self.policy, clock=clock, entropy=entropy, keys=keys, ra=ra, zone=self.script.zone
+        )
         self.journal, self.ledger = Journal(), Ledger()
+        self.revocations = Revocations(clock, self.policy.crl_lifetime)
         self._keys = keys
         self._on_entry = on_entry
-        self._reader = RequestReader(profile, self.ca, self.challenge)
-        self._registrar = Registrar(profile, clock, self._entropy, self.ca, self.ledger)
+        self._reader = RequestReader(profile, self.policy, self.authorities, clock)
+        admission = Admission(
+            profile, self.policy, clock, self.authorities, self.challenge, self.ledger, self.revocations
+        )
+        self._registrar = Registrar(
+            profile, self.policy, clock, self._entropy, self.authorities, admission, self.ledger, self.revocations
+        )
+        self._pages = Pages(clock, self.authorities, self.revocations, self.challenge, self.policy.admin)
         self._lock = threading.Lock()
+        self.operator = CaOperator(
+            self._lock, clock, self._registrar, self.authorities, self.ledger, self.revocations, self.challenge
+        )
+
+    @property
+    def ca(self) -> CertificateAuthority:
+        """The CA that GetCACert serves now where none is named."""
+        return self.authorities.default.current(self.clock.now())
 
     def handle(self, request: HttpRequest, client: str) -> Delivery:
         """Answer one request."""
+        page = self._pages.find(request)
+        if page is not None:
+            return self._page(request, page, client)
         try:
             query = read_scep_query(request)
         except DecodeError as error:
@@ -102,7 +130,16 @@ class ScepService:
             return self._pki_operation(request, query, client)
         return self._ca_operation(request, query, client)
 
-    # --- GetCACaps, GetCACert -----------------------------------------------------------------------------
+    # --- GetCACaps, GetCACert, GetNextCACert, pages -------------------------------------------------------
+
+    def _page(self, request: HttpRequest, page: Page, client: str) -> Delivery:
+        work = _Work(Facts(page.name, request.method, client=client))
+        work.taken = self.script.take(work.facts, self.clock.now())
+        answer = work.taken.answer
+        if answer is not None and answer.kind == "http":
+            return self._send(request, work, self._http(answer, work))
+        reply, work.decision = page.answer()
+        return self._send(request, work, reply)
 
     def _ca_operation(self, request: HttpRequest, query: ScepQuery, client: str) -> Delivery:
         work = _Work(Facts(query.operation, request.method, client=client), notes=query.notes)
@@ -110,17 +147,32 @@ class ScepService:
         answer = work.taken.answer
         if answer is not None and answer.kind == "http":
             return self._send(request, work, self._http(answer, work))
+        return self._send(request, work, self._publish(query, work))
+
+    def _publish(self, query: ScepQuery, work: _Work) -> HttpReply:
+        """What the named CA says of itself."""
+        identifier = query.message.decode("utf-8", "replace") if query.message else None
+        lineage, now = self.authorities.named(identifier), self.clock.now()
+        if lineage is None:
+            work.decision = "no such CA"
+            return _text(404, f"There is no CA {identifier!r} here." if identifier else "The CA has to be named.")
+        present, coming = lineage.current(now), lineage.next(now)
         if query.operation == Operation.GET_CA_CAPS:
             work.decision = "capabilities"
-            reply = CaCapabilities(self.profile.capabilities).reply()
-        elif query.operation == Operation.GET_CA_CERT:
+            words = self.profile.capabilities
+            if coming is not None and "GetNextCACert" not in words:
+                words = (*words, "GetNextCACert")
+            return CaCapabilities(words).reply()
+        if query.operation == Operation.GET_CA_CERT:
             work.decision = "certificates"
-            reply = CaCertificates(self.ca.certificates).reply()
-        else:
-            work.decision = "unknown operation"
-            status = 501 if query.operation == Operation.GET_NEXT_CA_CERT else 400
-            reply = _text(status, f"This server has no operation {query.operation or '(none)'}.")
-        return self._send(request, work, reply)
+            return CaCertificates(present.certificates).reply()
+        if query.operation == Operation.GET_NEXT_CA_CERT and coming is not None:
+            work.decision = "next CA certificates"
+            return NextCaCertificates.of(present, coming).reply()
+        work.decision = "no next CA" if query.operation == Operation.GET_NEXT_CA_CERT else "unknown operation"
+        if query.operation == Operation.GET_NEXT_CA_CERT:
+            return _text(404, "No next CA certificate is published.")
+        return _text(400, f"This server has no operation {query.operation or '(none)'}.")
 
     # --- PKIOperation -------------------------------------------------------------------------------------
 
@@ -134,7 +186,8 @@ class ScepService:
             return self._send(request, work, _text(400, f"The message is not a SCEP message: {error}"))
         asked = self._reader.read(message)
         subject = asked.csr.subject if asked.csr else asked.subject
-        work.notes += tuple(str(note) for note in (*message.notes, *(asked.csr.notes if asked.csr else ())))
+        noted = (*message.notes, *(asked.csr.notes if asked.csr else ()))
+        work.notes += (*(str(note) for note in noted), *asked.notes)
         work.facts = replace(
             work.facts,
             type=message.label,
@@ -152,7 +205,7 @@ class ScepService:
         work.notes += tuple(str(note) for note in decision.notes)
         for fault in work.hooks("on_message"):
             plan = fault.on_message(plan)  # type: ignore[union-attr]
-        signer = self.ca.signer
+        signer = decision.authority.signer
         octets = messages.encode_cert_rep(
             plan, signer_key=signer.key, signer_certificate=signer.certificate, octets=self._entropy.octets
         )
@@ -180,17 +233,17 @@ class ScepService:
         for fault in work.hooks("on_http"):
             reply = fault.on_http(reply)  # type: ignore[union-attr]
         delivery = delivery_of(reply, keep_alive=request.keep_alive, date=self.clock.now())
-        if work.taken.answer is not None and work.taken.answer.kind == "none":
+        answer_none = work.taken.answer is not None and work.taken.answer.kind == "none"
+        if answer_none:
             delivery = Delivery((Close(),), keep_alive=False)
         for fault in work.hooks("on_delivery"):
             delivery = fault.on_delivery(delivery)  # type: ignore[union-attr]
         broken = any(isinstance(act, Close | Reset | Stall) for act in delivery.acts)
         if work.issued is not None:
-            if not broken and reply.status == 200:
-                self.ledger.mark_delivered(work.issued.serial)
-            unanswered = work.taken.answer is not None and work.taken.answer.kind == "none"
-            for cause in (*(slug for slug, _ in work.taken.faults), *(["no reply"] if unanswered else [])):
-                self.ledger.blame(work.issued.serial, cause)
+            how = ", ".join([f"HTTP {reply.status}", *(slug for slug, _ in work.taken.faults)])
+            if answer_none:
+                how = "no octet sent, as the script says"
+            self.ledger.record_sending(work.issued, whole=not broken and reply.status == 200, how=how)
         entry = JournalEntry(
             time=self.clock.now(),
             client=work.facts.client,

@@ -13,6 +13,7 @@ from datetime import datetime
 from mfp_sim.device.keystore import KeyEntry
 from mfp_sim.device.status import STATE_LABELS, StatusRow
 from mfp_sim.documents import Node, Problems, describe, plain
+from mfp_sim.scenario.ca_steps import CA_LOOKS
 from mfp_sim.scenario.machine_looks import LOOKS
 from mfp_sim.scenario.model import Failure
 from mfp_sim.scenario.world import World
@@ -128,7 +129,16 @@ def _key_values(entry: KeyEntry, world: World) -> dict[str, object]:
         "certificate.key_length": getattr(entry.certificate.public_key(), "key_size", 0),
         "certificate.issuer": entry.certificate.issuer_text,
         "certificate.signed_by_ca": _signed_by_ca(entry, world),
+        "certificate.validity": _validity(entry, world),
     }
+
+
+def _validity(entry: KeyEntry, world: World) -> str:
+    """Of a certificate, by the printer's clock."""
+    now = world.printer.clock.now()
+    if now < entry.certificate.not_before:
+        return "not-yet-valid"
+    return "expired" if now > entry.certificate.not_after else "valid"
 
 
 def _keys(wanted: object, world: World) -> Iterator[Difference]:
@@ -317,7 +327,7 @@ def _numbers(*names: str) -> Callable[[Node, Problems], None]:
 
 
 KEY_NAMES = ("name", "use", "policy", "assigned", "default", "certificate")
-CERTIFICATE_NAMES = ("common_name", "organization", "fits_key", "key_length", "issuer", "signed_by_ca")
+CERTIFICATE_NAMES = ("common_name", "organization", "fits_key", "key_length", "issuer", "signed_by_ca", "validity")
 
 
 def _r_keys(node: Node, problems: Problems) -> None:
@@ -405,6 +415,7 @@ EXPECTATIONS: dict[str, _Kind] = {
     "powered": _Kind(_r_boolean, _powered, "whether the machine is on"),
     "communication": _Kind(_r_communication, _communication, "the stored communication settings"),
     **{name: _Kind(*look) for name, look in LOOKS.items()},
+    **{name: _Kind(*look) for name, look in CA_LOOKS.items()},
 }
 
 

@@ -22,6 +22,7 @@ from mfp_sim.errors import DocumentError, UsageError
 from mfp_sim.scenario.expectations import read_expectation
 from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
 from mfp_sim.scenario.steps import STEPS, Communication, Step, read_step
+from mock_scep_server.policy import POLICY_KEYS, read_policy
 from mock_scep_server.profiles.changes import EMPTY_CONTENTS, changed_capabilities
 from mock_scep_server.profiles.registry import PROFILES as CA_PROFILES
 from mock_scep_server.script import read_script
@@ -228,7 +229,7 @@ def _timezone(node: Node, problems: Problems) -> str | None:
     return text
 
 
-CA_KEYS = ("profile", "caps", "empty_content", "ra", "challenge", "script", "url")
+CA_KEYS = ("profile", "caps", "empty_content", "ra", "script", "url", *POLICY_KEYS)
 
 
 def _ca(node: Node, problems: Problems) -> CaSetup:
@@ -247,10 +248,11 @@ def _ca(node: Node, problems: Problems) -> CaSetup:
     if "empty_content" in fields:
         values["empty_content"] = problems.choice(fields["empty_content"], EMPTY_CONTENTS, "empty_content")
     if "ra" in fields:
-        values["ra"] = problems.choice(fields["ra"], ("none", "split"), "ra")
-    if "challenge" in fields:
-        inner = problems.map(fields["challenge"], ("static",), "challenge", required=("static",))
-        values["challenge"] = problems.text(inner["static"], "static") if "static" in inner else None
+        values["ra"] = problems.choice(fields["ra"], ("none", "single", "split"), "ra")
+    values["policy"] = read_policy(fields, problems)
+    static = fields["challenge"].get("static") if "challenge" in fields else None
+    if static is not None:
+        values["challenge"] = problems.text(static, "static")
     if "script" in fields:
         values["script"] = read_script(fields["script"], problems)
     if "url" in fields:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from mfp_sim.trace import TraceEvent
+from mock_scep_server.policy import CaPolicy
 
 if TYPE_CHECKING:
     from mfp_sim.scenario.steps import Step
@@ -36,15 +37,16 @@ class PrinterSetup:
 @dataclass(frozen=True)
 class CaSetup:
     """The ``ca:`` section. ``challenge`` is the static challenge password; ``caps`` and ``empty_content`` change the
-    profile where they are given."""
+    profile where they are given; ``policy`` holds whatever else its operator decides."""
 
     profile: str = "rfc8894"
     caps: tuple[str, ...] | None = None
     empty_content: str | None = None
-    ra: Literal["none", "split"] = "none"
+    ra: Literal["none", "single", "split"] = "none"
     challenge: str | None = field(default=None, repr=False)
     script: tuple[Rule, ...] = ()
     url: str | None = None
+    policy: CaPolicy = field(default_factory=CaPolicy)
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def _orphans(world: World, watched: Sequence[WatchedStorage]) -> list[str]:
     return [
         f"the certificate with serial {entry.certificate.serial:x} is an orphan without a cause"
         for entry in (world.ca.ledger.entries if world.ca else ())
-        if not (entry.installed or entry.causes or entry.transaction_id in under_way)
+        if not (entry.explained or entry.transaction_id in under_way)
     ]
 
 

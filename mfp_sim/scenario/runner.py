@@ -100,7 +100,7 @@ def run(
 
 
 def _not_for_a_real_server(scenario: Scenario) -> str | None:
-    if scenario.ca.script or any(step.kind == "ca_script" for step in scenario.steps):
+    if scenario.ca.script or any(step.kind in ("ca_script", "ca_operator") for step in scenario.steps):
         return "it scripts the CA, which a real server does not let us do"
     if any(step.kind in ("network", "advance_to") for step in scenario.steps):
         return "it moves the network or a fixed date, which only the simulation has"

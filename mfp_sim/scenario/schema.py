@@ -9,6 +9,7 @@ from mfp_sim.scenario.expectations import EXPECTATIONS
 from mfp_sim.scenario.loader import CA_KEYS, KEYS, PRINTER_KEYS, REQUIRED, ROLES
 from mfp_sim.scenario.steps import STEPS
 from mock_scep_server.faults import FAULTS
+from mock_scep_server.policy import POLICY_KEYS
 from mock_scep_server.profiles.registry import PROFILES as CA_PROFILES
 
 __all__ = ["scenario_schema"]
@@ -43,6 +44,7 @@ def scenario_schema() -> dict[str, Any]:
         "ca": {
             "type": "object",
             "properties": {name: {} for name in CA_KEYS}
+            | {name: {"description": entry.sentence} for name, entry in POLICY_KEYS.items()}
             | {"profile": {"enum": sorted(CA_PROFILES)}, "script": {"$ref": "#/$defs/script"}},
             "additionalProperties": False,
         },

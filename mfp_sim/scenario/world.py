@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -15,23 +15,49 @@ from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.printer import Printer
 from mfp_sim.device.profile import Profile, find_profile, with_reading
 from mfp_sim.device.storage import DirectoryStorage, Storage
-from mfp_sim.errors import BoundExceeded, Refused, UsageError
+from mfp_sim.errors import BoundExceeded, KeyGenerationFailed, Refused, UsageError
 from mfp_sim.redaction import Redactor
 from mfp_sim.scenario.model import Failure, Scenario
 from mfp_sim.simtime import Clock, Entropy, FrozenClock, GeneratedKeys, KeySource, PooledKeys, Scheduler, SystemClock
 from mfp_sim.trace import Recorder
 from mfp_sim.transport import InProcess, Network, Sockets, Transport
-from mock_scep_server.challenges import NoChallenge, StaticChallenge
+from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.profiles.changes import changed
 from mock_scep_server.profiles.registry import profile_named as ca_profile_named
 from mock_scep_server.script import Script
 from mock_scep_server.service import ScepService
 
-__all__ = ["Storages", "World", "build", "directories"]
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+__all__ = ["FallibleKeys", "Storages", "World", "build", "directories"]
 
 Storages: TypeAlias = Callable[[int, PowerPoints], Storage]
 """Makes the storage of the n-th machine of a run, whose power may fail at these points."""
+
+
+@dataclass
+class FallibleKeys:
+    """The printer's source of keys, which a step can let fail (F-K02)."""
+
+    source: KeySource
+    fails: bool = False
+
+    def rsa(self, bits: int) -> RSAPrivateKey:
+        """A key of the source.
+
+        Raises:
+            KeyGenerationFailed: a step said so.
+        """
+        if self.fails:
+            raise KeyGenerationFailed(f"no RSA key of {bits} bits could be made")
+        return self.source.rsa(bits)
+
+    def ec(self, bits: int) -> EllipticCurvePrivateKey:
+        """A key of the source; the printer itself makes none."""
+        return self.source.ec(bits)
 
 
 @dataclass
@@ -53,6 +79,7 @@ class World:
     refusal: Refused | None = None
     bundles: dict[str, bytes] = field(default_factory=dict)
     make_printer: Callable[[str, str], Printer] = field(kw_only=True)
+    keys: FallibleKeys = field(kw_only=True)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -95,7 +122,8 @@ def build(
     # The pool and repeatable chance are for the in-process mock only.
     entropy = Entropy(seed if url is None else None)
     scheduler = Scheduler(clock, max_events=scenario.events)
-    recorder = Recorder(clock, Redactor([secret] if secret else []))
+    others = scenario.ca.policy.secrets
+    recorder = Recorder(clock, Redactor([*([secret] if secret else []), *others]))
     network = Network()
     service: ScepService | None = None
     transport: Transport
@@ -104,7 +132,7 @@ def build(
         transport = InProcess(clock, service.handle, network=network, client=scenario.printer.ip)
     else:
         transport = Sockets(clock)
-    keys = _keys(scenario, entropy, side=0, pooled=url is None)
+    keys = FallibleKeys(_keys(scenario, entropy, side=0, pooled=url is None))
 
     machines = itertools.count(1)
 
@@ -144,6 +172,7 @@ def build(
         end,
         challenge=challenge,
         make_printer=make_printer,
+        keys=keys,
     )
 
 
@@ -165,11 +194,12 @@ def directories(base: Path, *, fresh: bool) -> Storages:
 
 
 def _profile(scenario: Scenario, model: str, flips: Sequence[str]) -> Profile:
-    profile = replace(find_profile(model), **scenario.printer.settings)  # type: ignore[arg-type]
+    """The model under other readings; what the scenario sets itself stays, since that is what it is about."""
+    profile = find_profile(model)
     for flip in flips:
         assumption, _, reading = flip.partition("=")
         profile = with_reading(profile, assumption, reading or None)
-    return profile
+    return replace(profile, **scenario.printer.settings)  # type: ignore[arg-type]
 
 
 def _keys(scenario: Scenario, entropy: Entropy, *, side: int, pooled: bool) -> KeySource:
@@ -189,7 +219,8 @@ def _service(scenario: Scenario, clock: Clock, entropy: Entropy, recorder: Recor
         clock=clock,
         entropy=entropy.fork("ca"),
         keys=_keys(scenario, entropy, side=1, pooled=True),
-        challenge=StaticChallenge(secret) if secret else NoChallenge(),
+        challenge=StaticChallenge(secret) if secret else None,
+        policy=scenario.ca.policy,
         script=Script(scenario.ca.script, ZoneInfo(scenario.printer.timezone), clock.now()),
         ra=scenario.ca.ra,
         on_entry=tell,

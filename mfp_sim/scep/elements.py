@@ -193,7 +193,11 @@ class _Walk:
                 structure = "Any"
             if name == "sid" and child.tag != der.SEQUENCE:
                 structure = "Any"
-            yield from self.walk(child, f"{path}{name}" if name.startswith("[") else _join(path, name), structure)
+            place = path + name if name[0] == "[" else _join(path, name)
+            if child.constructed:
+                yield from self.walk(child, place, structure)
+            else:
+                yield _leaf(child, place)
 
     def _inside(self, element: der.Element, path: str, structure: str) -> Iterator[Leaf]:
         """A structure inside an OCTET STRING, where that is what it holds."""

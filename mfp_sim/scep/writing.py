@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from mfp_sim.errors import UsageError
 from mfp_sim.scep import cms, der
 from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.algorithms import PrivateKey
@@ -52,8 +53,14 @@ def encode_request(
 
     A RenewalReq, and a PKCSReq in the old way of renewing, is signed with the key and certificate to be renewed
     (SCEP-2.3-09, SCEP-2.3-16).
+
+    Raises:
+        AlgorithmRefused: an algorithm that only an option writes, or a recipient whose key cannot encrypt.
+        UsageError: no recipient, and no option that does without one.
     """
     odd = request.oddities
+    if request.recipient is None and odd.password is None and not odd.unencrypted and odd.content is None:
+        raise UsageError("a request has a recipient", remedy="give one, or oddities with a password or unencrypted")
     attributes = _common(request.message_type, request.transaction_id, request.sender_nonce, request.signing_time)
     return _signed(
         request.message_data,

@@ -6,6 +6,7 @@ A profile has no behaviour; :mod:`mock_scep_server.service` reads it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 from mfp_sim.documents import did_you_mean
@@ -26,14 +27,23 @@ class CaProfile:
     reply_cipher_for_weak: str
     empty_content: Literal["absent", "empty", "zero"]
     sources: tuple[str, ...]
+    message_types: frozenset[int] = frozenset({17, 19, 20, 21, 22})
+    legacy_renewal: bool = True
+    renewal_challenge: bool = False
+    same_key: Literal["new", "old"] = "new"
+    retransmission: Literal["same", "again"] = "same"
+    minimum_rsa: int = 1024
+    duplicates: timedelta | None = None
+    serials: Literal["random", "sequential"] = "random"
+    ca_in_reply: bool = True
 
 
 PROFILES = {
     "rfc8894": CaProfile(
         name="rfc8894",
         summary="RFC 8894 as written: refuses single DES and MD5 with badAlg",
-        # SHA-384 is no keyword of the RFC and not advertised. Renewal follows once it is served.
-        capabilities=("AES", "DES3", "POSTPKIOperation", "SHA-1", "SHA-256", "SHA-512", "SCEPStandard"),
+        # SHA-384 is no keyword of the RFC and not advertised.
+        capabilities=("AES", "DES3", "POSTPKIOperation", "Renewal", "SHA-1", "SHA-256", "SHA-512", "SCEPStandard"),
         refuse_ciphers=frozenset({"des-cbc"}),  # SCEP-2.9-09
         refuse_digests=frozenset({"md5"}),  # SCEP-2.9-10
         reply_cipher_for_weak="des-ede3-cbc",

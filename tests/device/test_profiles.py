@@ -173,9 +173,10 @@ def test_when_a_model_renews_by_expiry(machine, model: str, after: timedelta) ->
     assert planned is not None
     assert abs(planned - exact) <= timedelta(hours=1)  # the plan is local time without a zone
     world.scheduler.run_until(planned - timedelta(seconds=1))
-    assert world.asked.count("PKCSReq") == 1
+    assert world.asked == ["GetCACaps", "GetCACert", "PKCSReq"]
     world.pass_time(seconds=1)
-    assert world.asked.count("PKCSReq") == 2
+    assert world.asked[-1] in ("PKCSReq", "RenewalReq")
+    assert len(world.asked) == 6
 
 
 def test_after_an_error_a_model_that_goes_by_expiry_tries_again_the_next_day(machine) -> None:
@@ -185,3 +186,9 @@ def test_after_an_error_a_model_that_goes_by_expiry_tries_again_the_next_day(mac
     assert world.shown == ("to-be-processed", None)
     world.pass_time(days=1)
     assert world.names == ["Default Key", "tls"]
+
+
+def test_the_file_that_the_documentation_shows(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/assumptions.md").read_text("utf-8")
+    (tmp_path / "shown.yaml").write_text(page.partition("```yaml\n")[2].partition("```")[0])
+    assert find_profile(str(tmp_path / "shown.yaml")).key_limit == 5

@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from mfp_sim.device.profile import profile_named
 from mfp_sim.device.settings import KeySettings, Polling
-from mfp_sim.errors import Refused
+from mfp_sim.errors import KeyGenerationFailed, Refused
 from mfp_sim.scep.http import Delivery, HttpReply, HttpRequest, delivery_of
 from mfp_sim.transport import InProcess
 
@@ -258,8 +259,7 @@ def test_a39_a_certificate_that_is_not_valid_yet(machine, reading: str, state: s
 def test_a40_an_ra_that_changes_between_getcacert_and_the_request(machine, reading: str, state: str) -> None:
     world = machine(flips=(f"A-40={reading}",))
     changed = machine()
-    another = type(changed.ca.ca)(world.clock, changed.entropy.fork("new"), changed.ca._keys)
-    vars(changed.ca.ca).update(vars(another))  # the service holds on to its CA; other keys and certificates in it
+    changed.ca.operator.roll_over(changed.clock.now(), changed.clock.now(), timedelta(0))
     seen: list[str] = []
 
     def handle(request: HttpRequest, client: str) -> Delivery:
@@ -362,7 +362,7 @@ def test_the_same_serial_number_twice_is_refused_and_the_first_stays(machine) ->
     world = machine()
     world.printer.send_request(replace(KEY, name="first"))
     serial = world.printer.key_list()[1].certificate.serial
-    world.ca.ca._serial = lambda: serial
+    world.ca.ca._serials.next = lambda: serial
     world.printer.send_request(KEY)
     assert world.shown == ("error", "scep-error")
     assert "duplicate-serial: " in world.diagnoses
@@ -385,3 +385,29 @@ def test_the_other_models_enrol_too(machine, model) -> None:
     world = machine(profile=model)
     world.printer.send_request(KEY)
     assert world.shown == ("successful", None)
+
+
+class NoKeys:
+    def rsa(self, bits: int) -> RSAPrivateKey:
+        raise KeyGenerationFailed(f"no key of {bits} bits")
+
+
+def test_no_key_no_request_and_what_is_there_stays(machine) -> None:
+    world = machine()
+    world.printer.send_request(KEY)
+    before = world.printer.key_list()
+    world.printer._around = replace(world.printer._around, keys=NoKeys())
+    row = world.printer.send_request(KEY)
+    assert (row.state, row.details and row.details.slug) == ("error", "scep-error")
+    assert "request failed NG: no-key: no key of 2048 bits; nothing was sent" in world.diagnoses
+    assert world.asked.count("PKCSReq") == 1
+    assert world.printer.key_list() == before
+    assert world.printer.next_request is None
+
+
+def test_polling_does_not_follow_a_key_that_cannot_be_made(machine) -> None:
+    world = machine()
+    world.timer()
+    world.printer._around = replace(world.printer._around, keys=NoKeys())
+    world.pass_time(hours=2)
+    assert (world.shown, world.asked) == (("error", "scep-error"), [])

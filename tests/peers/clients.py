@@ -100,7 +100,7 @@ class Certmonger:
             getcert add-scep-ca -s -c scep -u {url} -N {ca} || exit 1
             getcert request -s -c scep -I one -k {home}/key.pem -f {home}/cert.pem -N CN=printer-1.example -L {challenge} -w
             {refresh}
-            for round in $(seq 200); do
+            for round in $(seq 600); do
                 case $(getcert list -s) in *MONITORING*|*CA_REJECTED*|*CA_UNREACHABLE*) break ;; *) sleep 0.05 ;; esac
             done
             getcert list -s

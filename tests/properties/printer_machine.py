@@ -367,8 +367,8 @@ class PrinterMachine(RuleBasedStateMachine):
         requests = [request for request in (kept["request"], kept["kept"]) if request and request["transaction"]]
         under_way = {request["enrolment"]["transaction_id"] for request in requests}
         for entry in ledger.entries:
-            open_or_told = entry.installed or entry.causes or entry.transaction_id in under_way
-            assert open_or_told, "an orphan has no cause"
+            assert entry.explained or entry.transaction_id in under_way, "an orphan has no cause"
+            assert entry.installed == (entry.cause is None)
 
     @invariant()
     def what_is_shown_is_stored(self) -> None:

@@ -91,7 +91,12 @@ def orphans_that_were_never_delivered_do_not_count(patch: Patch) -> None:
 
 def nobody_says_why_a_request_was_given_up(patch: Patch) -> None:
     patch(Ledger, "report_abandoned", lambda self, transaction_id, why: None)
-    patch(Ledger, "blame", lambda self, serial, cause: None)
+    record = Ledger.record_sending
+    patch(
+        Ledger,
+        "record_sending",
+        lambda self, certificate, *, whole, how: record(self, certificate, whole=whole, how="HTTP 200"),
+    )
 
 
 def deleted_key_is_not_committed(patch: Patch) -> None:

@@ -1,0 +1,190 @@
+"""Steps of the CA's operator, and expectations of what waits for one. They need the mock: a real server has its own.
+
+One class a step, as in :mod:`mfp_sim.scenario.steps`, whose table it stands in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from mfp_sim.documents import Node, Problems
+from mfp_sim.scenario.world import World
+from mfp_sim.scep.crl import REASONS
+from mock_scep_server.policy import When, read_when
+
+__all__ = ["CA_LOOKS", "OPERATOR_ACTS", "CaOperatorStep", "read_ca_operator"]
+
+
+@dataclass(frozen=True)
+class CaOperatorStep:
+    """One act of the operator; ``values`` are its arguments."""
+
+    kind: str
+    values: Mapping[str, object] = field(repr=False)
+
+    def act(self, world: World, role: str) -> None:  # noqa: ARG002 - every step has a role
+        if world.ca is not None:
+            _ACTS[self.kind](world, self.values)
+
+    def text(self) -> str:
+        shown = {key: value for key, value in self.values.items() if key != "secret" and value is not None}
+        words = ", ".join(f"{key} {value}" for key, value in shown.items())
+        return f"the CA's operator: {self.kind.replace('_', ' ')}{f' ({words})' if words else ''}"
+
+
+def _roll_over(world: World, values: Mapping[str, object]) -> None:
+    assert world.ca is not None
+    publish, switch = (_instant(world, values[name]) for name in ("publish", "switch"))
+    overlap = values.get("overlap")
+    assert overlap is None or isinstance(overlap, timedelta)
+    identifier = values.get("identifier")
+    world.ca.operator.roll_over(publish, switch, overlap, None if identifier is None else str(identifier))
+
+
+def _instant(world: World, when: object) -> datetime:
+    assert isinstance(when, timedelta | datetime)
+    return world.clock.now() + when if isinstance(when, timedelta) else when.replace(tzinfo=world.zone)
+
+
+def _give_challenge(world: World, values: Mapping[str, object]) -> None:
+    assert world.ca is not None
+    world.recorder.redactor.add(str(values["secret"]))
+    subject = values.get("subject")
+    world.ca.operator.give_challenge(None if subject is None else str(subject), secret=str(values["secret"]))
+
+
+_ACTS: Mapping[str, Callable[[World, Mapping[str, object]], object]] = {
+    "approve": lambda world, values: world.ca.operator.approve(**values),  # type: ignore[union-attr, arg-type]
+    "reject": lambda world, values: world.ca.operator.reject(**values),  # type: ignore[union-attr, arg-type]
+    "hold": lambda world, values: world.ca.operator.hold(**values),  # type: ignore[union-attr, arg-type]
+    "release": lambda world, values: world.ca.operator.release(**values),  # type: ignore[union-attr, arg-type]
+    "revoke": lambda world, values: world.ca.operator.revoke(**values),  # type: ignore[union-attr, arg-type]
+    "roll_over": _roll_over,
+    "give_challenge": _give_challenge,
+    "forget": lambda world, values: world.ca.operator.forget(),  # type: ignore[union-attr]  # noqa: ARG005
+}
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+Reader = Callable[[Node, Problems], Mapping[str, object] | None]
+
+
+def _pattern(node: Node, problems: Problems) -> Mapping[str, object] | None:
+    text = problems.text(node, "a pattern")
+    return None if text is None else {"pattern": text}
+
+
+def _reject(node: Node, problems: Problems) -> Mapping[str, object] | None:
+    if node.kind != "map":
+        return _pattern(node, problems)
+    fields = problems.map(node, ("pattern", "fail_info", "text"), "reject")
+    values: dict[str, object] = {}
+    for name in ("pattern", "text"):
+        if name in fields:
+            values[name] = problems.text(fields[name], name)
+    if "fail_info" in fields:
+        values["fail_info"] = problems.integer(fields["fail_info"], "fail_info", 0, 4)
+    return values
+
+
+def _revoke(node: Node, problems: Problems) -> Mapping[str, object] | None:
+    if node.kind != "map":
+        return _pattern(node, problems)
+    fields = problems.map(node, ("pattern", "reason"), "revoke", required=("pattern",))
+    values: dict[str, object] = {}
+    if "pattern" in fields:
+        values["pattern"] = problems.text(fields["pattern"], "pattern")
+    if "reason" in fields:
+        values["reason"] = problems.choice(fields["reason"], REASONS, "reason")
+    return values
+
+
+def _read_roll_over(node: Node, problems: Problems) -> Mapping[str, object] | None:
+    names = ("publish", "switch", "overlap", "identifier")
+    fields = problems.map(node, names, "roll_over", required=("publish", "switch"))
+    found: dict[str, When | str | None] = {n: read_when(fields[n], problems, n) for n in names[:2] if n in fields}
+    if "overlap" in fields:
+        seconds = problems.seconds(fields["overlap"], "overlap")
+        found["overlap"] = None if seconds is None else timedelta(seconds=seconds)
+    if "identifier" in fields:
+        found["identifier"] = problems.text(fields["identifier"], "identifier")
+    return found if None not in (found.get("publish"), found.get("switch")) else None
+
+
+def _read_challenge(node: Node, problems: Problems) -> Mapping[str, object] | None:
+    if node.kind != "map":
+        text = problems.text(node, "the challenge")
+        return None if text is None else {"secret": text}
+    fields = problems.map(node, ("secret", "subject"), "give_challenge", required=("secret",))
+    values: dict[str, object] = {n: problems.text(fields[n], n) for n in ("secret", "subject") if n in fields}
+    return values if values.get("secret") else None
+
+
+def _forget(node: Node, problems: Problems) -> Mapping[str, object] | None:
+    problems.choice(node, ("transactions",), "forget")
+    return {}
+
+
+OPERATOR_ACTS: Mapping[str, tuple[Reader, str]] = {
+    "approve": (_pattern, "waiting requests whose subject or transactionID fits pass when they are asked about again"),
+    "reject": (_reject, "they are refused: a pattern, or {pattern, fail_info, text}"),
+    "hold": (_pattern, "new requests whose subject fits wait for approval"),
+    "release": (_pattern, "they do not any longer"),
+    "revoke": (
+        _revoke,
+        "certificates whose subject or serial number fits are revoked: a pattern, or {pattern, reason}",
+    ),
+    "roll_over": (_read_roll_over, "a next CA: {publish, switch, overlap, identifier}, from now or at local times"),
+    "give_challenge": (_read_challenge, "this challenge counts once: the challenge, or {secret, subject}"),
+    "forget": (_forget, "transactions: the CA forgets them all"),
+}
+
+
+def read_ca_operator(node: Node, problems: Problems) -> CaOperatorStep | None:
+    """One act with its argument."""
+    fields = problems.map(node, OPERATOR_ACTS, "ca_operator")
+    if len(fields) != 1:
+        if node.kind == "map":
+            problems.add(node, f"ca_operator has exactly one of {', '.join(OPERATOR_ACTS)}")
+        return None
+    ((kind, inner),) = fields.items()
+    before = len(problems.found)
+    values = OPERATOR_ACTS[kind][0](inner, problems)
+    return None if values is None or len(problems.found) > before else CaOperatorStep(kind, values)
+
+
+# --- expectations -----------------------------------------------------------------------------------------
+
+
+def _r_waiting(node: Node, problems: Problems) -> None:
+    for entry in problems.list(node, "waiting"):
+        problems.text(entry, "a subject")
+
+
+def _waiting(wanted: object, world: World) -> Iterator[tuple[str, str, str]]:
+    assert world.ca is not None
+    got = [waiting.subject for waiting in world.ca.operator.waiting]
+    if got != wanted:
+        yield "waiting", str(wanted), str(got)
+
+
+def _r_orphans(node: Node, problems: Problems) -> None:
+    for entry in problems.list(node, "orphans"):
+        problems.text(entry, "a cause")
+
+
+def _orphans(wanted: object, world: World) -> Iterator[tuple[str, str, str]]:
+    assert world.ca is not None
+    assert isinstance(wanted, list)
+    got = [str(entry.cause) for entry in world.ca.ledger.orphans]
+    if len(got) != len(wanted) or any(str(w) not in g for w, g in zip(wanted, got, strict=True)):
+        yield "orphans", str(wanted), str(got)
+
+
+CA_LOOKS = {
+    "waiting": (_r_waiting, _waiting, "the subjects that wait for the CA's operator, in order", True),
+    "orphans": (_r_orphans, _orphans, "certificates that no client has, in order: a part of each one's cause", True),
+}

@@ -1,0 +1,121 @@
+"""Whether a new request may have a certificate: renewals, challenge, names that are taken. Why not is a refusal.
+
+A request signed with a certificate of this CA is a renewal, be it a RenewalReq or a PKCSReq of the old way; it needs
+no challenge as long as it asks for no other identity (SCEP-2.4-13, SCEP-2.4-14, SCEP-3.3.1-12, SCEP-3.3.1-13). Not
+thread-safe: a challenge that counts once is used up here, so whoever decides holds a lock.
+"""
+
+from __future__ import annotations
+
+from mfp_sim.errors import DecodeError
+from mfp_sim.scep.certificate import Certificate, same_name
+from mfp_sim.scep.csr import Csr
+from mfp_sim.scep.vocabulary import FailInfo, MessageType
+from mfp_sim.simtime import Clock
+from mock_scep_server.authorities import Authorities
+from mock_scep_server.challenges import ChallengePolicy
+from mock_scep_server.ledger import Entry, Ledger
+from mock_scep_server.policy import CaPolicy
+from mock_scep_server.profiles.registry import CaProfile
+from mock_scep_server.requests import Asked, Refusal
+from mock_scep_server.revocation import Revocations
+
+__all__ = ["Admission"]
+
+
+class Admission:
+    """The rules, with what they look at."""
+
+    def __init__(
+        self,
+        profile: CaProfile,
+        policy: CaPolicy,
+        clock: Clock,
+        authorities: Authorities,
+        challenge: ChallengePolicy,
+        ledger: Ledger,
+        revocations: Revocations,
+    ) -> None:
+        self._profile, self._policy, self._clock = profile, policy, clock
+        self._authorities, self._challenge = authorities, challenge
+        self._ledger, self._revocations = ledger, revocations
+
+    def renews(self, asked: Asked) -> Entry | None:
+        """The ledger's entry of the certificate that a request renews: the one that signed it, if it is ours."""
+        signer = asked.signer
+        if signer is None:
+            return None
+        entry = self._ledger.find(signer.serial)
+        if entry is None or entry.certificate.der != signer.der:
+            return None
+        legacy = asked.message.message_type == MessageType.PKCS_REQ
+        return entry if self._profile.legacy_renewal or not legacy else None
+
+    def refuse(self, asked: Asked) -> Refusal | None:
+        """Why the request gets no certificate, or None."""
+        csr, signer = asked.csr, asked.signer
+        assert csr is not None
+        assert signer is not None
+        old = self.renews(asked)
+        if asked.message.message_type == MessageType.RENEWAL_REQ:
+            if old is None:
+                return Refusal(FailInfo.BAD_REQUEST, "a RenewalReq has to be signed with a certificate of this CA")
+            wrong = self._unfit(old.certificate)
+            if wrong is not None:
+                return wrong
+        renewal = old is not None and self._unfit(old.certificate) is None
+        if renewal:
+            assert old is not None
+            early = self._too_early(old.certificate)
+            if early is not None:
+                return early
+        if not (renewal and _same_identity(csr, signer) and not self._profile.renewal_challenge):
+            reason = self._challenge.check(csr, self._clock.now())
+            if reason is not None:
+                return Refusal(FailInfo.BAD_REQUEST, reason)
+        return None if renewal else self._taken(csr)
+
+    def _unfit(self, certificate: Certificate) -> Refusal | None:
+        """Why a certificate cannot vouch for its renewal (F-W05, F-W06, F-C09)."""
+        now = self._clock.now()
+        if now > certificate.not_after:
+            return Refusal(
+                FailInfo.BAD_REQUEST, f"the certificate expired at {certificate.not_after:%Y-%m-%dT%H:%M:%SZ}"
+            )
+        if now < certificate.not_before:
+            return Refusal(FailInfo.BAD_REQUEST, "the certificate is not valid yet")
+        if self._revocations.is_revoked(certificate.serial):
+            return Refusal(FailInfo.BAD_REQUEST, "the certificate is revoked")
+        return None
+
+    def _too_early(self, certificate: Certificate) -> Refusal | None:
+        window = self._policy.renewal_window
+        if window is None:
+            return None
+        begins = certificate.not_after - window
+        if self._clock.now() >= begins:
+            return None
+        return Refusal(FailInfo.BAD_REQUEST, f"renewal is not permitted until {begins:%Y-%m-%dT%H:%M:%SZ}")
+
+    def _taken(self, csr: Csr) -> Refusal | None:
+        """The rule on names that have a certificate already (F-W09, F-S14)."""
+        window, now = self._policy.duplicates, self._clock.now()
+        if window is None:
+            window = self._profile.duplicates
+        if window is None:
+            return None
+        for entry in self._ledger.of_subject(csr.subject):
+            known = entry.certificate
+            if now < known.not_after - window and not self._revocations.is_revoked(known.serial):
+                return Refusal(FailInfo.BAD_REQUEST, f"{known.subject_text} has a certificate already")
+        return None
+
+
+def _same_identity(csr: Csr, certificate: Certificate) -> bool:
+    """Whether a request names nobody but whom the certificate names."""
+    if not same_name(csr.subject, certificate.subject):
+        return False
+    try:
+        return set(csr.sans) <= set(certificate.sans)
+    except DecodeError:
+        return False

@@ -1,0 +1,123 @@
+"""The CAs of one server: by identifier, and over time, a present one and a next one that takes over at a date.
+
+Owns which CA is current, which is published as the next, and which one a message is addressed to. The recipient of an
+envelope decides which key opens it and which CA issues (SCEP-3.2.2-08). RFC 8894, 2.1, 4.2 and 4.7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.messages import Envelope
+from mock_scep_server.ca import CertificateAuthority
+
+__all__ = ["Authorities", "Lineage"]
+
+
+@dataclass(frozen=True)
+class _Generation:
+    """A CA, from when it is published by GetNextCACert, from when it is current, and until when it answers."""
+
+    authority: CertificateAuthority
+    published: datetime
+    current: datetime
+    answers_until: datetime | None = None
+
+
+class Lineage:
+    """One CA over time. ``make`` gives the CA of a generation, by its number and the beginning of its validity."""
+
+    def __init__(
+        self, identifier: str | None, now: datetime, make: Callable[[str | None, int, datetime], CertificateAuthority]
+    ) -> None:
+        self.identifier, self._make = identifier, make
+        self._generations = [_Generation(make(identifier, 1, now), now, now)]
+
+    def prepare(self, publish: datetime, switch: datetime, overlap: timedelta | None = None) -> CertificateAuthority:
+        """A next CA: published from ``publish``, current from ``switch``.
+
+        Args:
+            publish: when GetNextCACert begins to serve it.
+            switch: when GetCACert serves it instead of the present one.
+            overlap: how long the present CA still answers after that; None: until its certificate expires.
+        """
+        last = self._generations[-1]
+        until = last.authority.ca.certificate.not_after if overlap is None else switch + overlap
+        self._generations[-1] = _Generation(last.authority, last.published, last.current, until)
+        authority = self._make(self.identifier, len(self._generations) + 1, publish)
+        self._generations.append(_Generation(authority, publish, switch))
+        return authority
+
+    def current(self, now: datetime) -> CertificateAuthority:
+        """What GetCACert serves."""
+        return next(g for g in reversed(self._generations) if g.current <= now or g is self._generations[0]).authority
+
+    def next(self, now: datetime) -> CertificateAuthority | None:
+        """What GetNextCACert serves: published and not current yet; None while there is no such CA."""
+        later = (g for g in self._generations if g.published <= now < g.current)
+        return next((g.authority for g in later), None)
+
+    def answering(self, now: datetime) -> Iterator[CertificateAuthority]:
+        """Those that requests may be addressed to."""
+        for generation in self._generations:
+            ended = generation.answers_until is not None and now >= generation.answers_until
+            if generation.published <= now and not ended:
+                yield generation.authority
+
+    @property
+    def all(self) -> tuple[CertificateAuthority, ...]:
+        """Every generation, also those to come."""
+        return tuple(generation.authority for generation in self._generations)
+
+
+class Authorities:
+    """All CAs of a server. ``strict``: a GetCACert for an identifier that is not known is refused (F-T13)."""
+
+    def __init__(self, lineages: Sequence[Lineage], *, strict: bool = False) -> None:
+        self.lineages, self.strict = tuple(lineages), strict
+
+    @property
+    def default(self) -> Lineage:
+        """The one that is meant where none is named."""
+        return self.lineages[0]
+
+    def named(self, identifier: str | None) -> Lineage | None:
+        """The CA that GetCACert, GetCACaps or GetNextCACert names; None where that is refused."""
+        for lineage in self.lineages:
+            if lineage.identifier is not None and lineage.identifier == identifier:
+                return lineage
+        return None if self.strict else self.default
+
+    def addressed(self, envelope: Envelope | None, now: datetime) -> CertificateAuthority | None:
+        """The CA whose recipient certificate a RecipientInfo names, whatever the order (SCEP-3.2.2-04)."""
+        if envelope is None:
+            return None
+        for authority in self.answering(now):
+            if any(recipient.names(authority.recipient.certificate) for recipient in envelope.recipients):
+                return authority
+        return None
+
+    def answering(self, now: datetime) -> Iterator[CertificateAuthority]:
+        """All that requests may be addressed to."""
+        for lineage in self.lineages:
+            yield from lineage.answering(now)
+
+    def issuer_of(self, certificate: Certificate) -> CertificateAuthority | None:
+        """The CA, of any generation, whose key signed ``certificate``."""
+        from mfp_sim.errors import MfpSimError
+
+        for lineage in self.lineages:
+            for authority in lineage.all:
+                try:
+                    certificate.verify_issued_by(authority.ca.certificate)
+                except MfpSimError:
+                    continue
+                return authority
+        return None
+
+    def lineage_of(self, authority: CertificateAuthority) -> Lineage:
+        """The lineage that a CA belongs to."""
+        return next(lineage for lineage in self.lineages if authority in lineage.all)

@@ -1,0 +1,130 @@
+"""What the mock serves beside SCEP, by path: CRLs and CA certificates, and the page on which NDES gives out challenges.
+
+The words that programs look for on the NDES page are those of the real one, as published clients look for them; the
+rest of the page is our own. It comes in UTF-16, as from NDES. What a page holds goes to no journal.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mfp_sim.scep.http import HttpReply, HttpRequest
+from mfp_sim.simtime import Clock
+from mock_scep_server.authorities import Authorities
+from mock_scep_server.ca import CertificateAuthority
+from mock_scep_server.challenges import CacheFull, ChallengePolicy, OneTimeChallenges
+from mock_scep_server.policy import AdminPage
+from mock_scep_server.revocation import Revocations
+
+__all__ = ["ADMIN_PATH", "PAGES", "Page", "Pages"]
+
+ADMIN_PATH = "/certsrv/mscep_admin"
+PAGES = ("AdminPage", "CRL", "CACertificate")
+"""What scripts and the journal call them."""
+CRL_TYPE = "application/pkix-crl"  # RFC 2585, 4.2
+CERTIFICATE_TYPE = "application/pkix-cert"  # RFC 2585, 4.1
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page that a request is for: its name of :data:`PAGES`, and what gives the reply and a line for the journal."""
+
+    name: str
+    answer: Callable[[], tuple[HttpReply, str]]
+
+
+class Pages:
+    """Finds the page of a request; ``admin`` None means that there is no page for challenges."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        authorities: Authorities,
+        revocations: Revocations,
+        challenge: ChallengePolicy,
+        admin: AdminPage | None,
+    ) -> None:
+        self._clock, self._authorities, self._revocations = clock, authorities, revocations
+        self._challenge, self._admin = challenge, admin
+
+    def find(self, request: HttpRequest) -> Page | None:
+        """The page that a GET is for, or None: then it is for SCEP."""
+        path, _, query = request.target.partition("?")
+        if self._admin is not None and path.rstrip("/").lower().endswith(ADMIN_PATH):
+            admin = self._admin
+            return Page("AdminPage", lambda: self._admin_page(request, admin))
+        if request.method != "GET" or "operation=" in query.lower():
+            return None
+        slug, _, ending = path.rpartition("/")[2].rpartition(".")
+        every = (authority for lineage in self._authorities.lineages for authority in lineage.all)
+        authority = next((a for a in every if a.slug == slug), None)
+        if authority is None or ending not in ("crl", "cer"):
+            return None
+        chosen = authority
+        if ending == "cer":
+            certificate = chosen.ca.certificate
+            return Page("CACertificate", lambda: (_binary(certificate.der, CERTIFICATE_TYPE), "CA certificate"))
+        return Page("CRL", lambda: self._crl(chosen))
+
+    def _crl(self, authority: CertificateAuthority) -> tuple[HttpReply, str]:
+        crl = self._revocations.current(authority)
+        return _binary(crl.der, CRL_TYPE), f"CRL {crl.number}"
+
+    def _admin_page(self, request: HttpRequest, admin: AdminPage) -> tuple[HttpReply, str]:
+        """401, "no permission", "cache is full", or a challenge (F-S04)."""
+        user = _authenticated(request, admin)
+        if user is None:
+            realm = (("WWW-Authenticate", 'Basic realm="mscep_admin"'),)
+            return _html("<P>Access is denied.</P>", 401, realm), "access denied"
+        if user in admin.no_permission:
+            return _html(f"<P>{NO_PERMISSION}</P>"), "no permission"
+        if not isinstance(self._challenge, OneTimeChallenges):
+            return _html("<P>No challenge password is needed or given out.</P>"), "no challenge to give"
+        now = self._clock.now()
+        try:
+            secret = self._challenge.give(now)
+        except CacheFull:
+            return _html(f"<P>{CACHE_FULL}</P>"), "cache full"
+        minutes = int(self._challenge.lifetime.total_seconds() // 60)
+        octets = self._authorities.default.current(now).ca.certificate.der
+        digest = hashlib.md5(octets, usedforsecurity=False).hexdigest().upper()  # NDES shows an MD5 thumbprint
+        thumbprint = " ".join(digest[start : start + 8] for start in range(0, 32, 8))
+        body = (
+            f"<P>The thumbprint (hash value) for the CA certificate is: <B> {thumbprint} </B></P>"
+            f"<P>The enrollment challenge password is: <B> {secret} </B></P>"
+            f"<P>This password can be used only once and will expire within {minutes} minutes.</P>"
+            "<P>Each enrollment requires a new challenge password.</P>"
+        )
+        return _html(body), "challenge given"
+
+
+NO_PERMISSION = "You do not have sufficient permission to enroll with SCEP."
+CACHE_FULL = "The password cache is full."
+
+
+def _authenticated(request: HttpRequest, admin: AdminPage) -> str | None:
+    """The user of the Authorization field, if the password is right; users without permission have the same one."""
+    scheme, _, given = (request.header("Authorization") or "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, _, password = base64.b64decode(given.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    known = user == admin.user or user in admin.no_permission
+    return user if known and hmac.compare_digest(password.encode(), admin.password.encode()) else None
+
+
+def _html(body: str, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> HttpReply:
+    text = f"<HTML><HEAD><TITLE>Network Device Enrollment Service</TITLE></HEAD><BODY>{body}</BODY></HTML>"
+    octets = b"\xff\xfe" + text.encode("utf-16-le")
+    return HttpReply(status, headers=(("Content-Type", "text/html"), *headers), body=octets)
+
+
+def _binary(octets: bytes, media_type: str) -> HttpReply:
+    return HttpReply(200, headers=(("Content-Type", media_type),), body=octets)

@@ -1,0 +1,57 @@
+"""What a CA has revoked, and its CRL: issued anew when something was revoked or the old one has run out.
+
+One CRL for each CA key, always the most recent one (SCEP-4.6.1-01). RFC 5280, 5; RFC 8894, 2.7 and 4.6.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+from mfp_sim.scep import crl
+from mfp_sim.scep.crl import Crl, Revoked
+from mfp_sim.simtime import Clock
+from mock_scep_server.ca import CertificateAuthority
+
+__all__ = ["Revocations"]
+
+
+class Revocations:
+    """Thread-safe. ``lifetime``: from thisUpdate to nextUpdate."""
+
+    def __init__(self, clock: Clock, lifetime: timedelta) -> None:
+        self._clock, self._lifetime = clock, lifetime
+        self._lock = threading.Lock()
+        self._revoked: dict[int, Revoked] = {}
+        self._current: dict[str, tuple[Crl, int]] = {}
+
+    def revoke(self, serial: int, reason: str = "unspecified") -> None:
+        """From now on the certificate is revoked; ``reason`` is a name of RFC 5280, 5.3.1. Twice changes nothing."""
+        assert reason in crl.REASONS, reason
+        with self._lock:
+            self._revoked.setdefault(serial, Revoked(serial, self._clock.now(), reason))
+
+    def is_revoked(self, serial: int) -> bool:
+        """Whether it was revoked."""
+        with self._lock:
+            return serial in self._revoked
+
+    def current(self, authority: CertificateAuthority) -> Crl:
+        """The CRL of a CA that holds now. No serial is given twice, so that one list serves all CAs of a server."""
+        now = self._clock.now()
+        with self._lock:
+            found, counted = self._current.get(authority.slug, (None, -1))
+            fresh = found is not None and found.next_update is not None and now < found.next_update
+            if found is not None and fresh and counted == len(self._revoked):
+                return found
+            number = 1 if found is None else (found.number or 0) + 1
+            made = crl.issue(
+                issuer=authority.ca.certificate,
+                signing_key=authority.ca.key,
+                this_update=now,
+                next_update=now + self._lifetime,
+                revoked=tuple(self._revoked.values()),
+                number=number,
+            )
+            self._current[authority.slug] = (made, len(self._revoked))
+            return made
