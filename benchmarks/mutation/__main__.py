@@ -21,14 +21,7 @@ from benchmarks.mutation.session import MutationSession, Verdict
 
 ROOT = Path(__file__).parents[2]
 DEVICE = ROOT / "mfp_sim" / "device"
-ITEMS = (
-    "scenarios",
-    "tests/device",
-    "tests/scenario",
-    "tests/cli/test_survey.py",
-    "tests/cli/test_look.py",
-    "tests/properties/test_printer_machine.py",
-)
+ITEMS = ("scenarios", "tests/device", "tests/cli/test_survey.py", "tests/properties/test_printer_machine.py")
 SURVIVORS = Path(__file__).with_name("survivors.yaml")
 
 
