@@ -163,11 +163,14 @@ class Refused(MfpSimError):
 
 
 class PowerLost(Refused):
-    """The power failed at ``point`` of an operation: what was committed by then holds, the rest is gone."""
+    """The power failed at ``point`` of an operation: what was committed by then holds, the rest is gone.
 
-    def __init__(self, point: str) -> None:
+    It comes back after ``off_seconds``; None leaves that to somebody.
+    """
+
+    def __init__(self, point: str, off_seconds: float | None = None) -> None:
         super().__init__("power-lost", f"the power failed at {point}", remedy="switch the machine on again")
-        self.point = point
+        self.point, self.off_seconds = point, off_seconds
 
 
 class BoundExceeded(MfpSimError):

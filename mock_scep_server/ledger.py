@@ -28,7 +28,8 @@ def _folded(name: bytes) -> Folded:
 @dataclass(frozen=True)
 class Entry:
     """One certificate: ``delivered`` means a SUCCESS that carries it was sent whole, ``installed`` that the
-    client has it in its key store. ``sent`` says how each reply with it left, in order."""
+    client has it in its key store. ``sent`` says how each reply with it left, in order; ``given_up`` why the client
+    gave its transaction up."""
 
     certificate: Certificate
     transaction_id: str
@@ -36,17 +37,27 @@ class Entry:
     delivered: bool = False
     installed: bool = False
     sent: tuple[str, ...] = ()
+    given_up: str | None = None
 
     @property
     def cause(self) -> str | None:
         """Why it is an orphan, as far as the CA can know; None when it is installed."""
         if self.installed:
             return None
+        if self.given_up is not None:
+            return (
+                f"given up by the client: {self.given_up} ({self.sent[-1] if self.sent else 'no reply has carried it'})"
+            )
         if not self.sent:
             return "no reply has carried it"
         if self.delivered:
             return f"delivered, and not installed by the client ({self.sent[-1]})"
         return f"no reply arrived whole ({self.sent[-1]})"
+
+    @property
+    def explained(self) -> bool:
+        """Whether it is installed, or it is known why not: the client said so, or something was done to a reply."""
+        return self.installed or self.given_up is not None or any(how != "HTTP 200" for how in self.sent)
 
     def to_json(self) -> dict[str, object]:
         """The entry as a JSON-able object."""
@@ -103,6 +114,13 @@ class Ledger:
         with self._lock:
             for table in (self._entries, self._by_serial, self._by_subject, self._by_key):
                 table.clear()
+
+    def report_abandoned(self, transaction_id: str, why: str) -> None:
+        """The client has given the transaction up (told by the simulation)."""
+        with self._lock:
+            for octets, entry in self._entries.items():
+                if entry.transaction_id == transaction_id:
+                    self._entries[octets] = replace(entry, given_up=why)
 
     def find(self, serial: int) -> Entry | None:
         """The newest entry of a serial number, or None."""

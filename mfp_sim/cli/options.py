@@ -33,6 +33,7 @@ VERBS = (
   mfp-sim run NAME --flip A-22=5xx              # under another reading of an assumption
   mfp-sim run --profile my-printer.yaml         # as another model would do it
   mfp-sim run --ca http://ca.example/scep --challenge-file secret.txt
+  mfp-sim run NAME --state-dir state            # what the printer stores stays in state/NAME/printer-1
   mfp-sim run --repeat 3 --shuffle              # the same traces each time, in any order?"""),
     Verb("list", "list scenarios", "look", "list_scenarios", """\
   mfp-sim list
@@ -155,6 +156,10 @@ def _run(parser: argparse.ArgumentParser) -> None:
     challenge.add_argument("--challenge-env", metavar="NAME", help="environment variable with the challenge password")
     challenge.add_argument("--challenge", metavar="TEXT", help="the challenge password; for test values only")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write the reports and the traces into DIR")
+    parser.add_argument(
+        "--state-dir", type=Path, metavar="DIR",
+        help="keep the printers' state in DIR, private keys too, not in memory; with --ca they go on from there",
+    )  # fmt: skip
     _language(parser)
     parser.add_argument(
         "--github", action="store_true",

@@ -39,6 +39,7 @@ class _Conditions:
     flips: tuple[str, ...]
     ca_url: str | None
     profile: str | None = None
+    state_dir: Path | None = None
     challenge: str | None = field(repr=False, default=None)
     keep_messages: bool = False
 
@@ -55,9 +56,12 @@ def run(options: argparse.Namespace) -> int:
         tuple(options.flip),
         options.ca,
         options.profile,
+        options.state_dir,
         _challenge(options),
         options.report is not None or options.json,
     )
+    if options.state_dir is not None and options.repeat > 1:
+        raise UsageError("--repeat starts with new machines each time, and --state-dir keeps them", remedy="drop one")
     scenarios = select(options.selection, options.tag)
     if not scenarios:
         console.line("nothing was selected; mfp-sim list shows what there is")
@@ -187,6 +191,8 @@ def _one(scenario: Scenario, conditions: _Conditions) -> ScenarioReport:
         ca_url=conditions.ca_url,
         challenge=conditions.challenge,
         keep_messages=conditions.keep_messages,
+        # A loaded name has small letters, digits, hyphens and brackets only.
+        state_dir=conditions.state_dir / scenario.name if conditions.state_dir else None,
     )
     report = report_of(result, ca_url=conditions.ca_url)
     if conditions.profile is None:

@@ -1,15 +1,22 @@
-"""What holds of a printer at every instant at which its power is on, whatever happened before.
+"""What holds of a printer at every instant at which its power is on, and from each commit to the next.
 
 Used by the power-cut runs, by scenarios (``expect: {sound: true}``) and by the property tests. Looks only.
+Serves MFP-ENROL-02, MFP-DELETE-*, F-K07.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.printer import Printer
+from mfp_sim.device.storage import Storage
 
-__all__ = ["broken"]
+__all__ = ["WatchedStorage", "broken", "broken_by"]
+
+Stored = Mapping[str, Any]
 
 
 def broken(printer: Printer) -> list[str]:
@@ -36,3 +43,83 @@ def broken(printer: Printer) -> list[str]:
     }
     found += [f"{use} uses a key and is not switched on" for use in sorted(foreign)]
     return found
+
+
+def broken_by(before: Stored, after: Stored, *, by_hand: bool) -> list[str]:
+    """What a commit did that no commit may do, a sentence each.
+
+    Args:
+        before, after: the stored states.
+        by_hand: somebody deleted a key, so that one may be gone.
+    """
+    return [*_lost_keys(before["keys"], after["keys"], by_hand=by_hand), *_lost_request(before, after)]
+
+
+def _lost_keys(before: Sequence[Stored], after: Sequence[Stored], *, by_hand: bool) -> list[str]:
+    """An old key goes only once its successor is stored; a use location that had a key has one."""
+    there = {key["id"]: key for key in after}
+    new = {_destination(key) for key in after if key["id"] not in {old["id"] for old in before}}
+    gone = [key for key in before if key["id"] not in there]
+    found = [f"{key['name']!r} is gone, and it is the Default Key" for key in gone if key["default"]]
+    if by_hand:
+        return [*found, "more than one key was deleted by hand"] if len(gone) > 1 else found
+    found += [f"{key['name']!r} is gone, and no new key has its use" for key in gone if _destination(key) not in new]
+    served = {_destination(key) for key in after if key["assigned"]}
+    without = {_destination(key) for key in before if key["assigned"]} - served
+    return found + [f"no key is left for the use location {use[0]}" for use in sorted(without, key=str)]
+
+
+def _destination(key: Stored) -> tuple[str, str | None]:
+    return key["use"], key["policy"]
+
+
+def _lost_request(before: Stored, after: Stored) -> list[str]:
+    """A request under way is the same one after a commit, or it has ended and has its row in the status."""
+    old, new = before["request"], after["request"]
+    if old is None or before["history"] != after["history"]:
+        return []
+    if new is None or new["started"] != old["started"]:
+        return ["a request under way is gone without a row in the status"]
+    if old["transaction"] is None or new["transaction"] is None:
+        return []  # not begun, or begun anew (A-34)
+    same = ("key", "csr", "transaction_id")
+    return [f"the {item} of a request under way has changed" for item in same if _item(old, item) != _item(new, item)]
+
+
+def _item(request: Stored, item: str) -> object:
+    return request["enrolment"][item]
+
+
+class WatchedStorage:
+    """A storage that looks at each commit on its way, and at what a printer finds when it starts.
+
+    ``broken`` has what was wrong so far.
+    """
+
+    def __init__(self, inner: Storage, points: PowerPoints) -> None:
+        self._inner, self._points = inner, points
+        self._kept = inner.load()
+        self._tried: Stored | None = None
+        self.broken: list[str] = []
+
+    @property
+    def kept(self) -> Stored | None:
+        """The state whose commit was the last to come to its end."""
+        return self._kept
+
+    def commit(self, state: Stored) -> None:
+        """See :meth:`~mfp_sim.device.storage.Storage.commit`."""
+        if self._kept is not None:
+            by_hand = self._points.passed[-1:] == ["commit-key-deleted.before"]
+            self.broken += broken_by(self._kept, state, by_hand=by_hand)
+        self._tried = state
+        self._inner.commit(state)
+        self._kept, self._tried = state, None
+
+    def load(self) -> Stored | None:
+        """See :meth:`~mfp_sim.device.storage.Storage.load`."""
+        found = self._inner.load()
+        if found not in (self._kept, self._tried):
+            self.broken.append("what was loaded is neither the old state nor the new one")
+        self._kept, self._tried = found, None
+        return found

@@ -17,41 +17,38 @@ __all__ = ["PowerPoints"]
 class _Armed:
     name: str | None
     left: int
+    off_seconds: float | None
 
 
 class PowerPoints:
-    """Counts the points of one printer, and cuts the power at the armed one.
+    """Counts the points of one printer, and cuts the power at those that are armed, each once.
 
-    ``off_seconds``: how long after such a cut the power comes back; None leaves it to somebody.
+    ``off_seconds``: how long after a cut that is armed from now on the power comes back; None leaves it to somebody.
     """
 
     def __init__(self) -> None:
         self.passed: list[str] = []
         self.off_seconds: float | None = None
-        self._armed: _Armed | None = None
-
-    @property
-    def armed(self) -> bool:
-        """Whether a cut is armed and has not happened."""
-        return self._armed is not None
+        self._armed: list[_Armed] = []
 
     def arm(self, name: str, nth: int = 1) -> None:
         """Cut the power the ``nth`` time that ``name`` is passed from now on."""
-        self._armed = _Armed(name, nth)
+        self._armed.append(_Armed(name, nth, self.off_seconds))
 
     def arm_number(self, number: int) -> None:
         """Cut the power at the ``number``-th point from now on (1 is the next one)."""
-        self._armed = _Armed(None, number)
+        self._armed.append(_Armed(None, number, self.off_seconds))
 
     def reach(self, name: str) -> None:
         """The printer passes a point.
 
         Raises:
-            PowerLost: this is the armed one.
+            PowerLost: it is armed.
         """
         self.passed.append(name)
-        if self._armed is not None and self._armed.name in (None, name):
-            self._armed.left -= 1
-            if self._armed.left == 0:
-                self._armed = None
-                raise PowerLost(name)
+        here = [armed for armed in self._armed if armed.name in (None, name)]
+        for armed in here:
+            armed.left -= 1
+        if spent := [armed for armed in here if armed.left == 0]:
+            self._armed = [armed for armed in self._armed if armed.left]
+            raise PowerLost(name, spent[0].off_seconds)

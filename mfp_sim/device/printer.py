@@ -62,7 +62,8 @@ class Printer:
         policies: the names of the IPSec policies, no more than the model has room for (A-11).
         serial: the machine's serial number, which a bundle names.
         recorder: where events are recorded.
-        on_installed: told of each certificate that is registered, once that is committed.
+        on_installed: told of each certificate that is registered, once that is committed; of all again at each start.
+        on_abandoned: told of each transactionID that is given up, and why.
         points: where power may fail.
 
     Raises:
@@ -86,6 +87,7 @@ class Printer:
         serial: str = "SIM00001",
         recorder: Recorder | None = None,
         on_installed: Callable[[Certificate], None] | None = None,
+        on_abandoned: Callable[[str, str], None] | None = None,
         points: PowerPoints | None = None,
     ) -> None:
         self.profile, self.ip, self.serial = profile, ip, serial
@@ -100,7 +102,8 @@ class Printer:
         self._scheduler, self._entropy, self._forks = scheduler, entropy, 0
         self._storage = storage or MemoryStorage()
         self._recorder = recorder or Recorder(scheduler.clock)
-        self._around = Surroundings(profile, self.clock, keys, transport, self._recorder, self.points)
+        abandon = on_abandoned or (lambda *_: None)
+        self._around = Surroundings(profile, self.clock, keys, transport, self._recorder, self.points, abandon)
         self._on_installed = on_installed
         self._bookings: list[Booking] = []
         self._boot: Booking | None = None
@@ -152,6 +155,9 @@ class Printer:
                 self._audit = self._state.audit
             if self._state.request is not None:
                 self._request = self._restored(self._state.request)
+            if self._on_installed is not None:  # the power may have failed between the commit and the word of it
+                for key in self._state.store.entries:
+                    self._on_installed(key.certificate)
         self._load_keys(self._state.functions)
         self._note("start", "OK")
         self._rebook()
@@ -180,7 +186,7 @@ class Printer:
         self._reset()
         if lost is not None:
             self._recorder.record("printer.power-lost", point=lost.point)
-            self._return_power(self.points.off_seconds)
+            self._return_power(lost.off_seconds)
 
     def _return_power(self, seconds: float | None) -> None:
         if seconds is not None:
@@ -366,6 +372,8 @@ class Printer:
         state, time = ("successful", self.clock.now()) if installed else ("error", request.started)
         if installed is None:
             self._note("request failed", "NG", ended.diagnosis)
+            if request.transaction_id is not None:
+                self._around.abandon(request.transaction_id, ended.diagnosis)
         elif self.profile.successful_shows == "not-before":
             time = installed.not_before
         self._request = None

@@ -8,7 +8,7 @@ Serves MFP-POLL-*, MFP-DETAIL-*, MFP-REQ-01, MFP-REQ-05; A-22, A-23, A-27, A-31,
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -73,7 +73,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What every request of one machine works with."""
+    """What every request of one machine works with; ``abandon`` is told of a transactionID given up, and why."""
 
     profile: Profile
     clock: Clock
@@ -81,6 +81,7 @@ class Surroundings:
     transport: Transport
     recorder: Recorder
     points: PowerPoints
+    abandon: Callable[[str, str], None]
 
 
 class CertificateRequest:
@@ -211,6 +212,8 @@ class CertificateRequest:
             self.next_poll = self._around.clock.now() + timedelta(minutes=self._polling.minutes)
             self._around.recorder.record("printer.poll-booked", poll=self._polls, due=self.next_poll.isoformat())
             if isinstance(outcome, Lost) and self._around.profile.resend == "new-transaction":
+                assert self.transaction_id is not None
+                self._around.abandon(self.transaction_id, diagnosis)
                 self._transaction = None
             return None
         return Ended(detail, diagnosis, pending=isinstance(outcome, Pending))

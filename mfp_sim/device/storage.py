@@ -1,20 +1,23 @@
 """Where the printer's state survives a restart: one atomic commit of everything, and one load.
 
 In memory, or in a directory of the user's choice. A directory holds private keys and the challenge password, as the
-machine's own storage does: its file is readable by its owner only.
+machine's own storage does: its file is readable by its owner only. The file is two lines: what it is with the SHA-256
+of the second line, and the state as JSON; so a file that was damaged or changed is never taken for a state (F-K07).
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from mfp_sim.errors import UsageError
 
-__all__ = ["MAX_OCTETS", "DirectoryStorage", "MemoryStorage", "Storage"]
+__all__ = ["MAX_OCTETS", "DirectoryStorage", "MemoryStorage", "Storage", "decode_state", "encode_state"]
 
 MAX_OCTETS = 16 * 1024 * 1024
 """The largest state that is read or written, in octets."""
@@ -46,6 +49,40 @@ class MemoryStorage:
         return self._state
 
 
+def encode_state(state: Mapping[str, object]) -> bytes:
+    """The octets of a stored state."""
+    body = json.dumps(state, ensure_ascii=True, separators=(",", ":")).encode()
+    head = {"mfp-sim": "printer state", "format": FORMAT, "sha256": hashlib.sha256(body).hexdigest()}
+    return json.dumps(head).encode() + b"\n" + body + b"\n"
+
+
+def decode_state(octets: bytes) -> Mapping[str, object]:
+    """The state in the octets of :func:`encode_state`.
+
+    Raises:
+        ValueError: a sentence about what they are instead; it has nothing of their content.
+    """
+    first, _, rest = octets.partition(b"\n")
+    try:
+        head = json.loads(first)
+    except (ValueError, RecursionError):
+        raise ValueError("is not the state of a printer") from None
+    if not isinstance(head, dict) or head.get("mfp-sim") != "printer state":
+        raise ValueError("is not the state of a printer")
+    if head.get("format") != FORMAT:
+        raise ValueError(f"is not a state of format {FORMAT}: another version of mfp-sim wrote it")
+    body = rest.removesuffix(b"\n")
+    if rest == body or hashlib.sha256(body).hexdigest() != head.get("sha256"):
+        raise ValueError("is damaged: it was cut off, or changed after it was written")
+    try:
+        state = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ValueError("is not the state of a printer") from None
+    if not isinstance(state, dict):
+        raise ValueError("is not the state of a printer")
+    return state
+
+
 class DirectoryStorage:
     """One file in a directory, replaced by an atomic rename after it is on the disk.
 
@@ -70,7 +107,7 @@ class DirectoryStorage:
         Raises:
             UsageError: the disk is full or the directory cannot be written.
         """
-        octets = json.dumps({"format": FORMAT, **state}, ensure_ascii=True, separators=(",", ":")).encode()
+        octets = encode_state(state)
         if len(octets) > MAX_OCTETS:
             raise UsageError(f"the state is larger than {MAX_OCTETS} octets")
         fresh = self._directory / "printer.json.new"
@@ -107,10 +144,10 @@ class DirectoryStorage:
         Raises:
             UsageError: the file is not what :meth:`commit` writes.
         """
-        remedy = "take another --state-dir, or remove the file to start with a machine fresh from the factory"
-        if self._file.is_symlink():
-            raise UsageError(f"{self._file} is a link", remedy=remedy)
+        remedy = "take another --state-dir, or move the file away to start with a machine fresh from the factory"
         try:
+            if not stat.S_ISREG(self._file.lstat().st_mode):
+                raise UsageError(f"{self._file} is a link, or no file", remedy=remedy)
             with self._file.open("rb") as file:
                 octets = file.read(MAX_OCTETS + 1)
         except FileNotFoundError:
@@ -120,9 +157,6 @@ class DirectoryStorage:
         if len(octets) > MAX_OCTETS:
             raise UsageError(f"{self._file} is larger than {MAX_OCTETS} octets", remedy=remedy)
         try:
-            state = json.loads(octets)
-        except (ValueError, RecursionError):
-            raise UsageError(f"{self._file} is not the state of a printer", remedy=remedy) from None
-        if not isinstance(state, dict) or state.pop("format", None) != FORMAT:
-            raise UsageError(f"{self._file} is not a state of format {FORMAT}", remedy=remedy)
-        return state
+            return decode_state(octets)
+        except ValueError as error:
+            raise UsageError(f"{self._file} {error}", remedy=remedy) from None

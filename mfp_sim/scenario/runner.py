@@ -10,6 +10,7 @@ import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from freezegun import freeze_time
 
@@ -18,7 +19,7 @@ from mfp_sim.errors import BoundExceeded, Refused
 from mfp_sim.scenario.expectations import Expectation, check
 from mfp_sim.scenario.model import Failure, Scenario, ScenarioResult, StepRecord
 from mfp_sim.scenario.steps import Step
-from mfp_sim.scenario.world import World, build
+from mfp_sim.scenario.world import World, build, directories
 from mfp_sim.simtime import FrozenClock, SystemClock
 
 __all__ = ["StepDone", "frozen", "run"]
@@ -47,6 +48,7 @@ def run(
     challenge: str | None = None,
     listener: Listener | None = None,
     keep_messages: bool = False,
+    state_dir: Path | None = None,
 ) -> ScenarioResult:
     """Run one scenario.
 
@@ -58,16 +60,28 @@ def run(
         challenge: stands in for the scenario's challenge password, for a real server.
         listener: told of each step as it is done.
         keep_messages: also keep the messages as octets, for a report; the trace is the same.
+        state_dir: where the machines keep their state, instead of in memory. In process it must be a new one; against
+            a real server the machine goes on from what is there.
 
     Raises:
-        UsageError: a flip that does not exist, or a URL that is none.
+        UsageError: a flip that does not exist, a URL that is none, or a directory that cannot be used.
     """
     begun = SystemClock().now()
     chosen = scenario.seed if seed is None else seed
     reason = _not_for_a_real_server(scenario) if ca_url or scenario.ca.url else None
     if reason is not None:
         return ScenarioResult(scenario, chosen, tuple(flips), (), (), (), _rests_on(scenario), 0.0, 0.0, skipped=reason)
-    world = build(scenario, seed=chosen, flips=flips, ca_url=ca_url, challenge=challenge, keep_messages=keep_messages)
+    in_process = (ca_url or scenario.ca.url) is None
+    storages = directories(state_dir, fresh=in_process) if state_dir else None
+    world = build(
+        scenario,
+        seed=chosen,
+        flips=flips,
+        ca_url=ca_url,
+        challenge=challenge,
+        keep_messages=keep_messages,
+        storages=storages,
+    )
     records: list[StepRecord] = []
     start = world.clock.now()
     with frozen(world):

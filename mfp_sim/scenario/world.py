@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.printer import Printer
 from mfp_sim.device.profile import Profile, find_profile, with_reading
+from mfp_sim.device.storage import DirectoryStorage, Storage
 from mfp_sim.errors import BoundExceeded, KeyGenerationFailed, Refused, UsageError
 from mfp_sim.redaction import Redactor
 from mfp_sim.scenario.model import Failure, Scenario
@@ -25,7 +30,10 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-__all__ = ["FallibleKeys", "World", "build"]
+__all__ = ["FallibleKeys", "Storages", "World", "build", "directories"]
+
+Storages: TypeAlias = Callable[[int, PowerPoints], Storage]
+"""Makes the storage of the n-th machine of a run, whose power may fail at these points."""
 
 
 @dataclass
@@ -102,11 +110,14 @@ def build(
     ca_url: str | None = None,
     challenge: str | None = None,
     keep_messages: bool = False,
+    storages: Storages | None = None,
 ) -> World:
     """Everything for one run: in process on a frozen clock, or against a real server on the system clock.
 
+    ``storages`` makes the storage of each machine, in memory without it.
+
     Raises:
-        UsageError: a flip that does not exist.
+        UsageError: a flip that does not exist, or a storage that cannot be used.
     """
     url = ca_url or scenario.ca.url
     secret = challenge if challenge is not None else scenario.ca.challenge
@@ -128,7 +139,10 @@ def build(
         transport = Overheard(transport, clock, recorder)
     keys = FallibleKeys(_keys(scenario, entropy, side=0, pooled=url is None))
 
+    machines = itertools.count(1)
+
     def make_printer(model: str, serial: str) -> Printer:
+        points = PowerPoints()
         return Printer(
             profile=_profile(scenario, model, flips),
             scheduler=scheduler,
@@ -142,7 +156,10 @@ def build(
             policies=scenario.printer.policies,
             serial=serial,
             recorder=recorder,
+            storage=storages(next(machines), points) if storages else None,
+            points=points,
             on_installed=service.ledger.report_installed if service else None,
+            on_abandoned=service.ledger.report_abandoned if service else None,
         )
 
     printer = make_printer(scenario.printer.profile, scenario.printer.serial)
@@ -162,6 +179,23 @@ def build(
         make_printer=make_printer,
         keys=keys,
     )
+
+
+def directories(base: Path, *, fresh: bool) -> Storages:
+    """A directory below ``base`` for each machine; ``fresh``: there must be no state in it yet.
+
+    Where the disk's part of a commit stands is a power point too: ``state-written`` and ``state-renamed``.
+    """
+
+    def make(number: int, points: PowerPoints) -> Storage:
+        directory = base / f"printer-{number}"
+        storage = DirectoryStorage(directory, reach=lambda name: points.reach(f"state-{name}"))
+        if fresh and storage.load() is not None:
+            text = f"{directory} has the state of an earlier run, and a simulated CA does not remember that one"
+            raise UsageError(text, remedy="take another --state-dir")
+        return storage
+
+    return make
 
 
 def _profile(scenario: Scenario, model: str, flips: Sequence[str]) -> Profile:
@@ -195,15 +229,20 @@ def _service(scenario: Scenario, clock: Clock, entropy: Entropy, recorder: Recor
 
 
 def _communicate(printer: Printer, scenario: Scenario, url: str | None) -> None:
-    from urllib.parse import urlsplit
-
+    """The communication settings; a machine that was set up in an earlier run keeps them when they are the same."""
+    wanted, port = scenario.printer.url, scenario.printer.port
     if url is not None:
         try:
-            port = urlsplit(url).port or 80
+            wanted, port = url, urlsplit(url).port or 80
         except ValueError:
             raise UsageError(f"{url!r} is not a URL") from None
-        printer.update_communication(url=url, port=port, timeout=scenario.printer.timeout)
-    elif scenario.printer.url is not None:
-        printer.update_communication(
-            url=scenario.printer.url, port=scenario.printer.port, timeout=scenario.printer.timeout
-        )
+    present = printer.communication
+    if wanted is None or (present is not None and (present.url, present.port) == (wanted, port)):
+        return
+    try:
+        printer.update_communication(url=wanted, port=port, timeout=scenario.printer.timeout)
+    except Refused as refusal:
+        if present is None:
+            raise
+        text = f"the stored printer is set up for {present.url}, and {refusal.message}"
+        raise UsageError(text, remedy="take another --state-dir") from None

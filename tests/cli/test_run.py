@@ -210,3 +210,24 @@ def test_a_mistake_of_ours_is_4_in_one_line(mfp_sim, monkeypatch, scenario) -> N
     done = mfp_sim("run", scenario)
     assert done.code == 4
     assert "internal error: RuntimeError: planted" in done.err
+
+
+def test_a_state_directory_keeps_the_printer_and_must_be_a_new_one(mfp_sim, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    assert mfp_sim("run", "manual-request", "--state-dir", state).code == 0
+    (file,) = state.rglob("printer.json")
+    assert file == state / "manual-request" / "printer-1" / "printer.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    before = file.read_bytes()
+    again = mfp_sim("run", "manual-request", "--state-dir", state)
+    assert again.code == 2
+    assert "has the state of an earlier run" in again.err
+    assert "take another --state-dir" in again.err
+    file.write_bytes(before[:-10])
+    damaged = mfp_sim("run", "manual-request", "--state-dir", state)
+    assert damaged.code == 2
+    assert "is damaged: it was cut off" in damaged.err
+    assert file.read_bytes() == before[:-10]
+    both = mfp_sim("run", "manual-request", "--state-dir", tmp_path / "b", "--repeat", "2")
+    assert both.code == 2
+    assert "--repeat starts with new machines each time" in both.err

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import os
+import stat
 from datetime import datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from mfp_sim.device import storage as storage_module
 from mfp_sim.device.settings import KeySettings, Polling
-from mfp_sim.device.storage import DirectoryStorage, MemoryStorage
+from mfp_sim.device.storage import DirectoryStorage, MemoryStorage, decode_state, encode_state
 from mfp_sim.errors import PowerLost, UsageError
 
 KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")
@@ -80,6 +81,15 @@ def test_a_full_disk_is_told_and_the_old_state_stays(tmp_path: Path, monkeypatch
     assert storage.load() == {"a": 1}
 
 
+GOOD = encode_state({"a": 1})
+HEAD, BODY, _ = GOOD.split(b"\n")
+
+
+def _signed(body: bytes) -> bytes:
+    digest = hashlib.sha256(body).hexdigest()
+    return b'{"mfp-sim": "printer state", "format": 1, "sha256": "' + digest.encode() + b'"}\n' + body + b"\n"
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -87,36 +97,116 @@ def test_a_full_disk_is_told_and_the_old_state_stays(tmp_path: Path, monkeypatch
         (b"{", "is not the state of a printer"),
         (b"[" * 100_000, "is not the state of a printer"),
         (b"\xff\xfe", "is not the state of a printer"),
-        (b"[]", "is not a state of format 1"),
-        (b'{"format": 2}', "is not a state of format 1"),
+        (b"[]\n[]\n", "is not the state of a printer"),
+        (b'{"format": 1}\n{}\n', "is not the state of a printer"),
+        (GOOD.replace(b'"format": 1', b'"format": 2'), "is not a state of format 1: another version"),
+        (_signed(b"[]"), "is not the state of a printer"),
+        (_signed(b"{"), "is not the state of a printer"),
+        (_signed(b"[" * 100_000), "is not the state of a printer"),
+        (HEAD, "is damaged: it was cut off"),
+        (HEAD + b"\n", "is damaged: it was cut off"),
+        (GOOD[:-1], "is damaged: it was cut off"),
+        (GOOD + b"\n", "is damaged"),
+        (GOOD.replace(b'{"a":1}', b'{"a":2}'), "is damaged"),
     ],
 )
-def test_a_file_that_is_no_state(tmp_path: Path, content: bytes, words: str) -> None:
+def test_a_file_that_is_no_state_is_told_and_left_alone(machine, tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "printer.json").write_bytes(content)
-    with pytest.raises(UsageError, match=words):
-        DirectoryStorage(tmp_path).load()
+    world = machine(set_up=False)
+    world.storage = DirectoryStorage(tmp_path)
+    printer = world.make_printer()
+    with pytest.raises(UsageError, match=words) as told:
+        printer.power_on()
+    assert told.value.remedy == (
+        "take another --state-dir, or move the file away to start with a machine fresh from the factory"
+    )
+    assert not printer.powered
+    assert (tmp_path / "printer.json").read_bytes() == content
+    assert [entry.name for entry in tmp_path.iterdir()] == ["printer.json"]
+
+
+def test_every_octet_cut_off_and_every_bit_flipped_is_found(tmp_path: Path) -> None:
+    state = {"keys": [{"private": "00ff"}], "next_id": 2}
+    good = encode_state(state)
+    assert decode_state(good) == state
+    wrong = [good[:count] for count in range(len(good))]
+    wrong += [good[:at] + bytes((good[at] ^ 1 << bit,)) + good[at + 1 :] for at in range(len(good)) for bit in range(8)]
+    taken = [octets for octets in wrong if _taken(octets)]
+    # A blank in the first line may be a tab or a line feed; what is stored is the same.
+    assert all(decode_state(octets) == state for octets in taken)
+    assert len(taken) < 10
+
+
+def _taken(octets: bytes) -> bool:
+    try:
+        decode_state(octets)
+    except ValueError:
+        return False
+    return True
+
+
+def test_what_is_no_file_and_what_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = DirectoryStorage(tmp_path)
+    (tmp_path / "printer.json").mkdir()
+    with pytest.raises(UsageError, match=r"printer\.json is a link, or no file \(take another"):
+        storage.load()
+    (tmp_path / "printer.json").rmdir()
+    storage.commit({})
+
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", denied)
+    with pytest.raises(UsageError, match=r"cannot read .*: Permission denied \(take another"):
+        storage.load()
+
+
+def test_a_directory_that_is_there_is_used_and_one_that_is_not_is_made_with_its_parents(tmp_path: Path) -> None:
+    DirectoryStorage(tmp_path / "a" / "b").commit({"a": 1})
+    assert DirectoryStorage(tmp_path / "a" / "b").load() == {"a": 1}
+
+
+def test_file_and_directory_are_on_the_disk_before_a_commit_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    storage = DirectoryStorage(tmp_path, reach=done.append)
+    sync = os.fsync
+
+    def note(descriptor: int) -> None:
+        done.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else f"{os.fstat(descriptor).st_size}")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    storage.commit({"a": 1})
+    assert done == [str(len(GOOD)), "written", "renamed", "directory"]
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage_module, "MAX_OCTETS", 100)
-    (tmp_path / "printer.json").write_bytes(b" " * 101)
-    with pytest.raises(UsageError, match="is larger than 100 octets"):
+    assert storage_module.MAX_OCTETS == 16 * 2**20
+    monkeypatch.setattr(storage_module, "MAX_OCTETS", len(GOOD))
+    DirectoryStorage(tmp_path).commit({"a": 1})
+    assert DirectoryStorage(tmp_path).load() == {"a": 1}
+    (tmp_path / "printer.json").write_bytes(b" " * (len(GOOD) + 1))
+    with pytest.raises(UsageError, match=f"is larger than {len(GOOD)} octets"):
         DirectoryStorage(tmp_path).load()
-    with pytest.raises(UsageError, match="is larger than 100 octets"):
-        DirectoryStorage(tmp_path).commit({"a": "x" * 100})
+    with pytest.raises(UsageError, match=f"is larger than {len(GOOD)} octets"):
+        DirectoryStorage(tmp_path).commit({"a": 10})
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
     outside = tmp_path / "outside.json"
-    outside.write_text('{"format": 1}')
+    outside.write_bytes(GOOD)
     inside = tmp_path / "state"
     storage = DirectoryStorage(inside)
     (inside / "printer.json").symlink_to(outside)
-    with pytest.raises(UsageError, match="is a link"):
+    with pytest.raises(UsageError, match="is a link, or no file"):
         storage.load()
     (inside / "printer.json.new").symlink_to(outside)
     storage.commit({"a": 1})
-    assert outside.read_text() == '{"format": 1}'
+    assert outside.read_bytes() == GOOD
     assert storage.load() == {"a": 1}
 
 
@@ -138,9 +228,9 @@ def test_a_state_with_anything_wrong_is_refused_at_boot_and_never_with_a_traceba
     world = machine(storage=DirectoryStorage(tmp_path), script="[{when: {type: PKCSReq}, then: pending}]")
     world.timer()
     world.pass_time(minutes=65)
-    state = json.loads((tmp_path / "printer.json").read_text())
+    state = dict(DirectoryStorage(tmp_path).load())
     told: list[str] = []
-    cases = _damaged({k: v for k, v in state.items() if k != "format"})
+    cases = _damaged(state)
     cases += [{**state, "request": case} for case in _damaged(state["request"])]
     transaction = state["request"]["transaction"]
     cases += [{**state, "request": {**state["request"], "transaction": case}} for case in _damaged(transaction)]
@@ -148,7 +238,7 @@ def test_a_state_with_anything_wrong_is_refused_at_boot_and_never_with_a_traceba
     cases.append({**state, "keys": [{**state["keys"][0], "certificate": "00"}]})
     cases.append({**state, "auto": {**state["auto"], "start": "soon"}})
     for case in cases:
-        (tmp_path / "printer.json").write_text(json.dumps({**case, "format": 1}))
+        (tmp_path / "printer.json").write_bytes(encode_state(case))
         printer = world.make_printer()
         try:
             printer.power_on()

@@ -1,0 +1,1 @@
+"""Small wrong changes to the printer, one at a time, and what of the scenarios and tests notices them."""

@@ -1,0 +1,88 @@
+"""Puts a changed module in the place of the one that is loaded, without importing anything anew.
+
+The changed source is executed beside the module; the code and the defaults of each function, and each plain value, are
+then taken over by the objects that the rest of the program holds. Works in a process that is thrown away afterwards.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Mapping
+from functools import cached_property
+from types import FunctionType, ModuleType
+
+__all__ = ["graft"]
+
+_AFTERWARDS = {"mfp_sim.device.profile": "_load_shipped"}
+"""What a module does once when it is imported, and that has to be done again with the changed code."""
+_MADE_BY_PYTHON = {
+    "__dict__", "__weakref__", "__module__", "__doc__", "__dataclass_fields__", "__dataclass_params__",
+    "__match_args__", "__annotations__", "__hash__", "__abstractmethods__", "_abc_impl", "__parameters__",
+    "__builtins__", "__name__", "__file__", "__cached__", "__loader__", "__spec__", "__package__",
+}  # fmt: skip
+
+
+def graft(module: ModuleType, tree: ast.Module) -> None:
+    """Make ``module`` behave like ``tree``.
+
+    Raises:
+        Exception: whatever the changed module raises when it is imported.
+    """
+    space: dict[str, object] = {"__name__": module.__name__, "__file__": module.__file__}
+    exec(compile(tree, module.__file__ or module.__name__, "exec"), space)
+    _take_over(module, vars(module), space, module.__name__)
+    if module.__name__ in _AFTERWARDS:
+        getattr(module, _AFTERWARDS[module.__name__])()
+
+
+def _take_over(owner: object, live: Mapping[str, object], fresh: Mapping[str, object], name: str) -> None:
+    for key, new in list(fresh.items()):
+        old = live.get(key)
+        if key in _MADE_BY_PYTHON or old is new:
+            continue
+        old_function, new_function = _function(old), _function(new)
+        if new_function is not None and new_function.__module__ != name:
+            continue
+        if old_function is not None and new_function is not None:
+            old_function.__code__ = new_function.__code__
+            old_function.__defaults__ = new_function.__defaults__
+            old_function.__kwdefaults__ = new_function.__kwdefaults__
+            if hasattr(old, "cache_clear"):
+                old.cache_clear()
+        elif isinstance(new, type) and isinstance(old, type):
+            if new.__module__ == name:
+                _take_over(old, vars(old), vars(new), name)
+        elif _is_plain(new) and old != new:
+            _replace(owner, key, old, new)
+
+
+def _function(value: object) -> FunctionType | None:
+    """The function behind a property, a class method, a cache, and so on."""
+    if isinstance(value, property):
+        value = value.fget
+    elif isinstance(value, cached_property):
+        value = value.func
+    elif isinstance(value, classmethod | staticmethod):
+        value = value.__func__
+    while hasattr(value, "__wrapped__"):
+        value = value.__wrapped__
+    return value if isinstance(value, FunctionType) else None
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value holds nothing of a class of its own module, which would be another class afterwards."""
+    if isinstance(value, Mapping):
+        return bool(value) and all(map(_is_plain, (*value, *value.values())))
+    if isinstance(value, tuple | list | set | frozenset):
+        return all(map(_is_plain, value))
+    return not hasattr(value, "__dataclass_fields__") and type(value).__name__ != "member_descriptor"
+
+
+def _replace(owner: object, key: str, old: object, new: object) -> None:
+    """Set a value of a module or class, and in each module that has imported it by its name."""
+    setattr(owner, key, new)
+    if isinstance(owner, ModuleType):
+        for other in list(sys.modules.values()):
+            if other is not owner and vars(other).get(key) is old:
+                setattr(other, key, new)

@@ -1,0 +1,193 @@
+"""What the audit log and the trace tell of a busy day, word for word: people and reports read nothing else."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from mfp_sim.device.settings import AutoRequestSettings, KeySettings
+from mfp_sim.errors import Refused
+
+START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
+KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")
+SCRIPT = """[
+  {when: {type: PKCSReq, nth: 2}, then: {failure: 2, text: not today}},
+  {when: {type: PKCSReq, nth: 3}, then: pending},
+  {when: {type: CertPoll, nth: 1}, then: success, faults: [{delay: 40s}]},
+]"""
+
+AUDIT = """\
+02 07:00:00 start OK
+02 07:00:00 SCEP settings changed OK
+02 07:00:00 request sent OK: manual request for 192.0.2.10
+02 07:00:00 certificate registered OK: tls, serial …
+02 07:00:00 request sent OK: manual request for 192.0.2.10
+02 07:00:00 request failed NG: failInfo 2: not today
+02 07:00:00 settings changed OK: IEEE 802.1X on
+02 07:00:00 settings changed OK: IEEE 802.1X off
+02 07:00:00 export of settings OK: begun
+02 07:02:00 export of settings OK: done
+02 07:02:00 import of settings NG: bundle-not-opened: the password is wrong, or the file was changed
+02 07:02:00 import of settings OK: begun
+02 07:04:00 import of settings OK: DNS server: imported; Settings for Certificate Issuance Request (SCEP): imported
+02 07:04:00 SCEP settings changed OK
+02 08:00:00 request sent OK: automatic request for 192.0.2.10
+02 08:20:30 key deleted OK: tls was overwritten
+02 08:20:30 certificate registered OK: tls, serial …
+02 08:20:30 restart by SCEP OK
+02 08:20:30 shutdown OK
+02 08:21:00 start OK
+02 09:04:00 export of settings OK: begun
+02 09:04:00 export of settings NG: cut off by switching off or a restart; nothing was changed
+02 09:04:00 shutdown OK
+02 09:04:00 start OK
+02 09:04:00 SCEP settings changed OK
+02 09:04:00 request sent OK: manual request for 192.0.2.10
+02 09:04:00 request failed NG: GetCACaps: ca.example:80 refused the connection
+03 07:00:00 clock set OK
+03 07:00:00 restart OK
+03 07:00:00 shutdown OK
+03 07:00:30 start OK
+03 07:00:30 settings changed OK: TLS off
+03 07:00:30 key deleted OK: tls
+"""
+
+TRACE = """\
+02 07:00:00 exchange.request operation=GetCACaps method=GET path=/scep
+02 07:00:00 exchange.reply operation=GetCACaps status=200 media_type=text/plain
+02 07:00:00 exchange.request operation=GetCACert method=GET path=/scep
+02 07:00:00 exchange.reply operation=GetCACert status=200 media_type=application/x-x509-ca-cert
+02 07:00:00 exchange.request operation=PKCSReq method=POST digest=sha256 cipher=aes-128-cbc path=/scep csr=CN=192.0.2.10 sha256 2048
+02 07:00:00 exchange.reply operation=PKCSReq status=200 media_type=application/x-pki-message message=SUCCESS
+02 07:00:00 printer.status state=successful shown=2026-03-02T07:00:00+00:00 key=tls
+02 07:00:00 exchange.request operation=GetCACaps method=GET path=/scep
+02 07:00:00 exchange.reply operation=GetCACaps status=200 media_type=text/plain
+02 07:00:00 exchange.request operation=GetCACert method=GET path=/scep
+02 07:00:00 exchange.reply operation=GetCACert status=200 media_type=application/x-x509-ca-cert
+02 07:00:00 exchange.request operation=PKCSReq method=POST digest=sha256 cipher=aes-128-cbc path=/scep csr=CN=192.0.2.10 sha256 2048
+02 07:00:00 exchange.reply operation=PKCSReq status=200 media_type=application/x-pki-message message=FAILURE
+02 07:00:00 printer.status state=error details=fail-info-2 shown=2026-03-02T07:00:00+00:00 diagnosis=failInfo 2: not today key=second
+02 08:00:00 exchange.request operation=GetCACaps method=GET path=/scep
+02 08:00:00 exchange.reply operation=GetCACaps status=200 media_type=text/plain
+02 08:00:00 exchange.request operation=GetCACert method=GET path=/scep
+02 08:00:00 exchange.reply operation=GetCACert status=200 media_type=application/x-x509-ca-cert
+02 08:00:00 exchange.request operation=PKCSReq method=POST digest=sha256 cipher=aes-128-cbc path=/scep csr=CN=192.0.2.10 sha256 2048
+02 08:00:00 exchange.reply operation=PKCSReq status=200 media_type=application/x-pki-message message=PENDING
+02 08:00:00 printer.poll-booked poll=1 due=2026-03-02T08:10:00+00:00
+02 08:10:00 exchange.request operation=CertPoll method=POST digest=sha256 cipher=aes-128-cbc path=/scep
+02 08:10:30 exchange.lost operation=CertPoll error=ca.example:80 did not reply within 30 s
+02 08:10:30 printer.poll-booked poll=2 due=2026-03-02T08:20:30+00:00
+02 08:20:30 exchange.request operation=CertPoll method=POST digest=sha256 cipher=aes-128-cbc path=/scep
+02 08:20:30 exchange.reply operation=CertPoll status=200 media_type=application/x-pki-message message=SUCCESS
+02 08:20:30 printer.status state=successful shown=2026-03-02T08:20:30+00:00 key=tls
+02 09:04:00 exchange.request operation=GetCACaps method=GET path=/scep
+02 09:04:00 exchange.lost operation=GetCACaps error=ca.example:80 refused the connection
+02 09:04:00 printer.status state=error details=top-error shown=2026-03-02T09:04:00+00:00 diagnosis=GetCACaps: ca.example:80 refused the connection key=third
+"""
+
+
+@pytest.fixture
+def world(machine):
+    """After that day."""
+    world = machine(script=SCRIPT)
+    printer = world.printer
+    printer.send_request(KEY)
+    printer.send_request(replace(KEY, name="second"))
+    for on in (True, False):
+        printer.set_dns(on)
+    for on in (True, False):
+        printer.set_function("IEEE 802.1X", on)
+    printer.begin_export("pass")
+    world.pass_time(seconds=120)
+    with pytest.raises(Refused, match="the password is wrong"):
+        printer.begin_import(printer.exported, "wrong")
+    printer.begin_import(printer.exported, "pass")
+    world.pass_time(seconds=120)
+    world.timer(restart=True, delete_old=True)
+    world.pass_time(hours=2)
+    printer.begin_export("pass")
+    printer.power_off()
+    printer.power_on()
+    printer.update_auto_request(AutoRequestSettings(timer=False))
+    world.network.state = "refused"
+    printer.send_request(replace(KEY, use="None", name="third"))
+    world.network.state = "up"
+    printer.set_clock(START + timedelta(days=1))
+    printer.restart()
+    world.pass_time(seconds=30)
+    printer.set_function("TLS", False)
+    printer.delete_key("tls")
+    return world
+
+
+def test_the_audit_log(world) -> None:
+    lines = [
+        f"{e.time:%d %H:%M:%S} {e.operation} {e.result}" + (f": {e.diagnosis}" if e.diagnosis else "")
+        for e in world.printer.audit
+    ]
+    assert [re.sub(r"serial [0-9a-f]+", "serial …", line) for line in lines] == AUDIT.splitlines()
+    assert {entry.user for entry in world.printer.audit} == {"SYSTEM"}
+    recorded = [e.data for e in world.recorder.events if e.kind == "printer.audit"]
+    assert [(e["operation"], e["result"], e.get("diagnosis") or "") for e in recorded] == [
+        (e.operation, e.result, e.diagnosis) for e in world.printer.audit
+    ]
+
+
+def test_the_trace(world) -> None:
+    told = [
+        e for e in world.recorder.events if e.kind.startswith(("printer.", "exchange.")) and e.kind != "printer.audit"
+    ]
+    assert [_line(event) for event in told] == TRACE.splitlines()
+    where = {(e.data["host"], e.data["port"]) for e in told if e.kind == "exchange.request"}
+    assert where == {("ca.example", 80)}
+    asked = {
+        e.data["transaction"]
+        for e in told
+        if e.data.get("operation") in ("PKCSReq", "CertPoll") and "transaction" in e.data
+    }
+    assert asked < {e.data["transaction"] for e in told if e.kind == "printer.status"}
+
+
+def _line(event) -> str:
+    shown = {key: value for key, value in event.to_json().items() if key not in _LEFT_OUT}
+    if "message" in shown:
+        shown["message"] = shown["message"]["pkiStatus"]
+    if "csr" in shown:
+        shown["csr"] = "{subject} {signature} {length}".format(**shown["csr"])
+    order = [
+        *(key for key in shown if key not in ("message", "csr")),
+        *(key for key in ("message", "csr") if key in shown),
+    ]
+    return f"{event.time:%d %H:%M:%S} {event.kind} " + " ".join(f"{key}={shown[key]}" for key in order)
+
+
+_LEFT_OUT = ("time", "kind", "transaction", "host", "port")
+
+
+def test_a_power_failure_is_in_the_trace(machine) -> None:
+    world = machine()
+    world.printer.points.off_seconds = 60
+    world.printer.points.arm("PKCSReq.after")
+    with pytest.raises(Refused, match=r"the power failed at PKCSReq\.after"):
+        world.printer.send_request(KEY)
+    assert [dict(e.data) for e in world.recorder.events if e.kind == "printer.power-lost"] == [
+        {"point": "PKCSReq.after"}
+    ]
+    assert not world.printer.powered
+    assert world.printer.key_list() == ()
+    world.pass_time(seconds=59)
+    assert not world.printer.powered
+    world.pass_time(seconds=1)
+    assert world.shown == ("successful", None)
+    assert world.clock.now() - world.printer.status()[0].time <= timedelta(0)
+    assert world.printer.points.passed[:4] == [
+        "commit-factory.before",
+        "commit-factory.after",
+        "commit-settings.before",
+        "commit-settings.after",
+    ]
+    assert world.printer.points.passed[-2:] == ["commit-request-ended.before", "commit-request-ended.after"]
+    assert world.printer.points.passed[4:6] == ["commit-inquiry.before", "commit-inquiry.after"]

@@ -1,0 +1,391 @@
+"""A printer and the mock CA under whatever people, the network, the CA and the power do to them, in any order.
+
+The rules are what can happen; the invariants are what holds all the same, and a sentence names each that does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from mfp_sim.device.calendar import local_of
+from mfp_sim.device.invariants import WatchedStorage, broken
+from mfp_sim.device.power import PowerPoints
+from mfp_sim.device.printer import ROLES, Printer
+from mfp_sim.device.profile import READINGS, profile_named, with_reading
+from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
+from mfp_sim.device.storage import decode_state, encode_state
+from mfp_sim.documents import Problems, load_text
+from mfp_sim.errors import PowerLost, Refused
+from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys, Scheduler
+from mfp_sim.transport import InProcess, Network
+from mock_scep_server.challenges import StaticChallenge
+from mock_scep_server.profiles.registry import profile_named as ca_profile
+from mock_scep_server.script import Script, read_script
+from mock_scep_server.service import ScepService
+
+START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
+URLS = ("http://ca.example/scep", "http://ca.example/certsrv/mscep/mscep.dll?x=1")
+PASSWORD = "bundle"
+
+uses = st.sampled_from(
+    [
+        ("TLS", None),
+        ("TLS", None),
+        ("TLS", None),
+        ("IEEE 802.1X", None),
+        ("IPSec", "hq"),
+        ("IPSec", "branch"),
+        ("None", None),
+    ]
+)
+keys = st.builds(
+    lambda name, use, right: KeySettings(
+        name, "192.0.2.10", length=1024, use=use[0], policy=use[1], challenge="s3cret" if right else "wrong"
+    ),
+    st.sampled_from(["one", "two"]),
+    uses,
+    st.integers(0, 9).map(bool),
+)
+pollings = st.one_of(st.none(), st.builds(Polling, st.integers(1, 3), st.sampled_from([1, 10])))
+
+ANSWERS = (
+    "{when: {operation: PKIOperation}, then: success}",
+    "{when: {operation: PKIOperation}, then: pending}",
+    "{when: {operation: PKIOperation}, then: pending, times: 2}",
+    *(f"{{when: {{operation: PKIOperation}}, then: {{failure: {number}}}}}" for number in range(5)),
+    "{when: {operation: PKIOperation}, then: none}",
+    "{when: {operation: PKIOperation}, then: none, times: 1}",
+    *(f"{{when: {{operation: {operation}}}, then: {{http: {status}}}}}"
+      for operation in ("GetCACaps", "GetCACert", "PKIOperation") for status in (404, 503)),
+    *(f"{{when: {{operation: {operation}}}, faults: [{fault}]}}"
+      for operation in ("GetCACaps", "GetCACert", "PKIOperation")
+      for fault in ("{delay: 5s}", "{delay: 40s}", "reset", "{reset: {after: 100}}", "stall", "{truncate: {after: 200}}")),
+    *(f"{{when: {{operation: PKIOperation}}, faults: [{fault}], times: 2}}"
+      for fault in ("success-wrong-key", "nonce-mismatch", "transactionid-mismatch", "bad-signature", "garbage-body",
+                    "{certrep-http-status: 400}", "{delay: 40s}", "reset", "{truncate: {after: 200}}")),
+)  # fmt: skip
+
+
+def rules_of(text: str) -> tuple:
+    """A script of one rule, or of none."""
+    problems = Problems()
+    found = read_script(load_text(f"[{text}]"), problems)
+    problems.raise_if_any()
+    return tuple(replace(rule, optional=True) for rule in found)
+
+
+SCRIPTS = tuple(map(rules_of, ("", *ANSWERS)))
+
+
+class SerialStorage:
+    """In memory, but in the octets of a file, so that nothing is shared and everything is JSON."""
+
+    def __init__(self) -> None:
+        self.octets: bytes | None = None
+
+    def commit(self, state) -> None:
+        self.octets = encode_state(state)
+
+    def load(self):
+        return None if self.octets is None else decode_state(self.octets)
+
+
+class PrinterMachine(RuleBasedStateMachine):
+    """See the module."""
+
+    @initialize(
+        model=st.sampled_from(["canon-ir-adv-dx", "canon-small-office", "canon-small-office"]),
+        flips=st.lists(
+            st.sampled_from([(a, r) for a, (_, readings) in READINGS.items() for r in list(readings)[1:]]), max_size=2
+        ),
+        ra=st.sampled_from(["none", "split"]),
+        limit=st.sampled_from([2, 3, 3, 5, 8]),
+    )
+    def set_up(self, model: str, flips: list[tuple[str, str]], ra: str, limit: int) -> None:
+        self.clock = FrozenClock(START)
+        self.scheduler = Scheduler(self.clock)
+        self.network, entropy = Network(), Entropy(7)
+        self.ca = ScepService(
+            profile=ca_profile("rfc8894"),
+            clock=self.clock,
+            entropy=entropy.fork("ca"),
+            keys=PooledKeys(entropy.fork("keys"), side=1),
+            challenge=StaticChallenge("s3cret"),
+            script=Script(()),
+            ra=ra,
+        )
+        profile = profile_named(model)
+        for assumption, reading in flips:
+            profile = with_reading(profile, assumption, reading)
+        self.profile = profile = replace(profile, key_limit=limit)
+        self.bundle: bytes | None = None
+        points = PowerPoints()
+        self.storage = WatchedStorage(SerialStorage(), points)
+        self.printer = Printer(
+            profile=profile,
+            scheduler=self.scheduler,
+            transport=InProcess(self.clock, self.ca.handle, network=self.network),
+            entropy=entropy.fork("printer"),
+            keys=PooledKeys(entropy.fork("keys"), side=0),
+            functions=("TLS",),
+            policies=("hq", "branch"),
+            storage=self.storage,
+            points=points,
+            on_installed=self.ca.ledger.report_installed,
+            on_abandoned=self.ca.ledger.report_abandoned,
+        )
+        self.printer.power_on()
+        self.printer.update_communication(url=URLS[0])
+
+    # --- doing --------------------------------------------------------------------------------------------
+
+    @property
+    def asked(self) -> int:
+        return len(self.ca.journal.entries)
+
+    def do(self, action: Callable[[], object], *, sends: bool = False) -> None:
+        """What a person does: when it is refused, nothing was sent and nothing has changed."""
+        printer, asked, kept = self.printer, self.asked, self.storage.kept
+        shown = (printer.status(), printer.key_list(), printer.functions_in_use()) if printer.powered else None
+        refused = None
+        try:
+            action()
+        except PowerLost:
+            return
+        except Refused as refusal:
+            refused = refusal.reason
+        if refused is not None:
+            assert self.asked == asked, f"something was sent, although it was refused: {refused}"
+            assert self.storage.kept == kept, f"something was stored, although it was refused: {refused}"
+            if shown is not None:
+                now = (printer.status(), printer.key_list(), printer.functions_in_use())
+                assert now == shown, f"something has changed, although it was refused: {refused}"
+            return
+        if not sends:
+            assert self.asked == asked, "something was sent by what sends nothing"
+
+    def pass_time(self, span: timedelta) -> None:
+        self.scheduler.run_until(self.clock.now() + span)
+
+    def await_power(self) -> None:
+        """Mostly people come when the machine is on; what they do with one that is off is a rule of its own."""
+        if not self.printer.powered:
+            self.pass_time(timedelta(minutes=11))
+            self.printer.power_on()
+
+    def situation(self, well: bool, script: int) -> None:
+        self.ca.script.replace(() if well else SCRIPTS[script])
+        self.network.state = "up" if well else self.network.state
+
+    # --- people -------------------------------------------------------------------------------------------
+
+    @rule(url=st.sampled_from(URLS), role=st.sampled_from([ROLES[0], ROLES[0], ROLES[3]]))
+    def communication(self, url: str, role: str) -> None:
+        self.await_power()
+        self.do(lambda: self.printer.update_communication(url=url, role=role))
+
+    @rule(key=keys, well=st.booleans(), script=st.sampled_from(range(len(SCRIPTS))))
+    def manual(self, key: KeySettings, well: bool, script: int) -> None:
+        self.await_power()
+        self.situation(well, script)
+        locked = self.printer.powered and (
+            self.printer.auto_request.timer
+            or self.printer.transfer is not None
+            or any(row.state == "processing" for row in self.printer.status())
+        )
+        asked = self.asked
+        self.do(lambda: self.printer.send_request(key), sends=True)
+        assert not locked or self.asked == asked, (
+            "a manual request was sent while the timer, a transfer or a request was on"
+        )
+
+    @rule(
+        key=keys,
+        wait=st.sampled_from([0, 1, 1, 30, 24 * 60]),
+        passes=st.sampled_from([2, 2, 40, 0]),
+        polling=pollings,
+        every=st.sampled_from([None, 1, 1, 30]),
+        flags=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+        well=st.booleans(),
+        script=st.sampled_from(range(len(SCRIPTS))),
+    )
+    def timer_on(self, key, wait, passes, polling, every, flags, well, script) -> None:
+        self.await_power()
+        self.situation(well, script)
+        start = local_of(self.printer.clock.now() + timedelta(minutes=wait), self.printer.zone)
+        adjust, restart, delete_old = flags
+        self.do(
+            lambda: self.printer.update_auto_request(
+                AutoRequestSettings(True, start, key, adjust, polling, every, restart, delete_old)
+            )
+        )
+        self.pass_time(timedelta(minutes=passes))
+
+    @rule()
+    def timer_off(self) -> None:
+        self.await_power()
+        self.do(lambda: self.printer.update_auto_request(AutoRequestSettings(timer=False)))
+
+    @precondition(lambda self: len(self.printer.key_list()) > 1)
+    @rule(place=st.integers(0, 7))
+    def delete_key(self, place: int) -> None:
+        self.await_power()
+        entries = self.printer.key_list()
+        if not entries:
+            return
+        entry = entries[-1 - place % len(entries)]
+        running = self.printer.functions_in_use()
+        used_by = entry.use if entry.policy is None else f"{entry.use}/{entry.policy}"
+        self.do(lambda: self.printer.delete_key(entry.name, key_id=entry.id))
+        if not self.printer.powered:
+            return
+        gone = entry.id not in {key.id for key in self.printer.key_list()}
+        assert not (gone and entry.default), "the default key was deleted"
+        in_use = entry.assigned and entry.use in self.printer.functions and used_by in running
+        assert not (gone and in_use), "a key in use was deleted"
+
+    @rule(use=st.sampled_from(["TLS", "IEEE 802.1X", "IPSec", "SIP"]), on=st.booleans())
+    def function(self, use: str, on: bool) -> None:
+        self.await_power()
+        self.do(lambda: self.printer.set_function(use, on))
+
+    @rule(skew=st.sampled_from([None, timedelta(minutes=-5), timedelta(days=-400), timedelta(hours=3)]))
+    def clock_set(self, skew: timedelta | None) -> None:
+        self.printer.set_clock(None if skew is None else self.clock.now() + skew)
+
+    @precondition(lambda self: self.printer.powered)
+    @rule()
+    def restart(self) -> None:
+        self.do(self.printer.restart)
+
+    @rule()
+    def export(self) -> None:
+        self.await_power()
+        self.do(lambda: self.printer.begin_export(PASSWORD))
+        if self.printer.transfer is not None:
+            self.pass_time(timedelta(seconds=self.profile.transfer_seconds))
+            self.bundle = self.printer.exported or self.bundle
+
+    @precondition(lambda self: self.bundle is not None)
+    @rule(damage=st.sampled_from([None, None, "cut", "password"]), wait=st.booleans())
+    def import_bundle(self, damage: str | None, wait: bool) -> None:
+        self.await_power()
+        assert self.bundle is not None
+        octets = self.bundle[:50] if damage == "cut" else self.bundle
+        self.do(lambda: self.printer.begin_import(octets, "other" if damage == "password" else PASSWORD))
+        if wait and self.printer.transfer is not None:
+            self.pass_time(timedelta(seconds=self.profile.transfer_seconds))
+
+    # --- the world ----------------------------------------------------------------------------------------
+
+    @rule(
+        span=st.sampled_from(
+            [timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=11), timedelta(hours=1), timedelta(days=1)]
+        )
+    )
+    def time(self, span: timedelta) -> None:
+        self.pass_time(span)
+
+    @rule(script=st.sampled_from(range(len(SCRIPTS))))
+    def ca_answers(self, script: int) -> None:
+        self.ca.script.replace(SCRIPTS[script])
+
+    @rule()
+    def all_is_well(self) -> None:
+        self.ca.script.replace(())
+        self.network.state = "up"
+
+    @rule(state=st.sampled_from(["refused", "unreachable", "no-such-host", "silent"]), lasts=st.sampled_from([0, 15]))
+    def outage(self, state, lasts: int) -> None:
+        self.network.state = state
+        if lasts:
+            self.pass_time(timedelta(minutes=lasts))
+            self.network.state = "up"
+
+    # --- power --------------------------------------------------------------------------------------------
+
+    @rule(off=st.sampled_from([1, 60, 3 * 24 * 3600]), cut=st.booleans())
+    def power_is_off(self, off: int, cut: bool) -> None:
+        """Switched off, or cut; somebody tries to operate the machine, and switches it on again."""
+        before = self.storage.kept
+        if cut:
+            self.printer.power_cut()
+        self.printer.power_off()  # or stays off, whatever had been on its way to start it
+        assert not self.printer.powered
+        asked = self.asked
+        self.do(lambda: self.printer.send_request(KeySettings("off", "192.0.2.10", challenge="s3cret")))
+        self.pass_time(timedelta(seconds=off))
+        assert self.asked == asked, "something was sent by a machine that is off"
+        assert self.storage.kept == before, "something was stored by a machine that is off"
+        self.printer.power_on()
+        assert before is not None
+        if self.printer.powered:
+            self.survives(before)
+
+    @rule(number=st.integers(1, 20), off=st.sampled_from([1.0, 600.0]))
+    def power_will_fail(self, number: int, off: float) -> None:
+        self.printer.points.off_seconds = off
+        self.printer.points.arm_number(number)
+
+    @rule()
+    def power_on(self) -> None:
+        self.printer.power_on()
+
+    def survives(self, stored) -> None:
+        """What was committed is there after the start, the request under way too."""
+        printer = self.printer
+        assert [key.id for key in printer.key_list()] == [key["id"] for key in stored["keys"]], (
+            "keys are not there after the start"
+        )
+        assert printer.key_list()[0].private.hex() == stored["keys"][0]["private"]
+        if stored["request"] is not None:
+            assert printer.status()[0].state == "processing", "the request under way is gone after the start"
+
+    # --- what holds ---------------------------------------------------------------------------------------
+
+    @invariant()
+    def sound(self) -> None:
+        found = broken(self.printer)
+        assert not found, "; ".join(found)
+
+    @invariant()
+    def each_commit_in_order(self) -> None:
+        assert not self.storage.broken, "; ".join(self.storage.broken)
+
+    @invariant()
+    def each_certificate_has_a_fate(self) -> None:
+        ledger, kept = self.ca.ledger, self.storage.kept
+        counts = ledger.counts
+        assert counts["minted"] >= counts["installed"]
+        assert counts["minted"] == counts["installed"] + counts["orphaned"], "certificates are counted wrongly"
+        assert kept is not None
+        requests = [request for request in (kept["request"], kept["kept"]) if request and request["transaction"]]
+        under_way = {request["enrolment"]["transaction_id"] for request in requests}
+        for entry in ledger.entries:
+            assert entry.explained or entry.transaction_id in under_way, "an orphan has no cause"
+            assert entry.installed == (entry.cause is None)
+
+    @invariant()
+    def what_is_shown_is_stored(self) -> None:
+        """What a person can see of keys is committed: a power failure now takes none of it back."""
+        if self.printer.powered:
+            kept = self.storage.kept
+            assert kept is not None
+            assert [key.stored for key in self.printer.key_list()] == list(kept["keys"]), (
+                "keys are shown that are not stored"
+            )
+
+    def teardown(self) -> None:
+        """Left alone with a CA that is well, the machine comes to rest, and still everything holds."""
+        if not hasattr(self, "printer"):
+            return
+        self.all_is_well()
+        self.printer.power_on()
+        self.pass_time(timedelta(hours=8))
+        for check in (self.sound, self.each_commit_in_order, self.each_certificate_has_a_fate):
+            check()

@@ -1,0 +1,118 @@
+"""The power fails at every point of a choice of scenarios, on disk and in memory, and nothing is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mfp_sim.device.power import PowerPoints
+from mfp_sim.device.storage import MemoryStorage
+from mfp_sim.scenario import power
+from mfp_sim.scenario.collection import select
+from mfp_sim.scenario.power import PowerPoint, cut_at, cut_everywhere, power_points
+from mfp_sim.scenario.world import directories
+
+CHOICE = [
+    "manual-request",
+    "registration-authority",
+    "deferred-twice-then-issued",
+    "approved-after-hours",
+    "connect-refused-then-issued",
+    "refused-after-pending",
+    "answer-never-sent",
+    "delete-old",
+    "default-key-stays",
+    "limit-of-the-model[eight]",
+    "changed-start",
+    "errors-do-not-stop-the-period",
+    "hour-that-comes-twice",
+    "automatic-restart",
+    "pending-survives",
+    "clock-at-factory-date",
+    "export-and-import",
+    "restart-cuts-an-import",
+]
+
+
+def _scenario(name: str):
+    (found,) = [scenario for scenario in select([], []) if scenario.name == name]
+    return found
+
+
+@pytest.mark.parametrize("name", CHOICE)
+def test_after_a_failure_at_any_point_the_printer_is_sound(name: str) -> None:
+    results = list(cut_everywhere(_scenario(name)))
+    assert len(results) >= 2
+    assert [f"{result.point}: {text}" for result in results for text in result.broken] == []
+
+
+@pytest.mark.parametrize("name", ["manual-request", "delete-old"])
+def test_the_same_with_the_state_on_disk_within_a_commit_too(name: str, tmp_path: Path) -> None:
+    scenario = _scenario(name)
+    listed = power_points(scenario, storages=directories(tmp_path / "list", fresh=True))
+    assert {"state-written", "state-renamed"} <= {point.name for point in listed}
+    for point in listed:
+        room = tmp_path / str(point.number)
+        assert cut_at(scenario, point, storages=directories(room, fresh=True)).broken == ()
+        assert (room / "printer-1" / "printer.json").stat().st_mode & 0o777 == 0o600
+
+
+class _Forgetful(MemoryStorage):
+    """Tells that it has kept a state, and has not."""
+
+    def commit(self, state) -> None:
+        if self.load() is None:
+            super().commit(state)
+
+
+class _Mixing(MemoryStorage):
+    """Keeps a part of a state: the keys are old ones."""
+
+    def commit(self, state) -> None:
+        old = self.load()
+        super().commit(state if old is None else {**state, "keys": old["keys"]})
+
+
+@pytest.mark.parametrize("kind", [_Forgetful, _Mixing])
+def test_a_storage_that_loses_something_is_found(kind: type) -> None:
+    results = cut_everywhere(_scenario("manual-request"), storages=lambda number, points: kind())
+    told = {text for result in results for text in result.broken}
+    assert "what was loaded is neither the old state nor the new one" in told
+
+
+def test_a_point_that_is_never_passed_is_told() -> None:
+    scenario = _scenario("manual-request")
+    last = power_points(scenario)[-1]
+    beyond = PowerPoint(last.number + 1, "commit-nothing.before", 1)
+    assert cut_at(scenario, beyond).broken == ("the power did not fail there",)
+
+
+def test_a_failure_of_the_scenarios_own_does_not_take_the_place_of_ours() -> None:
+    scenario = _scenario("fails-while-pending")
+    assert [result.broken for result in cut_everywhere(scenario) if result.broken] == []
+
+
+def test_an_orphan_that_nobody_knows_of_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mock_scep_server.ledger import Ledger
+
+    monkeypatch.setattr(Ledger, "report_installed", lambda self, certificate: None)
+    told = [text for result in cut_everywhere(_scenario("manual-request")) for text in result.broken]
+    assert told
+    assert all(text.endswith("is an orphan without a cause") for text in told)
+
+
+def test_power_points_count_and_cut_each_once() -> None:
+    points = PowerPoints()
+    points.off_seconds = 5
+    points.arm("b", 2)
+    points.off_seconds = 7
+    points.arm_number(4)
+    passed = []
+    for name in "abcbab":
+        try:
+            points.reach(name)
+        except power.Refused as lost:
+            passed.append((name, lost.point, lost.off_seconds))
+    assert passed == [("b", "b", 5)]  # the second b is the fourth point as well: one failure
+    assert points.passed == list("abcbab")
