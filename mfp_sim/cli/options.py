@@ -351,7 +351,7 @@ def _serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ca", metavar="URL", help="a real SCEP server instead of the mock")
     parser.add_argument("--ca-port", type=_port, default=8080, help="the mock's port, 0 for any free (default: 8080)")
     parser.add_argument("--ca-profile", default="rfc8894", metavar="NAME", help="the mock's shape (default: rfc8894)")
-    parser.add_argument("--ra", default="none", choices=["none", "split"], help="RA certificates (default: none)")
+    parser.add_argument("--ra", choices=["none", "single", "split"], help="RA certificates (default: the profile's)")
     parser.add_argument("--script", type=Path, metavar="FILE", help="rules for the mock: a scenario's ca.script list")
     for name, what in (("challenge", "the mock's challenge password"), ("pin", "the administrator's PIN")):
         group = parser.add_mutually_exclusive_group()

@@ -29,10 +29,11 @@ from mfp_sim.trace import Recorder
 from mfp_sim.transport import Network, Sockets, Transport
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.journal import JournalEntry
-from mock_scep_server.profiles.registry import profile_named as ca_profile_named
-from mock_scep_server.script import Rule, Script, read_script
+from mock_scep_server.profiles.registry import profile_named
+from mock_scep_server.script import read_script
 from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService
+from mock_scep_server.setup import CaSetup, make_service
 
 __all__ = ["Plan", "Served", "assemble", "serial_of"]
 
@@ -62,7 +63,7 @@ class Plan:
     ca_host: str = "127.0.0.1"
     ca_port: int = 0
     ca_profile: str = "rfc8894"
-    ra: Literal["none", "split"] = "none"
+    ra: Literal["none", "single", "split"] | None = None
     challenge: str | None = field(default=None, repr=False)
     script: Node | None = None
     state_dir: Path | None = None
@@ -172,25 +173,19 @@ def _address(first: str, number: int) -> str:
 
 
 def _mock(plan: Plan, clock: Clock, keys: KeySource, on_entry: Callable[[JournalEntry], None] | None) -> ScepService:
-    return ScepService(
-        profile=ca_profile_named(plan.ca_profile),
+    profile_named(plan.ca_profile)  # a name that is none is told as such
+    problems = Problems()
+    script = read_script(plan.script, problems) if plan.script is not None else ()
+    problems.raise_if_any()
+    return make_service(
+        CaSetup(profile=plan.ca_profile, ra=plan.ra, script=script),
         clock=clock,
         entropy=Entropy(None),
         keys=keys,
+        zone=ZoneInfo(plan.timezone),
         challenge=StaticChallenge(plan.challenge) if plan.challenge else None,
-        script=Script(_rules(plan.script), ZoneInfo(plan.timezone), clock.now()),
-        ra=plan.ra,
         on_entry=on_entry,
     )
-
-
-def _rules(script: Node | None) -> tuple[Rule, ...]:
-    if script is None:
-        return ()
-    problems = Problems()
-    rules = read_script(script, problems)
-    problems.raise_if_any()
-    return rules
 
 
 def _listen(ca: ScepService, plan: Plan) -> ServerHost:

@@ -123,7 +123,7 @@ class Recording:
     def _ca_section(self) -> Step:
         plan = self._served.plan
         section: Step = {"profile": plan.ca_profile}
-        section |= {"ra": plan.ra} if plan.ra != "none" else {}
+        section |= {"ra": plan.ra} if plan.ra else {}
         if plan.challenge:
             section["challenge"] = {"static": self._stand_in(plan.challenge)}
         if plan.script is not None:

@@ -227,3 +227,12 @@ def test_years_fit_into_the_bounds(recorded) -> None:
     here.site.advance(86400 * 1000)
     _, scenario = replay()
     assert scenario.virtual_seconds > 86400 * 1000
+
+
+def test_another_ca_with_an_ra(recorded, key) -> None:
+    here, admin, replay = recorded(ca_profile="lenient", ra="split")
+    here.connect(admin)
+    admin.post(url("request"), key)
+    _, scenario = replay()
+    assert (scenario.ca.profile, scenario.ca.ra) == ("lenient", "split")
+    assert here.printer.status()[0].state == "successful"

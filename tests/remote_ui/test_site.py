@@ -1,0 +1,113 @@
+"""Browsers and time that passes by itself meet at one lock; what the time-keeper cannot do stops it and is told."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from mfp_sim.device.invariants import broken
+from mfp_sim.errors import UsageError
+from mfp_sim.remote_ui.menu import PAGES
+from mfp_sim.remote_ui.site import Busy
+
+PIN = "canary-p1n"
+
+
+def test_browsers_and_a_fast_clock_do_not_race(bench, auto) -> None:
+    """Each browser sees whole states only, and every certificate that was issued is in the machine or was overwritten."""
+    here = bench(speed=200_000.0)
+    admin = here.administrator()
+    here.connect(admin)
+    admin.post(PAGES["auto"].url, {**auto, "periodic": "on", "every": "1", "delete_old": "on", "adjust": "on"})
+    stop, enough = threading.Event(), threading.Event()
+    failures: list[str] = []
+    here.site.observer = lambda act: enough.set() if (here.site.ca.ledger.counts["minted"] >= 8) else None
+
+    def look() -> None:
+        visitor = here.administrator()
+        while not stop.is_set():
+            for page in (PAGES["status"].url, PAGES["keys"].url, PAGES["auto"].url, "/simulation"):
+                answer = visitor.get(page)
+                if answer.status_code not in (200, 503):
+                    failures.append(f"{page}: {answer.status_code} {visitor.words}")
+            visitor.post(PAGES["network"].url, {"dns": "on"})
+
+    keeper = threading.Thread(target=here.site.keep_time, args=(stop,))
+    lookers = [threading.Thread(target=look) for _ in range(3)]
+    for thread in (keeper, *lookers):
+        thread.start()
+    assert enough.wait(60)
+    stop.set()
+    for thread in (keeper, *lookers):
+        thread.join(60)
+        assert not thread.is_alive()
+    assert failures == []
+    assert broken(here.printer) == []
+    counts = here.site.ca.ledger.counts
+    assert counts["minted"] == counts["installed"] >= 8
+    assert len([entry for entry in here.printer.key_list() if not entry.default]) == 1
+
+
+def test_on_the_real_clock_what_is_due_happens(bench) -> None:
+    here = bench(start=None)
+    done, stop = threading.Event(), threading.Event()
+    here.site.scheduler.after(0.01, done.set, "something")
+    keeper = threading.Thread(target=here.site.keep_time, args=(stop,))
+    keeper.start()
+    assert done.wait(30)
+    stop.set()
+    keeper.join(30)
+    assert not keeper.is_alive()
+    assert not here.site.simulated
+
+
+def test_a_clock_that_nobody_moves_needs_no_keeper(bench) -> None:
+    here = bench()
+    here.site.keep_time(threading.Event())  # returns at once
+    assert here.site.clock.now() == here.served.start
+
+
+def test_a_machine_that_cannot_go_on_stops_the_keeper_and_says_why(bench) -> None:
+    here = bench(start=None)
+
+    def full() -> None:
+        raise UsageError("cannot keep the state: no space left on device")
+
+    here.site.scheduler.after(0, full, "something")
+    stop = threading.Event()
+    with pytest.raises(UsageError, match="no space left"):
+        here.site.keep_time(stop)
+    assert stop.is_set()
+
+
+def test_the_lock_is_not_waited_for_for_ever(bench) -> None:
+    here = bench()
+    taken, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with here.site.held():
+            taken.set()
+            done.wait(30)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert taken.wait(30)
+    with pytest.raises(Busy), here.site.held(0.01):
+        pytest.fail("somebody else has the lock")
+    done.set()
+    holder.join()
+    with here.site.held(0.01):
+        assert here.site.next_event is None
+
+
+def test_the_next_event_is_gone_to_and_no_further(bench) -> None:
+    here = bench()
+    seen = []
+    for minutes in (5, 7):
+        here.site.scheduler.after(minutes * 60, lambda minutes=minutes: seen.append(minutes), f"event {minutes}")
+    assert here.site.next_event.label == "event 5"
+    here.site.advance_to_next()
+    assert seen == [5]
+    assert here.site.clock.now() - here.served.start == timedelta(minutes=5)
