@@ -11,7 +11,10 @@ __all__ = ["Journal", "JournalEntry"]
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """One request and what became of it. ``name`` is the operation, or the message type of a PKIOperation."""
+    """One request and what became of it. ``name`` is the operation, or the message type of a PKIOperation.
+
+    ``changes`` say what each fault changed, layer by layer.
+    """
 
     time: datetime
     client: str
@@ -26,6 +29,7 @@ class JournalEntry:
     sent: str = ""
     notes: tuple[str, ...] = ()
     near_misses: tuple[str, ...] = field(default=())
+    changes: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, object]:
         """The entry as a JSON-able object; empty fields are left out."""

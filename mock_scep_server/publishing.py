@@ -17,12 +17,13 @@ __all__ = ["CaCapabilities", "CaCertificates", "NextCaCertificates"]
 
 @dataclass(frozen=True)
 class CaCapabilities:
-    """The reply to GetCACaps: a keyword a line (SCEP-3.5.2-01)."""
+    """The reply to GetCACaps: a keyword a line (SCEP-3.5.2-01). ``ends`` are the ends of lines, in turn."""
 
     words: tuple[str, ...]
+    ends: tuple[str, ...] = ("\n",)
 
     def reply(self) -> HttpReply:
-        body = "".join(f"{word}\n" for word in self.words).encode()
+        body = "".join(word + self.ends[i % len(self.ends)] for i, word in enumerate(self.words)).encode()
         return HttpReply(200, headers=(("Content-Type", TEXT),), body=body)
 
 

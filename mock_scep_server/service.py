@@ -1,7 +1,8 @@
 """One HTTP request in, one delivery out: parse, read, ask the script, decide, apply faults layer by layer, record.
 
 HTTP shape, base64 and CMS structure are answered with 400; what a message asks is read by ``requests.py`` and decided
-by ``registrar.py``. Faults apply in fixed order: certificates, message, bytes, http, delivery. RFC 8894, 3.3 and 4.
+by ``registrar.py``. Faults apply in fixed order: decide, certificates, message, bytes, http, delivery; the journal says
+what each of them changed. RFC 8894, 3.3 and 4.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from mfp_sim.errors import DecodeError
 from mfp_sim.scep import messages
@@ -26,14 +27,15 @@ from mfp_sim.scep.http import (
     delivery_of,
     read_scep_query,
 )
-from mfp_sim.scep.vocabulary import Operation
+from mfp_sim.scep.vocabulary import Operation, PkiStatus
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mock_scep_server.admission import Admission
 from mock_scep_server.building import make_authorities, make_challenge
-from mock_scep_server.ca import CertificateAuthority, Template
+from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.ca_operator import CaOperator
 from mock_scep_server.challenges import ChallengePolicy
-from mock_scep_server.faults import Fault
+from mock_scep_server.faults.base import HOOKS, Context, Memory, hooks_of
+from mock_scep_server.faults.differences import differences
 from mock_scep_server.journal import Journal, JournalEntry
 from mock_scep_server.ledger import Ledger
 from mock_scep_server.pages import Page, Pages
@@ -41,7 +43,7 @@ from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import CaProfile
 from mock_scep_server.publishing import CaCapabilities, CaCertificates, NextCaCertificates
 from mock_scep_server.registrar import Registrar
-from mock_scep_server.requests import RequestReader
+from mock_scep_server.requests import Asked, RequestReader
 from mock_scep_server.revocation import Revocations
 from mock_scep_server.script import Answer, Facts, Script, Taken
 
@@ -53,13 +55,25 @@ class _Work:
     """One request on its way through the layers."""
 
     facts: Facts
+    context: Context
     taken: Taken = field(default_factory=Taken)
     decision: str = ""
     notes: tuple[str, ...] = ()
     issued: Certificate | None = None
+    carried: bool = True
+    changes: list[str] = field(default_factory=list)
 
-    def hooks(self, name: str) -> list[Fault]:
-        return [fault for _, fault in self.taken.faults if hasattr(fault, name)]
+    def altered(self, hook: str, value: Any) -> Any:
+        """The value after the faults with that hook; what they changed is remembered for the journal."""
+        for slug, fault in self.taken.faults:
+            for act in hooks_of(fault, self.context, slug, hook):
+                before, value = value, act(value, self.context)
+                self.changes.extend(f"{HOOKS[hook]}: {change}" for change in differences(before, value))
+        return value
+
+    def has(self, hook: str) -> bool:
+        """Whether a fault with that hook applies."""
+        return any(True for slug, fault in self.taken.faults for _ in hooks_of(fault, self.context, slug, hook))
 
 
 class ScepService:
@@ -96,7 +110,7 @@ class ScepService:
         )
         self.journal, self.ledger = Journal(), Ledger()
         self.revocations = Revocations(clock, self.policy.crl_lifetime)
-        self._keys = keys
+        self._keys, self._fault_entropy, self._memory = keys, entropy.fork("faults"), Memory()
         self._on_entry = on_entry
         self._reader = RequestReader(profile, self.policy, self.authorities, clock)
         admission = Admission(
@@ -124,30 +138,51 @@ class ScepService:
         try:
             query = read_scep_query(request)
         except DecodeError as error:
-            work = _Work(Facts(Operation.PKI_OPERATION, request.method, client=client))
+            work = self._work(request, Operation.PKI_OPERATION, client)
             return self._send(request, work, _text(400, f"The message is not readable: {error}"))
         if query.operation == Operation.PKI_OPERATION:
             return self._pki_operation(request, query, client)
         return self._ca_operation(request, query, client)
 
+    def _work(self, request: HttpRequest, operation: str | None, client: str, notes: tuple[str, ...] = ()) -> _Work:
+        context = Context(
+            request=request,
+            operation=operation,
+            now=self.clock.now(),
+            ca=self.ca,
+            memory=self._memory,
+            entropy=self._fault_entropy,
+            keys=self._keys,
+            revocations=self.revocations,
+            ledger=self.ledger,
+        )
+        return _Work(Facts(operation, request.method, client=client), context, notes=notes)
+
+    def _take(self, work: _Work) -> Answer | None:
+        """What the script and the faults of the decide layer want."""
+        work.taken = self.script.take(work.facts, self.clock.now())
+        answer: Answer | None = work.altered("on_answer", work.taken.answer)
+        work.taken = replace(work.taken, answer=answer)
+        return answer
+
     # --- GetCACaps, GetCACert, GetNextCACert, pages -------------------------------------------------------
 
     def _page(self, request: HttpRequest, page: Page, client: str) -> Delivery:
-        work = _Work(Facts(page.name, request.method, client=client))
-        work.taken = self.script.take(work.facts, self.clock.now())
-        answer = work.taken.answer
+        work = self._work(request, page.name, client)
+        answer = self._take(work)
         if answer is not None and answer.kind == "http":
             return self._send(request, work, self._http(answer, work))
         reply, work.decision = page.answer()
         return self._send(request, work, reply)
 
     def _ca_operation(self, request: HttpRequest, query: ScepQuery, client: str) -> Delivery:
-        work = _Work(Facts(query.operation, request.method, client=client), notes=query.notes)
-        work.taken = self.script.take(work.facts, self.clock.now())
-        answer = work.taken.answer
+        work = self._work(request, query.operation, client, query.notes)
+        answer = self._take(work)
         if answer is not None and answer.kind == "http":
             return self._send(request, work, self._http(answer, work))
-        return self._send(request, work, self._publish(query, work))
+        reply = self._publish(query, work)
+        body = work.altered("on_bytes", reply.body)
+        return self._send(request, work, reply if body is reply.body else replace(reply, body=body))
 
     def _publish(self, query: ScepQuery, work: _Work) -> HttpReply:
         """What the named CA says of itself."""
@@ -162,13 +197,17 @@ class ScepService:
             words = self.profile.capabilities
             if coming is not None and "GetNextCACert" not in words:
                 words = (*words, "GetNextCACert")
-            return CaCapabilities(words).reply()
+            published: CaCapabilities = work.altered("on_capabilities", CaCapabilities(words))
+            return published.reply()
         if query.operation == Operation.GET_CA_CERT:
             work.decision = "certificates"
-            return CaCertificates(present.certificates).reply()
-        if query.operation == Operation.GET_NEXT_CA_CERT and coming is not None:
+            authority: CertificateAuthority = work.altered("on_authority", present)
+            return CaCertificates(authority.certificates).reply()
+        if query.operation == Operation.GET_NEXT_CA_CERT and (coming is not None or work.has("on_next_ca")):
             work.decision = "next CA certificates"
-            return NextCaCertificates.of(present, coming).reply()
+            plan = NextCaCertificates.of(present, coming or work.context.coming())
+            following: NextCaCertificates = work.altered("on_next_ca", plan)
+            return following.reply()
         work.decision = "no next CA" if query.operation == Operation.GET_NEXT_CA_CERT else "unknown operation"
         if query.operation == Operation.GET_NEXT_CA_CERT:
             return _text(404, "No next CA certificate is published.")
@@ -177,7 +216,7 @@ class ScepService:
     # --- PKIOperation -------------------------------------------------------------------------------------
 
     def _pki_operation(self, request: HttpRequest, query: ScepQuery, client: str) -> Delivery:
-        work = _Work(Facts(query.operation, request.method, client=client), notes=query.notes)
+        work = self._work(request, query.operation, client, query.notes)
         if not query.message:
             return self._send(request, work, _text(400, "The PKIOperation has no message."))
         try:
@@ -185,38 +224,35 @@ class ScepService:
         except DecodeError as error:
             return self._send(request, work, _text(400, f"The message is not a SCEP message: {error}"))
         asked = self._reader.read(message)
-        subject = asked.csr.subject if asked.csr else asked.subject
-        noted = (*message.notes, *(asked.csr.notes if asked.csr else ()))
-        work.notes += (*(str(note) for note in noted), *asked.notes)
         work.facts = replace(
-            work.facts,
-            type=message.label,
-            transaction=message.transaction_id,
-            subject=name_text(subject) if subject is not None else None,
+            work.facts, type=message.label, transaction=message.transaction_id, subject=_subject(asked)
         )
+        context = work.context
+        context.name, context.transaction, context.asked = message.label, message.transaction_id, asked
         # Deciding and remembering is one step: two clients with one transaction must not get two certificates.
         with self._lock:
-            work.taken = self.script.take(work.facts, self.clock.now())
-            answer = work.taken.answer
+            answer = self._take(work)
             if answer is not None and answer.kind == "http":
                 return self._send(request, work, self._http(answer, work))
-            decision = self._registrar.decide(asked, answer, lambda template: self._alter(template, work))
+            authority = work.altered("on_authority", asked.authority)
+            if authority is not asked.authority:
+                asked = context.asked = self._reader.read(message, authority)
+                work.facts = replace(work.facts, subject=_subject(asked))
+            decision = self._registrar.decide(asked, answer, lambda template: work.altered("on_template", template))
+        noted = (*message.notes, *(asked.csr.notes if asked.csr else ()), *decision.notes)
+        work.notes += (*(str(note) for note in noted), *asked.notes)
         work.decision, work.issued, plan = decision.text, decision.issued, decision.reply
-        work.notes += tuple(str(note) for note in decision.notes)
-        for fault in work.hooks("on_message"):
-            plan = fault.on_message(plan)  # type: ignore[union-attr]
-        signer = decision.authority.signer
+        context.status = PkiStatus(plan.status).name
+        plan = context.plan = work.altered("on_message", plan)
+        work.carried = work.issued is not None and work.issued.der in plan.certificates
+        signer = authority.signer if authority is not decision.authority else decision.authority.signer
         octets = messages.encode_cert_rep(
             plan, signer_key=signer.key, signer_certificate=signer.certificate, octets=self._entropy.octets
         )
-        for fault in work.hooks("on_bytes"):
-            octets = fault.on_bytes(octets)  # type: ignore[union-attr]
-        return self._send(request, work, HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),), body=octets))
-
-    def _alter(self, template: Template, work: _Work) -> Template:
-        for fault in work.hooks("on_template"):
-            template = fault.on_template(template, self._keys)  # type: ignore[union-attr]
-        return template
+        sent = work.altered("on_bytes", octets)
+        self._memory.keep("nonce", message.sender_nonce)
+        self._memory.keep(f"CertRep {context.name} {context.status}", octets)
+        return self._send(request, work, HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),), body=sent))
 
     # --- out ----------------------------------------------------------------------------------------------
 
@@ -230,20 +266,18 @@ class ScepService:
 
     def _send(self, request: HttpRequest, work: _Work, reply: HttpReply) -> Delivery:
         reply = replace(reply, headers=(*reply.headers, ("Server", "mock-scep-server"), ("Cache-Control", "no-store")))
-        for fault in work.hooks("on_http"):
-            reply = fault.on_http(reply)  # type: ignore[union-attr]
+        reply = work.altered("on_http", reply)
         delivery = delivery_of(reply, keep_alive=request.keep_alive, date=self.clock.now())
         answer_none = work.taken.answer is not None and work.taken.answer.kind == "none"
         if answer_none:
             delivery = Delivery((Close(),), keep_alive=False)
-        for fault in work.hooks("on_delivery"):
-            delivery = fault.on_delivery(delivery)  # type: ignore[union-attr]
-        broken = any(isinstance(act, Close | Reset | Stall) for act in delivery.acts)
+        final: Delivery = work.altered("on_delivery", delivery)
+        broken = any(isinstance(act, Close | Reset | Stall) for act in final.acts)
         if work.issued is not None:
             how = ", ".join([f"HTTP {reply.status}", *(slug for slug, _ in work.taken.faults)])
             if answer_none:
                 how = "no octet sent, as the script says"
-            self.ledger.record_sending(work.issued, whole=not broken and reply.status == 200, how=how)
+            self.ledger.record_sending(work.issued, whole=work.carried and not broken and reply.status == 200, how=how)
         entry = JournalEntry(
             time=self.clock.now(),
             client=work.facts.client,
@@ -254,16 +288,23 @@ class ScepService:
             rule=work.taken.rule,
             decision=work.decision or reply.body[:200].decode("utf-8", "replace"),
             faults=tuple(slug for slug, _ in work.taken.faults),
+            changes=tuple(work.changes),
             status=reply.status,
-            sent=", ".join(type(act).__name__.lower() for act in delivery.acts),
+            sent=", ".join(type(act).__name__.lower() for act in final.acts),
             notes=work.notes,
             near_misses=work.taken.near_misses,
         )
         self.journal.add(entry)
         if self._on_entry is not None:
             self._on_entry(entry)
-        return delivery
+        return final
 
 
 def _text(status: int, text: str) -> HttpReply:
     return HttpReply(status, headers=(("Content-Type", "text/plain; charset=utf-8"),), body=(text + "\n").encode())
+
+
+def _subject(asked: Asked) -> str | None:
+    """The subject that a request asks for, as text."""
+    subject = asked.csr.subject if asked.csr else asked.subject
+    return name_text(subject) if subject is not None else None
