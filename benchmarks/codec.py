@@ -22,7 +22,7 @@ from mfp_sim.scep import csr, messages
 from mfp_sim.scep.vocabulary import FailInfo, MessageType, PkiStatus
 from mfp_sim.simtime import Entropy, PooledKeys
 
-__all__ = ["Row", "measure"]
+__all__ = ["Comparison", "Row", "beside_pyscep", "measure"]
 
 START, END = datetime(2026, 1, 1, tzinfo=timezone.utc), datetime(2036, 1, 1, tzinfo=timezone.utc)
 
@@ -116,6 +116,40 @@ def measure(rounds: int) -> Iterator[Row]:
         yield _row(f"{name}, read", lambda octets=octets: _read(octets, who, False), read, rounds)  # type: ignore[misc]
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """A PKCSReq built by us and by PyScep, in turn; seconds of the fastest tenth."""
+
+    ours: float
+    theirs: float
+
+    @property
+    def factor(self) -> float:
+        """How many times faster ours is."""
+        return self.theirs / self.ours
+
+
+def beside_pyscep(rounds: int) -> Comparison | None:
+    """The same CSR, keys, certificates, digest and cipher in one run; None where PyScep is not installed.
+
+    What PyScep wrote is read first, so that both are known to do the same.
+    """
+    from benchmarks import pyscep
+
+    who = _Parties()
+    request = who.data[MessageType.PKCS_REQ]
+    try:
+        build = pyscep.builder(who.client, who.signer, who.authority, request)
+    except ImportError:
+        return None
+    message = messages.decode(build())
+    message.verify(who.signer)
+    if messages.open_envelope(message, who.ca) != request:
+        raise SystemExit("what PyScep enveloped is not the request")
+    row = _row("PKCSReq", lambda: who.request(MessageType.PKCS_REQ), build, rounds)
+    return Comparison(row.seconds, row.rsa_seconds)
+
+
 def _read(octets: bytes, who: _Parties, by_ca: bool) -> None:
     message = messages.decode(octets)
     message.verify(who.signer if by_ca else who.authority)
@@ -126,8 +160,10 @@ def _read(octets: bytes, who: _Parties, by_ca: bool) -> None:
 def _row(name: str, work: Callable[[], object], rsa: Callable[[], object], rounds: int) -> Row:
     ours: list[float] = []
     theirs: list[float] = []
-    for _ in range(rounds):
-        with no_collection():
+    with (
+        no_collection()
+    ):  # once for all rounds: after a collection the processor's caches are cold for whoever is first
+        for _ in range(rounds):
             begun = perf_counter()
             work()
             between = perf_counter()

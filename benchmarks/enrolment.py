@@ -43,19 +43,19 @@ def measure(rounds: int) -> Enrolment:
     stage = Stage(witnessed=True)
     whole: list[float] = []
     rsa: list[float] = []
-    for number in range(-5, rounds):  # the first ones fill caches and do not count
-        stage.log.operations.clear()
-        with no_collection():
+    with no_collection():  # once for all rounds: a collection before each would cool the caches for the enrolment alone
+        for number in range(-5, rounds):  # the first ones fill caches and do not count
+            stage.log.operations.clear()
             begun = perf_counter()
             stage.enrol()
             between = perf_counter()
             for operation in stage.log.operations:
                 operation.again()
             ended = perf_counter()
-        stage.forget()
-        if number >= 0:
-            whole.append(between - begun)
-            rsa.append(ended - between)
+            stage.forget()
+            if number >= 0:
+                whole.append(between - begun)
+                rsa.append(ended - between)
     ratios = [a / b for a, b in zip(whole, rsa, strict=True)]
     fast_whole, fast_rsa = _fastest_tenth(whole), _fastest_tenth(rsa)
     return Enrolment(fast_whole / fast_rsa, median(ratios), fast_whole, fast_rsa, rounds)

@@ -14,20 +14,26 @@ import importlib.util
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 
 from mfp_sim.catalogue.registry import assumptions, requirements
 from mfp_sim.device import profile as printer_profiles
+from mfp_sim.device.bundle import CATEGORIES
 from mfp_sim.device.status import STATE_LABELS
 from mfp_sim.scenario.ca_steps import OPERATOR_ACTS
+from mfp_sim.scenario.collection import load_all
 from mfp_sim.scenario.expectations import EXPECTATIONS
+from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.steps import STEPS
 from mock_scep_server.faults import FAULTS
 from mock_scep_server.policy import POLICY_KEYS
 from mock_scep_server.profiles.registry import PROFILES as CA_PROFILES
 
 HERE = Path(__file__).parent
+SCENARIOS = HERE.parent / "scenarios"
+PAGES = (*sorted(HERE.glob("*.md")), SCENARIOS / "README.md")
 _PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 
 # One use of each step and expectation, as it is written in a list of steps. A test reads them all.
@@ -36,6 +42,7 @@ STEP_EXAMPLES = {
     "request": "request: {name: tls, common_name: 192.0.2.10, challenge: s3cret, use: TLS}",
     "auto_request": "auto_request: {start: 2026-03-02 09:00, polling: {count: 2, interval: 10m}, "
     "every: 30d, key: {name: tls, common_name: 192.0.2.10, challenge: s3cret}}",
+    "open_screen": "open_screen: Communication Settings",
     "delete_key": "delete_key: tls",
     "restart": "restart",
     "power_off": "power_off",
@@ -45,6 +52,7 @@ STEP_EXAMPLES = {
     "network": "network: refused",
     "dns": "dns: true",
     "function": "function: {use: TLS, on: true}",
+    "key_generation": "key_generation: fails",
     "printer_clock": "printer_clock: 2026-03-01 08:00",
     "power_cut": "power_cut: {at: PKCSReq.after, off: 10m}",
     "export_bundle": "export_bundle: {name: settings, password: b4ndle}",
@@ -121,8 +129,38 @@ def _readings() -> str:
     for entry in assumptions().values():
         if entry.readings:
             others = ", ".join(_code(f"--flip {entry.id}={reading}") for reading in entry.readings[1:])
-            rows.append((entry.id, entry.title, _code(entry.readings[0]), others))
-    return _table(("id", "about", "default", "other readings"), rows)
+            naming = dict.fromkeys(_base(scenario) for scenario in _scenarios() if entry.id in scenario.assumes)
+            rows.append((entry.id, entry.title, _code(entry.readings[0]), others, ", ".join(naming)))
+    return _table(("id", "about", "default", "other readings", "scenarios that change"), rows)
+
+
+def _bundle_categories() -> str:
+    return _table(("category", "offered"), [(name, "yes" if offered else "") for name, offered in CATEGORIES.items()])
+
+
+# --- index of the scenarios -------------------------------------------------------------------------------
+
+
+@cache
+def _scenarios() -> tuple[Scenario, ...]:
+    return tuple(load_all(sorted(SCENARIOS.rglob("*.scenario.yaml"))))
+
+
+def _base(scenario: Scenario) -> str:
+    """The name of the file's scenario, without that of the instance."""
+    return scenario.name.partition("[")[0]
+
+
+def _chapter(chapter: str) -> str:
+    rows = []
+    for file in sorted((SCENARIOS / chapter).glob("*.scenario.yaml")):
+        instances = [scenario for scenario in _scenarios() if Path(scenario.file) == file]
+        count = f" ({len(instances)} instances)" if len(instances) > 1 else ""
+        covers = dict.fromkeys(entry for scenario in instances for entry in scenario.covers)
+        assumes = sorted({entry for scenario in instances for entry in scenario.assumes})
+        link = f"[{_base(instances[0])}]({chapter}/{file.name}){count}"
+        rows.append((link, instances[0].why, ", ".join(covers), ", ".join(assumes)))
+    return _table(("scenario", "what it shows", "covers", "rests on"), rows)
 
 
 # --- scenario format --------------------------------------------------------------------------------------
@@ -170,12 +208,14 @@ def _ca_profiles() -> str:
         (
             _code(entry.name),
             entry.summary,
-            ", ".join(entry.capabilities),
+            ", ".join(entry.capabilities) or "none",
             ", ".join(sorted(entry.refuse_ciphers | entry.refuse_digests)) or "nothing",
+            ", ".join(_code(name) for name, source in entry.sources.items() if not source.confirmed),
         )
         for entry in CA_PROFILES.values()
     ]
-    return _table(("profile", "what it is", "GetCACaps", "refused with badAlg"), rows)
+    head = ("profile", "what it is", "GetCACaps", "refused with badAlg", "values that nothing confirms")
+    return _table(head, rows)
 
 
 def _ca_keys() -> str:
@@ -225,8 +265,11 @@ def _peer_defects() -> str:
     return _table(("peer", "version", "what it does", "test"), rows)
 
 
+CHAPTERS = tuple(sorted(path.name for path in SCENARIOS.iterdir() if path.is_dir()))
 PARTS: dict[str, Callable[[], str]] = {
+    **{f"scenarios-{chapter}": partial(_chapter, chapter) for chapter in CHAPTERS},
     "assumptions": _assumptions,
+    "bundle-categories": _bundle_categories,
     "readings": _readings,
     "steps": _steps,
     "expectations": _expectations,
@@ -252,21 +295,21 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; tell what is not up to date")
     options = parser.parse_args()
     stale = False
-    for path in sorted(HERE.glob("*.md")):
+    for path in PAGES:
         before = path.read_text("utf-8")
         after = rewritten(before)
         if before == after:
             continue
         stale = True
         if options.check:
-            name = f"docs/{path.name}"
+            name = str(path.relative_to(HERE.parent))
             lines = difflib.unified_diff(
                 before.splitlines(), after.splitlines(), name, f"{name} (generated)", "", "", 0
             )
             print("\n".join(lines))
         else:
             path.write_text(after, "utf-8")
-            print(f"wrote docs/{path.name}")
+            print(f"wrote {path.relative_to(HERE.parent)}")
     if stale and options.check:
         print("run: python -m docs.generate", file=sys.stderr)
     return 1 if stale and options.check else 0

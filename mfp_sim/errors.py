@@ -15,6 +15,7 @@
     │   ├── ConnectionLost         reset or closed before the reply was whole
     │   ├── DeadlineExceeded       the one deadline of the exchange passed
     │   └── MalformedHttp          what came is not an HTTP reply
+    ├── KeyGenerationFailed        no key pair could be made
     ├── Refused                    the printer refused an operation: a stable reason and a sentence
     │   └── PowerLost              the power failed during it: what was committed by then holds
     └── BoundExceeded              a scenario ran over its bound of virtual time or events
@@ -37,6 +38,7 @@ __all__ = [
     "DecodeError",
     "DocumentError",
     "EnvelopeUnreadable",
+    "KeyGenerationFailed",
     "MalformedHttp",
     "MfpSimError",
     "PowerLost",
@@ -146,6 +148,10 @@ class DeadlineExceeded(TransportError):
 
 class MalformedHttp(TransportError):
     """What came back is not an HTTP reply, or is larger than the cap."""
+
+
+class KeyGenerationFailed(MfpSimError):
+    """No key pair could be made: the hardware or the source of keys gave none."""
 
 
 class Refused(MfpSimError):

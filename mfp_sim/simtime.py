@@ -125,10 +125,15 @@ class Scheduler:
         """Book ``action`` for ``seconds`` from now."""
         return self.at(self.clock.now() + timedelta(seconds=seconds), action, label)
 
+    def next_booking(self) -> Booking | None:
+        """What runs next, or None."""
+        self._drop_cancelled()
+        return self._heap[0] if self._heap else None
+
     def next_due(self) -> datetime | None:
         """The instant of the next booking, or None."""
-        self._drop_cancelled()
-        return self._heap[0].due if self._heap else None
+        booking = self.next_booking()
+        return booking.due if booking else None
 
     def run_until(self, instant: datetime) -> None:
         """Run all that is due up to and including ``instant``, in order, then wait for ``instant``.

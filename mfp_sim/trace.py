@@ -7,6 +7,7 @@ repeatable, what it carries is. Everything passes the :class:`~mfp_sim.redaction
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,12 +32,12 @@ class TraceEvent:
 
 
 class Recorder:
-    """Collects the events of one run."""
+    """Collects the events of one run; with ``limit``, the newest only, for what runs for years."""
 
-    def __init__(self, clock: Clock, redactor: Redactor | None = None) -> None:
+    def __init__(self, clock: Clock, redactor: Redactor | None = None, *, limit: int | None = None) -> None:
         self._clock = clock
         self.redactor = redactor or Redactor()
-        self._events: list[TraceEvent] = []
+        self._events: deque[TraceEvent] = deque(maxlen=limit)
 
     def record(self, kind: str, **data: object) -> None:
         """Add an event at the present instant; ``data`` has to be JSON-able, None entries are left out."""
@@ -45,7 +46,7 @@ class Recorder:
 
     @property
     def events(self) -> tuple[TraceEvent, ...]:
-        """All events so far, in order."""
+        """The events so far, in order."""
         return tuple(self._events)
 
 

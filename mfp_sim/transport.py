@@ -11,7 +11,7 @@ import errno
 import http.client
 import io
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, Protocol, TypeAlias, cast
@@ -296,6 +296,27 @@ class Sockets:
         with self._connected(host, port, deadline, where) as connection:
             self._send(connection, octets, deadline, where)
             return _read_reply(_SocketSource(connection), deadline, request.method, where)
+
+    def converse(self, host: str, port: int, messages: Sequence[bytes], timeout: float) -> list[HttpReply]:
+        """Send octets as they are on one connection, each when the reply to the one before is there; the replies.
+
+        For requests that no :class:`HttpRequest` stands for: HTTP/1.0 without Host, chunked bodies, two in a row.
+
+        Raises:
+            ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp: see :mod:`mfp_sim.errors`.
+        """
+        where = _where(host, port)
+        deadline = _Deadline(self._clock, timeout)
+        replies = []
+        with self._connected(host, port, deadline, where) as connection:
+            for octets in messages:
+                self._send(connection, octets, deadline, where)
+                replies.append(
+                    _read_reply(
+                        _SocketSource(connection), deadline, octets.partition(b" ")[0].decode("ascii", "replace"), where
+                    )
+                )
+        return replies
 
     def _connected(self, host: str, port: int, deadline: _Deadline, where: str) -> socket.socket:
         try:

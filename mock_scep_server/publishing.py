@@ -6,6 +6,7 @@ A publication is made, may be changed by faults, and is then written; it decides
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from mfp_sim.scep import messages
 from mfp_sim.scep.certificate import Certificate
@@ -21,9 +22,16 @@ class CaCapabilities:
 
     words: tuple[str, ...]
     ends: tuple[str, ...] = ("\n",)
+    final_end: bool = True
+
+    @classmethod
+    def of(cls, words: tuple[str, ...], lines: Literal["lf", "crlf", "no-final-newline"]) -> CaCapabilities:
+        """In one of the forms that profiles name."""
+        return cls(words, ("\r\n",) if lines == "crlf" else ("\n",), lines != "no-final-newline")
 
     def reply(self) -> HttpReply:
-        body = "".join(word + self.ends[i % len(self.ends)] for i, word in enumerate(self.words)).encode()
+        text = "".join(word + self.ends[i % len(self.ends)] for i, word in enumerate(self.words))
+        body = (text if self.final_end else text.removesuffix("\n")).encode()
         return HttpReply(200, headers=(("Content-Type", TEXT),), body=body)
 
 

@@ -30,6 +30,7 @@ from mfp_sim.scep.http import (
 from mfp_sim.scep.vocabulary import Operation, PkiStatus
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mock_scep_server.admission import Admission
+from mock_scep_server.authorities import Lineage
 from mock_scep_server.building import make_authorities, make_challenge
 from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.ca_operator import CaOperator
@@ -37,6 +38,7 @@ from mock_scep_server.challenges import ChallengePolicy
 from mock_scep_server.faults.base import HOOKS, Context, Memory, hooks_of
 from mock_scep_server.faults.differences import differences
 from mock_scep_server.journal import Journal, JournalEntry
+from mock_scep_server.judgement import Finding, Judge
 from mock_scep_server.ledger import Ledger
 from mock_scep_server.pages import Page, Pages
 from mock_scep_server.policy import CaPolicy
@@ -59,9 +61,11 @@ class _Work:
     taken: Taken = field(default_factory=Taken)
     decision: str = ""
     notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
     issued: Certificate | None = None
     carried: bool = True
     changes: list[str] = field(default_factory=list)
+    closes: bool = False
 
     def altered(self, hook: str, value: Any) -> Any:
         """The value after the faults with that hook; what they changed is remembered for the journal."""
@@ -104,6 +108,7 @@ class ScepService:
         self.profile, self.clock, self._entropy = profile, clock, entropy.fork("replies")
         self.policy = policy or CaPolicy()
         self.script = script or Script()
+        self.script.begin(entropy.fork("script"))
         self.challenge = challenge or make_challenge(self.policy, entropy)
         self.authorities = make_authorities(
             profile, self.policy, clock=clock, entropy=entropy, keys=keys, ra=ra, zone=self.script.zone
@@ -119,6 +124,9 @@ class ScepService:
         self._registrar = Registrar(
             profile, self.policy, clock, self._entropy, self.authorities, admission, self.ledger, self.revocations
         )
+        wants = self.challenge.wanted and profile.challenge == "checked"
+        self.judge = Judge(profile.capabilities, wants_challenge=wants)
+        self._admission = admission
         self._pages = Pages(clock, self.authorities, self.revocations, self.challenge, self.policy.admin)
         self._lock = threading.Lock()
         self.operator = CaOperator(
@@ -130,16 +138,33 @@ class ScepService:
         """The CA that GetCACert serves now where none is named."""
         return self.authorities.default.current(self.clock.now())
 
+    def reset(self) -> None:
+        """Journal, ledger and transactions are empty again, and the script starts anew; keys and challenges stay."""
+        self.operator.forget()
+        self.journal.clear()
+        self.ledger.clear()
+        self.script.restart()
+
+    def publish_at(self, url: str | None) -> None:
+        """Where certificates say that their CRL and CA certificate are; for a host that knows its port only now."""
+        self.authorities.publish_at(url)
+
     def handle(self, request: HttpRequest, client: str) -> Delivery:
         """Answer one request."""
         page = self._pages.find(request)
         if page is not None:
             return self._page(request, page, client)
+        if self.profile.path and request.target.partition("?")[0] != self.profile.path:
+            work = self._work(request, None, client)
+            return self._send(request, work, _text(404, "404 page not found"))
         try:
             query = read_scep_query(request)
         except DecodeError as error:
             work = self._work(request, Operation.PKI_OPERATION, client)
-            return self._send(request, work, _text(400, f"The message is not readable: {error}"))
+            return self._send(request, work, self._unreadable(f"The message is not readable: {error}"))
+        if self.profile.tolerance == "strict" and query.notes:
+            work = self._work(request, query.operation, client, query.notes)
+            return self._send(request, work, _text(400, f"An odd form of request: {query.notes[0]}"))
         if query.operation == Operation.PKI_OPERATION:
             return self._pki_operation(request, query, client)
         return self._ca_operation(request, query, client)
@@ -181,6 +206,9 @@ class ScepService:
         if answer is not None and answer.kind == "http":
             return self._send(request, work, self._http(answer, work))
         reply = self._publish(query, work)
+        work.findings += self.judge.operation(query.operation, next_advertised="GetNextCACert" in self._words())
+        if query.operation == Operation.GET_CA_CAPS and self.profile.caps_reply == "close":
+            work.decision, work.closes = "the connection is closed, as this product does", True
         body = work.altered("on_bytes", reply.body)
         return self._send(request, work, reply if body is reply.body else replace(reply, body=body))
 
@@ -194,10 +222,10 @@ class ScepService:
         present, coming = lineage.current(now), lineage.next(now)
         if query.operation == Operation.GET_CA_CAPS:
             work.decision = "capabilities"
-            words = self.profile.capabilities
-            if coming is not None and "GetNextCACert" not in words:
-                words = (*words, "GetNextCACert")
-            published: CaCapabilities = work.altered("on_capabilities", CaCapabilities(words))
+            if self.profile.caps_reply == "404":
+                return _text(404, "This server has no GetCACaps.")
+            plain = CaCapabilities.of(self._words(lineage), self.profile.caps_lines)
+            published: CaCapabilities = work.altered("on_capabilities", plain)
             return published.reply()
         if query.operation == Operation.GET_CA_CERT:
             work.decision = "certificates"
@@ -211,19 +239,43 @@ class ScepService:
         work.decision = "no next CA" if query.operation == Operation.GET_NEXT_CA_CERT else "unknown operation"
         if query.operation == Operation.GET_NEXT_CA_CERT:
             return _text(404, "No next CA certificate is published.")
-        return _text(400, f"This server has no operation {query.operation or '(none)'}.")
+        return self._unreadable(f"This server has no operation {query.operation or '(none)'}.")
+
+    def _words(self, lineage: Lineage | None = None) -> tuple[str, ...]:
+        """The capabilities now: GetNextCACert is among them while a next CA is published (SCEP-4.7-04)."""
+        words, asked = self.profile.capabilities, lineage or self.authorities.default
+        if asked.next(self.clock.now()) is None or "GetNextCACert" in words:
+            return words
+        return (*words, "GetNextCACert")
+
+    def _unreadable(self, text: str) -> HttpReply:
+        return _text(self.profile.unreadable_status, text)
 
     # --- PKIOperation -------------------------------------------------------------------------------------
 
     def _pki_operation(self, request: HttpRequest, query: ScepQuery, client: str) -> Delivery:
         work = self._work(request, query.operation, client, query.notes)
+        if request.method == "POST" and self.profile.post != "served":
+            work.decision = "POST is not served, as with this product"
+            empty = HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),))
+            return self._send(request, work, empty if self.profile.post == "empty-200" else _text(405, "GET only."))
         if not query.message:
-            return self._send(request, work, _text(400, "The PKIOperation has no message."))
+            return self._send(request, work, self._unreadable("The PKIOperation has no message."))
         try:
             message = messages.decode(query.message)
         except DecodeError as error:
-            return self._send(request, work, _text(400, f"The message is not a SCEP message: {error}"))
+            return self._send(request, work, self._unreadable(f"The message is not a SCEP message: {error}"))
         asked = self._reader.read(message)
+        odd = tuple(str(note) for note in (*message.notes, *(asked.csr.notes if asked.csr else ())))
+        work.findings += self.judge.message(
+            request,
+            message,
+            now=self.clock.now(),
+            signer=asked.signer,
+            csr=asked.csr,
+            renews=self._admission.renews(asked) is not None,
+            noted=(*work.notes, *odd),
+        )
         work.facts = replace(
             work.facts, type=message.label, transaction=message.transaction_id, subject=_subject(asked)
         )
@@ -235,17 +287,19 @@ class ScepService:
             if answer is not None and answer.kind == "http":
                 return self._send(request, work, self._http(answer, work))
             authority = work.altered("on_authority", asked.authority)
-            if authority is not asked.authority:
+            altered = authority is not asked.authority
+            if altered:
                 asked = context.asked = self._reader.read(message, authority)
                 work.facts = replace(work.facts, subject=_subject(asked))
             decision = self._registrar.decide(asked, answer, lambda template: work.altered("on_template", template))
-        noted = (*message.notes, *(asked.csr.notes if asked.csr else ()), *decision.notes)
-        work.notes += (*(str(note) for note in noted), *asked.notes)
+        work.notes += (*odd, *(str(note) for note in decision.notes), *asked.notes)
         work.decision, work.issued, plan = decision.text, decision.issued, decision.reply
+        if decision.status:
+            return self._send(request, work, _text(decision.status, "The request is not served."))
         context.status = PkiStatus(plan.status).name
         plan = context.plan = work.altered("on_message", plan)
         work.carried = work.issued is not None and work.issued.der in plan.certificates
-        signer = authority.signer if authority is not decision.authority else decision.authority.signer
+        signer = authority.signer if altered else decision.authority.signer
         octets = messages.encode_cert_rep(
             plan, signer_key=signer.key, signer_certificate=signer.certificate, octets=self._entropy.octets
         )
@@ -265,11 +319,12 @@ class ScepService:
         return reply
 
     def _send(self, request: HttpRequest, work: _Work, reply: HttpReply) -> Delivery:
-        reply = replace(reply, headers=(*reply.headers, ("Server", "mock-scep-server"), ("Cache-Control", "no-store")))
+        server = (("Server", self.profile.server),) if self.profile.server else ()
+        reply = replace(reply, headers=(*reply.headers, *server, ("Cache-Control", "no-store")))
         reply = work.altered("on_http", reply)
         delivery = delivery_of(reply, keep_alive=request.keep_alive, date=self.clock.now())
         answer_none = work.taken.answer is not None and work.taken.answer.kind == "none"
-        if answer_none:
+        if answer_none or work.closes:
             delivery = Delivery((Close(),), keep_alive=False)
         final: Delivery = work.altered("on_delivery", delivery)
         broken = any(isinstance(act, Close | Reset | Stall) for act in final.acts)
@@ -293,6 +348,7 @@ class ScepService:
             sent=", ".join(type(act).__name__.lower() for act in final.acts),
             notes=work.notes,
             near_misses=work.taken.near_misses,
+            judgement=tuple(str(finding) for finding in work.findings),
         )
         self.journal.add(entry)
         if self._on_entry is not None:

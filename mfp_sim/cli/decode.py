@@ -19,9 +19,11 @@ from typing import cast
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from mfp_sim.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable, UsageError
+from mfp_sim.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable, MfpSimError, UsageError
 from mfp_sim.scep import der, messages
+from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.cms import read_bag
 from mfp_sim.scep.crl import Crl
 from mfp_sim.scep.csr import Csr
 from mfp_sim.scep.der import MAX_OCTETS
@@ -253,27 +255,53 @@ def _message(octets: bytes, envelopes: _Envelopes) -> tuple[str, dict[str, objec
     try:
         message = messages.decode(octets)
     except DecodeError as as_message:
-        try:
-            certificates = messages.read_certs_only(octets)
-            return "certificates", {"certificates": [_named(c) for c in certificates]}, []
-        except DecodeError:
-            return _lone_envelope(octets, as_message)
+        for read in (_next_ca, _bag):
+            try:
+                return read(octets)
+            except DecodeError:
+                continue
+        return _lone_envelope(octets, as_message)
     facts = message.describe()
     notes = [str(note) for note in message.notes]
     facts.pop("notes", None)
-    signer = message.signer()
-    if signer is not None:
-        try:
-            message.verify(signer)
-            facts["signature"] = f"verified with the certificate of {signer.subject_text}"
-        except Exception as error:  # noqa: BLE001 - whatever a hostile message makes of it is told, not raised
-            facts["signature"] = f"WRONG: {error}"
-    else:
-        facts["signature"] = "not verified: the signer's certificate is not in the message"
+    facts["signature"] = _verdict(message.signer(), message.verify)
     data = envelopes.open(message.content) if message.content else None
     if data is not None:
-        facts.update(_inside(data))
+        inside, more = _inside(data)
+        facts.update(inside)
+        notes.extend(more)
     return f"{message.label} (pkiMessage)", facts, notes
+
+
+def _verdict(signer: Certificate | None, verify: Callable[[Certificate], None]) -> str:
+    """What a signature is worth by the certificate that came with it."""
+    if signer is None:
+        return "not verified: the signer's certificate is not in the message"
+    try:
+        verify(signer)
+    except MfpSimError as error:
+        return f"WRONG: {error}"
+    return f"verified with the certificate of {signer.subject_text}"
+
+
+def _next_ca(octets: bytes) -> tuple[str, dict[str, object], list[str]]:
+    """The reply to GetNextCACert: a signed message without SCEP's attributes, around certificates."""
+    found = messages.read_next_ca(octets)
+    if set(found.signed_data.attributes) & set(v.SCEP_ATTRIBUTES.values()):
+        raise DecodeError("signerInfos[0].signedAttrs", 0, "no SCEP attributes", "some")
+    facts: dict[str, object] = {
+        "certificates": [_named(c) for c in found.certificates],
+        "signature": _verdict(found.signer(found.signed_data.certificates), found.verify),
+    }
+    return "next CA certificates (SignedData)", facts, [str(note) for note in found.notes]
+
+
+def _bag(octets: bytes) -> tuple[str, dict[str, object], list[str]]:
+    bag = read_bag(octets)
+    facts: dict[str, object] = {"certificates": [_named(c) for c in bag.certificates]}
+    if bag.crls:
+        facts["CRLs"] = [Crl.from_der(crl).issuer_text for crl in bag.crls]
+    return "certificates", facts, [str(note) for note in bag.notes]
 
 
 def _lone_envelope(octets: bytes, as_message: DecodeError) -> tuple[str, dict[str, object], list[str]]:
@@ -289,22 +317,15 @@ def _lone_envelope(octets: bytes, as_message: DecodeError) -> tuple[str, dict[st
     return "envelope (EnvelopedData)", facts, [str(note) for note in envelope.notes]
 
 
-def _inside(data: bytes) -> dict[str, object]:
-    """What the envelope holds, in a line."""
-    for read in (_as_csr, _as_certificates):
+def _inside(data: bytes) -> tuple[dict[str, object], list[str]]:
+    """What the envelope holds, in a few lines, and what is odd about it."""
+    for label, read in (("csr ", _csr), ("", _bag)):
         try:
-            return read(data)
+            _, facts, notes = read(data)
         except DecodeError:
             continue
-    return {"messageData": f"{len(data)} octets"}
-
-
-def _as_csr(data: bytes) -> dict[str, object]:
-    return {f"csr {name}": value for name, value in _csr(data)[1].items()}
-
-
-def _as_certificates(data: bytes) -> dict[str, object]:
-    return {"certificates": [_named(c) for c in messages.read_certs_only(data)]}
+        return {label + name: value for name, value in facts.items()}, notes
+    return {"messageData": f"{len(data)} octets"}, []
 
 
 def _named(certificate: Certificate) -> str:

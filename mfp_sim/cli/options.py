@@ -70,6 +70,13 @@ VERBS = (
     Verb("diff", "tell the differences of two traces, or of two messages by element", "survey", "diff", """\
   mfp-sim diff out-1/traces/NAME.jsonl out-2/traces/NAME.jsonl
   mfp-sim diff theirs.der ours.der"""),
+    Verb("serve", "printers with their Remote UI in a browser, and the mock CA", "serve", "serve", """\
+  mfp-sim serve                                 # a printer at http://127.0.0.1:8000/, time moves when you move it
+  mfp-sim serve --challenge-file secret.txt --start 2026-03-02T08:00
+  mfp-sim serve --speed 3600                    # an hour of the printer's time each second
+  mfp-sim serve --clock system --state-dir ~/printer
+  mfp-sim serve --ca http://ca.example/scep     # a real server, on the real clock
+  mfp-sim serve --record mine.scenario.yaml     # and then: mfp-sim run mine.scenario.yaml"""),
     Verb("completion", "print a completion script for a shell", "completion", "completion", """\
   mfp-sim completion bash > ~/.local/share/bash-completion/completions/mfp-sim
   mfp-sim completion zsh > "${fpath[1]}/_mfp-sim"
@@ -92,7 +99,7 @@ def build_parser() -> argparse.ArgumentParser:
         sub = verbs.add_parser(
             verb.name,
             help=verb.sentence,
-            description=verb.sentence.capitalize() + ".",
+            description=verb.sentence[:1].upper() + verb.sentence[1:] + ".",
             epilog=f"examples:\n{verb.examples}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
@@ -214,10 +221,45 @@ def _diff(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("second", type=Path, metavar="FILE")
 
 
+def _serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to bind to (default: loopback)")
+    parser.add_argument(
+        "--port", type=_port, default=8000, help="the Remote UI's port, 0 for any free one (default: 8000); the next\n"
+        "printers have the next ports",
+    )  # fmt: skip
+    parser.add_argument("--printers", type=_count, default=1, metavar="N", help="how many printers (default: 1)")
+    parser.add_argument(
+        "--profile", default="canon-ir-adv-dx", metavar="NAME|FILE", help="the model (default: canon-ir-adv-dx)"
+    )
+    parser.add_argument("--ip", default="192.0.2.10", help="the first printer's address (default: 192.0.2.10)")
+    parser.add_argument("--policy", action="append", default=[], metavar="NAME", help="an IPSec policy (repeatable)")
+    parser.add_argument("--timezone", default="Europe/Oslo", metavar="ZONE", help="default: Europe/Oslo")
+    parser.add_argument(
+        "--clock", choices=["frozen", "system"],
+        help="frozen: simulated, you move it (default); system: the real one (default with --ca)",
+    )  # fmt: skip
+    parser.add_argument("--start", metavar="TIME", help="where a frozen clock starts: 2026-03-02T08:00 (default: now)")
+    parser.add_argument("--speed", type=_speed, metavar="N", help="a frozen clock that runs N times as fast as real")
+    parser.add_argument("--seed", type=_seed, default=1, metavar="N", help="decides the spread of automatic requests")
+    parser.add_argument("--state-dir", type=Path, metavar="DIR", help="keep the machine in DIR, keys and all")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="write what is done in the browser as a scenario")
+    parser.add_argument("--ca", metavar="URL", help="a real SCEP server instead of the mock")
+    parser.add_argument("--ca-port", type=_port, default=8080, help="the mock's port, 0 for any free (default: 8080)")
+    parser.add_argument("--ca-profile", default="rfc8894", metavar="NAME", help="the mock's shape (default: rfc8894)")
+    parser.add_argument("--ra", default="none", choices=["none", "split"], help="RA certificates (default: none)")
+    parser.add_argument("--script", type=Path, metavar="FILE", help="rules for the mock: a scenario's ca.script list")
+    for name, what in (("challenge", "the mock's challenge password"), ("pin", "the administrator's PIN")):
+        group = parser.add_mutually_exclusive_group()
+        group.add_argument(f"--{name}-file", type=Path, metavar="FILE", help=f"{what}, on one line")
+        group.add_argument(f"--{name}-env", metavar="NAME", help=f"environment variable with {what}")
+        group.add_argument(f"--{name}", metavar="TEXT", help=f"{what}; for test values only")
+    parser.add_argument("-q", "--quiet", action="store_true", help="do not tell each request to the mock")
+
+
 _ARGUMENTS = {
     "run": _run, "list": _list, "show": _show, "explain": _explain, "check": _check, "schema": _schema,
     "coverage": _coverage, "profiles": _profiles, "power-points": _power_points, "diff": _diff, "decode": _decode,
-    "completion": _completion,
+    "serve": _serve, "completion": _completion,
 }  # fmt: skip
 
 
@@ -232,3 +274,20 @@ def _seed(text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
     return int(text)
+
+
+def _port(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= 5 else -1
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return number
+
+
+def _speed(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a speed from above 0 to 1000000")
+    return number

@@ -21,7 +21,7 @@ from mfp_sim.device.private import load_private, pkcs8
 from mfp_sim.device.profile import Profile
 from mfp_sim.device.settings import CommunicationSettings, KeySettings, Polling
 from mfp_sim.device.status import Detail
-from mfp_sim.errors import AlgorithmRefused, DecodeError, TransportError
+from mfp_sim.errors import AlgorithmRefused, DecodeError, KeyGenerationFailed, TransportError
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import csr
 from mfp_sim.scep.certificate import Certificate
@@ -123,14 +123,17 @@ class CertificateRequest:
     # --- one inquiry --------------------------------------------------------------------------------------
 
     def prepare(self, store: KeyStore) -> Ended | None:
-        """The limit, then key and CSR, or the next inquiry about the same ones (MFP-POLL-03)."""
+        """The limit, then key and CSR, or the next inquiry about the same ones (MFP-POLL-03, F-K02)."""
         self.next_poll = None
         if store.is_full_for(self.settings.destination, self._around.profile, delete_old=self.delete_old):
             return Ended(Detail("registration-limit"), "the limit for keys and certificates is reached")
-        if self._transaction is None:
-            self._transaction = self._new_transaction(self._new_enrolment(store))
-        else:
+        if self._transaction is not None:
             self._transaction.resume()
+            return None
+        try:
+            self._transaction = self._new_transaction(self._new_enrolment(store))
+        except KeyGenerationFailed as error:
+            return Ended(Detail("scep-error"), f"no-key: {error.message}; nothing was sent")
         return None
 
     def inquire(self) -> Ended | None:
@@ -371,6 +374,7 @@ def _described_csr(transaction: ClientTransaction) -> dict[str, object]:
         "signature": request.signature_digest,
         "length": transaction.enrolment.key.key_size,
         "challenge": "absent" if request.challenge is None else "present",
+        "challenge_type": request.challenge_type or "absent",
     }
 
 

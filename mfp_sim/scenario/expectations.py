@@ -129,7 +129,16 @@ def _key_values(entry: KeyEntry, world: World) -> dict[str, object]:
         "certificate.key_length": getattr(entry.certificate.public_key(), "key_size", 0),
         "certificate.issuer": entry.certificate.issuer_text,
         "certificate.signed_by_ca": _signed_by_ca(entry, world),
+        "certificate.validity": _validity(entry, world),
     }
+
+
+def _validity(entry: KeyEntry, world: World) -> str:
+    """Of a certificate, by the printer's clock."""
+    now = world.printer.clock.now()
+    if now < entry.certificate.not_before:
+        return "not-yet-valid"
+    return "expired" if now > entry.certificate.not_after else "valid"
 
 
 def _keys(wanted: object, world: World) -> Iterator[Difference]:
@@ -318,7 +327,7 @@ def _numbers(*names: str) -> Callable[[Node, Problems], None]:
 
 
 KEY_NAMES = ("name", "use", "policy", "assigned", "default", "certificate")
-CERTIFICATE_NAMES = ("common_name", "organization", "fits_key", "key_length", "issuer", "signed_by_ca")
+CERTIFICATE_NAMES = ("common_name", "organization", "fits_key", "key_length", "issuer", "signed_by_ca", "validity")
 
 
 def _r_keys(node: Node, problems: Problems) -> None:

@@ -56,7 +56,7 @@ def _wire(wanted: object, world: World) -> Iterator[Difference]:
     yield from _differences("wire", wanted, sent[-1] if sent else {})
 
 
-_CSR = ("subject", "signature", "length", "challenge")
+_CSR = ("subject", "signature", "length", "challenge", "challenge_type")
 
 
 def _csr(wanted: object, world: World) -> Iterator[Difference]:

@@ -8,27 +8,67 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from mfp_sim.device.bundle import CATEGORIES, CATEGORY
 from mfp_sim.device.calendar import instant_of
+from mfp_sim.device.printer import SCREENS
 from mfp_sim.device.profile import ALL_USES, PROFILES
 from mfp_sim.documents import Node, Problems
 from mfp_sim.errors import UsageError
 from mfp_sim.scenario.reading import read_local
 from mfp_sim.scenario.world import World
 
+KEY_GENERATION = ("fails", "works")
+
 __all__ = [
+    "KEY_GENERATION",
     "AnotherPrinter",
+    "DeleteKey",
     "ExportBundle",
     "Function",
     "ImportBundle",
+    "KeyGeneration",
+    "OpenScreen",
     "PowerCut",
     "PrinterClock",
     "read_another_printer",
+    "read_delete_key",
     "read_export",
     "read_function",
     "read_import",
+    "read_key_generation",
+    "read_open_screen",
     "read_power_cut",
     "read_printer_clock",
 ]
+
+
+@dataclass(frozen=True)
+class OpenScreen:
+    screen: str
+
+    def act(self, world: World, role: str) -> None:
+        world.printer.open_screen(self.screen, role=role)
+
+    def text(self) -> str:
+        return f"[{self.screen}] is opened"
+
+
+@dataclass(frozen=True)
+class DeleteKey:
+    """The newest key of a name, or the ``nth`` oldest of them."""
+
+    name: str
+    nth: int | None = None
+
+    def act(self, world: World, role: str) -> None:
+        ids = [entry.id for entry in world.printer.key_list() if entry.name == self.name]
+        if self.nth is not None and self.nth > len(ids):
+            raise UsageError(f"there are {len(ids)} keys {self.name!r}, not {self.nth}")
+        world.printer.delete_key(self.name, key_id=None if self.nth is None else ids[self.nth - 1], role=role)
+
+    def text(self) -> str:
+        which = "" if self.nth is None else f" ({self.nth})"
+        return f"[Key and Certificate List]: delete {self.name}{which}"
 
 
 @dataclass(frozen=True)
@@ -41,6 +81,17 @@ class Function:
 
     def text(self) -> str:
         return f"{self.use} is switched {'on' if self.on else 'off'}"
+
+
+@dataclass(frozen=True)
+class KeyGeneration:
+    state: str
+
+    def act(self, world: World, role: str) -> None:  # noqa: ARG002
+        world.keys.fails = self.state == "fails"
+
+    def text(self) -> str:
+        return f"the machine's generation of keys {self.state}"
 
 
 @dataclass(frozen=True)
@@ -78,10 +129,11 @@ class ExportBundle:
     name: str
     password: str = field(repr=False)
     wait: bool = True
+    category: str = CATEGORY
 
     def act(self, world: World, role: str) -> None:
         world.recorder.redactor.add(self.password)
-        world.printer.begin_export(self.password, role=role)
+        world.printer.begin_export(self.password, category=self.category, role=role)
         if self.wait:
             world.run_until(world.clock.now() + timedelta(seconds=world.printer.profile.transfer_seconds))
             if world.printer.exported is not None:
@@ -135,6 +187,26 @@ class AnotherPrinter:
 # --- reading ----------------------------------------------------------------------------------------------
 
 
+def read_open_screen(node: Node, problems: Problems) -> OpenScreen | None:
+    screen = problems.choice(node, SCREENS, "open_screen")
+    return None if screen is None else OpenScreen(screen)
+
+
+def read_key_generation(node: Node, problems: Problems) -> KeyGeneration | None:
+    state = problems.choice(node, KEY_GENERATION, "key_generation")
+    return None if state is None else KeyGeneration(state)
+
+
+def read_delete_key(node: Node, problems: Problems) -> DeleteKey | None:
+    if node.kind != "map":
+        name = problems.text(node, "delete_key")
+        return None if name is None else DeleteKey(name)
+    fields = problems.map(node, ("name", "nth"), "delete_key", required=("name", "nth"))
+    name = problems.text(fields["name"], "name") if "name" in fields else None
+    nth = problems.integer(fields["nth"], "nth", 1) if "nth" in fields else None
+    return None if name is None or nth is None else DeleteKey(name, nth)
+
+
 def read_function(node: Node, problems: Problems) -> Function | None:
     fields = problems.map(node, ("use", "on"), "function", required=("use", "on"))
     use = problems.choice(fields["use"], ALL_USES[1:], "use") if "use" in fields else None
@@ -164,10 +236,14 @@ def read_power_cut(node: Node, problems: Problems) -> PowerCut | None:
 
 
 def read_export(node: Node, problems: Problems) -> ExportBundle | None:
-    fields = problems.map(node, ("name", "password", "wait"), "export_bundle", required=("name", "password"))
+    names = ("name", "password", "wait", "category")
+    fields = problems.map(node, names, "export_bundle", required=("name", "password"))
     texts = {key: problems.text(fields[key], key) for key in ("name", "password") if key in fields}
     wait = problems.boolean(fields["wait"], "wait") if "wait" in fields else True
-    return ExportBundle(**texts, wait=bool(wait)) if len(texts) == 2 else None  # type: ignore[arg-type]
+    if len(texts) < 2:
+        return None
+    category = problems.choice(fields["category"], CATEGORIES, "category") if "category" in fields else CATEGORY
+    return ExportBundle(**texts, wait=bool(wait), category=category or CATEGORY)  # type: ignore[arg-type]
 
 
 def read_import(node: Node, problems: Problems) -> ImportBundle | None:

@@ -8,11 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from mfp_sim.trace import TraceEvent
-from mock_scep_server.policy import CaPolicy
+from mock_scep_server.setup import CaSetup
 
 if TYPE_CHECKING:
     from mfp_sim.scenario.steps import Step
-    from mock_scep_server.script import Rule
 
 __all__ = ["CaSetup", "Failure", "PrinterSetup", "Scenario", "ScenarioResult", "StepRecord"]
 
@@ -35,21 +34,6 @@ class PrinterSetup:
 
 
 @dataclass(frozen=True)
-class CaSetup:
-    """The ``ca:`` section. ``challenge`` is the static challenge password; ``caps`` and ``empty_content`` change the
-    profile where they are given; ``policy`` holds whatever else its operator decides."""
-
-    profile: str = "rfc8894"
-    caps: tuple[str, ...] | None = None
-    empty_content: str | None = None
-    ra: Literal["none", "single", "split"] = "none"
-    challenge: str | None = field(default=None, repr=False)
-    script: tuple[Rule, ...] = ()
-    url: str | None = None
-    policy: CaPolicy = field(default_factory=CaPolicy)
-
-
-@dataclass(frozen=True)
 class Scenario:
     """One runnable scenario: one instance of a file with ``parameters:``, or the file itself."""
 
@@ -64,7 +48,7 @@ class Scenario:
     seed: int = 1
     keys: Literal["pool", "generate"] = "pool"
     printer: PrinterSetup = PrinterSetup()
-    ca: CaSetup = CaSetup()
+    ca: CaSetup = field(default_factory=CaSetup)
     virtual_seconds: float = 800 * 86400.0
     events: int = 20_000
 

@@ -11,14 +11,19 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from mfp_sim.device.calendar import instant_of
+from mfp_sim.device.printer import SCREENS
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.documents import Node, Problems
 from mfp_sim.scenario.ca_steps import OPERATOR_ACTS, read_ca_operator
 from mfp_sim.scenario.machine_steps import (
+    KEY_GENERATION,
     read_another_printer,
+    read_delete_key,
     read_export,
     read_function,
     read_import,
+    read_key_generation,
+    read_open_screen,
     read_power_cut,
     read_printer_clock,
 )
@@ -134,17 +139,6 @@ class Power:
 
 
 @dataclass(frozen=True)
-class DeleteKey:
-    name: str
-
-    def act(self, world: World, role: str) -> None:
-        world.printer.delete_key(self.name, role=role)
-
-    def text(self) -> str:
-        return f"[Key and Certificate List]: delete {self.name}"
-
-
-@dataclass(frozen=True)
 class NetworkState:
     state: str
 
@@ -159,8 +153,8 @@ class NetworkState:
 class Dns:
     on: bool
 
-    def act(self, world: World, role: str) -> None:  # noqa: ARG002
-        world.printer.set_dns(self.on)
+    def act(self, world: World, role: str) -> None:
+        world.printer.set_dns(self.on, role=role)
 
     def text(self) -> str:
         return f"a DNS server is {'configured' if self.on else 'removed'}"
@@ -266,11 +260,6 @@ def _power(what: str) -> Callable[[Node, Problems], Act | None]:
     return read
 
 
-def _delete_key(node: Node, problems: Problems) -> Act | None:
-    name = problems.text(node, "delete_key")
-    return None if name is None else DeleteKey(name)
-
-
 NETWORK_STATES = ("up", "refused", "unreachable", "no-such-host", "silent")
 
 
@@ -315,15 +304,23 @@ STEPS: dict[str, StepKind] = {
         _request, "a manual request, to its end", _object(*KEY_FIELDS, required=("name", "common_name"))
     ),
     "auto_request": StepKind(_auto_request, "[Update] on the automatic request", _object(*AUTO_FIELDS)),
-    "delete_key": StepKind(_delete_key, "delete the newest key of that name", {"type": "string"}),
+    "open_screen": StepKind(read_open_screen, "a screen is opened, to look", {"enum": list(SCREENS)}),
+    "delete_key": StepKind(
+        read_delete_key,
+        "delete the newest key of that name, or the nth oldest of them",
+        {"oneOf": [{"type": "string"}, _object("name", "nth", required=("name", "nth"))]},
+    ),
     "restart": StepKind(_power("restart"), "restart, until the machine is up again", {}),
     "power_off": StepKind(_power("power_off"), "switch the machine off", {}, person=False),
     "power_on": StepKind(_power("power_on"), "switch it on", {}, person=False),
     "advance": StepKind(_advance, "let time pass", {"type": "string"}, person=False),
     "advance_to": StepKind(_advance_to, "let time pass until a local time", {"type": "string"}, person=False),
     "network": StepKind(_network, "the state of the network", {"enum": list(NETWORK_STATES)}, person=False),
-    "dns": StepKind(_dns, "configure or remove the DNS server", {"type": "boolean"}, person=False),
+    "dns": StepKind(_dns, "configure or remove the DNS server", {"type": "boolean"}),
     "function": StepKind(read_function, "switch a function on or off", _object("use", "on", required=("use", "on"))),
+    "key_generation": StepKind(
+        read_key_generation, "the machine's generation of keys fails, or works", {"enum": list(KEY_GENERATION)}, False
+    ),
     "printer_clock": StepKind(
         read_printer_clock, "the printer's clock: a local time, or right", {"type": "string"}, person=False
     ),
@@ -331,7 +328,9 @@ STEPS: dict[str, StepKind] = {
         read_power_cut, "the power fails, now or at a point (mfp-sim power-points)", _object("at", "nth", "off"), False
     ),
     "export_bundle": StepKind(
-        read_export, "batch export of the settings", _object("name", "password", "wait", required=("name", "password"))
+        read_export,
+        "batch export of the settings",
+        _object("name", "password", "wait", "category", required=("name", "password")),
     ),
     "import_bundle": StepKind(
         read_import,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from mfp_sim.device.printer import Printer
 from mfp_sim.device.profile import Profile, find_profile, with_reading
-from mfp_sim.errors import BoundExceeded, Refused, UsageError
+from mfp_sim.errors import BoundExceeded, KeyGenerationFailed, Refused, UsageError
 from mfp_sim.redaction import Redactor
 from mfp_sim.scenario.model import Failure, Scenario
 from mfp_sim.simtime import Clock, Entropy, FrozenClock, GeneratedKeys, KeySource, PooledKeys, Scheduler, SystemClock
@@ -17,12 +18,36 @@ from mfp_sim.trace import Recorder
 from mfp_sim.transport import InProcess, Network, Sockets, Transport
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.journal import JournalEntry
-from mock_scep_server.profiles.changes import changed
-from mock_scep_server.profiles.registry import profile_named as ca_profile_named
-from mock_scep_server.script import Script
 from mock_scep_server.service import ScepService
+from mock_scep_server.setup import make_service
 
-__all__ = ["World", "build"]
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+__all__ = ["FallibleKeys", "World", "build"]
+
+
+@dataclass
+class FallibleKeys:
+    """The printer's source of keys, which a step can let fail (F-K02)."""
+
+    source: KeySource
+    fails: bool = False
+
+    def rsa(self, bits: int) -> RSAPrivateKey:
+        """A key of the source.
+
+        Raises:
+            KeyGenerationFailed: a step said so.
+        """
+        if self.fails:
+            raise KeyGenerationFailed(f"no RSA key of {bits} bits could be made")
+        return self.source.rsa(bits)
+
+    def ec(self, bits: int) -> EllipticCurvePrivateKey:
+        """A key of the source; the printer itself makes none."""
+        return self.source.ec(bits)
 
 
 @dataclass
@@ -44,6 +69,7 @@ class World:
     refusal: Refused | None = None
     bundles: dict[str, bytes] = field(default_factory=dict)
     make_printer: Callable[[str, str], Printer] = field(kw_only=True)
+    keys: FallibleKeys = field(kw_only=True)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -93,7 +119,7 @@ def build(
         transport = InProcess(clock, service.handle, network=network, client=scenario.printer.ip)
     else:
         transport = Sockets(clock)
-    keys = _keys(scenario, entropy, side=0, pooled=url is None)
+    keys = FallibleKeys(_keys(scenario, entropy, side=0, pooled=url is None))
 
     def make_printer(model: str, serial: str) -> Printer:
         return Printer(
@@ -127,15 +153,17 @@ def build(
         end,
         challenge=challenge,
         make_printer=make_printer,
+        keys=keys,
     )
 
 
 def _profile(scenario: Scenario, model: str, flips: Sequence[str]) -> Profile:
-    profile = replace(find_profile(model), **scenario.printer.settings)  # type: ignore[arg-type]
+    """The model under other readings; what the scenario sets itself stays, since that is what it is about."""
+    profile = find_profile(model)
     for flip in flips:
         assumption, _, reading = flip.partition("=")
         profile = with_reading(profile, assumption, reading or None)
-    return profile
+    return replace(profile, **scenario.printer.settings)  # type: ignore[arg-type]
 
 
 def _keys(scenario: Scenario, entropy: Entropy, *, side: int, pooled: bool) -> KeySource:
@@ -148,17 +176,13 @@ def _service(scenario: Scenario, clock: Clock, entropy: Entropy, recorder: Recor
     def tell(entry: JournalEntry) -> None:
         recorder.record("mock.request", **{key: value for key, value in entry.to_json().items() if key != "time"})
 
-    return ScepService(
-        profile=changed(
-            ca_profile_named(scenario.ca.profile), caps=scenario.ca.caps, empty_content=scenario.ca.empty_content
-        ),
+    return make_service(
+        scenario.ca,
         clock=clock,
         entropy=entropy.fork("ca"),
         keys=_keys(scenario, entropy, side=1, pooled=True),
+        zone=ZoneInfo(scenario.printer.timezone),
         challenge=StaticChallenge(secret) if secret else None,
-        policy=scenario.ca.policy,
-        script=Script(scenario.ca.script, ZoneInfo(scenario.printer.timezone), clock.now()),
-        ra=scenario.ca.ra,
         on_entry=tell,
     )
 

@@ -101,8 +101,15 @@ def sign(key: PrivateKey, octets: bytes, digest: str, *, pss: bool = False) -> b
     return key.sign(octets, padding.PKCS1v15(), hashed)
 
 
-def signature_algorithm(key: PrivateKey, digest: str) -> bytes:
-    """The AlgorithmIdentifier that names key and digest, as in certificates: ``sha256WithRSAEncryption``."""
+def signature_algorithm(key: PrivateKey, digest: str, *, md5: bool = False) -> bytes:
+    """The AlgorithmIdentifier that names key and digest, as in certificates: ``sha256WithRSAEncryption``.
+
+    Raises:
+        AlgorithmRefused: MD5, unless ``md5`` asks for it; or a digest that does not go with the key.
+    """
+    known = v.ECDSA_SIGNATURE_OIDS if isinstance(key, ec.EllipticCurvePrivateKey) else v.RSA_SIGNATURE_OIDS
+    if digest not in known or (digest == "md5" and not md5):
+        raise AlgorithmRefused("signatureAlgorithm", 0, "SHA-1 or SHA-2", digest)
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return algorithm(v.ECDSA_SIGNATURE_OIDS[digest])
     return algorithm(v.RSA_SIGNATURE_OIDS[digest], der.null())
@@ -119,12 +126,17 @@ def pss_algorithm(digest: str) -> bytes:
     return algorithm(v.RSASSA_PSS, parameters)
 
 
-def verify_signature(key: PublicKey, signature: bytes, signed: bytes, digest: str, what: str) -> None:
+def verify_signature(
+    key: PublicKey, signature: bytes, signed: bytes, digest: str, what: str, *, md5: bool = False
+) -> None:
     """Check an RSA PKCS#1 v1.5 or ECDSA signature.
 
     Raises:
+        AlgorithmRefused: MD5, unless ``md5`` takes it (SCEP-2.9-10).
         SignatureInvalid: it does not verify; ``what`` is named.
     """
+    if digest == "md5" and not md5:
+        raise AlgorithmRefused(f"the signature of {what}", 0, "SHA-1 or SHA-2", digest)
     hashed = HASHES[digest]()
     try:
         if isinstance(key, RSAPublicKey):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, lru_cache
 
@@ -72,7 +72,11 @@ class Extension:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate as received. Names and the public key are the received DER octets."""
+    """A certificate as received. Names and the public key are the received DER octets.
+
+    ``oddities`` are in words what RFC 5280 does not allow and the field does: an old version, a long serial number,
+    GeneralizedTime before 2050.
+    """
 
     der: bytes
     version: int
@@ -86,6 +90,7 @@ class Certificate:
     tbs: bytes
     signature_oid: str
     signature: bytes
+    oddities: tuple[str, ...] = ()
 
     @classmethod
     def from_der(cls, octets: bytes, path: str = "certificate") -> Certificate:
@@ -124,6 +129,9 @@ class Certificate:
             signature_oid=outer.child(1, "signatureAlgorithm", der.SEQUENCE).child(0, "algorithm").to_oid(),
             signature=outer.child(2, "signature", der.BIT_STRING).to_bits(),
         )
+        odd = _oddities(found, [entry.tag for entry in validity.children])
+        if odd:
+            found = replace(found, oddities=odd)
         if not outer.work.ber and len(octets) <= READ_OCTETS:
             if len(_READ) >= READ_LIMIT:
                 _READ.clear()
@@ -193,6 +201,7 @@ class Certificate:
         """Check the names and the signature.
 
         Raises:
+            AlgorithmRefused: it is signed with MD5.
             SignatureInvalid: the issuer's name or key does not fit.
         """
         if self.issuer != issuer.subject:
@@ -201,6 +210,20 @@ class Certificate:
         if digest is None:
             raise SignatureInvalid(f"the certificate is signed with an unknown algorithm, {self.signature_oid}")
         verify_signature(issuer.public_key(), self.signature, self.tbs, digest, "the certificate")
+
+
+def _oddities(found: Certificate, tags: Sequence[int]) -> tuple[str, ...]:
+    """What RFC 5280 does not allow (4.1.2.1, 4.1.2.2, 4.1.2.5) and is read all the same."""
+    size = found.serial.bit_length() // 8 + 1
+    early = [when for when, tag in zip((found.not_before, found.not_after), tags, strict=False)
+             if tag == der.GENERALIZED_TIME and when.year < 2050]  # fmt: skip
+    rows = (
+        (found.version != 3, f"version {found.version}"),
+        (size > 20, f"a serial number of {size} octets"),
+        (found.serial <= 0, "a serial number that is not positive"),
+        (bool(early), "GeneralizedTime before 2050"),
+    )
+    return tuple(text for wrong, text in rows if wrong)
 
 
 READ_LIMIT, READ_OCTETS = 256, 4096
@@ -373,9 +396,14 @@ def issue(
     extensions: Sequence[tuple[str, bool, bytes]],
     signing_key: PrivateKey,
     digest: str = "sha256",
+    md5: bool = False,
 ) -> Certificate:
-    """Make an X.509 v3 certificate; names and key go in octet for octet as given."""
-    algorithm_identifier = signature_algorithm(signing_key, digest)
+    """Make an X.509 v3 certificate; names and key go in octet for octet as given.
+
+    Raises:
+        AlgorithmRefused: MD5 without ``md5``.
+    """
+    algorithm_identifier = signature_algorithm(signing_key, digest, md5=md5)
     tbs = der.sequence(
         der.explicit(0, der.integer(2)),
         der.integer(serial),

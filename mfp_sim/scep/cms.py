@@ -83,6 +83,7 @@ class SignedData:
     unsigned_attributes: Mapping[str, tuple[der.Element, ...]]
     signature: bytes = field(repr=False)
     work: der.Work = field(repr=False, compare=False)
+    attributes_offset: int = field(repr=False)
     notes: tuple[Note, ...] = ()
 
     def names_signer(self, certificate: Certificate) -> bool:
@@ -95,7 +96,7 @@ class SignedData:
         return extension.value == der.octet_string(self.signer_key_identifier)
 
     def verify(self, signer: Certificate) -> None:
-        """Check contentType, messageDigest and signature.
+        """Check contentType, messageDigest and signature; MD5 too, which whoever asks refuses by ``digest``.
 
         The signature is checked over the attributes as received; if that fails, over the sorted ones
         (Bouncy Castle and Go sign sorted and may send unsorted).
@@ -115,11 +116,11 @@ class SignedData:
             raise SignatureInvalid("the messageDigest attribute is not the digest of the content")
         key = signer.public_key()
         try:
-            verify_signature(key, self.signature, self.received_attributes, self.digest, "the message")
+            verify_signature(key, self.signature, self.received_attributes, self.digest, "the message", md5=True)
         except SignatureInvalid:
             if self.received_attributes == self.signed_attributes:
                 raise
-            verify_signature(key, self.signature, self.signed_attributes, self.digest, "the message")
+            verify_signature(key, self.signature, self.signed_attributes, self.digest, "the message", md5=True)
 
 
 _VERIFIED = frozenset({v.RSA_ENCRYPTION, "1.2.840.10045.2.1", *DIGEST_OF_SIGNATURE})
@@ -160,6 +161,7 @@ def read_signed_data(octets: bytes) -> SignedData:
         unsigned_attributes=_attributes(unsigned) if unsigned is not None else {},
         signature=info.child(5, "signature").to_octets(),
         work=frame.outer.work,
+        attributes_offset=signed.start,
     )
     return replace(found, notes=(*frame.notes(), *_signer_notes(found, frame, info)))
 
@@ -347,6 +349,7 @@ def encode_signed_data(
         string = der.indefinite(0x24, b"".join(map(der.octet_string, pieces))) if oddities.ber else None
         body = wrap(0xA0, string or der.octet_string(stands))
     listed = [digest] if oddities.listed_digests is None else oddities.listed_digests
+    certificates = certificates[::-1] if oddities.certificates == "reversed" else certificates
     bag = b"" if oddities.certificates == "empty" else b"".join(c.der for c in certificates)
     data = (
         der.integer(oddities.version)
@@ -433,7 +436,7 @@ class _Writer:
         if odd.signature_name == "pss":
             return pss_algorithm(self.digest)
         if isinstance(self.key, ec.EllipticCurvePrivateKey) or odd.signature_name == "combined":
-            full = signature_algorithm(self.key, self.digest)
+            full = signature_algorithm(self.key, self.digest, md5=odd.md5)
             if odd.signature_parameters == "null" or isinstance(self.key, ec.EllipticCurvePrivateKey):
                 return full
             return algorithm(v.RSA_SIGNATURE_OIDS[self.digest])
@@ -500,6 +503,9 @@ def read_bag(octets: bytes) -> Bag:
         notes.append(Note("SCEP-3.4-01", "encapContentInfo", text))
     if frame.signer_infos.children or frame.digests.children:
         notes.append(Note("SCEP-3.4-02", "signerInfos", "a signer or a digest in a certificates-only SignedData"))
+    for index, certificate in enumerate(frame.certificates):
+        if certificate.oddities:
+            notes.append(Note("SCEP-3.3.2.1-16", f"certificates[{index}]", ", ".join(certificate.oddities)))
     return Bag(frame.certificates, frame.crls, frame.trailing, tuple(notes))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from mfp_sim.errors import DecodeError
 from mfp_sim.scep import cms, der
 from mfp_sim.scep.algorithms import PrivateKey
-from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.certificate import Certificate, name_pairs
 from mfp_sim.scep.crl import Crl
 from mfp_sim.scep.note import Note
 from mfp_sim.scep.oddities import CORRECT, Oddities
@@ -83,7 +83,10 @@ def read_issuer_and_subject(octets: bytes) -> tuple[bytes, bytes]:
         DecodeError: it is not a SEQUENCE of two Names.
     """
     outer = der.read(octets, "issuerAndSubject").expect(der.SEQUENCE)
-    return outer.child(0, "issuer", der.SEQUENCE).raw, outer.child(1, "subject", der.SEQUENCE).raw
+    issuer, subject = outer.child(0, "issuer", der.SEQUENCE).raw, outer.child(1, "subject", der.SEQUENCE).raw
+    for name in (issuer, subject):
+        name_pairs(name)
+    return issuer, subject
 
 
 def issuer_and_serial(issuer: bytes, serial: int) -> bytes:

@@ -120,6 +120,7 @@ class Crl:
         """Check the issuer's name and the signature.
 
         Raises:
+            AlgorithmRefused: it is signed with MD5.
             SignatureInvalid: one of them does not fit.
         """
         if self.issuer != issuer.subject:
@@ -152,6 +153,7 @@ def issue(
     revoked: Sequence[Revoked] = (),
     number: int | None = 1,
     digest: str = "sha256",
+    md5: bool = False,
 ) -> Crl:
     """Make a version 2 CRL.
 
@@ -163,8 +165,12 @@ def issue(
         revoked: the entries, in order.
         number: the cRLNumber; None leaves it out.
         digest: of the signature.
+        md5: whether MD5 may be it.
+
+    Raises:
+        AlgorithmRefused: MD5 without ``md5``.
     """
-    algorithm_identifier = signature_algorithm(signing_key, digest)
+    algorithm_identifier = signature_algorithm(signing_key, digest, md5=md5)
     entries = [
         der.sequence(
             der.integer(entry.serial),

@@ -44,6 +44,7 @@ def build(
     challenge: str | None = None,
     sans: Sequence[str] = (),
     digest: str = "sha256",
+    md5: bool = False,
 ) -> bytes:
     """A signed PKCS#10 request.
 
@@ -53,6 +54,10 @@ def build(
         challenge: the challengePassword; the attribute is absent without one (MFP-REQ-05).
         sans: DNS names and IP literals for the requested subjectAltName.
         digest: the hash of the signature.
+        md5: whether MD5 may be it; for legacy personas.
+
+    Raises:
+        AlgorithmRefused: MD5 without ``md5``.
     """
     attributes = []
     if challenge:
@@ -68,7 +73,7 @@ def build(
         spki_of(key),
         der.implicit(0, b"".join(sorted(attributes)), constructed=True),
     )
-    return der.sequence(info, signature_algorithm(key, digest), der.bit_string(sign(key, info, digest)))
+    return der.sequence(info, signature_algorithm(key, digest, md5=md5), der.bit_string(sign(key, info, digest)))
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,8 @@ class Csr:
     info: bytes = field(repr=False)
     signature: bytes = field(repr=False)
     notes: tuple[Note, ...] = ()
+    challenge_type: str | None = None
+    """The ASN.1 type of the challenge password, since some servers take one only (F-S01)."""
 
     @classmethod
     def from_der(cls, octets: bytes) -> Csr:
@@ -99,7 +106,7 @@ class Csr:
         digest = DIGEST_OF_SIGNATURE.get(signature_oid.to_oid())
         if digest is None:
             raise signature_oid.fail("a known signature algorithm", signature_oid.to_oid())
-        challenge, extensions, notes = _attributes(info)
+        challenge, challenge_type, extensions, notes = _attributes(info)
         return cls(
             der=octets,
             subject=info.child(1, "subject", der.SEQUENCE).raw,
@@ -110,15 +117,17 @@ class Csr:
             info=info.raw,
             signature=outer.child(2, "signature", der.BIT_STRING).to_bits(),
             notes=notes,
+            challenge_type=challenge_type,
         )
 
-    def verify(self) -> None:
-        """Check the self-signature over the received octets.
+    def verify(self, *, md5: bool = False) -> None:
+        """Check the self-signature over the received octets; ``md5`` takes MD5, too.
 
         Raises:
+            AlgorithmRefused: MD5 without ``md5``.
             SignatureInvalid: it does not verify.
         """
-        verify_signature(self.public_key(), self.signature, self.info, self.signature_digest, "the CSR")
+        verify_signature(self.public_key(), self.signature, self.info, self.signature_digest, "the CSR", md5=md5)
 
     def public_key(self) -> PublicKey:
         """The public key to be certified."""
@@ -141,12 +150,13 @@ class Csr:
         return () if extension is None else read_alt_names(extension.value)
 
 
-def _attributes(info: der.Element) -> tuple[str | None, dict[str, Extension], tuple[Note, ...]]:
+def _attributes(info: der.Element) -> tuple[str | None, str | None, dict[str, Extension], tuple[Note, ...]]:
     challenge: str | None = None
+    challenge_type: str | None = None
     extensions: dict[str, Extension] = {}
     notes: list[Note] = []
     if len(info.children) < 4:
-        return None, {}, (Note("SCEP-3.3.1-10", "csr.attributes", "absent; PKCS#10 wants an empty set"),)
+        return None, None, {}, (Note("SCEP-3.3.1-10", "csr.attributes", "absent; PKCS#10 wants an empty set"),)
     holder = info.child(3, "attributes", 0xA0)
     encodings = [entry.raw for entry in holder.children]
     if encodings != sorted(encodings):
@@ -159,6 +169,7 @@ def _attributes(info: der.Element) -> tuple[str | None, dict[str, Extension], tu
             if challenge is not None:
                 raise DecodeError(entry.path, entry.start, "one challengePassword", "two")
             value = values.child(0, "challengePassword")
+            challenge_type = der.tag_name(value.tag)
             challenge = value.content.decode("utf-8", "replace") if value.tag == der.OCTET_STRING else value.to_text()
             if value.tag not in (der.PRINTABLE_STRING, der.UTF8_STRING):
                 text = f"PrintableString or UTF8String expected, got {der.tag_name(value.tag)}"
@@ -167,7 +178,7 @@ def _attributes(info: der.Element) -> tuple[str | None, dict[str, Extension], tu
                 notes.append(Note("SCEP-3.3.1-07", value.path, "one value of at most 255 characters expected"))
         elif kind in (v.EXTENSION_REQUEST, v.MICROSOFT_EXTENSION_REQUEST):
             extensions.update(read_extensions(values.child(0, "extensions", der.SEQUENCE)))
-    return challenge, extensions, tuple(notes)
+    return challenge, challenge_type, extensions, tuple(notes)
 
 
 def fits_key(certificate: Certificate, key: PrivateKey) -> bool:

@@ -161,7 +161,7 @@ class Work:
     """Counts what the reader did with one message, so that hostile input cannot make it work without end.
 
     ``elements`` headers were read (capped), the deepest at ``depth`` (capped), and ``copied`` octets of content were
-    handed out. ``ber`` tells that a length was indefinite or not the shortest.
+    handed out, each into memory of its own. ``ber`` tells that a length was indefinite or not the shortest.
     """
 
     __slots__ = ("ber", "copied", "depth", "elements")
@@ -169,6 +169,11 @@ class Work:
     def __init__(self) -> None:
         self.elements = self.depth = self.copied = 0
         self.ber = False
+
+    @property
+    def visited(self) -> int:
+        """A bound on the octets that were looked at: the longest header has 6, and what was handed out."""
+        return 6 * self.elements + self.copied
 
 
 class Element:
@@ -187,7 +192,6 @@ class Element:
         "buffer",
         "depth",
         "end",
-        "indefinite",
         "start",
         "tag",
         "work",
@@ -201,14 +205,13 @@ class Element:
         body: int,
         body_end: int,
         end: int,
-        indefinite: bool,
         depth: int,
         work: Work,
         parent: Element | None,
         name: str | int,
     ) -> None:
         self.buffer, self.tag, self.start, self.body = buffer, tag, start, body
-        self.body_end, self.end, self.indefinite, self.depth = body_end, end, indefinite, depth
+        self.body_end, self.end, self.depth = body_end, end, depth
         self.work = work
         self._parent, self._name = parent, name
         self._children: tuple[Element, ...] | None = None
@@ -223,6 +226,11 @@ class Element:
         if isinstance(self._name, int):
             return f"{above}[{self._name}]"
         return f"{above}.{self._name}" if above and self._name[:1] != "[" else above + self._name
+
+    @property
+    def indefinite(self) -> bool:
+        """Whether its length was indefinite: end-of-contents octets follow its content."""
+        return self.end != self.body_end
 
     @property
     def raw(self) -> bytes:
@@ -245,9 +253,10 @@ class Element:
         """The elements inside a constructed one."""
         if self._children is None:
             found: list[Element] = []
+            buffer, work, limit, depth = self.buffer, self.work, self.body_end, self.depth + 1
             position = self.body
-            while position < self.body_end:
-                child = _element(self.buffer, position, self.body_end, self.depth + 1, self, len(found), self.work)
+            while position < limit:
+                child = _element(buffer, position, limit, depth, self, len(found), work)
                 found.append(child)
                 position = child.end
             self._children = tuple(found)
@@ -429,11 +438,12 @@ def _element(
     buffer: bytes, start: int, limit: int, depth: int, parent: Element | None, name: str | int, work: Work
 ) -> Element:
     work.elements += 1
-    work.depth = max(work.depth, depth)
     if work.elements > MAX_ELEMENTS:
         raise DecodeError(_place(parent, name), start, f"at most {MAX_ELEMENTS} elements", "more")
-    if depth > MAX_DEPTH:
-        raise DecodeError(_place(parent, name), start, f"a depth of at most {MAX_DEPTH}", "more")
+    if depth > work.depth:
+        if depth > MAX_DEPTH:
+            raise DecodeError(_place(parent, name), start, f"a depth of at most {MAX_DEPTH}", "more")
+        work.depth = depth
     if limit - start < 2:
         raise DecodeError(_place(parent, name), start, "tag and length", f"{limit - start} octets")
     tag = buffer[start]
@@ -458,7 +468,7 @@ def _element(
     if body + length > limit:
         raise DecodeError(_place(parent, name), start, f"{length} octets of content", f"{limit - body} octets")
     end = body + length
-    return Element(buffer, tag, start, body, end, end, False, depth, work, parent, name)
+    return Element(buffer, tag, start, body, end, end, depth, work, parent, name)
 
 
 def _place(parent: Element | None, name: str | int) -> str:
@@ -479,7 +489,7 @@ def _indefinite(
     work.ber = True
     position = start + 2
     children: list[Element] = []
-    element = Element(buffer, tag, start, position, position, position, True, depth, work, parent, name)
+    element = Element(buffer, tag, start, position, position, position, depth, work, parent, name)
     while buffer[position : min(position + 2, limit)] != b"\x00\x00":
         child = _element(buffer, position, limit, depth + 1, element, len(children), work)
         children.append(child)

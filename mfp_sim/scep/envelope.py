@@ -34,7 +34,7 @@ from mfp_sim.scep.oddities import CORRECT, Oddities
 
 __all__ = ["Envelope", "PasswordRecipient", "Recipient", "encode_envelope", "open_envelope", "read_envelope"]
 
-MAX_ITERATIONS = 100_000  # of PBKDF2: a message must not keep the reader busy
+MAX_ITERATIONS = 100_000  # of PBKDF2, all recipients together: a message must not keep the reader busy
 MAX_TRIED = 8  # recipients of one message, for the same reason
 Octets = Callable[[int], bytes]
 
@@ -109,6 +109,9 @@ def read_envelope(octets: bytes) -> Envelope:
     first = 2 if len(data.children) > 1 and data.children[1].tag == 0xA0 else 1  # originatorInfo
     holder = data.child(first, "recipientInfos", der.SET)
     found = [_recipient(holder.children[i].under(f"{holder.path}[{i}]")) for i in range(len(holder.children))]
+    rounds = sum(r.iterations for r in found if isinstance(r, PasswordRecipient))
+    if rounds > MAX_ITERATIONS:
+        raise holder.fail(f"at most {MAX_ITERATIONS} iterations in all recipients", str(rounds))
     info = data.child(first + 1, "encryptedContentInfo", der.SEQUENCE)
     cipher, iv = _cipher(info.child(1, "contentEncryptionAlgorithm", der.SEQUENCE))
     envelope = Envelope(
@@ -162,6 +165,12 @@ def _notes(envelope: Envelope, outer: der.Element, info: der.Element) -> Iterabl
             "SCEP-3.1-04",
             "recipientInfos",
             "a password recipient; it is meant for keys that cannot encrypt",
+        ),
+        (
+            len(envelope.recipients) > 1,
+            "SCEP-3.2.2-04",
+            "recipientInfos",
+            f"{len(envelope.recipients)} recipients",
         ),
         (bool(envelope.others), "SCEP-3.1-02", "recipientInfos", f"a recipient {', '.join(envelope.others)}"),
         (
@@ -269,7 +278,9 @@ def open_envelope(
     mine = [r for r in envelope.recipients if key is not None and (certificate is None or r.names(certificate))]
     byword = envelope.password_recipients if password is not None else ()
     if not mine and not byword:
-        raise EnvelopeUnreadable("the envelope has no RecipientInfo for our certificate")
+        kinds = [*envelope.others, *(["by password"] if envelope.password_recipients else [])]
+        also = f"; it has one {', '.join(kinds)}" if kinds else ""
+        raise EnvelopeUnreadable(f"the envelope has no RecipientInfo for our certificate{also}")
     if len(mine) == 1 and mine[0].transport is None:
         raise EnvelopeUnreadable(f"unknown key transport algorithm {v.oid_text(mine[0].key_algorithm)}")
     tried: list[Recipient | PasswordRecipient] = [*mine[:MAX_TRIED], *byword[:MAX_TRIED]]

@@ -293,11 +293,14 @@ def read_scep_query(request: HttpRequest) -> ScepQuery:
     become ``+``, base64url is translated, missing padding is repaired; then the decoding is strict.
 
     Raises:
-        DecodeError: the message of a PKIOperation is not base64.
+        DecodeError: the target is longer than a head may be, or the message of a PKIOperation is not base64.
     """
+    if len(request.target) > HEAD_CAP:
+        raise DecodeError("query", HEAD_CAP, f"a target of at most {HEAD_CAP} octets", f"{len(request.target)} octets")
     notes: list[str] = []
     operation: str | None = None
     message: bytes | None = None
+    raw = ""
     for field_text in request.target.partition("?")[2].partition("#")[0].split("&"):
         name, _, value = field_text.partition("=")
         key = unquote_to_bytes(name.encode("latin-1", "replace")).decode("latin-1")
@@ -309,18 +312,26 @@ def read_scep_query(request: HttpRequest) -> ScepQuery:
         if key.lower() == "operation" and operation is None:
             operation = octets.decode("latin-1")
         elif key.lower() == "message" and message is None:
-            message = octets
+            message, raw = octets, value
         else:
             notes.append(f"SCEP-4.1-02 query: {key!r} occurs more than once; the first counts")
     if operation == Operation.PKI_OPERATION:
-        message = _pki_message(request, message, notes)
+        message = _pki_message(request, message, raw, notes)
+    elif message is not None:
+        requirement = "SCEP-3.5.1-01" if operation == Operation.GET_CA_CAPS else "SCEP-4.2-02"
+        notes.append(f"{requirement} query: a message, which {operation or 'this'} has not")
     return ScepQuery(operation, message, tuple(notes))
 
 
-def _pki_message(request: HttpRequest, in_query: bytes | None, notes: list[str]) -> bytes | None:
+def _pki_message(request: HttpRequest, in_query: bytes | None, raw: str, notes: list[str]) -> bytes | None:
     if request.method == "POST" and (request.body or in_query is None):
         if not request.body:
             return None
+        media_type = (request.header("Content-Type") or "").strip()
+        if media_type.lower() != PKI_MESSAGE:
+            notes.append(f"SCEP-4.3-02 Content-Type: {PKI_MESSAGE} expected, got {media_type[:80] or 'none'}")
+        if in_query is not None:
+            notes.append("SCEP-4.1-01 query: a message beside the body; the body counts")
         if request.body[:1] == b"M":  # 30 8x in base64
             notes.append("SCEP-4.1-14 body: base64 where the octets themselves are wanted")
             return read_base64(request.body, notes)
@@ -329,6 +340,9 @@ def _pki_message(request: HttpRequest, in_query: bytes | None, notes: list[str])
         return None
     if request.method == "POST":
         notes.append("SCEP-4.1-01 query: a POST with the message in it")
+    unescaped = [letter for letter in "+/=" if letter in raw]
+    if unescaped:
+        notes.append(f"SCEP-4.1-10 query: {' '.join(unescaped)} not escaped")
     return read_base64(in_query, notes)
 
 

@@ -59,7 +59,7 @@ class Oddities:
     listed_digests: Sequence[str] | None = None  # digestAlgorithms, where not the signer's own
     content_type: str = v.DATA  # eContentType; the contentType attribute follows it
     content: bytes | None = None  # eContent, correctly signed, in place of the right one
-    certificates: Literal["given", "absent", "empty"] = "given"
+    certificates: Literal["given", "reversed", "absent", "empty"] = "given"
     unencrypted: bool = False  # messageData as eContent, without an envelope
 
     # --- EnvelopedData

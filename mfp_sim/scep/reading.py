@@ -120,9 +120,9 @@ def decode(octets: bytes) -> PkiMessage:
     transaction_id = reader.text(v.TRANSACTION_ID, "transactionID", "SCEP-3.2.1-09")
     transaction = reader.element(v.TRANSACTION_ID, "transactionID")
     if message_type is None:
-        raise DecodeError(f"{_PLACE}.messageType", 0, "the attribute", "none")
+        raise DecodeError(f"{_PLACE}.messageType", signed.attributes_offset, "the attribute", "none")
     if transaction_id is None or transaction is None:
-        raise DecodeError(f"{_PLACE}.transactionID", 0, "the attribute", "none")
+        raise DecodeError(f"{_PLACE}.transactionID", signed.attributes_offset, "the attribute", "none")
     reader.notes.extend(signed.notes)
     if signed.content_type != v.DATA:
         text = f"data expected, got {v.oid_text(signed.content_type)}"
@@ -165,6 +165,9 @@ def _content_notes(message: PkiMessage) -> Iterable[Note]:
     extra = ", ".join(v.oid_text(kind) for kind in signed.attributes if kind not in _KNOWN)
     unsigned = ", ".join(v.oid_text(kind) for kind in signed.unsigned_attributes)
     enveloped = message.envelope is not None
+    signer = None if reply else message.signer()
+    self_signed = signer is not None and signer.issuer == signer.subject
+    odd = ", ".join(signer.oddities) if signer is not None else ""
     for wrong, requirement, path, text in (
         (undefined_type, "SCEP-3.2.1.2-03", f"{_PLACE}.messageType", f"{message.message_type} is not assigned"),
         (
@@ -187,6 +190,13 @@ def _content_notes(message: PkiMessage) -> Iterable[Note]:
             f"{_PLACE}.recipientNonce",
             "not 16 octets",
         ),
+        (
+            self_signed and signer is not None and v.KEY_USAGE not in signer.extensions,
+            "SCEP-2.3-02",
+            "certificates",
+            "the self-signed certificate has no keyUsage",
+        ),
+        (bool(odd), "SCEP-2.3-03", "certificates", f"the signer's certificate has {odd}"),
         (bool(extra), "SCEP-3.2.1-19", _PLACE, f"further attributes: {extra}"),
         (
             bool(unsigned),

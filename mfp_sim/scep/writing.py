@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from mfp_sim.errors import UsageError
 from mfp_sim.scep import cms, der
 from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.algorithms import PrivateKey
@@ -52,8 +53,14 @@ def encode_request(
 
     A RenewalReq, and a PKCSReq in the old way of renewing, is signed with the key and certificate to be renewed
     (SCEP-2.3-09, SCEP-2.3-16).
+
+    Raises:
+        AlgorithmRefused: an algorithm that only an option writes, or a recipient whose key cannot encrypt.
+        UsageError: no recipient, and no option that does without one.
     """
     odd = request.oddities
+    if request.recipient is None and odd.password is None and not odd.unencrypted and odd.content is None:
+        raise UsageError("a request has a recipient", remedy="give one, or oddities with a password or unencrypted")
     attributes = _common(request.message_type, request.transaction_id, request.sender_nonce, request.signing_time)
     return _signed(
         request.message_data,
@@ -73,7 +80,7 @@ class CertRep:
 
     ``message_data`` replaces the certificates-only SignedData. ``empty_content`` is the form of eContent in FAILURE
     and PENDING, since no one form suits all clients. ``transaction_der`` is the request's transactionID as it came,
-    where that was no PrintableString.
+    where that was no PrintableString. ``outer_certificates`` stand after the signer's, or before it.
     """
 
     status: PkiStatus
@@ -90,6 +97,7 @@ class CertRep:
     cipher: str = "aes-128-cbc"
     empty_content: Literal["absent", "empty", "zero"] = "absent"
     outer_certificates: tuple[Certificate, ...] = ()
+    signer_last: bool = False
     signing_time: datetime | None = None
     message_type: int = MessageType.CERT_REP
     transaction_der: bytes | None = None
@@ -120,11 +128,12 @@ def encode_cert_rep(
         attributes["failInfo"] = der.printable_string(str(int(reply.fail_info)))
     if reply.fail_info_text is not None:
         attributes["failInfoText"] = der.utf8_string(reply.fail_info_text)
+    outer, own = list(reply.outer_certificates), [signer_certificate]
     return _signed(
         data,
         attributes,
         reply,
-        [signer_certificate, *reply.outer_certificates],
+        outer + own if reply.signer_last else own + outer,
         signer_key,
         signer_certificate,
         octets,

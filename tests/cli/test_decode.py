@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
 from mfp_sim.cli.main import main
+from mfp_sim.scep import messages
+from mfp_sim.scep.certificate import basic_constraints_extension, self_signed
+from mfp_sim.scep.certificate import name as x509_name
+from mfp_sim.simtime import Entropy, PooledKeys
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 KEYS = {
@@ -143,3 +148,58 @@ def test_diff_wants_two_of_a_kind(tmp_path: Path, capsys: pytest.CaptureFixture[
     (tmp_path / "trace.jsonl").write_text('{"time": "2026-01-01T00:00:00+00:00", "kind": "x"}\n')
     assert main(["diff", str(tmp_path / "trace.jsonl"), str(VECTORS / "openssl/csr.der")]) == 2
     assert "one file is a trace, the other is not" in capsys.readouterr().err
+
+
+def test_what_is_odd_inside_the_envelope_is_noted(capsys: pytest.CaptureFixture[str]) -> None:
+    name = str(VECTORS / "strongswan/pkcsreq-aes.der")
+    note = "SCEP-3.3.1-10 csr.certificationRequestInfo.attributes: not in DER order"
+    main(["decode", name, "--json"])
+    assert note not in json.loads(capsys.readouterr().out)["notes"]
+    main(["decode", name, "--json", "--key", str(VECTORS / "strongswan/pkcsreq-aes-ca-key.pem")])
+    assert note in json.loads(capsys.readouterr().out)["notes"]
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_the_next_ca_certificate_is_told_apart_from_a_bag(
+    flat: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = PooledKeys(Entropy(1))
+    old, new = (_authority(keys.rsa(2048), name) for name in ("old CA", "new CA"))
+    body = messages.encode_next_ca([new[1].der], signer_key=old[0], signer_certificate=old[1], flat=flat)
+    (tmp_path / "next.der").write_bytes(body)
+    assert main(["decode", str(tmp_path / "next.der"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["kind"] == "next CA certificates (SignedData)"
+    assert found["facts"]["signature"] == "verified with the certificate of CN=old CA"
+    assert [text.partition(",")[0] for text in found["facts"]["certificates"]] == ["CN=new CA"]
+    assert [note.partition(" ")[0] for note in found["notes"]] == (["SCEP-4.7.1-04"] if flat else [])
+
+
+def _authority(key, name: str):
+    start, end = (datetime(year, 1, 1, tzinfo=timezone.utc) for year in (2026, 2036))
+    return key, self_signed(
+        key, subject=x509_name(("CN", name)), serial=1, not_before=start, not_after=end,
+        extensions=[basic_constraints_extension(True)],
+    )  # fmt: skip
+
+
+def test_every_element_of_every_vector_has_a_place_and_both_halves_of_a_diff(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    files = [path for path in VECTORS.rglob("*.der") if path.is_file()]
+    assert len(files) > 15
+    for path in files:
+        assert main(["decode", str(path), "--json"]) == 0
+        elements = json.loads(capsys.readouterr().out)["elements"]
+        assert all(element["path"] and element["offset"] >= 0 for element in elements)
+        assert main(["diff", str(path), str(path)]) == 0
+        capsys.readouterr()
+
+
+def test_the_diff_of_two_http_requests_is_that_of_their_messages(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    octets = (VECTORS / "strongswan/pkcsreq-aes.der").read_bytes()
+    (tmp_path / "post.http").write_bytes(b"POST /scep?operation=PKIOperation HTTP/1.1\r\nHost: x\r\n\r\n" + octets)
+    assert main(["diff", str(tmp_path / "post.http"), str(VECTORS / "strongswan/pkcsreq-aes.der")]) == 0
+    assert capsys.readouterr().out == "the messages are the same\n"

@@ -135,6 +135,15 @@ def test_the_categories_that_are_not_offered_are_listed_as_such() -> None:
     assert "Key Settings" in CATEGORIES
 
 
+@pytest.mark.parametrize("category", [name for name, offered in CATEGORIES.items() if not offered] + ["Nothing"])
+def test_a_category_that_is_not_offered_is_refused(machine, category: str) -> None:
+    world = machine()
+    with pytest.raises(Refused) as caught:
+        world.printer.begin_export("pw", category=category)
+    assert caught.value.reason == "category-not-offered"
+    assert world.printer.transfer is None
+
+
 # --- on a machine -----------------------------------------------------------------------------------------
 
 

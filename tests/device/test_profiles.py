@@ -186,3 +186,9 @@ def test_after_an_error_a_model_that_goes_by_expiry_tries_again_the_next_day(mac
     assert world.shown == ("to-be-processed", None)
     world.pass_time(days=1)
     assert world.names == ["Default Key", "tls"]
+
+
+def test_the_file_that_the_documentation_shows(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/assumptions.md").read_text("utf-8")
+    (tmp_path / "shown.yaml").write_text(page.partition("```yaml\n")[2].partition("```")[0])
+    assert find_profile(str(tmp_path / "shown.yaml")).key_limit == 5

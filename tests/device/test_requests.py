@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from mfp_sim.device.profile import profile_named
 from mfp_sim.device.settings import KeySettings, Polling
-from mfp_sim.errors import Refused
+from mfp_sim.errors import KeyGenerationFailed, Refused
 from mfp_sim.scep.http import Delivery, HttpReply, HttpRequest, delivery_of
 from mfp_sim.transport import InProcess
 
@@ -384,3 +385,29 @@ def test_the_other_models_enrol_too(machine, model) -> None:
     world = machine(profile=model)
     world.printer.send_request(KEY)
     assert world.shown == ("successful", None)
+
+
+class NoKeys:
+    def rsa(self, bits: int) -> RSAPrivateKey:
+        raise KeyGenerationFailed(f"no key of {bits} bits")
+
+
+def test_no_key_no_request_and_what_is_there_stays(machine) -> None:
+    world = machine()
+    world.printer.send_request(KEY)
+    before = world.printer.key_list()
+    world.printer._around = replace(world.printer._around, keys=NoKeys())
+    row = world.printer.send_request(KEY)
+    assert (row.state, row.details and row.details.slug) == ("error", "scep-error")
+    assert "request failed NG: no-key: no key of 2048 bits; nothing was sent" in world.diagnoses
+    assert world.asked.count("PKCSReq") == 1
+    assert world.printer.key_list() == before
+    assert world.printer.next_request is None
+
+
+def test_polling_does_not_follow_a_key_that_cannot_be_made(machine) -> None:
+    world = machine()
+    world.timer()
+    world.printer._around = replace(world.printer._around, keys=NoKeys())
+    world.pass_time(hours=2)
+    assert (world.shown, world.asked) == (("error", "scep-error"), [])

@@ -23,6 +23,7 @@ from mfp_sim.scep.vocabulary import FailInfo, MessageType, PkiStatus
 SWAN = "C1ECD1A684C18B7DFEF3B93B5A13DCC6B6B888BD"
 MICRO = "TmRqR2U4r6XqKg8oRdbz3Wv9yK0="
 CONSTRUCTED, SINGLE_DES = "SCEP-3.2.2-06", "SCEP-2.9-09"
+LONG_SERIAL = {"SCEP-2.3-02", "SCEP-2.3-03"}  # no keyUsage; 21 octets
 
 
 def _head(name: str) -> HttpRequest:
@@ -37,9 +38,9 @@ def _head(name: str) -> HttpRequest:
         ("micromdm/renewalreq.der", MessageType.RENEWAL_REQ, MICRO, "sha1", "des-cbc", {CONSTRUCTED, SINGLE_DES}),
         ("micromdm/certrep-success.der", MessageType.CERT_REP, MICRO, "sha1", "des-cbc", {CONSTRUCTED, SINGLE_DES}),
         ("micromdm/certrep-renewed.der", MessageType.CERT_REP, MICRO, "sha1", "des-cbc", {CONSTRUCTED, SINGLE_DES}),
-        ("strongswan/pkcsreq-aes.der", MessageType.PKCS_REQ, SWAN, "sha256", "aes-128-cbc", set()),
-        ("strongswan/pkcsreq-3des.der", MessageType.PKCS_REQ, SWAN, "sha256", "des-ede3-cbc", set()),
-        ("strongswan/certpoll.der", MessageType.CERT_POLL, SWAN, "sha256", "aes-128-cbc", set()),
+        ("strongswan/pkcsreq-aes.der", MessageType.PKCS_REQ, SWAN, "sha256", "aes-128-cbc", LONG_SERIAL),
+        ("strongswan/pkcsreq-3des.der", MessageType.PKCS_REQ, SWAN, "sha256", "des-ede3-cbc", LONG_SERIAL),
+        ("strongswan/certpoll.der", MessageType.CERT_POLL, SWAN, "sha256", "aes-128-cbc", LONG_SERIAL),
         (
             "strongswan/renewalreq.der",
             MessageType.RENEWAL_REQ,
@@ -158,5 +159,15 @@ def test_openssl_s_crl_and_csr() -> None:
 
 def test_each_vector_is_in_the_table_of_how_it_was_made() -> None:
     told = (FOLDER / "README.md").read_text("utf-8")
-    for folder in (entry for entry in FOLDER.iterdir() if entry.is_dir()):
-        assert f"`{folder.name}/`" in told
+    headings = {
+        "micromdm": "## micromdm",
+        "strongswan": "## strongSwan",
+        "certmonger": "## certmonger",
+        "openssl": "## OpenSSL",
+    }
+    folders = {entry.name for entry in FOLDER.iterdir() if entry.is_dir()}
+    assert folders == headings.keys()
+    for folder, heading in headings.items():
+        section = told.partition(heading)[2].partition("\n## ")[0]
+        files = {path.name for path in (FOLDER / folder).iterdir()}
+        assert {name for name in files if f"`{name}`" not in section} == set()

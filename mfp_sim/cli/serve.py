@@ -1,0 +1,215 @@
+"""``mfp-sim serve``: printers with their Remote UI and the mock CA, until somebody stops it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from mfp_sim.errors import MfpSimError, UsageError
+
+if TYPE_CHECKING:
+    from mfp_sim.remote_ui.assembly import Plan, Served
+    from mfp_sim.remote_ui.host import UiHost
+    from mock_scep_server.journal import JournalEntry
+
+__all__ = ["serve"]
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM; 0 after a clean stop."""
+    from mfp_sim.cli.target import probe
+    from mfp_sim.remote_ui.assembly import assemble
+    from mfp_sim.remote_ui.recording import Recording
+
+    _check(options)
+    plan = _plan(options)
+    if plan.ca_url is not None:
+        print(f"SCEP server: {probe(plan.ca_url)}", file=sys.stderr)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    served = assemble(plan, on_entry=None if options.quiet else _tell)
+    hosts: list[UiHost] = []
+    try:
+        recording = None
+        if options.record is not None:
+            recording = served.site.observer = Recording(served)
+        for index in range(len(served.site.printers)):
+            hosts.append(_open(options, served, index))
+        _announce(options, served, hosts)
+        failure = _run(served, stop)
+    finally:
+        for host in hosts:
+            host.stop()
+        served.close()
+    if recording is not None:
+        _write(options.record, recording.text(options.record.name.partition(".")[0]))
+    if failure is not None:
+        raise failure
+    return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Options that do not go together."""
+    system = options.clock == "system" or (options.clock is None and options.ca is not None)
+    options.clock = "system" if system else "frozen"
+    if options.ca is not None and not system:
+        remedy = "leave --clock out, or leave --ca out to use the mock"
+        raise UsageError("a real server has the real time, so --ca goes with --clock system only", remedy=remedy)
+    if system and (options.speed or options.start):
+        raise UsageError("--speed and --start go with a simulated clock", remedy="leave out --clock system and --ca")
+    if options.record is not None:
+        if system or options.printers > 1 or options.state_dir is not None:
+            remedy = "leave out --clock system, --ca, --printers and --state-dir"
+            raise UsageError("--record is for one printer, fresh from the factory, on a simulated clock", remedy=remedy)
+        if options.record.exists():
+            raise UsageError(f"{options.record} is there already", remedy="choose another file")
+        if not options.record.parent.is_dir():
+            raise UsageError(f"there is no directory {options.record.parent}")
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    from mfp_sim.device.profile import find_profile
+    from mfp_sim.documents import load
+    from mfp_sim.remote_ui.assembly import Plan
+    from mfp_sim.simtime import SystemClock
+
+    try:
+        zone = ZoneInfo(options.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise UsageError(f"there is no time zone {options.timezone!r}", remedy="write Europe/Oslo") from None
+    start = None
+    if options.clock == "frozen":
+        start = _start(options.start, zone) if options.start else SystemClock().now().replace(microsecond=0)
+    return Plan(
+        profile=find_profile(options.profile),
+        printers=options.printers,
+        start=start,
+        speed=options.speed or 0.0,
+        seed=options.seed,
+        timezone=options.timezone,
+        ip=options.ip,
+        policies=tuple(options.policy),
+        ca_url=options.ca,
+        ca_host=options.host,
+        ca_port=options.ca_port,
+        ca_profile=options.ca_profile,
+        ra=options.ra,
+        challenge=_secret(options, "challenge"),
+        script=load(options.script) if options.script else None,
+        state_dir=options.state_dir,
+    )
+
+
+def _start(text: str, zone: ZoneInfo) -> datetime:
+    try:
+        start = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a date and time", remedy="write 2026-03-02T08:00") from None
+    start = start.replace(tzinfo=zone) if start.tzinfo is None else start
+    return start.astimezone(timezone.utc).replace(microsecond=0)
+
+
+def _secret(options: argparse.Namespace, name: str) -> str | None:
+    """A secret from a file, the environment or the command line."""
+    file: Path | None = getattr(options, f"{name}_file")
+    variable: str | None = getattr(options, f"{name}_env")
+    given: str | None = getattr(options, name)
+    if file is not None:
+        try:
+            lines = file.read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read the {name} file {file}: {error}") from None
+        if not lines or not lines[0]:
+            raise UsageError(f"the {name} file {file} is empty")
+        return lines[0]
+    if variable is not None:
+        if not os.environ.get(variable):
+            raise UsageError(f"the environment variable {variable} is not set")
+        return os.environ[variable]
+    return given
+
+
+def _open(options: argparse.Namespace, served: Served, number: int) -> UiHost:
+    from mfp_sim.remote_ui.app import LOOPBACK, create_app
+    from mfp_sim.remote_ui.host import UiHost
+    from mfp_sim.remote_ui.sessions import DEFAULT_PIN
+    from mfp_sim.simtime import Entropy
+
+    app = create_app(
+        served.site,
+        served.site.printers[number],
+        entropy=Entropy(None),
+        pin=_secret(options, "pin") or DEFAULT_PIN,
+        hosts=LOOPBACK if options.host in _LOOPBACK else (),
+    )
+    return UiHost(app, options.host, options.port + number if options.port else 0)
+
+
+def _announce(options: argparse.Namespace, served: Served, hosts: list[UiHost]) -> None:
+    site = served.site
+    for printer, host in zip(site.printers, hosts, strict=True):
+        print(f"printer {printer.serial} ({printer.ip}): {host.url}")
+    kind = f"mock CA, profile {options.ca_profile}" if site.ca else "SCEP server"
+    port = served.host.port if served.host else None
+    print(f"{kind}: {site.ca_url}" + (f", port number {port}" if port else ""))
+    if site.ca is not None:
+        print(f"CA certificate, SHA-256: {site.ca.ca.ca.certificate.fingerprint()}")
+    pin = "the one you set" if _secret(options, "pin") else f"{_default_pin()} (--pin-file sets another)"
+    print(f"administrator's PIN: {pin}")
+    if site.simulated:
+        now = served.start.astimezone(site.printers[0].zone)
+        moves = f"runs {site.speed:g} times as fast as the real one" if site.speed else "stands still until you move it"
+        print(f"simulated clock: {now:%Y-%m-%d %H:%M:%S} {options.timezone}; it {moves}")
+    if options.host not in _LOOPBACK:
+        print("warning: others on your network can reach this; the PIN travels unencrypted", file=sys.stderr)
+    if options.record is not None:
+        print(f"what you do is written to {options.record} when you stop")
+    print("Ctrl-C stops it", flush=True)
+
+
+def _default_pin() -> str:
+    from mfp_sim.remote_ui.sessions import DEFAULT_PIN
+
+    return DEFAULT_PIN
+
+
+def _run(served: Served, stop: threading.Event) -> MfpSimError | None:
+    """Until somebody stops it, or the machine cannot go on."""
+    failures: list[MfpSimError] = []
+
+    def keep_time() -> None:
+        try:
+            served.site.keep_time(stop)
+        except MfpSimError as error:
+            failures.append(error)
+
+    keeper = threading.Thread(target=keep_time, daemon=True)
+    keeper.start()
+    stop.wait()
+    keeper.join(timeout=5)
+    return failures[0] if failures else None
+
+
+def _tell(entry: JournalEntry) -> None:
+    rule = f" [rule {entry.rule}]" if entry.rule else ""
+    line = f"{entry.time:%Y-%m-%d %H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{rule}"
+    print("".join(letter if letter.isprintable() else "?" for letter in line), flush=True)
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        with file.open("x", encoding="utf-8") as target:
+            target.write(text)
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}") from None
+    print(f"recorded: mfp-sim run {file}")

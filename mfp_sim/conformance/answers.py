@@ -1,0 +1,292 @@
+"""What was asked and what came back: an order, an exchange, and a reply read with all the tolerance there is.
+
+Reading is tolerant, since a check wants to see what a client would refuse; judging is left to the checks. Nothing here
+sends. RFC 8894, 3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from mfp_sim.errors import DecodeError, MfpSimError, TransportError
+from mfp_sim.scep import cms, der, messages
+from mfp_sim.scep import vocabulary as v
+from mfp_sim.scep.algorithms import PrivateKey
+from mfp_sim.scep.certificate import Certificate, spki_of
+from mfp_sim.scep.crl import Crl
+from mfp_sim.scep.http import HttpReply, HttpRequest
+from mfp_sim.scep.messages import PkiMessage
+from mfp_sim.scep.oddities import CORRECT, Oddities
+from mfp_sim.scep.vocabulary import FailInfo, MessageType, PkiStatus
+
+__all__ = ["Answer", "Exchange", "Order", "Payload"]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One HTTP exchange as it happened; ``octets`` is the request where it was sent as raw octets."""
+
+    number: int
+    check: str
+    label: str
+    request: HttpRequest
+    reply: HttpReply | None
+    error: TransportError | None
+    begun: datetime
+    seconds: float
+    octets: bytes | None = field(default=None, repr=False)
+
+    @property
+    def text(self) -> str:
+        """What came, in a few words."""
+        if self.reply is None:
+            return self.error.message if self.error else "no reply"
+        return f"HTTP {self.reply.status}, {self.reply.media_type or 'no Content-Type'}, {len(self.reply.body)} octets"
+
+
+@dataclass(frozen=True)
+class Order:
+    """A request before it is encoded: everything that a check may want to say otherwise."""
+
+    message_type: int
+    key: PrivateKey = field(repr=False)
+    subject: bytes
+    data: bytes = field(repr=False)
+    signer_key: PrivateKey = field(repr=False)
+    signer: Certificate
+    transaction_id: str
+    nonce: bytes
+    recipient: Certificate | None
+    digest: str
+    cipher: str
+    method: str
+    oddities: Oddities = CORRECT
+    signing_time: datetime | None = None
+    chain: tuple[Certificate, ...] = ()
+    challenge: str | None = field(default=None, repr=False)
+    wrong: bool = False  # deliberately: what comes back is no sample of a right exchange
+
+    @property
+    def label(self) -> str:
+        """The RFC's name of the type, or its number."""
+        try:
+            return MessageType(self.message_type).label
+        except ValueError:
+            return f"messageType {self.message_type}"
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What was in the envelope. ``problem`` says why it could not be opened or read."""
+
+    plain: bytes | None = field(default=None, repr=False)
+    bag: cms.Bag | None = None
+    certificates: tuple[Certificate, ...] = ()
+    crls: tuple[bytes, ...] = field(default=(), repr=False)
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The reply to an order. ``trusted`` are the certificates of GetCACert."""
+
+    order: Order
+    exchange: Exchange
+    trusted: tuple[Certificate, ...] = ()
+
+    @property
+    def reply(self) -> HttpReply | None:
+        """The HTTP reply, if one came whole."""
+        return self.exchange.reply
+
+    @property
+    def evidence(self) -> tuple[int, ...]:
+        """For facts."""
+        return (self.exchange.number,)
+
+    @cached_property
+    def _read(self) -> tuple[cms.SignedData | None, PkiMessage | None, DecodeError | None]:
+        body = self.reply.body if self.reply else b""
+        if body[:1] != b"\x30":
+            return None, None, None
+        try:
+            signed = cms.read_signed_data(body)
+        except DecodeError as error:
+            return None, None, error
+        try:
+            return signed, messages.decode(body), None
+        except DecodeError as error:
+            return signed, None, error
+
+    @property
+    def signed(self) -> cms.SignedData | None:
+        """The SignedData, where there is one with one signer and signed attributes."""
+        return self._read[0]
+
+    @property
+    def message(self) -> PkiMessage | None:
+        """The pkiMessage, where it is readable as a whole."""
+        return self._read[1]
+
+    @property
+    def problem(self) -> DecodeError | None:
+        """Why it is not readable as a whole; None where it is, or where nothing like CMS came."""
+        return self._read[2]
+
+    @property
+    def is_cms(self) -> bool:
+        """Whether what came looks like a CMS message, readable or not."""
+        return self.signed is not None or self.problem is not None
+
+    def attribute(self, oid: str) -> tuple[der.Element, ...]:
+        """The values of a signed attribute; none where it is absent."""
+        return self.signed.attributes.get(oid, ()) if self.signed else ()
+
+    def number(self, oid: str) -> int | None:
+        """A numeric attribute, read whatever its type and spelling."""
+        for element in self.attribute(oid)[:1]:
+            try:
+                if element.tag == der.INTEGER:
+                    return element.to_integer()
+                return int(element.content.decode("ascii").strip(" \x00"))
+            except (DecodeError, ValueError):
+                return None
+        return None
+
+    def octets(self, oid: str) -> bytes | None:
+        """The content octets of an attribute, whatever its type."""
+        values = self.attribute(oid)
+        return values[0].content if values else None
+
+    @property
+    def status(self) -> int | None:
+        """pkiStatus."""
+        return self.number(v.PKI_STATUS)
+
+    @property
+    def fail_info(self) -> int | None:
+        """failInfo."""
+        return self.number(v.FAIL_INFO)
+
+    @property
+    def fail_info_text(self) -> str | None:
+        """failInfoText."""
+        octets = self.octets(v.FAIL_INFO_TEXT)
+        return None if octets is None else octets.decode("utf-8", "replace")
+
+    @property
+    def granted(self) -> bool:
+        """A CertRep says SUCCESS."""
+        return self.status == PkiStatus.SUCCESS
+
+    @property
+    def parked(self) -> bool:
+        """A CertRep says PENDING."""
+        return self.status == PkiStatus.PENDING
+
+    @property
+    def refused(self) -> bool:
+        """A CertRep says FAILURE."""
+        return self.status == PkiStatus.FAILURE
+
+    @cached_property
+    def distrust(self) -> str | None:
+        """Why the CertRep is not the server's word: unsigned, wrongly signed, or by a stranger; None where it is."""
+        if self.signed is None:
+            return "it is no readable CertRep"
+        signer = next((c for c in self.trusted if self.signed.names_signer(c)), None)
+        if signer is None:
+            return "its signer is not among the certificates of GetCACert"
+        try:
+            self.signed.verify(signer)
+        except MfpSimError as error:
+            return error.message
+        return None
+
+    @cached_property
+    def envelope(self) -> cms.Envelope | None:
+        """The EnvelopedData in the content, where there is one."""
+        if self.signed is None or self.signed.content in (None, b"", b"\x00"):
+            return None
+        try:
+            return cms.read_envelope(self.signed.content or b"")
+        except DecodeError:
+            return None
+
+    @cached_property
+    def payload(self) -> Payload:
+        """What is in the envelope, opened with the key that signed the request (or with the challenge)."""
+        plain, problem = self._open()
+        if plain is None:
+            return Payload(problem=problem)
+        try:
+            bag = cms.read_bag(plain)
+        except DecodeError as error:
+            try:
+                return Payload(plain, certificates=(Certificate.from_der(plain),), problem="a bare certificate")
+            except DecodeError:
+                return Payload(plain, problem=str(error))
+        return Payload(plain, bag, bag.certificates, bag.crls)
+
+    def _open(self) -> tuple[bytes | None, str | None]:
+        if self.signed is None:
+            return None, "there is no readable CertRep"
+        if self.envelope is None:
+            content = self.signed.content
+            return (content, None) if content else (None, "there is no envelope")
+        key = self.order.signer_key if isinstance(self.order.signer_key, RSAPrivateKey) else None
+        try:
+            return cms.open_envelope(self.envelope, key, password=self.order.challenge), None
+        except MfpSimError as error:
+            return None, error.message
+
+    @cached_property
+    def issued(self) -> Certificate | None:
+        """The certificate for the key of the request, found by its public key."""
+        spki = spki_of(self.order.key)
+        return next((c for c in self.payload.certificates if c.spki == spki), None)
+
+    @cached_property
+    def leaves(self) -> tuple[Certificate, ...]:
+        """The certificates that came and are not among those of GetCACert, nor CAs."""
+        known = {c.der for c in self.trusted}
+        return tuple(c for c in self.payload.certificates if c.der not in known and not c.is_ca)
+
+    @property
+    def crls(self) -> tuple[Crl, ...]:
+        """The CRLs in the envelope, as far as they are readable."""
+        found = []
+        for octets in self.payload.crls:
+            try:
+                found.append(Crl.from_der(octets))
+            except DecodeError:
+                continue
+        return tuple(found)
+
+    @cached_property
+    def text(self) -> str:
+        """What came, in a few words."""
+        if self.status is None:
+            shape = f", not readable: {self.problem}" if self.problem is not None else ""
+            return self.exchange.text + shape
+        words = {0: "SUCCESS", 2: "FAILURE", 3: "PENDING"}.get(self.status, f"pkiStatus {self.status}")
+        if self.refused:
+            words += f" {_fail_label(self.fail_info)}"
+        if self.fail_info_text:
+            words += f" ({self.fail_info_text[:120]!r})"
+        if self.reply is not None and self.reply.status != 200:
+            words += f" under HTTP {self.reply.status}"
+        return words
+
+
+def _fail_label(number: int | None) -> str:
+    if number is None:
+        return "without failInfo"
+    try:
+        return FailInfo(number).label
+    except ValueError:
+        return f"failInfo {number}"

@@ -1,0 +1,119 @@
+"""Where challengePasswords come from: nowhere, one for all, a command for each, or the admin page of NDES.
+
+No challenge reaches a report: every one is given to the redactor when it is used. RFC 8894, 7.3; F-S01, F-S04.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import shlex
+import subprocess
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from mfp_sim.errors import TransportError, UsageError
+from mfp_sim.scep.http import HttpRequest
+from mfp_sim.simtime import Clock
+from mfp_sim.transport import Sockets, Transport
+
+__all__ = ["AdminPage", "Command", "NoChallenge", "Static"]
+
+SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class NoChallenge:
+    """Enrolment is open, or decided by hand."""
+
+    described: str = "none"
+
+    def next(self) -> None:
+        """None: no attribute is sent."""
+        return
+
+
+@dataclass(frozen=True)
+class Static:
+    """One challenge for every request."""
+
+    secret: str = field(repr=False)
+    described: str = "static"
+
+    def next(self) -> str:
+        """The challenge."""
+        return self.secret
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that prints a new challenge on one line each time; run without a shell."""
+
+    line: str
+
+    @property
+    def described(self) -> str:
+        """The program's name alone: its arguments may hold a secret."""
+        return f"command {shlex.split(self.line)[0]}"
+
+    def next(self) -> str:
+        """What the command prints.
+
+        Raises:
+            UsageError: it cannot be run, fails, or prints nothing.
+        """
+        words = shlex.split(self.line)
+        try:
+            done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=SECONDS)  # noqa: S603
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise UsageError(f"the challenge command {words[0]} cannot be run: {error}") from None
+        lines = done.stdout.splitlines()
+        if done.returncode or not lines or not lines[0].strip():
+            raise UsageError(f"the challenge command {words[0]} gave no challenge (exit code {done.returncode})")
+        return lines[0].strip()
+
+
+_HEXADECIMAL = re.compile(r"\b[0-9A-Fa-f]{16,64}\b")
+_LABELLED = re.compile(r"challenge password is:?\s*<b>\s*([^<\s]+)\s*</b>", re.IGNORECASE)
+
+
+class AdminPage:
+    """The page of NDES (``/CertSrv/mscep_admin/``) that shows a new challenge each time it is fetched."""
+
+    def __init__(self, url: str, clock: Clock, transport: Transport | None = None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme != "http" or not parts.hostname:
+            raise UsageError(f"{url!r} is not an http URL of an admin page")
+        self._url, self._host, self._port = url, parts.hostname, parts.port or 80
+        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._transport = transport or Sockets(clock)
+
+    @property
+    def described(self) -> str:
+        """The page's address."""
+        return f"admin page {self._url}"
+
+    def next(self) -> str:
+        """The challenge on the page.
+
+        Raises:
+            UsageError: the page cannot be read or shows none; the text says what it says instead.
+        """
+        try:
+            reply = self._transport.exchange(self._host, self._port, HttpRequest("GET", self._target), SECONDS)
+        except TransportError as error:
+            raise UsageError(f"the admin page {self._url} cannot be read: {error.message}") from None
+        encoding = "utf-16" if reply.body[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+        page = reply.body.decode(encoding, "replace")
+        if reply.status != 200:
+            raise UsageError(f"the admin page {self._url} gave HTTP {reply.status}", remedy="does it want a login?")
+        found = _LABELLED.search(page)
+        if found is not None:
+            return html.unescape(str(found[1]))
+        # NDES shows the CA's thumbprint first and the challenge after it.
+        words = _HEXADECIMAL.findall(re.sub(r"<[^>]*>", " ", page))
+        if "cache is full" in page.lower():
+            raise UsageError("the admin page says that its password cache is full", remedy="wait, or restart NDES")
+        if not words:
+            raise UsageError(f"the admin page {self._url} shows no challenge")
+        return str(words[-1])

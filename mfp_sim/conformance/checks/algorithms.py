@@ -1,0 +1,308 @@
+"""Ciphers, digests and key transport: what has to work, what must not, what replies come in. RFC 8894, 2.9, 3.5.2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from mfp_sim.conformance.answers import Answer
+from mfp_sim.conformance.facts import fact, processed, refusal
+from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
+from mfp_sim.conformance.registry import check
+from mfp_sim.conformance.session import Session
+from mfp_sim.scep.algorithms import KeyTransport
+from mfp_sim.scep.messages import Oddities
+from mfp_sim.scep.vocabulary import FailInfo
+
+STRONG = {"aes-128-cbc", "aes-192-cbc", "aes-256-cbc"}
+SHA2 = {"sha256", "sha384", "sha512"}
+
+
+def _standard(session: Session) -> Answer:
+    """The answer to a request with AES-128 and SHA-256, made once."""
+    control = session.granted()
+    if (control.order.cipher, control.order.digest) == ("aes-128-cbc", "sha256"):
+        return control
+    return session.sample(
+        "AES-128 and SHA-256", lambda: session.ask(session.order(cipher="aes-128-cbc", digest="sha256"))
+    )
+
+
+@check(
+    "aes-128-request",
+    "A request enveloped with AES-128-CBC is processed",
+    "SCEP-2.9-05",
+    why="It is the one cipher that every implementation has to have.",
+    field_failures=("F-N10", "F-A03"),
+    proofs=(Proof("not-processed", ca={"refuse_ciphers": frozenset({"aes-128-cbc", "des-cbc"})}),),
+)
+def aes_request(session: Session) -> Iterator[Fact]:
+    yield processed(_standard(session), "an AES-128-CBC request")
+
+
+@check(
+    "aes-128-reply",
+    "The reply to an AES-128-CBC request is enveloped with AES",
+    "SCEP-2.9-05",
+    "SCEP-3.5.2-19",
+    why="A client that speaks AES may know nothing weaker; OpenSSL 3 and RHEL 9 no longer decrypt single DES.",
+    field_failures=("F-A05", "F-A06", "F-A07"),
+    proofs=(Proof("weaker-cipher", "reply-downgrade"), Proof("weaker-cipher", "certrep-des")),
+)
+def aes_reply(session: Session) -> Iterator[Fact]:
+    answer = _standard(session)
+    if answer.envelope is None:
+        raise Inconclusive(f"no envelope came: {answer.text}")
+    cipher = answer.envelope.cipher
+    yield fact(
+        "weaker-cipher",
+        cipher in STRONG,
+        "AES",
+        cipher,
+        answer,
+        element="encryptedContentInfo.contentEncryptionAlgorithm",
+        mistake="the CMS library's default cipher (single DES in Go's pkcs7) is used whatever the request came in",
+    )
+
+
+@check(
+    "sha-256-request",
+    "A request signed with SHA-256 is processed",
+    "SCEP-2.9-06",
+    why="It is the one digest that every implementation has to have.",
+    proofs=(Proof("not-processed", ca={"refuse_digests": frozenset({"sha256", "md5"})}),),
+)
+def sha256_request(session: Session) -> Iterator[Fact]:
+    yield processed(_standard(session), "a SHA-256 request")
+
+
+@check(
+    "sha-256-reply",
+    "The reply to a SHA-256 request is signed with SHA-2",
+    "SCEP-2.9-06",
+    "SCEP-3.5.2-19",
+    why="SHA-1 signatures are refused by modern crypto policies.",
+    field_failures=("F-A01",),
+    proofs=(Proof("weaker-digest", "reply-downgrade"),),
+)
+def sha256_reply(session: Session) -> Iterator[Fact]:
+    answer = _standard(session)
+    if answer.signed is None:
+        raise Inconclusive(f"no CertRep came: {answer.text}")
+    digest = answer.signed.digest
+    yield fact(
+        "weaker-digest",
+        digest in SHA2,
+        "SHA-256",
+        digest,
+        answer,
+        element="signerInfos[0].digestAlgorithm",
+        mistake="the CMS library's default digest is used whatever the request came in",
+    )
+
+
+@check(
+    "reply-algorithms-common",
+    "Replies keep to AES-128-CBC and SHA-256",
+    "SCEP-3.5.2-18",
+    why="Other AES and SHA-2 variants are allowed by CMS and unknown to many clients.",
+    field_failures=("F-A01", "F-N10"),
+    proofs=(Proof("uncommon", "certrep-aes256"), Proof("uncommon", "certrep-sha512")),
+)
+def common(session: Session) -> Iterator[Fact]:
+    answer = _standard(session)
+    if answer.envelope is None or answer.signed is None:
+        raise Inconclusive(f"no envelope came: {answer.text}")
+    used = (answer.envelope.cipher, answer.signed.digest)
+    uncommon = used[0] in STRONG - {"aes-128-cbc"} or used[1] in SHA2 - {"sha256"}
+    yield fact("uncommon", not uncommon, "aes-128-cbc and sha256", " and ".join(used), answer)
+
+
+@check(
+    "single-des-refused",
+    "A request enveloped with single DES is refused",
+    "SCEP-2.9-09",
+    "SCEP-3.2.1.4-02",
+    why="56 bits protect no challenge.",
+    field_failures=("F-A02", "F-A06"),
+    negative=True,
+    tags=("security",),
+    proofs=(Proof("granted", profile="lenient"),),
+)
+def des_request(session: Session) -> Iterator[Fact]:
+    answer = session.ask(session.order(oddities=Oddities(single_des=True), wrong=True), expect_refusal=True)
+    yield from refusal(
+        answer,
+        "single DES",
+        FailInfo.BAD_ALG,
+        mistake="the cipher of a request is not checked against what the server advertises",
+    )
+
+
+@check(
+    "single-des-never",
+    "No reply is enveloped with single DES",
+    "SCEP-2.9-09",
+    why="Clients on OpenSSL 3 or in FIPS mode cannot read it, and nobody should.",
+    field_failures=("F-A05", "F-A06"),
+    tags=("security",),
+    proofs=(Proof("single-des", "certrep-des"),),
+)
+def des_reply(session: Session) -> Iterator[Fact]:
+    answer = session.granted()
+    if answer.envelope is None:
+        raise Inconclusive(f"no envelope came: {answer.text}")
+    cipher = answer.envelope.cipher
+    yield fact(
+        "single-des",
+        cipher != "des-cbc",
+        "AES or 3DES",
+        cipher,
+        answer,
+        element="encryptedContentInfo.contentEncryptionAlgorithm",
+        mistake="the CMS library's default cipher is single DES and nobody set another",
+    )
+
+
+@check(
+    "md5-refused",
+    "A request signed with MD5 is refused",
+    "SCEP-2.9-10",
+    "SCEP-3.2.1.4-02",
+    why="Collisions of MD5 are cheap.",
+    field_failures=("F-A02",),
+    negative=True,
+    tags=("security",),
+    proofs=(Proof("granted", profile="lenient"),),
+)
+def md5_request(session: Session) -> Iterator[Fact]:
+    answer = session.ask(session.order(oddities=Oddities(md5=True), wrong=True), expect_refusal=True)
+    yield from refusal(answer, "MD5", FailInfo.BAD_ALG, FailInfo.BAD_MESSAGE_CHECK)
+
+
+@check(
+    "md5-never",
+    "No reply is signed with MD5",
+    "SCEP-2.9-10",
+    why="A client that takes MD5 takes forged replies.",
+    tags=("security",),
+    proofs=(Proof("md5", "certrep-md5"),),
+)
+def md5_reply(session: Session) -> Iterator[Fact]:
+    answer = session.granted()
+    if answer.signed is None:
+        raise Inconclusive(f"no CertRep came: {answer.text}")
+    yield fact(
+        "md5",
+        answer.signed.digest != "md5",
+        "SHA-256",
+        answer.signed.digest,
+        answer,
+        element="signerInfos[0].digestAlgorithm",
+    )
+
+
+@check(
+    "weak-only-if-advertised",
+    "3DES and SHA-1 are served only where they are advertised",
+    "SCEP-2.9-08",
+    why="What is not advertised should not be open either.",
+    cost=1,
+    negative=True,
+    proofs=(Proof("not-advertised", ca={"capabilities": ("AES", "SHA-256", "POSTPKIOperation", "SCEPStandard")}),),
+)
+def weak(session: Session) -> Iterator[Fact]:
+    caps = session.capabilities
+    if caps.has("DES3") and caps.has("SHA-1"):
+        raise NotApplicable("both are advertised")
+    if caps.cipher == "des-ede3-cbc" and caps.digest == "sha1":
+        raise NotApplicable("nothing better is advertised")
+    answer = session.ask(session.order(cipher="des-ede3-cbc", digest="sha1"))
+    yield fact("not-advertised", not answer.granted, "FAILURE badAlg", answer.text, answer)
+
+
+@check(
+    "weak-mirrored",
+    "A client that speaks 3DES and SHA-1 only can read the reply",
+    "SCEP-3.5.2-19",
+    why="An upgrade that the client cannot read is a certificate lost.",
+    field_failures=("F-A01", "F-A03"),
+    cost=1,
+    proofs=(Proof("upgraded", "reply-upgrade"),),
+)
+def mirrored(session: Session) -> Iterator[Fact]:
+    session.need("DES3")
+    session.need("SHA-1")
+    answer = session.enrol(cipher="des-ede3-cbc", digest="sha1")
+    assert answer.signed is not None
+    cipher = answer.envelope.cipher if answer.envelope else "no envelope"
+    used = (cipher, answer.signed.digest)
+    yield fact(
+        "upgraded", used == ("des-ede3-cbc", "sha1"), "des-ede3-cbc and sha1, as asked", " and ".join(used), answer
+    )
+
+
+@check(
+    "oaep-request",
+    "Key transport by OAEP is processed or refused as badAlg",
+    "SCEP-3.1-03",
+    why="Windows clients use OAEP when the CA's certificate allows it.",
+    field_failures=("F-E14",),
+    cost=1,
+    negative=True,
+    proofs=(Proof("crash", defects=("crashes-on-oaep",)),),
+)
+def oaep(session: Session) -> Iterator[Fact]:
+    transport = KeyTransport(scheme="oaep")
+    answer = session.ask(session.order(oddities=Oddities(key_transport=transport), wrong=True))
+    clean = answer.granted or answer.parked or (answer.refused and answer.fail_info in (0, 1))
+    yield fact("crash", clean, "SUCCESS, or FAILURE badAlg", answer.text, answer)
+
+
+@check(
+    "gcm-request",
+    "An unknown kind of envelope is refused cleanly",
+    "SCEP-3.2.1.4-02",
+    why="AuthEnvelopedData is what newer libraries write by default one day.",
+    negative=True,
+    proofs=(Proof("crash", defects=("crashes-on-garbage",)),),
+)
+def gcm(session: Session) -> Iterator[Fact]:
+    answer = session.ask(session.order(oddities=Oddities(gcm=True), wrong=True), expect_refusal=False)
+    clean = answer.granted or answer.refused or _client_error(answer)
+    yield fact("crash", clean, "FAILURE badAlg, or HTTP 4xx", answer.text, answer)
+
+
+def _client_error(answer: Answer) -> bool:
+    return answer.reply is not None and 400 <= answer.reply.status < 500
+
+
+@check(
+    "ec-client",
+    "A client with an EC key gets an encrypted reply or a clean refusal",
+    "SCEP-3.1-04",
+    "SCEP-3.1-05",
+    why="An EC key cannot decrypt: the RFC has a password recipient for it. An unencrypted reply would be wrong.",
+    field_failures=("F-A10", "F-A11"),
+    cost=1,
+    negative=True,
+    proofs=(Proof("crash", defects=("crashes-on-ec",)),),
+)
+def ec_client(session: Session) -> Iterator[Fact]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    answer = session.ask(session.order(key=key, wrong=True))
+    clean = answer.granted or answer.parked or answer.refused
+    yield fact("crash", clean, "a CertRep: by password recipient, or FAILURE badAlg", answer.text, answer)
+    if answer.granted:
+        encrypted = answer.envelope is not None and bool(answer.envelope.password_recipients)
+        got = "a password recipient" if encrypted else "no password recipient"
+        yield fact(
+            "not-encrypted",
+            encrypted,
+            "a PasswordRecipientInfo",
+            got,
+            answer,
+            requirement="SCEP-3.1-05",
+            at_most=Verdict.WARN,
+        )

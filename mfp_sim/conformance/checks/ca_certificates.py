@@ -1,0 +1,390 @@
+"""GetCACert: the body, its media type, and what the certificates are good for. RFC 8894, 2.1.2, 2.2, 4.2 and 7."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from mfp_sim.conformance.answers import Answer
+from mfp_sim.conformance.facts import fact
+from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof
+from mfp_sim.conformance.registry import check
+from mfp_sim.conformance.session import Session
+from mfp_sim.errors import DecodeError, MfpSimError
+from mfp_sim.scep import cms, der
+from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.http import CA_CERT, CA_RA_CERT
+from mfp_sim.scep.messages import read_ca_certificates
+from mfp_sim.scep.vocabulary import Operation
+
+
+def _reply(session: Session) -> tuple[bytes, str | None]:
+    reply = session.ca_exchange.reply
+    if reply is None or reply.status != 200:
+        raise Inconclusive(f"GetCACert gave nothing: {session.ca_exchange.text}")
+    return reply.body, reply.media_type
+
+
+def _is_bag(body: bytes) -> bool:
+    try:
+        outer = der.read(body, "GetCACert", trailing=True)
+    except DecodeError:
+        return False
+    return bool(outer.children) and outer.children[0].tag == der.OID
+
+
+def _bag(session: Session) -> cms.Bag:
+    body, _ = _reply(session)
+    if not _is_bag(body):
+        raise NotApplicable("GetCACert gives a single certificate")
+    return cms.read_bag(body)
+
+
+@check(
+    "getcacert-supported",
+    "GetCACert gives the CA's certificate, or a chain, to anybody",
+    "SCEP-2.9-02",
+    "SCEP-2.2-02",
+    "SCEP-4.2.1.1-01",
+    why="Every enrolment begins with it.",
+    field_failures=("F-T11", "F-T12", "F-T18", "F-R04"),
+    reads=True,
+    proofs=(
+        Proof("not-readable", "getcacert-pem"),
+        Proof("not-readable", "getcacert-empty"),
+        Proof("no-reply", "getcacert-404"),
+    ),
+)
+def getcacert(session: Session) -> Iterator[Fact]:
+    exchange = session.ca_exchange
+    good = exchange.reply is not None and exchange.reply.status == 200
+    yield fact("no-reply", good, "HTTP 200", exchange.text, exchange)
+    if exchange.reply is None or not good:
+        return
+    try:
+        found = read_ca_certificates(exchange.reply.body, exchange.reply.media_type)[0]
+        yield fact("not-readable", True, "certificates in DER", f"{len(found)} certificates", exchange)
+    except DecodeError as error:
+        yield fact(
+            "not-readable",
+            False,
+            "one DER certificate, or a SignedData",
+            str(error),
+            exchange,
+            element=error.path,
+            mistake="PEM, HTML or nothing is served where DER is wanted",
+        )
+
+
+@check(
+    "getcacert-media-type",
+    "The Content-Type of GetCACert fits its body",
+    "SCEP-4.2.1.1-02",
+    "SCEP-4.2.1.2-03",
+    "SCEP-6.1-01",
+    "SCEP-6.2-01",
+    why="Clients choose the parser by the media type: a chain labelled as one certificate is unreadable to them.",
+    field_failures=("F-R04", "F-R07"),
+    reads=True,
+    proofs=(Proof("other-type", "getcacert-ct-mismatch"),),
+)
+def media_type(session: Session) -> Iterator[Fact]:
+    body, media = _reply(session)
+    wanted = CA_RA_CERT if _is_bag(body) else CA_CERT
+    yield fact("other-type", media == wanted, wanted, media or "no Content-Type", session.ca_exchange)
+
+
+@check(
+    "getcacert-one-structure",
+    "The body of GetCACert is exactly one structure",
+    "SCEP-4.2.1.1-01",
+    "SCEP-4.2.1.2-01",
+    why="Of two certificates one after the other, clients see the first only.",
+    reads=True,
+    proofs=(Proof("octets-after", "getcacert-two-certs"),),
+)
+def one_structure(session: Session) -> Iterator[Fact]:
+    body, _ = _reply(session)
+    outer = der.read(body, "GetCACert", trailing=True)
+    rest = len(body) - outer.end
+    yield fact("octets-after", rest == 0, "nothing after it", f"{rest} octets follow", session.ca_exchange)
+
+
+@check(
+    "getcacert-self-contained",
+    "A lone certificate is self-signed, else the chain comes along",
+    "SCEP-2.2-03",
+    "SCEP-4.2.1.1-01",
+    why="A device cannot build the path of its own certificate with what it is given.",
+    field_failures=("F-R06", "F-R08"),
+    reads=True,
+    proofs=(Proof("no-root", defects=("ca-without-root",)),),
+)
+def self_contained(session: Session) -> Iterator[Fact]:
+    certificates = session.ca_certificates
+    roots = [c for c in certificates if c.issuer == c.subject]
+    names = ", ".join(c.subject_text for c in certificates)
+    yield fact("no-root", bool(roots), "a path up to a self-signed root", names, session.ca_exchange)
+
+
+@check(
+    "getcacert-issuer-included",
+    "The certificate that issues is among those of GetCACert",
+    "SCEP-2.2-03",
+    why="Without the issuer no device can verify what it was issued.",
+    field_failures=("F-R08", "F-R09"),
+    proofs=(Proof("issuer-missing", "getcacert-missing-issuer", setup={"ra": "split"}),),
+)
+def issuer_included(session: Session) -> Iterator[Fact]:
+    answer = session.granted()
+    issued = session.identity(answer).certificate
+    found = any(_verifies(issued, c) for c in session.ca_certificates)
+    expected = f"the certificate of {issued.issuer_text}, which verifies the issued one"
+    names = "; ".join(c.subject_text for c in session.ca_certificates)
+    yield fact("issuer-missing", found, expected, names, session.ca_exchange, answer)
+
+
+def _verifies(certificate: Certificate, issuer: Certificate) -> bool:
+    try:
+        certificate.verify_issued_by(issuer)
+    except MfpSimError:
+        return False
+    return True
+
+
+@check(
+    "getcacert-bag-shape",
+    "The chain is a certificates-only SignedData: no content",
+    "SCEP-3.4-01",
+    "SCEP-4.2.1.2-01",
+    why="Readers that expect a degenerate SignedData stop at content.",
+    reads=True,
+    proofs=(Proof("content", defects=("chain-with-content",), setup={"ra": "split"}),),
+)
+def bag_shape(session: Session) -> Iterator[Fact]:
+    wrong = [n.text for n in _bag(session).notes if n.requirement == "SCEP-3.4-01"]
+    yield fact("content", not wrong, "no eContent", "; ".join(wrong) or "none", session.ca_exchange)
+
+
+@check(
+    "getcacert-bag-unsigned",
+    "The chain is a certificates-only SignedData: no signers",
+    "SCEP-3.4-02",
+    "SCEP-4.2.1.2-01",
+    why="Readers of bags expect empty sets; a signature there has no meaning.",
+    reads=True,
+    proofs=(Proof("signed", "getcacert-signed", setup={"ra": "split"}),),
+)
+def bag_unsigned(session: Session) -> Iterator[Fact]:
+    wrong = [n.text for n in _bag(session).notes if n.requirement == "SCEP-3.4-02"]
+    yield fact(
+        "signed", not wrong, "empty digestAlgorithms and signerInfos", "; ".join(wrong) or "empty", session.ca_exchange
+    )
+
+
+@check(
+    "getcacert-related",
+    "The certificates of GetCACert belong together",
+    "SCEP-4.2.1.2-02",
+    why="Clients that take 'the' CA certificate of the set take a stranger's.",
+    field_failures=("F-R02", "F-R12"),
+    reads=True,
+    proofs=(Proof("stranger", "getcacert-unrelated"),),
+)
+def related(session: Session) -> Iterator[Fact]:
+    certificates = session.ca_certificates
+    if len(certificates) == 1:
+        raise NotApplicable("GetCACert gives a single certificate")
+    lonely = [
+        c
+        for c in certificates
+        if not any(o is not c and (o.issuer == c.subject or c.issuer == o.subject) for o in certificates)
+    ]
+    got = f"{lonely[0].subject_text} is related to none of the others" if lonely else "one chain"
+    yield fact("stranger", not lonely, "one chain, with its RA", got, session.ca_exchange)
+
+
+@check(
+    "getcacert-stable",
+    "GetCACert gives the same certificates each time",
+    "SCEP-4.2.1.2-05",
+    why="A client that asks at back end one and enrols at back end two envelopes to a key that is not there.",
+    field_failures=("F-R11", "F-R16"),
+    reads=True,
+    proofs=(Proof("changes", "getcacert-flipflop"),),
+)
+def stable(session: Session) -> Iterator[Fact]:
+    first = {c.der for c in session.ca_certificates}
+    for _ in range(4):
+        again = session.get(Operation.GET_CA_CERT)
+        try:
+            found = {c.der for c in read_ca_certificates(again.reply.body, None)[0]} if again.reply else set()
+            got = "other certificates" if found != first else "the same"
+        except DecodeError as error:
+            found, got = set(), str(error)
+        yield fact("changes", found == first, "the same certificates", got, again)
+
+
+def _signers(session: Session) -> list[tuple[Certificate, Answer]]:
+    """The certificates of GetCACert that signed CertReps of this run."""
+    session.look()
+    found: dict[bytes, tuple[Certificate, Answer]] = {}
+    for answer in session.cert_reps:
+        for certificate in answer.trusted:
+            if answer.signed is not None and answer.signed.names_signer(certificate):
+                found.setdefault(certificate.der, (certificate, answer))
+    if not found:
+        raise Inconclusive("no CertRep of the run was signed by a certificate of GetCACert")
+    return list(found.values())
+
+
+@check(
+    "signer-usage",
+    "The certificate that signs CertReps has digitalSignature in its keyUsage",
+    "SCEP-2.1.2-01",
+    why="cryptlib and others refuse a reply signed with a key that is not for signing.",
+    field_failures=("F-R06", "F-R10", "F-R18"),
+    reads=True,
+    proofs=(Proof("no-digitalsignature", "ca-ku-no-digsig"),),
+)
+def signer_usage(session: Session) -> Iterator[Fact]:
+    for certificate, answer in _signers(session):
+        usage = certificate.key_usage
+        got = "no keyUsage" if usage is None else ", ".join(sorted(usage))
+        yield fact(
+            "no-digitalsignature",
+            usage is None or "digitalSignature" in usage,
+            f"digitalSignature in {certificate.subject_text}",
+            got,
+            session.ca_exchange,
+            answer,
+            element="GetCACert.keyUsage",
+            mistake="the CA certificate has the usages of a CA only (keyCertSign, cRLSign) and signs SCEP all the same",
+        )
+        yield fact(
+            "no-keyusage",
+            usage is not None,
+            "a keyUsage extension",
+            got,
+            session.ca_exchange,
+            answer,
+            requirement="SCEP-2.1.2-03",
+        )
+
+
+@check(
+    "recipient-usage",
+    "The certificate that requests are enveloped to has keyEncipherment in its keyUsage",
+    "SCEP-2.1.2-02",
+    why="Clients that honour keyUsage find no certificate to envelop to, and some then send in the clear.",
+    field_failures=("F-R06", "F-R10"),
+    reads=True,
+    proofs=(Proof("no-keyencipherment", "ca-ku-no-keyenc"),),
+)
+def recipient_usage(session: Session) -> Iterator[Fact]:
+    certificate = session.recipient
+    usage = certificate.key_usage
+    got = "no keyUsage" if usage is None else ", ".join(sorted(usage))
+    yield fact(
+        "no-keyencipherment",
+        usage is None or "keyEncipherment" in usage,
+        f"keyEncipherment in {certificate.subject_text}",
+        got,
+        session.ca_exchange,
+        element="GetCACert.keyUsage",
+        mistake="the CA certificate has the usages of a CA only (keyCertSign, cRLSign) and decrypts SCEP all the same",
+    )
+
+
+@check(
+    "issuer-usage",
+    "The issuing certificate is a CA's: cA and keyCertSign",
+    "SCEP-2.1.2-03",
+    why="Nobody who checks the path accepts what was issued otherwise.",
+    reads=True,
+    proofs=(Proof("not-a-ca", "ca-not-a-ca"),),
+)
+def issuer_usage(session: Session) -> Iterator[Fact]:
+    issuer = session.issuer
+    usage = issuer.key_usage
+    wrong = []
+    if not issuer.is_ca:
+        wrong.append("basicConstraints does not say cA")
+    if usage is not None and "keyCertSign" not in usage:
+        wrong.append("keyUsage has no keyCertSign")
+    yield fact(
+        "not-a-ca",
+        not wrong,
+        f"cA and keyCertSign in {issuer.subject_text}",
+        "; ".join(wrong) or "both",
+        session.ca_exchange,
+    )
+
+
+@check(
+    "ca-valid-now",
+    "The certificates of GetCACert are valid now",
+    "SCEP-2.2-09",
+    why="Clients that check the CA's validity stop before they enrol.",
+    field_failures=("F-C06", "F-R11"),
+    reads=True,
+    proofs=(Proof("not-valid", "ca-cert-expired"),),
+)
+def ca_valid(session: Session) -> Iterator[Fact]:
+    now = session.clock.now()
+    for c in session.ca_certificates:
+        got = f"{c.subject_text}: from {c.not_before:%Y-%m-%d} to {c.not_after:%Y-%m-%d}"
+        yield fact("not-valid", c.not_before <= now <= c.not_after, "valid now", got, session.ca_exchange)
+
+
+@check(
+    "ca-key-length",
+    "The keys of CA and RA have 2048 bits or more",
+    "SCEP-7.1-01",
+    why="Everything that SCEP protects hangs on these keys.",
+    field_failures=("F-A14",),
+    reads=True,
+    tags=("security",),
+    proofs=(Proof("short", "weak-ca-key"),),
+)
+def key_length(session: Session) -> Iterator[Fact]:
+    for c in session.ca_certificates:
+        key = c.public_key()
+        if isinstance(key, RSAPublicKey):
+            got = f"{key.key_size} bits in {c.subject_text}"
+            yield fact("short", key.key_size >= 2048, "2048 bits", got, session.ca_exchange)
+
+
+@check(
+    "ca-fingerprint",
+    "The CA's certificate has the fingerprint that was given",
+    "SCEP-2.2-05",
+    why="It is how a client knows that it talks to the right CA before it sends the challenge.",
+    field_failures=("F-R19",),
+    reads=True,
+    tags=("security",),
+    proofs=(Proof("other-fingerprint", setup={"fingerprint": "00" * 32}),),
+)
+def fingerprint(session: Session) -> Iterator[Fact]:
+    wanted = session.policy.fingerprint
+    if wanted is None:
+        raise NotApplicable("no fingerprint was given (--ca-fingerprint)")
+    name = {32: "md5", 40: "sha1", 64: "sha256", 128: "sha512"}.get(len(wanted), "sha256")
+    found = [c.fingerprint(name) for c in session.ca_certificates]
+    yield fact("other-fingerprint", wanted.lower() in found, wanted, ", ".join(found), session.ca_exchange)
+
+
+@check(
+    "ra-separate",
+    "A separate key handles SCEP, not the CA's own",
+    "SCEP-7.2-01",
+    why="A CA key that decrypts and signs network messages is exposed to whoever can send one.",
+    reads=True,
+    tags=("security",),
+    proofs=(Proof("ca-key-used", setup={"ra": "none"}),),
+)
+def separate_ra(session: Session) -> Iterator[Fact]:
+    for certificate, answer in _signers(session):
+        got = f"{certificate.subject_text} signs CertReps" + (", and is the issuing CA" if certificate.is_ca else "")
+        yield fact("ca-key-used", not certificate.is_ca, "an RA certificate signs CertReps", got, answer)

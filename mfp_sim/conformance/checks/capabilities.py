@@ -1,0 +1,297 @@
+"""GetCACaps: what it looks like, and whether what it says is true. RFC 8894, 2.9, 3.5.1, 3.5.2 and 6."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from mfp_sim.conformance.facts import fact, processed
+from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
+from mfp_sim.conformance.registry import check
+from mfp_sim.conformance.session import Session
+from mfp_sim.scep.http import read_capabilities
+from mfp_sim.scep.vocabulary import MessageType, Operation
+
+REGISTRY = (
+    "AES",
+    "DES3",
+    "GetNextCACert",
+    "POSTPKIOperation",
+    "Renewal",
+    "SHA-1",
+    "SHA-256",
+    "SHA-512",
+    "SCEPStandard",
+)
+LEGACY = ("Update", "SHA-224", "SHA-384", "SHAng", "SubjectAltName")
+_KEYWORD = re.compile(rb"[A-Za-z0-9.-]+")
+_PRIVATE = re.compile(r"[A-Za-z0-9.]+\.[A-Za-z]+-.+")
+
+
+def _body(session: Session) -> bytes:
+    reply = session.caps_exchange.reply
+    if reply is None or reply.status != 200:
+        raise Inconclusive(f"GetCACaps gave no list: {session.caps_exchange.text}")
+    return reply.body
+
+
+@check(
+    "caps-supported",
+    "GetCACaps is answered",
+    "SCEP-2.9-01",
+    "SCEP-3.5-01",
+    "SCEP-3.5.2-21",
+    why="Without it a client falls back to 3DES and SHA-1, or, like macOS and iOS, does not enrol.",
+    field_failures=("F-T20", "F-N01", "F-N06"),
+    reads=True,
+    proofs=(Proof("no-answer", "caps-close"), Proof("http-error", "caps-404")),
+)
+def caps_supported(session: Session) -> Iterator[Fact]:
+    exchange = session.caps_exchange
+    yield fact(
+        "no-answer",
+        exchange.reply is not None,
+        "a reply to GetCACaps",
+        exchange.text,
+        exchange,
+        mistake="the connection is closed on an operation that is not known",
+    )
+    if exchange.reply is not None:
+        status = exchange.reply.status
+        # An error is allowed to a CA that supports nothing of the list, which none does that is judged here.
+        yield fact(
+            "http-error", status == 200, "HTTP 200 with a list", f"HTTP {status}", exchange, at_most=Verdict.WARN
+        )
+
+
+@check(
+    "caps-keywords-plain",
+    "The capabilities are a plain list of keywords",
+    "SCEP-3.5.2-01",
+    why="Clients compare whole lines: a quote, a byte order mark or HTML makes a capability vanish.",
+    field_failures=("F-T10", "F-N06"),
+    reads=True,
+    proofs=(Proof("not-a-keyword", "caps-quoted"), Proof("not-a-keyword", "caps-bom")),
+)
+def caps_plain(session: Session) -> Iterator[Fact]:
+    lines = [line.rstrip(b"\r") for line in _body(session).split(b"\n")]
+    odd = [line for line in lines if line and not _KEYWORD.fullmatch(line)]
+    got = f"the line {odd[0][:60]!r}" if odd else "keywords only"
+    yield fact("not-a-keyword", not odd, "lines of letters, digits, dots and hyphens", got, session.caps_exchange)
+
+
+@check(
+    "caps-keyword-case",
+    "Keywords are spelled as the RFC spells them",
+    "SCEP-3.5.2-13",
+    why="Clients may compare case-sensitively; a keyword in another case is one that is not advertised.",
+    field_failures=("F-N02",),
+    reads=True,
+    proofs=(Proof("other-case", ca={"capabilities": ("aes", "POSTPKIOPERATION", "SHA-256", "SCEPStandard")}),),
+)
+def caps_case(session: Session) -> Iterator[Fact]:
+    _body(session)
+    known = {word.lower(): word for word in REGISTRY}
+    wrong = [w for w in session.capabilities.keywords if w.lower() in known and w != known[w.lower()]]
+    got = f"{wrong[0]} for {known[wrong[0].lower()]}" if wrong else "as specified"
+    yield fact("other-case", not wrong, "the RFC's letter case", got, session.caps_exchange)
+
+
+@check(
+    "caps-registered",
+    "Keywords come from the registry or carry a domain's prefix",
+    "SCEP-6-01",
+    "SCEP-3.5.2-11",
+    why="A private word without a prefix may one day mean something else.",
+    reads=True,
+    proofs=(Proof("not-registered", ca={"capabilities": ("AES", "SHA-256", "POSTPKIOperation", "Turbo")}),),
+)
+def caps_registered(session: Session) -> Iterator[Fact]:
+    _body(session)
+    known = {word.lower() for word in (*REGISTRY, *LEGACY)}
+    wrong = [w for w in session.capabilities.keywords if w.lower() not in known and not _PRIVATE.fullmatch(w)]
+    expected = "registered keywords, or Example.com-Name"
+    yield fact("not-registered", not wrong, expected, ", ".join(wrong) or "registered ones", session.caps_exchange)
+
+
+@check(
+    "caps-content-type",
+    "GetCACaps is text/plain",
+    "SCEP-3.5.2-23",
+    why="Proxies and clients treat HTML and octet streams otherwise.",
+    field_failures=("F-T10",),
+    reads=True,
+    proofs=(Proof("media-type", "caps-ct", when="operation: GetCACaps"),),
+)
+def caps_content_type(session: Session) -> Iterator[Fact]:
+    _body(session)
+    reply = session.caps_exchange.reply
+    media = reply.media_type if reply else None
+    yield fact("media-type", media == "text/plain", "text/plain", media or "no Content-Type", session.caps_exchange)
+
+
+@check(
+    "caps-message-parameter",
+    "A message parameter on GetCACaps and GetCACert is tolerated",
+    "SCEP-3.5.1-02",
+    "SCEP-4.2-02",
+    why="Older clients always name a CA there; certmonger asks with message=0.",
+    field_failures=("F-T13", "F-T14"),
+    reads=True,
+    proofs=(Proof("parameter-refused", defects=("refuses-message-parameter",)),),
+)
+def message_parameter(session: Session) -> Iterator[Fact]:
+    for operation, first in (
+        (Operation.GET_CA_CAPS, session.caps_exchange),
+        (Operation.GET_CA_CERT, session.ca_exchange),
+    ):
+        if first.reply is None or first.reply.status != 200:
+            continue
+        for message in ("", "0", "CAIdentifier", "*"):
+            again = session.get(operation, message)
+            same = again.reply is not None and again.reply.status == 200
+            expected = f"{operation.value}&message={message} is answered as without"
+            yield fact(
+                "parameter-refused",
+                same,
+                expected,
+                again.text,
+                again,
+                mistake="the parameter is looked up as the name of a CA",
+            )
+
+
+# --- is it true? ------------------------------------------------------------------------------------------
+
+
+def _truth(session: Session, keyword: str, **changes: object) -> Iterator[Fact]:
+    session.need(keyword)
+    answer = session.ask(session.order(**changes))  # type: ignore[arg-type]
+    yield processed(
+        answer,
+        f"{keyword} is advertised, so a request that uses it",
+        slug="advertised-not-served",
+        mistake="the capability list is a constant that nobody compared with the code or its crypto policy",
+    )
+
+
+for _keyword, _requirement, _changes, _proof in (
+    ("AES", "SCEP-3.5.2-02", {"cipher": "aes-128-cbc"}, Proof("advertised-not-served", "caps-lie-aes")),
+    ("DES3", "SCEP-3.5.2-03", {"cipher": "des-ede3-cbc"}, Proof("advertised-not-served", "caps-lie-des3")),
+    ("SHA-1", "SCEP-3.5.2-07", {"digest": "sha1"}, Proof("advertised-not-served", "caps-lie-sha-1")),
+    ("SHA-256", "SCEP-3.5.2-08", {"digest": "sha256"}, Proof("advertised-not-served", "caps-lie-sha-256")),
+    ("SHA-512", "SCEP-3.5.2-09", {"digest": "sha512"}, Proof("advertised-not-served", "caps-lie-sha-512")),
+    ("POSTPKIOperation", "SCEP-3.5.2-05", {"method": "POST"},
+     Proof("advertised-not-served", "caps-lie-postpkioperation")),
+):  # fmt: skip
+
+    def _run(session: Session, keyword: str = _keyword, changes: dict[str, str] = _changes) -> Iterator[Fact]:
+        yield from _truth(session, keyword, **changes)
+
+    _run.__module__ = __name__
+    check(
+        f"caps-true-{_keyword.lower()}",
+        f"{_keyword} is advertised only if it works",
+        _requirement,
+        why="Clients choose by the list and do not try again with something else.",
+        field_failures=("F-N08",),
+        cost=1,
+        proofs=(_proof,),
+    )(_run)
+
+
+@check(
+    "caps-true-renewal",
+    "Renewal is advertised only if RenewalReq works",
+    "SCEP-3.5.2-06",
+    why="Devices stop renewing when the first RenewalReq fails, and notice when the certificate has run out.",
+    field_failures=("F-N03", "F-W01"),
+    cost=1,
+    proofs=(Proof("advertised-not-served", "caps-lie-renewal"),),
+)
+def caps_renewal(session: Session) -> Iterator[Fact]:
+    session.need("Renewal")
+    old = session.granted()
+    answer = session.ask(
+        session.order(message_type=MessageType.RENEWAL_REQ, by=session.enrolled(), subject=old.order.subject)
+    )
+    yield processed(answer, "Renewal is advertised, so a RenewalReq", slug="advertised-not-served")
+
+
+@check(
+    "caps-true-getnextcacert",
+    "GetNextCACert is advertised only if it works",
+    "SCEP-3.5.2-04",
+    "SCEP-2.2-09",
+    why="Clients that see the word ask, and read a 404 as a wrong address.",
+    field_failures=("F-N04", "F-N05"),
+    reads=True,
+    proofs=(Proof("advertised-not-served", "caps-lie-getnextcacert"), Proof("advertised-not-served", "next-404")),
+)
+def caps_next(session: Session) -> Iterator[Fact]:
+    session.need("GetNextCACert")
+    exchange = session.get(Operation.GET_NEXT_CA_CERT)
+    good = exchange.reply is not None and exchange.reply.status == 200 and bool(exchange.reply.body)
+    yield fact("advertised-not-served", good, "the next CA's certificate", exchange.text, exchange)
+
+
+@check(
+    "caps-scepstandard",
+    "SCEPStandard means that all mandatory features work",
+    "SCEP-3.5.2-10",
+    why="A client that sees the word uses POST, AES-128 and SHA-256 without looking further.",
+    field_failures=("F-N08",),
+    cost=1,
+    proofs=(Proof("standard-not-served", "caps-lie-aes"),),
+)
+def caps_standard(session: Session) -> Iterator[Fact]:
+    session.need("SCEPStandard")
+    answer = session.ask(session.order(method="POST", cipher="aes-128-cbc", digest="sha256"))
+    yield processed(answer, "a request by POST with AES-128 and SHA-256", slug="standard-not-served")
+
+
+@check(
+    "caps-modern",
+    "A server that can do POST, AES and SHA-256 says so",
+    "SCEP-3.5.2-02",
+    "SCEP-3.5.2-08",
+    why="What is not advertised is not used: fleets run on 3DES and SHA-1 although the server could do better.",
+    field_failures=("F-N06", "F-N07"),
+    cost=1,
+    proofs=(Proof("not-advertised", ca={"capabilities": ("DES3", "SHA-1")}),),
+)
+def caps_modern(session: Session) -> Iterator[Fact]:
+    caps = session.capabilities
+    told = caps.post and caps.cipher == "aes-128-cbc" and caps.digest == "sha256"
+    if not told:
+        answer = session.ask(session.order(method="POST", cipher="aes-128-cbc", digest="sha256"))
+        if not (answer.granted or answer.parked):
+            raise NotApplicable("the server can do no better than it says")
+        got = ", ".join(caps.keywords) or "nothing"
+        yield fact("not-advertised", False, "AES, SHA-256 and POSTPKIOperation, or SCEPStandard", got, answer)
+    else:
+        yield fact(
+            "not-advertised",
+            True,
+            "AES, SHA-256 and POSTPKIOperation, or SCEPStandard",
+            "they are",
+            session.caps_exchange,
+        )
+
+
+@check(
+    "caps-stable",
+    "GetCACaps gives the same list each time",
+    "SCEP-3.5.2-01",
+    why="Behind a load balancer, back ends of two versions make clients behave differently by chance.",
+    reads=True,
+    proofs=(Proof("list-changes", defects=("caps-flip-flop",)),),
+)
+def caps_stable(session: Session) -> Iterator[Fact]:
+    first = frozenset(read_capabilities(_body(session)).keywords)
+    for _ in range(4):
+        again = session.get(Operation.GET_CA_CAPS)
+        body = again.reply.body if again.reply is not None else b""
+        words = frozenset(read_capabilities(body).keywords)
+        got = " ".join(sorted(words ^ first))
+        yield fact("list-changes", words == first, "the same keywords", f"a difference in: {got}", again)

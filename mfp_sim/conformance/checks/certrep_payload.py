@@ -1,0 +1,360 @@
+"""What a SUCCESS delivers: the certificates-only SignedData and the certificate in it. RFC 8894, 3.3.2 and 3.4."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from mfp_sim.conformance.answers import Answer
+from mfp_sim.conformance.facts import fact
+from mfp_sim.conformance.model import Fact, Proof
+from mfp_sim.conformance.session import Session
+from mfp_sim.conformance.watching import over, watch
+from mfp_sim.errors import MfpSimError
+from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.vocabulary import MessageType
+
+watch_here = partial(watch, __name__)
+_ENROLS = (MessageType.PKCS_REQ, MessageType.RENEWAL_REQ, MessageType.CERT_POLL)
+
+
+def _delivers(answer: Answer) -> bool:
+    """A SUCCESS whose envelope opened; that it opens at all is a check of its own."""
+    return answer.granted and answer.payload.plain is not None and answer.order.message_type in _ENROLS
+
+
+def _bagged(answer: Answer) -> bool:
+    return _delivers(answer) and answer.payload.bag is not None
+
+
+def _bag(_: Session, answer: Answer) -> str | None:
+    return None if answer.payload.bag is not None else answer.payload.problem
+
+
+watch_here(
+    "payload-is-bag",
+    "What is in the envelope is a certificates-only SignedData",
+    "SCEP-3.3.2-01",
+    "SCEP-3.2.2-02",
+    judge=over("no-bag", "a degenerate SignedData", _bag, only=_delivers, element="messageData"),
+    why="Devices load the payload as PKCS#7; a bare certificate or PEM is 'no certificate' to them.",
+    field_failures=("F-A11", "F-R15"),
+    proofs=(Proof("no-bag", "certrep-raw-cert"), Proof("no-bag", "certrep-pem-inside")),
+)
+
+
+def _bag_notes(*ids: str) -> Callable[[Session, Answer], str | None]:
+    def rule(_: Session, answer: Answer) -> str | None:
+        assert answer.payload.bag is not None
+        wrong = [f"{note.path}: {note.text}" for note in answer.payload.bag.notes if note.requirement in ids]
+        return "; ".join(wrong) or None
+
+    return rule
+
+
+for _id, _title, _ids, _slug, _expected, _faults, _why in (
+    ("payload-no-content", "A certificates-only SignedData has no content", ("SCEP-3.4-01",), "content",
+     "encapContentInfo of type data without eContent", ("degenerate-with-content",),
+     "Readers that verify content against signers find content nobody signed."),
+    ("payload-no-signers", "A certificates-only SignedData has no signers", ("SCEP-3.4-02",), "signed",
+     "empty digestAlgorithms and signerInfos", ("degenerate-signed",), "Readers of bags expect empty sets."),
+    ("payload-members", "Certificates stand in certificates, and nothing else does", ("SCEP-3.4-03",), "others",
+     "X.509 certificates only", ("degenerate-attrcert",), "Readers that know X.509 only stop at another choice."),
+    ("payload-empty-sets", "Unused fields are absent rather than empty", ("SCEP-3.4-05",), "empty-set",
+     "no empty certificates or crls", ("degenerate-empty-sets",), "A strict reader refuses an empty SET there."),
+    ("payload-no-trailing", "Nothing follows the certificates-only SignedData", ("SCEP-3.3.2-01",), "octets-after",
+     "exactly one structure", (), "Padding that was not removed makes strict readers refuse the whole."),
+):  # fmt: skip
+    _notes = ("SCEP-3-05",) if _id == "payload-no-trailing" else _ids
+    watch_here(
+        _id,
+        _title,
+        *_ids,
+        judge=over(_slug, _expected, _bag_notes(*_notes), only=_bagged, element="messageData"),
+        why=_why,
+        proofs=tuple(Proof(_slug, fault) for fault in _faults) or (Proof(_slug, defects=("octets-after-bag",)),),
+    )
+
+
+def _present(_: Session, answer: Answer) -> str | None:
+    count = len(answer.payload.certificates)
+    return None if answer.issued is not None else f"{count} certificates, none for the key of the request"
+
+
+for _id, _kinds, _requirement, _proofs in (
+    ("issued-present", (MessageType.PKCS_REQ,), "SCEP-3.3.2.1-01", ("success-chain-only", "success-empty")),
+    ("renewed-present", (MessageType.RENEWAL_REQ,), "SCEP-3.3.2.1-05", ("success-chain-only",)),
+    ("polled-present", (MessageType.CERT_POLL,), "SCEP-3.3.2.1-06", ("success-chain-only",)),
+):
+    _types = {MessageType.PKCS_REQ: "PKCSReq", MessageType.RENEWAL_REQ: "RenewalReq", MessageType.CERT_POLL: "CertPoll"}
+
+    def _of(kinds: tuple[MessageType, ...]) -> Callable[[Answer], bool]:
+        return lambda answer: _bagged(answer) and answer.order.message_type in kinds
+
+    def _samples(kind: MessageType, judge: Callable[[Session], Iterator[Fact]]) -> Callable[[Session], Iterator[Fact]]:
+        def judged(session: Session) -> Iterator[Fact]:
+            if kind is MessageType.CERT_POLL:
+                session.sample("poll after success", lambda: session.ask(session.poll(session.granted().order)))
+            if kind is MessageType.RENEWAL_REQ and session.capabilities.renewal and not session.policy.read_only:
+                session.sample(
+                    "renewal",
+                    lambda: session.ask(
+                        session.order(
+                            message_type=MessageType.RENEWAL_REQ,
+                            by=session.enrolled(),
+                            challenge=None,
+                            subject=session.granted().order.subject,
+                        )
+                    ),
+                )
+            yield from judge(session)
+
+        return judged
+
+    watch_here(
+        _id,
+        f"SUCCESS to {_types[_kinds[0]]} holds the issued certificate",
+        _requirement,
+        judge=_samples(
+            _kinds[0],
+            over(
+                "no-issued",
+                "a certificate for the CSR's key",
+                _present,
+                only=_of(_kinds),
+                element="messageData",
+                mistake="the chain is delivered without the leaf, or the leaf is for another key",
+            ),
+        ),
+        why="A SUCCESS without the certificate is an empty success: the device reports it and has nothing.",
+        field_failures=("F-T04", "F-R15", "F-P07"),
+        proofs=tuple(Proof("no-issued", fault, when=f"type: {_types[_kinds[0]]}") for fault in _proofs),
+    )
+
+
+def _leaf(_: Session, answer: Answer) -> str | None:
+    issued, bag = answer.issued, answer.payload.certificates
+    if issued is None:
+        return None
+    below = [c for c in bag if c is not issued and _signed_by(c, issued)]
+    others = [c for c in bag if c.der != issued.der and not c.is_ca and c.der not in {t.der for t in answer.trusted}]
+    if below:
+        return f"the issued certificate signs {below[0].subject_text}"
+    return f"a second end-entity certificate, {others[0].subject_text}" if others else None
+
+
+def _signed_by(certificate: Certificate, issuer: Certificate) -> bool:
+    if certificate.issuer != issuer.subject:
+        return False
+    try:
+        certificate.verify_issued_by(issuer)
+    except MfpSimError:
+        return False
+    return True
+
+
+watch_here(
+    "issued-is-leaf",
+    "The issued certificate is the only leaf",
+    "SCEP-3.3.2.1-03",
+    judge=over("second-leaf", "one end-entity certificate", _leaf, only=_bagged, element="messageData.certificates"),
+    why="Clients that take the leaf, as the RFC tells them, install the wrong one.",
+    field_failures=("F-R02", "F-R03"),
+    proofs=(Proof("second-leaf", "success-two-leaves"),),
+)
+
+
+def _relevant(_: Session, answer: Answer) -> str | None:
+    """Extra certificates have to be issuers of the one that was asked for."""
+    needed, current = set(), answer.issued
+    pool = [*answer.payload.certificates, *answer.trusted]
+    for __ in range(10):
+        if current is None:
+            break
+        needed.add(current.der)
+        above = next((c for c in pool if c.subject == current.issuer and c.der != current.der), None)
+        current = above if above is not None and above.der not in needed else None
+    strangers = [c for c in answer.payload.certificates if c.der not in needed and c.is_ca]
+    return f"{strangers[0].subject_text} is not in its chain" if strangers else None
+
+
+watch_here(
+    "issued-chain-relevant",
+    "Further certificates are those of its chain",
+    "SCEP-3.3.2.1-02",
+    judge=over(
+        "stranger", "issuers of the certificate only", _relevant, only=lambda a: _bagged(a) and a.issued is not None
+    ),
+    why="Devices with room for few CA certificates store what comes.",
+    field_failures=("F-R14",),
+    proofs=(Proof("stranger", "success-extra-certs"),),
+)
+
+
+def _key(_: Session, answer: Answer) -> str | None:
+    if answer.issued is not None or not answer.leaves:
+        return None
+    return f"{answer.leaves[0].subject_text} is for another key"
+
+
+watch_here(
+    "issued-for-key",
+    "The certificate is for the public key of the CSR",
+    "SCEP-3.3.2.1-11",
+    judge=over("other-key", "the CSR's public key", _key, only=_bagged,
+               element="messageData.certificates.subjectPublicKeyInfo"),
+    why="A certificate for another key cannot be used by the device, or lets somebody else be the device.",
+    field_failures=("F-K08",),
+    tags=("security",),
+    proofs=(Proof("other-key", "success-wrong-key"),),
+)  # fmt: skip
+
+watch_here(
+    "issued-without-crl",
+    "An enrolment's reply holds no CRL",
+    "SCEP-3.3.2.1-14",
+    judge=over("crl", "no crls", lambda _, a: "a CRL" if a.payload.crls else None, only=_bagged),
+    why="Some readers take the presence of a CRL for a GetCRL reply.",
+    proofs=(Proof("crl", "success-with-crl"),),
+)
+
+
+def _issued_facts(
+    slug: str, expected: str, rule: Callable[[Session, Certificate, Answer], str | None], **more: str
+) -> Callable[[Session], Iterator[Fact]]:
+    """Judge each issued certificate of the run once."""
+
+    def judge(session: Session) -> Iterator[Fact]:
+        for answer in session.cert_reps:
+            if _bagged(answer) and answer.issued is not None:
+                wrong = rule(session, answer.issued, answer)
+                yield fact(slug, wrong is None, expected, wrong or "as expected", answer, **(more if wrong else {}))  # type: ignore[arg-type]
+
+    return judge
+
+
+def _by_known_ca(_: Session, certificate: Certificate, answer: Answer) -> str | None:
+    pool = [c for c in (*answer.trusted, *answer.payload.certificates) if c.der != certificate.der]
+    if any(_signed_by(certificate, c) for c in pool):
+        return None
+    return f"issued by {certificate.issuer_text}, whose certificate verifies it nowhere"
+
+
+watch_here(
+    "issued-verifies",
+    "The certificate verifies with a CA certificate of GetCACert or of the reply",
+    "SCEP-3.3.2.1-16",
+    "SCEP-2.2-03",
+    judge=_issued_facts("no-issuer", "signed by a known CA", _by_known_ca, element="messageData.certificates"),
+    why="Devices check the chain before they install.",
+    field_failures=("F-R08", "F-R17"),
+    proofs=(Proof("no-issuer", "success-bad-cert-signature"), Proof("no-issuer", "success-foreign-issuer")),
+)
+
+
+def _valid(session: Session, certificate: Certificate, _: Answer) -> str | None:
+    if certificate.not_before <= session.clock.now() <= certificate.not_after:
+        return None
+    return f"valid from {certificate.not_before} to {certificate.not_after}"
+
+
+watch_here(
+    "issued-valid-now",
+    "The certificate is valid when it is delivered",
+    "SCEP-3.3.2.1-16",
+    judge=_issued_facts("not-valid-now", "valid now", _valid),
+    why="A notBefore in the server's near future is a certificate that the device refuses, and a retry that mints one "
+    "more.",
+    field_failures=("F-C03", "F-C04"),
+    proofs=(Proof("not-valid-now", "success-future"), Proof("not-valid-now", "success-expired")),
+)
+
+
+def _subject(_: Session, certificate: Certificate, answer: Answer) -> str | None:
+    if certificate.subject == answer.order.subject:
+        return None
+    return f"for {certificate.subject_text}"
+
+
+watch_here(
+    "issued-for-subject",
+    "The certificate is for the name that was asked for",
+    "SCEP-3.3.1-09",
+    judge=_issued_facts("other-subject", "the CSR's subject", _subject),
+    why="A CA may alter names, but devices find their certificate by them, and peers check them.",
+    field_failures=("F-S09",),
+    proofs=(Proof("other-subject", "success-altered-subject"),),
+)
+
+
+def _lint(_: Session, certificate: Certificate, __: Answer) -> str | None:
+    wrong = []
+    if certificate.version != 3:
+        wrong.append(f"version {certificate.version}")
+    if certificate.serial <= 0:
+        wrong.append(f"serial number {certificate.serial}")
+    if certificate.serial.bit_length() > 159:
+        wrong.append("a serial number of more than 20 octets")
+    if "2.5.29.35" not in certificate.extensions:
+        wrong.append("no authorityKeyIdentifier")
+    return ", ".join(wrong) or None
+
+
+watch_here(
+    "issued-rfc5280",
+    "The certificate is one of RFC 5280",
+    "SCEP-3.3.2.1-16",
+    judge=_issued_facts(
+        "not-rfc5280", "version 3, a positive serial of at most 20 octets, authorityKeyIdentifier", _lint
+    ),
+    why="Key stores refuse to insert certificates that are not.",
+    field_failures=("F-K01",),
+    proofs=(Proof("not-rfc5280", "cert-lint"),),
+)
+
+
+def _digest(_: Session, certificate: Certificate, __: Answer) -> str | None:
+    weak = {"1.2.840.113549.1.1.5": "SHA-1", "1.2.840.113549.1.1.4": "MD5", "1.2.840.10045.4.1": "SHA-1"}
+    return f"signed with {weak[certificate.signature_oid]}" if certificate.signature_oid in weak else None
+
+
+watch_here(
+    "issued-not-sha1",
+    "Issued certificates are not signed with SHA-1",
+    "SCEP-7.9-01",
+    judge=_issued_facts("sha1", "SHA-256 or better", _digest),
+    why="TLS stacks refuse such certificates whatever SCEP says.",
+    proofs=(Proof("sha1", defects=("issues-sha1",)),),
+)
+
+
+def _secret(_: Session, certificate: Certificate, answer: Answer) -> str | None:
+    secret = answer.order.challenge
+    return "the challenge stands in the certificate" if secret and secret.encode() in certificate.der else None
+
+
+watch_here(
+    "issued-without-challenge",
+    "The challenge is not copied into the certificate",
+    "SCEP-3.3.1-08",
+    judge=_issued_facts("challenge-in-certificate", "no trace of the challenge", _secret),
+    why="Certificates are public.",
+    tags=("security",),
+    proofs=(Proof("challenge-in-certificate", defects=("copies-challenge",)),),
+)
+
+
+def _pointers(_: Session, certificate: Certificate, __: Answer) -> str | None:
+    found = {"2.5.29.31", "1.3.6.1.5.5.7.1.1"} & set(certificate.extensions)
+    return None if found else "neither a CRL distribution point nor authorityInfoAccess"
+
+
+watch_here(
+    "issued-points-to-crl",
+    "Issued certificates say where CRLs and CA certificates are fetched without SCEP",
+    "SCEP-3.3.4-03",
+    "SCEP-7.8-01",
+    judge=_issued_facts("no-pointer", "a CRL distribution point or authorityInfoAccess", _pointers),
+    why="Without a pointer, relying parties have only GetCRL, which the RFC advises against.",
+    proofs=(Proof("no-pointer"),),
+)

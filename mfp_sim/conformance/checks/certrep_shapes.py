@@ -1,0 +1,410 @@
+"""How a CertRep is built: SignedData around EnvelopedData. RFC 8894, 3, 3.1 and 3.2; RFC 5652."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from mfp_sim.conformance.answers import Answer
+from mfp_sim.conformance.model import Proof, Verdict
+from mfp_sim.conformance.session import Session
+from mfp_sim.conformance.watching import noted, over, watch
+from mfp_sim.scep import vocabulary as v
+
+watch_here = partial(watch, __name__)
+
+
+def _granted(answer: Answer) -> bool:
+    return answer.granted
+
+
+def _without_data(answer: Answer) -> bool:
+    return answer.refused or answer.parked
+
+
+watch_here(
+    "certrep-two-layers",
+    "A CertRep is EnvelopedData inside SignedData",
+    "SCEP-3-01",
+    judge=noted("not-signed-outside", "the outer layer is SignedData", broken=lambda e: e.path.endswith("contentType")),
+    why="A client reads the outer layer as SignedData first; anything else is a parse error on every device.",
+    proofs=(Proof("not-signed-outside", "layers-swapped"),),
+)
+
+
+def _absent(_: Session, answer: Answer) -> str | None:
+    assert answer.signed is not None
+    content = answer.signed.content
+    return None if content is None or answer.envelope is not None else f"eContent of {len(content)} octets"
+
+
+def _no_envelope(_: Session, answer: Answer) -> str | None:
+    return None if answer.envelope is None else "an EnvelopedData"
+
+
+watch_here(
+    "certrep-without-data",
+    "Without messageData the whole pkcsPKIEnvelope is left out",
+    "SCEP-3-02",
+    judge=over(
+        "empty-content",
+        "FAILURE and PENDING have no eContent",
+        _absent,
+        only=_without_data,
+        at_most=Verdict.WARN,
+        element="encapContentInfo.eContent",
+        mistake="an empty OCTET STRING is written where the optional field has to be left out",
+    ),
+    why="Clients built on strict CMS readers stop at an empty content; others stop at an absent one, so only the RFC's "
+    "form can be insisted on.",
+    field_failures=("F-E07", "F-E15"),
+    at_most=Verdict.WARN,
+    proofs=(Proof("empty-content", ca={"empty_content": "zero"}),),
+)
+
+for _identifier, _status, _requirement, _only, _fault in (
+    ("failure-no-envelope", "FAILURE", "SCEP-3.3.2.2-03", lambda a: a.refused, "failure-with-envelope"),
+    ("pending-no-envelope", "PENDING", "SCEP-3.3.2.3-01", lambda a: a.parked, "pending-with-envelope"),
+):
+    watch_here(
+        _identifier,
+        f"{_status} has no pkcsPKIEnvelope",
+        _requirement,
+        judge=over("enveloped", f"{_status} has no envelope", _no_envelope, only=_only, element="encapContentInfo"),
+        why=f"A certificate in a {_status} is one that no client installs and that the CA believes is in use.",
+        field_failures=("F-E07",),
+        proofs=(Proof("enveloped", _fault, answer="" if _status == "FAILURE" else "pending"),),
+    )
+
+
+def _digest(_: Session, answer: Answer) -> str | None:
+    return answer.distrust if answer.distrust and "messageDigest" in answer.distrust else None
+
+
+watch_here(
+    "certrep-message-digest",
+    "messageDigest is the digest of the eContent octets, of none where there is no content",
+    "SCEP-3-03",
+    judge=over("wrong-digest", "messageDigest fits the content", _digest),
+    why="A wrong digest over an absent content is the classic mistake of FAILUREs: the client reports a broken "
+    "signature and the reason for the refusal is lost.",
+    field_failures=("F-E02",),
+    proofs=(Proof("wrong-digest", "bad-message-digest"),),
+)
+
+watch_here(
+    "certrep-no-trailing",
+    "The body is exactly one CMS structure",
+    "SCEP-3-05",
+    judge=noted("trailing", "nothing follows the message", "SCEP-3-05"),
+    why="Strict readers reject a message that a line break or padding follows.",
+    proofs=(Proof("trailing", "certrep-trailing"),),
+)
+
+
+def _wrongly_signed(_: Session, answer: Answer) -> str | None:
+    reason = answer.distrust
+    return None if reason is None or "messageDigest" in reason else reason
+
+
+watch_here(
+    "certrep-signature",
+    "The CertRep's signature verifies with a certificate of GetCACert",
+    "SCEP-3.2-05",
+    "SCEP-3.1-06",
+    judge=over(
+        "bad-signature",
+        "signed by the server, and the signature verifies",
+        _wrongly_signed,
+        element="signerInfos[0].signature",
+        mistake="signed with another key than the one GetCACert shows, over another encoding, or by an RA that "
+        "GetCACert leaves out",
+    ),
+    why="A client that cannot verify the reply drops it, after the certificate has been issued and counted.",
+    field_failures=("F-R09", "F-R17", "F-E04"),
+    tags=("security",),
+    proofs=(Proof("bad-signature", "bad-signature"),),
+)
+
+watch_here(
+    "certrep-encrypted",
+    "The encryption stage is never left out",
+    "SCEP-3.1-05",
+    judge=over(
+        "not-encrypted",
+        "the issued certificate comes in an EnvelopedData",
+        lambda _, a: "a SUCCESS with content that is no EnvelopedData" if a.envelope is None else None,
+        only=_granted,
+        element="encapContentInfo.eContent",
+    ),
+    why="Without the envelope everybody on the way reads what was issued to whom.",
+    proofs=(Proof("not-encrypted", "certrep-unencrypted"),),
+)
+
+
+def _transport(_: Session, answer: Answer) -> str | None:
+    envelope = answer.envelope
+    if envelope is None:
+        return None
+    schemes = {r.transport.scheme if r.transport else r.key_algorithm for r in envelope.recipients}
+    return f"key transport {', '.join(sorted(schemes - {'pkcs1'}))}" if schemes - {"pkcs1"} else None
+
+
+watch_here(
+    "certrep-key-transport",
+    "The content key of a reply is transported with RSA PKCS#1 v1.5",
+    "SCEP-3.1-03",
+    "SCEP-3.1-02",
+    judge=over("oaep", "rsaEncryption", _transport, only=_granted, element="recipientInfos[0].keyEncryptionAlgorithm",
+               mistake="the platform's CMS writer defaults to OAEP, which most embedded clients cannot open"),
+    why="Embedded clients open PKCS#1 v1.5 only; an OAEP reply is a certificate that nobody can decrypt.",
+    field_failures=("F-E14", "F-A08"),
+    proofs=(Proof("oaep", "env-oaep"),),
+)  # fmt: skip
+
+watch_here(
+    "certrep-econtent-type",
+    "eContentType is id-data",
+    "SCEP-3.2-01",
+    judge=noted("other-type", "data (1.2.840.113549.1.7.1)", "SCEP-3.2-01",
+                mistake="CMS habit names the inner type; SCEP wants data, whatever is inside"),
+    why="Clients compare the type and stop: the commonest structural error of new servers.",
+    field_failures=("F-E03",),
+    proofs=(Proof("other-type", "econtenttype-enveloped"),),
+)  # fmt: skip
+
+
+def _wrapped(_: Session, answer: Answer) -> str | None:
+    assert answer.signed is not None
+    content = answer.signed.content
+    if content in (None, b"", b"\x00") or answer.envelope is not None:
+        return None
+    return f"{len(content or b'')} octets that are no ContentInfo with EnvelopedData"
+
+
+watch_here(
+    "certrep-content-is-envelope",
+    "What is signed is a pkcsPKIEnvelope",
+    "SCEP-3.2-02",
+    judge=over("no-envelope", "eContent is a ContentInfo with EnvelopedData", _wrapped, only=_granted,
+               element="encapContentInfo.eContent"),
+    why="A client opens the content as an envelope; anything else ends the enrolment.",
+    proofs=(Proof("no-envelope", "econtent-garbage"),),
+)  # fmt: skip
+
+watch_here(
+    "certrep-signed-attributes",
+    "The SignerInfo has signed attributes",
+    "SCEP-3.2-04",
+    judge=noted("no-signed-attributes", "signedAttrs are there",
+                broken=lambda e: e.path.endswith("signedAttrs") and e.got == "none"),
+    why="Status, transaction and nonce are signed attributes: without them the reply says nothing that can be trusted.",
+    tags=("security",),
+    proofs=(Proof("no-signed-attributes", "no-signed-attrs"),),
+)  # fmt: skip
+
+watch_here(
+    "certrep-signer-included",
+    "The CertRep carries its signer's certificate",
+    "SCEP-3.2-07",
+    judge=noted("signer-missing", "the signer's certificate stands in certificates", "SCEP-3.2-07"),
+    why="Clients that look for the signer in the message only cannot verify such a reply.",
+    field_failures=("F-R06",),
+    proofs=(Proof("signer-missing", "certrep-no-certs"),),
+)
+
+watch_here(
+    "certrep-one-signer",
+    "There is exactly one SignerInfo",
+    "SCEP-3.2-09",
+    judge=noted("signers", "one SignerInfo", broken=lambda e: e.path == "signerInfos"),
+    why="Two signers can contradict each other, and which one a client believes differs from client to client.",
+    tags=("security",),
+    proofs=(Proof("signers", "two-signers"),),
+)
+
+watch_here(
+    "certrep-signer-form",
+    "SignedData and SignerInfo have version 1, and the signer is named by issuerAndSerialNumber",
+    "SCEP-3.2-10",
+    judge=noted("signer-form", "version 1, issuerAndSerialNumber", "SCEP-3.2-10"),
+    why="Older clients know this one form only.",
+    proofs=(Proof("signer-form", "sid-ski"),),
+)
+
+watch_here(
+    "certrep-digest-listed",
+    "digestAlgorithms lists the signer's digest",
+    "SCEP-3.2-11",
+    judge=noted("not-listed", "the signer's digest is listed", "SCEP-3.2-11"),
+    why="One-pass readers prepare the digests of the list only, and then report a wrong messageDigest.",
+    field_failures=("F-E02",),
+    proofs=(Proof("not-listed", "digest-alg-mismatch"),),
+)
+
+
+def _signature_algorithm(_: Session, answer: Answer) -> str | None:
+    assert answer.signed is not None
+    name = answer.signed.signature_algorithm
+    return None if name in _PLAIN else v.oid_text(name)
+
+
+_PLAIN = {v.RSA_ENCRYPTION, *v.RSA_SIGNATURE_OIDS.values(), *v.ECDSA_SIGNATURE_OIDS.values(), "1.2.840.10045.2.1"}
+watch_here(
+    "certrep-signature-algorithm",
+    "The signature algorithm is one that every verifier knows",
+    "SCEP-3.2-12",
+    judge=over("unusual", "rsaEncryption or <digest>WithRSAEncryption", _signature_algorithm,
+               element="signerInfos[0].signatureAlgorithm"),
+    why="iOS and most embedded clients refuse RSASSA-PSS.",
+    field_failures=("F-A13",),
+    proofs=(Proof("unusual", "sigalg-pss"),),
+)  # fmt: skip
+
+watch_here(
+    "certrep-attributes-sorted",
+    "Signed attributes are sent in DER order and signed so",
+    "SCEP-3.2-13",
+    judge=noted("unsorted", "in DER order", "SCEP-3.2-13"),
+    why="A verifier that encodes the attributes anew, in order, gets another digest and reports a wrong signature.",
+    field_failures=("F-E04", "F-E10"),
+    proofs=(Proof("unsorted", "{attrs-unsorted: unsorted}"), Proof("unsorted", "attrs-unsorted")),
+)
+
+
+def _expired(session: Session, answer: Answer) -> str | None:
+    assert answer.signed is not None
+    now = session.clock.now()
+    for signer in answer.trusted:
+        if answer.signed.names_signer(signer) and not signer.not_before <= now <= signer.not_after:
+            return f"{signer.subject_text} is valid from {signer.not_before} to {signer.not_after}"
+    return None
+
+
+watch_here(
+    "certrep-signer-valid",
+    "The certificate that signs CertReps is valid now",
+    "SCEP-3.2-14",
+    judge=over("signer-not-valid", "valid now", _expired),
+    why="An RA certificate that ran out is the commonest reason why a whole fleet stops enrolling on one day.",
+    field_failures=("F-C06", "F-R12"),
+    proofs=(Proof("signer-not-valid", "ra-expired"),),
+)
+
+
+def _single(_: Session, answer: Answer) -> str | None:
+    envelope = answer.envelope
+    if envelope is None:
+        return None
+    count = len(envelope.recipients) + len(envelope.password_recipients) + len(envelope.others)
+    return None if count == 1 else f"{count} RecipientInfos"
+
+
+watch_here(
+    "envelope-one-recipient",
+    "A reply's envelope has one recipient",
+    "SCEP-3.2.2-03",
+    judge=over("recipients", "one KeyTransRecipientInfo", _single, only=_granted, element="recipientInfos"),
+    why="A client that looks at the first RecipientInfo only cannot decrypt.",
+    field_failures=("F-R16",),
+    proofs=(Proof("recipients", "env-two-recipients"),),
+)
+
+watch_here(
+    "envelope-shape",
+    "EnvelopedData has version 0 and names the recipient by issuerAndSerialNumber",
+    "SCEP-3.2.2-03",
+    judge=noted("shape", "version 0, issuerAndSerialNumber", "SCEP-3.2.2-03"),
+    why="The one form that all clients read.",
+    proofs=(Proof("shape", "env-ski-recipient"),),
+)
+
+watch_here(
+    "envelope-content-type",
+    "encryptedContentInfo.contentType is id-data",
+    "SCEP-3.2.2-01",
+    judge=noted("other-type", "data", "SCEP-3.2.2-01"),
+    why="Clients that check the type refuse the envelope.",
+    proofs=(Proof("other-type", "eci-contenttype"),),
+)
+
+
+def _opens(_: Session, answer: Answer) -> str | None:
+    return None if answer.payload.plain is not None else answer.payload.problem
+
+
+watch_here(
+    "envelope-opens",
+    "The envelope opens: cipher, IV and padding are right",
+    "SCEP-3.2.2-05",
+    judge=over("does-not-open", "it decrypts with the key that signed the request", _opens, only=_granted,
+               element="encryptedContentInfo",
+               mistake="enveloped to another key, a wrong IV length, or padding that does not follow RFC 5652, 6.3"),
+    why="The certificate is issued, counted, and lost: the device cannot read it.",
+    field_failures=("F-R16", "F-A05"),
+    proofs=(Proof("does-not-open", "bad-padding"), Proof("does-not-open", "bad-iv")),
+)  # fmt: skip
+
+watch_here(
+    "envelope-primitive",
+    "encryptedContent is primitive",
+    "SCEP-3.2.2-06",
+    judge=noted("constructed", "a primitive [0]", "SCEP-3.2.2-06"),
+    why="Readers without BER support take a constructed encryptedContent for an empty one.",
+    field_failures=("F-E01",),
+    proofs=(Proof("constructed", "certrep-ber"),),
+)
+
+
+def _to_signer(_: Session, answer: Answer) -> str | None:
+    envelope, signer = answer.envelope, answer.order.signer
+    if envelope is None or not envelope.recipients or any(r.names(signer) for r in envelope.recipients):
+        return None
+    if any(r.key_identifier is not None for r in envelope.recipients):
+        return None  # by key: what it opens with shows whose it is
+    first = envelope.recipients[0]
+    return f"the RecipientInfo names serial {first.serial:x}, the request was signed with {signer.serial:x}"
+
+
+watch_here(
+    "envelope-to-signer",
+    "A SUCCESS is enveloped to the certificate that signed the request",
+    "SCEP-2.3-15",
+    judge=over("other-recipient", "the signer's issuer and serial number", _to_signer, only=_granted,
+               element="recipientInfos[0].rid",
+               mistake="enveloped to the new certificate instead of the one that signed the request"),
+    why="Clients look for the RecipientInfo of their self-signed certificate; the new one they do not have yet.",
+    field_failures=("F-R16",),
+    proofs=(Proof("other-recipient", "env-wrong-recipient"),),
+)  # fmt: skip
+
+
+def _in_clear(_: Session, answer: Answer) -> str | None:
+    outer = answer.signed.certificates if answer.signed else ()
+    wrong = [c for c in outer if answer.issued is not None and c.der == answer.issued.der]
+    return "the issued certificate stands in the outer certificates" if wrong else None
+
+
+watch_here(
+    "issued-not-in-clear",
+    "The issued certificate is not sent in clear beside the envelope",
+    "SCEP-7.7-02",
+    judge=over("in-clear", "only the signer and its chain stand outside", _in_clear, only=_granted,
+               element="certificates"),
+    why="Copying the certificate to the outside undoes the encryption.",
+    proofs=(Proof("in-clear", defects=("issued-in-clear",)),),
+)  # fmt: skip
+
+
+def _names_error(_: Session, answer: Answer) -> str | None:
+    return None if answer.message is not None else f"{answer.problem}"
+
+
+watch_here(
+    "certrep-is-pkimessage",
+    "What is labelled application/x-pki-message is a pkiMessage",
+    "SCEP-6.4-01",
+    judge=over("not-readable", "a pkiMessage with one signer", _names_error,
+               only=lambda a: a.reply is not None and a.reply.media_type == "application/x-pki-message"),
+    why="The media type promises a message that any SCEP client reads.",
+    proofs=(Proof("not-readable", "missing-messagetype"),),
+)  # fmt: skip

@@ -1,0 +1,256 @@
+"""Who may enrol: the challengePassword, missing, wrong, twice, and in every string type. RFC 8894, 2.4, 3.3.1, 7.3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mfp_sim.conformance import csrs
+from mfp_sim.conformance.facts import fact, processed, refusal
+from mfp_sim.conformance.model import Fact, NotApplicable, Proof, Verdict
+from mfp_sim.conformance.registry import check
+from mfp_sim.conformance.session import Identity, Session
+from mfp_sim.scep import certificate as x509
+from mfp_sim.scep import der
+from mfp_sim.scep.vocabulary import FailInfo
+
+UNCHECKED = Proof("granted", defects=("challenge-unchecked",))
+
+
+def _secret(session: Session) -> str:
+    secret = session.challenges.next()
+    if secret is None:
+        raise NotApplicable("no challenge is configured: tell where it comes from, or that enrolment is open")
+    session.redactor.add(secret)
+    return secret
+
+
+@check(
+    "challenge-missing",
+    "Without a challenge nobody is enrolled by a self-signed certificate",
+    "SCEP-2.4-09",
+    "SCEP-2.4-03",
+    "SCEP-2.4-11",
+    why="A self-signed certificate proves nothing: everybody can make one in any name.",
+    field_failures=("F-S06", "F-S12"),
+    negative=True,
+    tags=("security",),
+    proofs=(UNCHECKED,),
+)
+def missing(session: Session) -> Iterator[Fact]:
+    _secret(session)
+    answer = session.ask(session.order(challenge=None, wrong=True), expect_refusal=True)
+    yield from refusal(
+        answer,
+        "a PKCSReq without a challenge",
+        FailInfo.BAD_REQUEST,
+        parking=True,
+        mistake="a request without the attribute is treated as one that needs none",
+    )
+
+
+@check(
+    "challenge-wrong",
+    "A wrong challenge never yields a certificate",
+    "SCEP-2.4-09",
+    "SCEP-2.4-04",
+    "SCEP-3.2.1.4-04",
+    why="It is all that keeps strangers out.",
+    field_failures=("F-S01", "F-S02", "F-S06", "F-S11"),
+    negative=True,
+    tags=("security",),
+    proofs=(UNCHECKED,),
+)
+def wrong(session: Session) -> Iterator[Fact]:
+    secret = _secret(session)
+    other = "x" if secret[:1] != "x" else "y"
+    for what, given in (
+        ("a challenge with another first letter", other + secret[1:]),
+        ("a challenge that is longer by a letter", secret + "x"),
+        ("a challenge that lacks its last letter", secret[:-1] or "x"),
+        ("a challenge of 4,000 letters", "x" * 4000),
+        ("a challenge in Greek", "σύνθημα"),
+    ):
+        answer = session.ask(session.order(challenge=given, wrong=True), expect_refusal=True)
+        yield from refusal(
+            answer,
+            what,
+            FailInfo.BAD_REQUEST,
+            parking=True,
+            mistake="the challenge is read and not compared, or compared by prefix",
+        )
+
+
+@check(
+    "challenge-empty",
+    "An empty challenge is a wrong one",
+    "SCEP-2.4-09",
+    "SCEP-2.4-04",
+    why="Servers that compare with an unset value let it pass.",
+    field_failures=("F-S06",),
+    negative=True,
+    tags=("security",),
+    proofs=(UNCHECKED,),
+)
+def empty(session: Session) -> Iterator[Fact]:
+    _secret(session)
+    key, subject = session.key(), session.subject()
+    request = csrs.encoded(key, subject, [csrs.challenge(der.printable_string(""))])
+    answer = session.ask(session.order(key=key, subject=subject, request=request, wrong=True), expect_refusal=True)
+    yield from refusal(answer, "an empty challenge", FailInfo.BAD_REQUEST, parking=True)
+
+
+@check(
+    "challenge-foreign-signer",
+    "A certificate of a stranger's CA does not replace the challenge",
+    "SCEP-2.4-09",
+    "SCEP-2.3-10",
+    why="Anybody can run a CA of any name.",
+    negative=True,
+    tags=("security",),
+    proofs=(UNCHECKED,),
+)
+def foreign(session: Session) -> Iterator[Fact]:
+    _secret(session)
+    identity = stranger(session, session.subject())
+    answer = session.ask(session.order(challenge=None, by=identity, wrong=True), expect_refusal=True)
+    yield from refusal(
+        answer,
+        "a PKCSReq signed by a certificate of another CA, without a challenge",
+        FailInfo.BAD_REQUEST,
+        FailInfo.BAD_MESSAGE_CHECK,
+        parking=True,
+    )
+
+
+def stranger(session: Session, subject: bytes) -> Identity:
+    """A certificate that a CA of the same name, with another key, issued for ``subject``."""
+    key, authority = session.key(), session.key()
+    now = session.clock.now().replace(microsecond=0)
+    certificate = x509.issue(
+        serial=int.from_bytes(session.entropy.octets(8), "big") | 1 << 60,
+        issuer=session.issuer.subject,
+        subject=subject,
+        spki=x509.spki_of(key),
+        not_before=now.replace(hour=0),
+        not_after=now.replace(year=now.year + 1, day=1),
+        extensions=[x509.key_usage_extension("digitalSignature", "keyEncipherment")],
+        signing_key=authority,
+    )
+    return Identity(certificate, key)
+
+
+@check(
+    "challenge-one-time",
+    "A challenge works once",
+    "SCEP-2.4-01",
+    "SCEP-7.3-02",
+    why="A static challenge that leaks enrols anybody in any name until it is changed.",
+    field_failures=("F-S12", "F-S14"),
+    cost=2,
+    tags=("security",),
+    proofs=(Proof("static"),),
+)
+def one_time(session: Session) -> Iterator[Fact]:
+    secret = _secret(session)
+    session.enrol(challenge=secret)
+    again = session.ask(session.order(challenge=secret))
+    yield fact("static", not again.granted, "a second use is refused", again.text, again)
+
+
+@check(
+    "challenge-string-types",
+    "The challenge is read as PrintableString and as UTF8String",
+    "SCEP-3.3.1-06",
+    why="PKCS #9 allows both, and clients choose by their library.",
+    field_failures=("F-E11", "F-S02"),
+    cost=2,
+    tags=("clients",),
+    proofs=(Proof("not-processed", defects=("wants-printable-challenge",)),),
+)
+def string_types(session: Session) -> Iterator[Fact]:
+    for name, write in (("PrintableString", der.printable_string), ("UTF8String", der.utf8_string)):
+        secret = _secret(session)
+        if name == "PrintableString" and any(letter not in der.PRINTABLE for letter in secret):
+            continue
+        key, subject = session.key(), session.subject()
+        request = csrs.encoded(key, subject, [csrs.challenge(write(secret))])
+        answer = session.ask(session.order(key=key, subject=subject, request=request))
+        yield processed(answer, f"the challenge as {name}")
+
+
+@check(
+    "challenge-after-extensions",
+    "The challenge is found wherever it stands among the attributes",
+    "SCEP-3.3.1-06",
+    why="Attributes are a set: strongSwan and Apple put the extensions first.",
+    field_failures=("F-E09", "F-E10", "F-E11"),
+    cost=1,
+    tags=("clients",),
+    proofs=(Proof("not-processed", defects=("crashes-on-odd-csr",)),),
+)
+def after_extensions(session: Session) -> Iterator[Fact]:
+    answer = session.ask(session.order(sans=("printer.example",)))
+    yield processed(answer, "a challenge beside an extensionRequest")
+
+
+@check(
+    "challenge-twice",
+    "Two challenges, one right and one wrong, are not a right one",
+    "SCEP-3.3.1-07",
+    why="A server that picks the right one of many can be asked many guesses at once.",
+    negative=True,
+    tags=("security",),
+    proofs=(Proof("granted", defects=("grants-anything",)),),
+)
+def twice(session: Session) -> Iterator[Fact]:
+    secret = _secret(session)
+    key, subject = session.key(), session.subject()
+    values = [der.utf8_string("wrong-" + secret[::-1]), der.utf8_string(secret)]
+    request = csrs.encoded(key, subject, [csrs.challenge(value) for value in values])
+    answer = session.ask(session.order(key=key, subject=subject, request=request, wrong=True), expect_refusal=True)
+    yield from refusal(answer, "two challengePassword attributes", FailInfo.BAD_REQUEST, parking=True)
+
+
+@check(
+    "challenge-survives-failure",
+    "A failed attempt of somebody else does not use up the challenge",
+    "SCEP-7.3-04",
+    why="Otherwise whoever guesses locks out whoever knows.",
+    field_failures=("F-S05",),
+    cost=1,
+    negative=True,
+    tags=("security",),
+    proofs=(Proof("used-up", defects=("locks-out",)),),
+)
+def survives(session: Session) -> Iterator[Fact]:
+    secret = _secret(session)
+    session.ask(
+        session.order(challenge=secret[:-1] + ("x" if secret[-1] != "x" else "y"), wrong=True), expect_refusal=True
+    )
+    answer = session.ask(session.order(challenge=secret))
+    yield fact("used-up", answer.granted or answer.parked, "the right challenge still works", answer.text, answer)
+
+
+@check(
+    "challenge-brute-force",
+    "Guessing a challenge online is impeded",
+    "SCEP-7.3-04",
+    why="Short challenges fall to a script in an hour where nothing slows it down.",
+    negative=True,
+    opt_in="load",
+    tags=("security", "load"),
+    proofs=(Proof("unimpeded"),),
+)
+def brute_force(session: Session) -> Iterator[Fact]:
+    secret = _secret(session)
+    key = session.key()
+    last = None
+    slow = 0
+    for number in range(50):
+        guess = f"guess-{number}-{secret[::-1]}"
+        last = session.ask(session.order(key=key, challenge=guess, wrong=True), expect_refusal=True)
+        limited = last.reply is not None and last.reply.status == 429
+        slow += limited or last.exchange.seconds > 1
+    assert last is not None
+    text = f"50 wrong challenges answered, {slow} of them slowly or with 429"
+    yield fact("unimpeded", slow > 0, "a delay or a limit", text, last, at_most=Verdict.FINDING)

@@ -1,0 +1,209 @@
+"""What a CSR asks for and what is issued: extensions, odd names, weak keys. RFC 8894, 3.3.1; RFC 2986, RFC 5280."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mfp_sim.conformance import csrs
+from mfp_sim.conformance.answers import Answer
+from mfp_sim.conformance.facts import fact, processed, refusal
+from mfp_sim.conformance.model import Fact, Proof, Verdict
+from mfp_sim.conformance.registry import check
+from mfp_sim.conformance.session import Session
+from mfp_sim.errors import UsageError
+from mfp_sim.scep import certificate as x509
+from mfp_sim.scep import der
+from mfp_sim.scep import vocabulary as v
+from mfp_sim.scep.vocabulary import FailInfo
+
+BOGUS = "1.3.6.1.4.1.32473.99"
+"""An extension that nobody knows (the arc is for examples)."""
+
+
+def _ask(
+    session: Session,
+    *attributes: bytes,
+    subject: bytes | None = None,
+    bits: int = 2048,
+    expect_refusal: bool = False,
+    wrong: bool = False,
+) -> Answer:
+    key = session.key(bits)
+    subject = session.subject() if subject is None else subject
+    secret = session.challenges.next()
+    if secret:
+        session.redactor.add(secret)
+    request = csrs.encoded(key, subject, [*csrs.text(secret), *attributes])
+    order = session.order(key=key, subject=subject, request=request, wrong=wrong, signer=None)
+    return session.ask(order, expect_refusal=expect_refusal)
+
+
+@check(
+    "san-honoured",
+    "Requested subject alternative names are in the certificate",
+    "SCEP-3.3.1-09",
+    why="Browsers and TLS stacks look at nothing else; a certificate without them is of no use to a printer.",
+    field_failures=("F-S08",),
+    cost=1,
+    proofs=(Proof("dropped", defects=("drops-san",)),),
+)
+def san(session: Session) -> Iterator[Fact]:
+    names = ("printer-7.example", "192.0.2.10")
+    answer = session.enrol(sans=names)
+    got = session.identity(answer).certificate.sans
+    yield fact(
+        "dropped",
+        set(names) <= set(got),
+        ", ".join(names),
+        ", ".join(got) or "none",
+        answer,
+        mistake="a template without the names of the request is used",
+    )
+
+
+@check(
+    "unknown-extension",
+    "A requested extension that nobody knows gets a CertRep",
+    "SCEP-3.3.1-09",
+    why="A CA may drop what it does not know, or say no; it may not crash.",
+    field_failures=("F-E08", "F-S13"),
+    cost=2,
+    negative=True,
+    proofs=(Proof("no-certrep", defects=("crashes-on-odd-csr",)),),
+)
+def unknown_extension(session: Session) -> Iterator[Fact]:
+    for oid in (v.EXTENSION_REQUEST, v.MICROSOFT_EXTENSION_REQUEST):
+        attribute = csrs.extensions((BOGUS, True, der.octet_string(b"x")), oid=oid)
+        answer = _ask(session, attribute, wrong=True)
+        done = answer.granted or answer.parked or answer.refused
+        yield fact("no-certrep", done, "a CertRep of any status", answer.text, answer)
+
+
+@check(
+    "ca-true-not-copied",
+    "A CSR that asks for a CA certificate does not get one",
+    "SCEP-3.3.1-09",
+    "SCEP-3.3.2.1-16",
+    why="A device that is a CA can issue for anybody.",
+    field_failures=("F-S07",),
+    negative=True,
+    tags=("security",),
+    cost=1,
+    proofs=(Proof("ca-certificate", defects=("issues-ca-certificates",)),),
+)
+def ca_true(session: Session) -> Iterator[Fact]:
+    wanted = csrs.extensions(
+        x509.basic_constraints_extension(True), x509.key_usage_extension("keyCertSign", "cRLSign", "digitalSignature")
+    )
+    answer = _ask(session, wanted)
+    issued = answer.issued
+    if issued is None:
+        yield fact("ca-certificate", True, "no CA certificate", answer.text, answer)
+        return
+    usage = issued.key_usage or frozenset()
+    wrong = issued.is_ca or "keyCertSign" in usage
+    got = f"cA {issued.is_ca}, keyUsage {', '.join(sorted(usage)) or 'none'}"
+    yield fact(
+        "ca-certificate",
+        not wrong,
+        "cA false, no keyCertSign",
+        got,
+        answer,
+        mistake="the extensions of the request are copied as they are",
+    )
+
+
+def _names(session: Session) -> Iterator[tuple[str, bytes, bool]]:
+    """Odd subjects: what is odd, the Name, and whether it is right at all."""
+    marked = x509.common_name_of(session.subject()) or "printer"
+
+    def rdn(*pairs: tuple[str, bytes]) -> bytes:
+        return der.set_of([der.sequence(der.oid(oid), value) for oid, value in pairs])
+
+    cn, ou, o = v.NAME_ATTRIBUTES["CN"], v.NAME_ATTRIBUTES["OU"], v.NAME_ATTRIBUTES["O"]
+    text = der.utf8_string
+    yield "a multi-valued RDN", der.sequence(rdn((cn, text(f"{marked}-a")), (ou, text("print")))), True
+    bmp = der.tlv(0x1E, f"{marked}-b".encode("utf-16-be"))
+    yield "a BMPString", der.sequence(rdn((cn, bmp))), True
+    teletex = der.tlv(0x14, b"B\xfcro")
+    yield "a TeletexString", der.sequence(rdn((o, teletex)), rdn((cn, text(f"{marked}-c")))), True
+    yield (
+        "names in many scripts",
+        der.sequence(rdn((o, text("Ærlig 東京 Ωμέγα"))), rdn((cn, text(f"{marked}-d")))),
+        True,
+    )
+
+
+@check(
+    "odd-subjects",
+    "Unusual names get a CertRep",
+    "SCEP-3.3.1-10",
+    why="Names come from devices all over the world.",
+    field_failures=("F-S09", "F-S10"),
+    cost=4,
+    negative=True,
+    proofs=(Proof("no-certrep", defects=("crashes-on-odd-csr",)),),
+)
+def odd_subjects(session: Session) -> Iterator[Fact]:
+    for what, subject, _ in _names(session):
+        answer = _ask(session, subject=subject, wrong=True)
+        done = answer.granted or answer.parked or answer.refused
+        yield fact("no-certrep", done, f"a CertRep to {what}", answer.text, answer)
+
+
+@check(
+    "rsa-4096",
+    "A key of 4096 bits is served",
+    "SCEP-3.3.1-10",
+    why="Longer keys are what security guides ask for.",
+    cost=1,
+    proofs=(Proof("not-processed", defects=("crashes-on-odd-csr",)),),
+)
+def rsa_4096(session: Session) -> Iterator[Fact]:
+    try:
+        key = session.key(4096)
+    except UsageError:
+        key = session.key(2048)
+    yield processed(session.ask(session.order(key=key)), "a 4096-bit key")
+
+
+@check(
+    "weak-keys-refused",
+    "A key of 1024 bits is refused",
+    "SCEP-3.3.1-11",
+    "SCEP-7.1-01",
+    why="1024 bits are no longer thought safe.",
+    field_failures=("F-A14",),
+    negative=True,
+    tags=("security",),
+    cost=1,
+    proofs=(Proof("weak-key"),),
+)
+def weak_keys(session: Session) -> Iterator[Fact]:
+    answer = session.ask(session.order(key=session.key(1024), wrong=True))
+    yield from refusal(
+        answer,
+        "an RSA key of 1024 bits",
+        FailInfo.BAD_REQUEST,
+        FailInfo.BAD_ALG,
+        parking=True,
+        slug="weak-key",
+        granted_at_most=Verdict.FINDING,
+    )
+
+
+@check(
+    "bag-of-attributes-empty",
+    "A CSR without any attribute gets a CertRep",
+    "SCEP-3.3.1-10",
+    why="Where approval is manual, clients send no attribute at all.",
+    field_failures=("F-S02",),
+    negative=True,
+    proofs=(Proof("no-certrep", defects=("crashes-without-attributes",)),),
+)
+def no_attributes(session: Session) -> Iterator[Fact]:
+    key, subject = session.key(), session.subject()
+    order = session.order(key=key, subject=subject, request=csrs.encoded(key, subject, []), wrong=True)
+    answer = session.ask(order, expect_refusal=session.challenges.next() is not None)
+    done = answer.granted or answer.parked or answer.refused
+    yield fact("no-certrep", done, "a CertRep of any status", answer.text, answer)

@@ -1,0 +1,184 @@
+"""GetCert and GetCRL: optional, and refused cleanly where they are not there. RFC 8894, 3.3.4, 4.5 and 4.6."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from mfp_sim.conformance.answers import Answer
+from mfp_sim.conformance.facts import fact, refusal
+from mfp_sim.conformance.model import Fact, NotApplicable, Proof, Verdict
+from mfp_sim.conformance.registry import check
+from mfp_sim.conformance.session import Session
+from mfp_sim.errors import MfpSimError
+from mfp_sim.scep import messages
+from mfp_sim.scep.vocabulary import FailInfo, MessageType
+
+BAD_ID, REQUEST = FailInfo.BAD_CERT_ID, FailInfo.BAD_REQUEST
+
+
+def _ask(session: Session, kind: MessageType, serial: int) -> Answer:
+    order = session.order(challenge=None)
+    data = messages.issuer_and_serial(session.issuer.subject, serial)
+    return session.ask(session.poll(order, message_type=kind, data=data))
+
+
+def _get_cert(session: Session) -> Answer:
+    serial = session.enrolled().certificate.serial
+    return session.sample("GetCert", partial(_ask, session, MessageType.GET_CERT, serial))
+
+
+def _get_crl(session: Session) -> Answer:
+    serial = session.issuer.serial
+    return session.sample("GetCRL", partial(_ask, session, MessageType.GET_CRL, serial))
+
+
+def _served(answer: Answer) -> Answer:
+    if not answer.granted:
+        raise NotApplicable(f"the server does not serve it: {answer.text}")
+    return answer
+
+
+for _kind, _make, _name in (
+    (MessageType.GET_CERT, _get_cert, "getcert"),
+    (MessageType.GET_CRL, _get_crl, "getcrl"),
+):
+
+    def _clean(session: Session, make: partial[Answer] = _make) -> Iterator[Fact]:  # type: ignore[assignment]
+        answer = make(session)
+        if answer.granted:
+            yield fact("granted", True, "SUCCESS, or FAILURE badRequest", answer.text, answer)
+            return
+        yield from refusal(answer, "an operation that is not supported", REQUEST, BAD_ID)
+
+    _clean.__module__ = __name__
+    check(
+        f"{_name}-clean",
+        f"{_kind.label} is served or refused as badRequest",
+        "SCEP-3.3.4-04",
+        why="A client that asks once too many should be told so in SCEP.",
+        field_failures=("F-P04",),
+        negative=True,
+        reads=_kind is MessageType.GET_CRL,
+        proofs=(Proof("refused-without-certrep", defects=("http-errors",)),),
+    )(_clean)
+
+
+@check(
+    "getcert-certificate",
+    "GetCert gives the certificate that was asked for",
+    "SCEP-3.3.2.1-07",
+    "SCEP-3.3.2.1-09",
+    why="Another one is installed by clients that do not compare.",
+    field_failures=("F-X09",),
+    proofs=(Proof("another", "getcert-wrong-cert"),),
+)
+def getcert(session: Session) -> Iterator[Fact]:
+    answer = _served(_get_cert(session))
+    wanted = session.enrolled().certificate
+    found = any(c.serial == wanted.serial and c.issuer == wanted.issuer for c in answer.payload.certificates)
+    got = ", ".join(f"{c.serial:x}" for c in answer.payload.certificates) or answer.payload.problem or "none"
+    yield fact("another", found, f"serial {wanted.serial:x}", got, answer)
+
+
+@check(
+    "getcert-unknown",
+    "GetCert about an unknown serial number is badCertId",
+    "SCEP-3.2.1.4-07",
+    "SCEP-4.5.1-01",
+    why="It is the one code that says 'there is no such certificate'.",
+    reads=True,
+    negative=True,
+    proofs=(Proof("refused-for-another-reason", "fail-badrequest", when="type: GetCert"),),
+)
+def getcert_unknown(session: Session) -> Iterator[Fact]:
+    if not session.policy.read_only:
+        _served(_get_cert(session))
+    serial = int.from_bytes(session.entropy.octets(12), "big") | 1 << 90
+    answer = _ask(session, MessageType.GET_CERT, serial)
+    yield from refusal(answer, "a serial number that was never issued", BAD_ID)
+
+
+@check(
+    "getcert-not-pending",
+    "GetCert is never PENDING",
+    "SCEP-4.5.1-01",
+    why="There is nothing to wait for, and no poll for it.",
+    proofs=(Proof("pending", "getcert-pending"),),
+)
+def not_pending(session: Session) -> Iterator[Fact]:
+    answer = _get_cert(session)
+    yield fact("pending", not answer.parked, "SUCCESS or FAILURE", answer.text, answer)
+
+
+@check(
+    "getcrl-in-crls",
+    "GetCRL gives the CRL in crls",
+    "SCEP-3.3.2.1-10",
+    "SCEP-3.4-03",
+    why="Readers look for it there.",
+    reads=True,
+    proofs=(Proof("no-crl", "getcrl-in-certs"),),
+)
+def getcrl(session: Session) -> Iterator[Fact]:
+    answer = _served(_get_crl(session))
+    count = len(answer.payload.crls)
+    yield fact("no-crl", count == 1, "one CRL", f"{count} in crls", answer, element="messageData.crls")
+
+
+@check(
+    "getcrl-only-crl",
+    "The reply to GetCRL holds the CRL and no certificates",
+    "SCEP-2.7-03",
+    why="Certificates there are nobody's answer.",
+    reads=True,
+    proofs=(Proof("certificates", "getcrl-with-certs"),),
+)
+def only_crl(session: Session) -> Iterator[Fact]:
+    answer = _served(_get_crl(session))
+    count = len(answer.payload.certificates)
+    yield fact("certificates", count == 0, "no certificates", f"{count} certificates", answer)
+
+
+@check(
+    "getcrl-issuer",
+    "The CRL is the asked CA's, and its signature verifies",
+    "SCEP-3.3.2.1-10",
+    why="A CRL of another issuer revokes nothing of this one's.",
+    reads=True,
+    tags=("security",),
+    proofs=(Proof("other-issuer", "getcrl-other-issuer"), Proof("bad-signature", "getcrl-bad-signature")),
+)
+def crl_issuer(session: Session) -> Iterator[Fact]:
+    answer = _served(_get_crl(session))
+    if not answer.crls:
+        raise NotApplicable("no CRL came")
+    crl = answer.crls[0]
+    issuer = session.issuer
+    yield fact("other-issuer", crl.issuer == issuer.subject, issuer.subject_text, crl.issuer_text, answer)
+    try:
+        crl.verify_issued_by(issuer)
+        good, got = True, "it verifies"
+    except MfpSimError as error:
+        good, got = False, error.message
+    yield fact("bad-signature", good, f"signed by {issuer.subject_text}", got, answer)
+
+
+@check(
+    "getcrl-current",
+    "The CRL is current",
+    "SCEP-4.6.1-01",
+    "SCEP-3.3.2.1-10",
+    why="An old CRL hides what was revoked since.",
+    field_failures=("F-W02",),
+    reads=True,
+    proofs=(Proof("stale", "getcrl-stale"),),
+)
+def crl_current(session: Session) -> Iterator[Fact]:
+    answer = _served(_get_crl(session))
+    if not answer.crls:
+        raise NotApplicable("no CRL came")
+    crl, now = answer.crls[0], session.clock.now()
+    current = crl.this_update <= now and (crl.next_update is None or now <= crl.next_update)
+    got = f"thisUpdate {crl.this_update}, nextUpdate {crl.next_update}"
+    yield fact("stale", current, f"current at {now:%Y-%m-%d %H:%M}", got, answer, at_most=Verdict.FAIL)

@@ -1,0 +1,74 @@
+"""Bodies that are no messages: refused as the client's error, and the server lives on. RFC 8894, 4.1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mfp_sim.conformance.facts import fact
+from mfp_sim.conformance.model import Fact, Proof
+from mfp_sim.conformance.registry import check
+from mfp_sim.conformance.session import Session
+from mfp_sim.scep import der
+from mfp_sim.scep.http import PKI_MESSAGE, HttpRequest, scep_request
+from mfp_sim.scep.vocabulary import Operation
+
+CRASH = Proof("not-a-client-error", defects=("crashes-on-garbage",))
+
+
+def _post(session: Session, what: str, body: bytes) -> Iterator[Fact]:
+    target = scep_request(session.target.path, Operation.PKI_OPERATION, b"x", method="POST").target
+    exchange = session.http(HttpRequest("POST", target, (("Content-Type", PKI_MESSAGE),), body), what)
+    reply = exchange.reply
+    # A signed FAILURE is as good an answer: the server read enough to give one.
+    calm = reply is not None and (400 <= reply.status < 500 or (reply.status == 200 and reply.body[:1] == b"\x30"))
+    yield fact(
+        "not-a-client-error",
+        calm,
+        f"{what}: HTTP 4xx, or a FAILURE",
+        exchange.text,
+        exchange,
+        mistake="the parser's error is not caught, or is reported as the server's own",
+    )
+
+
+def _nested(depth: int) -> bytes:
+    """BER that nests without end, as indefinite lengths allow."""
+    return b"\x30\x80" * depth
+
+
+BODIES = (
+    ("malformed-empty", "an empty body", lambda _: b""),
+    ("malformed-one-octet", "one octet", lambda _: b"\x30"),
+    ("malformed-text", "HTML", lambda _: b"<html><body>no</body></html>"),
+    ("malformed-truncated", "a message cut in half", lambda message: message[: len(message) // 2]),
+    ("malformed-length", "a length beyond the end", lambda message: b"\x30\x84\x7f\xff\xff\xff" + message[4:]),
+    ("malformed-deep", "BER nested 10,000 deep", lambda _: _nested(10_000)),
+    ("malformed-large", "500 kB of zeros", lambda _: bytes(500_000)),
+    ("malformed-other-der", "DER that is no CMS", lambda _: der.sequence(der.integer(1), der.utf8_string("no"))),
+    ("malformed-trailing", "a message and 1 kB after it", None),
+)
+
+for _id, _what, _make in BODIES:
+
+    def _run(session: Session, what: str = _what, make: object = _make) -> Iterator[Fact]:
+        if make is None:
+            order = session.poll(wrong=True)
+            answer = session.ask(order, octets=session.encode(order) + bytes(1024))
+            calm = answer.status is not None or (answer.reply is not None and 400 <= answer.reply.status < 500)
+            yield fact("not-a-client-error", calm, f"{what}: read, or refused cleanly", answer.text, answer)
+            return
+        message = session.encode(session.poll())
+        yield from _post(session, what, make(message))  # type: ignore[operator]
+
+    _run.__module__ = __name__
+    check(
+        _id,
+        f"{_what[0].upper()}{_what[1:]} is refused as the client's error",
+        "SCEP-4.1-19" if _make is not None else "SCEP-3-05",
+        why="Whatever comes from the network must not bring a CA down, nor look like its own failure.",
+        field_failures=("F-E08", "F-E06"),
+        reads=True,
+        negative=True,
+        tags=("malformed",),
+        proofs=(CRASH,) if _make is not None else (Proof("not-a-client-error", defects=("crashes-on-trailing",)),),
+    )(_run)

@@ -1,0 +1,153 @@
+"""Nonces and transaction identifiers of many forms come back as they went. RFC 8894, 3.2.1.1 and 3.2.1.5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mfp_sim.conformance.facts import fact, processed
+from mfp_sim.conformance.model import Fact, Inconclusive, Proof
+from mfp_sim.conformance.registry import check
+from mfp_sim.conformance.session import Session
+from mfp_sim.scep import vocabulary as v
+
+FORMS = (
+    "a",
+    "Printer 7/B",
+    "kQ9vT3+b/Zr0=",
+    "00-11-22-33-44-55-66-77",
+    "0123456789abcdefABCDEF",
+    "1" * 77,
+    "X" * 64,
+    "Y" * 255,
+)
+
+
+@check(
+    "transactionid-forms",
+    "transactionIDs of any form come back octet for octet",
+    "SCEP-3.2.1.1-04",
+    "SCEP-3.2.1.1-05",
+    why="Clients use hex, base64, decimal digits or the device's name; what comes back must be what went.",
+    field_failures=("F-X04", "F-X05", "F-X06"),
+    reads=True,
+    proofs=(Proof("altered", defects=("alters-transactionid",)),),
+)
+def forms(session: Session) -> Iterator[Fact]:
+    for identifier in FORMS:
+        answer = session.ask(session.poll(transaction_id=identifier))
+        got = answer.octets(v.TRANSACTION_ID)
+        if got is None:
+            yield fact(
+                "no-certrep",
+                False,
+                f"a CertRep for the transactionID {identifier[:24]!r}",
+                answer.text,
+                answer,
+                requirement="SCEP-3.3.2.2-04",
+            )
+            continue
+        yield fact(
+            "altered",
+            got == identifier.encode(),
+            repr(identifier),
+            repr(got.decode("utf-8", "replace")),
+            answer,
+            element="signerInfos[0].signedAttrs.transactionID",
+            mistake="the identifier is trimmed, cut, or folded in case on its way through a database",
+        )
+
+
+@check(
+    "transactionid-not-a-hash",
+    "A transactionID that is no hash of the key is taken",
+    "SCEP-3.2.1.1-05",
+    why="The RFC leaves the form to the client; devices use their serial number.",
+    field_failures=("F-X04",),
+    cost=2,
+    proofs=(Proof("not-processed", defects=("wants-transaction-hash",)),),
+)
+def not_a_hash(session: Session) -> Iterator[Fact]:
+    mark = session.entropy.octets(4).hex()
+    for identifier in (f"RTU 7 {mark}", f"printer/{mark}="):
+        answer = session.ask(session.order(transaction_id=identifier))
+        yield processed(answer, f"the transactionID {identifier!r}")
+
+
+@check(
+    "nonce-sizes",
+    "A senderNonce of another size is refused or echoed as it is",
+    "SCEP-3.2.1.5-07",
+    why="Old iOS sends 8 octets; an echo that was cut or filled up is a nonce that does not match.",
+    field_failures=("F-X03",),
+    reads=True,
+    proofs=(Proof("altered", defects=("alters-nonces",)),),
+)
+def nonce_sizes(session: Session) -> Iterator[Fact]:
+    for size in (1, 8, 15, 17, 32):
+        nonce = session.entropy.octets(size)
+        answer = session.ask(session.poll(nonce=nonce, wrong=True))
+        got = answer.octets(v.RECIPIENT_NONCE)
+        if not answer.is_cms or got is None:
+            yield fact(
+                "no-certrep",
+                False,
+                f"a CertRep to a nonce of {size} octets",
+                answer.text,
+                answer,
+                requirement="SCEP-3.3.2.2-04",
+            )
+            continue
+        yield fact(
+            "altered",
+            got == nonce,
+            nonce.hex(),
+            got.hex(),
+            answer,
+            element="signerInfos[0].signedAttrs.recipientNonce",
+            mistake="the nonce is kept in a field of 16 octets",
+        )
+
+
+@check(
+    "nonce-of-this-request",
+    "Two requests of one transaction get their own nonces back",
+    "SCEP-3.2.1.5-03",
+    "SCEP-3.2.1-08",
+    why="A nonce kept by transaction makes every poll fail at a client that checks it.",
+    field_failures=("F-X03",),
+    reads=True,
+    proofs=(Proof("stale", "nonce-stale", when="type: CertPoll"),),
+)
+def of_this_request(session: Session) -> Iterator[Fact]:
+    first = session.poll()
+    for order in (first, session.poll(first)):
+        answer = session.ask(order)
+        got = answer.octets(v.RECIPIENT_NONCE)
+        if got is None:
+            raise Inconclusive(f"no recipientNonce came: {answer.text}")
+        yield fact(
+            "stale",
+            got == order.nonce,
+            order.nonce.hex(),
+            got.hex(),
+            answer,
+            element="signerInfos[0].signedAttrs.recipientNonce",
+            mistake="the nonce of the transaction's first request is echoed",
+        )
+
+
+@check(
+    "nonces-not-chained",
+    "A poll needs no nonce of the reply before",
+    "SCEP-3.2.1.5-09",
+    "SCEP-3.3.2-02",
+    why="Nonces are fresh in every message; early drafts chained them.",
+    field_failures=("F-X03",),
+    cost=1,
+    proofs=(Proof("refused", defects=("chains-nonces",)),),
+)
+def not_chained(session: Session) -> Iterator[Fact]:
+    enrolled = session.enrol()
+    answer = session.ask(session.poll(enrolled.order))
+    done = answer.granted or answer.parked or (answer.refused and answer.fail_info in (2, 4))
+    yield fact("refused", done, "the poll is taken for what it is", answer.text, answer)

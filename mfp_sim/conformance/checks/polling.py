@@ -1,0 +1,166 @@
+"""CertPoll: about nothing, about what was issued, by the wrong key, with the wrong names. RFC 8894, 3.3.3, 4.4, 5.2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from mfp_sim.conformance.facts import fact, refusal
+from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
+from mfp_sim.conformance.registry import check
+from mfp_sim.conformance.session import Session
+from mfp_sim.scep import messages
+from mfp_sim.scep.vocabulary import FailInfo
+
+BAD_ID, REQUEST = FailInfo.BAD_CERT_ID, FailInfo.BAD_REQUEST
+
+
+@check(
+    "poll-unknown",
+    "A CertPoll that matches no request is rejected",
+    "SCEP-4.4-04",
+    "SCEP-3.2.1.4-07",
+    why="A client that polls for what the server forgot waits until its own limit.",
+    field_failures=("F-P03", "F-P05", "F-P01"),
+    reads=True,
+    negative=True,
+    proofs=(Proof("granted", defects=("polls-anything",)),),
+)
+def unknown(session: Session) -> Iterator[Fact]:
+    yield from refusal(
+        session.unknown_poll(),
+        "a CertPoll about nothing",
+        BAD_ID,
+        REQUEST,
+        mistake="CertPoll is not implemented, or its content is read as a CSR",
+    )
+
+
+@check(
+    "poll-after-issue",
+    "A CertPoll about an issued certificate gives the same certificate again",
+    "SCEP-5.2-03",
+    "SCEP-7.4-01",
+    "SCEP-2.5.1-05",
+    why="It is how a device that lost the reply gets its certificate.",
+    field_failures=("F-P07", "F-P08", "F-K07"),
+    cost=1,
+    proofs=(Proof("not-again", defects=("forgets-issued",)), Proof("another", defects=("reissues-on-poll",))),
+)
+def after_issue(session: Session) -> Iterator[Fact]:
+    first = session.enrol()
+    issued = session.identity(first).certificate
+    again = session.ask(session.poll(first.order))
+    yield fact(
+        "not-again",
+        again.granted,
+        f"SUCCESS with serial {issued.serial:x}",
+        again.text,
+        again,
+        mistake="the transaction is forgotten when its certificate is issued",
+    )
+    if again.granted:
+        serial = again.issued.serial if again.issued else None
+        yield fact("another", serial == issued.serial, f"serial {issued.serial:x}", f"serial {serial or 0:x}", again)
+
+
+@check(
+    "poll-by-another-key",
+    "Another key that polls for a transaction does not get its certificate",
+    "SCEP-3.3.3-06",
+    "SCEP-3.2.1.1-06",
+    why="transactionIDs can be guessed; knowing one must not be enough.",
+    cost=1,
+    negative=True,
+    tags=("security",),
+    proofs=(Proof("handed-out", defects=("reissues-on-poll",)),),
+)
+def by_another(session: Session) -> Iterator[Fact]:
+    first = session.enrol()
+    key = session.key()
+    other = replace(
+        session.poll(first.order),
+        key=key,
+        signer_key=key,
+        signer=session.self_signed(key, session.subject()),
+        wrong=True,
+    )
+    answer = session.ask(other)
+    yield fact(
+        "handed-out",
+        not answer.granted,
+        "FAILURE",
+        answer.text,
+        answer,
+        mistake="the transactionID alone decides who gets the certificate",
+    )
+
+
+@check(
+    "poll-wrong-names",
+    "A CertPoll is found by its transactionID, not by the names in it",
+    "SCEP-3.3.3-04",
+    why="Clients fill in issuer and subject differently; what counts is the transaction.",
+    field_failures=("F-P03",),
+    cost=1,
+    proofs=(Proof("not-found", defects=("polls-by-name",)),),
+)
+def wrong_names(session: Session) -> Iterator[Fact]:
+    first = session.enrol()
+    right = session.ask(session.poll(first.order))
+    if not right.granted:
+        raise NotApplicable(f"a CertPoll about an issued certificate gives {right.text}")
+    for what, issuer, subject in (
+        ("another issuer", session.subject(), first.order.subject),
+        ("another subject", session.issuer.subject, session.subject()),
+    ):
+        order = replace(session.poll(first.order), data=messages.issuer_and_subject(issuer, subject))
+        answer = session.ask(order)
+        yield fact("not-found", answer.granted, f"the transaction is found in spite of {what}", answer.text, answer)
+
+
+@check(
+    "poll-pending",
+    "A request that waits for approval is PENDING until it is decided, then SUCCESS",
+    "SCEP-2.4-10",
+    "SCEP-2.5-08",
+    "SCEP-4.3.1-03",
+    "SCEP-4.4.1-01",
+    why="Manual approval is what CertPoll is for.",
+    field_failures=("F-P01", "F-P02", "F-P10"),
+    cost=1,
+    opt_in="approval",
+    tags=("approval",),
+    proofs=(
+        Proof("not-pending", defects=("forgets-issued",), answer="pending", when="type: PKCSReq", setup={"open": True}),
+    ),
+)
+def pending(session: Session) -> Iterator[Fact]:
+    answer = session.ask(session.order(challenge=None))
+    if not answer.parked:
+        raise NotApplicable(f"the server does not wait for approval: {answer.text}")
+    waiting = session.ask(session.poll(answer.order))
+    yield fact("not-pending", waiting.parked, "PENDING to a poll before the decision", waiting.text, waiting)
+    approve = session.policy.approve
+    if approve is None:
+        raise Inconclusive("nobody is there to approve (--interactive-approval)")
+    if approve(answer.order.transaction_id):
+        decided = session.ask(session.poll(answer.order))
+        yield fact(
+            "not-granted", decided.granted, "SUCCESS after approval", decided.text, decided, at_most=Verdict.FINDING
+        )
+
+
+@check(
+    "poll-other-connection",
+    "A poll on another connection is recognised",
+    "SCEP-2.5.1-05",
+    why="Devices close the connection and poll an hour later from another address.",
+    cost=1,
+    proofs=(Proof("not-recognised", defects=("forgets-issued",)),),
+)
+def other_connection(session: Session) -> Iterator[Fact]:
+    first = session.enrol()
+    answer = session.ask(session.poll(first.order))
+    known = answer.granted or answer.parked
+    yield fact("not-recognised", known, "the transaction is known", answer.text, answer)

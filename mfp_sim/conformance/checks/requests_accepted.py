@@ -1,0 +1,96 @@
+"""Requests that are unusual but right, as real clients send them. RFC 8894, 3; peers and field failures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mfp_sim.conformance.facts import processed
+from mfp_sim.conformance.model import Fact, NotApplicable, Proof
+from mfp_sim.conformance.registry import check
+from mfp_sim.conformance.session import Session
+from mfp_sim.scep import der
+from mfp_sim.scep import vocabulary as v
+from mfp_sim.scep.messages import Oddities
+
+# (id, title, requirements, what, oddities, why, rows, proof)
+_ROWS = (
+    ("accepts-ber", "BER is read: indefinite lengths, constructed strings", ("SCEP-3-04", "SCEP-3.2.2-06"),
+     "a request in BER", Oddities(ber=True), "Bouncy Castle and jscep write BER.", ("F-E01", "F-E16"),
+     Proof("not-processed", defects=("refuses-ber",))),
+    ("accepts-constructed-ciphertext", "encryptedContent may be constructed", ("SCEP-3.2.2-06",),
+     "an encryptedContent as [0] { OCTET STRING }", Oddities(constructed_ciphertext=True),
+     "micromdm's client writes it so.", ("F-E01", "F-E15"), Proof("not-processed", defects=("refuses-ber",))),
+    ("accepts-extra-attributes", "Further signed attributes are ignored", ("SCEP-3.2.1-19",),
+     "signed attributes that are not known",
+     Oddities(extra_signed=((v.RANDOM_NONCE, (der.octet_string(bytes(16)),)),
+                            ("1.3.6.1.4.1.32473.1", (der.utf8_string("x" * 200),)))),
+     "cryptlib adds randomNonce, others their own.", ("F-E05",),
+     Proof("not-processed", defects=("refuses-extra-attributes",))),
+    ("accepts-superfluous-attributes", "pkiStatus and recipientNonce in a request do no harm", ("SCEP-3.2.1-20",),
+     "a pkiStatus and a recipientNonce in a request",
+     Oddities(repeat=(("pkiStatus", (der.printable_string("0"),)), ("recipientNonce", (der.octet_string(bytes(16)),)))),
+     "Clients that build all messages with one writer send them.", ("F-E05",),
+     Proof("not-processed", defects=("refuses-superfluous-attributes",))),
+    ("accepts-combined-signature-name", "The signature algorithm may be named sha256WithRSAEncryption",
+     ("SCEP-3.2-12",), "sha256WithRSAEncryption as signatureAlgorithm", Oddities(signature_name="combined"),
+     "Both names occur in equal numbers.", ("F-E04",), Proof("not-processed", defects=("refuses-pss-names",))),
+    ("accepts-digest-without-parameters", "Digest parameters may be absent", ("SCEP-3.2-11",),
+     "a digest algorithm without NULL", Oddities(digest_parameters="absent"),
+     "RFC 5754 wants them absent, most clients write NULL.", (), Proof("not-processed", defects=("wants-null",))),
+    ("accepts-envelope-version-1", "EnvelopedData of version 1 is read", ("SCEP-3.2.2-03",),
+     "an EnvelopedData with version 1", Oddities(envelope_version=1), "PyScep writes it.", ("F-E16",),
+     Proof("not-processed", defects=("wants-envelope-version-0",))),
+)  # fmt: skip
+
+for _id, _title, _ids, _what, _oddities, _why, _fields, _proof in _ROWS:
+
+    def _run(session: Session, what: str = _what, oddities: Oddities = _oddities) -> Iterator[Fact]:
+        yield processed(session.ask(session.order(oddities=oddities)), what)
+
+    _run.__module__ = __name__
+    check(_id, _title, *_ids, why=_why, field_failures=_fields, cost=1, tags=("clients",), proofs=(_proof,))(_run)
+
+
+@check(
+    "accepts-several-recipients",
+    "The server finds its RecipientInfo among several",
+    "SCEP-3.2.2-04",
+    why="micromdm's client envelopes to every certificate of GetCACert.",
+    field_failures=("F-R10",),
+    cost=1,
+    tags=("clients",),
+    proofs=(Proof("not-processed", defects=("refuses-several-recipients",)),),
+)
+def several_recipients(session: Session) -> Iterator[Fact]:
+    stranger = session.self_signed(session.key(), session.subject())
+    answer = session.ask(session.order(oddities=Oddities(other_recipients=(stranger,))))
+    yield processed(answer, "an envelope to a stranger and to the server")
+
+
+@check(
+    "accepts-each-certificate",
+    "Requests enveloped to each RSA certificate of the set are answered",
+    "SCEP-4.2.1.2-02",
+    why="Clients choose by keyUsage, by position, or envelop to the CA itself.",
+    field_failures=("F-R05", "F-R10", "F-R16"),
+    reads=True,
+    tags=("clients",),
+    proofs=(Proof("not-decrypted", setup={"ra": "split"}),),
+)
+def each_certificate(session: Session) -> Iterator[Fact]:
+    from mfp_sim.conformance.facts import fact
+
+    usable = [c for c in session.ca_certificates if c.key_usage is None or "keyEncipherment" in c.key_usage]
+    if len(usable) < 2:
+        raise NotApplicable("only one certificate of GetCACert is for encryption")
+    normal = session.unknown_poll()
+    for certificate in usable:
+        answer = session.ask(session.poll(recipient=certificate))
+        same = answer.refused and answer.fail_info == normal.fail_info
+        yield fact(
+            "not-decrypted",
+            same,
+            f"a poll enveloped to {certificate.subject_text} is read: {normal.text}",
+            answer.text,
+            answer,
+        )

@@ -1,0 +1,161 @@
+"""GetNextCACert: signed by the present CA, nested, and a CA that can follow. RFC 8894, 4.7 and 5.1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mfp_sim.conformance.answers import Exchange
+from mfp_sim.conformance.facts import fact
+from mfp_sim.conformance.model import Fact, NotApplicable, Proof
+from mfp_sim.conformance.registry import check
+from mfp_sim.conformance.session import Session
+from mfp_sim.errors import MfpSimError
+from mfp_sim.scep import vocabulary as v
+from mfp_sim.scep.contents import NEXT_CA_CERT_TYPE, NextCa, read_next_ca
+from mfp_sim.scep.vocabulary import Operation
+
+NEXT = {"next_ca": True}
+
+
+def _exchange(session: Session) -> Exchange:
+    if "next" not in session.questions:
+        session.questions["next"] = session.get(Operation.GET_NEXT_CA_CERT)
+    return session.questions["next"]
+
+
+def _next(session: Session) -> tuple[Exchange, NextCa]:
+    session.need("GetNextCACert")
+    exchange = _exchange(session)
+    if exchange.reply is None or exchange.reply.status != 200:
+        raise NotApplicable(f"no next CA was given: {exchange.text}")
+    return exchange, read_next_ca(exchange.reply.body, exchange.reply.media_type)
+
+
+@check(
+    "next-not-available",
+    "A CA without a successor refuses GetNextCACert with an HTTP error",
+    "SCEP-4.7-04",
+    "SCEP-4.7-02",
+    why="An empty 200, or the present certificate again, is taken for the next CA.",
+    field_failures=("F-N04", "F-N05", "F-T27"),
+    reads=True,
+    proofs=(Proof("answered", defects=("answers-next-with-present",)),),
+)
+def not_available(session: Session) -> Iterator[Fact]:
+    if session.capabilities.next_ca:
+        raise NotApplicable("GetNextCACert is advertised")
+    exchange = _exchange(session)
+    status = exchange.reply.status if exchange.reply else 0
+    refused = 400 <= status < 500 or status == 501
+    yield fact(
+        "answered",
+        refused,
+        "HTTP 4xx or 501",
+        exchange.text,
+        exchange,
+        mistake="operations that are not known fall through to another one",
+    )
+
+
+@check(
+    "next-signed-by-current",
+    "GetNextCACert is signed by the present CA",
+    "SCEP-4.7.1-01",
+    "SCEP-6.3-01",
+    why="Otherwise anybody on the way can introduce a CA to every device.",
+    field_failures=("F-R13",),
+    reads=True,
+    tags=("security",),
+    proofs=(Proof("not-signed-by-current", "next-signed-by-next", setup=NEXT),
+            Proof("not-signed-by-current", "next-signed-by-stranger", setup=NEXT)),
+)  # fmt: skip
+def signed(session: Session) -> Iterator[Fact]:
+    session.need("GetNextCACert")
+    exchange = _exchange(session)
+    if exchange.reply is None or exchange.reply.status != 200:
+        raise NotApplicable(f"no next CA was given: {exchange.text}")
+    expected = "a signature by a certificate of GetCACert that verifies"
+    try:
+        found = read_next_ca(exchange.reply.body, exchange.reply.media_type)
+        signer = found.signer(session.ca_certificates)
+        if signer is not None:
+            found.verify(signer)
+        got = "it verifies" if signer is not None else "its signer is not among the certificates of GetCACert"
+    except MfpSimError as error:
+        signer, got = None, error.message
+    yield fact("not-signed-by-current", signer is not None, expected, got, exchange)
+
+
+@check(
+    "next-media-type",
+    "GetNextCACert is application/x-x509-next-ca-cert",
+    "SCEP-4.7.1-03",
+    why="Clients tell it from GetCACert by the type.",
+    reads=True,
+    proofs=(Proof("other-type", "next-ct", setup=NEXT),),
+)
+def media(session: Session) -> Iterator[Fact]:
+    exchange, _ = _next(session)
+    got = exchange.reply.media_type if exchange.reply else None
+    yield fact("other-type", got == NEXT_CA_CERT_TYPE, NEXT_CA_CERT_TYPE, got or "none", exchange)
+
+
+@check(
+    "next-nested",
+    "The new certificates stand in a certificates-only SignedData inside",
+    "SCEP-4.7.1-04",
+    why="Beside the signer's they are not signed: certificates are outside the signature.",
+    field_failures=("F-R13",),
+    reads=True,
+    proofs=(Proof("flat", "next-flat", setup=NEXT),),
+)
+def nested(session: Session) -> Iterator[Fact]:
+    exchange, found = _next(session)
+    inside = found.signed_data.content is not None
+    yield fact("flat", inside, "a SignedData as content", "no content" if not inside else "nested", exchange)
+
+
+@check(
+    "next-no-scep-attributes",
+    "GetNextCACert carries no SCEP attributes",
+    "SCEP-4.7.1-05",
+    why="It is no pkiMessage, and belongs to no transaction.",
+    reads=True,
+    proofs=(Proof("scep-attributes", defects=("next-with-attributes",), setup=NEXT),),
+)
+def attributes(session: Session) -> Iterator[Fact]:
+    exchange, found = _next(session)
+    names = [name for name, oid in v.SCEP_ATTRIBUTES.items() if oid in found.signed_data.attributes]
+    yield fact("scep-attributes", not names, "none", ", ".join(names) or "none", exchange)
+
+
+@check(
+    "next-plausible",
+    "The next CA can follow the present one",
+    "SCEP-4.7.1-06",
+    why="The same key again, a gap in time, or no CA at all is no rollover.",
+    reads=True,
+    proofs=tuple(
+        Proof("implausible", fault, setup=NEXT) for fault in ("next-same-cert", "next-expired", "next-not-ca")
+    ),
+)
+def plausible(session: Session) -> Iterator[Fact]:
+    exchange, found = _next(session)
+    present, new = session.issuer, found.certificates[0]
+    wrong = []
+    if new.der == present.der:
+        wrong.append("it is the present certificate")
+    if not new.is_ca:
+        wrong.append("it is no CA's")
+    if new.not_after <= present.not_after and new.der != present.der:
+        wrong.append("it ends no later than the present one")
+    if new.not_before > present.not_after:
+        wrong.append("it begins after the present one has ended")
+    got = f"{new.subject_text}, {new.not_before:%Y-%m-%d} to {new.not_after:%Y-%m-%d}"
+    yield fact(
+        "implausible",
+        not wrong,
+        "a new CA certificate whose validity continues the present one's",
+        f"{got}: {', '.join(wrong)}" if wrong else got,
+        exchange,
+    )

@@ -1,0 +1,158 @@
+"""Requests signed with a self-signed certificate, in the forms that real clients make them. RFC 8894, 2.3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from mfp_sim.conformance.facts import fact, processed, refusal
+from mfp_sim.conformance.model import Fact, Proof
+from mfp_sim.conformance.registry import check
+from mfp_sim.conformance.session import Session
+from mfp_sim.scep import certificate as x509
+from mfp_sim.scep import der
+from mfp_sim.scep.algorithms import PrivateKey, sign, signature_algorithm
+from mfp_sim.scep.certificate import Certificate, spki_of
+from mfp_sim.scep.messages import Oddities
+from mfp_sim.scep.vocabulary import FailInfo
+
+
+@check(
+    "self-signed-enrolment",
+    "PKCSReq signed with a self-signed certificate is served",
+    "SCEP-2.3-08",
+    "SCEP-2.9-03",
+    "SCEP-4.3.1-01",
+    why="It is the one way of enrolling that every server has to offer and every device uses.",
+    field_failures=("F-X02",),
+    proofs=(Proof("not-granted", answer="{failure: 2}", when="type: PKCSReq"),),
+)
+def self_signed(session: Session) -> Iterator[Fact]:
+    from mfp_sim.conformance.model import Inconclusive
+
+    try:
+        answer = session.granted()
+    except Inconclusive:
+        answer = next(a for a in session.answers)
+    yield processed(
+        answer,
+        "a right PKCSReq with a valid challenge",
+        slug="not-granted",
+        mistake="the challenge that was given is not valid, or the server wants something that SCEP does not "
+        "ask of clients",
+    )
+
+
+def _bare(session: Session, key: PrivateKey, subject: bytes, *, version: int) -> Certificate:
+    """A self-signed certificate without extensions, in version 3 or 1."""
+    now = session.clock.now().replace(microsecond=0)
+    method = signature_algorithm(key, "sha256")
+    tbs = der.sequence(
+        *([der.explicit(0, der.integer(2))] if version == 3 else []),
+        der.integer(int.from_bytes(session.entropy.octets(8), "big") | 1 << 60),
+        method,
+        subject,
+        der.sequence(der.time(now - timedelta(days=1)), der.time(now + timedelta(days=365))),
+        subject,
+        spki_of(key),
+    )
+    return Certificate.from_der(der.sequence(tbs, method, der.bit_string(sign(key, tbs, "sha256"))))
+
+
+@check(
+    "self-signed-bare",
+    "The client's self-signed certificate may lack extensions",
+    "SCEP-2.3-03",
+    why="sscep, certmonger and many devices sign with a bare certificate, of version 1 even.",
+    field_failures=("F-E16",),
+    cost=2,
+    proofs=(Proof("not-processed", defects=("wants-key-usage",)),),
+)
+def bare(session: Session) -> Iterator[Fact]:
+    for version, what in ((3, "a signer certificate without extensions"), (1, "a version 1 signer certificate")):
+        key, subject = session.key(), session.subject()
+        signer = _bare(session, key, subject, version=version)
+        yield processed(session.ask(session.order(key=key, subject=subject, signer=signer)), what)
+
+
+@check(
+    "self-signed-other-subject",
+    "The self-signed certificate may have another subject than the CSR",
+    "SCEP-2.3-06",
+    why="micromdm and Apple sign as CN=SCEP SIGNER; that the subjects are equal is only a SHOULD.",
+    field_failures=("F-E13",),
+    cost=1,
+    proofs=(Proof("not-processed", defects=("wants-same-subject",)),),
+)
+def other_subject(session: Session) -> Iterator[Fact]:
+    key = session.key()
+    signer = session.self_signed(key, x509.name(("CN", "SCEP SIGNER")))
+    yield processed(session.ask(session.order(key=key, signer=signer)), "another subject in the signer certificate")
+
+
+@check(
+    "self-signed-clock-skew",
+    "A signer certificate made by a clock that is off does not crash the server",
+    "SCEP-3.2-14",
+    why="Devices start with a clock at the factory date, or five minutes fast.",
+    field_failures=("F-C02", "F-C08", "F-C09"),
+    cost=3,
+    negative=True,
+    proofs=(Proof("no-certrep", defects=("crashes-on-clock-skew",)),),
+)
+def clock_skew(session: Session) -> Iterator[Fact]:
+    now = session.clock.now().replace(microsecond=0)
+    for what, first, last in (
+        ("starts in five minutes", timedelta(minutes=5), timedelta(days=365)),
+        ("ended a day ago", timedelta(days=-10), timedelta(days=-1)),
+        ("is of 1970 and for 100 years", now.replace(year=1970) - now, timedelta(days=365 * 20)),
+    ):
+        key, subject = session.key(), session.subject()
+        signer = session.self_signed(key, subject, not_before=now + first, not_after=now + last)
+        answer = session.ask(session.order(key=key, subject=subject, signer=signer, wrong=True))
+        done = answer.granted or answer.parked or answer.refused
+        yield fact("no-certrep", done, f"a CertRep to a signer certificate that {what}", answer.text, answer)
+
+
+@check(
+    "signer-missing",
+    "A request without its signer's certificate is refused",
+    "SCEP-2.3-13",
+    why="It cannot be verified, so whatever it asks for must not be done.",
+    field_failures=("F-W05",),
+    negative=True,
+    tags=("security",),
+    proofs=(Proof("granted", defects=("accepts-bad-signature",)),),
+)
+def signer_missing(session: Session) -> Iterator[Fact]:
+    for form in ("absent", "empty"):
+        order = session.order(oddities=Oddities(certificates=form), wrong=True)
+        answer = session.ask(order, expect_refusal=True)
+        what = f"a request whose certificates are {form}"
+        yield from refusal(answer, what, FailInfo.BAD_MESSAGE_CHECK, FailInfo.BAD_REQUEST)
+
+
+@check(
+    "signer-by-sid",
+    "The signer is found by what the SignerInfo names, not by position",
+    "SCEP-2.3-14",
+    why="certificates is a set: clients send chains, and libraries sort them.",
+    field_failures=("F-R02",),
+    cost=1,
+    proofs=(Proof("not-processed", defects=("takes-first-certificate",)),),
+)
+def by_sid(session: Session) -> Iterator[Fact]:
+    others = [session.self_signed(session.key(), session.subject()) for _ in range(2)]
+    order = session.order(chain=tuple(others), oddities=Oddities(certificates="reversed"))
+    answer = session.ask(order)
+    yield processed(answer, "the signer's certificate after two unrelated ones")
+    if answer.granted and answer.envelope is not None and answer.envelope.recipients:
+        named = any(r.names(order.signer) for r in answer.envelope.recipients)
+        yield fact(
+            "enveloped-to-another",
+            named,
+            "the reply is enveloped to the signer",
+            "to another certificate",
+            answer,
+            requirement="SCEP-2.3-15",
+        )

@@ -1,0 +1,83 @@
+"""signingTime: absent, a little off, and far off. RFC 8894, 3.2.1.4."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+
+from mfp_sim.conformance.answers import Answer
+from mfp_sim.conformance.facts import fact, processed
+from mfp_sim.conformance.model import Fact, Proof
+from mfp_sim.conformance.registry import check
+from mfp_sim.conformance.session import Session
+from mfp_sim.scep.vocabulary import FailInfo
+
+SKEWS = (
+    ("an hour ahead", timedelta(hours=1)),
+    ("a day ahead", timedelta(days=1)),
+    ("a day behind", timedelta(days=-1)),
+)
+INSTANTS = (
+    ("of 1970", datetime(1970, 1, 1, 0, 0, 1, tzinfo=timezone.utc)),
+    ("of 2049", datetime(2049, 12, 31, 23, 0, 0, tzinfo=timezone.utc)),
+    ("of 2050, as GeneralizedTime", datetime(2050, 6, 1, tzinfo=timezone.utc)),
+)
+
+
+@check(
+    "signing-time-absent",
+    "A request without signingTime is processed",
+    "SCEP-3.2.1.4-06",
+    why="It is not among the required attributes; devices without a clock have none to give.",
+    field_failures=("F-C01", "F-C08"),
+    cost=1,
+    proofs=(Proof("not-processed", defects=("wants-signing-time",)),),
+)
+def absent(session: Session) -> Iterator[Fact]:
+    yield processed(session.ask(session.order()), "a request without signingTime")
+
+
+def _judged(answer: Answer, what: str) -> Iterator[Fact]:
+    clean = answer.granted or answer.parked or answer.refused
+    expected = f"a signingTime {what}: SUCCESS, or FAILURE badTime"
+    yield fact("no-certrep", clean, expected, answer.text, answer)
+    if answer.refused:
+        right = answer.fail_info == FailInfo.BAD_TIME
+        yield fact("another-reason", right, expected, answer.text, answer)
+
+
+@check(
+    "signing-time-skew",
+    "A signingTime that is off is taken, or refused as badTime",
+    "SCEP-3.2.1.4-05",
+    why="badTime is what tells a device that its clock is wrong.",
+    field_failures=("F-C01", "F-C02", "F-C05"),
+    cost=len(SKEWS),
+    negative=True,
+    tags=("time",),
+    proofs=(Proof("no-certrep", defects=("crashes-on-signing-time",)),),
+)
+def skew(session: Session) -> Iterator[Fact]:
+    now = session.clock.now().replace(microsecond=0)
+    window = []
+    for what, offset in SKEWS:
+        answer = session.ask(session.order(signing_time=now + offset, wrong=True))
+        window.append(f"{what}: {answer.text.split(' (')[0]}")
+        yield from _judged(answer, what)
+
+
+@check(
+    "signing-time-far",
+    "A signingTime of another century does not crash the server",
+    "SCEP-3.2.1.4-05",
+    why="A device at the factory date sends 1970; UTCTime ends in 2049.",
+    field_failures=("F-C08", "F-C10"),
+    cost=len(INSTANTS),
+    negative=True,
+    tags=("time",),
+    proofs=(Proof("no-certrep", defects=("crashes-on-signing-time",)),),
+)
+def far(session: Session) -> Iterator[Fact]:
+    for what, instant in INSTANTS:
+        answer = session.ask(session.order(signing_time=instant, wrong=True))
+        yield from _judged(answer, what)

@@ -1,0 +1,278 @@
+"""A run: the positive control first and last, the checks between, a probe for life after whatever was wrong.
+
+Owns order, budget, stopping and what a failed control does to the rest. Knows no check. Nothing counts as passed
+because everything was refused: when the last control fails, refusals prove nothing. Design: conformance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from mfp_sim.conformance.answers import Answer, Exchange
+from mfp_sim.conformance.facts import fact
+from mfp_sim.conformance.model import (
+    Check,
+    CheckResult,
+    Fact,
+    Inconclusive,
+    Minted,
+    NotApplicable,
+    Verdict,
+    verdict_of,
+)
+from mfp_sim.conformance.session import Session
+from mfp_sim.errors import MfpSimError, TargetError
+
+__all__ = ["Control", "Listener", "Run", "run_checks"]
+
+PROBES = 3
+
+
+@dataclass(frozen=True)
+class Control:
+    """A positive control: whether a right request was granted, and in words what came."""
+
+    held: bool
+    text: str
+
+
+class Listener(Protocol):
+    """Who is told while a run goes on."""
+
+    def begins(self, number: int, total: int, check: Check) -> None: ...
+
+    def ended(self, result: CheckResult) -> None: ...
+
+
+class _Silent:
+    def begins(self, number: int, total: int, check: Check) -> None: ...
+
+    def ended(self, result: CheckResult) -> None: ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """A whole run as values."""
+
+    results: tuple[CheckResult, ...]
+    first: Control
+    last: Control
+    minted: tuple[Minted, ...]
+    exchanges: tuple[Exchange, ...]
+    begun: datetime
+    ended: datetime
+    stopped: str | None = None
+
+    @property
+    def latency(self) -> tuple[float, float, float]:
+        """Seconds of the exchanges that were answered: median, 99th of a hundred, longest."""
+        found = sorted(e.seconds for e in self.exchanges if e.reply is not None)
+        if not found:
+            return 0.0, 0.0, 0.0
+        return found[len(found) // 2], found[min(len(found) - 1, int(len(found) * 0.99))], found[-1]
+
+
+def run_checks(
+    session: Session,
+    checks: Sequence[Check],
+    *,
+    keep_going: bool = False,
+    done: Mapping[str, CheckResult] | None = None,
+    listener: Listener | None = None,
+) -> Run:
+    """Carry out ``checks``; results come in the order given.
+
+    Args:
+        session: the dealings with the server.
+        checks: what to run.
+        keep_going: go on after a certificate that should not have been issued.
+        done: results of an earlier run that are taken over.
+        listener: told of each check.
+
+    Raises:
+        TargetError: nobody answers, or not in SCEP.
+    """
+    return _Engine(session, checks, keep_going, done or {}, listener or _Silent()).run()
+
+
+class _Engine:
+    def __init__(
+        self,
+        session: Session,
+        checks: Sequence[Check],
+        keep_going: bool,
+        done: Mapping[str, CheckResult],
+        listener: Listener,
+    ) -> None:
+        self._session, self._checks, self._keep_going = session, checks, keep_going
+        self._results: dict[str, CheckResult] = dict(done)
+        self._done, self._listener = done, listener
+        self._stopped: str | None = None
+        self._silent = False
+
+    def run(self) -> Run:
+        session = self._session
+        begun = session.clock.now()
+        session.check = "control"
+        self._contact()
+        first = self._control(session.granted)
+        todo = [c for c in self._checks if c.id not in self._done]
+        # What watches judges the whole run, so it comes after all that sends.
+        ordered = [c for c in todo if not c.watches] + [c for c in todo if c.watches]
+        for number, check in enumerate(ordered, 1):
+            self._listener.begins(number, len(ordered), check)
+            result = self._one(check)
+            self._results[check.id] = result
+            self._listener.ended(result)
+        session.check = "control"
+        last = self._last(first)
+        if first.held and not last.held:
+            self._doubt(last)
+        return Run(
+            tuple(self._results[c.id] for c in self._checks),
+            first,
+            last,
+            tuple(session.minted),
+            tuple(session.exchanges),
+            begun,
+            session.clock.now(),
+            self._stopped,
+        )
+
+    def _contact(self) -> None:
+        """Is somebody there, and is it SCEP?"""
+        session = self._session
+        caps, certificates = session.caps_exchange, session.ca_exchange
+        url = session.target.url
+        if caps.reply is None and certificates.reply is None:
+            raise TargetError(f"no SCEP server at {url}: {certificates.text}", remedy="check the URL and the server")
+        if not session.capabilities.keywords:
+            try:
+                _ = session.ca_certificates
+            except Inconclusive as why:
+                remedy = "check the path of the URL; neither GetCACaps nor GetCACert gave what SCEP knows"
+                raise TargetError(f"what answers at {url} does not speak SCEP: {why}", remedy=remedy) from None
+
+    def _control(self, ask: Callable[[], Answer]) -> Control:
+        if self._session.policy.read_only:
+            try:
+                count = len(self._session.ca_certificates)
+            except Inconclusive as why:
+                return Control(False, str(why))
+            return Control(True, f"only reading: GetCACert gave {count} certificates, nothing was asked for")
+        try:
+            answer = ask()
+        except (Inconclusive, MfpSimError) as why:
+            return Control(False, str(why))
+        held = answer.parked or (answer.granted and answer.issued is not None)
+        text = answer.text if answer.issued or answer.parked else f"{answer.text}; {answer.payload.problem or ''}"
+        return Control(held, text)
+
+    def _last(self, first: Control) -> Control:
+        if self._silent:
+            return Control(False, self._stopped or "the server does not answer")
+        if self._stopped is not None or not first.held:
+            return first
+        session = self._session
+        budget = session.policy.budget
+        if budget is not None and len(session.minted) >= budget:
+            return self._control(session.unknown_poll) if session.policy.read_only else self._alive_control()
+        return self._control(lambda: session.ask(session.order()))
+
+    def _alive_control(self) -> Control:
+        """The budget is spent: what is left to see is whether the server still answers."""
+        probe = self._session.alive()
+        held = probe.reply is not None and probe.reply.status == 200
+        return Control(held, f"the budget is spent; GetCACert: {probe.text}")
+
+    def _doubt(self, last: Control) -> None:
+        """Refusals of a server that no longer grants anything prove nothing."""
+        reason = f"the last positive control failed, so refusals prove nothing: {last.text}"
+        for identifier, result in self._results.items():
+            if result.check.negative and result.verdict is Verdict.PASS:
+                self._results[identifier] = replace(result, verdict=Verdict.INCONCLUSIVE, reason=reason)
+
+    # --- one check ----------------------------------------------------------------------------------------
+
+    def _one(self, check: Check) -> CheckResult:
+        session = self._session
+        if self._stopped is not None and not check.watches:
+            return CheckResult(check, Verdict.NOT_RUN, reason=self._stopped)
+        reason = self._forbidden(check)
+        if reason is not None:
+            return CheckResult(check, Verdict.NOT_RUN, reason=reason)
+        session.check = check.id
+        begun, first = session.clock.now(), len(session.exchanges)
+        before = len(session.unexpected)
+        result = self._facts(check)
+        facts = list(result.facts)
+        if not check.watches and (check.negative or _lost(session.exchanges[first:])):
+            facts.extend(self._probe())
+        if not result.reason:
+            result = replace(result, facts=tuple(facts), verdict=verdict_of(check, facts))
+        elif len(facts) > len(result.facts):
+            wrong = [fact for fact in facts if not fact.holds]
+            result = replace(result, facts=tuple(facts), verdict=verdict_of(check, wrong) if wrong else result.verdict)
+        unexpected = session.unexpected[before:]
+        if unexpected and not self._keep_going:
+            self._stopped = (
+                f"stopped: {check.id} was issued a certificate that should not exist, serial {unexpected[0].serial:x} "
+                "(--keep-going runs on)"
+            )
+        return replace(
+            result,
+            exchanges=tuple(e.number for e in session.exchanges[first:]),
+            seconds=(session.clock.now() - begun).total_seconds(),
+        )
+
+    def _forbidden(self, check: Check) -> str | None:
+        policy = self._session.policy
+        if check.opt_in is not None and check.opt_in not in policy.opt_ins:
+            return f"needs the permission --allow {check.opt_in}"
+        if policy.read_only and not (check.reads or check.watches):
+            return "asks for certificates, and only reading is allowed (--read-only)"
+        kept = 0 if check.watches or not check.cost else 1  # for the last control
+        if policy.budget is not None and check.cost and len(self._session.minted) + check.cost + kept > policy.budget:
+            return f"costs {check.cost} certificates, which the budget of {policy.budget} does not allow"
+        return None
+
+    def _facts(self, check: Check) -> CheckResult:
+        session = self._session
+        found: list[Fact] = []
+        try:
+            for keyword in check.needs:
+                session.need(keyword)
+            if check.negative and not check.reads:
+                session.granted()
+            found.extend(check.run(session))
+        except NotApplicable as why:
+            return CheckResult(check, Verdict.NOT_APPLICABLE, tuple(found), str(why))
+        except Inconclusive as why:
+            if any(not fact.holds for fact in found):
+                return CheckResult(check, verdict_of(check, found), tuple(found), None)
+            return CheckResult(check, Verdict.INCONCLUSIVE, tuple(found), str(why))
+        except MfpSimError as error:
+            return CheckResult(check, Verdict.INCONCLUSIVE, tuple(found), f"{error}")
+        if not found:
+            return CheckResult(check, Verdict.INCONCLUSIVE, (), "nothing was there to be judged")
+        return CheckResult(check, verdict_of(check, found), tuple(found))
+
+    def _probe(self) -> list[Fact]:
+        """Does the server still live? Asked a few times, since one that restarts is one that was hurt."""
+        expected = "the server lives on and answers GetCACert"
+        for attempt in range(PROBES):
+            probe = self._session.alive()
+            if probe.reply is not None and probe.reply.status < 500:
+                holds = attempt == 0
+                return [fact("server-hurt", holds, expected, probe.text, probe, requirement="SCEP-4.1-19")]
+        self._silent = True
+        self._stopped = self._stopped or f"stopped: the server does not answer any more: {probe.text}"
+        mistake = "the request of this check brought the server down or made it hang"
+        return [fact("server-dead", False, expected, probe.text, probe, requirement="SCEP-4.1-19", mistake=mistake)]
+
+
+def _lost(exchanges: Sequence[Exchange]) -> bool:
+    return any(exchange.reply is None for exchange in exchanges)

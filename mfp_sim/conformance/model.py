@@ -1,0 +1,227 @@
+"""What a check is, what it sees, and what follows from it: plain values, and the one rule that makes verdicts.
+
+A check owns *facts*; the verdict is derived from the level of the requirement that a fact bears on. A requirement that
+no sentence of RFC 8894 states with a keyword can never fail a server: it is a finding at most. Owns no I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from mfp_sim.catalogue.registry import requirements
+
+if TYPE_CHECKING:
+    from mfp_sim.conformance.session import Session
+
+__all__ = [
+    "Check",
+    "CheckResult",
+    "Fact",
+    "Inconclusive",
+    "Minted",
+    "NotApplicable",
+    "Proof",
+    "Verdict",
+    "severity_of",
+]
+
+
+class Verdict(IntEnum):
+    """From good to bad; the last three say that nothing was judged."""
+
+    PASS = 0
+    FINDING = 1
+    WARN = 2
+    FAIL = 3
+    NOT_APPLICABLE = 10
+    INCONCLUSIVE = 11
+    NOT_RUN = 12
+
+    @property
+    def word(self) -> str:
+        """As people and reports write it."""
+        return self.name.lower().replace("_", "-")
+
+
+JUDGED = (Verdict.PASS, Verdict.FINDING, Verdict.WARN, Verdict.FAIL)
+
+_SEVERITY: Mapping[str, Verdict] = {
+    "MUST": Verdict.FAIL,
+    "MUST NOT": Verdict.FAIL,
+    "SHOULD": Verdict.WARN,
+    "SHOULD NOT": Verdict.WARN,
+    "MAY": Verdict.FINDING,
+    "(implied)": Verdict.FINDING,
+}
+
+
+def severity_of(requirement: str) -> Verdict:
+    """The verdict of a deviation from a requirement of the catalogue, by its id."""
+    level = requirements()[requirement].level
+    assert level is not None, requirement
+    return _SEVERITY[level]
+
+
+class Inconclusive(Exception):
+    """Raised by a check whose precondition does not hold; the text says which."""
+
+
+class NotApplicable(Exception):
+    """Raised by a check that this server gives no occasion for; the text says why."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One observation.
+
+    ``slug`` names it within its check. ``requirement`` is the one it bears on (without: the check's first);
+    ``at_most`` caps what a deviation may become where the requirement's own text is weaker than its keyword.
+    ``element`` is the path of the message's element, ``mistake`` the likely cause in words, ``evidence`` the numbers of
+    the exchanges.
+    """
+
+    slug: str
+    holds: bool
+    expected: str
+    got: str
+    evidence: tuple[int, ...] = ()
+    requirement: str | None = None
+    at_most: Verdict = Verdict.FAIL
+    element: str | None = None
+    mistake: str | None = None
+
+    def verdict(self, check: Check) -> Verdict:
+        """What this fact makes of its check."""
+        if self.holds:
+            return Verdict.PASS
+        return min(severity_of(self.requirement or check.requirements[0]), self.at_most)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How the mock is made to deviate so that the check sees it.
+
+    ``faults`` is the YAML of a script rule's fault list and ``when`` of its conditions; ``answer`` is the YAML of what
+    the rule answers; ``defects`` are switches of the CA (:mod:`mock_scep_server.faults.defects`); ``ca`` changes fields
+    of the CA's profile; ``fact`` is the slug of the fact that has to deviate: the right reason.
+    """
+
+    fact: str
+    faults: str = ""
+    when: str = ""
+    answer: str = ""
+    defects: tuple[str, ...] = ()
+    ca: Mapping[str, object] = field(default_factory=dict)
+    profile: str = "rfc8894"
+    setup: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The fault in a few words, for the matrix."""
+        changes = [f"{key}: {_plain(value)}" for key, value in {**self.ca, **self.setup}.items()]
+        profile = [] if self.profile == "rfc8894" else [f"profile {self.profile}"]
+        parts = [self.faults, self.answer and f"answer {self.answer}", *self.defects, *profile, *changes]
+        return ", ".join(part for part in parts if part)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, frozenset | tuple | list):
+        return " ".join(sorted(map(str, value)))
+    return str(value)
+
+
+Run = Callable[["Session"], Iterator[Fact]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One entry of the registry.
+
+    ``requirements``: the first decides section and level. ``cost``: certificates it makes on a conforming server.
+    ``watches``: it sends nothing of its own but judges what the run saw. ``negative``: it sends what is wrong,
+    so the server is probed for life afterwards. ``reads``: it asks for no certificate, not even one to be refused.
+    ``needs``: capabilities without which it is not applicable; ``opt_in``: what a person has to allow first.
+    ``at_most``: the worst it can become, where the catalogue is milder than the keyword.
+    """
+
+    id: str
+    title: str
+    requirements: tuple[str, ...]
+    why: str
+    run: Run = field(repr=False, compare=False)
+    chapter: str = ""
+    field_failures: tuple[str, ...] = ()
+    cost: int = 0
+    tags: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    opt_in: str | None = None
+    watches: bool = False
+    negative: bool = False
+    reads: bool = False
+    at_most: Verdict = Verdict.FAIL
+    proofs: tuple[Proof, ...] = ()
+
+    @cached_property
+    def section(self) -> str:
+        """The section of RFC 8894."""
+        return requirements()[self.requirements[0]].section or ""
+
+    @cached_property
+    def level(self) -> str:
+        """The RFC's keyword, or ``(implied)``."""
+        return requirements()[self.requirements[0]].level or ""
+
+    @property
+    def worst(self) -> Verdict:
+        """The worst that this check can become."""
+        return min(severity_of(self.requirements[0]), self.at_most)
+
+    @property
+    def experimental(self) -> bool:
+        """No fault of the mock proves it, so it counts in no verdict."""
+        return not self.proofs
+
+
+@dataclass(frozen=True)
+class Minted:
+    """A certificate that the run caused. ``expected`` is False where none should have been issued."""
+
+    serial: int
+    subject: str
+    issuer: str
+    not_after: str
+    fingerprint: str
+    check: str
+    expected: bool
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What became of one check. ``reason`` says why nothing was judged; ``exchanges`` are the numbers of its own."""
+
+    check: Check
+    verdict: Verdict
+    facts: tuple[Fact, ...] = ()
+    reason: str | None = None
+    exchanges: tuple[int, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def deviations(self) -> tuple[Fact, ...]:
+        """The facts that do not hold, the worst first."""
+        wrong = [fact for fact in self.facts if not fact.holds]
+        return tuple(sorted(wrong, key=lambda fact: -fact.verdict(self.check)))
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts in a verdict on the server."""
+        return self.verdict in JUDGED and not self.check.experimental
+
+
+def verdict_of(check: Check, facts: Sequence[Fact]) -> Verdict:
+    """The worst of the facts' verdicts."""
+    return max((fact.verdict(check) for fact in facts), default=Verdict.INCONCLUSIVE)

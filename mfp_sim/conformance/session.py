@@ -1,0 +1,522 @@
+"""The client of the checks: sends any message, right or deliberately wrong, and remembers every exchange.
+
+Owns the keys it makes, what it knows of the server, the list of everything minted, the budget and the pace. Decides
+nothing about the server: checks do. Time, chance, keys and wire come from outside; against a real server they are the
+system's. RFC 8894, 2 to 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from mfp_sim.conformance.answers import Answer, Exchange, Order
+from mfp_sim.conformance.model import Inconclusive, Minted, NotApplicable
+from mfp_sim.errors import DecodeError, MfpSimError, TransportError
+from mfp_sim.redaction import Redactor
+from mfp_sim.scep import certificate as x509
+from mfp_sim.scep import csr, messages
+from mfp_sim.scep.algorithms import PrivateKey
+from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.http import Capabilities, HttpReply, HttpRequest, read_capabilities, scep_request
+from mfp_sim.scep.oddities import CORRECT, Oddities
+from mfp_sim.scep.vocabulary import FailInfo, MessageType, Operation
+from mfp_sim.simtime import Clock, Entropy, KeySource
+from mfp_sim.transport import Transport
+
+__all__ = ["ChallengeSource", "Identity", "Policy", "Session", "Target"]
+
+ASKING = (MessageType.PKCS_REQ, MessageType.RENEWAL_REQ)
+TIMEOUT = 30.0
+LADDER = (("sha256", "aes-128-cbc"), ("sha1", "des-ede3-cbc"))
+"""Digest and cipher of the positive control: what every server must do, then what old ones can."""
+
+
+class ChallengeSource(Protocol):
+    """Where challengePasswords come from."""
+
+    def next(self) -> str | None:
+        """A challenge for one request, or None where the server wants none."""
+        ...
+
+    @property
+    def described(self) -> str:
+        """Where from, in a few words, for reports."""
+        ...
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the server is. ``path`` is path and query of its URL."""
+
+    url: str
+    host: str
+    port: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a person allows. ``budget`` counts certificates, ``rate`` requests a second; None is without bound."""
+
+    read_only: bool = False
+    budget: int | None = None
+    subject_prefix: str = "mfp-sim-conform"
+    rate: float | None = None
+    timeout: float = TIMEOUT
+    fingerprint: str | None = None
+    opt_ins: frozenset[str] = frozenset()
+    approve: Callable[[str], bool] | None = None
+    persona: str = "rfc8894"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A certificate that the server issued to us, and its key."""
+
+    certificate: Certificate
+    key: PrivateKey = field(repr=False)
+
+
+class Session:
+    """One run's dealings with one server."""
+
+    def __init__(
+        self,
+        target: Target,
+        transport: Transport,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        keys: KeySource,
+        challenges: ChallengeSource,
+        policy: Policy | None = None,
+        redactor: Redactor | None = None,
+    ) -> None:
+        self.target, self.transport, self.clock, self.keys = target, transport, clock, keys
+        self.entropy, self.challenges = entropy, challenges
+        self.policy = policy or Policy()
+        self.redactor = redactor or Redactor([])
+        self.exchanges: list[Exchange] = []
+        self.answers: list[Answer] = []
+        self.minted: list[Minted] = []
+        self.check = "control"
+        self._count = 0
+        self._run = entropy.octets(3).hex()
+        self._not_before: datetime | None = None
+        self._samples: dict[str, Answer] = {}
+        self.questions: dict[str, Exchange] = {}
+        self._granted: Answer | None = None
+        self.digest, self.cipher = LADDER[0]
+
+    # --- HTTP ---------------------------------------------------------------------------------------------
+
+    def http(self, request: HttpRequest, label: str, *, timeout: float | None = None) -> Exchange:
+        """Send a request as it is."""
+        send = lambda: self.transport.exchange(  # noqa: E731
+            self.target.host, self.target.port, request, timeout or self.policy.timeout
+        )
+        return self._exchange(send, request, label)
+
+    def raw(self, octets: Sequence[bytes], request: HttpRequest, label: str) -> Exchange:
+        """Send octets as they are, each after the reply to the one before, on one connection; the last reply counts.
+
+        Raises:
+            Inconclusive: the wire is a function call, on which there are no octets.
+        """
+        converse = getattr(self.transport, "converse", None)
+        if converse is None:
+            raise Inconclusive("this needs a real connection")
+
+        def send() -> HttpReply:
+            replies: list[HttpReply] = converse(self.target.host, self.target.port, octets, self.policy.timeout)
+            return replies[-1]
+
+        return self._exchange(send, request, label, octets[-1])
+
+    def _exchange(
+        self, send: Callable[[], HttpReply], request: HttpRequest, label: str, octets: bytes | None = None
+    ) -> Exchange:
+        if self._not_before is not None:
+            self.clock.wait_until(self._not_before)
+        begun = self.clock.now()
+        if self.policy.rate:
+            self._not_before = begun + timedelta(seconds=1 / self.policy.rate)
+        reply, error = None, None
+        try:
+            reply = send()
+        except TransportError as failure:
+            error = failure
+        seconds = (self.clock.now() - begun).total_seconds()
+        exchange = Exchange(len(self.exchanges) + 1, self.check, label, request, reply, error, begun, seconds, octets)
+        self.exchanges.append(exchange)
+        return exchange
+
+    def get(self, operation: Operation | str, message: str | None = None) -> Exchange:
+        """A GET of an operation, by its name or by any text in its place."""
+        if isinstance(operation, Operation):
+            return self.http(scep_request(self.target.path, operation, message), operation.value)
+        base = self.target.path
+        target = f"{base}{'&' if '?' in base else '?'}{operation}"
+        return self.http(HttpRequest("GET", target), f"GET ?{operation}")
+
+    def alive(self) -> Exchange:
+        """The probe for life: GetCACert."""
+        return self.get(Operation.GET_CA_CERT)
+
+    # --- what the server says of itself -------------------------------------------------------------------
+
+    @cached_property
+    def caps_exchange(self) -> Exchange:
+        """The first GetCACaps."""
+        return self.get(Operation.GET_CA_CAPS)
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """The keywords; none where the operation failed."""
+        reply = self.caps_exchange.reply
+        return read_capabilities(reply.body) if reply is not None and reply.status == 200 else Capabilities()
+
+    @cached_property
+    def ca_exchange(self) -> Exchange:
+        """The first GetCACert."""
+        return self.get(Operation.GET_CA_CERT)
+
+    @cached_property
+    def ca_certificates(self) -> tuple[Certificate, ...]:
+        """The certificates of GetCACert.
+
+        Raises:
+            Inconclusive: there are none.
+        """
+        reply = self.ca_exchange.reply
+        if reply is None or reply.status != 200:
+            raise Inconclusive(f"GetCACert gave no certificates: {self.ca_exchange.text}")
+        try:
+            return messages.read_ca_certificates(reply.body, reply.media_type)[0]
+        except DecodeError as error:
+            raise Inconclusive(f"GetCACert gave no readable certificates: {error}") from None
+
+    @cached_property
+    def recipient(self) -> Certificate:
+        """Whom to envelop to: by keyUsage, an RA's before the CA's, never refusing for keyUsage alone.
+
+        Raises:
+            Inconclusive: no certificate has an RSA key.
+        """
+        fitting = [c for c in self.ca_certificates if _is_rsa(c)]
+        if not fitting:
+            raise Inconclusive("no certificate of GetCACert has an RSA key to envelop to")
+
+        def rank(certificate: Certificate) -> tuple[bool, bool, bool]:
+            usage = certificate.key_usage
+            encrypts = usage is None or "keyEncipherment" in usage
+            return not encrypts, certificate.is_ca, usage is None
+
+        return min(fitting, key=rank)
+
+    @cached_property
+    def issuer(self) -> Certificate:
+        """The CA that issues: the lowest CA of the set, or its first certificate."""
+        authorities = [c for c in self.ca_certificates if c.is_ca] or list(self.ca_certificates)
+        issuing = [c for c in authorities if any(o.issuer == c.subject and not o.is_ca for o in self.ca_certificates)]
+        lowest = [c for c in authorities if not any(o.issuer == c.subject and o is not c for o in authorities)]
+        return (issuing or lowest or authorities)[0]
+
+    def need(self, keyword: str) -> None:
+        """Go on only where the capability is advertised.
+
+        Raises:
+            NotApplicable: it is not.
+        """
+        if not self.capabilities.has(keyword):
+            raise NotApplicable(f"the server does not advertise {keyword}")
+
+    # --- requests -----------------------------------------------------------------------------------------
+
+    def subject(self) -> bytes:
+        """A marked name that no other request of any run has."""
+        self._count += 1
+        return x509.name(("CN", f"{self.policy.subject_prefix}-{self._run}-{self._count}.example"))
+
+    def key(self, bits: int = 2048) -> PrivateKey:
+        """A new key pair."""
+        return self.keys.rsa(bits)
+
+    def self_signed(self, key: PrivateKey, subject: bytes, **changes: Any) -> Certificate:
+        """A certificate as a client makes it for its first request: valid from a day ago for a year."""
+        now = self.clock.now().replace(microsecond=0)
+        fields: dict[str, Any] = {
+            "serial": int.from_bytes(self.entropy.octets(8), "big") | 1 << 60,
+            "not_before": now - timedelta(days=1),
+            "not_after": now + timedelta(days=365),
+        }
+        return x509.self_signed(key, subject=subject, **{**fields, **changes})
+
+    def transaction_id(self) -> str:
+        """40 hexadecimal digits, the form that most clients use."""
+        return self.entropy.octets(20).hex().upper()
+
+    _UNSET: Any = object()
+
+    def order(
+        self,
+        *,
+        key: PrivateKey | None = None,
+        subject: bytes | None = None,
+        challenge: Any = _UNSET,
+        sans: Sequence[str] = (),
+        request: bytes | None = None,
+        by: Identity | None = None,
+        oddities: Oddities = CORRECT,
+        message_type: int = MessageType.PKCS_REQ,
+        **changes: Any,
+    ) -> Order:
+        """A right PKCSReq, less what is asked for otherwise: new key, new name, new transaction, a valid challenge.
+
+        Args:
+            key: the pair to be certified.
+            subject: the name in the CSR.
+            challenge: the challengePassword; None for no attribute.
+            sans: requested DNS names and addresses.
+            request: an encoded CSR instead.
+            by: who signs instead of a self-signed certificate.
+            oddities: what the writers do wrong.
+            message_type: of the request.
+            changes: fields of :class:`Order`.
+        """
+        key = key or self.key()
+        subject = self.subject() if subject is None else subject
+        if challenge is self._UNSET:
+            challenge = self.challenges.next() if request is None else None
+        if challenge:
+            self.redactor.add(challenge)
+        data = request or csr.build(key, subject=subject, challenge=challenge, sans=sans)
+        signer = by.certificate if by else changes.pop("signer", None) or self.self_signed(key, subject)
+        fields: dict[str, Any] = {
+            "message_type": message_type,
+            "key": key,
+            "subject": subject,
+            "data": data,
+            "signer_key": by.key if by else key,
+            "signer": signer,
+            "transaction_id": self.transaction_id(),
+            "nonce": self.entropy.octets(16),
+            "recipient": self.recipient,
+            "digest": self.digest,
+            "cipher": self.cipher,
+            "method": self.method,
+            "oddities": oddities,
+            "challenge": challenge,
+        }
+        return Order(**{**fields, **changes})
+
+    @property
+    def method(self) -> str:
+        """POST where it is advertised, else GET."""
+        return "POST" if self.capabilities.post else "GET"
+
+    def poll(self, about: Order | None = None, **changes: Any) -> Order:
+        """A CertPoll, about an order or about a transaction that never was. It asks for no new certificate."""
+        if about is None:
+            about = self.order(challenge=None)
+        data = messages.issuer_and_subject(self.issuer.subject, about.subject)
+        fields = {"message_type": MessageType.CERT_POLL, "data": data, "nonce": self.entropy.octets(16), **changes}
+        return replace(about, **fields)
+
+    def encode(self, order: Order) -> bytes:
+        """The pkiMessage of an order."""
+        request = messages.Request(
+            message_type=order.message_type,
+            transaction_id=order.transaction_id,
+            sender_nonce=order.nonce,
+            message_data=order.data,
+            recipient=order.recipient,
+            digest=order.digest,
+            cipher=order.cipher,
+            signing_time=order.signing_time,
+            chain=order.chain,
+            oddities=order.oddities,
+        )
+        return messages.encode_request(
+            request,
+            signer_key=order.signer_key,
+            signer_certificate=order.signer,
+            octets=self.entropy.octets,
+        )
+
+    def ask(self, order: Order, *, expect_refusal: bool = False, octets: bytes | None = None) -> Answer:
+        """Send an order (or ``octets`` in its place) and read what comes.
+
+        With ``expect_refusal`` a certificate that comes all the same is recorded as one that should not exist.
+
+        Raises:
+            Inconclusive: the budget is spent, or only reading is allowed.
+        """
+        self._allow(order)
+        message = self.encode(order) if octets is None else octets
+        method: Literal["GET", "POST"] = "GET" if order.method == "GET" else "POST"
+        request = scep_request(self.target.path, Operation.PKI_OPERATION, message, method=method)
+        return self.take(order, self.http(request, order.label), expect_refusal=expect_refusal)
+
+    def _allow(self, order: Order) -> None:
+        asks = order.message_type not in (MessageType.CERT_POLL, MessageType.GET_CERT, MessageType.GET_CRL)
+        if asks and self.policy.read_only:
+            raise Inconclusive("only reading is allowed (--read-only)")
+        if asks and self.policy.budget is not None and len(self.minted) >= self.policy.budget:
+            raise Inconclusive(f"the budget of {self.policy.budget} certificates is spent")
+
+    def take(self, order: Order, exchange: Exchange, *, expect_refusal: bool = False) -> Answer:
+        """Read an exchange as the reply to an order, and record what was minted."""
+        answer = Answer(order, exchange, self._trusted())
+        self.answers.append(answer)
+        if answer.granted and order.message_type not in (MessageType.GET_CERT, MessageType.GET_CRL):
+            self._record(answer, expected=not expect_refusal)
+        return answer
+
+    def _trusted(self) -> tuple[Certificate, ...]:
+        try:
+            return self.ca_certificates
+        except Inconclusive:
+            return ()
+
+    def _record(self, answer: Answer, *, expected: bool) -> None:
+        known = {entry.fingerprint for entry in self.minted}
+        for certificate in answer.leaves or ((answer.issued,) if answer.issued else ()):
+            fingerprint = certificate.fingerprint()
+            if fingerprint not in known:
+                self.minted.append(
+                    Minted(
+                        certificate.serial,
+                        certificate.subject_text,
+                        certificate.issuer_text,
+                        certificate.not_after.isoformat(),
+                        fingerprint,
+                        self.check,
+                        expected,
+                    )
+                )
+
+    @property
+    def unexpected(self) -> tuple[Minted, ...]:
+        """Certificates that should not have been issued."""
+        return tuple(entry for entry in self.minted if not entry.expected)
+
+    # --- samples ------------------------------------------------------------------------------------------
+
+    def granted(self) -> Answer:
+        """The positive control: a right request that the server granted, made once.
+
+        Raises:
+            Inconclusive: nothing was granted; the text says what came.
+        """
+        if self._granted is None:
+            self._granted = self.enrol_by_ladder()
+        if not (self._granted.granted or self._granted.parked):
+            raise Inconclusive(f"a right request was not granted: {self._granted.text}")
+        return self._granted
+
+    def enrol_by_ladder(self) -> Answer:
+        """A right request, with AES and SHA-256, or with 3DES and SHA-1 where those are refused."""
+        answer: Answer | None = None
+        for digest, cipher in LADDER:
+            attempt = self.ask(self.order(digest=digest, cipher=cipher))
+            if answer is None or attempt.granted or attempt.parked:
+                answer = attempt
+            if attempt.granted or attempt.parked:
+                self.digest, self.cipher = digest, cipher
+                break
+            if attempt.reply is None or (attempt.refused and attempt.fail_info not in _ALGORITHM_TROUBLE):
+                break
+        assert answer is not None
+        if answer.parked and self.policy.approve is not None:
+            answer = self._await_approval(answer)
+        return answer
+
+    def _await_approval(self, parked: Answer) -> Answer:
+        """Ask the operator to decide, then poll."""
+        assert self.policy.approve is not None
+        approved = self.policy.approve(parked.order.transaction_id)
+        return self.ask(self.poll(parked.order)) if approved else parked
+
+    def enrolled(self) -> Identity:
+        """A certificate that the server issued to us and the key it belongs to: the control's.
+
+        Raises:
+            Inconclusive: there is none.
+        """
+        return self.identity(self.granted())
+
+    def identity(self, answer: Answer) -> Identity:
+        """The certificate of a reply.
+
+        Raises:
+            Inconclusive: it holds none for our key.
+        """
+        if answer.issued is None:
+            raise Inconclusive(f"no certificate came: {answer.payload.problem or answer.text}")
+        return Identity(answer.issued, answer.order.key)
+
+    def enrol(self, **changes: Any) -> Answer:
+        """A right request of its own; Inconclusive unless granted."""
+        answer = self.ask(self.order(**changes))
+        if answer.parked:
+            raise Inconclusive("the server parks requests for approval, and this needs a certificate at once")
+        if not answer.granted:
+            raise Inconclusive(f"a right request was not granted: {answer.text}")
+        return answer
+
+    def sample(self, name: str, make: Callable[[], Answer]) -> Answer:
+        """An answer that several checks look at, made once."""
+        if name not in self._samples:
+            self._samples[name] = make()
+        return self._samples[name]
+
+    def unknown_poll(self) -> Answer:
+        """The answer to a CertPoll about a transaction that never was: a FAILURE, without any certificate."""
+        return self.sample("unknown poll", lambda: self.ask(self.poll()))
+
+    def refusal(self) -> Answer:
+        """A FAILURE to a PKCSReq: one with a wrong challenge.
+
+        Raises:
+            Inconclusive: the server wants no challenge, or only reading is allowed.
+        """
+        secret = self.challenges.next()
+        if secret is None:
+            raise Inconclusive("no challenge is configured, so none can be wrong")
+        wrong = ("x" if secret[:1] != "x" else "y") + secret[1:]
+        return self.sample("wrong challenge", lambda: self.ask(self.order(challenge=wrong), expect_refusal=True))
+
+    def look(self) -> None:
+        """See that there are samples to judge: a grant, a refusal and an unknown poll, as far as allowed."""
+        for make in (self.granted, self.refusal, self.unknown_poll):
+            try:
+                make()
+            except (Inconclusive, MfpSimError):
+                continue
+
+    @property
+    def replies(self) -> list[Answer]:
+        """The answers to right requests that came as CMS, readable or not."""
+        return [answer for answer in self.answers if answer.is_cms and not answer.order.wrong]
+
+    @property
+    def cert_reps(self) -> list[Answer]:
+        """Those of them whose SignedData is readable."""
+        return [answer for answer in self.replies if answer.signed is not None]
+
+
+_ALGORITHM_TROUBLE = (None, FailInfo.BAD_ALG, FailInfo.BAD_MESSAGE_CHECK)
+
+
+def _is_rsa(certificate: Certificate) -> bool:
+    try:
+        return isinstance(certificate.public_key(), RSAPublicKey)
+    except DecodeError:
+        return False

@@ -1,0 +1,100 @@
+"""Checks that send nothing of their own: they judge every CertRep of the run, and see that there are some.
+
+Each is a row: what the reader notes about a message, or a rule over answers, and what it means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from mfp_sim.conformance.answers import Answer
+from mfp_sim.conformance.facts import fact
+from mfp_sim.conformance.model import Check, Fact, Inconclusive, Verdict
+from mfp_sim.conformance.registry import register
+from mfp_sim.conformance.session import Session
+from mfp_sim.errors import DecodeError
+
+__all__ = ["collapsed", "noted", "over", "watch"]
+
+Judge = Callable[[Session], Iterator[Fact]]
+SHOWN = 5
+
+
+def watch(module: str, identifier: str, title: str, *requirements: str, judge: Judge, why: str, **fields: Any) -> None:
+    """Register a check that watches; ``module`` is the ``__name__`` of its chapter."""
+
+    def run(session: Session) -> Iterator[Fact]:
+        session.look()
+        if not session.replies:
+            raise Inconclusive("no CertRep came in the whole run")
+        found = list(judge(session))
+        if not found:
+            raise Inconclusive("no message of the run shows it")
+        yield from collapsed(found)
+
+    chapter = module.rpartition(".")[2]
+    register(Check(identifier, title, requirements, why, run, chapter, watches=True, reads=True, **fields))
+
+
+def collapsed(facts: Iterable[Fact]) -> list[Fact]:
+    """Equal observations as one, with the first exchanges that show it."""
+    found: dict[tuple[object, ...], Fact] = {}
+    for one in facts:
+        key = (one.slug, one.holds, one.expected, one.got if not one.holds else "", one.requirement)
+        known = found.get(key)
+        if known is None:
+            found[key] = one
+        elif len(known.evidence) < SHOWN:
+            found[key] = replace(known, evidence=(*known.evidence, *one.evidence)[:SHOWN])
+    return list(found.values())
+
+
+def noted(
+    slug: str,
+    expected: str,
+    *ids: str,
+    broken: Callable[[DecodeError], bool] | None = None,
+    requirement: str | None = None,
+    at_most: Verdict = Verdict.FAIL,
+    mistake: str | None = None,
+) -> Judge:
+    """Judge by what the reader notes under ``ids``, or by ``broken``: why it could not read on."""
+
+    def judge(session: Session) -> Iterator[Fact]:
+        common: dict[str, Any] = {"requirement": requirement, "at_most": at_most, "mistake": mistake}
+        for answer in session.replies:
+            problem = answer.problem
+            if problem is not None and broken is not None and broken(problem):
+                yield fact(slug, False, expected, str(problem), answer, element=problem.path, **common)
+                continue
+            if answer.signed is None:
+                continue
+            notes = answer.message.notes if answer.message else answer.signed.notes
+            wrong = [note for note in notes if note.requirement in ids]
+            for note in wrong:
+                yield fact(slug, False, expected, note.text, answer, element=note.path, **common)
+            if not wrong and (problem is None or answer.message is not None):
+                yield fact(slug, True, expected, "as expected", answer)
+
+    return judge
+
+
+def over(
+    slug: str,
+    expected: str,
+    rule: Callable[[Session, Answer], str | None],
+    *,
+    only: Callable[[Answer], bool] = lambda _: True,
+    **more: Any,
+) -> Judge:
+    """Judge by a rule over each CertRep: it gives what is wrong, in words, or None."""
+
+    def judge(session: Session) -> Iterator[Fact]:
+        for answer in session.cert_reps:
+            if only(answer):
+                wrong = rule(session, answer)
+                yield fact(slug, wrong is None, expected, wrong or "as expected", answer, **(more if wrong else {}))
+
+    return judge

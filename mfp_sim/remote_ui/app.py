@@ -1,0 +1,315 @@
+"""The Flask application of one printer's Remote UI: sessions, rights, form tokens, headers, and what every page has.
+
+It changes the printer by its public methods only, with the site's lock held, so that requests and what the scheduler
+runs never meet. What browsers and servers said is hostile: templates escape it, headers forbid what the pages do not
+need. Serves MFP-UI-01, MFP-ADMIN-01; A-04, A-20.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import Flask, Response, abort, g, redirect, render_template, request, url_for
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
+
+from mfp_sim.device.printer import Printer
+from mfp_sim.errors import MfpSimError, Refused
+from mfp_sim.remote_ui.forms import FIELD_OF, STATUS_OF, Mistyped
+from mfp_sim.remote_ui.labels import LANGUAGES, Labels, best_language, labels_of
+from mfp_sim.remote_ui.menu import PAGES, below, path_to
+from mfp_sim.remote_ui.sessions import DEFAULT_PIN, Session, Sessions
+from mfp_sim.remote_ui.site import Busy, Site
+from mfp_sim.simtime import Entropy
+
+__all__ = ["LOOPBACK", "Desk", "Shown", "View", "create_app", "desk", "form_page", "labels", "notify", "role", "show"]
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+"""The names by which a browser may call a Remote UI that is bound to loopback; others are refused."""
+
+_PATIENCE = 5.0
+_LARGEST_FORM = 512 * 1024
+_FREE = frozenset({"login", "language", "static", "simulation", "simulation_advance", "simulation_ca", "power_on"})
+"""Endpoints that need no login: the login itself, and what belongs to the simulator and not to the machine."""
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+View = Response | AnyResponse | str | tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the pages of one printer work with."""
+
+    site: Site
+    printer: Printer
+    sessions: Sessions
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A refusal as a page shows it: its reason for scripts, its text, and the name of the field it is about."""
+
+    reason: str
+    text: str
+    field: str | None
+
+
+def create_app(
+    site: Site, printer: Printer, *, entropy: Entropy, pin: str = DEFAULT_PIN, hosts: Collection[str] = LOOPBACK
+) -> Flask:
+    """The application.
+
+    Args:
+        site: the printer's surroundings.
+        printer: the machine.
+        entropy: where tokens are drawn from; the system's outside tests.
+        pin: the administrator's.
+        hosts: the names by which it may be called, empty for any (it is bound to more than loopback).
+    """
+    app = Flask("mfp_sim.remote_ui")
+    app.config["MAX_CONTENT_LENGTH"] = _LARGEST_FORM
+    app.config["MAX_FORM_MEMORY_SIZE"] = _LARGEST_FORM
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.extensions["desk"] = Desk(site, printer, Sessions(entropy, pin))
+    cookie = f"remote-ui-{printer.serial}"
+
+    @app.before_request
+    def check_host() -> None:
+        name = request.host.rpartition(":")[0] if ":" in request.host.rpartition("]")[2] else request.host
+        if hosts and name.lower() not in hosts:
+            abort(400)
+
+    @app.before_request
+    def find_session() -> View | None:
+        if request.endpoint == "static":
+            return None
+        _ = request.form, request.files  # read whole before the lock is taken: the sender may be slow
+        g.session = desk().sessions.get(request.cookies.get(cookie))
+        return _take_lock()
+
+    @app.before_request
+    def check_form() -> None:
+        token = request.form.get("form_token", "")
+        if request.method == "POST" and not (g.session and g.session.has_form_token(token)):
+            abort(403, description="form")
+
+    app.before_request(_check_power)
+    app.before_request(_check_rights)
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        for name, value in _HEADERS.items():
+            response.headers[name] = value
+        session: Session | None = g.get("session")
+        if session is not None and request.cookies.get(cookie) != session.token:
+            response.set_cookie(cookie, session.token, httponly=True, samesite="Strict")
+        return response
+
+    @app.teardown_request
+    def let_go(_: BaseException | None) -> None:
+        held = g.pop("held", None)
+        if held is not None:
+            held.__exit__(None, None, None)
+
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(MfpSimError, _failed)
+    app.context_processor(_common)
+    app.add_template_filter(_local, "local")
+    _register_pages(app)
+    return app
+
+
+def _register_pages(app: Flask) -> None:
+    from mfp_sim.remote_ui import machine_pages, portal_pages, scep_pages, simulation_pages
+
+    for pages in (portal_pages, scep_pages, machine_pages, simulation_pages):
+        pages.register(app)
+
+
+# --- what pages use ---------------------------------------------------------------------------------------
+
+
+def desk() -> Desk:
+    """The printer and its surroundings."""
+    from flask import current_app
+
+    found = current_app.extensions["desk"]
+    assert isinstance(found, Desk)
+    return found
+
+
+def role() -> str:
+    """Who is asking."""
+    session: Session | None = g.get("session")
+    return session.role if session else "logged-out"
+
+
+def labels() -> Labels:
+    """The language of this browser: the one chosen, or the best of its list."""
+    chosen = request.cookies.get("language", "")
+    return labels_of(chosen if chosen in LANGUAGES else best_language(request.accept_languages.values()))
+
+
+def notify(key: str, **values: object) -> None:
+    """Show a label on the next page."""
+    if g.session is not None:
+        g.session.notices.append((key, values))
+
+
+def show(template: str, endpoint: str, *, refusal: Refused | None = None, **values: object) -> str:
+    """A page of the menu."""
+    return render_template(
+        template, endpoint=endpoint, path=path_to(endpoint), refusal=refusal and _shown(refusal), **values
+    )
+
+
+def form_page(render: Callable[[Refused | None], str], submit: Callable[[], None], then: str, **values: Any) -> View:
+    """A page with a form: shown, or sent and then ``then``; refused, it is shown again with what was typed."""
+    if request.method != "POST":
+        return render(None)
+    try:
+        submit()
+    except Refused as refusal:
+        status = STATUS_OF.get(refusal.reason, 422)
+        if status == 403:
+            return _error_page(403, _shown(refusal))
+        return render(refusal), status
+    return redirect(url_for(then, **values), 303)
+
+
+def _shown(refusal: Refused) -> Shown:
+    words, key = labels(), f"refused.{refusal.reason}"
+    if not words.has(key):
+        return Shown(refusal.reason, str(refusal), FIELD_OF.get(refusal.reason))
+    if isinstance(refusal, Mistyped):
+        name = words.text(refusal.label).removesuffix(":")
+        return Shown(refusal.reason, words.text(key, field=name), refusal.field)
+    return Shown(refusal.reason, words.text(key, **_limits(desk().printer)), FIELD_OF.get(refusal.reason))
+
+
+def _limits(printer: Printer) -> dict[str, object]:
+    """What labels say of the model and the machine."""
+    model = printer.profile
+    spans = {
+        "port": model.port_range, "timeout": model.timeout_range, "adjust": model.adjustment_range,
+        "poll_count": model.poll_count_range, "poll_minutes": model.poll_minutes_range,
+        "period": model.period_days_range,
+    }  # fmt: skip
+    ends = {f"{name}_{end}": span[index] for name, span in spans.items() for index, end in enumerate(("low", "high"))}
+    lengths = ("url_length", "key_name_length", "organization_length", "common_name_length", "challenge_length")
+    return {
+        **ends,
+        **{name: getattr(model, name) for name in (*lengths, "history")},
+        "ip": printer.ip,
+        "timezone": printer.zone.key,
+    }
+
+
+def _local(instant: datetime | None) -> str:
+    """An instant as the printer's local time."""
+    return "" if instant is None else instant.astimezone(desk().printer.zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _common() -> dict[str, object]:
+    """What every template has."""
+    words, at = labels(), desk()
+    limits = _limits(at.printer)
+
+    def text(key: str, **values: object) -> str:
+        return words.text(key, **{**limits, **values})
+
+    def uses() -> list[tuple[str, str]]:
+        return [(use, text(f"use.{use}")) for use in at.printer.profile.uses]
+
+    def policies() -> list[tuple[str, str]]:
+        return [("", text("key.no-policy")), *((name, name) for name in at.printer.policies)]
+
+    session: Session | None = g.get("session")
+    return {
+        "t": text,
+        "use_options": uses,
+        "policy_options": policies,
+        "pairs": lambda values: [(value, value) for value in values],
+        "language": words.language,
+        "languages": {code: labels_of(code).text("language") for code in LANGUAGES},
+        "site": at.site,
+        "printer": at.printer,
+        "model": at.printer.profile,
+        "session": session,
+        "role": role(),
+        "pages": PAGES,
+        "below": below,
+        "notices": session.take_notices() if session else [],
+        "now": at.printer.clock.now(),
+        "next_event": at.site.next_event,
+        "known": words.has,
+        "here": request.path if request.method == "GET" else "/",
+    }
+
+
+# --- before a page ----------------------------------------------------------------------------------------
+
+
+def _take_lock() -> View | None:
+    held = desk().site.held(_PATIENCE)
+    try:
+        held.__enter__()
+    except Busy:
+        words = labels()
+        text = f"{words.text('product')}: {words.text('error.busy')}\n"
+        return Response(text, 503, {"Retry-After": "5", "Content-Type": "text/plain; charset=utf-8"})
+    g.held = held
+    return None
+
+
+def _check_power() -> View | None:
+    if desk().printer.powered or request.endpoint in _FREE - {"login"}:
+        return None
+    if g.session is None:
+        g.session = desk().sessions.begin()
+    return render_template("off.html", endpoint=None, path=[]), 503
+
+
+def _check_rights() -> View | None:
+    if request.endpoint in _FREE or request.endpoint is None:
+        return None
+    if g.session is None or not g.session.logged_in:
+        back = request.path if request.method == "GET" else None
+        return redirect(url_for("login", back=back if back != "/" else None), 303)
+    if request.method == "POST":
+        return None  # the printer decides, and says why not
+    page = PAGES.get((request.endpoint or "").partition(".")[0])
+    if page is not None and role() not in page.roles:
+        return _error_page(403, _shown(Refused("not-administrator", "administrator rights are needed")))
+    return None
+
+
+# --- errors -----------------------------------------------------------------------------------------------
+
+
+def _error_page(status: int, refusal: Shown | None = None, key: str | None = None) -> View:
+    text = key or (f"error.{status}" if labels().has(f"error.{status}") else "error.400")
+    return render_template("error.html", endpoint=None, path=[], key=text, refusal=refusal), status
+
+
+def _http_error(error: HTTPException) -> View:
+    status = error.code or 500
+    if "session" not in g:
+        g.session = None
+    return _error_page(status, key="error.form" if error.description == "form" else None)
+
+
+def _failed(error: MfpSimError) -> View:
+    """What went wrong inside, such as a full disk: said in words, never with a traceback."""
+    return _error_page(500, Shown("internal", str(error), None))

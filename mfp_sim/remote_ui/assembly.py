@@ -1,0 +1,237 @@
+"""What ``mfp-sim serve`` serves, put together from a plan: clock, CA, network, printers, and what survives a stop.
+
+The only place of the Remote UI that wires them. Keys are generated and chance is the system's, since the CA is on a
+socket too; only the spread of the automatic request's time is repeatable on a simulated clock, so that a recording
+can be run again.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from mfp_sim.device.printer import Printer
+from mfp_sim.device.profile import Profile
+from mfp_sim.device.storage import DirectoryStorage, MemoryStorage, Storage
+from mfp_sim.documents import Node, Problems
+from mfp_sim.errors import UsageError
+from mfp_sim.redaction import Redactor
+from mfp_sim.remote_ui.site import Site, Street, UnwatchedPoints
+from mfp_sim.simtime import Clock, Entropy, FrozenClock, GeneratedKeys, KeySource, Scheduler, SystemClock
+from mfp_sim.trace import Recorder
+from mfp_sim.transport import Network, Sockets, Transport
+from mock_scep_server.challenges import NoChallenge, StaticChallenge
+from mock_scep_server.journal import JournalEntry
+from mock_scep_server.profiles.registry import profile_named as ca_profile_named
+from mock_scep_server.script import Rule, Script, read_script
+from mock_scep_server.server import ServerHost
+from mock_scep_server.service import ScepService
+
+__all__ = ["Plan", "Served", "assemble", "serial_of"]
+
+_KEPT_EVENTS = 10_000
+_MANY = 10**9
+_CLOCK_FILE = "clock.json"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be served.
+
+    ``start`` is the first instant of a simulated clock, None for the system's; ``seed`` decides the spread of the
+    automatic request's time on it. ``ca_url`` is a real server, None for the mock, which then listens on ``ca_port``
+    and follows ``script``.
+    """
+
+    profile: Profile
+    printers: int = 1
+    start: datetime | None = None
+    speed: float = 0.0
+    seed: int = 1
+    timezone: str = "Europe/Oslo"
+    ip: str = "192.0.2.10"
+    policies: tuple[str, ...] = ()
+    ca_url: str | None = None
+    ca_host: str = "127.0.0.1"
+    ca_port: int = 0
+    ca_profile: str = "rfc8894"
+    ra: Literal["none", "split"] = "none"
+    challenge: str | None = field(default=None, repr=False)
+    script: Node | None = None
+    state_dir: Path | None = None
+
+
+@dataclass
+class Served:
+    """What was put together. ``close`` stops the mock's socket and writes down where a simulated clock stood."""
+
+    plan: Plan
+    site: Site
+    host: ServerHost | None
+    street: Street | None
+    start: datetime
+
+    def close(self) -> None:
+        """Stop the mock, and keep the time."""
+        if self.host is not None:
+            self.host.stop()
+        if self.plan.state_dir is not None and self.site.simulated:
+            _keep_clock(self.plan.state_dir, self.site.clock.now())
+
+
+class _Spread(Entropy):
+    """The system's chance, but for the spread of the automatic request's time, which a seed decides."""
+
+    def __init__(self, seed: int, serial: str) -> None:
+        super().__init__(None)
+        self._spread = Entropy(seed).fork(f"printer/{serial}")
+
+    def fork(self, name: str) -> Entropy:
+        return self._spread.fork(name) if name.startswith("adjust/") else super().fork(name)
+
+
+def serial_of(number: int) -> str:
+    """The serial number of the ``number``-th printer, from 1."""
+    return f"SIM{number:05d}"
+
+
+def assemble(
+    plan: Plan, *, keys: KeySource | None = None, on_entry: Callable[[JournalEntry], None] | None = None
+) -> Served:
+    """Put it together and switch the printers on.
+
+    Args:
+        plan: see :class:`Plan`.
+        keys: instead of generated ones, in tests.
+        on_entry: told of each request to the mock.
+
+    Raises:
+        UsageError: an address, port or directory cannot be used.
+        DocumentError: the script's mistakes.
+    """
+    clock, start = _clock(plan)
+    scheduler = Scheduler(clock, max_events=_MANY)
+    source = keys or GeneratedKeys()
+    ca = None if plan.ca_url else _mock(plan, clock, source, on_entry)
+    host = None if ca is None else ServerHost(ca, plan.ca_host, plan.ca_port)
+    url = plan.ca_url or (f"{_reachable(host)}/scep" if host else "")
+    network = Network() if ca is not None and plan.start is not None else None
+    site = Site(clock, scheduler, ca=ca, ca_url=url, speed=plan.speed, network=network)
+    served = Served(plan, site, host, None, start)
+    try:
+        for number in range(1, plan.printers + 1):
+            printer = _printer(plan, served, number, source)
+            printer.power_on()
+            site.printers.append(printer)
+        if host is not None:
+            host.start()
+    except BaseException:
+        if host is not None:
+            host.stop()
+        raise
+    return served
+
+
+def _printer(plan: Plan, served: Served, number: int, keys: KeySource) -> Printer:
+    site, serial, ip = served.site, serial_of(number), _address(plan.ip, number)
+    transport: Transport = Sockets(site.clock)
+    if site.ca is not None and site.network is not None and served.host is not None:
+        names = tuple(dict.fromkeys(("127.0.0.1", "localhost", "::1", plan.ca_host.lower())))
+        street = Street(site.clock, site.ca.handle, site.network, names, served.host.port, ip)
+        transport = street
+        served.street = served.street or street
+    return Printer(
+        profile=plan.profile,
+        scheduler=site.scheduler,
+        transport=transport,
+        entropy=Entropy(None) if plan.start is None else _Spread(plan.seed, serial),
+        keys=keys,
+        storage=_storage(plan, serial),
+        timezone=plan.timezone,
+        ip=ip,
+        policies=plan.policies,
+        serial=serial,
+        recorder=Recorder(site.clock, Redactor([plan.challenge] if plan.challenge else []), limit=_KEPT_EVENTS),
+        on_installed=site.ca.ledger.report_installed if site.ca else None,
+        points=UnwatchedPoints(),
+    )
+
+
+def _address(first: str, number: int) -> str:
+    try:
+        return str(ipaddress.ip_address(first) + (number - 1))
+    except ValueError:
+        raise UsageError(f"{first!r} is not an IP address") from None
+
+
+def _mock(plan: Plan, clock: Clock, keys: KeySource, on_entry: Callable[[JournalEntry], None] | None) -> ScepService:
+    return ScepService(
+        profile=ca_profile_named(plan.ca_profile),
+        clock=clock,
+        entropy=Entropy(None),
+        keys=keys,
+        challenge=StaticChallenge(plan.challenge) if plan.challenge else NoChallenge(),
+        script=Script(_rules(plan.script), ZoneInfo(plan.timezone), clock.now()),
+        ra=plan.ra,
+        on_entry=on_entry,
+    )
+
+
+def _rules(script: Node | None) -> tuple[Rule, ...]:
+    if script is None:
+        return ()
+    problems = Problems()
+    rules = read_script(script, problems)
+    problems.raise_if_any()
+    return rules
+
+
+def _reachable(host: ServerHost) -> str:
+    """The mock's address as a program on this machine can use it."""
+    return f"http://127.0.0.1:{host.port}" if host.host in ("0.0.0.0", "") else host.url  # noqa: S104 - compared
+
+
+# --- what survives a stop ---------------------------------------------------------------------------------
+
+
+def _storage(plan: Plan, serial: str) -> Storage:
+    return MemoryStorage() if plan.state_dir is None else DirectoryStorage(plan.state_dir / serial)
+
+
+def _clock(plan: Plan) -> tuple[Clock, datetime]:
+    if plan.start is None:
+        clock = SystemClock()
+        return clock, clock.now()
+    kept = _kept_clock(plan.state_dir) if plan.state_dir else None
+    start = max(plan.start, kept) if kept else plan.start
+    return FrozenClock(start), start
+
+
+def _kept_clock(directory: Path) -> datetime | None:
+    """Where a simulated clock stood when it was stopped; it never goes backwards."""
+    file = directory / _CLOCK_FILE
+    try:
+        text = str(json.loads(file.read_text("utf-8"))["simulated"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(f"{file} is not where a simulated clock stood", remedy="remove the file") from None
+    if not re.fullmatch(r"[0-9T:.+-]{19,40}", text) or (found := datetime.fromisoformat(text)).tzinfo is None:
+        raise UsageError(f"{file} has no time with a zone", remedy="remove the file")
+    return found
+
+
+def _keep_clock(directory: Path, now: datetime) -> None:
+    file = directory / _CLOCK_FILE
+    rounded = now + timedelta(microseconds=(-now.microsecond) % 1_000_000)
+    try:
+        file.write_text(json.dumps({"simulated": rounded.isoformat()}) + "\n", "utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot keep the time in {file}: {error.strerror}") from None

@@ -1,0 +1,87 @@
+"""A Remote UI on a socket: threads, no log of its own, a clean stop. Loopback unless told otherwise."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+from flask import Flask
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from mfp_sim.errors import UsageError
+
+__all__ = ["UiHost", "listen"]
+
+_SECONDS = 30
+_POLL = 0.05
+
+
+class _Handler(WSGIRequestHandler):
+    """Says nothing of each request, nor what it is made with; drops who is silent for too long."""
+
+    timeout = _SECONDS
+    server_version = "mfp-sim"
+    sys_version = ""
+
+    def version_string(self) -> str:
+        return "mfp-sim"
+
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's name
+        """Nothing."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        UsageError: the port is in use, or the address is not this machine's.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"cannot listen on {host}, port {port}: {error}") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+        remedy = "another program listens there; stop it, or choose another --port, or 0 for any free one"
+        raise UsageError(f"cannot listen on {host}, port {port}: {reason}", remedy=remedy) from None
+    return listener
+
+
+class UiHost:
+    """Serves one application from the time of its making; :attr:`url` tells where.
+
+    Raises:
+        UsageError: see :func:`listen`.
+    """
+
+    def __init__(self, app: Flask, host: str = "127.0.0.1", port: int = 0) -> None:
+        listener = listen(host, port)
+        self.port = int(listener.getsockname()[1])
+        self._server: BaseWSGIServer = make_server(
+            host, self.port, app, threaded=True, request_handler=_Handler, fd=listener.fileno()
+        )
+        listener.close()
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL,), daemon=True)
+        self._thread.start()
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"http://{shown}:{self.port}/"
+
+    def __enter__(self) -> UiHost:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Take no more requests, and wait until the thread has ended."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()

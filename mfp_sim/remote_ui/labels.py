@@ -1,0 +1,70 @@
+"""The words of the Remote UI by language, from ``labels/*.yaml``; what a language does not have is English.
+
+Owns the files, their reading, and the choice of a language. Knows no pages. Serves MFP-UI-01 and the labels of the
+manual: the Norwegian file has them exactly as the manual writes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from mfp_sim.documents import load_text, plain
+from mfp_sim.errors import UsageError
+
+__all__ = ["DEFAULT", "LANGUAGES", "Labels", "best_language", "labels_of"]
+
+DEFAULT = "en"
+LANGUAGES = ("en", "nb", "de", "it", "sv", "ja", "ko")
+_ALSO = {"no": "nb", "nn": "nb"}
+
+
+@dataclass(frozen=True)
+class Labels:
+    """One language: ``own`` are the labels it has itself, ``fallback`` the English ones."""
+
+    language: str
+    own: Mapping[str, str]
+    fallback: Mapping[str, str]
+
+    def text(self, key: str, **values: object) -> str:
+        """The label of that key, with ``{names}`` filled in.
+
+        Raises:
+            UsageError: no language has it.
+        """
+        found = self.own.get(key) or self.fallback.get(key)
+        if found is None:
+            raise UsageError(f"there is no label {key!r}")
+        return found.format(**values) if values else found
+
+    def has(self, key: str) -> bool:
+        """Whether there is such a label, in this language or in English."""
+        return key in self.own or key in self.fallback
+
+
+@cache
+def _read(language: str) -> Mapping[str, str]:
+    file = f"{language}.yaml"
+    text = resources.files("mfp_sim.remote_ui").joinpath("labels").joinpath(file).read_text("utf-8")
+    found = plain(load_text(text, file))
+    assert isinstance(found, dict)
+    return {str(key): str(value) for key, value in found.items()}
+
+
+@cache
+def labels_of(language: str) -> Labels:
+    """The labels of one of :data:`LANGUAGES`."""
+    return Labels(language, _read(language), _read(DEFAULT))
+
+
+def best_language(wanted: Iterable[str]) -> str:
+    """The first language of a browser's list that there is; English if there is none."""
+    for entry in wanted:
+        code = entry.partition("-")[0].lower()
+        code = _ALSO.get(code, code)
+        if code in LANGUAGES:
+            return code
+    return DEFAULT

@@ -1,0 +1,76 @@
+"""Portal, login, languages and the menus."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Flask, abort, g, redirect, render_template, request, url_for
+
+from mfp_sim.device.printer import ADMINISTRATOR, ROLES
+from mfp_sim.remote_ui.app import View, desk, show
+from mfp_sim.remote_ui.labels import LANGUAGES
+from mfp_sim.remote_ui.menu import PAGES
+
+__all__ = ["local_path", "register"]
+
+_YEAR = 365 * 86400
+
+
+def register(app: Flask) -> None:
+    """Add these pages."""
+    app.add_url_rule(PAGES["portal"].url, "portal", _portal)
+    app.add_url_rule("/login", "login", _login, methods=["GET", "POST"])
+    app.add_url_rule("/logout", "logout", _logout, methods=["POST"])
+    app.add_url_rule("/language/<code>", "language", _language)
+    for name in ("settings", "devmgmt", "scep"):
+        app.add_url_rule(PAGES[name].url, name, _menu, defaults={"name": name})
+
+
+def _portal() -> str:
+    return show("portal.html", "portal")
+
+
+def _menu(name: str) -> str:
+    return show("menu.html", name)
+
+
+def _login() -> View:
+    if g.session is None:
+        g.session = desk().sessions.begin()
+    wrong = False
+    back = local_path(request.values.get("back"))
+    if request.method == "POST":
+        chosen = request.form.get("role", ADMINISTRATOR)
+        session = desk().sessions.log_in(g.session, chosen, request.form.get("pin", ""))
+        if session is not None:
+            g.session = session
+            return redirect(back, 303)
+        wrong = True
+    page = render_template("login.html", endpoint=None, path=[], roles=ROLES[:-1], wrong=wrong, back=back)
+    return page, 403 if wrong else 200
+
+
+def _logout() -> View:
+    if g.session is not None:
+        desk().sessions.end(g.session)
+    g.session = desk().sessions.begin()
+    return redirect(url_for("login"), 303)
+
+
+def _language(code: str) -> View:
+    if code not in LANGUAGES:
+        abort(404)
+    answer = redirect(local_path(request.args.get("back")), 303)
+    answer.set_cookie("language", code, max_age=_YEAR, httponly=True, samesite="Lax")
+    return answer
+
+
+def local_path(text: str | None) -> str:
+    """A path of these pages; anything else leads to the portal."""
+    try:
+        parts = urlsplit(text or "/")
+    except ValueError:
+        return "/"
+    path = parts.path
+    plain = path.isascii() and path.isprintable() and path.startswith("/") and not path.startswith("//")
+    return path if plain and "\\" not in path and not parts.netloc and not parts.scheme else "/"

@@ -1,0 +1,145 @@
+"""The three setting screens of the SCEP menu, and Certificate Issuance Request Status (MFP-COMM-*, MFP-REQ-*,
+MFP-AUTO-*, MFP-STATUS-*)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flask import Flask, request
+
+from mfp_sim.device.settings import AutoRequestSettings, KeySettings
+from mfp_sim.device.status import Detail
+from mfp_sim.errors import Refused
+from mfp_sim.remote_ui.app import View, desk, form_page, labels, notify, role, show
+from mfp_sim.remote_ui.forms import read_auto_request, read_communication, read_key
+from mfp_sim.remote_ui.menu import PAGES
+
+__all__ = ["detail_text", "register"]
+
+_ADVISED = "For IPPS printing"
+
+
+def register(app: Flask) -> None:
+    """Add these pages."""
+    methods = ["GET", "POST"]
+    app.add_url_rule(PAGES["comm"].url, "comm", _communication, methods=methods)
+    app.add_url_rule(PAGES["request"].url, "request", _request, methods=methods)
+    app.add_url_rule(PAGES["auto"].url, "auto", _auto_request, methods=methods)
+    app.add_url_rule(PAGES["status"].url, "status", _status)
+
+
+def _communication() -> View:
+    at = desk()
+
+    def submit() -> None:
+        values = read_communication(request.form)
+        settings = {"url": str(values["url"]), "port": int(values["port"]), "timeout": int(values["timeout"])}
+        at.site.act(
+            "communication",
+            settings,
+            lambda: at.printer.update_communication(**settings, role=role()),  # type: ignore[arg-type]
+            role=role(),
+        )
+        notify("updated")
+
+    def render(refusal: Refused | None) -> str:
+        stored, model = at.printer.communication, at.printer.profile
+        typed: dict[str, object] = (
+            {"url": stored.url, "port": stored.port, "timeout": stored.timeout}
+            if stored
+            else {"url": "", "port": 80, "timeout": model.default_timeout}
+        )
+        if refusal is not None:
+            typed |= request.form
+        return show("communication.html", "comm", refusal=refusal, typed=typed, locked=at.printer.auto_request.timer)
+
+    return form_page(render, submit, "comm")
+
+
+def _fresh_key() -> dict[str, object]:
+    """What the fields of a key are preset with (A-06, A-07)."""
+    blank = KeySettings("", "")
+    return {
+        "name": "", "common_name": "", "organization": "", "length": blank.length, "signature": blank.signature,
+        "use": blank.use, "policy": "",
+    }  # fmt: skip
+
+
+def _request() -> View:
+    at = desk()
+
+    def submit() -> None:
+        key = read_key(request.form)
+        row = at.site.act("request", key, lambda: at.printer.send_request(key, role=role()), role=role())
+        state = labels().text(f"state.{row.state}")
+        told = f"{state} – {detail_text(row.details)}" if row.details else state
+        notify("request.ended", state=told)
+        _notify_advice()
+
+    def render(refusal: Refused | None) -> str:
+        typed = _fresh_key()
+        if refusal is not None:
+            typed |= request.form
+        return show(
+            "request.html", "request", refusal=refusal, typed=typed,
+            locked=at.printer.auto_request.timer, sent="sent" in request.args,
+        )  # fmt: skip
+
+    return form_page(render, submit, "request", sent=1)
+
+
+def _auto_request() -> View:
+    at = desk()
+
+    def submit() -> None:
+        settings = read_auto_request(request.form, at.printer.auto_request)
+        do = lambda: at.printer.update_auto_request(settings, role=role())  # noqa: E731
+        at.site.act("auto_request", settings, do, role=role())
+        notify("updated")
+        _notify_advice()
+
+    def render(refusal: Refused | None) -> str:
+        stored = at.printer.auto_request
+        typed = _typed_auto(stored)
+        if refusal is not None:
+            boxes = dict.fromkeys(("timer", "adjust", "polling", "periodic", "restart", "delete_old"), False)
+            typed |= {**boxes, **request.form}
+        kept = stored.key is not None and stored.key.challenge is not None
+        return show("auto_request.html", "auto", refusal=refusal, typed=typed, kept=kept)
+
+    return form_page(render, submit, "auto")
+
+
+def _typed_auto(stored: AutoRequestSettings) -> dict[str, object]:
+    """The stored settings as the fields show them; the challenge password is never among them (A-10)."""
+    key = _fresh_key()
+    if stored.key is not None:
+        key = {name: value or "" for name, value in vars(replace(stored.key, challenge=None)).items()}
+    polling = stored.polling
+    return {
+        **key,
+        "timer": stored.timer,
+        "start": stored.start.strftime("%Y-%m-%d %H:%M") if stored.start else "",
+        "adjust": stored.adjust,
+        "polling": polling is not None,
+        "polling_count": polling.count if polling else 3,
+        "polling_interval": polling.minutes if polling else 10,
+        "periodic": stored.every_days is not None,
+        "every": stored.every_days or 1,
+        "restart": stored.restart,
+        "delete_old": stored.delete_old,
+    }
+
+
+def _notify_advice() -> None:
+    if any(text.startswith(_ADVISED) for text in desk().printer.advice):
+        notify("advice", ip=desk().printer.ip)
+
+
+def _status() -> View:
+    return show("status.html", "status", rows=desk().printer.status(), detail_text=detail_text)
+
+
+def detail_text(detail: Detail) -> str:
+    """A detail in the language of the page."""
+    return labels().text(f"detail.{detail.kind}", number=detail.number)

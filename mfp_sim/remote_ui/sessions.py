@@ -1,0 +1,88 @@
+"""Who uses a Remote UI: sessions on the server's side, their form tokens, and the administrator's PIN.
+
+A browser holds a random token and nothing else. Roles are those of the printer, which decides what a role may do.
+Serves MFP-ADMIN-01.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+
+from mfp_sim.device.printer import ADMINISTRATOR, ROLES
+from mfp_sim.simtime import Entropy
+
+__all__ = ["DEFAULT_PIN", "LOGGED_OUT", "Session", "Sessions"]
+
+DEFAULT_PIN = "7654321"
+"""The administrator's PIN when none is set; documented, so it protects nothing."""
+LOGGED_OUT = ROLES[-1]
+_LIMIT = 1000
+_TOKEN_OCTETS = 32
+
+
+@dataclass
+class Session:
+    """One browser. ``notices`` are label keys with values, shown once on the next page."""
+
+    token: str = field(repr=False)
+    form_token: str = field(repr=False)
+    role: str = LOGGED_OUT
+    notices: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+
+    @property
+    def logged_in(self) -> bool:
+        """Whether somebody has logged in."""
+        return self.role != LOGGED_OUT
+
+    def has_form_token(self, text: str) -> bool:
+        """Whether a form came from a page of this session."""
+        return hmac.compare_digest(text.encode(), self.form_token.encode())
+
+    def take_notices(self) -> list[tuple[str, dict[str, object]]]:
+        """The notices, which are forgotten with this."""
+        taken, self.notices = self.notices, []
+        return taken
+
+
+class Sessions:
+    """All sessions of one printer; at most a thousand, and those without a login go first."""
+
+    def __init__(self, entropy: Entropy, pin: str = DEFAULT_PIN) -> None:
+        self._entropy, self._pin = entropy, pin
+        self._sessions: dict[str, Session] = {}
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def get(self, token: str | None) -> Session | None:
+        """The session of a browser's token."""
+        return self._sessions.get(token) if token else None
+
+    def begin(self, role: str = LOGGED_OUT) -> Session:
+        """A new session."""
+        if len(self._sessions) >= _LIMIT:
+            oldest = next((token for token, old in self._sessions.items() if not old.logged_in), None)
+            del self._sessions[oldest or next(iter(self._sessions))]
+        session = Session(self._random(), self._random(), role)
+        self._sessions[session.token] = session
+        return session
+
+    def log_in(self, before: Session, role: str, pin: str) -> Session | None:
+        """A session with rights in the place of ``before``, or None when the PIN is wrong.
+
+        Only the administrator has a PIN. The token changes, so that one known from before gains nothing.
+        """
+        if role not in ROLES or role == LOGGED_OUT:
+            return None
+        if role == ADMINISTRATOR and not hmac.compare_digest(pin.encode(), self._pin.encode()):
+            return None
+        self.end(before)
+        return self.begin(role)
+
+    def end(self, session: Session) -> None:
+        """Log out."""
+        self._sessions.pop(session.token, None)
+
+    def _random(self) -> str:
+        return self._entropy.octets(_TOKEN_OCTETS).hex()

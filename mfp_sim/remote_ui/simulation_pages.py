@@ -1,0 +1,73 @@
+"""What belongs to the simulator and not to the machine: moving the time, the mock's answers, the network, the power.
+
+Nobody has to log in for it; the machine knows nothing of it.
+"""
+
+from __future__ import annotations
+
+from flask import Flask, abort, g, redirect, render_template, request, url_for
+
+from mfp_sim.remote_ui.app import View, desk, notify
+from mfp_sim.remote_ui.portal_pages import local_path
+from mfp_sim.remote_ui.site import ANSWERS, NETWORK_STATES
+
+__all__ = ["SPANS", "register"]
+
+SPANS = {"1m": 60, "10m": 600, "1h": 3600, "1d": 86400, "30d": 30 * 86400}
+"""The buttons that move the time, in seconds."""
+_ASKED = 20
+
+
+def register(app: Flask) -> None:
+    """Add these pages."""
+    app.context_processor(lambda: {"spans": SPANS})
+    app.add_url_rule("/simulation", "simulation", _simulation)
+    app.add_url_rule("/simulation/advance", "simulation_advance", _advance, methods=["POST"])
+    app.add_url_rule("/simulation/ca", "simulation_ca", _ca, methods=["POST"])
+    app.add_url_rule("/simulation/power-on", "power_on", _power_on, methods=["POST"])
+
+
+def _simulation() -> View:
+    if g.session is None:
+        g.session = desk().sessions.begin()
+    ca = desk().site.ca
+    entries = ca.journal.entries[: -_ASKED - 1 : -1] if ca else ()
+    return render_template(
+        "simulation.html", endpoint=None, path=[], entries=entries, answers=ANSWERS, networks=NETWORK_STATES
+    )
+
+
+def _advance() -> View:
+    site, by = desk().site, request.form.get("by", "")
+    if not site.simulated:
+        abort(404)
+    if by == "next":
+        site.advance_to_next()
+    elif by in SPANS:
+        site.advance(SPANS[by])
+    else:
+        abort(400)
+    return redirect(local_path(request.form.get("back")), 303)
+
+
+def _ca() -> View:
+    site = desk().site
+    answer, network = request.form.get("answer"), request.form.get("network")
+    if (answer is not None and site.ca is None) or (network is not None and site.network is None):
+        abort(404)
+    if answer not in (None, *ANSWERS) or network not in (None, *NETWORK_STATES):
+        abort(400)
+    if answer is not None and answer != site.answer:
+        site.set_answer(answer)
+    for state in NETWORK_STATES:
+        if site.network is not None and state == network != site.network.state:
+            site.set_network(state)
+    notify("sim.applied")
+    return redirect(url_for("simulation"), 303)
+
+
+def _power_on() -> View:
+    printer = desk().printer
+    if not printer.powered:
+        desk().site.act("power_on", None, printer.power_on)
+    return redirect("/", 303)
