@@ -73,6 +73,11 @@ class FaultEntry:
         return f"{{{self.slug}: {values[type(needed[0]).__name__]}}}"
 
     @property
+    def in_scripts(self) -> bool:
+        """Whether a script can ask for it; TLS is decided when the mock is started."""
+        return self.proof != "tls"
+
+    @property
     def variants(self) -> tuple[str | None, ...]:
         """The words of its first argument, where that is a choice; else (None,)."""
         words = getattr(self.arguments[0], "words", None) if self.arguments else None
@@ -89,7 +94,7 @@ class FaultEntry:
 
     def read(self, argument: Node | None, problems: Problems, place: Node) -> Fault | None:
         """The fault of its argument in a script; mistakes go to ``problems``."""
-        if self.layer == "delivery" and self.proof == "tls":
+        if not self.in_scripts:
             problems.add(
                 place, f"{self.slug} is no matter of a script", f"start mock-scep-server with --tls {self.slug}"
             )
