@@ -51,7 +51,9 @@ def in_full(entry: FaultEntry) -> str:
         f"  field failures: {', '.join(entry.field_failures) or 'none'}",
         *(f"  argument {_argument(argument)}" for argument in entry.arguments),
         *([f"  seen from outside, {entry.alias_of} looks the same"] if entry.alias_of else []),
-        f"  in a rule: faults: [{entry.example}]" if entry.in_scripts else f"  to use: --tls {entry.slug}",
+        f"  in a rule: faults: [{entry.example}]"
+        if entry.in_scripts
+        else "  on sockets only: put a TLS endpoint with such a certificate in front of the mock",
     ]
     return "\n".join(lines)
 

@@ -74,7 +74,7 @@ class FaultEntry:
 
     @property
     def in_scripts(self) -> bool:
-        """Whether a script can ask for it; TLS is decided when the mock is started."""
+        """Whether a script can ask for it; TLS is a matter of what stands in front of the mock."""
         return self.proof != "tls"
 
     @property
@@ -96,7 +96,9 @@ class FaultEntry:
         """The fault of its argument in a script; mistakes go to ``problems``."""
         if not self.in_scripts:
             problems.add(
-                place, f"{self.slug} is no matter of a script", f"start mock-scep-server with --tls {self.slug}"
+                place,
+                f"{self.slug} is no matter of a script",
+                "it exists on sockets only: put a TLS endpoint with such a certificate in front of the mock",
             )
             return None
         values = read_arguments(self.slug, self.arguments, argument, problems, place)
