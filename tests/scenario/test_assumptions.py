@@ -43,7 +43,7 @@ WITHOUT_SCENARIO = {
     "renewal_message": "other models have it, see scenarios/models",
     "read_single_des": "tests/device/test_requests.py",
 }
-READINGS_WITHOUT_SCENARIO = {"A-37": "tests/device/test_requests.py"}
+READINGS_WITHOUT_SCENARIO: Mapping[str, str] = {}
 
 
 @cache
