@@ -87,6 +87,7 @@ EXPECTATION_EXAMPLES = {
     "model": "{name: canon-ir-adv-dx}",
     "waiting": '["CN=192.0.2.10"]',
     "orphans": "[nonce-mismatch]",
+    "menu": "{as: user, path: [Settings/Registration, Device Management], items: []}",
     "settings_lack": "[s3cret]",
     "audit_lacks": "[key deleted]",
 }

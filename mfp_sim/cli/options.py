@@ -28,7 +28,7 @@ VERBS = (
     Verb("run", "run scenarios", "run", "run", """\
   mfp-sim run                                   # every scenario that comes with the package
   mfp-sim run scenarios/polling 'detail-*'      # a directory, and names by glob
-  mfp-sim run my.scenario.yaml --report out     # JUnit, JSON and traces in out/
+  mfp-sim run my.scenario.yaml --report out     # HTML, Markdown, JUnit, JSON, traces
   mfp-sim run --tag smoke --jobs 4 -x           # in four processes, stop at the first failure
   mfp-sim run NAME --flip A-22=5xx              # under another reading of an assumption
   mfp-sim run --profile my-printer.yaml         # as another model would do it
@@ -62,6 +62,11 @@ VERBS = (
          "power_points", """\
   mfp-sim power-points deferred-twice-then-issued
   mfp-sim power-points deferred-twice-then-issued --cut     # is the printer sound after a failure at each?"""),
+    Verb("report", "turn a JSON report into HTML, Markdown, JUnit or GitHub annotations", "report", "report", """\
+  mfp-sim report out/report.json -o report.html
+  mfp-sim report out/report.json --lang nb -o rapport.html
+  mfp-sim report out/report.json --format markdown >> "$GITHUB_STEP_SUMMARY"
+  mfp-sim report --schema > report.schema.json"""),
     Verb("decode", "print a SCEP message, request, certificate or HTTP exchange readable, with what is odd", "decode",
          "decode", """\
   mfp-sim decode request.der
@@ -150,6 +155,11 @@ def _run(parser: argparse.ArgumentParser) -> None:
     challenge.add_argument("--challenge-env", metavar="NAME", help="environment variable with the challenge password")
     challenge.add_argument("--challenge", metavar="TEXT", help="the challenge password; for test values only")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write the reports and the traces into DIR")
+    _language(parser)
+    parser.add_argument(
+        "--github", action="store_true",
+        help="annotations for GitHub Actions, and the summary appended to $GITHUB_STEP_SUMMARY",
+    )  # fmt: skip
     parser.add_argument("-x", "--exitfirst", action="store_true", help="stop at the first failure")
     parser.add_argument(
         "--repeat", type=_count, default=1, metavar="N", help="run each N times; a trace that differs is a failure"
@@ -286,6 +296,20 @@ def _power_points(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for machines")
 
 
+def _report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE.json", help="as mfp-sim run --report writes it")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="without it, standard output")
+    parser.add_argument(
+        "--format", choices=["html", "markdown", "junit", "github", "json"], default="html", help="default: html"
+    )
+    _language(parser)
+    parser.add_argument("--schema", action="store_true", help="print the JSON schema of reports instead")
+
+
+def _language(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--lang", choices=["en", "nb"], default="en", help="of the HTML and the Markdown report")
+
+
 def _decode(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE|-", help="DER, PEM, base64, or an HTTP request or reply as it was sent")
     parser.add_argument("--key", type=Path, metavar="PEM", help="the recipient's private key, to open the envelope")
@@ -335,7 +359,7 @@ def _serve(parser: argparse.ArgumentParser) -> None:
 _ARGUMENTS = {
     "run": _run, "list": _list, "show": _show, "explain": _explain, "check": _check, "schema": _schema,
     "coverage": _coverage, "profiles": _profiles, "power-points": _power_points, "diff": _diff, "decode": _decode,
-    "serve": _serve, "completion": _completion, "conform": _conform,
+    "serve": _serve, "conform": _conform, "completion": _completion, "report": _report,
 }  # fmt: skip
 
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from mfp_sim.trace import TraceEvent
+from mfp_sim.redaction import Redactor
+from mfp_sim.trace import Attachment, TraceEvent
 from mock_scep_server.setup import CaSetup
 
 if TYPE_CHECKING:
     from mfp_sim.scenario.steps import Step
+    from mock_scep_server.ledger import Entry
 
 __all__ = ["CaSetup", "Failure", "PrinterSetup", "Scenario", "ScenarioResult", "StepRecord"]
 
@@ -80,7 +82,8 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class ScenarioResult:
-    """What a run gave. ``skipped`` says why nothing was run; ``rests_on`` are the assumptions it rests on."""
+    """What a run gave. ``skipped`` says why nothing was run; ``rests_on`` are the assumptions it rests on;
+    ``attachments`` are the messages, where they were kept; ``redactor`` knows the secrets of the run."""
 
     scenario: Scenario
     seed: int
@@ -93,6 +96,9 @@ class ScenarioResult:
     real_seconds: float
     skipped: str | None = None
     unobserved: tuple[str, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    ledger: tuple[Entry, ...] = ()
+    redactor: Redactor = field(default_factory=Redactor, repr=False, compare=False)
 
     @property
     def passed(self) -> bool:

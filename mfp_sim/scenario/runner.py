@@ -46,6 +46,7 @@ def run(
     ca_url: str | None = None,
     challenge: str | None = None,
     listener: Listener | None = None,
+    keep_messages: bool = False,
 ) -> ScenarioResult:
     """Run one scenario.
 
@@ -56,6 +57,7 @@ def run(
         ca_url: a real server instead of the in-process mock; the system clock rules then.
         challenge: stands in for the scenario's challenge password, for a real server.
         listener: told of each step as it is done.
+        keep_messages: also keep the messages as octets, for a report; the trace is the same.
 
     Raises:
         UsageError: a flip that does not exist, or a URL that is none.
@@ -65,7 +67,7 @@ def run(
     reason = _not_for_a_real_server(scenario) if ca_url or scenario.ca.url else None
     if reason is not None:
         return ScenarioResult(scenario, chosen, tuple(flips), (), (), (), _rests_on(scenario), 0.0, 0.0, skipped=reason)
-    world = build(scenario, seed=chosen, flips=flips, ca_url=ca_url, challenge=challenge)
+    world = build(scenario, seed=chosen, flips=flips, ca_url=ca_url, challenge=challenge, keep_messages=keep_messages)
     records: list[StepRecord] = []
     start = world.clock.now()
     with frozen(world):
@@ -90,6 +92,9 @@ def run(
         virtual_seconds=(ended - start).total_seconds(),
         real_seconds=(SystemClock().now() - begun).total_seconds(),
         unobserved=tuple(world.unobserved),
+        attachments=world.recorder.attachments,
+        ledger=world.ca.ledger.entries if world.ca is not None else (),
+        redactor=world.recorder.redactor,
     )
 
 

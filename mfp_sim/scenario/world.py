@@ -15,7 +15,7 @@ from mfp_sim.redaction import Redactor
 from mfp_sim.scenario.model import Failure, Scenario
 from mfp_sim.simtime import Clock, Entropy, FrozenClock, GeneratedKeys, KeySource, PooledKeys, Scheduler, SystemClock
 from mfp_sim.trace import Recorder
-from mfp_sim.transport import InProcess, Network, Sockets, Transport
+from mfp_sim.transport import InProcess, Network, Overheard, Sockets, Transport
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.service import ScepService
@@ -41,13 +41,17 @@ class FallibleKeys:
         Raises:
             KeyGenerationFailed: a step said so.
         """
-        if self.fails:
-            raise KeyGenerationFailed(f"no RSA key of {bits} bits could be made")
+        self._check(f"RSA key of {bits} bits")
         return self.source.rsa(bits)
 
     def ec(self, bits: int) -> EllipticCurvePrivateKey:
-        """A key of the source; the printer itself makes none."""
+        """A key of the source, as :meth:`rsa`."""
+        self._check(f"elliptic key of {bits} bits")
         return self.source.ec(bits)
+
+    def _check(self, what: str) -> None:
+        if self.fails:
+            raise KeyGenerationFailed(f"no {what} could be made")
 
 
 @dataclass
@@ -97,6 +101,7 @@ def build(
     flips: Sequence[str] = (),
     ca_url: str | None = None,
     challenge: str | None = None,
+    keep_messages: bool = False,
 ) -> World:
     """Everything for one run: in process on a frozen clock, or against a real server on the system clock.
 
@@ -119,6 +124,8 @@ def build(
         transport = InProcess(clock, service.handle, network=network, client=scenario.printer.ip)
     else:
         transport = Sockets(clock)
+    if keep_messages:
+        transport = Overheard(transport, clock, recorder)
     keys = FallibleKeys(_keys(scenario, entropy, side=0, pooled=url is None))
 
     def make_printer(model: str, serial: str) -> Printer:
