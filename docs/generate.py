@@ -28,6 +28,7 @@ from mfp_sim.scenario.expectations import EXPECTATIONS
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.steps import STEPS
 from mock_scep_server.faults import FAULTS
+from mock_scep_server.faults.listing import in_markdown
 from mock_scep_server.policy import POLICY_KEYS
 from mock_scep_server.profiles.registry import PROFILES as CA_PROFILES
 
@@ -229,8 +230,7 @@ def _operator_acts() -> str:
 
 
 def _faults() -> str:
-    rows = [(_code(entry.example), entry.layer, entry.sentence) for entry in FAULTS.values()]
-    return _table(("in `faults:`", "layer", "what it does"), rows)
+    return in_markdown(FAULTS.values())
 
 
 # --- real peers -------------------------------------------------------------------------------------------

@@ -183,6 +183,8 @@ def _read_reply(source: _Source, deadline: _Deadline, method: str, where: str) -
     response = http.client.HTTPResponse(cast("socket.socket", _SocketLike(incoming)), method=method)
     with _translated(where, deadline, incoming), closing(response):
         response.begin()
+        if len(set(response.headers.get_all("Content-Length") or ())) > 1:
+            raise MalformedHttp(f"{where} sent two lengths that disagree", sent=True)
         if response.length is not None and response.length > MESSAGE_CAP:
             raise _too_large(where)
         pieces: list[bytes] = []

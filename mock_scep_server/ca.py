@@ -6,6 +6,7 @@ Everything runs on the injected clock. RFC 8894, 2.1.2; RFC 5280.
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -139,6 +140,7 @@ class CertificateAuthority:
         self._clock, self._validity, self.slug = clock, validity, slug
         self._shape = shape or Shape()
         self._serials = serials or SerialNumbers(entropy.fork("serials"))
+        self._published: tuple[Certificate, ...] | None = None
         self.url: str | None = None
         """Where the mock serves CRL and CA certificate over HTTP; None leaves both extensions out."""
         kind, _, bits = key.partition("-")
@@ -175,8 +177,31 @@ class CertificateAuthority:
     @property
     def certificates(self) -> tuple[Certificate, ...]:
         """What GetCACert serves: the CA, and the RA's certificates if there are any."""
+        if self._published is not None:
+            return self._published
         found = (self.ca.certificate, self.signer.certificate, self.recipient.certificate)
         return tuple({certificate.der: certificate for certificate in found}.values())
+
+    def altered(
+        self,
+        *,
+        ca: Identity | None = None,
+        signer: Identity | None = None,
+        recipient: Identity | None = None,
+        published: Sequence[Certificate] | None = None,
+    ) -> CertificateAuthority:
+        """The same CA with another face: other identities, other certificates in GetCACert. For faults.
+
+        Who did all by itself goes on doing so with the new ``ca``.
+        """
+        other = copy.copy(self)
+        if ca is not None:
+            other.ca = ca
+            other.signer = ca if self.signer is self.ca else self.signer
+            other.recipient = ca if self.recipient is self.ca else self.recipient
+        other.signer, other.recipient = signer or other.signer, recipient or other.recipient
+        other._published = other._published if published is None else tuple(published)
+        return other
 
     @property
     def decrypts_with(self) -> RSAPrivateKey | None:

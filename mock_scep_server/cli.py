@@ -33,6 +33,7 @@ examples:
   mock-scep-server --profile ndes-2016 --set 'challenge={one_time: {}}' \\
                    --set 'admin_page={user: admin, password: test-only}'
   mock-scep-server faults                               # what a script can ask for
+  mock-scep-server faults nonce-mismatch                # one of them in full
   mock-scep-server judge request.der --key ca.pem       # what a captured request says about its client
   mock-scep-server profiles ndes-2016                   # each value, and by what it is known
 """
@@ -47,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("verb", nargs="?", default="serve", choices=["serve", "faults", "profiles", "judge"])
     parser.add_argument(
-        "name", nargs="?", metavar="NAME", help="profiles: one of them; judge: the file with the message"
+        "name", nargs="?", metavar="NAME", help="faults, profiles: one of them; judge: the file with the message"
     )
     parser.add_argument("--key", type=Path, metavar="FILE", help="judge: the key that the message is enveloped to, PEM")
     parser.add_argument("--version", action="version", version=f"mock-scep-server {__version__}")
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a program decides: it reads subject and challenge as JSON, and accepts with exit code 0",
     )
     parser.add_argument("--json", action="store_true", help="output for machines (faults, profiles)")
+    parser.add_argument("--markdown", action="store_true", help="faults: a table for each family")
     return parser
 
 
@@ -193,26 +195,18 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _faults(options: argparse.Namespace) -> int:
-    from mock_scep_server.faults import FAULTS
+    from mfp_sim.documents import did_you_mean
+    from mock_scep_server.faults import FAULTS, listing
 
+    if options.name is not None and options.name not in FAULTS:
+        raise UsageError(f"there is no fault {options.name!r}", remedy=did_you_mean(options.name, FAULTS))
+    chosen = [FAULTS[options.name]] if options.name else list(FAULTS.values())
     if options.json:
-        rows = [
-            {
-                "slug": entry.slug,
-                "layer": entry.layer,
-                "sentence": entry.sentence,
-                "requirements": entry.requirements,
-                "field_failures": entry.field_failures,
-                "correct_client": entry.correct_client,
-                "printer_shows": entry.printer_shows,
-                "example": entry.example,
-            }
-            for entry in FAULTS.values()
-        ]
-        print(json.dumps(rows, indent=2))
+        print(listing.in_json(chosen))
+    elif options.markdown:
+        print(listing.in_markdown(chosen))
     else:
-        for entry in FAULTS.values():
-            print(f"{entry.slug:24} {entry.layer:13} {entry.sentence}  e.g. {entry.example}")
+        print(listing.in_full(chosen[0]) if options.name else listing.in_lines(chosen))
     return 0
 
 

@@ -14,6 +14,7 @@ __all__ = ["Journal", "JournalEntry"]
 class JournalEntry:
     """One request and what became of it. ``name`` is the operation, or the message type of a PKIOperation.
 
+    ``changes`` say what each fault changed, layer by layer.
     ``judgement`` is about the client: ``fail``, ``warn`` or ``note``, a requirement, and a sentence.
     """
 
@@ -30,6 +31,7 @@ class JournalEntry:
     sent: str = ""
     notes: tuple[str, ...] = ()
     near_misses: tuple[str, ...] = field(default=())
+    changes: tuple[str, ...] = field(default=())
     judgement: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:

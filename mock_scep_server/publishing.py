@@ -18,15 +18,20 @@ __all__ = ["CaCapabilities", "CaCertificates", "NextCaCertificates"]
 
 @dataclass(frozen=True)
 class CaCapabilities:
-    """The reply to GetCACaps: a keyword a line (SCEP-3.5.2-01)."""
+    """The reply to GetCACaps: a keyword a line (SCEP-3.5.2-01). ``ends`` are the ends of lines, in turn."""
 
     words: tuple[str, ...]
-    lines: Literal["lf", "crlf", "no-final-newline"] = "lf"
+    ends: tuple[str, ...] = ("\n",)
+    final_end: bool = True
+
+    @classmethod
+    def of(cls, words: tuple[str, ...], lines: Literal["lf", "crlf", "no-final-newline"]) -> CaCapabilities:
+        """In one of the forms that profiles name."""
+        return cls(words, ("\r\n",) if lines == "crlf" else ("\n",), lines != "no-final-newline")
 
     def reply(self) -> HttpReply:
-        end = "\r\n" if self.lines == "crlf" else "\n"
-        text = "".join(f"{word}{end}" for word in self.words)
-        body = (text.removesuffix("\n") if self.lines == "no-final-newline" else text).encode()
+        text = "".join(word + self.ends[i % len(self.ends)] for i, word in enumerate(self.words))
+        body = (text if self.final_end else text.removesuffix("\n")).encode()
         return HttpReply(200, headers=(("Content-Type", TEXT),), body=body)
 
 

@@ -188,7 +188,7 @@ class Registrar:
             return self._failure(asked, reply, refusal)
         if known.issued is None and self._waits(known, answer):
             return Decision(replace(reply, status=PkiStatus.PENDING), "PENDING", known.authority)
-        if known.issued is None:
+        if known.issued is None or (answer is not None and answer.again):
             known.issued = self._earlier(known.csr) or self._mint(known, asked.message.transaction_id, alter)
         issued, authority = known.issued, known.authority
         chain = (authority.ca.certificate.der,) if self._profile.ca_in_reply else ()

@@ -67,11 +67,15 @@ class RequestReader:
     def __init__(self, profile: CaProfile, policy: CaPolicy, authorities: Authorities, clock: Clock) -> None:
         self._profile, self._policy, self._authorities, self._clock = profile, policy, authorities, clock
 
-    def read(self, message: PkiMessage) -> Asked:
-        """Check one decoded message; raises nothing for what a client sent."""
+    def read(self, message: PkiMessage, authority: CertificateAuthority | None = None) -> Asked:
+        """Check one decoded message; raises nothing for what a client sent.
+
+        ``authority`` is the CA that was asked; without it, the one that the envelope is addressed to.
+        """
         now = self._clock.now()
-        addressed = self._authorities.addressed(message.envelope, now)
-        authority = addressed or self._authorities.default.current(now)
+        if authority is None:
+            addressed = self._authorities.addressed(message.envelope, now)
+            authority = addressed or self._authorities.default.current(now)
         signer = message.signer()
         asked = Asked(message, signer, authority)
         if signer is None:

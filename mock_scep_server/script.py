@@ -77,13 +77,17 @@ def _fits(wanted: str, actual: str | None, pattern: bool) -> bool:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a rule decides: ``kind`` is success, pending, failure, http or none."""
+    """What a rule or a fault decides: ``kind`` is success, pending, failure, http or none.
+
+    ``again``: a success issues another certificate, though the transaction has one. Only faults want that.
+    """
 
     kind: str
     fail_info: int | None = None
     text: str | None = None
     status: int | None = None
     retry_after: int | None = None
+    again: bool = False
 
     def __str__(self) -> str:
         detail = self.fail_info if self.kind == "failure" else self.status

@@ -1,7 +1,8 @@
 """One HTTP request in, one delivery out: parse, read, ask the script, decide, apply faults layer by layer, record.
 
 HTTP shape, base64 and CMS structure are answered with 400; what a message asks is read by ``requests.py`` and decided
-by ``registrar.py``. Faults apply in fixed order: certificates, message, bytes, http, delivery. RFC 8894, 3.3 and 4.
+by ``registrar.py``. Faults apply in fixed order: decide, certificates, message, bytes, http, delivery; the journal says
+what each of them changed. RFC 8894, 3.3 and 4.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from mfp_sim.errors import DecodeError
 from mfp_sim.scep import messages
@@ -26,15 +27,16 @@ from mfp_sim.scep.http import (
     delivery_of,
     read_scep_query,
 )
-from mfp_sim.scep.vocabulary import Operation
+from mfp_sim.scep.vocabulary import Operation, PkiStatus
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mock_scep_server.admission import Admission
 from mock_scep_server.authorities import Lineage
 from mock_scep_server.building import make_authorities, make_challenge
-from mock_scep_server.ca import CertificateAuthority, Template
+from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.ca_operator import CaOperator
 from mock_scep_server.challenges import ChallengePolicy
-from mock_scep_server.faults import Fault
+from mock_scep_server.faults.base import HOOKS, Context, Memory, hooks_of
+from mock_scep_server.faults.differences import differences
 from mock_scep_server.journal import Journal, JournalEntry
 from mock_scep_server.judgement import Finding, Judge
 from mock_scep_server.ledger import Ledger
@@ -43,7 +45,7 @@ from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import CaProfile
 from mock_scep_server.publishing import CaCapabilities, CaCertificates, NextCaCertificates
 from mock_scep_server.registrar import Registrar
-from mock_scep_server.requests import RequestReader
+from mock_scep_server.requests import Asked, RequestReader
 from mock_scep_server.revocation import Revocations
 from mock_scep_server.script import Answer, Facts, Script, Taken
 
@@ -55,15 +57,27 @@ class _Work:
     """One request on its way through the layers."""
 
     facts: Facts
+    context: Context
     taken: Taken = field(default_factory=Taken)
     decision: str = ""
     notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     issued: Certificate | None = None
+    carried: bool = True
+    changes: list[str] = field(default_factory=list)
     closes: bool = False
 
-    def hooks(self, name: str) -> list[Fault]:
-        return [fault for _, fault in self.taken.faults if hasattr(fault, name)]
+    def altered(self, hook: str, value: Any) -> Any:
+        """The value after the faults with that hook; what they changed is remembered for the journal."""
+        for slug, fault in self.taken.faults:
+            for act in hooks_of(fault, self.context, slug, hook):
+                before, value = value, act(value, self.context)
+                self.changes.extend(f"{HOOKS[hook]}: {change}" for change in differences(before, value))
+        return value
+
+    def has(self, hook: str) -> bool:
+        """Whether a fault with that hook applies."""
+        return any(True for slug, fault in self.taken.faults for _ in hooks_of(fault, self.context, slug, hook))
 
 
 class ScepService:
@@ -101,7 +115,7 @@ class ScepService:
         )
         self.journal, self.ledger = Journal(), Ledger()
         self.revocations = Revocations(clock, self.policy.crl_lifetime)
-        self._keys = keys
+        self._keys, self._fault_entropy, self._memory = keys, entropy.fork("faults"), Memory()
         self._on_entry = on_entry
         self._reader = RequestReader(profile, self.policy, self.authorities, clock)
         admission = Admission(
@@ -141,42 +155,62 @@ class ScepService:
         if page is not None:
             return self._page(request, page, client)
         if self.profile.path and request.target.partition("?")[0] != self.profile.path:
-            work = _Work(Facts(None, request.method, client=client))
+            work = self._work(request, None, client)
             return self._send(request, work, _text(404, "404 page not found"))
         try:
             query = read_scep_query(request)
         except DecodeError as error:
-            work = _Work(Facts(Operation.PKI_OPERATION, request.method, client=client))
+            work = self._work(request, Operation.PKI_OPERATION, client)
             return self._send(request, work, self._unreadable(f"The message is not readable: {error}"))
         if self.profile.tolerance == "strict" and query.notes:
-            work = _Work(Facts(query.operation, request.method, client=client), notes=query.notes)
+            work = self._work(request, query.operation, client, query.notes)
             return self._send(request, work, _text(400, f"An odd form of request: {query.notes[0]}"))
         if query.operation == Operation.PKI_OPERATION:
             return self._pki_operation(request, query, client)
         return self._ca_operation(request, query, client)
 
+    def _work(self, request: HttpRequest, operation: str | None, client: str, notes: tuple[str, ...] = ()) -> _Work:
+        context = Context(
+            request=request,
+            operation=operation,
+            now=self.clock.now(),
+            ca=self.ca,
+            memory=self._memory,
+            entropy=self._fault_entropy,
+            keys=self._keys,
+            revocations=self.revocations,
+            ledger=self.ledger,
+        )
+        return _Work(Facts(operation, request.method, client=client), context, notes=notes)
+
+    def _take(self, work: _Work) -> Answer | None:
+        """What the script and the faults of the decide layer want."""
+        work.taken = self.script.take(work.facts, self.clock.now())
+        answer: Answer | None = work.altered("on_answer", work.taken.answer)
+        work.taken = replace(work.taken, answer=answer)
+        return answer
+
     # --- GetCACaps, GetCACert, GetNextCACert, pages -------------------------------------------------------
 
     def _page(self, request: HttpRequest, page: Page, client: str) -> Delivery:
-        work = _Work(Facts(page.name, request.method, client=client))
-        work.taken = self.script.take(work.facts, self.clock.now())
-        answer = work.taken.answer
+        work = self._work(request, page.name, client)
+        answer = self._take(work)
         if answer is not None and answer.kind == "http":
             return self._send(request, work, self._http(answer, work))
         reply, work.decision = page.answer()
         return self._send(request, work, reply)
 
     def _ca_operation(self, request: HttpRequest, query: ScepQuery, client: str) -> Delivery:
-        work = _Work(Facts(query.operation, request.method, client=client), notes=query.notes)
-        work.taken = self.script.take(work.facts, self.clock.now())
-        answer = work.taken.answer
+        work = self._work(request, query.operation, client, query.notes)
+        answer = self._take(work)
         if answer is not None and answer.kind == "http":
             return self._send(request, work, self._http(answer, work))
         reply = self._publish(query, work)
         work.findings += self.judge.operation(query.operation, next_advertised="GetNextCACert" in self._words())
         if query.operation == Operation.GET_CA_CAPS and self.profile.caps_reply == "close":
             work.decision, work.closes = "the connection is closed, as this product does", True
-        return self._send(request, work, reply)
+        body = work.altered("on_bytes", reply.body)
+        return self._send(request, work, reply if body is reply.body else replace(reply, body=body))
 
     def _publish(self, query: ScepQuery, work: _Work) -> HttpReply:
         """What the named CA says of itself."""
@@ -190,13 +224,18 @@ class ScepService:
             work.decision = "capabilities"
             if self.profile.caps_reply == "404":
                 return _text(404, "This server has no GetCACaps.")
-            return CaCapabilities(self._words(lineage), self.profile.caps_lines).reply()
+            plain = CaCapabilities.of(self._words(lineage), self.profile.caps_lines)
+            published: CaCapabilities = work.altered("on_capabilities", plain)
+            return published.reply()
         if query.operation == Operation.GET_CA_CERT:
             work.decision = "certificates"
-            return CaCertificates(present.certificates).reply()
-        if query.operation == Operation.GET_NEXT_CA_CERT and coming is not None:
+            authority: CertificateAuthority = work.altered("on_authority", present)
+            return CaCertificates(authority.certificates).reply()
+        if query.operation == Operation.GET_NEXT_CA_CERT and (coming is not None or work.has("on_next_ca")):
             work.decision = "next CA certificates"
-            return NextCaCertificates.of(present, coming).reply()
+            plan = NextCaCertificates.of(present, coming or work.context.coming())
+            following: NextCaCertificates = work.altered("on_next_ca", plan)
+            return following.reply()
         work.decision = "no next CA" if query.operation == Operation.GET_NEXT_CA_CERT else "unknown operation"
         if query.operation == Operation.GET_NEXT_CA_CERT:
             return _text(404, "No next CA certificate is published.")
@@ -215,7 +254,7 @@ class ScepService:
     # --- PKIOperation -------------------------------------------------------------------------------------
 
     def _pki_operation(self, request: HttpRequest, query: ScepQuery, client: str) -> Delivery:
-        work = _Work(Facts(query.operation, request.method, client=client), notes=query.notes)
+        work = self._work(request, query.operation, client, query.notes)
         if request.method == "POST" and self.profile.post != "served":
             work.decision = "POST is not served, as with this product"
             empty = HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),))
@@ -227,9 +266,7 @@ class ScepService:
         except DecodeError as error:
             return self._send(request, work, self._unreadable(f"The message is not a SCEP message: {error}"))
         asked = self._reader.read(message)
-        subject = asked.csr.subject if asked.csr else asked.subject
-        noted = (*message.notes, *(asked.csr.notes if asked.csr else ()))
-        odd = tuple(str(note) for note in noted)
+        odd = tuple(str(note) for note in (*message.notes, *(asked.csr.notes if asked.csr else ())))
         work.findings += self.judge.message(
             request,
             message,
@@ -239,38 +276,37 @@ class ScepService:
             renews=self._admission.renews(asked) is not None,
             noted=(*work.notes, *odd),
         )
-        work.notes += (*odd, *asked.notes)
         work.facts = replace(
-            work.facts,
-            type=message.label,
-            transaction=message.transaction_id,
-            subject=name_text(subject) if subject is not None else None,
+            work.facts, type=message.label, transaction=message.transaction_id, subject=_subject(asked)
         )
+        context = work.context
+        context.name, context.transaction, context.asked = message.label, message.transaction_id, asked
         # Deciding and remembering is one step: two clients with one transaction must not get two certificates.
         with self._lock:
-            work.taken = self.script.take(work.facts, self.clock.now())
-            answer = work.taken.answer
+            answer = self._take(work)
             if answer is not None and answer.kind == "http":
                 return self._send(request, work, self._http(answer, work))
-            decision = self._registrar.decide(asked, answer, lambda template: self._alter(template, work))
+            authority = work.altered("on_authority", asked.authority)
+            altered = authority is not asked.authority
+            if altered:
+                asked = context.asked = self._reader.read(message, authority)
+                work.facts = replace(work.facts, subject=_subject(asked))
+            decision = self._registrar.decide(asked, answer, lambda template: work.altered("on_template", template))
+        work.notes += (*odd, *(str(note) for note in decision.notes), *asked.notes)
         work.decision, work.issued, plan = decision.text, decision.issued, decision.reply
         if decision.status:
             return self._send(request, work, _text(decision.status, "The request is not served."))
-        work.notes += tuple(str(note) for note in decision.notes)
-        for fault in work.hooks("on_message"):
-            plan = fault.on_message(plan)  # type: ignore[union-attr]
-        signer = decision.authority.signer
+        context.status = PkiStatus(plan.status).name
+        plan = context.plan = work.altered("on_message", plan)
+        work.carried = work.issued is not None and work.issued.der in plan.certificates
+        signer = authority.signer if altered else decision.authority.signer
         octets = messages.encode_cert_rep(
             plan, signer_key=signer.key, signer_certificate=signer.certificate, octets=self._entropy.octets
         )
-        for fault in work.hooks("on_bytes"):
-            octets = fault.on_bytes(octets)  # type: ignore[union-attr]
-        return self._send(request, work, HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),), body=octets))
-
-    def _alter(self, template: Template, work: _Work) -> Template:
-        for fault in work.hooks("on_template"):
-            template = fault.on_template(template, self._keys)  # type: ignore[union-attr]
-        return template
+        sent = work.altered("on_bytes", octets)
+        self._memory.keep("nonce", message.sender_nonce)
+        self._memory.keep(f"CertRep {context.name} {context.status}", octets)
+        return self._send(request, work, HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),), body=sent))
 
     # --- out ----------------------------------------------------------------------------------------------
 
@@ -285,20 +321,18 @@ class ScepService:
     def _send(self, request: HttpRequest, work: _Work, reply: HttpReply) -> Delivery:
         server = (("Server", self.profile.server),) if self.profile.server else ()
         reply = replace(reply, headers=(*reply.headers, *server, ("Cache-Control", "no-store")))
-        for fault in work.hooks("on_http"):
-            reply = fault.on_http(reply)  # type: ignore[union-attr]
+        reply = work.altered("on_http", reply)
         delivery = delivery_of(reply, keep_alive=request.keep_alive, date=self.clock.now())
         answer_none = work.taken.answer is not None and work.taken.answer.kind == "none"
         if answer_none or work.closes:
             delivery = Delivery((Close(),), keep_alive=False)
-        for fault in work.hooks("on_delivery"):
-            delivery = fault.on_delivery(delivery)  # type: ignore[union-attr]
-        broken = any(isinstance(act, Close | Reset | Stall) for act in delivery.acts)
+        final: Delivery = work.altered("on_delivery", delivery)
+        broken = any(isinstance(act, Close | Reset | Stall) for act in final.acts)
         if work.issued is not None:
             how = ", ".join([f"HTTP {reply.status}", *(slug for slug, _ in work.taken.faults)])
             if answer_none:
                 how = "no octet sent, as the script says"
-            self.ledger.record_sending(work.issued, whole=not broken and reply.status == 200, how=how)
+            self.ledger.record_sending(work.issued, whole=work.carried and not broken and reply.status == 200, how=how)
         entry = JournalEntry(
             time=self.clock.now(),
             client=work.facts.client,
@@ -309,8 +343,9 @@ class ScepService:
             rule=work.taken.rule,
             decision=work.decision or reply.body[:200].decode("utf-8", "replace"),
             faults=tuple(slug for slug, _ in work.taken.faults),
+            changes=tuple(work.changes),
             status=reply.status,
-            sent=", ".join(type(act).__name__.lower() for act in delivery.acts),
+            sent=", ".join(type(act).__name__.lower() for act in final.acts),
             notes=work.notes,
             near_misses=work.taken.near_misses,
             judgement=tuple(str(finding) for finding in work.findings),
@@ -318,8 +353,14 @@ class ScepService:
         self.journal.add(entry)
         if self._on_entry is not None:
             self._on_entry(entry)
-        return delivery
+        return final
 
 
 def _text(status: int, text: str) -> HttpReply:
     return HttpReply(status, headers=(("Content-Type", "text/plain; charset=utf-8"),), body=(text + "\n").encode())
+
+
+def _subject(asked: Asked) -> str | None:
+    """The subject that a request asks for, as text."""
+    subject = asked.csr.subject if asked.csr else asked.subject
+    return name_text(subject) if subject is not None else None

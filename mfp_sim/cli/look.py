@@ -86,19 +86,9 @@ def schema(options: argparse.Namespace) -> int:  # noqa: ARG001 - every verb tak
 
 
 def _fault(word: str) -> str | None:
-    entry = FAULTS.get(word)
-    if entry is None:
-        return None
-    lines = [
-        f"{entry.slug}  a fault of the mock, layer {entry.layer}",
-        f"  {entry.sentence}",
-        f"  a correct client: {entry.correct_client}",
-        f"  the printer shows: {entry.printer_shows}",
-        f"  requirements: {', '.join(entry.requirements) or 'none'}",
-        f"  field failures: {', '.join(entry.field_failures) or 'none'}",
-        f"  in a rule: faults: [{entry.example}]",
-    ]
-    return "\n".join(lines)
+    from mock_scep_server.faults.listing import in_full
+
+    return in_full(FAULTS[word]) if word in FAULTS else None
 
 
 def _step(word: str) -> str | None:

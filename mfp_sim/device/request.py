@@ -226,7 +226,7 @@ class CertificateRequest:
             polls = rule == "all" or (rule == "5xx" and 500 <= status <= 599)
             return Detail("http", status), f"the server answered HTTP {status}", polls
         if isinstance(outcome, Failed):
-            text = f": {outcome.text}" if outcome.text else ""
+            text = f": {_plain(outcome.text)}" if outcome.text else ""
             if outcome.fail_info is not None and 0 <= outcome.fail_info <= 4:
                 return Detail("fail-info", outcome.fail_info), f"failInfo {outcome.fail_info}{text}", False
             return Detail("scep-error"), f"FAILURE with failInfo {outcome.fail_info}{text}", False
@@ -387,3 +387,9 @@ def _described(operation: State, reply: HttpReply, transaction: ClientTransactio
         elif transaction.reply is not None:
             found["message"] = transaction.reply.describe()
     return found
+
+
+def _plain(text: str) -> str:
+    """A server's text as it may stand in a log: on one line, without control characters, at most 200 letters."""
+    shown = "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text[:200])
+    return shown if len(text) <= 200 else f"{shown}…"

@@ -73,7 +73,7 @@ def run(
     with frozen(world):
         for number, step in enumerate(scenario.steps, 1):
             before = len(world.failures)
-            goes_on = _carry_out(world, step, number, records)
+            goes_on = carry_out(world, step, number, records)
             if listener is not None:
                 listener(StepDone(scenario, records[-1], tuple(world.failures[before:])))
             if not goes_on:
@@ -112,7 +112,7 @@ def _rests_on(scenario: Scenario) -> tuple[str, ...]:
     return tuple(sorted({*scenario.assumes, *derived}))
 
 
-def _carry_out(world: World, step: Step, number: int, records: list[StepRecord]) -> bool:
+def carry_out(world: World, step: Step, number: int, records: list[StepRecord]) -> bool:
     """Do one step; False when the run cannot go on."""
     begun = world.clock.now()
     world.recorder.record("step", number=number, text=step.act.text())

@@ -96,11 +96,19 @@ def _steps() -> list[dict[str, object]]:
 
 
 def _rule() -> dict[str, object]:
-    slugs = sorted(FAULTS)
+    entries = [entry for entry in FAULTS.values() if entry.in_scripts]
+    bare = [e.slug for e in entries if all(argument.default is not None for argument in e.arguments)]
+    given = {e.slug: {**e.schema, "description": e.sentence} for e in entries if e.schema is not None}
     fault = {
         "oneOf": [
-            {"enum": slugs},
-            {"type": "object", "propertyNames": {"enum": slugs}, "minProperties": 1, "maxProperties": 1},
+            {"enum": sorted(bare)},
+            {
+                "type": "object",
+                "properties": given,
+                "additionalProperties": False,
+                "minProperties": 1,
+                "maxProperties": 1,
+            },
         ]
     }
     return _map(

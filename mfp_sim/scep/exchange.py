@@ -228,7 +228,8 @@ class ClientTransaction:
 
     def recipient(self) -> Certificate:
         """Whom to envelop to: by keyUsage, never by position, never refusing for keyUsage alone (SCEP-3.5.2-*)."""
-        authorities = [c for c in self.ca_certificates if c.is_ca]
+        # Where root and issuing CA both may encrypt, the request is for the one that issues.
+        authorities = sorted((c for c in self.ca_certificates if c.is_ca), key=lambda c: c is not self._issuer())
         others = [c for c in self.ca_certificates if not c.is_ca]
         choices: tuple[tuple[list[Certificate], Callable[[Certificate], bool], str | None], ...] = (
             (others, lambda c: "keyEncipherment" in (c.key_usage or ()), None),
@@ -311,6 +312,8 @@ class ClientTransaction:
 
     def _read(self, octets: bytes) -> messages.PkiMessage:
         try:
+            if (instead := _instead_of_a_message(octets)) is not None:
+                raise DecodeError("CertRep", 0, "a SCEP message", instead)
             self.reply = found = messages.decode(octets)
         except DecodeError as error:
             self.reply = error
@@ -437,6 +440,16 @@ class ClientTransaction:
 
 def _span(certificate: Certificate) -> str:
     return f"from {certificate.not_before:%Y-%m-%d %H:%M:%S} to {certificate.not_after:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _instead_of_a_message(octets: bytes) -> str | None:
+    """What the usual wrong bodies are, in words that help (F-T04, F-T11, F-T28)."""
+    start = octets[:200].lstrip().lower()
+    if not start:
+        return "an empty body"
+    if start.startswith(b"<"):
+        return "an HTML or XML page"
+    return "PEM text" if start.startswith(b"-----begin") else None
 
 
 def _speaks_of_another_ca(outcome: Outcome) -> bool:

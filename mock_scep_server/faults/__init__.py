@@ -1,6 +1,6 @@
-"""Everything the mock can do wrong, one module a layer; importing the package fills the registry."""
+"""Everything the mock can do wrong: layers of primitives, combinations, families of slugs, and the registry of them."""
 
-from mock_scep_server.faults import delivery, message
-from mock_scep_server.faults.base import FAULTS, Fault, FaultEntry
+from mock_scep_server.faults.base import Context, Fault
+from mock_scep_server.faults.registry import FAULTS, FaultEntry
 
-__all__ = ["FAULTS", "Fault", "FaultEntry", "delivery", "message"]
+__all__ = ["FAULTS", "Context", "Fault", "FaultEntry"]

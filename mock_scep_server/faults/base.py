@@ -1,89 +1,152 @@
-"""What a fault is: a frozen value with one hook in one layer, and one registry entry that explains it.
+"""What a fault is: a frozen value with hooks, and what it may know when they are called.
 
-Layers run in fixed order: decide, certificates, message, bytes, http, delivery. To add a fault: write a frozen
-dataclass with the hook of its layer in that layer's module, and register it there; it then shows up by itself in
-``mock-scep-server faults`` and in what scenarios accept.
+Layers run in fixed order: decide, certificates, message, bytes, http, delivery. A fault holds no state: what it has to
+remember from one request to the next is kept by :class:`Memory`. Combinations of faults (``combined.py``) have no
+hooks; they say which parts apply to a request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, Protocol
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
-from mfp_sim.documents import Node, Problems
-from mfp_sim.scep.http import Delivery, HttpReply
+from mfp_sim.scep.http import HttpRequest
 from mfp_sim.scep.messages import CertRep
-from mfp_sim.simtime import KeySource
-from mock_scep_server.ca import Template
+from mfp_sim.scep.vocabulary import Operation
+from mfp_sim.simtime import Entropy, KeySource
 
-__all__ = [
-    "FAULTS",
-    "ByteFault",
-    "CertificateFault",
-    "DeliveryFault",
-    "Fault",
-    "FaultEntry",
-    "HttpFault",
-    "MessageFault",
-    "register",
-]
+if TYPE_CHECKING:
+    from mock_scep_server.ca import CertificateAuthority
+    from mock_scep_server.ledger import Ledger
+    from mock_scep_server.requests import Asked
+    from mock_scep_server.revocation import Revocations
 
-Layer = Literal["certificates", "message", "bytes", "http", "delivery"]
+__all__ = ["HOOKS", "LAYERS", "Combination", "Context", "Fault", "Layer", "Memory", "hooks_of"]
 
+Layer = Literal["decide", "certificates", "message", "bytes", "http", "delivery"]
+Thing = TypeVar("Thing")
+LAYERS: tuple[Layer, ...] = ("decide", "certificates", "message", "bytes", "http", "delivery")
 
-class MessageFault(Protocol):
-    """Changes what the CertRep says, before it is encoded and signed."""
+HOOKS: dict[str, Layer] = {
+    "on_answer": "decide",
+    "on_authority": "certificates",
+    "on_template": "certificates",
+    "on_next_ca": "certificates",
+    "on_capabilities": "message",
+    "on_message": "message",
+    "on_bytes": "bytes",
+    "on_http": "http",
+    "on_delivery": "delivery",
+}
+"""Each hook takes a value of its layer and the :class:`Context`, and gives the value that goes on:
 
-    def on_message(self, reply: CertRep) -> CertRep: ...
-
-
-class ByteFault(Protocol):
-    """Changes the encoded message."""
-
-    def on_bytes(self, octets: bytes) -> bytes: ...
-
-
-class HttpFault(Protocol):
-    """Changes the HTTP reply."""
-
-    def on_http(self, reply: HttpReply) -> HttpReply: ...
-
-
-class DeliveryFault(Protocol):
-    """Changes what happens on the connection."""
-
-    def on_delivery(self, delivery: Delivery) -> Delivery: ...
+``on_answer``: what is decided (``Answer``, None leaves it to the CA); ``on_authority``: who answers and which CA
+certificates are published (``CertificateAuthority``); ``on_template``: a certificate before it is signed;
+``on_next_ca``: the reply to GetNextCACert; ``on_capabilities``: the reply to GetCACaps; ``on_message``: a CertRep
+before it is encoded; ``on_bytes``: the body of a reply; ``on_http``: the HTTP reply; ``on_delivery``: what happens on
+the connection.
+"""
 
 
-class CertificateFault(Protocol):
-    """Changes a certificate before it is signed; ``keys`` gives further key pairs."""
+@dataclass
+class Memory:
+    """What faults remember over requests, for one service. Thread-safe."""
 
-    def on_template(self, template: Template, keys: KeySource) -> Template: ...
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)  # making one thing may want another
+    _turns: dict[tuple[str, str], int] = field(default_factory=dict)
+    _things: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def turn(self, slug: str, scope: str) -> int:
+        """How often the fault has come in this transaction (or operation), this time included."""
+        with self._lock:
+            count = self._turns[slug, scope] = self._turns.get((slug, scope), 0) + 1
+            return count
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """The thing of that name, made when it is asked for first: a stranger's key pair, say."""
+        with self._lock:
+            if name not in self._things:
+                self._things[name] = make()
+            return self._things[name]
+
+    def keep(self, name: str, thing: object) -> None:
+        """Remember a thing under a name, in place of the last one."""
+        with self._lock:
+            self._things[name] = thing
+
+    def kept(self, name: str) -> Any:
+        """What was kept last under that name, or None."""
+        with self._lock:
+            return self._things.get(name)
 
 
-Fault = MessageFault | ByteFault | HttpFault | DeliveryFault | CertificateFault
+@dataclass
+class Context:
+    """What hooks may know of the request at hand. Layers add what they find: ``asked``, ``status``.
+
+    ``operation`` is the one of the query; ``name`` of a PKIOperation is its message type. ``status`` is the pkiStatus
+    of the answer once that is decided: SUCCESS, PENDING or FAILURE.
+    """
+
+    request: HttpRequest
+    operation: str | None
+    now: datetime
+    ca: CertificateAuthority
+    memory: Memory
+    entropy: Entropy
+    keys: KeySource
+    revocations: Revocations
+    ledger: Ledger
+    name: str | None = None
+    transaction: str | None = None
+    asked: Asked | None = None
+    status: str | None = None
+    plan: CertRep | None = None
+    _turns: dict[str, int] = field(default_factory=dict)
+
+    def turn(self, slug: str) -> int:
+        """The how-manieth time the fault comes, 1 at first: in this transaction, else for this operation."""
+        if slug not in self._turns:
+            self._turns[slug] = self.memory.turn(slug, self.transaction or self.operation or "")
+        return self._turns[slug]
+
+    @property
+    def is_message(self) -> bool:
+        """Whether it is a PKIOperation."""
+        return self.operation == Operation.PKI_OPERATION
+
+    def thing(self, name: str, make: Callable[[], Thing]) -> Thing:
+        """What a fault needs and has to be the same each time, made when it is wanted first."""
+        found: Thing = self.memory.once(name, make)
+        return found
+
+    def coming(self) -> CertificateAuthority:
+        """A next CA, for where no rollover is prepared."""
+        from mock_scep_server.faults.strangers import next_ca
+
+        return self.thing("next CA", lambda: next_ca(self))
 
 
-@dataclass(frozen=True)
-class FaultEntry:
-    """The registry's line on one fault. ``read`` makes the fault from its argument in a script (None: no argument)."""
-
-    slug: str
-    layer: Layer
-    sentence: str
-    requirements: tuple[str, ...]
-    field_failures: tuple[str, ...]
-    correct_client: str
-    printer_shows: str
-    example: str
-    read: Callable[[Node | None, Problems, Node], Fault | None]
+class Fault(Protocol):
+    """A primitive with one or more hooks of :data:`HOOKS`, or a :class:`Combination`."""
 
 
-FAULTS: dict[str, FaultEntry] = {}
+@runtime_checkable
+class Combination(Protocol):
+    """A fault that consists of others."""
+
+    def parts(self, context: Context, slug: str) -> Iterator[Fault]:
+        """The faults that apply to this request."""
+        ...
 
 
-def register(entry: FaultEntry) -> None:
-    """Add an entry; slugs are unique."""
-    assert entry.slug not in FAULTS, entry.slug
-    FAULTS[entry.slug] = entry
+def hooks_of(fault: Fault, context: Context, slug: str, name: str) -> Iterator[Callable[..., Any]]:
+    """The hooks of that name of a fault's parts that apply to this request."""
+    if isinstance(fault, Combination):
+        for part in fault.parts(context, slug):
+            yield from hooks_of(part, context, slug, name)
+    elif (hook := getattr(fault, name, None)) is not None:
+        yield hook

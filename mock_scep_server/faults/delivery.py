@@ -1,149 +1,99 @@
-"""Faults of the connection: late, broken off, never, or not whole. The same outcome on both carriers."""
+"""Faults of the connection: late, broken off, never, not whole, or framed otherwise. The same on both carriers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from mfp_sim.documents import Node, Problems
-from mfp_sim.scep.http import Close, Delivery, Reset, Send, Stall, Wait
-from mock_scep_server.faults.base import Fault, FaultEntry, register
+from mfp_sim.scep.http import Act, Close, Delivery, Reset, Send, Stall, Wait
+from mock_scep_server.faults.base import Context
 
-__all__ = ["Delay", "ResetConnection", "StallConnection", "Truncate"]
+__all__ = ["CutOff", "Delay", "Drip", "Reframed", "chunked", "close_delimited", "head_and_body"]
 
 
 @dataclass(frozen=True)
 class Delay:
-    """The first octet of the reply comes ``seconds`` late."""
+    """The first octet of the reply comes ``seconds`` late; the next ones so many after the first ``after``."""
 
     seconds: float
-
-    def on_delivery(self, delivery: Delivery) -> Delivery:
-        return replace(delivery, acts=(Wait(self.seconds), *delivery.acts))
-
-
-@dataclass(frozen=True)
-class ResetConnection:
-    """RST after ``after`` octets of the reply."""
-
     after: int = 0
 
-    def on_delivery(self, delivery: Delivery) -> Delivery:
-        return Delivery((*_first(delivery, self.after), Reset()), keep_alive=False)
+    def on_delivery(self, delivery: Delivery, context: Context) -> Delivery:  # noqa: ARG002
+        octets = delivery.octets
+        if not self.after or self.after >= len(octets):
+            return replace(delivery, acts=(Wait(self.seconds), *delivery.acts))
+        return replace(delivery, acts=(Send(octets[: self.after]), Wait(self.seconds), Send(octets[self.after :])))
 
 
 @dataclass(frozen=True)
-class StallConnection:
-    """Nothing more comes after ``after`` octets; the connection stays open."""
+class Drip:
+    """The reply comes in pieces of ``octets``, ``every`` so many seconds."""
 
-    after: int = 0
+    every: float
+    octets: int = 1
 
-    def on_delivery(self, delivery: Delivery) -> Delivery:
-        return Delivery((*_first(delivery, self.after), Stall()), keep_alive=False)
+    def on_delivery(self, delivery: Delivery, context: Context) -> Delivery:  # noqa: ARG002
+        whole = delivery.octets
+        pieces = (whole[i : i + self.octets] for i in range(0, len(whole), self.octets))
+        return replace(delivery, acts=tuple(act for piece in pieces for act in (Send(piece), Wait(self.every))))
 
 
 @dataclass(frozen=True)
-class Truncate:
-    """The connection is closed in good order after ``after`` octets of the reply."""
+class CutOff:
+    """After some octets of the reply the connection is closed in good order, reset, or nothing more comes.
 
-    after: int
+    ``after`` counts octets, or names a place: within the head, after the head, halfway in the body. The last octet is
+    always kept back.
+    """
 
-    def on_delivery(self, delivery: Delivery) -> Delivery:
-        return Delivery((*_first(delivery, self.after), Close()), keep_alive=False)
+    how: Literal["close", "reset", "stall"]
+    after: int | Literal["head", "in-head", "half"] = 0
 
+    def on_delivery(self, delivery: Delivery, context: Context) -> Delivery:  # noqa: ARG002
+        waits = tuple(act for act in delivery.acts if isinstance(act, Wait))
+        octets = delivery.octets[: self._count(delivery.octets)]
+        ends: dict[str, Act] = {"close": Close(), "reset": Reset(), "stall": Stall()}
+        return Delivery((*waits, *([Send(octets)] if octets else []), ends[self.how]), keep_alive=False)
 
-def _first(delivery: Delivery, count: int) -> tuple[Wait | Send, ...]:
-    """The waits, and the first ``count`` octets (never all of them: the last one is always kept back)."""
-    waits = tuple(act for act in delivery.acts if isinstance(act, Wait))
-    octets = delivery.octets[: min(count, max(len(delivery.octets) - 1, 0))]
-    return (*waits, Send(octets)) if octets else waits
-
-
-def _read_delay(argument: Node | None, problems: Problems, place: Node) -> Fault | None:
-    if argument is None:
-        problems.add(place, "delay needs a duration", "write {delay: 31s}")
-        return None
-    seconds = problems.seconds(argument, "delay")
-    return None if seconds is None else Delay(seconds)
-
-
-def _read_after(argument: Node | None, problems: Problems, place: Node, slug: str, default: int | None) -> int | None:
-    if argument is None:
-        if default is None:
-            problems.add(
-                place, f"{slug} needs the count of octets that still come", f"write {{{slug}: {{after: 200}}}}"
-            )
-        return default
-    fields = problems.map(argument, ["after"], slug, required=["after"])
-    return problems.integer(fields["after"], "after", 0) if "after" in fields else None
+    def _count(self, octets: bytes) -> int:
+        head = octets.find(b"\r\n\r\n") + 4
+        places = {"head": head, "in-head": head // 2, "half": head + (len(octets) - head) // 2}
+        count = self.after if isinstance(self.after, int) else places[self.after]
+        return min(count, max(len(octets) - 1, 0))
 
 
-def _read_reset(argument: Node | None, problems: Problems, place: Node) -> Fault | None:
-    after = _read_after(argument, problems, place, "reset", 0)
-    return None if after is None else ResetConnection(after)
+@dataclass(frozen=True)
+class Reframed:
+    """The same reply in another HTTP form: ``change`` takes head and body and gives the octets."""
+
+    change: Callable[[bytes, bytes], bytes]
+    close: bool = False
+
+    def on_delivery(self, delivery: Delivery, context: Context) -> Delivery:  # noqa: ARG002
+        head, body = head_and_body(delivery.octets)
+        acts: tuple[Act, ...] = (Send(self.change(head, body)), *([Close()] if self.close else []))
+        return replace(delivery, acts=acts, keep_alive=delivery.keep_alive and not self.close)
 
 
-def _read_stall(argument: Node | None, problems: Problems, place: Node) -> Fault | None:
-    after = _read_after(argument, problems, place, "stall", 0)
-    return None if after is None else StallConnection(after)
+def head_and_body(octets: bytes) -> tuple[bytes, bytes]:
+    """Status line and header fields with their last line break, and the body."""
+    head, _, body = octets.partition(b"\r\n\r\n")
+    return head + b"\r\n", body
 
 
-def _read_truncate(argument: Node | None, problems: Problems, place: Node) -> Fault | None:
-    after = _read_after(argument, problems, place, "truncate", None)
-    return None if after is None else Truncate(after)
+def _without(head: bytes, name: bytes) -> bytes:
+    return b"".join(line for line in head.splitlines(keepends=True) if not line.lower().startswith(name.lower()))
 
 
-_LOST = "treats the exchange as lost, keeps key and transaction, and asks again about the same request"
-_TOP = "Communication Error (TOP ERROR), after the polls if polling is on"
+def chunked(head: bytes, body: bytes) -> bytes:
+    """In chunks of 400 octets, the first with an extension."""
+    chunks = [body[i : i + 400] for i in range(0, len(body), 400)]
+    coded = b"".join(b"%x%s\r\n%s\r\n" % (len(c), b"" if i else b";first=1", c) for i, c in enumerate(chunks))
+    return _without(head, b"Content-Length:") + b"Transfer-Encoding: chunked\r\n\r\n" + coded + b"0\r\n\r\n"
 
-register(
-    FaultEntry(
-        "delay",
-        "delivery",
-        "The reply comes late by the given time.",
-        ("SCEP-2.5-11",),
-        ("F-T22", "F-T25"),
-        "waits up to its own deadline, then " + _LOST,
-        _TOP + " when the delay is longer than the communication timeout; nothing otherwise",
-        "{delay: 31s}",
-        _read_delay,
-    )
-)
-register(
-    FaultEntry(
-        "reset",
-        "delivery",
-        "The connection is reset (RST) before the reply, or after so many octets of it.",
-        ("SCEP-2.5.1-03",),
-        ("F-T20",),
-        _LOST,
-        _TOP,
-        "{reset: {after: 100}}",
-        _read_reset,
-    )
-)
-register(
-    FaultEntry(
-        "stall",
-        "delivery",
-        "The connection stays open and nothing comes, or nothing more after so many octets.",
-        ("SCEP-2.5.1-03",),
-        ("F-T22",),
-        "gives up at its own deadline, then " + _LOST,
-        _TOP,
-        "stall",
-        _read_stall,
-    )
-)
-register(
-    FaultEntry(
-        "truncate",
-        "delivery",
-        "The connection is closed in good order after so many octets of the reply.",
-        ("SCEP-4.1-19",),
-        ("F-T15", "F-T20"),
-        _LOST,
-        _TOP,
-        "{truncate: {after: 200}}",
-        _read_truncate,
-    )
-)
+
+def close_delimited(head: bytes, body: bytes) -> bytes:
+    """Without a length: the end of the connection is the end of the body."""
+    head = _without(_without(head, b"Content-Length:"), b"Connection:")
+    return head + b"Connection: close\r\n\r\n" + body

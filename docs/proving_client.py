@@ -1,0 +1,265 @@
+"""A client on the codec alone for what the printer never asks: GetCert, GetCRL, GetNextCACert, odd HTTP requests.
+
+It judges what it gets as RFC 8894 wants a client to, and says what it found in a few words.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+
+from mfp_sim.documents import Problems, load_text
+from mfp_sim.errors import MfpSimError
+from mfp_sim.scep import certificate as x509
+from mfp_sim.scep import csr, messages
+from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.http import HttpReply, HttpRequest, outgoing, scep_request
+from mfp_sim.scep.messages import PkiMessage
+from mfp_sim.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
+from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys
+from mock_scep_server.journal import JournalEntry
+from mock_scep_server.policy import CaPolicy, Rollover
+from mock_scep_server.profiles.registry import profile_named
+from mock_scep_server.script import Script, read_script
+from mock_scep_server.service import ScepService
+
+__all__ = ["DIRECT", "Outcome"]
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the client made of it."""
+
+    words: str
+    journal: tuple[JournalEntry, ...] = field(repr=False)
+
+
+class _Client:
+    """A client with a certificate of a clean CA, whose script is swapped then."""
+
+    def __init__(self, rules: str, policy: CaPolicy | None = None) -> None:
+        entropy = Entropy(7)
+        self.clock, self.entropy = FrozenClock(NOON), entropy.fork("client")
+        self.service = ScepService(
+            profile=profile_named("rfc8894"),
+            clock=self.clock,
+            entropy=entropy.fork("ca"),
+            keys=PooledKeys(entropy.fork("keys"), side=1),
+            script=Script((), start=NOON),
+            policy=policy,
+        )
+        self.key = PooledKeys(entropy.fork("client keys"), side=0).rsa(2048)
+        self.subject = x509.name(("CN", "client.example"))
+        self.signer = x509.self_signed(
+            self.key,
+            subject=self.subject,
+            serial=1,
+            not_before=NOON - timedelta(hours=1),
+            not_after=NOON + timedelta(days=30),
+        )
+        self.nonce = b""
+        problems = Problems()
+        self.rules = read_script(load_text(rules), problems)
+        problems.raise_if_any()
+
+    def http(self, request: HttpRequest, *, whole: bool = True) -> HttpReply:
+        """One exchange in process; ``whole`` adds what a client adds."""
+        sent = outgoing(request, "ca.example", 80) if whole else request
+        octets = self.service.handle(sent, "192.0.2.20").octets
+        response = http.client.HTTPResponse(_Played(octets))  # type: ignore[arg-type]
+        response.begin()
+        return HttpReply(response.status, response.reason, tuple(response.getheaders()), response.read())
+
+    def message(self, kind: MessageType, data: bytes, recipient: Certificate | None = None) -> HttpRequest:
+        self.nonce = self.entropy.octets(16)
+        plan = messages.Request(
+            message_type=kind,
+            transaction_id=self.entropy.octets(8).hex(),
+            sender_nonce=self.nonce,
+            message_data=data,
+            recipient=recipient or self.service.ca.recipient.certificate,
+        )
+        octets = messages.encode_request(
+            plan, signer_key=self.key, signer_certificate=self.signer, octets=self.entropy.octets
+        )
+        return scep_request("/scep", Operation.PKI_OPERATION, octets, method="POST")
+
+    def ask(self, kind: MessageType, data: bytes, recipient: Certificate | None = None) -> PkiMessage:
+        reply = self.http(self.message(kind, data, recipient))
+        if reply.status != 200:
+            raise MfpSimError(f"HTTP {reply.status}")
+        message = messages.decode(reply.body)
+        message.verify(self.service.ca.signer.certificate)
+        return message
+
+    def enrol(self, recipient: Certificate | None = None) -> Certificate:
+        request = csr.build(self.key, subject=self.subject, challenge=None)
+        reply = self.ask(MessageType.PKCS_REQ, request, recipient)
+        certificates = messages.read_certs_only(messages.open_envelope(reply, self.key, self.signer))
+        return next(c for c in certificates if csr.fits_key(c, self.key))
+
+    def begin(self) -> int:
+        """The fault's rules from now on; how many requests were before."""
+        self.service.script.replace(self.rules)
+        return self.service.journal.count
+
+    def told(self, words: str, begun: int) -> Outcome:
+        return Outcome(words, self.service.journal.entries[begun:])
+
+
+class _Played:
+    def __init__(self, octets: bytes) -> None:
+        self._octets = octets
+
+    def makefile(self, mode: str) -> io.BytesIO:
+        assert mode == "rb"
+        return io.BytesIO(self._octets)
+
+
+def _query(rules: str) -> Outcome:
+    """GetCert and GetCRL about a certificate that the CA issued."""
+    client = _Client(rules)
+    certificate = client.enrol()
+    begun = client.begin()
+    wanted = messages.issuer_and_serial(certificate.issuer, certificate.serial)
+    kinds = (MessageType.GET_CERT, MessageType.GET_CRL)
+    found = [f"{kind.label}: {_answer(client, kind, wanted, certificate)}" for kind in kinds]
+    return client.told("; ".join(found), begun)
+
+
+def _answer(client: _Client, kind: MessageType, wanted: bytes, certificate: Certificate) -> str:
+    try:
+        reply = client.ask(kind, wanted)
+        if reply.pki_status == PkiStatus.PENDING:
+            return "refused, PENDING is no answer to it"
+        if reply.pki_status == PkiStatus.FAILURE:
+            return f"{FailInfo(reply.fail_info or 0).label}, {reply.fail_info_text}"
+        data = messages.open_envelope(reply, client.key, client.signer)
+        return _certificate(data, certificate) if kind is MessageType.GET_CERT else _crl(client, data)
+    except MfpSimError as error:
+        return f"refused, {error.message}"
+
+
+def _certificate(data: bytes, wanted: Certificate) -> str:
+    found = messages.read_certs_only(data)
+    return "the certificate" if any(c.der == wanted.der for c in found) else "refused, another certificate came"
+
+
+def _crl(client: _Client, data: bytes) -> str:
+    crls, certificates = messages.read_crls(data), messages.read_certs_only(data)
+    if not crls:
+        return "refused, there is no CRL among the crls"
+    crls[0].verify_issued_by(client.service.ca.ca.certificate)
+    expires = crls[0].next_update
+    if expires is not None and expires < client.clock.now():
+        return "refused, the CRL has run out"
+    return "the CRL, and certificates that nobody asked for" if certificates else "the CRL"
+
+
+def _next(rules: str) -> Outcome:
+    """GetNextCACert, where GetCACaps lists it."""
+    client = _Client(rules)
+    begun = client.begin()
+    client.http(scep_request("/scep", Operation.GET_CA_CAPS))
+    reply = client.http(scep_request("/scep", Operation.GET_NEXT_CA_CERT))
+    present = client.service.ca.ca.certificate
+    if reply.status != 200:
+        return client.told(f"no next CA: HTTP {reply.status}", begun)
+    try:
+        answer = messages.read_next_ca(reply.body, reply.media_type)
+        signer = answer.signer([present])
+        if signer is None:
+            return client.told("refused, not signed by the present CA", begun)
+        answer.verify(signer)
+    except MfpSimError as error:
+        return client.told(f"refused, {error}", begun)
+    notes = "".join(f"; {note.text}" for note in answer.notes)
+    return client.told(_judged(answer.certificates[0], present, client.clock.now()) + notes, begun)
+
+
+def _judged(coming: Certificate, present: Certificate, now: datetime) -> str:
+    if coming.der == present.der:
+        return "refused, it is the present CA's certificate"
+    if not coming.is_ca:
+        return "refused, it is no CA's certificate"
+    if coming.not_after < now:
+        return "refused, it has expired"
+    return f"the next CA: {coming.subject_text}"
+
+
+def _rollover(rules: str) -> Outcome:
+    """A request enveloped to the next CA."""
+    day = timedelta(days=1)
+    client = _Client(rules, CaPolicy(rollover=Rollover(timedelta(0), day)))
+    begun = client.begin()
+    coming = client.service.authorities.default.next(client.clock.now())
+    assert coming is not None
+    request = client.message(
+        MessageType.PKCS_REQ,
+        csr.build(client.key, subject=client.subject, challenge=None),
+        coming.recipient.certificate,
+    )
+    reply = messages.decode(client.http(request).body)
+    reply.verify(coming.signer.certificate)
+    found = messages.read_certs_only(messages.open_envelope(reply, client.key, client.signer))[0]
+    right = found.issuer == coming.ca.certificate.subject and _verifies(found, coming.ca.certificate)
+    words = "a certificate of the next CA" if right else "refused, the certificate is not from the next CA"
+    return client.told(words, begun)
+
+
+def _verifies(certificate: Certificate, issuer: Certificate) -> bool:
+    try:
+        certificate.verify_issued_by(issuer)
+    except MfpSimError:
+        return False
+    return True
+
+
+def _direct(rules: str) -> Outcome:
+    """Requests that lack something: another Content-Type, no length, no Host."""
+    client = _Client(rules)
+    begun = client.begin()
+    found = []
+    for name in ("right", "octet-stream", "chunked", "without Host"):
+        request = outgoing(
+            client.message(MessageType.PKCS_REQ, csr.build(client.key, subject=client.subject, challenge=None)),
+            "ca.example",
+            80,
+        )
+        changed = replace(request, headers=_headers(request.headers, name))
+        found.append(f"{name}: HTTP {client.http(changed, whole=False).status}")
+    return client.told("; ".join(found), begun)
+
+
+def _headers(headers: tuple[tuple[str, str], ...], name: str) -> tuple[tuple[str, str], ...]:
+    gone = {"octet-stream": "Content-Type", "chunked": "Content-Length", "without Host": "Host"}.get(name)
+    kept = tuple(pair for pair in headers if pair[0] != gone)
+    more = {"octet-stream": ("Content-Type", "application/octet-stream"), "chunked": ("Transfer-Encoding", "chunked")}
+    return (*kept, more[name]) if name in more else kept
+
+
+def _tls(rules: str) -> Outcome:
+    """The printer speaks no TLS: an address with https:// is refused where it is entered."""
+    from mfp_sim.device.profile import profile_named as model_named
+    from mfp_sim.device.settings import CommunicationSettings
+
+    del rules
+    try:
+        CommunicationSettings("https://ca.example/scep", 443).validate(model_named("canon-ir-adv-dx"))
+    except MfpSimError as error:
+        return Outcome(f"the address is refused: {error.message}", ())
+    raise AssertionError("the printer took https://")
+
+
+DIRECT: dict[str, Callable[[str], Outcome]] = {
+    "query": _query,
+    "next": _next,
+    "rollover": _rollover,
+    "direct": _direct,
+    "tls": _tls,
+}

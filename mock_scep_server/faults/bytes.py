@@ -1,0 +1,29 @@
+"""Faults of the bytes layer: the body of a reply is other octets than were written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mock_scep_server.faults.base import Context
+
+__all__ = ["Body", "pem"]
+
+
+@dataclass(frozen=True)
+class Body:
+    """The body changed by ``change``."""
+
+    change: Callable[[bytes, Context], bytes]
+
+    def on_bytes(self, octets: bytes, context: Context) -> bytes:
+        return self.change(octets, context)
+
+
+def pem(octets: bytes, label: str) -> bytes:
+    """PEM with lines of 64 letters."""
+    from base64 import b64encode
+
+    text = b64encode(octets).decode("ascii")
+    lines = [text[i : i + 64] for i in range(0, len(text), 64)]
+    return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""]).encode("ascii")

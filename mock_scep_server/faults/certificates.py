@@ -1,0 +1,52 @@
+"""Faults of the certificates layer: of what is issued (templates), and of who answers (the CA's own certificates)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mfp_sim.scep.certificate import spki_of
+from mock_scep_server.ca import CertificateAuthority, Template
+from mock_scep_server.faults.base import Context
+from mock_scep_server.publishing import NextCaCertificates
+
+__all__ = ["Face", "Issued", "NextCa", "WrongKey"]
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A certificate with some of its fields changed; ``change`` gives their values."""
+
+    change: Callable[[Template, Context], dict[str, Any]]
+
+    def on_template(self, template: Template, context: Context) -> Template:
+        return replace(template, **self.change(template, context))
+
+
+@dataclass(frozen=True)
+class WrongKey:
+    """The certificate is for a key that the client does not have."""
+
+    def on_template(self, template: Template, context: Context) -> Template:
+        return replace(template, spki=spki_of(context.keys.rsa(2048)))
+
+
+@dataclass(frozen=True)
+class Face:
+    """The CA with another face: other identities, or other certificates in GetCACert."""
+
+    change: Callable[[CertificateAuthority, Context], CertificateAuthority]
+
+    def on_authority(self, authority: CertificateAuthority, context: Context) -> CertificateAuthority:
+        return self.change(authority, context)
+
+
+@dataclass(frozen=True)
+class NextCa:
+    """Another reply to GetNextCACert."""
+
+    change: Callable[[NextCaCertificates, Context], NextCaCertificates] = lambda plan, context: plan  # noqa: ARG005
+
+    def on_next_ca(self, plan: NextCaCertificates, context: Context) -> NextCaCertificates:
+        return self.change(plan, context)

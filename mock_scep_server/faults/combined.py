@@ -1,0 +1,86 @@
+"""Combinations: a fault at certain requests only, several at once, another one each time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mock_scep_server.faults.base import Context, Fault
+
+__all__ = ["At", "InTurn", "Together", "Where", "at"]
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which requests; empty means any.
+
+    ``names`` are operations and message types, ``statuses`` what was decided (SUCCESS, PENDING, FAILURE), ``method``
+    is GET or POST, ``cipher`` and ``digest`` are those of the request by the beginning of their names.
+    """
+
+    names: frozenset[str] = frozenset()
+    statuses: frozenset[str] = frozenset()
+    method: str | None = None
+    cipher: str | None = None
+    digest: str | None = None
+
+    def fits(self, context: Context) -> bool:
+        """Whether the request at hand is one of them."""
+        message = context.asked.message if context.asked else None
+        if self.names and not self.names & {context.operation, context.name}:
+            return False
+        if self.statuses and context.status not in self.statuses:
+            return False
+        if self.method is not None and context.request.method != self.method:
+            return False
+        if self.cipher is not None:
+            envelope = message.envelope if message else None
+            if envelope is None or not envelope.cipher.startswith(self.cipher):
+                return False
+        return self.digest is None or (message is not None and message.digest.startswith(self.digest))
+
+
+@dataclass(frozen=True)
+class At:
+    """The fault where the request fits, else nothing."""
+
+    where: Where
+    fault: Fault
+
+    def parts(self, context: Context, slug: str) -> Iterator[Fault]:  # noqa: ARG002
+        if self.where.fits(context):
+            yield self.fault
+
+
+def at(names: str, *faults: Fault, statuses: str = "", **conditions: str) -> At:
+    """``faults`` at these operations or message types (``"PKCSReq CertPoll"``), answers and other conditions."""
+    fault = faults[0] if len(faults) == 1 else Together(faults)
+    return At(Where(frozenset(names.split()), frozenset(statuses.split()), **conditions), fault)
+
+
+@dataclass(frozen=True)
+class Together:
+    """All of them, in order."""
+
+    faults: tuple[Fault, ...]
+
+    def parts(self, context: Context, slug: str) -> Iterator[Fault]:  # noqa: ARG002
+        yield from self.faults
+
+
+@dataclass(frozen=True)
+class InTurn:
+    """The first fault at the first request of a transaction (or operation), the second at the second, and so on.
+
+    None stands for a right answer. After the last one nothing goes wrong, or all begins again with ``again``.
+    """
+
+    faults: tuple[Fault | None, ...]
+    again: bool = False
+
+    def parts(self, context: Context, slug: str) -> Iterator[Fault]:
+        turn = context.turn(slug) - 1
+        if self.again:
+            turn %= len(self.faults)
+        if turn < len(self.faults) and (fault := self.faults[turn]) is not None:
+            yield fault

@@ -1,0 +1,63 @@
+"""What a fault changed, in words for the journal: the fields that differ. No secret is written out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.http import Send
+
+__all__ = ["differences"]
+
+
+def differences(before: object, after: object, name: str = "") -> Iterator[str]:
+    """A phrase for each field in which two values of a kind differ; the whole, where they are no dataclasses."""
+    if before is after or before == after:
+        return
+    if dataclasses.is_dataclass(before) and type(before) is type(after) and not isinstance(before, Certificate):
+        for field in dataclasses.fields(before):
+            old, new = getattr(before, field.name), getattr(after, field.name)
+            inner = f"{name}.{field.name}" if name else field.name
+            if field.repr or isinstance(new, bytes):
+                yield from differences(old, new, inner)
+            elif old != new:
+                yield f"{inner} changed"
+    elif hasattr(after, "certificates") and hasattr(after, "signer") and hasattr(before, "signer"):
+        for part in ("ca", "signer", "recipient"):
+            yield from differences(getattr(before, part).certificate, getattr(after, part).certificate, part)
+        yield from differences(before.certificates, after.certificates, "published")  # type: ignore[attr-defined]
+    else:
+        yield f"{name or _kind(after)}: {_short(before)} -> {_short(after)}"
+
+
+def _kind(value: object) -> str:
+    return "body" if isinstance(value, bytes) else "answer" if value is not None else "value"
+
+
+def _short(value: Any) -> str:
+    """A value in at most some eighty letters; longer octets by their length and beginning."""
+    match value:
+        case bytes() if len(value) <= 20:
+            return value.hex() or "no octets"
+        case bytes():
+            return f"{len(value)} octets {value[:8].hex()}…"
+        case Send():
+            return f"send {len(value.octets)} octets {value.octets[:24]!r}"
+        case Certificate():
+            span = f"{value.not_before:%Y-%m-%d %H:%M} to {value.not_after:%Y-%m-%d %H:%M}"
+            return f"{value.subject_text} {span} {value.fingerprint()[:8]}"
+        case Enum():
+            return str(value.name)
+        case tuple() | list():
+            shown = [_short(entry) for entry in value[:8]]
+            return f"({', '.join([*shown, f'and {len(value) - 8} more'] if len(value) > 8 else shown)})"
+        case str():
+            return repr(value if len(value) <= 80 else f"{value[:60]}… ({len(value)} letters)")
+        case None:
+            return "nothing"
+        case _:
+            text = str(value)
+            return text if len(text) <= 80 else f"{text[:70]}…"

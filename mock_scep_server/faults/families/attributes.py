@@ -1,0 +1,181 @@
+"""Faults of the attributes of a CertRep: missing, repeated, of another type, with another value. RFC 8894, 3.2.1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mfp_sim.scep import der
+from mfp_sim.scep.messages import CertRep
+from mock_scep_server.faults.arguments import Choice
+from mock_scep_server.faults.base import Context, Fault
+from mock_scep_server.faults.combined import at
+from mock_scep_server.faults.decide import FAILURE, PENDING
+from mock_scep_server.faults.message import Said, odd
+from mock_scep_server.faults.registry import Spec
+
+MESSAGES = "PKCSReq RenewalReq CertPoll"
+
+TYPES = {
+    "integer": lambda text: der.integer(int(text)),
+    "utf8": der.utf8_string,
+    "ia5": der.ia5_string,
+    "octets": lambda text: der.octet_string(text.encode()),
+    "printable": der.printable_string,
+}
+
+
+def _typed(name: str, kind: str, value: str | None = None) -> Said:
+    """An attribute whose value has another ASN.1 type; ``value`` None takes the one of the reply."""
+    told = {"transactionID": "transaction_id", "failInfoText": "fail_info_text"}
+
+    def change(reply: CertRep, context: Context) -> dict[str, Any]:
+        text = value if value is not None else str(getattr(reply, told[name]) or "")
+        return _instead(reply, name, TYPES[kind](text))
+
+    return Said(change)
+
+
+def _instead(reply: CertRep, name: str, *values: bytes) -> dict[str, Any]:
+    from dataclasses import replace
+
+    return {"oddities": replace(reply.oddities, instead=(*reply.oddities.instead, (name, values)))}
+
+
+def _hex_nonce(name: str, field: str) -> Said:
+    def change(reply: CertRep, context: Context) -> dict[str, Any]:
+        nonce: bytes = getattr(reply, field) or b""
+        return _instead(reply, name, der.printable_string(nonce.hex().upper()))
+
+    return Said(change)
+
+
+def _number(name: str, text: str) -> Fault:
+    """A number in another spelling."""
+    return odd(instead=((name, (der.printable_string(text),)),))
+
+
+def _raw(name: str, text: str) -> Fault:
+    return odd(instead=((name, (der.tlv(der.PRINTABLE_STRING, text.encode()),)),))
+
+
+def _nonce(change: Any) -> Said:
+    return Said(lambda reply, context: {"recipient_nonce": change(reply.recipient_nonce or bytes(16), context)})
+
+
+def _stale(nonce: bytes, context: Context) -> bytes:
+    """The senderNonce of the last request but this one; before there was one, this request's own."""
+    return context.memory.kept("nonce") or nonce
+
+
+def _transaction(change: Any) -> Said:
+    return Said(lambda reply, context: {"transaction_id": change(reply.transaction_id)})
+
+
+TRANSACTIONS = {
+    "longer": _transaction(lambda text: text + "0"),
+    "case-folded": _transaction(lambda text: text.lower() if text != text.lower() else text.upper()),
+    "padded": _transaction(lambda text: f" {text} "),
+    "prefix": _transaction(lambda text: text[:-1]),
+    "empty": _transaction(lambda text: ""),
+}
+SUCCESS_ONLY = {"statuses": "SUCCESS"}
+FORGED_NONCE = _nonce(lambda nonce, context: bytes(octet ^ 0xFF for octet in nonce))
+NONCANONICAL: dict[str, Fault] = {
+    "type-03": _number("messageType", "03"),
+    "status-00": _number("pkiStatus", "00"),
+    "status-blank": _number("pkiStatus", "0 "),
+    "status-nul": _raw("pkiStatus", "0\x00"),
+}
+REPLY_TYPES = ("19", "4", "23")
+UNKNOWN_TYPES = {"99": "99", "empty": "", "alphabetic": "CertRep"}
+STATUSES = {"1": "1", "4": "4", "empty": "", "0x0": "0x0"}
+MISSING = {
+    "missing-contenttype": "contentType",
+    "missing-messagedigest": "messageDigest",
+    "missing-messagetype": "messageType",
+    "missing-pkistatus": "pkiStatus",
+    "missing-recipientnonce": "recipientNonce",
+    "missing-transactionid": "transactionID",
+    "nonce-missing": "recipientNonce",
+    "certrep-no-sendernonce": "senderNonce",
+}
+ID_TYPES = {"utf8": "utf8", "ia5": "ia5", "octets": "octets"}
+
+
+def _repeated(reply: CertRep, context: Context) -> dict[str, Any]:
+    """The senderNonce of the first CertRep in all of them."""
+    return {"sender_nonce": context.thing("sender nonce", lambda: reply.sender_nonce)}
+
+
+def _missing(name: str) -> Spec:
+    return Spec("message", lambda: odd(omit=frozenset({name})))
+
+
+TABLE: dict[str, Spec] = {
+    **{slug: _missing(name) for slug, name in MISSING.items()},
+    "certrep-repeated-sendernonce": Spec("message", lambda: Said(_repeated)),
+    "dup-attr": Spec("message", lambda: odd(repeat=(("pkiStatus", (der.printable_string("2"),)),))),
+    "multi-value": Spec(
+        "message",
+        lambda: odd(instead=(("pkiStatus", (der.printable_string("0"), der.printable_string("2"))),)),
+    ),
+    "enc-failinfo": Spec(
+        "message",
+        lambda form: at(MESSAGES, FAILURE, _typed("failInfo", form, "2")),
+        (Choice("form", ("integer", "utf8")),),
+    ),
+    "enc-failinfotext": Spec(
+        "message",
+        lambda form: at(MESSAGES, FAILURE, _typed("failInfoText", form)),
+        (Choice("form", ("printable", "ia5")),),
+    ),
+    "enc-messagetype": Spec(
+        "message", lambda form: _typed("messageType", form, "3"), (Choice("form", ("integer", "utf8")),)
+    ),
+    "enc-pkistatus": Spec(
+        "message",
+        lambda form: at(MESSAGES, _typed("pkiStatus", form, "0"), **SUCCESS_ONLY),
+        (Choice("form", ("integer", "utf8")),),
+    ),
+    "enc-recipientnonce": Spec("message", lambda: _hex_nonce("recipientNonce", "recipient_nonce")),
+    "enc-sendernonce": Spec("message", lambda: _hex_nonce("senderNonce", "sender_nonce")),
+    "enc-transactionid": Spec(
+        "message", lambda form: _typed("transactionID", form), (Choice("form", tuple(ID_TYPES)),)
+    ),
+    "extra-attrs": Spec(
+        "message",
+        lambda: odd(
+            extra_signed=(
+                ("1.3.6.1.4.1.99999.1", (der.utf8_string("unknown"),)),
+                ("1.3.6.1.4.1.99999.2", (der.octet_string(bytes(4096)),)),
+            )
+        ),
+    ),
+    "forged-pending": Spec("message", lambda: at(MESSAGES, PENDING, FORGED_NONCE)),
+    "noncanonical-number": Spec("message", lambda form: NONCANONICAL[form], (Choice("form", tuple(NONCANONICAL)),)),
+    "nonce-mismatch": Spec(
+        "message",
+        lambda: _nonce(lambda nonce, context: nonce[:-1] + bytes((nonce[-1] ^ 1,))),
+    ),
+    "nonce-padded": Spec("message", lambda: _nonce(lambda nonce, context: nonce + b"\x00")),
+    "nonce-stale": Spec("message", lambda: _nonce(_stale)),
+    "nonce-truncated": Spec("message", lambda: _nonce(lambda nonce, context: nonce[:8])),
+    "reply-unknown-type": Spec(
+        "message",
+        lambda type: _number("messageType", UNKNOWN_TYPES[type]),
+        (Choice("type", tuple(UNKNOWN_TYPES)),),
+    ),
+    "reply-wrong-type": Spec(
+        "message",
+        lambda type: _number("messageType", type),
+        (Choice("type", REPLY_TYPES),),
+    ),
+    "status-undefined": Spec(
+        "message", lambda status: _number("pkiStatus", STATUSES[status]), (Choice("status", tuple(STATUSES)),)
+    ),
+    "transactionid-mismatch": Spec("message", lambda form: TRANSACTIONS[form], (Choice("form", tuple(TRANSACTIONS)),)),
+    "unsigned-override": Spec(
+        "message",
+        lambda: at(MESSAGES, FAILURE, odd(extra_unsigned=(("pkiStatus", (der.printable_string("0"),)),))),
+    ),
+}

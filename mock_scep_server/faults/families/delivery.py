@@ -1,0 +1,56 @@
+"""Faults of the connection: late, broken off, never. RFC 8894, 2.5.1 and 4.1."""
+
+from __future__ import annotations
+
+from mock_scep_server.faults.arguments import Choice, Number, Seconds
+from mock_scep_server.faults.base import Fault
+from mock_scep_server.faults.combined import InTurn, at
+from mock_scep_server.faults.delivery import CutOff, Delay, Drip, Reframed
+from mock_scep_server.faults.registry import Spec
+
+PKI = "PKIOperation"
+AFTER = Number("after", 0, 0, 2**20, "octets of the reply that still come")
+NO_RESPONSE: dict[str, Fault] = {
+    "close": at(PKI, CutOff("close")),
+    "stall": at(PKI, CutOff("stall")),
+    "half": at(PKI, CutOff("close", "half")),
+}
+PLACES = {"before-headers": 0, "within-headers": "in-head", "after-headers": "head", "within-body": "half"}
+
+
+def _promise(head: bytes, body: bytes) -> bytes:
+    """The reply, with the promise that the connection stays."""
+    lines = [line for line in head.splitlines(keepends=True) if not line.lower().startswith(b"connection:")]
+    return b"".join(lines) + b"Connection: keep-alive\r\n\r\n" + body
+
+
+def _lost(how: str) -> Fault:
+    """The first reply to a request for a certificate is decided and does not arrive."""
+    return at("PKCSReq RenewalReq", InTurn((CutOff(how, 0),)))  # type: ignore[arg-type]
+
+
+def _tls() -> Fault:
+    raise AssertionError("TLS is chosen when the mock is started")
+
+
+TABLE: dict[str, Spec] = {
+    "delay": Spec("delivery", lambda seconds: Delay(seconds), (Seconds("seconds", None),)),
+    "reset": Spec("delivery", lambda after: CutOff("reset", after), (AFTER,)),
+    "stall": Spec("delivery", lambda after: CutOff("stall", after), (AFTER,)),
+    "truncate": Spec("delivery", lambda after: CutOff("close", after), (Number("after", None, 0, 2**20),)),
+    "no-response": Spec("delivery", lambda how: NO_RESPONSE[how], (Choice("how", tuple(NO_RESPONSE)),)),
+    "slow-reply": Spec("delivery", lambda seconds: at(PKI, Delay(seconds)), (Seconds("seconds", 31.0),)),
+    "http-slow": Spec("delivery", lambda every: at(PKI, Drip(every)), (Seconds("every", 1.0),)),
+    "reset-in-reply": Spec(
+        "delivery",
+        lambda place: at(PKI, CutOff("reset", PLACES[place])),  # type: ignore[arg-type]
+        (Choice("place", tuple(PLACES)),),
+    ),
+    "stall-in-body": Spec("delivery", lambda: at(PKI, CutOff("stall", "half"))),
+    "pause-in-reply": Spec("delivery", lambda seconds: at(PKI, Delay(seconds, 40)), (Seconds("seconds", 31.0),)),
+    "close-after-getcacert": Spec("delivery", lambda: at("GetCACert", Reframed(_promise, close=True))),
+    "issue-then-reset": Spec("delivery", lambda: _lost("reset")),
+    "issue-then-stall": Spec("delivery", lambda: _lost("stall")),
+    "tls-untrusted": Spec("delivery", _tls),
+    "tls-other-pki": Spec("delivery", _tls),
+}

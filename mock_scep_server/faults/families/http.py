@@ -1,0 +1,167 @@
+"""Faults of HTTP: statuses, redirects, media types, lengths, codings, pages in place of replies. RFC 8894, 4.1."""
+
+from __future__ import annotations
+
+from mfp_sim.scep.http import PKI_MESSAGE
+from mock_scep_server.faults.arguments import Choice, Number
+from mock_scep_server.faults.base import Fault
+from mock_scep_server.faults.bytes import Body
+from mock_scep_server.faults.combined import InTurn, at
+from mock_scep_server.faults.decide import http
+from mock_scep_server.faults.delivery import Reframed, chunked, close_delimited
+from mock_scep_server.faults.families.capabilities import HTML
+from mock_scep_server.faults.http import Compressed, HeaderField, Page, Status
+from mock_scep_server.faults.registry import Spec
+
+PKI = "PKIOperation"
+ERROR_PAGE = b"<html><body><h1>Server Error</h1><p>The page cannot be displayed.</p></body></html>\n"
+JSON_ERROR = b'{"error": "internal", "message": "the request could not be processed"}\n'
+
+CONTENT_TYPES = {
+    "text/html": "text/html; charset=utf-8",
+    "octet-stream": "application/octet-stream",
+    "missing": None,
+    "with-parameter": f"{PKI_MESSAGE}; charset=utf-8",
+    "upper-case": PKI_MESSAGE.upper(),
+}
+GARBAGE: dict[str, Fault] = {
+    "random": at(PKI, Body(lambda octets, context: bytes(octet ^ 0xA5 for octet in octets))),
+    "empty": at(PKI, Body(lambda octets, context: b"")),
+    "truncated": at(PKI, Body(lambda octets, context: octets[: len(octets) // 2])),
+    "wrong-length": at(PKI, Reframed(lambda head, body: _length(head, body, 100))),
+}
+ERRORS: dict[str, tuple[int, str, bytes]] = {
+    "400": (400, "text/html", ERROR_PAGE),
+    "403": (403, "text/html", ERROR_PAGE),
+    "500": (500, "text/html", ERROR_PAGE),
+}
+LOCATIONS = {
+    "same-host": "/another/path?from={target}",
+    "other-host": "http://other.example/scep",
+    "https": "https://ca.example/scep",
+    "loop": "{target}",
+    "login": "/login",
+    "none": None,
+}
+REDIRECTS = ("302", "301", "303", "307", "308")
+STATUSES = ("503", "400", "401", "403", "404", "405", "408", "410", "411", "413", "429", "500", "501", "502", "504")
+
+
+def _length(head: bytes, body: bytes, more: int) -> bytes:
+    """A Content-Length that is wrong by ``more``."""
+    lines = [line for line in head.splitlines(keepends=True) if not line.lower().startswith(b"content-length:")]
+    return b"".join(lines) + b"Content-Length: %d\r\n\r\n" % max(len(body) + more, 0) + body
+
+
+def _two_lengths(head: bytes, body: bytes) -> bytes:
+    return head + b"Content-Length: %d\r\n\r\n" % (len(body) + 1) + body
+
+
+def _folded(head: bytes, body: bytes) -> bytes:
+    """A header field over three lines, as HTTP once allowed."""
+    first, rest = head.split(b"\r\n", 1)
+    return first + b"\r\nX-Folded: one\r\n two\r\n\tthree\r\n" + rest + b"\r\n" + body
+
+
+def _version(head: bytes, body: bytes) -> bytes:
+    return _replaced(head, b"HTTP/1.0") + b"\r\n" + body
+
+
+def _replaced(head: bytes, version: bytes) -> bytes:
+    return version + head[len(version) :]
+
+
+STATUS_LINES = {
+    "no-http": b"SCEP/1.0 200 OK",
+    "no-status": b"HTTP/1.1",
+    "no-number": b"HTTP/1.1 OK",
+    "no-reason": b"HTTP/1.1 200",
+}
+
+
+def _status_line(head: bytes, body: bytes, line: bytes) -> bytes:
+    return line + b"\r\n" + head.split(b"\r\n", 1)[1] + b"\r\n" + body
+
+
+def _redirect(to: str, status: str) -> Fault:
+    location = LOCATIONS[to]
+    headers = (("Location", location),) if location else ()
+    return Page(int(status), "text/html", ERROR_PAGE, headers)
+
+
+def _status(status: str, retry_after: int) -> Fault:
+    headers = (("Retry-After", str(retry_after)),) if retry_after else ()
+    return Page(int(status), "text/plain; charset=utf-8", b"not now\n", headers)
+
+
+BODIES = {"text": ("text/plain", b"the request could not be processed\n"), "json": ("application/json", JSON_ERROR),
+          "html": ("text/html", ERROR_PAGE), "empty": (None, b"")}  # fmt: skip
+CHUNKED: dict[str, Fault] = {
+    "broken-chunk": Reframed(lambda head, body: chunked(head, body).replace(b";first=1\r\n", b";first=1\r\nxx", 1)),
+    "no-last-chunk": Reframed(lambda head, body: chunked(head, body).removesuffix(b"0\r\n\r\n"), close=True),
+}
+
+
+TABLE: dict[str, Spec] = {
+    "certrep-ct": Spec(
+        "http",
+        lambda form: at(PKI, HeaderField("Content-Type", CONTENT_TYPES[form])),
+        (Choice("form", tuple(CONTENT_TYPES)),),
+    ),
+    "certrep-http-status": Spec(
+        "http",
+        lambda status: at(PKI, Status(int(status))),
+        (Choice("status", ("400", "202", "204", "403", "500", "503")),),
+    ),
+    "garbage-body": Spec("bytes", lambda form: GARBAGE[form], (Choice("form", tuple(GARBAGE)),)),
+    "http-5xx": Spec("decide", lambda status: at(PKI, http(int(status))), (Choice("status", ("503", "500", "502")),)),
+    "http-error-instead": Spec(
+        "http", lambda status: at(PKI, Page(*ERRORS[status])), (Choice("status", tuple(ERRORS)),)
+    ),
+    "http-redirect": Spec(
+        "http",
+        lambda to, status: at(PKI, _redirect(to, status)),
+        (Choice("to", tuple(LOCATIONS)), Choice("status", REDIRECTS)),
+    ),
+    "http-retry-after": Spec(
+        "http",
+        lambda seconds: at(PKI, _status("503", seconds)),
+        (Number("seconds", 120, 0, 86400),),
+    ),
+    "resp-chunked": Spec("delivery", lambda: at(PKI, Reframed(chunked))),
+    "resp-close-delimited": Spec("delivery", lambda: at(PKI, Reframed(close_delimited, close=True))),
+    "resp-gzip": Spec("http", lambda: at(PKI, Compressed())),
+    # Beyond the RFC's catalogue: what servers, proxies and portals in the field send.
+    "http-status": Spec(
+        "http",
+        _status,
+        (Choice("status", STATUSES), Number("retry_after", 0, 0, 86400, "seconds; 0 leaves the field out")),
+    ),
+    "http-error-body": Spec(
+        "http",
+        lambda form: at(PKI, Page(500, *BODIES[form])),
+        (Choice("form", tuple(BODIES)),),
+    ),
+    "http-redirect-everything": Spec("http", lambda to: _redirect(to, "302"), (Choice("to", tuple(LOCATIONS)),)),
+    "html-login-page": Spec("http", lambda: at("GetCACert PKIOperation", Page(200, "text/html", HTML))),
+    "html-error-page": Spec("http", lambda: at(PKI, Page(200, "text/html", ERROR_PAGE))),
+    "empty-200": Spec("http", lambda: at(PKI, Page(200, PKI_MESSAGE, b""))),
+    "length-too-long": Spec("delivery", lambda: at(PKI, Reframed(lambda h, b: _length(h, b, 100), close=True))),
+    "length-too-short": Spec("delivery", lambda: at(PKI, Reframed(lambda h, b: _length(h, b, -100), close=True))),
+    "length-twice": Spec("delivery", lambda: at(PKI, Reframed(_two_lengths, close=True))),
+    "length-absurd": Spec("delivery", lambda: at(PKI, Reframed(lambda h, b: _length(h, b, 1 << 40), close=True))),
+    "chunks-broken": Spec("delivery", lambda form: at(PKI, CHUNKED[form]), (Choice("form", tuple(CHUNKED)),)),
+    "folded-header": Spec("delivery", lambda: at(PKI, Reframed(_folded))),
+    "http-1-0": Spec("delivery", lambda: Reframed(_version, close=True)),
+    "status-line-malformed": Spec(
+        "delivery",
+        lambda form: at(PKI, Reframed(lambda h, b: _status_line(h, b, STATUS_LINES[form]))),
+        (Choice("form", tuple(STATUS_LINES)),),
+    ),
+    "gateway-timeout-then-recover": Spec("decide", lambda: at(PKI, InTurn((http(504),)))),
+    "issue-then-http-error": Spec(
+        "http",
+        lambda status: at("PKCSReq RenewalReq", InTurn((Page(int(status), "text/html", ERROR_PAGE),))),
+        (Choice("status", ("500", "502", "503", "504")),),
+    ),
+}

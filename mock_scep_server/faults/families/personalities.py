@@ -1,0 +1,82 @@
+"""Faults that come together, as one server in the field has them. Each part is a fault of another family."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from mfp_sim.scep import der
+from mfp_sim.scep.algorithms import KeyTransport
+from mfp_sim.scep.messages import CertRep
+from mock_scep_server.faults.base import Context
+from mock_scep_server.faults.certificates import Face
+from mock_scep_server.faults.combined import Together, at
+from mock_scep_server.faults.delivery import CutOff
+from mock_scep_server.faults.families.authority import split
+from mock_scep_server.faults.families.capabilities import words
+from mock_scep_server.faults.http import HeaderField, Page
+from mock_scep_server.faults.message import Said
+from mock_scep_server.faults.registry import Spec
+
+PKI = "PKIOperation"
+HRESULT = "1.3.6.1.4.1.311.21.33"
+NDES_CAPS = ("POSTPKIOperation", "Renewal", "SHA-512", "SHA-256", "SHA-1", "DES3")
+EMPTY_POST = at(PKI, Page(200, "application/x-pki-message", b""), method="POST")
+
+
+def _odd(reply: CertRep, **options: Any) -> dict[str, Any]:
+    return {"oddities": replace(reply.oddities, **options)}
+
+
+def _des(reply: CertRep, context: Context) -> dict[str, Any]:
+    return {"digest": "sha1", **_odd(reply, single_des=True)}
+
+
+def _oaep(reply: CertRep, context: Context) -> dict[str, Any]:
+    """OAEP for whoever asked with AES, without being asked."""
+    envelope = context.asked.message.envelope if context.asked else None
+    if envelope is None or not envelope.cipher.startswith("aes"):
+        return {}
+    return _odd(reply, key_transport=KeyTransport("oaep", parameters="explicit"))
+
+
+def _failure(reply: CertRep, context: Context) -> dict[str, Any]:
+    """NDES's FAILURE: one zero octet as content, no certificates, an HRESULT in words (F-E06)."""
+    result = (HRESULT, (der.printable_string("-2147024809"),))
+    odd = _odd(reply, certificates="absent", extra_signed=(*reply.oddities.extra_signed, result))
+    return {"empty_content": "zero", "digest": "sha1", "fail_info_text": None, **odd}
+
+
+def _server(name: str) -> HeaderField:
+    return HeaderField("Server", name)
+
+
+TABLE: dict[str, Spec] = {
+    "ndes-2008": Spec(
+        "message",
+        lambda: Together(
+            (
+                at("GetCACaps", CutOff("close")),
+                Face(split),
+                at(PKI, Page(500, "text/html", b"<html><body>POST is not supported.</body></html>\n"), method="POST"),
+                Said(_des),
+                _server("Microsoft-IIS/7.5"),
+            )
+        ),
+    ),
+    "ndes-2012": Spec(
+        "message",
+        lambda: Together((words(*NDES_CAPS), EMPTY_POST, Said(_oaep), _server("Microsoft-IIS/8.5"))),
+    ),
+    "ndes-2019": Spec(
+        "message",
+        lambda: Together(
+            (
+                words(*NDES_CAPS),
+                Face(split),
+                at(PKI, Said(_failure), statuses="FAILURE"),
+                _server("Microsoft-IIS/10.0"),
+            )
+        ),
+    ),
+}

@@ -1,0 +1,163 @@
+"""Faults of GetCert, GetCRL and GetNextCACert. RFC 8894, 3.3.4, 4.5, 4.6 and 4.7."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from mfp_sim.scep import certificate as x509
+from mfp_sim.scep import crl, messages
+from mfp_sim.scep.messages import CertRep
+from mock_scep_server.ca import Identity
+from mock_scep_server.faults import strangers
+from mock_scep_server.faults.arguments import Choice
+from mock_scep_server.faults.base import Context, Fault
+from mock_scep_server.faults.bytes import Body
+from mock_scep_server.faults.certificates import NextCa
+from mock_scep_server.faults.combined import Together, at
+from mock_scep_server.faults.decide import failed, http
+from mock_scep_server.faults.families.capabilities import and_also
+from mock_scep_server.faults.http import HeaderField
+from mock_scep_server.faults.message import Said
+from mock_scep_server.faults.registry import Spec
+from mock_scep_server.faults.strangers import DAY
+from mock_scep_server.publishing import NextCaCertificates
+
+NEXT = "GetNextCACert"
+
+
+def _said(name: str, change: Callable[[CertRep, Context], dict[str, Any]]) -> Fault:
+    return at(name, Said(change), statuses="SUCCESS")
+
+
+def _pending(reply: CertRep, context: Context) -> dict[str, Any]:
+    from mfp_sim.scep.vocabulary import PkiStatus
+
+    return {"status": PkiStatus.PENDING, "certificates": (), "crls": (), "recipient": None,
+            "fail_info": None, "fail_info_text": None}  # fmt: skip
+
+
+def _other(reply: CertRep, context: Context) -> dict[str, Any]:
+    return {"certificates": (strangers.device(context).certificate.der,)}
+
+
+def _broken(reply: CertRep, context: Context) -> dict[str, Any]:
+    first = reply.crls[0]
+    return {"crls": (first[:-1] + bytes((first[-1] ^ 1,)),)}
+
+
+def _crl(context: Context, issuer: Identity, age: int) -> bytes:
+    made = crl.issue(
+        issuer=issuer.certificate,
+        signing_key=issuer.key,
+        this_update=context.now - (7 + age) * DAY,
+        next_update=context.now - age * DAY,
+    )
+    return made.der
+
+
+def _stale(reply: CertRep, context: Context) -> dict[str, Any]:
+    return {"crls": (_crl(context, context.ca.ca, 1),)}
+
+
+def _foreign(reply: CertRep, context: Context) -> dict[str, Any]:
+    return {"crls": (_crl(context, strangers.stranger(context), -7),)}
+
+
+def _in_certificates(reply: CertRep, context: Context) -> dict[str, Any]:
+    return {"oddities": replace(reply.oddities, bag_crls_as_certificates=True)}
+
+
+def _with_certificates(reply: CertRep, context: Context) -> dict[str, Any]:
+    return {"certificates": (context.ca.ca.certificate.der,)}
+
+
+# --- GetNextCACert ----------------------------------------------------------------------------------------
+
+
+def offered(*faults: Fault) -> Fault:
+    """GetNextCACert is listed by GetCACaps, and answered with these faults."""
+    return Together((at("GetCACaps", and_also(NEXT)), at(NEXT, *faults)))
+
+
+def _next(change: Callable[[NextCaCertificates, Context], dict[str, Any]]) -> Fault:
+    return offered(NextCa(lambda plan, context: replace(plan, **change(plan, context))))
+
+
+def _expired(plan: NextCaCertificates, context: Context) -> dict[str, Any]:
+    coming = context.coming().ca
+    dates = {"not_before": context.now - 400 * DAY, "not_after": context.now - DAY}
+    return {"certificates": (strangers.reissued(context, "next expired", coming, coming, **dates).certificate,)}
+
+
+def _not_a_ca(plan: NextCaCertificates, context: Context) -> dict[str, Any]:
+    coming = context.coming().ca
+    changes = {"extensions": [x509.basic_constraints_extension(False)]}
+    return {"certificates": (strangers.reissued(context, "next cA false", coming, coming, **changes).certificate,)}
+
+
+def _unsigned(octets: bytes, context: Context) -> bytes:
+    return messages.certs_only([c.der for c in context.coming().certificates])
+
+
+def _flipped(octets: bytes, context: Context) -> bytes:
+    return octets[:-1] + bytes((octets[-1] ^ 1,))
+
+
+def _replay(octets: bytes, context: Context) -> bytes:
+    """An answer from before the last rollover: correctly signed, with the CA certificate that is current now."""
+    old = NextCaCertificates((context.ca.ca.certificate,), context.ca.ca)
+    del octets
+    return context.thing("old next", lambda: old.reply().body)
+
+
+RIGHT = NextCa()
+CONTENT_TYPES = {
+    "ca-cert": "application/x-x509-ca-cert",
+    "ca-ra-cert": "application/x-x509-ca-ra-cert",
+    "octet-stream": "application/octet-stream",
+    "missing": None,
+}
+QUERIES = "GetCert GetCRL"
+
+TABLE: dict[str, Spec] = {
+    "getcert-pending": Spec("message", lambda: at("GetCert", Said(_pending))),
+    "getcert-unsupported": Spec("decide", lambda: at(QUERIES, failed(2, "GetCert and GetCRL are not supported"))),
+    "getcert-wrong-cert": Spec("message", lambda: _said("GetCert", _other)),
+    "getcrl-bad-signature": Spec("message", lambda: _said("GetCRL", _broken)),
+    "getcrl-in-certs": Spec("message", lambda: _said("GetCRL", _in_certificates)),
+    "getcrl-other-issuer": Spec("message", lambda: _said("GetCRL", _foreign)),
+    "getcrl-stale": Spec("message", lambda: _said("GetCRL", _stale)),
+    "getcrl-with-certs": Spec("message", lambda: _said("GetCRL", _with_certificates)),
+    "next-404": Spec("decide", lambda: offered(http(404))),
+    "next-501": Spec("decide", lambda: offered(http(501))),
+    "next-bad-signature": Spec("bytes", lambda: offered(RIGHT, Body(_flipped))),
+    "next-ct": Spec(
+        "http",
+        lambda form: offered(RIGHT, HeaderField("Content-Type", CONTENT_TYPES[form])),
+        (Choice("form", tuple(CONTENT_TYPES)),),
+    ),
+    "next-empty": Spec("bytes", lambda: offered(RIGHT, Body(lambda octets, context: b""))),
+    "next-expired": Spec("certificates", lambda: _next(_expired)),
+    "next-flat": Spec("certificates", lambda: _next(lambda plan, context: {"flat": True})),
+    "next-not-ca": Spec("certificates", lambda: _next(_not_a_ca)),
+    "next-replay": Spec("bytes", lambda: offered(RIGHT, Body(_replay))),
+    "next-same-cert": Spec(
+        "certificates",
+        lambda: _next(lambda plan, context: {"certificates": (context.ca.ca.certificate,)}),
+    ),
+    "next-signed-by-ee": Spec(
+        "certificates",
+        lambda: _next(lambda plan, context: {"signer": strangers.device(context)}),
+    ),
+    "next-signed-by-next": Spec(
+        "certificates",
+        lambda: _next(lambda plan, context: {"signer": context.coming().ca}),
+    ),
+    "next-signed-by-stranger": Spec(
+        "certificates",
+        lambda: _next(lambda plan, context: {"signer": strangers.stranger(context)}),
+    ),
+    "next-unsigned": Spec("bytes", lambda: offered(RIGHT, Body(_unsigned))),
+}

@@ -1,0 +1,84 @@
+"""The registry of faults for people and machines: lines, one fault in full, Markdown by family, JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from itertools import groupby
+
+from mock_scep_server.faults.arguments import Argument, Number, Seconds, Text
+from mock_scep_server.faults.registry import FaultEntry
+
+__all__ = ["in_full", "in_json", "in_lines", "in_markdown"]
+
+TITLES = {
+    "capabilities": "GetCACaps",
+    "authority": "The CA's certificates, GetCACert",
+    "decisions": "What is decided",
+    "attributes": "Attributes of a CertRep",
+    "signatures": "Signature and outer SignedData",
+    "envelopes": "The envelope",
+    "contents": "What a SUCCESS delivers",
+    "queries": "GetCert, GetCRL, GetNextCACert",
+    "http": "HTTP",
+    "delivery": "The connection",
+    "personalities": "Several at once, as products have them",
+}
+
+_SHAPES = {Number: "a number", Seconds: "a duration", Text: "text"}
+
+
+def _argument(argument: Argument) -> str:
+    shape = argument.schema
+    words = " | ".join(shape["enum"]) if "enum" in shape else _SHAPES[type(argument)]
+    default = "needed" if argument.default is None else f"default {argument.default}"
+    return f"{argument.name}: {words} ({default})"
+
+
+def in_lines(entries: Iterable[FaultEntry]) -> str:
+    """A line each."""
+    return "\n".join(f"{e.slug:30} {e.layer:13} {e.sentence}" for e in entries)
+
+
+def in_full(entry: FaultEntry) -> str:
+    """All that is known of one."""
+    lines = [
+        f"{entry.slug}  a fault of the mock, layer {entry.layer}",
+        f"  {entry.sentence}",
+        f"  a correct client: {entry.correct_client}",
+        f"  the printer shows: {entry.printer_shows}",
+        f"  requirements: {', '.join(entry.requirements) or 'none'}",
+        f"  field failures: {', '.join(entry.field_failures) or 'none'}",
+        *(f"  argument {_argument(argument)}" for argument in entry.arguments),
+        *([f"  seen from outside, {entry.alias_of} looks the same"] if entry.alias_of else []),
+        f"  in a rule: faults: [{entry.example}]" if entry.in_scripts else f"  to use: --tls {entry.slug}",
+    ]
+    return "\n".join(lines)
+
+
+def in_json(entries: Iterable[FaultEntry]) -> str:
+    """A list of objects."""
+    return json.dumps([entry.to_json() for entry in entries], indent=2, ensure_ascii=False)
+
+
+def in_markdown(entries: Iterable[FaultEntry]) -> str:
+    """A table for each family."""
+    parts = []
+    for family, members in groupby(entries, key=lambda entry: entry.family):
+        parts.append(f"## {TITLES[family]}\n")
+        parts.append("| fault | layer | what it does | a correct client | the printer shows | tests |")
+        parts.append("| --- | --- | --- | --- | --- | --- |")
+        for entry in members:
+            arguments = "".join(f"<br>{_argument(argument)}" for argument in entry.arguments)
+            alias = f"<br>looks like `{entry.alias_of}`" if entry.alias_of else ""
+            cells = (
+                f'<a id="{entry.slug}"></a>`{entry.example}`{arguments}{alias}',
+                entry.layer,
+                entry.sentence,
+                entry.correct_client,
+                entry.printer_shows,
+                ", ".join((*entry.requirements, *entry.field_failures)),
+            )
+            parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        parts.append("")
+    return "\n".join(parts)

@@ -1,0 +1,165 @@
+"""All faults by slug: what each does, why, what is expected of a client, and how a script asks for it.
+
+What a fault does is a table of factories (``families/``); what is said of it stands in ``catalogue.yaml``. Both are
+read when somebody looks a fault up, so that importing this module costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module, resources
+from typing import Any
+
+from mfp_sim.documents import Node, Problems, load_text, plain
+from mock_scep_server.faults.arguments import Argument, read_arguments, schema_of
+from mock_scep_server.faults.base import Fault, Layer
+
+__all__ = ["FAULTS", "FaultEntry", "Registry", "Spec"]
+
+FAMILIES = (
+    "capabilities",
+    "authority",
+    "decisions",
+    "attributes",
+    "signatures",
+    "envelopes",
+    "contents",
+    "queries",
+    "http",
+    "delivery",
+    "personalities",
+)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """How a slug becomes a fault: the layer it works in, and what makes it of its arguments."""
+
+    layer: Layer
+    make: Callable[..., Fault]
+    arguments: tuple[Argument, ...] = ()
+
+
+@dataclass(frozen=True)
+class FaultEntry:
+    """The registry's line on one fault.
+
+    ``correct_client`` says what RFC 8894 expects of a client, ``printer_shows`` what the printer ends with, ``proof``
+    in which situation that is shown; ``alias_of`` names the fault that looks the same from outside.
+    """
+
+    slug: str
+    family: str
+    layer: Layer
+    sentence: str
+    requirements: tuple[str, ...]
+    field_failures: tuple[str, ...]
+    correct_client: str
+    printer_shows: str
+    proof: str
+    arguments: tuple[Argument, ...]
+    alias_of: str | None
+    make: Callable[..., Fault]
+
+    @property
+    def example(self) -> str:
+        """The fault as it is written in ``faults:``, with its defaults or a choice of its arguments."""
+        needed = [a for a in self.arguments if a.default is None]
+        if not needed:
+            return self.slug
+        values = {"Seconds": "31s", "Number": "400"}
+        return f"{{{self.slug}: {values[type(needed[0]).__name__]}}}"
+
+    @property
+    def in_scripts(self) -> bool:
+        """Whether a script can ask for it; TLS is decided when the mock is started."""
+        return self.proof != "tls"
+
+    @property
+    def variants(self) -> tuple[str | None, ...]:
+        """The words of its first argument, where that is a choice; else (None,)."""
+        words = getattr(self.arguments[0], "words", None) if self.arguments else None
+        return tuple(words) if words else (None,)
+
+    def written(self, variant: str | None) -> str:
+        """A variant as it is written in ``faults:``."""
+        return self.example if variant is None or variant == self.variants[0] else f"{{{self.slug}: {variant}}}"
+
+    @property
+    def schema(self) -> dict[str, Any] | None:
+        """The JSON schema of its argument; None where it takes none."""
+        return schema_of(self.arguments)
+
+    def read(self, argument: Node | None, problems: Problems, place: Node) -> Fault | None:
+        """The fault of its argument in a script; mistakes go to ``problems``."""
+        if not self.in_scripts:
+            problems.add(
+                place, f"{self.slug} is no matter of a script", f"start mock-scep-server with --tls {self.slug}"
+            )
+            return None
+        values = read_arguments(self.slug, self.arguments, argument, problems, place)
+        return None if values is None else self.make(**values)
+
+    def to_json(self) -> dict[str, object]:
+        """The entry as a JSON-able object."""
+        return {
+            "slug": self.slug,
+            "family": self.family,
+            "layer": self.layer,
+            "sentence": self.sentence,
+            "requirements": self.requirements,
+            "field_failures": self.field_failures,
+            "correct_client": self.correct_client,
+            "printer_shows": self.printer_shows,
+            "example": self.example,
+            "arguments": [{"name": a.name, "default": a.default, **a.schema} for a in self.arguments],
+            **({"alias_of": self.alias_of} if self.alias_of else {}),
+        }
+
+
+class Registry(Mapping[str, FaultEntry]):
+    """The entries by slug, in the order of the families; read when first asked."""
+
+    @cached_property
+    def _entries(self) -> dict[str, FaultEntry]:
+        text = resources.files("mock_scep_server.faults").joinpath("catalogue.yaml").read_text("utf-8")
+        said: Any = plain(load_text(text, "catalogue.yaml"))
+        found: dict[str, FaultEntry] = {}
+        for family in FAMILIES:
+            table: Mapping[str, Spec] = import_module(f"mock_scep_server.faults.families.{family}").TABLE
+            for slug, spec in table.items():
+                assert slug not in found, slug
+                found[slug] = _entry(slug, family, spec, said["faults"][slug], said["clients"])
+        return found
+
+    def __getitem__(self, slug: str) -> FaultEntry:
+        return self._entries[slug]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def _entry(slug: str, family: str, spec: Spec, said: Mapping[str, Any], clients: Mapping[str, str]) -> FaultEntry:
+    client = str(said["client"])
+    return FaultEntry(
+        slug=slug,
+        family=family,
+        layer=spec.layer,
+        sentence=str(said["does"]),
+        requirements=tuple(said.get("requirements") or ()),
+        field_failures=tuple(said.get("field_failures") or ()),
+        correct_client=clients.get(client, client),
+        printer_shows=str(said.get("printer", "")),
+        proof=str(said.get("proof", "enrol")),
+        arguments=spec.arguments,
+        alias_of=said.get("alias_of"),
+        make=spec.make,
+    )
+
+
+FAULTS: Mapping[str, FaultEntry] = Registry()

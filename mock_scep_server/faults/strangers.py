@@ -1,0 +1,115 @@
+"""Identities that faults need and nobody asked for: strangers, look-alikes, re-issued certificates, a next CA.
+
+Makes certificates with the shared codec alone; whom they deceive is the fault's matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from mfp_sim.scep import certificate as x509
+from mfp_sim.scep import der
+from mfp_sim.scep import vocabulary as v
+from mock_scep_server.ca import CertificateAuthority, Identity
+from mock_scep_server.faults.base import Context
+
+__all__ = ["DAY", "device", "issued", "look_alike", "next_ca", "reissued", "serial", "stranger"]
+
+DAY = timedelta(days=1)
+YEARS = timedelta(days=3650)
+CA_USAGE = ("digitalSignature", "keyEncipherment", "keyCertSign", "cRLSign")
+
+Extensions = Sequence[tuple[str, bool, bytes]]
+
+
+def serial(context: Context) -> int:
+    """A serial number of 16 octets."""
+    return int.from_bytes(context.entropy.octets(16), "big") >> 1 | 1 << 120
+
+
+def issued(
+    context: Context,
+    common_name: str,
+    *,
+    by: Identity | None = None,
+    bits: int = 2048,
+    ca: bool = False,
+    usage: Sequence[str] = ("digitalSignature", "keyEncipherment"),
+    not_before: datetime | None = None,
+    not_after: datetime | None = None,
+    subject: bytes | None = None,
+) -> Identity:
+    """A certificate with a new key pair, issued by ``by``; self-signed without it."""
+    key = context.keys.rsa(bits)
+    subject = x509.name(("O", "mfp-sim"), ("CN", common_name)) if subject is None else subject
+    spki = x509.spki_of(key)
+    certificate = x509.issue(
+        serial=serial(context),
+        issuer=by.certificate.subject if by else subject,
+        subject=subject,
+        spki=spki,
+        not_before=not_before or context.now - DAY,
+        not_after=not_after or context.now + YEARS,
+        extensions=[
+            x509.basic_constraints_extension(ca),
+            x509.key_usage_extension(*usage),
+            (v.SUBJECT_KEY_IDENTIFIER, False, der.octet_string(x509.key_identifier(spki))),
+        ],
+        signing_key=by.key if by else key,
+    )
+    return Identity(certificate, key)
+
+
+def stranger(context: Context, common_name: str = "Somebody Else CA", *, bits: int = 2048) -> Identity:
+    """A CA that nobody asked for; the same one each time."""
+    return context.thing(
+        f"stranger {common_name} {bits}", lambda: issued(context, common_name, bits=bits, ca=True, usage=CA_USAGE)
+    )
+
+
+def device(context: Context) -> Identity:
+    """An ordinary device of the same CA."""
+    return context.thing("device", lambda: issued(context, "another-device.example", by=context.ca.ca))
+
+
+def look_alike(context: Context, authority: CertificateAuthority, *, bits: int = 2048) -> Identity:
+    """A CA with the very names of ``authority`` and a key of its own."""
+    subject = authority.ca.certificate.subject
+    return context.thing(
+        f"look-alike {subject.hex()} {bits}",
+        lambda: issued(context, "", bits=bits, ca=True, usage=CA_USAGE, subject=subject),
+    )
+
+
+def reissued(context: Context, name: str, identity: Identity, by: Identity, **changes: object) -> Identity:
+    """The certificate of ``identity`` once more: same key, names and serial number, other ``changes``.
+
+    ``extensions`` replaces those of the same kind and ``without`` leaves kinds out; ``not_before``, ``not_after`` and
+    ``serial`` are those of the certificate unless given.
+    """
+    certificate = identity.certificate
+
+    def make() -> Identity:
+        new: Extensions = changes.get("extensions", ())  # type: ignore[assignment]
+        gone = {*(oid for oid, _, _ in new), *changes.get("without", ())}  # type: ignore[misc]
+        kept = [(oid, e.critical, e.value) for oid, e in certificate.extensions.items() if oid not in gone]
+        fields = {name: changes.get(name, getattr(certificate, name)) for name in ("serial", "not_before", "not_after")}
+        made = x509.issue(
+            issuer=by.certificate.subject,
+            subject=certificate.subject,
+            spki=certificate.spki,
+            extensions=[*new, *kept],
+            signing_key=by.key,
+            **fields,  # type: ignore[arg-type]
+        )
+        return replace(identity, certificate=made)
+
+    return context.thing(f"reissued {name} {certificate.fingerprint()}", make)
+
+
+def next_ca(context: Context) -> CertificateAuthority:
+    """The CA that is to follow, where no rollover is prepared."""
+    identity = issued(context, "Mock SCEP CA, next (tests only)", ca=True, usage=CA_USAGE)
+    return context.ca.altered(ca=identity, signer=identity, recipient=identity)
