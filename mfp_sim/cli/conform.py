@@ -29,8 +29,8 @@ from mfp_sim.errors import UsageError
 from mfp_sim.redaction import Redactor
 from mfp_sim.report.console import Console
 from mfp_sim.report.json_report import as_json
-from mfp_sim.report.junit import as_junit
 from mfp_sim.report.model import Baseline, PrinterVerdict, RunReport
+from mfp_sim.report.writing import write_reports
 from mfp_sim.simtime import Clock, Entropy, GeneratedKeys, SystemClock
 from mfp_sim.transport import Sockets
 
@@ -348,8 +348,7 @@ def _reports(report: RunReport, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot write the reports into {directory}: {error.strerror}") from None
-    _write(directory / "report.json", json.dumps(as_json(report), ensure_ascii=False, indent=1) + "\n")
-    _write(directory / "junit.xml", as_junit(report))
+    write_reports(report, directory, lambda text: print(text, file=sys.stderr))
     rows = ["serial,subject,not_after,sha256,check"]
     rows += [",".join(map(_cell, (m.serial, m.subject, m.not_after, m.fingerprint, m.by))) for m in report.minted]
     _write(directory / "minted.csv", "\n".join(rows) + "\n")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from mfp_sim.conformance.session import Session
 from mfp_sim.device.printer import Printer
@@ -21,7 +21,7 @@ from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.http import HttpReply, HttpRequest, read_scep_query
 from mfp_sim.scep.messages import decode
 from mfp_sim.scep.vocabulary import MessageType
-from mfp_sim.simtime import FrozenClock, Scheduler
+from mfp_sim.simtime import Clock, Scheduler
 from mfp_sim.transport import Transport
 
 __all__ = ["CERTIFICATES", "MODELS", "printer_verdicts"]
@@ -48,6 +48,19 @@ _WAYS: tuple[tuple[dict[str, object], str, str], ...] = (
     ),
 )
 _RESTS_ON = ("A-27", "A-34", "A-39", "A-40")
+
+
+class _Ahead:
+    """The run's clock, ahead by what the machine has waited: its waiting takes no time, everything else does."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._ahead = clock, timedelta(0)
+
+    def now(self) -> datetime:
+        return self._clock.now() + self._ahead
+
+    def wait_until(self, instant: datetime) -> None:
+        self._ahead += max(instant - self.now(), timedelta(0))
 
 
 class _Dropping:
@@ -144,8 +157,7 @@ def _recovers(session: Session, profile: Profile) -> tuple[str, ...]:
 
 
 def _machine(session: Session, profile: Profile, transport: Transport) -> tuple[Printer, Scheduler]:
-    clock = FrozenClock(session.clock.now())
-    scheduler = Scheduler(clock, max_events=1000)
+    scheduler = Scheduler(_Ahead(session.clock), max_events=1000)
     printer = Printer(
         profile=profile,
         scheduler=scheduler,

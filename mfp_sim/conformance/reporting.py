@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from mfp_sim.conformance.answers import Answer, Exchange
 from mfp_sim.conformance.engine import Run
 from mfp_sim.conformance.model import JUDGED, CheckResult, Minted, Verdict
 from mfp_sim.conformance.session import Session
 from mfp_sim.errors import DecodeError
-from mfp_sim.redaction import Redactor
+from mfp_sim.redaction import MASK, Redactor
 from mfp_sim.report.json_report import catalogue_of, here
+from mfp_sim.report.messages import exchange_report
 from mfp_sim.report.model import (
     Baseline,
     CaIdentity,
     CheckReport,
     Conclusion,
     Difference,
-    Element,
     ExchangeReport,
-    HttpMessage,
     MintedCertificate,
     PrinterVerdict,
     RunReport,
 )
 from mfp_sim.scep.elements import leaves
-from mfp_sim.scep.http import HttpReply, HttpRequest
 from mfp_sim.scep.oddities import CORRECT
+from mfp_sim.trace import Attachment
 
 __all__ = ["conclusions_of", "report_of", "verdicts_of"]
 
 _KEPT, _KEPT_PASSED = 6, 1
-_BODY, _ELEMENTS, _VALUE = 64 * 1024, 120, 240
+_VALUE = 240
 _WORDS = {
     Verdict.PASS: "pass",
     Verdict.FINDING: "finding",
@@ -287,46 +286,20 @@ def _plain_leaves(octets: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _exchange(exchange: Exchange, redactor: Redactor) -> ExchangeReport:
-    request = exchange.request
-    ended = exchange.begun.timestamp() + exchange.seconds
-    return ExchangeReport(
-        operation=exchange.label,
-        begun=exchange.begun.isoformat(),
-        ended=exchange.begun.fromtimestamp(ended, exchange.begun.tzinfo).isoformat(),
-        request=_message(f"{request.method} {request.target} {request.version}", request, redactor),
-        reply=None
-        if exchange.reply is None
-        else _message(f"HTTP/1.1 {exchange.reply.status} {exchange.reply.reason}".rstrip(), exchange.reply, redactor),
-        error=exchange.error.message if exchange.error is not None else None,
-        seconds=round(exchange.seconds, 6),
+    """The octets with every secret overwritten, then as every report shows them."""
+    request, reply = exchange.request, exchange.reply
+    return exchange_report(
+        Attachment(
+            event=-1,
+            begun=exchange.begun,
+            ended=exchange.begun + timedelta(seconds=exchange.seconds),
+            request=replace(request, headers=tuple(map(_header, request.headers)), body=redactor.octets(request.body)),
+            reply=None if reply is None else replace(reply, body=redactor.octets(reply.body)),
+            error=exchange.error.message if exchange.error is not None else None,
+        ),
+        exchange.label,
     )
 
 
-def _message(line: str, message: HttpRequest | HttpReply, redactor: Redactor) -> HttpMessage:
-    body = redactor.octets(message.body)
-    return HttpMessage(
-        line=line,
-        headers=tuple((name, _header(name, value)) for name, value in message.headers),
-        body=base64.b64encode(body).decode() if len(body) <= _BODY else "",
-        octets=len(message.body),
-        elements=tuple(_elements(message.body)),
-    )
-
-
-def _header(name: str, value: str) -> str:
-    return "********" if name.lower() == "authorization" else value
-
-
-def _elements(body: bytes) -> Iterator[Element]:
-    if body[:1] != b"\x30":
-        if body:
-            yield Element("text", body[:_VALUE].decode("utf-8", "replace"))
-        return
-    try:
-        for number, leaf in enumerate(leaves(body)):
-            if number == _ELEMENTS:
-                yield Element("…", "further elements are left out")
-                break
-            yield Element(leaf.path, leaf.text[:_VALUE])
-    except DecodeError as error:
-        yield Element("unreadable", str(error)[:_VALUE])
+def _header(pair: tuple[str, str]) -> tuple[str, str]:
+    return (pair[0], MASK) if pair[0].lower() == "authorization" else pair

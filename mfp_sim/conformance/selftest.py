@@ -68,11 +68,13 @@ def _script(proof: Proof, clock: Clock) -> Script:
 @contextmanager
 def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Session]:
     """A session with the mock; ``proof`` says what is wrong with it. ``setup`` of the proof may hold ``ra``,
-    ``fingerprint``, ``sockets``, ``open``, ``one_time``, ``next_ca``, ``approve`` and fields of the CA's policy."""
+    ``fingerprint``, ``path``, ``sockets``, ``open``, ``one_time``, ``next_ca``, ``approve`` and
+    fields of the CA's policy."""
     proof = proof or Proof("")
     setup: dict[str, Any] = dict(proof.setup)
     sockets, opened, one_time = (setup.pop(name, False) for name in ("sockets", "open", "one_time"))
     fingerprint, ra, approve = setup.pop("fingerprint", None), setup.pop("ra", "none"), setup.pop("approve", False)
+    path = setup.pop("path", "/scep")
     next_ca = setup.pop("next_ca", False)
     if next_ca:
         setup["rollover"] = Rollover(timedelta(days=30), timedelta(days=90))
@@ -104,7 +106,7 @@ def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Session]:
         host.start()
     try:
         yield Session(
-            Target("in process", "127.0.0.1", host.port if host else 80, "/scep"),
+            Target("in process", "127.0.0.1", host.port if host else 80, path),
             Sockets(clock) if host else InProcess(clock, gate.handle),
             clock=clock,
             entropy=entropy.fork("session"),

@@ -539,6 +539,16 @@ def _old_renewal(seen: Seen) -> bool:
     return seen.kind == MessageType.PKCS_REQ and signer is not None and signer.issuer != signer.subject
 
 
+def _unknown_certificate(seen: Seen) -> bool:
+    if seen.kind != MessageType.GET_CERT or not seen.data:
+        return False
+    try:
+        _, serial = messages.read_issuer_and_serial(seen.data)
+    except DecodeError:
+        return False
+    return all(entry.certificate.serial != serial for entry in seen.service.ledger.entries)
+
+
 def _noted(requirement: str) -> Callable[[Seen], bool]:
     return lambda seen: seen.message is not None and any(n.requirement == requirement for n in seen.message.notes)
 
@@ -565,6 +575,8 @@ _register(
     ("refuses-superfluous-attributes", "pkiStatus in a request is refused.", ("SCEP-3.2.1-20",),
      _refusing(lambda s: s.message is not None and s.message.pki_status is not None,
                FailInfo.BAD_REQUEST, "no reply was expected")),
+    ("unknown-is-bad-request", "GetCert about an unknown certificate is badRequest.", ("SCEP-3.2.1.4-07",),
+     _refusing(_unknown_certificate, FailInfo.BAD_REQUEST, "no such certificate")),
     ("wants-null", "A digest algorithm without NULL parameters is refused.", ("SCEP-3.2-11",),
      _refusing(lambda s: _SHA256_NULL not in s.octets, FailInfo.BAD_ALG, "the digest algorithm is not known")),
     ("wants-envelope-version-0", "An EnvelopedData of another version than 0 is refused.", ("SCEP-3.2.2-03",),
@@ -707,6 +719,8 @@ _register(
     ("answers-next-with-present", "GetNextCACert is answered with the present CA's certificate.", ("SCEP-4.7-04",),
      _answers_next),
     ("next-with-attributes", "GetNextCACert carries a transactionID.", ("SCEP-4.7.1-05",), _next_with_attributes),
+    ("caps-as-html", "GetCACaps is labelled text/html.", ("SCEP-3.5.2-23",),
+     _header("Content-Type", "text/html", lambda s: s.operation == Operation.GET_CA_CAPS)),
     ("strict-base64", "GET: what is not fully escaped base64 ends in HTTP 500.", ("SCEP-4.1-11",), _strict_base64),
     ("base64url-only", "GET: only base64url is understood.", ("SCEP-4.1-09",), _url_safe_only),
     ("crashes-on-garbage", "A body that is no SCEP message ends in HTTP 500.", ("SCEP-4.1-19",), _garbage_crash),

@@ -74,8 +74,9 @@ class MicromdmServer:
 
 
 @pytest.fixture
-def micromdm_server(tmp_path: Path) -> Iterator[MicromdmServer]:
-    """micromdm's server on a free port, with a new CA."""
+def micromdm_server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MicromdmServer]:
+    """micromdm's server on a free port, with a new CA; a parameter holds other options than ``-debug``."""
+    options = getattr(request, "param", ("-debug",))
     path = program("scepserver", "scep")
     depot = tmp_path / "depot"
     made = subprocess.run(
@@ -86,7 +87,7 @@ def micromdm_server(tmp_path: Path) -> Iterator[MicromdmServer]:
     port = _free_port()
     log = (tmp_path / "scepserver.log").open("wb")
     server = subprocess.Popen(
-        [path, "-depot", str(depot), "-port", str(port), "-challenge", CHALLENGE, "-allowrenew", "0", "-debug"],
+        [path, "-depot", str(depot), "-port", str(port), "-challenge", CHALLENGE, "-allowrenew", "0", *options],
         stdout=log, stderr=log,
     )  # fmt: skip
     try:

@@ -121,7 +121,7 @@ def caps_registered(session: Session) -> Iterator[Fact]:
     why="Proxies and clients treat HTML and octet streams otherwise.",
     field_failures=("F-T10",),
     reads=True,
-    proofs=(Proof("media-type", "caps-ct", when="operation: GetCACaps"),),
+    proofs=(Proof("media-type", defects=("caps-as-html",)),),
 )
 def caps_content_type(session: Session) -> Iterator[Fact]:
     _body(session)

@@ -267,7 +267,7 @@ watch_here(
     judge=noted("unsorted", "in DER order", "SCEP-3.2-13"),
     why="A verifier that encodes the attributes anew, in order, gets another digest and reports a wrong signature.",
     field_failures=("F-E04", "F-E10"),
-    proofs=(Proof("unsorted", "{attrs-unsorted: unsorted}"), Proof("unsorted", "attrs-unsorted")),
+    proofs=(Proof("unsorted", "{attrs-unsorted: signed-unsorted}"), Proof("unsorted", "attrs-unsorted")),
 )
 
 

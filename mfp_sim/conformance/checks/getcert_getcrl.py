@@ -89,7 +89,7 @@ def getcert(session: Session) -> Iterator[Fact]:
     why="It is the one code that says 'there is no such certificate'.",
     reads=True,
     negative=True,
-    proofs=(Proof("refused-for-another-reason", "fail-badrequest", when="type: GetCert"),),
+    proofs=(Proof("refused-for-another-reason", defects=("unknown-is-bad-request",)),),
 )
 def getcert_unknown(session: Session) -> Iterator[Fact]:
     if not session.policy.read_only:

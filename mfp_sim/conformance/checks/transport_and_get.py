@@ -202,12 +202,13 @@ def encodings(session: Session) -> Iterator[Fact]:
     proofs=(Proof("too-long", "get-414"),),
 )
 def long_get(session: Session) -> Iterator[Fact]:
-    _needs_get(session)
-    for size in (1500, 4500):
+    for size in (0, 1500, 4500):
         filler = (("1.3.6.1.4.1.32473.1", (der.octet_string(bytes(size)),)),)
         order = session.harmless(oddities=Oddities(extra_signed=filler))
         text = quote(base64.b64encode(session.encode(order)).decode(), safe="")
         answer = _get(session, order, text, f"CertPoll by GET, {len(text)} characters")
+        if size == 0 and not _read(answer) and (answer.reply is None or answer.reply.status != 414):
+            raise NotApplicable(f"PKIOperation by GET is not served: {answer.text}")
         yield fact(
             "too-long",
             _read(answer),
@@ -280,7 +281,7 @@ def by_post(session: Session) -> Iterator[Fact]:
     field_failures=("F-T08", "F-T09"),
     reads=True,
     tags=("clients",),
-    proofs=(Proof("path-matters", "path-strict"),),
+    proofs=(Proof("path-matters", "path-strict", setup={"path": "/cgi-bin/pkiclient.exe"}),),
 )
 def path(session: Session) -> Iterator[Fact]:
     base = session.target.path.partition("?")[0]
