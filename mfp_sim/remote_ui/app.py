@@ -11,6 +11,8 @@ import io
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from importlib import resources
 from typing import IO, Any
 
 from flask import Flask, Request, Response, abort, g, redirect, render_template, request, url_for
@@ -86,7 +88,7 @@ def create_app(
         pin: the administrator's.
         hosts: the names by which it may be called, empty for any (it is bound to more than loopback).
     """
-    app = Flask("mfp_sim.remote_ui")
+    app = Flask("mfp_sim.remote_ui", static_folder=None)
     app.request_class = _Request
     app.config["MAX_CONTENT_LENGTH"] = _LARGEST_FORM
     app.config["MAX_FORM_MEMORY_SIZE"] = _LARGEST_FORM
@@ -136,8 +138,24 @@ def create_app(
     app.register_error_handler(MfpSimError, _failed)
     app.context_processor(_common)
     app.add_template_filter(_local, "local")
+    app.add_url_rule("/static/<filename>", "static", _static)
     _register_pages(app)
     return app
+
+
+_MEDIA = {"style.css": "text/css", "follow.js": "text/javascript", "icon.svg": "image/svg+xml"}
+
+
+def _static(filename: str) -> View:
+    """A style, script or picture, from memory: a browser that leaves early must not leave a file open."""
+    if filename not in _MEDIA:
+        abort(404)
+    return Response(_octets_of(filename), content_type=f"{_MEDIA[filename]}; charset=utf-8")
+
+
+@cache
+def _octets_of(filename: str) -> bytes:
+    return resources.files("mfp_sim.remote_ui").joinpath("static").joinpath(filename).read_bytes()
 
 
 def _register_pages(app: Flask) -> None:
