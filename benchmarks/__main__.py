@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import codec, enrolment, hostile, imports, year
+from benchmarks import codec, enrolment, hostile, imports, overnight, year
 
 
 def main() -> int:
@@ -21,6 +21,7 @@ def main() -> int:
         action="store_true",
         help="only the codec: each message type over its RSA operations, beside PyScep, and the costliest messages",
     )
+    what.add_argument("--overnight", action="store_true", help="only ten simulated years of one printer: does it grow?")
     options = parser.parse_args()
     if options.operations:
         for number, operation in enumerate(enrolment.operations(), 1):
@@ -31,7 +32,19 @@ def main() -> int:
         return 0
     if options.codec:
         return _codec(options.rounds)
+    if options.overnight:
+        return _overnight()
     return _table(options.rounds, options.months)
+
+
+def _overnight() -> int:
+    night = overnight.measure()
+    for number, octets in enumerate(night.octets, 1):
+        print(f"year {number:2}: {octets / 1024:6.0f} KiB reachable from printer, scheduler and Remote UI")
+    fine = night.growth <= 1.01
+    print(f"year {overnight.YEARS} / year {overnight.FULL}: {night.growth:.3f}  limit 1.010 {'ok' if fine else 'OVER'}")
+    print(f"{night.enrolments} certificates, all of them in the mock's ledger: {night.ledger_entries}")
+    return 0 if fine else 1
 
 
 def _codec(rounds: int) -> int:

@@ -87,6 +87,7 @@ EXPECTATION_EXAMPLES = {
     "model": "{name: canon-ir-adv-dx}",
     "waiting": '["CN=192.0.2.10"]',
     "orphans": "[nonce-mismatch]",
+    "menu": "{as: user, path: [Settings/Registration, Device Management], items: []}",
     "settings_lack": "[s3cret]",
     "audit_lacks": "[key deleted]",
 }
@@ -208,12 +209,14 @@ def _ca_profiles() -> str:
         (
             _code(entry.name),
             entry.summary,
-            ", ".join(entry.capabilities),
+            ", ".join(entry.capabilities) or "none",
             ", ".join(sorted(entry.refuse_ciphers | entry.refuse_digests)) or "nothing",
+            ", ".join(_code(name) for name, source in entry.sources.items() if not source.confirmed),
         )
         for entry in CA_PROFILES.values()
     ]
-    return _table(("profile", "what it is", "GetCACaps", "refused with badAlg"), rows)
+    head = ("profile", "what it is", "GetCACaps", "refused with badAlg", "values that nothing confirms")
+    return _table(head, rows)
 
 
 def _ca_keys() -> str:

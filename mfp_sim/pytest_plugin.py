@@ -47,6 +47,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run scenarios under another reading of an assumption (repeatable)",
     )
 
+    # Spelled out here, since the module of the items is heavy: conformance/items.py says what they do.
+    group = parser.getgroup("mfp-sim-conformance", "conformance checks of mfp-sim")
+    group.addoption("--scep-url", metavar="URL", help="run the conformance checks against this SCEP server, only these")
+    group.addoption("--scep-challenge-file", type=Path, metavar="FILE", help="challenge password, on the first line")
+    group.addoption("--scep-challenge-env", metavar="NAME", help="environment variable with the challenge password")
+    group.addoption("--scep-baseline", type=Path, metavar="FILE", help="expected failures; strict both ways")
+    group.addoption("--scep-read-only", action="store_true", help="ask for no certificate at all")
+    group.addoption("--scep-keep-going", action="store_true", help="go on after a certificate that should not exist")
+    group.addoption("--scep-strict", action="store_true", help="a warn or a finding is a failure too")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With ``--scep-url`` the checks are the tests, instead of whatever else was collected."""
+    if not config.getoption("scep_url"):
+        return
+    from mfp_sim.conformance.items import items_of
+
+    try:
+        found = list(items_of(session))
+    except (DocumentError, UsageError) as error:
+        raise pytest.UsageError(str(error)) from None
+    if items:
+        config.hook.pytest_deselected(items=list(items))
+    items[:] = found
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""

@@ -44,6 +44,14 @@ class Redactor:
                 text = text.replace(form, MASK)
         return text
 
+    def octets(self, octets: bytes) -> bytes:
+        """``octets`` with every form of every secret overwritten by asterisks; the length stays, so DER stays DER."""
+        for form in self._forms:
+            for encoded in (form.encode(), form.encode("utf-16-le"), form.encode("utf-16-be")):
+                if encoded in octets:
+                    octets = octets.replace(encoded, b"*" * len(encoded))
+        return octets
+
     def value(self, value: object) -> object:
         """A JSON-able value with every string in it masked, keys too."""
         if isinstance(value, str):

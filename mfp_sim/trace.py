@@ -1,7 +1,8 @@
 """What happened, as events with virtual times: recorded once, read by reports, comparisons and people.
 
 Owns recording, JSON lines and comparison. Events hold decoded content, never ciphertext: RSA encryption is not
-repeatable, what it carries is. Everything passes the :class:`~mfp_sim.redaction.Redactor` on its way in.
+repeatable, what it carries is. Everything passes the :class:`~mfp_sim.redaction.Redactor` on its way in. The messages
+as octets lie beside the events as attachments, when somebody wants them; no comparison looks at them.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mfp_sim.redaction import Redactor
+from mfp_sim.scep.http import HttpReply, HttpRequest
 from mfp_sim.simtime import Clock
 
-__all__ = ["Recorder", "TraceEvent", "compare", "from_json_lines", "to_json_lines"]
+__all__ = ["Attachment", "Recorder", "TraceEvent", "compare", "from_json_lines", "to_json_lines"]
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,30 @@ class TraceEvent:
         return {"time": self.time.isoformat(), "kind": self.kind, **self.data}
 
 
+@dataclass(frozen=True)
+class Attachment:
+    """One exchange as it was on the wire. ``event`` is the index of the event it belongs to, -1 without one; ``begun``
+    and ``ended`` are aware, UTC; without a reply ``error`` says why."""
+
+    event: int
+    begun: datetime
+    ended: datetime
+    request: HttpRequest
+    reply: HttpReply | None = None
+    error: str | None = None
+
+
 class Recorder:
-    """Collects the events of one run; with ``limit``, the newest only, for what runs for years."""
+    """Collects the events of one run, and the messages that are attached beside them.
+
+    With ``limit``, the newest events only, for what runs for years.
+    """
 
     def __init__(self, clock: Clock, redactor: Redactor | None = None, *, limit: int | None = None) -> None:
         self._clock = clock
         self.redactor = redactor or Redactor()
         self._events: deque[TraceEvent] = deque(maxlen=limit)
+        self._attachments: list[Attachment] = []
 
     def record(self, kind: str, **data: object) -> None:
         """Add an event at the present instant; ``data`` has to be JSON-able, None entries are left out."""
@@ -48,6 +67,40 @@ class Recorder:
     def events(self) -> tuple[TraceEvent, ...]:
         """The events so far, in order."""
         return tuple(self._events)
+
+    def attach(self, attachment: Attachment) -> None:
+        """Keep a message; no event, and no part of any comparison."""
+        self._attachments.append(attachment)
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """The messages so far, in order; every secret that is known by now is overwritten in them."""
+        return tuple(_masked(attachment, self.redactor) for attachment in self._attachments)
+
+
+def _masked(attachment: Attachment, redactor: Redactor) -> Attachment:
+    def headers(given: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        return tuple((redactor.text(name), redactor.text(value)) for name, value in given)
+
+    request, reply = attachment.request, attachment.reply
+    return replace(
+        attachment,
+        request=replace(
+            request,
+            target=redactor.text(request.target),
+            headers=headers(request.headers),
+            body=redactor.octets(request.body),
+        ),
+        reply=None
+        if reply is None
+        else replace(
+            reply,
+            reason=redactor.text(reply.reason),
+            headers=headers(reply.headers),
+            body=redactor.octets(reply.body),
+        ),
+        error=None if attachment.error is None else redactor.text(attachment.error),
+    )
 
 
 def to_json_lines(events: Iterable[TraceEvent]) -> str:

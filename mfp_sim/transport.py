@@ -33,8 +33,9 @@ from mfp_sim.scep.http import (
     render_request,
 )
 from mfp_sim.simtime import Clock
+from mfp_sim.trace import Attachment, Recorder
 
-__all__ = ["InProcess", "Network", "NetworkState", "Sockets", "Transport"]
+__all__ = ["InProcess", "Network", "NetworkState", "Overheard", "Sockets", "Transport"]
 
 NetworkState: TypeAlias = Literal["up", "refused", "unreachable", "no-such-host", "silent"]
 
@@ -357,3 +358,22 @@ def _why_not_connected(error: OSError, deadline: _Deadline, where: str) -> Trans
     if error.errno in {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}:
         return _connect_failed(where, "unreachable")
     return _connect_failed(where, "failed")
+
+
+class Overheard:
+    """Another transport, whose exchanges are kept as attachments of a recorder: what a report shows as messages."""
+
+    def __init__(self, transport: Transport, clock: Clock, recorder: Recorder) -> None:
+        self._transport, self._clock, self._recorder = transport, clock, recorder
+
+    def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
+        """See :meth:`Transport.exchange`."""
+        event, begun = len(self._recorder.events) - 1, self._clock.now()
+        sent = outgoing(request, host, port)
+        try:
+            reply = self._transport.exchange(host, port, request, timeout)
+        except TransportError as error:
+            self._recorder.attach(Attachment(event, begun, self._clock.now(), sent, error=str(error)))
+            raise
+        self._recorder.attach(Attachment(event, begun, self._clock.now(), sent, reply))
+        return reply

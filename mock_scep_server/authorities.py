@@ -34,7 +34,14 @@ class Lineage:
         self, identifier: str | None, now: datetime, make: Callable[[str | None, int, datetime], CertificateAuthority]
     ) -> None:
         self.identifier, self._make = identifier, make
+        self._url: str | None = None
         self._generations = [_Generation(make(identifier, 1, now), now, now)]
+
+    def publish_at(self, url: str | None) -> None:
+        """Where CRL and CA certificate are, for the CAs that are and those to come."""
+        self._url = url
+        for authority in self.all:
+            authority.url = url
 
     def prepare(self, publish: datetime, switch: datetime, overlap: timedelta | None = None) -> CertificateAuthority:
         """A next CA: published from ``publish``, current from ``switch``.
@@ -48,6 +55,7 @@ class Lineage:
         until = last.authority.ca.certificate.not_after if overlap is None else switch + overlap
         self._generations[-1] = _Generation(last.authority, last.published, last.current, until)
         authority = self._make(self.identifier, len(self._generations) + 1, publish)
+        authority.url = self._url
         self._generations.append(_Generation(authority, publish, switch))
         return authority
 
@@ -78,6 +86,11 @@ class Authorities:
 
     def __init__(self, lineages: Sequence[Lineage], *, strict: bool = False) -> None:
         self.lineages, self.strict = tuple(lineages), strict
+
+    def publish_at(self, url: str | None) -> None:
+        """Where CRLs and CA certificates are."""
+        for lineage in self.lineages:
+            lineage.publish_at(url)
 
     @property
     def default(self) -> Lineage:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mock_scep_server.authorities import Authorities, Lineage
-from mock_scep_server.ca import CertificateAuthority, SerialNumbers
+from mock_scep_server.ca import CertificateAuthority, SerialNumbers, Shape
 from mock_scep_server.challenges import ChallengePolicy, NoChallenge, OneTimeChallenges, SubjectChallenges
 from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import CaProfile
@@ -37,30 +37,36 @@ def make_authorities(
     """The CAs, with the next one prepared if the policy says so. One source of serial numbers for all."""
     serials = SerialNumbers(entropy.fork("serials"), policy.serials or profile.serials)
     start = clock.now()
+    base = profile.ca_name or policy.name
+    shape = Shape(
+        profile.issued_key_usage, profile.issued_purposes, profile.issued_basic_constraints, profile.backdated
+    )
 
     def make(identifier: str | None, generation: int, begins: datetime) -> CertificateAuthority:
-        authority = CertificateAuthority(
+        return CertificateAuthority(
             clock,
             entropy,
             keys,
-            name=f"{policy.name} {identifier}" if identifier else policy.name,
+            name=f"{base} {identifier}" if identifier else base,
             ra=ra,
             validity=policy.validity,
             lifetime=policy.lifetime,
             key=policy.key,
+            key_usage=profile.ca_key_usage or None,
+            shape=shape,
             serials=serials,
             begins=begins,
             slug=f"ca{policy.identifiers.index(identifier) if identifier else ''}-{generation}",
         )
-        authority.url = policy.publish_at
-        return authority
 
     lineages = [Lineage(identifier, start, make) for identifier in policy.identifiers or (None,)]
     if policy.rollover is not None:
         publish, switch = (_instant(w, start, zone) for w in (policy.rollover.publish, policy.rollover.switch))
         for lineage in lineages:
             lineage.prepare(publish, switch, policy.rollover.overlap)
-    return Authorities(lineages, strict=policy.strict_identifiers)
+    authorities = Authorities(lineages, strict=policy.strict_identifiers)
+    authorities.publish_at(policy.publish_at)
+    return authorities
 
 
 def _instant(when: timedelta | datetime, start: datetime, zone: ZoneInfo) -> datetime:

@@ -21,9 +21,9 @@ from mfp_sim.scep.algorithms import PrivateKey
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.csr import Csr
 from mfp_sim.simtime import Clock, Entropy, KeySource
-from mock_scep_server.grants import grant
+from mock_scep_server.grants import EXTENDED_KEY_USAGE, grant
 
-__all__ = ["KEY_KINDS", "CertificateAuthority", "Identity", "SerialNumbers", "Template"]
+__all__ = ["KEY_KINDS", "CertificateAuthority", "Identity", "SerialNumbers", "Shape", "Template"]
 
 BACKDATED = timedelta(minutes=10)
 """How far notBefore lies back, so that a client whose clock is a little slow accepts what it gets."""
@@ -54,6 +54,27 @@ class Template:
     not_before: datetime
     not_after: datetime
     extensions: tuple[tuple[str, bool, bytes], ...]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How issued certificates look, where a product has its own way. Empty: what fits the key, or was asked for."""
+
+    key_usage: tuple[str, ...] = ()
+    purposes: tuple[str, ...] = ()
+    basic_constraints: bool = True
+    backdated: timedelta = BACKDATED
+
+    def extensions(self, csr: Csr) -> tuple[tuple[str, bool, bytes], ...]:
+        """Those that the CSR or the product decides."""
+        granted = [e for e in grant(csr).extensions if not (self.purposes and e[0] == EXTENDED_KEY_USAGE)]
+        if self.key_usage:
+            granted[0] = x509.key_usage_extension(*self.key_usage)
+        if self.purposes:
+            purposes = der.sequence(*(der.oid(oid) for oid in self.purposes))
+            granted.insert(1, (EXTENDED_KEY_USAGE, False, purposes))
+        constraints = [x509.basic_constraints_extension(False)] if self.basic_constraints else []
+        return (*constraints, *granted)
 
 
 class SerialNumbers:
@@ -95,6 +116,7 @@ class CertificateAuthority:
         serials: shared by the CAs of one server.
         begins: when the CA's validity begins; now, if not given.
         slug: names the CA in the URLs of its CRL and certificate.
+        shape: how issued certificates look.
     """
 
     def __init__(
@@ -112,8 +134,10 @@ class CertificateAuthority:
         serials: SerialNumbers | None = None,
         begins: datetime | None = None,
         slug: str = "ca",
+        shape: Shape | None = None,
     ) -> None:
         self._clock, self._validity, self.slug = clock, validity, slug
+        self._shape = shape or Shape()
         self._serials = serials or SerialNumbers(entropy.fork("serials"))
         self.url: str | None = None
         """Where the mock serves CRL and CA certificate over HTTP; None leaves both extensions out."""
@@ -182,9 +206,9 @@ class CertificateAuthority:
             issuer=self.ca,
             subject=csr.subject,
             spki=csr.spki,
-            not_before=max(now - BACKDATED, issuer.not_before),
+            not_before=max(now - self._shape.backdated, issuer.not_before),
             not_after=min(max(now, issuer.not_before) + self._validity, issuer.not_after),
-            extensions=(x509.basic_constraints_extension(False), *grant(csr).extensions, *self._pointers()),
+            extensions=(*self._shape.extensions(csr), *self._pointers()),
         )
 
     def _pointers(self) -> Extensions:

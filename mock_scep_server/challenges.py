@@ -14,7 +14,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from mfp_sim.errors import MfpSimError
 from mfp_sim.scep.csr import Csr
@@ -37,6 +37,9 @@ WRONG = "the challenge password is wrong"
 class ChallengePolicy(Protocol):
     """Decides on a CSR."""
 
+    wanted: ClassVar[bool]
+    """Whether a challenge is looked at."""
+
     def check(self, csr: Csr, now: datetime) -> str | None:
         """Why the request is refused, or None. What counts once is used up by being accepted."""
         ...
@@ -45,12 +48,16 @@ class ChallengePolicy(Protocol):
 class NoChallenge:
     """Everybody may enrol; a challenge that is given is not looked at."""
 
+    wanted: ClassVar[bool] = False
+
     def check(self, csr: Csr, now: datetime) -> str | None:  # noqa: ARG002 - the protocol's arguments
         return None
 
 
 class StaticChallenge:
     """One password for all."""
+
+    wanted: ClassVar[bool] = True
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
@@ -66,6 +73,8 @@ class SubjectChallenges:
 
     A subject that none fits is refused: a leaked password is good for its own subject only (F-S12).
     """
+
+    wanted: ClassVar[bool] = True
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
         self._secrets = dict(secrets)
@@ -99,6 +108,8 @@ class OneTimeChallenges:
         lifetime: how long one is good; NDES: 60 minutes.
         cache: how many may be outstanding at once; NDES: 5.
     """
+
+    wanted: ClassVar[bool] = True
 
     def __init__(self, entropy: Entropy, *, lifetime: timedelta = timedelta(minutes=60), cache: int = 5) -> None:
         self._entropy, self.lifetime, self.cache = entropy.fork("challenges"), lifetime, cache
@@ -151,6 +162,8 @@ class CommandChallenge:
 
     Exit code 0 accepts. The challenge is never an argument, which other users of the machine could see.
     """
+
+    wanted: ClassVar[bool] = True
 
     def __init__(self, command: Sequence[str], *, seconds: float = 10.0) -> None:
         self._command, self._seconds = list(command), seconds

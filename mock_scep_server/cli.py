@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from mfp_sim import __version__
-from mfp_sim.errors import MfpSimError, UsageError
+from mfp_sim.errors import DecodeError, MfpSimError, UsageError
 from mock_scep_server.profiles.changes import EMPTY_CONTENTS
+
+if TYPE_CHECKING:
+    from mock_scep_server.setup import CaSetup
 
 __all__ = ["main"]
 
@@ -23,8 +28,13 @@ examples:
   mock-scep-server --port 8080 --profile lenient --ra split
   mock-scep-server --port 8080 --caps +SHA-384          # what strongSwan 5.9.8 wants before it uses AES
   mock-scep-server --port 8080 --script rules.yaml      # what goes wrong, and when
+  mock-scep-server --ca ca.yaml --control-port 8081     # a whole CA from a file, and a port to steer it
+  mock-scep-server --set approval=manual --set 'rollover={publish: 1h, switch: 2h}' --control-port 8081
+  mock-scep-server --profile ndes-2016 --set 'challenge={one_time: {}}' \\
+                   --set 'admin_page={user: admin, password: test-only}'
   mock-scep-server faults                               # what a script can ask for
-  mock-scep-server profiles --json
+  mock-scep-server judge request.der --key ca.pem       # what a captured request says about its client
+  mock-scep-server profiles ndes-2016                   # each value, and by what it is known
 """
 
 
@@ -35,23 +45,42 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("verb", nargs="?", default="serve", choices=["serve", "faults", "profiles"])
+    parser.add_argument("verb", nargs="?", default="serve", choices=["serve", "faults", "profiles", "judge"])
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="profiles: one of them; judge: the file with the message"
+    )
+    parser.add_argument("--key", type=Path, metavar="FILE", help="judge: the key that the message is enveloped to, PEM")
     parser.add_argument("--version", action="version", version=f"mock-scep-server {__version__}")
     parser.add_argument("--host", default="127.0.0.1", help="address to bind to (default: loopback)")
     parser.add_argument("--port", type=int, default=8080, help="port to bind to, 0 for any free one (default: 8080)")
-    parser.add_argument("--profile", default="rfc8894", help="shape of the CA (default: rfc8894)")
+    parser.add_argument("--profile", help="shape of the CA (default: rfc8894)")
     parser.add_argument(
         "--caps", metavar="WORDS", help="keywords of GetCACaps: AES,SHA-256 instead of the profile's, or +SHA-384,-AES"
     )
     parser.add_argument(
         "--empty-content", choices=EMPTY_CONTENTS, help="content of FAILURE and PENDING instead of the profile's"
     )
-    parser.add_argument("--ra", default="none", choices=["none", "split"], help="RA certificates (default: none)")
+    parser.add_argument("--ra", choices=["none", "single", "split"], help="RA certificates (default: the profile's)")
+    parser.add_argument(
+        "--ca", type=Path, metavar="FILE", help="a CA as in a scenario's ca: section; options come after"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="one key of that section, its value in YAML"
+    )
+    parser.add_argument("--control-port", type=int, metavar="PORT", help="steer the mock by JSON on this loopback port")
+    parser.add_argument(
+        "--publish", metavar="URL", help="where certificates name CRL and CA (default: here; 'none' leaves it out)"
+    )
     parser.add_argument("--script", type=Path, metavar="FILE", help="rules: a scenario's ca.script list")
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--challenge-file", type=Path, metavar="FILE", help="the challenge password, on one line")
     group.add_argument("--challenge-env", metavar="NAME", help="environment variable with the challenge password")
     group.add_argument("--challenge", metavar="TEXT", help="the challenge password; for test values only")
+    group.add_argument(
+        "--challenge-command",
+        metavar="COMMAND",
+        help="a program decides: it reads subject and challenge as JSON, and accepts with exit code 0",
+    )
     parser.add_argument("--json", action="store_true", help="output for machines (faults, profiles)")
     return parser
 
@@ -60,7 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return {"serve": _serve, "faults": _faults, "profiles": _profiles}[options.verb](options)
+        return {"serve": _serve, "faults": _faults, "profiles": _profiles, "judge": _judge}[options.verb](options)
     except MfpSimError as error:
         print(f"mock-scep-server: {error}", file=sys.stderr)
         return error.exit_code
@@ -84,50 +113,82 @@ def _challenge(options: argparse.Namespace) -> str | None:
     return str(options.challenge) if options.challenge else None
 
 
-def _serve(options: argparse.Namespace) -> int:
-    from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
-    from mock_scep_server.challenges import NoChallenge, StaticChallenge
-    from mock_scep_server.journal import JournalEntry
-    from mock_scep_server.profiles.changes import changed
-    from mock_scep_server.profiles.registry import profile_named
-    from mock_scep_server.script import Script, load_script_file
-    from mock_scep_server.server import ServerHost
-    from mock_scep_server.service import ScepService
+def _setup(options: argparse.Namespace) -> CaSetup:
+    """The CA of ``--ca FILE``, changed by ``--set``, changed by the options of their own."""
+    from dataclasses import replace
 
-    clock = SystemClock()
+    from mfp_sim.documents import Node, Problems, load, load_text
+    from mock_scep_server.script import load_script_file
+    from mock_scep_server.setup import read_ca
+
+    problems = Problems()
+    root = load(options.ca) if options.ca else Node("map", (), "--set", 1, 1)
+    if root.kind == "map":
+        pairs = {str(key.value): (key, value) for key, value in root.pairs}
+        for text in options.set:
+            key, sign, value = text.partition("=")
+            if not sign or not key.isidentifier():
+                raise UsageError(f"--set takes KEY=VALUE, not {text!r}", remedy="for instance --set approval=manual")
+            ((name, inner),) = load_text(f"{key}: {value}", f"--set {key}").pairs
+            pairs[key] = (name, inner)
+        root = replace(root, value=tuple(pairs.values()))
+    setup = read_ca(root, problems)
+    problems.raise_if_any()
+    if setup.url is not None:
+        raise UsageError("url is for scenarios: this program is the server")
+    chosen = {"profile": options.profile, "ra": options.ra, "empty_content": options.empty_content}
+    if options.caps is not None:
+        chosen["caps"] = tuple(options.caps.split(","))
+    if options.script:
+        chosen["script"] = load_script_file(options.script)
+    return replace(setup, **{name: value for name, value in chosen.items() if value is not None})
+
+
+def _serve(options: argparse.Namespace) -> int:
+    import shlex
+
+    from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
+    from mock_scep_server.challenges import CommandChallenge, StaticChallenge
+    from mock_scep_server.control import ControlService
+    from mock_scep_server.journal import JournalEntry
+    from mock_scep_server.server import ServerHost
+    from mock_scep_server.setup import make_service
+
     secret = _challenge(options)
-    rules = load_script_file(options.script) if options.script else ()
+    challenge = StaticChallenge(secret) if secret else None
+    if options.challenge_command:
+        challenge = CommandChallenge(shlex.split(options.challenge_command))  # type: ignore[assignment]
 
     def tell(entry: JournalEntry) -> None:
         rule = f" [rule {entry.rule}]" if entry.rule else ""
         print(f"{entry.time:%H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{rule}", flush=True)
 
-    service = ScepService(
-        profile=changed(
-            profile_named(options.profile),
-            caps=options.caps.split(",") if options.caps is not None else None,
-            empty_content=options.empty_content,
-        ),
-        clock=clock,
+    service = make_service(
+        _setup(options),
+        clock=SystemClock(),
         entropy=Entropy(None),
         keys=GeneratedKeys(),
-        challenge=StaticChallenge(secret) if secret else NoChallenge(),
-        script=Script(rules, ZoneInfo("UTC"), clock.now()),
-        ra=options.ra,
+        zone=ZoneInfo("UTC"),
+        challenge=challenge,
         on_entry=tell,
     )
-    host = ServerHost(service, options.host, options.port)
+    hosts = [ServerHost(service, options.host, options.port)]
+    if options.control_port is not None:
+        hosts.append(ServerHost(ControlService(service), "127.0.0.1", options.control_port))
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    host.start()
-    try:
-        shown = f"[{options.host}]" if ":" in options.host else options.host
-        print(f"mock SCEP CA at http://{shown}:{host.port}/scep (profile {options.profile}); Ctrl-C stops it")
+    with contextlib.ExitStack() as stack:
+        for host in hosts:
+            stack.enter_context(host)
+        url = hosts[0].url
+        if options.publish is not None or service.policy.publish_at is None:
+            service.publish_at(None if options.publish == "none" else options.publish or url)
+        print(f"mock SCEP CA at {url}/scep (profile {service.profile.name}); Ctrl-C stops it")
         print(f"CA certificate, SHA-256: {service.ca.ca.certificate.fingerprint()}", flush=True)
+        if options.control_port is not None:
+            print(f"control at {hosts[1].url}/", flush=True)
         stop.wait()
-    finally:
-        host.stop()
     return 0
 
 
@@ -156,26 +217,89 @@ def _faults(options: argparse.Namespace) -> int:
 
 
 def _profiles(options: argparse.Namespace) -> int:
-    from mock_scep_server.profiles.registry import PROFILES
+    from mock_scep_server.profiles.registry import PROFILES, profile_named
 
+    chosen = [profile_named(options.name)] if options.name else list(PROFILES.values())
     if options.json:
         rows = [
             {
                 "name": profile.name,
                 "summary": profile.summary,
-                "capabilities": profile.capabilities,
-                "refuse_ciphers": sorted(profile.refuse_ciphers),
-                "refuse_digests": sorted(profile.refuse_digests),
-                "empty_content": profile.empty_content,
-                "sources": profile.sources,
+                "values": profile.values(),
+                "sources": {
+                    name: {"source": source.text, "by": source.by, "confirmed": source.confirmed}
+                    for name, source in profile.sources.items()
+                },
             }
-            for profile in PROFILES.values()
+            for profile in chosen
         ]
-        print(json.dumps(rows, indent=2))
+        print(json.dumps(rows[0] if options.name else rows, indent=2))
+    elif options.name:
+        (profile,) = chosen
+        print(f"{profile.name}: {profile.summary}\n")
+        for name, source in profile.sources.items():
+            value = profile.values()[name]
+            shown = ", ".join(str(part) for part in value) or "none" if isinstance(value, tuple | list) else value
+            print(f"{name}: {shown}\n    {source}")
+        print("\nWhat is not named here is as RFC 8894 has it.")
     else:
-        for profile in PROFILES.values():
-            print(f"{profile.name:12} {profile.summary}")
+        for profile in chosen:
+            open_ones = sum(not source.confirmed for source in profile.sources.values())
+            doubt = f"  [{open_ones} values not confirmed]" if open_ones else ""
+            print(f"{profile.name:15} {profile.summary}{doubt}")
     return 0
+
+
+def _judge(options: argparse.Namespace) -> int:
+    """Findings about one captured message; 1 when something fails."""
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    from mfp_sim.scep import messages
+    from mfp_sim.scep.csr import Csr
+    from mfp_sim.scep.http import PKI_MESSAGE, HttpRequest
+    from mock_scep_server.judgement import Finding, Judge
+
+    if not options.name:
+        raise UsageError("judge needs the file with the message", remedy="mock-scep-server judge request.der")
+    octets = _octets(Path(options.name))
+    try:
+        message = messages.decode(octets)
+    except DecodeError as error:
+        raise UsageError(f"{options.name} holds no pkiMessage: {error}") from None
+    csr, key = None, None
+    if options.key:
+        try:
+            key = load_pem_private_key(_octets(options.key), None)
+        except (ValueError, TypeError):
+            raise UsageError(f"{options.key} is no private key in PEM without a password") from None
+        data = messages.open_envelope(message, key)  # type: ignore[arg-type]
+        csr = Csr.from_der(data) if message.label in ("PKCSReq", "RenewalReq") else None
+    judge = Judge(options.caps.split(",") if options.caps else None)
+    signer = message.signer()
+    noted = [str(note) for note in (*message.notes, *(csr.notes if csr else ()))]
+    # How it was sent a file does not tell: nothing is said about that.
+    request = HttpRequest("POST", "/", (("Content-Type", PKI_MESSAGE),))
+    found = list(judge.message(request, message, now=message.signing_time, signer=signer, csr=csr, noted=noted))
+    try:
+        if signer is not None:
+            message.verify(signer)
+    except MfpSimError as error:
+        found.insert(0, Finding("SCEP-3.2-05", error.message))
+    if options.json:
+        print(json.dumps([finding.to_json() for finding in found], indent=2))
+    else:
+        for finding in found:
+            print(finding)
+        inside = "" if key else "; the inside was not looked at (no --key)"
+        print(f"{message.label}, {len(found) or 'no'} finding{'s' * (len(found) != 1)}{inside}")
+    return int(any(finding.verdict == "fail" for finding in found))
+
+
+def _octets(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
@@ -11,7 +12,10 @@ __all__ = ["Journal", "JournalEntry"]
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """One request and what became of it. ``name`` is the operation, or the message type of a PKIOperation."""
+    """One request and what became of it. ``name`` is the operation, or the message type of a PKIOperation.
+
+    ``judgement`` is about the client: ``fail``, ``warn`` or ``note``, a requirement, and a sentence.
+    """
 
     time: datetime
     client: str
@@ -26,6 +30,7 @@ class JournalEntry:
     sent: str = ""
     notes: tuple[str, ...] = ()
     near_misses: tuple[str, ...] = field(default=())
+    judgement: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """The entry as a JSON-able object; empty fields are left out."""
@@ -48,6 +53,18 @@ class Journal:
             self._entries.append(entry)
             if len(self._entries) > self._limit:
                 del self._entries[0]
+
+    def clear(self) -> None:
+        """Begin anew."""
+        with self._lock:
+            self.count = 0
+            self._entries.clear()
+
+    def judgement(self) -> dict[str, int]:
+        """How often each finding about a client was made, the worst first."""
+        counts = Counter(finding for entry in self.entries for finding in entry.judgement)
+        order = ("fail", "warn", "note")
+        return dict(sorted(counts.items(), key=lambda item: (order.index(item[0].partition(" ")[0]), item[0])))
 
     @property
     def entries(self) -> tuple[JournalEntry, ...]:

@@ -116,6 +116,12 @@ class Ledger:
                 if entry.transaction_id == transaction_id:
                     self._entries[octets] = replace(entry, given_up=why)
 
+    def clear(self) -> None:
+        """Begin anew: what was minted before is no certificate of this CA any longer."""
+        with self._lock:
+            for table in (self._entries, self._by_serial, self._by_subject, self._by_key):
+                table.clear()
+
     def find(self, serial: int) -> Entry | None:
         """The newest entry of a serial number, or None."""
         with self._lock:

@@ -6,6 +6,7 @@ A publication is made, may be changed by faults, and is then written; it decides
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from mfp_sim.scep import messages
 from mfp_sim.scep.certificate import Certificate
@@ -20,9 +21,12 @@ class CaCapabilities:
     """The reply to GetCACaps: a keyword a line (SCEP-3.5.2-01)."""
 
     words: tuple[str, ...]
+    lines: Literal["lf", "crlf", "no-final-newline"] = "lf"
 
     def reply(self) -> HttpReply:
-        body = "".join(f"{word}\n" for word in self.words).encode()
+        end = "\r\n" if self.lines == "crlf" else "\n"
+        text = "".join(f"{word}{end}" for word in self.words)
+        body = (text.removesuffix("\n") if self.lines == "no-final-newline" else text).encode()
         return HttpReply(200, headers=(("Content-Type", TEXT),), body=body)
 
 

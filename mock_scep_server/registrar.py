@@ -12,9 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from mfp_sim.scep import der
+from mfp_sim.scep import vocabulary as v
+from mfp_sim.scep.algorithms import KeyTransport
 from mfp_sim.scep.certificate import Certificate, name_text, same_name
 from mfp_sim.scep.csr import Csr
-from mfp_sim.scep.messages import CertRep, Note
+from mfp_sim.scep.messages import CertRep, Note, Oddities
 from mfp_sim.scep.vocabulary import FailInfo, MessageType, PkiStatus
 from mfp_sim.simtime import Clock, Entropy
 from mock_scep_server.admission import Admission
@@ -29,6 +32,8 @@ from mock_scep_server.script import Answer
 
 __all__ = ["Decision", "Registrar", "Waiting"]
 
+UPDATE_REQ = 18
+"""Of drafts before the RFC; some servers still take it for a PKCSReq."""
 Alter = Callable[[Template], Template]
 
 
@@ -79,6 +84,7 @@ class Decision:
     authority: CertificateAuthority
     issued: Certificate | None = None
     notes: tuple[Note, ...] = ()
+    status: int = 0
 
 
 class Registrar:
@@ -112,6 +118,7 @@ class Registrar:
         self._answers: dict[int, Callable[[Asked, CertRep, Answer | None, Alter], Decision]] = {
             MessageType.PKCS_REQ: self._enrol,
             MessageType.RENEWAL_REQ: self._enrol,
+            UPDATE_REQ: self._enrol,
             MessageType.CERT_POLL: self._poll,
             MessageType.GET_CERT: self._get_cert,
             MessageType.GET_CRL: self._get_crl,
@@ -186,6 +193,10 @@ class Registrar:
         issued, authority = known.issued, known.authority
         chain = (authority.ca.certificate.der,) if self._profile.ca_in_reply else ()
         reply = replace(reply, certificates=(issued.der, *chain), recipient=asked.signer)
+        if self._profile.bag_empty_crls:
+            reply = replace(reply, oddities=replace(reply.oddities, bag_empty_sets=True))
+        if self._profile.outer_certificates == "issued-and-signer":
+            reply = replace(reply, outer_certificates=(issued,), signer_last=True)
         return Decision(reply, f"SUCCESS serial {issued.serial:x}", authority, issued)
 
     def _waits(self, known: _Transaction, answer: Answer | None) -> bool:
@@ -256,23 +267,60 @@ class Registrar:
     # --- replies ------------------------------------------------------------------------------------------
 
     def _failure(self, asked: Asked, reply: CertRep, refusal: Refusal) -> Decision:
-        reply = replace(reply, status=PkiStatus.FAILURE, fail_info=refusal.fail_info, fail_info_text=refusal.text)
-        return Decision(reply, f"FAILURE {refusal.fail_info.label}: {refusal.text}", asked.authority)
+        """FAILURE as the profile words it, or the HTTP status that the profile has instead."""
+        profile, text = self._profile, f"FAILURE {refusal.fail_info.label}: {refusal.text}"
+        if refusal.status or refusal.fail_info.label in profile.failure_status:
+            status = refusal.status or 500
+            return Decision(reply, f"HTTP {status} for {text}", asked.authority, status=status)
+        fail_info = FailInfo.BAD_REQUEST if profile.failures == "badRequest" else refusal.fail_info
+        odd = reply.oddities
+        if profile.hresult:
+            odd = replace(odd, extra_signed=((v.NDES_RESULT, (der.printable_string(profile.hresult),)),))
+        if profile.failure_certificates == "absent":
+            odd = replace(odd, certificates="absent")
+        reply = replace(
+            reply,
+            status=PkiStatus.FAILURE,
+            fail_info=fail_info,
+            fail_info_text=refusal.text if profile.fail_info_text else None,
+            oddities=odd,
+        )
+        return Decision(reply, text, asked.authority)
 
     def _frame(self, asked: Asked) -> CertRep:
-        """What every reply to this request has: nonces, transaction, algorithms that are not weaker than its own."""
-        message = asked.message
+        """What every reply to this request has: nonces, transaction, and algorithms, by the profile or as was asked."""
+        message, profile = asked.message, self._profile
         cipher = message.envelope.cipher if message.envelope else "aes-128-cbc"
+        aes = cipher.startswith("aes")
         if cipher == "des-cbc" or not cipher.endswith("-cbc"):
-            cipher = self._profile.reply_cipher_for_weak
+            cipher = profile.reply_cipher_for_weak
+        elif profile.reply_cipher != "as-asked":
+            cipher = profile.reply_cipher
+        digest = "sha1" if message.digest == "md5" else message.digest
+        digest = digest if profile.reply_digest == "as-asked" else profile.reply_digest
+        oaep = aes and profile.transport_for_aes == "oaep"
+        odd = Oddities(
+            digest_parameters=profile.digest_parameters,
+            signature_name=profile.signature_name,
+            signature_parameters=profile.signature_parameters,
+            key_transport=KeyTransport("oaep", parameters="minimal")
+            if oaep
+            else KeyTransport(parameters=profile.transport_parameters),
+            constructed_ciphertext=profile.constructed_ciphertext,
+            single_des=cipher == "des-cbc",
+            md5=digest == "md5",
+        )
+        fresh = self._entropy.octets(16)
         return CertRep(
             status=PkiStatus.SUCCESS,
             transaction_id=message.transaction_id,
             recipient_nonce=message.sender_nonce,
-            sender_nonce=self._entropy.octets(16),
-            digest="sha1" if message.digest == "md5" else message.digest,
+            sender_nonce=message.sender_nonce if profile.sender_nonce == "copied" else fresh,
+            digest=digest,
             cipher=cipher,
-            empty_content=self._profile.empty_content,
+            empty_content=profile.empty_content,
+            signing_time=self._clock.now() if profile.signing_time else None,
+            oddities=odd,
         )
 
     # --- the operator -------------------------------------------------------------------------------------

@@ -29,10 +29,14 @@ __all__ = ["Asked", "Refusal", "RequestReader"]
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why the CA says no: failInfo and failInfoText of the CertRep. The text never holds a challenge."""
+    """Why the CA says no: failInfo and failInfoText of the CertRep. The text never holds a challenge.
+
+    ``status``: the HTTP status that the profile answers with instead; 0: none.
+    """
 
     fail_info: FailInfo
     text: str
+    status: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,11 +93,16 @@ class RequestReader:
             return asked.refused(FailInfo.BAD_ALG, f"{error.got} is refused")
         except (SignatureInvalid, EnvelopeUnreadable, DecodeError) as error:
             return asked.refused(FailInfo.BAD_MESSAGE_CHECK, error.message)
+        if self._profile.tolerance == "strict" and message.notes:
+            return asked.refused(FailInfo.BAD_MESSAGE_CHECK, f"an odd form: {message.notes[0]}")
         late = self._out_of_time(message)
         if late is not None:
             return asked.refused(FailInfo.BAD_TIME, late)
         if message.message_type not in self._profile.message_types:
-            return asked.refused(FailInfo.BAD_REQUEST, f"{message.label} is not supported")
+            refusal = Refusal(
+                FailInfo.BAD_REQUEST, f"{message.label} is not supported", self._profile.unsupported_status
+            )
+            return replace(asked, refusal=refusal)
         try:
             return self._read_data(asked, data)
         except DecodeError as error:
@@ -123,7 +132,8 @@ class RequestReader:
         except AlgorithmRefused as error:
             return replace(asked, refusal=Refusal(FailInfo.BAD_ALG, f"{error.got} is refused in a CSR"))
         except SignatureInvalid as error:
-            return asked.refused(FailInfo.BAD_REQUEST, error.message)
+            if self._profile.csr_signature == "checked":
+                return asked.refused(FailInfo.BAD_REQUEST, error.message)
         public, least = csr.public_key(), self._policy.minimum_rsa or self._profile.minimum_rsa
         if isinstance(public, RSAPublicKey) and public.key_size < least:
             return asked.refused(FailInfo.BAD_ALG, f"an RSA key of {public.key_size} bits; {least} are needed")

@@ -2,6 +2,7 @@
 
 ``--script FILE`` holds exactly a scenario's ``ca.script`` list. The first matching rule that is not spent wins; a
 request counts in ``nth`` of every rule whose ``when`` it fits, also when another rule takes it. Taking is atomic.
+The rules of a ``{shuffle: [...]}`` stand in an order that is drawn from the CA's own chance, so that a seed repeats it.
 The CA's own checks of a message come first for success and pending: a script cannot make a forged request good.
 """
 
@@ -10,13 +11,14 @@ from __future__ import annotations
 import fnmatch
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from mfp_sim.documents import Node, Problems, did_you_mean, load
 from mfp_sim.scep.vocabulary import MessageType, Operation
+from mfp_sim.simtime import Entropy
 from mock_scep_server.faults import FAULTS, Fault
 from mock_scep_server.pages import PAGES
 
@@ -90,7 +92,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule as written. ``answer`` None leaves the decision to the CA; ``place`` is ``file:line:column``."""
+    """One rule as written. ``answer`` None leaves the decision to the CA; ``place`` is ``file:line:column``.
+
+    ``number`` counts rules from 1 as they are written; rules with the same ``shuffle`` stand in a drawn order.
+    """
 
     when: When
     answer: Answer | None
@@ -99,6 +104,22 @@ class Rule:
     until: str | None = None
     optional: bool = False
     place: str = ""
+    number: int = 0
+    shuffle: int | None = None
+
+    def describe(self) -> dict[str, object]:
+        """The rule as a JSON-able object, for people; empty parts are left out."""
+        when = {name: value for name, value in vars(self.when).items() if value is not None}
+        found: dict[str, object] = {
+            "rule": self.number,
+            "place": self.place,
+            "when": when,
+            "then": None if self.answer is None else str(self.answer),
+            "faults": [slug for slug, _ in self.faults],
+            "times": self.times,
+            "until": self.until,
+        }
+        return {name: value for name, value in found.items() if value not in (None, [], {}, "")}
 
 
 @dataclass(frozen=True)
@@ -130,13 +151,37 @@ class Script:
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
+        self._entropy: Entropy | None = None
+        self._set(self.rules)
+
+    def _set(self, rules: Sequence[Rule]) -> None:
+        numbered = [rule if rule.number else replace(rule, number=place) for place, rule in enumerate(rules, 1)]
+        self.rules = tuple(numbered if self._entropy is None else _shuffled(numbered, self._entropy))
         self._states = [_State() for _ in self.rules]
+
+    def begin(self, entropy: Entropy) -> None:
+        """Draw the order of shuffled rules; the CA does it once, and it holds for rules that come later too."""
+        with self._lock:
+            self._entropy = entropy
+            self._set(self.rules)
 
     def replace(self, rules: Sequence[Rule]) -> None:
         """Other rules from now on, none of them used yet."""
         with self._lock:
-            self.rules = tuple(rules)
+            self._set(rules)
+
+    def restart(self) -> None:
+        """The same rules in the same order, none of them used yet."""
+        with self._lock:
             self._states = [_State() for _ in self.rules]
+
+    def describe(self) -> list[dict[str, object]]:
+        """The rules in the order in which they are tried, each with how often it fitted and was taken."""
+        with self._lock:
+            return [
+                {**rule.describe(), "fitted": state.seen, "taken": state.taken}
+                for rule, state in zip(self.rules, self._states, strict=True)
+            ]
 
     def take(self, facts: Facts, now: datetime) -> Taken:
         """What applies to this request; counts it."""
@@ -150,13 +195,14 @@ class Script:
                     reasons = self._spent(rule, state, now)
                 if reasons:
                     if len(reasons) == 1:
-                        near.append(f"rule {index + 1} nearly matched: {reasons[0]}")
+                        near.append(f"rule {rule.number} nearly matched: {reasons[0]}")
                 elif winner is None:
                     winner = index
                     state.taken += 1
             if winner is None:
                 return Taken(near_misses=tuple(near))
-            return Taken(winner + 1, self.rules[winner].answer, self.rules[winner].faults)
+            rule = self.rules[winner]
+            return Taken(rule.number, rule.answer, rule.faults)
 
     def _spent(self, rule: Rule, state: _State, now: datetime) -> list[str]:
         if rule.when.nth is not None and state.seen != rule.when.nth:
@@ -178,10 +224,22 @@ class Script:
         """The rules that were never hit and are not optional, a sentence each."""
         with self._lock:
             return [
-                f"{rule.place or 'script'}: rule {index + 1} was never hit"
-                for index, (rule, state) in enumerate(zip(self.rules, self._states, strict=True))
+                f"{rule.place or 'script'}: rule {rule.number} was never hit"
+                for rule, state in zip(self.rules, self._states, strict=True)
                 if not state.taken and not rule.optional
             ]
+
+
+def _shuffled(rules: Sequence[Rule], entropy: Entropy) -> list[Rule]:
+    """The rules with those of each shuffle in a drawn order, in the places that they had (Fisher and Yates)."""
+    found = list(rules)
+    for group in dict.fromkeys(rule.shuffle for rule in rules if rule.shuffle is not None):
+        places = [place for place, rule in enumerate(found) if rule.shuffle == group]
+        for last in range(len(places) - 1, 0, -1):
+            drawn = entropy.integer(0, last)
+            here, there = places[last], places[drawn]
+            found[here], found[there] = found[there], found[here]
+    return found
 
 
 # --- reading ----------------------------------------------------------------------------------------------
@@ -200,8 +258,19 @@ def load_script_file(path: Path) -> tuple[Rule, ...]:
 
 
 def read_script(node: Node, problems: Problems) -> tuple[Rule, ...]:
-    """Read a list of rules; mistakes go to ``problems``."""
-    return tuple(_rule(entry, problems) for entry in problems.list(node, "a script"))
+    """Read a list of rules and shuffles of rules; mistakes go to ``problems``."""
+    found: list[Rule] = []
+    for group, entry in enumerate(problems.list(node, "a script")):
+        inner = entry.get("shuffle")
+        if inner is None:
+            found.append(_rule(entry, problems))
+            continue
+        problems.map(entry, ["shuffle"], "a shuffle")
+        rules = problems.list(inner, "a shuffle")
+        if len(rules) < 2:
+            problems.add(inner, "a shuffle has at least two rules")
+        found.extend(replace(_rule(rule, problems), shuffle=group) for rule in rules)
+    return tuple(replace(rule, number=number) for number, rule in enumerate(found, 1))
 
 
 def _rule(node: Node, problems: Problems) -> Rule:

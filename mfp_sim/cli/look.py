@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from mfp_sim.catalogue.registry import explain as explain_catalogued
@@ -13,7 +14,7 @@ from mfp_sim.catalogue.registry import known_ids
 from mfp_sim.documents import did_you_mean
 from mfp_sim.errors import DocumentError, UsageError
 from mfp_sim.report.console import Console
-from mfp_sim.report.json_report import as_json
+from mfp_sim.report.json_report import as_json, catalogue_of, here
 from mfp_sim.report.model import RunReport
 from mfp_sim.scenario.collection import bundled_directory, files_of, load_all, select
 from mfp_sim.scenario.expectations import EXPECTATIONS
@@ -43,10 +44,13 @@ def list_scenarios(options: argparse.Namespace) -> int:
 def show(options: argparse.Namespace) -> int:
     """Run one scenario and tell its story."""
     scenarios = select(options.selection)
-    reports = [report_of(run(scenario, seed=options.seed, flips=options.flip)) for scenario in scenarios]
-    whole = RunReport(tuple(reports), "in process", tuple(options.flip))
+    reports = [
+        report_of(run(scenario, seed=options.seed, flips=options.flip, keep_messages=options.json))
+        for scenario in scenarios
+    ]
+    whole = RunReport(tuple(reports), "in process", tuple(options.flip), here())
     if options.json:
-        print(json.dumps(as_json(whole), ensure_ascii=False))
+        print(json.dumps(as_json(replace(whole, catalogue=catalogue_of(whole))), ensure_ascii=False))
     else:
         console = Console(sys.stdout)
         for number, report in enumerate(reports):

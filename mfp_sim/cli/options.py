@@ -28,7 +28,7 @@ VERBS = (
     Verb("run", "run scenarios", "run", "run", """\
   mfp-sim run                                   # every scenario that comes with the package
   mfp-sim run scenarios/polling 'detail-*'      # a directory, and names by glob
-  mfp-sim run my.scenario.yaml --report out     # JUnit, JSON and traces in out/
+  mfp-sim run my.scenario.yaml --report out     # HTML, Markdown, JUnit, JSON, traces
   mfp-sim run --tag smoke --jobs 4 -x           # in four processes, stop at the first failure
   mfp-sim run NAME --flip A-22=5xx              # under another reading of an assumption
   mfp-sim run --profile my-printer.yaml         # as another model would do it
@@ -63,6 +63,11 @@ VERBS = (
          "power_points", """\
   mfp-sim power-points deferred-twice-then-issued
   mfp-sim power-points deferred-twice-then-issued --cut     # is the printer sound after a failure at each?"""),
+    Verb("report", "turn a JSON report into HTML, Markdown, JUnit or GitHub annotations", "report", "report", """\
+  mfp-sim report out/report.json -o report.html
+  mfp-sim report out/report.json --lang nb -o rapport.html
+  mfp-sim report out/report.json --format markdown >> "$GITHUB_STEP_SUMMARY"
+  mfp-sim report --schema > report.schema.json"""),
     Verb("decode", "print a SCEP message, request, certificate or HTTP exchange readable, with what is odd", "decode",
          "decode", """\
   mfp-sim decode request.der
@@ -71,6 +76,17 @@ VERBS = (
     Verb("diff", "tell the differences of two traces, or of two messages by element", "survey", "diff", """\
   mfp-sim diff out-1/traces/NAME.jsonl out-2/traces/NAME.jsonl
   mfp-sim diff theirs.der ours.der"""),
+    Verb("conform", "check a SCEP server against RFC 8894, and whether the printer models work with it", "conform",
+         "conform", """\
+  mfp-sim conform http://ca.example/scep --challenge-file secret.txt --report out
+  mfp-sim conform URL --read-only                           # asks for no certificate
+  mfp-sim conform URL --budget 20 --only MUST --only 3.2.1  # at most 20 certificates; sections, ids, tags
+  mfp-sim conform URL --challenge-page http://ndes.example/CertSrv/mscep_admin/ --challenge-page-login-env LOGIN
+  mfp-sim conform URL --baseline baseline.yaml              # 1 for whatever is not as expected, either way
+  mfp-sim conform URL --only refuses-bad-signature          # just this, again
+  mfp-sim conform --list
+  mfp-sim conform --self-test --jobs 2                      # is every check proved?
+  mfp-sim conform --questionnaire questions.md"""),
     Verb("serve", "printers with their Remote UI in a browser, and the mock CA", "serve", "serve", """\
   mfp-sim serve                                 # a printer at http://127.0.0.1:8000/, time moves when you move it
   mfp-sim serve --challenge-file secret.txt --start 2026-03-02T08:00
@@ -144,6 +160,11 @@ def _run(parser: argparse.ArgumentParser) -> None:
         "--state-dir", type=Path, metavar="DIR",
         help="keep the printers' state in DIR, private keys too, not in memory; with --ca they go on from there",
     )  # fmt: skip
+    _language(parser)
+    parser.add_argument(
+        "--github", action="store_true",
+        help="annotations for GitHub Actions, and the summary appended to $GITHUB_STEP_SUMMARY",
+    )  # fmt: skip
     parser.add_argument("-x", "--exitfirst", action="store_true", help="stop at the first failure")
     parser.add_argument(
         "--repeat", type=_count, default=1, metavar="N", help="run each N times; a trace that differs is a failure"
@@ -186,6 +207,71 @@ def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=["bash", "zsh", "fish"])
 
 
+def _conform(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", nargs="?", metavar="URL", help="the server, http://host[:port]/path")
+    for option, what in (
+        ("--list", "the checks in the order of the RFC, and what is planned"),
+        ("--self-test", "prove every check with a fault of the mock, in process"),
+    ):
+        parser.add_argument(option, action="store_true", help=what)
+    parser.add_argument("--questionnaire", type=Path, metavar="FILE", help="write what cannot be seen from outside")
+    choose = parser.add_argument_group("what is checked")
+    choose.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="a check, requirement, section, level, chapter or tag (repeatable: any)",
+    )
+    choose.add_argument("--skip", action="append", default=[], metavar="WORD", help="not these (repeatable)")
+    choose.add_argument(
+        "--verdict", choices=["rfc", "printers", "both"], default="both", help="which verdict is wanted (default: both)"
+    )
+    choose.add_argument("--printer", action="append", metavar="MODEL", help="of the models only these (repeatable)")
+    choose.add_argument(
+        "--persona",
+        default="rfc8894",
+        metavar="NAME",
+        help="whose requests: rfc8894, micromdm, strongswan, certmonger, jscep (default: rfc8894)",
+    )
+    safe = parser.add_argument_group("safety")
+    safe.add_argument("--read-only", action="store_true", help="ask for no certificate at all")
+    safe.add_argument("--budget", type=_count, metavar="N", help="at most N certificates")
+    safe.add_argument("--subject-prefix", default="mfp-sim-conform", metavar="TEXT", help="how every subject begins")
+    safe.add_argument("--rate", type=float, metavar="N", help="at most N requests a second")
+    safe.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="for each exchange (default: 30)")
+    safe.add_argument("--ca-fingerprint", metavar="HEX", help="of the CA's certificate, as it should be")
+    safe.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        choices=["load", "approval"],
+        help="checks that are left out otherwise: many requests, or waiting for approval (repeatable)",
+    )
+    safe.add_argument("--interactive-approval", action="store_true", help="ask at the terminal for each approval")
+    safe.add_argument(
+        "--keep-going", action="store_true", help="go on after a certificate that should not have been issued"
+    )
+    source = parser.add_argument_group("challenge password").add_mutually_exclusive_group()
+    source.add_argument("--challenge-file", type=Path, metavar="FILE", help="on its first line")
+    source.add_argument("--challenge-env", metavar="NAME", help="in an environment variable")
+    source.add_argument("--challenge-command", metavar="COMMAND", help="printed anew by a command for each request")
+    source.add_argument("--challenge-page", metavar="URL", help="from the admin page of NDES, anew for each request")
+    source.add_argument("--challenge", metavar="TEXT", help="itself; for test values only")
+    parser.add_argument(
+        "--challenge-page-login-env", metavar="NAME", help="environment variable with user:password for the page"
+    )
+    out = parser.add_argument_group("results")
+    out.add_argument("--baseline", type=Path, metavar="FILE", help="expected failures; strict both ways")
+    out.add_argument("--strict", action="store_true", help="a warn or a finding makes the exit code 1 too")
+    out.add_argument("--report", type=Path, metavar="DIR", help="write the reports and the list of certificates there")
+    out.add_argument("--resume", type=Path, metavar="DIR", help="go on with the run whose reports are there")
+    out.add_argument("--matrix", type=Path, metavar="FILE", help="with --self-test: the matrix as Markdown")
+    out.add_argument("--jobs", type=_count, default=1, metavar="N", help="with --self-test: processes (default: 1)")
+    out.add_argument("-q", "--quiet", action="store_true", help="only what is not right, and the verdicts")
+    out.add_argument("--json", action="store_true", help="for machines, on standard output")
+
+
 def _coverage(parser: argparse.ArgumentParser) -> None:
     _selection(parser)
     source = parser.add_mutually_exclusive_group()
@@ -213,6 +299,20 @@ def _power_points(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cut", action="store_true", help="let the power fail at each point, and look what is left")
     _conditions(parser)
     parser.add_argument("--json", action="store_true", help="for machines")
+
+
+def _report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE.json", help="as mfp-sim run --report writes it")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="without it, standard output")
+    parser.add_argument(
+        "--format", choices=["html", "markdown", "junit", "github", "json"], default="html", help="default: html"
+    )
+    _language(parser)
+    parser.add_argument("--schema", action="store_true", help="print the JSON schema of reports instead")
+
+
+def _language(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--lang", choices=["en", "nb"], default="en", help="of the HTML and the Markdown report")
 
 
 def _decode(parser: argparse.ArgumentParser) -> None:
@@ -264,7 +364,7 @@ def _serve(parser: argparse.ArgumentParser) -> None:
 _ARGUMENTS = {
     "run": _run, "list": _list, "show": _show, "explain": _explain, "check": _check, "schema": _schema,
     "coverage": _coverage, "profiles": _profiles, "power-points": _power_points, "diff": _diff, "decode": _decode,
-    "serve": _serve, "completion": _completion,
+    "serve": _serve, "conform": _conform, "completion": _completion, "report": _report,
 }  # fmt: skip
 
 

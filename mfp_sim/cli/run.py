@@ -16,9 +16,11 @@ from pathlib import Path
 from mfp_sim.cli.target import probe
 from mfp_sim.errors import UsageError
 from mfp_sim.report.console import Console
-from mfp_sim.report.json_report import as_json
-from mfp_sim.report.junit import as_junit
-from mfp_sim.report.model import FailureReport, RunReport, ScenarioReport
+from mfp_sim.report.github import as_annotations
+from mfp_sim.report.json_report import as_json, catalogue_of, here
+from mfp_sim.report.markdown import as_markdown
+from mfp_sim.report.model import CaIdentity, FailureReport, RunReport, ScenarioReport
+from mfp_sim.report.writing import ready, write_reports
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.loader import load_file
 from mfp_sim.scenario.model import Scenario
@@ -39,6 +41,7 @@ class _Conditions:
     profile: str | None = None
     state_dir: Path | None = None
     challenge: str | None = field(repr=False, default=None)
+    keep_messages: bool = False
 
 
 def run(options: argparse.Namespace) -> int:
@@ -49,7 +52,13 @@ def run(options: argparse.Namespace) -> int:
     """
     console = Console(sys.stderr if options.json else sys.stdout)
     conditions = _Conditions(
-        options.seed, tuple(options.flip), options.ca, options.profile, options.state_dir, _challenge(options)
+        options.seed,
+        tuple(options.flip),
+        options.ca,
+        options.profile,
+        options.state_dir,
+        _challenge(options),
+        options.report is not None or options.json,
     )
     if options.state_dir is not None and options.repeat > 1:
         raise UsageError("--repeat starts with new machines each time, and --state-dir keeps them", remedy="drop one")
@@ -58,8 +67,12 @@ def run(options: argparse.Namespace) -> int:
         console.line("nothing was selected; mfp-sim list shows what there is")
         return 5
     _check_flips(scenarios[0], conditions)
+    if options.report is not None:
+        ready(options.report)
+    ca: CaIdentity | None = None
     if conditions.ca_url is not None:
-        console.line(f"target: {probe(conditions.ca_url)}")
+        ca = probe(conditions.ca_url)
+        console.line(f"target: {conditions.ca_url}, {ca.subject}, SHA-256 {ca.fingerprint}")
     clock = SystemClock()
     begun = clock.now()
     todo = [scenario for scenario in scenarios for _ in range(options.repeat)]
@@ -77,11 +90,21 @@ def run(options: argparse.Namespace) -> int:
             console.line(f"stopped at the first failure, {len(todo) - done} runs left out")
             break
     ordered = tuple(reports[scenario.name] for scenario in scenarios if scenario.name in reports)
-    whole_run = RunReport(ordered, conditions.ca_url or "in process", conditions.flips)
-    console.summary(whole_run, (clock.now() - begun).total_seconds())
+    seconds = (clock.now() - begun).total_seconds()
+    whole_run = RunReport(
+        ordered,
+        conditions.ca_url or "in process",
+        conditions.flips,
+        replace(here(), begun=begun.isoformat(), seconds=seconds, seed=options.seed, command=_command(options), ca=ca),
+        stopped=None if len(ordered) == len(scenarios) else "it was to stop at the first failure",
+    )
+    console.summary(whole_run, seconds)
+    if _reports(options):
+        whole_run = replace(whole_run, catalogue=catalogue_of(whole_run))
     if options.report is not None:
-        _write(whole_run, options.report)
+        write_reports(whole_run, options.report, lambda text: print(text, file=sys.stderr), options.lang)
         console.line(f"reports in {options.report}")
+    _tell_github(whole_run, options, console)
     if options.json:
         print(json.dumps(as_json(whole_run), ensure_ascii=False))
     return _exit_code(whole_run, console)
@@ -167,6 +190,7 @@ def _one(scenario: Scenario, conditions: _Conditions) -> ScenarioReport:
         flips=conditions.flips,
         ca_url=conditions.ca_url,
         challenge=conditions.challenge,
+        keep_messages=conditions.keep_messages,
         # A loaded name has small letters, digits, hyphens and brackets only.
         state_dir=conditions.state_dir / scenario.name if conditions.state_dir else None,
     )
@@ -201,16 +225,35 @@ def _compared(first: ScenarioReport, again: ScenarioReport) -> ScenarioReport:
 # --- reports ----------------------------------------------------------------------------------------------
 
 
-def _write(report: RunReport, directory: Path) -> None:
+def _reports(options: argparse.Namespace) -> bool:
+    """Whether the messages are wanted."""
+    return bool(options.report is not None or options.json)
+
+
+def _command(options: argparse.Namespace) -> str:
+    """The command as it was given, as far as it decides what ran; a challenge is no part of it."""
+    words = ["mfp-sim", "run", *options.selection]
+    for tag in options.tag:
+        words += ["--tag", tag]
+    for flip in options.flip:
+        words += ["--flip", flip]
+    if options.seed is not None:
+        words += ["--seed", str(options.seed)]
+    if options.ca is not None:
+        words += ["--ca", options.ca]
+    return shlex.join(words)
+
+
+def _tell_github(report: RunReport, options: argparse.Namespace, console: Console) -> None:
+    """Annotations where GitHub Actions runs us or when asked to; the summary only when asked to. Stops nothing."""
+    if not options.github and os.environ.get("GITHUB_ACTIONS") != "true":
+        return
     try:
-        (directory / "traces").mkdir(parents=True, exist_ok=True)
-        (directory / "junit.xml").write_text(as_junit(report), "utf-8")
-        (directory / "report.json").write_text(
-            json.dumps(as_json(report), ensure_ascii=False, indent=1) + "\n", "utf-8"
-        )
-        for scenario in report.scenarios:
-            lines = "".join(json.dumps(event, ensure_ascii=False, sort_keys=True) + "\n" for event in scenario.trace)
-            # A loaded name has small letters, digits, hyphens and brackets only.
-            (directory / "traces" / f"{scenario.name}.jsonl").write_text(lines, "utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write the reports into {directory}: {error.strerror}") from None
+        for line in as_annotations(report).splitlines():
+            console.line(line)
+        page = os.environ.get("GITHUB_STEP_SUMMARY")
+        if options.github and page:
+            with Path(page).open("a", encoding="utf-8") as file:
+                file.write(as_markdown(report, options.lang))
+    except Exception as error:  # noqa: BLE001 - as for every reporter: the run stands
+        print(f"mfp-sim: GitHub was not told: {type(error).__name__}: {error}", file=sys.stderr)

@@ -35,9 +35,7 @@ def serve(options: argparse.Namespace) -> int:
     if plan.ca_url is not None:
         print(f"SCEP server: {probe(plan.ca_url)}", file=sys.stderr)
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    served = assemble(plan, on_entry=None if options.quiet else _tell)
+    served = assemble(plan, on_entry=None if options.quiet else lambda entry: _tell(entry, ZoneInfo(plan.timezone)))
     hosts: list[UiHost] = []
     try:
         recording = None
@@ -45,8 +43,11 @@ def serve(options: argparse.Namespace) -> int:
             recording = served.site.observer = Recording(served)
         for index in range(len(served.site.printers)):
             hosts.append(_open(options, served, index))
+        before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
         _announce(options, served, hosts)
         failure = _run(served, stop)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     finally:
         for host in hosts:
             host.stop()
@@ -200,9 +201,11 @@ def _run(served: Served, stop: threading.Event) -> MfpSimError | None:
     return failures[0] if failures else None
 
 
-def _tell(entry: JournalEntry) -> None:
+def _tell(entry: JournalEntry, zone: ZoneInfo) -> None:
+    """A line for each request to the mock, in the printer's local time as on its pages."""
     rule = f" [rule {entry.rule}]" if entry.rule else ""
-    line = f"{entry.time:%Y-%m-%d %H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{rule}"
+    time = entry.time.astimezone(zone)
+    line = f"{time:%Y-%m-%d %H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{rule}"
     print("".join(letter if letter.isprintable() else "?" for letter in line), flush=True)
 
 

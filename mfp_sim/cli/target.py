@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from urllib.parse import urlsplit
 
 from mfp_sim.errors import DecodeError, TargetError, TransportError, UsageError
-from mfp_sim.scep.http import scep_request
+from mfp_sim.report.model import CaIdentity
+from mfp_sim.scep.http import read_capabilities, scep_request
 from mfp_sim.scep.messages import read_ca_certificates
 from mfp_sim.scep.vocabulary import Operation
 from mfp_sim.simtime import SystemClock
@@ -16,8 +18,8 @@ __all__ = ["probe"]
 _SECONDS = 30.0
 
 
-def probe(url: str) -> str:
-    """Ask for the CA's certificate; returns a sentence on who answers.
+def probe(url: str) -> CaIdentity:
+    """Ask for the CA's certificate and its capabilities; returns who answers.
 
     Raises:
         UsageError: the URL is none, or not http.
@@ -48,4 +50,10 @@ def probe(url: str) -> str:
             f"no SCEP server at {url}: the reply to GetCACert ({kind}) is not a certificate: {error}"
         ) from None
     first = certificates[0]
-    return f"{url}, {first.subject_text}, SHA-256 {first.fingerprint()}"
+    capabilities: tuple[str, ...] = ()
+    with contextlib.suppress(TransportError):  # a server without GetCACaps is an old one, not none
+        told = Sockets(SystemClock()).exchange(host, port, scep_request(target, Operation.GET_CA_CAPS), _SECONDS)
+        capabilities = read_capabilities(told.body).keywords if told.status == 200 else ()
+    return CaIdentity(
+        first.subject_text, first.fingerprint(), capabilities=capabilities, server=reply.header("Server") or ""
+    )

@@ -5,6 +5,7 @@ No challenge reaches a report: every one is given to the redactor when it is use
 
 from __future__ import annotations
 
+import base64
 import html
 import re
 import shlex
@@ -75,18 +76,21 @@ class Command:
 
 _HEXADECIMAL = re.compile(r"\b[0-9A-Fa-f]{16,64}\b")
 _LABELLED = re.compile(r"challenge password is:?\s*<b>\s*([^<\s]+)\s*</b>", re.IGNORECASE)
+_TROUBLES = ("cache is full", "sufficient permission", "No challenge password")
 
 
 class AdminPage:
     """The page of NDES (``/CertSrv/mscep_admin/``) that shows a new challenge each time it is fetched."""
 
-    def __init__(self, url: str, clock: Clock, transport: Transport | None = None) -> None:
+    def __init__(self, url: str, clock: Clock, transport: Transport | None = None, *, login: str | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise UsageError(f"{url!r} is not an http URL of an admin page")
         self._url, self._host, self._port = url, parts.hostname, parts.port or 80
         self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._transport = transport or Sockets(clock)
+        token = base64.b64encode(login.encode()).decode() if login else None
+        self._headers = (("Authorization", f"Basic {token}"),) if token else ()
 
     @property
     def described(self) -> str:
@@ -100,20 +104,26 @@ class AdminPage:
             UsageError: the page cannot be read or shows none; the text says what it says instead.
         """
         try:
-            reply = self._transport.exchange(self._host, self._port, HttpRequest("GET", self._target), SECONDS)
+            reply = self._transport.exchange(
+                self._host, self._port, HttpRequest("GET", self._target, self._headers), SECONDS
+            )
         except TransportError as error:
             raise UsageError(f"the admin page {self._url} cannot be read: {error.message}") from None
         encoding = "utf-16" if reply.body[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
         page = reply.body.decode(encoding, "replace")
         if reply.status != 200:
-            raise UsageError(f"the admin page {self._url} gave HTTP {reply.status}", remedy="does it want a login?")
+            remedy = (
+                "give --challenge-page-login-env NAME with user:password" if reply.status == 401 else "check the URL"
+            )
+            raise UsageError(f"the admin page {self._url} gave HTTP {reply.status}", remedy=remedy)
         found = _LABELLED.search(page)
         if found is not None:
             return html.unescape(str(found[1]))
         # NDES shows the CA's thumbprint first and the challenge after it.
         words = _HEXADECIMAL.findall(re.sub(r"<[^>]*>", " ", page))
-        if "cache is full" in page.lower():
-            raise UsageError("the admin page says that its password cache is full", remedy="wait, or restart NDES")
+        for words_of in _TROUBLES:
+            if words_of.lower() in page.lower():
+                raise UsageError(f"the admin page {self._url} gives no challenge: it says '... {words_of} ...'")
         if not words:
             raise UsageError(f"the admin page {self._url} shows no challenge")
         return str(words[-1])

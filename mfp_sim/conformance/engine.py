@@ -82,6 +82,7 @@ def run_checks(
     keep_going: bool = False,
     done: Mapping[str, CheckResult] | None = None,
     listener: Listener | None = None,
+    last_control: bool = True,
 ) -> Run:
     """Carry out ``checks``; results come in the order given.
 
@@ -91,11 +92,12 @@ def run_checks(
         keep_going: go on after a certificate that should not have been issued.
         done: results of an earlier run that are taken over.
         listener: told of each check.
+        last_control: whether the positive control is made again at the end; without it, whoever calls does that.
 
     Raises:
         TargetError: nobody answers, or not in SCEP.
     """
-    return _Engine(session, checks, keep_going, done or {}, listener or _Silent()).run()
+    return _Engine(session, checks, keep_going, done or {}, listener or _Silent(), last_control).run()
 
 
 class _Engine:
@@ -106,10 +108,11 @@ class _Engine:
         keep_going: bool,
         done: Mapping[str, CheckResult],
         listener: Listener,
+        last_control: bool,
     ) -> None:
         self._session, self._checks, self._keep_going = session, checks, keep_going
         self._results: dict[str, CheckResult] = dict(done)
-        self._done, self._listener = done, listener
+        self._done, self._listener, self._last_control = done, listener, last_control
         self._stopped: str | None = None
         self._silent = False
 
@@ -174,7 +177,7 @@ class _Engine:
     def _last(self, first: Control) -> Control:
         if self._silent:
             return Control(False, self._stopped or "the server does not answer")
-        if self._stopped is not None or not first.held:
+        if self._stopped is not None or not first.held or not self._last_control:
             return first
         session = self._session
         budget = session.policy.budget
@@ -245,7 +248,7 @@ class _Engine:
         try:
             for keyword in check.needs:
                 session.need(keyword)
-            if check.negative and not check.reads:
+            if check.controlled:
                 session.granted()
             found.extend(check.run(session))
         except NotApplicable as why:

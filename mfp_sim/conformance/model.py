@@ -6,6 +6,7 @@ no sentence of RFC 8894 states with a keyword can never fail a server: it is a f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -47,6 +48,8 @@ class Verdict(IntEnum):
         return self.name.lower().replace("_", "-")
 
 
+HURT = ("server-dead", "server-hurt")
+"""Slugs of the facts that the probe for life gives."""
 JUDGED = (Verdict.PASS, Verdict.FINDING, Verdict.WARN, Verdict.FAIL)
 
 _SEVERITY: Mapping[str, Verdict] = {
@@ -119,6 +122,14 @@ class Proof:
     profile: str = "rfc8894"
     setup: Mapping[str, object] = field(default_factory=dict)
 
+    @cached_property
+    def ready(self) -> bool:
+        """Whether the mock has these faults; a proof by one that it has not proves nothing yet."""
+        from mock_scep_server.faults import FAULTS
+
+        wanted = re.findall(r"(?:^|[,{]\s*)([a-z][a-z0-9-]+)(?=\s*[:,}]|$)", self.faults)
+        return all(slug in FAULTS for slug in wanted)
+
     @property
     def text(self) -> str:
         """The fault in a few words, for the matrix."""
@@ -145,7 +156,8 @@ class Check:
     ``watches``: it sends nothing of its own but judges what the run saw. ``negative``: it sends what is wrong,
     so the server is probed for life afterwards. ``reads``: it asks for no certificate, not even one to be refused.
     ``needs``: capabilities without which it is not applicable; ``opt_in``: what a person has to allow first.
-    ``at_most``: the worst it can become, where the catalogue is milder than the keyword.
+    ``is_control``: it judges the positive control itself. ``at_most``: the worst it can become, where the catalogue is
+    milder than the keyword.
     """
 
     id: str
@@ -163,6 +175,7 @@ class Check:
     negative: bool = False
     reads: bool = False
     at_most: Verdict = Verdict.FAIL
+    is_control: bool = False
     proofs: tuple[Proof, ...] = ()
 
     @cached_property
@@ -181,9 +194,14 @@ class Check:
         return min(severity_of(self.requirements[0]), self.at_most)
 
     @property
+    def controlled(self) -> bool:
+        """It means nothing unless a right request is granted: else everything is refused, for whatever reason."""
+        return not (self.watches or self.reads or self.is_control)
+
+    @property
     def experimental(self) -> bool:
         """No fault of the mock proves it, so it counts in no verdict."""
-        return not self.proofs
+        return not any(proof.ready for proof in self.proofs)
 
 
 @dataclass(frozen=True)
@@ -212,9 +230,9 @@ class CheckResult:
 
     @property
     def deviations(self) -> tuple[Fact, ...]:
-        """The facts that do not hold, the worst first."""
+        """The facts that do not hold: what hurt the server first, then the worst."""
         wrong = [fact for fact in self.facts if not fact.holds]
-        return tuple(sorted(wrong, key=lambda fact: -fact.verdict(self.check)))
+        return tuple(sorted(wrong, key=lambda fact: (fact.slug not in HURT, -fact.verdict(self.check))))
 
     @property
     def counts(self) -> bool:

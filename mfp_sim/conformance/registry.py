@@ -77,7 +77,7 @@ def section_key(section: str) -> tuple[int, ...]:
 
 
 def select(only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Check, ...]:
-    """The checks of ``only`` (all without it) less those of ``skip``: ids, requirement ids, sections, chapters, tags.
+    """The checks of ``only``, or all, less those of ``skip``, by id, requirement, section, level, chapter or tag.
 
     A section means those below it too.
 
@@ -102,6 +102,6 @@ def _matching(word: str, checks: tuple[Check, ...]) -> list[Check]:
 def _fits(word: str, entry: Check) -> bool:
     if word in (entry.id, entry.chapter) or word in entry.tags or word in entry.requirements:
         return True
-    if word in entry.field_failures:
+    if word in entry.field_failures or word == entry.level:
         return True
     return bool(re.fullmatch(r"[0-9A][0-9.]*", word)) and f"{entry.section}.".startswith(f"{word}.")

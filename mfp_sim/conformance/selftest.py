@@ -6,17 +6,19 @@ no fail and exactly the findings that :data:`CLEAN` lists. Owns the bench and th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from multiprocessing import get_context
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from mfp_sim.conformance.challenges import NoChallenge as NoneGiven
 from mfp_sim.conformance.challenges import Static
 from mfp_sim.conformance.engine import Run, run_checks
-from mfp_sim.conformance.model import Check, CheckResult, Proof, Verdict
+from mfp_sim.conformance.model import Check, CheckResult, Fact, Proof, Verdict
 from mfp_sim.conformance.registry import all_checks
 from mfp_sim.conformance.session import Policy, Session, Target
 from mfp_sim.documents import Problems, load_text
@@ -30,7 +32,7 @@ from mock_scep_server.script import Script, read_script
 from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService
 
-__all__ = ["CLEAN", "Proven", "bench", "prove", "run_clean"]
+__all__ = ["CLEAN", "Proven", "SelfTest", "as_markdown", "bench", "prove", "run_clean", "self_test"]
 
 CHALLENGE = "s3lf-test-challenge"
 START = datetime(2026, 3, 2, 8, 0, tzinfo=timezone.utc)
@@ -92,7 +94,7 @@ def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Session]:
         clock.wait_until(clock.now() + timedelta(days=60))
     gate = Gate(service, proof.defects, entropy.fork("gate").octets)
     policy = Policy(
-        fingerprint=fingerprint,
+        fingerprint=service.ca.ca.certificate.fingerprint() if fingerprint == "right" else fingerprint,
         opt_ins=frozenset({"load", "approval"}),
         timeout=20.0,
         approve=(lambda _: bool(service.operator.approve())) if approve else None,
@@ -148,21 +150,239 @@ def run_clean(checks: Sequence[Check], profile: str = "rfc8894", **setup: object
         return run_checks(session, checks, keep_going=True)
 
 
-def matrix(checks: Mapping[str, Check] | None = None) -> Iterator[Proven]:
-    """Every proof of every check."""
-    for check in (checks or all_checks()).values():
-        for proof in check.proofs:
-            yield prove(check, proof)
-
-
 @dataclass(frozen=True)
 class Clean:
     """A clean shape of the mock, and the findings it is known for: check id to verdict."""
 
     name: str
-    profile: str
-    setup: Mapping[str, object] = field(default_factory=dict)
-    known: Mapping[str, Verdict] = field(default_factory=dict)
+    proof: Proof
+    known: Mapping[str, str]
 
 
-CLEAN: tuple[Clean, ...] = ()
+@dataclass(frozen=True)
+class CleanRun:
+    """What became of one clean run. ``passed`` are the checks seen passing; ``trouble`` what is not as listed."""
+
+    name: str
+    passed: frozenset[str]
+    trouble: tuple[str, ...]
+
+
+_ALWAYS = {
+    "refuses-no-nonce": "finding",  # the mock takes requests without senderNonce, as the RFC gives no rule for servers
+    "challenge-brute-force": "finding",  # it has no limit of attempts
+}
+_PLAIN = {
+    **_ALWAYS,
+    "challenge-one-time": "warn",
+    "weak-keys-refused": "finding",
+    "issued-points-to-crl": "warn",
+    "ra-separate": "finding",
+}
+CLEAN = (
+    Clean("rfc8894", Proof(""), _PLAIN),
+    Clean(
+        "rfc8894 with an RA pair, one-time challenges, 2048 bits and CRL pointers, over sockets",
+        Proof(
+            "",
+            defects=("wants-nonce", "limits-guesses", "reads-for-the-ca"),
+            setup={
+                "fingerprint": "right",
+                "ra": "split",
+                "one_time": True,
+                "minimum_rsa": 2048,
+                "publish_at": "http://ca.example",
+                "sockets": True,
+            },
+        ),
+        {},
+    ),
+    Clean("rfc8894 with one RA and a rollover under way", Proof("", setup={"ra": "single", "next_ca": True}),
+          {k: w for k, w in _PLAIN.items() if k != "ra-separate"} | {"accepts-each-certificate": "finding"}),
+    Clean("rfc8894 with approval by hand", Proof("", setup={"open": True, "approval": "manual", "approve": True}),
+          {"refuses-no-nonce": "finding", "issued-points-to-crl": "warn", "ra-separate": "finding"}),
+    Clean(
+        "lenient",
+        Proof("", profile="lenient"),
+        {
+            **_PLAIN,
+            "single-des-refused": "fail",
+            "md5-refused": "fail",
+            "certrep-without-data": "warn",
+            "renewal-not-advertised": "finding",
+        },
+    ),
+    Clean(
+        "rfc8894 without 3DES and SHA-1",
+        Proof(
+            "",
+            ca={
+                "capabilities": ("AES", "POSTPKIOperation", "SHA-256", "SCEPStandard"),
+                "refuse_ciphers": frozenset({"des-cbc", "des-ede3-cbc"}),
+                "refuse_digests": frozenset({"md5", "sha1"}),
+                "message_types": frozenset({19, 20, 21, 22}),
+            },
+        ),
+        _PLAIN,
+    ),
+)  # fmt: skip
+"""Clean shapes, and exactly the findings they are known for. Every check has to pass at one of them."""
+
+
+def run_clean_shape(clean: Clean, checks: Sequence[Check]) -> CleanRun:
+    """Run a clean shape and compare with what is known of it."""
+    with bench(clean.proof) as session:
+        run = run_checks(session, checks, keep_going=True)
+    found = {
+        r.check.id: r.verdict.word for r in run.results if r.verdict in (Verdict.FINDING, Verdict.WARN, Verdict.FAIL)
+    }
+    trouble = [
+        f"{name}: {found.get(name, 'not found')} instead of {clean.known.get(name, 'pass')}"
+        for name in sorted({*found, *clean.known})
+        if found.get(name) != clean.known.get(name) and (name in found or _judged(name, run))
+    ]
+    if not (run.first.held and run.last.held):
+        trouble.append(f"a positive control failed: {run.first.text}; {run.last.text}")
+    passed = frozenset(r.check.id for r in run.results if r.verdict is Verdict.PASS)
+    return CleanRun(clean.name, passed, tuple(trouble))
+
+
+def _judged(name: str, run: Run) -> bool:
+    return any(r.check.id == name and r.verdict <= Verdict.FAIL for r in run.results)
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """The whole proof."""
+
+    proofs: tuple[Proven, ...]
+    clean: tuple[CleanRun, ...]
+    checks: tuple[Check, ...]
+
+    @property
+    def unproved(self) -> tuple[Check, ...]:
+        """Checks whose own worst verdict no proof reaches."""
+        reached = {p.check.id for p in self.proofs if p.trouble is None and p.verdict >= p.check.worst}
+        return tuple(c for c in self.checks if not c.experimental and c.id not in reached)
+
+    @property
+    def never_passed(self) -> tuple[Check, ...]:
+        """Checks that passed at no clean shape."""
+        passed = frozenset[str]().union(*(run.passed for run in self.clean))
+        return tuple(c for c in self.checks if not c.experimental and c.id not in passed)
+
+    @property
+    def holds(self) -> bool:
+        """Whether all of it is as it should be."""
+        broken = any(p.trouble is not None for p in self.proofs) or any(run.trouble for run in self.clean)
+        return not (broken or self.unproved or self.never_passed)
+
+    def lines(self) -> Iterator[str]:
+        """What people read."""
+        for proven in self.proofs:
+            if proven.trouble is not None:
+                yield f"NOT PROVED  {proven.check.id} by {proven.proof.text}: {proven.trouble}"
+        for check in self.unproved:
+            yield f"NOT WORST   {check.id}: no fault moves it to {check.worst.word}"
+        for check in self.never_passed:
+            yield f"NEVER PASS  {check.id}: no clean shape of the mock passes it"
+        for run in self.clean:
+            for trouble in run.trouble:
+                yield f"NOT CLEAN   {run.name}: {trouble}"
+        counted = [check for check in self.checks if not check.experimental]
+        yield (
+            f"{len(self.checks)} checks, {len(counted)} proved by {len(self.proofs)} faults, "
+            f"{len(self.checks) - len(counted)} experimental; {len(self.clean)} clean shapes: "
+            f"{'all as it should be' if self.holds else 'NOT as it should be'}"
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """For machines."""
+        return {
+            "holds": self.holds,
+            "proofs": [
+                {"check": p.check.id, "fault": p.proof.text, "fact": p.proof.fact, "verdict": p.verdict.word,
+                 "trouble": p.trouble}
+                for p in self.proofs
+            ],
+            "clean": [
+                {"name": run.name, "passed": sorted(run.passed), "trouble": list(run.trouble)} for run in self.clean
+            ],
+            "unproved": [check.id for check in self.unproved],
+            "never_passed": [check.id for check in self.never_passed],
+            "experimental": [check.id for check in self.checks if check.experimental],
+        }  # fmt: skip
+
+
+def self_test(
+    checks: Sequence[Check], *, jobs: int = 1, progress: Callable[[int, int, str], None] | None = None
+) -> SelfTest:
+    """Prove each check, and look at the clean shapes.
+
+    Args:
+        checks: which.
+        jobs: processes.
+        progress: told where it stands.
+    """
+    pairs = [(check.id, number) for check in checks for number, proof in enumerate(check.proofs) if proof.ready]
+    told = progress or (lambda *_: None)
+    total = len(pairs) + len(CLEAN)
+    ids = tuple(check.id for check in checks)
+    proofs: list[Proven] = []
+    runs: list[CleanRun] = []
+    if jobs == 1:
+        for number, pair in enumerate(pairs, 1):
+            told(number, total, pair[0])
+            proofs.append(_prove_one(pair))
+        for number, clean in enumerate(CLEAN, len(pairs) + 1):
+            told(number, total, clean.name)
+            runs.append(_clean_one((clean.name, ids)))
+    else:
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            shapes = [pool.submit(_clean_one, (clean.name, ids)) for clean in CLEAN]
+            for number, (pair, proven) in enumerate(
+                zip(pairs, pool.map(_prove_one, pairs, chunksize=8), strict=True), 1
+            ):
+                told(number, total, pair[0])
+                proofs.append(proven)
+            runs = [shape.result() for shape in shapes]
+    table = all_checks()
+    whole = tuple(replace(p, check=table[p.check.id]) for p in proofs)
+    return SelfTest(whole, tuple(runs), tuple(checks))
+
+
+def _prove_one(pair: tuple[str, int]) -> Proven:
+    check = all_checks()[pair[0]]
+    found = prove(check, check.proofs[pair[1]])
+    # A check's function does not travel between processes; its entry is put back on the other side.
+    return replace(found, check=replace(check, run=_nothing, proofs=()))
+
+
+def _nothing(_: Session) -> Iterator[Fact]:
+    yield from ()
+
+
+def _clean_one(job: tuple[str, tuple[str, ...]]) -> CleanRun:
+    name, ids = job
+    (clean,) = (clean for clean in CLEAN if clean.name == name)
+    return run_clean_shape(clean, [all_checks()[identifier] for identifier in ids])
+
+
+def as_markdown(found: SelfTest) -> str:
+    """The matrix as a page."""
+    by_check: dict[str, list[Proven]] = {}
+    for proven in found.proofs:
+        by_check.setdefault(proven.check.id, []).append(proven)
+    lines = [
+        "| section | level | check | worst | proved by: a fault of the mock, and the verdict it leads to |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for check in found.checks:
+        cells = "; ".join(
+            f"`{p.proof.text or 'the mock as it is'}` → {p.verdict.word}" for p in by_check.get(check.id, [])
+        )
+        lines.append(
+            f"| {check.section} | {check.level} | `{check.id}` {check.title} | {check.worst.word} | "
+            f"{cells.replace('|', '/') or '*experimental*'} |"
+        )
+    return "\n".join(lines) + "\n"

@@ -7,17 +7,20 @@ system's. RFC 8894, 2 to 4.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Literal, Protocol
+from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from mfp_sim.conformance.answers import Answer, Exchange, Order
 from mfp_sim.conformance.model import Inconclusive, Minted, NotApplicable
-from mfp_sim.errors import DecodeError, MfpSimError, TransportError
+from mfp_sim.conformance.personas import Persona, persona_named
+from mfp_sim.errors import DecodeError, MfpSimError, TransportError, UsageError
 from mfp_sim.redaction import Redactor
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import csr, messages
@@ -25,16 +28,14 @@ from mfp_sim.scep.algorithms import PrivateKey
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.http import Capabilities, HttpReply, HttpRequest, read_capabilities, scep_request
 from mfp_sim.scep.oddities import CORRECT, Oddities
-from mfp_sim.scep.vocabulary import FailInfo, MessageType, Operation
+from mfp_sim.scep.vocabulary import MessageType, Operation
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mfp_sim.transport import Transport
 
-__all__ = ["ChallengeSource", "Identity", "Policy", "Session", "Target"]
+__all__ = ["ChallengeSource", "Identity", "Policy", "Session", "Target", "target_of"]
 
 ASKING = (MessageType.PKCS_REQ, MessageType.RENEWAL_REQ)
 TIMEOUT = 30.0
-LADDER = (("sha256", "aes-128-cbc"), ("sha1", "des-ede3-cbc"))
-"""Digest and cipher of the positive control: what every server must do, then what old ones can."""
 
 
 class ChallengeSource(Protocol):
@@ -58,6 +59,22 @@ class Target:
     host: str
     port: int
     path: str
+
+
+def target_of(url: str) -> Target:
+    """The parts of a server's URL.
+
+    Raises:
+        UsageError: it is none, or not http.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or 80
+    except ValueError:
+        raise UsageError(f"{url!r} is not a URL") from None
+    if parts.scheme != "http" or not host:
+        raise UsageError(f"{url!r} is not an http URL", remedy="SCEP is plain HTTP here; write http://host/path")
+    return Target(url, host, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
 
 
 @dataclass(frozen=True)
@@ -112,7 +129,9 @@ class Session:
         self._samples: dict[str, Answer] = {}
         self.questions: dict[str, Exchange] = {}
         self._granted: Answer | None = None
-        self.digest, self.cipher = LADDER[0]
+        self.usual: dict[str, Any] = {}
+        """What the positive control had to do otherwise than the RFC has it; every right request does so too."""
+        self._harmless: bool | None = None
 
     # --- HTTP ---------------------------------------------------------------------------------------------
 
@@ -259,8 +278,11 @@ class Session:
         return x509.self_signed(key, subject=subject, **{**fields, **changes})
 
     def transaction_id(self) -> str:
-        """40 hexadecimal digits, the form that most clients use."""
-        return self.entropy.octets(20).hex().upper()
+        """40 hexadecimal digits, the form that most clients use, or the persona's."""
+        octets = self.entropy.octets(20)
+        if self.persona.identifier == "base64":
+            return base64.b64encode(octets).decode()
+        return str(int.from_bytes(octets, "big")) if self.persona.identifier == "decimal" else octets.hex().upper()
 
     _UNSET: Any = object()
 
@@ -297,7 +319,9 @@ class Session:
         if challenge:
             self.redactor.add(challenge)
         data = request or csr.build(key, subject=subject, challenge=challenge, sans=sans)
-        signer = by.certificate if by else changes.pop("signer", None) or self.self_signed(key, subject)
+        given = changes.pop("signer", None)
+        signer = by.certificate if by else given or self.self_signed(key, self._signer_name(subject))
+        persona = self.persona
         fields: dict[str, Any] = {
             "message_type": message_type,
             "key": key,
@@ -308,18 +332,26 @@ class Session:
             "transaction_id": self.transaction_id(),
             "nonce": self.entropy.octets(16),
             "recipient": self.recipient,
-            "digest": self.digest,
-            "cipher": self.cipher,
+            "digest": persona.digest or "sha256",
+            "cipher": persona.cipher or "aes-128-cbc",
             "method": self.method,
-            "oddities": oddities,
+            "oddities": persona.oddities if oddities is CORRECT else oddities,
             "challenge": challenge,
         }
-        return Order(**{**fields, **changes})
+        return Order(**{**fields, **self.usual, **changes})
 
     @property
     def method(self) -> str:
-        """POST where it is advertised, else GET."""
-        return "POST" if self.capabilities.post else "GET"
+        """POST where it is advertised, else GET; what the persona uses."""
+        return "POST" if self.capabilities.post and self.persona.method == "advertised" else "GET"
+
+    @cached_property
+    def persona(self) -> Persona:
+        """Whose requests these are."""
+        return persona_named(self.policy.persona)
+
+    def _signer_name(self, subject: bytes) -> bytes:
+        return x509.name(("CN", self.persona.signer)) if self.persona.signer else subject
 
     def poll(self, about: Order | None = None, **changes: Any) -> Order:
         """A CertPoll, about an order or about a transaction that never was. It asks for no new certificate."""
@@ -373,34 +405,37 @@ class Session:
 
     def take(self, order: Order, exchange: Exchange, *, expect_refusal: bool = False) -> Answer:
         """Read an exchange as the reply to an order, and record what was minted."""
-        answer = Answer(order, exchange, self._trusted())
+        answer = Answer(order, exchange, self.trusted)
         self.answers.append(answer)
         if answer.granted and order.message_type not in (MessageType.GET_CERT, MessageType.GET_CRL):
-            self._record(answer, expected=not expect_refusal)
+            for certificate in answer.leaves or ((answer.issued,) if answer.issued else ()):
+                self.record(certificate, expected=not expect_refusal)
         return answer
 
-    def _trusted(self) -> tuple[Certificate, ...]:
+    @property
+    def trusted(self) -> tuple[Certificate, ...]:
+        """The certificates of GetCACert, or none."""
         try:
             return self.ca_certificates
         except Inconclusive:
             return ()
 
-    def _record(self, answer: Answer, *, expected: bool) -> None:
-        known = {entry.fingerprint for entry in self.minted}
-        for certificate in answer.leaves or ((answer.issued,) if answer.issued else ()):
-            fingerprint = certificate.fingerprint()
-            if fingerprint not in known:
-                self.minted.append(
-                    Minted(
-                        certificate.serial,
-                        certificate.subject_text,
-                        certificate.issuer_text,
-                        certificate.not_after.isoformat(),
-                        fingerprint,
-                        self.check,
-                        expected,
-                    )
-                )
+    def record(self, certificate: Certificate, *, expected: bool) -> None:
+        """Put a certificate on the list of everything minted, once."""
+        fingerprint = certificate.fingerprint()
+        if any(entry.fingerprint == fingerprint for entry in self.minted):
+            return
+        self.minted.append(
+            Minted(
+                certificate.serial,
+                certificate.subject_text,
+                certificate.issuer_text,
+                certificate.not_after.isoformat(),
+                fingerprint,
+                self.check,
+                expected,
+            )
+        )
 
     @property
     def unexpected(self) -> tuple[Minted, ...]:
@@ -422,21 +457,29 @@ class Session:
         return self._granted
 
     def enrol_by_ladder(self) -> Answer:
-        """A right request, with AES and SHA-256, or with 3DES and SHA-1 where those are refused."""
-        answer: Answer | None = None
-        for digest, cipher in LADDER:
-            attempt = self.ask(self.order(digest=digest, cipher=cipher))
-            if answer is None or attempt.granted or attempt.parked:
-                answer = attempt
+        """A right request, as the RFC has it; where that is refused, in the ways that older servers know."""
+        first: Answer | None = None
+        weak = {"digest": "sha1", "cipher": "des-ede3-cbc"}
+        ladder: tuple[dict[str, Any], ...] = (
+            {},
+            {"method": "GET"},
+            weak,
+            {**weak, "method": "GET"},
+            {"signing_time": self.clock.now().replace(microsecond=0)},
+        )
+        for usual in ladder:
+            self.usual = usual
+            attempt = self.ask(self.order())
             if attempt.granted or attempt.parked:
-                self.digest, self.cipher = digest, cipher
+                if attempt.parked and self.policy.approve is not None:
+                    return self._await_approval(attempt)
+                return attempt
+            first = first or attempt
+            if attempt.reply is None:
                 break
-            if attempt.reply is None or (attempt.refused and attempt.fail_info not in _ALGORITHM_TROUBLE):
-                break
-        assert answer is not None
-        if answer.parked and self.policy.approve is not None:
-            answer = self._await_approval(answer)
-        return answer
+        self.usual = {}
+        assert first is not None
+        return first
 
     def _await_approval(self, parked: Answer) -> Answer:
         """Ask the operator to decide, then poll."""
@@ -481,17 +524,41 @@ class Session:
         """The answer to a CertPoll about a transaction that never was: a FAILURE, without any certificate."""
         return self.sample("unknown poll", lambda: self.ask(self.poll()))
 
+    def harmless(self, **changes: Any) -> Order:
+        """A request that makes nothing and still gets a CertRep from this server: a CertPoll about nothing, or, where
+        CertPoll is not served, a PKCSReq with a wrong challenge.
+
+        Raises:
+            Inconclusive: neither gets a CertRep.
+        """
+        if self._harmless is None:
+            self._harmless = self.unknown_poll().status is not None
+        if self._harmless:
+            return self.poll(**changes)
+        if self.refusal().status is None:
+            raise Inconclusive("no request without consequences gets a CertRep from this server")
+        return self.order(challenge=self.wrong_challenge(), **changes)
+
+    def wrong_challenge(self) -> str:
+        """The challenge with another first letter.
+
+        Raises:
+            Inconclusive: the server wants none.
+        """
+        secret = self.challenges.next()
+        if secret is None:
+            raise Inconclusive("no challenge is configured, so none can be wrong")
+        return ("x" if secret[:1] != "x" else "y") + secret[1:]
+
     def refusal(self) -> Answer:
         """A FAILURE to a PKCSReq: one with a wrong challenge.
 
         Raises:
             Inconclusive: the server wants no challenge, or only reading is allowed.
         """
-        secret = self.challenges.next()
-        if secret is None:
-            raise Inconclusive("no challenge is configured, so none can be wrong")
-        wrong = ("x" if secret[:1] != "x" else "y") + secret[1:]
-        return self.sample("wrong challenge", lambda: self.ask(self.order(challenge=wrong), expect_refusal=True))
+        return self.sample(
+            "wrong challenge", lambda: self.ask(self.order(challenge=self.wrong_challenge()), expect_refusal=True)
+        )
 
     def look(self) -> None:
         """See that there are samples to judge: a grant, a refusal and an unknown poll, as far as allowed."""
@@ -510,9 +577,6 @@ class Session:
     def cert_reps(self) -> list[Answer]:
         """Those of them whose SignedData is readable."""
         return [answer for answer in self.replies if answer.signed is not None]
-
-
-_ALGORITHM_TROUBLE = (None, FailInfo.BAD_ALG, FailInfo.BAD_MESSAGE_CHECK)
 
 
 def _is_rsa(certificate: Certificate) -> bool:

@@ -23,7 +23,7 @@ from mfp_sim.device.profile import Profile
 from mfp_sim.device.request import CertificateRequest, Ended, Registration, Surroundings
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, advice_on
 from mfp_sim.device.state import DeviceState, unusable
-from mfp_sim.device.status import AuditEntry, Detail, StatusRow
+from mfp_sim.device.status import AuditEntry, AuditLog, Detail, StatusRow
 from mfp_sim.device.storage import MemoryStorage, Storage
 from mfp_sim.device.transfer import ImportPlan, Transfer, plan_import
 from mfp_sim.errors import DecodeError, PowerLost, Refused, UsageError
@@ -44,7 +44,6 @@ SCREENS: Final = (
     "Key and Certificate List",
     "Import/Export",
 )
-AUDIT_LIMIT = 1000
 
 
 class Printer:
@@ -108,7 +107,7 @@ class Printer:
         self._on_installed = on_installed
         self._bookings: list[Booking] = []
         self._boot: Booking | None = None
-        self._audit: list[AuditEntry] = []
+        self._audit = AuditLog()
         self.powered = False
         self.exported: bytes | None = None
         self.import_report: tuple[str, ...] = ()
@@ -152,8 +151,8 @@ class Printer:
             self._commit("factory")
         else:
             self._state = DeviceState.from_stored(stored)
-            if not self._audit:
-                self._audit = list(self._state.audit)
+            if not len(self._audit):
+                self._audit = self._state.audit
             if self._state.request is not None:
                 self._request = self._restored(self._state.request)
             if self._on_installed is not None:  # the power may have failed between the commit and the word of it
@@ -571,7 +570,7 @@ class Printer:
     @property
     def audit(self) -> tuple[AuditEntry, ...]:
         """The audit log, oldest first."""
-        return tuple(self._audit)
+        return self._audit.entries
 
     # --- inside -------------------------------------------------------------------------------------------
 
@@ -621,8 +620,7 @@ class Printer:
         return self._state.next_id - 1
 
     def _note(self, operation: str, result: str, diagnosis: str = "") -> None:
-        self._audit.append(AuditEntry(self.clock.now(), "SYSTEM", operation, result, diagnosis))
-        del self._audit[:-AUDIT_LIMIT]
+        self._audit.add(AuditEntry(self.clock.now(), "SYSTEM", operation, result, diagnosis))
         self._recorder.record("printer.audit", operation=operation, result=result, diagnosis=diagnosis or None)
 
     def _commit(self, what: str, installed: Certificate | None = None) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from mfp_sim.device import persistence
 from mfp_sim.device.keystore import KeyEntry, KeyStore
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings
-from mfp_sim.device.status import AuditEntry, StatusRow
+from mfp_sim.device.status import AuditEntry, AuditLog, StatusRow
 from mfp_sim.errors import DecodeError, UsageError
 
 __all__ = ["DeviceState"]
@@ -39,7 +39,7 @@ class DeviceState:
     dns: bool = False
     request: Mapping[str, Any] | None = None
     kept: Mapping[str, Any] | None = None
-    audit: list[AuditEntry] = field(default_factory=list)
+    audit: AuditLog = field(default_factory=AuditLog)
 
     def stored(self) -> dict[str, object]:
         """A JSON-able value that later changes do not touch."""
@@ -56,7 +56,7 @@ class DeviceState:
             "dns": self.dns,
             "request": self.request,
             "kept": self.kept,
-            "audit": [entry.stored for entry in self.audit],
+            "audit": self.audit.stored,
         }
 
     @classmethod
@@ -81,7 +81,7 @@ class DeviceState:
                 dns=bool(stored["dns"]),
                 request=stored["request"],
                 kept=stored["kept"],
-                audit=list(map(AuditEntry.from_stored, persistence.entries(stored["audit"]))),
+                audit=AuditLog(map(AuditEntry.from_stored, persistence.entries(stored["audit"]))),
             )
         except (KeyError, TypeError, ValueError, DecodeError) as error:
             raise unusable(error) from None

@@ -5,11 +5,16 @@ Serves MFP-STATUS-*, MFP-DETAIL-*, MFP-HIST-01.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-__all__ = ["AuditEntry", "Detail", "StatusRow"]
+__all__ = ["AUDIT_LIMIT", "AuditEntry", "AuditLog", "Detail", "StatusRow"]
+
+AUDIT_LIMIT = 1000
+"""How many entries of the audit log a machine keeps."""
 
 STATE_LABELS = {
     "to-be-processed": "To Be Processed",
@@ -97,13 +102,47 @@ class AuditEntry:
     result: str
     diagnosis: str = ""
 
-    @cached_property
+    @property
     def stored(self) -> dict[str, object]:
-        """The entry as it is committed; made once, since entries never change."""
-        return {**asdict(self), "time": self.time.isoformat()}
+        """The entry as it is committed."""
+        return {
+            "time": self.time.isoformat(),
+            "user": self.user,
+            "operation": self.operation,
+            "result": self.result,
+            "diagnosis": self.diagnosis,
+        }
 
     @classmethod
     def from_stored(cls, stored: dict[str, object]) -> AuditEntry:
         """The entry as it was committed."""
         names = ("user", "operation", "result", "diagnosis")
         return cls(datetime.fromisoformat(str(stored["time"])), *(str(stored[name]) for name in names))
+
+
+class AuditLog:
+    """The newest entries, and beside them what is committed of each: made once, since an entry never changes."""
+
+    def __init__(self, entries: Iterable[AuditEntry] = ()) -> None:
+        self._entries: deque[AuditEntry] = deque(maxlen=AUDIT_LIMIT)
+        self._stored: deque[dict[str, object]] = deque(maxlen=AUDIT_LIMIT)
+        for entry in entries:
+            self.add(entry)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, entry: AuditEntry) -> None:
+        """The newest entry; the oldest goes when there is no room."""
+        self._entries.append(entry)
+        self._stored.append(entry.stored)
+
+    @property
+    def entries(self) -> tuple[AuditEntry, ...]:
+        """All entries, oldest first."""
+        return tuple(self._entries)
+
+    @property
+    def stored(self) -> list[dict[str, object]]:
+        """What is committed, oldest first."""
+        return list(self._stored)

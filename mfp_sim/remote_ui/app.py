@@ -7,12 +7,13 @@ need. Serves MFP-UI-01, MFP-ADMIN-01; A-04, A-20.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import IO, Any
 
-from flask import Flask, Response, abort, g, redirect, render_template, request, url_for
+from flask import Flask, Request, Response, abort, g, redirect, render_template, request, url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -43,6 +44,14 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+
+
+class _Request(Request):
+    """A request whose files stay in memory: they are small, and what was sent may not touch the disk."""
+
+    def _get_file_stream(self, *_: object, **__: object) -> IO[bytes]:
+        return io.BytesIO()
+
 
 View = Response | AnyResponse | str | tuple[str, int]
 
@@ -78,6 +87,7 @@ def create_app(
         hosts: the names by which it may be called, empty for any (it is bound to more than loopback).
     """
     app = Flask("mfp_sim.remote_ui")
+    app.request_class = _Request
     app.config["MAX_CONTENT_LENGTH"] = _LARGEST_FORM
     app.config["MAX_FORM_MEMORY_SIZE"] = _LARGEST_FORM
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

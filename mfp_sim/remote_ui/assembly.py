@@ -27,7 +27,7 @@ from mfp_sim.remote_ui.site import Site, Street, UnwatchedPoints
 from mfp_sim.simtime import Clock, Entropy, FrozenClock, GeneratedKeys, KeySource, Scheduler, SystemClock
 from mfp_sim.trace import Recorder
 from mfp_sim.transport import Network, Sockets, Transport
-from mock_scep_server.challenges import NoChallenge, StaticChallenge
+from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.profiles.registry import profile_named as ca_profile_named
 from mock_scep_server.script import Rule, Script, read_script
@@ -120,7 +120,7 @@ def assemble(
     scheduler = Scheduler(clock, max_events=_MANY)
     source = keys or GeneratedKeys()
     ca = None if plan.ca_url else _mock(plan, clock, source, on_entry)
-    host = None if ca is None else ServerHost(ca, plan.ca_host, plan.ca_port)
+    host = None if ca is None else _listen(ca, plan)
     url = plan.ca_url or (f"{_reachable(host)}/scep" if host else "")
     network = Network() if ca is not None and plan.start is not None else None
     site = Site(clock, scheduler, ca=ca, ca_url=url, speed=plan.speed, network=network)
@@ -177,7 +177,7 @@ def _mock(plan: Plan, clock: Clock, keys: KeySource, on_entry: Callable[[Journal
         clock=clock,
         entropy=Entropy(None),
         keys=keys,
-        challenge=StaticChallenge(plan.challenge) if plan.challenge else NoChallenge(),
+        challenge=StaticChallenge(plan.challenge) if plan.challenge else None,
         script=Script(_rules(plan.script), ZoneInfo(plan.timezone), clock.now()),
         ra=plan.ra,
         on_entry=on_entry,
@@ -191,6 +191,14 @@ def _rules(script: Node | None) -> tuple[Rule, ...]:
     rules = read_script(script, problems)
     problems.raise_if_any()
     return rules
+
+
+def _listen(ca: ScepService, plan: Plan) -> ServerHost:
+    try:
+        return ServerHost(ca, plan.ca_host, plan.ca_port)
+    except UsageError as error:
+        remedy = "another program listens there; stop it, or choose another --ca-port, or 0 for any free one"
+        raise UsageError(f"the mock CA: {error.message}", remedy=remedy) from None
 
 
 def _reachable(host: ServerHost) -> str:

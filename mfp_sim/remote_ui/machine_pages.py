@@ -64,7 +64,8 @@ def _delete_key(key_id: int) -> View:
 
     def submit() -> None:
         do = lambda: desk().printer.delete_key(entry.name, key_id=entry.id, role=role())  # noqa: E731
-        desk().site.act("delete_key", {"name": entry.name, "id": entry.id}, do, role=role())
+        ids = [other.id for other in desk().printer.key_list() if other.name == entry.name]
+        desk().site.act("delete_key", {"name": entry.name, "nth": ids.index(entry.id) + 1}, do, role=role())
         notify("keys.deleted")
 
     return form_page(lambda refusal: show("key_delete.html", "keys", refusal=refusal, entry=entry), submit, "keys")

@@ -19,7 +19,7 @@ from mfp_sim.device.settings import AutoRequestSettings, KeySettings
 from mfp_sim.documents import load_text, plain
 from mfp_sim.remote_ui.assembly import Served
 from mfp_sim.remote_ui.site import Act
-from mfp_sim.scep.certificate import common_name_of
+from mfp_sim.scep.certificate import name_pairs
 
 __all__ = ["Recording"]
 
@@ -200,7 +200,7 @@ class Recording:
             return value if value["use"] in ALL_USES else None
         if act.kind in ("restart", "power_on"):
             return {}
-        return None if act.kind == "dns" and act.refused else value
+        return value
 
     def _key(self, key: KeySettings, refused: str | None) -> Step:
         found: Step = {"name": key.name, "common_name": key.common_name}
@@ -262,8 +262,10 @@ class Recording:
             if not entry.default:
                 found: Step = {"name": entry.name, "use": entry.use, "assigned": entry.assigned}
                 found |= {"policy": entry.policy} if entry.policy is not None else {}
-                name = common_name_of(entry.certificate.subject)
-                yield {**found, "certificate": {"common_name": name, "fits_key": entry.fits, "signed_by_ca": True}}
+                subject = dict(name_pairs(entry.certificate.subject))
+                shown = {"common_name": subject.get("CN"), "organization": subject.get("O")}
+                certificate = {name: value for name, value in shown.items() if value is not None}
+                yield {**found, "certificate": {**certificate, "fits_key": entry.fits}}
 
 
 def _rewrite(waiting: _Waiting, steps: list[Step]) -> None:

@@ -80,10 +80,11 @@ def _request() -> View:
         typed = _fresh_key()
         if refusal is not None:
             typed |= request.form
+        newest = next(iter(at.printer.status()), None)
+        got = "sent" in request.args and newest is not None and newest.state == "successful"
         return show(
-            "request.html", "request", refusal=refusal, typed=typed,
-            locked=at.printer.auto_request.timer, sent="sent" in request.args,
-        )  # fmt: skip
+            "request.html", "request", refusal=refusal, typed=typed, locked=at.printer.auto_request.timer, got=got
+        )
 
     return form_page(render, submit, "request", sent=1)
 

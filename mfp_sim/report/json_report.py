@@ -126,7 +126,7 @@ def catalogue_of(report: RunReport) -> dict[str, CatalogueEntry]:
 
 def _entry(identifier: str) -> CatalogueEntry | None:
     if (assumption := registry.assumptions().get(identifier)) is not None:
-        text = f"{assumption.text} (here: {assumption.default})"
+        text = f"{assumption.text} (default: {assumption.default})"
         return CatalogueEntry(identifier, assumption.title, text, source="assumed; the manual does not say")
     if (requirement := registry.requirements().get(identifier)) is not None:
         source = f"RFC 8894, section {requirement.section}" if requirement.section else "the printer's manual"

@@ -1,15 +1,20 @@
-"""JUnit XML: a test suite per scenario, a test case per step. What a server said is hostile text and is escaped."""
+"""JUnit XML: a test suite per scenario with a test case per step; a suite per section of the RFC with a case per check.
+
+What a server said is hostile text and is escaped.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from mfp_sim.report.model import RunReport, ScenarioReport
+from mfp_sim.report.model import CheckReport, RunReport, ScenarioReport
 
 __all__ = ["as_junit"]
 
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_RUN = frozenset({"skipped", "experimental", "planned", "inconclusive"})
 
 
 def as_junit(report: RunReport) -> str:
@@ -17,32 +22,28 @@ def as_junit(report: RunReport) -> str:
     root = ET.Element("testsuites", name="mfp-sim")
     for scenario in report.scenarios:
         root.append(_suite(scenario))
+    sections: dict[str, list[CheckReport]] = {}
+    for check in report.checks:
+        sections.setdefault(check.section, []).append(check)
+    for section, checks in sections.items():
+        root.append(_section(section, checks, report))
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
 def _suite(scenario: ScenarioReport) -> ET.Element:
     cases = [(f"{step.number}: {step.text}", step.number, step.place) for step in scenario.steps]
-    if scenario.skipped is not None:
-        cases = [("scenario", 0, scenario.file)]
-    failed = {failure.step for failure in scenario.failures}
-    suite = ET.Element(
-        "testsuite",
-        name=_clean(scenario.name),
-        tests=str(len(cases)),
-        failures=str(len(failed)),
-        errors="0",
-        skipped="1" if scenario.skipped is not None else "0",
-        time=f"{scenario.real_seconds:.3f}",
-    )
-    properties = ET.SubElement(suite, "properties")
-    for key, value in (("seed", scenario.seed), ("file", scenario.file), ("command", scenario.command)):
-        ET.SubElement(properties, "property", name=key, value=_clean(str(value)))
+    numbers = {number for _, number, _ in cases}
+    if scenario.skipped is not None or any(failure.step not in numbers for failure in scenario.failures):
+        cases.insert(0, ("scenario", 0, scenario.file))  # what belongs to no step: a skip, a trace that differs
+    failed = {failure.step if failure.step in numbers else 0 for failure in scenario.failures}
+    suite = _new_suite(scenario.name, len(cases), len(failed), int(scenario.skipped is not None), scenario.real_seconds)
+    _properties(suite, {"seed": str(scenario.seed), "file": scenario.file, "command": scenario.command})
     for name, number, place in cases:
         case = ET.SubElement(suite, "testcase", classname=_clean(scenario.name), name=_clean(name), time="0")
         if scenario.skipped is not None:
             ET.SubElement(case, "skipped", message=_clean(scenario.skipped))
-        mine = [failure for failure in scenario.failures if failure.step == number]
+        mine = [f for f in scenario.failures if (f.step if f.step in numbers else 0) == number]
         if mine:
             first = mine[0]
             message = _clean(f"{first.path}: expected {first.expected}, got {first.got}")
@@ -51,6 +52,54 @@ def _suite(scenario: ScenarioReport) -> ET.Element:
                 "\n".join(f"{f.place}: {f.path}: expected {f.expected}, got {f.got}" for f in mine) + f"\n{place}"
             )
     return suite
+
+
+def _section(section: str, checks: Sequence[CheckReport], report: RunReport) -> ET.Element:
+    failures = sum(check.verdict == "fail" and check.waived is None for check in checks)
+    skipped = sum(
+        check.verdict in _NOT_RUN or (check.verdict == "fail" and check.waived is not None) for check in checks
+    )
+    name = f"RFC 8894 {section}".strip()
+    suite = _new_suite(name, len(checks), failures, skipped, sum(check.seconds for check in checks))
+    _properties(suite, {"target": report.target})
+    for check in checks:
+        case = ET.SubElement(
+            suite,
+            "testcase",
+            classname=_clean(name),
+            name=_clean(f"{check.id}: {check.title}"),
+            time=f"{check.seconds:.3f}",
+        )
+        told = check.because or check.verdict
+        if check.verdict == "fail" and check.waived is None:
+            failure = ET.SubElement(case, "failure", message=_clean(told))
+            lines = (check.likely_mistake, f"expected {check.expected}", f"got {check.got}", check.command)
+            failure.text = _clean("\n".join(lines))
+        elif check.verdict == "fail":
+            ET.SubElement(case, "skipped", message=_clean(f"expected by the baseline: {check.waived}"))
+        elif check.verdict in _NOT_RUN:
+            ET.SubElement(case, "skipped", message=_clean(f"{check.verdict}: {told}"))
+        elif check.verdict != "pass":
+            ET.SubElement(case, "system-out").text = _clean(f"{check.verdict}: {told}")
+    return suite
+
+
+def _new_suite(name: str, tests: int, failures: int, skipped: int, seconds: float) -> ET.Element:
+    return ET.Element(
+        "testsuite",
+        name=_clean(name),
+        tests=str(tests),
+        failures=str(failures),
+        errors="0",
+        skipped=str(skipped),
+        time=f"{seconds:.3f}",
+    )
+
+
+def _properties(suite: ET.Element, values: dict[str, str]) -> None:
+    properties = ET.SubElement(suite, "properties")
+    for key, value in values.items():
+        ET.SubElement(properties, "property", name=key, value=_clean(value))
 
 
 def _clean(text: str) -> str:

@@ -318,6 +318,12 @@ class RunReport:
         return {outcome: found[outcome] for outcome in ("passed", "failed", "skipped")}
 
     @property
+    def baseline_broken(self) -> bool:
+        """Whether the run differs from its baseline, either way."""
+        baseline = self.provenance.baseline
+        return baseline is not None and bool(baseline.unexpected or baseline.no_longer or baseline.expired)
+
+    @property
     def verdicts(self) -> dict[str, int]:
         """How many checks have each verdict, the worst first."""
         found = Counter(check.verdict for check in self.checks)

@@ -18,14 +18,11 @@ from mfp_sim.catalogue.registry import assumptions, known_ids
 from mfp_sim.device.printer import ROLES
 from mfp_sim.device.profile import ALL_USES, PROFILES, Profile, contradictions, read_value
 from mfp_sim.documents import Node, Problems, did_you_mean, load, load_text
-from mfp_sim.errors import DocumentError, UsageError
+from mfp_sim.errors import DocumentError
 from mfp_sim.scenario.expectations import read_expectation
-from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
+from mfp_sim.scenario.model import PrinterSetup, Scenario
 from mfp_sim.scenario.steps import STEPS, Communication, Step, read_step
-from mock_scep_server.policy import POLICY_KEYS, read_policy
-from mock_scep_server.profiles.changes import EMPTY_CONTENTS, changed_capabilities
-from mock_scep_server.profiles.registry import PROFILES as CA_PROFILES
-from mock_scep_server.script import read_script
+from mock_scep_server.setup import CA_KEYS, read_ca
 
 __all__ = ["CA_KEYS", "KEYS", "PRINTER_KEYS", "REQUIRED", "ROLES", "load_file", "read_text"]
 
@@ -138,7 +135,7 @@ def _scenario(root: Node, suffix: str, file: str, problems: Problems) -> Scenari
     if "printer" in fields:
         values["printer"] = _printer(fields["printer"], problems)
     if "ca" in fields:
-        values["ca"] = _ca(fields["ca"], problems)
+        values["ca"] = read_ca(fields["ca"], problems)
     steps = _steps(fields["steps"], problems) if "steps" in fields else ()
     if len(problems.found) > before or name is None or why is None or clock is None:
         return None
@@ -227,37 +224,6 @@ def _timezone(node: Node, problems: Problems) -> str | None:
     except (ZoneInfoNotFoundError, ValueError):
         problems.add(node, f"there is no time zone {text!r}", "write Europe/Oslo")
     return text
-
-
-CA_KEYS = ("profile", "caps", "empty_content", "ra", "script", "url", *POLICY_KEYS)
-
-
-def _ca(node: Node, problems: Problems) -> CaSetup:
-    fields = problems.map(node, CA_KEYS, "ca")
-    values: dict[str, object] = {}
-    if "profile" in fields:
-        values["profile"] = problems.choice(fields["profile"], CA_PROFILES, "profile")
-    if "caps" in fields:
-        words = tuple(problems.text(word, "a keyword") or "" for word in problems.list(fields["caps"], "caps"))
-        own = CA_PROFILES.get(str(values.get("profile") or CaSetup.profile))
-        try:
-            changed_capabilities(words, own.capabilities if own else ())
-        except UsageError as error:
-            problems.add(fields["caps"], error.message, error.remedy)
-        values["caps"] = words
-    if "empty_content" in fields:
-        values["empty_content"] = problems.choice(fields["empty_content"], EMPTY_CONTENTS, "empty_content")
-    if "ra" in fields:
-        values["ra"] = problems.choice(fields["ra"], ("none", "single", "split"), "ra")
-    values["policy"] = read_policy(fields, problems)
-    static = fields["challenge"].get("static") if "challenge" in fields else None
-    if static is not None:
-        values["challenge"] = problems.text(static, "static")
-    if "script" in fields:
-        values["script"] = read_script(fields["script"], problems)
-    if "url" in fields:
-        values["url"] = problems.text(fields["url"], "url")
-    return CaSetup(**values)  # type: ignore[arg-type]
 
 
 def _steps(node: Node, problems: Problems) -> tuple[Step, ...]:

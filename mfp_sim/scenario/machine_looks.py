@@ -9,6 +9,7 @@ from mfp_sim.device import persistence
 from mfp_sim.device.invariants import broken
 from mfp_sim.device.settings import AutoRequestSettings
 from mfp_sim.documents import Node, Problems
+from mfp_sim.scenario.menu_look import compare_menu, read_menu
 from mfp_sim.scenario.world import World
 
 __all__ = ["LOOKS"]
@@ -137,5 +138,6 @@ LOOKS: Mapping[str, tuple[Reader, Comparison, str]] = {
     "advice": (_texts, _advice, "the help texts that applied to the key entered last"),
     "model": (_map_of(("name", "scep"), "model"), _model, "what the machine says of itself: name and SCEP versions"),
     "settings_lack": (_texts, _settings_lack, "texts that no stored setting must hold"),
+    "menu": (read_menu, compare_menu, "the Remote UI's menu, walked from the portal by its labels"),
     "audit_lacks": (_texts, _audit_lacks, "texts that the audit log must not hold"),
 }

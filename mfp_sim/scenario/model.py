@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from mfp_sim.trace import TraceEvent
-from mock_scep_server.policy import CaPolicy
+from mfp_sim.redaction import Redactor
+from mfp_sim.trace import Attachment, TraceEvent
+from mock_scep_server.setup import CaSetup
 
 if TYPE_CHECKING:
     from mfp_sim.scenario.steps import Step
-    from mock_scep_server.script import Rule
+    from mock_scep_server.ledger import Entry
 
 __all__ = ["CaSetup", "Failure", "PrinterSetup", "Scenario", "ScenarioResult", "StepRecord"]
 
@@ -35,21 +36,6 @@ class PrinterSetup:
 
 
 @dataclass(frozen=True)
-class CaSetup:
-    """The ``ca:`` section. ``challenge`` is the static challenge password; ``caps`` and ``empty_content`` change the
-    profile where they are given; ``policy`` holds whatever else its operator decides."""
-
-    profile: str = "rfc8894"
-    caps: tuple[str, ...] | None = None
-    empty_content: str | None = None
-    ra: Literal["none", "single", "split"] = "none"
-    challenge: str | None = field(default=None, repr=False)
-    script: tuple[Rule, ...] = ()
-    url: str | None = None
-    policy: CaPolicy = field(default_factory=CaPolicy)
-
-
-@dataclass(frozen=True)
 class Scenario:
     """One runnable scenario: one instance of a file with ``parameters:``, or the file itself."""
 
@@ -64,7 +50,7 @@ class Scenario:
     seed: int = 1
     keys: Literal["pool", "generate"] = "pool"
     printer: PrinterSetup = PrinterSetup()
-    ca: CaSetup = CaSetup()
+    ca: CaSetup = field(default_factory=CaSetup)
     virtual_seconds: float = 800 * 86400.0
     events: int = 20_000
 
@@ -96,7 +82,8 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class ScenarioResult:
-    """What a run gave. ``skipped`` says why nothing was run; ``rests_on`` are the assumptions it rests on."""
+    """What a run gave. ``skipped`` says why nothing was run; ``rests_on`` are the assumptions it rests on;
+    ``attachments`` are the messages, where they were kept; ``redactor`` knows the secrets of the run."""
 
     scenario: Scenario
     seed: int
@@ -109,6 +96,9 @@ class ScenarioResult:
     real_seconds: float
     skipped: str | None = None
     unobserved: tuple[str, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    ledger: tuple[Entry, ...] = ()
+    redactor: Redactor = field(default_factory=Redactor, repr=False, compare=False)
 
     @property
     def passed(self) -> bool:

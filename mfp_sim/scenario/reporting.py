@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
-from mfp_sim.report.model import FailureReport, ScenarioReport, StepReport
-from mfp_sim.scenario.model import ScenarioResult
+from mfp_sim.report.messages import exchange_report, kept
+from mfp_sim.report.model import (
+    ExchangeReport,
+    FailureReport,
+    MintedCertificate,
+    ScenarioReport,
+    StepReport,
+)
+from mfp_sim.scenario.excerpt import excerpt
+from mfp_sim.scenario.model import Failure, ScenarioResult
+from mock_scep_server.ledger import Entry
 
 __all__ = ["report_of"]
 
@@ -13,6 +23,7 @@ __all__ = ["report_of"]
 def report_of(result: ScenarioResult, *, ca_url: str | None = None) -> ScenarioReport:
     """The result as a report; its ``command`` repeats just this run."""
     scenario = result.scenario
+    chosen = kept(result.attachments)
     return ScenarioReport(
         name=scenario.name,
         why=scenario.why,
@@ -24,13 +35,49 @@ def report_of(result: ScenarioResult, *, ca_url: str | None = None) -> ScenarioR
         steps=tuple(
             StepReport(s.number, s.text, s.place, s.begun.isoformat(), s.ended.isoformat()) for s in result.steps
         ),
-        failures=tuple(FailureReport(f.step, f.place, f.path, f.expected, f.got) for f in result.failures),
+        failures=tuple(_failure(failure, result) for failure in result.failures),
         trace=tuple(event.to_json() for event in result.events),
         virtual_seconds=result.virtual_seconds,
         real_seconds=result.real_seconds,
         command=_command(result, ca_url),
         skipped=result.skipped,
         unobserved=result.unobserved,
+        chapter=Path(scenario.file).parent.name,
+        timezone=scenario.printer.timezone,
+        exchanges=_exchanges(result) if chosen else (),
+        exchanges_left_out=len(result.attachments) - len(chosen),
+        minted=tuple(_minted(entry) for entry in result.ledger),
+    )
+
+
+def _failure(failure: Failure, result: ScenarioResult) -> FailureReport:
+    source = excerpt(failure.place, result.redactor)
+    # An expectation may name a secret, and what was there may be one.
+    expected, got = result.redactor.text(failure.expected), result.redactor.text(failure.got)
+    return FailureReport(failure.step, failure.place, failure.path, expected, got, source)
+
+
+def _exchanges(result: ScenarioResult) -> tuple[ExchangeReport, ...]:
+    """The messages under the names that the trace gives them: a first request and a poll look alike on the wire."""
+    found = []
+    for attachment in kept(result.attachments):
+        event = result.events[attachment.event] if 0 <= attachment.event < len(result.events) else None
+        operation = event.data.get("operation") if event is not None and event.kind == "exchange.request" else None
+        found.append(exchange_report(attachment, operation if isinstance(operation, str) else None))
+    return tuple(found)
+
+
+def _minted(entry: Entry) -> MintedCertificate:
+    certificate = entry.certificate
+    return MintedCertificate(
+        serial=f"{certificate.serial:x}",
+        subject=certificate.subject_text,
+        minted_at=entry.minted_at.isoformat(),
+        not_before=certificate.not_before.isoformat(),
+        not_after=certificate.not_after.isoformat(),
+        fingerprint=certificate.fingerprint(),
+        transaction=entry.transaction_id,
+        fate="installed" if entry.installed else "delivered" if entry.delivered else "orphaned",
     )
 
 

@@ -47,6 +47,7 @@ def run(
     ca_url: str | None = None,
     challenge: str | None = None,
     listener: Listener | None = None,
+    keep_messages: bool = False,
     state_dir: Path | None = None,
 ) -> ScenarioResult:
     """Run one scenario.
@@ -58,6 +59,7 @@ def run(
         ca_url: a real server instead of the in-process mock; the system clock rules then.
         challenge: stands in for the scenario's challenge password, for a real server.
         listener: told of each step as it is done.
+        keep_messages: also keep the messages as octets, for a report; the trace is the same.
         state_dir: where the machines keep their state, instead of in memory. In process it must be a new one; against
             a real server the machine goes on from what is there.
 
@@ -70,8 +72,15 @@ def run(
     if reason is not None:
         return ScenarioResult(scenario, chosen, tuple(flips), (), (), (), _rests_on(scenario), 0.0, 0.0, skipped=reason)
     in_process = (ca_url or scenario.ca.url) is None
-    storages = directories(state_dir, fresh=in_process) if state_dir else None
-    world = build(scenario, seed=chosen, flips=flips, ca_url=ca_url, challenge=challenge, storages=storages)
+    world = build(
+        scenario,
+        seed=chosen,
+        flips=flips,
+        ca_url=ca_url,
+        challenge=challenge,
+        keep_messages=keep_messages,
+        storages=directories(state_dir, fresh=in_process) if state_dir else None,
+    )
     records: list[StepRecord] = []
     start = world.clock.now()
     with frozen(world):
@@ -96,6 +105,9 @@ def run(
         virtual_seconds=(ended - start).total_seconds(),
         real_seconds=(SystemClock().now() - begun).total_seconds(),
         unobserved=tuple(world.unobserved),
+        attachments=world.recorder.attachments,
+        ledger=world.ca.ledger.entries if world.ca is not None else (),
+        redactor=world.recorder.redactor,
     )
 
 

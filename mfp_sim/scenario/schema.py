@@ -58,7 +58,18 @@ def scenario_schema() -> dict[str, Any]:
         "properties": known,
         "required": list(REQUIRED),
         "additionalProperties": False,
-        "$defs": {"script": {"type": "array", "items": _rule()}},
+        "$defs": {
+            "rule": _rule(),
+            "script": {
+                "type": "array",
+                "items": {
+                    "anyOf": [
+                        {"$ref": "#/$defs/rule"},
+                        _map(shuffle={"type": "array", "items": {"$ref": "#/$defs/rule"}, "minItems": 2}),
+                    ]
+                },
+            },
+        },
     }
 
 

@@ -20,13 +20,11 @@ from mfp_sim.redaction import Redactor
 from mfp_sim.scenario.model import Failure, Scenario
 from mfp_sim.simtime import Clock, Entropy, FrozenClock, GeneratedKeys, KeySource, PooledKeys, Scheduler, SystemClock
 from mfp_sim.trace import Recorder
-from mfp_sim.transport import InProcess, Network, Sockets, Transport
+from mfp_sim.transport import InProcess, Network, Overheard, Sockets, Transport
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.journal import JournalEntry
-from mock_scep_server.profiles.changes import changed
-from mock_scep_server.profiles.registry import profile_named as ca_profile_named
-from mock_scep_server.script import Script
 from mock_scep_server.service import ScepService
+from mock_scep_server.setup import make_service
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -51,13 +49,17 @@ class FallibleKeys:
         Raises:
             KeyGenerationFailed: a step said so.
         """
-        if self.fails:
-            raise KeyGenerationFailed(f"no RSA key of {bits} bits could be made")
+        self._check(f"RSA key of {bits} bits")
         return self.source.rsa(bits)
 
     def ec(self, bits: int) -> EllipticCurvePrivateKey:
-        """A key of the source; the printer itself makes none."""
+        """A key of the source, as :meth:`rsa`."""
+        self._check(f"elliptic key of {bits} bits")
         return self.source.ec(bits)
+
+    def _check(self, what: str) -> None:
+        if self.fails:
+            raise KeyGenerationFailed(f"no {what} could be made")
 
 
 @dataclass
@@ -107,6 +109,7 @@ def build(
     flips: Sequence[str] = (),
     ca_url: str | None = None,
     challenge: str | None = None,
+    keep_messages: bool = False,
     storages: Storages | None = None,
 ) -> World:
     """Everything for one run: in process on a frozen clock, or against a real server on the system clock.
@@ -132,6 +135,8 @@ def build(
         transport = InProcess(clock, service.handle, network=network, client=scenario.printer.ip)
     else:
         transport = Sockets(clock)
+    if keep_messages:
+        transport = Overheard(transport, clock, recorder)
     keys = FallibleKeys(_keys(scenario, entropy, side=0, pooled=url is None))
 
     machines = itertools.count(1)
@@ -212,17 +217,13 @@ def _service(scenario: Scenario, clock: Clock, entropy: Entropy, recorder: Recor
     def tell(entry: JournalEntry) -> None:
         recorder.record("mock.request", **{key: value for key, value in entry.to_json().items() if key != "time"})
 
-    return ScepService(
-        profile=changed(
-            ca_profile_named(scenario.ca.profile), caps=scenario.ca.caps, empty_content=scenario.ca.empty_content
-        ),
+    return make_service(
+        scenario.ca,
         clock=clock,
         entropy=entropy.fork("ca"),
         keys=_keys(scenario, entropy, side=1, pooled=True),
+        zone=ZoneInfo(scenario.printer.timezone),
         challenge=StaticChallenge(secret) if secret else None,
-        policy=scenario.ca.policy,
-        script=Script(scenario.ca.script, ZoneInfo(scenario.printer.timezone), clock.now()),
-        ra=scenario.ca.ra,
         on_entry=tell,
     )
 

@@ -80,7 +80,7 @@ class CertRep:
 
     ``message_data`` replaces the certificates-only SignedData. ``empty_content`` is the form of eContent in FAILURE
     and PENDING, since no one form suits all clients. ``transaction_der`` is the request's transactionID as it came,
-    where that was no PrintableString.
+    where that was no PrintableString. ``outer_certificates`` stand after the signer's, or before it.
     """
 
     status: PkiStatus
@@ -97,6 +97,7 @@ class CertRep:
     cipher: str = "aes-128-cbc"
     empty_content: Literal["absent", "empty", "zero"] = "absent"
     outer_certificates: tuple[Certificate, ...] = ()
+    signer_last: bool = False
     signing_time: datetime | None = None
     message_type: int = MessageType.CERT_REP
     transaction_der: bytes | None = None
@@ -127,11 +128,12 @@ def encode_cert_rep(
         attributes["failInfo"] = der.printable_string(str(int(reply.fail_info)))
     if reply.fail_info_text is not None:
         attributes["failInfoText"] = der.utf8_string(reply.fail_info_text)
+    outer, own = list(reply.outer_certificates), [signer_certificate]
     return _signed(
         data,
         attributes,
         reply,
-        [signer_certificate, *reply.outer_certificates],
+        outer + own if reply.signer_last else own + outer,
         signer_key,
         signer_certificate,
         octets,

@@ -183,6 +183,7 @@ class Gate:
     def __init__(self, service: ScepService, defects: Sequence[str], octets: Callable[[int], bytes]) -> None:
         self.service, self.octets = service, octets
         self.dead = self.locked = False
+        self.guesses = 0
         self.csrs: dict[str, Csr] = {}
         """What was asked for, by transactionID."""
         self._defects = [DEFECTS[slug] for slug in defects]
@@ -550,7 +551,8 @@ _register(
     ("forgets-and-refuses", "A transaction that was answered is refused from then on.", ("SCEP-5.2-02",),
      _refusing(_lost_for_good, FailInfo.BAD_REQUEST, "the transaction is over")),
     ("locks-out", "One wrong challenge locks everybody out.", ("SCEP-7.3-04",), _locks_out),
-    ("http-errors-on-envelopes", "An envelope that cannot be opened ends in HTTP 500.", ("SCEP-3.2.2-07",), _unopenable),
+    ("http-errors-on-envelopes", "An envelope that cannot be opened ends in HTTP 500.",
+     ("SCEP-3.2.2-07",), _unopenable),
     ("crashes-on-oaep", "Key transport by OAEP ends in HTTP 500.", ("SCEP-3.1-03",), _crashing(_oaep)),
     ("crashes-on-ec", "An EC key ends in HTTP 500.", ("SCEP-3.1-04",), _crashing(_elliptic)),
     ("crashes-on-old-renewal", "A PKCSReq signed with an issued certificate ends in HTTP 500.",
@@ -723,4 +725,40 @@ _register(
      lambda s: _text(505, "version not supported") if s.http.version == "HTTP/1.0" else None),
     ("one-operation-a-connection", "A kept connection is answered once.", ("SCEP-4.1-16",),
      lambda s: Delivery(s.service.handle(s.http, "gate").acts, keep_alive=False)),
+)  # fmt: skip
+
+
+# --- stricter than the mock is by itself: so that every check is seen to pass somewhere --------------------
+
+
+def _without_nonce(seen: Seen) -> HttpReply | None:
+    if seen.message is None or seen.message.sender_nonce is not None:
+        return None
+    return refuse(seen, FailInfo.BAD_REQUEST, "the senderNonce is missing")
+
+
+PATIENCE = 20
+"""How many wrong challenges in a row are answered before the gate says 429."""
+
+
+def _limited(seen: Seen) -> HttpReply | Delivery | None:
+    """The CA's own word counts: a challenge that is looked at twice would be used up."""
+    if not _asks(seen):
+        return None
+    delivery = seen.service.handle(seen.http, "gate")
+    seen.gate.guesses = seen.gate.guesses + 1 if b"challenge password is wrong" in delivery.octets else 0
+    return _text(429, "too many wrong challenges") if seen.gate.guesses > PATIENCE else delivery
+
+
+def _for_the_ca(seen: Seen) -> HttpReply | None:
+    envelope = seen.message.envelope if seen.message else None
+    mine = envelope is not None and any(r.names(seen.service.ca.ca.certificate) for r in envelope.recipients)
+    asked = mine and seen.kind == MessageType.CERT_POLL
+    return refuse(seen, FailInfo.BAD_CERT_ID, "no such transaction") if asked else None
+
+
+_register(
+    ("wants-nonce", "A request without senderNonce is refused.", ("SCEP-3.2.1.5-06",), _without_nonce),
+    ("limits-guesses", "After many wrong challenges in a row the answer is 429.", ("SCEP-7.3-04",), _limited),
+    ("reads-for-the-ca", "A CertPoll enveloped to the CA is read beside an RA too.", ("SCEP-4.2.1.2-02",), _for_the_ca),
 )  # fmt: skip

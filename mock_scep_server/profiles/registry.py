@@ -1,67 +1,213 @@
-"""Shapes of CAs as data: what each accepts, advertises and answers with. Every value cites why.
+"""Shapes of CAs as data: what each accepts, advertises and answers with. Every value of a file cites why.
 
-A profile has no behaviour; :mod:`mock_scep_server.service` reads it.
+A shape is a file beside this module, built on ``rfc8894`` or another: each value has a source and says by what it is
+known (:data:`EVIDENCE`); what neither the RFC, a capture nor a run confirms is marked so. A profile has no behaviour;
+the modules of the CA read it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Literal
+from importlib import resources
+from typing import Any, Literal
 
-from mfp_sim.documents import did_you_mean
+from mfp_sim.documents import Node, Problems, did_you_mean, load_text
 from mfp_sim.errors import UsageError
+from mfp_sim.scep.vocabulary import CIPHER_OIDS, DIGEST_OIDS
 
-__all__ = ["PROFILES", "CaProfile", "profile_named"]
+__all__ = ["EVIDENCE", "PROFILES", "CaProfile", "Source", "profile_named", "read_profile"]
+
+EVIDENCE: Mapping[str, bool] = {
+    "rfc": True,  # RFC 8894 says so
+    "capture": True,  # in messages that were captured from the product
+    "run": True,  # seen in runs with real clients or the product
+    "read": False,  # read in the product's source text
+    "reported": False,  # said in a thread or in documentation
+    "chosen": True,  # no product's: our own shape
+}
+"""By what a value is known, and whether that confirms it."""
+
+_CIPHERS, _DIGESTS = frozenset(CIPHER_OIDS), frozenset(DIGEST_OIDS)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a value comes from: a citation, and a word of :data:`EVIDENCE`."""
+
+    text: str
+    by: str
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the RFC, a capture or a run confirms it."""
+        return EVIDENCE[self.by]
+
+    def __str__(self) -> str:
+        return f"{self.text} ({self.by}{'' if self.confirmed else ', not confirmed'})"
 
 
 @dataclass(frozen=True)
 class CaProfile:
-    """One shape. Ciphers and digests are names of :mod:`mfp_sim.scep.vocabulary`."""
+    """One shape. Ciphers and digests are names of :mod:`mfp_sim.scep.vocabulary`; the defaults are RFC 8894's."""
 
     name: str
     summary: str
-    capabilities: tuple[str, ...]
-    refuse_ciphers: frozenset[str]
-    refuse_digests: frozenset[str]
-    reply_cipher_for_weak: str
-    empty_content: Literal["absent", "empty", "zero"]
-    sources: tuple[str, ...]
+    sources: Mapping[str, Source] = field(default_factory=dict)
+
+    # --- what it says of itself
+    capabilities: tuple[str, ...] = ()
+    caps_lines: Literal["lf", "crlf", "no-final-newline"] = "lf"
+    caps_reply: Literal["list", "404", "close"] = "list"
+    server: str = "mock-scep-server"  # the Server field; empty: none
+    ra: Literal["none", "single", "split"] = "none"
+    ca_key_usage: tuple[str, ...] = ()  # empty: all that a CA without an RA needs
+    ca_name: str = ""  # empty: the policy's
+
+    # --- what it takes
+    path: str = ""  # the one path that it answers on; empty: any
+    post: Literal["served", "405", "empty-200"] = "served"
+    tolerance: Literal["tolerant", "strict"] = "tolerant"  # of odd forms in queries and messages
+    refuse_ciphers: frozenset[str] = frozenset()
+    refuse_digests: frozenset[str] = frozenset()
     message_types: frozenset[int] = frozenset({17, 19, 20, 21, 22})
+    csr_signature: Literal["checked", "unchecked"] = "checked"
+    minimum_rsa: int = 1024
+    duplicates: timedelta | None = None  # a second certificate so long before the first expires; None: always
+
+    # --- renewal and retransmission
     legacy_renewal: bool = True
+    renewal_signer: Literal["checked", "unchecked"] = "checked"
     renewal_challenge: bool = False
     same_key: Literal["new", "old"] = "new"
     retransmission: Literal["same", "again"] = "same"
-    minimum_rsa: int = 1024
-    duplicates: timedelta | None = None
-    serials: Literal["random", "sequential"] = "random"
+    challenge: Literal["checked", "ignored"] = "checked"
+
+    # --- what it answers with
+    reply_cipher: str = "as-asked"
+    reply_cipher_for_weak: str = "des-ede3-cbc"
+    reply_digest: str = "as-asked"
+    empty_content: Literal["absent", "empty", "zero"] = "absent"
+    sender_nonce: Literal["fresh", "copied"] = "fresh"
+    signing_time: bool = False
+    fail_info_text: bool = True
+    failures: Literal["by-cause", "badRequest"] = "by-cause"
+    failure_status: tuple[str, ...] = ()  # failInfos that are answered with HTTP 500 instead
+    unsupported_status: int = 0  # HTTP status for message types that it does not have; 0: badRequest
+    unreadable_status: int = 400
+    failure_certificates: Literal["given", "absent"] = "given"
+    hresult: str = ""  # the attribute of NDES beside a FAILURE; empty: none
+    outer_certificates: Literal["signer", "issued-and-signer"] = "signer"
     ca_in_reply: bool = True
+    bag_empty_crls: bool = False
+    signature_name: Literal["rsaEncryption", "combined"] = "rsaEncryption"
+    signature_parameters: Literal["null", "absent"] = "null"
+    digest_parameters: Literal["null", "absent"] = "null"
+    transport_parameters: Literal["null", "absent"] = "null"
+    transport_for_aes: Literal["pkcs1", "oaep"] = "pkcs1"
+    constructed_ciphertext: bool = False
+
+    # --- certificates that it issues
+    serials: Literal["random", "sequential"] = "random"
+    issued_key_usage: tuple[str, ...] = ()  # empty: what fits the key, or what was asked for
+    issued_purposes: tuple[str, ...] = ()  # OIDs of extKeyUsage; empty: what was asked for
+    issued_basic_constraints: bool = True
+    backdated: timedelta = timedelta(minutes=10)
+
+    def values(self) -> dict[str, object]:
+        """The values by name, JSON-able, without name, summary and sources."""
+        found: dict[str, object] = {}
+        for entry in dataclasses.fields(self):
+            if entry.name in _TEXTS or entry.name == "sources":
+                continue
+            value = getattr(self, entry.name)
+            if isinstance(value, frozenset):
+                value = sorted(value)
+            elif isinstance(value, timedelta):
+                value = f"{value.total_seconds():g}s"
+            found[entry.name] = value
+        return found
 
 
-PROFILES = {
-    "rfc8894": CaProfile(
-        name="rfc8894",
-        summary="RFC 8894 as written: refuses single DES and MD5 with badAlg",
-        # SHA-384 is no keyword of the RFC and not advertised.
-        capabilities=("AES", "DES3", "POSTPKIOperation", "Renewal", "SHA-1", "SHA-256", "SHA-512", "SCEPStandard"),
-        refuse_ciphers=frozenset({"des-cbc"}),  # SCEP-2.9-09
-        refuse_digests=frozenset({"md5"}),  # SCEP-2.9-10
-        reply_cipher_for_weak="des-ede3-cbc",
-        empty_content="absent",  # SCEP-3-02
-        sources=("RFC 8894, 2.9", "RFC 8894, 3.5.2", "RFC 8894, 3.3.2.2"),
-    ),
-    "lenient": CaProfile(
-        name="lenient",
-        summary="Takes what clients in the field send, single DES and MD5 too; answers with 3DES or AES",
-        # SHA-384 lets strongSwan 5.9.8 use AES and SHA-256, whose capability bits it mixes up.
-        capabilities=("AES", "DES3", "POSTPKIOperation", "SHA-1", "SHA-256", "SHA-384", "SHA-512", "SCEPStandard"),
-        refuse_ciphers=frozenset(),
-        refuse_digests=frozenset(),
-        reply_cipher_for_weak="des-ede3-cbc",  # never single DES: OpenSSL 3 cannot read it (F-A05)
-        empty_content="empty",  # PyScep and certmonger fail when it is absent (F-E07)
-        sources=("F-A02", "F-A05", "F-E07"),
-    ),
-}
+_TEXTS = ("name", "summary")
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+def read_profile(root: Node, known: Mapping[str, CaProfile]) -> CaProfile:
+    """A shape from a document; ``known`` are those that it may be built on.
+
+    Raises:
+        DocumentError: all its mistakes.
+    """
+    problems = Problems()
+    fields = problems.map(root, ("format", "base", *_TEXTS, "values"), "a CA profile", ("format", *_TEXTS, "values"))
+    if "format" in fields and fields["format"].value != 1:
+        problems.add(fields["format"], f"format has to be 1, not {fields['format'].value}")
+    base = CaProfile("", "")
+    if "base" in fields and (chosen := problems.choice(fields["base"], known, "base")) is not None:
+        base = known[chosen]
+    texts = {key: problems.text(fields[key], key) for key in _TEXTS if key in fields}
+    values, sources = dict[str, object](), dict(base.sources)
+    types = typing.get_type_hints(CaProfile)
+    names = [entry.name for entry in dataclasses.fields(CaProfile) if entry.name not in (*_TEXTS, "sources")]
+    if "values" in fields:
+        for name, entry in problems.map(fields["values"], names, "values").items():
+            inner = problems.map(entry, ("value", "source", "by"), name, ("value", "source", "by"))
+            if "value" in inner:
+                values[name] = _read_value(name, types[name], inner["value"], problems)
+            if "source" in inner and "by" in inner:
+                text, by = problems.text(inner["source"], "source"), problems.choice(inner["by"], EVIDENCE, "by")
+                sources[name] = Source(text or "", by or "reported")
+    problems.raise_if_any()
+    return replace(base, **texts, **values, sources=sources)  # type: ignore[arg-type]
+
+
+def _read_value(name: str, kind: Any, node: Node, problems: Problems) -> object:
+    if name in ("reply_cipher", "reply_cipher_for_weak", "refuse_ciphers", "reply_digest", "refuse_digests"):
+        known = _CIPHERS if "cipher" in name else _DIGESTS
+        if kind is str:
+            return problems.choice(node, [*sorted(known), "as-asked"], name)
+        return frozenset(problems.choice(entry, known, name) for entry in problems.list(node, name))
+    if typing.get_origin(kind) is Literal:
+        return problems.choice(node, typing.get_args(kind), name)
+    if kind is bool:
+        return problems.boolean(node, name)
+    if kind is int:
+        return problems.integer(node, name, 0)
+    if name == "duplicates" and node.value == "allow":
+        return None
+    if name in ("backdated", "duplicates"):
+        seconds = problems.seconds(node, name)
+        return None if seconds is None else timedelta(seconds=seconds)
+    if name == "message_types":
+        return frozenset(problems.integer(entry, name, 0) for entry in problems.list(node, name))
+    if kind is str:
+        return problems.text(node, name)
+    return tuple(problems.text(entry, name) for entry in problems.list(node, name))
+
+
+def _shipped() -> dict[str, CaProfile]:
+    here = resources.files("mock_scep_server.profiles")
+    texts = {entry.name: entry.read_text("utf-8") for entry in here.iterdir() if entry.name.endswith(".yaml")}
+    roots = {name.removesuffix(".yaml"): load_text(text, name) for name, text in texts.items()}
+    found: dict[str, CaProfile] = {}
+    while roots:  # a base comes before what is built on it
+        ready = [name for name, root in roots.items() if (base := root.get("base")) is None or base.value in found]
+        if not ready:
+            raise UsageError(f"the CA profiles {', '.join(sorted(roots))} are built on what is not there")
+        for name in sorted(ready):
+            found[name] = read_profile(roots.pop(name), found)
+    order = {name: place for place, name in enumerate(_ORDER)}
+    return dict(sorted(found.items(), key=lambda item: (order.get(item[0], len(order)), item[0])))
+
+
+_ORDER = ("rfc8894", "strict", "lenient", "ndes-2008r2", "ndes-2012r2", "ndes-2016", "micromdm-2.1", "step-ca")
+PROFILES: dict[str, CaProfile] = _shipped()
 
 
 def profile_named(name: str) -> CaProfile:

@@ -67,3 +67,55 @@ def test_lists_for_people_and_machines(capsys, verb: str) -> None:
     assert main([verb, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert len(lines) == len(rows) >= 2
+
+
+def _started(*options: str) -> tuple[subprocess.Popen[str], list[str]]:
+    server = subprocess.Popen(
+        [*COMMAND, "--port", "0", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert server.stdout is not None
+    return server, [server.stdout.readline() for _ in range(3)]
+
+
+def test_a_whole_ca_from_a_file_and_options_and_a_port_to_steer_it(tmp_path: Path) -> None:
+    (tmp_path / "ca.yaml").write_text(
+        "profile: lenient\nname: From a file\nchallenge: {one_time: {cache: 2}}\nidentifiers: [a, b]\n"
+    )
+    server, lines = _started("--ca", str(tmp_path / "ca.yaml"), "--set", "approval=manual", "--set", "identifiers=[one]",
+                             "--profile", "rfc8894", "--control-port", "0")  # fmt: skip
+    try:
+        url = re.search(r"http://\S+", lines[0])[0]
+        assert "(profile rfc8894)" in lines[0]
+        control = lines[2].removeprefix("control at ").strip()
+        with urllib.request.urlopen(f"{url}?operation=GetCACert&message=one", timeout=20) as reply:
+            assert b"From a file one" in reply.read()
+        asked = urllib.request.Request(
+            f"{control}challenge", b"{}", {"Content-Type": "application/json"}, method="POST"
+        )
+        with urllib.request.urlopen(asked, timeout=20) as reply:
+            assert len(json.load(reply)["challenge"]) == 16
+        with urllib.request.urlopen(f"{control}status", timeout=20) as reply:
+            assert json.load(reply)["challenges_outstanding"] == 1
+        with urllib.request.urlopen(f"{url.removesuffix('scep')}ca0-1.crl", timeout=20) as reply:
+            assert reply.headers["Content-Type"] == "application/pkix-crl"
+    finally:
+        server.send_signal(signal.SIGTERM)
+        _, err = server.communicate(timeout=20)
+    assert (server.returncode, err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--set", "approval"], "--set takes KEY=VALUE, not 'approval' (for instance --set approval=manual)"),
+        (["--set", "aproval=manual"], "unknown key 'aproval' in ca (did you mean 'approval'?)"),
+        (["--set", "approval=later"], "approval has to be one of automatic, manual"),
+        (["--set", "rollover={publish: 2d, switch: 1d}"], "the next CA is to be published before it takes over"),
+        (["--set", "url=http://x"], "url is for scenarios: this program is the server"),
+        (["--ca", "/nonexistent"], "cannot read /nonexistent: No such file or directory"),
+        (["--profile", "ndes"], "there is no CA profile 'ndes'"),
+    ],
+)
+def test_mistakes_of_options(capsys, arguments: list[str], told: str) -> None:
+    assert main(["--port", "0", *arguments]) == 2
+    assert told in capsys.readouterr().err

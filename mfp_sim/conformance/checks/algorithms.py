@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.facts import fact, processed, refusal
 from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
@@ -44,8 +42,9 @@ def aes_request(session: Session) -> Iterator[Fact]:
 @check(
     "aes-128-reply",
     "The reply to an AES-128-CBC request is enveloped with AES",
-    "SCEP-2.9-05",
+    "SCEP-3.5.2-18",
     "SCEP-3.5.2-19",
+    "SCEP-2.9-05",
     why="A client that speaks AES may know nothing weaker; OpenSSL 3 and RHEL 9 no longer decrypt single DES.",
     field_failures=("F-A05", "F-A06", "F-A07"),
     proofs=(Proof("weaker-cipher", "reply-downgrade"), Proof("weaker-cipher", "certrep-des")),
@@ -80,8 +79,9 @@ def sha256_request(session: Session) -> Iterator[Fact]:
 @check(
     "sha-256-reply",
     "The reply to a SHA-256 request is signed with SHA-2",
-    "SCEP-2.9-06",
+    "SCEP-3.5.2-18",
     "SCEP-3.5.2-19",
+    "SCEP-2.9-06",
     why="SHA-1 signatures are refused by modern crypto policies.",
     field_failures=("F-A01",),
     proofs=(Proof("weaker-digest", "reply-downgrade"),),
@@ -290,7 +290,7 @@ def _client_error(answer: Answer) -> bool:
     proofs=(Proof("crash", defects=("crashes-on-ec",)),),
 )
 def ec_client(session: Session) -> Iterator[Fact]:
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = session.keys.ec(256)
     answer = session.ask(session.order(key=key, wrong=True))
     clean = answer.granted or answer.parked or answer.refused
     yield fact("crash", clean, "a CertRep: by password recipient, or FAILURE badAlg", answer.text, answer)

@@ -52,7 +52,7 @@ for _id, _what, _make in BODIES:
 
     def _run(session: Session, what: str = _what, make: object = _make) -> Iterator[Fact]:
         if make is None:
-            order = session.poll(wrong=True)
+            order = session.harmless(wrong=True)
             answer = session.ask(order, octets=session.encode(order) + bytes(1024))
             calm = answer.status is not None or (answer.reply is not None and 400 <= answer.reply.status < 500)
             yield fact("not-a-client-error", calm, f"{what}: read, or refused cleanly", answer.text, answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from mfp_sim.conformance.facts import fact, processed
 from mfp_sim.conformance.model import Fact, Inconclusive, Proof
@@ -34,7 +35,7 @@ FORMS = (
 )
 def forms(session: Session) -> Iterator[Fact]:
     for identifier in FORMS:
-        answer = session.ask(session.poll(transaction_id=identifier))
+        answer = session.ask(session.harmless(transaction_id=identifier))
         got = answer.octets(v.TRANSACTION_ID)
         if got is None:
             yield fact(
@@ -85,7 +86,7 @@ def not_a_hash(session: Session) -> Iterator[Fact]:
 def nonce_sizes(session: Session) -> Iterator[Fact]:
     for size in (1, 8, 15, 17, 32):
         nonce = session.entropy.octets(size)
-        answer = session.ask(session.poll(nonce=nonce, wrong=True))
+        answer = session.ask(session.harmless(nonce=nonce, wrong=True))
         got = answer.octets(v.RECIPIENT_NONCE)
         if not answer.is_cms or got is None:
             yield fact(
@@ -119,8 +120,8 @@ def nonce_sizes(session: Session) -> Iterator[Fact]:
     proofs=(Proof("stale", "nonce-stale", when="type: CertPoll"),),
 )
 def of_this_request(session: Session) -> Iterator[Fact]:
-    first = session.poll()
-    for order in (first, session.poll(first)):
+    first = session.harmless()
+    for order in (first, replace(first, nonce=session.entropy.octets(16))):
         answer = session.ask(order)
         got = answer.octets(v.RECIPIENT_NONCE)
         if got is None:

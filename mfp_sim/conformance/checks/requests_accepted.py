@@ -83,9 +83,9 @@ def each_certificate(session: Session) -> Iterator[Fact]:
     usable = [c for c in session.ca_certificates if c.key_usage is None or "keyEncipherment" in c.key_usage]
     if len(usable) < 2:
         raise NotApplicable("only one certificate of GetCACert is for encryption")
-    normal = session.unknown_poll()
+    normal = session.ask(session.harmless())
     for certificate in usable:
-        answer = session.ask(session.poll(recipient=certificate))
+        answer = session.ask(session.harmless(recipient=certificate))
         same = answer.refused and answer.fail_info == normal.fail_info
         yield fact(
             "not-decrypted",

@@ -97,9 +97,6 @@ _ROWS: tuple[_Row, ...] = (
       ("a request without contentType", Oddities(omit=frozenset({"contentType"})))),
      (CHECK, REQUEST), True, "Without messageDigest the content is not signed at all.", ("F-E03",),
      "the check is skipped where the attribute is missing", "accepts-bad-signature"),
-    ("refuses-no-nonce", "A request without senderNonce is refused", ("SCEP-3.2.1.5-06",),
-     (("a request without senderNonce", Oddities(omit=frozenset({"senderNonce"}))),),
-     (REQUEST,), True, "The client could not tell the reply from an old one.", (), "", "reissues"),
     ("refuses-double-attributes", "A request with an attribute twice, or with two values, is refused",
      ("SCEP-3.2.1-17",),
      (("a second messageType", Oddities(repeat=_TYPE)),
@@ -129,7 +126,15 @@ for _id, _title, _ids, _cases, _fit, _unreadable, _why, _rows, _mistake, _defect
         mistake: str = _mistake,
     ) -> Iterator[Fact]:
         for what, oddities in cases:
-            yield from _refused(session, what, oddities, *fitting, unreadable=unreadable, mistake=mistake or None)
+            yield from _refused(
+                session,
+                what,
+                oddities,
+                *fitting,
+                unreadable=unreadable,
+                mistake=mistake or None,
+                at_most=Verdict.FINDING,
+            )
 
     _run.__module__ = __name__
     _slug = "refused-without-certrep" if _defect in ("crashes-on-garbage", "http-errors") else "granted"
@@ -140,9 +145,29 @@ for _id, _title, _ids, _cases, _fit, _unreadable, _why, _rows, _mistake, _defect
         why=_why,
         field_failures=_rows,
         negative=True,
+        # The RFC says how messages are made. That a receiver takes others too is lenient; what it may cost is said.
+        at_most=Verdict.FINDING,
         tags=("security",),
         proofs=(Proof(_slug, defects=(_defect,)),),
     )(_run)
+
+
+@check(
+    "refuses-no-nonce",
+    "A request without senderNonce is refused",
+    "SCEP-3.2.1.5-06",
+    why="The client could not tell the reply from an old one.",
+    cost=1,
+    negative=True,
+    proofs=(Proof("granted", defects=("reissues",)),),
+)
+def no_nonce(session: Session) -> Iterator[Fact]:
+    # A grant is odd and no danger, so it does not stop the run.
+    answer = session.ask(session.order(oddities=Oddities(omit=frozenset({"senderNonce"})), wrong=True))
+    if not answer.is_cms and answer.reply is not None and 400 <= answer.reply.status < 500:
+        yield fact("granted", True, "a request without senderNonce is refused", answer.text, answer)
+        return
+    yield from refusal(answer, "a request without senderNonce", REQUEST)
 
 
 @check(
@@ -169,6 +194,7 @@ def unknown_types(session: Session) -> Iterator[Fact]:
 @check(
     "refuses-update-req",
     "The legacy UpdateReq (18) is an error unless it is advertised",
+    "SCEP-3.2.1.2-03",
     "SCEP-3.2.1.2-05",
     why="Code 18 is unassigned; drafts used it for renewal.",
     negative=True,
@@ -207,6 +233,7 @@ def certrep(session: Session) -> Iterator[Fact]:
     "SCEP-3.2.2-02",
     why="What is announced and what is done would be two things.",
     negative=True,
+    at_most=Verdict.FINDING,
     proofs=(
         Proof("refused-without-certrep", defects=("http-errors",)),
         Proof("granted", defects=("accepts-any-type",)),
@@ -221,7 +248,13 @@ def other_content(session: Session) -> Iterator[Fact]:
         ("CertPoll with a CSR", replace(session.order(), message_type=MessageType.CERT_POLL, wrong=True)),
     )
     for what, wrong in pairs:
-        yield from refusal(session.ask(wrong, expect_refusal=True), what, REQUEST, FailInfo.BAD_CERT_ID)
+        yield from refusal(
+            session.ask(wrong, expect_refusal=True),
+            what,
+            REQUEST,
+            FailInfo.BAD_CERT_ID,
+            granted_at_most=Verdict.FINDING,
+        )
 
 
 @check(

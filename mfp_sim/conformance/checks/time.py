@@ -34,7 +34,7 @@ INSTANTS = (
     proofs=(Proof("not-processed", defects=("wants-signing-time",)),),
 )
 def absent(session: Session) -> Iterator[Fact]:
-    yield processed(session.ask(session.order()), "a request without signingTime")
+    yield processed(session.ask(session.order(signing_time=None)), "a request without signingTime")
 
 
 def _judged(answer: Answer, what: str) -> Iterator[Fact]:

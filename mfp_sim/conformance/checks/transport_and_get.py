@@ -1,7 +1,6 @@
 """HTTP: POST, GET and its encodings, framing, media types, paths. RFC 8894, 2.9 and 4.1 to 4.3.
 
-What only has to be read is tried with a CertPoll about nothing: it costs no certificate, and a server that read it
-says so in a CertRep.
+What only has to be read is tried with a request that makes nothing: a server that read it says so in a CertRep.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def _get(session: Session, order: Order, message: str, label: str) -> Answer:
 
 def _needs_get(session: Session) -> None:
     """Is GET served at all?"""
-    probe = session.sample("poll by GET", lambda: session.ask(session.poll(method="GET")))
+    probe = session.sample("poll by GET", lambda: session.ask(session.harmless(method="GET")))
     if not _read(probe):
         raise NotApplicable(f"PKIOperation by GET is not served: {probe.text}")
 
@@ -79,7 +78,7 @@ def post(session: Session) -> Iterator[Fact]:
 )
 def content_types(session: Session) -> Iterator[Fact]:
     for media in (PKI_MESSAGE, "application/octet-stream", "application/x-www-form-urlencoded", None):
-        order = session.poll()
+        order = session.harmless()
         request = scep_request(session.target.path, Operation.PKI_OPERATION, session.encode(order), method="POST")
         headers = (("Content-Type", media),) if media else ()
         request = HttpRequest("POST", request.target, headers, request.body)
@@ -97,7 +96,7 @@ def content_types(session: Session) -> Iterator[Fact]:
     proofs=(Proof("crash", defects=("wants-operation-on-post",)),),
 )
 def without_operation(session: Session) -> Iterator[Fact]:
-    order = session.poll(wrong=True)
+    order = session.harmless(wrong=True)
     for query in ("", "operation=pkioperation"):
         base = session.target.path
         target = base + (("&" if "?" in base else "?") + query if query else "")
@@ -125,7 +124,7 @@ def _client_error(exchange: Exchange) -> bool:
     proofs=(Proof("not-served", answer="{http: 405}", when="{operation: PKIOperation, method: GET}"),),
 )
 def get(session: Session) -> Iterator[Fact]:
-    answer = session.ask(session.poll(method="GET"))
+    answer = session.ask(session.harmless(method="GET"))
     yield fact("not-served", _read(answer), "the message is read", answer.text, answer)
 
 
@@ -140,7 +139,7 @@ def get(session: Session) -> Iterator[Fact]:
 )
 def standard_base64(session: Session) -> Iterator[Fact]:
     for _ in range(8):
-        order = session.poll()
+        order = session.harmless()
         text = base64.b64encode(session.encode(order)).decode()
         if "+" in text and "/" in text:
             break
@@ -185,7 +184,7 @@ ENCODINGS = (
 def encodings(session: Session) -> Iterator[Fact]:
     _needs_get(session)
     for what, write in ENCODINGS:
-        order = session.poll()
+        order = session.harmless()
         text = base64.b64encode(session.encode(order)).decode()
         answer = _get(session, order, write(text), f"CertPoll by GET, {what}")
         yield fact("not-read", _read(answer), f"{what}: the message is read", answer.text, answer)
@@ -206,7 +205,7 @@ def long_get(session: Session) -> Iterator[Fact]:
     _needs_get(session)
     for size in (1500, 4500):
         filler = (("1.3.6.1.4.1.32473.1", (der.octet_string(bytes(size)),)),)
-        order = session.poll(oddities=Oddities(extra_signed=filler))
+        order = session.harmless(oddities=Oddities(extra_signed=filler))
         text = quote(base64.b64encode(session.encode(order)).decode(), safe="")
         answer = _get(session, order, text, f"CertPoll by GET, {len(text)} characters")
         yield fact(
@@ -230,7 +229,7 @@ def long_get(session: Session) -> Iterator[Fact]:
 )
 def not_cached(session: Session) -> Iterator[Fact]:
     _needs_get(session)
-    answer = session.ask(session.poll(method="GET"))
+    answer = session.ask(session.harmless(method="GET"))
     control = (answer.reply.header("Cache-Control") or "") if answer.reply else ""
     fields = ("ETag", "Last-Modified", "Expires")
     validators = [name for name in fields if answer.reply is not None and answer.reply.header(name)]
@@ -299,7 +298,7 @@ def _octets(session: Session, request: HttpRequest) -> bytes:
 
 
 def _posted(session: Session, *headers: tuple[str, str]) -> tuple[Order, HttpRequest]:
-    order = session.poll()
+    order = session.harmless()
     request = scep_request(session.target.path, Operation.PKI_OPERATION, session.encode(order), method="POST")
     return order, HttpRequest("POST", request.target, (*request.headers, *headers), request.body)
 

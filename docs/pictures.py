@@ -1,0 +1,163 @@
+"""``python -m docs.pictures``: the pictures of docs/remote_ui.md, taken in Chromium.
+
+Needs ``apt-get install chromium fonts-wqy-microhei`` and ``pip install -e '.[browser]' pillow``. Clicks through the
+manual's procedures on a simulated clock and writes ``docs/images/*.png``. The mock has to have its usual port, 8080,
+because the pages show it. Pictures are not compared: fonts differ from machine to machine.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from mfp_sim.device.profile import profile_named
+from mfp_sim.remote_ui.app import create_app
+from mfp_sim.remote_ui.assembly import Plan, assemble
+from mfp_sim.remote_ui.host import UiHost
+from mfp_sim.remote_ui.sessions import DEFAULT_PIN
+from mfp_sim.simtime import Entropy
+
+FOLDER = Path(__file__).parent / "images"
+START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
+DEVICE = "/settings/device-management"
+KEY = {"#name": "tls2026", "#organization": "Example AS", "#common_name": "192.0.2.10", "#challenge": "s3cret"}
+
+
+def main() -> int:
+    """The command; returns the exit code."""
+    from playwright.sync_api import sync_playwright
+
+    program = shutil.which("chromium")
+    if program is None:
+        print("Chromium is not there: apt-get install chromium", file=sys.stderr)
+        return 2
+    FOLDER.mkdir(exist_ok=True)
+    plan = Plan(profile_named("canon-ir-adv-dx"), start=START, challenge="s3cret", ca_port=8080)
+    served = assemble(plan)
+    app = create_app(served.site, served.site.printers[0], entropy=Entropy(None))
+    try:
+        with UiHost(app) as host, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-lcd-text"])
+            page = browser.new_page(viewport={"width": 1000, "height": 500}, base_url=host.url, locale="en-GB")
+            walk(page, served.site.ca_url)
+            browser.close()
+    finally:
+        served.close()
+    return 0
+
+
+def take(page: Any, name: str) -> None:
+    """One picture, of the whole page, in few colours so that the file is small."""
+    image = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+    image.quantize(48, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
+
+
+def walk(page: Any, ca_url: str) -> None:
+    """The procedures of the manual, one after the other."""
+    log_in(page)
+    communication(page, ca_url)
+    manual_request(page)
+    timer(page)
+    keys(page)
+    page.click("#language-nb")
+    for name, path in (("nb-status", "request-status"), ("nb-auto-request", "scep/auto-request")):
+        page.goto(f"{DEVICE}/{path}")
+        take(page, name)
+
+
+def log_in(page: Any) -> None:
+    """From the login to the SCEP menu."""
+    page.goto("/login")
+    page.fill("#pin", DEFAULT_PIN)
+    take(page, "login")
+    page.click("#login")
+    take(page, "portal")
+    page.click("#to-settings")
+    page.click("#to-devmgmt")
+    take(page, "device-management")
+    page.click("#to-scep")
+    take(page, "scep-menu")
+
+
+def communication(page: Any, ca_url: str) -> None:
+    """The first procedure."""
+    page.click("#to-comm")
+    page.fill("#url", ca_url)
+    page.fill("#port", "8080")
+    page.click("#update")
+    take(page, "communication")
+
+
+def manual_request(page: Any) -> None:
+    """The second procedure."""
+    page.goto("/settings/functions")
+    page.click("#turn-1")
+    page.goto(f"{DEVICE}/scep/request")
+    for field, text in KEY.items():
+        page.fill(field, text)
+    page.select_option("#use", "TLS")
+    take(page, "request")
+    page.click("#send")
+    take(page, "request-sent")
+    page.click("#restart")
+    take(page, "restarting")
+    page.click("#advance-1m")
+
+
+def timer(page: Any) -> None:
+    """The third procedure, with the status of the fourth."""
+    tell_ca(page, "pending")
+    take(page, "simulation")
+    page.goto(f"{DEVICE}/scep/auto-request")
+    fill_auto(page)
+    take(page, "auto-request")
+    page.click("#update")
+    page.goto(f"{DEVICE}/request-status")
+    take(page, "status-to-be-processed")
+    page.click("#advance-next")
+    take(page, "status-processing")
+    page.goto(f"{DEVICE}/scep/communication")
+    take(page, "communication-locked")
+    tell_ca(page, "policy")
+    page.goto(f"{DEVICE}/request-status")
+    page.click("#advance-next")
+    take(page, "status-successful")
+
+
+def keys(page: Any) -> None:
+    """The key list, and the details of the newest key."""
+    page.goto(f"{DEVICE}/keys")
+    take(page, "keys")
+    page.click("#details-3")
+    take(page, "key-details")
+
+
+def tell_ca(page: Any, answer: str) -> None:
+    """What the mock answers from now on."""
+    page.goto("/simulation")
+    page.select_option("#answer", answer)
+    page.click("#apply")
+
+
+def fill_auto(page: Any) -> None:
+    """The automatic request at nine o'clock, polling twice, every thirty days."""
+    page.check("#timer")
+    page.fill("#start", "2026-03-02 09:00")
+    page.check("#polling")
+    page.fill("#polling_count", "2")
+    page.check("#periodic")
+    page.fill("#every", "30")
+    page.check("#delete_old")
+    for field, text in KEY.items():
+        page.fill(field, text)
+    page.select_option("#use", "TLS")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,361 @@
+"""``mfp-sim conform``: the checks against a server, what there is to check, the proof of the checks, and questions.
+
+Owns options, console, files and exit codes; what is right is decided in :mod:`mfp_sim.conformance`. Keys are generated
+and chance is the system's: nothing of the pool ever goes to a real server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from mfp_sim.conformance import baseline as baselines
+from mfp_sim.conformance.challenges import AdminPage, Command, NoChallenge, Static
+from mfp_sim.conformance.engine import Run, run_checks
+from mfp_sim.conformance.model import Check, CheckResult, Verdict
+from mfp_sim.conformance.personas import persona_named
+from mfp_sim.conformance.planned import planned, questionnaire
+from mfp_sim.conformance.printers import MODELS, printer_verdicts
+from mfp_sim.conformance.progress import Journal, read_progress
+from mfp_sim.conformance.registry import all_checks, select
+from mfp_sim.conformance.reporting import report_of, verdicts_of
+from mfp_sim.conformance.session import ChallengeSource, Policy, Session, target_of
+from mfp_sim.errors import UsageError
+from mfp_sim.redaction import Redactor
+from mfp_sim.report.console import Console
+from mfp_sim.report.json_report import as_json
+from mfp_sim.report.junit import as_junit
+from mfp_sim.report.model import Baseline, PrinterVerdict, RunReport
+from mfp_sim.simtime import Clock, Entropy, GeneratedKeys, SystemClock
+from mfp_sim.transport import Sockets
+
+__all__ = ["conform", "session_for"]
+
+OPT_INS = ("load", "approval")
+
+
+def conform(options: argparse.Namespace) -> int:
+    """The verb; returns the exit code.
+
+    Raises:
+        UsageError, DocumentError, TargetError: see :mod:`mfp_sim.errors`.
+    """
+    if options.list:
+        return _list(options)
+    if options.questionnaire is not None:
+        _write(options.questionnaire, questionnaire(options.url or ""))
+        print(f"questions in {options.questionnaire}")
+        return 0
+    if options.self_test:
+        return _self_test(options)
+    if options.url is None:
+        raise UsageError("which server?", remedy="mfp-sim conform http://host/path, or --list, or --self-test")
+    return _run(options)
+
+
+# --- list and self-test -----------------------------------------------------------------------------------
+
+
+def _list(options: argparse.Namespace) -> int:
+    checks = select(options.only, options.skip)
+    rows = [_row(check) for check in checks]
+    later: list[dict[str, object]] = [
+        {"id": e.id, "title": e.title, "section": e.section, "level": e.level, "state": "planned"}
+        for e in (planned() if not options.only else ())
+    ]
+    if options.json:
+        print(json.dumps([*rows, *later], ensure_ascii=False))
+        return 0 if rows else 5
+    for row in (*rows, *later):
+        print(f"{row['section']!s:9} {row['level']!s:10} {row['state']!s:13} {row['id']!s:34} {row['title']}")
+    proven = sum(row["state"] == "proved" for row in rows)
+    print(
+        f"\n{len(rows)} checks, {proven} of them proved by a fault of the mock; {len(later)} requirements are planned"
+    )
+    return 0 if rows else 5
+
+
+def _row(check: Check) -> dict[str, object]:
+    return {
+        "id": check.id,
+        "title": check.title,
+        "section": check.section,
+        "level": check.level,
+        "state": "experimental" if check.experimental else "proved",
+        "chapter": check.chapter,
+        "requirements": list(check.requirements),
+        "field_failures": list(check.field_failures),
+        "cost": check.cost,
+        "worst": check.worst.word,
+        "reads": check.reads or check.watches,
+        "opt_in": check.opt_in,
+        "tags": list(check.tags),
+        "why": check.why,
+        "proofs": [proof.text for proof in check.proofs if proof.ready],
+    }
+
+
+def _self_test(options: argparse.Namespace) -> int:
+    from mfp_sim.conformance.selftest import as_markdown, self_test
+
+    console = Console(sys.stderr if options.json else sys.stdout)
+    checks = select(options.only, options.skip)
+    found = self_test(checks, jobs=options.jobs, progress=console.progress)
+    if options.json:
+        print(json.dumps(found.to_json(), ensure_ascii=False))
+    else:
+        for line in found.lines():
+            console.line(line)
+    if options.matrix is not None:
+        _write(options.matrix, as_markdown(found))
+    return 0 if found.holds else 1
+
+
+# --- a run ------------------------------------------------------------------------------------------------
+
+
+def session_for(options: argparse.Namespace, clock: Clock) -> Session:
+    """The dealings with the server that the options name."""
+    redactor = Redactor([])
+    persona_named(options.persona)
+    policy = Policy(
+        read_only=options.read_only,
+        budget=options.budget,
+        subject_prefix=options.subject_prefix,
+        rate=options.rate,
+        timeout=options.timeout,
+        fingerprint=options.ca_fingerprint.replace(":", "").lower() if options.ca_fingerprint else None,
+        opt_ins=frozenset({*options.allow, *(["approval"] if options.interactive_approval else [])}),
+        approve=_ask_operator if options.interactive_approval else None,
+        persona=options.persona,
+    )
+    return Session(
+        target_of(options.url),
+        Sockets(clock),
+        clock=clock,
+        entropy=Entropy(None),
+        keys=GeneratedKeys(),
+        challenges=_challenges(options, clock, redactor),
+        policy=policy,
+        redactor=redactor,
+    )
+
+
+def _challenges(options: argparse.Namespace, clock: Clock, redactor: Redactor) -> ChallengeSource:
+    if options.challenge_command is not None:
+        return Command(options.challenge_command)
+    if options.challenge_page is not None:
+        login = os.environ.get(options.challenge_page_login_env) if options.challenge_page_login_env else None
+        if options.challenge_page_login_env and not login:
+            raise UsageError(f"the environment variable {options.challenge_page_login_env} is not set")
+        redactor.add(login or "")
+        return AdminPage(options.challenge_page, clock, login=login)
+    secret = options.challenge
+    if options.challenge_file is not None:
+        try:
+            secret = (options.challenge_file.read_text("utf-8").splitlines() or [""])[0]
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read the challenge file {options.challenge_file}: {error}") from None
+    elif options.challenge_env is not None:
+        secret = os.environ.get(options.challenge_env)
+    if (options.challenge_file or options.challenge_env) and not secret:
+        raise UsageError("the challenge is empty, or its environment variable is not set")
+    if not secret:
+        return NoChallenge()
+    redactor.add(secret)
+    return Static(secret)
+
+
+def _ask_operator(transaction: str) -> bool:
+    """Somebody at the terminal approves the request at the CA, then says so."""
+    print(f"\nplease approve the request {transaction} at the CA, then press Enter (n: it was not approved): ", end="")
+    try:
+        return input().strip().lower() not in ("n", "no")
+    except EOFError:
+        return False
+
+
+class _Teller:
+    """Shows the running check, then its line; writes each result down as it comes."""
+
+    def __init__(self, console: Console, quiet: bool, journal: Journal | None) -> None:
+        self._console, self._quiet, self._journal = console, quiet, journal
+
+    def begins(self, number: int, total: int, check: Check) -> None:
+        self._console.progress(number, total, check.id)
+
+    def ended(self, result: CheckResult) -> None:
+        if self._journal is not None:
+            self._journal.add(result)
+        shown = result.verdict in (Verdict.FAIL, Verdict.WARN, Verdict.FINDING)
+        if shown or (not self._quiet and result.verdict in (Verdict.PASS, Verdict.INCONCLUSIVE)):
+            _tell(self._console, result)
+
+
+def _tell(console: Console, result: CheckResult) -> None:
+    check = result.check
+    mark = "experimental " if check.experimental else ""
+    word = {Verdict.FAIL: "FAIL", Verdict.INCONCLUSIVE: "?"}.get(result.verdict, result.verdict.word)
+    console.line(f"{word:8} {check.section:9} {check.id}: {mark}{check.title}")
+    if result.reason:
+        console.line(f"             {result.reason}")
+    for fact in result.deviations[:4]:
+        console.line(f"             expected  {fact.expected}")
+        console.line(f"             got       {fact.got}")
+    first = next(iter(result.deviations), None)
+    if first is not None and first.mistake:
+        console.line(f"             likely    {first.mistake}")
+
+
+def _run(options: argparse.Namespace) -> int:
+    checks = select(options.only, options.skip) if options.verdict != "printers" else ()
+    if not checks and options.verdict == "rfc":
+        print("no check was selected; mfp-sim conform --list shows all", file=sys.stderr)
+        return 5
+    ids = {*all_checks(), *(f"printer:{model}" for model in MODELS)}
+    expected = baselines.load_baseline(options.baseline, ids) if options.baseline is not None else ()
+    clock = SystemClock()
+    session = session_for(options, clock)
+    console = Console(sys.stderr if options.json else sys.stdout)
+    done = read_progress(options.resume) if options.resume is not None else {}
+    journal = Journal(options.resume or options.report, session.redactor) if options.resume or options.report else None
+    run = run_checks(
+        session, checks, keep_going=options.keep_going, done=done, listener=_Teller(console, options.quiet, journal)
+    )
+    printers = _printers(options, session, run, console)
+    run = replace(run, minted=tuple(session.minted), exchanges=tuple(session.exchanges))
+    verdicts = verdicts_of(run.results, printers)
+    compared = None
+    if options.baseline is not None:
+        today = clock.now().date()
+        compared = baselines.compared(options.baseline.name, expected, verdicts, today, strict=options.strict)
+    report = report_of(
+        run,
+        session,
+        printers=printers,
+        baseline=compared,
+        waived={entry.id: entry.reason for entry in expected},
+        command=_command(options, everything=True),
+        repeat=_command(options, everything=False),
+        wanted=options.verdict,
+    )
+    _summary(console, report, run)
+    if options.report is not None:
+        _reports(report, options.report)
+        console.line(f"reports in {options.report}")
+    if options.json:
+        print(json.dumps(as_json(report), ensure_ascii=False))
+    return _exit_code(run, verdicts, compared, strict=options.strict, judged=bool(checks or printers))
+
+
+def _printers(options: argparse.Namespace, session: Session, run: Run, console: Console) -> tuple[PrinterVerdict, ...]:
+    if options.verdict == "rfc" or (options.verdict == "both" and (options.only or run.stopped or not run.last.held)):
+        return ()
+    found = []
+    for verdict in printer_verdicts(session, tuple(options.printer or MODELS)):
+        word = {"works": "works", "works-with": "works with conditions", "does-not-work": "does NOT work"}
+        console.line(f"printer  {verdict.model}: {word.get(verdict.verdict, verdict.verdict)}")
+        for because in verdict.because:
+            console.line(f"             {session.redactor.text(because)}")
+        found.append(verdict)
+    return tuple(found)
+
+
+def _command(options: argparse.Namespace, *, everything: bool) -> str:
+    """The command line without secrets; for one check less what selects."""
+    words = ["mfp-sim", "conform", options.url]
+    pairs = (
+        ("--challenge-file", options.challenge_file),
+        ("--challenge-env", options.challenge_env),
+        ("--challenge-command", options.challenge_command and "..."),
+        ("--challenge-page", options.challenge_page),
+        ("--challenge", "..." if options.challenge else None),
+        ("--persona", options.persona if options.persona != "rfc8894" else None),
+    )
+    words += [word for name, value in pairs if value for word in (name, str(value))]
+    if everything:
+        for name, values in (("--only", options.only), ("--skip", options.skip), ("--allow", options.allow)):
+            words += [word for value in values for word in (name, value)]
+        words += [
+            f"--{name}" for name in ("read-only", "keep-going", "strict") if getattr(options, name.replace("-", "_"))
+        ]
+    return shlex.join(words)
+
+
+def _summary(console: Console, report: RunReport, run: Run) -> None:
+    console.line()
+    options = report.provenance.options
+    ca = report.provenance.ca
+    if ca is not None:
+        console.line(
+            f"target     {report.target}, {ca.subject or 'no CA certificate'}, SHA-256 {ca.fingerprint or '-'}"
+        )
+    console.line(f"latency    {options['latency']}")
+    counts = ", ".join(f"{count} {word}" for word, count in report.verdicts.items() if count)
+    console.line(f"checks     {counts or 'none'}")
+    console.line(f"minted     {len(report.minted)} certificates, named {options['subject prefix']}-…")
+    for entry in report.minted:
+        if "should not" in entry.by:
+            console.line(f"           serial {entry.serial}, {entry.subject}, by {entry.by}")
+    for conclusion in report.conclusions:
+        console.line(f"verdict    {conclusion.name}: {conclusion.verdict.upper()}: {conclusion.because}")
+    if run.stopped is not None:
+        console.line(run.stopped)
+    for name, control in (("first", run.first), ("last", run.last)):
+        if not control.held:
+            console.line(f"the {name} positive control failed: {control.text}")
+    baseline = report.provenance.baseline
+    if baseline is not None:
+        for words, names in (
+            ("not expected", baseline.unexpected),
+            ("expected and gone: remove the line", baseline.no_longer),
+            ("expired: look at it again", baseline.expired),
+        ):
+            for name in names:
+                console.line(f"baseline   {name}: {words}")
+
+
+def _exit_code(run: Run, verdicts: dict[str, str], compared: Baseline | None, *, strict: bool, judged: bool) -> int:
+    if not (run.first.held and run.last.held):
+        return 3
+    if not judged:
+        return 5
+    if run.stopped is not None:
+        return 1
+    if compared is not None:
+        return int(bool(compared.unexpected or compared.no_longer or compared.expired))
+    bad = {"fail", "does-not-work"} | ({"warn", "finding", "works-with"} if strict else set())
+    return int(any(verdict in bad for verdict in verdicts.values()))
+
+
+# --- files ------------------------------------------------------------------------------------------------
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _reports(report: RunReport, directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write the reports into {directory}: {error.strerror}") from None
+    _write(directory / "report.json", json.dumps(as_json(report), ensure_ascii=False, indent=1) + "\n")
+    _write(directory / "junit.xml", as_junit(report))
+    rows = ["serial,subject,not_after,sha256,check"]
+    rows += [",".join(map(_cell, (m.serial, m.subject, m.not_after, m.fingerprint, m.by))) for m in report.minted]
+    _write(directory / "minted.csv", "\n".join(rows) + "\n")
+
+
+def _cell(text: str) -> str:
+    """A value for a table: quoted, and never a formula."""
+    safe = "'" + text if text[:1] in ("=", "+", "-", "@") else text
+    return '"' + safe.replace('"', '""') + '"'

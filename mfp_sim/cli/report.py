@@ -1,0 +1,40 @@
+"""``mfp-sim report``: a JSON report in another format, or the schema of such files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from mfp_sim.errors import UsageError
+from mfp_sim.report.json_report import read_file, report_schema
+from mfp_sim.report.writing import FORMATS
+
+__all__ = ["report"]
+
+
+def report(options: argparse.Namespace) -> int:
+    """The verb.
+
+    Raises:
+        UsageError: no such file, or not a report; or it cannot be written.
+    """
+    if options.schema:
+        print(json.dumps(report_schema(), indent=1, ensure_ascii=False))
+        return 0
+    if options.file is None:
+        raise UsageError("no report was given", remedy="give a report.json, as mfp-sim run --report DIR writes it")
+    text = FORMATS[options.format].make(read_file(options.file), options.lang)
+    target: Path | None = options.output
+    if target is None and options.format == "html" and sys.stdout.isatty():
+        target = options.file.with_suffix(".html")
+    if target is None:
+        sys.stdout.write(text)
+        return 0
+    try:
+        target.write_text(text, "utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UsageError(f"cannot write {target}: {error.strerror}") from None
+    print(f"{target}, {len(text.encode('utf-8', 'replace')) // 1024 + 1} KiB", file=sys.stderr)
+    return 0

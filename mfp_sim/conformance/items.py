@@ -1,0 +1,161 @@
+"""Checks as test items of pytest: ``pytest --scep-url URL``. One session with the server a process.
+
+A check that fails is a failed test; one that the baseline expects to fail is an expected failure, strictly; what cannot
+be judged is skipped with the reason. A warn or a finding passes, and says so, unless ``--scep-strict`` is given. The
+positive control is an item of its own, the last one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mfp_sim.conformance.baseline import Expected, load_baseline
+from mfp_sim.conformance.challenges import NoChallenge, Static
+from mfp_sim.conformance.engine import run_checks
+from mfp_sim.conformance.model import Check, CheckResult, Verdict
+from mfp_sim.conformance.registry import all_checks
+from mfp_sim.conformance.session import Policy, Session, target_of
+from mfp_sim.errors import UsageError
+from mfp_sim.redaction import Redactor
+from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
+from mfp_sim.transport import Sockets
+
+__all__ = ["CheckFailed", "items_of"]
+
+_SESSION = pytest.StashKey[Session]()
+
+
+class CheckFailed(Exception):
+    """A check did not pass; the report is made from the result."""
+
+    def __init__(self, result: CheckResult, why: str = "") -> None:
+        super().__init__(why or f"{result.check.id} is {result.verdict.word}")
+        self.result, self.why = result, why
+
+
+def items_of(parent: pytest.Session) -> Iterator[pytest.Item]:
+    """An item for each check, and one for the positive control."""
+    config = parent.config
+    path = config.getoption("scep_baseline")
+    known = [*all_checks(), "printer:any"]
+    expected = {e.id: e for e in load_baseline(path, known)} if path is not None else {}
+    collector: pytest.Collector = ScepServer.from_parent(parent, name="scep", nodeid="scep")
+    for check in all_checks().values():
+        item: CheckItem = CheckItem.from_parent(collector, name=check.id, check=check, expected=expected.get(check.id))
+        yield item
+    last: ControlItem = ControlItem.from_parent(collector, name="positive-control")
+    yield last
+
+
+class ScepServer(pytest.Collector):
+    """The server under test."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Nothing by itself: :func:`items_of` gives the items."""
+        return iter(())
+
+
+def _session(config: pytest.Config) -> Session:
+    if _SESSION not in config.stash:
+        clock, redactor = SystemClock(), Redactor([])
+        secret = _secret(config)
+        redactor.add(secret or "")
+        config.stash[_SESSION] = Session(
+            target_of(config.getoption("scep_url")),
+            Sockets(clock),
+            clock=clock,
+            entropy=Entropy(None),
+            keys=GeneratedKeys(),
+            challenges=Static(secret) if secret else NoChallenge(),
+            policy=Policy(read_only=config.getoption("scep_read_only")),
+            redactor=redactor,
+        )
+    return config.stash[_SESSION]
+
+
+def _secret(config: pytest.Config) -> str | None:
+    file, name = config.getoption("scep_challenge_file"), config.getoption("scep_challenge_env")
+    if file is not None:
+        try:
+            return (Path(file).read_text("utf-8").splitlines() or [""])[0]
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read the challenge file {file}: {error}") from None
+    return os.environ.get(name) if name else None
+
+
+class _Item(pytest.Item):
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Where: nowhere in a file."""
+        return Path("scep"), None, f"scep::{self.name}"
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """What a person reads, with everything secret masked."""
+        error = excinfo.value
+        if not isinstance(error, CheckFailed):
+            return super().repr_failure(excinfo, style)
+        result, lines = error.result, []
+        lines.append(
+            f"{result.check.id}: {result.check.title} (RFC 8894, {result.check.section}; {result.check.level})"
+        )
+        lines += [error.why] if error.why else []
+        for fact in result.deviations:
+            lines += [f"  expected  {fact.expected}", f"  got       {fact.got}"]
+            lines += [f"  likely    {fact.mistake}"] if fact.mistake else []
+        url = self.config.getoption("scep_url")
+        lines.append(f"repeat with: mfp-sim conform {url} --only {result.check.id}")
+        return _session(self.config).redactor.text("\n".join(lines))
+
+
+class CheckItem(_Item):
+    """One check; chapter and tags can be chosen with ``-k``."""
+
+    def __init__(self, *, check: Check, expected: Expected | None, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.check, self.expected = check, expected
+        self.extra_keyword_matches.update({check.chapter, *check.tags})
+
+    def runtest(self) -> None:
+        """Run it.
+
+        Raises:
+            CheckFailed: it failed, or is not as the baseline says.
+        """
+        session, going = _session(self.config), self.config.getoption("scep_keep_going")
+        if session.unexpected and not going and not self.check.watches:
+            pytest.skip("a certificate was issued that should not exist (--scep-keep-going runs on)")
+        run = run_checks(session, [self.check], keep_going=going, last_control=False)
+        (result,) = run.results
+        self.user_properties.append(("verdict", result.verdict.word))
+        self._compare(result)
+        if result.verdict > Verdict.FAIL:
+            pytest.skip(result.reason or "not judged")
+        if self.check.experimental:
+            pytest.skip("experimental: no fault of the mock proves it yet")
+        worst = Verdict.PASS if self.config.getoption("scep_strict") else Verdict.WARN
+        if result.verdict > worst:
+            raise CheckFailed(result)
+
+    def _compare(self, result: CheckResult) -> None:
+        if self.expected is None or result.verdict > Verdict.FAIL:
+            return
+        if self.expected.expires < SystemClock().now().date():
+            raise CheckFailed(result, f"the baseline's line expired on {self.expected.expires}: look at it again")
+        if result.verdict.word != self.expected.verdict:
+            raise CheckFailed(result, f"the baseline expects {self.expected.verdict}, it is {result.verdict.word}")
+        pytest.xfail(self.expected.reason)
+
+
+class ControlItem(_Item):
+    """Does the server still grant a right request after all that?"""
+
+    def runtest(self) -> None:
+        """Run it."""
+        run = run_checks(_session(self.config), [])
+        for name, control in (("first", run.first), ("last", run.last)):
+            if not control.held:
+                pytest.fail(f"the {name} positive control failed: {control.text}", pytrace=False)

@@ -1,0 +1,185 @@
+"""Will these printers work with this server? The models themselves enrol, renew and recover from a lost reply.
+
+A model is the simulated machine with its own logic, on a clock that starts now and skips its waiting; the wire is the
+run's. Where a model fails, it is tried once more with what an assumption leaves open, and the verdict names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from mfp_sim.conformance.session import Session
+from mfp_sim.device.printer import Printer
+from mfp_sim.device.profile import Profile, profile_named
+from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
+from mfp_sim.device.status import StatusRow
+from mfp_sim.errors import ConnectionLost, MfpSimError
+from mfp_sim.report.model import PrinterVerdict
+from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.http import HttpReply, HttpRequest, read_scep_query
+from mfp_sim.scep.messages import decode
+from mfp_sim.scep.vocabulary import MessageType
+from mfp_sim.simtime import FrozenClock, Scheduler
+from mfp_sim.transport import Transport
+
+__all__ = ["CERTIFICATES", "MODELS", "printer_verdicts"]
+
+MODELS = (
+    "canon-ir-adv-dx",
+    "canon-7100",
+    "canon-legacy",
+    "canon-small-office",
+    "days-before-expiry",
+)
+"""Models that differ in what they say to a CA."""
+CERTIFICATES = 3
+"""What one model costs at most on a server that remembers transactions."""
+
+# What an assumption leaves open, in the order tried: the change of the profile, its id, and what it is.
+_WAYS: tuple[tuple[dict[str, object], str, str], ...] = (
+    ({"read_single_des": True}, "A-27", "replies in single DES are read"),
+    ({"not_yet_valid": "register"}, "A-39", "a certificate that is not valid yet is registered"),
+    (
+        {"read_single_des": True, "not_yet_valid": "register"},
+        "A-27",
+        "single DES is read, and the validity not checked",
+    ),
+)
+_RESTS_ON = ("A-27", "A-34", "A-39", "A-40")
+
+
+class _Dropping:
+    """Loses the reply to the first PKCSReq on its way back."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport, self.dropped = transport, False
+
+    def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
+        reply = self._transport.exchange(host, port, request, timeout)
+        if not self.dropped and _is_enrolment(request):
+            self.dropped = True
+            raise ConnectionLost("the reply was lost on its way, as part of the check", sent=True)
+        return reply
+
+
+def _is_enrolment(request: HttpRequest) -> bool:
+    try:
+        message = decode(read_scep_query(request).message or b"")
+    except MfpSimError:
+        return False
+    return message.message_type in (MessageType.PKCS_REQ, MessageType.RENEWAL_REQ)
+
+
+@dataclass(frozen=True)
+class _Try:
+    """What became of one model in one way; ``trouble`` is the first step that failed and why."""
+
+    trouble: str | None
+    notes: tuple[str, ...] = ()
+
+
+def printer_verdicts(session: Session, models: tuple[str, ...] = MODELS) -> Iterator[PrinterVerdict]:
+    """Each model against the server."""
+    for name in models:
+        needed = len(session.minted) + CERTIFICATES
+        if session.policy.read_only or (session.policy.budget is not None and needed > session.policy.budget):
+            why = (
+                "only reading is allowed" if session.policy.read_only else "the budget does not allow its certificates"
+            )
+            yield PrinterVerdict(name, "not-tried", (why,))
+            continue
+        yield _judge(session, name)
+
+
+def _judge(session: Session, name: str) -> PrinterVerdict:
+    session.check = f"printer:{name}"
+    profile = profile_named(name)
+    plain = _lives(session, profile)
+    if plain.trouble is None:
+        return PrinterVerdict(name, "works", plain.notes, _RESTS_ON)
+    for changes, assumption, words in _WAYS:
+        other = replace(profile, **changes)  # type: ignore[arg-type]
+        if other == profile:
+            continue
+        found = _lives(session, other)
+        if found.trouble is None:
+            because = (f"with a machine on which {words} ({assumption}); else: {plain.trouble}", *found.notes)
+            return PrinterVerdict(name, "works-with", because, tuple(sorted({*_RESTS_ON, assumption})))
+    return PrinterVerdict(name, "does-not-work", (plain.trouble, *plain.notes), _RESTS_ON)
+
+
+def _lives(session: Session, profile: Profile) -> _Try:
+    """Enrol, renew, and recover from a lost reply; the first two have to hold."""
+    printer, scheduler = _machine(session, profile, session.transport)
+    name = f"{session.policy.subject_prefix}-{session.entropy.octets(3).hex()}.example"
+    first = _manual(session, printer, name)
+    if first.state != "successful":
+        return _Try(f"it cannot enrol: {_why(printer, first)}")
+    second = _manual(session, printer, name)
+    if second.state != "successful":
+        return _Try(f"it cannot renew: {_why(printer, second)}")
+    del scheduler
+    return _Try(None, _recovers(session, profile))
+
+
+def _recovers(session: Session, profile: Profile) -> tuple[str, ...]:
+    dropping = _Dropping(session.transport)
+    printer, scheduler = _machine(session, profile, dropping)
+    name = f"{session.policy.subject_prefix}-{session.entropy.octets(3).hex()}.example"
+    now = scheduler.clock.now().astimezone(printer.zone).replace(tzinfo=None, second=0, microsecond=0)
+    start = now + timedelta(minutes=2)
+    every = None if profile.renewal_trigger != "calendar" else 365
+    key = _key(session, name)
+    printer.update_auto_request(
+        AutoRequestSettings(timer=True, start=start, key=key, polling=Polling(2, 10), every_days=every)
+    )
+    scheduler.run_until(scheduler.clock.now() + timedelta(hours=1))
+    row = next((row for row in printer.status() if row.state in ("successful", "error")), None)
+    if row is not None and row.state == "successful":
+        return ()
+    why = _why(printer, row) if row is not None else "it is still waiting"
+    return (f"after a lost reply it does not recover by itself: {why}",)
+
+
+def _machine(session: Session, profile: Profile, transport: Transport) -> tuple[Printer, Scheduler]:
+    clock = FrozenClock(session.clock.now())
+    scheduler = Scheduler(clock, max_events=1000)
+    printer = Printer(
+        profile=profile,
+        scheduler=scheduler,
+        transport=transport,
+        entropy=session.entropy.fork(f"{profile.name}/{session.entropy.octets(4).hex()}"),
+        keys=session.keys,
+        dns=True,
+        on_installed=_recorder(session),
+    )
+    printer.power_on()
+    target = session.target
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    printer.update_communication(
+        url=f"http://{host}{target.path}", port=target.port, timeout=int(session.policy.timeout)
+    )
+    return printer, scheduler
+
+
+def _recorder(session: Session) -> Callable[[Certificate], None]:
+    return lambda certificate: session.record(certificate, expected=True)
+
+
+def _key(session: Session, name: str) -> KeySettings:
+    challenge = session.challenges.next()
+    if challenge:
+        session.redactor.add(challenge)
+    return KeySettings("conform", name, challenge=challenge, use="TLS")
+
+
+def _manual(session: Session, printer: Printer, name: str) -> StatusRow:
+    return printer.send_request(_key(session, name))
+
+
+def _why(printer: Printer, row: StatusRow) -> str:
+    shown = row.details.label if row.details else row.state
+    diagnosis = next((entry.diagnosis for entry in reversed(printer.audit) if entry.diagnosis), "")
+    return f"{shown}{': ' + diagnosis if diagnosis else ''}"

@@ -1,0 +1,332 @@
+"""A run into the plain values that reports are made from, every text and octet of it masked on the way."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from mfp_sim.conformance.answers import Answer, Exchange
+from mfp_sim.conformance.engine import Run
+from mfp_sim.conformance.model import JUDGED, CheckResult, Minted, Verdict
+from mfp_sim.conformance.session import Session
+from mfp_sim.errors import DecodeError
+from mfp_sim.redaction import Redactor
+from mfp_sim.report.json_report import catalogue_of, here
+from mfp_sim.report.model import (
+    Baseline,
+    CaIdentity,
+    CheckReport,
+    Conclusion,
+    Difference,
+    Element,
+    ExchangeReport,
+    HttpMessage,
+    MintedCertificate,
+    PrinterVerdict,
+    RunReport,
+)
+from mfp_sim.scep.elements import leaves
+from mfp_sim.scep.http import HttpReply, HttpRequest
+from mfp_sim.scep.oddities import CORRECT
+
+__all__ = ["conclusions_of", "report_of", "verdicts_of"]
+
+_KEPT, _KEPT_PASSED = 6, 1
+_BODY, _ELEMENTS, _VALUE = 64 * 1024, 120, 240
+_WORDS = {
+    Verdict.PASS: "pass",
+    Verdict.FINDING: "finding",
+    Verdict.WARN: "warn",
+    Verdict.FAIL: "fail",
+    Verdict.INCONCLUSIVE: "inconclusive",
+    Verdict.NOT_APPLICABLE: "skipped",
+    Verdict.NOT_RUN: "skipped",
+}
+
+
+def report_of(
+    run: Run,
+    session: Session,
+    *,
+    printers: Sequence[PrinterVerdict] = (),
+    baseline: Baseline | None = None,
+    waived: Mapping[str, str] | None = None,
+    command: str = "",
+    repeat: str = "",
+    wanted: str = "both",
+) -> RunReport:
+    """The report.
+
+    Args:
+        run: what happened.
+        session: the dealings with the server; it knows exchanges and secrets.
+        printers: the models' verdicts.
+        baseline: how the run compares with the expected failures.
+        waived: the baseline's reasons by id.
+        command: what was run, without secrets.
+        repeat: the command that repeats one check, less its id.
+        wanted: ``rfc``, ``printers`` or ``both``.
+    """
+    maker = _Maker(session, run, waived or {}, repeat)
+    found = RunReport(
+        scenarios=(),
+        target=session.target.url,
+        provenance=replace(
+            here(),
+            begun=run.begun.isoformat(),
+            seconds=(run.ended - run.begun).total_seconds(),
+            command=command,
+            ca=_ca(session),
+            baseline=baseline,
+            options=_options(run, session),
+        ),
+        conclusions=conclusions_of(run.results, printers, wanted),
+        checks=tuple(maker.check(result) for result in run.results),
+        printers=tuple(printers),
+        minted=tuple(_minted(entry) for entry in run.minted),
+        stopped=run.stopped,
+    )
+    masked = _masked(replace(found, catalogue=catalogue_of(found)), session.redactor)
+    assert isinstance(masked, RunReport)
+    return masked
+
+
+def _masked(value: object, redactor: Redactor) -> object:
+    """The value with every text in it masked."""
+    from dataclasses import fields, is_dataclass
+
+    if isinstance(value, str):
+        return redactor.text(value)
+    if isinstance(value, tuple):
+        return tuple(_masked(entry, redactor) for entry in value)
+    if isinstance(value, Mapping):
+        return {key: _masked(entry, redactor) for key, entry in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: _masked(getattr(value, f.name), redactor) for f in fields(value)})
+    return value
+
+
+def verdicts_of(results: Iterable[CheckResult], printers: Iterable[PrinterVerdict] = ()) -> dict[str, str]:
+    """What was judged, by id, for the comparison with a baseline."""
+    found = {result.check.id: result.verdict.word for result in results if result.counts}
+    found |= {f"printer:{p.model}": p.verdict for p in printers if p.verdict != "not-tried"}
+    return found
+
+
+def conclusions_of(
+    results: Sequence[CheckResult], printers: Sequence[PrinterVerdict], wanted: str = "both"
+) -> tuple[Conclusion, ...]:
+    """The verdicts on the whole."""
+    found = []
+    if wanted != "printers":
+        found.append(_rfc(results))
+    if wanted != "rfc":
+        found.append(_printers(printers))
+    return tuple(found)
+
+
+def _rfc(results: Sequence[CheckResult]) -> Conclusion:
+    counted = [result for result in results if result.counts]
+    counts = {verdict: sum(r.verdict is verdict for r in counted) for verdict in JUDGED}
+    if not counted:
+        return Conclusion("RFC 8894", "inconclusive", "nothing was judged")
+    worst = max(result.verdict for result in counted)
+    parts = [
+        f"{counts[verdict]} {words}"
+        for verdict, words in (
+            (Verdict.FAIL, "checks of a MUST failed"),
+            (Verdict.WARN, "of a SHOULD warn"),
+            (Verdict.FINDING, "findings"),
+            (Verdict.PASS, "passed"),
+        )
+        if counts[verdict]
+    ]
+    return Conclusion("RFC 8894", _WORDS[worst], ", ".join(parts))  # type: ignore[arg-type]
+
+
+def _printers(printers: Sequence[PrinterVerdict]) -> Conclusion:
+    tried = [p for p in printers if p.verdict != "not-tried"]
+    if not tried:
+        return Conclusion("Printers", "inconclusive", "no model was tried")
+    bad = [p.model for p in tried if p.verdict == "does-not-work"]
+    half = [p.model for p in tried if p.verdict == "works-with"]
+    works = len(tried) - len(bad) - len(half)
+    parts = [f"{works} of {len(tried)} models work"]
+    parts += [f"{', '.join(half)} with conditions"] if half else []
+    parts += [f"{', '.join(bad)} not"] if bad else []
+    return Conclusion("Printers", "fail" if bad else "warn" if half else "pass", "; ".join(parts))
+
+
+def _options(run: Run, session: Session) -> dict[str, str]:
+    policy = session.policy
+    median, high, longest = run.latency
+    found = {
+        "first control": run.first.text,
+        "last control": run.last.text,
+        "challenge": session.challenges.described,
+        "persona": policy.persona,
+        "subject prefix": policy.subject_prefix,
+        "latency": f"median {median * 1000:.0f} ms, 99 of 100 {high * 1000:.0f} ms, longest {longest * 1000:.0f} ms",
+    }
+    if policy.budget is not None:
+        found["budget"] = f"{policy.budget} certificates"
+    if policy.rate is not None:
+        found["rate"] = f"{policy.rate:g} requests a second"
+    if policy.read_only:
+        found["read-only"] = "yes"
+    return found
+
+
+def _ca(session: Session) -> CaIdentity:
+    reply = session.ca_exchange.reply
+    server = (reply.header("Server") or "") if reply is not None else ""
+    words = session.capabilities.keywords
+    if not session.trusted:
+        return CaIdentity(capabilities=words, server=server)
+    issuer = session.issuer
+    others = [c for c in session.trusted if not c.is_ca]
+    return CaIdentity(
+        subject=issuer.subject_text,
+        fingerprint=issuer.fingerprint(),
+        ra_subject=others[0].subject_text if others else "",
+        ra_fingerprint=others[0].fingerprint() if others else "",
+        capabilities=words,
+        server=server,
+    )
+
+
+def _minted(entry: Minted) -> MintedCertificate:
+    return MintedCertificate(
+        serial=f"{entry.serial:x}",
+        subject=entry.subject,
+        by=entry.check if entry.expected else f"{entry.check} (should not have been issued)",
+        not_after=entry.not_after,
+        fingerprint=entry.fingerprint,
+        fate="delivered",
+    )
+
+
+class _Maker:
+    """Turns results into reports of checks."""
+
+    def __init__(self, session: Session, run: Run, waived: Mapping[str, str], repeat: str) -> None:
+        self._session, self._waived, self._repeat = session, waived, repeat
+        self._exchanges = {exchange.number: exchange for exchange in run.exchanges}
+        self._answers = {answer.exchange.number: answer for answer in session.answers}
+
+    def check(self, result: CheckResult) -> CheckReport:
+        check, wrong = result.check, result.deviations
+        first = wrong[0] if wrong else None
+        word = _WORDS[result.verdict]
+        if check.experimental and result.verdict in JUDGED:
+            word = "experimental"
+        shown = [number for fact in wrong for number in fact.evidence] or list(result.exchanges) or [
+            number for fact in result.facts for number in fact.evidence
+        ]  # fmt: skip
+        kept = list(dict.fromkeys(shown))[: _KEPT if wrong else _KEPT_PASSED]
+        exchanges = [self._exchanges[number] for number in kept if number in self._exchanges]
+        begun = exchanges[0].begun.isoformat() if exchanges else ""
+        return CheckReport(
+            id=check.id,
+            title=check.title,
+            verdict=word,  # type: ignore[arg-type]
+            requirements=check.requirements,
+            section=check.section,
+            level=check.level,
+            field_failures=check.field_failures,
+            tags=(check.chapter, *check.tags),
+            cost="nothing" if not check.cost else f"{check.cost} certificate{'s' * (check.cost > 1)}",
+            why=check.why,
+            severity=check.worst.word,
+            because=result.reason or "; ".join(f"{f.expected}: {f.got}" for f in wrong[:3]),
+            likely_mistake=(first.mistake or "") if first else "",
+            expected=first.expected if first else "",
+            got=first.got if first else "",
+            differences=tuple(self._differences(result)),
+            exchanges=tuple(_exchange(exchange, self._session.redactor) for exchange in exchanges),
+            exchanges_left_out=max(0, len(set(shown)) - len(kept)),
+            command=f"{self._repeat} --only {check.id}" if self._repeat else "",
+            waived=self._waived.get(check.id),
+            begun=begun,
+            ended=exchanges[-1].begun.isoformat() if exchanges else "",
+            seconds=round(result.seconds, 6),
+        )
+
+    def _differences(self, result: CheckResult) -> Iterator[Difference]:
+        """Element by element: what came against what should have come, and how the request was made wrong."""
+        for fact in result.deviations:
+            if fact.element is not None:
+                yield Difference(fact.element, fact.expected, fact.got)
+        for number in [n for fact in result.deviations[:1] for n in fact.evidence[:1]]:
+            answer = self._answers.get(number)
+            if answer is not None and answer.order.oddities is not CORRECT:
+                yield from self._request(answer)
+
+    def _request(self, answer: Answer) -> Iterator[Difference]:
+        """The one thing that was wrong in the request: it against the same request, right."""
+        right = self._session.encode(replace(answer.order, oddities=CORRECT))
+        wrong = self._session.encode(answer.order)
+        first, second = (dict(_plain_leaves(octets)) for octets in (right, wrong))
+        for path in dict.fromkeys((*first, *second)):
+            if first.get(path) != second.get(path):
+                yield Difference(f"request: {path}", first.get(path), second.get(path))
+
+
+_RANDOM = ("encryptedKey", "encryptedContent", "signature", "messageDigest", "contentEncryptionAlgorithm.parameters")
+
+
+def _plain_leaves(octets: bytes) -> Iterator[tuple[str, str]]:
+    """Paths and values, without what differs between two encodings anyway."""
+    try:
+        for leaf in leaves(octets):
+            if not leaf.path.endswith(_RANDOM):
+                yield leaf.path, leaf.text[:_VALUE]
+    except DecodeError as error:
+        yield "unreadable", str(error)[:_VALUE]
+
+
+def _exchange(exchange: Exchange, redactor: Redactor) -> ExchangeReport:
+    request = exchange.request
+    ended = exchange.begun.timestamp() + exchange.seconds
+    return ExchangeReport(
+        operation=exchange.label,
+        begun=exchange.begun.isoformat(),
+        ended=exchange.begun.fromtimestamp(ended, exchange.begun.tzinfo).isoformat(),
+        request=_message(f"{request.method} {request.target} {request.version}", request, redactor),
+        reply=None
+        if exchange.reply is None
+        else _message(f"HTTP/1.1 {exchange.reply.status} {exchange.reply.reason}".rstrip(), exchange.reply, redactor),
+        error=exchange.error.message if exchange.error is not None else None,
+        seconds=round(exchange.seconds, 6),
+    )
+
+
+def _message(line: str, message: HttpRequest | HttpReply, redactor: Redactor) -> HttpMessage:
+    body = redactor.octets(message.body)
+    return HttpMessage(
+        line=line,
+        headers=tuple((name, _header(name, value)) for name, value in message.headers),
+        body=base64.b64encode(body).decode() if len(body) <= _BODY else "",
+        octets=len(message.body),
+        elements=tuple(_elements(message.body)),
+    )
+
+
+def _header(name: str, value: str) -> str:
+    return "********" if name.lower() == "authorization" else value
+
+
+def _elements(body: bytes) -> Iterator[Element]:
+    if body[:1] != b"\x30":
+        if body:
+            yield Element("text", body[:_VALUE].decode("utf-8", "replace"))
+        return
+    try:
+        for number, leaf in enumerate(leaves(body)):
+            if number == _ELEMENTS:
+                yield Element("…", "further elements are left out")
+                break
+            yield Element(leaf.path, leaf.text[:_VALUE])
+    except DecodeError as error:
+        yield Element("unreadable", str(error)[:_VALUE])

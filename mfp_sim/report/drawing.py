@@ -1,0 +1,351 @@
+"""The two drawings of a story as shapes with places: sequence diagram and time line. A template makes SVG of them.
+
+Owns geometry: pixels, widths of letters, what is compressed and what is left out. Colours belong to the style sheet, by
+class. Every gap that is not drawn to scale is drawn as a gap, with its length in words.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from typing import Literal
+
+from mfp_sim.report.model import MintedCertificate
+from mfp_sim.report.story import Row, Say, instant, off_spans
+
+__all__ = ["Drawing", "Shape", "lasting", "sequence", "timeline"]
+
+Anchor = Literal["start", "middle", "end"]
+_LETTER = 6.3
+"""The mean width of a letter of the drawings' type, in pixels."""
+_ROWS = 140
+"""The most rows of a sequence diagram: half of them the first, half the last."""
+_GAP = timedelta(seconds=60)
+"""Idle time from which on a sequence diagram shows a gap."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A line, a box, or a text from ``x, y``; ``x2, y2`` are the other end or the other corner."""
+
+    kind: Literal["line", "box", "text", "cross", "bolt", "dot"]
+    css: str
+    x: float
+    y: float
+    x2: float = 0
+    y2: float = 0
+    text: str = ""
+    title: str = ""
+    anchor: Anchor = "start"
+    arrow: bool = False
+
+
+@dataclass
+class Drawing:
+    """Shapes on a sheet of ``width`` by ``height`` pixels; ``label`` says in words what there is to see."""
+
+    width: float
+    height: float
+    label: str
+    shapes: list[Shape] = field(default_factory=list)
+
+    def line(self, css: str, x: float, y: float, x2: float, y2: float, *, arrow: bool = False) -> None:
+        self.shapes.append(Shape("line", css, x, y, x2, y2, arrow=arrow))
+
+    def box(self, css: str, x: float, y: float, x2: float, y2: float, title: str = "") -> None:
+        self.shapes.append(Shape("box", css, min(x, x2), min(y, y2), max(x, x2), max(y, y2), title=title))
+
+    def mark(self, kind: Literal["cross", "bolt", "dot"], css: str, x: float, y: float, title: str) -> None:
+        self.shapes.append(Shape(kind, css, x, y, title=title))
+
+    def text(
+        self,
+        css: str,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        room: float,
+        anchor: Anchor = "start",
+    ) -> None:
+        """A text, cut to ``room`` pixels; all of it is its title then."""
+        most = max(int(room / _LETTER), 4)
+        cut = text if len(text) <= most else text[: most - 1] + "…"
+        self.shapes.append(Shape("text", css, x, y, text=cut, title=text if cut != text else "", anchor=anchor))
+
+
+def lasting(span: timedelta, say: Say) -> str:
+    """A length of time in at most two units."""
+    seconds = round(span.total_seconds())
+    parts = []
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1)):
+        count, seconds = divmod(seconds, length)
+        if count:
+            parts.append(f"{count} {say(unit)}")
+    return " ".join(parts[:2]) or f"0 {say('seconds')}"
+
+
+# --- sequence diagram -------------------------------------------------------------------------------------
+
+_X = {"clock": 90.0, "printer": 300.0, "network": 520.0, "ca": 740.0}
+_WIDTH = 900.0
+_HEAD, _STEP, _EXCHANGE, _MARK, _GAP_HEIGHT = 44.0, 24.0, 50.0, 22.0, 26.0
+
+
+def sequence(rows: Sequence[Row], zone: tzinfo, say: Say, server: str) -> Drawing | None:
+    """Lanes side by side, time downwards, one exchange as two arrows; None where nothing happened."""
+    if not rows:
+        return None
+    whole = Drawing(_WIDTH, 0, _told(rows, say))
+    left_out = len(rows) - _ROWS
+    y, before = _HEAD, rows[0].at
+    for number, row in enumerate(rows):
+        if left_out > 0 and _ROWS // 2 <= number < _ROWS // 2 + left_out:
+            if number == _ROWS // 2:
+                y = _break(whole, y, f"{left_out} {say('rows-left-out')}")
+            before = row.at
+            continue
+        if row.at - before >= _GAP:
+            y = _break(whole, y, lasting(row.at - before, say))
+        y = _draw_row(whole, row, y, zone, say)
+        before = max(row.at, row.ended or row.at) if row.kind == "exchange" else row.at
+    whole.height = y + 12
+    lanes = []
+    for lane, x in _X.items():
+        name = server if lane == "ca" else say(f"lane-{lane}")
+        lanes.append(Shape("line", "lane", x, _HEAD - 12, x, whole.height))
+        lanes.append(Shape("box", "head", x - 62, 6, x + 62, _HEAD - 12))
+        lanes.append(Shape("text", "name", x, 24, text=name[:18], anchor="middle"))
+    whole.shapes[:0] = lanes
+    return whole
+
+
+def _told(rows: Sequence[Row], say: Say) -> str:
+    exchanges = [row for row in rows if row.kind == "exchange"]
+    lost = sum(row.lost for row in exchanges)
+    return f"{len(exchanges)} {say('exchanges')}, {lost} {say('lost')}, {lasting(rows[-1].at - rows[0].at, say)}"
+
+
+def _break(whole: Drawing, y: float, text: str) -> float:
+    """Time that passes without anything: a band across, with its length."""
+    whole.box("gap", 8, y + 4, _WIDTH - 8, y + _GAP_HEIGHT - 4)
+    whole.text("gap-text", _WIDTH / 2, y + _GAP_HEIGHT / 2 + 4, f"⋮  {text}  ⋮", room=400, anchor="middle")
+    return y + _GAP_HEIGHT
+
+
+def _clock(at: datetime, zone: tzinfo, *, date: bool = False) -> str:
+    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S")
+
+
+def _draw_row(whole: Drawing, row: Row, y: float, zone: tzinfo, say: Say) -> float:
+    if row.kind == "step":
+        whole.box("step", 8, y + 2, _WIDTH - 8, y + _STEP - 2)
+        whole.text("step-text", 16, y + 16, row.text, room=_WIDTH - 190)
+        whole.text("time", _WIDTH - 14, y + 16, _clock(row.at, zone, date=True), room=150, anchor="end")
+        return y + _STEP
+    if row.kind == "mark":
+        x = _X[row.lane]
+        text = row.text.replace("{due}", _clock(row.ended, zone, date=True) if row.ended else "?")
+        whole.mark("dot", f"mark {row.tone}", x, y + 11, "")
+        whole.text(f"mark-text {row.tone}", x + 10, y + 15, text, room=_WIDTH - x - 20)
+        return y + _MARK
+    left, right, middle = _X["printer"], _X["ca"], _X["network"]
+    struck = row.lost and not row.faults and not _reached(row)
+    whole.text("time", 14, y + 20, _clock(row.at, zone), room=70)
+    whole.text("message", left + 8, y + 16, row.text, room=200)
+    whole.line("arrow", left, y + 21, middle if struck else right - 2, y + 21, arrow=True)
+    below = y + 42
+    if row.ended is not None and row.ended != row.at:
+        whole.text("time", 14, below, f"+{lasting(row.ended - row.at, say)}", room=76)
+    if row.faults:
+        whole.mark("bolt", "fault", right, y + 32, ", ".join(row.faults))
+        whole.text("fault-text", right + 12, y + 36, ", ".join(row.faults), room=_WIDTH - right - 14)
+    if row.lost:
+        at = middle if struck else (middle + right) / 2
+        if not struck:
+            whole.line("arrow lost", right, y + 32, at + 8, y + 32)
+        whole.mark("cross", "lost", at, y + (21 if struck else 32), row.reply)
+        whole.text("message bad", left + 8, below, row.reply, room=right - left - 10)
+    else:
+        whole.text(f"message {row.tone}", right - 8, below - 5, row.reply, room=right - left - 20, anchor="end")
+        whole.line(f"arrow {row.tone}", right, below, left + 2, below, arrow=True)
+    return y + _EXCHANGE + (6 if row.lost else 4)
+
+
+def _reached(row: Row) -> bool:
+    """Whether a lost exchange got as far as the server, by what the transport said."""
+    return not any(words in row.reply for words in _NOT_REACHED)
+
+
+_NOT_REACHED = (
+    "refused the connection", "no route", "does not resolve", "did not answer the connection",
+    "could not be connected",
+)  # fmt: skip
+
+
+# --- time line --------------------------------------------------------------------------------------------
+
+_LEFT, _RIGHT = 150.0, 40.0
+_BESIDE, _MOST_BESIDE = 5.0, 10
+"""The shift of what happened at one instant, and how often it is shifted."""
+_NEAR, _APART, _BREAK = 16.0, 30.0, 74.0
+_IDLE = timedelta(minutes=5)
+"""Idle time from which on the time line is compressed, visibly."""
+_BARS = 16
+_MOMENTS = 90
+
+
+class _Axis:
+    """Where an instant stands. Short times apart are drawn apart, long ones as a break of fixed width."""
+
+    def __init__(self, instants: Sequence[datetime], wide: Mapping[datetime, float]) -> None:
+        self.points: list[tuple[datetime, float]] = []
+        self.breaks: list[tuple[float, float, timedelta]] = []
+        x = _LEFT + 14
+        for at in sorted(set(instants)):
+            if self.points:
+                apart = at - self.points[-1][0]
+                x += wide.get(self.points[-1][0], 0.0)
+                if apart >= _IDLE:
+                    self.breaks.append((x + 10, x + _BREAK - 10, apart))
+                    x += _BREAK
+                else:
+                    x += _NEAR if apart < timedelta(seconds=1) else _APART
+            self.points.append((at, x))
+        self.end = x + wide.get(self.points[-1][0], 0.0) + 34
+
+    def place(self, at: datetime) -> float:
+        """The x of any instant; before the first and after the last at the edges."""
+        if at <= self.points[0][0]:
+            return self.points[0][1] - (10 if at < self.points[0][0] else 0)
+        for (first, x), (second, x2) in zip(self.points, self.points[1:], strict=False):
+            if at <= second:
+                return x + (x2 - x) * ((at - first) / (second - first))
+        return self.points[-1][1] if at == self.points[-1][0] else self.end
+
+
+def timeline(
+    rows: Sequence[Row], minted: Sequence[MintedCertificate], zone: tzinfo, say: Say, server: str
+) -> Drawing | None:
+    """Lanes one below the other, time to the right; None where nothing happened.
+
+    At one instant things are stacked in their order by small shifts, so that three requests in one second are three.
+    """
+    acts = [row for row in rows if row.kind != "step"]
+    if not acts:
+        return None
+    instants = _moments(rows)
+    stacks = _Stacks(acts, set(instants))
+    axis = _Axis(instants, stacks.wide)
+    bars = [bar for entry in minted if (bar := _validity(entry)) is not None][:_BARS]
+    lanes = ("clock", "printer", "network", "ca")
+    tops = {lane: 52.0 + 46.0 * number for number, lane in enumerate(lanes)}
+    below = 52.0 + 46.0 * len(lanes)
+    width = axis.end + _RIGHT
+    whole = Drawing(width, below + (22.0 * len(bars) + 16 if bars else 6), _told(rows, say))
+    for lane in lanes:
+        y = tops[lane]
+        whole.box("track", _LEFT, y, width - 8, y + 36)
+        whole.text("name", 10, y + 23, server if lane == "ca" else say(f"lane-{lane}"), room=_LEFT - 14)
+    _draw_axis(whole, axis, zone, say, below)
+    for since, until in off_spans(rows):
+        whole.box("off", axis.place(since), tops["printer"] + 4, max(axis.place(until), axis.place(since) + 6),
+                  tops["printer"] + 32, f"{say('off')}: {lasting(until - since, say)}")  # fmt: skip
+    for x, row in stacks.placed(axis):
+        _draw_act(whole, row, x, tops, zone)
+    _draw_bars(whole, bars, axis, below, zone, say)
+    if len(minted) > len(bars):
+        whole.text("more", 10, whole.height - 4, f"+{len(minted) - len(bars)}", room=80)
+    return whole
+
+
+def _moments(rows: Sequence[Row]) -> list[datetime]:
+    """The instants that the axis shows: of a long story the first and the last ones."""
+    found = sorted({row.at for row in rows} | {row.ended for row in rows if row.ended and row.kind == "exchange"})
+    return found if len(found) <= _MOMENTS else [*found[: _MOMENTS // 2], *found[-_MOMENTS // 2 :]]
+
+
+class _Stacks:
+    """What happened at each shown instant, beside each other where it was at the same one on the same lane."""
+
+    def __init__(self, acts: Sequence[Row], shown: set[datetime]) -> None:
+        self._acts: list[tuple[Row, float]] = []
+        self.wide: dict[datetime, float] = {}
+        count: Counter[tuple[datetime, str]] = Counter()
+        for row in acts:
+            if row.at in shown:
+                shift = _BESIDE * min(count[row.at, row.lane], _MOST_BESIDE)
+                count[row.at, row.lane] += 1
+                self._acts.append((row, shift))
+                self.wide[row.at] = max(self.wide.get(row.at, 0.0), shift)
+
+    def placed(self, axis: _Axis) -> list[tuple[float, Row]]:
+        """Each with its x."""
+        return [(axis.place(row.at) + shift, row) for row, shift in self._acts]
+
+
+def _draw_axis(whole: Drawing, axis: _Axis, zone: tzinfo, say: Say, below: float) -> None:
+    """Dates and times where there is room, and every break with its length."""
+    for start, end, apart in axis.breaks:
+        whole.box("break", start, 46, end, below - 4, lasting(apart, say))
+        whole.text("break-text", (start + end) / 2, 40, lasting(apart, say), room=_BREAK, anchor="middle")
+    free, day = 0.0, ""
+    for at, x in axis.points:
+        if x < free:
+            continue
+        local = at.astimezone(zone)
+        whole.text("tick", x, 26, local.strftime("%H:%M:%S" if local.second else "%H:%M"), room=60)
+        if (date := local.strftime("%Y-%m-%d")) != day:
+            whole.text("day", x, 13, date, room=80)
+            day = date
+        whole.line("tick", x, 44, x, below - 4)
+        free = x + 62
+
+
+def _draw_act(whole: Drawing, row: Row, x: float, tops: dict[str, float], zone: tzinfo) -> None:
+    text = f"{_clock(row.at, zone, date=True)} {row.text} {row.reply}".rstrip()
+    if row.kind == "mark":
+        due = _clock(row.ended, zone, date=True) if row.ended else "?"
+        whole.mark("dot", f"mark {row.tone}", x, tops[row.lane] + 18, text.replace("{due}", due))
+        return
+    network = tops["network"]
+    whole.line(f"request {row.tone}", x, tops["printer"] + 32, x, network + 34)
+    whole.box(f"request {row.tone}", x - 2, network + 6, x + 2, network + 30, text)
+    if row.lost:
+        whole.mark("cross", "lost", x, network + 18, text)
+    else:
+        whole.line(f"request {row.tone}", x, network + 30, x, tops["ca"] + 18)
+        whole.mark("dot", f"mark {row.tone}", x, tops["ca"] + 18, text)
+    if row.faults:
+        whole.mark("bolt", "fault", x, tops["ca"] + 18, f"{', '.join(row.faults)}: {text}")
+
+
+@dataclass(frozen=True)
+class _Bar:
+    begin: datetime
+    end: datetime
+    entry: MintedCertificate
+
+
+def _validity(entry: MintedCertificate) -> _Bar | None:
+    begin, end = instant(entry.not_before), instant(entry.not_after)
+    return None if begin is None or end is None or end < begin else _Bar(begin, end, entry)
+
+
+def _draw_bars(whole: Drawing, bars: Sequence[_Bar], axis: _Axis, below: float, zone: tzinfo, say: Say) -> None:
+    """A bar for each certificate, from notBefore to notAfter; an open end goes on beyond the sheet."""
+    last = axis.points[-1][0]
+    for number, bar in enumerate(bars):
+        y = below + 22.0 * number
+        left, right = axis.place(bar.begin), axis.place(bar.end)
+        beyond = bar.end > last
+        edge = whole.width - 12 if beyond else max(right, left + 6)
+        until = f"{say('valid-until')} {bar.end.astimezone(zone):%Y-%m-%d %H:%M}"
+        fate = say(f"fate-{bar.entry.fate}")
+        whole.box(f"bar {bar.entry.fate}", left, y + 3, edge, y + 17, f"{bar.entry.subject}, {fate}, {until}")
+        if beyond:
+            whole.line(f"bar-on {bar.entry.fate}", edge - 4, y + 10, edge + 6, y + 10, arrow=True)
+        whole.text("bar-name", 10, y + 14, f"…{bar.entry.serial[-6:]} {fate}", room=_LEFT - 16)
+        whole.text("bar-text", left + 6, y + 14, until, room=max(edge - left - 10, 30))

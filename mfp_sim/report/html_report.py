@@ -1,0 +1,235 @@
+"""The run as one HTML file: no network, no other file, the same from ``file://`` as from a server.
+
+Renders a :class:`~mfp_sim.report.model.RunReport` and reads nothing else, not even a clock, so that the same report
+gives the same page. Every text is hostile: Jinja escapes it, control characters are shown, and a content security
+policy names the one style sheet and the one script by digest. What happens without a script is the plain page, whole.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta, timezone, tzinfo
+from functools import cache
+from importlib import resources
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from mfp_sim.report.drawing import Drawing, lasting, sequence, timeline
+from mfp_sim.report.json_report import SCHEMA_VERSION
+from mfp_sim.report.model import CheckReport, ExchangeReport, RunReport, ScenarioReport
+from mfp_sim.report.story import Row, Say, instant, story_of_exchanges, story_of_trace
+
+__all__ = ["LANGUAGES", "as_html", "labels"]
+
+LANGUAGES = ("en", "nb")
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+"""What is not seen, or turns the text around it: it is shown as its number."""
+_GROUPS = {"passed": "good", "pass": "good", "failed": "bad", "fail": "bad", "warn": "warn", "finding": "warn",
+           "inconclusive": "warn", "works": "good", "works-with": "warn", "does-not-work": "bad"}  # fmt: skip
+_SIGNS = {"good": "✓", "bad": "✗", "warn": "!", "plain": "–"}
+
+
+@cache
+def labels(language: str) -> Say:
+    """The labels of a language, as a function of the key.
+
+    Raises:
+        KeyError: when it is called with a key that is not there, which is a mistake in a template.
+    """
+    text = resources.files("mfp_sim.report").joinpath("labels", f"{language}.yaml").read_text("utf-8")
+    found: dict[str, str] = yaml.safe_load(text)
+    return found.__getitem__
+
+
+def shown(value: object) -> object:
+    """Text without anything that a reader would not see; the escapes stand for it."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", value)
+    return value
+
+
+@dataclass(frozen=True)
+class _Item:
+    """A scenario or a check as the page shows it; ``words`` is what the text filter looks in."""
+
+    anchor: str
+    outcome: str
+    chapter: str
+    tags: tuple[str, ...]
+    words: str
+    scenario: ScenarioReport | None = None
+    check: CheckReport | None = None
+    zone: tzinfo = timezone.utc
+    zone_name: str = "UTC"
+
+    @property
+    def bad(self) -> bool:
+        return _GROUPS.get(self.outcome) == "bad"
+
+    @property
+    def title(self) -> str:
+        return self.scenario.name if self.scenario else self.check.title if self.check else ""
+
+    @property
+    def exchanges(self) -> tuple[ExchangeReport, ...]:
+        found = self.scenario or self.check
+        return found.exchanges if found else ()
+
+
+def as_html(report: RunReport, language: str = "en") -> str:
+    """The page."""
+    say = labels(language)
+    environment = _environment(say)
+    server = say("lane-ca") if report.target == "in process" else say("server")
+    items = [*_items(report)]
+    style, script = _asset("report.css"), _asset("report.js")
+
+    def rows_of(item: _Item) -> tuple[Row, ...]:
+        if item.scenario is not None and item.scenario.trace:
+            return story_of_trace(item.scenario.trace, say)
+        return story_of_exchanges(item.exchanges, say)
+
+    def drawings(item: _Item, rows: Sequence[Row]) -> list[tuple[str, Drawing]]:
+        minted = item.scenario.minted if item.scenario else ()
+        found = (
+            ("timeline", timeline(rows, minted, item.zone, say, server)),
+            ("sequence", sequence(rows, item.zone, say, server)),
+        )
+        return [(name, drawing) for name, drawing in found if drawing is not None]
+
+    return environment.get_template("page.html").render(
+        report=report,
+        items=items,
+        language=language,
+        style=Markup(style),  # noqa: S704 - our own file
+        script=Markup(script),  # noqa: S704 - our own file
+        policy=_policy(style, script),
+        overview=_overview(items),
+        chapters=sorted({item.chapter for item in items if item.chapter}),
+        tags=sorted({tag for item in items for tag in item.tags}),
+        outcomes=[
+            name for name in dict.fromkeys((*report.counts, *report.verdicts)) if any(i.outcome == name for i in items)
+        ],
+        count=Counter(item.outcome for item in items),
+        resting=Counter(bool(s.rests_on) for s in report.scenarios),
+        simulated=lasting(timedelta(seconds=sum(s.virtual_seconds for s in report.scenarios)), say),
+        verdict=_verdict(report),
+        rows_of=rows_of,
+        drawings=drawings,
+        schema_version=SCHEMA_VERSION,
+    )
+
+
+def _environment(say: Say) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("mfp_sim.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+    def local(text: object, zone: tzinfo = timezone.utc) -> str:
+        at = instant(text)
+        return str(text) if at is None else at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+
+    environment.filters["px"] = lambda number: f"{number:.1f}".removesuffix(".0")
+    environment.globals.update(
+        say=say,
+        local=local,
+        lasting=lambda seconds: lasting(timedelta(seconds=seconds), say),
+        group=lambda outcome: _GROUPS.get(outcome, "plain"),
+        sign=lambda outcome: _SIGNS[_GROUPS.get(outcome, "plain")],
+        told=lambda row, zone: row.text.replace("{due}", local(row.ended, zone)),
+    )
+    return environment
+
+
+def _policy(style: str, script: str) -> str:
+    def digest(text: str) -> str:
+        return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
+
+    return (
+        f"default-src 'none'; style-src {digest(style)}; script-src {digest(script)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+@cache
+def _asset(name: str) -> str:
+    return resources.files("mfp_sim.report").joinpath("templates", name).read_text("utf-8")
+
+
+def _items(report: RunReport) -> list[_Item]:
+    anchor = _anchors()
+    found = [
+        _Item(
+            anchor=anchor(scenario.name),
+            outcome=scenario.outcome,
+            chapter=scenario.chapter,
+            tags=scenario.tags,
+            words=" ".join((scenario.name, scenario.why, *scenario.covers, *scenario.rests_on, *scenario.tags)),
+            scenario=scenario,
+            zone=_zone(scenario.timezone),
+            zone_name=scenario.timezone,
+        )
+        for scenario in report.scenarios
+    ]
+    return found + [
+        _Item(
+            anchor=anchor(check.id),
+            outcome=check.verdict,
+            chapter=check.section,
+            tags=check.tags,
+            words=" ".join(
+                (check.id, check.title, check.why, check.level, *check.requirements, *check.field_failures, *check.tags)
+            ),
+            check=check,
+        )
+        for check in report.checks
+    ]
+
+
+def _anchors() -> Callable[[str], str]:
+    """Gives each name an id that a link can carry, and no two the same."""
+    used: Counter[str] = Counter()
+
+    def anchor(name: str) -> str:
+        plain = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower() or "item"
+        used[plain] += 1
+        return plain if used[plain] == 1 else f"{plain}--{used[plain]}"
+
+    return anchor
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return timezone.utc
+
+
+def _overview(items: Sequence[_Item]) -> list[tuple[str, Counter[str]]]:
+    """Outcomes by chapter."""
+    found: dict[str, Counter[str]] = {}
+    for item in items:
+        found.setdefault(item.chapter, Counter())[item.outcome] += 1
+    return sorted(found.items())
+
+
+def _verdict(report: RunReport) -> str:
+    """The verdict on the whole: ``bad``, ``good``, or ``plain`` when nothing was shown."""
+    broken = report.baseline_broken or any(c.verdict == "fail" for c in report.conclusions)
+    failed = report.counts["failed"] + (report.verdicts["fail"] if report.provenance.baseline is None else 0)
+    if broken or failed or report.stopped:
+        return "bad"
+    return "good" if report.counts["passed"] + report.verdicts["pass"] else "plain"

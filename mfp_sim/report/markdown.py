@@ -1,0 +1,130 @@
+"""The run as Markdown for the page of a CI job: the counts, what needs attention, where it comes from.
+
+Whatever a server said stands in code spans that it cannot leave, or escaped; nothing in it is a link or a mention.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from mfp_sim.report.html_report import labels, shown
+from mfp_sim.report.model import RunReport
+from mfp_sim.report.story import Say
+
+__all__ = ["as_markdown"]
+
+_MOST = 50
+"""How many failures are told in full; a CI page has a limit."""
+_LONG = 300
+
+
+def as_markdown(report: RunReport, language: str = "en") -> str:
+    """The summary."""
+    return "\n".join(_lines(report, labels(language)))
+
+
+def _lines(report: RunReport, say: Say) -> Iterator[str]:
+    yield f"## {say('title')}"
+    yield ""
+    counts = Counter(report.counts) + Counter(report.verdicts)
+    yield "**" + ", ".join(f"{count} {say(name)}" for name, count in counts.items() if count) + "**"
+    if report.stopped:
+        yield f"\n{say('stopped')}: {_plain(report.stopped)}"
+    if report.conclusions:
+        yield ""
+        for conclusion in report.conclusions:
+            yield f"- **{_plain(conclusion.name)}**: {say(conclusion.verdict)}. {_plain(conclusion.because)}"
+    yield ""
+    yield from _table(("", ""), _facts(report, say))
+    if report.printers:
+        yield from _heading(say("printers"))
+        models = [(_plain(p.model), say(p.verdict), _plain("; ".join(p.because))) for p in report.printers]
+        yield from _table((say("model"), say("outcome"), say("because")), models)
+    attention = [*_failures(report), *_checks(report)]
+    if attention:
+        yield from _heading(say("needs-attention"))
+        for name, rows in attention[:_MOST]:
+            yield f"- **{_plain(name)}**"
+            for key, value in rows:
+                yield f"  - {say(key)}: {_code(value)}"
+        if len(attention) > _MOST:
+            yield f"- … +{len(attention) - _MOST}"
+    yield ""
+
+
+def _heading(text: str) -> Iterator[str]:
+    yield ""
+    yield f"### {text}"
+    yield ""
+
+
+def _facts(report: RunReport, say: Say) -> Iterator[tuple[str, str]]:
+    source = report.provenance
+    yield say("target"), say("in-process") if report.target == "in process" else _code(report.target)
+    if source.ca is not None:
+        yield say("ca"), _plain(source.ca.subject)
+        yield say("fingerprint"), _code(source.ca.fingerprint)
+        yield say("capabilities"), _plain(", ".join(source.ca.capabilities) or say("none"))
+    if source.command:
+        yield say("command"), _code(source.command)
+    yield say("flips"), _plain(", ".join(report.flips) or say("none"))
+    resting = sum(bool(scenario.rests_on) for scenario in report.scenarios)
+    if report.scenarios:
+        said = len(report.scenarios) - resting
+        yield say("resting"), f"{said} {say('rests-said')}, {resting} {say('rests-assumed')}"
+    yield say("tool"), f"mfp-sim {_plain(source.version)}, {say('catalogue').lower()} {_plain(source.catalogue)}"
+
+
+def _failures(report: RunReport) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    for scenario in report.scenarios:
+        for failure in scenario.failures:
+            yield (
+                scenario.name,
+                [
+                    ("what", f"{failure.place} {failure.path}"),
+                    ("expected", failure.expected),
+                    ("got", failure.got),
+                    ("repeat", scenario.command),
+                ],
+            )
+
+
+def _checks(report: RunReport) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    for verdict in ("fail", "warn"):
+        for check in report.checks:
+            if check.verdict == verdict:
+                rows = [
+                    ("outcome", f"{verdict}, RFC 8894 {check.section} {check.level}".strip()),
+                    ("diagnosis", check.because),
+                    ("likely", check.likely_mistake),
+                    ("expected", check.expected),
+                    ("got", check.got),
+                    ("repeat", check.command),
+                ]
+                yield f"{check.id}: {check.title}", [(key, value) for key, value in rows if value]
+
+
+def _table(head: Sequence[str], rows: Iterator[tuple[str, str]] | Sequence[tuple[str, ...]]) -> Iterator[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + " --- |" * len(head)
+    for row in rows:
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
+
+
+def _one_line(text: str) -> str:
+    told = str(shown(text.replace("\n", " ").replace("\t", " ")))
+    return told if len(told) <= _LONG else told[: _LONG - 1] + "…"
+
+
+def _plain(text: str) -> str:
+    """Text that is nothing but text; a zero-width joiner keeps ``@name`` from being a mention."""
+    return re.sub(r"([\\`*_{}\[\]<>#~!&])", r"\\\1", _one_line(text)).replace("@", "@\u2060")
+
+
+def _code(text: str) -> str:
+    """A code span with a longer fence than any in it."""
+    line = _one_line(text)
+    fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
+    return f"{fence} {line} {fence}" if "`" in line else f"`{line or ' '}`"

@@ -1,0 +1,172 @@
+"""The story of a run as rows: what happened, when, on whose side. Diagrams and transcripts are drawn from it.
+
+Reads the events of a trace, or the exchanges of a check where there is no trace. Knows no markup. A report may come
+from anybody, so nothing here relies on an event having the entries it should have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+from mfp_sim.report.model import ExchangeReport
+
+__all__ = ["Lane", "Row", "Say", "Tone", "instant", "off_spans", "story_of_exchanges", "story_of_trace"]
+
+Lane = Literal["clock", "printer", "network", "ca"]
+Tone = Literal["plain", "good", "bad", "warn"]
+Say = Callable[[str], str]
+"""A label by its key, in the language of the report."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that happened. ``at`` and ``ended`` are aware; an exchange has ``reply`` or was ``lost``; ``faults``
+    are those that the mock was told to play; ``power`` says that the printer went ``off`` or came back ``on``."""
+
+    at: datetime
+    kind: Literal["step", "exchange", "mark"]
+    lane: Lane
+    text: str
+    tone: Tone = "plain"
+    ended: datetime | None = None
+    reply: str = ""
+    lost: bool = False
+    faults: tuple[str, ...] = ()
+    power: Literal["", "off", "on"] = ""
+    event: int | None = None
+
+
+def instant(text: object) -> datetime | None:
+    """An ISO 8601 instant, aware; None for anything else."""
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def story_of_exchanges(exchanges: Sequence[ExchangeReport], say: Say) -> tuple[Row, ...]:
+    """The rows of a check."""
+    rows = []
+    for exchange in exchanges:
+        at = instant(exchange.begun)
+        if at is None:
+            continue
+        row = Row(at, "exchange", "network", f"{exchange.operation} ({exchange.request.line.partition(' ')[0]})")
+        ended = instant(exchange.ended)
+        if exchange.reply is None:
+            row = replace(row, lost=True, tone="bad", reply=exchange.error or say("no-reply"), ended=ended)
+        else:
+            row = replace(row, reply=_reply_line(exchange), ended=ended)
+        rows.append(row)
+    return tuple(rows)
+
+
+def _reply_line(exchange: ExchangeReport) -> str:
+    assert exchange.reply is not None
+    facts = {element.path: element.value for element in exchange.reply.elements}
+    words = [facts[key] for key in ("messageType", "pkiStatus", "failInfo") if key in facts]
+    return " ".join(words) or exchange.reply.line.partition(" ")[2]
+
+
+def story_of_trace(trace: Sequence[Mapping[str, object]], say: Say) -> tuple[Row, ...]:
+    """The rows of a scenario."""
+    return tuple(_Reader(say).rows(trace))
+
+
+class _Reader:
+    """Puts the events of one exchange together into one row."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._open: Row | None = None
+
+    def rows(self, trace: Sequence[Mapping[str, object]]) -> Iterator[Row]:
+        """One row an event, but one for a whole exchange."""
+        for index, event in enumerate(trace):
+            at = instant(event.get("time"))
+            if at is None:
+                continue
+            kind = str(event.get("kind", ""))
+            if kind == "mock.request" and self._open is not None:
+                self._open = replace(self._open, faults=_texts(event.get("faults")))
+                continue
+            if kind in ("exchange.reply", "exchange.lost") and self._open is not None:
+                yield self._closed(self._open, kind, event, at)
+                self._open = None
+                continue
+            yield from self._left_open()
+            if kind == "exchange.request":
+                text = f"{event.get('operation', '?')} ({event.get('method', '?')})"
+                self._open = Row(at, "exchange", "network", text, event=index)
+            elif (row := self._row(kind, event, at)) is not None:
+                yield row
+        yield from self._left_open()
+
+    def _left_open(self) -> Iterator[Row]:
+        """The printer went dark before it saw a reply."""
+        if self._open is not None:
+            yield replace(self._open, lost=True, tone="bad", reply=self._say("no-reply"), ended=self._open.at)
+            self._open = None
+
+    @staticmethod
+    def _closed(row: Row, kind: str, event: Mapping[str, object], at: datetime) -> Row:
+        if kind == "exchange.lost":
+            return replace(row, lost=True, tone="bad", reply=str(event.get("error", "")), ended=at)
+        message = event.get("message")
+        if isinstance(message, Mapping):
+            words = [str(message[key]) for key in ("messageType", "pkiStatus", "failInfo") if key in message]
+            tone: Tone = "bad" if "FAILURE" in words else "good" if "SUCCESS" in words else "warn"
+            return replace(row, reply=" ".join(words), tone=tone, ended=at)
+        status, media_type = event.get("status"), event.get("media_type") or ""
+        text = str(event["unreadable"]) if "unreadable" in event else f"HTTP {status} {media_type}".rstrip()
+        return replace(row, reply=text, tone="plain" if status == 200 else "bad", ended=at)
+
+    def _row(self, kind: str, event: Mapping[str, object], at: datetime) -> Row | None:
+        say = self._say
+        if kind == "step":
+            return Row(at, "step", "clock", f"{event.get('number', '')}. {event.get('text', '')}")
+        if kind == "step.refused":
+            return Row(at, "mark", "printer", f"{say('refused')}: {event.get('text', '')}", "warn")
+        if kind == "printer.audit":
+            operation, diagnosis = str(event.get("operation", "")), event.get("diagnosis")
+            text = operation + (f": {diagnosis}" if diagnosis else "")
+            power = {"start": "on", "shutdown": "off"}.get(operation, "")
+            tone: Tone = "plain" if event.get("result", "OK") == "OK" else "bad"
+            return Row(at, "mark", "printer", text, tone, power=power)  # type: ignore[arg-type]
+        if kind == "printer.power-lost":
+            return Row(at, "mark", "printer", f"{say('power-lost')}: {event.get('point', '')}", "bad", power="off")
+        if kind == "printer.poll-booked":
+            due = instant(event.get("due"))
+            text = f"{say('asks-again')} {{due}} ({say('poll')} {event.get('poll', '')})"
+            return Row(at, "mark", "clock", text, ended=due)
+        if kind == "printer.status":
+            details = event.get("details")
+            text = f"{say('status')}: {event.get('state', '')}" + (f", {details}" if details else "")
+            tone = "bad" if event.get("state") == "error" else "good"
+            return Row(at, "mark", "printer", text, tone)
+        if kind == "mock.request":
+            return None  # a request of somebody else than the printer has no row of its own
+        rest = ", ".join(f"{key} {value}" for key, value in event.items() if key not in ("time", "kind"))
+        return Row(at, "mark", "ca" if kind.startswith("mock.") else "printer", f"{kind}: {rest}"[:200])
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(str(entry) for entry in value) if isinstance(value, list | tuple) else ()
+
+
+def off_spans(rows: Sequence[Row]) -> tuple[tuple[datetime, datetime], ...]:
+    """When the printer was off."""
+    spans, since = [], None
+    for row in rows:
+        if row.power == "off" and since is None:
+            since = row.at
+        elif row.power == "on" and since is not None:
+            spans.append((since, row.at))
+            since = None
+    if since is not None and rows:
+        spans.append((since, max(row.at for row in rows)))
+    return tuple(spans)

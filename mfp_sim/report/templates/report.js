@@ -1,0 +1,75 @@
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const all = (query) => [...document.querySelectorAll(query)];
+  const one = (query) => document.querySelector(query);
+  const kept = { get: () => { try { return localStorage.getItem("mfp-sim-theme"); } catch { return null; } },
+                 set: (value) => { try { localStorage.setItem("mfp-sim-theme", value); } catch { /* not kept */ } } };
+  for (const hidden of all(".needs-script")) hidden.hidden = false;
+
+  const theme = one("#theme");
+  const wear = (value) => {
+    if (value === "light" || value === "dark") root.dataset.theme = value; else delete root.dataset.theme;
+  };
+  if (kept.get()) { theme.value = kept.get(); wear(theme.value); }
+  theme.addEventListener("change", () => { wear(theme.value); kept.set(theme.value); });
+  one("#print").addEventListener("click", () => window.print());
+
+  const reveal = () => {
+    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!target) return;
+    for (let at = target; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
+    if (target.hidden) reset();
+    target.scrollIntoView();
+  };
+  window.addEventListener("hashchange", reveal);
+
+  const text = one("#filter-text"), chapter = one("#filter-chapter"), tag = one("#filter-tag");
+  const boxes = all("input[name=outcome]"), items = all("[data-outcome]"), told = one("#filter-count");
+  const total = all("details[data-outcome]").length;
+  const sift = () => {
+    const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const outcomes = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
+    let count = 0;
+    for (const item of items) {
+      const has = item.dataset;
+      const fits = (!outcomes.size || outcomes.has(has.outcome)) &&
+        (!chapter.value || has.chapter === chapter.value) &&
+        (!tag.value || has.tags.split(" ").includes(tag.value)) &&
+        words.every((word) => has.words.toLowerCase().includes(word));
+      item.hidden = !fits;
+      if (fits && item.tagName === "DETAILS") count += 1;
+    }
+    told.textContent = `${count} / ${total} ${told.dataset.shown}`;
+  };
+  function reset() {
+    text.value = chapter.value = tag.value = "";
+    for (const box of boxes) box.checked = false;
+    sift();
+  }
+  if (text) {
+    for (const field of [text, chapter, tag, ...boxes]) field.addEventListener("input", sift);
+    one("#filter-reset").addEventListener("click", reset);
+    one("#expand").addEventListener("click", () => all("details.item:not([hidden])").forEach((d) => { d.open = true; }));
+    one("#collapse").addEventListener("click", () => all("details.item").forEach((d) => { d.open = false; }));
+    document.addEventListener("keydown", (event) => {
+      const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
+      if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) { event.preventDefault(); text.focus(); }
+      if (event.key === "Escape" && event.target === text) reset();
+    });
+    sift();
+  }
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-copy]");
+    if (!button) return;
+    const from = button.parentElement.querySelector("pre");
+    const chosen = document.createRange();
+    chosen.selectNodeContents(from);
+    getSelection().removeAllRanges();
+    getSelection().addRange(chosen);
+    const label = button.textContent;
+    const done = () => { button.textContent = button.dataset.copy; setTimeout(() => { button.textContent = label; }, 1500); };
+    if (navigator.clipboard) navigator.clipboard.writeText(from.textContent).then(done, () => {});
+  });
+  reveal();
+})();

@@ -1,0 +1,77 @@
+"""Which formats there are, and writing all of them into a directory. A reporter that fails stops nothing.
+
+The one table of formats: ``mfp-sim report`` and everything that has ``--report DIR`` go through it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mfp_sim.errors import UsageError
+from mfp_sim.report.github import as_annotations
+from mfp_sim.report.html_report import as_html
+from mfp_sim.report.json_report import as_json
+from mfp_sim.report.junit import as_junit
+from mfp_sim.report.markdown import as_markdown
+from mfp_sim.report.model import RunReport
+
+__all__ = ["FORMATS", "Format", "ready", "write_reports"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format: the name of its file in a directory of reports, and what makes it (report, language)."""
+
+    file: str
+    make: Callable[[RunReport, str], str]
+
+
+FORMATS = {
+    "json": Format(
+        "report.json",
+        lambda report, _: json.dumps(as_json(report), ensure_ascii=False, indent=1, allow_nan=False) + "\n",
+    ),
+    "html": Format("report.html", as_html),
+    "markdown": Format("summary.md", as_markdown),
+    "junit": Format("junit.xml", lambda report, _: as_junit(report)),
+    "github": Format("annotations.txt", lambda report, _: as_annotations(report)),
+}
+_IN_A_DIRECTORY = ("json", "html", "markdown", "junit")
+
+
+def ready(directory: Path) -> None:
+    """Make the directory, before a run that would be in vain.
+
+    Raises:
+        UsageError: it cannot be made.
+    """
+    try:
+        (directory / "traces").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write the reports into {directory}: {error.strerror}") from None
+
+
+def write_reports(report: RunReport, directory: Path, tell: Callable[[str], None], language: str = "en") -> None:
+    """Every report into ``directory``. One that cannot be made is told, the others are written, nothing is raised."""
+    jobs: list[tuple[str, Callable[[], str]]] = [
+        (entry.file, lambda entry=entry: entry.make(report, language))  # type: ignore[misc]
+        for entry in (FORMATS[name] for name in _IN_A_DIRECTORY)
+    ]
+    for scenario in report.scenarios:
+        # A loaded name has small letters, digits, hyphens and brackets only.
+        jobs.append(
+            (
+                f"traces/{scenario.name}.jsonl",
+                lambda scenario=scenario: "".join(  # type: ignore[misc]
+                    json.dumps(event, ensure_ascii=False, sort_keys=True) + "\n" for event in scenario.trace
+                ),
+            )
+        )
+    for file, make in jobs:
+        try:
+            (directory / file).write_text(make(), "utf-8", errors="backslashreplace")
+        except Exception as error:  # noqa: BLE001 - whatever a reporter does, the run and the other reports stand
+            tell(f"mfp-sim: {directory / file} could not be written: {type(error).__name__}: {error}")

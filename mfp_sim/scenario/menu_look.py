@@ -1,0 +1,94 @@
+"""The expectation ``menu``: the Remote UI's pages, walked from the portal by the labels of their links.
+
+Reads the pages as a browser gets them, in English. Serves MFP-UI-01.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+from mfp_sim.device.printer import ADMINISTRATOR, ROLES
+from mfp_sim.documents import Node, Problems
+from mfp_sim.scenario.world import World
+from mfp_sim.simtime import Entropy
+
+if TYPE_CHECKING:
+    from werkzeug.test import Client
+
+__all__ = ["compare_menu", "read_menu"]
+
+Difference = tuple[str, str, str]
+Links = list[tuple[str, str]]
+
+
+class _Menu(HTMLParser):
+    """The links of the page's menu, as (label, address), and the form token."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: Links = []
+        self.token = ""
+        self._inside = False
+        self._address: str | None = None
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag == "ul":
+            self._inside = values.get("class") == "menu"
+        elif tag == "a" and self._inside:
+            self._address = values.get("href")
+        elif tag == "input" and values.get("name") == "form_token":
+            self.token = values.get("value") or ""
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = self._inside and tag != "ul"
+        self._address = None if tag == "a" else self._address
+
+    def handle_data(self, data: str) -> None:
+        if self._address is not None:
+            self.links.append((data.strip(), self._address))
+
+
+def compare_menu(wanted: object, world: World) -> Iterator[Difference]:
+    """Where the walk ends, or what is on the page that it leads to."""
+    assert isinstance(wanted, Mapping)
+    client, menu = _log_in(world, str(wanted.get("as", ADMINISTRATOR)))
+    for label in wanted["path"]:
+        address = dict(menu.links).get(label)
+        if address is None:
+            yield "menu.path", str(label), f"only {_labels(menu.links)}"
+            return
+        menu = _Menu(client.get(address).text)
+    if "items" in wanted and _labels(menu.links) != wanted["items"]:
+        yield "menu.items", str(wanted["items"]), str(_labels(menu.links))
+
+
+def _labels(links: Sequence[tuple[str, str]]) -> list[str]:
+    return [label for label, _ in links]
+
+
+def _log_in(world: World, role: str) -> tuple[Client, _Menu]:
+    """A browser at the portal."""
+    from mfp_sim.remote_ui.app import create_app
+    from mfp_sim.remote_ui.sessions import DEFAULT_PIN
+    from mfp_sim.remote_ui.site import Site
+
+    site = Site(world.clock, world.scheduler, ca=None, ca_url="")
+    client = create_app(site, world.printer, entropy=Entropy(None)).test_client()
+    token = _Menu(client.get("/login").text).token
+    form = {"form_token": token, "role": role, "pin": DEFAULT_PIN}
+    return client, _Menu(client.post("/login", data=form, follow_redirects=True).text)
+
+
+def read_menu(node: Node, problems: Problems) -> None:
+    """``path``: labels from the portal down; ``items``: all labels of the menu there; ``as``: a role."""
+    fields = problems.map(node, ("path", "items", "as"), "menu", required=("path",))
+    for name in ("path", "items"):
+        if name in fields:
+            for entry in problems.list(fields[name], name):
+                problems.text(entry, f"an entry of {name}")
+    if "as" in fields:
+        problems.choice(fields["as"], ROLES[:-1], "as")

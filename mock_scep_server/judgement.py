@@ -1,0 +1,193 @@
+"""What a client's requests say about the client: findings with the requirement and a verdict. Decides no answer.
+
+A verdict follows from the requirement's level in the catalogue: MUST and MUST NOT fail, SHOULD warns, all else is a
+note. What one message cannot show (a nonce used twice, a transactionID for two requests) is remembered, within bounds.
+No finding holds a challenge. RFC 8894, 2 to 4, as far as it speaks of clients.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeVar
+
+from mfp_sim.catalogue.registry import requirements
+from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.csr import Csr
+from mfp_sim.scep.http import Capabilities, HttpRequest
+from mfp_sim.scep.messages import PkiMessage
+from mfp_sim.scep.vocabulary import MessageType, Operation
+
+__all__ = ["Finding", "Judge", "verdict_of"]
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+Verdict = Literal["fail", "warn", "note"]
+REMEMBERED = 100_000
+"""How many nonces and transactions are remembered; the oldest goes first."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a client: the requirement, and a sentence."""
+
+    requirement: str
+    text: str
+
+    @property
+    def verdict(self) -> Verdict:
+        """``fail``, ``warn`` or ``note``."""
+        return verdict_of(self.requirement)
+
+    def __str__(self) -> str:
+        return f"{self.verdict} {self.requirement} {self.text}"
+
+    def to_json(self) -> dict[str, str]:
+        """As a JSON-able object."""
+        return {"requirement": self.requirement, "verdict": self.verdict, "text": self.text}
+
+
+def verdict_of(requirement: str) -> Verdict:
+    """The worst that missing a requirement can be: by its level, and only where it speaks of clients."""
+    entry = requirements().get(requirement)
+    if entry is None or entry.level is None or entry.on == "server":
+        return "note"
+    if entry.level.startswith("MUST"):
+        return "fail"
+    return "warn" if entry.level.startswith("SHOULD") else "note"
+
+
+class Judge:
+    """Looks at requests in the order in which they come; thread-safe.
+
+    Args:
+        capabilities: what the server advertises; None: not known, and nothing is said about what depends on it.
+        wants_challenge: whether it wants a challenge from who has no certificate.
+    """
+
+    def __init__(self, capabilities: Sequence[str] | None = (), *, wants_challenge: bool = False) -> None:
+        self._capabilities = None if capabilities is None else Capabilities(tuple(capabilities))
+        self._wants_challenge = wants_challenge
+        self._lock = threading.Lock()
+        self._nonces: OrderedDict[bytes, None] = OrderedDict()
+        self._transactions: OrderedDict[str, bytes] = OrderedDict()
+
+    def operation(self, operation: str | None, *, next_advertised: bool) -> tuple[Finding, ...]:
+        """About a GetCACaps, GetCACert or GetNextCACert."""
+        if operation == Operation.GET_NEXT_CA_CERT and not next_advertised:
+            return (Finding("SCEP-4.7-03", "GetNextCACert is asked of a CA that does not advertise it"),)
+        return ()
+
+    def message(
+        self,
+        request: HttpRequest,
+        message: PkiMessage,
+        *,
+        now: datetime | None,
+        signer: Certificate | None = None,
+        csr: Csr | None = None,
+        renews: bool = False,
+        noted: Iterable[str] = (),
+    ) -> tuple[Finding, ...]:
+        """About a PKIOperation.
+
+        Args:
+            request: how it came.
+            message: as decoded.
+            now: the time at the server; None: not known.
+            signer: the signer's certificate, if there is one.
+            csr: what is in the envelope, if it was opened.
+            renews: whether the signer's certificate is one of this CA.
+            noted: odd forms that reading found, ``SCEP-… where: what``.
+        """
+        found = list(dict.fromkeys(Finding(*_split(text)) for text in noted))
+        told = {finding.requirement for finding in found}
+        more = [
+            *self._transport(request),
+            *self._algorithms(message),
+            *self._memory(message, csr),
+            *self._signer(message, signer, csr, now, renews),
+            *(self._request(message, signer, csr, renews) if csr is not None else ()),
+        ]
+        # What reading has noted already is not told twice.
+        return (*found, *(finding for finding in more if finding.requirement not in told))
+
+    def _transport(self, request: HttpRequest) -> Iterator[Finding]:
+        if request.method == "GET" and self._capabilities is not None and self._capabilities.post:
+            yield Finding("SCEP-4.1-06", "GET is used although the CA advertises POST")
+
+    def _algorithms(self, message: PkiMessage) -> Iterator[Finding]:
+        cipher = message.envelope.cipher if message.envelope else None
+        if message.digest == "md5":
+            yield Finding("SCEP-2.9-10", "the message is signed with MD5")
+        if cipher == "des-cbc":
+            yield Finding("SCEP-2.9-09", "the envelope is encrypted with single DES")
+        caps = self._capabilities
+        if cipher == "des-ede3-cbc" and caps is not None and caps.cipher.startswith("aes"):
+            yield Finding("SCEP-3.5.2-17", "3DES is used although the CA advertises AES")
+
+    def _memory(self, message: PkiMessage, csr: Csr | None) -> Iterator[Finding]:
+        with self._lock:
+            if message.sender_nonce is not None:
+                if message.sender_nonce in self._nonces:
+                    yield Finding("SCEP-3.2.1.5-02", "the senderNonce was used before")
+                _remember(self._nonces, message.sender_nonce, None)
+            if csr is not None:
+                known = self._transactions.get(message.transaction_id, csr.der)
+                if known != csr.der:
+                    yield Finding("SCEP-3.2.1.1-01", "the transactionID was used for another request before")
+                _remember(self._transactions, message.transaction_id, csr.der)
+
+    def _signer(
+        self, message: PkiMessage, signer: Certificate | None, csr: Csr | None, now: datetime | None, renews: bool
+    ) -> Iterator[Finding]:
+        if signer is None:
+            yield Finding("SCEP-2.3-12", "the message carries no certificate of its signer")
+            return
+        if now is not None and not signer.not_before <= now <= signer.not_after:
+            yield Finding("SCEP-3.2-14", f"the signer's certificate is valid to {signer.not_after:%Y-%m-%d %H:%M}")
+        if renews or signer.issuer != signer.subject:
+            return
+        lacking = {"digitalSignature", "keyEncipherment"} - (signer.key_usage or set())
+        if lacking:
+            yield Finding(
+                "SCEP-2.3-02", f"the self-signed certificate's keyUsage lacks {' and '.join(sorted(lacking))}"
+            )
+        if message.message_type == MessageType.RENEWAL_REQ:
+            yield Finding("SCEP-2.3-07", "a RenewalReq is signed with a self-signed certificate")
+        if csr is not None and signer.subject != csr.subject:
+            yield Finding("SCEP-2.3-04", "the self-signed certificate's subject is not the CSR's")
+        if csr is not None and signer.spki != csr.spki:
+            yield Finding("SCEP-2.3-05", "the self-signed certificate's key is not the CSR's")
+
+    def _request(self, message: PkiMessage, signer: Certificate | None, csr: Csr, renews: bool) -> Iterator[Finding]:
+        renewal = message.message_type == MessageType.RENEWAL_REQ
+        if csr.challenge is not None and len(csr.challenge) > 5 and csr.challenge.encode() in message.octets:
+            yield Finding("SCEP-2.4-12", "the challenge password stands outside the envelope")
+        caps = self._capabilities
+        if renewal and caps is not None and not caps.renewal:
+            yield Finding("SCEP-3.2.1.2-06", "a RenewalReq is sent to a CA that does not advertise Renewal")
+        if not renews:
+            if csr.challenge is None and self._wants_challenge:
+                yield Finding("SCEP-3.3.1-03", "the CSR has no challengePassword, and the CA wants one")
+            return
+        if not renewal and caps is not None and caps.renewal:
+            yield Finding("SCEP-2.5-03", "renews with a PKCSReq although the CA advertises Renewal")
+        if csr.challenge is not None:
+            yield Finding("SCEP-2.4-06", "a renewal carries a challengePassword")
+        if signer is not None and signer.spki == csr.spki:
+            yield Finding("SCEP-2.5-04", "the key of the old certificate is kept")
+
+
+def _split(noted: str) -> tuple[str, str]:
+    requirement, _, text = noted.partition(" ")
+    return requirement, text
+
+
+def _remember(table: OrderedDict[_K, _V], key: _K, value: _V) -> None:
+    table[key] = value
+    if len(table) > REMEMBERED:
+        table.popitem(last=False)

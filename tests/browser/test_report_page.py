@@ -1,0 +1,194 @@
+"""The HTML report, looked at: it loads from a file without a request or an error, filters, opens by key, dresses, prints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mfp_sim.report.html_report import as_html
+from mfp_sim.scenario.collection import select
+from mfp_sim.scenario.reporting import report_of
+from mfp_sim.scenario.runner import run
+from tests.report.samples import conformance_run, failed, scenario, scenario_run
+
+
+def written(folder: Path, report, language: str = "en") -> str:
+    (folder / "report.html").write_text(as_html(report, language), "utf-8")
+    return (folder / "report.html").as_uri()
+
+
+def shown(page, query: str = "details.item") -> list[str]:
+    return page.eval_on_selector_all(query, "found => found.filter(e => e.checkVisibility()).map(e => e.id)")
+
+
+@pytest.fixture
+def scenarios(tmp_path: Path) -> str:
+    """Three scenarios of one outcome each, and a real one."""
+    (real,) = select(["lost-reply-then-issued[reset]"])
+    story = report_of(run(real, keep_messages=True))
+    others = (scenario(), failed(tags=("slow",)), scenario("not-here", skipped="it moves the network", steps=()))
+    return written(tmp_path, scenario_run(story, *others))
+
+
+@pytest.fixture
+def checks(tmp_path: Path) -> str:
+    return written(tmp_path, conformance_run())
+
+
+def test_it_loads_from_a_file_alone(page, watched, scenarios: str, picture) -> None:
+    page.goto(scenarios)
+    assert page.title().startswith("mfp-sim report")
+    assert "Not as expected" in page.inner_text(".headline")
+    assert watched.errors == []
+    assert [url for url in watched.requests if not url.startswith("data:")] == [scenarios]
+    assert picture(page, "light", full=True).stat().st_size > 10_000
+
+
+def test_nothing_hostile_is_obeyed(page, watched, checks: str, picture) -> None:
+    page.goto(checks)
+    page.click("#expand")
+    assert page.evaluate("window.hurt") is None
+    assert page.locator("img").count() == 0
+    assert "<script>window.hurt = 1</script>" in page.inner_text("main")
+    assert watched.errors == []
+    picture(page, "conformance", full=True)
+
+
+def test_the_policy_stops_what_would_slip_through(page, checks: str) -> None:
+    page.goto(checks)
+    page.evaluate("""() => {
+        const script = document.createElement('script');
+        script.textContent = 'window.hurt = 1';
+        document.body.append(script);
+    }""")
+    assert page.evaluate("window.hurt") is None
+
+
+def test_filters(page, scenarios: str) -> None:
+    page.goto(scenarios)
+    everything = ["lost-reply-then-issued-reset", "enrols", "fails", "not-here"]
+    assert shown(page) == everything
+    page.check("input[value=failed]")
+    assert shown(page) == ["fails"]
+    assert page.inner_text("#filter-count") == "1 / 4 shown"
+    assert page.locator("#matrix tbody tr:visible").count() == 1
+    page.check("input[value=skipped]")
+    assert shown(page) == ["fails", "not-here"]
+    page.click("#filter-reset")
+    assert shown(page) == everything
+    page.fill("#filter-text", "MFP-POLL-03 NOT-HERE")
+    assert shown(page) == ["not-here"]
+    page.fill("#filter-text", "")
+    page.select_option("#filter-tag", "slow")
+    assert shown(page) == ["fails"]
+    page.select_option("#filter-tag", "")
+    page.select_option("#filter-chapter", "polling")
+    assert shown(page) == ["lost-reply-then-issued-reset"]
+
+
+def test_by_keyboard_alone(page, scenarios: str) -> None:
+    page.goto(scenarios)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("/")
+    page.keyboard.type("not-here")
+    assert shown(page) == ["not-here"]
+    page.keyboard.press("Escape")
+    assert len(shown(page)) == 4
+    page.focus("#enrols > summary")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.getElementById('enrols').open")
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+
+
+def test_a_link_opens_what_it_leads_to(page, scenarios: str) -> None:
+    page.goto(scenarios)
+    assert not page.evaluate("document.getElementById('enrols').open")
+    page.click("#matrix a[href='#enrols']")
+    page.wait_for_function("document.getElementById('enrols').open")
+    page.goto("about:blank")
+    page.goto(f"{scenarios}#not-here")
+    page.wait_for_function("document.getElementById('not-here').open")
+
+
+def paper(page) -> str:
+    return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+def test_light_and_dark_by_the_system_and_by_choice(page, watched, scenarios: str, picture) -> None:
+    page.emulate_media(color_scheme="light")
+    page.goto(scenarios)
+    assert paper(page) == "rgb(255, 255, 255)"
+    page.emulate_media(color_scheme="dark")
+    assert paper(page) == "rgb(20, 24, 31)"
+    picture(page, "dark", full=True)
+    page.select_option("#theme", "light")
+    assert paper(page) == "rgb(255, 255, 255)"
+    page.reload()
+    assert paper(page) == "rgb(255, 255, 255)"
+    page.emulate_media(color_scheme="light")
+    page.select_option("#theme", "dark")
+    assert paper(page) == "rgb(20, 24, 31)"
+    assert watched.errors == []
+
+
+def test_on_paper(page, scenarios: str, picture) -> None:
+    page.emulate_media(media="print", color_scheme="dark")
+    page.goto(scenarios)
+    assert paper(page) == "rgb(255, 255, 255)"
+    assert page.locator(".filters:visible, button:visible, #theme:visible").count() == 0
+    assert shown(page) == ["fails"]
+    assert page.locator("#matrix tbody tr:visible").count() == 4
+    assert "status: {state: error}" in page.inner_text("#fails")
+    assert len(page.pdf()) > 10_000
+    picture(page, "print", full=True)
+
+
+def test_without_a_script_it_is_a_plain_page(browser, scenarios: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(scenarios)
+    assert page.locator(".filters:visible, button:visible").count() == 0
+    assert page.locator("#matrix tbody tr:visible").count() == 4
+    page.locator("#enrols > summary").click()
+    assert page.locator("#enrols .body svg:visible").count() >= 1
+    context.close()
+
+
+def test_on_a_narrow_screen_nothing_sticks_out(page, scenarios: str, checks: str, picture) -> None:
+    page.set_viewport_size({"width": 360, "height": 800})
+    for url in (scenarios, checks):
+        page.goto(url)
+        page.click("#expand")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    picture(page, "narrow", full=True)
+
+
+def test_the_drawings_tell_a_screen_reader_what_they_show(page, scenarios: str) -> None:
+    page.goto(f"{scenarios}#lost-reply-then-issued-reset")
+    found = page.locator("#lost-reply-then-issued-reset svg")
+    assert found.count() == 2
+    assert found.first.get_attribute("role") == "img"
+    assert "1 lost" in found.first.get_attribute("aria-label")
+    assert page.locator("#lost-reply-then-issued-reset svg .fault").count() >= 1
+    headings = page.eval_on_selector_all("h1,h2", "found => found.map(e => e.tagName)")
+    assert headings[0] == "H1"
+    unnamed = page.eval_on_selector_all(
+        "input,select,button", "found => found.filter(e => !e.labels?.length && !e.textContent.trim()).length"
+    )
+    assert unnamed == 0
+
+
+def test_many_scenarios_stay_usable(page, tmp_path: Path) -> None:
+    (real,) = select(["deferred-twice-then-issued"])
+    story = report_of(run(real, keep_messages=True))
+    many = tuple(replace(story, name=f"scenario-{number}") for number in range(170))
+    url = written(tmp_path, scenario_run(*many))
+    assert (tmp_path / "report.html").stat().st_size < 15_000_000
+    page.set_default_timeout(30_000)
+    page.goto(url)
+    page.fill("#filter-text", "scenario-77")
+    assert page.inner_text("#filter-count") == "1 / 170 shown"

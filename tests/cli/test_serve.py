@@ -1,0 +1,273 @@
+"""``mfp-sim serve`` as a person starts and stops it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+
+from mfp_sim.cli.options import build_parser
+
+Words = tuple[object, ...]
+
+
+class Serving:
+    """A running ``mfp-sim serve``: what it printed, and its pages."""
+
+    def __init__(self, *words: object) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "mfp_sim", "serve", "--port", "0", "--ca-port", "0", *map(str, words)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.lines: list[str] = []
+        watchdog = threading.Timer(60, self.process.kill)
+        watchdog.start()
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            if line.startswith("Ctrl-C"):
+                break
+        watchdog.cancel()
+        self.cookies: dict[str, str] = {}
+        self.token = ""
+
+    def address(self, start: str) -> str:
+        (line,) = [line for line in self.lines if line.startswith(start)]
+        return re.search(r"http://[^ ,]+", line)[0]
+
+    def ask(self, url: str, data: dict[str, object] | None = None) -> tuple[int, str]:
+        """One request, with cookies and the form token of the last page; redirects are followed."""
+        parts = urlsplit(url)
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
+        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        body = None
+        if data is not None:
+            body = urlencode({"form_token": self.token, **data})
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        connection.request("GET" if data is None else "POST", parts.path or "/", body, headers)
+        reply = connection.getresponse()
+        text = reply.read().decode()
+        for cookie in reply.headers.get_all("Set-Cookie") or ():
+            name, _, rest = cookie.partition("=")
+            self.cookies[name] = rest.partition(";")[0]
+        connection.close()
+        if found := re.search(r'name="form_token" value="([0-9a-f]+)"', text):
+            self.token = found[1]
+        if reply.status == 303:
+            return self.ask(f"http://{parts.netloc}{reply.headers['Location']}")
+        return reply.status, text
+
+    def log_in(self, ui: str, pin: str = "7654321") -> None:
+        self.ask(f"{ui}login")
+        status, text = self.ask(f"{ui}login", {"role": "administrator", "pin": pin})
+        assert status == 200, text
+
+    def stop(self, number: int = signal.SIGINT) -> tuple[int, str, str]:
+        self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=60)
+        return self.process.returncode, "\n".join(self.lines) + "\n" + out, err
+
+
+@pytest.fixture
+def serving() -> Iterator[Callable[..., Serving]]:
+    """Starts the command; whatever happens, it is stopped."""
+    started: list[Serving] = []
+
+    def start(*words: object) -> Serving:
+        started.append(Serving(*words))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.communicate()
+
+
+COMM = "settings/device-management/scep/communication"
+REQUEST = "settings/device-management/scep/request"
+STATUS = "settings/device-management/request-status"
+KEY = {"name": "tls", "signature": "SHA256", "length": "1024", "common_name": "192.0.2.10", "use": "TLS"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_says_where_everything_is_and_stops_cleanly(serving, number: int) -> None:
+    here = serving("--start", "2026-03-02T08:00")
+    ui, ca = here.address("printer SIM00001"), here.address("mock CA")
+    assert here.ask(f"{ui}login")[0] == 200
+    parts = urlsplit(ca)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
+    connection.request("GET", f"{parts.path}?operation=GetCACaps")
+    assert b"POSTPKIOperation" in connection.getresponse().read()
+    connection.close()
+    text = "\n".join(here.lines)
+    assert "administrator's PIN: 7654321 (--pin-file sets another)" in text
+    assert "simulated clock: 2026-03-02 08:00:00 Europe/Oslo; it stands still until you move it" in text
+    code, out, err = here.stop(number)
+    assert (code, err) == (0, "")
+    assert "Traceback" not in out
+
+
+@pytest.mark.parametrize("clock", ["frozen", "system"])
+def test_a_certificate_on_either_clock(serving, tmp_path: Path, clock: str) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("canary-c1\n")
+    here = serving("--clock", clock, "--challenge-file", secret, "--pin", "canary-p1")
+    ui, ca = here.address("printer SIM00001"), here.address("mock CA")
+    here.log_in(ui, "canary-p1")
+    assert here.ask(ui + COMM, {"url": ca, "port": urlsplit(ca).port, "timeout": 30})[0] == 200
+    _, text = here.ask(ui + REQUEST, {**KEY, "challenge": "canary-c1"})
+    assert "The request has ended: Successful." in text
+    assert ('id="strip"' in text) == (clock == "frozen")
+    code, out, err = here.stop()
+    assert (code, err) == (0, "")
+    assert "PKCSReq -> SUCCESS" in out
+    assert "canary" not in out
+
+
+def test_the_state_and_the_time_come_back(serving, tmp_path: Path) -> None:
+    words = ("--state-dir", tmp_path / "state", "--start", "2026-03-02T08:00")
+    here = serving(*words)
+    ui, ca = here.address("printer SIM00001"), here.address("mock CA")
+    here.log_in(ui)
+    here.ask(ui + COMM, {"url": ca, "port": urlsplit(ca).port, "timeout": 30})
+    here.ask(f"{ui}simulation/advance", {"by": "30d", "back": "/"})
+    assert here.stop()[0] == 0
+    assert json.loads((tmp_path / "state" / "clock.json").read_text()) == {"simulated": "2026-04-01T07:00:00+00:00"}
+    again = serving(*words)
+    ui = again.address("printer SIM00001")
+    again.log_in(ui)
+    assert f'value="{ca}"' in again.ask(ui + COMM)[1]
+    assert "simulated clock: 2026-04-01 09:00:00" in "\n".join(again.lines)
+
+
+def test_several_printers_have_a_login_each(serving) -> None:
+    here = serving("--printers", 2, "--ip", "192.0.2.250")
+    first, second = here.address("printer SIM00001 (192.0.2.250)"), here.address("printer SIM00002 (192.0.2.251)")
+    here.log_in(first)
+    assert 'id="login-form"' in here.ask(second)[1]
+    here.log_in(second)
+    assert here.cookies.keys() == {"remote-ui-SIM00001", "remote-ui-SIM00002"}
+    assert 'id="ip">192.0.2.250' in here.ask(first)[1]
+
+
+def test_a_simulated_clock_that_runs_by_itself(serving) -> None:
+    here = serving("--start", "2026-03-02T08:00", "--speed", "100000")
+    ui = here.address("printer SIM00001")
+    text = here.ask(f"{ui}login")[1]
+    for _ in range(600):
+        if 'id="clock" datetime="2026-03-02T07:00:00+00:00"' not in text:
+            break
+        threading.Event().wait(0.05)
+        text = here.ask(f"{ui}login")[1]
+    assert 'id="clock" datetime="2026-03-02T07:00:00+00:00"' not in text
+    assert "(100000 times as fast as real time)" in text
+    assert here.stop()[0] == 0
+
+
+def test_what_was_recorded_runs(serving, tmp_path: Path, mfp_sim) -> None:
+    file = tmp_path / "mine.scenario.yaml"
+    here = serving("--record", file, "--start", "2026-03-02T08:00", "--challenge", "canary-c1", "-q")
+    ui, ca = here.address("printer SIM00001"), here.address("mock CA")
+    here.log_in(ui)
+    here.ask(ui + COMM, {"url": ca, "port": urlsplit(ca).port, "timeout": 30})
+    here.ask(ui + REQUEST, {**KEY, "challenge": "canary-c1"})
+    code, out, _ = here.stop()
+    assert code == 0
+    assert f"recorded: mfp-sim run {file}" in out
+    assert "canary" not in file.read_text()
+    done = mfp_sim("run", file)
+    assert done.code == 0, done.out
+    assert "mine" in done.out
+
+
+def test_a_real_server_and_the_real_clock(serving) -> None:
+    there = serving("--clock", "system")
+    ca = there.address("mock CA")
+    here = serving("--ca", ca)
+    ui = here.address("printer SIM00001")
+    assert here.address("SCEP server") == ca
+    here.log_in(ui)
+    here.ask(ui + COMM, {"url": ca, "port": urlsplit(ca).port, "timeout": 30})
+    assert "Successful" in here.ask(ui + REQUEST, KEY)[1]
+
+
+# --- mistakes ---------------------------------------------------------------------------------------------
+
+
+def test_a_port_in_use_is_explained(mfp_sim) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for option, other in (("--port", "--ca-port"), ("--ca-port", "--port")):
+            done = mfp_sim("serve", option, port, other, 0)
+            assert done.code == 2
+            assert f"cannot listen on 127.0.0.1, port {port}: address already in use" in done.err
+            assert f"choose another {option}, or 0" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("--clock", "frozen", "--ca", "http://x/"), "--ca goes with --clock system only"),
+        (("--clock", "system", "--speed", "2"), "--speed and --start go with a simulated clock"),
+        (("--clock", "system", "--start", "2026-03-02T08:00"), "--speed and --start go with a simulated clock"),
+        (("--start", "yesterday"), "'yesterday' is not a date and time"),
+        (("--timezone", "Mars/Olympus"), "there is no time zone 'Mars/Olympus'"),
+        (("--profile", "nonsense"), "there is no printer profile 'nonsense'"),
+        (("--ca-profile", "nonsense"), "nonsense"),
+        (("--ip", "printer"), "'printer' is not an IP address"),
+        (("--record", "a/b/c.yaml"), "there is no directory a/b"),
+        (("--record", "x.yaml", "--clock", "system"), "--record is for one printer"),
+        (("--record", "x.yaml", "--printers", "2"), "--record is for one printer"),
+        (("--challenge-file", "nowhere.txt"), "cannot read the challenge file nowhere.txt"),
+        (("--pin-env", "NOT_SET_ANYWHERE"), "the environment variable NOT_SET_ANYWHERE is not set"),
+        (("--host", "192.0.2.1"), "cannot listen on 192.0.2.1"),
+    ],
+)
+def test_mistakes_on_the_command_line(mfp_sim, words: Words, text: str) -> None:
+    done = mfp_sim("serve", "--port", 0, "--ca-port", 0, *words)
+    assert done.code == 2
+    assert text in done.err
+
+
+@pytest.mark.parametrize("words", [("--port", "70000"), ("--speed", "0"), ("--speed", "x"), ("--printers", "0")])
+def test_values_that_are_none(mfp_sim, words: Words) -> None:
+    assert mfp_sim("serve", *words).code == 2
+
+
+def test_a_recording_overwrites_nothing(mfp_sim, tmp_path: Path) -> None:
+    file = tmp_path / "there.yaml"
+    file.write_text("mine")
+    done = mfp_sim("serve", "--record", file)
+    assert done.code == 2
+    assert "is there already" in done.err
+    assert file.read_text() == "mine"
+
+
+def test_mistakes_of_the_script_are_told_with_their_place(mfp_sim, tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text("- then: maybe\n")
+    done = mfp_sim("serve", "--port", 0, "--ca-port", 0, "--script", file)
+    assert done.code == 2
+    assert f"{file}:1:9:" in done.err
+
+
+def test_the_examples_of_the_help_are_read() -> None:
+    from mfp_sim.cli.options import VERBS
+
+    (verb,) = [verb for verb in VERBS if verb.name == "serve"]
+    lines = [line.partition("#")[0].split() for line in verb.examples.splitlines()]
+    assert len(lines) >= 6
+    for words in lines:
+        build_parser().parse_args(words[1:])

@@ -1,0 +1,57 @@
+"""``pytest --scep-url``: an item for each check, the baseline as strict expected failures, the control last."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+CHALLENGE = "conf0rm-secret"
+
+
+def pytest_at(url: str, where: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "SECRET": CHALLENGE}
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "--scep-url",
+        url,
+        "--scep-challenge-env",
+        "SECRET",
+    ]
+    return subprocess.run(
+        [*command, *words], cwd=where, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def test_checks_are_items_in_several_processes(server, tmp_path: Path) -> None:
+    mock = server()
+    done = pytest_at(mock.url, tmp_path, "-n", "2", "-v", "-k", "polling or replay or positive")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "scep::poll-unknown" in done.stdout
+    assert "scep::positive-control" in done.stdout
+    assert CHALLENGE not in done.stdout + done.stderr
+
+
+def test_a_failing_check_fails_and_the_baseline_is_strict(server, tmp_path: Path) -> None:
+    mock = server("accepts-any-type")
+    words = ("-q", "--scep-keep-going", "-k", "refuses-unknown-types")
+    done = pytest_at(mock.url, tmp_path, *words)
+    assert done.returncode == 1
+    assert "expected  messageType 0 is refused" in done.stdout
+    assert "repeat with: mfp-sim conform" in done.stdout
+    file = tmp_path / "baseline.yaml"
+    line = (
+        "format: 1\nexpected:\n  - {id: refuses-unknown-types, verdict: VERDICT, reason: known, expires: 2099-01-01}\n"
+    )
+    file.write_text(line.replace("VERDICT", "fail"))
+    done = pytest_at(mock.url, tmp_path, *words, "--scep-baseline", str(file))
+    assert (done.returncode, "1 xfailed" in done.stdout) == (0, True), done.stdout
+    file.write_text(line.replace("VERDICT", "warn"))
+    done = pytest_at(mock.url, tmp_path, *words, "--scep-baseline", str(file))
+    assert done.returncode == 1
+    assert "the baseline expects warn, it is fail" in done.stdout

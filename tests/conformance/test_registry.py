@@ -1,0 +1,93 @@
+"""The registry holds together: ids that exist, levels that decide, words a vendor can use, an order that is the RFC's."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mfp_sim.catalogue.registry import field_failures, requirements
+from mfp_sim.conformance.model import Check, Fact, Verdict, severity_of
+from mfp_sim.conformance.planned import planned, questionnaire, unobservable
+from mfp_sim.conformance.registry import CHAPTERS, all_checks, section_key, select
+from mfp_sim.errors import UsageError
+
+CHECKS = tuple(all_checks().values())
+
+
+def test_there_are_more_than_a_hundred_proved_ones() -> None:
+    assert sum(not check.experimental for check in CHECKS) >= 100
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_an_entry_is_whole(check: Check) -> None:
+    for identifier in check.requirements:
+        assert requirements()[identifier].on in ("server", "both"), identifier
+    for row in check.field_failures:
+        assert row in field_failures()
+    assert check.chapter in CHAPTERS
+    assert check.why.endswith(".")
+    assert not check.title.endswith(".")
+    assert len(check.why) < 260
+    # The first requirement decides section and level, so none of the others may be stronger for what is judged by it.
+    assert check.worst <= severity_of(check.requirements[0])
+    if check.watches:
+        assert check.reads
+        assert not check.cost
+
+
+def test_the_order_is_that_of_the_rfc() -> None:
+    keys = [section_key(check.section) for check in CHECKS]
+    assert keys == sorted(keys)
+
+
+@pytest.mark.parametrize(
+    ("requirement", "worst"),
+    [("SCEP-2.9-09", Verdict.FAIL), ("SCEP-3.5.2-18", Verdict.WARN), ("SCEP-2.9-07", Verdict.FINDING),
+     ("SCEP-3.3.1-05", Verdict.FINDING)],
+)  # fmt: skip
+def test_the_level_decides_the_severity(requirement: str, worst: Verdict) -> None:
+    check = next(iter(CHECKS))
+    wrong = Fact("x", False, "a", "b", requirement=requirement)
+    assert wrong.verdict(check) is worst
+    assert Fact("x", True, "a", "b", requirement=requirement).verdict(check) is Verdict.PASS
+    assert (
+        Fact("x", False, "a", "b", requirement=requirement, at_most=Verdict.FINDING).verdict(check) is Verdict.FINDING
+    )
+
+
+def test_no_implied_requirement_can_fail_a_server() -> None:
+    for identifier, requirement in requirements().items():
+        if requirement.level == "(implied)":
+            assert severity_of(identifier) is Verdict.FINDING
+
+
+def test_selection_by_id_requirement_section_level_chapter_and_tag() -> None:
+    assert [c.id for c in select(["single-des-refused"])] == ["single-des-refused"]
+    assert {c.id for c in select(["SCEP-2.9-09"])} == {"single-des-refused", "single-des-never"}
+    assert all(c.section.startswith("3.2.1") for c in select(["3.2.1"]))
+    assert {c.level for c in select(["MUST"])} == {"MUST"}
+    assert {c.chapter for c in select(["polling"])} == {"polling"}
+    assert all("security" in c.tags for c in select(["security"]))
+    assert "single-des-refused" not in {c.id for c in select(["2.9"], ["single-des-refused"])}
+    with pytest.raises(UsageError, match="no check is called 'single-des-refuse'.*did you mean"):
+        select(["single-des-refuse"])
+
+
+def test_every_requirement_on_servers_is_checked_planned_or_asked() -> None:
+    covered = {identifier for check in CHECKS for identifier in check.requirements}
+    later, asked = {e.id for e in planned()}, {e.id for e in unobservable()}
+    servers = {e.id for e in requirements().values() if e.id.startswith("SCEP-") and e.on in ("server", "both")}
+    assert servers <= covered | later | asked
+    assert not later & covered
+    text = questionnaire("Test CA 1.0")
+    assert all(identifier in text for identifier in asked)
+
+
+def test_the_list_for_machines(conform) -> None:
+    code, shown = conform("--list", "--json")
+    rows = json.loads(shown)
+    assert code == 0
+    assert {row["state"] for row in rows} <= {"proved", "experimental", "planned"}
+    assert [row["id"] for row in rows if row["state"] != "planned"] == [check.id for check in CHECKS]
+    assert all(row["why"] and row["requirements"] for row in rows if row["state"] != "planned")

@@ -1,0 +1,309 @@
+"""A run from the command line: verdicts, exit codes, safety, and servers that hang, die, or are none."""
+
+from __future__ import annotations
+
+import csv
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mfp_sim.report.json_report import read_file
+from mock_scep_server.policy import AdminPage, CaPolicy, ChallengeSetup
+
+CHALLENGE = "conf0rm-secret"
+BY_VALUE = ("--challenge", CHALLENGE)
+
+
+def report(directory: Path) -> dict:
+    """The JSON report, which has to be one that the reader takes."""
+    read_file(directory / "report.json")
+    return json.loads((directory / "report.json").read_text("utf-8"))
+
+
+def verdicts(directory: Path) -> dict[str, str]:
+    return {check["id"]: check["verdict"] for check in report(directory)["checks"]}
+
+
+def test_a_conforming_server_passes_and_everything_minted_is_listed(server, conform, tmp_path: Path) -> None:
+    mock = server()
+    secret = tmp_path / "secret"
+    secret.write_text(CHALLENGE + "\n")
+    out = tmp_path / "out"
+    code, shown = conform(mock.url, "--challenge-file", secret, "--report", out, "-q")
+    assert code == 0, shown
+    assert "RFC 8894: WARN: " in shown
+    assert "Printers: PASS: 5 of 5 models work" in shown
+    whole = report(out)
+    listed = {entry["serial"] for entry in whole["minted"]}
+    assert mock.serials == listed
+    assert all(
+        entry["subject"].startswith("CN=mfp-sim-conform-") for entry in whole["minted"] if "odd" not in entry["by"]
+    )
+    rows = list(csv.DictReader((out / "minted.csv").read_text("utf-8").splitlines()))
+    assert {row["serial"] for row in rows} == listed
+    assert whole["provenance"]["ca"]["fingerprint"] == mock.service.ca.ca.certificate.fingerprint()
+    assert "latency" in whole["provenance"]["options"]
+    everything = shown + "".join(path.read_text("utf-8") for path in out.rglob("*") if path.is_file())
+    assert CHALLENGE not in everything
+    assert "onf0rm-secret" not in everything
+
+
+def test_a_failed_check_says_what_why_and_how_to_repeat_it(server, conform, tmp_path: Path) -> None:
+    mock = server("accepts-any-type")
+    code, shown = conform(
+        mock.url, *BY_VALUE, "--only", "refuses-unknown-types", "--keep-going", "--verdict", "rfc", "--report", tmp_path
+    )
+    assert code == 1
+    assert "likely    every type that is not CertPoll or GetCert falls through to PKCSReq" in shown
+    (check,) = report(tmp_path)["checks"]
+    assert check["verdict"] == "fail"
+    assert check["command"] == f"mfp-sim conform {mock.url} --challenge ... --only refuses-unknown-types"
+    assert check["exchanges"][0]["reply"]["body"]
+    assert check["expected"].startswith("messageType 0 is refused")
+
+
+def test_the_one_thing_wrong_in_a_request_is_shown_by_element(server, conform, tmp_path: Path) -> None:
+    mock = server("accepts-malformed-attributes")
+    conform(mock.url, *BY_VALUE, "--only", "refuses-no-messagetype", "--verdict", "rfc", "--report", tmp_path)
+    (check,) = report(tmp_path)["checks"]
+    paths = {row["path"]: row for row in check["differences"]}
+    (path,) = [path for path in paths if "messageType" in path]
+    assert paths[path]["got"] is None
+    assert paths[path]["expected"] is not None
+
+
+def test_it_stops_at_a_certificate_that_should_not_exist(server, conform, tmp_path: Path) -> None:
+    mock = server("csr-signature-unchecked")
+    code, shown = conform(mock.url, *BY_VALUE, "--only", "3.3.1", "--verdict", "rfc", "--report", tmp_path)
+    assert code == 1
+    assert "stopped: refuses-csr-forged was issued a certificate that should not exist" in shown
+    found = verdicts(tmp_path)
+    assert found["refuses-csr-forged"] == "finding"
+    assert "skipped" in found.values()
+    bad = [entry for entry in report(tmp_path)["minted"] if "should not" in entry["by"]]
+    assert len(bad) == 2
+    code, shown = conform(mock.url, *BY_VALUE, "--only", "3.3.1", "--verdict", "rfc", "--keep-going")
+    assert (code, "stopped" in shown) == (0, False)
+
+
+def test_read_only_asks_for_nothing(server, conform, tmp_path: Path) -> None:
+    mock = server()
+    code, shown = conform(mock.url, *BY_VALUE, "--read-only", "--report", tmp_path)
+    assert code == 0, shown
+    assert {entry.name for entry in mock.service.journal.entries} & {"PKCSReq", "RenewalReq"} == set()
+    assert not mock.serials
+    found = verdicts(tmp_path)
+    assert found["caps-keyword-case"] == found["poll-unknown"] == "pass"
+    assert found["replay-same-octets"] == "skipped"
+    assert sum(verdict in ("pass", "experimental") for verdict in found.values()) > 60
+
+
+def test_the_budget_holds(server, conform, tmp_path: Path) -> None:
+    mock = server()
+    code, shown = conform(mock.url, *BY_VALUE, "--budget", "6", "--report", tmp_path)
+    assert code == 0, shown
+    assert len(mock.serials) <= 6
+    (check,) = [c for c in report(tmp_path)["checks"] if c["id"] == "concurrent-enrolments"]
+    assert check["because"] == "costs 8 certificates, which the budget of 6 does not allow"
+
+
+def test_a_wrong_challenge_is_no_verdict_on_the_server(server, conform) -> None:
+    mock = server()
+    code, shown = conform(mock.url, "--challenge", "mistyped", "--only", "post-binary", "--verdict", "rfc")
+    assert code == 3
+    assert "the first positive control failed" in shown
+    assert not any(line.startswith("FAIL") for line in shown.splitlines())
+
+
+def test_challenges_from_the_admin_page_of_ndes(server, conform, tmp_path: Path, monkeypatch) -> None:
+    policy = CaPolicy(challenge=ChallengeSetup("one_time", cache=10_000), admin=AdminPage("admin", "pass-w0rd"))
+    mock = server(policy=policy, static=False)
+    page = mock.url.replace("/scep", "/certsrv/mscep_admin/")
+    monkeypatch.setenv("LOGIN", "admin:pass-w0rd")
+    words = ("--challenge-page", page, "--challenge-page-login-env", "LOGIN")
+    code, shown = conform(mock.url, *words, "--only", "challenge", "--report", tmp_path, "--verdict", "rfc")
+    assert code == 0, shown
+    assert verdicts(tmp_path)["challenge-one-time"] == "pass"
+    assert "pass-w0rd" not in shown + (tmp_path / "report.json").read_text("utf-8")
+    monkeypatch.setenv("LOGIN", "admin:wrong")
+    code, shown = conform(mock.url, *words, "--only", "challenge")
+    assert code == 3
+    assert "gave HTTP 401" in shown
+
+
+def test_challenges_from_a_command(server, conform) -> None:
+    mock = server()
+    code, shown = conform(
+        mock.url, "--challenge-command", f"echo {CHALLENGE}", "--only", "self-signed-enrolment", "--verdict", "rfc"
+    )
+    assert (code, CHALLENGE in shown) == (0, False)
+
+
+# --- servers that are none --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def listening() -> Iterator[tuple[str, list[bytes]]]:
+    """A server that is no SCEP server: it says what it was told to say, or nothing."""
+    answers: list[bytes] = []
+    stop = threading.Event()
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.settimeout(0.1)
+
+        def serve() -> None:
+            held = []
+            while not stop.is_set():
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    continue
+                connection.settimeout(1)
+                connection.recv(65536)
+                if answers:
+                    connection.sendall(answers[0])
+                    connection.close()
+                else:
+                    held.append(connection)
+            for connection in held:
+                connection.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/scep", answers
+        stop.set()
+        thread.join()
+
+
+def test_nobody_there(conform) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}/scep"
+        code, shown = conform(url)
+    assert code == 3
+    assert "refused the connection" in shown
+
+
+def test_a_server_that_hangs(listening, conform) -> None:
+    url, _ = listening
+    code, shown = conform(url, "--timeout", "0.3")
+    assert code == 3
+    assert "did not reply within 0.3 s" in shown
+
+
+def test_a_server_that_is_not_scep(listening, conform) -> None:
+    url, answers = listening
+    answers.append(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\n\r\n<html>Hi</html>")
+    code, shown = conform(url)
+    assert code == 3
+    assert "does not speak SCEP" in shown
+
+
+def test_a_server_that_dies_in_the_middle(server, conform, tmp_path: Path) -> None:
+    mock = server("dies-on-garbage")
+    code, shown = conform(mock.url, *BY_VALUE, "--report", tmp_path, "--only", "malformed", "--only", "polling")
+    assert code == 3
+    assert "stopped: the server does not answer any more" in shown
+    whole = report(tmp_path)
+    killer = [c for c in whole["checks"] if c["likely_mistake"].startswith("the request of this check brought")]
+    assert [c["id"] for c in killer] == ["malformed-trailing"] or killer
+    assert {entry["serial"] for entry in whole["minted"]} == mock.serials
+
+
+def test_it_resumes_where_it_was_cut_off(server, conform, tmp_path: Path) -> None:
+    mock = server("dies-on-garbage")
+    conform(mock.url, *BY_VALUE, "--report", tmp_path, "--only", "malformed", "--only", "polling", "--verdict", "rfc")
+    judged = {json.loads(line)["check"] for line in (tmp_path / "progress.jsonl").read_text().splitlines()
+              if json.loads(line)["verdict"] != "NOT_RUN"}  # fmt: skip
+    healthy = server()
+    code, shown = conform(
+        healthy.url, *BY_VALUE, "--resume", tmp_path, "--only", "malformed", "--only", "polling", "--verdict", "rfc"
+    )
+    assert code == 0, shown
+    asked = {entry.name for entry in healthy.service.journal.entries}
+    assert "CertPoll" in asked
+    assert judged
+    assert not any(f"{name}:" in shown.split("target")[0] for name in judged if name.startswith("malformed"))
+
+
+# --- baseline ---------------------------------------------------------------------------------------------
+
+LINE = "  - {{id: {id}, verdict: {verdict}, reason: known and reported, expires: {expires}}}\n"
+
+
+def baseline(path: Path, *lines: tuple[str, str, str]) -> Path:
+    text = "format: 1\nserver: mock\nexpected:\n" if lines else "format: 1\nexpected: []\n"
+    path.write_text(text + "".join(LINE.format(id=i, verdict=v, expires=e) for i, v, e in lines))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "told"),
+    [
+        ((("refuses-unknown-types", "fail", "2099-01-01"),), 0, ""),
+        ((), 1, "refuses-unknown-types: not expected"),
+        ((("refuses-unknown-types", "warn", "2099-01-01"),), 1, "refuses-unknown-types: not expected"),
+        ((("refuses-unknown-types", "fail", "2020-01-01"),), 1, "expired"),
+        ((("refuses-unknown-types", "fail", "2099-01-01"), ("poll-unknown", "finding", "2099-01-01")), 1,
+         "poll-unknown: expected and gone"),
+    ],
+)  # fmt: skip
+def test_the_baseline_is_strict_both_ways(server, conform, tmp_path: Path, lines, code: int, told: str) -> None:
+    mock = server("accepts-any-type")
+    file = baseline(tmp_path / "baseline.yaml", *lines)
+    got, shown = conform(
+        mock.url, *BY_VALUE, "--baseline", file, "--keep-going", "--verdict", "rfc",
+        "--only", "refuses-unknown-types", "--only", "poll-unknown",
+    )  # fmt: skip
+    assert got == code, shown
+    assert told in shown
+
+
+def test_mistakes_of_a_baseline_are_told_with_their_places(server, conform, tmp_path: Path) -> None:
+    file = tmp_path / "baseline.yaml"
+    file.write_text("format: 1\nexpected:\n  - {id: no-such-check, verdict: fail, reason: x, expires: soon}\n")
+    code, shown = conform(server().url, "--baseline", file)
+    assert code == 2
+    assert f"{file}:3:10: there is no check 'no-such-check'" in shown
+    assert "'soon' is no date" in shown
+
+
+# --- usage ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        ((), 2, "which server?"),
+        (("ftp://x",), 2, "is not an http URL"),
+        (("http://127.0.0.1:1/", "--only", "nonsense"), 2, "no check is called 'nonsense'"),
+        (("http://127.0.0.1:1/", "--persona", "nobody"), 2, "there is no persona 'nobody'"),
+        (("http://127.0.0.1:1/", "--challenge-env", "NOT_SET_AT_ALL"), 2, "is not set"),
+        (("http://127.0.0.1:1/", "--only", "MUST", "--skip", "MUST", "--verdict", "rfc"), 5, "no check was selected"),
+    ],
+)
+def test_usage(conform, words: tuple[str, ...], code: int, told: str) -> None:
+    got, shown = conform(*words)
+    assert (got, told in shown) == (code, True), shown
+
+
+def test_the_questionnaire(conform, tmp_path: Path) -> None:
+    code, _ = conform("--questionnaire", tmp_path / "questions.md")
+    text = (tmp_path / "questions.md").read_text("utf-8")
+    assert code == 0
+    assert "SCEP-7.3-05" in text
+    assert text.count("Answer:") > 3
+
+
+@pytest.mark.parametrize("persona", ["micromdm", "strongswan", "certmonger", "jscep"])
+def test_each_persona_is_served(server, conform, persona: str) -> None:
+    mock = server()
+    code, shown = conform(
+        mock.url, *BY_VALUE, "--persona", persona, "--only", "self-signed-enrolment", "--verdict", "rfc"
+    )
+    assert code == 0, shown

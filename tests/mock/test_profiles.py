@@ -1,0 +1,313 @@
+"""Shapes of CAs: data with sources, what each changes on the wire, and micromdm's own replies beside ours."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import fields, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from mfp_sim.documents import load_text
+from mfp_sim.errors import DecodeError, DocumentError
+from mfp_sim.scep import certificate as x509
+from mfp_sim.scep import elements, messages
+from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.csr import Csr
+from mfp_sim.scep.http import HttpRequest, Operation, scep_request
+from mfp_sim.scep.vocabulary import NDES_RESULT, MessageType
+from mock_scep_server.profiles.registry import PROFILES, CaProfile, read_profile
+
+VECTORS = Path(__file__).parent.parent / "vectors" / "micromdm"
+WEAK = {"digest": "sha1", "oddities": messages.Oddities(single_des=True)}
+NAMES = [
+    "rfc8894", "strict", "lenient", "ndes-2008r2", "ndes-2012r2", "ndes-2016", "micromdm-2.1", "step-ca",
+    "legacy-md5-des", "mitm",
+]  # fmt: skip
+
+
+def test_all_are_there() -> None:
+    assert list(PROFILES) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_value_that_differs_from_the_rfcs_has_a_source(name: str) -> None:
+    profile, plain = PROFILES[name], CaProfile("", "")
+    for field in fields(profile):
+        if field.name in ("name", "summary", "sources"):
+            continue
+        if getattr(profile, field.name) != getattr(plain, field.name):
+            assert field.name in profile.sources, field.name
+            assert profile.sources[field.name].text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_captures_that_are_cited_are_there(name: str) -> None:
+    for value, source in PROFILES[name].sources.items():
+        cited = re.findall(r"tests/vectors/\S+\.(?:der|txt)", source.text)
+        assert all((VECTORS.parent.parent.parent / path).is_file() for path in cited), value
+        if source.by == "capture":
+            assert cited or "a reply decoded" in source.text, value
+
+
+def test_mistakes_of_a_file_have_places() -> None:
+    text = (
+        "format: 1\nname: x\nsummary: y\nbase: rfc9\nvalues:\n  post: {value: maybe, source: s, by: heard}\n"
+        "  pots: {value: served, source: s, by: run}\n  reply_cipher: {value: rot13, source: s, by: run}\n  ra: {value: none}\n"
+    )
+    with pytest.raises(DocumentError) as caught:
+        read_profile(load_text(text, "x.yaml"), PROFILES)
+    told = str(caught.value)
+    for part in ("x.yaml:4:7: base", "x.yaml:6:17: post has to be", "by has to be", "did you mean 'post'?",
+                 "reply_cipher has to be", "x.yaml:9:7: "):  # fmt: skip
+        assert part in told
+
+
+# --- micromdm, element by element -------------------------------------------------------------------------
+
+_OTHER = re.compile(
+    r"issuer\[|subject\[|issuer\b|serialNumber|validity|subjectPublicKey$|KeyIdentifier|signature$|messageDigest"
+    r"|Nonce|transactionID|signingTime|encryptedKey|encryptedContent$|contentEncryptionAlgorithm.parameters|subject$"
+)  # what differs from CA to CA and from message to message, whoever made it
+
+
+def _shape(octets: bytes) -> list[tuple[str, str]]:
+    """The elements in order, with what cannot be the same left out of the values but not of the list."""
+    found = []
+    for leaf in elements.leaves(octets):
+        if re.search(r"(issuer|subject)\[", leaf.path):
+            continue  # names of any length
+        kind = leaf.text.split(" ")[0]
+        found.append((leaf.path, kind if _OTHER.search(leaf.path) else leaf.text))
+    with contextlib.suppress(DecodeError):  # only messages have notes: constructed instead of primitive, and such
+        found.extend((note.requirement, f"{note.path}: {note.text}") for note in messages.decode(octets).notes)
+    return found
+
+
+@pytest.fixture
+def micromdm(make_ca, make_client):
+    """Our micromdm-2.1, and a client with micromdm's own habits."""
+    ca = make_ca(profile="micromdm-2.1")
+    client = make_client(ca)
+    return ca, client
+
+
+def test_its_capabilities_are_octet_for_octet_the_captured_ones(micromdm) -> None:
+    ca, _ = micromdm
+    assert ca.get("/scep?operation=GetCACaps").body == (VECTORS / "getcacaps-reply.txt").read_bytes()
+
+
+def test_its_ca_certificate_has_the_captured_elements(micromdm) -> None:
+    ca, _ = micromdm
+    ours = ca.get("/scep?operation=GetCACert")
+    assert ours.headers["content-type"] == "application/x-x509-ca-cert"
+    assert sorted(_shape(ours.body)) == sorted(_shape((VECTORS / "getcacert-reply.der").read_bytes()))
+
+
+def test_its_success_has_the_captured_elements_outside_and_inside(micromdm) -> None:
+    _, client = micromdm
+    ours = client.enrol(**WEAK)
+    theirs = (VECTORS / "certrep-success.der").read_bytes()
+    key = load_pem_private_key((VECTORS / "client-key.pem").read_bytes(), None)
+    assert sorted(_shape(ours.body)) == sorted(_shape(theirs))
+    inside = messages.open_envelope(messages.decode(theirs), key)
+    assert _shape(client.open(ours)) == _shape(inside)
+
+
+def test_its_failure_has_the_captured_elements(micromdm) -> None:
+    _, client = micromdm
+    ours = client.enrol("wrong", **WEAK)
+    assert sorted(_shape(ours.body)) == sorted(_shape((VECTORS / "certrep-failure.der").read_bytes()))
+
+
+@pytest.mark.parametrize("field", [
+    "signing_time", "sender_nonce", "empty_content", "signature_name", "digest_parameters", "transport_parameters",
+    "constructed_ciphertext", "bag_empty_crls", "outer_certificates", "ca_key_usage", "issued_purposes",
+    "issued_basic_constraints", "reply_cipher_for_weak", "reply_digest", "fail_info_text", "ca_in_reply",
+])  # fmt: skip
+def test_the_comparison_sees_each_value_that_is_set_otherwise(make_ca, make_client, field: str) -> None:
+    plain = PROFILES["rfc8894"]
+    other = {"reply_digest": "sha256"}.get(field, getattr(plain, field))
+    ca = make_ca(profile="micromdm-2.1", **{field: other})
+    client = make_client(ca)
+    success = client.enrol(**WEAK)
+    key = load_pem_private_key((VECTORS / "client-key.pem").read_bytes(), None)
+    theirs = (VECTORS / "certrep-success.der").read_bytes()
+    nonces = success.message.sender_nonce == success.message.recipient_nonce
+    same = [
+        nonces,
+        sorted(_shape(success.body)) == sorted(_shape(theirs)),
+        _shape(client.open(success)) == _shape(messages.open_envelope(messages.decode(theirs), key)),
+        sorted(_shape(client.enrol("wrong", **WEAK, transaction_id="w").body))
+        == sorted(_shape((VECTORS / "certrep-failure.der").read_bytes())),
+        sorted(_shape(ca.get("/scep?operation=GetCACert").body))
+        == sorted(_shape((VECTORS / "getcacert-reply.der").read_bytes())),
+    ]
+    assert not all(same)
+
+
+def test_what_it_does_not_know_is_http_500_with_text(micromdm, make_client) -> None:
+    ca, client = micromdm
+    client.enrol()
+    certificate = client.certificate
+    asked = messages.issuer_and_serial(certificate.issuer, certificate.serial)
+    for reply in (client.poll(), client.send(MessageType.GET_CERT, asked), client.send(MessageType.GET_CRL, asked)):
+        assert (reply.status, reply.headers["content-type"]) == (500, "text/plain; charset=utf-8")
+    assert ca.decisions[-1] == "HTTP 500 for FAILURE badRequest: GetCRL is not supported"
+    assert ca.get("/scep?operation=GetCARoots").status == 500
+    assert ca.get("/other?operation=GetCACaps").status == 404
+    other = make_client(ca, "other.example", 2)
+    assert other.send(18, other.csr()).words == "SUCCESS"
+
+
+def test_a_replay_is_issued_again_unless_the_name_has_a_certificate_for_long(micromdm) -> None:
+    ca, client = micromdm
+    octets = client.csr()
+    assert client.keep(client.send(19, octets)).words == "SUCCESS"
+    assert client.certificate.serial == 2
+    assert client.send(19, octets).words == "badRequest: None"
+    assert ca.decisions[-1].endswith("has a certificate already")
+    ca.clock.wait_until(client.certificate.not_after - timedelta(days=14))
+    assert client.keep(client.send(19, octets)).words == "SUCCESS"
+    assert client.certificate.serial == 3
+
+
+# --- the others -------------------------------------------------------------------------------------------
+
+
+def test_ndes_2016(make_ca, make_client) -> None:
+    profile = PROFILES["ndes-2016"]
+    ca = make_ca(profile="ndes-2016", ra=profile.ra)
+    client = make_client(ca)
+    caps = ca.get("/certsrv/mscep/mscep.dll?operation=GetCACaps")
+    assert caps.body.split() == [b"POSTPKIOperation", b"Renewal", b"SHA-512", b"SHA-256", b"SHA-1", b"DES3"]
+    assert caps.headers["server"] == "Microsoft-IIS/10.0"
+    bag = ca.get("/?operation=GetCACert")
+    usages = [c.key_usage for c in messages.read_ca_certificates(bag.body, bag.headers["content-type"])[0][1:]]
+    assert usages == [{"digitalSignature"}, {"keyEncipherment"}]
+    refused = client.enrol("wrong")
+    message = refused.message
+    assert (message.digest, message.certificates, message.fail_info_text) == ("sha1", (), None)
+    assert message.signed_data.content == b"\x00"
+    assert message.signed_data.attributes[NDES_RESULT][0].to_text() == "-2147024809"
+    assert client.enrol().words == "SUCCESS"
+    first = client.certificate
+    kept = client.renewed(same_key=True)
+    kept.enrol(None)
+    assert kept.certificate.der == first.der  # F-W04
+    assert client.poll().words == "SUCCESS"
+    asked = messages.issuer_and_serial(first.issuer, first.serial)
+    assert client.send(MessageType.GET_CERT, asked).message.fail_info == 2
+
+
+def test_ndes_2012r2_answers_a_post_with_an_empty_200_and_aes_with_oaep(make_ca, make_client) -> None:
+    ca = make_ca(profile="ndes-2012r2", ra="split")
+    client = make_client(ca)
+    posted = client.send(19, client.csr())
+    assert (posted.status, posted.body) == (200, b"")
+    octets = messages.encode_request(
+        messages.Request(19, "t", bytes(16), client.csr(), ca.service.ca.recipient.certificate),
+        signer_key=client.key, signer_certificate=client.signer, octets=client.entropy.octets,
+    )  # fmt: skip
+    reply = ca.ask(scep_request("/certsrv/mscep/mscep.dll", Operation.PKI_OPERATION, octets))
+    (recipient,) = reply.message.envelope.recipients
+    assert recipient.transport.padding().__class__.__name__ == "OAEP"
+    assert client.certificates(reply)[0].spki == x509.spki_of(client.key)
+
+
+def test_ndes_2008r2_closes_the_connection_on_get_ca_caps(make_ca) -> None:
+    ca = make_ca(profile="ndes-2008r2", ra="split")
+    delivery = ca.service.handle(HttpRequest("GET", "/?operation=GetCACaps"), "192.0.2.1")
+    assert delivery.octets == b""
+    assert [type(act).__name__ for act in delivery.acts] == ["Close"]
+    assert ca.decisions == ["the connection is closed, as this product does"]
+
+
+def test_step_ca(make_ca, make_client) -> None:
+    ca = make_ca(profile="step-ca")
+    client = make_client(ca)
+    assert ca.get("/scep/prov?operation=GetCACaps").body.startswith(b"Renewal\r\nSHA-1\r\n")
+    assert client.enrol("wrong").words == "badRequest: the challenge password is wrong"
+    assert client.enrol().words == "SUCCESS"
+    assert (
+        client.renewed().enrol(None, kind=MessageType.RENEWAL_REQ).words
+        == "badRequest: a challenge password is required"
+    )
+    stranger = make_client(ca, "stranger.example", 5)  # the old certificate is not looked at
+    assert stranger.enrol("s3cret", kind=MessageType.RENEWAL_REQ).words == "SUCCESS"
+    assert client.send(18, client.csr(), transaction_id="u").status == 500
+    assert client.poll().status == 500
+
+
+def test_legacy_md5_des(make_ca, make_client) -> None:
+    ca = make_ca(profile="legacy-md5-des")
+    client = make_client(ca)
+    assert ca.get("/?operation=GetCACaps").status == 404
+    assert client.send(19, client.csr()).status == 405
+    octets = messages.encode_request(
+        messages.Request(
+            19, "t", bytes(16), client.csr(), ca.service.ca.recipient.certificate,
+            oddities=messages.Oddities(single_des=True, md5=True),
+        ),
+        signer_key=client.key, signer_certificate=client.signer, octets=client.entropy.octets,
+    )  # fmt: skip
+    reply = ca.ask(scep_request("/", Operation.PKI_OPERATION, octets))
+    assert (reply.words, reply.message.digest, reply.message.envelope.cipher) == ("SUCCESS", "md5", "des-cbc")
+    assert Certificate.from_der(client.certificates(reply)[0].der).subject == client.subject
+
+
+def test_strict(make_ca, make_client) -> None:
+    ca = make_ca(profile="strict")
+    client = make_client(ca)
+    assert client.enrol(cipher="des-ede3-cbc").words == "badAlg: des-ede3-cbc is refused"
+    assert client.enrol(digest="sha256").words == "SUCCESS"
+    assert len(client.certificates(client.enrol())) == 1
+    sha1 = messages.encode_request(
+        messages.Request(19, "u", bytes(16), client.csr(), ca.service.ca.recipient.certificate, digest="sha1"),
+        signer_key=client.key, signer_certificate=client.signer, octets=client.entropy.octets,
+    )  # fmt: skip
+    posted = ca.ask(scep_request("/", Operation.PKI_OPERATION, sha1, method="POST"))
+    assert posted.words == "badAlg: sha1 is refused"
+    short = client.send(19, _csr_with(client, 1024), transaction_id="v")
+    assert short.words == "badAlg: an RSA key of 1024 bits; 2048 are needed"
+    assert client.renewed().enrol(None).words == "badRequest: a challenge password is required"
+    plain = scep_request("/", Operation.PKI_OPERATION, sha1)
+    odd = replace(plain, target=plain.target.replace("%2B", "-").replace("%2F", "_"))
+    refused = ca.ask(odd)
+    assert refused.status == 400
+    assert b"SCEP-4.1-09 message: base64url instead of base64" in refused.body
+    ber = client.send(19, client.csr(), transaction_id="w", oddities=messages.Oddities(ber=True))
+    assert ber.words.startswith("badMessageCheck: an odd form: ")
+    assert make_client(make_ca()).enrol(oddities=messages.Oddities(ber=True)).words == "SUCCESS"
+
+
+def _csr_with(client, bits: int) -> bytes:
+    from mfp_sim.scep import csr as csrs
+
+    return csrs.build(client.keys.rsa(bits), subject=client.subject, challenge="s3cret")
+
+
+def test_mitm_is_another_ca_and_cares_for_no_challenge(make_ca, make_client) -> None:
+    ca = make_ca(profile="mitm")
+    client = make_client(ca)
+    assert ca.service.ca.ca.certificate.common_name == "Mock interception CA (tests only)"
+    assert client.enrol("wrong").words == "SUCCESS"
+    assert "wrong" not in str([entry.to_json() for entry in ca.service.journal.entries])
+    stranger = make_client(ca, "stranger.example", 5)
+    assert stranger.enrol(None, kind=MessageType.RENEWAL_REQ).words == "SUCCESS"
+
+
+def test_a_csr_whose_signature_is_wrong(make_ca, make_client) -> None:
+    for name, words in (
+        ("rfc8894", "badRequest: the signature of the CSR does not verify (sha256)"),
+        ("micromdm-2.1", "SUCCESS"),
+    ):
+        ca = make_ca(profile=name)
+        client = make_client(ca)
+        octets = bytearray(client.csr())
+        octets[-1] ^= 1
+        Csr.from_der(bytes(octets))
+        assert client.send(19, bytes(octets)).words == words

@@ -1,0 +1,182 @@
+"""JUnit, Markdown and GitHub annotations; a reporter that fails stops nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from mfp_sim.report import writing
+from mfp_sim.report.github import as_annotations
+from mfp_sim.report.junit import as_junit
+from mfp_sim.report.markdown import as_markdown
+from mfp_sim.report.model import FailureReport
+from mfp_sim.report.writing import FORMATS, write_reports
+from tests.report.samples import HOSTILE, check, conformance_run, failed, scenario, scenario_run
+
+# --- JUnit ------------------------------------------------------------------------------------------------
+
+
+def test_junit_has_a_suite_a_scenario_and_a_case_a_step() -> None:
+    suites = list(ET.fromstring(as_junit(scenario_run())))
+    assert [(s.get("name"), s.get("tests"), s.get("failures"), s.get("skipped")) for s in suites] == [
+        ("enrols", "1", "0", "0"), ("fails", "1", "1", "0"), ("not-here", "1", "0", "1"),
+    ]  # fmt: skip
+    failure = suites[1].find("testcase/failure")
+    assert failure.get("message") == "status.state: expected error, got successful"
+
+
+def test_junit_shows_a_failure_that_belongs_to_no_step() -> None:
+    odd = replace(scenario(), failures=(FailureReport(0, "f", "trace[3]", "a", "b"),))
+    (suite,) = ET.fromstring(as_junit(scenario_run(odd)))
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    assert suite.find("testcase/failure").get("message") == "trace[3]: expected a, got b"
+
+
+def test_junit_of_checks_by_section() -> None:
+    run = conformance_run()
+    waived = check("known", "fail", waived="fixed in 2.2", section="4.3")
+    (suite, other) = ET.fromstring(as_junit(replace(run, checks=(*run.checks, waived))))
+    assert suite.get("name") == "RFC 8894 3.2.1.4"
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("8", "1", "4")
+    kinds = [[child.tag for child in case] for case in suite if case.tag == "testcase"]
+    assert kinds == [
+        ["failure"],
+        ["system-out"],
+        ["system-out"],
+        ["skipped"],
+        [],
+        ["skipped"],
+        ["skipped"],
+        ["skipped"],
+    ]
+    assert "The server answers with a nonce of its own." in suite.find("testcase/failure").text
+    assert (other.get("failures"), other.get("skipped")) == ("0", "1")
+    assert "fixed in 2.2" in other.find("testcase/skipped").get("message")
+
+
+def test_junit_holds_hostile_text() -> None:
+    hostile = check("x", "fail", because=HOSTILE)
+    (suite,) = ET.fromstring(as_junit(replace(conformance_run(), checks=(hostile,))))
+    message = suite.find("testcase/failure").get("message")
+    assert "<script>" in message
+    assert "\x1b" not in message
+
+
+# --- Markdown ---------------------------------------------------------------------------------------------
+
+
+def test_markdown_tells_counts_facts_and_failures() -> None:
+    text = as_markdown(scenario_run())
+    assert "**1 passed, 1 failed, 1 skipped**" in text
+    assert (
+        "- **fails**\n  - What: `my.scenario.yaml:6:15 status.state`\n  - Expected: `error`\n  - Got: `successful`"
+        in text
+    )
+    assert "mfp-sim run my.scenario.yaml::fails --seed 7" in text
+    assert "forventet" not in text
+    assert "**1 bestått, 1 feilet, 1 hoppet over**" in as_markdown(scenario_run(), "nb")
+
+
+def test_markdown_of_checks() -> None:
+    text = as_markdown(conformance_run())
+    assert "- **RFC 8894**: fail. 1 MUST is broken" in text
+    assert "| canon-ir-adv-dx | works |" in text
+    assert "Likely mistake: `The server answers with a nonce of its own.`" in text
+
+
+@pytest.mark.parametrize("hostile", [HOSTILE, "`` a ` b ``", "a | b", "one\n## two", "@everyone [x](http://y)"])
+def test_markdown_holds_hostile_text(hostile: str) -> None:
+    bad = check("x", "fail", title=hostile, got=hostile, because=hostile)
+    text = as_markdown(replace(conformance_run(), checks=(bad,), target=hostile, stopped=hostile))
+    for line in text.split("\n"):
+        assert not line.startswith("## two")
+        outside = (
+            "".join(part for number, part in enumerate(line.split("`")) if number % 2 == 0) if "``" not in line else ""
+        )
+        for raw in ("<script", "<img", "@everyone", "](http"):
+            assert raw not in outside.replace("\\<", "").replace("\\]", "")
+    assert "\x1b" not in text
+    tables = [line for line in text.split("\n") if line.startswith("| Target")]
+    assert [line.replace("\\|", "").count("|") for line in tables] == [3]
+
+
+def test_markdown_stays_small() -> None:
+    many = tuple(failed(f"n{number}") for number in range(80))
+    text = as_markdown(scenario_run(*many))
+    assert text.count("Expected:") == 50
+    assert "… +30" in text
+
+
+# --- GitHub -----------------------------------------------------------------------------------------------
+
+
+def test_annotations_say_where() -> None:
+    lines = as_annotations(scenario_run()).splitlines()
+    place = "file=my.scenario.yaml,line=6,col=15,title=fails"
+    told = "status.state: expected error, got successful%0Arepeat with: mfp-sim run my.scenario.yaml::fails --seed 7"
+    assert lines == [f"::error {place}::{told}"]
+
+
+def test_annotations_of_checks_by_kind() -> None:
+    run = conformance_run()
+    lines = as_annotations(replace(run, checks=(*run.checks, check("known", "fail", waived="yes")))).splitlines()
+    assert [line.split(" ")[0] for line in lines] == ["::error", "::warning", "::notice"]
+
+
+def test_a_server_gives_no_command() -> None:
+    hostile = "x\n::stop-commands::y\r::error::z,100%:\x1b"
+    (line,) = as_annotations(
+        replace(conformance_run(), checks=(check("x", "fail", because=hostile, title=hostile),))
+    ).splitlines()
+    assert line.startswith(
+        "::error title=x%3A x%0A%3A%3Astop-commands%3A%3Ay%0D%3A%3Aerror%3A%3Az%2C100%25%3A\\u001b::"
+    )
+
+
+def test_nothing_to_say() -> None:
+    assert as_annotations(scenario_run(scenario())) == ""
+
+
+# --- writing ----------------------------------------------------------------------------------------------
+
+
+def test_a_directory_has_every_report(tmp_path) -> None:
+    writing.ready(tmp_path / "out")
+    told: list[str] = []
+    write_reports(scenario_run(), tmp_path / "out", told.append)
+    files = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert files >= {
+        "report.html",
+        "report.json",
+        "summary.md",
+        "junit.xml",
+        "traces/enrols.jsonl",
+        "traces/fails.jsonl",
+    }
+    assert told == []
+
+
+@pytest.mark.parametrize("broken", ["json", "html", "markdown", "junit"])
+def test_a_reporter_that_crashes_is_told_and_the_others_are_written(tmp_path, monkeypatch, broken: str) -> None:
+    def crash(report, language):
+        raise RecursionError("planted")
+
+    monkeypatch.setitem(FORMATS, broken, replace(FORMATS[broken], make=crash))
+    writing.ready(tmp_path)
+    told: list[str] = []
+    write_reports(scenario_run(), tmp_path, told.append)
+    assert len(told) == 1
+    assert FORMATS[broken].file in told[0]
+    assert "RecursionError: planted" in told[0]
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {"report.html", "report.json", "summary.md", "junit.xml", "traces"} - {FORMATS[broken].file}
+
+
+def test_every_format_is_made_of_every_run() -> None:
+    for run in (scenario_run(), conformance_run()):
+        for entry in FORMATS.values():
+            assert entry.make(run, "nb")
+    assert json.loads(FORMATS["json"].make(scenario_run(), "en"))["schema_version"] == 2

@@ -1,0 +1,223 @@
+"""The HTML report: whole, in two languages, escaped, without anything from elsewhere; drawings that say what happened."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from importlib import resources
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+
+from mfp_sim.report.drawing import lasting, sequence, timeline
+from mfp_sim.report.html_report import LANGUAGES, as_html, labels, shown
+from mfp_sim.report.story import Row, off_spans, story_of_exchanges, story_of_trace
+from mfp_sim.scenario.collection import select
+from mfp_sim.scenario.reporting import report_of
+from mfp_sim.scenario.runner import run
+from tests.report.samples import HOSTILE, conformance_run, exchange, failed, scenario, scenario_run
+
+SAY = labels("en")
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the texts between them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data) -> None:
+        self.text += data
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("make", [scenario_run, conformance_run])
+def test_nothing_comes_from_elsewhere_and_nothing_hostile_is_markup(make, language: str) -> None:
+    page = Page(as_html(make(), language))
+    names = [tag for tag, _ in page.tags]
+    assert names.count("script") == 1
+    assert "img" not in names
+    for tag, attributes in page.tags:
+        assert not any(name.startswith("on") or name == "style" for name in attributes), (tag, attributes)
+        for name in ("src", "href"):
+            assert (attributes.get(name) or "#")[0] == "#" or attributes[name] == "data:,"
+    assert "\\u001b[31m\\u0000\\u202e" in page.text
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", as_html(make(), language))
+
+
+def test_the_policy_names_the_style_sheet_and_the_script_by_digest() -> None:
+    text = as_html(scenario_run())
+    (policy,) = [a["content"] for _, a in Page(text).tags if a.get("http-equiv") == "Content-Security-Policy"]
+    for tag in ("style", "script"):
+        content = re.search(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)[1]
+        assert base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() in policy
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+
+
+def test_both_languages_have_the_same_labels() -> None:
+    files = {
+        language: yaml.safe_load(
+            resources.files("mfp_sim.report").joinpath("labels", f"{language}.yaml").read_text("utf-8")
+        )
+        for language in LANGUAGES
+    }
+    assert list(files["en"]) == list(files["nb"])
+    assert all(isinstance(text, str) and text for texts in files.values() for text in texts.values())
+    assert "Det som ikke stemte" in as_html(scenario_run(), "nb")
+
+
+def test_a_failure_shows_the_lines_and_the_command_and_what_it_rests_on() -> None:
+    text = Page(as_html(scenario_run(failed()))).text
+    for words in ("status.state", "status: {state: error}", "my.scenario.yaml:6:15", "mfp-sim run my.scenario.yaml::fails --seed 7",
+                  "A-34", "after a lost reply", "PKCSReq"):  # fmt: skip
+        assert words in text
+
+
+def test_a_check_shows_its_evidence() -> None:
+    text = Page(as_html(conformance_run())).text
+    for words in ("signedAttrs.recipientNonce", "The server answers with a nonce of its own.", "1 certificate", "MUST",
+                  "does not work", "20 certificates", "not in the baseline", "the budget is used up", "CN=mfp-sim-1",
+                  "it reset the connection", "--only check-fail"):  # fmt: skip
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("run_", "verdict"),
+    [
+        (scenario_run(scenario()), "good"),
+        (scenario_run(failed()), "bad"),
+        (scenario_run(scenario(skipped="no")), "plain"),
+        (conformance_run(), "bad"),
+    ],
+)
+def test_the_headline_is_the_verdict(run_, verdict: str) -> None:
+    assert f'class="headline {verdict}"' in as_html(run_)
+
+
+def test_the_same_report_gives_the_same_page_and_names_are_links_of_their_own() -> None:
+    run_ = scenario_run(scenario("a[1]"), scenario("a-1"))
+    assert as_html(run_) == as_html(run_)
+    identifiers = [a["id"] for tag, a in Page(as_html(run_)).tags if tag == "details" and "id" in a]
+    assert identifiers == ["a-1", "a-1--2"]
+
+
+def test_what_is_damaged_is_shown_as_far_as_it_goes() -> None:
+    odd = scenario(
+        timezone="../../etc/passwd",
+        trace=({"kind": "step"}, {"time": "yesterday"}, {"time": "2026-01-01T00:00:00", "kind": "odd", "x": HOSTILE}),
+        exchanges=(exchange(begun="never", ended=""),),
+    )
+    assert "odd: x" in Page(as_html(scenario_run(odd))).text
+
+
+def test_hidden_letters_are_shown() -> None:
+    assert shown("a\x1b\u202eb\ud800") == "a\\u001b\\u202eb\\ud800"
+    assert shown(7) == 7
+
+
+# --- story and drawings -----------------------------------------------------------------------------------
+
+
+def story(name: str) -> tuple[Row, ...]:
+    (found,) = select([name])
+    return story_of_trace([event.to_json() for event in run(found).events], SAY)
+
+
+def test_an_exchange_is_one_row() -> None:
+    rows = [row for row in story("deferred-twice-then-issued") if row.kind == "exchange"]
+    assert [row.text for row in rows] == [
+        "GetCACaps (GET)", "GetCACert (GET)", "PKCSReq (POST)", "CertPoll (POST)", "CertPoll (POST)",
+    ]  # fmt: skip
+    assert [row.reply for row in rows][2:] == ["CertRep PENDING", "CertRep PENDING", "CertRep SUCCESS"]
+    assert [row.tone for row in rows][2:] == ["warn", "warn", "good"]
+
+
+def test_a_fault_strikes_where_it_strikes() -> None:
+    lost = [row for row in story("lost-reply-then-issued[reset]") if row.lost]
+    assert [row.faults for row in lost] == [("reset",)]
+    drawn = sequence(lost, UTC, SAY, "CA")
+    assert [shape.kind for shape in drawn.shapes if shape.kind in ("bolt", "cross")] == ["bolt", "cross"]
+    unreachable = Row(lost[0].at, "exchange", "network", "GetCACaps", lost=True, reply="ca:80 refused the connection")
+    drawn = sequence([unreachable], UTC, SAY, "CA")
+    (cross,) = [shape for shape in drawn.shapes if shape.kind == "cross"]
+    (lane,) = [shape for shape in drawn.shapes if shape.css == "name" and shape.text == "Network"]
+    assert cross.x == lane.x
+
+
+def test_a_check_without_a_trace_has_a_story_too() -> None:
+    rows = story_of_exchanges((exchange(), exchange(reply=None, error="reset"), exchange(begun="x")), SAY)
+    assert [(row.text, row.reply, row.lost) for row in rows] == [
+        ("PKCSReq (POST)", "200 OK", False), ("PKCSReq (POST)", "reset", True),
+    ]  # fmt: skip
+
+
+def test_a_year_is_compressed_and_says_so() -> None:
+    (found,) = select(["every-thirty-days-for-a-year"])
+    report = report_of(run(found))
+    rows = story_of_trace(report.trace, SAY)
+    drawn = timeline(rows, report.minted, ZoneInfo("Europe/Oslo"), SAY, "CA")
+    assert drawn.width < 2000
+    gaps = [shape.text for shape in drawn.shapes if shape.css == "break-text"]
+    assert gaps.count("30 d") >= 8
+    bars = [shape for shape in drawn.shapes if shape.css.startswith("bar ")]
+    assert len(bars) == len(report.minted) == 13
+    assert all("installed, until 2027-" in bar.title or "until 2028-" in bar.title for bar in bars)
+    assert [bar.x for bar in bars] == sorted(bar.x for bar in bars)
+
+
+def test_what_happens_is_inside_the_sheet_and_in_order() -> None:
+    for name in ("every-thirty-days-for-a-year", "history-of-twenty", "lost-reply-then-issued[reset]"):
+        rows = story(name)
+        for drawn in (timeline(rows, (), UTC, SAY, "CA"), sequence(rows, UTC, SAY, "CA")):
+            for shape in drawn.shapes:
+                assert 0 <= shape.x <= drawn.width
+                assert 0 <= shape.y <= drawn.height
+        dots = [
+            s.x for s in timeline(rows, (), UTC, SAY, "CA").shapes if s.css.startswith("request") and s.kind == "box"
+        ]
+        assert dots == sorted(dots)
+
+
+def test_a_long_sequence_says_what_it_leaves_out() -> None:
+    start = datetime(2026, 3, 2, tzinfo=UTC)
+    rows = [Row(start + timedelta(seconds=n), "mark", "printer", f"row {n}") for n in range(500)]
+    drawn = sequence(rows, UTC, SAY, "CA")
+    texts = [shape.text for shape in drawn.shapes]
+    assert any("360 rows left out" in text for text in texts)
+    assert "row 0" in texts
+    assert "row 499" in texts
+    assert "row 250" not in texts
+
+
+def test_when_the_printer_is_off() -> None:
+    rows = [
+        Row(datetime(2026, 3, 2, 8, tzinfo=UTC), "mark", "printer", "start", power="on"),
+        Row(datetime(2026, 3, 2, 9, tzinfo=UTC), "mark", "printer", "shutdown", power="off"),
+        Row(datetime(2026, 3, 2, 10, tzinfo=UTC), "mark", "printer", "start", power="on"),
+    ]  # fmt: skip
+    ((since, until),) = off_spans(rows)
+    assert (since.hour, until.hour) == (9, 10)
+    assert any(shape.css == "off" for shape in timeline(rows, (), UTC, SAY, "CA").shapes)
+
+
+def test_nothing_happened() -> None:
+    assert sequence((), UTC, SAY, "CA") is None
+    assert timeline((), (), UTC, SAY, "CA") is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0 s"), (59, "59 s"), (3600, "1 h"), (93784, "1 d 2 h"), (2592000, "30 d")]
+)
+def test_lengths_of_time(seconds: int, text: str) -> None:
+    assert lasting(timedelta(seconds=seconds), SAY) == text

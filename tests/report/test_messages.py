@@ -1,0 +1,160 @@
+"""Messages beside the trace: kept when asked for, masked, decoded; the trace does not know of them."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+
+import pytest
+
+from mfp_sim.errors import ConnectionLost
+from mfp_sim.redaction import Redactor
+from mfp_sim.report.messages import KEPT, exchange_report, kept
+from mfp_sim.scenario.collection import select
+from mfp_sim.scenario.excerpt import excerpt
+from mfp_sim.scenario.reporting import report_of
+from mfp_sim.scenario.runner import run
+from mfp_sim.scep.http import HttpReply, HttpRequest
+from mfp_sim.simtime import FrozenClock
+from mfp_sim.trace import Attachment, Recorder, compare
+from mfp_sim.transport import Overheard
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def result():
+    (scenario,) = select(["deferred-twice-then-issued"])
+    return run(scenario, keep_messages=True)
+
+
+def test_the_trace_is_the_same_with_and_without(result) -> None:
+    without = run(result.scenario)
+    assert compare(result.events, without.events) == []
+    assert without.attachments == ()
+    assert len(result.attachments) == 5
+
+
+def test_each_exchange_belongs_to_its_event_and_has_its_octets(result) -> None:
+    report = report_of(result)
+    assert [exchange.operation for exchange in report.exchanges] == [
+        "GetCACaps", "GetCACert", "PKCSReq", "CertPoll", "CertPoll",
+    ]  # fmt: skip
+    for exchange in report.exchanges:
+        event = report.trace[exchange.event]
+        assert (event["kind"], event["operation"]) == ("exchange.request", exchange.operation)
+        for message in (exchange.request, exchange.reply):
+            assert len(base64.b64decode(message.body)) == message.octets
+    asked = report.exchanges[2]
+    assert asked.request.line.startswith("POST /certsrv/mscep/mscep.dll?operation=PKIOperation")
+    facts = {element.path: element.value for element in asked.reply.elements}
+    assert facts["pkiStatus"] == "PENDING"
+    assert facts["transactionID"] == report.trace[asked.event]["transaction"]
+    assert [e.value for e in report.exchanges[0].reply.elements][:1] == ["AES"]
+
+
+def test_what_was_minted_is_told(result) -> None:
+    (minted,) = report_of(result).minted
+    assert minted.fate == "installed"
+    assert minted.subject == "CN=192.0.2.10,O=Example AS"
+    assert minted.not_before < minted.not_after
+
+
+def test_of_many_exchanges_the_first_and_the_last_are_kept() -> None:
+    many = [Attachment(n, NOW, NOW, HttpRequest("GET", "/")) for n in range(KEPT + 5)]
+    chosen = [attachment.event for attachment in kept(many)]
+    assert len(chosen) == KEPT
+    assert (chosen[0], chosen[-1]) == (0, KEPT + 4)
+    assert kept(many[:KEPT]) == tuple(many[:KEPT])
+
+
+class Echo:
+    """A server that gives back what it was sent, in every way, or breaks the connection with it."""
+
+    def exchange(self, host, port, request, timeout):
+        if request.method == "GET":
+            raise ConnectionLost("lost canary-5c0d")
+        body = request.body + "canary-5c0d".encode("utf-16-be")
+        return HttpReply(200, "canary-5c0d", (("X", "canary-5c0d"),), body)
+
+
+def test_a_secret_that_a_server_gives_back_is_overwritten() -> None:
+    recorder = Recorder(FrozenClock(NOW))
+    wire = Overheard(Echo(), FrozenClock(NOW), recorder)
+    wire.exchange("ca", 80, HttpRequest("POST", "/canary-5c0d", body=b"abc canary-5c0d xyz"), 1)
+    with pytest.raises(ConnectionLost):
+        wire.exchange("ca", 80, HttpRequest("GET", "/"), 1)
+    recorder.redactor.add("canary-5c0d")  # known only later, as a challenge of a step may be
+    told = repr([exchange_report(attachment) for attachment in recorder.attachments])
+    first = recorder.attachments[0]
+    assert first.request.body == b"abc *********** xyz"
+    assert len(first.reply.body) == len(b"abc canary-5c0d xyz") + 22
+    assert "canary" not in told
+    assert "canary".encode("utf-16-be") not in first.reply.body
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"0", b"\x30\x80\x00", b"<html>", bytes(range(256)), b"\x30\x82\xff\xff" + b"0" * 9]
+)
+@pytest.mark.parametrize("query", ["operation=GetCACaps", "operation=PKIOperation&message=%ff", "operation=", ""])
+def test_whatever_comes_is_shown(body: bytes, query: str) -> None:
+    report = exchange_report(
+        Attachment(-1, NOW, NOW, HttpRequest("POST", f"/?{query}", body=body), HttpReply(200, body=body))
+    )
+    assert report.event is None
+    assert base64.b64decode(report.reply.body) == body
+
+
+def test_a_large_body_is_left_out() -> None:
+    report = exchange_report(Attachment(0, NOW, NOW, HttpRequest("GET", "/"), HttpReply(200, body=b"0" * 100_000)))
+    assert (report.reply.body, report.reply.octets) == ("", 100_000)
+
+
+# --- the lines of a failure -------------------------------------------------------------------------------
+
+FILE = """\
+format: 1
+ca:
+  challenge: {static: canary-5c0d}
+  script:
+    - {when: {type: PKCSReq}, then: pending}
+steps:
+  - request:
+      name: k
+      challenge: other-canary
+  - expect:
+      status: {state: error}
+      csr: {challenge: present}
+
+  - restart: {}
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    (tmp_path / "a.scenario.yaml").write_text(FILE)
+    return tmp_path / "a.scenario.yaml"
+
+
+@pytest.mark.parametrize(("line", "numbers"), [(7, (7, 9)), (9, (7, 9)), (11, (10, 12)), (14, (14, 14)), (5, (5, 5))])
+def test_a_failure_shows_its_step(file, line: int, numbers: tuple[int, int]) -> None:
+    shown = excerpt(f"{file}:{line}:3", Redactor())
+    assert (shown[0].number, shown[-1].number) == numbers
+    assert [entry.number for entry in shown if entry.marked] == [line]
+
+
+def test_its_secrets_are_masked_and_words_that_are_none_are_not(file) -> None:
+    text = "\n".join(entry.text for line in (9, 12) for entry in excerpt(f"{file}:{line}:1", Redactor()))
+    assert "challenge: ********" in text
+    assert "challenge: present" in text
+    assert "canary" not in text
+
+
+@pytest.mark.parametrize("place", ["nowhere.yaml:1:1", "nowhere.yaml", "", "a:b:c"])
+def test_without_a_file_there_are_no_lines(place: str) -> None:
+    assert excerpt(place, Redactor()) == ()
+
+
+def test_a_file_that_has_changed_shows_nothing(file) -> None:
+    file.write_text("{")
+    assert excerpt(f"{file}:1:1", Redactor()) == ()
