@@ -7,8 +7,6 @@ from jsonschema import Draft202012Validator
 
 from mfp_sim.device.profile import PROFILES, profile_schema
 
-SCHEMA = profile_schema()
-VALUES = SCHEMA["properties"]["values"]["properties"]
 SOURCE = {
     "type": "string",
     "pattern": r"A-\d\d|F-[A-Z]\d\d|MFP-[A-Z]+-\d\d|https?://[!-~]+",
@@ -28,7 +26,7 @@ SOURCE = {
     ],
 )
 def test_the_shape_of_a_value(name: str, shape: dict) -> None:
-    assert VALUES[name] == {
+    assert profile_schema()["properties"]["values"]["properties"][name] == {
         "type": "object",
         "properties": {"value": shape, "source": SOURCE},
         "required": ["value", "source"],
@@ -37,7 +35,8 @@ def test_the_shape_of_a_value(name: str, shape: dict) -> None:
 
 
 def test_the_rest_of_it() -> None:
-    assert {**SCHEMA, "properties": {**SCHEMA["properties"], "values": None}} == {
+    schema = profile_schema()
+    assert {**schema, "properties": {**schema["properties"], "values": None}} == {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "mfp-sim printer profile",
         "type": "object",
@@ -52,8 +51,8 @@ def test_the_rest_of_it() -> None:
         "required": ["format", "name"],
         "additionalProperties": False,
     }
-    assert {k: v for k, v in SCHEMA["properties"]["values"].items() if k != "properties"} == {
+    assert {k: v for k, v in schema["properties"]["values"].items() if k != "properties"} == {
         "type": "object",
         "additionalProperties": False,
     }
-    Draft202012Validator.check_schema(SCHEMA)
+    Draft202012Validator.check_schema(schema)

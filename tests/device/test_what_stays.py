@@ -242,3 +242,16 @@ def test_an_import_of_an_address_that_this_model_does_not_take_changes_nothing(m
         world.printer.begin_import(there.printer.exported, "pw")
     assert caught.value.reason == "bad-port"
     assert world.printer.communication is None
+
+
+def test_setting_the_clock_books_a_poll_anew_and_not_once_more(machine) -> None:
+    world = machine(script="[{when: {operation: PKIOperation}, then: pending}]")
+    world.timer(polling=Polling(3, 10))
+    world.pass_time(minutes=61)
+    for _ in range(2):
+        world.printer.set_clock(None)
+    world.pass_time(minutes=10)
+    assert world.asked.count("CertPoll") == 1
+    world.printer.set_clock(world.clock.now() + timedelta(minutes=5))
+    world.pass_time(minutes=5)
+    assert world.asked.count("CertPoll") == 2

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.storage import MemoryStorage
-from mfp_sim.scenario import power
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.power import PowerPoint, cut_at, cut_everywhere, power_points
 from mfp_sim.scenario.world import directories
@@ -100,19 +98,3 @@ def test_an_orphan_that_nobody_knows_of_is_told(monkeypatch: pytest.MonkeyPatch)
     told = [text for result in cut_everywhere(_scenario("manual-request")) for text in result.broken]
     assert told
     assert all(text.endswith("is an orphan without a cause") for text in told)
-
-
-def test_power_points_count_and_cut_each_once() -> None:
-    points = PowerPoints()
-    points.off_seconds = 5
-    points.arm("b", 2)
-    points.off_seconds = 7
-    points.arm_number(4)
-    passed = []
-    for name in "abcbab":
-        try:
-            points.reach(name)
-        except power.Refused as lost:
-            passed.append((name, lost.point, lost.off_seconds))
-    assert passed == [("b", "b", 5)]  # the second b is the fourth point as well: one failure
-    assert points.passed == list("abcbab")
