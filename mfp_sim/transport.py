@@ -375,7 +375,7 @@ class Overheard:
         try:
             reply = self._transport.exchange(host, port, request, timeout)
         except TransportError as error:
-            self._recorder.attach(Attachment(event, begun, self._clock.now(), sent, error=str(error)))
+            self._recorder.attach(Attachment(event, begun, self._clock.now(), sent, None, str(error), error.sent))
             raise
         self._recorder.attach(Attachment(event, begun, self._clock.now(), sent, reply))
         return reply

@@ -29,7 +29,7 @@ from mfp_sim.device.transfer import ImportPlan, Transfer, plan_import
 from mfp_sim.errors import DecodeError, PowerLost, Refused, UsageError
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.simtime import Booking, Entropy, KeySource, Scheduler
-from mfp_sim.trace import Recorder
+from mfp_sim.trace import BY_HAND, Recorder
 from mfp_sim.transport import Transport
 
 __all__ = ["ADMINISTRATOR", "ROLES", "SCREENS", "Printer"]
@@ -177,8 +177,7 @@ class Printer:
     def power_cut(self, off_seconds: float | None = None) -> None:
         """The power fails now; it comes back after ``off_seconds``, or with :meth:`power_on`."""
         if self.powered:
-            self._go_dark()
-            self._return_power(off_seconds)
+            self._go_dark(PowerLost(BY_HAND, off_seconds))
 
     def _go_dark(self, lost: PowerLost | None = None) -> None:
         self.powered = False
