@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from mfp_sim.catalogue.registry import requirements
 from mfp_sim.conformance.answers import Answer, Exchange
 from mfp_sim.conformance.engine import Run
 from mfp_sim.conformance.model import JUDGED, CheckResult, Minted, Verdict
@@ -244,6 +245,7 @@ class _Maker:
             got=first.got if first else "",
             differences=tuple(self._differences(result)),
             exchanges=tuple(_exchange(exchange, self._session.redactor) for exchange in exchanges),
+            rfc_text=_rfc_text(result),
             exchanges_left_out=max(0, len(set(shown)) - len(kept)),
             command=f"{self._repeat} --only {check.id}" if self._repeat else "",
             waived=self._waived.get(check.id),
@@ -270,6 +272,12 @@ class _Maker:
         for path in dict.fromkeys((*first, *second)):
             if first.get(path) != second.get(path):
                 yield Difference(f"request: {path}", first.get(path), second.get(path))
+
+
+def _rfc_text(result: CheckResult) -> str:
+    """What RFC 8894 says about the worst that was found, or else about the check's first requirement."""
+    worst = result.deviations[0].requirement if result.deviations else None
+    return " […] ".join(requirements()[worst or result.check.requirements[0]].quotes)
 
 
 _RANDOM = ("encryptedKey", "encryptedContent", "signature", "messageDigest", "contentEncryptionAlgorithm.parameters")
