@@ -94,6 +94,7 @@ def as_html(report: RunReport, language: str = "en") -> str:
     environment = _environment(say)
     server = say("lane-ca") if report.target == "in process" else say("server")
     items = [*_items(report)]
+    order = dict.fromkeys((*report.verdicts, *report.counts) if report.checks else report.counts)
     style, script = _asset("report.css"), _asset("report.js")
 
     def rows_of(item: _Item) -> tuple[Row, ...]:
@@ -119,9 +120,7 @@ def as_html(report: RunReport, language: str = "en") -> str:
         overview=_overview(items),
         chapters=sorted({item.chapter for item in items if item.chapter}),
         tags=sorted({tag for item in items for tag in item.tags}),
-        outcomes=[
-            name for name in dict.fromkeys((*report.counts, *report.verdicts)) if any(i.outcome == name for i in items)
-        ],
+        outcomes=[name for name in order if any(item.outcome == name for item in items)],
         count=Counter(item.outcome for item in items),
         resting=Counter(bool(s.rests_on) for s in report.scenarios),
         simulated=lasting(timedelta(seconds=sum(s.virtual_seconds for s in report.scenarios)), say),
