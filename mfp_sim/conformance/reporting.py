@@ -81,7 +81,7 @@ def report_of(
             baseline=baseline,
             options=_options(run, session),
         ),
-        conclusions=conclusions_of(run.results, printers, wanted),
+        conclusions=conclusions_of(run.results, printers, wanted, controlled=run.first.held and run.last.held),
         checks=tuple(maker.check(result) for result in run.results),
         printers=tuple(printers),
         minted=tuple(_minted(entry) for entry in run.minted),
@@ -115,18 +115,22 @@ def verdicts_of(results: Iterable[CheckResult], printers: Iterable[PrinterVerdic
 
 
 def conclusions_of(
-    results: Sequence[CheckResult], printers: Sequence[PrinterVerdict], wanted: str = "both"
+    results: Sequence[CheckResult],
+    printers: Sequence[PrinterVerdict],
+    wanted: str = "both",
+    *,
+    controlled: bool = True,
 ) -> tuple[Conclusion, ...]:
-    """The verdicts on the whole."""
+    """The verdicts on the whole; without both positive controls (``controlled``) none on the RFC is a good one."""
     found = []
     if wanted != "printers":
-        found.append(_rfc(results))
+        found.append(_rfc(results, controlled=controlled))
     if wanted != "rfc":
         found.append(_printers(printers))
     return tuple(found)
 
 
-def _rfc(results: Sequence[CheckResult]) -> Conclusion:
+def _rfc(results: Sequence[CheckResult], *, controlled: bool) -> Conclusion:
     counted = [result for result in results if result.counts]
     counts = {verdict: sum(r.verdict is verdict for r in counted) for verdict in JUDGED}
     if not counted:
@@ -142,6 +146,9 @@ def _rfc(results: Sequence[CheckResult]) -> Conclusion:
         )
         if counts[verdict]
     ]
+    if not controlled and worst is not Verdict.FAIL:
+        because = f"a positive control failed; of what could be judged all the same {', '.join(parts)}"
+        return Conclusion("RFC 8894", "inconclusive", because)
     return Conclusion("RFC 8894", _WORDS[worst], ", ".join(parts))  # type: ignore[arg-type]
 
 

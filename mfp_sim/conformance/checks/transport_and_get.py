@@ -144,7 +144,8 @@ def standard_base64(session: Session) -> Iterator[Fact]:
         if "+" in text and "/" in text:
             break
     answer = _get(session, order, quote(text, safe=""), "CertPoll by GET, escaped")
-    if answer.reply is not None and answer.reply.status in (404, 405, 501):
+    if not _read(answer) and not _reads_otherwise(session):
+        # GET is a MAY: only who reads the message in another alphabet shows that it is the alphabet.
         raise NotApplicable(f"PKIOperation by GET is not served: {answer.text}")
     yield fact(
         "not-read",
@@ -154,6 +155,17 @@ def standard_base64(session: Session) -> Iterator[Fact]:
         answer,
         mistake="the parameter is decoded as base64url, or unescaped twice",
     )
+
+
+def _reads_otherwise(session: Session) -> bool:
+    """Whether a GET in base64url, or escaped twice, is read."""
+    order = session.harmless(wrong=True)
+    octets = session.encode(order)
+    twice = quote(base64.b64encode(octets).decode(), safe="")
+    for what, text in (("base64url", base64.urlsafe_b64encode(octets).decode()), ("escaped twice", twice)):
+        if _read(_get(session, order, quote(text, safe=""), f"CertPoll by GET, {what}")):
+            return True
+    return False
 
 
 def _wrapped(text: str, line: str) -> str:
@@ -282,6 +294,7 @@ def by_post(session: Session) -> Iterator[Fact]:
     reads=True,
     at_most=Verdict.FINDING,  # the RFC excepts a CA to which the path matters, and that cannot be seen from outside
     tags=("clients",),
+    at_most=Verdict.FINDING,  # the RFC excepts a CA whose operation needs the path, as where it names one CA of many
     proofs=(Proof("path-matters", "path-strict", setup={"path": "/cgi-bin/pkiclient.exe"}),),
 )
 def path(session: Session) -> Iterator[Fact]:
