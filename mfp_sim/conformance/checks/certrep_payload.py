@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.facts import fact
-from mfp_sim.conformance.model import Fact, Proof
+from mfp_sim.conformance.model import Fact, Proof, Verdict
 from mfp_sim.conformance.session import Session
 from mfp_sim.conformance.watching import over, watch
 from mfp_sim.errors import MfpSimError
@@ -220,7 +221,7 @@ watch_here(
 
 
 def _issued_facts(
-    slug: str, expected: str, rule: Callable[[Session, Certificate, Answer], str | None], **more: str
+    slug: str, expected: str, rule: Callable[[Session, Certificate, Answer], str | None], **more: Any
 ) -> Callable[[Session], Iterator[Fact]]:
     """Judge each issued certificate of the run once."""
 
@@ -228,7 +229,7 @@ def _issued_facts(
         for answer in session.cert_reps:
             if _bagged(answer) and answer.issued is not None:
                 wrong = rule(session, answer.issued, answer)
-                yield fact(slug, wrong is None, expected, wrong or "as expected", answer, **(more if wrong else {}))  # type: ignore[arg-type]
+                yield fact(slug, wrong is None, expected, wrong or "as expected", answer, **(more if wrong else {}))
 
     return judge
 
@@ -354,7 +355,11 @@ watch_here(
     "Issued certificates say where CRLs and CA certificates are fetched without SCEP",
     "SCEP-3.3.4-03",
     "SCEP-7.8-01",
-    judge=_issued_facts("no-pointer", "a CRL distribution point or authorityInfoAccess", _pointers),
+    # The RFC's SHOULD is about which access implementations prefer; it does not say what a certificate has to contain.
+    judge=_issued_facts(
+        "no-pointer", "a CRL distribution point or authorityInfoAccess", _pointers, at_most=Verdict.FINDING
+    ),
+    at_most=Verdict.FINDING,
     why="Without a pointer, relying parties have only GetCRL, which the RFC advises against.",
     proofs=(Proof("no-pointer"),),
 )

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from mfp_sim.conformance.answers import Answer, Exchange, Order
 from mfp_sim.conformance.facts import fact, processed
-from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof
+from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Session
 from mfp_sim.conformance.watching import over, watch
@@ -280,6 +280,7 @@ def by_post(session: Session) -> Iterator[Fact]:
     why="Printers and routers have /cgi-bin/pkiclient.exe built in.",
     field_failures=("F-T08", "F-T09"),
     reads=True,
+    at_most=Verdict.FINDING,  # the RFC excepts a CA to which the path matters, and that cannot be seen from outside
     tags=("clients",),
     proofs=(Proof("path-matters", "path-strict", setup={"path": "/cgi-bin/pkiclient.exe"}),),
 )
@@ -288,7 +289,7 @@ def path(session: Session) -> Iterator[Fact]:
     for other in ("/cgi-bin/pkiclient.exe", base.rstrip("/") + "/pkiclient.exe", base.rstrip("/") + "/"):
         exchange = session.http(scep_request(other, Operation.GET_CA_CERT), f"GetCACert at {other}")
         good = exchange.reply is not None and exchange.reply.status == 200
-        yield fact("path-matters", good, f"{other} is served", exchange.text, exchange)
+        yield fact("path-matters", good, f"{other} is served", exchange.text, exchange, at_most=Verdict.FINDING)
 
 
 # --- framing ----------------------------------------------------------------------------------------------
