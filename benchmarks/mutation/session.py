@@ -6,6 +6,7 @@ that only the items that reach the changed lines are run for a mutant, the quick
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import resource
@@ -62,6 +63,7 @@ class MutationSession:
     _seconds: list[float] = field(default_factory=list)
     _killers: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
     _names: list[str] = field(default_factory=list)
+    _sources: list[str] = field(default_factory=list)
     _failed: bool = False
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -74,6 +76,7 @@ class MutationSession:
         session.config.pluginmanager.unregister(reporter)
         items = session.items
         self._names = [item.nodeid for item in items]
+        self._sources = [_source(item) for item in items]
         self.say(f"{len(items)} scenarios and tests, {len(self.mutants)} mutants; first all of them without a mutant")
         for number, item in enumerate(items):
             if not self._first_round(number, item):
@@ -116,7 +119,8 @@ class MutationSession:
     def _that_reach(self, mutant: Mutant) -> list[int]:
         """The numbers of the items that reach a mutant: the one that caught the last one here, then the quick ones.
 
-        What is outside of functions is reached by whoever reaches a line with a name that it defines.
+        What is outside of functions is reached by whoever reaches a line with a name that it defines, and by each
+        test that has that name in its text.
         """
         lines = self._reach[mutant.module]
         found = {number for line in mutant.lines for number in lines.get(line, ())}
@@ -128,7 +132,7 @@ class MutationSession:
     @cache  # noqa: B019 - one session a process
     def _that_use(self, name: str) -> frozenset[int]:
         word = re.compile(rf"\b{re.escape(name)}\b")
-        found: set[int] = set()
+        found = {number for number, text in enumerate(self._sources) if word.search(text)}
         for module, file in self.files.items():
             for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
                 if word.search(line):
@@ -188,3 +192,12 @@ class MutationSession:
         verdict = Verdict(child.mutant, caught_by or None, bool(child.numbers))
         self.verdicts.append(verdict)
         self.tell(verdict)
+
+
+def _source(item: pytest.Item) -> str:
+    """The text of a test and its parameters; of a scenario its name."""
+    function = getattr(item, "function", None)
+    try:
+        return item.nodeid + (inspect.getsource(function) if function else "")
+    except OSError:
+        return item.nodeid

@@ -304,6 +304,7 @@ def _exchange(exchange: Exchange, redactor: Redactor) -> ExchangeReport:
             request=replace(request, headers=tuple(map(_header, request.headers)), body=redactor.octets(request.body)),
             reply=None if reply is None else replace(reply, body=redactor.octets(reply.body)),
             error=exchange.error.message if exchange.error is not None else None,
+            sent=exchange.error is None or exchange.error.sent,
         ),
         exchange.label,
     )

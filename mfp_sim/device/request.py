@@ -168,7 +168,7 @@ class CertificateRequest:
             try:
                 reply = self._exchange(request)
             except TransportError as error:
-                recorder.record("exchange.lost", operation=operation, error=str(error))
+                recorder.record("exchange.lost", operation=operation, sent=error.sent, error=str(error))
                 outcome = transaction.lost(error)
             else:
                 outcome = transaction.received(reply)

@@ -1,0 +1,244 @@
+"""What somebody did stays after a power failure at once afterwards, and what a request was about stays too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from mfp_sim.device.printer import ROLES, SCREENS, Printer
+from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Polling
+from mfp_sim.errors import Refused, UsageError
+from mfp_sim.scep.http import Delivery, HttpReply, HttpRequest, delivery_of
+from mfp_sim.transport import InProcess
+
+KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")
+AUTO = AutoRequestSettings(True, datetime(2026, 3, 2, 9), KEY, every_days=3, polling=Polling(4, 5), adjust=True)
+
+
+def _again(printer: Printer) -> Printer:
+    printer.power_cut()
+    printer.power_on()
+    return printer
+
+
+DEEDS: dict[str, tuple[Callable[[Printer], object], Callable[[Printer], object], object]] = {
+    "communication": (
+        lambda p: p.update_communication(url="http://other/", port=8080, timeout=7),
+        lambda p: p.communication,
+        CommunicationSettings("http://other/", 8080, 7),
+    ),
+    "automatic request": (lambda p: p.update_auto_request(AUTO), lambda p: p.auto_request, AUTO),
+    "DNS": (lambda p: p.set_dns(True), lambda p: p.dns, True),
+    "function": (lambda p: p.set_function("IEEE 802.1X", True), lambda p: "IEEE 802.1X" in p.functions, True),
+    "request": (lambda p: p.send_request(KEY), lambda p: [k.name for k in p.key_list()], ["Default Key", "tls"]),
+}
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_after_a_power_failure_it_is_as_it_was_left(machine, deed: str) -> None:
+    do, look, left = DEEDS[deed]
+    world = machine()
+    do(world.printer)
+    assert look(world.printer) == left
+    assert look(_again(world.printer)) == left
+
+
+def test_a_deleted_key_stays_deleted(machine) -> None:
+    world = machine(functions=())
+    world.printer.send_request(KEY)
+    world.printer.delete_key("tls")
+    assert [key.name for key in _again(world.printer).key_list()] == ["Default Key"]
+
+
+def test_the_factorys_key_is_the_same_after_a_power_failure(machine) -> None:
+    world = machine(set_up=False)
+    (key,) = world.printer.key_list()
+    assert (key.id, key.default, key.assigned, key.use, key.policy) == (1, True, True, "TLS", None)
+    assert key.certificate.serial == 1
+    assert key.certificate.not_after - key.certificate.not_before == timedelta(days=3650)
+    assert _again(world.printer).key_list() == (key,)
+    assert "private" not in repr(key)
+
+
+def test_ids_go_on_after_a_power_failure(machine) -> None:
+    world = machine()
+    for _ in range(3):
+        world.printer.send_request(KEY)
+        _again(world.printer)
+    assert [key.id for key in world.printer.key_list()] == [1, 2, 3, 4]
+
+
+def test_polls_that_were_made_count_after_a_power_failure(machine) -> None:
+    world = machine(script="[{when: {operation: PKIOperation}, then: pending}]")
+    world.timer(polling=Polling(3, 10))
+    world.pass_time(minutes=75)
+    assert world.asked.count("CertPoll") == 1
+    _again(world.printer)
+    world.pass_time(hours=3)
+    assert world.asked.count("CertPoll") == 3
+    assert world.shown == ("error", "deferred")
+
+
+@pytest.mark.parametrize(("reading", "polls"), [("not-counted", 3), ("counted", 2)])
+def test_a_kept_request_that_is_asked_about_anew_has_all_its_polls(machine, reading: str, polls: int) -> None:
+    world = machine(script="[{when: {operation: PKIOperation}, then: pending}]", flips=("A-23=keep", f"A-35={reading}"))
+    world.printer.send_request(KEY)
+    world.timer(polling=Polling(3, 10))
+    world.pass_time(hours=1)
+    assert world.asked.count("PKCSReq") == 1
+    assert world.shown == ("processing", None)
+    assert world.printer.status()[0].time == world.clock.now()  # the request's own time, not that of the kept one
+    assert world.printer.status()[0].method == "automatic"
+    world.pass_time(hours=2)
+    assert world.asked.count("CertPoll") == 1 + polls
+
+
+def test_a_request_that_falls_due_while_another_goes_on_is_skipped_and_told(machine) -> None:
+    world = machine(script="[{when: {operation: PKIOperation}, then: pending}]")
+    world.timer(polling=Polling(2, 60))
+    world.pass_time(minutes=65)
+    asked = list(world.asked)
+    world.timer(start=datetime(2026, 3, 2, 9, 10), polling=Polling(2, 60))
+    world.pass_time(minutes=10)
+    assert world.asked == asked
+    assert "request skipped NG: another request is being processed" in world.diagnoses
+    world.printer.update_auto_request(AutoRequestSettings(timer=False))
+    with pytest.raises(Refused) as caught:
+        world.printer.send_request(KEY)
+    assert caught.value.reason == "busy"
+
+
+def test_an_import_in_halves_has_done_one_half_after_half_the_time(machine) -> None:
+    there = machine()
+    there.printer.set_dns(True)
+    there.printer.begin_export("pw")
+    assert there.printer.transfer.kind == "export"
+    there.pass_time(seconds=119)
+    assert there.printer.exported is None
+    there.pass_time(seconds=1)
+    octets = there.printer.exported
+    world = machine(flips=("A-18=partial",))
+    world.printer.update_communication(url="http://here.example/")
+    world.printer.begin_import(octets, "pw")
+    assert world.printer.transfer.kind == "import"
+    world.pass_time(seconds=59)
+    assert (world.printer.communication.url, world.printer.dns) == ("http://here.example/", False)
+    world.pass_time(seconds=1)
+    assert (world.printer.communication.url, world.printer.dns) == ("http://ca.example/scep", True)
+    assert world.printer.transfer is not None
+    _again(world.printer)
+    assert (world.printer.communication.url, world.printer.dns) == ("http://ca.example/scep", True)
+
+
+@pytest.mark.parametrize("password", ["", "x" * 33, "\u00e9"])
+def test_a_password_that_no_bundle_has_is_refused_before_anything_begins(machine, password: str) -> None:
+    world = machine()
+    with pytest.raises(Refused) as caught:
+        world.printer.begin_export(password)
+    assert caught.value.reason == "bad-bundle-password"
+    assert world.printer.transfer is None
+
+
+@pytest.mark.parametrize("role", ["device-admin", "network-admin", "user", "logged-out"])
+@pytest.mark.parametrize("screen", SCREENS)
+def test_every_screen_is_the_administrators(machine, screen: str, role: str) -> None:
+    assert role in ROLES
+    world = machine()
+    world.printer.open_screen(screen)
+    with pytest.raises(Refused) as caught:
+        world.printer.open_screen(screen, role=role)
+    assert caught.value.reason == ("login-required" if role == "logged-out" else "not-administrator")
+
+
+def test_what_the_machine_has_not(machine) -> None:
+    world = machine()
+    with pytest.raises(UsageError, match="the machine has no screen 'Fax'"):
+        world.printer.open_screen("Fax")
+    for use in ("None", "SIP", "Fax"):
+        with pytest.raises(Refused) as caught:
+            world.printer.set_function(use, True)
+        assert caught.value.reason == "no-such-function"
+
+
+@pytest.mark.parametrize(
+    ("reading", "status", "polls"),
+    [("5xx", 499, 0), ("5xx", 500, 1), ("5xx", 599, 1), ("5xx", 404, 0), ("all", 404, 1), ("none", 503, 0)],
+)
+def test_a22_which_http_errors_are_polled_after(machine, reading: str, status: int, polls: int) -> None:
+    script = f"[{{when: {{operation: PKIOperation}}, then: {{http: {status}}}}}]"
+    world = machine(script=script, flips=(f"A-22={reading}",))
+    world.timer(polling=Polling(1, 10))
+    world.pass_time(hours=2)
+    assert world.asked.count("PKCSReq") + world.asked.count("PKIOperation") == 1 + polls
+    assert world.shown == ("error", f"top-error-{status}")
+
+
+class _Wire:
+    """Sends everything on to the CA, and the first PKIOperations elsewhere; remembers where it was asked."""
+
+    def __init__(self, world, status: int, location: str, times: int) -> None:
+        self.inner, self.world = InProcess(world.clock, self.handle), world
+        self.status, self.location, self.left, self.places = status, location, times, []
+
+    def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
+        self.places.append((host, port, request.target.partition("?")[0]))
+        return self.inner.exchange(host, port, request, timeout)
+
+    def handle(self, request: HttpRequest, client: str) -> Delivery:
+        if "PKIOperation" in request.target and self.left:
+            self.left -= 1
+            return delivery_of(HttpReply(self.status, headers=(("Location", self.location),)))
+        return self.world.ca.handle(request, client)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    ("location", "place"),
+    [
+        ("/x?operation=PKIOperation", ("ca.example", 80, "/x")),
+        ("http://other.example?operation=PKIOperation", ("other.example", 80, "/")),
+        ("http://[2001:db8::1]:8080/y?operation=PKIOperation", ("2001:db8::1", 8080, "/y")),
+    ],
+)
+def test_a37_where_a_redirect_leads(machine, status: int, location: str, place: tuple[str, int, str]) -> None:
+    world = machine(flips=("A-37=followed",))
+    wire = _Wire(world, status, location, 1)
+    world.printer._around = replace(world.printer._around, transport=wire)
+    world.printer.send_request(KEY)
+    assert wire.places[-2:] == [("ca.example", 80, "/scep"), place]
+    assert world.shown == ("successful", None)
+
+
+@pytest.mark.parametrize(("status", "times", "sent"), [(300, 1, 1), (304, 1, 1), (307, 5, 6), (307, 6, 6)])
+def test_a37_what_is_no_redirect_and_how_many_are_followed(machine, status: int, times: int, sent: int) -> None:
+    world = machine(flips=("A-37=followed",))
+    wire = _Wire(world, status, "/x?operation=PKIOperation", times)
+    world.printer._around = replace(world.printer._around, transport=wire)
+    world.printer.send_request(KEY)
+    assert len(wire.places) == 2 + sent
+    assert (world.shown[0] == "successful") == (times < sent)
+
+
+def test_the_certificate_that_signs_a_request_is_valid_now_and_for_a_month(machine) -> None:
+    world = machine(script="[{when: {type: PKCSReq}, then: pending}]")
+    world.timer()
+    world.pass_time(minutes=60)
+    signer = world.printer._request._transaction.enrolment.signer
+    assert signer.not_before == world.clock.now() - timedelta(minutes=10)
+    assert signer.not_after == world.clock.now() + timedelta(days=30)
+    assert 0 < signer.serial < 2**63
+    assert signer.serial & 1
+
+
+def test_an_import_of_an_address_that_this_model_does_not_take_changes_nothing(machine) -> None:
+    there = machine()
+    there.printer.begin_export("pw")
+    there.pass_time(minutes=2)
+    world = machine(port_range=(8000, 9000), set_up=False)
+    with pytest.raises(Refused) as caught:
+        world.printer.begin_import(there.printer.exported, "pw")
+    assert caught.value.reason == "bad-port"
+    assert world.printer.communication is None
