@@ -292,7 +292,6 @@ def by_post(session: Session) -> Iterator[Fact]:
     why="Printers and routers have /cgi-bin/pkiclient.exe built in.",
     field_failures=("F-T08", "F-T09"),
     reads=True,
-    at_most=Verdict.FINDING,  # the RFC excepts a CA to which the path matters, and that cannot be seen from outside
     tags=("clients",),
     at_most=Verdict.FINDING,  # the RFC excepts a CA whose operation needs the path, as where it names one CA of many
     proofs=(Proof("path-matters", "path-strict", setup={"path": "/cgi-bin/pkiclient.exe"}),),
