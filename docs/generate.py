@@ -52,6 +52,7 @@ STEP_EXAMPLES = {
     "advance_to": "advance_to: 2026-03-02 09:00",
     "network": "network: refused",
     "dns": "dns: true",
+    "ip": "ip: 192.0.2.11",
     "function": "function: {use: TLS, on: true}",
     "key_generation": "key_generation: fails",
     "printer_clock": "printer_clock: 2026-03-01 08:00",

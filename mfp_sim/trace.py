@@ -17,7 +17,10 @@ from mfp_sim.redaction import Redactor
 from mfp_sim.scep.http import HttpReply, HttpRequest
 from mfp_sim.simtime import Clock
 
-__all__ = ["Attachment", "Recorder", "TraceEvent", "compare", "from_json_lines", "to_json_lines"]
+__all__ = ["BY_HAND", "Attachment", "Recorder", "TraceEvent", "compare", "from_json_lines", "to_json_lines"]
+
+BY_HAND = "by hand"
+"""The ``point`` of a ``printer.power-lost`` that no power point caused: somebody pulled the plug."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class TraceEvent:
 @dataclass(frozen=True)
 class Attachment:
     """One exchange as it was on the wire. ``event`` is the index of the event it belongs to, -1 without one; ``begun``
-    and ``ended`` are aware, UTC; without a reply ``error`` says why."""
+    and ``ended`` are aware, UTC; without a reply ``error`` says why, and ``sent`` whether the request had left."""
 
     event: int
     begun: datetime
@@ -44,6 +47,7 @@ class Attachment:
     request: HttpRequest
     reply: HttpReply | None = None
     error: str | None = None
+    sent: bool = True
 
 
 class Recorder:

@@ -245,7 +245,7 @@ def _where(host: str, port: int) -> str:
 class InProcess:
     """Carries exchanges to ``serve`` in the same process; waiting moves the clock, exactly to the deadline at most.
 
-    ``client`` is the address that the server sees; ``latency`` is in seconds each way.
+    ``client`` is the address that the server sees, or gives it at each exchange; ``latency`` is in seconds each way.
     """
 
     def __init__(
@@ -254,12 +254,13 @@ class InProcess:
         serve: Callable[[HttpRequest, str], Delivery],
         *,
         network: Network | None = None,
-        client: str = "192.0.2.10",
+        client: str | Callable[[], str] = "192.0.2.10",
         latency: float = 0.0,
     ) -> None:
         self._clock, self._serve = clock, serve
         self.network = network or Network()
-        self._client, self._latency = client, latency
+        self._client = client if callable(client) else lambda: client
+        self._latency = latency
 
     def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
         """See :meth:`Transport.exchange`."""
@@ -276,7 +277,7 @@ class InProcess:
                 raise _connect_failed(where, state)
         self._clock.wait_until(min(self._clock.now() + timedelta(seconds=self._latency), deadline.instant))
         received = outgoing(request, host, port)
-        delivery = self._serve(received, self._client)
+        delivery = self._serve(received, self._client())
         acts = (Wait(self._latency), *delivery.acts) if self._latency else delivery.acts
         if delivery.keep_alive and received.keep_alive:
             acts = (*acts, Wait(IDLE_SECONDS), Close())
@@ -375,7 +376,7 @@ class Overheard:
         try:
             reply = self._transport.exchange(host, port, request, timeout)
         except TransportError as error:
-            self._recorder.attach(Attachment(event, begun, self._clock.now(), sent, error=str(error)))
+            self._recorder.attach(Attachment(event, begun, self._clock.now(), sent, None, str(error), error.sent))
             raise
         self._recorder.attach(Attachment(event, begun, self._clock.now(), sent, reply))
         return reply

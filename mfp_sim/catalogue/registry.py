@@ -26,6 +26,7 @@ __all__ = [
     "requirements",
 ]
 
+_QUOTES = "rfc8894_quotes.yaml"
 _FILES = ("device_manual.yaml", "scep_rfc8894.yaml", "assumptions.yaml", "field_failures.yaml")
 
 
@@ -33,7 +34,8 @@ _FILES = ("device_manual.yaml", "scep_rfc8894.yaml", "assumptions.yaml", "field_
 class Requirement:
     """One checkable statement. ``derived`` names the assumptions that its reading rests on (MFP only).
 
-    ``planned`` says what a statement waits for that nothing can show yet.
+    ``planned`` says what a statement waits for that nothing can show yet. ``quotes`` are the sentences of RFC 8894 that
+    it rests on; a statement without a keyword has none.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Requirement:
     fault: str | None = None
     derived: tuple[str, ...] = ()
     planned: str | None = None
+    quotes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,10 @@ def known_ids() -> frozenset[str]:
 @cache
 def requirements() -> Mapping[str, Requirement]:
     """All requirements by id."""
+    quotes: dict[str, list[str]] = {}
+    for entry in _read(_QUOTES):
+        for identifier in entry["ids"]:
+            quotes.setdefault(identifier, []).append(entry["text"])
     found = {}
     for name in _FILES[:2]:
         for entry in _read(name):
@@ -108,6 +115,7 @@ def requirements() -> Mapping[str, Requirement]:
                 fault=entry.get("fault"),
                 derived=tuple(entry.get("derived", ())),
                 planned=entry.get("planned"),
+                quotes=tuple(quotes.get(entry["id"], ())),
             )
     return found
 
@@ -152,6 +160,7 @@ def explain(identifier: str) -> str | None:
         return None
     source = f"RFC 8894, {found.section}" if found.section else "the printer's manual"
     lines = [f"{found.id}  {found.title}", f"  {found.text}", f"  source: {source}"]
+    lines += [f'  RFC text: "{quote}"' for quote in found.quotes]
     lines += [f"  level: {found.level}, on the {found.on}"] if found.level else []
     lines += [f"  check: {found.check}"] if found.check else []
     lines += [f"  fault: {found.fault}"] if found.fault else []

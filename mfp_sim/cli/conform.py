@@ -309,6 +309,9 @@ def _summary(console: Console, report: RunReport, run: Run) -> None:
     for name, control in (("first", run.first), ("last", run.last)):
         if not control.held:
             console.line(f"the {name} positive control failed: {control.text}")
+    taken_back = [r.check.id for r in run.results if r.verdict is Verdict.INCONCLUSIVE and r.deviations]
+    if taken_back:
+        console.line(f"taken back, since right requests were refused at the end too: {', '.join(taken_back)}")
     baseline = report.provenance.baseline
     if baseline is not None:
         for words, names in (

@@ -14,6 +14,7 @@ from typing import Protocol
 from mfp_sim.conformance.answers import Answer, Exchange
 from mfp_sim.conformance.facts import fact
 from mfp_sim.conformance.model import (
+    JUDGED,
     Check,
     CheckResult,
     Fact,
@@ -192,10 +193,12 @@ class _Engine:
         return Control(held, f"the budget is spent; GetCACert: {probe.text}")
 
     def _doubt(self, last: Control) -> None:
-        """Refusals of a server that no longer grants anything prove nothing."""
+        """Refusals of a server that no longer grants anything prove nothing: neither for it nor against it."""
         reason = f"the last positive control failed, so refusals prove nothing: {last.text}"
         for identifier, result in self._results.items():
-            if result.check.negative and result.verdict is Verdict.PASS:
+            wrong = result.deviations
+            doubtful = result.check.negative if not wrong else all(fact.of_grant for fact in wrong)
+            if doubtful and result.verdict in JUDGED:
                 self._results[identifier] = replace(result, verdict=Verdict.INCONCLUSIVE, reason=reason)
 
     # --- one check ----------------------------------------------------------------------------------------

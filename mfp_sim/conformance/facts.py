@@ -7,6 +7,7 @@ wrong. An HTTP error says that something was refused, and not what; a lost conne
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from mfp_sim.conformance.answers import Answer, Exchange
 from mfp_sim.conformance.model import Fact, Verdict
@@ -112,7 +113,8 @@ _USAGE = {
 def processed(answer: Answer, what: str, *, slug: str = "not-processed", **more: object) -> Fact:
     """The fact that a right, if unusual, request was granted or parked like any other."""
     done = answer.granted or answer.parked
-    return fact(slug, done, f"{what} is processed", answer.text, answer, **more)  # type: ignore[arg-type]
+    found = fact(slug, done, f"{what} is processed", answer.text, answer, **more)  # type: ignore[arg-type]
+    return replace(found, of_grant=True)
 
 
 def kept_apart(slug: str, holds: bool, expected: str, values: Iterable[str], *evidence: Answer | Exchange) -> Fact:

@@ -84,7 +84,8 @@ class Fact:
     ``slug`` names it within its check. ``requirement`` is the one it bears on (without: the check's first);
     ``at_most`` caps what a deviation may become where the requirement's own text is weaker than its keyword.
     ``element`` is the path of the message's element, ``mistake`` the likely cause in words, ``evidence`` the numbers of
-    the exchanges.
+    the exchanges. ``of_grant``: it says whether a right request was granted, so it says nothing once the
+    server grants none.
     """
 
     slug: str
@@ -96,6 +97,7 @@ class Fact:
     at_most: Verdict = Verdict.FAIL
     element: str | None = None
     mistake: str | None = None
+    of_grant: bool = False
 
     def verdict(self, check: Check) -> Verdict:
         """What this fact makes of its check."""

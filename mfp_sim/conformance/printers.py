@@ -91,6 +91,7 @@ class _Try:
 
     trouble: str | None
     notes: tuple[str, ...] = ()
+    waits: bool = False
 
 
 def printer_verdicts(session: Session, models: tuple[str, ...] = MODELS) -> Iterator[PrinterVerdict]:
@@ -120,6 +121,9 @@ def _judge(session: Session, name: str) -> PrinterVerdict:
         if found.trouble is None:
             because = (f"with a machine on which {words} ({assumption}); else: {plain.trouble}", *found.notes)
             return PrinterVerdict(name, "works-with", because, tuple(sorted({*_RESTS_ON, assumption})))
+    if plain.waits:
+        why = f"it waits for somebody who approves, as the server parks requests; {plain.trouble}"
+        return PrinterVerdict(name, "not-tried", (why,))
     return PrinterVerdict(name, "does-not-work", (plain.trouble, *plain.notes), _RESTS_ON)
 
 
@@ -129,7 +133,8 @@ def _lives(session: Session, profile: Profile) -> _Try:
     name = f"{session.policy.subject_prefix}-{session.entropy.octets(3).hex()}.example"
     first = _manual(session, printer, name)
     if first.state != "successful":
-        return _Try(f"it cannot enrol: {_why(printer, first)}")
+        waits = first.details is not None and first.details.label == "Deferred" and session.parked
+        return _Try(f"it cannot enrol: {_why(printer, first)}", waits=waits)
     second = _manual(session, printer, name)
     if second.state != "successful":
         return _Try(f"it cannot renew: {_why(printer, second)}")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from mfp_sim.catalogue.registry import requirements
 from mfp_sim.conformance.answers import Answer, Exchange
 from mfp_sim.conformance.engine import Run
 from mfp_sim.conformance.model import JUDGED, CheckResult, Minted, Verdict
@@ -80,7 +81,7 @@ def report_of(
             baseline=baseline,
             options=_options(run, session),
         ),
-        conclusions=conclusions_of(run.results, printers, wanted),
+        conclusions=conclusions_of(run.results, printers, wanted, controlled=run.first.held and run.last.held),
         checks=tuple(maker.check(result) for result in run.results),
         printers=tuple(printers),
         minted=tuple(_minted(entry) for entry in run.minted),
@@ -114,18 +115,22 @@ def verdicts_of(results: Iterable[CheckResult], printers: Iterable[PrinterVerdic
 
 
 def conclusions_of(
-    results: Sequence[CheckResult], printers: Sequence[PrinterVerdict], wanted: str = "both"
+    results: Sequence[CheckResult],
+    printers: Sequence[PrinterVerdict],
+    wanted: str = "both",
+    *,
+    controlled: bool = True,
 ) -> tuple[Conclusion, ...]:
-    """The verdicts on the whole."""
+    """The verdicts on the whole; without both positive controls (``controlled``) none on the RFC is a good one."""
     found = []
     if wanted != "printers":
-        found.append(_rfc(results))
+        found.append(_rfc(results, controlled=controlled))
     if wanted != "rfc":
         found.append(_printers(printers))
     return tuple(found)
 
 
-def _rfc(results: Sequence[CheckResult]) -> Conclusion:
+def _rfc(results: Sequence[CheckResult], *, controlled: bool) -> Conclusion:
     counted = [result for result in results if result.counts]
     counts = {verdict: sum(r.verdict is verdict for r in counted) for verdict in JUDGED}
     if not counted:
@@ -141,6 +146,9 @@ def _rfc(results: Sequence[CheckResult]) -> Conclusion:
         )
         if counts[verdict]
     ]
+    if not controlled and worst is not Verdict.FAIL:
+        because = f"a positive control failed; of what could be judged all the same {', '.join(parts)}"
+        return Conclusion("RFC 8894", "inconclusive", because)
     return Conclusion("RFC 8894", _WORDS[worst], ", ".join(parts))  # type: ignore[arg-type]
 
 
@@ -244,6 +252,7 @@ class _Maker:
             got=first.got if first else "",
             differences=tuple(self._differences(result)),
             exchanges=tuple(_exchange(exchange, self._session.redactor) for exchange in exchanges),
+            rfc_text=_rfc_text(result),
             exchanges_left_out=max(0, len(set(shown)) - len(kept)),
             command=f"{self._repeat} --only {check.id}" if self._repeat else "",
             waived=self._waived.get(check.id),
@@ -272,6 +281,12 @@ class _Maker:
                 yield Difference(f"request: {path}", first.get(path), second.get(path))
 
 
+def _rfc_text(result: CheckResult) -> str:
+    """What RFC 8894 says about the worst that was found, or else about the check's first requirement."""
+    worst = result.deviations[0].requirement if result.deviations else None
+    return " […] ".join(requirements()[worst or result.check.requirements[0]].quotes)
+
+
 _RANDOM = ("encryptedKey", "encryptedContent", "signature", "messageDigest", "contentEncryptionAlgorithm.parameters")
 
 
@@ -296,6 +311,7 @@ def _exchange(exchange: Exchange, redactor: Redactor) -> ExchangeReport:
             request=replace(request, headers=tuple(map(_header, request.headers)), body=redactor.octets(request.body)),
             reply=None if reply is None else replace(reply, body=redactor.octets(reply.body)),
             error=exchange.error.message if exchange.error is not None else None,
+            sent=exchange.error is None or exchange.error.sent,
         ),
         exchange.label,
     )

@@ -178,7 +178,7 @@ _PLAIN = {
     **_ALWAYS,
     "challenge-one-time": "warn",
     "weak-keys-refused": "finding",
-    "issued-points-to-crl": "warn",
+    "issued-points-to-crl": "finding",
     "ra-separate": "finding",
 }
 CLEAN = (
@@ -202,7 +202,7 @@ CLEAN = (
     Clean("rfc8894 with one RA and a rollover under way", Proof("", setup={"ra": "single", "next_ca": True}),
           {k: w for k, w in _PLAIN.items() if k != "ra-separate"} | {"accepts-each-certificate": "finding"}),
     Clean("rfc8894 with approval by hand", Proof("", setup={"open": True, "approval": "manual", "approve": True}),
-          {"refuses-no-nonce": "finding", "issued-points-to-crl": "warn", "ra-separate": "finding"}),
+          {"refuses-no-nonce": "finding", "issued-points-to-crl": "finding", "ra-separate": "finding"}),
     Clean(
         "lenient",
         Proof("", profile="lenient"),

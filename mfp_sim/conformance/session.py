@@ -129,6 +129,7 @@ class Session:
         self._samples: dict[str, Answer] = {}
         self.questions: dict[str, Exchange] = {}
         self._granted: Answer | None = None
+        self._waited = False
         self.usual: dict[str, Any] = {}
         """What the positive control had to do otherwise than the RFC has it; every right request does so too."""
         self._harmless: bool | None = None
@@ -239,9 +240,13 @@ class Session:
 
         return min(fitting, key=rank)
 
-    @cached_property
+    @property
     def issuer(self) -> Certificate:
-        """The CA that issues: the lowest CA of the set, or its first certificate."""
+        """The CA that issues: the one that issued to us, else the lowest CA of the set, or its first certificate."""
+        issued = self._granted.issued if self._granted is not None else None
+        named = [c for c in self.ca_certificates if issued is not None and _issued_by(issued, c)]
+        if named:
+            return named[0]
         authorities = [c for c in self.ca_certificates if c.is_ca] or list(self.ca_certificates)
         issuing = [c for c in authorities if any(o.issuer == c.subject and not o.is_ca for o in self.ca_certificates)]
         lowest = [c for c in authorities if not any(o.issuer == c.subject and o is not c for o in authorities)]
@@ -484,8 +489,14 @@ class Session:
     def _await_approval(self, parked: Answer) -> Answer:
         """Ask the operator to decide, then poll."""
         assert self.policy.approve is not None
+        self._waited = True
         approved = self.policy.approve(parked.order.transaction_id)
         return self.ask(self.poll(parked.order)) if approved else parked
+
+    @property
+    def parked(self) -> bool:
+        """Whether the server parked the positive control: right requests wait there for somebody who approves."""
+        return self._granted is not None and (self._granted.parked or self._waited)
 
     def enrolled(self) -> Identity:
         """A certificate that the server issued to us and the key it belongs to: the control's.
@@ -577,6 +588,16 @@ class Session:
     def cert_reps(self) -> list[Answer]:
         """Those of them whose SignedData is readable."""
         return [answer for answer in self.replies if answer.signed is not None]
+
+
+def _issued_by(certificate: Certificate, issuer: Certificate) -> bool:
+    if certificate.issuer != issuer.subject:
+        return False
+    try:
+        certificate.verify_issued_by(issuer)
+    except MfpSimError:
+        return False
+    return True
 
 
 def _is_rsa(certificate: Certificate) -> bool:

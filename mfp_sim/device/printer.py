@@ -21,7 +21,7 @@ from mfp_sim.device.keystore import KeyEntry, factory_key
 from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.profile import Profile
 from mfp_sim.device.request import CertificateRequest, Ended, Registration, Surroundings
-from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, advice_on
+from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, advice_on, read_ip
 from mfp_sim.device.state import DeviceState, unusable
 from mfp_sim.device.status import AuditEntry, AuditLog, Detail, StatusRow
 from mfp_sim.device.storage import MemoryStorage, Storage
@@ -29,7 +29,7 @@ from mfp_sim.device.transfer import ImportPlan, Transfer, plan_import
 from mfp_sim.errors import DecodeError, PowerLost, Refused, UsageError
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.simtime import Booking, Entropy, KeySource, Scheduler
-from mfp_sim.trace import Recorder
+from mfp_sim.trace import BY_HAND, Recorder
 from mfp_sim.transport import Transport
 
 __all__ = ["ADMINISTRATOR", "ROLES", "SCREENS", "Printer"]
@@ -56,7 +56,7 @@ class Printer:
         entropy, keys: chance and key pairs.
         storage: what survives a restart.
         timezone: an IANA name; the printer's wall clock.
-        ip: the printer's address, which the CA sees.
+        ip: the printer's address, which the CA sees, fresh from the factory.
         dns: whether a DNS server is configured, fresh from the factory.
         functions: those that are switched on, fresh from the factory, by use location (``TLS``, ``IEEE 802.1X`` …).
         policies: the names of the IPSec policies, no more than the model has room for (A-11).
@@ -90,7 +90,7 @@ class Printer:
         on_abandoned: Callable[[str, str], None] | None = None,
         points: PowerPoints | None = None,
     ) -> None:
-        self.profile, self.ip, self.serial = profile, ip, serial
+        self.profile, self.serial = profile, serial
         self.policies = tuple(policies)
         if len(self.policies) > profile.policy_limit:
             text = f"{profile.name} has no more than {profile.policy_limit} IPSec policies, not {len(self.policies)}"
@@ -99,6 +99,7 @@ class Printer:
         self.clock = DeviceClock(scheduler.clock)
         self.points = points or PowerPoints()
         self._factory = (frozenset(functions), dns)
+        self._first_ip = ip
         self._scheduler, self._entropy, self._forks = scheduler, entropy, 0
         self._storage = storage or MemoryStorage()
         self._recorder = recorder or Recorder(scheduler.clock)
@@ -177,8 +178,7 @@ class Printer:
     def power_cut(self, off_seconds: float | None = None) -> None:
         """The power fails now; it comes back after ``off_seconds``, or with :meth:`power_on`."""
         if self.powered:
-            self._go_dark()
-            self._return_power(off_seconds)
+            self._go_dark(PowerLost(BY_HAND, off_seconds))
 
     def _go_dark(self, lost: PowerLost | None = None) -> None:
         self.powered = False
@@ -239,6 +239,11 @@ class Printer:
         """Whether a DNS server is configured."""
         return self._state.dns
 
+    @property
+    def ip(self) -> str:
+        """The printer's address, which the CA sees."""
+        return self._state.ip or self._first_ip
+
     def update_communication(
         self, *, url: str, port: int = 80, timeout: int | None = None, role: str = ADMINISTRATOR
     ) -> None:
@@ -272,6 +277,17 @@ class Printer:
         """Configure or remove the DNS server."""
         with self._work(role):
             self._state.dns = dns
+            self._commit("settings")
+
+    def set_ip(self, ip: str, *, role: str = ADMINISTRATOR) -> None:
+        """Give the printer another IPv4 or IPv6 address; the CA sees it from the next request on."""
+        with self._work(role):
+            try:
+                self._state.ip = read_ip(ip)
+            except ValueError:
+                raise Refused("bad-ip", f"{ip[:60]!r} is not an address that a machine can have",
+                              remedy="an IPv4 or IPv6 address, such as 192.0.2.11") from None  # fmt: skip
+            self._note("settings changed", "OK", f"IP address {self._state.ip}")
             self._commit("settings")
 
     def set_function(self, use: str, on: bool, *, role: str = ADMINISTRATOR) -> None:

@@ -107,7 +107,7 @@ class CertificateRequest:
         self._entropy = entropy
         self.started = around.clock.now()
         self.next_poll: datetime | None = None
-        self._polls = 1 if around.profile.first_request_counts else 0
+        self._polls = self._polls_at_first()
         self._transaction: ClientTransaction | None = None
 
     @property
@@ -120,6 +120,10 @@ class CertificateRequest:
         """What the server did that was taken all the same, a sentence each."""
         notes = self._transaction.notes if self._transaction else []
         return tuple(f"{note.requirement} {note.path}: {note.text}" for note in notes)
+
+    def _polls_at_first(self) -> int:
+        """What the first request counts as, where there is polling at all (A-35)."""
+        return int(self._polling is not None and self._around.profile.first_request_counts)
 
     # --- one inquiry --------------------------------------------------------------------------------------
 
@@ -168,7 +172,7 @@ class CertificateRequest:
             try:
                 reply = self._exchange(request)
             except TransportError as error:
-                recorder.record("exchange.lost", operation=operation, error=str(error))
+                recorder.record("exchange.lost", operation=operation, sent=error.sent, error=str(error))
                 outcome = transaction.lost(error)
             else:
                 outcome = transaction.received(reply)
@@ -182,7 +186,7 @@ class CertificateRequest:
         communication = self._communication
         where, timeout = (communication.host, communication.port), float(communication.timeout)
         reply = self._around.transport.exchange(*where, request, timeout)
-        if self._around.profile.redirects != "followed":
+        if reply.status not in _REDIRECTS or self._around.profile.redirects != "followed":
             return reply
         for _ in range(_REDIRECT_LIMIT):
             location = reply.header("Location")
@@ -346,7 +350,7 @@ class CertificateRequest:
         """Ask about a kept request anew: the same key and transaction, as a request of its own (A-23)."""
         self.method, self._polling, self.delete_old = method, polling, delete_old
         self.started = self._around.clock.now()
-        self._polls = 1 if self._around.profile.first_request_counts else 0
+        self._polls = self._polls_at_first()
 
 
 _MESSAGES = (State.SUBMIT, State.POLL)

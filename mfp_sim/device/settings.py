@@ -20,6 +20,18 @@ __all__ = ["AutoRequestSettings", "CommunicationSettings", "KeySettings", "Polli
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)\Z")
 
 
+def read_ip(text: object) -> str:
+    """An address that a machine can have, in its usual spelling.
+
+    Raises:
+        ValueError: it is none, or one for all, for a group or with a zone.
+    """
+    address = ipaddress.ip_address(str(text))
+    if address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255" or "%" in str(address):
+        raise ValueError("no address of one machine")
+    return str(address)
+
+
 def _is_host(text: str) -> bool:
     """Whether it is an IP address, or a host name whose last label is not a number (RFC 1123, 2.1)."""
     try:

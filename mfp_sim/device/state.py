@@ -13,7 +13,7 @@ from typing import Any
 
 from mfp_sim.device import persistence
 from mfp_sim.device.keystore import KeyEntry, KeyStore
-from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings
+from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, read_ip
 from mfp_sim.device.status import AuditEntry, AuditLog, StatusRow
 from mfp_sim.errors import DecodeError, UsageError
 
@@ -24,7 +24,8 @@ __all__ = ["DeviceState"]
 class DeviceState:
     """``planned`` is local time without a zone, ``due`` the adjusted instant by the printer's clock.
 
-    ``request`` is the stored form of the request under way, ``kept`` of one that ended while pending (A-23).
+    ``ip`` is the address that somebody set, None for the one fresh from the factory. ``request`` is the stored form of
+    the request under way, ``kept`` of one that ended while pending (A-23).
     """
 
     communication: CommunicationSettings | None = None
@@ -37,6 +38,7 @@ class DeviceState:
     requests: int = 0
     functions: frozenset[str] = frozenset()
     dns: bool = False
+    ip: str | None = None
     request: Mapping[str, Any] | None = None
     kept: Mapping[str, Any] | None = None
     audit: AuditLog = field(default_factory=AuditLog)
@@ -54,6 +56,7 @@ class DeviceState:
             "requests": self.requests,
             "functions": sorted(self.functions),
             "dns": self.dns,
+            "ip": self.ip,
             "request": self.request,
             "kept": self.kept,
             "audit": self.audit.stored,
@@ -79,6 +82,7 @@ class DeviceState:
                 requests=int(stored["requests"]),
                 functions=frozenset(map(str, stored["functions"])),
                 dns=bool(stored["dns"]),
+                ip=read_ip(stored["ip"]) if stored.get("ip") is not None else None,
                 request=stored["request"],
                 kept=stored["kept"],
                 audit=AuditLog(map(AuditEntry.from_stored, persistence.entries(stored["audit"]))),

@@ -145,10 +145,10 @@ def _printer(plan: Plan, served: Served, number: int, keys: KeySource) -> Printe
     transport: Transport = Sockets(site.clock)
     if site.ca is not None and site.network is not None and served.host is not None:
         names = tuple(dict.fromkeys(("127.0.0.1", "localhost", "::1", plan.ca_host.lower())))
-        street = Street(site.clock, site.ca.handle, site.network, names, served.host.port, ip)
+        street = Street(site.clock, site.ca.handle, site.network, names, served.host.port, lambda: printer.ip)
         transport = street
         served.street = served.street or street
-    return Printer(
+    printer = Printer(
         profile=plan.profile,
         scheduler=site.scheduler,
         transport=transport,
@@ -163,6 +163,7 @@ def _printer(plan: Plan, served: Served, number: int, keys: KeySource) -> Printe
         on_installed=site.ca.ledger.report_installed if site.ca else None,
         points=UnwatchedPoints(),
     )
+    return printer
 
 
 def _address(first: str, number: int) -> str:

@@ -25,6 +25,7 @@ FIELD_OF: Mapping[str, str] = {
     "bad-request-interval": "every", "start-in-the-past": "start", "bad-start": "start", "incomplete": "timer",
     "bad-bundle-password": "password", "bundle-not-opened": "password", "bundle-damaged": "file",
     "bundle-invalid": "file", "bundle-other-machine": "file", "no-file": "file",
+    "bad-ip": "ip",
 }  # fmt: skip
 """The name of the field that a refusal is about, by its reason."""
 

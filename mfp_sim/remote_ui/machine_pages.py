@@ -151,11 +151,17 @@ def _audit_file() -> View:
 
 def _network() -> View:
     def submit() -> None:
-        on = "dns" in request.form
+        on, ip = "dns" in request.form, request.form.get("ip", desk().printer.ip).strip()
+        if ip != desk().printer.ip:
+            desk().site.act("ip", ip, lambda: desk().printer.set_ip(ip, role=role()), role=role())
         desk().site.act("dns", on, lambda: desk().printer.set_dns(on, role=role()), role=role())
         notify("updated")
 
-    return form_page(lambda refusal: show("network.html", "network", refusal=refusal), submit, "network")
+    def render(refusal: Refused | None) -> str:
+        typed = request.form.get("ip", desk().printer.ip)
+        return show("network.html", "network", refusal=refusal, ip=typed)
+
+    return form_page(render, submit, "network")
 
 
 def _functions() -> View:

@@ -43,6 +43,7 @@ class Recording:
 
     def __init__(self, served: Served) -> None:
         self._served, self._printer = served, served.site.printers[0]
+        self._first_ip = self._printer.ip
         self._acts: list[Act] = []
         self._stand_ins: dict[str, str] = {}
         self._bundles: dict[bytes, str] = {}
@@ -116,7 +117,8 @@ class Recording:
             for item in fields(Profile)
             if item.name not in texts and getattr(plan.profile, item.name) != getattr(base, item.name)
         }
-        section: Step = {"profile": base.name, "timezone": plan.timezone, "ip": printer.ip, "serial": printer.serial}
+        section: Step = {"profile": base.name, "timezone": plan.timezone, "ip": self._first_ip}
+        section["serial"] = printer.serial
         section |= {"policies": list(plan.policies)} if plan.policies else {}
         return section | ({"settings": changed} if changed else {})
 

@@ -72,7 +72,7 @@ class Street:
 
     def __init__(
         self, clock: Clock, handle: Callable[[HttpRequest, str], Delivery], network: Network, hosts: tuple[str, ...],
-        port: int, client: str,
+        port: int, client: Callable[[], str],
     ) -> None:  # fmt: skip
         self._hosts, self._port, self._network = hosts, port, network
         self._at_home = InProcess(clock, handle, network=network, client=client)

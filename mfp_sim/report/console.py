@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from typing import TextIO
 
 from mfp_sim.report.model import RunReport, ScenarioReport
+from mfp_sim.report.story import instant, zone_named
+from mfp_sim.trace import BY_HAND
 
 __all__ = ["Console"]
 
@@ -84,17 +86,23 @@ class Console:
     def story(self, scenario: ScenarioReport) -> None:
         """The scenario step by step, with what the printer and the CA did in between."""
         self.line(f"{scenario.name}: {scenario.why}")
-        self.line(f"seed {scenario.seed}; {scenario.file}")
+        self.line(f"seed {scenario.seed}; {scenario.file}; times are in {scenario.timezone}")
+        zone = zone_named(scenario.timezone)
         for event in scenario.trace:
-            text = _event(dict(event))
+            text = _event(dict(event), zone)
             if text:
-                time = str(event["time"])[:19].replace("T", " ")
-                self.line(f"  {time}  {text}")
+                self.line(f"  {_local(event['time'], zone)}  {text}")
         self.line()
         self.scenario(scenario)
 
 
-def _event(event: dict[str, object]) -> str | None:
+def _local(text: object, zone: tzinfo) -> str:
+    """An instant of the trace as the printer's wall clock showed it."""
+    at = instant(text)
+    return str(text) if at is None else at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _event(event: dict[str, object], zone: tzinfo) -> str | None:
     """A trace event in words, or None when it says nothing to a person."""
     kind = event["kind"]
     if kind == "step":
@@ -108,7 +116,10 @@ def _event(event: dict[str, object]) -> str | None:
     if kind == "exchange.reply":
         return f"     printer <- CA   {_reply(event)}"
     if kind == "printer.poll-booked":
-        return f"     printer: asks again at {str(event['due'])[:19].replace('T', ' ')} (poll {event['poll']})"
+        return f"     printer: asks again at {_local(event['due'], zone)} (poll {event['poll']})"
+    if kind == "printer.power-lost":
+        point = event["point"]
+        return "     printer: the power fails" + ("" if point == BY_HAND else f" at {point}")
     if kind == "printer.audit":
         tail = f": {event['diagnosis']}" if event.get("diagnosis") else ""
         return f"     printer: {event['operation']}{tail}"

@@ -13,9 +13,21 @@ from typing import Any
 from mfp_sim.catalogue.registry import FieldFailure, Requirement, field_failures, requirements
 from mfp_sim.report.model import ScenarioReport
 
-__all__ = ["SOURCES", "CoverageRow", "Entry", "Shown", "basis_of", "coverage_of", "entries_of", "markdown_of"]
+__all__ = [
+    "BASES",
+    "SOURCES",
+    "CoverageRow",
+    "Entry",
+    "Shown",
+    "basis_of",
+    "coverage_of",
+    "covered",
+    "entries_of",
+    "markdown_of",
+]
 
 Entry = Requirement | FieldFailure
+BASES = ("said", "assumed", "field")
 SOURCES = {"manual": "MFP-", "rfc": "SCEP-", "field": "F-"}
 
 
@@ -37,6 +49,11 @@ class CoverageRow:
     basis: str
     planned: str | None
     scenarios: tuple[Shown, ...]
+
+    @property
+    def outcome(self) -> str:
+        """The verdict as the outcome of a report: ``fail``, ``pass``, ``planned`` or ``not-shown``."""
+        return {"FAIL": "fail", "none": "not-shown"}.get(self.verdict, self.verdict)
 
     @property
     def verdict(self) -> str:
@@ -90,6 +107,11 @@ def coverage_of(entries: Iterable[Entry], scenarios: Iterable[ScenarioReport]) -
         )
         for entry in entries
     )
+
+
+def covered(scenarios: Sequence[ScenarioReport]) -> tuple[CoverageRow, ...]:
+    """A row for each entry that these scenarios cover: the coverage section of a report."""
+    return tuple(row for row in coverage_of(entries_of(), scenarios) if row.scenarios)
 
 
 def markdown_of(rows: Sequence[CoverageRow]) -> str:

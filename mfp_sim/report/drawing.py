@@ -152,7 +152,7 @@ def _draw_row(whole: Drawing, row: Row, y: float, zone: tzinfo, say: Say) -> flo
         whole.text(f"mark-text {row.tone}", x + 10, y + 15, text, room=_WIDTH - x - 20)
         return y + _MARK
     left, right, middle = _X["printer"], _X["ca"], _X["network"]
-    struck = row.lost and not row.faults and not _reached(row)
+    struck = row.lost and not row.sent
     whole.text("time", 14, y + 20, _clock(row.at, zone), room=70)
     whole.text("message", left + 8, y + 16, row.text, room=200)
     whole.line("arrow", left, y + 21, middle if struck else right - 2, y + 21, arrow=True)
@@ -174,17 +174,6 @@ def _draw_row(whole: Drawing, row: Row, y: float, zone: tzinfo, say: Say) -> flo
     return y + _EXCHANGE + (6 if row.lost else 4)
 
 
-def _reached(row: Row) -> bool:
-    """Whether a lost exchange got as far as the server, by what the transport said."""
-    return not any(words in row.reply for words in _NOT_REACHED)
-
-
-_NOT_REACHED = (
-    "refused the connection", "no route", "does not resolve", "did not answer the connection",
-    "could not be connected",
-)  # fmt: skip
-
-
 # --- time line --------------------------------------------------------------------------------------------
 
 _LEFT, _RIGHT = 150.0, 40.0
@@ -195,21 +184,32 @@ _IDLE = timedelta(minutes=5)
 """Idle time from which on the time line is compressed, visibly."""
 _BARS = 16
 _MOMENTS = 90
+"""The most instants of a time line: half of them the first, half the last."""
+_CUT_BREAK = 176.0
+"""The width of the break where the others would be."""
 
 
 class _Axis:
-    """Where an instant stands. Short times apart are drawn apart, long ones as a break of fixed width."""
+    """Where an instant stands. Short times apart are drawn apart, long ones as a break of fixed width.
 
-    def __init__(self, instants: Sequence[datetime], wide: Mapping[datetime, float]) -> None:
+    ``cut`` is the shown instant after which others are left out, with words that say so: that break is not idle time.
+    """
+
+    def __init__(
+        self, instants: Sequence[datetime], wide: Mapping[datetime, float], say: Say, cut: tuple[datetime, str] | None
+    ) -> None:
         self.points: list[tuple[datetime, float]] = []
-        self.breaks: list[tuple[float, float, timedelta]] = []
+        self.breaks: list[tuple[float, float, str, str]] = []
         x = _LEFT + 14
         for at in sorted(set(instants)):
             if self.points:
                 apart = at - self.points[-1][0]
                 x += wide.get(self.points[-1][0], 0.0)
-                if apart >= _IDLE:
-                    self.breaks.append((x + 10, x + _BREAK - 10, apart))
+                if cut is not None and self.points[-1][0] == cut[0]:
+                    self.breaks.append((x + 10, x + _CUT_BREAK - 10, cut[1], "break left-out"))
+                    x += _CUT_BREAK
+                elif apart >= _IDLE:
+                    self.breaks.append((x + 10, x + _BREAK - 10, lasting(apart, say), "break"))
                     x += _BREAK
                 else:
                     x += _NEAR if apart < timedelta(seconds=1) else _APART
@@ -236,9 +236,10 @@ def timeline(
     acts = [row for row in rows if row.kind != "step"]
     if not acts:
         return None
-    instants = _moments(rows)
+    instants, left_out = _moments(rows)
     stacks = _Stacks(acts, set(instants))
-    axis = _Axis(instants, stacks.wide)
+    cut = (instants[_MOMENTS // 2 - 1], f"{left_out} {say('moments-left-out')}") if left_out else None
+    axis = _Axis(instants, stacks.wide, say, cut)
     bars = [bar for entry in minted if (bar := _validity(entry)) is not None][:_BARS]
     lanes = ("clock", "printer", "network", "ca")
     tops = {lane: 52.0 + 46.0 * number for number, lane in enumerate(lanes)}
@@ -249,7 +250,7 @@ def timeline(
         y = tops[lane]
         whole.box("track", _LEFT, y, width - 8, y + 36)
         whole.text("name", 10, y + 23, server if lane == "ca" else say(f"lane-{lane}"), room=_LEFT - 14)
-    _draw_axis(whole, axis, zone, say, below)
+    _draw_axis(whole, axis, zone, below)
     for since, until in off_spans(rows):
         whole.box("off", axis.place(since), tops["printer"] + 4, max(axis.place(until), axis.place(since) + 6),
                   tops["printer"] + 32, f"{say('off')}: {lasting(until - since, say)}")  # fmt: skip
@@ -261,10 +262,11 @@ def timeline(
     return whole
 
 
-def _moments(rows: Sequence[Row]) -> list[datetime]:
-    """The instants that the axis shows: of a long story the first and the last ones."""
+def _moments(rows: Sequence[Row]) -> tuple[list[datetime], int]:
+    """The instants that the axis shows, of a long story the first and the last ones; and how many it does not."""
     found = sorted({row.at for row in rows} | {row.ended for row in rows if row.ended and row.kind == "exchange"})
-    return found if len(found) <= _MOMENTS else [*found[: _MOMENTS // 2], *found[-_MOMENTS // 2 :]]
+    left_out = max(len(found) - _MOMENTS, 0)
+    return ([*found[: _MOMENTS // 2], *found[-_MOMENTS // 2 :]] if left_out else found), left_out
 
 
 class _Stacks:
@@ -286,11 +288,11 @@ class _Stacks:
         return [(axis.place(row.at) + shift, row) for row, shift in self._acts]
 
 
-def _draw_axis(whole: Drawing, axis: _Axis, zone: tzinfo, say: Say, below: float) -> None:
-    """Dates and times where there is room, and every break with its length."""
-    for start, end, apart in axis.breaks:
-        whole.box("break", start, 46, end, below - 4, lasting(apart, say))
-        whole.text("break-text", (start + end) / 2, 40, lasting(apart, say), room=_BREAK, anchor="middle")
+def _draw_axis(whole: Drawing, axis: _Axis, zone: tzinfo, below: float) -> None:
+    """Dates and times where there is room, and every break with its length or what is left out there."""
+    for start, end, words, css in axis.breaks:
+        whole.box(css, start, 46, end, below - 4, words)
+        whole.text("break-text", (start + end) / 2, 40, words, room=end - start + 20, anchor="middle")
     free, day = 0.0, ""
     for at, x in axis.points:
         if x < free:

@@ -16,16 +16,16 @@ from dataclasses import dataclass
 from datetime import timedelta, timezone, tzinfo
 from functools import cache
 from importlib import resources
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from mfp_sim.report.coverage import BASES, CoverageRow, covered
 from mfp_sim.report.drawing import Drawing, lasting, sequence, timeline
 from mfp_sim.report.json_report import SCHEMA_VERSION
 from mfp_sim.report.model import CheckReport, ExchangeReport, RunReport, ScenarioReport
-from mfp_sim.report.story import Row, Say, instant, story_of_exchanges, story_of_trace
+from mfp_sim.report.story import Row, Say, instant, story_of_exchanges, story_of_trace, zone_named
 
 __all__ = ["LANGUAGES", "as_html", "labels"]
 
@@ -34,6 +34,10 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u20
 """What is not seen, or turns the text around it: it is shown as its number."""
 _GROUPS = {"passed": "good", "pass": "good", "failed": "bad", "fail": "bad", "warn": "warn", "finding": "warn",
            "inconclusive": "warn", "works": "good", "works-with": "warn", "does-not-work": "bad"}  # fmt: skip
+_OWN_IDS = ("results", "matrix", "coverage", "theme", "print", "expand", "collapse", "filter-text",
+            "filter-chapter", "filter-tag", "filter-reset", "filter-count", "coverage-text", "coverage-outcome",
+            "coverage-count")  # fmt: skip
+"""What the page itself calls its parts: no scenario may have such an anchor."""
 _SIGNS = {"good": "✓", "bad": "✗", "warn": "!", "plain": "–"}
 
 
@@ -90,6 +94,7 @@ def as_html(report: RunReport, language: str = "en") -> str:
     environment = _environment(say)
     server = say("lane-ca") if report.target == "in process" else say("server")
     items = [*_items(report)]
+    order = dict.fromkeys((*report.verdicts, *report.counts) if report.checks else report.counts)
     style, script = _asset("report.css"), _asset("report.js")
 
     def rows_of(item: _Item) -> tuple[Row, ...]:
@@ -115,12 +120,12 @@ def as_html(report: RunReport, language: str = "en") -> str:
         overview=_overview(items),
         chapters=sorted({item.chapter for item in items if item.chapter}),
         tags=sorted({tag for item in items for tag in item.tags}),
-        outcomes=[
-            name for name in dict.fromkeys((*report.counts, *report.verdicts)) if any(i.outcome == name for i in items)
-        ],
+        outcomes=[name for name in order if any(item.outcome == name for item in items)],
         count=Counter(item.outcome for item in items),
         resting=Counter(bool(s.rests_on) for s in report.scenarios),
         simulated=lasting(timedelta(seconds=sum(s.virtual_seconds for s in report.scenarios)), say),
+        coverage=_coverage(covered(report.scenarios)),
+        anchor_of={item.scenario.name: item.anchor for item in reversed(items) if item.scenario},
         verdict=_verdict(report),
         rows_of=rows_of,
         drawings=drawings,
@@ -179,7 +184,7 @@ def _items(report: RunReport) -> list[_Item]:
             tags=scenario.tags,
             words=" ".join((scenario.name, scenario.why, *scenario.covers, *scenario.rests_on, *scenario.tags)),
             scenario=scenario,
-            zone=_zone(scenario.timezone),
+            zone=zone_named(scenario.timezone),
             zone_name=scenario.timezone,
         )
         for scenario in report.scenarios
@@ -201,7 +206,7 @@ def _items(report: RunReport) -> list[_Item]:
 
 def _anchors() -> Callable[[str], str]:
     """Gives each name an id that a link can carry, and no two the same."""
-    used: Counter[str] = Counter()
+    used = Counter(_OWN_IDS)
 
     def anchor(name: str) -> str:
         plain = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower() or "item"
@@ -211,19 +216,20 @@ def _anchors() -> Callable[[str], str]:
     return anchor
 
 
-def _zone(name: str) -> tzinfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return timezone.utc
-
-
 def _overview(items: Sequence[_Item]) -> list[tuple[str, Counter[str]]]:
     """Outcomes by chapter."""
     found: dict[str, Counter[str]] = {}
     for item in items:
         found.setdefault(item.chapter, Counter())[item.outcome] += 1
     return sorted(found.items())
+
+
+def _coverage(rows: Sequence[CoverageRow]) -> list[tuple[str, list[CoverageRow], Counter[str]]]:
+    """The rows by what they rest on, and how many there are of each outcome."""
+    found: dict[str, list[CoverageRow]] = {basis: [] for basis in BASES}
+    for row in rows:
+        found[row.basis].append(row)
+    return [(basis, group, Counter(row.outcome for row in group)) for basis, group in found.items() if group]
 
 
 def _verdict(report: RunReport) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from mfp_sim import __version__
 from mfp_sim.catalogue import registry
 from mfp_sim.errors import UsageError
-from mfp_sim.report.coverage import CoverageRow, coverage_of, entries_of
+from mfp_sim.report.coverage import CoverageRow, covered
 from mfp_sim.report.model import CatalogueEntry, Provenance, RunReport
 from mfp_sim.report.values import as_value, read, schema_of
 
@@ -38,7 +38,7 @@ def as_json(report: RunReport) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "counts": report.counts,
         "verdicts": report.verdicts,
-        "coverage": [row.to_json() for row in coverage_of(entries_of(), report.scenarios) if row.scenarios],
+        "coverage": [row.to_json() for row in covered(report.scenarios)],
         **whole,
     }
 

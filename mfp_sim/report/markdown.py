@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from mfp_sim.report.coverage import BASES, CoverageRow, covered
 from mfp_sim.report.html_report import labels, shown
 from mfp_sim.report.model import RunReport
 from mfp_sim.report.story import Say
@@ -18,6 +19,8 @@ __all__ = ["as_markdown"]
 _MOST = 50
 """How many failures are told in full; a CI page has a limit."""
 _LONG = 300
+_NAMED = 5
+"""How many scenarios of an entry are named; the HTML report names them all."""
 
 
 def as_markdown(report: RunReport, language: str = "en") -> str:
@@ -51,6 +54,9 @@ def _lines(report: RunReport, say: Say) -> Iterator[str]:
                 yield f"  - {say(key)}: {_code(value)}"
         if len(attention) > _MOST:
             yield f"- … +{len(attention) - _MOST}"
+    if rows_covered := covered(report.scenarios):
+        yield from _heading(say("coverage"))
+        yield from _coverage(rows_covered, say)
     yield ""
 
 
@@ -104,6 +110,39 @@ def _checks(report: RunReport) -> Iterator[tuple[str, list[tuple[str, str]]]]:
                     ("repeat", check.command),
                 ]
                 yield f"{check.id}: {check.title}", [(key, value) for key, value in rows if value]
+
+
+_OUTCOMES = ("pass", "fail", "planned", "not-shown")
+
+
+def _coverage(rows: Sequence[CoverageRow], say: Say) -> Iterator[str]:
+    """How many entries by what they rest on, then each entry, folded away."""
+    counts = []
+    for basis in BASES:
+        found = Counter(row.outcome for row in rows if row.basis == basis)
+        if found:
+            counts.append((say(f"basis-{basis}"), *(str(found[outcome]) for outcome in _OUTCOMES)))
+    yield from _table((say("basis"), *map(say, _OUTCOMES)), counts)
+    yield ""
+    yield f"<details><summary>{len(rows)} {say('entries')}</summary>"
+    yield ""
+    for basis in BASES:
+        told = [_covered(row, say) for row in rows if row.basis == basis]
+        if told:
+            yield f"**{say(f'basis-{basis}')}**"
+            yield ""
+            yield from _table((say("entry"), say("what"), say("outcome"), say("scenarios")), told)
+            yield ""
+    yield "</details>"
+
+
+def _covered(row: CoverageRow, say: Say) -> tuple[str, ...]:
+    scenarios = [
+        f"{_plain(shown.name)} ({', '.join((say(shown.outcome), *map(_plain, shown.assumes)))})"
+        for shown in row.scenarios[:_NAMED]
+    ]
+    more = [f"+{len(row.scenarios) - _NAMED}"] if len(row.scenarios) > _NAMED else []
+    return row.id, _plain(row.title), say(row.outcome), ", ".join(scenarios + more)
 
 
 def _table(head: Sequence[str], rows: Iterator[tuple[str, str]] | Sequence[tuple[str, ...]]) -> Iterator[str]:

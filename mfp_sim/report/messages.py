@@ -49,6 +49,7 @@ def exchange_report(attachment: Attachment, operation: str | None = None) -> Exc
         if reply is None
         else _message(f"HTTP/1.1 {reply.status} {reply.reason}".rstrip(), reply, tuple(_reply_elements(reply, asked))),
         error=attachment.error,
+        sent=attachment.sent,
     )
 
 

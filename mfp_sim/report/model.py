@@ -69,7 +69,8 @@ class HttpMessage:
 class ExchangeReport:
     """One HTTP exchange. ``operation`` is the SCEP operation or message type; ``begun`` and ``ended`` are ISO 8601;
     ``event`` is the index in the scenario's trace of the event that it belongs to; ``error`` says why there is no
-    reply; ``seconds`` is how long the reply took on the clock of the run."""
+    reply, and ``sent`` whether the whole request had left by then; ``seconds`` is how long the reply took on the
+    clock of the run."""
 
     operation: str
     begun: str
@@ -77,6 +78,7 @@ class ExchangeReport:
     request: HttpMessage
     reply: HttpMessage | None = None
     error: str | None = None
+    sent: bool = True
     seconds: float = 0.0
     event: int | None = None
     notes: tuple[str, ...] = ()

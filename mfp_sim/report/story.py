@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mfp_sim.report.model import ExchangeReport
+from mfp_sim.trace import BY_HAND
 
-__all__ = ["Lane", "Row", "Say", "Tone", "instant", "off_spans", "story_of_exchanges", "story_of_trace"]
+__all__ = ["Lane", "Row", "Say", "Tone", "instant", "off_spans", "story_of_exchanges", "story_of_trace", "zone_named"]
 
 Lane = Literal["clock", "printer", "network", "ca"]
 Tone = Literal["plain", "good", "bad", "warn"]
@@ -23,8 +25,9 @@ Say = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that happened. ``at`` and ``ended`` are aware; an exchange has ``reply`` or was ``lost``; ``faults``
-    are those that the mock was told to play; ``power`` says that the printer went ``off`` or came back ``on``."""
+    """One thing that happened. ``at`` and ``ended`` are aware; an exchange has ``reply`` or was ``lost``, after its
+    request was ``sent`` or before; ``faults`` are those that the mock was told to play; ``power`` says that the printer
+    went ``off`` or came back ``on``."""
 
     at: datetime
     kind: Literal["step", "exchange", "mark"]
@@ -34,6 +37,7 @@ class Row:
     ended: datetime | None = None
     reply: str = ""
     lost: bool = False
+    sent: bool = True
     faults: tuple[str, ...] = ()
     power: Literal["", "off", "on"] = ""
     event: int | None = None
@@ -48,6 +52,14 @@ def instant(text: object) -> datetime | None:
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
+def zone_named(name: str) -> tzinfo:
+    """The time zone of a report; UTC for a name that is none."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return UTC
+
+
 def story_of_exchanges(exchanges: Sequence[ExchangeReport], say: Say) -> tuple[Row, ...]:
     """The rows of a check."""
     rows = []
@@ -58,7 +70,8 @@ def story_of_exchanges(exchanges: Sequence[ExchangeReport], say: Say) -> tuple[R
         row = Row(at, "exchange", "network", f"{exchange.operation} ({exchange.request.line.partition(' ')[0]})")
         ended = instant(exchange.ended)
         if exchange.reply is None:
-            row = replace(row, lost=True, tone="bad", reply=exchange.error or say("no-reply"), ended=ended)
+            row = replace(row, lost=True, tone="bad", reply=exchange.error or say("no-reply"), ended=ended,
+                          sent=exchange.sent)  # fmt: skip
         else:
             row = replace(row, reply=_reply_line(exchange), ended=ended)
         rows.append(row)
@@ -115,7 +128,8 @@ class _Reader:
     @staticmethod
     def _closed(row: Row, kind: str, event: Mapping[str, object], at: datetime) -> Row:
         if kind == "exchange.lost":
-            return replace(row, lost=True, tone="bad", reply=str(event.get("error", "")), ended=at)
+            sent, error = event.get("sent") is not False, str(event.get("error", ""))
+            return replace(row, lost=True, tone="bad", reply=error, ended=at, sent=sent)
         message = event.get("message")
         if isinstance(message, Mapping):
             words = [str(message[key]) for key in ("messageType", "pkiStatus", "failInfo") if key in message]
@@ -138,7 +152,9 @@ class _Reader:
             tone: Tone = "plain" if event.get("result", "OK") == "OK" else "bad"
             return Row(at, "mark", "printer", text, tone, power=power)  # type: ignore[arg-type]
         if kind == "printer.power-lost":
-            return Row(at, "mark", "printer", f"{say('power-lost')}: {event.get('point', '')}", "bad", power="off")
+            point = str(event.get("point", ""))
+            text = say("power-cut") if point == BY_HAND else f"{say('power-lost')}: {point}"
+            return Row(at, "mark", "printer", text, "bad", power="off")
         if kind == "printer.poll-booked":
             due = instant(event.get("due"))
             text = f"{say('asks-again')} {{due}} ({say('poll')} {event.get('poll', '')})"

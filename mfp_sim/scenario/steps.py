@@ -161,6 +161,17 @@ class Dns:
 
 
 @dataclass(frozen=True)
+class Ip:
+    address: str
+
+    def act(self, world: World, role: str) -> None:
+        world.printer.set_ip(self.address, role=role)
+
+    def text(self) -> str:
+        return f"the printer's IP address is set to {self.address}"
+
+
+@dataclass(frozen=True)
 class CaScript:
     rules: tuple[Rule, ...] = field(repr=False)
 
@@ -273,6 +284,11 @@ def _dns(node: Node, problems: Problems) -> Act | None:
     return None if on is None else Dns(on)
 
 
+def _ip(node: Node, problems: Problems) -> Act | None:
+    address = problems.text(node, "ip")
+    return None if address is None else Ip(address)
+
+
 def _ca_script(node: Node, problems: Problems) -> Act | None:
     return CaScript(read_script(node, problems))
 
@@ -317,6 +333,7 @@ STEPS: dict[str, StepKind] = {
     "advance_to": StepKind(_advance_to, "let time pass until a local time", {"type": "string"}, person=False),
     "network": StepKind(_network, "the state of the network", {"enum": list(NETWORK_STATES)}, person=False),
     "dns": StepKind(_dns, "configure or remove the DNS server", {"type": "boolean"}),
+    "ip": StepKind(_ip, "give the printer another IPv4 or IPv6 address", {"type": "string"}),
     "function": StepKind(read_function, "switch a function on or off", _object("use", "on", required=("use", "on"))),
     "key_generation": StepKind(
         read_key_generation, "the machine's generation of keys fails, or works", {"enum": list(KEY_GENERATION)}, False

@@ -129,10 +129,11 @@ def build(
     recorder = Recorder(clock, Redactor([*([secret] if secret else []), *others]))
     network = Network()
     service: ScepService | None = None
+    made: list[Printer] = []
     transport: Transport
     if url is None:
         service = _service(scenario, clock, entropy, recorder, secret)
-        transport = InProcess(clock, service.handle, network=network, client=scenario.printer.ip)
+        transport = InProcess(clock, service.handle, network=network, client=lambda: made[-1].ip)
     else:
         transport = Sockets(clock)
     if keep_messages:
@@ -143,7 +144,7 @@ def build(
 
     def make_printer(model: str, serial: str) -> Printer:
         points = PowerPoints()
-        return Printer(
+        machine = Printer(
             profile=_profile(scenario, model, flips),
             scheduler=scheduler,
             transport=transport,
@@ -161,6 +162,8 @@ def build(
             on_installed=service.ledger.report_installed if service else None,
             on_abandoned=service.ledger.report_abandoned if service else None,
         )
+        made.append(machine)  # the machine that the steps are about is the last one, and the only one that is on
+        return machine
 
     printer = make_printer(scenario.printer.profile, scenario.printer.serial)
     printer.power_on()

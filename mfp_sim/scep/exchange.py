@@ -334,7 +334,7 @@ class ClientTransaction:
             return BadReply("unreadable", f"the CertRep is not readable: {error}")
         except MfpSimError as error:
             return BadReply("unusable", error.message)
-        if self.policy.changed_ca == "refetch" and not self._refetched and _speaks_of_another_ca(outcome):
+        if _speaks_of_another_ca(outcome) and not self._refetched and self.policy.changed_ca == "refetch":
             self._refetched = True
             self.state = State.CA_CERT
             return None

@@ -60,5 +60,6 @@ class Compressed:
     """The body gzip-encoded, though nobody asked for that."""
 
     def on_http(self, reply: HttpReply, context: Context) -> HttpReply:  # noqa: ARG002
-        body = gzip.compress(reply.body, mtime=0)
+        # Stored, not packed: how well octets pack depends on chance, and so would the length of the reply.
+        body = gzip.compress(reply.body, compresslevel=0, mtime=0)
         return replace(reply, headers=_with(reply.headers, "Content-Encoding", "gzip"), body=body)

@@ -88,6 +88,23 @@ def test_filters(page, scenarios: str) -> None:
     assert shown(page) == ["lost-reply-then-issued-reset"]
 
 
+def test_the_coverage_is_filtered_by_itself(page, watched, scenarios: str) -> None:
+    page.goto(scenarios)
+    rows, whole = page.locator("tr.covered:visible"), page.locator("tr.covered").count()
+    assert page.inner_text("#coverage-count") == f"{whole} / {whole} shown"
+    page.fill("#coverage-text", "no such entry")
+    assert rows.count() == 0
+    assert page.locator("details.basis:visible").count() == 0
+    page.fill("#coverage-text", "mfp-poll-03 enrols")
+    assert rows.count() == 1
+    page.select_option("#coverage-outcome", "fail")
+    assert page.inner_text("tr.covered:visible >> nth=0").startswith("MFP-POLL-03")
+    assert len(shown(page)) == 4
+    page.click("tr.covered:visible a[href='#enrols']")
+    page.wait_for_function("document.getElementById('enrols').open")
+    assert watched.errors == []
+
+
 def test_by_keyboard_alone(page, scenarios: str) -> None:
     page.goto(scenarios)
     page.keyboard.press("Tab")

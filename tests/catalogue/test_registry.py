@@ -7,6 +7,7 @@ from collections import Counter
 from importlib import resources
 
 import pytest
+import yaml
 
 from mfp_sim.catalogue.registry import assumptions, explain, field_failures, known_ids, requirements
 from mfp_sim.device.profile import READINGS
@@ -105,3 +106,18 @@ def test_field_failures_say_what_was_seen_why_and_where() -> None:
     told = explain("F-K05")
     assert told is not None
     assert "renewal trigger differs per vendor (met in the field)" in told
+
+
+def test_what_the_rfc_requires_with_a_keyword_is_quoted_from_it() -> None:
+    quoted = {entry.id: entry for entry in requirements().values() if entry.quotes}
+    assert quoted["SCEP-2.9-09"].quotes[0].startswith("Implementations MUST NOT support the obsolete and/or insecure")
+    words = ("MUST", "SHOULD", "MAY", "RECOMMENDED", "OPTIONAL")
+    assert [name for name, e in quoted.items() if not any(word in text for text in e.quotes for word in words)] == []
+    assert 'RFC text: "Message types not defined above MUST be treated as errors' in (explain("SCEP-3.2.1.2-03") or "")
+
+
+def test_quotes_belong_to_requirements_that_exist() -> None:
+    text = resources.files("mfp_sim.catalogue").joinpath("rfc8894_quotes.yaml").read_text("utf-8")
+    named = {name for entry in yaml.safe_load(text) for name in entry["ids"]}
+    assert named
+    assert named - requirements().keys() == set()

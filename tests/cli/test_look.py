@@ -29,6 +29,20 @@ def test_show_tells_the_story(mfp_sim) -> None:
     assert places == sorted(places)
 
 
+def test_show_speaks_in_the_printers_local_time(mfp_sim, tmp_path: Path) -> None:
+    document = {
+        "format": 1, "name": "local", "why": "Times.", "clock": "2026-03-02T23:30:00+00:00",
+        "printer": {"timezone": "Asia/Tokyo"},
+        "steps": [{"advance_to": "2026-03-03 09:00"}, {"restart": {}}, {"expect": {"powered": True}}],
+    }  # fmt: skip
+    file = tmp_path / "local.scenario.yaml"
+    file.write_text(json.dumps(document))
+    lines = mfp_sim("show", str(file)).out.splitlines()
+    assert lines[1].endswith("; times are in Asia/Tokyo")
+    assert any(line.strip().startswith("2026-03-03 09:00:00  2. [Restart]") for line in lines), lines
+    assert not any(line.strip().startswith("2026-03-02") for line in lines)
+
+
 def test_show_of_a_failing_one_is_1(mfp_sim, failing) -> None:
     done = mfp_sim("show", failing)
     assert done.code == 1

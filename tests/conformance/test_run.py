@@ -64,6 +64,7 @@ def test_a_failed_check_says_what_why_and_how_to_repeat_it(server, conform, tmp_
     assert check["command"] == f"mfp-sim conform {mock.url} --challenge ... --only refuses-unknown-types"
     assert check["exchanges"][0]["reply"]["body"]
     assert check["expected"].startswith("messageType 0 is refused")
+    assert check["rfc_text"].startswith("Message types not defined above MUST be treated as errors unless")
 
 
 def test_the_one_thing_wrong_in_a_request_is_shown_by_element(server, conform, tmp_path: Path) -> None:

@@ -78,13 +78,13 @@ TRACE = """\
 02 08:00:00 exchange.reply operation=PKCSReq status=200 media_type=application/x-pki-message message=PENDING
 02 08:00:00 printer.poll-booked poll=1 due=2026-03-02T08:10:00+00:00
 02 08:10:00 exchange.request operation=CertPoll method=POST digest=sha256 cipher=aes-128-cbc path=/scep
-02 08:10:30 exchange.lost operation=CertPoll error=ca.example:80 did not reply within 30 s
+02 08:10:30 exchange.lost operation=CertPoll sent=True error=ca.example:80 did not reply within 30 s
 02 08:10:30 printer.poll-booked poll=2 due=2026-03-02T08:20:30+00:00
 02 08:20:30 exchange.request operation=CertPoll method=POST digest=sha256 cipher=aes-128-cbc path=/scep
 02 08:20:30 exchange.reply operation=CertPoll status=200 media_type=application/x-pki-message message=SUCCESS
 02 08:20:30 printer.status state=successful shown=2026-03-02T08:20:30+00:00 key=tls
 02 09:04:00 exchange.request operation=GetCACaps method=GET path=/scep
-02 09:04:00 exchange.lost operation=GetCACaps error=ca.example:80 refused the connection
+02 09:04:00 exchange.lost operation=GetCACaps sent=False error=ca.example:80 refused the connection
 02 09:04:00 printer.status state=error details=top-error shown=2026-03-02T09:04:00+00:00 diagnosis=GetCACaps: ca.example:80 refused the connection key=third
 """
 

@@ -21,6 +21,7 @@ ACTIONS = {
     "delete_key": lambda printer, role: printer.delete_key("tls", role=role),
     "restart": lambda printer, role: printer.restart(role=role),
     "dns": lambda printer, role: printer.set_dns(True, role=role),
+    "ip": lambda printer, role: printer.set_ip("192.0.2.11", role=role),
     "function": lambda printer, role: printer.set_function("TLS", False, role=role),
     "export": lambda printer, role: printer.begin_export("pw", role=role),
     "import": lambda printer, role: printer.begin_import(b"", "pw", role=role),

@@ -24,6 +24,7 @@ def test_everything_is_the_same_after_a_restart_of_the_process(machine, tmp_path
     world.printer.send_request(KEY)
     world.printer.set_function("IEEE 802.1X", True)
     world.printer.set_dns(True)
+    world.printer.set_ip("192.0.2.11")
     world.timer(every_days=30, restart=True, polling=Polling(5, 10))
     world.pass_time(minutes=65)
     old = world.printer
@@ -34,7 +35,7 @@ def test_everything_is_the_same_after_a_restart_of_the_process(machine, tmp_path
     fresh.power_on()
     assert fresh.status() == status
     assert fresh.key_list() == keys
-    assert (fresh.dns, fresh.functions) == (True, {"TLS", "IEEE 802.1X"})
+    assert (fresh.dns, fresh.ip, fresh.functions) == (True, "192.0.2.11", {"TLS", "IEEE 802.1X"})
     assert fresh.auto_request.every_days == 30
     assert len(fresh.audit) == audit + 1
     world.pass_time(minutes=30)

@@ -16,6 +16,7 @@ from mfp_sim.scep import messages
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.http import HttpReply
 from mfp_sim.scep.messages import CertRep, Oddities
+from mock_scep_server.faults.base import Context
 
 pytestmark = pytest.mark.peer
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.peer
 class Reversed:
     """The CA's certificate before the issued one."""
 
-    def on_message(self, reply: CertRep) -> CertRep:
+    def on_message(self, reply: CertRep, context: Context) -> CertRep:
         return replace(reply, certificates=reply.certificates[::-1])
 
 
@@ -34,7 +35,7 @@ class Odd:
 
     oddities: Oddities
 
-    def on_message(self, reply: CertRep) -> CertRep:
+    def on_message(self, reply: CertRep, context: Context) -> CertRep:
         return replace(reply, oddities=self.oddities)
 
 
@@ -44,7 +45,7 @@ class MediaType:
 
     value: str
 
-    def on_http(self, reply: HttpReply) -> HttpReply:
+    def on_http(self, reply: HttpReply, context: Context) -> HttpReply:
         rest = tuple(pair for pair in reply.headers if pair[0] != "Content-Type")
         return replace(reply, headers=(("Content-Type", self.value), *rest))
 

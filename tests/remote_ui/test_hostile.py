@@ -22,7 +22,7 @@ POSTS = {
     PAGES["auto"].url: ("name", "signature", "length", "organization", "common_name", "challenge", "use", "policy",
                         "timer", "start", "polling", "polling_count", "polling_interval", "periodic", "every"),
     PAGES["functions"].url: ("use", "turn"),
-    PAGES["network"].url: ("dns",),
+    PAGES["network"].url: ("dns", "ip"),
     f"{PAGES['import-export'].url}/export": ("password",),
     "/login": ("role", "pin", "back"),
     "/simulation/advance": ("by", "back"),

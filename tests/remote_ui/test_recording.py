@@ -236,3 +236,18 @@ def test_another_ca_with_an_ra(recorded, key) -> None:
     _, scenario = replay()
     assert (scenario.ca.profile, scenario.ca.ra) == ("lenient", "split")
     assert here.printer.status()[0].state == "successful"
+
+
+def test_an_address_that_was_set_is_recorded_and_the_first_one_is_the_printers(recorded, key) -> None:
+    here, admin, replay = recorded()
+    here.connect(admin)
+    admin.post(url("network"), {"ip": "not one"})
+    assert (admin.page.status_code, admin.reason) == (422, "bad-ip")
+    admin.post(url("network"), {"ip": ""})
+    admin.post(url("network"), {"ip": " 2001:DB8::11 ", "dns": "on"})
+    assert 'value="2001:db8::11"' in admin.get(url("network")).text
+    admin.post(url("request"), {**key, "common_name": "2001:db8::11"})
+    text, scenario = replay()
+    assert "ip: 192.0.2.10" in text
+    refused = [(step.act.text().rpartition(" ")[2], step.refused) for step in scenario.steps if step.kind == "ip"]
+    assert refused == [("one", "bad-ip"), ("", "bad-ip"), ("2001:DB8::11", None)]

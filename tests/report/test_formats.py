@@ -180,3 +180,16 @@ def test_every_format_is_made_of_every_run() -> None:
         for entry in FORMATS.values():
             assert entry.make(run, "nb")
     assert json.loads(FORMATS["json"].make(scenario_run(), "en"))["schema_version"] == 2
+
+
+def test_markdown_has_the_coverage_with_said_and_assumed_apart() -> None:
+    broken = failed("fails", covers=("MFP-POLL-03", "SCEP-2.1.1-01"), rests_on=("A-34",))
+    text = as_markdown(scenario_run(broken, scenario("sh|ows", covers=("F-K01",), rests_on=())))
+    section = text[text.index("### Coverage") :]
+    assert "| Met in the field | 1 | 0 | 0 | 0 |" in section
+    assert "| fail | fails (failed, A-34) |" in section
+    assert "sh\\|ows (passed)" in section
+    assert section.rstrip().endswith("</details>")
+    many = as_markdown(scenario_run(*(scenario(f"s{n}", covers=("F-K01",)) for n in range(7))))
+    assert "+2 |" in many
+    assert "### Coverage" not in as_markdown(conformance_run())

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from importlib import resources
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
 
+from mfp_sim.report.coverage import BASES, covered
 from mfp_sim.report.drawing import lasting, sequence, timeline
 from mfp_sim.report.html_report import LANGUAGES, as_html, labels, shown
+from mfp_sim.report.model import FailureReport
 from mfp_sim.report.story import Row, off_spans, story_of_exchanges, story_of_trace
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.reporting import report_of
@@ -148,7 +152,7 @@ def test_a_fault_strikes_where_it_strikes() -> None:
     assert [row.faults for row in lost] == [("reset",)]
     drawn = sequence(lost, UTC, SAY, "CA")
     assert [shape.kind for shape in drawn.shapes if shape.kind in ("bolt", "cross")] == ["bolt", "cross"]
-    unreachable = Row(lost[0].at, "exchange", "network", "GetCACaps", lost=True, reply="ca:80 refused the connection")
+    unreachable = Row(lost[0].at, "exchange", "network", "GetCACaps", lost=True, sent=False, reply="away")
     drawn = sequence([unreachable], UTC, SAY, "CA")
     (cross,) = [shape for shape in drawn.shapes if shape.kind == "cross"]
     (lane,) = [shape for shape in drawn.shapes if shape.css == "name" and shape.text == "Network"]
@@ -209,6 +213,83 @@ def test_when_the_printer_is_off() -> None:
     ((since, until),) = off_spans(rows)
     assert (since.hour, until.hour) == (9, 10)
     assert any(shape.css == "off" for shape in timeline(rows, (), UTC, SAY, "CA").shapes)
+
+
+def test_a_long_time_line_does_not_call_idle_what_it_leaves_out() -> None:
+    start = datetime(2026, 3, 2, tzinfo=UTC)
+    rows = [Row(start + timedelta(minutes=20 * n), "mark", "printer", f"row {n}") for n in range(200)]
+    drawn = timeline(rows, (), UTC, SAY, "CA")
+    assert [s.title for s in drawn.shapes if s.css == "break left-out"] == ["110 moments not drawn"]
+    assert "110 moments not drawn" in [s.text for s in drawn.shapes if s.css == "break-text"]
+    assert {s.title for s in drawn.shapes if s.css == "break"} == {"20 min"}
+    short = timeline(rows[:90], (), UTC, SAY, "CA")
+    assert not [s for s in short.shapes if s.css == "break left-out"]
+
+
+@pytest.mark.parametrize(("cut", "told"), [({}, "the power was cut"), ({"at": "PKCSReq.after"}, "PKCSReq.after")])
+def test_a_power_cut_is_drawn_until_the_power_is_back(cut, told, tmp_path: Path) -> None:
+    act = [{"power_cut": {**cut, "off": "10m"}}]
+    request = [{"request": {"name": "tls", "common_name": "192.0.2.10"}} | ({"refused": "power-lost"} if cut else {})]
+    document = {
+        "format": 1, "name": "cut", "why": "The power goes.", "clock": "2026-03-02T08:00:00+01:00",
+        "printer": {"communication": {"url": "http://ca.example/scep"}}, "ca": {"profile": "rfc8894"},
+        "steps": [*act, *(request if cut else []), {"advance": "1h"}, {"expect": {"powered": True}}],
+    }  # fmt: skip
+    file = tmp_path / "cut.scenario.yaml"
+    file.write_text(json.dumps(document))
+    (found,) = select([str(file)])
+    result = run(found)
+    assert not result.failures
+    rows = story_of_trace(report_of(result).trace, SAY)
+    ((since, until),) = off_spans(rows)
+    assert until - since == timedelta(minutes=10)
+    assert [told in row.text for row in rows if row.power == "off"] == [True]
+    assert [s.title for s in timeline(rows, (), UTC, SAY, "CA").shapes if s.css == "off"] == ["off: 10 min"]
+
+
+def test_whether_a_lost_request_was_sent_is_told_by_the_event_not_by_its_words() -> None:
+    def trace(**lost: object) -> list[dict[str, object]]:
+        at = {"time": "2026-03-02T08:00:00+00:00"}
+        return [
+            {**at, "kind": "exchange.request", "operation": "PKCSReq", "method": "POST"},
+            {**at, "kind": "exchange.lost", "operation": "PKCSReq", "error": "ca:80 refused the connection", **lost},
+        ]
+
+    assert [story_of_trace(trace(sent=sent), SAY)[0].sent for sent in (True, False)] == [True, False]
+    (checked,) = story_of_exchanges((exchange(reply=None, error="refused the connection", sent=False),), SAY)
+    assert not checked.sent
+
+
+def test_coverage_with_said_and_assumed_apart() -> None:
+    shown = scenario("shows", covers=("MFP-POLL-03", "SCEP-2.1.1-01", "F-K01"), rests_on=("A-34",))
+    broken = scenario(
+        "fails", covers=("MFP-POLL-03",), rests_on=(), failures=(FailureReport(1, "a:1:1", "x", "1", "2"),)
+    )
+    rows = {row.id: row for row in covered((shown, broken))}
+    assert set(rows) == {"MFP-POLL-03", "SCEP-2.1.1-01", "F-K01"}
+    page = as_html(scenario_run(shown, broken))
+    found = Page(page)
+    verdicts = [a["data-verdict"] for tag, a in found.tags if tag == "tr" and a.get("class") == "covered"]
+    assert sorted(verdicts) == ["fail", "pass", "pass"]
+    bases = [a["data-basis"] for tag, a in found.tags if tag == "details" and "data-basis" in a]
+    assert bases == [basis for basis in BASES if basis in {row.basis for row in rows.values()}]
+    assert len(bases) >= 2
+    section = page[page.index('id="coverage"') : page.index("<h2>Details")]
+    assert section.count('href="#shows"') == 3
+    assert section.count('href="#fails"') == 1
+    assert "A-34" in section
+    assert "<h2>Dekning</h2>" in as_html(scenario_run(shown), "nb")
+
+
+def test_no_coverage_where_no_scenario_ran() -> None:
+    assert "coverage" not in [a.get("id") for _, a in Page(as_html(conformance_run())).tags]
+
+
+def test_a_scenario_cannot_take_the_name_of_a_part_of_the_page() -> None:
+    identifiers = [
+        a["id"] for _, a in Page(as_html(scenario_run(scenario("results"), scenario("coverage")))).tags if "id" in a
+    ]
+    assert len(identifiers) == len(set(identifiers))
 
 
 def test_nothing_happened() -> None:

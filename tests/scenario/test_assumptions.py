@@ -15,10 +15,12 @@ import pytest
 
 from mfp_sim.catalogue.registry import assumptions
 from mfp_sim.device.profile import READINGS, Profile, values_of
+from mfp_sim.device.request import CertificateRequest
 from mfp_sim.scenario import world
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.runner import run
+from mfp_sim.scep.exchange import ClientTransaction, Enrolment, Policy
 
 # value: others, of which at least one shows. Only the edges of ranges are moved: what lies within has no scenario.
 OTHER_VALUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -36,12 +38,12 @@ OTHER_VALUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "A-16": {"poll_count_range": ("[0, 1000]", "[1, 99]"), "poll_minutes_range": ("[0, 2880]", "[1, 1439]")},
     "A-17": {"period_days_range": ("[0, 366]", "[1, 364]")},
     "A-18": {"restart_seconds": ("120",), "transfer_seconds": ("20",)},
+    "A-27": {"read_single_des": ("true",)},
     "A-26": {"key_limit": ("6",), "default_key_name": ("Factory Key",), "default_key_use": ("IPSec",)},
 }
 WITHOUT_SCENARIO = {
     "policy_limit": "a machine with more policies cannot be made: tests/device/test_rules.py",
     "renewal_message": "other models have it, see scenarios/models",
-    "read_single_des": "tests/device/test_requests.py",
 }
 READINGS_WITHOUT_SCENARIO: Mapping[str, str] = {}
 
@@ -68,6 +70,16 @@ class Watched(Profile):
         return super().__getattribute__(name)
 
 
+@dataclass(frozen=True)
+class WatchedPolicy(Policy):
+    """The model's values as the exchange has them, watched likewise."""
+
+    def __getattribute__(self, name: str) -> object:
+        SEEN.add(IN_THE_POLICY.get(name, name))
+        return super().__getattribute__(name)
+
+
+IN_THE_POLICY = {"weak": "weak_algorithms"}
 SEEN: set[str] = set()
 
 
@@ -77,7 +89,19 @@ def looked_at() -> Mapping[str, frozenset[str]]:
     found = {}
     build = world._profile
     names = [field.name for field in fields(Profile)]
+    hand_over = CertificateRequest._new_transaction
+
+    def unread(request: CertificateRequest, enrolment: Enrolment) -> ClientTransaction:
+        """Handing values of the model on to the exchange is not yet looking at them."""
+        before = set(SEEN)
+        transaction = hand_over(request, enrolment)
+        SEEN.intersection_update(before)
+        policy = transaction.policy
+        transaction.policy = WatchedPolicy(**{field.name: getattr(policy, field.name) for field in fields(Policy)})
+        return transaction
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CertificateRequest, "_new_transaction", unread)
         patch.setattr(world, "_profile", lambda *a: Watched(**{name: getattr(build(*a), name) for name in names}))
         for scenario in scenarios().values():
             SEEN.clear()

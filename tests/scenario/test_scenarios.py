@@ -35,6 +35,7 @@ TRIES = {
     "delete_key": "delete_key: Default Key",
     "restart": "restart:",
     "dns": "dns: true",
+    "ip": "ip: 192.0.2.11",
     "function": "function: {use: TLS, on: false}",
     "export_bundle": "export_bundle: {name: settings, password: b4ndle}",
     "import_bundle": "import_bundle: {name: settings, password: b4ndle}",
@@ -112,3 +113,30 @@ def test_mistakes_in_steps(text: str, words: str) -> None:
     assert argument is not None
     STEPS[name].read(argument, problems)
     assert words in str(problems.found[0])
+
+
+def test_the_ca_sees_the_address_that_was_set() -> None:
+    (scenario,) = read_text("""
+format: 1
+name: readdressed
+why: The printer gets another address.
+clock: 2026-03-02T08:00:00+01:00
+printer: {communication: {url: http://ca.example/scep}}
+ca: {profile: rfc8894}
+steps:
+  - request: {name: a, common_name: 192.0.2.10}
+  - ip: 192.0.2.999
+    refused: bad-ip
+  - ip: 192.0.2.11
+    as: user
+    refused: not-administrator
+  - ip: 192.0.2.11
+  - request: {name: b, common_name: 192.0.2.11}
+  - another_printer: {profile: canon-ir-adv-dx, serial: SIM00002}
+  - expect: {powered: true}
+""")
+    result = run(scenario)
+    assert result.failures == ()
+    clients = [event.data["client"] for event in result.events if event.kind == "mock.request"]
+    assert set(clients[: len(clients) // 2]) == {"192.0.2.10"}
+    assert set(clients[len(clients) // 2 :]) == {"192.0.2.11"}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.facts import fact
-from mfp_sim.conformance.model import Fact, Proof
+from mfp_sim.conformance.model import Fact, Proof, Verdict
 from mfp_sim.conformance.session import Session
 from mfp_sim.conformance.watching import over, watch
 from mfp_sim.errors import MfpSimError
@@ -25,6 +26,11 @@ def _delivers(answer: Answer) -> bool:
 
 def _bagged(answer: Answer) -> bool:
     return _delivers(answer) and answer.payload.bag is not None
+
+
+def _empty(answer: Answer) -> bool:
+    """A SUCCESS with nothing in it, not even an envelope."""
+    return answer.granted and answer.signed is not None and not answer.signed.content
 
 
 def _bag(_: Session, answer: Answer) -> str | None:
@@ -77,6 +83,8 @@ for _id, _title, _ids, _slug, _expected, _faults, _why in (
 
 
 def _present(_: Session, answer: Answer) -> str | None:
+    if answer.payload.plain is None:
+        return "no messageData at all"
     count = len(answer.payload.certificates)
     return None if answer.issued is not None else f"{count} certificates, none for the key of the request"
 
@@ -89,7 +97,7 @@ for _id, _kinds, _requirement, _proofs in (
     _types = {MessageType.PKCS_REQ: "PKCSReq", MessageType.RENEWAL_REQ: "RenewalReq", MessageType.CERT_POLL: "CertPoll"}
 
     def _of(kinds: tuple[MessageType, ...]) -> Callable[[Answer], bool]:
-        return lambda answer: _bagged(answer) and answer.order.message_type in kinds
+        return lambda answer: (_bagged(answer) or _empty(answer)) and answer.order.message_type in kinds
 
     def _samples(kind: MessageType, judge: Callable[[Session], Iterator[Fact]]) -> Callable[[Session], Iterator[Fact]]:
         def judged(session: Session) -> Iterator[Fact]:
@@ -137,10 +145,16 @@ def _leaf(_: Session, answer: Answer) -> str | None:
     if issued is None:
         return None
     below = [c for c in bag if c is not issued and _signed_by(c, issued)]
-    others = [c for c in bag if c.der != issued.der and not c.is_ca and c.der not in {t.der for t in answer.trusted}]
+    # An old root of version 1 says nowhere that it is a CA; that others name it as their issuer shows it.
+    known = {issued.der, *(c.der for c in answer.trusted)}
+    others = [c for c in bag if c.der not in known and not c.is_ca and not _names_issuer(bag, c)]
     if below:
         return f"the issued certificate signs {below[0].subject_text}"
     return f"a second end-entity certificate, {others[0].subject_text}" if others else None
+
+
+def _names_issuer(bag: tuple[Certificate, ...], issuer: Certificate) -> bool:
+    return any(c.issuer == issuer.subject for c in bag if c.der != issuer.der)
 
 
 def _signed_by(certificate: Certificate, issuer: Certificate) -> bool:
@@ -220,7 +234,7 @@ watch_here(
 
 
 def _issued_facts(
-    slug: str, expected: str, rule: Callable[[Session, Certificate, Answer], str | None], **more: str
+    slug: str, expected: str, rule: Callable[[Session, Certificate, Answer], str | None], **more: Any
 ) -> Callable[[Session], Iterator[Fact]]:
     """Judge each issued certificate of the run once."""
 
@@ -228,7 +242,7 @@ def _issued_facts(
         for answer in session.cert_reps:
             if _bagged(answer) and answer.issued is not None:
                 wrong = rule(session, answer.issued, answer)
-                yield fact(slug, wrong is None, expected, wrong or "as expected", answer, **(more if wrong else {}))  # type: ignore[arg-type]
+                yield fact(slug, wrong is None, expected, wrong or "as expected", answer, **(more if wrong else {}))
 
     return judge
 
@@ -354,7 +368,11 @@ watch_here(
     "Issued certificates say where CRLs and CA certificates are fetched without SCEP",
     "SCEP-3.3.4-03",
     "SCEP-7.8-01",
-    judge=_issued_facts("no-pointer", "a CRL distribution point or authorityInfoAccess", _pointers),
+    judge=_issued_facts(
+        "no-pointer", "a CRL distribution point or authorityInfoAccess", _pointers, at_most=Verdict.FINDING
+    ),
     why="Without a pointer, relying parties have only GetCRL, which the RFC advises against.",
+    # The RFC speaks of who would use GetCert and GetCRL; certificates that nobody revokes need no pointer.
+    at_most=Verdict.FINDING,
     proofs=(Proof("no-pointer"),),
 )

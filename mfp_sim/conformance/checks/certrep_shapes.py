@@ -378,6 +378,10 @@ watch_here(
 )  # fmt: skip
 
 
+def _issued(answer: Answer) -> bool:
+    return answer.granted and answer.issued is not None
+
+
 def _in_clear(_: Session, answer: Answer) -> str | None:
     outer = answer.signed.certificates if answer.signed else ()
     wrong = [c for c in outer if answer.issued is not None and c.der == answer.issued.der]
@@ -388,7 +392,7 @@ watch_here(
     "issued-not-in-clear",
     "The issued certificate is not sent in clear beside the envelope",
     "SCEP-7.7-02",
-    judge=over("in-clear", "only the signer and its chain stand outside", _in_clear, only=_granted,
+    judge=over("in-clear", "only the signer and its chain stand outside", _in_clear, only=_issued,
                element="certificates"),
     why="Copying the certificate to the outside undoes the encryption.",
     proofs=(Proof("in-clear", defects=("issued-in-clear",)),),

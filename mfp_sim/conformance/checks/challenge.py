@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mfp_sim.conformance import csrs
 from mfp_sim.conformance.facts import fact, processed, refusal
-from mfp_sim.conformance.model import Fact, NotApplicable, Proof, Verdict
+from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Identity, Session
 from mfp_sim.scep import certificate as x509
@@ -154,6 +154,8 @@ def one_time(session: Session) -> Iterator[Fact]:
     secret = _secret(session)
     session.enrol(challenge=secret)
     again = session.ask(session.order(challenge=secret))
+    if again.status is None:
+        raise Inconclusive(f"no CertRep came to the second use: {again.text}")
     yield fact("static", not again.granted, "a second use is refused", again.text, again)
 
 

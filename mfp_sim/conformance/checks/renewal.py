@@ -129,6 +129,8 @@ def for_new_key(session: Session) -> Iterator[Fact]:
     proofs=(Proof("granted", defects=("renews-for-anybody",)),),
 )
 def self_signed(session: Session) -> Iterator[Fact]:
+    # Who enrols everybody without a challenge authenticates nobody, by a self-signed certificate or otherwise.
+    everybody = session.challenges.next() is None
     old = session.identity(session.sample("enrolment to renew", session.enrol)).certificate
     key = session.key()
     for what, serial in (("of its own", None), ("with the serial number of an issued one", old.serial)):
@@ -137,13 +139,14 @@ def self_signed(session: Session) -> Iterator[Fact]:
         order = session.order(
             key=key, subject=old.subject, signer=signer, message_type=RENEWAL, challenge=None, wrong=True
         )
-        answer = session.ask(order, expect_refusal=True)
+        answer = session.ask(order, expect_refusal=not everybody)
         yield from refusal(
             answer,
             f"a RenewalReq by a self-signed certificate {what}",
             REQUEST,
             CHECK,
             parking=True,
+            granted_at_most=Verdict.FINDING if everybody else Verdict.FAIL,
             mistake="17 is treated like 19, or the signer is looked up by its name",
         )
 

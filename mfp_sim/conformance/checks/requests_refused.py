@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mfp_sim.conformance import csrs
 from mfp_sim.conformance.facts import fact, refusal
-from mfp_sim.conformance.model import Fact, Proof, Verdict
+from mfp_sim.conformance.model import Fact, NotApplicable, Proof, Verdict
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Session
 from mfp_sim.scep import der, messages
@@ -202,10 +202,7 @@ def unknown_types(session: Session) -> Iterator[Fact]:
 )
 def update_req(session: Session) -> Iterator[Fact]:
     if session.capabilities.has("Update"):
-        yield fact(
-            "granted", True, "anything, since Update is advertised", "Update is advertised", session.caps_exchange
-        )
-        return
+        raise NotApplicable("Update is advertised")
     answer = session.ask(session.order(message_type=18, wrong=True), expect_refusal=True)
     yield from refusal(answer, "messageType 18", REQUEST)
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from mfp_sim.conformance.answers import Answer, Exchange, Order
 from mfp_sim.conformance.facts import fact, processed
-from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof
+from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Session
 from mfp_sim.conformance.watching import over, watch
@@ -144,7 +144,8 @@ def standard_base64(session: Session) -> Iterator[Fact]:
         if "+" in text and "/" in text:
             break
     answer = _get(session, order, quote(text, safe=""), "CertPoll by GET, escaped")
-    if answer.reply is not None and answer.reply.status in (404, 405, 501):
+    if not _read(answer) and not _reads_otherwise(session):
+        # GET is a MAY: only who reads the message in another alphabet shows that it is the alphabet.
         raise NotApplicable(f"PKIOperation by GET is not served: {answer.text}")
     yield fact(
         "not-read",
@@ -154,6 +155,17 @@ def standard_base64(session: Session) -> Iterator[Fact]:
         answer,
         mistake="the parameter is decoded as base64url, or unescaped twice",
     )
+
+
+def _reads_otherwise(session: Session) -> bool:
+    """Whether a GET in base64url, or escaped twice, is read."""
+    order = session.harmless(wrong=True)
+    octets = session.encode(order)
+    twice = quote(base64.b64encode(octets).decode(), safe="")
+    for what, text in (("base64url", base64.urlsafe_b64encode(octets).decode()), ("escaped twice", twice)):
+        if _read(_get(session, order, quote(text, safe=""), f"CertPoll by GET, {what}")):
+            return True
+    return False
 
 
 def _wrapped(text: str, line: str) -> str:
@@ -281,6 +293,7 @@ def by_post(session: Session) -> Iterator[Fact]:
     field_failures=("F-T08", "F-T09"),
     reads=True,
     tags=("clients",),
+    at_most=Verdict.FINDING,  # the RFC excepts a CA whose operation needs the path, as where it names one CA of many
     proofs=(Proof("path-matters", "path-strict", setup={"path": "/cgi-bin/pkiclient.exe"}),),
 )
 def path(session: Session) -> Iterator[Fact]:
@@ -288,7 +301,7 @@ def path(session: Session) -> Iterator[Fact]:
     for other in ("/cgi-bin/pkiclient.exe", base.rstrip("/") + "/pkiclient.exe", base.rstrip("/") + "/"):
         exchange = session.http(scep_request(other, Operation.GET_CA_CERT), f"GetCACert at {other}")
         good = exchange.reply is not None and exchange.reply.status == 200
-        yield fact("path-matters", good, f"{other} is served", exchange.text, exchange)
+        yield fact("path-matters", good, f"{other} is served", exchange.text, exchange, at_most=Verdict.FINDING)
 
 
 # --- framing ----------------------------------------------------------------------------------------------

@@ -59,6 +59,27 @@
     });
     sift();
   }
+  const sought = one("#coverage-text"), verdict = one("#coverage-outcome"), found = one("#coverage-count");
+  const rows = all("tr.covered");
+  const narrow = () => {
+    const words = sought.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const narrowed = words.length || verdict.value;
+    for (const row of rows) {
+      const said = row.textContent.toLowerCase();
+      row.hidden = (verdict.value && row.dataset.verdict !== verdict.value) || !words.every((word) => said.includes(word));
+    }
+    for (const basis of all("details.basis")) {
+      const left = basis.querySelector("tr.covered:not([hidden])");
+      basis.hidden = !left;
+      if (narrowed && left) basis.open = true;
+    }
+    found.textContent = `${rows.filter((row) => !row.hidden).length} / ${rows.length} ${found.dataset.shown}`;
+  };
+  if (sought) {
+    for (const field of [sought, verdict]) field.addEventListener("input", narrow);
+    sought.form.addEventListener("submit", (event) => event.preventDefault());
+    narrow();
+  }
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-copy]");
     if (!button) return;

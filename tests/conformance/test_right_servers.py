@@ -1,0 +1,96 @@
+"""Servers that are right in their own way are not blamed, and what was not seen is not praised."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mfp_sim.conformance.engine import run_checks
+from mfp_sim.conformance.model import CheckResult, Proof, Verdict
+from mfp_sim.conformance.registry import select
+from mfp_sim.conformance.selftest import bench
+from mfp_sim.conformance.session import Session
+from mfp_sim.scep.http import HttpReply, HttpRequest
+from mock_scep_server.policy import CaPolicy, ChallengeSetup
+
+SECRET = "used-0nly-once"
+
+
+class _Refusing:
+    """A wire on which some requests get an HTTP error."""
+
+    def __init__(self, session: Session, status: int) -> None:
+        self._inner, self._status = session.transport, status
+
+    def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
+        if request.method == "GET" and "PKIOperation" in request.target:
+            return HttpReply(self._status, body=b"no")
+        return self._inner.exchange(host, port, request, timeout)
+
+
+def _one(session: Session, name: str) -> CheckResult:
+    return run_checks(session, select([name])).results[0]
+
+
+def test_a_challenge_that_is_used_up_is_no_fault_of_the_server(server, conform) -> None:
+    mock = server(policy=CaPolicy(challenge=ChallengeSetup("one_time")), static=False)
+    mock.service.operator.give_challenge(secret=SECRET)
+    words = ("--challenge", SECRET, "--verdict", "rfc", "--only", "post-binary", "--only", "caps-true-sha-1")
+    code, shown = conform(mock.url, *words)
+    assert code == 3, shown
+    assert "RFC 8894: INCONCLUSIVE: " in shown
+    assert "refused at the end too: post-binary, caps-true-sha-1" in shown or "caps-true-sha-1, post-binary" in shown
+    assert SECRET not in shown
+
+
+def test_who_does_not_serve_get_breaks_no_rule_on_base64() -> None:
+    for status in (400, 403, 414):
+        with bench() as session:
+            session.transport = _Refusing(session, status)
+            result = _one(session, "get-standard-base64")
+            assert result.verdict is Verdict.NOT_APPLICABLE, (status, result)
+            assert f"HTTP {status}" in (result.reason or "")
+
+
+def test_printers_that_wait_for_approval_are_not_said_to_fail(server, conform) -> None:
+    mock = server(policy=CaPolicy(approval="manual"), static=False)
+    code, shown = conform(mock.url, "--verdict", "printers", "--printer", "canon-ir-adv-dx")
+    assert code == 0, shown
+    assert "canon-ir-adv-dx: not-tried" in shown
+    assert "waits for somebody who approves" in shown
+    assert "Printers: INCONCLUSIVE" in shown
+
+
+def test_advertised_update_req_is_not_judged() -> None:
+    with bench(Proof("", ca={"capabilities": ("AES", "SHA-256", "SCEPStandard", "Update")})) as session:
+        assert _one(session, "refuses-update-req").verdict is Verdict.NOT_APPLICABLE
+
+
+def test_a_success_without_any_content_has_no_certificate() -> None:
+    with bench() as session:
+        answer = session.granted()
+        signed = answer.signed
+        assert signed is not None
+        bare = replace(answer)
+        bare.__dict__["_read"] = (replace(signed, content=None), answer.message, None)
+        session.answers[:] = [bare]
+        session._granted = bare
+        result = _one(session, "issued-present")
+        assert result.verdict is Verdict.FAIL
+        assert result.deviations[0].got == "no messageData at all"
+
+
+def test_a_renewal_that_everybody_gets_authenticates_nobody() -> None:
+    with bench(Proof("", defects=("renews-for-anybody",), setup={"open": True})) as session:
+        result = _one(session, "renewal-self-signed")
+        assert result.verdict is Verdict.FINDING
+        assert result.deviations[0].slug == "granted"
+        assert not session.unexpected
+
+
+def test_a_crl_alone_says_nothing_on_certificates_in_clear() -> None:
+    with bench(Proof("", answer="{failure: 2}", when="type: PKCSReq")) as session:
+        seen, result = run_checks(session, select(["getcrl-in-crls", "issued-not-in-clear"])).results[::-1]
+        if seen.check.id != "getcrl-in-crls":
+            seen, result = result, seen
+        assert seen.verdict is Verdict.PASS
+        assert result.verdict is Verdict.INCONCLUSIVE
