@@ -30,6 +30,7 @@ from mfp_sim.scep.http import (
     Stall,
     Wait,
     outgoing,
+    render_outgoing,
     render_request,
 )
 from mfp_sim.simtime import Clock
@@ -265,7 +266,8 @@ class InProcess:
     def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
         """See :meth:`Transport.exchange`."""
         where = _where(host, port)
-        render_request(request, host, port)  # what sockets could not send is refused here too
+        received = outgoing(request, host, port)
+        render_outgoing(received)  # what sockets could not send is refused here too
         deadline = _Deadline(self._clock, timeout)
         match self.network.state:
             case "up":
@@ -276,7 +278,6 @@ class InProcess:
             case state:
                 raise _connect_failed(where, state)
         self._clock.wait_until(min(self._clock.now() + timedelta(seconds=self._latency), deadline.instant))
-        received = outgoing(request, host, port)
         delivery = self._serve(received, self._client())
         acts = (Wait(self._latency), *delivery.acts) if self._latency else delivery.acts
         if delivery.keep_alive and received.keep_alive:

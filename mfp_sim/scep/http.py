@@ -46,6 +46,7 @@ __all__ = [
     "outgoing",
     "read_capabilities",
     "read_scep_query",
+    "render_outgoing",
     "render_reply",
     "render_request",
     "scep_request",
@@ -239,7 +240,15 @@ def render_request(request: HttpRequest, host: str, port: int) -> bytes:
     Raises:
         UsageError: the target or a field holds what cannot be written into an HTTP head.
     """
-    whole = outgoing(request, host, port)
+    return render_outgoing(outgoing(request, host, port))
+
+
+def render_outgoing(whole: HttpRequest) -> bytes:
+    """The octets of a request that is complete already.
+
+    Raises:
+        UsageError: the target or a field holds what cannot be written into an HTTP head.
+    """
     if not _TOKEN.fullmatch(whole.method) or not re.fullmatch(r"[!-~]+", whole.target):
         raise UsageError(f"not an HTTP request line: {whole.method!r} {whole.target!r}")
     return _render(f"{whole.method} {whole.target} {whole.version}", whole.headers) + whole.body
