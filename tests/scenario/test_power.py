@@ -30,6 +30,7 @@ CHOICE = [
     "clock-at-factory-date",
     "export-and-import",
     "restart-cuts-an-import",
+    "which-of-one-name",
 ]
 
 
