@@ -138,7 +138,10 @@ def printer_verdicts(session: Session, models: tuple[str, ...] = MODELS) -> Iter
             )
             yield PrinterVerdict(name, "not-tried", (why,))
             continue
-        yield _judge(session, name)
+        try:
+            yield _judge(session, name)
+        except MfpSimError as error:  # no challenge to be had, or none that this machine takes
+            yield PrinterVerdict(name, "not-tried", (f"it could not be set up: {error}",))
 
 
 def _judge(session: Session, name: str) -> PrinterVerdict:

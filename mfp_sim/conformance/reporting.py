@@ -219,9 +219,9 @@ def _minted(entry: Minted) -> MintedCertificate:
 
 
 def _untold(entry: Untold) -> MintedCertificate:
-    should = "" if entry.expected else ", and should not have been"
+    whether = "whether one was made" + ("" if entry.expected else ", where none should be,")
     return MintedCertificate(
-        serial="", subject=entry.subject, by=f"{entry.check} (whether it was made{should}, cannot be told: {entry.why})"
+        serial="", subject=entry.subject, by=f"{entry.check} ({whether} cannot be told: {entry.why})"
     )
 
 

@@ -271,7 +271,9 @@ def test_what_may_have_been_made_is_in_every_list(server, conform, tmp_path: Pat
     assert "RFC 8894: FINDING: 1 finding\n" in shown
     assert "whether a certificate was made cannot be told of 1 more request; look at the CA:" in shown
     (entry,) = [entry for entry in report(tmp_path)["minted"] if not entry["serial"]]
-    assert entry["by"].startswith("challenge-empty (whether it was made, and should not have been, cannot be told:")
+    assert entry["by"].startswith(
+        "challenge-empty (whether one was made, where none should be, cannot be told: its reply"
+    )
     assert entry["fate"] == "unknown"
     rows = list(csv.DictReader((tmp_path / "minted.csv").read_text("utf-8").splitlines()))
     assert [row["subject"] for row in rows if not row["serial"]] == [entry["subject"]]
