@@ -214,11 +214,14 @@ def _ca_profiles() -> str:
             entry.summary,
             ", ".join(entry.capabilities) or "none",
             ", ".join(sorted(entry.refuse_ciphers | entry.refuse_digests)) or "nothing",
-            ", ".join(_code(name) for name, source in entry.sources.items() if not source.confirmed),
+            *(
+                ", ".join(_code(name) for name, source in sources.items() if not source.confirmed)
+                for sources in (entry.own, entry.taken_over)
+            ),
         )
         for entry in CA_PROFILES.values()
     ]
-    head = ("profile", "what it is", "GetCACaps", "refused with badAlg", "values that nothing confirms")
+    head = ("profile", "what it is", "GetCACaps", "refused", "values that nothing confirms", "taken over unconfirmed")
     return _table(head, rows)
 
 
