@@ -92,6 +92,9 @@ def test_a_profile_tells_apart_what_it_says_takes_over_and_leaves_unsaid(capsys)
     assert row["sources"]["server"]["from"] is None
     assert {*row["sources"], *row["unsaid"]} == row["values"].keys()
 
+    assert main(["profiles", "step-ca"]) == 0
+    assert "\nKnown to be otherwise:\nsubjectAltName: with none in the CSR, " in capsys.readouterr().out
+
     assert main(["profiles"]) == 0
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     doubts = {name: line.partition("  [")[2] for name, line in lines.items()}
