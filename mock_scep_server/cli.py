@@ -18,7 +18,9 @@ from mfp_sim.errors import DecodeError, MfpSimError, UsageError
 from mock_scep_server.profiles.changes import EMPTY_CONTENTS
 
 if TYPE_CHECKING:
+    from mock_scep_server.service import ScepService
     from mock_scep_server.setup import CaSetup
+    from mock_scep_server.tls import Handshake, TlsEndpoint
 
 __all__ = ["main"]
 
@@ -32,6 +34,7 @@ examples:
   mock-scep-server --set approval=manual --set 'rollover={publish: 1h, switch: 2h}' --control-port 8081
   mock-scep-server --profile ndes-2016 --set 'challenge={one_time: {}}' \\
                    --set 'admin_page={user: admin, password: test-only}'
+  mock-scep-server --tls other-pki --tls-ca-out web.pem # HTTPS, and the CA that a client has to trust for it
   mock-scep-server faults                               # what a script can ask for
   mock-scep-server faults nonce-mismatch                # one of them in full
   mock-scep-server judge request.der --key ca.pem       # what a captured request says about its client
@@ -67,6 +70,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="one key of that section, its value in YAML"
+    )
+    parser.add_argument(
+        "--tls",
+        choices=["trusted", "untrusted", "other-pki"],
+        help="speak TLS with a certificate that is from the SCEP CA itself, signed by itself, or from another CA",
+    )
+    parser.add_argument(
+        "--tls-ca-out", type=Path, metavar="FILE", help="write the CA that a client has to trust for TLS, in PEM"
+    )
+    parser.add_argument(
+        "--tls-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further host name or address of the TLS server",
     )
     parser.add_argument("--control-port", type=int, metavar="PORT", help="steer the mock by JSON on this loopback port")
     parser.add_argument(
@@ -146,6 +164,40 @@ def _setup(options: argparse.Namespace) -> CaSetup:
     return replace(setup, **{name: value for name, value in chosen.items() if value is not None})
 
 
+def _endpoint(options: argparse.Namespace, service: ScepService) -> TlsEndpoint | None:
+    """What TLS shows, if it is spoken; the CA to trust is written where it is wanted."""
+    if options.tls is None:
+        if options.tls_ca_out or options.tls_name:
+            raise UsageError("--tls-ca-out and --tls-name are for TLS", remedy="add --tls other-pki, for instance")
+        return None
+    import ssl
+
+    from mfp_sim.simtime import Entropy, GeneratedKeys
+    from mock_scep_server.tls import make_endpoint
+
+    names = (options.host, *options.tls_name)
+    endpoint = make_endpoint(
+        options.tls, service.ca, clock=service.clock, entropy=Entropy(None), keys=GeneratedKeys(), names=names
+    )
+    if options.tls_ca_out is not None:
+        if endpoint.anchor is None:
+            remedy = "leave --tls-ca-out out, or take --tls trusted or other-pki"
+            raise UsageError("no CA makes an untrusted certificate trusted", remedy=remedy)
+        try:
+            options.tls_ca_out.write_text(ssl.DER_cert_to_PEM_cert(endpoint.anchor.der), "ascii")
+        except OSError as error:
+            raise UsageError(f"cannot write {options.tls_ca_out}: {error.strerror}") from None
+    return endpoint
+
+
+def _describe(options: argparse.Namespace, endpoint: TlsEndpoint) -> str:
+    """One line on the TLS server."""
+    if endpoint.anchor is None:
+        return f"TLS certificate, which no client can know, SHA-256: {endpoint.certificate.fingerprint()}"
+    where = f", in {options.tls_ca_out}" if options.tls_ca_out else "; --tls-ca-out FILE writes it"
+    return f"CA to trust for TLS: {endpoint.anchor.common_name}{where}"
+
+
 def _serve(options: argparse.Namespace) -> int:
     import shlex
 
@@ -165,6 +217,14 @@ def _serve(options: argparse.Namespace) -> int:
         rule = f" [rule {entry.rule}]" if entry.rule else ""
         print(f"{entry.time:%H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{rule}", flush=True)
 
+    def tell_tls(handshake: Handshake) -> None:
+        said = f"handshake failed: {handshake.failure}"
+        if handshake.failure is None:
+            if options.tls != "untrusted":
+                return
+            said = "the client accepts a certificate that it cannot know"
+        print(f"{service.clock.now():%H:%M:%S} {handshake.client} TLS -> {said}", flush=True)
+
     service = make_service(
         _setup(options),
         clock=SystemClock(),
@@ -174,7 +234,9 @@ def _serve(options: argparse.Namespace) -> int:
         challenge=challenge,
         on_entry=tell,
     )
-    hosts = [ServerHost(service, options.host, options.port)]
+    endpoint = _endpoint(options, service)
+    context = endpoint.context if endpoint else None
+    hosts = [ServerHost(service, options.host, options.port, tls=context, on_handshake=tell_tls)]
     if options.control_port is not None:
         hosts.append(ServerHost(ControlService(service), "127.0.0.1", options.control_port))
     stop = threading.Event()
@@ -185,9 +247,12 @@ def _serve(options: argparse.Namespace) -> int:
             stack.enter_context(host)
         url = hosts[0].url
         if options.publish is not None or service.policy.publish_at is None:
-            service.publish_at(None if options.publish == "none" else options.publish or url)
+            here = None if endpoint else url  # certificates should name no https:// (RFC 5280, 8)
+            service.publish_at(None if options.publish == "none" else options.publish or here)
         print(f"mock SCEP CA at {url}/scep (profile {service.profile.name}); Ctrl-C stops it")
         print(f"CA certificate, SHA-256: {service.ca.ca.certificate.fingerprint()}", flush=True)
+        if endpoint is not None:
+            print(_describe(options, endpoint), flush=True)
         if options.control_port is not None:
             print(f"control at {hosts[1].url}/", flush=True)
         stop.wait()

@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import urllib.request
@@ -104,9 +105,47 @@ def test_a_whole_ca_from_a_file_and_options_and_a_port_to_steer_it(tmp_path: Pat
     assert (server.returncode, err) == (0, "")
 
 
+def test_it_speaks_tls_and_gives_out_what_is_to_be_trusted(tmp_path: Path) -> None:
+    anchor = tmp_path / "web.pem"
+    server, lines = _started("--tls", "other-pki", "--tls-ca-out", str(anchor), "--tls-name", "ca.example")
+    try:
+        url = re.search(r"https://\S+", lines[0])[0]
+        assert lines[2] == f"CA to trust for TLS: Mock web PKI, not the SCEP CA (tests only), in {anchor}\n"
+        with pytest.raises(urllib.error.URLError, match="unable to get local issuer certificate"):
+            urllib.request.urlopen(f"{url}?operation=GetCACaps", timeout=20)
+        trusting = ssl.create_default_context(cafile=anchor)
+        with urllib.request.urlopen(f"{url}?operation=GetCACert", timeout=20, context=trusting) as reply:
+            assert b"Mock SCEP CA" in reply.read()
+    finally:
+        server.send_signal(signal.SIGTERM)
+        out, err = server.communicate(timeout=20)
+    assert (server.returncode, err) == (0, "")
+    assert "127.0.0.1 TLS -> handshake failed: the client says unknown ca\n" in out
+    assert "127.0.0.1 GET GetCACert -> " in out
+
+
+def test_a_client_that_does_not_look_at_the_certificate_is_told_of() -> None:
+    server, lines = _started("--tls", "untrusted")
+    try:
+        url = re.search(r"https://\S+", lines[0])[0]
+        assert lines[2].startswith("TLS certificate, which no client can know, SHA-256: ")
+        careless = ssl._create_unverified_context()
+        with urllib.request.urlopen(f"{url}?operation=GetCACaps", timeout=20, context=careless) as reply:
+            assert b"POSTPKIOperation" in reply.read()
+    finally:
+        server.send_signal(signal.SIGTERM)
+        out, err = server.communicate(timeout=20)
+    assert (server.returncode, err) == (0, "")
+    assert "127.0.0.1 TLS -> the client accepts a certificate that it cannot know\n" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
+        (["--tls-ca-out", "x.pem"], "--tls-ca-out and --tls-name are for TLS (add --tls other-pki, for instance)"),
+        (["--tls", "untrusted", "--tls-ca-out", "x.pem"], "no CA makes an untrusted certificate trusted"),
+        (["--tls", "trusted", "--tls-ca-out", "/nonexistent/x"], "cannot write /nonexistent/x: No such file"),
+        (["--tls", "trusted", "--tls-name", "a b"], "'a b' is no name for a TLS certificate (give a host name or"),
         (["--set", "approval"], "--set takes KEY=VALUE, not 'approval' (for instance --set approval=manual)"),
         (["--set", "aproval=manual"], "unknown key 'aproval' in ca (did you mean 'approval'?)"),
         (["--set", "approval=later"], "approval has to be one of automatic, manual"),
