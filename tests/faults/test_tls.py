@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Thread
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -383,12 +384,15 @@ def hello(live: Live) -> bytes:
     return sent.read()
 
 
-def test_who_says_nothing_holds_nobody_else_and_no_stop(other_pki: Live) -> None:
+def test_who_says_nothing_holds_nobody_else_and_no_stop(other_pki: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tls, "HANDSHAKE_SECONDS", 3600.0)
+    stopping = Thread(target=other_pki.host.stop)
     with socket.create_connection(other_pki.address, timeout=20) as silent:
         assert fetch(other_pki, trusting(other_pki.anchor)).status == 200
         assert other_pki.next_failure() is None
-        other_pki.host.stop()
-        assert silent.recv(1) == b""
+        stopping.start()
+        assert silent.recv(1) == b"", "the stop waits for the client"
+    stopping.join()
     assert other_pki.handshakes.empty(), "the stop is no failure of the client"
 
 
