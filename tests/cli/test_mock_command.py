@@ -61,7 +61,7 @@ def test_mistakes_of_a_script_file_are_told_with_their_places(tmp_path: Path, ca
     assert "rules.yaml:2:10: " in told
 
 
-@pytest.mark.parametrize("verb", ["faults", "profiles"])
+@pytest.mark.parametrize("verb", ["faults", "defects", "profiles"])
 def test_lists_for_people_and_machines(capsys, verb: str) -> None:
     assert main([verb]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -122,6 +122,61 @@ def test_it_speaks_tls_and_gives_out_what_is_to_be_trusted(tmp_path: Path) -> No
     assert (server.returncode, err) == (0, "")
     assert "127.0.0.1 TLS -> handshake failed: the client says unknown ca\n" in out
     assert "127.0.0.1 GET GetCACert -> " in out
+
+
+def test_a_defect_is_explained_and_a_slip_in_its_name_too(capsys) -> None:
+    assert main(["defects", "reissues"]) == 0
+    told = capsys.readouterr().out
+    assert "Every request makes a new certificate; transactions are not remembered." in told
+    assert "to have it: mock-scep-server --defect reissues" in told
+    for arguments in (["defects", "reisues"], ["--port", "0", "--defect", "reisues"]):
+        assert main(arguments) == 2
+        assert "there is no defect 'reisues' (did you mean 'reissues'?)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("defects", "verdicts"),
+    [
+        ((), {"poll-unknown": "pass", "post-without-operation": "pass"}),
+        (("polls-anything",), {"poll-unknown": "fail", "post-without-operation": "pass"}),
+        (
+            ("polls-anything", "wants-operation-on-post"),
+            {"poll-unknown": "fail", "post-without-operation": "finding"},
+        ),
+    ],
+)
+def test_tests_of_servers_notice_its_defects(mfp_sim, defects: tuple[str, ...], verdicts: dict[str, str]) -> None:
+    server, lines = _started(*(word for defect in defects for word in ("--defect", defect)), "--control-port", "0")
+    try:
+        url = re.search(r"http://\S+", lines[0])[0]
+        assert lines[2].startswith(f"defects: {', '.join(defects)}" if defects else "control at ")
+        done = mfp_sim("conform", url, "--verdict", "rfc", "--json", *(f"--only={check}" for check in verdicts))
+    finally:
+        server.send_signal(signal.SIGTERM)
+        out, err = server.communicate(timeout=20)
+    assert (server.returncode, err) == (0, "")
+    found = {row["id"]: row["verdict"] for row in json.loads(done.out)["checks"]}
+    assert found == verdicts
+    assert done.code == int("fail" in verdicts.values())
+    answered = {line.partition(" -> answered by ")[2] for line in out.splitlines() if " -> answered by " in line}
+    assert answered == ({"a defect"} if len(defects) > 1 else set(defects))
+
+
+def test_a_defect_is_the_same_over_tls(tmp_path: Path) -> None:
+    anchor = tmp_path / "ca.pem"
+    server, lines = _started("--defect", "caps-as-html", "--tls", "trusted", "--tls-ca-out", str(anchor))
+    try:
+        url = re.search(r"https://\S+", lines[0])[0]
+        assert lines[2] == "defects: caps-as-html\n"
+        assert server.stdout.readline().startswith("CA to trust for TLS: Mock SCEP CA (tests only), in ")
+        context = ssl.create_default_context(cafile=anchor)
+        with urllib.request.urlopen(f"{url}?operation=GetCACaps", timeout=20, context=context) as reply:
+            assert reply.headers["Content-Type"] == "text/html"
+    finally:
+        server.send_signal(signal.SIGTERM)
+        out, err = server.communicate(timeout=20)
+    assert (server.returncode, err) == (0, "")
+    assert "127.0.0.1 GET GetCACaps -> answered by caps-as-html\n" in out
 
 
 def test_a_client_that_does_not_look_at_the_certificate_is_told_of() -> None:
