@@ -93,7 +93,8 @@ def _names(statement: ast.stmt) -> frozenset[str]:
     if isinstance(statement, ast.FunctionDef | ast.ClassDef):
         return frozenset((statement.name,))
     targets = getattr(statement, "targets", None) or [getattr(statement, "target", None)]
-    return frozenset(target.id for target in targets if isinstance(target, ast.Name))
+    names = (name for target in targets if target is not None for name in ast.walk(target))
+    return frozenset(name.id for name in names if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store))
 
 
 def _places(tree: ast.Module) -> Iterator[_Place]:

@@ -235,6 +235,11 @@ def test_a_state_with_anything_wrong_is_refused_at_boot_and_never_with_a_traceba
     cases += [{**state, "request": case} for case in _damaged(state["request"])]
     transaction = state["request"]["transaction"]
     cases += [{**state, "request": {**state["request"], "transaction": case}} for case in _damaged(transaction)]
+    for name in ("keys", "history", "audit"):
+        none_at_all = encode_state({**state, name: {}})
+        (tmp_path / "printer.json").write_bytes(none_at_all)
+        with pytest.raises(UsageError, match="not usable"):
+            world.make_printer().power_on()
     cases.append({**state, "keys": [{}]})
     cases.append({**state, "keys": [{**state["keys"][0], "certificate": "00"}]})
     cases.append({**state, "auto": {**state["auto"], "start": "soon"}})
