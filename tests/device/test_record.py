@@ -148,6 +148,8 @@ def test_the_trace(world) -> None:
         for e in told
         if e.data.get("operation") in ("PKCSReq", "CertPoll") and "transaction" in e.data
     }
+    assert len(asked) == 3
+    assert not any(e.data.get("transaction") for e in told if e.data.get("operation") in ("GetCACaps", "GetCACert"))
     assert asked < {e.data["transaction"] for e in told if e.kind == "printer.status"}
 
 

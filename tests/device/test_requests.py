@@ -233,6 +233,7 @@ class Redirecting:
         ("followed", "http://other.example:81/x?operation=PKIOperation", 1, ("successful", None)),
         ("followed", "/x?operation=PKIOperation", 99, ("error", "top-error-307")),
         ("followed", "https://ca.example/?operation=PKIOperation", 1, ("error", "top-error-307")),
+        ("followed", "http://:81/x?operation=PKIOperation", 1, ("error", "top-error-307")),
         ("followed", "http://[::1/?operation=PKIOperation", 1, ("error", "top-error-307")),
         ("followed", "/a b\u00e9?operation=PKIOperation", 1, ("error", "top-error-307")),
         ("followed", "file:///etc/passwd", 1, ("error", "top-error-307")),
@@ -300,6 +301,20 @@ def test_the_plan_follows_the_clock_that_is_set(machine) -> None:
     assert world.asked == []
     world.pass_time(seconds=1)
     assert world.shown == ("successful", None)
+
+
+def test_a_poll_that_a_power_failure_cut_off_is_made_at_the_start_whatever_the_clock_says(machine) -> None:
+    world = machine(script=PENDING_ALWAYS)
+    world.timer()
+    world.pass_time(minutes=65)
+    world.printer.points.arm("CertPoll.before")
+    world.pass_time(minutes=5)
+    assert not world.printer.powered
+    assert world.asked.count("CertPoll") == 0
+    world.printer.set_clock(world.clock.now() - timedelta(hours=3))
+    world.printer.power_on()
+    world.pass_time(seconds=0)
+    assert world.asked.count("CertPoll") == 1
 
 
 # --- RenewalReq -------------------------------------------------------------------------------------------
