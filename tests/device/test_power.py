@@ -136,6 +136,29 @@ def test_the_points_of_what_somebody_does_bear_its_name(machine, deed: str) -> N
     assert world.printer.points.passed[before:] == [f"commit-{commit}.before", f"commit-{commit}.after"]
 
 
+def test_the_points_of_a_request_that_is_polled_for(machine) -> None:
+    world = machine(script="[{when: {type: PKCSReq}, then: pending}]")
+    world.timer()
+    before = len(world.printer.points.passed)
+    world.pass_time(minutes=70)
+    steps = (
+        *("commit-inquiry", "GetCACaps", "GetCACert", "PKCSReq", "commit-poll-booked"),
+        *("commit-inquiry", "CertPoll", "commit-request-ended"),
+    )
+    assert world.printer.points.passed[before:] == [f"{step}.{side}" for step in steps for side in ("before", "after")]
+
+
+@pytest.mark.parametrize(("reading", "commits"), [("rolled-back", 1), ("partial", 2)])
+def test_the_points_of_an_import(machine, reading: str, commits: int) -> None:
+    world = machine(flips=(f"A-18={reading}",))
+    world.printer.begin_export("pw")
+    world.pass_time(minutes=2)
+    before = len(world.printer.points.passed)
+    world.printer.begin_import(world.printer.exported, "pw")
+    world.pass_time(minutes=2)
+    assert world.printer.points.passed[before:] == ["commit-import.before", "commit-import.after"] * commits
+
+
 def _watched() -> tuple[WatchedStorage, PowerPoints, MemoryStorage]:
     points, inner = PowerPoints(), MemoryStorage()
     return WatchedStorage(inner, points), points, inner

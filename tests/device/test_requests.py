@@ -317,6 +317,23 @@ def test_a_poll_that_a_power_failure_cut_off_is_made_at_the_start_whatever_the_c
     assert world.asked.count("CertPoll") == 1
 
 
+def test_no_nonce_comes_twice_however_often_the_power_fails(machine) -> None:
+    """RFC 8894, 3.2.1.5: a senderNonce is fresh for each message."""
+    from mfp_sim.scep import messages
+
+    world = machine(script=PENDING_ALWAYS)
+    carrier = Recording(world)
+    world.printer._around = replace(world.printer._around, transport=InProcess(world.clock, carrier.handle))
+    world.timer(polling=Polling(4, 10))
+    world.pass_time(minutes=65)
+    for _ in range(4):
+        world.printer.power_cut()
+        world.printer.power_on()
+        world.pass_time(minutes=10)
+    nonces = [messages.decode(body).sender_nonce for body in carrier.bodies if body]
+    assert len(set(nonces)) == len(nonces) == 5
+
+
 # --- RenewalReq -------------------------------------------------------------------------------------------
 
 
