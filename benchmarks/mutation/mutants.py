@@ -29,7 +29,10 @@ _LEAPS = (ast.Raise, ast.Continue, ast.Break)
 
 @dataclass(frozen=True)
 class _Place:
-    """A node that can be changed: where it hangs, and the statement and function around it."""
+    """A node that can be changed: where it hangs, and the statement and function around it.
+
+    ``inside``: the names of the classes and functions that it is in.
+    """
 
     node: ast.AST
     parent: ast.AST
@@ -37,13 +40,14 @@ class _Place:
     index: int | None
     statement: ast.stmt
     function: str
+    inside: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Mutant:
     """One change. ``lines`` are those of the statement that it is in; ``function`` is empty outside of functions.
 
-    ``names``: what a statement outside of functions defines, by which others use it.
+    ``names``: what a statement outside of functions defines, and the class that it is in, by which others use it.
     """
 
     module: str
@@ -77,7 +81,7 @@ def mutants_of(module: str, file: Path) -> Iterator[Mutant]:
         for change, fresh in _changes(place):
             seen[place.function, change] += 1
             lines = range(place.statement.lineno, _last_line(place.statement) + 1)
-            nth, names = seen[place.function, change], _names(place.statement)
+            nth, names = seen[place.function, change], _names(place.statement).union(place.inside)
             yield Mutant(module, place.function, change, nth, lines, names, tree, place, fresh)
 
 
@@ -116,7 +120,7 @@ def _places(tree: ast.Module) -> Iterator[_Place]:
                     number = index if isinstance(value, list) else None
                     outside = isinstance(node, ast.arguments) and slot in ("defaults", "kw_defaults")
                     owner = ".".join(names[:-1]) if outside and isinstance(statement, ast.FunctionDef) else function
-                    yield _Place(child, node, slot, number, inner, "" if outside else owner)
+                    yield _Place(child, node, slot, number, inner, "" if outside else owner, names)
                 yield from walk(child, inner, here, path)
 
     yield from walk(tree, None, "", ())
