@@ -31,7 +31,7 @@ _LEAPS = (ast.Raise, ast.Continue, ast.Break)
 class _Place:
     """A node that can be changed: where it hangs, and the statement and function around it.
 
-    ``inside``: the names of the classes and functions that it is in.
+    ``inside``: the names of the classes and functions that it is in. ``whole``: the function, or the statement itself.
     """
 
     node: ast.AST
@@ -41,12 +41,14 @@ class _Place:
     statement: ast.stmt
     function: str
     inside: tuple[str, ...]
+    whole: ast.stmt
 
 
 @dataclass(frozen=True)
 class Mutant:
     """One change. ``lines`` are those of the statement that it is in; ``function`` is empty outside of functions.
 
+    ``around``: the lines of that function, or of the statement outside of functions.
     ``names``: what a statement outside of functions defines, and the class that it is in, by which others use it.
     """
 
@@ -55,6 +57,7 @@ class Mutant:
     change: str
     nth: int
     lines: range = field(compare=False)
+    around: range = field(compare=False)
     names: frozenset[str] = field(compare=False)
     _whole: ast.Module = field(compare=False, repr=False)
     _place: _Place = field(compare=False, repr=False)
@@ -82,7 +85,8 @@ def mutants_of(module: str, file: Path) -> Iterator[Mutant]:
             seen[place.function, change] += 1
             lines = range(place.statement.lineno, _last_line(place.statement) + 1)
             nth, names = seen[place.function, change], _names(place.statement).union(place.inside)
-            yield Mutant(module, place.function, change, nth, lines, names, tree, place, fresh)
+            around = range(place.whole.lineno, (place.whole.end_lineno or place.whole.lineno) + 1)
+            yield Mutant(module, place.function, change, nth, lines, around, names, tree, place, fresh)
 
 
 def _last_line(statement: ast.stmt) -> int:
@@ -102,7 +106,9 @@ def _names(statement: ast.stmt) -> frozenset[str]:
 
 
 def _places(tree: ast.Module) -> Iterator[_Place]:
-    def walk(node: ast.AST, statement: ast.stmt | None, function: str, names: tuple[str, ...]) -> Iterator[_Place]:
+    def walk(
+        node: ast.AST, statement: ast.stmt | None, function: str, names: tuple[str, ...], whole: ast.stmt | None
+    ) -> Iterator[_Place]:
         for slot, value in ast.iter_fields(node):
             if slot in ("annotation", "returns", "decorator_list", "type_comment"):
                 continue
@@ -111,19 +117,20 @@ def _places(tree: ast.Module) -> Iterator[_Place]:
                 if not isinstance(child, ast.AST) or _left_out(child):
                     continue
                 inner = child if isinstance(child, ast.stmt) else statement
-                here, path = function, names
+                here, path, body = function, names, whole
                 if isinstance(child, ast.FunctionDef | ast.ClassDef):
                     path = (*names, child.name)
                     # A default is made where the function is: it belongs to what is around it.
                     here = ".".join(path) if isinstance(child, ast.FunctionDef) else function
+                    body = child if isinstance(child, ast.FunctionDef) else whole
                 if inner is not None:
                     number = index if isinstance(value, list) else None
                     outside = isinstance(node, ast.arguments) and slot in ("defaults", "kw_defaults")
                     owner = ".".join(names[:-1]) if outside and isinstance(statement, ast.FunctionDef) else function
-                    yield _Place(child, node, slot, number, inner, "" if outside else owner, names)
-                yield from walk(child, inner, here, path)
+                    yield _Place(child, node, slot, number, inner, "" if outside else owner, names, whole or inner)
+                yield from walk(child, inner, here, path, body)
 
-    yield from walk(tree, None, "", ())
+    yield from walk(tree, None, "", (), None)
 
 
 def _left_out(node: ast.AST) -> bool:

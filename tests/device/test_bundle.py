@@ -204,6 +204,42 @@ def test_the_report_is_that_of_the_import_that_has_ended(machine) -> None:
     assert world.printer.import_report == ()
 
 
+def test_no_two_files_have_the_same_salt_or_nonce(machine) -> None:
+    """AES-GCM gives its key away when a nonce comes twice."""
+    world = machine()
+    heads = []
+    for _ in range(3):
+        world.printer.begin_export("pw")
+        world.pass_time(minutes=2)
+        heads.append((world.printer.exported[8:24], world.printer.exported[24:36]))
+    assert len({salt for salt, _ in heads}) == len({nonce for _, nonce in heads}) == 3
+
+
+@pytest.mark.parametrize("reading", ["rolled-back", "partial"])
+@pytest.mark.parametrize(
+    ("there", "here", "words"),
+    [
+        ({"bundle_has_scep": False}, {}, "not in the bundle, left alone"),
+        ({}, {"bundle_has_scep": False}, "not supported by this model, left alone"),
+    ],
+)
+def test_a_model_without_scep_in_its_bundles(machine, reading: str, there: dict, here: dict, words: str) -> None:
+    """MFP-BUNDLE-01: the rest is imported, and what is left alone is told."""
+    octets = exported(machine, **there)
+    world = machine(flips=(f"A-18={reading}",), **here)
+    world.printer.update_communication(url="http://here.example/")
+    world.printer.begin_import(octets, "pw")
+    for _ in range(2):
+        world.pass_time(minutes=1)
+        assert world.printer.communication == CommunicationSettings("http://here.example/", 80, 30)
+        assert world.storage.load()["communication"]["url"] == "http://here.example/"
+    assert world.printer.dns
+    assert world.printer.import_report == (
+        "DNS server: imported",
+        f"Settings for Certificate Issuance Request (SCEP): {words}",
+    )
+
+
 def test_settings_that_the_model_does_not_take_are_refused_whole(machine) -> None:
     octets = exported(machine)
     world = machine(profile=replace(profile_named("canon-ir-adv-dx"), key_name_length=2))
