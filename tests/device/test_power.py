@@ -156,7 +156,8 @@ def test_the_points_of_an_import(machine, reading: str, commits: int) -> None:
     before = len(world.printer.points.passed)
     world.printer.begin_import(world.printer.exported, "pw")
     world.pass_time(minutes=2)
-    assert world.printer.points.passed[before:] == ["commit-import.before", "commit-import.after"] * commits
+    passed = [point for point in world.printer.points.passed[before:] if "import" in point]
+    assert passed == ["commit-import.before", "commit-import.after"] * commits
 
 
 def _watched() -> tuple[WatchedStorage, PowerPoints, MemoryStorage]:

@@ -126,7 +126,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     ("change", "words"),
     [
         (("key_limit: {value: 5", "key_limitt: {value: 5"), "unknown key 'key_limitt'.*did you mean 'key_limit'"),
-        (("values:\n", "values:\n  keys: 5\n"), "unknown key 'keys' in values"),
+        (("values:\n", "values:\n  keys: 5\n"), r"unknown key 'keys' in values\b"),
         (('source: "A-26; counted on the machine"', "source: [A-26]"), "source has to be a string, not a list"),
         (("uses: {value: [None, TLS]", "key_lengths: {value: [0]"), "an entry of key_lengths has to be at least 1"),
         (("value: 5", "value: five"), "key_limit has to be an integer, not 'five'"),

@@ -424,6 +424,23 @@ class NoKeys:
         raise KeyGenerationFailed(f"no key of {bits} bits")
 
 
+def test_the_limit_counts_at_the_registration_too(machine) -> None:
+    """MFP-POLL-03: before the key is made, before every poll and at registration."""
+    world = machine(key_limit=2)
+
+    def handle(request: HttpRequest, client: str) -> Delivery:
+        store = world.printer._state.store
+        if "PKIOperation" in request.target:  # a key comes from elsewhere while the CA is asked
+            world.printer._state.store = store.register(replace(store.entries[0], id=99, use="None"), delete_old=False)
+        return world.ca.handle(request, client)
+
+    world.printer._around = replace(world.printer._around, transport=InProcess(world.clock, handle))
+    world.printer.send_request(KEY)
+    assert world.shown == ("error", "registration-limit")
+    assert "request failed NG: the store is full" in world.diagnoses
+    assert world.names == ["Default Key", "Default Key"]
+
+
 def test_no_key_no_request_and_what_is_there_stays(machine) -> None:
     world = machine()
     world.printer.send_request(KEY)

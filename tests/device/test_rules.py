@@ -213,7 +213,7 @@ def test_twenty_rows_and_the_planned_one_apart(machine) -> None:
     rows = world.printer.status()
     assert [row.state for row in rows] == ["to-be-processed"] + ["successful"] * 20
     assert rows[1].label == "Successful"
-    assert rows[0].label == "To Be Processed"
+    assert (rows[0].label, rows[0].key_name, rows[0].method) == ("To Be Processed", "tls", "automatic")
 
 
 def test_what_is_typed_for_a_manual_request_is_stored_nowhere(machine) -> None:
