@@ -149,36 +149,15 @@ def _defects(options: argparse.Namespace) -> int:
 
 
 def _profiles(options: argparse.Namespace) -> int:
+    from mock_scep_server.profiles import listing
     from mock_scep_server.profiles.registry import PROFILES, profile_named
 
     chosen = [profile_named(options.name)] if options.name else list(PROFILES.values())
     if options.json:
-        rows = [
-            {
-                "name": profile.name,
-                "summary": profile.summary,
-                "values": profile.values(),
-                "sources": {
-                    name: {"source": source.text, "by": source.by, "confirmed": source.confirmed}
-                    for name, source in profile.sources.items()
-                },
-            }
-            for profile in chosen
-        ]
+        rows = [listing.as_json(profile) for profile in chosen]
         print(json.dumps(rows[0] if options.name else rows, indent=2))
-    elif options.name:
-        (profile,) = chosen
-        print(f"{profile.name}: {profile.summary}\n")
-        for name, source in profile.sources.items():
-            value = profile.values()[name]
-            shown = ", ".join(str(part) for part in value) or "none" if isinstance(value, tuple | list) else value
-            print(f"{name}: {shown}\n    {source}")
-        print("\nWhat is not named here is as RFC 8894 has it.")
     else:
-        for profile in chosen:
-            open_ones = sum(not source.confirmed for source in profile.sources.values())
-            doubt = f"  [{open_ones} values not confirmed]" if open_ones else ""
-            print(f"{profile.name:15} {profile.summary}{doubt}")
+        print(listing.in_full(chosen[0]) if options.name else listing.in_lines(chosen))
     return 0
 
 

@@ -83,7 +83,7 @@ def in_lines(defects: Iterable[Defect]) -> str:
 def in_full(defect: Defect) -> str:
     """All that is known of one."""
     lines = [
-        f"{defect.slug}  a defect of the mock, layer {defect.layer}",
+        f"{defect.slug}  a defect of the mock CA",
         f"  {defect.sentence}",
         f"  requirements: {', '.join(defect.requirements)}",
         "  the checks of servers that are proved with it: docs/conformance_matrix.md",
@@ -97,7 +97,6 @@ def in_json(defects: Iterable[Defect]) -> str:
     rows = [
         {
             "slug": defect.slug,
-            "layer": defect.layer,
             "sentence": defect.sentence,
             "requirements": defect.requirements,
             "example": f"mock-scep-server --defect {defect.slug}",

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from mock_scep_server.cli import main
+from mock_scep_server.profiles.registry import PROFILES
 
 COMMAND = [sys.executable, "-m", "mock_scep_server.cli"]
 
@@ -68,6 +69,37 @@ def test_lists_for_people_and_machines(capsys, verb: str) -> None:
     assert main([verb, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert len(lines) == len(rows) >= 2
+
+
+def test_a_profile_tells_apart_what_it_says_takes_over_and_leaves_unsaid(capsys) -> None:
+    assert main(["profiles", "ndes-2016"]) == 0
+    told = capsys.readouterr().out
+    own, _, rest = told.partition("Taken over from lenient, ndes-2012r2, rfc8894, where it may be otherwise:\n")
+    over, _, unsaid = rest.partition("As RFC 8894 has it, and nobody has looked whether NDES of Windows Server 2016")
+    assert "It imitates NDES of Windows Server 2016 to 2022.\n" in own
+    assert "server: Microsoft-IIS/10.0\n    IIS of Windows Server 2016 (reported; not confirmed)\n" in own
+    line = "empty_content: zero\n    F-E06: certnanny/sscep#59, a reply decoded (capture, for ndes-2012r2; not confirmed)\n"
+    assert line in over
+    assert over.count("not confirmed") == over.count("    ")
+    assert "signing_time" in unsaid
+    assert max(map(len, unsaid.splitlines()[1:])) <= 110
+
+    assert main(["profiles", "ndes-2016", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert row["imitates"] == "NDES of Windows Server 2016 to 2022"
+    assert row["sources"]["empty_content"] == {
+        "source": "F-E06: certnanny/sscep#59, a reply decoded", "by": "capture", "confirmed": False, "from": "ndes-2012r2",
+    }  # fmt: skip
+    assert row["sources"]["server"]["from"] is None
+    assert {*row["sources"], *row["unsaid"]} == row["values"].keys()
+
+    assert main(["profiles"]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    doubts = {name: line.partition("  [")[2] for name, line in lines.items()}
+    profile = PROFILES["ndes-2016"]
+    own, over = (sum(not s.confirmed for s in which.values()) for which in (profile.own, profile.taken_over))
+    told = f"{own} of {len(profile.own)} values not confirmed, {over} taken over without being confirmed]"
+    assert (doubts["ndes-2016"], doubts["mitm"]) == (told, "")
 
 
 def _started(*options: str) -> tuple[subprocess.Popen[str], list[str]]:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings
+from mfp_sim.device.status import AuditEntry, AuditLog
 from mfp_sim.errors import Refused
 
 START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
@@ -148,6 +149,8 @@ def test_the_trace(world) -> None:
         for e in told
         if e.data.get("operation") in ("PKCSReq", "CertPoll") and "transaction" in e.data
     }
+    assert len(asked) == 3
+    assert not any(e.data.get("transaction") for e in told if e.data.get("operation") in ("GetCACaps", "GetCACert"))
     assert asked < {e.data["transaction"] for e in told if e.kind == "printer.status"}
 
 
@@ -191,3 +194,11 @@ def test_a_power_failure_is_in_the_trace(machine) -> None:
     ]
     assert world.printer.points.passed[-2:] == ["commit-request-ended.before", "commit-request-ended.after"]
     assert world.printer.points.passed[4:6] == ["commit-inquiry.before", "commit-inquiry.after"]
+
+
+def test_the_audit_log_has_room_for_a_thousand_entries() -> None:
+    entries = [AuditEntry(START, "SYSTEM", f"entry {number}", "OK", "") for number in range(1001)]
+    log = AuditLog(entries)
+    assert (len(log), len(log.stored), log.entries) == (1000, 1000, tuple(entries[1:]))
+    assert log.stored[0]["operation"] == "entry 1"
+    assert AuditLog(map(AuditEntry.from_stored, log.stored)).entries == log.entries

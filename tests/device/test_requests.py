@@ -200,7 +200,7 @@ def test_a09_an_fqdn_without_dns_is_refused_or_warned_about(machine) -> None:
     assert caught.value.reason == "fqdn-without-dns"
     world = machine(flips=("A-09=warn",))
     assert world.printer.send_request(key).state == "successful"
-    assert "there is no DNS server" in world.diagnoses
+    assert "warning OK: the common name is an FQDN and there is no DNS server" in world.diagnoses
 
 
 def test_a17_days_or_seconds_over_the_change_of_daylight_saving(machine) -> None:
@@ -233,6 +233,7 @@ class Redirecting:
         ("followed", "http://other.example:81/x?operation=PKIOperation", 1, ("successful", None)),
         ("followed", "/x?operation=PKIOperation", 99, ("error", "top-error-307")),
         ("followed", "https://ca.example/?operation=PKIOperation", 1, ("error", "top-error-307")),
+        ("followed", "http://:81/x?operation=PKIOperation", 1, ("error", "top-error-307")),
         ("followed", "http://[::1/?operation=PKIOperation", 1, ("error", "top-error-307")),
         ("followed", "/a b\u00e9?operation=PKIOperation", 1, ("error", "top-error-307")),
         ("followed", "file:///etc/passwd", 1, ("error", "top-error-307")),
@@ -300,6 +301,37 @@ def test_the_plan_follows_the_clock_that_is_set(machine) -> None:
     assert world.asked == []
     world.pass_time(seconds=1)
     assert world.shown == ("successful", None)
+
+
+def test_a_poll_that_a_power_failure_cut_off_is_made_at_the_start_whatever_the_clock_says(machine) -> None:
+    world = machine(script=PENDING_ALWAYS)
+    world.timer()
+    world.pass_time(minutes=65)
+    world.printer.points.arm("CertPoll.before")
+    world.pass_time(minutes=5)
+    assert not world.printer.powered
+    assert world.asked.count("CertPoll") == 0
+    world.printer.set_clock(world.clock.now() - timedelta(hours=3))
+    world.printer.power_on()
+    world.pass_time(seconds=0)
+    assert world.asked.count("CertPoll") == 1
+
+
+def test_no_nonce_comes_twice_however_often_the_power_fails(machine) -> None:
+    """RFC 8894, 3.2.1.5: a senderNonce is fresh for each message."""
+    from mfp_sim.scep import messages
+
+    world = machine(script=PENDING_ALWAYS)
+    carrier = Recording(world)
+    world.printer._around = replace(world.printer._around, transport=InProcess(world.clock, carrier.handle))
+    world.timer(polling=Polling(4, 10))
+    world.pass_time(minutes=65)
+    for _ in range(4):
+        world.printer.power_cut()
+        world.printer.power_on()
+        world.pass_time(minutes=10)
+    nonces = [messages.decode(body).sender_nonce for body in carrier.bodies if body]
+    assert len(set(nonces)) == len(nonces) == 5
 
 
 # --- RenewalReq -------------------------------------------------------------------------------------------
@@ -390,6 +422,23 @@ def test_the_other_models_enrol_too(machine, model) -> None:
 class NoKeys:
     def rsa(self, bits: int) -> RSAPrivateKey:
         raise KeyGenerationFailed(f"no key of {bits} bits")
+
+
+def test_the_limit_counts_at_the_registration_too(machine) -> None:
+    """MFP-POLL-03: before the key is made, before every poll and at registration."""
+    world = machine(key_limit=2)
+
+    def handle(request: HttpRequest, client: str) -> Delivery:
+        store = world.printer._state.store
+        if "PKIOperation" in request.target:  # a key comes from elsewhere while the CA is asked
+            world.printer._state.store = store.register(replace(store.entries[0], id=99, use="None"), delete_old=False)
+        return world.ca.handle(request, client)
+
+    world.printer._around = replace(world.printer._around, transport=InProcess(world.clock, handle))
+    world.printer.send_request(KEY)
+    assert world.shown == ("error", "registration-limit")
+    assert "request failed NG: the store is full" in world.diagnoses
+    assert world.names == ["Default Key", "Default Key"]
 
 
 def test_no_key_no_request_and_what_is_there_stays(machine) -> None:

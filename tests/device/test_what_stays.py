@@ -179,18 +179,19 @@ def test_a22_which_http_errors_are_polled_after(machine, reading: str, status: i
 class _Wire:
     """Sends everything on to the CA, and the first PKIOperations elsewhere; remembers where it was asked."""
 
-    def __init__(self, world, status: int, location: str, times: int) -> None:
-        self.inner, self.world = InProcess(world.clock, self.handle), world
-        self.status, self.location, self.left, self.places = status, location, times, []
+    def __init__(self, world, status: int, location: str, times: int, header: str = "Location") -> None:
+        self.inner, self.world, self.header = InProcess(world.clock, self.handle), world, header
+        self.status, self.location, self.left, self.places, self.targets = status, location, times, [], []
 
     def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
         self.places.append((host, port, request.target.partition("?")[0]))
+        self.targets.append(request.target)
         return self.inner.exchange(host, port, request, timeout)
 
     def handle(self, request: HttpRequest, client: str) -> Delivery:
         if "PKIOperation" in request.target and self.left:
             self.left -= 1
-            return delivery_of(HttpReply(self.status, headers=(("Location", self.location),)))
+            return delivery_of(HttpReply(self.status, headers=((self.header, self.location),)))
         return self.world.ca.handle(request, client)
 
 
@@ -210,6 +211,35 @@ def test_a37_where_a_redirect_leads(machine, status: int, location: str, place: 
     world.printer.send_request(KEY)
     assert wire.places[-2:] == [("ca.example", 80, "/scep"), place]
     assert world.shown == ("successful", None)
+
+
+@pytest.mark.parametrize(
+    ("url", "location", "place"),
+    [
+        ("http://[2001:db8::2]/scep", "/x", ("2001:db8::2", 80, "/x")),
+        ("http://ca.example/scep", "/x", ("ca.example", 80, "/x")),
+        ("http://ca.example/a/scep", "../x?operation=PKIOperation", ("ca.example", 80, "/x")),
+    ],
+)
+def test_a37_a_redirect_without_a_host_stays_at_the_host(machine, url: str, location: str, place) -> None:
+    world = machine(flips=("A-37=followed",))
+    world.printer.update_communication(url=url)
+    wire = _Wire(world, 307, location, 1)
+    world.printer._around = replace(world.printer._around, transport=wire)
+    world.printer.send_request(KEY)
+    assert wire.places[-1] == place
+    assert len(wire.places) == 4
+    assert wire.targets[-1] == location.removeprefix("..")
+
+
+@pytest.mark.parametrize(("status", "header"), [(307, "Elsewhere"), (200, "Location")])
+def test_a37_a_redirect_has_a_status_and_a_location(machine, status: int, header: str) -> None:
+    world = machine(flips=("A-37=followed",))
+    wire = _Wire(world, status, "/x?operation=PKIOperation", 1, header)
+    world.printer._around = replace(world.printer._around, transport=wire)
+    world.printer.send_request(KEY)
+    assert [place for _, _, place in wire.places] == ["/scep"] * 3
+    assert world.shown[0] == "error"
 
 
 @pytest.mark.parametrize(("status", "times", "sent"), [(300, 1, 1), (304, 1, 1), (307, 5, 6), (307, 6, 6)])
