@@ -170,6 +170,33 @@ def test_a33_and_a38_which_times_are_shown(machine) -> None:
     assert _shown_times(machine, "A-38=not-before")[1] == "07:50:00"
 
 
+@pytest.mark.parametrize("reading", ["adjusted", "nominal"])
+def test_a33_while_a_request_goes_on_none_is_next(machine, reading: str) -> None:
+    world = machine(flips=(f"A-33={reading}",), script=PENDING_ALWAYS)
+    world.timer()
+    world.pass_time(minutes=65)
+    assert (world.shown, world.printer.next_request) == (("processing", None), None)
+
+
+def test_a23_what_ended_well_is_not_asked_about_again(machine) -> None:
+    world = machine(flips=("A-23=keep",))
+    for _ in range(2):
+        world.printer.send_request(KEY)
+    assert [name for name in world.asked if name.startswith(("PKCS", "Cert"))] == ["PKCSReq", "PKCSReq"]
+    assert world.storage.load()["kept"] is None
+
+
+@pytest.mark.parametrize("failure", range(5))
+def test_after_a_failure_there_is_no_polling_and_its_number_is_told(machine, failure: int) -> None:
+    """MFP-POLL-04, MFP-DETAIL-05 to MFP-DETAIL-09."""
+    world = machine(script=f"[{{when: {{type: PKCSReq}}, then: {{failure: {failure}, text: not today}}}}]")
+    world.timer()
+    world.pass_time(hours=2)
+    assert world.asked.count("PKCSReq") == 1
+    assert world.shown == ("error", f"fail-info-{failure}")
+    assert world.diagnoses.splitlines()[-1] == f"request failed NG: failInfo {failure}: not today"
+
+
 @pytest.mark.parametrize(
     ("reading", "signature", "digest"),
     [("capabilities", "SHA512", "sha256"), ("signature-algorithm", "SHA512", "sha512")],
