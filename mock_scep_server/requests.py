@@ -110,7 +110,10 @@ class RequestReader:
         try:
             return self._read_data(asked, data)
         except DecodeError as error:
-            return asked.refused(FailInfo.BAD_REQUEST, f"the messageData is wrong: {error}")
+            return replace(asked, refusal=self._unreadable(f"the messageData is wrong: {error}"))
+
+    def _unreadable(self, text: str) -> Refusal:
+        return Refusal(FailInfo.BAD_REQUEST, text, self._profile.unreadable_data_status)
 
     def _out_of_time(self, message: PkiMessage) -> str | None:
         window = self._policy.time_window
@@ -132,15 +135,17 @@ class RequestReader:
         csr = Csr.from_der(data)
         asked = replace(asked, csr=csr)
         try:
-            csr.verify(md5="md5" not in self._profile.refuse_digests)
+            if self._profile.csr_signature == "checked":
+                csr.verify(md5="md5" not in self._profile.refuse_digests)
         except AlgorithmRefused as error:
             return replace(asked, refusal=Refusal(FailInfo.BAD_ALG, f"{error.got} is refused in a CSR"))
         except SignatureInvalid as error:
-            if self._profile.csr_signature == "checked":
-                return asked.refused(FailInfo.BAD_REQUEST, error.message)
+            return replace(asked, refusal=self._unreadable(error.message))
         public, least = csr.public_key(), self._policy.minimum_rsa or self._profile.minimum_rsa
         if isinstance(public, RSAPublicKey) and public.key_size < least:
-            return asked.refused(FailInfo.BAD_ALG, f"an RSA key of {public.key_size} bits; {least} are needed")
+            # A refusal of policy: not an HTTP error, even of a CA that answers a badAlg of the message so.
+            kind = FailInfo.BAD_REQUEST if self._profile.failures == "badRequest" else FailInfo.BAD_ALG
+            return asked.refused(kind, f"an RSA key of {public.key_size} bits; {least} are needed")
         not_granted = grant(csr).refused
         if not_granted and self._policy.extensions == "refuse":
             return asked.refused(FailInfo.BAD_REQUEST, f"not granted: {', '.join(not_granted)}")
