@@ -407,6 +407,28 @@ def test_a_renewal_is_signed_with_the_old_key(machine, change: dict[str, str], k
     assert (signer.issuer == signer.subject) == (kind == "PKCSReq")
 
 
+def test_a_renewal_that_is_pending_is_still_signed_with_the_old_key_after_a_power_failure(machine) -> None:
+    from mfp_sim.scep import messages
+
+    world = machine(profile="days-before-expiry", script="[{when: {type: RenewalReq}, then: pending}]")
+    world.ca.profile = replace(
+        world.ca.profile, capabilities=("AES", "POSTPKIOperation", "SHA-256", "Renewal", "SCEPStandard")
+    )
+    carrier = Recording(world)
+    world.printer._around = replace(world.printer._around, transport=InProcess(world.clock, carrier.handle))
+    world.printer.send_request(KEY)
+    old = world.printer.key_list()[1].certificate
+    world.timer(key=replace(KEY, name="second"))
+    world.pass_time(minutes=65)
+    assert world.asked[-1] == "RenewalReq"
+    world.printer.power_cut()
+    world.printer.power_on()
+    world.pass_time(minutes=5)
+    assert world.asked[-1] == "CertPoll"
+    assert messages.decode(carrier.bodies[-1]).signer() == old
+    assert world.names == ["Default Key", "tls", "second"]
+
+
 def test_an_old_certificate_that_has_expired_renews_nothing(machine) -> None:
     world = machine(profile="days-before-expiry")
     world.ca.profile = replace(world.ca.profile, capabilities=("AES", "SHA-256", "Renewal", "SCEPStandard"))

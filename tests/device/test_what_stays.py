@@ -79,6 +79,9 @@ def test_polls_that_were_made_count_after_a_power_failure(machine) -> None:
     world.pass_time(minutes=75)
     assert world.asked.count("CertPoll") == 1
     _again(world.printer)
+    for polls in (1, 2):  # the next one at its time, and not at the start
+        world.pass_time(minutes=4)
+        assert world.asked.count("CertPoll") == polls
     world.pass_time(hours=3)
     assert world.asked.count("CertPoll") == 3
     assert world.shown == ("error", "deferred")
