@@ -170,6 +170,33 @@ def test_a33_and_a38_which_times_are_shown(machine) -> None:
     assert _shown_times(machine, "A-38=not-before")[1] == "07:50:00"
 
 
+@pytest.mark.parametrize("reading", ["adjusted", "nominal"])
+def test_a33_while_a_request_goes_on_none_is_next(machine, reading: str) -> None:
+    world = machine(flips=(f"A-33={reading}",), script=PENDING_ALWAYS)
+    world.timer()
+    world.pass_time(minutes=65)
+    assert (world.shown, world.printer.next_request) == (("processing", None), None)
+
+
+def test_a23_what_ended_well_is_not_asked_about_again(machine) -> None:
+    world = machine(flips=("A-23=keep",))
+    for _ in range(2):
+        world.printer.send_request(KEY)
+    assert [name for name in world.asked if name.startswith(("PKCS", "Cert"))] == ["PKCSReq", "PKCSReq"]
+    assert world.storage.load()["kept"] is None
+
+
+@pytest.mark.parametrize("failure", range(5))
+def test_after_a_failure_there_is_no_polling_and_its_number_is_told(machine, failure: int) -> None:
+    """MFP-POLL-04, MFP-DETAIL-05 to MFP-DETAIL-09."""
+    world = machine(script=f"[{{when: {{type: PKCSReq}}, then: {{failure: {failure}, text: not today}}}}]")
+    world.timer()
+    world.pass_time(hours=2)
+    assert world.asked.count("PKCSReq") == 1
+    assert world.shown == ("error", f"fail-info-{failure}")
+    assert world.diagnoses.splitlines()[-1] == f"request failed NG: failInfo {failure}: not today"
+
+
 @pytest.mark.parametrize(
     ("reading", "signature", "digest"),
     [("capabilities", "SHA512", "sha256"), ("signature-algorithm", "SHA512", "sha512")],
@@ -378,6 +405,28 @@ def test_a_renewal_is_signed_with_the_old_key(machine, change: dict[str, str], k
     sent.verify(signer)
     assert (signer == old) == (kind == "RenewalReq")
     assert (signer.issuer == signer.subject) == (kind == "PKCSReq")
+
+
+def test_a_renewal_that_is_pending_is_still_signed_with_the_old_key_after_a_power_failure(machine) -> None:
+    from mfp_sim.scep import messages
+
+    world = machine(profile="days-before-expiry", script="[{when: {type: RenewalReq}, then: pending}]")
+    world.ca.profile = replace(
+        world.ca.profile, capabilities=("AES", "POSTPKIOperation", "SHA-256", "Renewal", "SCEPStandard")
+    )
+    carrier = Recording(world)
+    world.printer._around = replace(world.printer._around, transport=InProcess(world.clock, carrier.handle))
+    world.printer.send_request(KEY)
+    old = world.printer.key_list()[1].certificate
+    world.timer(key=replace(KEY, name="second"))
+    world.pass_time(minutes=65)
+    assert world.asked[-1] == "RenewalReq"
+    world.printer.power_cut()
+    world.printer.power_on()
+    world.pass_time(minutes=5)
+    assert world.asked[-1] == "CertPoll"
+    assert messages.decode(carrier.bodies[-1]).signer() == old
+    assert world.names == ["Default Key", "tls", "second"]
 
 
 def test_an_old_certificate_that_has_expired_renews_nothing(machine) -> None:

@@ -144,6 +144,7 @@ def test_a_key_that_a_running_function_still_has_cannot_be_deleted_either(machin
     with pytest.raises(Refused) as caught:
         world.printer.delete_key("tls")
     assert caught.value.reason == "key-in-use"
+    assert caught.value.message == "the key is in use by TLS"
     world.printer.restart()
     world.pass_time(seconds=30)
     world.printer.delete_key("tls")

@@ -260,6 +260,7 @@ def test_a_state_with_anything_wrong_is_refused_at_boot_and_never_with_a_traceba
     told: list[str] = []
     cases = _damaged(state)
     cases += [{**state, "request": case} for case in _damaged(state["request"])]
+    cases.append({**state, "request": {**state["request"], "communication": None}})
     transaction = state["request"]["transaction"]
     cases += [{**state, "request": {**state["request"], "transaction": case}} for case in _damaged(transaction)]
     for name in ("keys", "history", "audit"):

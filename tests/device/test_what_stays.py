@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from mfp_sim.device.printer import ROLES, SCREENS, Printer
+from mfp_sim.device.request import Registration
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Polling
 from mfp_sim.errors import Refused, UsageError
 from mfp_sim.scep.http import Delivery, HttpReply, HttpRequest, delivery_of
@@ -60,7 +62,7 @@ def test_the_factorys_key_is_the_same_after_a_power_failure(machine) -> None:
     assert key.certificate.serial == 1
     assert key.certificate.not_after - key.certificate.not_before == timedelta(days=3650)
     assert _again(world.printer).key_list() == (key,)
-    assert "private" not in repr(key)
+    assert "private" not in repr(key) + repr(Registration(key.certificate, key.private))
 
 
 def test_ids_go_on_after_a_power_failure(machine) -> None:
@@ -77,6 +79,9 @@ def test_polls_that_were_made_count_after_a_power_failure(machine) -> None:
     world.pass_time(minutes=75)
     assert world.asked.count("CertPoll") == 1
     _again(world.printer)
+    for polls in (1, 2):  # the next one at its time, and not at the start
+        world.pass_time(minutes=4)
+        assert world.asked.count("CertPoll") == polls
     world.pass_time(hours=3)
     assert world.asked.count("CertPoll") == 3
     assert world.shown == ("error", "deferred")
@@ -256,6 +261,7 @@ def test_the_certificate_that_signs_a_request_is_valid_now_and_for_a_month(machi
     world = machine(script="[{when: {type: PKCSReq}, then: pending}]")
     world.timer()
     world.pass_time(minutes=60)
+    assert re.fullmatch("[0-9A-F]{32}", world.printer._request.transaction_id)
     signer = world.printer._request._transaction.enrolment.signer
     assert signer.not_before == world.clock.now() - timedelta(minutes=10)
     assert signer.not_after == world.clock.now() + timedelta(days=30)
