@@ -29,6 +29,7 @@ from mfp_sim.scenario.expectations import EXPECTATIONS
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.steps import STEPS
 from mock_scep_server.faults import FAULTS
+from mock_scep_server.faults.defects import DEFECTS
 from mock_scep_server.faults.listing import in_markdown
 from mock_scep_server.policy import POLICY_KEYS
 from mock_scep_server.profiles.registry import PROFILES as CA_PROFILES
@@ -238,6 +239,11 @@ def _faults() -> str:
     return in_markdown(FAULTS.values())
 
 
+def _defects() -> str:
+    rows = [(_code(d.slug), d.sentence, ", ".join(d.requirements)) for d in DEFECTS.values()]
+    return _table(("defect", "what the CA does", "requirements"), rows)
+
+
 # --- real peers -------------------------------------------------------------------------------------------
 
 
@@ -316,6 +322,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "ca-keys": _ca_keys,
     "operator-acts": _operator_acts,
     "faults": _faults,
+    "defects": _defects,
     "peers": _peers,
     "peer-reasons": _peer_reasons,
     "peers-with-switches": _peers_with_switches,

@@ -72,29 +72,21 @@ def run(
     if reason is not None:
         return ScenarioResult(scenario, chosen, tuple(flips), (), (), (), _rests_on(scenario), 0.0, 0.0, skipped=reason)
     in_process = (ca_url or scenario.ca.url) is None
-    storages = directories(state_dir, fresh=in_process) if state_dir else None
-    world = build(
-        scenario,
-        seed=chosen,
-        flips=flips,
-        ca_url=ca_url,
-        challenge=challenge,
-        keep_messages=keep_messages,
-        storages=storages,
-    )
     records: list[StepRecord] = []
-    start = world.clock.now()
-    with frozen(world):
-        for number, step in enumerate(scenario.steps, 1):
-            before = len(world.failures)
-            goes_on = carry_out(world, step, number, records)
-            if listener is not None:
-                listener(StepDone(scenario, records[-1], tuple(world.failures[before:])))
-            if not goes_on:
-                break
-        else:
-            _unused_rules(world)
-        ended = world.clock.now()
+    with directories(state_dir, fresh=in_process) if state_dir else contextlib.nullcontext() as storages:
+        world = build(
+            scenario,
+            seed=chosen,
+            flips=flips,
+            ca_url=ca_url,
+            challenge=challenge,
+            keep_messages=keep_messages,
+            storages=storages,
+        )
+        start = world.clock.now()
+        with frozen(world):
+            _all_steps(world, records, listener)
+            ended = world.clock.now()
     return ScenarioResult(
         scenario=scenario,
         seed=chosen,
@@ -110,6 +102,17 @@ def run(
         ledger=world.ca.ledger.entries if world.ca is not None else (),
         redactor=world.recorder.redactor,
     )
+
+
+def _all_steps(world: World, records: list[StepRecord], listener: Listener | None) -> None:
+    for number, step in enumerate(world.scenario.steps, 1):
+        before = len(world.failures)
+        goes_on = carry_out(world, step, number, records)
+        if listener is not None:
+            listener(StepDone(world.scenario, records[-1], tuple(world.failures[before:])))
+        if not goes_on:
+            return
+    _unused_rules(world)
 
 
 def _not_for_a_real_server(scenario: Scenario) -> str | None:

@@ -5,7 +5,9 @@ The rules are what can happen; the invariants are what holds all the same, and a
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
@@ -161,7 +163,11 @@ class PrinterMachine(RuleBasedStateMachine):
             refused = refusal.reason
         if refused is not None:
             assert self.asked == asked, f"something was sent, although it was refused: {refused}"
-            assert self.storage.kept == kept, f"something was stored, although it was refused: {refused}"
+            # The audit log tells of a refused import.
+            changed = [
+                name for name, value in (self.storage.kept or {}).items() if name != "audit" and value != kept[name]
+            ]
+            assert changed == [], f"something was stored, although it was refused: {refused}"
             if shown is not None:
                 now = (printer.status(), printer.key_list(), printer.functions_in_use())
                 assert now == shown, f"something has changed, although it was refused: {refused}"
@@ -256,7 +262,8 @@ class PrinterMachine(RuleBasedStateMachine):
 
     @rule(skew=st.sampled_from([None, timedelta(minutes=-5), timedelta(days=-400), timedelta(hours=3)]))
     def clock_set(self, skew: timedelta | None) -> None:
-        self.printer.set_clock(None if skew is None else self.clock.now() + skew)
+        with suppress(PowerLost):
+            self.printer.set_clock(None if skew is None else self.clock.now() + skew)
 
     @precondition(lambda self: self.printer.powered)
     @rule()
@@ -312,11 +319,13 @@ class PrinterMachine(RuleBasedStateMachine):
     @rule(off=st.sampled_from([1, 60, 3 * 24 * 3600]), cut=st.booleans())
     def power_is_off(self, off: int, cut: bool) -> None:
         """Switched off, or cut; somebody tries to operate the machine, and switches it on again."""
-        before = self.storage.kept
         if cut:
             self.printer.power_cut()
-        self.printer.power_off()  # or stays off, whatever had been on its way to start it
+        with suppress(PowerLost):
+            self.printer.power_off()
         assert not self.printer.powered
+        self.printer.power_off()  # stays off, whatever had been on its way to start it
+        before = self.storage.kept
         asked = self.asked
         self.do(lambda: self.printer.send_request(KeySettings("off", "192.0.2.10", challenge="s3cret")))
         self.pass_time(timedelta(seconds=off))
@@ -382,8 +391,8 @@ class PrinterMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Left alone with a CA that is well, the machine comes to rest, and still everything holds."""
-        if not hasattr(self, "printer"):
-            return
+        if not hasattr(self, "printer") or sys.exc_info()[0] is not None:
+            return  # what went wrong first is what is told
         self.all_is_well()
         self.printer.power_on()
         self.pass_time(timedelta(hours=8))
