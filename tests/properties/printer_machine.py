@@ -29,6 +29,7 @@ from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.profiles.registry import profile_named as ca_profile
 from mock_scep_server.script import Script, read_script
 from mock_scep_server.service import ScepService
+from tests.identities import identity
 
 START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
 URLS = ("http://ca.example/scep", "http://ca.example/certsrv/mscep/mscep.dll?x=1")
@@ -46,10 +47,16 @@ uses = st.sampled_from(
     ]
 )
 keys = st.builds(
-    lambda name, use, right: KeySettings(
-        name, "192.0.2.10", length=1024, use=use[0], policy=use[1], challenge="s3cret" if right else "wrong"
+    lambda office, use, right: KeySettings(
+        office.key_name,
+        "192.0.2.10",
+        organization=office.organization,
+        length=1024,
+        use=use[0],
+        policy=use[1],
+        challenge="s3cret" if right else "wrong",
     ),
-    st.sampled_from(["one", "two"]),
+    st.sampled_from([identity("ja_JP", 0), identity("ar_SA", 0)]),  # two names, so that one of them comes twice
     uses,
     st.integers(0, 9).map(bool),
 )
