@@ -628,14 +628,15 @@ class Printer:
 
     def _book(self, due: datetime, action: Callable[[], None], label: str) -> None:
         def run() -> None:
+            self._bookings.remove(booking)
             try:
                 action()
             except PowerLost as lost:
                 self._go_dark(lost)
 
-        now = self._scheduler.clock.now()
-        self._bookings = [b for b in self._bookings if not b.cancelled and b.due >= now]
-        self._bookings.append(self._scheduler.at(self.clock.true_instant(due), run, label))
+        booking = self._scheduler.at(self.clock.true_instant(due), run, label)
+        self._bookings = [other for other in self._bookings if not other.cancelled]
+        self._bookings.append(booking)
 
     def _cancel(self, *labels: str) -> None:
         for booking in self._bookings:

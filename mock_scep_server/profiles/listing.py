@@ -20,6 +20,7 @@ def as_json(profile: CaProfile) -> dict[str, object]:
         "name": profile.name,
         "summary": profile.summary,
         "imitates": profile.imitates or None,
+        "unlike": dict(profile.unlike),
         "values": profile.values(),
         "sources": {
             name: {"source": source.text, "by": source.by, "confirmed": source.confirmed, "from": source.base or None}
@@ -53,6 +54,10 @@ def in_full(profile: CaProfile) -> str:
         head = f"Taken over from {bases}{worth}:"
         parts.append("\n".join([head, *_values(profile, profile.taken_over)]))
     worth = f", and nobody has looked whether {profile.imitates} has it so" if profile.imitates else ""
+    if profile.unlike:
+        parts.append(
+            "\n".join(["Known to be otherwise:", *(f"{what}: {text}" for what, text in profile.unlike.items())])
+        )
     rest = f"As RFC 8894 has it{worth}: {', '.join(profile.unsaid)}."
     parts.append(textwrap.fill(rest, 110, break_on_hyphens=False))
     return "\n\n".join(parts)

@@ -63,12 +63,14 @@ class Source:
 class CaProfile:
     """One shape. Ciphers and digests are names of :mod:`mfp_sim.scep.vocabulary`; the defaults are RFC 8894's.
 
-    ``imitates`` is the product; empty for a shape of our own, of which nothing can be wrong.
+    ``imitates`` is the product; empty for a shape of our own, of which nothing can be wrong. ``unlike`` is what the
+    product is known to do otherwise: by the check of servers that tells them apart, or by the element.
     """
 
     name: str
     summary: str
     imitates: str = ""
+    unlike: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, Source] = field(default_factory=dict)
 
     # --- what it says of itself
@@ -84,10 +86,12 @@ class CaProfile:
     path: str = ""  # the one path that it answers on; empty: any
     post: Literal["served", "405", "empty-200"] = "served"
     tolerance: Literal["tolerant", "strict"] = "tolerant"  # of odd forms in queries and messages
+    refuse_forms: tuple[str, ...] = ()  # odd forms of messages that it cannot read, by the requirement that they miss
     refuse_ciphers: frozenset[str] = frozenset()
     refuse_digests: frozenset[str] = frozenset()
     message_types: frozenset[int] = frozenset({17, 19, 20, 21, 22})
     csr_signature: Literal["checked", "unchecked"] = "checked"
+    signing_times: Literal["any", "of-signer"] = "any"  # of-signer: within the validity of the signer's certificate
     minimum_rsa: int = 1024
     duplicates: timedelta | None = None  # a second certificate so long before the first expires; None: always
 
@@ -104,14 +108,15 @@ class CaProfile:
     reply_cipher_for_weak: str = "des-ede3-cbc"
     reply_digest: str = "as-asked"
     empty_content: Literal["absent", "empty", "zero"] = "absent"
-    sender_nonce: Literal["fresh", "copied"] = "fresh"
+    sender_nonce: Literal["fresh", "copied"] = "fresh"  # who copies the request's cannot do without one
     signing_time: bool = False
     fail_info_text: bool = True
     fail_info_text_type: Literal["utf8", "printable"] = "utf8"
     failures: Literal["by-cause", "badRequest"] = "by-cause"
     failure_status: tuple[str, ...] = ()  # failInfos that are answered with HTTP 500 instead
     unsupported_status: int = 0  # HTTP status for message types that it does not have; 0: badRequest
-    unreadable_status: int = 400
+    unreadable_status: int = 400  # for messages that it cannot read, and for operations that it does not have
+    next_ca_status: int = 404  # for GetNextCACert while no next CA is published
     unreadable_data_status: int = 0  # the same for a CSR that cannot be read or does not verify
     failure_certificates: Literal["given", "absent"] = "given"
     hresult: str = ""  # the attribute of NDES beside a FAILURE; empty: none
@@ -136,7 +141,7 @@ class CaProfile:
         """The values by name, JSON-able, without name, summary and sources."""
         found: dict[str, object] = {}
         for entry in dataclasses.fields(self):
-            if entry.name in _TEXTS or entry.name == "sources":
+            if entry.name in _NO_VALUES:
                 continue
             value = getattr(self, entry.name)
             if isinstance(value, frozenset):
@@ -164,6 +169,7 @@ class CaProfile:
 
 _TEXTS = ("name", "summary", "imitates")
 _NEEDED = ("name", "summary")
+_NO_VALUES = (*_TEXTS, "unlike", "sources")
 
 
 # --- reading ----------------------------------------------------------------------------------------------
@@ -176,7 +182,9 @@ def read_profile(root: Node, known: Mapping[str, CaProfile]) -> CaProfile:
         DocumentError: all its mistakes.
     """
     problems = Problems()
-    fields = problems.map(root, ("format", "base", *_TEXTS, "values"), "a CA profile", ("format", *_NEEDED, "values"))
+    fields = problems.map(
+        root, ("format", "base", *_TEXTS, "unlike", "values"), "a CA profile", ("format", *_NEEDED, "values")
+    )
     if "format" in fields and fields["format"].value != 1:
         problems.add(fields["format"], f"format has to be 1, not {fields['format'].value}")
     base = CaProfile("", "")
@@ -185,7 +193,12 @@ def read_profile(root: Node, known: Mapping[str, CaProfile]) -> CaProfile:
     texts = {key: problems.text(fields[key], key) or "" if key in fields else "" for key in _TEXTS}
     values, sources = dict[str, object](), _inherited(base, product=bool(texts["imitates"]))
     types = typing.get_type_hints(CaProfile)
-    names = [entry.name for entry in dataclasses.fields(CaProfile) if entry.name not in (*_TEXTS, "sources")]
+    names = [entry.name for entry in dataclasses.fields(CaProfile) if entry.name not in _NO_VALUES]
+    unlike = (
+        {str(key.value): problems.text(entry, "a difference") or "" for key, entry in fields["unlike"].pairs}
+        if ("unlike" in fields)
+        else {}
+    )
     if "values" in fields:
         for name, entry in problems.map(fields["values"], names, "values").items():
             inner = problems.map(entry, ("value", "source", "by"), name, ("value", "source", "by"))
@@ -195,7 +208,7 @@ def read_profile(root: Node, known: Mapping[str, CaProfile]) -> CaProfile:
                 text, by = problems.text(inner["source"], "source"), problems.choice(inner["by"], EVIDENCE, "by")
                 sources[name] = Source(text or "", by or "reported")
     problems.raise_if_any()
-    return replace(base, **texts, **values, sources=sources)  # type: ignore[arg-type]
+    return replace(base, **texts, **values, unlike=unlike, sources=sources)  # type: ignore[arg-type]
 
 
 def _inherited(base: CaProfile, *, product: bool) -> dict[str, Source]:

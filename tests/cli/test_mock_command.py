@@ -10,12 +10,15 @@ import ssl
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mock_scep_server import cli_serving
 from mock_scep_server.cli import main
 from mock_scep_server.profiles.registry import PROFILES
+from mock_scep_server.service import ScepService
 
 COMMAND = [sys.executable, "-m", "mock_scep_server.cli"]
 
@@ -92,6 +95,9 @@ def test_a_profile_tells_apart_what_it_says_takes_over_and_leaves_unsaid(capsys)
     }  # fmt: skip
     assert row["sources"]["server"]["from"] is None
     assert {*row["sources"], *row["unsaid"]} == row["values"].keys()
+
+    assert main(["profiles", "step-ca"]) == 0
+    assert "\nKnown to be otherwise:\nsubjectAltName: with none in the CSR, " in capsys.readouterr().out
 
     assert main(["profiles"]) == 0
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
@@ -209,6 +215,37 @@ def test_a_defect_is_the_same_over_tls(tmp_path: Path) -> None:
         out, err = server.communicate(timeout=20)
     assert (server.returncode, err) == (0, "")
     assert "127.0.0.1 GET GetCACaps -> answered by caps-as-html\n" in out
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """What the command does with signals is undone."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ([], r"http://127\.0\.0\.1:\d+"),
+        (["--publish", "none"], "None"),
+        (["--tls", "trusted"], "None"),  # certificates should name no https:// (RFC 5280, 8)
+        (["--tls", "trusted", "--publish", "http://ca.example"], r"http://ca\.example"),
+    ],
+)
+def test_certificates_name_the_mock_where_it_speaks_http(signals, monkeypatch, options: list[str], named: str) -> None:
+    found: list[str] = []
+
+    def stop_at_once(_: object, service: ScepService, *__: object) -> tuple[str, ...]:
+        found.append(str(service.ca.url))
+        signal.raise_signal(signal.SIGTERM)
+        return ()
+
+    monkeypatch.setattr(cli_serving, "_announcement", stop_at_once)
+    assert main(["--port", "0", *options]) == 0
+    assert re.fullmatch(named, found[0])
 
 
 def test_a_client_that_does_not_look_at_the_certificate_is_told_of() -> None:

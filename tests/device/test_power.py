@@ -226,3 +226,22 @@ def test_what_is_loaded_is_the_last_state_or_the_one_that_was_being_stored() -> 
     assert storage.kept == _state(1)
     assert storage.load() == _state(1, 2) == storage.kept
     assert storage.broken == []
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_machine_that_is_off_does_nothing_whatever_had_been_due(machine, cut: bool) -> None:
+    """A start that was missed while off is due at once after the start; the power fails again before it begins."""
+    world = machine()
+    world.timer()
+    world.printer.power_off()
+    world.pass_time(days=1)
+    world.printer.power_on()
+    world.printer.begin_export("pw")  # another booking
+    (world.printer.power_cut if cut else world.printer.power_off)()
+    kept, lines = world.storage.load(), len(world.recorder.events)
+    world.pass_time(hours=1)
+    assert (world.storage.load(), world.asked, len(world.recorder.events)) == (kept, [], lines)
+    world.printer.power_on()
+    world.pass_time(seconds=1)
+    assert world.shown == ("successful", None)
+    assert world.names == ["Default Key", "tls"]

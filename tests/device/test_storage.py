@@ -33,6 +33,7 @@ def test_everything_is_the_same_after_a_restart_of_the_process(machine, tmp_path
     old = world.printer
     status, keys, audit = old.status(), old.key_list(), len(old.audit)
     old.power_cut()
+    world.storage.close()
     world.storage = DirectoryStorage(tmp_path)
     fresh = world.printer = world.make_printer()
     fresh.power_on()
@@ -66,10 +67,13 @@ def test_a_failure_within_a_commit_leaves_the_old_state_or_the_new_one(tmp_path:
     with pytest.raises(PowerLost):
         storage.commit({"a": 2})
     beside = {"printer.json.new"} if point == "written" else set()
-    assert {entry.name for entry in tmp_path.iterdir()} == {"printer.json"} | beside
-    assert DirectoryStorage(tmp_path).load() == left
+    assert {entry.name for entry in tmp_path.iterdir()} == {"printer.json", "printer.lock"} | beside
+    storage.close()
     armed.clear()
+    storage = DirectoryStorage(tmp_path, reach=reach)
+    assert storage.load() == left
     storage.commit({"a": 3})
+    storage.close()
     assert DirectoryStorage(tmp_path).load() == {"a": 3}
 
 
@@ -128,7 +132,7 @@ def test_a_file_that_is_no_state_is_told_and_left_alone(machine, tmp_path: Path,
     )
     assert not printer.powered
     assert (tmp_path / "printer.json").read_bytes() == content
-    assert [entry.name for entry in tmp_path.iterdir()] == ["printer.json"]
+    assert {entry.name for entry in tmp_path.iterdir()} == {"printer.json", "printer.lock"}
 
 
 def test_every_octet_cut_off_and_every_bit_flipped_is_found(tmp_path: Path) -> None:
@@ -252,7 +256,7 @@ def test_a_state_with_anything_wrong_is_refused_at_boot_and_never_with_a_traceba
     world = machine(storage=DirectoryStorage(tmp_path), script="[{when: {type: PKCSReq}, then: pending}]")
     world.timer()
     world.pass_time(minutes=65)
-    state = dict(DirectoryStorage(tmp_path).load())
+    state = dict(world.storage.load())
     told: list[str] = []
     cases = _damaged(state)
     cases += [{**state, "request": case} for case in _damaged(state["request"])]

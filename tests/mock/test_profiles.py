@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from mfp_sim.catalogue.registry import requirements
 from mfp_sim.documents import load_text
 from mfp_sim.errors import DecodeError, DocumentError
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import elements, messages
+from mfp_sim.scep.algorithms import KeyTransport
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.csr import Csr
 from mfp_sim.scep.http import HttpRequest, Operation, scep_request
@@ -39,7 +41,7 @@ def test_all_are_there() -> None:
 def test_every_value_that_differs_from_the_rfcs_has_a_source(name: str) -> None:
     profile, plain = PROFILES[name], CaProfile("", "")
     for field in fields(profile):
-        if field.name in ("name", "summary", "imitates", "sources"):
+        if field.name in ("name", "summary", "imitates", "unlike", "sources"):
             continue
         if getattr(profile, field.name) != getattr(plain, field.name):
             assert field.name in profile.sources, field.name
@@ -210,6 +212,20 @@ def test_what_it_does_not_know_is_http_500_with_text(micromdm, make_client) -> N
     assert other.send(18, other.csr()).words == "SUCCESS"
 
 
+def test_forms_that_micromdm_cannot_read(micromdm) -> None:
+    ca, client = micromdm
+    ber = client.send(19, client.csr(), oddities=messages.Oddities(ber=True))
+    assert (ber.status, "an odd form: SCEP-3-04 " in ca.decisions[-1]) == (500, True)
+    oaep = client.send(19, client.csr(), oddities=messages.Oddities(key_transport=KeyTransport("oaep")))
+    assert (oaep.status, "an odd form: SCEP-3.1-03 " in ca.decisions[-1]) == (500, True)
+
+
+def test_forms_are_refused_by_requirements_that_exist() -> None:
+    forms = {form for profile in PROFILES.values() for form in profile.refuse_forms}
+    assert forms
+    assert forms <= requirements().keys()
+
+
 def test_a_replay_is_issued_again_unless_the_name_has_a_certificate_for_long(micromdm) -> None:
     ca, client = micromdm
     octets = client.csr()
@@ -364,6 +380,13 @@ def test_what_those_two_cannot_read_is_http_500(make_ca, make_client, name: str)
     client = make_client(ca)
     assert client.send(19, b"garbage").status == 500
     assert ca.decisions[-1].startswith("HTTP 500 for FAILURE badRequest: the messageData is wrong: ")
+    assert client.send(19, client.csr(), oddities=messages.Oddities(omit=frozenset({"senderNonce"}))).status == 500
+    assert ca.decisions[-1] == "HTTP 500 for FAILURE badMessageCheck: there is no senderNonce"
+    late = ca.clock.now() + timedelta(days=4000)
+    assert client.send(19, client.csr(), signing_time=late).status == 500
+    assert ca.decisions[-1].endswith("badTime: signingTime is outside the validity of the signer's certificate")
+    assert client.send(19, client.csr(), transaction_id="z", signing_time=ca.clock.now()).words == "SUCCESS"
+    assert ca.get("/scep?operation=GetNextCACert").status == 500
     assert client.send(19, client.csr(), digest="md5", oddities=messages.Oddities(md5=True)).status == 500
     assert ca.decisions[-1] == "HTTP 500 for FAILURE badAlg: md5 is refused"
 

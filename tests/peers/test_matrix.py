@@ -43,7 +43,6 @@ POLLED = {
 ISSUED = (Outcome.ENROLS, Outcome.POLLS, Outcome.REGARDLESS, Outcome.UNREAD, Outcome.LATER)
 WRONG = "FAILURE badRequest: the challenge password is wrong"
 
-
 pytestmark = pytest.mark.peer
 
 
@@ -56,15 +55,11 @@ def test_micromdm_in_the_situation_pending_everywhere(mock, client, verified) ->
     """Its 30 s between two questions cannot be changed: so all wait at the same time."""
     rows = [row for row in ROWS if row.peer == MICROMDM and row.cell.pending is not None]
     servers = [start(row, "pending", mock) for row in rows]
-    peer, clients = client(MICROMDM), []
-    for number, _ in enumerate(rows):
-        folder = peer.folder / str(number)
-        folder.mkdir()
-        clients.append(replace(peer, folder=folder))
+    clients = [fresh(client(MICROMDM), str(number)) for number, _ in enumerate(rows)]
     with ThreadPoolExecutor(len(rows)) as pool:
         looks = [
-            pool.submit(look, row, "pending", server, client, verified)
-            for row, server, client in zip(rows, servers, clients, strict=True)
+            pool.submit(look, row, "pending", server, peer, verified)
+            for row, server, peer in zip(rows, servers, clients, strict=True)
         ]
     for done in looks:
         done.result()
