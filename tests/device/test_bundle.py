@@ -314,5 +314,6 @@ def test_an_import_that_the_automatic_restart_cuts_off(machine, reading: str, ur
     world.pass_time(minutes=10)
     assert world.printer.communication.url == url
     assert world.printer.auto_request.key.name == "here"
-    assert "import of settings NG: cut off by" in world.diagnoses
+    kept = "what had been applied stays" if reading == "partial" else "nothing was changed"
+    assert f"import of settings NG: cut off by switching off or a restart; {kept}" in world.diagnoses
     assert world.names == ["Default Key", "here"]

@@ -82,6 +82,20 @@ def test_a_start_at_this_very_minute_is_taken(machine) -> None:
     assert world.shown == ("successful", None)
 
 
+def test_settings_that_a_model_does_not_take_change_nothing(machine) -> None:
+    world = machine()
+    before = world.printer.communication, world.printer.auto_request
+    for action in (
+        lambda: world.printer.update_communication(url="https://ca.example/"),
+        lambda: world.timer(key=replace(KEY, length=7)),
+        lambda: world.printer.send_request(replace(KEY, length=7)),
+    ):
+        with pytest.raises(Refused, match="does not support HTTPS|key length has to be"):
+            action()
+    assert (world.printer.communication, world.printer.auto_request) == before
+    assert world.asked == []
+
+
 def test_without_communication_settings_neither_timer_nor_request(machine) -> None:
     world = machine(set_up=False)
     for action in (world.timer, lambda: world.printer.send_request(KEY)):
