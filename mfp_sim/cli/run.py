@@ -95,7 +95,14 @@ def run(options: argparse.Namespace) -> int:
         ordered,
         conditions.ca_url or "in process",
         conditions.flips,
-        replace(here(), begun=begun.isoformat(), seconds=seconds, seed=options.seed, command=_command(options), ca=ca),
+        replace(
+            here(),
+            begun=begun.isoformat(),
+            seconds=seconds,
+            seed=options.seed,
+            ca=ca,
+            command=_command(options, conditions),
+        ),
         stopped=None if len(ordered) == len(scenarios) else "it was to stop at the first failure",
     )
     console.summary(whole_run, seconds)
@@ -195,9 +202,13 @@ def _one(scenario: Scenario, conditions: _Conditions) -> ScenarioReport:
         state_dir=conditions.state_dir / scenario.name if conditions.state_dir else None,
     )
     report = report_of(result, ca_url=conditions.ca_url)
-    if conditions.profile is None:
-        return report
-    return replace(report, command=f"{report.command} {shlex.join(['--profile', conditions.profile])}")
+    return replace(report, command=shlex.join([*shlex.split(report.command), *_machine(conditions)]))
+
+
+def _machine(conditions: _Conditions) -> list[str]:
+    """The options that say which machine it is."""
+    model = [] if conditions.profile is None else ["--profile", conditions.profile]
+    return model if conditions.state_dir is None else [*model, "--state-dir", str(conditions.state_dir)]
 
 
 def _in_worker(file: str, name: str, conditions: _Conditions) -> ScenarioReport:
@@ -230,7 +241,7 @@ def _reports(options: argparse.Namespace) -> bool:
     return bool(options.report is not None or options.json)
 
 
-def _command(options: argparse.Namespace) -> str:
+def _command(options: argparse.Namespace, conditions: _Conditions) -> str:
     """The command as it was given, as far as it decides what ran; a challenge is no part of it."""
     words = ["mfp-sim", "run", *options.selection]
     for tag in options.tag:
@@ -241,7 +252,7 @@ def _command(options: argparse.Namespace) -> str:
         words += ["--seed", str(options.seed)]
     if options.ca is not None:
         words += ["--ca", options.ca]
-    return shlex.join(words)
+    return shlex.join([*words, *_machine(conditions)])
 
 
 def _tell_github(report: RunReport, options: argparse.Namespace, console: Console) -> None:

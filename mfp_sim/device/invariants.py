@@ -80,8 +80,11 @@ def _lost_request(before: Stored, after: Stored) -> list[str]:
         return []
     if new is None or new["started"] != old["started"]:
         return ["a request under way is gone without a row in the status"]
-    if old["transaction"] is None or new["transaction"] is None:
-        return []  # not begun, or begun anew
+    if old["transaction"] is None:
+        return []  # not begun
+    if new["transaction"] is None:
+        begun_anew = new["polls"] > old["polls"]  # with a poll after a lost reply
+        return [] if begun_anew else ["the key of a request under way is gone"]
     same = ("key", "csr", "transaction_id")
     return [f"the {item} of a request under way has changed" for item in same if _item(old, item) != _item(new, item)]
 

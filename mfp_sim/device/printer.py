@@ -23,7 +23,7 @@ from mfp_sim.device.profile import Profile
 from mfp_sim.device.request import CertificateRequest, Ended, Registration, Surroundings
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, advice_on, read_ip
 from mfp_sim.device.state import DeviceState, unusable
-from mfp_sim.device.status import AuditEntry, AuditLog, Detail, StatusRow
+from mfp_sim.device.status import AuditEntry, Detail, StatusRow
 from mfp_sim.device.storage import MemoryStorage, Storage
 from mfp_sim.device.transfer import ImportPlan, Transfer, plan_import
 from mfp_sim.errors import DecodeError, PowerLost, Refused, UsageError
@@ -108,7 +108,6 @@ class Printer:
         self._on_installed = on_installed
         self._bookings: list[Booking] = []
         self._boot: Booking | None = None
-        self._audit = AuditLog()
         self.powered = False
         self.exported: bytes | None = None
         self.import_report: tuple[str, ...] = ()
@@ -149,11 +148,8 @@ class Printer:
         if stored is None:
             entry = factory_key(self.profile, self._around.keys, self.clock.now(), self._take_id())
             self._state.store = self._state.store.register(entry, delete_old=False)
-            self._commit("factory")
         else:
             self._state = DeviceState.from_stored(stored)
-            if not len(self._audit):
-                self._audit = self._state.audit
             if self._state.request is not None:
                 self._request = self._restored(self._state.request)
             if self._on_installed is not None:  # the power may have failed between the commit and the word of it
@@ -161,10 +157,15 @@ class Printer:
                     self._on_installed(key.certificate)
         self._load_keys(self._state.functions)
         self._note("start", "OK")
+        self._commit("factory" if stored is None else "start")
         self._rebook()
 
     def power_off(self) -> None:
-        """Switch off: what was not committed is gone."""
+        """Switch off: the audit log says so, and what was not committed is gone.
+
+        Raises:
+            PowerLost: the power failed before that.
+        """
         if not self.powered:
             if self._boot is not None:
                 self._boot.cancel()
@@ -172,7 +173,8 @@ class Printer:
         if self._transfer is not None:
             kept = "what had been applied stays" if self.profile.import_cut == "partial" else "nothing was changed"
             self._note(f"{self._transfer.kind} of settings", "NG", f"cut off by switching off or a restart; {kept}")
-        self._note("shutdown", "OK")
+        with self._power_may_fail():
+            self._log("shutdown", "OK")
         self._go_dark()
 
     def power_cut(self, off_seconds: float | None = None) -> None:
@@ -181,6 +183,8 @@ class Printer:
             self._go_dark(PowerLost(BY_HAND, off_seconds))
 
     def _go_dark(self, lost: PowerLost | None = None) -> None:
+        if not self.powered:
+            return
         self.powered = False
         self._cancel(*{booking.label for booking in self._bookings})
         self._reset()
@@ -206,8 +210,9 @@ class Printer:
         """Set the printer's clock to an aware instant, or right (None): what is planned follows it (F-C08)."""
         self.clock.set(instant)
         if self.powered:
-            self._note("clock set", "OK")
-            self._rebook()
+            with self._power_may_fail():
+                self._log("clock set", "OK")
+                self._rebook()
 
     def _rebook(self) -> None:
         """Book what is to come, by the printer's clock."""
@@ -328,7 +333,7 @@ class Printer:
         key = self._state.auto.key
         self._state.due = None
         if self._request is not None or key is None or self._state.communication is None:
-            self._note("request skipped", "NG", "another request is being processed")
+            self._log("request skipped", "NG", "another request is being processed")
             return
         self._begin(key, "automatic")
 
@@ -494,7 +499,7 @@ class Printer:
                 bundle = open_bundle(octets, password)
                 plan = plan_import(bundle, self._state, self.profile, self.serial, self.policies)
             except Refused as refusal:
-                self._note("import of settings", "NG", f"{refusal.reason}: {refusal.message}")
+                self._log("import of settings", "NG", f"{refusal.reason}: {refusal.message}")
                 raise
             self.import_report = ()
             if self.profile.import_cut == "partial":
@@ -507,7 +512,7 @@ class Printer:
 
     def _begin_transfer(self, transfer: Transfer, end: Callable[[], None]) -> None:
         self._transfer = transfer
-        self._note(f"{transfer.kind} of settings", "OK", "begun")
+        self._log(f"{transfer.kind} of settings", "OK", "begun")
         self._book(transfer.ends, end, transfer.kind)
 
     def _end_export(self, password: str) -> None:
@@ -517,7 +522,7 @@ class Printer:
         self._forks += 1
         self.exported = seal_bundle(bundle, password, self._entropy.fork(f"bundle{self._forks}"))
         self._transfer = None
-        self._note("export of settings", "OK", "done")
+        self._log("export of settings", "OK", "done")
 
     def _apply_first(self, plan: ImportPlan) -> None:
         """The first half of an import that is not all or nothing (A-18)."""
@@ -586,7 +591,7 @@ class Printer:
     @property
     def audit(self) -> tuple[AuditEntry, ...]:
         """The audit log, oldest first."""
-        return self._audit.entries
+        return self._state.audit.entries
 
     # --- inside -------------------------------------------------------------------------------------------
 
@@ -605,6 +610,12 @@ class Printer:
     def _work(self, role: str) -> Iterator[None]:
         """What a person does on the machine: with rights, and with the power on to the end."""
         self._needs(role)
+        with self._power_may_fail():
+            yield
+
+    @contextmanager
+    def _power_may_fail(self) -> Iterator[None]:
+        """The machine is off after a power failure within, and whoever worked on it is told."""
         try:
             yield
         except PowerLost as lost:
@@ -617,14 +628,15 @@ class Printer:
 
     def _book(self, due: datetime, action: Callable[[], None], label: str) -> None:
         def run() -> None:
+            self._bookings.remove(booking)
             try:
                 action()
             except PowerLost as lost:
                 self._go_dark(lost)
 
-        now = self._scheduler.clock.now()
-        self._bookings = [b for b in self._bookings if not b.cancelled and b.due >= now]
-        self._bookings.append(self._scheduler.at(self.clock.true_instant(due), run, label))
+        booking = self._scheduler.at(self.clock.true_instant(due), run, label)
+        self._bookings = [other for other in self._bookings if not other.cancelled]
+        self._bookings.append(booking)
 
     def _cancel(self, *labels: str) -> None:
         for booking in self._bookings:
@@ -636,13 +648,18 @@ class Printer:
         return self._state.next_id - 1
 
     def _note(self, operation: str, result: str, diagnosis: str = "") -> None:
-        self._audit.add(AuditEntry(self.clock.now(), "SYSTEM", operation, result, diagnosis))
+        """An entry of the audit log that goes in with the commit of what it tells of."""
+        self._state.audit.add(AuditEntry(self.clock.now(), "SYSTEM", operation, result, diagnosis))
         self._recorder.record("printer.audit", operation=operation, result=result, diagnosis=diagnosis or None)
+
+    def _log(self, operation: str, result: str, diagnosis: str = "") -> None:
+        """An entry of the audit log that is committed for its own sake: nothing else of it has to be kept."""
+        self._note(operation, result, diagnosis)
+        self._commit("audit")
 
     def _commit(self, what: str, installed: Certificate | None = None) -> None:
         """Everything at once; between the two points it is done, whatever comes after."""
         self._state.request = self._request.stored() if self._request else None
-        self._state.audit = self._audit
         self.points.reach(f"commit-{what}.before")
         self._storage.commit(self._state.stored())
         if installed is not None and self._on_installed is not None:

@@ -3,14 +3,18 @@
 In memory, or in a directory of the user's choice. A directory holds private keys and the challenge password, as the
 machine's own storage does: its file is readable by its owner only. The file is two lines: what it is with the SHA-256
 of the second line, and the state as JSON; so a file that was damaged or changed is never taken for a state (F-K07).
+A directory is one process's at a time: two printers over one state would undo each other's commits.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import stat
+import sys
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -83,13 +87,40 @@ def decode_state(octets: bytes) -> Mapping[str, object]:
     return state
 
 
+def _lock(path: Path) -> int:
+    """Lock a file without waiting; the lock goes with the descriptor, so with the process, however that ends.
+
+    Raises:
+        OSError: somebody else has the lock (``errno`` is one of ``_TAKEN``), or it cannot be had.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+_TAKEN = (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
+"""What ``flock`` and Windows say of a lock that somebody else has."""
+
+
 class DirectoryStorage:
     """One file in a directory, replaced by an atomic rename after it is on the disk.
 
+    The directory is locked until :meth:`close`, or until nobody holds this object any more.
     ``reach`` is told ``written`` and ``renamed``: what a power failure there leaves is the old state, or the new one.
 
     Raises:
-        UsageError: the directory cannot be made or is no directory.
+        UsageError: the directory cannot be made, is no directory, or is in use by another process.
     """
 
     def __init__(self, directory: Path, *, reach: Callable[[str], None] | None = None) -> None:
@@ -100,6 +131,21 @@ class DirectoryStorage:
             raise UsageError(f"cannot use {directory} to keep the state: {error.strerror}") from None
         self._directory = directory
         self._file = directory / "printer.json"
+        lock = directory / "printer.lock"  # a file of its own: the state's is another one after each commit
+        try:
+            descriptor = _lock(lock)
+        except OSError as error:
+            if error.errno in _TAKEN:
+                remedy = "stop the other mfp-sim first, or take another --state-dir"
+                raise UsageError(
+                    f"{directory} is in use: another process keeps a printer there", remedy=remedy
+                ) from None
+            raise UsageError(f"cannot lock {lock}: {error.strerror}") from None
+        self._unlock = weakref.finalize(self, os.close, descriptor)
+
+    def close(self) -> None:
+        """Leave the directory to others."""
+        self._unlock()
 
     def commit(self, state: Mapping[str, object]) -> None:
         """See :meth:`Storage.commit`.
@@ -123,7 +169,7 @@ class DirectoryStorage:
     @staticmethod
     def _write(path: Path, octets: bytes) -> None:
         path.unlink(missing_ok=True)  # what a power failure left, or a link that somebody put there
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # O_EXCL follows no link either
         with os.fdopen(descriptor, "wb") as file:
             file.write(octets)
             file.flush()
@@ -132,7 +178,7 @@ class DirectoryStorage:
     def _sync_directory(self) -> None:
         if not hasattr(os, "O_DIRECTORY"):
             return  # Windows cannot open a directory
-        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(self._directory, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:

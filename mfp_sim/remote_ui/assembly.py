@@ -11,6 +11,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -71,20 +72,21 @@ class Plan:
 
 @dataclass
 class Served:
-    """What was put together. ``close`` stops the mock's socket and writes down where a simulated clock stood."""
+    """What was put together. ``close`` stops the mock's socket, writes down where a simulated clock stood, and leaves
+    the state's directories to others."""
 
     plan: Plan
     site: Site
     host: ServerHost | None
     street: Street | None
     start: datetime
+    leaving: ExitStack = field(default_factory=ExitStack)
 
     def close(self) -> None:
-        """Stop the mock, and keep the time."""
-        if self.host is not None:
-            self.host.stop()
-        if self.plan.state_dir is not None and self.site.simulated:
-            _keep_clock(self.plan.state_dir, self.site.clock.now())
+        """Stop the mock, keep the time, and leave the directories."""
+        with self.leaving:
+            if self.plan.state_dir is not None and self.site.simulated:
+                _keep_clock(self.plan.state_dir, self.site.clock.now())
 
 
 class _Spread(Entropy):
@@ -126,21 +128,20 @@ def assemble(
     network = Network() if ca is not None and plan.start is not None else None
     site = Site(clock, scheduler, ca=ca, ca_url=url, speed=plan.speed, network=network)
     served = Served(plan, site, host, None, start)
-    try:
+    with ExitStack() as leaving:
+        if host is not None:
+            leaving.callback(host.stop)
         for number in range(1, plan.printers + 1):
-            printer = _printer(plan, served, number, source)
+            printer = _printer(plan, served, number, source, _storage(plan, serial_of(number), leaving))
             printer.power_on()
             site.printers.append(printer)
         if host is not None:
             host.start()
-    except BaseException:
-        if host is not None:
-            host.stop()
-        raise
+        served.leaving = leaving.pop_all()
     return served
 
 
-def _printer(plan: Plan, served: Served, number: int, keys: KeySource) -> Printer:
+def _printer(plan: Plan, served: Served, number: int, keys: KeySource, storage: Storage) -> Printer:
     site, serial, ip = served.site, serial_of(number), _address(plan.ip, number)
     transport: Transport = Sockets(site.clock)
     if site.ca is not None and site.network is not None and served.host is not None:
@@ -154,7 +155,7 @@ def _printer(plan: Plan, served: Served, number: int, keys: KeySource) -> Printe
         transport=transport,
         entropy=Entropy(None) if plan.start is None else _Spread(plan.seed, serial),
         keys=keys,
-        storage=_storage(plan, serial),
+        storage=storage,
         timezone=plan.timezone,
         ip=ip,
         policies=plan.policies,
@@ -205,8 +206,12 @@ def _reachable(host: ServerHost) -> str:
 # --- what survives a stop ---------------------------------------------------------------------------------
 
 
-def _storage(plan: Plan, serial: str) -> Storage:
-    return MemoryStorage() if plan.state_dir is None else DirectoryStorage(plan.state_dir / serial)
+def _storage(plan: Plan, serial: str, leaving: ExitStack) -> Storage:
+    if plan.state_dir is None:
+        return MemoryStorage()
+    storage = DirectoryStorage(plan.state_dir / serial)
+    leaving.callback(storage.close)
+    return storage
 
 
 def _clock(plan: Plan) -> tuple[Clock, datetime]:

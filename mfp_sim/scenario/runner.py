@@ -10,15 +10,18 @@ import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from freezegun import freeze_time
 
 from mfp_sim.catalogue.registry import requirements
+from mfp_sim.device.calendar import instant_of
 from mfp_sim.errors import BoundExceeded, Refused
 from mfp_sim.scenario.expectations import Expectation, check
 from mfp_sim.scenario.model import Failure, Scenario, ScenarioResult, StepRecord
-from mfp_sim.scenario.steps import Step
+from mfp_sim.scenario.steps import AutoRequest, Step
 from mfp_sim.scenario.world import World, build, directories
 from mfp_sim.simtime import FrozenClock, SystemClock
 
@@ -68,33 +71,25 @@ def run(
     """
     begun = SystemClock().now()
     chosen = scenario.seed if seed is None else seed
-    reason = _not_for_a_real_server(scenario) if ca_url or scenario.ca.url else None
+    reason = _not_for_a_real_server(scenario, begun) if ca_url or scenario.ca.url else None
     if reason is not None:
         return ScenarioResult(scenario, chosen, tuple(flips), (), (), (), _rests_on(scenario), 0.0, 0.0, skipped=reason)
     in_process = (ca_url or scenario.ca.url) is None
-    storages = directories(state_dir, fresh=in_process) if state_dir else None
-    world = build(
-        scenario,
-        seed=chosen,
-        flips=flips,
-        ca_url=ca_url,
-        challenge=challenge,
-        keep_messages=keep_messages,
-        storages=storages,
-    )
     records: list[StepRecord] = []
-    start = world.clock.now()
-    with frozen(world):
-        for number, step in enumerate(scenario.steps, 1):
-            before = len(world.failures)
-            goes_on = carry_out(world, step, number, records)
-            if listener is not None:
-                listener(StepDone(scenario, records[-1], tuple(world.failures[before:])))
-            if not goes_on:
-                break
-        else:
-            _unused_rules(world)
-        ended = world.clock.now()
+    with directories(state_dir, fresh=in_process) if state_dir else contextlib.nullcontext() as storages:
+        world = build(
+            scenario,
+            seed=chosen,
+            flips=flips,
+            ca_url=ca_url,
+            challenge=challenge,
+            keep_messages=keep_messages,
+            storages=storages,
+        )
+        start = world.clock.now()
+        with frozen(world):
+            _all_steps(world, records, listener)
+            ended = world.clock.now()
     return ScenarioResult(
         scenario=scenario,
         seed=chosen,
@@ -112,11 +107,29 @@ def run(
     )
 
 
-def _not_for_a_real_server(scenario: Scenario) -> str | None:
+def _all_steps(world: World, records: list[StepRecord], listener: Listener | None) -> None:
+    for number, step in enumerate(world.scenario.steps, 1):
+        before = len(world.failures)
+        goes_on = carry_out(world, step, number, records)
+        if listener is not None:
+            listener(StepDone(world.scenario, records[-1], tuple(world.failures[before:])))
+        if not goes_on:
+            return
+    _unused_rules(world)
+
+
+def _not_for_a_real_server(scenario: Scenario, now: datetime) -> str | None:
     if scenario.ca.script or any(step.kind in ("ca_script", "ca_operator") for step in scenario.steps):
         return "it scripts the CA, which a real server does not let us do"
     if any(step.kind in ("network", "advance_to") for step in scenario.steps):
         return "it moves the network or a fixed date, which only the simulation has"
+    zone = ZoneInfo(scenario.printer.timezone)
+    for step in scenario.steps:
+        start = step.act.settings.start if isinstance(step.act, AutoRequest) else None
+        if start is not None and step.refused is None and instant_of(start, zone) < now:
+            return (
+                f"its automatic request starts at {start:%Y-%m-%d %H:%M}, which has passed (start_in counts from now)"
+            )
     return None
 
 

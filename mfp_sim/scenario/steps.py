@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from mfp_sim.device.calendar import instant_of
+from mfp_sim.device.calendar import instant_of, local_of
 from mfp_sim.device.printer import SCREENS
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.documents import Node, Problems
@@ -81,10 +81,16 @@ class Request:
 
 @dataclass(frozen=True)
 class AutoRequest:
+    """``start_in``: the start in seconds from now, instead of the one in ``settings``."""
+
     settings: AutoRequestSettings
+    start_in: float | None = None
 
     def act(self, world: World, role: str) -> None:
         settings = self.settings
+        if self.start_in is not None:
+            start = world.printer.clock.now() + timedelta(seconds=self.start_in)
+            settings = replace(settings, start=local_of(start, world.zone))
         if settings.key is not None:
             settings = replace(settings, key=_with_challenge(settings.key, world))
         world.printer.update_auto_request(settings, role=role)
@@ -94,6 +100,8 @@ class AutoRequest:
             return "[Settings for Certificate Issuance Auto Request]: timer off, [Update]"
         start = self.settings.start
         told = f"from {start:%Y-%m-%d %H:%M}" if start is not None else "no start date/time"
+        if self.start_in is not None:
+            told = f"in {timedelta(seconds=self.start_in)}"
         return f"[Settings for Certificate Issuance Auto Request]: {told}, [Update]"
 
 
@@ -225,7 +233,7 @@ def _request(node: Node, problems: Problems) -> Act | None:
     return None if key is None else Request(key)
 
 
-AUTO_FIELDS = ("timer", "start", "adjust", "polling", "every", "restart", "delete_old", "key")
+AUTO_FIELDS = ("timer", "start", "start_in", "adjust", "polling", "every", "restart", "delete_old", "key")
 
 
 def _auto_request(node: Node, problems: Problems) -> Act | None:
@@ -236,13 +244,16 @@ def _auto_request(node: Node, problems: Problems) -> Act | None:
             values[name] = problems.boolean(fields[name], name)
     if "start" in fields:
         values["start"] = read_local(fields["start"], problems, "start")
+    start_in = problems.seconds(fields["start_in"], "start_in") if "start_in" in fields else None
+    if "start" in fields and "start_in" in fields:
+        problems.add(fields["start_in"], "start is given too; one of the two is enough")
     if "key" in fields:
         values["key"] = _key(fields["key"], problems)
     if "every" in fields:
         values["every_days"] = whole(fields["every"], problems, "every", 86400, "days")
     if "polling" in fields:
         values["polling"] = _polling(fields["polling"], problems)
-    return AutoRequest(AutoRequestSettings(**values))  # type: ignore[arg-type]
+    return AutoRequest(AutoRequestSettings(**values), start_in)  # type: ignore[arg-type]
 
 
 def _polling(node: Node, problems: Problems) -> Polling | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -184,21 +185,25 @@ def build(
     )
 
 
-def directories(base: Path, *, fresh: bool) -> Storages:
+@contextlib.contextmanager
+def directories(base: Path, *, fresh: bool) -> Iterator[Storages]:
     """A directory below ``base`` for each machine; ``fresh``: there must be no state in it yet.
 
+    They are this process's alone until the end of the ``with``.
     Where the disk's part of a commit stands is a power point too: ``state-written`` and ``state-renamed``.
     """
 
     def make(number: int, points: PowerPoints) -> Storage:
         directory = base / f"printer-{number}"
         storage = DirectoryStorage(directory, reach=lambda name: points.reach(f"state-{name}"))
+        leaving.callback(storage.close)
         if fresh and storage.load() is not None:
             text = f"{directory} has the state of an earlier run, and a simulated CA does not remember that one"
             raise UsageError(text, remedy="take another --state-dir")
         return storage
 
-    return make
+    with contextlib.ExitStack() as leaving:
+        yield make
 
 
 def _profile(scenario: Scenario, model: str, flips: Sequence[str]) -> Profile:

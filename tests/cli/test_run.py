@@ -231,3 +231,18 @@ def test_a_state_directory_keeps_the_printer_and_must_be_a_new_one(mfp_sim, tmp_
     both = mfp_sim("run", "manual-request", "--state-dir", tmp_path / "b", "--repeat", "2")
     assert both.code == 2
     assert "--repeat starts with new machines each time" in both.err
+
+
+def test_a_state_directory_of_another_process_is_left_alone(mfp_sim, tmp_path: Path) -> None:
+    from mfp_sim.device.storage import DirectoryStorage
+
+    directory = tmp_path / "manual-request" / "printer-1"
+    taken = DirectoryStorage(directory)
+    done = mfp_sim("run", "manual-request", "--state-dir", tmp_path)
+    assert done.code == 2
+    assert f"{directory} is in use: another process keeps a printer there" in done.err
+    assert "stop the other mfp-sim first, or take another --state-dir" in done.err
+    assert taken.load() is None
+    taken.close()
+    assert mfp_sim("run", "manual-request", "--state-dir", tmp_path).code == 0
+    assert DirectoryStorage(directory).load() is not None

@@ -55,6 +55,8 @@ def test_as_many_as_there_may_be_are_sound(machine) -> None:
     world.printer.send_request(KEY)
     assert [row.state for row in world.printer.status()] == ["error"]
     assert broken(world.printer) == []
+    world.printer.profile = replace(world.printer.profile, history=0)
+    assert broken(world.printer) == ["more than 0 finished rows"]
 
 
 def _key(number: int, *, use: str = "TLS", policy: str | None = None, default: bool = False, assigned: bool = False):
@@ -98,10 +100,10 @@ def test_keys_from_one_commit_to_the_next(before, after, by_hand: bool, found: l
 
 def _request(started: str = "now", **enrolment: str):
     items = {"key": "K", "csr": "C", "transaction_id": "T"} | enrolment
-    return {"started": started, "transaction": {"state": "CAPS"}, "enrolment": items}
+    return {"started": started, "transaction": {"state": "CAPS"}, "enrolment": items, "polls": 1}
 
 
-NOT_BEGUN = {"started": "now", "transaction": None}
+NOT_BEGUN = {"started": "now", "transaction": None, "polls": 1}
 GONE = ["a request under way is gone without a row in the status"]
 
 
@@ -115,7 +117,8 @@ GONE = ["a request under way is gone without a row in the status"]
         (_request(), _request("later"), [], GONE),
         (_request(), _request("later"), ["row"], []),
         (NOT_BEGUN, _request(), [], []),
-        (_request(), NOT_BEGUN, [], []),
+        (_request(), NOT_BEGUN, [], ["the key of a request under way is gone"]),
+        (_request(), NOT_BEGUN | {"polls": 2}, [], []),
         (_request(), _request(key="L"), [], ["the key of a request under way has changed"]),
         (_request(), _request(csr="D"), [], ["the csr of a request under way has changed"]),
         (_request(), _request(transaction_id="U"), [], ["the transaction_id of a request under way has changed"]),

@@ -71,6 +71,11 @@ def test_six_mistakes_are_told_with_their_six_places() -> None:
         ("s3cret}\nsteps", "s3cret}\n  script: [{then: sucess}]\nsteps", "x.yaml:10:19: then has to be success"),
         ("s3cret}\nsteps", "s3cret}\n  script: [{faults: [dealy]}]\nsteps", "x.yaml:10:22: there is no fault 'dealy'"),
         ("format: 1", "format: [", "x.yaml:3:4: not well-formed YAML"),
+        (
+            "steps:",
+            "steps:\n  - auto_request: {start: 2026-03-02 09:00, start_in: 1m}",
+            "x.yaml:11:55: start is given too; one of the two is enough",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_place(old: str, new: str, told: str) -> None:
@@ -161,6 +166,16 @@ def test_a_bound_of_virtual_time_stops_the_run() -> None:
     (failure,) = run(scenario).failures
     assert failure.path == "bounds"
     assert "beyond its bound of 1 days" in failure.got
+
+
+def test_a_start_so_much_from_now() -> None:
+    key = "{name: k, common_name: 192.0.2.10, challenge: s3cret}"
+    first = f"steps:\n  - advance: 10m\n  - auto_request: {{start_in: 5m, key: {key}}}\n"
+    then = "  - expect: {status: {state: to-be-processed, time: 2026-03-02 08:15}}\n  - advance: 5m\n"
+    (scenario,) = read_text(f"{GOOD.partition('steps:')[0]}{first}{then}  - expect: {{status: {{state: successful}}}}")
+    result = run(scenario)
+    assert result.failures == ()
+    assert result.steps[1].text.endswith("in 0:05:00, [Update]")
 
 
 def test_another_reading_of_an_assumption_changes_what_happens() -> None:

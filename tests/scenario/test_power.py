@@ -49,11 +49,13 @@ def test_after_a_failure_at_any_point_the_printer_is_sound(name: str) -> None:
 @pytest.mark.parametrize("name", ["manual-request", "delete-old"])
 def test_the_same_with_the_state_on_disk_within_a_commit_too(name: str, tmp_path: Path) -> None:
     scenario = _scenario(name)
-    listed = power_points(scenario, storages=directories(tmp_path / "list", fresh=True))
+    with directories(tmp_path / "list", fresh=True) as storages:
+        listed = power_points(scenario, storages=storages)
     assert {"state-written", "state-renamed"} <= {point.name for point in listed}
     for point in listed:
         room = tmp_path / str(point.number)
-        assert cut_at(scenario, point, storages=directories(room, fresh=True)).broken == ()
+        with directories(room, fresh=True) as storages:
+            assert cut_at(scenario, point, storages=storages).broken == ()
         assert (room / "printer-1" / "printer.json").stat().st_mode & 0o777 == 0o600
 
 
