@@ -34,7 +34,8 @@ The situation is a manual request (`enrol`), or an automatic one with three poll
 answer is PENDING), a renewal with RenewalReq (`renew`), two requests (`twice`), CMS with SHA-512 (`sha-512`); or one
 that other faults bring about: GET alone is offered (`get`), 3DES and SHA-1 alone (`weak`), lines end in CRLF (`crlf`),
 the request is refused (`refused`). GetCert, GetCRL, GetNextCACert and odd HTTP requests are a client's of the tests
-(`query`, `next`, `rollover`, `direct`), since the printer never makes them; the printer speaks no TLS (`tls`).
+(`query`, `next`, `rollover`, `direct`), since the printer never makes them. The printer speaks no TLS: it refuses the
+address of a TLS host, and a client with TLS says what it finds there (`tls`).
 
 A printer that does not know the fingerprint of its CA cannot notice a rogue one: those rows say Successful.
 

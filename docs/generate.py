@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from mfp_sim.catalogue.registry import assumptions, requirements
 from mfp_sim.device import profile as printer_profiles
@@ -28,6 +29,7 @@ from mfp_sim.scenario.expectations import EXPECTATIONS
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.steps import STEPS
 from mock_scep_server.faults import FAULTS
+from mock_scep_server.faults.defects import DEFECTS
 from mock_scep_server.faults.listing import in_markdown
 from mock_scep_server.policy import POLICY_KEYS
 from mock_scep_server.profiles.registry import PROFILES as CA_PROFILES
@@ -213,11 +215,14 @@ def _ca_profiles() -> str:
             entry.summary,
             ", ".join(entry.capabilities) or "none",
             ", ".join(sorted(entry.refuse_ciphers | entry.refuse_digests)) or "nothing",
-            ", ".join(_code(name) for name, source in entry.sources.items() if not source.confirmed),
+            *(
+                ", ".join(_code(name) for name, source in sources.items() if not source.confirmed)
+                for sources in (entry.own, entry.taken_over)
+            ),
         )
         for entry in CA_PROFILES.values()
     ]
-    head = ("profile", "what it is", "GetCACaps", "refused with badAlg", "values that nothing confirms")
+    head = ("profile", "what it is", "GetCACaps", "refused", "values that nothing confirms", "taken over unconfirmed")
     return _table(head, rows)
 
 
@@ -232,6 +237,11 @@ def _operator_acts() -> str:
 
 def _faults() -> str:
     return in_markdown(FAULTS.values())
+
+
+def _defects() -> str:
+    rows = [(_code(d.slug), d.sentence, ", ".join(d.requirements)) for d in DEFECTS.values()]
+    return _table(("defect", "what the CA does", "requirements"), rows)
 
 
 # --- real peers -------------------------------------------------------------------------------------------
@@ -250,16 +260,47 @@ def _table_of_peers() -> ModuleType:
 
 
 def _peers() -> str:
+    table = _table_of_peers()
+    head = [f"{peer}{', ' + _code(' '.join(options)) if options else ''}" for peer, options in table.CLIENTS]
+    rows = [(_code(name), *(_outcome(cells[name]) for cells in table.CLIENTS.values())) for name in CA_PROFILES]
+    return _table(("profile", *head), rows)
+
+
+def _outcome(cell: Any) -> str:
+    """What came of the three situations; polling and reporting go without saying."""
+    parts = [cell.success]
+    parts += [f"PENDING: {cell.pending}"] if cell.pending not in (None, "polls, enrols") else []
+    parts += [f"wrong challenge: {cell.failure}"] if cell.failure not in (None, "reports the refusal") else []
+    return "; ".join(parts)
+
+
+def _peer_reasons() -> str:
     rows = [
         (
             row.peer,
             _code(" ".join(row.options)),
-            _code(str(row.ca)),
-            *(str(outcome or "as before") for outcome in (row.success, row.pending, row.failure)),
+            _code(row.ca.profile),
+            _code(row.cell.says),
+            ", ".join(_code(f"{name}: {_as_yaml(value)}") for name, value in row.cell.because),
         )
         for row in _table_of_peers().ROWS
+        if row.cell.because
     ]
-    return _table(("client", "options", "CA", "success", "PENDING, then success", "failure"), rows)
+    return _table(("client", "options", "profile", "what it prints", "it enrols with"), rows)
+
+
+def _as_yaml(value: object) -> str:
+    if isinstance(value, tuple | frozenset):
+        return f"[{', '.join(value)}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _peers_with_switches() -> str:
+    rows = [
+        (row.peer, _code(" ".join(row.options)), _code(str(row.ca)), _outcome(row.cell))
+        for row in _table_of_peers().WITH_SWITCHES
+    ]
+    return _table(("client", "options", "CA", "what comes of it"), rows)
 
 
 def _peer_defects() -> str:
@@ -281,7 +322,10 @@ PARTS: dict[str, Callable[[], str]] = {
     "ca-keys": _ca_keys,
     "operator-acts": _operator_acts,
     "faults": _faults,
+    "defects": _defects,
     "peers": _peers,
+    "peer-reasons": _peer_reasons,
+    "peers-with-switches": _peers_with_switches,
     "peer-defects": _peer_defects,
 }
 

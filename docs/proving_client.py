@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
@@ -19,15 +20,18 @@ from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.http import HttpReply, HttpRequest, outgoing, scep_request
 from mfp_sim.scep.messages import PkiMessage
 from mfp_sim.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
-from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys
+from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys, SystemClock
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.policy import CaPolicy, Rollover
 from mock_scep_server.profiles.registry import profile_named
 from mock_scep_server.script import Script, read_script
+from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService
+from mock_scep_server.tls import KINDS, TlsEndpoint, make_endpoint
 
 __all__ = ["DIRECT", "Outcome"]
 
+_SELF_SIGNED = 18  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT; its text differs between versions of OpenSSL
 NOON = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
 
 
@@ -244,16 +248,44 @@ def _headers(headers: tuple[tuple[str, str], ...], name: str) -> tuple[tuple[str
 
 
 def _tls(rules: str) -> Outcome:
-    """The printer speaks no TLS: an address with https:// is refused where it is entered."""
+    """The printer speaks no TLS: the address of a live TLS host is refused where it is entered. A client with TLS says
+    what it finds there; its library looks at the real time, therefore the host and the CA have it too."""
     from mfp_sim.device.profile import profile_named as model_named
     from mfp_sim.device.settings import CommunicationSettings
 
-    del rules
-    try:
-        CommunicationSettings("https://ca.example/scep", 443).validate(model_named("canon-ir-adv-dx"))
-    except MfpSimError as error:
-        return Outcome(f"the address is refused: {error.message}", ())
+    (kind,) = [kind for kind in KINDS if f"tls-{kind}" in rules]
+    clock, entropy = SystemClock(), Entropy(7)
+    keys = PooledKeys(entropy.fork("keys"), side=1)
+    service = ScepService(profile=profile_named("rfc8894"), clock=clock, entropy=entropy, keys=keys)
+    endpoint = make_endpoint(kind, service.ca, clock=clock, entropy=entropy.fork("tls"), keys=keys)
+    with ServerHost(service, tls=endpoint.context) as host:
+        try:
+            CommunicationSettings(f"{host.url}/scep", host.port).validate(model_named("canon-ir-adv-dx"))
+        except MfpSimError as error:
+            return Outcome(
+                f"the address is refused: {error.message}; a client with TLS: {_over_tls(host, endpoint)}", ()
+            )
     raise AssertionError("the printer took https://")
+
+
+def _over_tls(host: ServerHost, endpoint: TlsEndpoint) -> str:
+    """GetCACert over TLS, with the anchor trusted if there is one; what came, in words."""
+    anchor = ssl.DER_cert_to_PEM_cert(endpoint.anchor.der) if endpoint.anchor else None
+    connection = http.client.HTTPSConnection(
+        host.host, host.port, timeout=20, context=ssl.create_default_context(cadata=anchor)
+    )
+    try:
+        connection.request("GET", scep_request("/scep", Operation.GET_CA_CERT).target)
+        reply = connection.getresponse()
+        ((certificate, *_), _) = messages.read_ca_certificates(reply.read(), reply.headers.get_content_type())
+    except ssl.SSLCertVerificationError as error:
+        signed_by_itself = error.verify_code == _SELF_SIGNED
+        return f"breaks off, {'the certificate is signed by itself' if signed_by_itself else error.verify_message}"
+    finally:
+        connection.close()
+    assert endpoint.anchor is not None
+    known = "is" if _verifies(certificate, endpoint.anchor) else "is not"
+    return f"the server is trusted, its CA certificate {known} from the same PKI"
 
 
 DIRECT: dict[str, Callable[[str], Outcome]] = {

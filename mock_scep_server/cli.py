@@ -1,24 +1,15 @@
-"""``mock-scep-server``: the mock CA as a process of its own, on the system clock, with real keys and real chance."""
+"""``mock-scep-server``: what it can be asked for, and the lists that it prints. ``cli_serving.py`` runs the server."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import os
-import signal
 import sys
-import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from mfp_sim import __version__
 from mfp_sim.errors import DecodeError, MfpSimError, UsageError
 from mock_scep_server.profiles.changes import EMPTY_CONTENTS
-
-if TYPE_CHECKING:
-    from mock_scep_server.setup import CaSetup
 
 __all__ = ["main"]
 
@@ -32,8 +23,11 @@ examples:
   mock-scep-server --set approval=manual --set 'rollover={publish: 1h, switch: 2h}' --control-port 8081
   mock-scep-server --profile ndes-2016 --set 'challenge={one_time: {}}' \\
                    --set 'admin_page={user: admin, password: test-only}'
+  mock-scep-server --tls other-pki --tls-ca-out web.pem # HTTPS, and the CA that a client has to trust for it
   mock-scep-server faults                               # what a script can ask for
   mock-scep-server faults nonce-mismatch                # one of them in full
+  mock-scep-server --defect accepts-bad-signature       # a CA with a defect: do your tests of servers notice?
+  mock-scep-server defects                              # all of them
   mock-scep-server judge request.der --key ca.pem       # what a captured request says about its client
   mock-scep-server profiles ndes-2016                   # each value, and by what it is known
 """
@@ -46,9 +40,12 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("verb", nargs="?", default="serve", choices=["serve", "faults", "profiles", "judge"])
+    parser.add_argument("verb", nargs="?", default="serve", choices=list(_VERBS))
     parser.add_argument(
-        "name", nargs="?", metavar="NAME", help="faults, profiles: one of them; judge: the file with the message"
+        "name",
+        nargs="?",
+        metavar="NAME",
+        help="faults, defects, profiles: one of them; judge: the file with the message",
     )
     parser.add_argument("--key", type=Path, metavar="FILE", help="judge: the key that the message is enveloped to, PEM")
     parser.add_argument("--version", action="version", version=f"mock-scep-server {__version__}")
@@ -68,9 +65,27 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="one key of that section, its value in YAML"
     )
+    parser.add_argument(
+        "--tls",
+        choices=["trusted", "untrusted", "other-pki"],
+        help="speak TLS with a certificate that is from the SCEP CA itself, signed by itself, or from another CA",
+    )
+    parser.add_argument(
+        "--tls-ca-out", type=Path, metavar="FILE", help="write the CA that a client has to trust for TLS, in PEM"
+    )
+    parser.add_argument(
+        "--tls-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further host name or address of the TLS server",
+    )
     parser.add_argument("--control-port", type=int, metavar="PORT", help="steer the mock by JSON on this loopback port")
     parser.add_argument(
         "--publish", metavar="URL", help="where certificates name CRL and CA (default: here; 'none' leaves it out)"
+    )
+    parser.add_argument(
+        "--defect", action="append", default=[], metavar="NAME", help="what the CA does wrong by itself (repeatable)"
     )
     parser.add_argument("--script", type=Path, metavar="FILE", help="rules: a scenario's ca.script list")
     group = parser.add_mutually_exclusive_group()
@@ -82,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="COMMAND",
         help="a program decides: it reads subject and challenge as JSON, and accepts with exit code 0",
     )
-    parser.add_argument("--json", action="store_true", help="output for machines (faults, profiles)")
+    parser.add_argument("--json", action="store_true", help="output for machines (faults, defects, profiles)")
     parser.add_argument("--markdown", action="store_true", help="faults: a table for each family")
     return parser
 
@@ -91,7 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return {"serve": _serve, "faults": _faults, "profiles": _profiles, "judge": _judge}[options.verb](options)
+        return _VERBS[options.verb](options)
     except MfpSimError as error:
         print(f"mock-scep-server: {error}", file=sys.stderr)
         return error.exit_code
@@ -99,99 +114,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
 
 
-def _challenge(options: argparse.Namespace) -> str | None:
-    if options.challenge_file:
-        try:
-            lines = options.challenge_file.read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read the challenge file {options.challenge_file}: {error}") from None
-        if not lines or not lines[0]:
-            raise UsageError(f"the challenge file {options.challenge_file} is empty")
-        return str(lines[0])
-    if options.challenge_env:
-        if not os.environ.get(options.challenge_env):
-            raise UsageError(f"the environment variable {options.challenge_env} is not set")
-        return os.environ[options.challenge_env]
-    return str(options.challenge) if options.challenge else None
-
-
-def _setup(options: argparse.Namespace) -> CaSetup:
-    """The CA of ``--ca FILE``, changed by ``--set``, changed by the options of their own."""
-    from dataclasses import replace
-
-    from mfp_sim.documents import Node, Problems, load, load_text
-    from mock_scep_server.script import load_script_file
-    from mock_scep_server.setup import read_ca
-
-    problems = Problems()
-    root = load(options.ca) if options.ca else Node("map", (), "--set", 1, 1)
-    if root.kind == "map":
-        pairs = {str(key.value): (key, value) for key, value in root.pairs}
-        for text in options.set:
-            key, sign, value = text.partition("=")
-            if not sign or not key.isidentifier():
-                raise UsageError(f"--set takes KEY=VALUE, not {text!r}", remedy="for instance --set approval=manual")
-            ((name, inner),) = load_text(f"{key}: {value}", f"--set {key}").pairs
-            pairs[key] = (name, inner)
-        root = replace(root, value=tuple(pairs.values()))
-    setup = read_ca(root, problems)
-    problems.raise_if_any()
-    if setup.url is not None:
-        raise UsageError("url is for scenarios: this program is the server")
-    chosen = {"profile": options.profile, "ra": options.ra, "empty_content": options.empty_content}
-    if options.caps is not None:
-        chosen["caps"] = tuple(options.caps.split(","))
-    if options.script:
-        chosen["script"] = load_script_file(options.script)
-    return replace(setup, **{name: value for name, value in chosen.items() if value is not None})
-
-
 def _serve(options: argparse.Namespace) -> int:
-    import shlex
+    from mock_scep_server.cli_serving import serve
 
-    from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
-    from mock_scep_server.challenges import CommandChallenge, StaticChallenge
-    from mock_scep_server.control import ControlService
-    from mock_scep_server.journal import JournalEntry
-    from mock_scep_server.server import ServerHost
-    from mock_scep_server.setup import make_service
-
-    secret = _challenge(options)
-    challenge = StaticChallenge(secret) if secret else None
-    if options.challenge_command:
-        challenge = CommandChallenge(shlex.split(options.challenge_command))  # type: ignore[assignment]
-
-    def tell(entry: JournalEntry) -> None:
-        rule = f" [rule {entry.rule}]" if entry.rule else ""
-        print(f"{entry.time:%H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{rule}", flush=True)
-
-    service = make_service(
-        _setup(options),
-        clock=SystemClock(),
-        entropy=Entropy(None),
-        keys=GeneratedKeys(),
-        zone=ZoneInfo("UTC"),
-        challenge=challenge,
-        on_entry=tell,
-    )
-    hosts = [ServerHost(service, options.host, options.port)]
-    if options.control_port is not None:
-        hosts.append(ServerHost(ControlService(service), "127.0.0.1", options.control_port))
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    with contextlib.ExitStack() as stack:
-        for host in hosts:
-            stack.enter_context(host)
-        url = hosts[0].url
-        if options.publish is not None or service.policy.publish_at is None:
-            service.publish_at(None if options.publish == "none" else options.publish or url)
-        print(f"mock SCEP CA at {url}/scep (profile {service.profile.name}); Ctrl-C stops it")
-        print(f"CA certificate, SHA-256: {service.ca.ca.certificate.fingerprint()}", flush=True)
-        if options.control_port is not None:
-            print(f"control at {hosts[1].url}/", flush=True)
-        stop.wait()
-    return 0
+    return serve(options)
 
 
 def _faults(options: argparse.Namespace) -> int:
@@ -210,37 +136,28 @@ def _faults(options: argparse.Namespace) -> int:
     return 0
 
 
+def _defects(options: argparse.Namespace) -> int:
+    from mock_scep_server import cli_defects
+    from mock_scep_server.faults.defects import DEFECTS
+
+    chosen = cli_defects.defects_named([options.name] if options.name else DEFECTS)
+    if options.json:
+        print(cli_defects.in_json(chosen))
+    else:
+        print(cli_defects.in_full(chosen[0]) if options.name else cli_defects.in_lines(chosen))
+    return 0
+
+
 def _profiles(options: argparse.Namespace) -> int:
+    from mock_scep_server.profiles import listing
     from mock_scep_server.profiles.registry import PROFILES, profile_named
 
     chosen = [profile_named(options.name)] if options.name else list(PROFILES.values())
     if options.json:
-        rows = [
-            {
-                "name": profile.name,
-                "summary": profile.summary,
-                "values": profile.values(),
-                "sources": {
-                    name: {"source": source.text, "by": source.by, "confirmed": source.confirmed}
-                    for name, source in profile.sources.items()
-                },
-            }
-            for profile in chosen
-        ]
+        rows = [listing.as_json(profile) for profile in chosen]
         print(json.dumps(rows[0] if options.name else rows, indent=2))
-    elif options.name:
-        (profile,) = chosen
-        print(f"{profile.name}: {profile.summary}\n")
-        for name, source in profile.sources.items():
-            value = profile.values()[name]
-            shown = ", ".join(str(part) for part in value) or "none" if isinstance(value, tuple | list) else value
-            print(f"{name}: {shown}\n    {source}")
-        print("\nWhat is not named here is as RFC 8894 has it.")
     else:
-        for profile in chosen:
-            open_ones = sum(not source.confirmed for source in profile.sources.values())
-            doubt = f"  [{open_ones} values not confirmed]" if open_ones else ""
-            print(f"{profile.name:15} {profile.summary}{doubt}")
+        print(listing.in_full(chosen[0]) if options.name else listing.in_lines(chosen))
     return 0
 
 
@@ -294,6 +211,9 @@ def _octets(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
+
+
+_VERBS = {"serve": _serve, "faults": _faults, "defects": _defects, "profiles": _profiles, "judge": _judge}
 
 
 if __name__ == "__main__":

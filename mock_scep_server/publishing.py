@@ -6,7 +6,6 @@ A publication is made, may be changed by faults, and is then written; it decides
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from mfp_sim.scep import messages
 from mfp_sim.scep.certificate import Certificate
@@ -25,14 +24,17 @@ class CaCapabilities:
     final_end: bool = True
 
     @classmethod
-    def of(cls, words: tuple[str, ...], lines: Literal["lf", "crlf", "no-final-newline"]) -> CaCapabilities:
+    def of(cls, words: tuple[str, ...], lines: str) -> CaCapabilities:
         """In one of the forms that profiles name."""
-        return cls(words, ("\r\n",) if lines == "crlf" else ("\n",), lines != "no-final-newline")
+        return cls(
+            words, ("\r\n",) if lines.startswith("crlf") else ("\n",), lines not in ("no-final-newline", "crlf-between")
+        )
 
     def reply(self) -> HttpReply:
         text = "".join(word + self.ends[i % len(self.ends)] for i, word in enumerate(self.words))
-        body = (text if self.final_end else text.removesuffix("\n")).encode()
-        return HttpReply(200, headers=(("Content-Type", TEXT),), body=body)
+        if not self.final_end and self.words:
+            text = text.removesuffix(self.ends[(len(self.words) - 1) % len(self.ends)])
+        return HttpReply(200, headers=(("Content-Type", TEXT),), body=text.encode())
 
 
 @dataclass(frozen=True)

@@ -283,6 +283,7 @@ class Registrar:
             status=PkiStatus.FAILURE,
             fail_info=fail_info,
             fail_info_text=refusal.text if profile.fail_info_text else None,
+            printable_text=profile.fail_info_text_type == "printable",
             oddities=odd,
         )
         return Decision(reply, text, asked.authority)

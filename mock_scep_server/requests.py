@@ -86,7 +86,7 @@ class RequestReader:
                 return asked.refused(FailInfo.BAD_ALG, f"{message.digest} is refused")
             if not isinstance(signer.public_key(), RSAPublicKey):
                 # Before anything is minted: no reply could be enveloped to this signer (F-A10).
-                return asked.refused(FailInfo.BAD_ALG, "the reply cannot be enveloped to an elliptic key")
+                return asked.refused(self._unserved, "the reply cannot be enveloped to an elliptic key")
             data = messages.open_envelope(
                 message,
                 authority.decrypts_with,
@@ -97,9 +97,13 @@ class RequestReader:
             return asked.refused(FailInfo.BAD_ALG, f"{error.got} is refused")
         except (SignatureInvalid, EnvelopeUnreadable, DecodeError) as error:
             return asked.refused(FailInfo.BAD_MESSAGE_CHECK, error.message)
-        if self._profile.tolerance == "strict" and message.notes:
-            return asked.refused(FailInfo.BAD_MESSAGE_CHECK, f"an odd form: {message.notes[0]}")
-        late = self._out_of_time(message)
+        forms, strict = self._profile.refuse_forms, self._profile.tolerance == "strict"
+        odd = next((note for note in message.notes if strict or note.requirement in forms), None)
+        if odd is not None:
+            return asked.refused(FailInfo.BAD_MESSAGE_CHECK, f"an odd form: {odd}")
+        if message.sender_nonce is None and self._profile.sender_nonce == "copied":
+            return asked.refused(FailInfo.BAD_MESSAGE_CHECK, "there is no senderNonce")
+        late = self._out_of_time(message, signer)
         if late is not None:
             return asked.refused(FailInfo.BAD_TIME, late)
         if message.message_type not in self._profile.message_types:
@@ -110,11 +114,25 @@ class RequestReader:
         try:
             return self._read_data(asked, data)
         except DecodeError as error:
-            return asked.refused(FailInfo.BAD_REQUEST, f"the messageData is wrong: {error}")
+            return replace(asked, refusal=self._unreadable(f"the messageData is wrong: {error}"))
 
-    def _out_of_time(self, message: PkiMessage) -> str | None:
+    def _unreadable(self, text: str) -> Refusal:
+        return Refusal(FailInfo.BAD_REQUEST, text, self._profile.unreadable_data_status)
+
+    @property
+    def _unserved(self) -> FailInfo:
+        """For a key that the CA does not serve. That is no fault of the message: even who answers badAlg with an HTTP
+        error answers this with a CertRep."""
+        return FailInfo.BAD_REQUEST if self._profile.failures == "badRequest" else FailInfo.BAD_ALG
+
+    def _out_of_time(self, message: PkiMessage, signer: Certificate) -> str | None:
         window = self._policy.time_window
-        if window is None or message.signing_time is None:
+        if message.signing_time is None:
+            return None
+        within = signer.not_before <= message.signing_time <= signer.not_after
+        if self._profile.signing_times == "of-signer" and not within:
+            return "signingTime is outside the validity of the signer's certificate"
+        if window is None:
             return None
         off = message.signing_time - self._clock.now()
         if abs(off) <= window:
@@ -132,15 +150,15 @@ class RequestReader:
         csr = Csr.from_der(data)
         asked = replace(asked, csr=csr)
         try:
-            csr.verify(md5="md5" not in self._profile.refuse_digests)
+            if self._profile.csr_signature == "checked":
+                csr.verify(md5="md5" not in self._profile.refuse_digests)
         except AlgorithmRefused as error:
             return replace(asked, refusal=Refusal(FailInfo.BAD_ALG, f"{error.got} is refused in a CSR"))
         except SignatureInvalid as error:
-            if self._profile.csr_signature == "checked":
-                return asked.refused(FailInfo.BAD_REQUEST, error.message)
+            return replace(asked, refusal=self._unreadable(error.message))
         public, least = csr.public_key(), self._policy.minimum_rsa or self._profile.minimum_rsa
         if isinstance(public, RSAPublicKey) and public.key_size < least:
-            return asked.refused(FailInfo.BAD_ALG, f"an RSA key of {public.key_size} bits; {least} are needed")
+            return asked.refused(self._unserved, f"an RSA key of {public.key_size} bits; {least} are needed")
         not_granted = grant(csr).refused
         if not_granted and self._policy.extensions == "refuse":
             return asked.refused(FailInfo.BAD_REQUEST, f"not granted: {', '.join(not_granted)}")

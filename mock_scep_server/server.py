@@ -2,7 +2,8 @@
 
 Owns connections, their threads and the reading of HTTP requests within caps. Decides nothing: what a request gets is
 :class:`ScepService`'s matter. A host of our own and not werkzeug's, because clients need keep-alive and TCP_NODELAY,
-and faults need a real RST (SCEP-4.1-*, SCEP-2.5.1-03).
+and faults need a real RST (SCEP-4.1-*, SCEP-2.5.1-03). With a context of ``ssl`` it speaks TLS (SCEP-4.1-21); the same
+deliveries are played, inside of TLS, and a reset stays one of TCP.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import logging
 import re
 import socket
+import ssl
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,6 +38,7 @@ from mfp_sim.scep.http import (
     render_reply,
 )
 from mfp_sim.simtime import Clock, SystemClock
+from mock_scep_server.tls import Handshake, say_goodbye, shake_hands, shut_down
 
 __all__ = ["ServerHost", "Service"]
 
@@ -117,13 +120,24 @@ class ServerHost:
         service: answers the requests.
         host: the address to bind to; loopback unless told otherwise.
         port: the TCP port, 0 for any free one; :attr:`port` tells which it is.
+        tls: the server's side of TLS, as :func:`mock_scep_server.tls.make_endpoint` has it; None for plain HTTP.
+        on_handshake: called with the end of each TLS handshake, from the thread of its connection.
 
     Raises:
         UsageError: the port is in use, or the address is not this machine's.
     """
 
-    def __init__(self, service: Service, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        service: Service,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        tls: ssl.SSLContext | None = None,
+        on_handshake: Callable[[Handshake], None] | None = None,
+    ) -> None:
         self._service, self._clock = service, SystemClock()
+        self._tls, self._on_handshake = tls, on_handshake
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -134,7 +148,8 @@ class ServerHost:
     @property
     def url(self) -> str:
         """The base URL."""
-        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
 
     def __enter__(self) -> ServerHost:
         self.start()
@@ -156,8 +171,7 @@ class ServerHost:
         with self._lock:
             connections, threads = list(self._open), list(self._threads)
         for connection in connections:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)  # wakes recv()
+            shut_down(connection, socket.SHUT_RDWR)  # wakes recv()
         for thread in threads:
             thread.join()
 
@@ -183,6 +197,9 @@ class ServerHost:
     def _serve(self, connection: socket.socket, client: str) -> None:
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls is not None:
+                connection = self._wrap(connection, self._tls)
+                self._shake_hands(connection, client)
             source = _Connection(connection, self._clock)
             while not self._stopping.is_set() and self._answer(source, client):
                 source.deadline = self._clock.now() + timedelta(seconds=IDLE_SECONDS)
@@ -193,6 +210,34 @@ class ServerHost:
                 self._open.discard(connection)
             connection.close()
 
+    def _wrap(self, connection: socket.socket, tls: ssl.SSLContext) -> ssl.SSLSocket:
+        """The connection as one of TLS, nothing said yet. It takes the place of the other, which is empty then."""
+        wrapped = tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        with self._lock:
+            self._open.discard(connection)
+            self._open.add(wrapped)
+        return wrapped
+
+    def _shake_hands(self, connection: ssl.SSLSocket, client: str) -> None:
+        """Begin TLS.
+
+        Raises:
+            _Gone: nobody is there to whom TLS could be spoken.
+        """
+        if self._stopping.is_set():  # stop() may have seen the socket that was there before
+            raise _Gone
+        handshake = shake_hands(connection, client)
+        if self._on_handshake is not None and not self._stopping.is_set():
+            self._on_handshake(handshake)
+        if handshake.spoke_http:
+            told = b"This port speaks TLS: the URL begins with https://.\n"
+            refusal = HttpReply(400, headers=(("Content-Type", TEXT),), body=told)
+            octets = render_reply(refusal, keep_alive=False, date=self._clock.now())
+            socket.socket.sendall(connection, octets)  # beside TLS, which never began
+            _close_in_order(connection)
+        if handshake.failure is not None:
+            raise _Gone
+
     def _answer(self, source: _Connection, client: str) -> bool:
         """One request and its delivery; whether the connection stays."""
         try:
@@ -200,7 +245,7 @@ class ServerHost:
         except _Unreadable as refusal:
             reply = HttpReply(refusal.status, headers=(("Content-Type", TEXT),), body=refusal.text.encode() + b"\n")
             source.socket.sendall(render_reply(reply, keep_alive=False, date=self._clock.now()))
-            self._close(source.socket)
+            _close(source.socket)
             return False
         try:
             delivery = self._service.handle(request, client)
@@ -208,6 +253,7 @@ class ServerHost:
             _log.exception("the mock failed on %s %s", request.method, request.target[:200])
             body = HttpReply(500, headers=(("Content-Type", TEXT),), body=b"The mock failed; its log says why.\n")
             source.socket.sendall(render_reply(body, keep_alive=False, date=self._clock.now()))
+            _close(source.socket)
             return False
         return self._play(delivery, source.socket, keep=delivery.keep_alive and request.keep_alive)
 
@@ -230,20 +276,27 @@ class ServerHost:
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
                     return False  # closing without shutdown sends the RST
                 case Close():
-                    self._close(connection)
+                    _close(connection)
                     return False
         if not keep:
-            self._close(connection)
+            _close(connection)
         return keep
 
-    @staticmethod
-    def _close(connection: socket.socket) -> None:
-        """Close in good order: unread octets would turn the FIN into an RST, so what still comes is read first."""
-        connection.shutdown(socket.SHUT_WR)
-        connection.settimeout(_LINGER_SECONDS)
-        left = 4 * MESSAGE_CAP
-        while left > 0 and (octets := connection.recv(65536)):
-            left -= len(octets)
+
+def _close(connection: socket.socket) -> None:
+    """End what is spoken, then the connection."""
+    if isinstance(connection, ssl.SSLSocket):
+        say_goodbye(connection)
+    _close_in_order(connection)
+
+
+def _close_in_order(connection: socket.socket) -> None:
+    """Close in good order: unread octets would turn the FIN into an RST, so what still comes is read first."""
+    shut_down(connection, socket.SHUT_WR)
+    connection.settimeout(_LINGER_SECONDS)
+    left = 4 * MESSAGE_CAP
+    while left > 0 and (octets := socket.socket.recv(connection, 65536)):
+        left -= len(octets)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -238,7 +238,7 @@ class ScepService:
             return following.reply()
         work.decision = "no next CA" if query.operation == Operation.GET_NEXT_CA_CERT else "unknown operation"
         if query.operation == Operation.GET_NEXT_CA_CERT:
-            return _text(404, "No next CA certificate is published.")
+            return _text(self.profile.next_ca_status, "No next CA certificate is published.")
         return self._unreadable(f"This server has no operation {query.operation or '(none)'}.")
 
     def _words(self, lineage: Lineage | None = None) -> tuple[str, ...]:

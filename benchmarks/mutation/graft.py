@@ -14,8 +14,8 @@ from types import FunctionType, ModuleType
 
 __all__ = ["graft"]
 
-_AFTERWARDS = {"mfp_sim.device.profile": "_load_shipped"}
-"""What a module does once when it is imported, and that has to be done again with the changed code."""
+_AFTERWARDS = {"mfp_sim.device.profile": ("PROFILES", "_load_shipped")}
+"""What a module fills once, when it is imported, and by what: it is emptied, and filled by the changed code."""
 _MADE_BY_PYTHON = {
     "__dict__", "__weakref__", "__module__", "__doc__", "__dataclass_fields__", "__dataclass_params__",
     "__match_args__", "__annotations__", "__hash__", "__abstractmethods__", "_abc_impl", "__parameters__",
@@ -33,7 +33,10 @@ def graft(module: ModuleType, tree: ast.Module) -> None:
     exec(compile(tree, module.__file__ or module.__name__, "exec"), space)
     _take_over(module, vars(module), space, module.__name__)
     if module.__name__ in _AFTERWARDS:
-        getattr(module, _AFTERWARDS[module.__name__])()
+        filled, filler = _AFTERWARDS[module.__name__]
+        getattr(module, filled).clear()
+        if any(isinstance(line, ast.Expr) and ast.unparse(line) == f"{filler}()" for line in tree.body):
+            getattr(module, filler)()
 
 
 def _take_over(owner: object, live: Mapping[str, object], fresh: Mapping[str, object], name: str) -> None:

@@ -29,7 +29,10 @@ _LEAPS = (ast.Raise, ast.Continue, ast.Break)
 
 @dataclass(frozen=True)
 class _Place:
-    """A node that can be changed: where it hangs, and the statement and function around it."""
+    """A node that can be changed: where it hangs, and the statement and function around it.
+
+    ``inside``: the names of the classes and functions that it is in. ``whole``: the function, or the statement itself.
+    """
 
     node: ast.AST
     parent: ast.AST
@@ -37,13 +40,16 @@ class _Place:
     index: int | None
     statement: ast.stmt
     function: str
+    inside: tuple[str, ...]
+    whole: ast.stmt
 
 
 @dataclass(frozen=True)
 class Mutant:
     """One change. ``lines`` are those of the statement that it is in; ``function`` is empty outside of functions.
 
-    ``names``: what a statement outside of functions defines, by which others use it.
+    ``around``: the lines of that function, or of the statement outside of functions.
+    ``names``: what a statement outside of functions defines, and the class that it is in, by which others use it.
     """
 
     module: str
@@ -51,6 +57,7 @@ class Mutant:
     change: str
     nth: int
     lines: range = field(compare=False)
+    around: range = field(compare=False)
     names: frozenset[str] = field(compare=False)
     _whole: ast.Module = field(compare=False, repr=False)
     _place: _Place = field(compare=False, repr=False)
@@ -77,8 +84,9 @@ def mutants_of(module: str, file: Path) -> Iterator[Mutant]:
         for change, fresh in _changes(place):
             seen[place.function, change] += 1
             lines = range(place.statement.lineno, _last_line(place.statement) + 1)
-            nth, names = seen[place.function, change], _names(place.statement)
-            yield Mutant(module, place.function, change, nth, lines, names, tree, place, fresh)
+            nth, names = seen[place.function, change], _names(place.statement).union(place.inside)
+            around = range(place.whole.lineno, (place.whole.end_lineno or place.whole.lineno) + 1)
+            yield Mutant(module, place.function, change, nth, lines, around, names, tree, place, fresh)
 
 
 def _last_line(statement: ast.stmt) -> int:
@@ -93,11 +101,14 @@ def _names(statement: ast.stmt) -> frozenset[str]:
     if isinstance(statement, ast.FunctionDef | ast.ClassDef):
         return frozenset((statement.name,))
     targets = getattr(statement, "targets", None) or [getattr(statement, "target", None)]
-    return frozenset(target.id for target in targets if isinstance(target, ast.Name))
+    names = (name for target in targets if target is not None for name in ast.walk(target))
+    return frozenset(name.id for name in names if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store))
 
 
 def _places(tree: ast.Module) -> Iterator[_Place]:
-    def walk(node: ast.AST, statement: ast.stmt | None, function: str, names: tuple[str, ...]) -> Iterator[_Place]:
+    def walk(
+        node: ast.AST, statement: ast.stmt | None, function: str, names: tuple[str, ...], whole: ast.stmt | None
+    ) -> Iterator[_Place]:
         for slot, value in ast.iter_fields(node):
             if slot in ("annotation", "returns", "decorator_list", "type_comment"):
                 continue
@@ -106,19 +117,20 @@ def _places(tree: ast.Module) -> Iterator[_Place]:
                 if not isinstance(child, ast.AST) or _left_out(child):
                     continue
                 inner = child if isinstance(child, ast.stmt) else statement
-                here, path = function, names
+                here, path, body = function, names, whole
                 if isinstance(child, ast.FunctionDef | ast.ClassDef):
                     path = (*names, child.name)
                     # A default is made where the function is: it belongs to what is around it.
                     here = ".".join(path) if isinstance(child, ast.FunctionDef) else function
+                    body = child if isinstance(child, ast.FunctionDef) else whole
                 if inner is not None:
                     number = index if isinstance(value, list) else None
                     outside = isinstance(node, ast.arguments) and slot in ("defaults", "kw_defaults")
                     owner = ".".join(names[:-1]) if outside and isinstance(statement, ast.FunctionDef) else function
-                    yield _Place(child, node, slot, number, inner, "" if outside else owner)
-                yield from walk(child, inner, here, path)
+                    yield _Place(child, node, slot, number, inner, "" if outside else owner, names, whole or inner)
+                yield from walk(child, inner, here, path, body)
 
-    yield from walk(tree, None, "", ())
+    yield from walk(tree, None, "", (), None)
 
 
 def _left_out(node: ast.AST) -> bool:

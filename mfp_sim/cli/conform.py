@@ -24,7 +24,8 @@ from mfp_sim.conformance.printers import MODELS, printer_verdicts
 from mfp_sim.conformance.progress import Journal, read_progress
 from mfp_sim.conformance.registry import all_checks, select
 from mfp_sim.conformance.reporting import report_of, verdicts_of
-from mfp_sim.conformance.session import ChallengeSource, Policy, Session, target_of
+from mfp_sim.conformance.session import Session
+from mfp_sim.conformance.target import ChallengeSource, Policy, target_of
 from mfp_sim.errors import UsageError
 from mfp_sim.redaction import Redactor
 from mfp_sim.report.console import Console

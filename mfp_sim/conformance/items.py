@@ -19,7 +19,8 @@ from mfp_sim.conformance.challenges import NoChallenge, Static
 from mfp_sim.conformance.engine import run_checks
 from mfp_sim.conformance.model import Check, CheckResult, Verdict
 from mfp_sim.conformance.registry import all_checks
-from mfp_sim.conformance.session import Policy, Session, target_of
+from mfp_sim.conformance.session import Session
+from mfp_sim.conformance.target import Policy, target_of
 from mfp_sim.errors import UsageError
 from mfp_sim.redaction import Redactor
 from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock

@@ -20,7 +20,8 @@ from mfp_sim.conformance.challenges import Static
 from mfp_sim.conformance.engine import Run, run_checks
 from mfp_sim.conformance.model import Check, CheckResult, Fact, Proof, Verdict
 from mfp_sim.conformance.registry import all_checks
-from mfp_sim.conformance.session import Policy, Session, Target
+from mfp_sim.conformance.session import Session
+from mfp_sim.conformance.target import Policy, Target
 from mfp_sim.documents import Problems, load_text
 from mfp_sim.simtime import Clock, Entropy, FrozenClock, PooledKeys, SystemClock
 from mfp_sim.transport import InProcess, Sockets

@@ -1,8 +1,7 @@
-"""The client of the checks: sends any message, right or deliberately wrong, and remembers every exchange.
+"""The client of the checks: sends any message, right or deliberately wrong, and remembers what came of it.
 
-Owns the keys it makes, what it knows of the server, the list of everything minted, the budget and the pace. Decides
-nothing about the server: checks do. Time, chance, keys and wire come from outside; against a real server they are the
-system's. RFC 8894, 2 to 4.
+Owns the keys it makes, the samples that several checks look at, the list of everything minted, and the budget. Decides
+nothing about the server: checks do. Time, chance, keys and wire come from outside. RFC 8894, 2 to 4.
 """
 
 from __future__ import annotations
@@ -10,86 +9,28 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
-from typing import Any, Literal, Protocol
-from urllib.parse import urlsplit
-
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from typing import Any, Literal
 
 from mfp_sim.conformance.answers import Answer, Exchange, Order
-from mfp_sim.conformance.model import Inconclusive, Minted, NotApplicable
+from mfp_sim.conformance.model import Inconclusive, Minted, Untold
 from mfp_sim.conformance.personas import Persona, persona_named
-from mfp_sim.errors import DecodeError, MfpSimError, TransportError, UsageError
+from mfp_sim.conformance.target import ChallengeSource, Policy, Target
+from mfp_sim.conformance.wire import Wire
+from mfp_sim.errors import MfpSimError
 from mfp_sim.redaction import Redactor
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import csr, messages
 from mfp_sim.scep.algorithms import PrivateKey
 from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.http import Capabilities, HttpReply, HttpRequest, read_capabilities, scep_request
+from mfp_sim.scep.http import scep_request
 from mfp_sim.scep.oddities import CORRECT, Oddities
 from mfp_sim.scep.vocabulary import MessageType, Operation
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mfp_sim.transport import Transport
 
-__all__ = ["ChallengeSource", "Identity", "Policy", "Session", "Target", "target_of"]
-
-ASKING = (MessageType.PKCS_REQ, MessageType.RENEWAL_REQ)
-TIMEOUT = 30.0
-
-
-class ChallengeSource(Protocol):
-    """Where challengePasswords come from."""
-
-    def next(self) -> str | None:
-        """A challenge for one request, or None where the server wants none."""
-        ...
-
-    @property
-    def described(self) -> str:
-        """Where from, in a few words, for reports."""
-        ...
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where the server is. ``path`` is path and query of its URL."""
-
-    url: str
-    host: str
-    port: int
-    path: str
-
-
-def target_of(url: str) -> Target:
-    """The parts of a server's URL.
-
-    Raises:
-        UsageError: it is none, or not http.
-    """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or 80
-    except ValueError:
-        raise UsageError(f"{url!r} is not a URL") from None
-    if parts.scheme != "http" or not host:
-        raise UsageError(f"{url!r} is not an http URL", remedy="SCEP is plain HTTP here; write http://host/path")
-    return Target(url, host, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What a person allows. ``budget`` counts certificates, ``rate`` requests a second; None is without bound."""
-
-    read_only: bool = False
-    budget: int | None = None
-    subject_prefix: str = "mfp-sim-conform"
-    rate: float | None = None
-    timeout: float = TIMEOUT
-    fingerprint: str | None = None
-    opt_ins: frozenset[str] = frozenset()
-    approve: Callable[[str], bool] | None = None
-    persona: str = "rfc8894"
+__all__ = ["Identity", "Session"]
 
 
 @dataclass(frozen=True)
@@ -100,7 +41,7 @@ class Identity:
     key: PrivateKey = field(repr=False)
 
 
-class Session:
+class Session(Wire):
     """One run's dealings with one server."""
 
     def __init__(
@@ -115,17 +56,14 @@ class Session:
         policy: Policy | None = None,
         redactor: Redactor | None = None,
     ) -> None:
-        self.target, self.transport, self.clock, self.keys = target, transport, clock, keys
-        self.entropy, self.challenges = entropy, challenges
-        self.policy = policy or Policy()
+        super().__init__(target, transport, clock, policy or Policy())
+        self.entropy, self.keys, self.challenges = entropy, keys, challenges
         self.redactor = redactor or Redactor([])
-        self.exchanges: list[Exchange] = []
         self.answers: list[Answer] = []
         self.minted: list[Minted] = []
-        self.check = "control"
+        self.untold: list[Untold] = []
         self._count = 0
         self._run = entropy.octets(3).hex()
-        self._not_before: datetime | None = None
         self._samples: dict[str, Answer] = {}
         self.questions: dict[str, Exchange] = {}
         self._granted: Answer | None = None
@@ -133,133 +71,6 @@ class Session:
         self.usual: dict[str, Any] = {}
         """What the positive control had to do otherwise than the RFC has it; every right request does so too."""
         self._harmless: bool | None = None
-
-    # --- HTTP ---------------------------------------------------------------------------------------------
-
-    def http(self, request: HttpRequest, label: str, *, timeout: float | None = None) -> Exchange:
-        """Send a request as it is."""
-        send = lambda: self.transport.exchange(  # noqa: E731
-            self.target.host, self.target.port, request, timeout or self.policy.timeout
-        )
-        return self._exchange(send, request, label)
-
-    def raw(self, octets: Sequence[bytes], request: HttpRequest, label: str) -> Exchange:
-        """Send octets as they are, each after the reply to the one before, on one connection; the last reply counts.
-
-        Raises:
-            Inconclusive: the wire is a function call, on which there are no octets.
-        """
-        converse = getattr(self.transport, "converse", None)
-        if converse is None:
-            raise Inconclusive("this needs a real connection")
-
-        def send() -> HttpReply:
-            replies: list[HttpReply] = converse(self.target.host, self.target.port, octets, self.policy.timeout)
-            return replies[-1]
-
-        return self._exchange(send, request, label, octets[-1])
-
-    def _exchange(
-        self, send: Callable[[], HttpReply], request: HttpRequest, label: str, octets: bytes | None = None
-    ) -> Exchange:
-        if self._not_before is not None:
-            self.clock.wait_until(self._not_before)
-        begun = self.clock.now()
-        if self.policy.rate:
-            self._not_before = begun + timedelta(seconds=1 / self.policy.rate)
-        reply, error = None, None
-        try:
-            reply = send()
-        except TransportError as failure:
-            error = failure
-        seconds = (self.clock.now() - begun).total_seconds()
-        exchange = Exchange(len(self.exchanges) + 1, self.check, label, request, reply, error, begun, seconds, octets)
-        self.exchanges.append(exchange)
-        return exchange
-
-    def get(self, operation: Operation | str, message: str | None = None) -> Exchange:
-        """A GET of an operation, by its name or by any text in its place."""
-        if isinstance(operation, Operation):
-            return self.http(scep_request(self.target.path, operation, message), operation.value)
-        base = self.target.path
-        target = f"{base}{'&' if '?' in base else '?'}{operation}"
-        return self.http(HttpRequest("GET", target), f"GET ?{operation}")
-
-    def alive(self) -> Exchange:
-        """The probe for life: GetCACert."""
-        return self.get(Operation.GET_CA_CERT)
-
-    # --- what the server says of itself -------------------------------------------------------------------
-
-    @cached_property
-    def caps_exchange(self) -> Exchange:
-        """The first GetCACaps."""
-        return self.get(Operation.GET_CA_CAPS)
-
-    @cached_property
-    def capabilities(self) -> Capabilities:
-        """The keywords; none where the operation failed."""
-        reply = self.caps_exchange.reply
-        return read_capabilities(reply.body) if reply is not None and reply.status == 200 else Capabilities()
-
-    @cached_property
-    def ca_exchange(self) -> Exchange:
-        """The first GetCACert."""
-        return self.get(Operation.GET_CA_CERT)
-
-    @cached_property
-    def ca_certificates(self) -> tuple[Certificate, ...]:
-        """The certificates of GetCACert.
-
-        Raises:
-            Inconclusive: there are none.
-        """
-        reply = self.ca_exchange.reply
-        if reply is None or reply.status != 200:
-            raise Inconclusive(f"GetCACert gave no certificates: {self.ca_exchange.text}")
-        try:
-            return messages.read_ca_certificates(reply.body, reply.media_type)[0]
-        except DecodeError as error:
-            raise Inconclusive(f"GetCACert gave no readable certificates: {error}") from None
-
-    @cached_property
-    def recipient(self) -> Certificate:
-        """Whom to envelop to: by keyUsage, an RA's before the CA's, never refusing for keyUsage alone.
-
-        Raises:
-            Inconclusive: no certificate has an RSA key.
-        """
-        fitting = [c for c in self.ca_certificates if _is_rsa(c)]
-        if not fitting:
-            raise Inconclusive("no certificate of GetCACert has an RSA key to envelop to")
-
-        def rank(certificate: Certificate) -> tuple[bool, bool, bool]:
-            usage = certificate.key_usage
-            encrypts = usage is None or "keyEncipherment" in usage
-            return not encrypts, certificate.is_ca, usage is None
-
-        return min(fitting, key=rank)
-
-    @property
-    def issuer(self) -> Certificate:
-        """The CA that issues: the one that issued to us, else the lowest CA of the set, or its first certificate."""
-        issued = self._granted.issued if self._granted is not None else None
-        named = [c for c in self.ca_certificates if issued is not None and _issued_by(issued, c)]
-        if named:
-            return named[0]
-        authorities = [c for c in self.ca_certificates if c.is_ca] or list(self.ca_certificates)
-        issuing = [c for c in authorities if any(o.issuer == c.subject and not o.is_ca for o in self.ca_certificates)]
-        lowest = [c for c in authorities if not any(o.issuer == c.subject and o is not c for o in authorities)]
-        return (issuing or lowest or authorities)[0]
-
-    def need(self, keyword: str) -> None:
-        """Go on only where the capability is advertised.
-
-        Raises:
-            NotApplicable: it is not.
-        """
-        if not self.capabilities.has(keyword):
-            raise NotApplicable(f"the server does not advertise {keyword}")
 
     # --- requests -----------------------------------------------------------------------------------------
 
@@ -402,28 +213,43 @@ class Session:
         return self.take(order, self.http(request, order.label), expect_refusal=expect_refusal)
 
     def _allow(self, order: Order) -> None:
-        asks = order.message_type not in (MessageType.CERT_POLL, MessageType.GET_CERT, MessageType.GET_CRL)
-        if asks and self.policy.read_only:
+        if order.asks and self.policy.read_only:
             raise Inconclusive("only reading is allowed (--read-only)")
-        if asks and self.policy.budget is not None and len(self.minted) >= self.policy.budget:
+        if order.asks and self.policy.budget is not None and self.spent >= self.policy.budget:
             raise Inconclusive(f"the budget of {self.policy.budget} certificates is spent")
 
     def take(self, order: Order, exchange: Exchange, *, expect_refusal: bool = False) -> Answer:
-        """Read an exchange as the reply to an order, and record what was minted."""
+        """Read an exchange as the reply to an order, and record what was minted, or may have been.
+
+        Raises:
+            Inconclusive: the first reply to a right request was lost, and it was refused when it was sent again.
+        """
         answer = Answer(order, exchange, self.trusted)
         self.answers.append(answer)
-        if answer.granted and order.message_type not in (MessageType.GET_CERT, MessageType.GET_CRL):
-            for certificate in answer.leaves or ((answer.issued,) if answer.issued else ()):
-                self.record(certificate, expected=not expect_refusal)
+        minted: tuple[Certificate, ...] = ()
+        if answer.handed_out and order.message_type not in (MessageType.GET_CERT, MessageType.GET_CRL):
+            minted = answer.leaves or ((answer.issued,) if answer.issued else ())
+        for certificate in minted:
+            self.record(certificate, expected=not expect_refusal)
+        if order.asks:
+            self._untold(answer, claimed=answer.granted and not minted, expected=not expect_refusal)
+        if exchange.repeats is not None and order.asks and not order.wrong and answer.refused:
+            raise Inconclusive(f"the reply was lost, and the same request again was refused: {answer.text}")
         return answer
 
-    @property
-    def trusted(self) -> tuple[Certificate, ...]:
-        """The certificates of GetCACert, or none."""
-        try:
-            return self.ca_certificates
-        except Inconclusive:
-            return ()
+    def _untold(self, answer: Answer, *, claimed: bool, expected: bool) -> None:
+        """Note a request that may have made a certificate which is on no list."""
+        subject, repeats = x509.name_text(answer.order.subject), answer.exchange.repeats
+        lost = self.exchanges[repeats - 1] if repeats is not None else None
+        if lost is not None and lost.error is not None and lost.error.sent:
+            self.untold.append(Untold(subject, self.check, f"its reply was lost: {lost.text}", expected))
+        if claimed:
+            why = f"the server says SUCCESS, and what it sent holds no certificate that can be read: {answer.text}"
+            self.untold.append(Untold(subject, self.check, why, expected, claimed=True))
+            return
+        error = answer.exchange.error
+        if answer.unclear is not None and (error is None or (error.sent and lost is None)):
+            self.untold.append(Untold(subject, self.check, answer.unclear, expected))
 
     def record(self, certificate: Certificate, *, expected: bool) -> None:
         """Put a certificate on the list of everything minted, once."""
@@ -443,9 +269,16 @@ class Session:
         )
 
     @property
-    def unexpected(self) -> tuple[Minted, ...]:
-        """Certificates that should not have been issued."""
-        return tuple(entry for entry in self.minted if not entry.expected)
+    def spent(self) -> int:
+        """How many certificates were made, or may have been."""
+        return len(self.minted) + len(self.untold)
+
+    @property
+    def unexpected(self) -> tuple[str, ...]:
+        """In words, each certificate that should not have been issued, seen or said by the server."""
+        seen = [f"serial {entry.serial:x}" for entry in self.minted if not entry.expected]
+        said = [f"for {entry.subject}, unseen" for entry in self.untold if entry.claimed and not entry.expected]
+        return (*seen, *said)
 
     # --- samples ------------------------------------------------------------------------------------------
 
@@ -457,6 +290,7 @@ class Session:
         """
         if self._granted is None:
             self._granted = self.enrol_by_ladder()
+            self.issued = self._granted.issued
         if not (self._granted.granted or self._granted.parked):
             raise Inconclusive(f"a right request was not granted: {self._granted.text}")
         return self._granted
@@ -588,20 +422,3 @@ class Session:
     def cert_reps(self) -> list[Answer]:
         """Those of them whose SignedData is readable."""
         return [answer for answer in self.replies if answer.signed is not None]
-
-
-def _issued_by(certificate: Certificate, issuer: Certificate) -> bool:
-    if certificate.issuer != issuer.subject:
-        return False
-    try:
-        certificate.verify_issued_by(issuer)
-    except MfpSimError:
-        return False
-    return True
-
-
-def _is_rsa(certificate: Certificate) -> bool:
-    try:
-        return isinstance(certificate.public_key(), RSAPublicKey)
-    except DecodeError:
-        return False

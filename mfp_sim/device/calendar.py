@@ -21,7 +21,7 @@ def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
 
 def local_of(instant: datetime, zone: ZoneInfo) -> datetime:
     """The local time of an instant, without a zone."""
-    return instant.astimezone(zone).replace(tzinfo=None, fold=0)
+    return instant.astimezone(zone).replace(tzinfo=None)
 
 
 def following_start(

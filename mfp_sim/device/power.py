@@ -50,5 +50,4 @@ class PowerPoints:
         for armed in here:
             armed.left -= 1
         if spent := [armed for armed in here if armed.left == 0]:
-            self._armed = [armed for armed in self._armed if armed.left]
             raise PowerLost(name, spent[0].off_seconds)

@@ -315,7 +315,7 @@ def find_profile(name_or_file: str) -> Profile:
 def values_of(assumption: str) -> tuple[str, ...]:
     """The values of a model that rest on an assumption, by the sources of the model of the manual."""
     sources = PROFILES["canon-ir-adv-dx"].sources
-    return tuple(name for name in _types() if assumption in re.findall(r"A-\d\d", sources.get(name, "")))
+    return tuple(name for name in _types() if assumption in re.findall(r"A-\d\d", sources[name]))
 
 
 def with_reading(profile: Profile, assumption: str, reading: str | None = None) -> Profile:

@@ -100,7 +100,7 @@ class AuditEntry:
     user: str
     operation: str
     result: str
-    diagnosis: str = ""
+    diagnosis: str
 
     @property
     def stored(self) -> dict[str, object]:

@@ -169,7 +169,7 @@ class DirectoryStorage:
     @staticmethod
     def _write(path: Path, octets: bytes) -> None:
         path.unlink(missing_ok=True)  # what a power failure left, or a link that somebody put there
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # O_EXCL follows no link either
         with os.fdopen(descriptor, "wb") as file:
             file.write(octets)
             file.flush()
@@ -178,7 +178,7 @@ class DirectoryStorage:
     def _sync_directory(self) -> None:
         if not hasattr(os, "O_DIRECTORY"):
             return  # Windows cannot open a directory
-        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(self._directory, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:

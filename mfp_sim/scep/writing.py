@@ -6,6 +6,7 @@ No clock and no chance of its own: random octets come in through ``octets``. Rig
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -80,7 +81,8 @@ class CertRep:
 
     ``message_data`` replaces the certificates-only SignedData. ``empty_content`` is the form of eContent in FAILURE
     and PENDING, since no one form suits all clients. ``transaction_der`` is the request's transactionID as it came,
-    where that was no PrintableString. ``outer_certificates`` stand after the signer's, or before it.
+    where that was no PrintableString. ``outer_certificates`` stand after the signer's, or before it. ``printable_text``
+    makes failInfoText a PrintableString where its characters allow that, as encoders do that choose by themselves.
     """
 
     status: PkiStatus
@@ -89,6 +91,7 @@ class CertRep:
     sender_nonce: bytes | None
     fail_info: int | None = None
     fail_info_text: str | None = None
+    printable_text: bool = False
     certificates: tuple[bytes, ...] = ()
     crls: tuple[bytes, ...] = ()
     message_data: bytes | None = field(default=None, repr=False)
@@ -104,6 +107,7 @@ class CertRep:
     oddities: Oddities = CORRECT
 
 
+_PRINTABLE = re.compile(r"[A-Za-z0-9 '()+,./:=?-]*")
 _EMPTY = {"absent": None, "empty": b"", "zero": b"\x00"}
 
 
@@ -127,7 +131,8 @@ def encode_cert_rep(
     if reply.fail_info is not None:
         attributes["failInfo"] = der.printable_string(str(int(reply.fail_info)))
     if reply.fail_info_text is not None:
-        attributes["failInfoText"] = der.utf8_string(reply.fail_info_text)
+        plain = reply.printable_text and _PRINTABLE.fullmatch(reply.fail_info_text)
+        attributes["failInfoText"] = (der.printable_string if plain else der.utf8_string)(reply.fail_info_text)
     outer, own = list(reply.outer_certificates), [signer_certificate]
     return _signed(
         data,

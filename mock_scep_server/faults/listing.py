@@ -51,9 +51,10 @@ def in_full(entry: FaultEntry) -> str:
         f"  field failures: {', '.join(entry.field_failures) or 'none'}",
         *(f"  argument {_argument(argument)}" for argument in entry.arguments),
         *([f"  seen from outside, {entry.alias_of} looks the same"] if entry.alias_of else []),
+        f"  proved: situation {entry.proof} of docs/fault_matrix.md; pytest tests/faults -k {entry.slug}",
         f"  in a rule: faults: [{entry.example}]"
         if entry.in_scripts
-        else "  on sockets only: put a TLS endpoint with such a certificate in front of the mock",
+        else f"  no matter of a rule, it comes before the first request: mock-scep-server {entry.option}",
     ]
     return "\n".join(lines)
 
@@ -73,8 +74,9 @@ def in_markdown(entries: Iterable[FaultEntry]) -> str:
         for entry in members:
             arguments = "".join(f"<br>{_argument(argument)}" for argument in entry.arguments)
             alias = f"<br>looks like `{entry.alias_of}`" if entry.alias_of else ""
+            option = f"<br>`mock-scep-server {entry.option}`" if entry.option else ""
             cells = (
-                f'<a id="{entry.slug}"></a>`{entry.example}`{arguments}{alias}',
+                f'<a id="{entry.slug}"></a>`{entry.example}`{arguments}{option}{alias}',
                 entry.layer,
                 entry.sentence,
                 entry.correct_client,

@@ -35,11 +35,15 @@ FAMILIES = (
 
 @dataclass(frozen=True)
 class Spec:
-    """How a slug becomes a fault: the layer it works in, and what makes it of its arguments."""
+    """How a slug becomes a fault: the layer it works in, and what makes it of its arguments.
+
+    What is decided before the first request is no matter of a script: ``option`` of ``mock-scep-server`` brings it.
+    """
 
     layer: Layer
-    make: Callable[..., Fault]
+    make: Callable[..., Fault] | None = None
     arguments: tuple[Argument, ...] = ()
+    option: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ class FaultEntry:
     """The registry's line on one fault.
 
     ``correct_client`` says what RFC 8894 expects of a client, ``printer_shows`` what the printer ends with, ``proof``
-    in which situation that is shown; ``alias_of`` names the fault that looks the same from outside.
+    in which situation that is shown; ``alias_of`` names the fault that looks the same from outside. ``option`` is how
+    ``mock-scep-server`` is started with it, where no script can ask for it; ``make`` is None then.
     """
 
     slug: str
@@ -61,7 +66,8 @@ class FaultEntry:
     proof: str
     arguments: tuple[Argument, ...]
     alias_of: str | None
-    make: Callable[..., Fault]
+    option: str | None
+    make: Callable[..., Fault] | None
 
     @property
     def example(self) -> str:
@@ -74,8 +80,13 @@ class FaultEntry:
 
     @property
     def in_scripts(self) -> bool:
-        """Whether a script can ask for it; TLS is a matter of what stands in front of the mock."""
-        return self.proof != "tls"
+        """Whether a script can ask for it; TLS is spoken before there is a request that a rule could fit."""
+        return self.make is not None
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """The tests that show what it does: against the printer, and over sockets or by a client with TLS."""
+        return ("tests/faults/test_proofs.py", f"tests/faults/test_{'carriers' if self.in_scripts else 'tls'}.py")
 
     @property
     def variants(self) -> tuple[str | None, ...]:
@@ -94,12 +105,9 @@ class FaultEntry:
 
     def read(self, argument: Node | None, problems: Problems, place: Node) -> Fault | None:
         """The fault of its argument in a script; mistakes go to ``problems``."""
-        if not self.in_scripts:
-            problems.add(
-                place,
-                f"{self.slug} is no matter of a script",
-                "it exists on sockets only: put a TLS endpoint with such a certificate in front of the mock",
-            )
+        if self.make is None:
+            hint = f"it is there before the first request: start the mock with mock-scep-server {self.option}"
+            problems.add(place, f"{self.slug} is no matter of a script", hint)
             return None
         values = read_arguments(self.slug, self.arguments, argument, problems, place)
         return None if values is None else self.make(**values)
@@ -115,7 +123,9 @@ class FaultEntry:
             "field_failures": self.field_failures,
             "correct_client": self.correct_client,
             "printer_shows": self.printer_shows,
-            "example": self.example,
+            "proof": {"situation": self.proof, "tests": self.tests},
+            "example": self.example if self.option is None else f"mock-scep-server {self.option}",
+            "in_scripts": self.in_scripts,
             "arguments": [{"name": a.name, "default": a.default, **a.schema} for a in self.arguments],
             **({"alias_of": self.alias_of} if self.alias_of else {}),
         }
@@ -160,6 +170,7 @@ def _entry(slug: str, family: str, spec: Spec, said: Mapping[str, Any], clients:
         proof=str(said.get("proof", "enrol")),
         arguments=spec.arguments,
         alias_of=said.get("alias_of"),
+        option=spec.option,
         make=spec.make,
     )
 

@@ -1,8 +1,9 @@
 """Shapes of CAs as data: what each accepts, advertises and answers with. Every value of a file cites why.
 
 A shape is a file beside this module, built on ``rfc8894`` or another: each value has a source and says by what it is
-known (:data:`EVIDENCE`); what neither the RFC, a capture nor a run confirms is marked so. A profile has no behaviour;
-the modules of the CA read it.
+known (:data:`EVIDENCE`); what neither the RFC, a capture nor a run confirms is marked so. What was seen of one product
+confirms nothing of another: where a file imitates a product, what it takes over from its base is not confirmed, and
+what holds of both has to be said in both. A profile has no behaviour; the modules of the CA read it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ EVIDENCE: Mapping[str, bool] = {
     "run": True,  # seen in runs with real clients or the product
     "read": False,  # read in the product's source text
     "reported": False,  # said in a thread or in documentation
+    "assumed": False,  # nothing is known; what is most likely
     "chosen": True,  # no product's: our own shape
 }
 """By what a value is known, and whether that confirms it."""
@@ -36,31 +38,44 @@ _CIPHERS, _DIGESTS = frozenset(CIPHER_OIDS), frozenset(DIGEST_OIDS)
 
 @dataclass(frozen=True)
 class Source:
-    """Where a value comes from: a citation, and a word of :data:`EVIDENCE`."""
+    """Where a value comes from: a citation, and a word of :data:`EVIDENCE`.
+
+    ``base`` is the profile whose file says so, where it is not the profile's own; ``covers`` is whether that speaks of
+    this profile too.
+    """
 
     text: str
     by: str
+    base: str = ""
+    covers: bool = True
 
     @property
     def confirmed(self) -> bool:
-        """Whether the RFC, a capture or a run confirms it."""
-        return EVIDENCE[self.by]
+        """Whether the RFC, a capture or a run confirms it for this profile."""
+        return EVIDENCE[self.by] and self.covers
 
     def __str__(self) -> str:
-        return f"{self.text} ({self.by}{'' if self.confirmed else ', not confirmed'})"
+        known = f"{self.by}, for {self.base}" if self.base else self.by
+        return f"{self.text} ({known}{'' if self.confirmed else '; not confirmed'})"
 
 
 @dataclass(frozen=True)
 class CaProfile:
-    """One shape. Ciphers and digests are names of :mod:`mfp_sim.scep.vocabulary`; the defaults are RFC 8894's."""
+    """One shape. Ciphers and digests are names of :mod:`mfp_sim.scep.vocabulary`; the defaults are RFC 8894's.
+
+    ``imitates`` is the product; empty for a shape of our own, of which nothing can be wrong. ``unlike`` is what the
+    product is known to do otherwise: by the check of servers that tells them apart, or by the element.
+    """
 
     name: str
     summary: str
+    imitates: str = ""
+    unlike: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, Source] = field(default_factory=dict)
 
     # --- what it says of itself
     capabilities: tuple[str, ...] = ()
-    caps_lines: Literal["lf", "crlf", "no-final-newline"] = "lf"
+    caps_lines: Literal["lf", "crlf", "no-final-newline", "crlf-between"] = "lf"
     caps_reply: Literal["list", "404", "close"] = "list"
     server: str = "mock-scep-server"  # the Server field; empty: none
     ra: Literal["none", "single", "split"] = "none"
@@ -71,10 +86,12 @@ class CaProfile:
     path: str = ""  # the one path that it answers on; empty: any
     post: Literal["served", "405", "empty-200"] = "served"
     tolerance: Literal["tolerant", "strict"] = "tolerant"  # of odd forms in queries and messages
+    refuse_forms: tuple[str, ...] = ()  # odd forms of messages that it cannot read, by the requirement that they miss
     refuse_ciphers: frozenset[str] = frozenset()
     refuse_digests: frozenset[str] = frozenset()
     message_types: frozenset[int] = frozenset({17, 19, 20, 21, 22})
     csr_signature: Literal["checked", "unchecked"] = "checked"
+    signing_times: Literal["any", "of-signer"] = "any"  # of-signer: within the validity of the signer's certificate
     minimum_rsa: int = 1024
     duplicates: timedelta | None = None  # a second certificate so long before the first expires; None: always
 
@@ -91,13 +108,16 @@ class CaProfile:
     reply_cipher_for_weak: str = "des-ede3-cbc"
     reply_digest: str = "as-asked"
     empty_content: Literal["absent", "empty", "zero"] = "absent"
-    sender_nonce: Literal["fresh", "copied"] = "fresh"
+    sender_nonce: Literal["fresh", "copied"] = "fresh"  # who copies the request's cannot do without one
     signing_time: bool = False
     fail_info_text: bool = True
+    fail_info_text_type: Literal["utf8", "printable"] = "utf8"
     failures: Literal["by-cause", "badRequest"] = "by-cause"
     failure_status: tuple[str, ...] = ()  # failInfos that are answered with HTTP 500 instead
     unsupported_status: int = 0  # HTTP status for message types that it does not have; 0: badRequest
-    unreadable_status: int = 400
+    unreadable_status: int = 400  # for messages that it cannot read, and for operations that it does not have
+    next_ca_status: int = 404  # for GetNextCACert while no next CA is published
+    unreadable_data_status: int = 0  # the same for a CSR that cannot be read or does not verify
     failure_certificates: Literal["given", "absent"] = "given"
     hresult: str = ""  # the attribute of NDES beside a FAILURE; empty: none
     outer_certificates: Literal["signer", "issued-and-signer"] = "signer"
@@ -121,7 +141,7 @@ class CaProfile:
         """The values by name, JSON-able, without name, summary and sources."""
         found: dict[str, object] = {}
         for entry in dataclasses.fields(self):
-            if entry.name in _TEXTS or entry.name == "sources":
+            if entry.name in _NO_VALUES:
                 continue
             value = getattr(self, entry.name)
             if isinstance(value, frozenset):
@@ -131,8 +151,25 @@ class CaProfile:
             found[entry.name] = value
         return found
 
+    @property
+    def own(self) -> dict[str, Source]:
+        """The sources of what its own file says."""
+        return {name: source for name, source in self.sources.items() if not source.base}
 
-_TEXTS = ("name", "summary")
+    @property
+    def taken_over(self) -> dict[str, Source]:
+        """The sources of what its bases say."""
+        return {name: source for name, source in self.sources.items() if source.base}
+
+    @property
+    def unsaid(self) -> tuple[str, ...]:
+        """The values that no file says: as RFC 8894 has it, whether or not the product has."""
+        return tuple(name for name in self.values() if name not in self.sources)
+
+
+_TEXTS = ("name", "summary", "imitates")
+_NEEDED = ("name", "summary")
+_NO_VALUES = (*_TEXTS, "unlike", "sources")
 
 
 # --- reading ----------------------------------------------------------------------------------------------
@@ -145,16 +182,19 @@ def read_profile(root: Node, known: Mapping[str, CaProfile]) -> CaProfile:
         DocumentError: all its mistakes.
     """
     problems = Problems()
-    fields = problems.map(root, ("format", "base", *_TEXTS, "values"), "a CA profile", ("format", *_TEXTS, "values"))
+    fields = problems.map(
+        root, ("format", "base", *_TEXTS, "unlike", "values"), "a CA profile", ("format", *_NEEDED, "values")
+    )
     if "format" in fields and fields["format"].value != 1:
         problems.add(fields["format"], f"format has to be 1, not {fields['format'].value}")
     base = CaProfile("", "")
     if "base" in fields and (chosen := problems.choice(fields["base"], known, "base")) is not None:
         base = known[chosen]
-    texts = {key: problems.text(fields[key], key) for key in _TEXTS if key in fields}
-    values, sources = dict[str, object](), dict(base.sources)
+    texts = {key: problems.text(fields[key], key) or "" if key in fields else "" for key in _TEXTS}
+    values, sources = dict[str, object](), _inherited(base, product=bool(texts["imitates"]))
     types = typing.get_type_hints(CaProfile)
-    names = [entry.name for entry in dataclasses.fields(CaProfile) if entry.name not in (*_TEXTS, "sources")]
+    names = [entry.name for entry in dataclasses.fields(CaProfile) if entry.name not in _NO_VALUES]
+    unlike = _read_unlike(fields["unlike"], problems) if "unlike" in fields else {}
     if "values" in fields:
         for name, entry in problems.map(fields["values"], names, "values").items():
             inner = problems.map(entry, ("value", "source", "by"), name, ("value", "source", "by"))
@@ -164,7 +204,20 @@ def read_profile(root: Node, known: Mapping[str, CaProfile]) -> CaProfile:
                 text, by = problems.text(inner["source"], "source"), problems.choice(inner["by"], EVIDENCE, "by")
                 sources[name] = Source(text or "", by or "reported")
     problems.raise_if_any()
-    return replace(base, **texts, **values, sources=sources)  # type: ignore[arg-type]
+    return replace(base, **texts, **values, unlike=unlike, sources=sources)  # type: ignore[arg-type]
+
+
+def _read_unlike(node: Node, problems: Problems) -> dict[str, str]:
+    names = [str(key.value) for key, _ in node.pairs] if node.kind == "map" else ()
+    return {name: problems.text(text, name) or "" for name, text in problems.map(node, names, "unlike").items()}
+
+
+def _inherited(base: CaProfile, *, product: bool) -> dict[str, Source]:
+    """The sources of a base, as they are worth for what is built on it."""
+    return {
+        name: replace(source, base=source.base or base.name, covers=source.covers and not product)
+        for name, source in base.sources.items()
+    }
 
 
 def _read_value(name: str, kind: Any, node: Node, problems: Problems) -> object:

@@ -6,14 +6,19 @@ import json
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mock_scep_server import cli_serving
 from mock_scep_server.cli import main
+from mock_scep_server.profiles.registry import PROFILES
+from mock_scep_server.service import ScepService
 
 COMMAND = [sys.executable, "-m", "mock_scep_server.cli"]
 
@@ -60,13 +65,47 @@ def test_mistakes_of_a_script_file_are_told_with_their_places(tmp_path: Path, ca
     assert "rules.yaml:2:10: " in told
 
 
-@pytest.mark.parametrize("verb", ["faults", "profiles"])
+@pytest.mark.parametrize("verb", ["faults", "defects", "profiles"])
 def test_lists_for_people_and_machines(capsys, verb: str) -> None:
     assert main([verb]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert main([verb, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert len(lines) == len(rows) >= 2
+
+
+def test_a_profile_tells_apart_what_it_says_takes_over_and_leaves_unsaid(capsys) -> None:
+    assert main(["profiles", "ndes-2016"]) == 0
+    told = capsys.readouterr().out
+    own, _, rest = told.partition("Taken over from lenient, ndes-2012r2, rfc8894, where it may be otherwise:\n")
+    over, _, unsaid = rest.partition("As RFC 8894 has it, and nobody has looked whether NDES of Windows Server 2016")
+    assert "It imitates NDES of Windows Server 2016 to 2022.\n" in own
+    assert "server: Microsoft-IIS/10.0\n    IIS of Windows Server 2016 (reported; not confirmed)\n" in own
+    line = "empty_content: zero\n    F-E06: certnanny/sscep#59, a reply decoded (capture, for ndes-2012r2; not confirmed)\n"
+    assert line in over
+    assert over.count("not confirmed") == over.count("    ")
+    assert "signing_time" in unsaid
+    assert max(map(len, unsaid.splitlines()[1:])) <= 110
+
+    assert main(["profiles", "ndes-2016", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert row["imitates"] == "NDES of Windows Server 2016 to 2022"
+    assert row["sources"]["empty_content"] == {
+        "source": "F-E06: certnanny/sscep#59, a reply decoded", "by": "capture", "confirmed": False, "from": "ndes-2012r2",
+    }  # fmt: skip
+    assert row["sources"]["server"]["from"] is None
+    assert {*row["sources"], *row["unsaid"]} == row["values"].keys()
+
+    assert main(["profiles", "step-ca"]) == 0
+    assert "\nKnown to be otherwise:\nsubjectAltName: with none in the CSR, " in capsys.readouterr().out
+
+    assert main(["profiles"]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    doubts = {name: line.partition("  [")[2] for name, line in lines.items()}
+    profile = PROFILES["ndes-2016"]
+    own, over = (sum(not s.confirmed for s in which.values()) for which in (profile.own, profile.taken_over))
+    told = f"{own} of {len(profile.own)} values not confirmed, {over} taken over without being confirmed]"
+    assert (doubts["ndes-2016"], doubts["mitm"]) == (told, "")
 
 
 def _started(*options: str) -> tuple[subprocess.Popen[str], list[str]]:
@@ -104,9 +143,133 @@ def test_a_whole_ca_from_a_file_and_options_and_a_port_to_steer_it(tmp_path: Pat
     assert (server.returncode, err) == (0, "")
 
 
+def test_it_speaks_tls_and_gives_out_what_is_to_be_trusted(tmp_path: Path) -> None:
+    anchor = tmp_path / "web.pem"
+    server, lines = _started("--tls", "other-pki", "--tls-ca-out", str(anchor), "--tls-name", "ca.example")
+    try:
+        url = re.search(r"https://\S+", lines[0])[0]
+        assert lines[2] == f"CA to trust for TLS: Mock web PKI, not the SCEP CA (tests only), in {anchor}\n"
+        with pytest.raises(urllib.error.URLError, match="unable to get local issuer certificate"):
+            urllib.request.urlopen(f"{url}?operation=GetCACaps", timeout=20)
+        trusting = ssl.create_default_context(cafile=anchor)
+        with urllib.request.urlopen(f"{url}?operation=GetCACert", timeout=20, context=trusting) as reply:
+            assert b"Mock SCEP CA" in reply.read()
+    finally:
+        server.send_signal(signal.SIGTERM)
+        out, err = server.communicate(timeout=20)
+    assert (server.returncode, err) == (0, "")
+    assert "127.0.0.1 TLS -> handshake failed: the client says unknown ca\n" in out
+    assert "127.0.0.1 GET GetCACert -> " in out
+
+
+def test_a_defect_is_explained_and_a_slip_in_its_name_too(capsys) -> None:
+    assert main(["defects", "reissues"]) == 0
+    told = capsys.readouterr().out
+    assert "Every request makes a new certificate; transactions are not remembered." in told
+    assert "to have it: mock-scep-server --defect reissues" in told
+    for arguments in (["defects", "reisues"], ["--port", "0", "--defect", "reisues"]):
+        assert main(arguments) == 2
+        assert "there is no defect 'reisues' (did you mean 'reissues'?)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("defects", "verdicts"),
+    [
+        ((), {"poll-unknown": "pass", "post-without-operation": "pass"}),
+        (("polls-anything",), {"poll-unknown": "fail", "post-without-operation": "pass"}),
+        (
+            ("polls-anything", "wants-operation-on-post"),
+            {"poll-unknown": "fail", "post-without-operation": "finding"},
+        ),
+    ],
+)
+def test_tests_of_servers_notice_its_defects(mfp_sim, defects: tuple[str, ...], verdicts: dict[str, str]) -> None:
+    server, lines = _started(*(word for defect in defects for word in ("--defect", defect)), "--control-port", "0")
+    try:
+        url = re.search(r"http://\S+", lines[0])[0]
+        assert lines[2].startswith(f"defects: {', '.join(defects)}" if defects else "control at ")
+        done = mfp_sim("conform", url, "--verdict", "rfc", "--json", *(f"--only={check}" for check in verdicts))
+    finally:
+        server.send_signal(signal.SIGTERM)
+        out, err = server.communicate(timeout=20)
+    assert (server.returncode, err) == (0, "")
+    found = {row["id"]: row["verdict"] for row in json.loads(done.out)["checks"]}
+    assert found == verdicts
+    assert done.code == int("fail" in verdicts.values())
+    answered = {line.partition(" -> answered by ")[2] for line in out.splitlines() if " -> answered by " in line}
+    assert answered == ({"a defect"} if len(defects) > 1 else set(defects))
+
+
+def test_a_defect_is_the_same_over_tls(tmp_path: Path) -> None:
+    anchor = tmp_path / "ca.pem"
+    server, lines = _started("--defect", "caps-as-html", "--tls", "trusted", "--tls-ca-out", str(anchor))
+    try:
+        url = re.search(r"https://\S+", lines[0])[0]
+        assert lines[2] == "defects: caps-as-html\n"
+        assert server.stdout.readline().startswith("CA to trust for TLS: Mock SCEP CA (tests only), in ")
+        context = ssl.create_default_context(cafile=anchor)
+        with urllib.request.urlopen(f"{url}?operation=GetCACaps", timeout=20, context=context) as reply:
+            assert reply.headers["Content-Type"] == "text/html"
+    finally:
+        server.send_signal(signal.SIGTERM)
+        out, err = server.communicate(timeout=20)
+    assert (server.returncode, err) == (0, "")
+    assert "127.0.0.1 GET GetCACaps -> answered by caps-as-html\n" in out
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """What the command does with signals is undone."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ([], r"http://127\.0\.0\.1:\d+"),
+        (["--publish", "none"], "None"),
+        (["--tls", "trusted"], "None"),  # certificates should name no https:// (RFC 5280, 8)
+        (["--tls", "trusted", "--publish", "http://ca.example"], r"http://ca\.example"),
+    ],
+)
+def test_certificates_name_the_mock_where_it_speaks_http(signals, monkeypatch, options: list[str], named: str) -> None:
+    found: list[str] = []
+
+    def stop_at_once(_: object, service: ScepService, *__: object) -> tuple[str, ...]:
+        found.append(str(service.ca.url))
+        signal.raise_signal(signal.SIGTERM)
+        return ()
+
+    monkeypatch.setattr(cli_serving, "_announcement", stop_at_once)
+    assert main(["--port", "0", *options]) == 0
+    assert re.fullmatch(named, found[0])
+
+
+def test_a_client_that_does_not_look_at_the_certificate_is_told_of() -> None:
+    server, lines = _started("--tls", "untrusted")
+    try:
+        url = re.search(r"https://\S+", lines[0])[0]
+        assert lines[2].startswith("TLS certificate, which no client can know, SHA-256: ")
+        careless = ssl._create_unverified_context()
+        with urllib.request.urlopen(f"{url}?operation=GetCACaps", timeout=20, context=careless) as reply:
+            assert b"POSTPKIOperation" in reply.read()
+    finally:
+        server.send_signal(signal.SIGTERM)
+        out, err = server.communicate(timeout=20)
+    assert (server.returncode, err) == (0, "")
+    assert "127.0.0.1 TLS -> the client accepts a certificate that it cannot know\n" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
+        (["--tls-ca-out", "x.pem"], "--tls-ca-out and --tls-name are for TLS (add --tls other-pki, for instance)"),
+        (["--tls", "untrusted", "--tls-ca-out", "x.pem"], "no CA makes an untrusted certificate trusted"),
+        (["--tls", "trusted", "--tls-ca-out", "/nonexistent/x"], "cannot write /nonexistent/x: No such file"),
+        (["--tls", "trusted", "--tls-name", "a b"], "'a b' is no name for a TLS certificate (give a host name or"),
         (["--set", "approval"], "--set takes KEY=VALUE, not 'approval' (for instance --set approval=manual)"),
         (["--set", "aproval=manual"], "unknown key 'aproval' in ca (did you mean 'approval'?)"),
         (["--set", "approval=later"], "approval has to be one of automatic, manual"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from datetime import datetime
@@ -86,10 +87,27 @@ def test_passwords_that_the_machine_does_not_take(password: str) -> None:
         assert caught.value.reason == "bad-bundle-password"
 
 
-def test_a_file_that_is_too_large_is_refused_before_it_is_looked_at() -> None:
-    with pytest.raises(Refused) as caught:
-        open_bundle(b"x" * (bundle_module.MAX_OCTETS + 1), "pw")
-    assert caught.value.reason == "bundle-damaged"
+@pytest.mark.parametrize(
+    ("length", "reason", "words"),
+    [
+        (256 * 1024, "bundle-not-opened", "the password is wrong"),
+        (256 * 1024 + 1, "bundle-damaged", "larger than 262144 octets"),
+    ],
+)
+def test_a_file_has_256_kib_at_most_and_what_is_larger_is_not_looked_at(length: int, reason: str, words: str) -> None:
+    with pytest.raises(Refused, match=words) as caught:
+        open_bundle(MAGIC + b"x" * (length - len(MAGIC)), "pw")
+    assert caught.value.reason == reason
+
+
+def test_whoever_knows_the_format_opens_a_file_without_us() -> None:
+    """docs/bundles.md: the parameters belong to the format, so a file outlives the version that wrote it."""
+    octets = sealed()
+    key = hashlib.scrypt(b"pass word", salt=octets[8:24], n=2**14, r=8, p=1, dklen=32)
+    document = json.loads(AESGCM(key).decrypt(octets[24:36], octets[36:], octets[:36]))
+    assert octets[:8] == b"MFPSIMB1"
+    assert (document["format"], document["category"]) == (1, "Settings/Registration Basic Information")
+    assert document["settings"]["communication"] == {"url": "http://ca.example/", "port": 80, "timeout": 30}
 
 
 def resealed(document: object) -> bytes:
@@ -117,6 +135,9 @@ def test_a_sealed_file_with_anything_wrong_in_it_is_refused(monkeypatch: pytest.
         if name not in ("challenge", "policy"):
             changed = {**inner["auto"], "key": {**inner["auto"]["key"], name: None}}
             cases.append({**document, "settings": {**inner, "auto": changed}})
+    nested = [({"polling": {**inner["auto"]["polling"], name: "2"}}) for name in ("count", "minutes")]
+    nested.append({"key": {**inner["auto"]["key"], "policy": 7}})
+    cases += [{**document, "settings": {**inner, "auto": {**inner["auto"], **change}}} for change in nested]
     for case in cases:
         with pytest.raises(Refused) as caught:
             open_bundle(resealed(case), "pw")
@@ -149,6 +170,7 @@ def test_a_category_that_is_not_offered_is_refused(machine, category: str) -> No
 
 def exported(machine, **values: object) -> bytes:
     world = machine(**values)
+    world.printer.set_dns(True)
     world.timer(every_days=30)
     world.printer.begin_export("pw")
     world.pass_time(minutes=2)
@@ -164,8 +186,58 @@ def test_an_import_restores_the_settings_and_keeps_the_machines_own_challenge(ma
     world.pass_time(minutes=2)
     auto = world.printer.auto_request
     assert (auto.key.name, auto.every_days, auto.key.challenge) == ("tls", 30, "own-secret")
+    assert world.printer.dns
     assert world.printer.next_request == datetime.fromisoformat("2026-03-02T08:00:00+00:00")
     assert any("imported" in line for line in world.printer.import_report)
+
+
+def test_the_report_is_that_of_the_import_that_has_ended(machine) -> None:
+    octets = exported(machine)
+    world = machine()
+    world.printer.begin_import(octets, "pw")
+    world.pass_time(minutes=2)
+    assert world.printer.import_report
+    world.printer.begin_import(octets, "pw")
+    assert world.printer.import_report == ()
+    world.printer.power_off()
+    world.printer.power_on()
+    assert world.printer.import_report == ()
+
+
+def test_no_two_files_have_the_same_salt_or_nonce(machine) -> None:
+    """AES-GCM gives its key away when a nonce comes twice."""
+    world = machine()
+    heads = []
+    for _ in range(3):
+        world.printer.begin_export("pw")
+        world.pass_time(minutes=2)
+        heads.append((world.printer.exported[8:24], world.printer.exported[24:36]))
+    assert len({salt for salt, _ in heads}) == len({nonce for _, nonce in heads}) == 3
+
+
+@pytest.mark.parametrize("reading", ["rolled-back", "partial"])
+@pytest.mark.parametrize(
+    ("there", "here", "words"),
+    [
+        ({"bundle_has_scep": False}, {}, "not in the bundle, left alone"),
+        ({}, {"bundle_has_scep": False}, "not supported by this model, left alone"),
+    ],
+)
+def test_a_model_without_scep_in_its_bundles(machine, reading: str, there: dict, here: dict, words: str) -> None:
+    """MFP-BUNDLE-01: the rest is imported, and what is left alone is told."""
+    octets = exported(machine, **there)
+    world = machine(flips=(f"A-18={reading}",), **here)
+    world.printer.update_communication(url="http://here.example/")
+    world.printer.begin_import(octets, "pw")
+    for _ in range(2):
+        world.pass_time(minutes=1)
+        assert world.printer.communication == CommunicationSettings("http://here.example/", 80, 30)
+        assert world.storage.load()["communication"]["url"] == "http://here.example/"
+    assert world.printer.dns
+    assert world.printer.import_report == (
+        "DNS server: imported",
+        f"Settings for Certificate Issuance Request (SCEP): {words}",
+    )
 
 
 def test_settings_that_the_model_does_not_take_are_refused_whole(machine) -> None:
@@ -242,5 +314,6 @@ def test_an_import_that_the_automatic_restart_cuts_off(machine, reading: str, ur
     world.pass_time(minutes=10)
     assert world.printer.communication.url == url
     assert world.printer.auto_request.key.name == "here"
-    assert "import of settings NG: cut off by" in world.diagnoses
+    kept = "what had been applied stays" if reading == "partial" else "nothing was changed"
+    assert f"import of settings NG: cut off by switching off or a restart; {kept}" in world.diagnoses
     assert world.names == ["Default Key", "here"]

@@ -48,8 +48,9 @@ def test_periods_that_were_missed_are_passed_over() -> None:
 
 def test_a_start_that_is_to_come_stays_and_one_without_a_period_is_over() -> None:
     now = datetime(2026, 3, 2, 12, tzinfo=UTC)
-    later, earlier = datetime(2026, 3, 2, 14), datetime(2026, 3, 2, 9)
+    later, present, earlier = datetime(2026, 3, 2, 14), datetime(2026, 3, 2, 13), datetime(2026, 3, 2, 9)
     assert following_start(later, None, OSLO, now, "local-days") == later
+    assert following_start(present, None, OSLO, now, "local-days") == present
     assert following_start(earlier, None, OSLO, now, "local-days") is None
     assert following_start(earlier, 1, OSLO, now, "local-days") == datetime(2026, 3, 3, 9)
     assert following_start(None, 1, OSLO, now, "local-days") is None

@@ -55,6 +55,8 @@ def test_as_many_as_there_may_be_are_sound(machine) -> None:
     world.printer.send_request(KEY)
     assert [row.state for row in world.printer.status()] == ["error"]
     assert broken(world.printer) == []
+    world.printer.profile = replace(world.printer.profile, history=0)
+    assert broken(world.printer) == ["more than 0 finished rows"]
 
 
 def _key(number: int, *, use: str = "TLS", policy: str | None = None, default: bool = False, assigned: bool = False):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import typing
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timezone
 
 import pytest
 
+from mfp_sim.device.printer import Printer
 from mfp_sim.device.profile import PROFILES, READINGS, Profile, profile_named, with_reading
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Polling
 from mfp_sim.device.status import Detail, StatusRow
+from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys, Scheduler
+from mfp_sim.transport import InProcess
 
 FIRST = profile_named("canon-ir-adv-dx")
 NAMES = [field.name for field in fields(Profile) if field.name not in ("name", "summary", "scep", "sources")]
@@ -51,6 +54,26 @@ def test_what_is_not_entered() -> None:
     key = KeySettings("a", "192.0.2.1", challenge="s3cret")
     assert (key.length, key.signature, key.organization, key.use, key.policy) == (2048, "SHA256", "", "None", None)
     assert "s3cret" not in repr(key)
+
+
+def test_a_machine_that_is_told_nothing() -> None:
+    """What the docstring of the printer says it is fresh from the factory, and its memory outlives a restart."""
+    clock = FrozenClock(datetime(2026, 3, 2, tzinfo=timezone.utc))
+    printer = Printer(
+        profile=FIRST,
+        scheduler=Scheduler(clock),
+        transport=InProcess(clock, lambda *_: pytest.fail("nothing is sent")),
+        entropy=Entropy(1),
+        keys=PooledKeys(Entropy(1)),
+    )
+    printer.power_on()
+    assert (printer.serial, printer.ip, str(printer.zone)) == ("SIM00001", "192.0.2.10", "Europe/Oslo")
+    assert (printer.functions, printer.policies, printer.dns) == (frozenset(), (), False)
+    assert (printer.exported, printer.import_report, printer.advice) == (None, (), ())
+    (key,) = printer.key_list()
+    printer.power_cut()
+    printer.power_on()
+    assert printer.key_list() == (key,)
 
 
 @pytest.mark.parametrize(

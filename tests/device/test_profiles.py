@@ -10,7 +10,16 @@ import pytest
 
 from mfp_sim.catalogue.registry import assumptions
 from mfp_sim.device.printer import renewal_instant
-from mfp_sim.device.profile import PROFILES, READINGS, Profile, find_profile, profile_named, values_of, with_reading
+from mfp_sim.device.profile import (
+    PROFILES,
+    READINGS,
+    Profile,
+    contradictions,
+    find_profile,
+    profile_named,
+    values_of,
+    with_reading,
+)
 from mfp_sim.errors import DocumentError, UsageError
 from mfp_sim.scep.certificate import Certificate
 
@@ -58,6 +67,8 @@ def test_the_first_reading_is_the_default_and_the_second_is_another(number: str)
     [
         ("A-13", None, "A-13 has no other reading"),
         ("A-22", "6xx", "A-22 has no reading '6xx'"),
+        ("A-02", None, "A-02 needs a value"),
+        ("A-02", "[1", "^--flip:2:1: not well-formed YAML"),
         ("A-26", None, "A-26 needs a value.*key_limit=…, default_key_name=…"),
         ("A-26", "5", "A-26 has no reading '5'"),
         ("A-26", "key_limit=five", "key_limit has to be an integer"),
@@ -67,7 +78,7 @@ def test_the_first_reading_is_the_default_and_the_second_is_another(number: str)
     ],
 )
 def test_flips_that_do_not_exist(number: str, reading: str | None, words: str) -> None:
-    with pytest.raises(UsageError, match=words):
+    with pytest.raises((UsageError, DocumentError), match=words):
         with_reading(profile_named("canon-ir-adv-dx"), number, reading)
 
 
@@ -115,6 +126,9 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     ("change", "words"),
     [
         (("key_limit: {value: 5", "key_limitt: {value: 5"), "unknown key 'key_limitt'.*did you mean 'key_limit'"),
+        (("values:\n", "values:\n  keys: 5\n"), r"unknown key 'keys' in values\b"),
+        (('source: "A-26; counted on the machine"', "source: [A-26]"), "source has to be a string, not a list"),
+        (("uses: {value: [None, TLS]", "key_lengths: {value: [0]"), "an entry of key_lengths has to be at least 1"),
         (("value: 5", "value: five"), "key_limit has to be an integer, not 'five'"),
         (("value: 5", "value: 1"), "room for one key besides the Default Key"),
         (("value: 5", "value: -5"), "key_limit has to be at least 0"),
@@ -146,11 +160,63 @@ def test_mistakes_in_a_file_are_told_with_their_place(tmp_path: Path, change: tu
     assert str(caught.value).startswith(f"{path}:")
 
 
+def test_a_file_says_no_more_than_it_has_to(tmp_path: Path) -> None:
+    path = tmp_path / "least.yaml"
+    path.write_text(
+        "format: 1\nname: least\nvalues:\n"
+        "  key_lengths: {value: [1, 2048], source: A-07}\n"
+        "  adjustment_range: {value: [0, 600], source: A-15}\n"
+    )
+    assert find_profile(str(path)) == Profile("least", "", "", key_lengths=(1, 2048), adjustment_range=(0, 600))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"key_limit": 2}, None),
+        ({"key_limit": 1}, "key_limit has to leave room for one key besides the Default Key"),
+        ({"default_timeout": 1}, None),
+        ({"default_timeout": 300}, None),
+        ({"default_timeout": 0}, "default_timeout is outside timeout_range"),
+        ({"default_timeout": 301}, "default_timeout is outside timeout_range"),
+        ({"default_key_use": "IPSec"}, None),
+        ({"default_key_use": "SIP"}, "the Default Key's use 'SIP' is not among the model's uses"),
+        ({"default_key_use": "None"}, "the Default Key's use 'None' is not among the model's uses"),
+        ({"renewal_value": 1}, "renewal_value goes with a trigger by expiry: days, or 1 to 99 percent"),
+        ({"renewal_trigger": "percent-of-validity", "renewal_value": 1}, None),
+        ({"renewal_trigger": "percent-of-validity", "renewal_value": 99}, None),
+        (
+            {"renewal_trigger": "percent-of-validity", "renewal_value": 100},
+            "renewal_value goes with a trigger by expiry: days, or 1 to 99 percent",
+        ),
+        (
+            {"renewal_trigger": "percent-of-validity"},
+            "renewal_value goes with a trigger by expiry: days, or 1 to 99 percent",
+        ),
+        ({"renewal_trigger": "days-before-expiry", "renewal_value": 100}, None),
+    ],
+    ids=str,
+)
+def test_what_goes_together_in_a_model(changes: dict, words: str | None) -> None:
+    assert contradictions(replace(profile_named("canon-ir-adv-dx"), **changes)) == ([] if words is None else [words])
+
+
 def test_a_name_that_is_not_there_gets_a_hint() -> None:
     with pytest.raises(UsageError, match="did you mean 'canon-7100'"):
         find_profile("canon-710")
+    with pytest.raises(UsageError) as caught:
+        find_profile("zzz")
+    assert caught.value.remedy == ", ".join(PROFILES)
+
+
+@pytest.mark.parametrize("name", ["mine.yaml", "mine.yml", "nowhere/mine", "nowhere\\mine"])
+def test_what_looks_like_a_file_is_read_as_one(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="cannot read"):
-        find_profile("nowhere/mine.yaml")
+        find_profile(name)
+    if "nowhere" not in name:
+        Path(name).write_text(GOOD)
+        assert find_profile(name).name == "mine"
 
 
 @pytest.mark.parametrize(

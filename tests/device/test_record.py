@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings
+from mfp_sim.device.status import AuditEntry, AuditLog
 from mfp_sim.errors import Refused
 
 START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
@@ -148,6 +149,8 @@ def test_the_trace(world) -> None:
         for e in told
         if e.data.get("operation") in ("PKCSReq", "CertPoll") and "transaction" in e.data
     }
+    assert len(asked) == 3
+    assert not any(e.data.get("transaction") for e in told if e.data.get("operation") in ("GetCACaps", "GetCACert"))
     assert asked < {e.data["transaction"] for e in told if e.kind == "printer.status"}
 
 
@@ -191,3 +194,55 @@ def test_a_power_failure_is_in_the_trace(machine) -> None:
     ]
     assert world.printer.points.passed[-2:] == ["commit-request-ended.before", "commit-request-ended.after"]
     assert world.printer.points.passed[4:6] == ["commit-inquiry.before", "commit-inquiry.after"]
+
+
+def test_the_audit_log_has_room_for_a_thousand_entries() -> None:
+    entries = [AuditEntry(START, "SYSTEM", f"entry {number}", "OK", "") for number in range(1001)]
+    log = AuditLog(entries)
+    assert (len(log), len(log.stored), log.entries) == (1000, 1000, tuple(entries[1:]))
+    assert log.stored[0]["operation"] == "entry 1"
+    assert AuditLog(map(AuditEntry.from_stored, log.stored)).entries == log.entries
+
+
+@pytest.mark.parametrize(
+    ("challenge", "told"),
+    [
+        ("s3cret", ("present", "PrintableString")),
+        ("s3cr_t", ("present", "UTF8String")),
+        ("", ("absent", "absent")),
+        (None, ("absent", "absent")),
+    ],
+)
+def test_the_trace_tells_of_a_challenge_only_whether_there_is_one(machine, challenge, told: tuple[str, str]) -> None:
+    world = machine()
+    world.printer.send_request(replace(KEY, challenge=challenge))
+    (csr,) = [e.data["csr"] for e in world.recorder.events if e.kind == "exchange.request" and e.data.get("csr")]
+    assert (csr["challenge"], csr["challenge_type"]) == told
+    assert set(csr) == {"subject", "signature", "length", "challenge", "challenge_type"}
+    assert not challenge or challenge not in str([event.to_json() for event in world.recorder.events])
+
+
+@pytest.mark.parametrize(
+    ("then", "keys"),
+    [
+        ("then: {failure: 2}", {"message"}),
+        ("then: success, faults: [garbage-body]", {"unreadable"}),
+        ("then: {http: 500}", set()),
+    ],
+)
+def test_the_trace_tells_what_a_reply_says_or_why_it_cannot_be_read(machine, then: str, keys: set[str]) -> None:
+    world = machine(script=f"[{{when: {{type: PKCSReq}}, {then}}}]")
+    world.printer.send_request(KEY)
+    *early, reply = [e.data for e in world.recorder.events if e.kind == "exchange.reply"]
+    assert set(reply) - {"operation", "status", "media_type"} == keys
+    assert all(reply[key] for key in keys)
+    assert all(set(data) == {"operation", "status", "media_type"} for data in early)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("a" * 200, "a" * 200), ("a" * 201, "a" * 200 + "…"), ("a\\nb", r"a\x0ab"), ("ø", "ø")]
+)
+def test_what_a_server_says_is_one_short_line_of_the_audit_log(machine, text: str, shown: str) -> None:
+    world = machine(script=f'[{{when: {{type: PKCSReq}}, then: {{failure: 2, text: "{text}"}}}}]')
+    world.printer.send_request(KEY)
+    assert world.printer.audit[-1].diagnosis == f"failInfo 2: {shown}"

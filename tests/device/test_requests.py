@@ -64,6 +64,8 @@ def test_a34_after_a_lost_reply(machine, reading: str, messages: list[str], tran
     assert world.shown == ("successful", None)
     assert world.ca.ledger.counts["minted"] == minted
     assert world.ca.ledger.counts["installed"] == 1
+    causes = [entry.given_up for entry in world.ca.ledger.entries if not entry.installed]
+    assert causes == ["PKCSReq: ca.example:80 reset the connection without a reply"] * (minted - 1)
 
 
 @pytest.mark.parametrize("reading", ["same", "CertPoll", "new-transaction"])
@@ -170,6 +172,41 @@ def test_a33_and_a38_which_times_are_shown(machine) -> None:
     assert _shown_times(machine, "A-38=not-before")[1] == "07:50:00"
 
 
+@pytest.mark.parametrize("reading", ["adjusted", "nominal"])
+def test_a33_while_a_request_goes_on_none_is_next(machine, reading: str) -> None:
+    world = machine(flips=(f"A-33={reading}",), script=PENDING_ALWAYS)
+    world.timer()
+    world.pass_time(minutes=65)
+    assert (world.shown, world.printer.next_request) == (("processing", None), None)
+
+
+def test_a23_what_ended_well_is_not_asked_about_again(machine) -> None:
+    world = machine(flips=("A-23=keep",))
+    for _ in range(2):
+        world.printer.send_request(KEY)
+    assert [name for name in world.asked if name.startswith(("PKCS", "Cert"))] == ["PKCSReq", "PKCSReq"]
+    assert world.storage.load()["kept"] is None
+
+
+@pytest.mark.parametrize(
+    ("then", "shown", "diagnosis"),
+    [
+        *((f"then: {{failure: {n}, text: no}}", f"fail-info-{n}", f"failInfo {n}: no") for n in range(5)),
+        ("faults: [{policy-reject: without-text}]", "fail-info-2", "failInfo 2"),
+        ("faults: [{failinfo-undefined: 5}]", "scep-error", "FAILURE with failInfo 5: refused by the fault"),
+        ("faults: [failure-no-failinfo]", "scep-error", "FAILURE with failInfo None: refused by the fault"),
+    ],
+)
+def test_after_a_failure_there_is_no_polling_and_its_number_is_told(machine, then: str, shown: str, diagnosis) -> None:
+    """MFP-POLL-04, MFP-DETAIL-05 to MFP-DETAIL-09, A-24."""
+    world = machine(script=f"[{{when: {{type: PKCSReq}}, {then}}}]")
+    world.timer()
+    world.pass_time(hours=2)
+    assert world.asked.count("PKCSReq") == 1
+    assert world.shown == ("error", shown)
+    assert world.printer.audit[-1].diagnosis == diagnosis
+
+
 @pytest.mark.parametrize(
     ("reading", "signature", "digest"),
     [("capabilities", "SHA512", "sha256"), ("signature-algorithm", "SHA512", "sha512")],
@@ -200,7 +237,7 @@ def test_a09_an_fqdn_without_dns_is_refused_or_warned_about(machine) -> None:
     assert caught.value.reason == "fqdn-without-dns"
     world = machine(flips=("A-09=warn",))
     assert world.printer.send_request(key).state == "successful"
-    assert "there is no DNS server" in world.diagnoses
+    assert "warning OK: the common name is an FQDN and there is no DNS server" in world.diagnoses
 
 
 def test_a17_days_or_seconds_over_the_change_of_daylight_saving(machine) -> None:
@@ -233,6 +270,7 @@ class Redirecting:
         ("followed", "http://other.example:81/x?operation=PKIOperation", 1, ("successful", None)),
         ("followed", "/x?operation=PKIOperation", 99, ("error", "top-error-307")),
         ("followed", "https://ca.example/?operation=PKIOperation", 1, ("error", "top-error-307")),
+        ("followed", "http://:81/x?operation=PKIOperation", 1, ("error", "top-error-307")),
         ("followed", "http://[::1/?operation=PKIOperation", 1, ("error", "top-error-307")),
         ("followed", "/a b\u00e9?operation=PKIOperation", 1, ("error", "top-error-307")),
         ("followed", "file:///etc/passwd", 1, ("error", "top-error-307")),
@@ -302,6 +340,37 @@ def test_the_plan_follows_the_clock_that_is_set(machine) -> None:
     assert world.shown == ("successful", None)
 
 
+def test_a_poll_that_a_power_failure_cut_off_is_made_at_the_start_whatever_the_clock_says(machine) -> None:
+    world = machine(script=PENDING_ALWAYS)
+    world.timer()
+    world.pass_time(minutes=65)
+    world.printer.points.arm("CertPoll.before")
+    world.pass_time(minutes=5)
+    assert not world.printer.powered
+    assert world.asked.count("CertPoll") == 0
+    world.printer.set_clock(world.clock.now() - timedelta(hours=3))
+    world.printer.power_on()
+    world.pass_time(seconds=0)
+    assert world.asked.count("CertPoll") == 1
+
+
+def test_no_nonce_comes_twice_however_often_the_power_fails(machine) -> None:
+    """RFC 8894, 3.2.1.5: a senderNonce is fresh for each message."""
+    from mfp_sim.scep import messages
+
+    world = machine(script=PENDING_ALWAYS)
+    carrier = Recording(world)
+    world.printer._around = replace(world.printer._around, transport=InProcess(world.clock, carrier.handle))
+    world.timer(polling=Polling(4, 10))
+    world.pass_time(minutes=65)
+    for _ in range(4):
+        world.printer.power_cut()
+        world.printer.power_on()
+        world.pass_time(minutes=10)
+    nonces = [messages.decode(body).sender_nonce for body in carrier.bodies if body]
+    assert len(set(nonces)) == len(nonces) == 5
+
+
 # --- RenewalReq -------------------------------------------------------------------------------------------
 
 
@@ -348,6 +417,28 @@ def test_a_renewal_is_signed_with_the_old_key(machine, change: dict[str, str], k
     assert (signer.issuer == signer.subject) == (kind == "PKCSReq")
 
 
+def test_a_renewal_that_is_pending_is_still_signed_with_the_old_key_after_a_power_failure(machine) -> None:
+    from mfp_sim.scep import messages
+
+    world = machine(profile="days-before-expiry", script="[{when: {type: RenewalReq}, then: pending}]")
+    world.ca.profile = replace(
+        world.ca.profile, capabilities=("AES", "POSTPKIOperation", "SHA-256", "Renewal", "SCEPStandard")
+    )
+    carrier = Recording(world)
+    world.printer._around = replace(world.printer._around, transport=InProcess(world.clock, carrier.handle))
+    world.printer.send_request(KEY)
+    old = world.printer.key_list()[1].certificate
+    world.timer(key=replace(KEY, name="second"))
+    world.pass_time(minutes=65)
+    assert world.asked[-1] == "RenewalReq"
+    world.printer.power_cut()
+    world.printer.power_on()
+    world.pass_time(minutes=5)
+    assert world.asked[-1] == "CertPoll"
+    assert messages.decode(carrier.bodies[-1]).signer() == old
+    assert world.names == ["Default Key", "tls", "second"]
+
+
 def test_an_old_certificate_that_has_expired_renews_nothing(machine) -> None:
     world = machine(profile="days-before-expiry")
     world.ca.profile = replace(world.ca.profile, capabilities=("AES", "SHA-256", "Renewal", "SCEPStandard"))
@@ -390,6 +481,23 @@ def test_the_other_models_enrol_too(machine, model) -> None:
 class NoKeys:
     def rsa(self, bits: int) -> RSAPrivateKey:
         raise KeyGenerationFailed(f"no key of {bits} bits")
+
+
+def test_the_limit_counts_at_the_registration_too(machine) -> None:
+    """MFP-POLL-03: before the key is made, before every poll and at registration."""
+    world = machine(key_limit=2)
+
+    def handle(request: HttpRequest, client: str) -> Delivery:
+        store = world.printer._state.store
+        if "PKIOperation" in request.target:  # a key comes from elsewhere while the CA is asked
+            world.printer._state.store = store.register(replace(store.entries[0], id=99, use="None"), delete_old=False)
+        return world.ca.handle(request, client)
+
+    world.printer._around = replace(world.printer._around, transport=InProcess(world.clock, handle))
+    world.printer.send_request(KEY)
+    assert world.shown == ("error", "registration-limit")
+    assert "request failed NG: the store is full" in world.diagnoses
+    assert world.names == ["Default Key", "Default Key"]
 
 
 def test_no_key_no_request_and_what_is_there_stays(machine) -> None:

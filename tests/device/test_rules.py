@@ -82,6 +82,20 @@ def test_a_start_at_this_very_minute_is_taken(machine) -> None:
     assert world.shown == ("successful", None)
 
 
+def test_settings_that_a_model_does_not_take_change_nothing(machine) -> None:
+    world = machine()
+    before = world.printer.communication, world.printer.auto_request
+    for action in (
+        lambda: world.printer.update_communication(url="https://ca.example/"),
+        lambda: world.timer(key=replace(KEY, length=7)),
+        lambda: world.printer.send_request(replace(KEY, length=7)),
+    ):
+        with pytest.raises(Refused, match="does not support HTTPS|key length has to be"):
+            action()
+    assert (world.printer.communication, world.printer.auto_request) == before
+    assert world.asked == []
+
+
 def test_without_communication_settings_neither_timer_nor_request(machine) -> None:
     world = machine(set_up=False)
     for action in (world.timer, lambda: world.printer.send_request(KEY)):
@@ -144,6 +158,7 @@ def test_a_key_that_a_running_function_still_has_cannot_be_deleted_either(machin
     with pytest.raises(Refused) as caught:
         world.printer.delete_key("tls")
     assert caught.value.reason == "key-in-use"
+    assert caught.value.message == "the key is in use by TLS"
     world.printer.restart()
     world.pass_time(seconds=30)
     world.printer.delete_key("tls")
@@ -155,6 +170,19 @@ def test_a_deleted_key_gives_its_use_location_back_to_the_default_key(machine) -
     world.printer.send_request(KEY)
     world.printer.delete_key("tls")
     assert [(entry.name, entry.assigned) for entry in world.printer.key_list()] == [("Default Key", True)]
+
+
+def test_a_deleted_key_of_another_use_location_gives_the_default_key_nothing(machine) -> None:
+    world = machine(functions=())
+    for name, use in (("old", "TLS"), ("tls", "TLS"), ("dot1x", "IEEE 802.1X")):
+        world.printer.send_request(replace(KEY, name=name, use=use))
+    world.printer.delete_key("dot1x")
+    assert [entry.name for entry in world.printer.key_list() if entry.assigned] == ["tls"]
+    world.printer.delete_key("tls")
+    assert [entry.name for entry in world.printer.key_list() if entry.assigned] == ["Default Key"]
+    world.printer.send_request(KEY)
+    world.printer.delete_key("old")
+    assert [entry.name for entry in world.printer.key_list() if entry.assigned] == ["tls"]
 
 
 def test_two_keys_of_one_name_are_told_apart_by_id(machine) -> None:
@@ -200,7 +228,7 @@ def test_twenty_rows_and_the_planned_one_apart(machine) -> None:
     rows = world.printer.status()
     assert [row.state for row in rows] == ["to-be-processed"] + ["successful"] * 20
     assert rows[1].label == "Successful"
-    assert rows[0].label == "To Be Processed"
+    assert (rows[0].label, rows[0].key_name, rows[0].method) == ("To Be Processed", "tls", "automatic")
 
 
 def test_what_is_typed_for_a_manual_request_is_stored_nowhere(machine) -> None:

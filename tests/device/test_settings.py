@@ -53,6 +53,10 @@ def reason_of(action) -> str | None:
         ("http://ca.example:99999/scep", 80, "bad-url"),
         ("http://ca.example:x/scep", 80, "bad-url"),
         ("http://1.2.3/scep", 80, "bad-url"),
+        ("http://ca.1/scep", 80, "bad-url"),
+        ("http://1.ca/scep", 80, None),
+        ("http://ca.example./scep", 80, None),
+        ("http://ca.example../scep", 80, "bad-url"),
         ("", 80, "bad-url"),
         ("http://ca.example/" + "a" * (255 - 18), 80, None),
         ("http://ca.example/" + "a" * (256 - 18), 80, "bad-url"),
@@ -109,6 +113,7 @@ KEY_CASES = [
     ({"organization": "\ud800"}, "bad-organization"),
     ({"organization": "<script>alert(1)</script>"}, None),
     ({"common_name": ""}, "bad-common-name"),
+    ({"common_name": "a"}, "fqdn-without-dns"),
     ({"common_name": "2001:db8::1"}, None),
     ({"common_name": "999.1.1.1"}, "bad-common-name"),
     ({"common_name": "printer_1.example"}, "bad-common-name"),
@@ -136,6 +141,21 @@ KEY_CASES = [
 def test_key_settings(changes: dict[str, object], reason: str | None) -> None:
     key = replace(KEY, **changes)  # type: ignore[arg-type]
     assert reason_of(lambda: key.validate(MODEL, dns=False, policies=("hq",))) == reason
+
+
+@pytest.mark.parametrize(("last", "reason"), [("a", None), ("ab", "bad-common-name")])
+def test_a_name_in_the_dns_has_253_letters_at_most_whatever_a_model_takes(last: str, reason: str | None) -> None:
+    """RFC 1035, 2.3.4: 255 octets on the wire, one of them before the first label and one after the last."""
+    model = replace(MODEL, common_name_length=255)
+    assert reason_of(lambda: replace(KEY, common_name="a." * 126 + last).validate(model, dns=True)) == reason
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"), [("192.0.2.1", False), ("2001:db8::1", False), ("printer.example", True), ("printer", True)]
+)
+def test_a_name_needs_a_dns_server_and_an_address_does_not(name: str, needed: bool) -> None:
+    """MFP-REQ-03."""
+    assert replace(KEY, common_name=name).needs_dns is needed
 
 
 def test_a_refused_challenge_is_in_no_message() -> None:

@@ -9,11 +9,14 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from mfp_sim.device import storage as storage_module
+from mfp_sim.device.private import load_private, pkcs8
 from mfp_sim.device.settings import KeySettings, Polling
 from mfp_sim.device.storage import DirectoryStorage, MemoryStorage, decode_state, encode_state
 from mfp_sim.errors import PowerLost, UsageError
+from mfp_sim.simtime import Entropy, PooledKeys
 
 KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")
 
@@ -63,6 +66,8 @@ def test_a_failure_within_a_commit_leaves_the_old_state_or_the_new_one(tmp_path:
     armed.append(True)
     with pytest.raises(PowerLost):
         storage.commit({"a": 2})
+    beside = {"printer.json.new"} if point == "written" else set()
+    assert {entry.name for entry in tmp_path.iterdir()} == {"printer.json", "printer.lock"} | beside
     storage.close()
     armed.clear()
     storage = DirectoryStorage(tmp_path, reach=reach)
@@ -140,6 +145,24 @@ def test_every_octet_cut_off_and_every_bit_flipped_is_found(tmp_path: Path) -> N
     # A blank in the first line may be a tab or a line feed; what is stored is the same.
     assert all(decode_state(octets) == state for octets in taken)
     assert len(taken) < 10
+
+
+def test_a_state_is_ascii_whatever_is_in_it() -> None:
+    state = {"name": "Blåbær\ud800"}
+    assert encode_state(state).isascii()
+    assert decode_state(encode_state(state)) == state
+
+
+def test_a_stored_key_that_is_no_rsa_key_is_told_to_be_none() -> None:
+    """The machine makes RSA keys only (A-07)."""
+    entropy = Entropy(1)
+    elliptic = PooledKeys(entropy).ec(256).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    with pytest.raises(ValueError, match="the stored key is no RSA key"):
+        load_private(elliptic)
+    rsa = pkcs8(PooledKeys(entropy).rsa(1024))
+    assert load_private(rsa).key_size == 1024
+    with pytest.raises(ValueError, match="the stored key is of an unknown kind"):
+        load_private(rsa.replace(bytes.fromhex("2a864886f70d010101"), bytes.fromhex("2a864886f70d01017f")))
 
 
 def _taken(octets: bytes) -> bool:
@@ -237,8 +260,14 @@ def test_a_state_with_anything_wrong_is_refused_at_boot_and_never_with_a_traceba
     told: list[str] = []
     cases = _damaged(state)
     cases += [{**state, "request": case} for case in _damaged(state["request"])]
+    cases.append({**state, "request": {**state["request"], "communication": None}})
     transaction = state["request"]["transaction"]
     cases += [{**state, "request": {**state["request"], "transaction": case}} for case in _damaged(transaction)]
+    for name in ("keys", "history", "audit"):
+        none_at_all = encode_state({**state, name: {}})
+        (tmp_path / "printer.json").write_bytes(none_at_all)
+        with pytest.raises(UsageError, match="not usable"):
+            world.make_printer().power_on()
     cases.append({**state, "keys": [{}]})
     cases.append({**state, "keys": [{**state["keys"][0], "certificate": "00"}]})
     cases.append({**state, "auto": {**state["auto"], "start": "soon"}})

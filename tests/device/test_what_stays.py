@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ import pytest
 
 from mfp_sim.device.machine import ROLES
 from mfp_sim.device.printer import SCREENS, Printer
+from mfp_sim.device.request import Registration
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Polling
 from mfp_sim.errors import Refused, UsageError
 from mfp_sim.scep.http import Delivery, HttpReply, HttpRequest, delivery_of
@@ -61,7 +63,7 @@ def test_the_factorys_key_is_the_same_after_a_power_failure(machine) -> None:
     assert key.certificate.serial == 1
     assert key.certificate.not_after - key.certificate.not_before == timedelta(days=3650)
     assert _again(world.printer).key_list() == (key,)
-    assert "private" not in repr(key)
+    assert "private" not in repr(key) + repr(Registration(key.certificate, key.private))
 
 
 def test_ids_go_on_after_a_power_failure(machine) -> None:
@@ -78,6 +80,9 @@ def test_polls_that_were_made_count_after_a_power_failure(machine) -> None:
     world.pass_time(minutes=75)
     assert world.asked.count("CertPoll") == 1
     _again(world.printer)
+    for polls in (1, 2):  # the next one at its time, and not at the start
+        world.pass_time(minutes=4)
+        assert world.asked.count("CertPoll") == polls
     world.pass_time(hours=3)
     assert world.asked.count("CertPoll") == 3
     assert world.shown == ("error", "deferred")
@@ -180,18 +185,19 @@ def test_a22_which_http_errors_are_polled_after(machine, reading: str, status: i
 class _Wire:
     """Sends everything on to the CA, and the first PKIOperations elsewhere; remembers where it was asked."""
 
-    def __init__(self, world, status: int, location: str, times: int) -> None:
-        self.inner, self.world = InProcess(world.clock, self.handle), world
-        self.status, self.location, self.left, self.places = status, location, times, []
+    def __init__(self, world, status: int, location: str, times: int, header: str = "Location") -> None:
+        self.inner, self.world, self.header = InProcess(world.clock, self.handle), world, header
+        self.status, self.location, self.left, self.places, self.targets = status, location, times, [], []
 
     def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
         self.places.append((host, port, request.target.partition("?")[0]))
+        self.targets.append(request.target)
         return self.inner.exchange(host, port, request, timeout)
 
     def handle(self, request: HttpRequest, client: str) -> Delivery:
         if "PKIOperation" in request.target and self.left:
             self.left -= 1
-            return delivery_of(HttpReply(self.status, headers=(("Location", self.location),)))
+            return delivery_of(HttpReply(self.status, headers=((self.header, self.location),)))
         return self.world.ca.handle(request, client)
 
 
@@ -213,6 +219,45 @@ def test_a37_where_a_redirect_leads(machine, status: int, location: str, place: 
     assert world.shown == ("successful", None)
 
 
+@pytest.mark.parametrize(
+    ("url", "location", "place"),
+    [
+        ("http://[2001:db8::2]/scep", "/x", ("2001:db8::2", 80, "/x")),
+        ("http://ca.example/scep", "/x", ("ca.example", 80, "/x")),
+        ("http://ca.example/a/scep", "../x?operation=PKIOperation", ("ca.example", 80, "/x")),
+    ],
+)
+def test_a37_a_redirect_without_a_host_stays_at_the_host(machine, url: str, location: str, place) -> None:
+    world = machine(flips=("A-37=followed",))
+    world.printer.update_communication(url=url)
+    wire = _Wire(world, 307, location, 1)
+    world.printer._around = replace(world.printer._around, transport=wire)
+    world.printer.send_request(KEY)
+    assert wire.places[-1] == place
+    assert len(wire.places) == 4
+    assert wire.targets[-1] == location.removeprefix("..")
+
+
+@pytest.mark.parametrize(("status", "polled"), [(599, True), (600, False)])
+def test_a22_there_is_no_status_above_599_to_poll_after(machine, status: int, polled: bool) -> None:
+    world = machine(flips=("A-22=5xx",))
+    wire = _Wire(world, status, "", 1)
+    world.printer._around = replace(world.printer._around, transport=wire)
+    world.timer()
+    world.pass_time(hours=2)
+    assert world.shown == (("successful", None) if polled else ("error", "top-error-600"))
+
+
+@pytest.mark.parametrize(("status", "header"), [(307, "Elsewhere"), (200, "Location")])
+def test_a37_a_redirect_has_a_status_and_a_location(machine, status: int, header: str) -> None:
+    world = machine(flips=("A-37=followed",))
+    wire = _Wire(world, status, "/x?operation=PKIOperation", 1, header)
+    world.printer._around = replace(world.printer._around, transport=wire)
+    world.printer.send_request(KEY)
+    assert [place for _, _, place in wire.places] == ["/scep"] * 3
+    assert world.shown[0] == "error"
+
+
 @pytest.mark.parametrize(("status", "times", "sent"), [(300, 1, 1), (304, 1, 1), (307, 5, 6), (307, 6, 6)])
 def test_a37_what_is_no_redirect_and_how_many_are_followed(machine, status: int, times: int, sent: int) -> None:
     world = machine(flips=("A-37=followed",))
@@ -227,6 +272,7 @@ def test_the_certificate_that_signs_a_request_is_valid_now_and_for_a_month(machi
     world = machine(script="[{when: {type: PKCSReq}, then: pending}]")
     world.timer()
     world.pass_time(minutes=60)
+    assert re.fullmatch("[0-9A-F]{32}", world.printer._request.transaction_id)
     signer = world.printer._request._transaction.enrolment.signer
     assert signer.not_before == world.clock.now() - timedelta(minutes=10)
     assert signer.not_after == world.clock.now() + timedelta(days=30)

@@ -7,13 +7,7 @@ import pytest
 from docs.proving import cases
 
 BEFORE = {"deferred": "{pending-n: 1}", "get": "get-only", "weak": "caps-stripped", "refused": "fail-badrequest"}
-CASES = {
-    written: entry
-    for entry, written in cases()
-    # One order of a bag is like another on the wire; TLS is no matter of a script.
-    if entry.in_scripts
-    and (entry.slug != "getcacert-ra-split" or written in ("getcacert-ra-split", entry.written("3210")))
-}
+CASES = {written: entry for entry, written in cases() if entry.in_scripts}  # TLS is no matter of a script
 
 
 @pytest.mark.parametrize("written", CASES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -11,10 +12,12 @@ import pytest
 from mfp_sim.catalogue.registry import known_ids
 from mfp_sim.documents import Problems, load_text
 from mfp_sim.scenario.schema import scenario_schema
+from mock_scep_server.cli import _parser as parser
 from mock_scep_server.cli import main
 from mock_scep_server.faults import FAULTS
 from mock_scep_server.faults.base import LAYERS
 from mock_scep_server.script import read_script
+from mock_scep_server.tls import KINDS
 
 
 def catalogued() -> set[str]:
@@ -61,12 +64,38 @@ def problems_of(fault: str) -> list[str]:
         ("{env-wrong-recipient: {variant: ca}}", "unknown key 'variant' in env-wrong-recipient"),
         ("delay", "delay needs seconds"),
         ("{pending-n: 0}", "count"),
-        ("tls-untrusted", "no matter of a script"),
+        (
+            "tls-untrusted",
+            "no matter of a script it is there before the first request: start the mock with mock-scep-server --tls untrusted",
+        ),
+        ("tls-other-pki", "mock-scep-server --tls other-pki"),
     ],
 )
 def test_what_is_wrong_in_a_script_is_said(fault: str, text: str) -> None:
     (found,) = problems_of(fault)
     assert text in found
+
+
+def test_what_no_script_can_ask_for_is_had_with_an_option(capsys) -> None:
+    options = {entry.slug: entry.option for entry in FAULTS.values() if not entry.in_scripts}
+    assert options == {"tls-untrusted": "--tls untrusted", "tls-other-pki": "--tls other-pki"}
+    for slug, option in options.items():
+        parsed = parser().parse_args(option.split())
+        assert f"tls-{parsed.tls}" == slug
+        assert parsed.tls in KINDS
+        assert main(["faults", slug]) == 0
+        told = capsys.readouterr().out
+        assert f"no matter of a rule, it comes before the first request: mock-scep-server {option}" in told
+        assert "looks the same" not in told
+
+
+def test_tests_that_an_entry_names_are_there_and_name_it() -> None:
+    root = Path(__file__).parents[2]
+    for entry in FAULTS.values():
+        for file in entry.tests:
+            assert (root / file).is_file()
+        if not entry.in_scripts:
+            assert f'"{entry.slug}"' in (root / entry.tests[-1]).read_text("utf-8")
 
 
 def test_the_schema_takes_what_the_reader_takes() -> None:
@@ -83,8 +112,17 @@ def test_the_command_lists_explains_and_refuses(capsys) -> None:
     assert main(["faults", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["slug"] for row in rows] == list(FAULTS)
+    assert all(row["proof"]["tests"] for row in rows)
+    by_slug = {row["slug"]: row for row in rows}
+    assert by_slug["tls-untrusted"]["example"] == "mock-scep-server --tls untrusted"
+    assert by_slug["nonce-stale"]["proof"] == {
+        "situation": "enrol",
+        "tests": ["tests/faults/test_proofs.py", "tests/faults/test_carriers.py"],
+    }
     assert main(["faults", "nonce-stale"]) == 0
-    assert "recipientNonce of the previous request" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "recipientNonce of the previous request" in told
+    assert "proved: situation enrol of docs/fault_matrix.md; pytest tests/faults -k nonce-stale" in told
     assert main(["faults", "--markdown"]) == 0
     assert capsys.readouterr().out.count("\n## ") >= 9
     assert main(["faults", "nonce-mismach"]) == 2

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
+from collections import Counter
 from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,10 +13,12 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from mfp_sim.catalogue.registry import requirements
 from mfp_sim.documents import load_text
 from mfp_sim.errors import DecodeError, DocumentError
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import elements, messages
+from mfp_sim.scep.algorithms import KeyTransport
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.csr import Csr
 from mfp_sim.scep.http import HttpRequest, Operation, scep_request
@@ -37,7 +41,7 @@ def test_all_are_there() -> None:
 def test_every_value_that_differs_from_the_rfcs_has_a_source(name: str) -> None:
     profile, plain = PROFILES[name], CaProfile("", "")
     for field in fields(profile):
-        if field.name in ("name", "summary", "sources"):
+        if field.name in ("name", "summary", "imitates", "unlike", "sources"):
             continue
         if getattr(profile, field.name) != getattr(plain, field.name):
             assert field.name in profile.sources, field.name
@@ -53,16 +57,61 @@ def test_captures_that_are_cited_are_there(name: str) -> None:
             assert cited or "a reply decoded" in source.text, value
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_verdicts_that_are_cited_are_there(name: str) -> None:
+    for value, source in PROFILES[name].sources.items():
+        for folder, checks in re.findall(r"(reports/servers/[\w.-]+): ([\w-]+(?:, [\w-]+)*)", source.text):
+            assert source.by == "run", value
+            found = json.loads((VECTORS.parents[2] / folder / "verdicts.json").read_text("utf-8"))["checks"]
+            seen = {check: found[check]["verdict"] for check in checks.split(", ")}
+            assert set(seen.values()) <= {"pass", "finding", "warn", "fail"}, seen
+
+
+def test_what_is_taken_over_confirms_nothing_of_a_product() -> None:
+    for profile in PROFILES.values():
+        assert all(source.confirmed != bool(profile.imitates) for source in profile.taken_over.values()), profile.name
+    captured, later = (PROFILES[name].sources["empty_content"] for name in ("ndes-2012r2", "ndes-2016"))
+    assert (captured.text, captured.by) == (later.text, later.by)
+    assert (captured.base, captured.confirmed, later.base, later.confirmed) == ("", True, "ndes-2012r2", False)
+    assert str(later) == "F-E06: certnanny/sscep#59, a reply decoded (capture, for ndes-2012r2; not confirmed)"
+
+
+def test_evidence_is_of_the_profile_that_states_it() -> None:
+    def read(name: str, values: str, more: str = "") -> CaProfile:
+        text = f"format: 1\nname: {name}\nsummary: s\n{more}values: {{{values}}}\n"
+        known[name] = read_profile(load_text(text, name), known)
+        return known[name]
+
+    known: dict[str, CaProfile] = {}
+    seen, post = "{value: 405, source: seen, by: run}", "{value: empty-200, source: seen, by: run}"
+    read("ours", f"post: {post}, server: {{value: x, source: s, by: chosen}}")
+    assert all(source.confirmed for source in read("also-ours", "", "base: ours\n").sources.values())
+    product = read(
+        "product", f"server: {{value: y, source: s, by: run}}, unreadable_status: {seen}", "base: ours\nimitates: P 1\n"
+    )
+    assert {name: (s.base, s.confirmed) for name, s in product.sources.items()} == {
+        "post": ("ours", False), "server": ("", True), "unreadable_status": ("", True),
+    }  # fmt: skip
+    later = read("later", f"post: {post}", "base: product\nimitates: P 2\n")
+    assert {name: (s.base, s.confirmed) for name, s in later.sources.items()} == {
+        "post": ("", True), "server": ("product", False), "unreadable_status": ("product", False),
+    }  # fmt: skip
+    # Not even a shape of our own can make that true again.
+    assert not read("mixed", "", "base: later\n").sources["server"].confirmed
+    assert "server" not in later.unsaid
+    assert "tolerance" in later.unsaid
+
+
 def test_mistakes_of_a_file_have_places() -> None:
     text = (
-        "format: 1\nname: x\nsummary: y\nbase: rfc9\nvalues:\n  post: {value: maybe, source: s, by: heard}\n"
+        "format: 1\nname: x\nsummary: y\nunlike: all\nbase: rfc9\nvalues:\n  post: {value: maybe, source: s, by: heard}\n"
         "  pots: {value: served, source: s, by: run}\n  reply_cipher: {value: rot13, source: s, by: run}\n  ra: {value: none}\n"
     )
     with pytest.raises(DocumentError) as caught:
         read_profile(load_text(text, "x.yaml"), PROFILES)
     told = str(caught.value)
-    for part in ("x.yaml:4:7: base", "x.yaml:6:17: post has to be", "by has to be", "did you mean 'post'?",
-                 "reply_cipher has to be", "x.yaml:9:7: "):  # fmt: skip
+    for part in ("x.yaml:4:9: unlike has to be a map", "x.yaml:5:7: base", "x.yaml:7:17: post has to be", "by has to be", "did you mean 'post'?",
+                 "reply_cipher has to be", "x.yaml:10:7: "):  # fmt: skip
         assert part in told
 
 
@@ -163,6 +212,20 @@ def test_what_it_does_not_know_is_http_500_with_text(micromdm, make_client) -> N
     assert other.send(18, other.csr()).words == "SUCCESS"
 
 
+def test_forms_that_micromdm_cannot_read(micromdm) -> None:
+    ca, client = micromdm
+    ber = client.send(19, client.csr(), oddities=messages.Oddities(ber=True))
+    assert (ber.status, "an odd form: SCEP-3-04 " in ca.decisions[-1]) == (500, True)
+    oaep = client.send(19, client.csr(), oddities=messages.Oddities(key_transport=KeyTransport("oaep")))
+    assert (oaep.status, "an odd form: SCEP-3.1-03 " in ca.decisions[-1]) == (500, True)
+
+
+def test_forms_are_refused_by_requirements_that_exist() -> None:
+    forms = {form for profile in PROFILES.values() for form in profile.refuse_forms}
+    assert forms
+    assert forms <= requirements().keys()
+
+
 def test_a_replay_is_issued_again_unless_the_name_has_a_certificate_for_long(micromdm) -> None:
     ca, client = micromdm
     octets = client.csr()
@@ -173,6 +236,74 @@ def test_a_replay_is_issued_again_unless_the_name_has_a_certificate_for_long(mic
     ca.clock.wait_until(client.certificate.not_after - timedelta(days=14))
     assert client.keep(client.send(19, octets)).words == "SUCCESS"
     assert client.certificate.serial == 3
+
+
+# --- step-ca, element by element ----------------------------------------------------------------------------
+
+STEP_CA = VECTORS.parent / "step-ca"
+PROVISIONER = "1.3.6.1.4.1.37476.9000.64.1"
+
+
+@pytest.fixture
+def step_ca(make_ca, make_client):
+    ca = make_ca(profile="step-ca")
+    return ca, make_client(ca)
+
+
+def _apart(theirs: bytes, ours: bytes) -> tuple[set[str], set[str]]:
+    """Paths that only theirs has or has otherwise, and those that only ours."""
+    a, b = Counter(_shape(theirs)), Counter(_shape(ours))
+    return {path for path, _ in a - b}, {path for path, _ in b - a}
+
+
+def test_step_ca_s_capabilities_are_octet_for_octet_the_captured_ones(step_ca) -> None:
+    ca, _ = step_ca
+    assert ca.get("/scep/prov?operation=GetCACaps").body == (STEP_CA / "getcacaps-reply.txt").read_bytes()
+
+
+@pytest.mark.parametrize(("file", "asked"), [
+    ("pkcsreq.der", ("sha1", "des-cbc")), ("pkcsreq-3des.der", ("sha256", "des-ede3-cbc")),
+])  # fmt: skip
+def test_what_step_ca_was_asked(file: str, asked: tuple[str, str]) -> None:
+    message = messages.decode((STEP_CA / file).read_bytes())
+    message.verify(message.signer())
+    assert (message.digest, message.envelope.cipher) == asked
+    data = messages.open_envelope(message, load_pem_private_key((STEP_CA / "ca-key.pem").read_bytes(), None))
+    assert Csr.from_der(data).subject_text == "CN=printer-1.example"
+
+
+@pytest.mark.parametrize(("file", "key", "asked"), [
+    ("certrep-success.der", "client-key.pem", WEAK),
+    ("certrep-to-3des.der", "client-3des-key.pem", {"cipher": "des-ede3-cbc", "digest": "sha256"}),
+])  # fmt: skip
+def test_step_ca_s_success_has_the_captured_elements(step_ca, file: str, key: str, asked: dict[str, object]) -> None:
+    _, client = step_ca
+    ours, theirs = client.enrol(**asked), (STEP_CA / file).read_bytes()
+    extensions, of_issued = "tbsCertificate.extensions", "certificates[0].tbsCertificate.extensions"
+    only_theirs = {f"{of_issued}.subjectAltName", f"{of_issued}.{PROVISIONER}"}  # said in the profile
+    of_ca = {f"certificates[1].{extensions}.{which}" for which in ("basicConstraints", "authorityKeyIdentifier")}
+    assert _apart(theirs, ours.body) == (only_theirs | of_ca, {f"certificates[1].{extensions}.basicConstraints"})
+    inside = messages.open_envelope(messages.decode(theirs), load_pem_private_key((STEP_CA / key).read_bytes(), None))
+    assert _apart(inside, client.open(ours)) == (only_theirs, set())
+
+
+def test_step_ca_s_failure_has_the_captured_elements(step_ca) -> None:
+    _, client = step_ca
+    text, extensions = "signerInfos[0].signedAttrs.failInfoText", "certificates[0].tbsCertificate.extensions"
+    theirs, ours = (STEP_CA / "certrep-failure.der").read_bytes(), client.enrol("wrong", **WEAK).body
+    of_ca = {f"{extensions}.basicConstraints", f"{extensions}.authorityKeyIdentifier"}
+    assert _apart(theirs, ours) == ({text, *of_ca}, {text, f"{extensions}.basicConstraints"})
+    kinds = [next(leaf.text for leaf in elements.leaves(octets) if leaf.path == text) for octets in (theirs, ours)]
+    assert [kind.partition(" ")[0] for kind in kinds] == ["PrintableString", "PrintableString"]
+
+
+def test_step_ca_begins_a_certificate_a_minute_ago(step_ca) -> None:
+    _, client = step_ca
+    ours = client.enrol()
+    theirs = messages.decode((STEP_CA / "certrep-success.der").read_bytes())
+    for message in (theirs, ours.message):
+        issued = message.certificates[0]
+        assert message.signing_time - issued.not_before == timedelta(minutes=1)
 
 
 # --- the others -------------------------------------------------------------------------------------------
@@ -229,7 +360,6 @@ def test_ndes_2008r2_closes_the_connection_on_get_ca_caps(make_ca) -> None:
 def test_step_ca(make_ca, make_client) -> None:
     ca = make_ca(profile="step-ca")
     client = make_client(ca)
-    assert ca.get("/scep/prov?operation=GetCACaps").body.startswith(b"Renewal\r\nSHA-1\r\n")
     assert client.enrol("wrong").words == "badRequest: the challenge password is wrong"
     assert client.enrol().words == "SUCCESS"
     assert (
@@ -240,6 +370,25 @@ def test_step_ca(make_ca, make_client) -> None:
     assert stranger.enrol("s3cret", kind=MessageType.RENEWAL_REQ).words == "SUCCESS"
     assert client.send(18, client.csr(), transaction_id="u").status == 500
     assert client.poll().status == 500
+    short = client.send(19, _csr_with(client, 1024), transaction_id="v")
+    assert short.words == "badRequest: an RSA key of 1024 bits; 2048 are needed"
+
+
+@pytest.mark.parametrize("name", ["micromdm-2.1", "step-ca"])
+def test_what_those_two_cannot_read_is_http_500(make_ca, make_client, name: str) -> None:
+    ca = make_ca(profile=name)
+    client = make_client(ca)
+    assert client.send(19, b"garbage").status == 500
+    assert ca.decisions[-1].startswith("HTTP 500 for FAILURE badRequest: the messageData is wrong: ")
+    assert client.send(19, client.csr(), oddities=messages.Oddities(omit=frozenset({"senderNonce"}))).status == 500
+    assert ca.decisions[-1] == "HTTP 500 for FAILURE badMessageCheck: there is no senderNonce"
+    late = ca.clock.now() + timedelta(days=4000)
+    assert client.send(19, client.csr(), signing_time=late).status == 500
+    assert ca.decisions[-1].endswith("badTime: signingTime is outside the validity of the signer's certificate")
+    assert client.send(19, client.csr(), transaction_id="z", signing_time=ca.clock.now()).words == "SUCCESS"
+    assert ca.get("/scep?operation=GetNextCACert").status == 500
+    assert client.send(19, client.csr(), digest="md5", oddities=messages.Oddities(md5=True)).status == 500
+    assert ca.decisions[-1] == "HTTP 500 for FAILURE badAlg: md5 is refused"
 
 
 def test_legacy_md5_des(make_ca, make_client) -> None:
@@ -304,10 +453,12 @@ def test_a_csr_whose_signature_is_wrong(make_ca, make_client) -> None:
     for name, words in (
         ("rfc8894", "badRequest: the signature of the CSR does not verify (sha256)"),
         ("micromdm-2.1", "SUCCESS"),
+        ("step-ca", "HTTP 500"),
     ):
         ca = make_ca(profile=name)
         client = make_client(ca)
         octets = bytearray(client.csr())
         octets[-1] ^= 1
         Csr.from_der(bytes(octets))
-        assert client.send(19, bytes(octets)).words == words
+        reply = client.send(19, bytes(octets))
+        assert (reply.words if reply.status == 200 else f"HTTP {reply.status}") == words

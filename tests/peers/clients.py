@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CHALLENGE = "peer-challenge"
+WAIT = "for _ in $(seq 200); do case $(getcert list -s) in *MONITORING*|*'stuck: yes'*) break ;; esac; sleep 0.05; done"
+LIBRARY = "/usr/lib/certmonger"  # where Debian keeps the daemon for a session and its helpers
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,11 @@ class Scepclient:
 
     program: str
     folder: Path
+
+    @property
+    def key_file(self) -> Path:
+        """The key of its certificate, in PEM; so for each client."""
+        return self.folder / "key.pem"
 
     def enrol(self, url: str, ca: Path, *options: str, challenge: str = CHALLENGE, polls: bool = False) -> Told:
         done = subprocess.run(
@@ -45,6 +52,10 @@ class Pki:
     program: str
     folder: Path
     key: Path
+
+    @property
+    def key_file(self) -> Path:
+        return self.key
 
     def run(self, *arguments: str, into: str = "out") -> subprocess.CompletedProcess[str]:
         with (self.folder / into).open("wb") as out:
@@ -86,28 +97,30 @@ class Pki:
 
 @dataclass(frozen=True)
 class Certmonger:
-    """certmonger as its daemon on a private bus, driven by ``getcert``."""
+    """certmonger's daemon on a private bus, driven by ``getcert``; it and its helper say why they do what they do."""
 
     bus: str
     folder: Path
 
+    @property
+    def key_file(self) -> Path:
+        return self.folder / "home" / "key.pem"
+
     def enrol(self, url: str, ca: Path, *options: str, challenge: str = CHALLENGE, polls: bool = False) -> Told:
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
-        # What it says before it is told to ask again, and after.
-        refresh = "getcert list -s; getcert refresh -s -i one" if polls else ":"
-        script = f"""
-            getcert add-scep-ca -s -c scep -u {url} -N {ca} || exit 1
-            getcert request -s -c scep -I one -k {home}/key.pem -f {home}/cert.pem -N CN=printer-1.example -L {challenge} -w
-            {refresh}
-            for round in $(seq 600); do
-                case $(getcert list -s) in *MONITORING*|*CA_REJECTED*|*CA_UNREACHABLE*) break ;; *) sleep 0.05 ;; esac
-            done
-            getcert list -s
-        """
+        # What add-scep-ca would make, with -v.
+        helper = f"{LIBRARY}/scep-submit -v -u {url} -N {ca}"
+        asks = (
+            f"request -s -c scep -I one -k {home}/key.pem -f {home}/cert.pem -N CN=printer-1.example -L {challenge} -w"
+        )
+        # What it says before it is told to ask again, and after. Without -w, refresh does not wait for the end.
+        again = f"getcert list -s; getcert refresh -s -i one; {WAIT}" if polls else ""
+        driven = self.folder / "driven.sh"
+        driven.write_text(f"getcert add-ca -s -c scep -e '{helper}' && getcert {asks}\n{again}\ngetcert list -s\n")
         done = subprocess.run(
-            [self.bus, "--", "bash", "-c", script],
-            capture_output=True, text=True, check=False, timeout=120, cwd=self.folder,
+            [self.bus, "--", f"{LIBRARY}/certmonger-session", "-n", "-d", "1", "-c", f"bash {driven}"],
+            capture_output=True, text=True, errors="replace", check=False, timeout=120, cwd=self.folder,
             env={**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")},
         )  # fmt: skip
         issued = "status: MONITORING" in done.stdout

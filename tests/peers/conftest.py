@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -119,12 +119,13 @@ def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
 
 @dataclass(frozen=True)
 class Mock:
-    """The mock behind a socket; ``received`` are its requests as they came."""
+    """The mock behind a socket; ``received`` are its requests as they came, ``sent`` the octets of its replies."""
 
     url: str
     service: ScepService
     ca_file: Path
     received: list[HttpRequest]
+    sent: list[bytes]
 
     @property
     def asked(self) -> list[str]:
@@ -161,30 +162,34 @@ def mock(tmp_path: Path) -> Iterator[Callable[..., Mock]]:
             named = tuple((type(fault).__name__, fault) for fault in faults)
             parsed.append(Rule(When(operation="PKIOperation"), None, named))
         clock = SystemClock()
+        profile = changed(profile_named(ca.profile), caps=ca.caps, empty_content=ca.empty_content)
         service = ScepService(
-            profile=changed(profile_named(ca.profile), caps=ca.caps, empty_content=ca.empty_content),
+            profile=replace(profile, **dict(ca.values)),
             clock=clock,
             entropy=Entropy(None),
             keys=GeneratedKeys(),
             challenge=StaticChallenge(CHALLENGE),
             script=Script(tuple(parsed), ZoneInfo("UTC"), clock.now()),
-            ra=ca.ra,
+            ra=ca.ra or profile.ra,
         )
         received: list[HttpRequest] = []
+        sent: list[bytes] = []
         handle = service.handle
 
         def handled(request: HttpRequest, client: str) -> Delivery:
             received.append(request)
-            return handle(request, client)
+            delivery = handle(request, client)
+            sent.append(delivery.octets)
+            return delivery
 
         service.handle = handled  # type: ignore[method-assign]
         host = ServerHost(service)
         host.start()
         hosts.append(host)
-        file = tmp_path / "mock-ca.pem"
+        file = tmp_path / f"mock-ca-{len(hosts)}.pem"
         text = base64.encodebytes(service.ca.ca.certificate.der).decode()
         file.write_text(f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n")
-        return Mock(f"{host.url}/scep", service, file, received)
+        return Mock(f"{host.url}/scep", service, file, received, sent)
 
     yield start
     for host in hosts:
@@ -200,6 +205,21 @@ def verified(openssl) -> Callable[[Mock, Path], str]:
         return openssl("x509", "-in", str(certificate), "-noout", "-subject").strip()
 
     return verify
+
+
+@pytest.fixture
+def read_by_openssl(openssl, tmp_path: Path) -> Callable[..., str]:
+    """Lets openssl read the mock's last reply to the bottom; the names in its certificates. With ``legacy`` it takes single DES."""
+
+    def read(server: Mock, key: Path, *, legacy: bool = True) -> str:
+        reply, envelope, inside = (str(tmp_path / name) for name in ("reply.der", "envelope.der", "inside.der"))
+        Path(reply).write_bytes(server.sent[-1].partition(b"\r\n\r\n")[2])
+        openssl("cms", "-verify", "-noverify", "-binary", "-inform", "DER", "-in", reply, "-out", envelope)
+        more = ("-provider", "default", "-provider", "legacy") if legacy else ()
+        openssl("cms", "-decrypt", *more, "-inform", "DER", "-in", envelope, "-inkey", str(key), "-out", inside)
+        return openssl("pkcs7", "-inform", "DER", "-in", inside, "-print_certs", "-noout")
+
+    return read
 
 
 @pytest.fixture(scope="session")

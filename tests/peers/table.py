@@ -6,8 +6,8 @@ the page from here, and a test of the documentation compares the page. So the pa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -16,13 +16,16 @@ Situation = Literal["success", "pending", "failure"]
 
 
 class Outcome(StrEnum):
-    """What came of it, as the table says it. Those from ``BAD_ALG`` on are defects of the client, pinned."""
+    """What came of it, as the table says it. In those from ``BAD_ALG`` on the client does not do as it should; pinned."""
 
     ENROLS = "enrols"
     POLLS = "polls, enrols"
     REPORTS = "reports the refusal"
+    REGARDLESS = "enrols all the same"
     BAD_ALG = "pinned: refused with badAlg"
+    BAD_FORM = "pinned: refused with HTTP 400"
     SILENT = "pinned: sends no request"
+    UNREAD = "pinned: cannot read the SUCCESS"
     UNREACHABLE = "pinned: takes it for an unreachable server"
     LATER = "pinned: takes it for an unreachable server, enrols when told to ask again"
 
@@ -31,55 +34,171 @@ class Outcome(StrEnum):
         return self.startswith("pinned")
 
 
+Change = tuple[str, object]  # a value of the profile, or caps, and what it is instead
+
+
 @dataclass(frozen=True)
 class Ca:
-    """The mock's switches, as in a scenario's ``ca``."""
+    """The mock's switches, as in a scenario's ``ca``; ``ra`` None is the profile's own. ``values`` are values of the
+    profile for which there is no switch."""
 
     profile: str = "rfc8894"
-    ra: Literal["none", "split"] = "none"
+    ra: Literal["none", "split"] | None = None
     caps: tuple[str, ...] | None = None
     empty_content: str | None = None
+    values: tuple[Change, ...] = ()
+
+    def with_(self, changes: Iterable[Change]) -> Ca:
+        """The same with these values instead; ``caps`` is the switch."""
+        found = self
+        for name, value in changes:
+            if name == "caps":
+                assert isinstance(value, tuple)
+                found = replace(found, caps=value)
+            else:
+                found = replace(found, values=(*found.values, (name, value)))
+        return found
 
     def __str__(self) -> str:
         parts = [self.profile]
         parts += [f"caps: [{', '.join(self.caps)}]"] if self.caps else []
         parts += [f"empty_content: {self.empty_content}"] if self.empty_content else []
-        parts += ["ra: split"] if self.ra == "split" else []
+        parts += [f"ra: {self.ra}"] if self.ra == "split" else []
         return ", ".join(parts)
 
 
 @dataclass(frozen=True)
+class Cell:
+    """What came of the three situations; None where the one before decides already.
+
+    ``says`` is what the client itself prints where it does not enrol. ``because`` is why, as what would have to be
+    otherwise: with these values of the CA, and no fewer, the same client enrols.
+    """
+
+    success: Outcome
+    pending: Outcome | None = None
+    failure: Outcome | None = None
+    says: str = ""
+    because: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True)
 class Row:
-    """One client with its options at one CA, in the three situations; None where the one before decides already."""
+    """One client with its options at one CA, and what came of it."""
 
     peer: str
     options: tuple[str, ...]
     ca: Ca
-    success: Outcome
-    pending: Outcome | None
-    failure: Outcome | None
+    cell: Cell
+
+
+def stops(outcome: Outcome, says: str, *because: Change) -> Cell:
+    """A client that does not come to its certificate."""
+    return Cell(outcome, says=says, because=because)
 
 
 O = Outcome  # noqa: E741 - short, since the table is wide
-PLUS_384, NDES = ("+SHA-384",), ("POSTPKIOperation", "Renewal", "SHA-512", "SHA-256", "SHA-1", "DES3")
-RIGHT = (O.ENROLS, O.POLLS, O.REPORTS)
+DES3 = ("--cipher", "des3")
+PLUS_384 = ("+SHA-384",)
+RIGHT = Cell(O.ENROLS, O.POLLS, O.REPORTS)
+AT_MITM = Cell(O.ENROLS, O.POLLS, O.REGARDLESS)
+NEEDS_CONTENT = Cell(O.ENROLS, O.LATER, O.UNREACHABLE)
+NO_AES, NO_3DES = (f"{cipher}_CBC encryption algorithm not supported by CA" for cipher in ("AES", "3DES"))
+NO_SHA256 = "sha256 digest algorithm not supported by CA"
+NO_NAME = "only RSA digest encryption supported"
+NO_DES = "error:0308010C:digital envelope routines::unsupported"  # OpenSSL 3 without its legacy provider
+NO_MD5 = "pkcs7: cannot decrypt data: only RSA, DES, DES-EDE3, AES-256-CBC and AES-128-GCM supported"  # its words
+TAKES_DES: Change = ("refuse_ciphers", frozenset())
+TAKES_SHA1: Change = ("refuse_digests", frozenset())
+TOLERANT: Change = ("tolerance", "tolerant")
+IN_AES: Change = ("reply_cipher", "aes-128-cbc")
+PLAIN_NAME: Change = ("signature_name", "rsaEncryption")
+PRIMITIVE: Change = ("constructed_ciphertext", False)
+LISTED: Change = ("caps_reply", "list")
+POST: Change = ("post", "served")
+PKCS1: Change = ("transport_for_aes", "pkcs1")
 
 
-def _rows() -> Iterator[Row]:
-    for ra in ("none", "split"):
-        yield Row(MICROMDM, (), Ca("lenient", ra), *RIGHT)
-        yield Row(MICROMDM, (), Ca("rfc8894", ra), O.BAD_ALG, None, None)
-    for ra in ("none", "split"):
-        yield Row(STRONGSWAN, (), Ca("rfc8894", ra, PLUS_384), *RIGHT)
-        yield Row(STRONGSWAN, ("--cipher", "des3"), Ca("rfc8894", ra), *RIGHT)
-    yield Row(STRONGSWAN, ("--cipher", "aes"), Ca("rfc8894"), O.SILENT, None, None)
-    yield Row(STRONGSWAN, (), Ca("rfc8894", caps=NDES), O.SILENT, None, None)
-    for ra in ("none", "split"):
-        yield Row(CERTMONGER, (), Ca("rfc8894", ra, empty_content="empty"), *RIGHT)
-        yield Row(CERTMONGER, (), Ca("rfc8894", ra), O.ENROLS, O.LATER, O.UNREACHABLE)
+def caps(*words: str) -> Change:
+    """The keywords of GetCACaps instead, or changes of them."""
+    return "caps", words
 
 
-ROWS = tuple(_rows())
+# Every client at every profile, as ``ca: {profile: NAME}`` has it.
+_MICROMDM: dict[str, Cell] = {
+    "rfc8894": stops(O.BAD_ALG, "failInfo: badAlg (0)", TAKES_DES),
+    "strict": stops(O.BAD_FORM, "SCEP-4.3-02 Content-Type: application/x-pki-message expected", TOLERANT, TAKES_DES, TAKES_SHA1),
+    "lenient": RIGHT,
+    "ndes-2008r2": RIGHT,
+    "ndes-2012r2": RIGHT,
+    "ndes-2016": RIGHT,
+    "micromdm-2.1": RIGHT,
+    "step-ca": RIGHT,
+    "legacy-md5-des": stops(O.UNREAD, NO_MD5, ("reply_digest", "sha1")),
+    "mitm": AT_MITM,
+}  # fmt: skip
+_STRONGSWAN: dict[str, Cell] = {
+    "rfc8894": stops(O.SILENT, NO_AES, caps("+SHA-384")),
+    "strict": stops(O.SILENT, NO_SHA256, caps("+SHA-384"), TOLERANT),
+    "lenient": RIGHT,
+    "ndes-2008r2": stops(O.SILENT, "scep response: HTTP 0", LISTED, caps("SHA-384"), POST),
+    "ndes-2012r2": stops(O.SILENT, NO_AES, caps("+SHA-384"), POST, PKCS1),
+    "ndes-2016": stops(O.SILENT, NO_AES, caps("+SHA-384")),
+    "micromdm-2.1": stops(O.SILENT, NO_AES, caps("+SHA-384"), PLAIN_NAME, PRIMITIVE),
+    "step-ca": stops(O.SILENT, NO_AES, caps("+SHA-384"), PLAIN_NAME),
+    "legacy-md5-des": stops(O.SILENT, "scep response: HTTP 404", LISTED, caps("SHA-384"), POST),
+    "mitm": AT_MITM,
+}
+_STRONGSWAN_DES3: dict[str, Cell] = {
+    "rfc8894": RIGHT,
+    "strict": stops(O.SILENT, NO_SHA256, caps("+SHA-384"), TOLERANT, TAKES_DES),
+    "lenient": RIGHT,
+    "ndes-2008r2": stops(O.SILENT, "scep response: HTTP 0", LISTED, caps("AES", "SHA-384"), POST),
+    "ndes-2012r2": stops(O.SILENT, NO_3DES, caps("+AES"), POST),
+    "ndes-2016": stops(O.SILENT, NO_3DES, caps("+AES")),
+    "micromdm-2.1": stops(O.UNREAD, NO_NAME, PLAIN_NAME, PRIMITIVE),
+    "step-ca": stops(O.UNREAD, NO_NAME, PLAIN_NAME),
+    "legacy-md5-des": stops(O.SILENT, "scep response: HTTP 404", LISTED, caps("AES", "SHA-384"), POST),
+    "mitm": AT_MITM,
+}
+_CERTMONGER: dict[str, Cell] = {
+    "rfc8894": NEEDS_CONTENT,
+    "strict": stops(O.SILENT, "No RA certificate (-r) given, and no default known.", TOLERANT),
+    "lenient": RIGHT,
+    "ndes-2008r2": stops(O.UNREAD, NO_DES, IN_AES),
+    "ndes-2012r2": RIGHT,
+    "ndes-2016": RIGHT,
+    "micromdm-2.1": stops(O.UNREAD, NO_DES, IN_AES),
+    "step-ca": stops(O.UNREAD, NO_DES, IN_AES),
+    "legacy-md5-des": stops(O.UNREAD, NO_DES, IN_AES),
+    "mitm": AT_MITM,
+}
+CLIENTS: dict[tuple[str, tuple[str, ...]], dict[str, Cell]] = {
+    (MICROMDM, ()): _MICROMDM,
+    (STRONGSWAN, ()): _STRONGSWAN,
+    (STRONGSWAN, DES3): _STRONGSWAN_DES3,
+    (CERTMONGER, ()): _CERTMONGER,
+}
+AT_PROFILES = tuple(
+    Row(peer, options, Ca(profile), cell)
+    for (peer, options), profiles in CLIENTS.items()
+    for profile, cell in profiles.items()
+)
+
+
+# The same clients where switches suit the CA to them, and where it has an RA.
+def _with_switches() -> Iterator[Row]:
+    yield Row(MICROMDM, (), Ca("lenient", "split"), RIGHT)
+    for ra in (None, "split"):
+        yield Row(STRONGSWAN, (), Ca("rfc8894", ra, PLUS_384), RIGHT)
+    yield Row(STRONGSWAN, DES3, Ca("rfc8894", "split"), RIGHT)
+    for ra in (None, "split"):
+        yield Row(CERTMONGER, (), Ca("rfc8894", ra, empty_content="empty"), RIGHT)
+    yield Row(CERTMONGER, (), Ca("rfc8894", "split"), NEEDS_CONTENT)
+
+
+WITH_SWITCHES = tuple(_with_switches())
+ROWS = (*AT_PROFILES, *WITH_SWITCHES)
 
 
 @dataclass(frozen=True)
@@ -99,19 +218,27 @@ DEFECTS = (
     Defect(MICROMDM, "2.1.0", "envelops to every certificate of GetCACert, the signing one among them",
            "test_micromdm_envelops_to_every_certificate_of_the_ca"),
     Defect(MICROMDM, "2.1.0", "asks after PENDING with the same octets, after 30 s, never with CertPoll",
-           "test_a_client_in_a_situation"),
+           "test_micromdm_in_the_situation_pending_everywhere"),
+    Defect(MICROMDM, "2.1.0", "cannot read a reply signed with MD5, and says that the cipher is to blame",
+           "test_micromdm_cannot_read_md5_and_blames_the_cipher"),
     Defect(MICROMDM, "2.1.0", "keeps the first certificate of the reply as its own, the CA's if that comes first",
            "test_micromdm_keeps_the_first_certificate_as_its_own"),
-    Defect(STRONGSWAN, "5.9.8", "takes one capability's bit for another's: no AES without SHA-384, nothing at NDES's list "
-           "(mended in 5.9.11)", "test_a_client_in_a_situation"),
+    Defect(STRONGSWAN, "5.9.8", "takes one capability's bit for another's: no AES without SHA-384, no 3DES without AES, nothing at "
+           "NDES's list (mended in 5.9.11)", "test_a_client_that_does_not_enrol_says_why_and_does_where_that_is_otherwise"),
     Defect(STRONGSWAN, "5.9.8", "refuses a CertRep whose signatureAlgorithm is sha256WithRSAEncryption",
            "test_strongswan_wants_rsa_encryption_as_signature_algorithm"),
+    Defect(STRONGSWAN, "5.9.8", "cannot read a ciphertext in pieces (constructed), as micromdm sends it",
+           "test_strongswan_cannot_read_constructed_ciphertext"),
+    Defect(STRONGSWAN, "5.9.8", "sends POST where POSTPKIOperation is not listed",
+           "test_strongswan_posts_where_post_is_not_listed"),
     Defect(STRONGSWAN, "5.9.8", "sends POST without Content-Type", "test_strongswan_leaves_out_content_type_and_user_agent"),
     Defect(STRONGSWAN, "5.9.8", "does not sort the attributes of its CSR", "test_strongswan_does_not_sort_its_attributes"),
     Defect(CERTMONGER, "0.79.17", "reads a FAILURE or PENDING without content as an unreachable server",
            "test_a_client_in_a_situation"),
     Defect(CERTMONGER, "0.79.17", "sends PKIOperation by GET although POST is offered, and AES-256 where no cipher is",
            "test_certmonger_ignores_the_capabilities"),
+    Defect(CERTMONGER, "0.79.17", "cannot read a reply in single DES, since OpenSSL 3 does so only with its legacy provider",
+           "test_certmonger_reads_single_des_as_little_as_openssl_does"),
     Defect(CERTMONGER, "0.79.17", "asks after PENDING with a fresh PKCSReq, never with CertPoll",
            "test_a_client_in_a_situation"),
     Defect(CERTMONGER, "0.79.17", "refuses a reply whose media type has a parameter",

@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from table import CERTMONGER, MICROMDM, STRONGSWAN, Ca
+from table import CERTMONGER, DES3, MICROMDM, NO_MD5, NO_NAME, STRONGSWAN, Ca
 
 from mfp_sim.scep import messages
 from mfp_sim.scep.certificate import Certificate
@@ -79,6 +79,14 @@ def test_micromdm_keeps_the_first_certificate_as_its_own(mock, client, openssl) 
     assert kept.partition("=")[2].replace(":", "").lower() == ours, "a mended version keeps its own certificate"
 
 
+def test_micromdm_cannot_read_md5_and_blames_the_cipher(mock, client) -> None:
+    server = mock(Ca("lenient", values=(("reply_digest", "md5"),)))
+    told = client(MICROMDM).enrol(server.url, server.ca_file)
+    assert server.decisions[-1].startswith("SUCCESS")
+    assert told.certificate is None, "a mended version enrols here"
+    assert NO_MD5 in told.text
+
+
 # --- strongSwan -------------------------------------------------------------------------------------------
 
 
@@ -87,6 +95,21 @@ def test_strongswan_wants_rsa_encryption_as_signature_algorithm(mock, client) ->
     told = client(STRONGSWAN).enrol(server.url, server.ca_file)
     assert server.decisions[-1].startswith("SUCCESS")
     assert told.certificate is None, "a mended version enrols here"
+    assert NO_NAME in told.text
+
+
+def test_strongswan_cannot_read_constructed_ciphertext(mock, client) -> None:
+    server = mock(Ca("rfc8894"), faults=[Odd(Oddities(constructed_ciphertext=True))])
+    told = client(STRONGSWAN).enrol(server.url, server.ca_file, *DES3)
+    assert server.decisions[-1].startswith("SUCCESS")
+    assert told.certificate is None, "a mended version enrols here"
+    assert "could not decrypt envelopedData" in told.text
+
+
+def test_strongswan_posts_where_post_is_not_listed(mock, client) -> None:
+    server = mock(Ca("rfc8894", caps=("AES", "SHA-256", "SHA-384")))
+    assert client(STRONGSWAN).enrol(server.url, server.ca_file).certificate is not None
+    assert server.received[-1].method == "POST", "a mended version uses GET"
 
 
 def test_strongswan_leaves_out_content_type_and_user_agent(mock, client) -> None:
@@ -130,3 +153,15 @@ def test_certmonger_wants_a_sender_nonce(mock, client) -> None:
     told = client(CERTMONGER).enrol(server.url, server.ca_file)
     assert server.decisions[-1].startswith("SUCCESS")
     assert told.certificate is None, "a mended version enrols here"
+
+
+def test_certmonger_reads_single_des_as_little_as_openssl_does(mock, client, read_by_openssl) -> None:
+    """OpenSSL 3 refuses it in the same words, unless its legacy provider is loaded: nothing else is wrong with it."""
+    server, peer = mock(Ca("ndes-2008r2")), client(CERTMONGER)
+    told = peer.enrol(server.url, server.ca_file)
+    assert server.decisions[-1].startswith("SUCCESS")
+    assert told.certificate is None, "a mended version enrols here"
+    assert "error:0308010C:" in told.text
+    with pytest.raises(AssertionError, match=":error:0308010C:.*DES-CBC"):
+        read_by_openssl(server, peer.key_file, legacy=False)
+    assert "subject=CN = printer-1.example" in read_by_openssl(server, peer.key_file)

@@ -13,7 +13,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from table import AT_PROFILES, Row
 
 from mfp_sim.device.settings import KeySettings
 from mfp_sim.errors import SignatureInvalid
@@ -99,6 +103,19 @@ def test_the_command_line_runs_a_scenario_against_it(micromdm_server, tmp_path: 
     assert [place.rpartition(": ")[2] for place in report["scenarios"][0]["unobserved"]] == ["ledger"]
     written = "".join(path.read_text() for path in (tmp_path / "out").rglob("*") if path.is_file())
     assert micromdm_server.challenge not in run.stdout + run.stderr + written
+
+
+AT_OUR_SHAPE = [row for row in AT_PROFILES if row.ca.profile == "micromdm-2.1"]
+
+
+@pytest.mark.parametrize(
+    "row", AT_OUR_SHAPE, ids=[" ".join([row.peer.split()[0], *row.options]) for row in AT_OUR_SHAPE]
+)
+def test_each_client_ends_here_as_at_our_shape_of_it(micromdm_server, client, row: Row) -> None:
+    """The table says what becomes of the clients at ``micromdm-2.1``; the program itself is the judge of that profile."""
+    told = client(row.peer).enrol(micromdm_server.url, micromdm_server.ca_file, *row.options)
+    assert (told.certificate is None) == row.cell.success.pinned, told.text
+    assert row.cell.says in told.text
 
 
 # --- its shapes, pinned -----------------------------------------------------------------------------------

@@ -161,6 +161,7 @@ def test_each_vector_is_in_the_table_of_how_it_was_made() -> None:
     told = (FOLDER / "README.md").read_text("utf-8")
     headings = {
         "micromdm": "## micromdm",
+        "step-ca": "## step-ca",
         "strongswan": "## strongSwan",
         "certmonger": "## certmonger",
         "openssl": "## OpenSSL",

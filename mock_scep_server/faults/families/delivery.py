@@ -29,10 +29,6 @@ def _lost(how: str) -> Fault:
     return at("PKCSReq RenewalReq", InTurn((CutOff(how, 0),)))  # type: ignore[arg-type]
 
 
-def _tls() -> Fault:
-    raise AssertionError("TLS is chosen when the mock is started")
-
-
 TABLE: dict[str, Spec] = {
     "delay": Spec("delivery", lambda seconds: Delay(seconds), (Seconds("seconds", None),)),
     "reset": Spec("delivery", lambda after: CutOff("reset", after), (AFTER,)),
@@ -51,6 +47,7 @@ TABLE: dict[str, Spec] = {
     "close-after-getcacert": Spec("delivery", lambda: at("GetCACert", Reframed(_promise, close=True))),
     "issue-then-reset": Spec("delivery", lambda: _lost("reset")),
     "issue-then-stall": Spec("delivery", lambda: _lost("stall")),
-    "tls-untrusted": Spec("delivery", _tls),
-    "tls-other-pki": Spec("delivery", _tls),
+    # Spoken before there is a request: mock_scep_server/tls.py has them.
+    "tls-untrusted": Spec("delivery", option="--tls untrusted"),
+    "tls-other-pki": Spec("delivery", option="--tls other-pki"),
 }

@@ -1,0 +1,68 @@
+"""Where the server is, what a person allows against it, and where its challenges come from: values only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from mfp_sim.errors import UsageError
+
+__all__ = ["ChallengeSource", "Policy", "Target", "target_of"]
+
+TIMEOUT = 30.0
+
+
+class ChallengeSource(Protocol):
+    """Where challengePasswords come from."""
+
+    def next(self) -> str | None:
+        """A challenge for one request, or None where the server wants none."""
+        ...
+
+    @property
+    def described(self) -> str:
+        """Where from, in a few words, for reports."""
+        ...
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the server is. ``path`` is path and query of its URL."""
+
+    url: str
+    host: str
+    port: int
+    path: str
+
+
+def target_of(url: str) -> Target:
+    """The parts of a server's URL.
+
+    Raises:
+        UsageError: it is none, or not http.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or 80
+    except ValueError:
+        raise UsageError(f"{url!r} is not a URL") from None
+    if parts.scheme != "http" or not host:
+        raise UsageError(f"{url!r} is not an http URL", remedy="SCEP is plain HTTP here; write http://host/path")
+    return Target(url, host, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a person allows. ``budget`` counts certificates, ``rate`` requests a second; None is without bound."""
+
+    read_only: bool = False
+    budget: int | None = None
+    subject_prefix: str = "mfp-sim-conform"
+    rate: float | None = None
+    timeout: float = TIMEOUT
+    fingerprint: str | None = None
+    opt_ins: frozenset[str] = frozenset()
+    approve: Callable[[str], bool] | None = None
+    persona: str = "rfc8894"

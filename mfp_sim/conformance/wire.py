@@ -1,0 +1,221 @@
+"""The wire to one server: exchanges at the pace that is allowed, each remembered, and what the server says of itself.
+
+Owns no request that asks for a certificate, and decides nothing about the server. Time, chance and wire come from
+outside; against a real server they are the system's. RFC 8894, 3.5 and 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import cached_property
+from threading import Lock
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from mfp_sim.conformance.answers import Exchange
+from mfp_sim.conformance.model import Inconclusive, NotApplicable
+from mfp_sim.conformance.target import Policy, Target
+from mfp_sim.errors import DecodeError, MfpSimError, TransportError
+from mfp_sim.scep import messages
+from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.http import Capabilities, HttpReply, HttpRequest, read_capabilities, scep_request
+from mfp_sim.scep.vocabulary import Operation
+from mfp_sim.simtime import Clock
+from mfp_sim.transport import Transport
+
+__all__ = ["Wire"]
+
+
+class Wire:
+    """Exchanges with one server, and what it says of itself."""
+
+    def __init__(self, target: Target, transport: Transport, clock: Clock, policy: Policy) -> None:
+        self.target, self.transport, self.clock, self.policy = target, transport, clock, policy
+        self.exchanges: list[Exchange] = []
+        self.check = "control"
+        self._not_before: datetime | None = None
+        self._silent = False
+        self._lock = Lock()
+        self.issued: Certificate | None = None
+        """What the server issued to the positive control: whoever signed it is the issuer."""
+
+    # --- HTTP ---------------------------------------------------------------------------------------------
+
+    def http(self, request: HttpRequest, label: str, *, once: bool = False) -> Exchange:
+        """Send a request as it is; where its reply is lost, send it ``once`` more."""
+        send = lambda: self.transport.exchange(  # noqa: E731
+            self.target.host, self.target.port, request, self.policy.timeout
+        )
+        return self._once(send, request, label) if once else self._exchange(send, request, label)
+
+    def raw(self, octets: Sequence[bytes], request: HttpRequest, label: str) -> Exchange:
+        """Send octets as they are, each after the reply to the one before, on one connection; the last reply counts.
+
+        Raises:
+            Inconclusive: the wire is a function call, on which there are no octets.
+        """
+        converse = getattr(self.transport, "converse", None)
+        if converse is None:
+            raise Inconclusive("this needs a real connection")
+
+        def send() -> HttpReply:
+            replies: list[HttpReply] = converse(self.target.host, self.target.port, octets, self.policy.timeout)
+            return replies[-1]
+
+        return self._exchange(send, request, label, octets[-1])
+
+    def _exchange(
+        self, send: Callable[[], HttpReply], request: HttpRequest, label: str, octets: bytes | None = None
+    ) -> Exchange:
+        """An exchange; where its reply is lost and the server lives, once more, since a network may lose one.
+
+        Lost twice, while the server answers what everybody asks, is what the server does with this request.
+        """
+        silent = self._silent
+        first = self._once(send, request, label, octets)
+        if first.reply is not None or silent or self.alive().reply is None:
+            return first
+        again = self._once(send, request, f"{label}, again", octets, repeats=first.number)
+        if again.reply is None and self.alive().reply is not None:
+            again = replace(again, confirmed=True)
+            self.exchanges[again.number - 1] = again
+        return again
+
+    def _once(
+        self,
+        send: Callable[[], HttpReply],
+        request: HttpRequest,
+        label: str,
+        octets: bytes | None = None,
+        repeats: int | None = None,
+    ) -> Exchange:
+        if self._not_before is not None:
+            self.clock.wait_until(self._not_before)
+        begun = self.clock.now()
+        if self.policy.rate:
+            self._not_before = begun + timedelta(seconds=1 / self.policy.rate)
+        reply, error = None, None
+        try:
+            reply = send()
+        except TransportError as failure:
+            error = failure
+        seconds = (self.clock.now() - begun).total_seconds()
+        with self._lock:  # some are sent at the same time, and each has a number of its own
+            self._silent = reply is None
+            number = len(self.exchanges) + 1
+            exchange = Exchange(number, self.check, label, request, reply, error, begun, seconds, octets, repeats)
+            self.exchanges.append(exchange)
+        return exchange
+
+    def get(self, operation: Operation | str, message: str | None = None) -> Exchange:
+        """A GET of an operation, by its name or by any text in its place."""
+        if isinstance(operation, Operation):
+            return self.http(scep_request(self.target.path, operation, message), operation.value)
+        base = self.target.path
+        target = f"{base}{'&' if '?' in base else '?'}{operation}"
+        return self.http(HttpRequest("GET", target), f"GET ?{operation}")
+
+    def alive(self) -> Exchange:
+        """The probe for life: GetCACert, asked once."""
+        return self.http(scep_request(self.target.path, Operation.GET_CA_CERT), "GetCACert", once=True)
+
+    # --- what the server says of itself -------------------------------------------------------------------
+
+    @cached_property
+    def caps_exchange(self) -> Exchange:
+        """The first GetCACaps."""
+        return self.get(Operation.GET_CA_CAPS)
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """The keywords; none where the operation failed."""
+        reply = self.caps_exchange.reply
+        return read_capabilities(reply.body) if reply is not None and reply.status == 200 else Capabilities()
+
+    @cached_property
+    def ca_exchange(self) -> Exchange:
+        """The first GetCACert."""
+        return self.get(Operation.GET_CA_CERT)
+
+    @cached_property
+    def ca_certificates(self) -> tuple[Certificate, ...]:
+        """The certificates of GetCACert.
+
+        Raises:
+            Inconclusive: there are none.
+        """
+        reply = self.ca_exchange.reply
+        if reply is None or reply.status != 200:
+            raise Inconclusive(f"GetCACert gave no certificates: {self.ca_exchange.text}")
+        try:
+            return messages.read_ca_certificates(reply.body, reply.media_type)[0]
+        except DecodeError as error:
+            raise Inconclusive(f"GetCACert gave no readable certificates: {error}") from None
+
+    @cached_property
+    def recipient(self) -> Certificate:
+        """Whom to envelop to: by keyUsage, an RA's before the CA's, never refusing for keyUsage alone.
+
+        Raises:
+            Inconclusive: no certificate has an RSA key.
+        """
+        fitting = [c for c in self.ca_certificates if _is_rsa(c)]
+        if not fitting:
+            raise Inconclusive("no certificate of GetCACert has an RSA key to envelop to")
+
+        def rank(certificate: Certificate) -> tuple[bool, bool, bool]:
+            usage = certificate.key_usage
+            encrypts = usage is None or "keyEncipherment" in usage
+            return not encrypts, certificate.is_ca, usage is None
+
+        return min(fitting, key=rank)
+
+    @property
+    def issuer(self) -> Certificate:
+        """The CA that issues: the one that issued to us, else the lowest CA of the set, or its first certificate."""
+        named = [c for c in self.ca_certificates if self.issued is not None and _issued_by(self.issued, c)]
+        if named:
+            return named[0]
+        authorities = [c for c in self.ca_certificates if c.is_ca] or list(self.ca_certificates)
+        issuing = [c for c in authorities if any(o.issuer == c.subject and not o.is_ca for o in self.ca_certificates)]
+        lowest = [c for c in authorities if not any(o.issuer == c.subject and o is not c for o in authorities)]
+        return (issuing or lowest or authorities)[0]
+
+    def need(self, keyword: str) -> None:
+        """Go on only where the capability is advertised.
+
+        Raises:
+            NotApplicable: it is not.
+            Inconclusive: nobody knows, as the reply to GetCACaps was lost.
+        """
+        if self.caps_exchange.reply is None:
+            raise Inconclusive(f"GetCACaps was not answered: {self.caps_exchange.text}")
+        if not self.capabilities.has(keyword):
+            raise NotApplicable(f"the server does not advertise {keyword}")
+
+    @property
+    def trusted(self) -> tuple[Certificate, ...]:
+        """The certificates of GetCACert, or none."""
+        try:
+            return self.ca_certificates
+        except Inconclusive:
+            return ()
+
+
+def _issued_by(certificate: Certificate, issuer: Certificate) -> bool:
+    if certificate.issuer != issuer.subject:
+        return False
+    try:
+        certificate.verify_issued_by(issuer)
+    except MfpSimError:
+        return False
+    return True
+
+
+def _is_rsa(certificate: Certificate) -> bool:
+    try:
+        return isinstance(certificate.public_key(), RSAPublicKey)
+    except DecodeError:
+        return False

@@ -1,0 +1,180 @@
+"""``mock-scep-server`` serving: the mock CA as a process of its own: the system's clock, real keys, real chance.
+
+Owns how the options become a CA, its defects, its hosts, and what is printed about them while it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shlex
+import signal
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+from mfp_sim.documents import Node, Problems, load, load_text
+from mfp_sim.errors import UsageError
+from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
+from mock_scep_server.challenges import ChallengePolicy, CommandChallenge, StaticChallenge
+from mock_scep_server.cli_defects import DefectiveService
+from mock_scep_server.control import ControlService
+from mock_scep_server.journal import JournalEntry
+from mock_scep_server.script import load_script_file
+from mock_scep_server.server import ServerHost, Service
+from mock_scep_server.service import ScepService
+from mock_scep_server.setup import CaSetup, make_service, read_ca
+from mock_scep_server.tls import Handshake, TlsEndpoint, make_endpoint
+
+__all__ = ["serve"]
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM; returns the exit code.
+
+    Raises:
+        UsageError: options that do not go together, or cannot be.
+        DocumentError: mistakes in a file.
+    """
+    service = _service(options)
+    endpoint = _endpoint(options, service)
+    hosts = list(_hosts(options, service, endpoint))
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with contextlib.ExitStack() as stack:
+        for host in hosts:
+            stack.enter_context(host)
+        if options.publish is not None or service.policy.publish_at is None:
+            here = None if endpoint else hosts[0].url  # certificates should name no https:// (RFC 5280, 8)
+            service.publish_at(None if options.publish == "none" else options.publish or here)
+        for line in _announcement(options, service, hosts, endpoint):
+            _tell(line)
+        stop.wait()
+    return 0
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+def _service(options: argparse.Namespace) -> ScepService:
+    """The CA; it tells of each request."""
+    secret = _secret(options)
+    challenge: ChallengePolicy | None = StaticChallenge(secret) if secret else None
+    if options.challenge_command:
+        challenge = CommandChallenge(shlex.split(options.challenge_command))
+
+    def tell(entry: JournalEntry) -> None:
+        rule = f" [rule {entry.rule}]" if entry.rule else ""
+        _tell(f"{entry.time:%H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{rule}")
+
+    return make_service(
+        _setup(options),
+        clock=SystemClock(),
+        entropy=Entropy(None),
+        keys=GeneratedKeys(),
+        zone=ZoneInfo("UTC"),
+        challenge=challenge,
+        on_entry=tell,
+    )
+
+
+def _hosts(options: argparse.Namespace, service: ScepService, endpoint: TlsEndpoint | None) -> Iterator[ServerHost]:
+    """The host of the CA, and that of its control port if there is one."""
+
+    def tell(handshake: Handshake) -> None:
+        said = f"handshake failed: {handshake.failure}"
+        if handshake.failure is None:
+            if options.tls != "untrusted":
+                return
+            said = "the client accepts a certificate that it cannot know"
+        _tell(f"{service.clock.now():%H:%M:%S} {handshake.client} TLS -> {said}")
+
+    front: Service = DefectiveService(service, options.defect, Entropy(None), _tell) if options.defect else service
+    context = endpoint.context if endpoint else None
+    yield ServerHost(front, options.host, options.port, tls=context, on_handshake=tell)
+    if options.control_port is not None:
+        yield ServerHost(ControlService(service), "127.0.0.1", options.control_port)
+
+
+def _announcement(
+    options: argparse.Namespace, service: ScepService, hosts: list[ServerHost], endpoint: TlsEndpoint | None
+) -> Iterator[str]:
+    """What is said when all is ready."""
+    yield f"mock SCEP CA at {hosts[0].url}/scep (profile {service.profile.name}); Ctrl-C stops it"
+    yield f"CA certificate, SHA-256: {service.ca.ca.certificate.fingerprint()}"
+    if options.defect:
+        yield f"defects: {', '.join(options.defect)}"
+    if endpoint is not None and endpoint.anchor is None:
+        yield f"TLS certificate, which no client can know, SHA-256: {endpoint.certificate.fingerprint()}"
+    elif endpoint is not None and endpoint.anchor is not None:
+        where = f", in {options.tls_ca_out}" if options.tls_ca_out else "; --tls-ca-out FILE writes it"
+        yield f"CA to trust for TLS: {endpoint.anchor.common_name}{where}"
+    if options.control_port is not None:
+        yield f"control at {hosts[1].url}/"
+
+
+def _secret(options: argparse.Namespace) -> str | None:
+    if options.challenge_file:
+        try:
+            lines = options.challenge_file.read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read the challenge file {options.challenge_file}: {error}") from None
+        if not lines or not lines[0]:
+            raise UsageError(f"the challenge file {options.challenge_file} is empty")
+        return str(lines[0])
+    if options.challenge_env:
+        if not os.environ.get(options.challenge_env):
+            raise UsageError(f"the environment variable {options.challenge_env} is not set")
+        return os.environ[options.challenge_env]
+    return str(options.challenge) if options.challenge else None
+
+
+def _setup(options: argparse.Namespace) -> CaSetup:
+    """The CA of ``--ca FILE``, changed by ``--set``, changed by the options of their own."""
+    problems = Problems()
+    root = load(options.ca) if options.ca else Node("map", (), "--set", 1, 1)
+    if root.kind == "map":
+        pairs = {str(key.value): (key, value) for key, value in root.pairs}
+        for text in options.set:
+            key, sign, value = text.partition("=")
+            if not sign or not key.isidentifier():
+                raise UsageError(f"--set takes KEY=VALUE, not {text!r}", remedy="for instance --set approval=manual")
+            ((name, inner),) = load_text(f"{key}: {value}", f"--set {key}").pairs
+            pairs[key] = (name, inner)
+        root = replace(root, value=tuple(pairs.values()))
+    setup = read_ca(root, problems)
+    problems.raise_if_any()
+    if setup.url is not None:
+        raise UsageError("url is for scenarios: this program is the server")
+    chosen = {"profile": options.profile, "ra": options.ra, "empty_content": options.empty_content}
+    if options.caps is not None:
+        chosen["caps"] = tuple(options.caps.split(","))
+    if options.script:
+        chosen["script"] = load_script_file(options.script)
+    return replace(setup, **{name: value for name, value in chosen.items() if value is not None})
+
+
+def _endpoint(options: argparse.Namespace, service: ScepService) -> TlsEndpoint | None:
+    """What TLS shows, if it is spoken; the CA to trust is written where it is wanted."""
+    if options.tls is None:
+        if options.tls_ca_out or options.tls_name:
+            raise UsageError("--tls-ca-out and --tls-name are for TLS", remedy="add --tls other-pki, for instance")
+        return None
+    names = (options.host, *options.tls_name)
+    endpoint = make_endpoint(
+        options.tls, service.ca, clock=service.clock, entropy=Entropy(None), keys=GeneratedKeys(), names=names
+    )
+    if options.tls_ca_out is not None:
+        if endpoint.anchor is None:
+            remedy = "leave --tls-ca-out out, or take --tls trusted or other-pki"
+            raise UsageError("no CA makes an untrusted certificate trusted", remedy=remedy)
+        try:
+            options.tls_ca_out.write_text(ssl.DER_cert_to_PEM_cert(endpoint.anchor.der), "ascii")
+        except OSError as error:
+            raise UsageError(f"cannot write {options.tls_ca_out}: {error.strerror}") from None
+    return endpoint

@@ -1,0 +1,133 @@
+"""What a gate answers: a signed FAILURE, a certificate for anybody, or a text of HTTP, with the CA's own keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from mfp_sim.scep import certificate as x509
+from mfp_sim.scep import der, messages
+from mfp_sim.scep import vocabulary as v
+from mfp_sim.scep.csr import Csr
+from mfp_sim.scep.http import PKI_MESSAGE, TEXT, Delivery, HttpReply
+from mfp_sim.scep.messages import CertRep, Oddities
+from mfp_sim.scep.vocabulary import FailInfo, PkiStatus
+from mock_scep_server.faults.defects.seen import Seen
+
+__all__ = ["Instead", "Row", "crashing", "encode", "grant", "granting", "refuse", "refusing", "reply", "text"]
+
+Instead = Callable[[Seen], HttpReply | Delivery | None]
+"""What is answered in the CA's place; None where the defect does not apply."""
+Row = tuple[str, str, tuple[str, ...], Instead]
+"""A defect: its slug, what it does, the requirements it breaks, and how."""
+
+
+def encode(seen: Seen, cert_rep: CertRep) -> HttpReply:
+    """A CertRep on the wire, signed with the CA's key."""
+    signer = seen.service.ca.signer
+    octets = messages.encode_cert_rep(
+        cert_rep, signer_key=signer.key, signer_certificate=signer.certificate, octets=seen.gate.octets
+    )
+    return HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),), body=octets)
+
+
+def reply(seen: Seen, status: PkiStatus, **fields: object) -> CertRep:
+    """A CertRep to the request that was seen."""
+    message = seen.message
+    return CertRep(
+        status=status,
+        transaction_id=message.transaction_id if message else "unknown",
+        recipient_nonce=message.sender_nonce if message else None,
+        sender_nonce=seen.gate.octets(16),
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+def refuse(seen: Seen, info: FailInfo, text: str) -> HttpReply:
+    """A signed FAILURE."""
+    return encode(seen, reply(seen, PkiStatus.FAILURE, fail_info=info, fail_info_text=text))
+
+
+def grant(
+    seen: Seen,
+    *,
+    change: Mapping[str, object] | None = None,
+    extra: Sequence[tuple[str, bool, bytes]] = (),
+    digest: str = "sha256",
+    outside: bool = False,
+    oddities: Oddities | None = None,
+    bag: Callable[[bytes], bytes] | None = None,
+    csr: Csr | None = None,
+) -> HttpReply | None:
+    """A certificate for whatever CSR is in the request, to whoever signed it; None where there is no CSR.
+
+    Args:
+        seen: the request.
+        change: fields of the certificate that are set otherwise.
+        extra: further extensions.
+        digest: of the certificate's signature.
+        outside: the certificate is shown beside the envelope too.
+        oddities: of the reply.
+        bag: changes the messageData.
+        csr: another request than the one in the message.
+    """
+    if csr is None and seen.csr is None:
+        return None
+    ca = seen.service.ca
+    template = replace(ca.template(csr or seen.csr), **(change or {}))  # type: ignore[arg-type]
+    template = replace(template, extensions=(*_without(template.extensions, extra), *extra))
+    issued = x509.issue(
+        serial=template.serial,
+        issuer=ca.ca.certificate.subject,
+        subject=template.subject,
+        spki=template.spki,
+        not_before=template.not_before,
+        not_after=template.not_after,
+        extensions=[
+            *template.extensions,
+            (v.AUTHORITY_KEY_IDENTIFIER, False,
+             der.sequence(der.implicit(0, x509.key_identifier(ca.ca.certificate.spki)))),
+        ],
+        signing_key=ca.ca.key,
+        digest=digest,
+    )  # fmt: skip
+    message = seen.message
+    signer = (message.signer() if message else None) or next(iter(seen.signers), None)
+    cert_rep = reply(
+        seen,
+        PkiStatus.SUCCESS,
+        certificates=(issued.der, ca.ca.certificate.der),
+        recipient=signer or issued,
+        outer_certificates=(issued,) if outside else (),
+        oddities=oddities or Oddities(),
+    )
+    if bag is not None:
+        cert_rep = replace(cert_rep, message_data=bag(messages.certs_only(cert_rep.certificates)))
+    return encode(seen, cert_rep)
+
+
+def _without(
+    extensions: tuple[tuple[str, bool, bytes], ...], others: Sequence[tuple[str, bool, bytes]]
+) -> tuple[tuple[str, bool, bytes], ...]:
+    named = {oid for oid, _, _ in others}
+    return tuple(entry for entry in extensions if entry[0] not in named)
+
+
+def granting(applies: Callable[[Seen], bool], **how: object) -> Instead:
+    """Grants where it applies, as :func:`grant` does."""
+    return lambda seen: grant(seen, **how) if seen.octets and applies(seen) else None  # type: ignore[arg-type]
+
+
+def text(status: int, text: str) -> HttpReply:
+    """An HTTP reply of plain text."""
+    return HttpReply(status, headers=(("Content-Type", TEXT),), body=text.encode())
+
+
+def refusing(applies: Callable[[Seen], bool], info: FailInfo, text: str) -> Instead:
+    """Refuses the pkiMessages to which it applies."""
+    return lambda seen: refuse(seen, info, text) if seen.message is not None and applies(seen) else None
+
+
+def crashing(applies: Callable[[Seen], bool]) -> Instead:
+    """Answers the pkiMessages to which it applies with HTTP 500."""
+    return lambda seen: text(500, "internal error") if seen.message is not None and applies(seen) else None

@@ -1,0 +1,170 @@
+"""Defects of HTTP and of the CA's own operations: GetCACaps, GetCACert, GetNextCACert, and how messages are carried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import unquote
+
+from mfp_sim.scep import certificate as x509
+from mfp_sim.scep import der, messages
+from mfp_sim.scep.http import CA_CERT, Close, Delivery, HttpReply
+from mfp_sim.scep.messages import Oddities
+from mfp_sim.scep.vocabulary import Operation
+from mock_scep_server.faults.defects.answers import Instead, Row, text
+from mock_scep_server.faults.defects.seen import Seen
+
+__all__ = ["ROWS"]
+
+
+def _message_parameter(seen: Seen) -> HttpReply | None:
+    wanted = seen.operation in (Operation.GET_CA_CAPS, Operation.GET_CA_CERT)
+    return text(404, "no such CA") if wanted and "message=" in seen.raw_query else None
+
+
+def _flip_flop(seen: Seen) -> HttpReply | None:
+    if seen.operation != Operation.GET_CA_CAPS or seen.count % 2 == 0:
+        return None
+    return text(200, "AES\nSHA-256\nPOSTPKIOperation\n")
+
+
+def _without_root(seen: Seen) -> HttpReply | None:
+    if seen.operation != Operation.GET_CA_CERT:
+        return None
+    ca = seen.service.ca.ca
+    above = x509.issue(
+        serial=99, issuer=x509.name(("CN", "A root that is not shown")), subject=ca.certificate.subject,
+        spki=ca.certificate.spki, not_before=ca.certificate.not_before, not_after=ca.certificate.not_after,
+        extensions=[x509.basic_constraints_extension(True)], signing_key=ca.key,
+    )  # fmt: skip
+    return HttpReply(200, headers=(("Content-Type", CA_CERT),), body=above.der)
+
+
+def _chain_with_content(seen: Seen) -> HttpReply | None:
+    certificates = [certificate.der for certificate in seen.service.ca.certificates]
+    if seen.operation != Operation.GET_CA_CERT:
+        return None
+    body = messages.certs_only(certificates, oddities=Oddities(bag_content=b"content"))
+    return HttpReply(200, headers=(("Content-Type", "application/x-x509-ca-ra-cert"),), body=body)
+
+
+def _answers_next(seen: Seen) -> HttpReply | None:
+    if seen.operation != Operation.GET_NEXT_CA_CERT:
+        return None
+    return HttpReply(200, headers=(("Content-Type", CA_CERT),), body=seen.service.ca.ca.certificate.der)
+
+
+def _next_with_attributes(seen: Seen) -> HttpReply | None:
+    if seen.operation != Operation.GET_NEXT_CA_CERT:
+        return None
+    ca = seen.service.ca
+    body = messages.encode_next_ca(
+        [ca.ca.certificate.der],
+        signer_key=ca.ca.key,
+        signer_certificate=ca.ca.certificate,
+        oddities=Oddities(extra_signed=(("transactionID", (der.printable_string("1"),)),)),
+    )
+    return HttpReply(200, headers=(("Content-Type", "application/x-x509-next-ca-cert"),), body=body)
+
+
+def _operation_of(seen: Seen) -> str:
+    return next((part[10:] for part in seen.raw_query.split("&") if part.startswith("operation=")), "")
+
+
+def _any_operation(seen: Seen) -> HttpReply | None:
+    known = seen.operation in set(Operation)
+    return None if known else HttpReply(200, headers=(("Content-Type", "text/html"),), body=b"<html>Welcome</html>")
+
+
+def _strict_base64(seen: Seen) -> HttpReply | None:
+    """Raw ``+``, line breaks and missing padding are not understood."""
+    if seen.http.method != "GET" or "operation=PKIOperation" not in seen.raw_query:
+        return None
+    message = seen.raw_query.partition("message=")[2]
+    odd = any(mark in message for mark in ("+", "%0A", "%0D", "%20")) or len(unquote(message)) % 4 != 0
+    return text(500, "illegal base64 data") if odd else None
+
+
+def _url_safe_only(seen: Seen) -> HttpReply | None:
+    if seen.http.method != "GET" or "operation=PKIOperation" not in seen.raw_query:
+        return None
+    return text(400, "illegal base64 data") if "%2B" in seen.raw_query or "%2F" in seen.raw_query else None
+
+
+def _garbage_crash(seen: Seen) -> HttpReply | None:
+    if seen.operation != Operation.PKI_OPERATION:
+        return None
+    return text(500, "panic: asn1: structure error") if seen.message is None else None
+
+
+def _dies(seen: Seen) -> Delivery | None:
+    """The first message that is none ends the server."""
+    if seen.operation == Operation.PKI_OPERATION and seen.message is None:
+        seen.gate.dead = True
+    return Delivery((Close(),), keep_alive=False) if seen.gate.dead else None
+
+
+def _header(name: str, value: str | None, applies: Callable[[Seen], bool]) -> Instead:
+    """The reply of the CA with one header field changed or dropped."""
+
+    def instead(seen: Seen) -> HttpReply | None:
+        if not applies(seen):
+            return None
+        octets = seen.service.handle(seen.http, "gate").octets
+        head, _, body = octets.partition(b"\r\n\r\n")
+        lines = head.decode("latin-1").split("\r\n")
+        fields = [tuple(line.split(": ", 1)) for line in lines[1:]]
+        kept = tuple(
+            (k, w) for k, w in fields if k.lower() not in (name.lower(), "content-length", "connection", "date")
+        )
+        added = ((name, value),) if value is not None else ()
+        return HttpReply(int(lines[0].split()[1]), headers=(*kept, *added), body=body)
+
+    return instead
+
+
+def _wants_operation_on_post(seen: Seen) -> HttpReply | None:
+    return text(500, "no operation") if seen.http.method == "POST" and not _operation_of(seen) else None
+
+
+def _posted_question(seen: Seen) -> HttpReply | None:
+    asked = seen.operation in (Operation.GET_CA_CAPS, Operation.GET_CA_CERT)
+    return text(500, "internal error") if seen.http.method == "POST" and asked else None
+
+
+def _wire(seen: Seen, word: str) -> bool:
+    return any(word in f"{name}: {value}".lower() for name, value in seen.http.headers)
+
+
+ROWS: tuple[Row, ...] = (
+    ("refuses-message-parameter", "GetCACaps and GetCACert with a message parameter are answered with 404.",
+     ("SCEP-3.5.1-02",), _message_parameter),
+    ("caps-flip-flop", "Every other GetCACaps comes from a back end of another version.",
+     ("SCEP-3.5.2-01",), _flip_flop),
+    ("ca-without-root", "GetCACert gives an intermediate certificate alone.", ("SCEP-2.2-03",), _without_root),
+    ("chain-with-content", "The chain of GetCACert has content.", ("SCEP-3.4-01",), _chain_with_content),
+    ("answers-any-operation", "An unknown operation is answered with 200 and a page.",
+     ("SCEP-4.1-03",), _any_operation),
+    ("answers-next-with-present", "GetNextCACert is answered with the present CA's certificate.", ("SCEP-4.7-04",),
+     _answers_next),
+    ("next-with-attributes", "GetNextCACert carries a transactionID.", ("SCEP-4.7.1-05",), _next_with_attributes),
+    ("caps-as-html", "GetCACaps is labelled text/html.", ("SCEP-3.5.2-23",),
+     _header("Content-Type", "text/html", lambda s: s.operation == Operation.GET_CA_CAPS)),
+    ("strict-base64", "GET: what is not fully escaped base64 ends in HTTP 500.", ("SCEP-4.1-11",), _strict_base64),
+    ("base64url-only", "GET: only base64url is understood.", ("SCEP-4.1-09",), _url_safe_only),
+    ("crashes-on-garbage", "A body that is no SCEP message ends in HTTP 500.", ("SCEP-4.1-19",), _garbage_crash),
+    ("dies-on-garbage", "A body that is no SCEP message ends the server.", ("SCEP-4.1-19",), _dies),
+    ("get-cacheable", "Replies to GET may be cached for an hour.", ("SCEP-4.1-13",),
+     _header("Cache-Control", "max-age=3600", lambda s: s.http.method == "GET")),
+    ("wants-operation-on-post", "A POST without operation ends in HTTP 500.",
+     ("SCEP-4.3-03",), _wants_operation_on_post),
+    ("crashes-on-posted-questions", "GetCACaps and GetCACert by POST end in HTTP 500.", ("SCEP-4.1-07",),
+     _posted_question),
+    ("refuses-chunked", "A chunked body is answered with 411.", ("SCEP-4.1-16",),
+     lambda s: text(411, "length required") if _wire(s, "transfer-encoding: chunked") else None),
+    ("refuses-expect", "Expect: 100-continue is answered with 417.", ("SCEP-4.1-16",),
+     lambda s: text(417, "expectation failed") if _wire(s, "expect:") else None),
+    ("refuses-http10", "HTTP/1.0 is answered with 505.", ("SCEP-4.1-17",),
+     lambda s: text(505, "version not supported") if s.http.version == "HTTP/1.0" else None),
+    ("one-operation-a-connection", "A kept connection is answered once.", ("SCEP-4.1-16",),
+     lambda s: Delivery(s.service.handle(s.http, "gate").acts, keep_alive=False)),
+)  # fmt: skip

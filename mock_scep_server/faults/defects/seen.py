@@ -1,0 +1,160 @@
+"""A request as a gate sees it: what can be found in it, however wrong it is. Answers nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from mfp_sim.errors import DecodeError, MfpSimError
+from mfp_sim.scep import certificate as x509
+from mfp_sim.scep import cms, der, messages
+from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.csr import Csr
+from mfp_sim.scep.http import HttpRequest, ScepQuery, read_scep_query
+from mfp_sim.scep.messages import PkiMessage
+from mfp_sim.scep.vocabulary import MessageType, Operation
+from mock_scep_server.service import ScepService
+
+if TYPE_CHECKING:
+    from mock_scep_server.faults.defects.gate import Gate
+
+__all__ = ["Seen", "asks", "csr_forged"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request as the gate sees it; what cannot be read is None."""
+
+    http: HttpRequest
+    gate: Gate = field(repr=False)
+    count: int = 0  # how many requests came before
+
+    @property
+    def service(self) -> ScepService:
+        """What stands behind."""
+        return self.gate.service
+
+    @cached_property
+    def query(self) -> ScepQuery | None:
+        """Operation and message."""
+        try:
+            return read_scep_query(self.http)
+        except DecodeError:
+            return None
+
+    @property
+    def operation(self) -> str | None:
+        """As it was spelled."""
+        return self.query.operation if self.query else None
+
+    @property
+    def raw_query(self) -> str:
+        """The query as on the wire."""
+        return self.http.target.partition("?")[2]
+
+    @property
+    def octets(self) -> bytes:
+        """The message of a PKIOperation."""
+        if self.query is None or self.operation != Operation.PKI_OPERATION:
+            return b""
+        return self.query.message or b""
+
+    @cached_property
+    def message(self) -> PkiMessage | None:
+        """The pkiMessage, where it is one."""
+        try:
+            return messages.decode(self.octets)
+        except MfpSimError:
+            return None
+
+    @cached_property
+    def frame(self) -> der.Element | None:
+        """The SignedData, however wrong its signers are."""
+        try:
+            return der.read(self.octets, "", trailing=True).child(1, "content").child(0, "signedData", der.SEQUENCE)
+        except DecodeError:
+            return None
+
+    @cached_property
+    def signers(self) -> tuple[Certificate, ...]:
+        """The certificates that came along."""
+        found = []
+        for part in self.frame.children if self.frame else ():
+            for entry in part.children if part.tag == 0xA0 else ():
+                try:
+                    found.append(Certificate.from_der(entry.raw))
+                except MfpSimError:
+                    continue
+        return tuple(found)
+
+    @cached_property
+    def data(self) -> bytes | None:
+        """The messageData, opened with the CA's keys whatever it looks like; a bare content counts too."""
+        try:
+            assert self.frame is not None
+            content = self.frame.child(2, "encapContentInfo").child(1, "eContent").child(0, "value").to_octets()
+        except (MfpSimError, AssertionError):
+            return None
+        ca = self.service.ca
+        for key in (ca.recipient.key, ca.ca.key):
+            if not isinstance(key, RSAPrivateKey):
+                continue
+            try:
+                return cms.open_envelope(cms.read_envelope(content), key)
+            except MfpSimError:
+                continue
+        return content
+
+    @cached_property
+    def csr(self) -> Csr | None:
+        """The request in it, its signature not looked at."""
+        try:
+            return Csr.from_der(self.data) if self.data else None
+        except MfpSimError:
+            return _subject_and_key(self.data or b"")
+
+    @cached_property
+    def forged(self) -> bool:
+        """The message's signature does not verify, or nobody signed it."""
+        signer = self.message.signer() if self.message else None
+        if self.message is None or signer is None:
+            return True
+        try:
+            self.message.verify(signer)
+        except MfpSimError:
+            return True
+        return False
+
+    @property
+    def kind(self) -> int | None:
+        """messageType."""
+        return self.message.message_type if self.message else None
+
+
+def _subject_and_key(octets: bytes) -> Csr | None:
+    """A CSR of which nothing but the name and the key is looked at."""
+    try:
+        info = der.read(octets, "csr").child(0, "certificationRequestInfo", der.SEQUENCE)
+        subject, spki = info.child(1, "subject", der.SEQUENCE).raw, info.child(2, "subjectPKInfo", der.SEQUENCE).raw
+        x509.public_key_of(spki, "csr")
+    except MfpSimError:
+        return None
+    return Csr(octets, subject, spki, None, {}, "sha256", info.raw, b"")
+
+
+def asks(seen: Seen) -> bool:
+    """PKCSReq or RenewalReq."""
+    return seen.kind in (MessageType.PKCS_REQ, MessageType.RENEWAL_REQ)
+
+
+def csr_forged(seen: Seen) -> bool:
+    """The CSR's own signature does not verify."""
+    try:
+        if seen.csr is not None:
+            seen.csr.verify()
+    except MfpSimError:
+        return True
+    return False

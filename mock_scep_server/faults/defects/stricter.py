@@ -1,0 +1,43 @@
+"""Stricter than the mock is by itself, so that every check is seen to pass somewhere."""
+
+from __future__ import annotations
+
+from mfp_sim.scep.http import Delivery, HttpReply
+from mfp_sim.scep.vocabulary import FailInfo, MessageType
+from mock_scep_server.faults.defects.answers import Row, refuse, text
+from mock_scep_server.faults.defects.seen import Seen, asks
+
+__all__ = ["ROWS"]
+
+
+def _without_nonce(seen: Seen) -> HttpReply | None:
+    if seen.message is None or seen.message.sender_nonce is not None:
+        return None
+    return refuse(seen, FailInfo.BAD_REQUEST, "the senderNonce is missing")
+
+
+PATIENCE = 20
+"""How many wrong challenges in a row are answered before the gate says 429."""
+
+
+def _limited(seen: Seen) -> HttpReply | Delivery | None:
+    """The CA's own word counts: a challenge that is looked at twice would be used up."""
+    if not asks(seen):
+        return None
+    delivery = seen.service.handle(seen.http, "gate")
+    seen.gate.guesses = seen.gate.guesses + 1 if b"challenge password is wrong" in delivery.octets else 0
+    return text(429, "too many wrong challenges") if seen.gate.guesses > PATIENCE else delivery
+
+
+def _for_the_ca(seen: Seen) -> HttpReply | None:
+    envelope = seen.message.envelope if seen.message else None
+    mine = envelope is not None and any(r.names(seen.service.ca.ca.certificate) for r in envelope.recipients)
+    asked = mine and seen.kind == MessageType.CERT_POLL
+    return refuse(seen, FailInfo.BAD_CERT_ID, "no such transaction") if asked else None
+
+
+ROWS: tuple[Row, ...] = (
+    ("wants-nonce", "A request without senderNonce is refused.", ("SCEP-3.2.1.5-06",), _without_nonce),
+    ("limits-guesses", "After many wrong challenges in a row the answer is 429.", ("SCEP-7.3-04",), _limited),
+    ("reads-for-the-ca", "A CertPoll enveloped to the CA is read beside an RA too.", ("SCEP-4.2.1.2-02",), _for_the_ca),
+)  # fmt: skip
