@@ -249,7 +249,11 @@ def _conform(parser: argparse.ArgumentParser) -> None:
         choices=["load", "approval"],
         help="checks that are left out otherwise: many requests, or waiting for approval (repeatable)",
     )
-    safe.add_argument("--interactive-approval", action="store_true", help="ask at the terminal for each approval")
+    safe.add_argument(
+        "--interactive-approval",
+        action="store_true",
+        help="ask at the terminal for each approval, those for the printers too (three a model)",
+    )
     safe.add_argument(
         "--keep-going", action="store_true", help="go on after a certificate that should not have been issued"
     )

@@ -84,6 +84,7 @@ class Machine:
             storage=self.storage,
             recorder=self.recorder,
             on_installed=self.ca.ledger.report_installed,
+            on_abandoned=self.ca.ledger.report_abandoned,
         )
 
     def pass_time(self, **span: float) -> None:

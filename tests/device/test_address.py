@@ -19,7 +19,7 @@ def test_an_address_is_kept_in_its_usual_spelling(machine, typed: str, kept: str
     world.printer.set_ip(typed)
     assert world.printer.ip == kept
     assert world.storage.load()["ip"] == kept
-    assert world.printer.audit[-1].diagnosis == f"IP address {kept}"
+    assert world.diagnoses.splitlines()[-1] == f"settings changed OK: IP address {kept}"
     world.printer.power_cut()
     world.printer.power_on()
     assert world.printer.ip == kept
@@ -41,8 +41,12 @@ def test_what_is_no_address_of_one_machine_is_refused_and_changes_nothing(machin
 
 def test_the_advice_on_a_common_name_goes_by_the_address_of_now(machine) -> None:
     world = machine()
-    world.printer.send_request(KEY)
+    world.timer(timer=False, start=None, key=KEY)
     (told,) = world.printer.advice
+    world.timer(timer=False, start=None, key=None)
+    assert world.printer.advice == ()
+    world.printer.send_request(KEY)
+    assert world.printer.advice == (told,)
     assert "has to be the IP address of the machine" in told
     world.printer.set_ip("192.0.2.11")
     world.printer.send_request(KEY)

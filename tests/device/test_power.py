@@ -67,6 +67,22 @@ def test_a_machine_that_was_switched_off_before_its_restart_ended_stays_off(mach
     assert not world.printer.powered
 
 
+def test_a_machine_that_is_switched_off_in_a_power_failure_stays_off(machine) -> None:
+    world = machine()
+    world.printer.power_cut(60)
+    world.printer.power_off()
+    world.pass_time(minutes=5)
+    assert not world.printer.powered
+
+
+def test_the_points_of_a_start(machine) -> None:
+    world = machine()
+    world.printer.power_cut()
+    before = len(world.printer.points.passed)
+    world.printer.power_on()
+    assert world.printer.points.passed[before:] == ["commit-start.before", "commit-start.after"]
+
+
 @pytest.mark.parametrize("point", ["commit-factory.before", "commit-factory.after"])
 def test_a_power_failure_at_the_first_start_of_all_leaves_a_machine_that_starts(machine, point: str) -> None:
     world = machine(set_up=False)

@@ -64,6 +64,8 @@ def test_a34_after_a_lost_reply(machine, reading: str, messages: list[str], tran
     assert world.shown == ("successful", None)
     assert world.ca.ledger.counts["minted"] == minted
     assert world.ca.ledger.counts["installed"] == 1
+    causes = [entry.given_up for entry in world.ca.ledger.entries if not entry.installed]
+    assert causes == ["PKCSReq: ca.example:80 reset the connection without a reply"] * (minted - 1)
 
 
 @pytest.mark.parametrize("reading", ["same", "CertPoll", "new-transaction"])
@@ -186,15 +188,23 @@ def test_a23_what_ended_well_is_not_asked_about_again(machine) -> None:
     assert world.storage.load()["kept"] is None
 
 
-@pytest.mark.parametrize("failure", range(5))
-def test_after_a_failure_there_is_no_polling_and_its_number_is_told(machine, failure: int) -> None:
-    """MFP-POLL-04, MFP-DETAIL-05 to MFP-DETAIL-09."""
-    world = machine(script=f"[{{when: {{type: PKCSReq}}, then: {{failure: {failure}, text: not today}}}}]")
+@pytest.mark.parametrize(
+    ("then", "shown", "diagnosis"),
+    [
+        *((f"then: {{failure: {n}, text: no}}", f"fail-info-{n}", f"failInfo {n}: no") for n in range(5)),
+        ("faults: [{policy-reject: without-text}]", "fail-info-2", "failInfo 2"),
+        ("faults: [{failinfo-undefined: 5}]", "scep-error", "FAILURE with failInfo 5: refused by the fault"),
+        ("faults: [failure-no-failinfo]", "scep-error", "FAILURE with failInfo None: refused by the fault"),
+    ],
+)
+def test_after_a_failure_there_is_no_polling_and_its_number_is_told(machine, then: str, shown: str, diagnosis) -> None:
+    """MFP-POLL-04, MFP-DETAIL-05 to MFP-DETAIL-09, A-24."""
+    world = machine(script=f"[{{when: {{type: PKCSReq}}, {then}}}]")
     world.timer()
     world.pass_time(hours=2)
     assert world.asked.count("PKCSReq") == 1
-    assert world.shown == ("error", f"fail-info-{failure}")
-    assert world.diagnoses.splitlines()[-1] == f"request failed NG: failInfo {failure}: not today"
+    assert world.shown == ("error", shown)
+    assert world.printer.audit[-1].diagnosis == diagnosis
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from mfp_sim.device.printer import ROLES
+from mfp_sim.device.machine import ROLES
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings
 from mfp_sim.errors import Refused, UsageError
 
@@ -80,6 +80,20 @@ def test_a_start_at_this_very_minute_is_taken(machine) -> None:
     world.timer(start=NINE.replace(hour=8))
     world.pass_time(seconds=0)
     assert world.shown == ("successful", None)
+
+
+def test_settings_that_a_model_does_not_take_change_nothing(machine) -> None:
+    world = machine()
+    before = world.printer.communication, world.printer.auto_request
+    for action in (
+        lambda: world.printer.update_communication(url="https://ca.example/"),
+        lambda: world.timer(key=replace(KEY, length=7)),
+        lambda: world.printer.send_request(replace(KEY, length=7)),
+    ):
+        with pytest.raises(Refused, match="does not support HTTPS|key length has to be"):
+            action()
+    assert (world.printer.communication, world.printer.auto_request) == before
+    assert world.asked == []
 
 
 def test_without_communication_settings_neither_timer_nor_request(machine) -> None:

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from mfp_sim.device.printer import ROLES, SCREENS, Printer
+from mfp_sim.device.machine import ROLES
+from mfp_sim.device.printer import SCREENS, Printer
 from mfp_sim.device.request import Registration
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Polling
 from mfp_sim.errors import Refused, UsageError
@@ -235,6 +236,16 @@ def test_a37_a_redirect_without_a_host_stays_at_the_host(machine, url: str, loca
     assert wire.places[-1] == place
     assert len(wire.places) == 4
     assert wire.targets[-1] == location.removeprefix("..")
+
+
+@pytest.mark.parametrize(("status", "polled"), [(599, True), (600, False)])
+def test_a22_there_is_no_status_above_599_to_poll_after(machine, status: int, polled: bool) -> None:
+    world = machine(flips=("A-22=5xx",))
+    wire = _Wire(world, status, "", 1)
+    world.printer._around = replace(world.printer._around, transport=wire)
+    world.timer()
+    world.pass_time(hours=2)
+    assert world.shown == (("successful", None) if polled else ("error", "top-error-600"))
 
 
 @pytest.mark.parametrize(("status", "header"), [(307, "Elsewhere"), (200, "Location")])
