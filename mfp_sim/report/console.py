@@ -15,6 +15,8 @@ from mfp_sim.trace import BY_HAND
 __all__ = ["Console", "visible"]
 
 _COLOURS = {"passed": "32", "failed": "31", "skipped": "33"}
+_LAST = 8
+"""How many lines of what came before a failure are told; the report and ``mfp-sim show`` have them all."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -53,7 +55,15 @@ class Console:
         self._stream.write(visible(text) + "\n")
 
     def scenario(self, scenario: ScenarioReport) -> None:
-        """A scenario's line, and what did not hold."""
+        """A scenario's line; where something did not hold, what, after what, and how to see it again."""
+        self._outcome(scenario)
+        if scenario.failures:
+            self._before(scenario)
+            self.line(f"      repeat with  {scenario.command}")
+        for place in scenario.unobserved:
+            self.line(f"      not observable on a real server: {place}")
+
+    def _outcome(self, scenario: ScenarioReport) -> None:
         outcome = scenario.outcome
         mark = {"passed": "pass", "failed": "FAIL", "skipped": "skip"}[outcome]
         self._clear()
@@ -65,10 +75,14 @@ class Console:
             self.line(f"      {failure.place}  {failure.path}")
             self.line(f"          expected  {failure.expected}")
             self.line(f"          got       {failure.got}")
-        if scenario.failures:
-            self.line(f"      repeat with  {scenario.command}")
-        for place in scenario.unobserved:
-            self.line(f"      not observable on a real server: {place}")
+
+    def _before(self, scenario: ScenarioReport) -> None:
+        """What the printer and the CA did last, before the step that failed first."""
+        told = list(_told(scenario, before=min(failure.step for failure in scenario.failures)))
+        if told:
+            self.line(f"      what came before{', the end of it' if len(told) > _LAST else ''}")
+        for at, text in told[-_LAST:]:
+            self.line(f"          {at}  {text}")
 
     def summary(self, report: RunReport, seconds: float) -> None:
         """The closing line."""
@@ -94,13 +108,21 @@ class Console:
         """The scenario step by step, with what the printer and the CA did in between."""
         self.line(f"{scenario.name}: {scenario.why}")
         self.line(f"seed {scenario.seed}; {scenario.file}; times are in {scenario.timezone}")
-        zone = zone_named(scenario.timezone)
-        for event in scenario.trace:
-            text = _event(dict(event), zone)
-            if text:
-                self.line(f"  {_local(event['time'], zone)}  {text}")
+        for at, text in _told(scenario):
+            self.line(f"  {at}  {text}")
         self.line()
-        self.scenario(scenario)
+        self._outcome(scenario)
+
+
+def _told(scenario: ScenarioReport, *, before: int = 0) -> Iterator[tuple[str, str]]:
+    """Local time and words of each event that says something to a person, up to the step ``before``; 0: all."""
+    zone = zone_named(scenario.timezone)
+    for event in scenario.trace:
+        if before and event["kind"] == "step" and event["number"] == before:
+            return
+        text = _event(dict(event), zone)
+        if text:
+            yield _local(event["time"], zone), text
 
 
 def _local(text: object, zone: tzinfo) -> str:

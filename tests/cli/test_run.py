@@ -34,6 +34,15 @@ def test_a_failure_is_1_with_place_and_command(mfp_sim, failing) -> None:
     assert f"mfp-sim run {failing} --seed 1" in done.out
 
 
+def test_a_failure_tells_what_came_before_and_nothing_after(mfp_sim, failing) -> None:
+    lines = mfp_sim("run", failing).out.splitlines()
+    begin = lines.index("      what came before, the end of it")
+    told = [line.split("  ", 1)[1].strip() for line in (text.strip() for text in lines[begin + 1 : begin + 9])]
+    assert any(text == "printer <- CA   CertRep SUCCESS" for text in told)
+    assert not any("expect status" in text for text in told)
+    assert lines[begin + 9].startswith("      repeat with")
+
+
 def test_the_first_failure_stops_if_asked_to(mfp_sim, failing, scenario) -> None:
     done = mfp_sim("run", "-x", failing, scenario)
     assert done.code == 1
