@@ -109,7 +109,7 @@ def test_the_budget_holds(server, conform, tmp_path: Path) -> None:
     assert code == 0, shown
     assert len(mock.serials) <= 6
     (check,) = [c for c in report(tmp_path)["checks"] if c["id"] == "concurrent-enrolments"]
-    assert check["because"] == "costs 24 certificates, which the budget of 6 does not allow"
+    assert check["because"] == "costs 32 certificates, which the budget of 6 does not allow"
 
 
 def test_a_wrong_challenge_is_no_verdict_on_the_server(server, conform) -> None:

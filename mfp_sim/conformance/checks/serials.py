@@ -17,7 +17,7 @@ from mfp_sim.scep.vocabulary import Operation
 from mfp_sim.transport import InProcess
 
 SEVERAL = 4
-CLIENTS, ROUNDS = 8, 3
+CLIENTS, ROUNDS = 8, 4
 
 
 def _serials(answers: list[Answer]) -> list[int]:
@@ -68,7 +68,7 @@ def unpredictable(session: Session) -> Iterator[Fact]:
 
 @check(
     "concurrent-enrolments",
-    "Clients that enrol at the same time get their own certificates, with numbers of their own",
+    f"Clients that enrol at the same time, in {ROUNDS} rounds, get their own certificates, with numbers of their own",
     "SCEP-2.5-10",
     "SCEP-3.3.2.1-16",
     why="A fleet starts at eight in the morning; a race gives one number twice, or refuses for no reason.",
@@ -78,7 +78,8 @@ def unpredictable(session: Session) -> Iterator[Fact]:
     proofs=(Proof("repeated", defects=("constant-serial",)), Proof("refused", defects=("refuses-every-third",))),
 )
 def concurrent(session: Session) -> Iterator[Fact]:
-    """A race shows in some rounds only, so there are several, up to the first that shows it."""
+    """A race shows in some rounds only, so there are several, up to the first that shows it; a pass says no more than
+    that none of them did."""
     lost = []
     for number in range(1, ROUNDS + 1):
         answers = _at_once(session)
