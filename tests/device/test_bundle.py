@@ -240,6 +240,21 @@ def test_a_model_without_scep_in_its_bundles(machine, reading: str, there: dict,
     )
 
 
+@pytest.mark.parametrize(("timer", "reason"), [(True, "no-communication-settings"), (False, None)])
+def test_a_timer_without_a_server_is_not_imported(machine, timer: bool, reason: str | None) -> None:
+    """MFP-AUTO-05: what nobody could enter on the machine comes into it by no bundle either."""
+    world = machine()
+    auto = replace(AUTO, timer=timer, key=replace(KEY, policy=None))
+    octets = seal_bundle(replace(WHOLE, communication=None, auto=auto), "pw", Entropy(1))
+    try:
+        world.printer.begin_import(octets, "pw")
+        got = None
+    except Refused as refused:
+        got = refused.reason
+    assert got == reason
+    assert (world.printer.transfer is None) == (reason is not None)
+
+
 def test_settings_that_the_model_does_not_take_are_refused_whole(machine) -> None:
     octets = exported(machine)
     world = machine(profile=replace(profile_named("canon-ir-adv-dx"), key_name_length=2))

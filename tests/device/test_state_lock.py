@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -64,6 +67,23 @@ def test_a_second_one_in_the_same_process_waits_for_the_first_to_be_closed(tmp_p
         DirectoryStorage(tmp_path)
     del second
     assert DirectoryStorage(tmp_path).load() == {"a": 2}
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(errno.EWOULDBLOCK, "is in use: another process"), (errno.ENOLCK, r"cannot lock .*: No locks available")],
+)
+def test_what_cannot_be_locked_is_told_and_leaves_no_file_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(UsageError, match=words):
+        DirectoryStorage(tmp_path)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_the_file_of_the_lock_is_the_owners_and_no_link(tmp_path: Path) -> None:
