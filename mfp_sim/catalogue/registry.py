@@ -67,7 +67,7 @@ class FieldFailure:
     """Something that went wrong between real clients and servers. ``sources`` are the addresses where it is told.
 
     ``evidence``: T an issue's or a change's text, C source or test read, D a vendor's documentation, W a report whose
-    cause is not known for sure, - our own addition.
+    cause is not known for sure, - our own addition. ``elsewhere`` says why no scenario shows it, where none does.
     """
 
     id: str
@@ -75,6 +75,7 @@ class FieldFailure:
     cause: str
     evidence: str
     sources: tuple[str, ...]
+    elsewhere: str | None = None
 
 
 def _read(name: str) -> list[dict[str, Any]]:
@@ -154,6 +155,7 @@ def explain(identifier: str) -> str | None:
     if identifier in field_failures():
         failure = field_failures()[identifier]
         lines = [f"{failure.id}  {failure.title} (met in the field)", f"  cause: {failure.cause}"]
+        lines += [f"  no scenario: {failure.elsewhere}"] if failure.elsewhere else []
         return "\n".join([*lines, *(f"  told at: {source}" for source in failure.sources)])
     found = requirements().get(identifier)
     if found is None:

@@ -12,7 +12,16 @@ from pathlib import Path
 from mfp_sim.device.profile import PROFILES, Profile, find_profile, profile_schema
 from mfp_sim.errors import UsageError
 from mfp_sim.report.console import Console
-from mfp_sim.report.coverage import SOURCES, CoverageRow, Entry, basis_of, coverage_of, entries_of, markdown_of
+from mfp_sim.report.coverage import (
+    SOURCES,
+    CoverageRow,
+    Entry,
+    basis_of,
+    coverage_of,
+    entries_of,
+    markdown_of,
+    reason_of,
+)
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.power import cut_at
@@ -64,7 +73,7 @@ def _by_entry(options: argparse.Namespace, scenarios: Sequence[Scenario]) -> int
         reports.append(report_of(run(scenario)))
     rows = coverage_of(wanted, reports)
     if options.json:
-        print(json.dumps([row.to_json() for row in rows], ensure_ascii=False))
+        print(json.dumps([row.to_json() | {"reason": reason_of(row)} for row in rows], ensure_ascii=False))
     elif options.markdown:
         print(markdown_of(rows))
     else:
@@ -86,7 +95,7 @@ def _told(row: CoverageRow) -> str:
     if failed:
         return ", ".join(failed)
     if not row.scenarios:
-        return f"waits for {row.planned}" if row.planned else "-"
+        return reason_of(row) or "-"
     more = f" and {len(row.scenarios) - 1} more" if len(row.scenarios) > 1 else ""
     return f"{row.scenarios[0].name}{more}"
 

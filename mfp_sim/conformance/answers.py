@@ -28,7 +28,11 @@ __all__ = ["Answer", "Exchange", "Order", "Payload"]
 
 @dataclass(frozen=True)
 class Exchange:
-    """One HTTP exchange as it happened; ``octets`` is the request where it was sent as raw octets."""
+    """One HTTP exchange as it happened; ``octets`` is the request where it was sent as raw octets.
+
+    ``repeats`` is the number of the exchange whose reply was lost and which this one repeats. ``confirmed``: this reply
+    was lost too, while the server answered the question between and after.
+    """
 
     number: int
     check: str
@@ -39,12 +43,15 @@ class Exchange:
     begun: datetime
     seconds: float
     octets: bytes | None = field(default=None, repr=False)
+    repeats: int | None = None
+    confirmed: bool = False
 
     @property
     def text(self) -> str:
         """What came, in a few words."""
         if self.reply is None:
-            return self.error.message if self.error else "no reply"
+            lost = self.error.message if self.error else "no reply"
+            return f"{lost}, twice, while GetCACert is answered" if self.confirmed else lost
         return f"HTTP {self.reply.status}, {self.reply.media_type or 'no Content-Type'}, {len(self.reply.body)} octets"
 
 
@@ -69,6 +76,11 @@ class Order:
     chain: tuple[Certificate, ...] = ()
     challenge: str | None = field(default=None, repr=False)
     wrong: bool = False  # deliberately: what comes back is no sample of a right exchange
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks for a certificate, by any type that may be taken for an enrolment."""
+        return self.message_type not in (MessageType.CERT_POLL, MessageType.GET_CERT, MessageType.GET_CRL)
 
     @property
     def label(self) -> str:
@@ -193,19 +205,45 @@ class Answer:
         """A CertRep says FAILURE."""
         return self.status == PkiStatus.FAILURE
 
+    @property
+    def unclear(self) -> str | None:
+        """Why it cannot be told whether the request was granted; None where it can: by a pkiStatus or an HTTP error."""
+        if self.reply is None:
+            return f"no reply came: {self.exchange.text}"
+        if self.status in set(PkiStatus):
+            return None
+        if self.is_cms:
+            return f"what came cannot be read as a CertRep: {self.text}"
+        return None if self.reply.status >= 400 else f"what came is neither a CertRep nor an HTTP error: {self.text}"
+
+    @property
+    def handed_out(self) -> bool:
+        """A CertRep says SUCCESS, or carries a certificate for the key of the request whatever it says."""
+        return self.granted or self.issued is not None
+
     @cached_property
     def distrust(self) -> str | None:
         """Why the CertRep is not the server's word: unsigned, wrongly signed, or by a stranger; None where it is."""
         if self.signed is None:
             return "it is no readable CertRep"
-        signer = next((c for c in self.trusted if self.signed.names_signer(c)), None)
-        if signer is None:
+        if self.signer is None:
             return "its signer is not among the certificates of GetCACert"
         try:
-            self.signed.verify(signer)
+            self.signed.verify(self.signer)
         except MfpSimError as error:
             return error.message
         return None
+
+    @cached_property
+    def signer(self) -> Certificate | None:
+        """The certificate of GetCACert that the SignerInfo names, if one does."""
+        signed = self.signed
+        return next((c for c in self.trusted if signed.names_signer(c)), None) if signed is not None else None
+
+    @property
+    def unverifiable(self) -> bool:
+        """The signature is by an algorithm that is not known here, so it is neither right nor wrong."""
+        return self.signed is not None and not self.signed.verifiable
 
     @cached_property
     def envelope(self) -> cms.Envelope | None:

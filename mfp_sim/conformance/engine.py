@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from mfp_sim.conformance.answers import Answer, Exchange
-from mfp_sim.conformance.facts import fact
+from mfp_sim.conformance.facts import fact, seen_through
 from mfp_sim.conformance.model import (
-    JUDGED,
     Check,
     CheckResult,
     Fact,
     Inconclusive,
     Minted,
     NotApplicable,
+    Untold,
     Verdict,
     verdict_of,
 )
@@ -30,6 +30,8 @@ from mfp_sim.errors import MfpSimError, TargetError
 __all__ = ["Control", "Listener", "Run", "run_checks"]
 
 PROBES = 3
+PAUSE = timedelta(seconds=1)
+"""Between two probes: what restarts a server needs a moment."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Run:
     first: Control
     last: Control
     minted: tuple[Minted, ...]
+    untold: tuple[Untold, ...]
     exchanges: tuple[Exchange, ...]
     begun: datetime
     ended: datetime
@@ -140,6 +143,7 @@ class _Engine:
             first,
             last,
             tuple(session.minted),
+            tuple(session.untold),
             tuple(session.exchanges),
             begun,
             session.clock.now(),
@@ -182,7 +186,7 @@ class _Engine:
             return first
         session = self._session
         budget = session.policy.budget
-        if budget is not None and len(session.minted) >= budget:
+        if budget is not None and session.spent >= budget:
             return self._control(session.unknown_poll) if session.policy.read_only else self._alive_control()
         return self._control(lambda: session.ask(session.order()))
 
@@ -196,9 +200,7 @@ class _Engine:
         """Refusals of a server that no longer grants anything prove nothing: neither for it nor against it."""
         reason = f"the last positive control failed, so refusals prove nothing: {last.text}"
         for identifier, result in self._results.items():
-            wrong = result.deviations
-            doubtful = result.check.negative if not wrong else all(fact.of_grant for fact in wrong)
-            if doubtful and result.verdict in JUDGED:
+            if result.hangs_on_control:
                 self._results[identifier] = replace(result, verdict=Verdict.INCONCLUSIVE, reason=reason)
 
     # --- one check ----------------------------------------------------------------------------------------
@@ -212,20 +214,18 @@ class _Engine:
             return CheckResult(check, Verdict.NOT_RUN, reason=reason)
         session.check = check.id
         begun, first = session.clock.now(), len(session.exchanges)
-        before = len(session.unexpected)
-        result = self._facts(check)
-        facts = list(result.facts)
-        if not check.watches and (check.negative or _lost(session.exchanges[first:])):
-            facts.extend(self._probe())
-        if not result.reason:
-            result = replace(result, facts=tuple(facts), verdict=verdict_of(check, facts))
-        elif len(facts) > len(result.facts):
-            wrong = [fact for fact in facts if not fact.holds]
-            result = replace(result, facts=tuple(facts), verdict=verdict_of(check, wrong) if wrong else result.verdict)
-        unexpected = session.unexpected[before:]
+        before = session.unexpected
+        found = self._facts(check)
+        facts = list(found.facts)
+        if not check.watches:
+            facts = seen_through(facts, session.exchanges, session.answers, first)
+            if check.negative or any(exchange.reply is None for exchange in session.exchanges[first:]):
+                facts.extend(self._probe())
+        result = _concluded(check, facts, found)
+        unexpected = [words for words in session.unexpected if words not in before]
         if unexpected and not self._keep_going:
             self._stopped = (
-                f"stopped: {check.id} was issued a certificate that should not exist, serial {unexpected[0].serial:x} "
+                f"stopped: {check.id} was issued a certificate that should not exist, {unexpected[0]} "
                 "(--keep-going runs on)"
             )
         return replace(
@@ -241,7 +241,7 @@ class _Engine:
         if policy.read_only and not (check.reads or check.watches):
             return "asks for certificates, and only reading is allowed (--read-only)"
         kept = 0 if check.watches or not check.cost else 1  # for the last control
-        if policy.budget is not None and check.cost and len(self._session.minted) + check.cost + kept > policy.budget:
+        if policy.budget is not None and check.cost and self._session.spent + check.cost + kept > policy.budget:
             return f"costs {check.cost} certificates, which the budget of {policy.budget} does not allow"
         return None
 
@@ -256,12 +256,8 @@ class _Engine:
             found.extend(check.run(session))
         except NotApplicable as why:
             return CheckResult(check, Verdict.NOT_APPLICABLE, tuple(found), str(why))
-        except Inconclusive as why:
-            if any(not fact.holds for fact in found):
-                return CheckResult(check, verdict_of(check, found), tuple(found), None)
+        except (Inconclusive, MfpSimError) as why:
             return CheckResult(check, Verdict.INCONCLUSIVE, tuple(found), str(why))
-        except MfpSimError as error:
-            return CheckResult(check, Verdict.INCONCLUSIVE, tuple(found), f"{error}")
         if not found:
             return CheckResult(check, Verdict.INCONCLUSIVE, (), "nothing was there to be judged")
         return CheckResult(check, verdict_of(check, found), tuple(found))
@@ -270,6 +266,8 @@ class _Engine:
         """Does the server still live? Asked a few times, since one that restarts is one that was hurt."""
         expected = "the server lives on and answers GetCACert"
         for attempt in range(PROBES):
+            if attempt:
+                self._session.clock.wait_until(self._session.clock.now() + PAUSE)
             probe = self._session.alive()
             if probe.reply is not None and probe.reply.status < 500:
                 holds = attempt == 0
@@ -280,5 +278,12 @@ class _Engine:
         return [fact("server-dead", False, expected, probe.text, probe, requirement="SCEP-4.1-19", mistake=mistake)]
 
 
-def _lost(exchanges: Sequence[Exchange]) -> bool:
-    return any(exchange.reply is None for exchange in exchanges)
+def _concluded(check: Check, facts: Sequence[Fact], found: CheckResult) -> CheckResult:
+    """What was seen to be wrong stands, whatever ended the check; else why it ended, or what could not be told."""
+    if any(fact.deviates for fact in facts):
+        return CheckResult(check, verdict_of(check, facts), tuple(facts))
+    if found.reason:
+        return replace(found, facts=tuple(facts))
+    verdict = verdict_of(check, facts)
+    open_ones = [f"{fact.expected}: {fact.got}" for fact in facts if fact.unclear]
+    return CheckResult(check, verdict, tuple(facts), "; ".join(open_ones) if verdict is Verdict.INCONCLUSIVE else None)

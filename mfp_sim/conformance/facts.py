@@ -1,19 +1,20 @@
 """How checks say what they saw: a fact for an observation, and the facts of a refusal.
 
 A refusal counts only for the right reason: a CertRep FAILURE that the server signed, with a failInfo that fits what was
-wrong. An HTTP error says that something was refused, and not what; a lost connection says nothing at all.
+wrong. An HTTP error says that something was refused, and not what. A lost connection and a reply that cannot be read
+say nothing at all: no fact holds by them. What the server does with a request that loses it every time is seen as such.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from mfp_sim.conformance.answers import Answer, Exchange
-from mfp_sim.conformance.model import Fact, Verdict
+from mfp_sim.conformance.model import Fact, Inconclusive, Verdict
 from mfp_sim.scep.vocabulary import FailInfo
 
-__all__ = ["fact", "kept_apart", "processed", "refusal"]
+__all__ = ["fact", "kept_apart", "processed", "refusal", "seen_through", "told"]
 
 ANY = tuple(FailInfo)
 
@@ -28,10 +29,11 @@ def fact(
     at_most: Verdict = Verdict.FAIL,
     element: str | None = None,
     mistake: str | None = None,
+    of_grant: bool = False,
 ) -> Fact:
     """An observation with the exchanges that show it."""
     numbers = tuple(e.exchange.number if isinstance(e, Answer) else e.number for e in evidence)
-    return Fact(slug, holds, expected, got, numbers, requirement, at_most, element, mistake)
+    return Fact(slug, holds, expected, got, numbers, requirement, at_most, element, mistake, of_grant)
 
 
 def refusal(
@@ -61,7 +63,7 @@ def refusal(
     expected = f"{what} is refused: CertRep FAILURE, {names}"
     yield fact(
         slug,
-        not answer.granted and (parking or not answer.parked),
+        not answer.handed_out and (parking or not answer.parked),
         expected,
         answer.text,
         answer,
@@ -69,7 +71,8 @@ def refusal(
         at_most=granted_at_most,
         mistake=mistake,
     )
-    if answer.granted or answer.parked:
+    unreadable = answer.reply is None or (answer.is_cms and answer.unclear is not None)
+    if answer.handed_out or answer.parked or unreadable:
         return
     yield fact(
         "refused-without-certrep",
@@ -83,10 +86,9 @@ def refusal(
     if not answer.refused:
         return
     if answer.distrust is not None:
-        text = f"{answer.text}, but {answer.distrust}"
-        yield fact(
-            "refusal-not-signed", False, "the FAILURE is signed by the server", text, answer, requirement="SCEP-3.2-05"
-        )
+        text, expected_word = f"{answer.text}, but {answer.distrust}", "the FAILURE is signed by the server"
+        word = fact("refusal-not-signed", False, expected_word, text, answer, requirement="SCEP-3.2-05")
+        yield replace(word, unclear=answer.unverifiable)
     fits = answer.fail_info in wanted
     yield fact(
         "refused-for-another-reason",
@@ -113,10 +115,66 @@ _USAGE = {
 def processed(answer: Answer, what: str, *, slug: str = "not-processed", **more: object) -> Fact:
     """The fact that a right, if unusual, request was granted or parked like any other."""
     done = answer.granted or answer.parked
-    found = fact(slug, done, f"{what} is processed", answer.text, answer, **more)  # type: ignore[arg-type]
-    return replace(found, of_grant=True)
+    expected = f"{what} is processed"
+    return fact(slug, done, expected, answer.text, answer, of_grant=True, **more)  # type: ignore[arg-type]
+
+
+def told(answer: Answer) -> Answer:
+    """The answer, where it says something at all.
+
+    Raises:
+        Inconclusive: it was lost, or cannot be read, so that nothing follows from it.
+    """
+    if answer.unclear is not None and (answer.reply is None or answer.is_cms):
+        raise Inconclusive(answer.unclear)
+    return answer
 
 
 def kept_apart(slug: str, holds: bool, expected: str, values: Iterable[str], *evidence: Answer | Exchange) -> Fact:
     """A fact over several values that are shown one after the other."""
     return fact(slug, holds, expected, "; ".join(values), *evidence)
+
+
+LOST = "connection-lost"
+"""Slug of the fact that a request loses its reply every time, while the server lives."""
+
+
+def seen_through(
+    facts: Iterable[Fact], exchanges: Sequence[Exchange], answers: Iterable[Answer], first: int
+) -> list[Fact]:
+    """The facts of a check, less what they have no ground for.
+
+    A fact does not hold by a reply that was lost or cannot be read, and does not deviate by one that is no more than
+    that: a network may have lost it, and whoever cannot read it cannot say what it is. Requests that lose their reply
+    every time are a fact of their own, unless another says so.
+
+    Args:
+        facts: as the check gave them.
+        exchanges: of the run.
+        answers: of the run.
+        first: how many exchanges came before this check.
+    """
+    by_number = {answer.exchange.number: answer for answer in answers}
+    found = []
+    for one in facts:
+        why = next(filter(None, (_groundless(one, exchanges[n - 1], by_number.get(n)) for n in one.evidence)), None)
+        found.append(one if why is None else replace(one, holds=False, unclear=True, got=why))
+    lost = [exchange for exchange in exchanges[first:] if exchange.confirmed]
+    told = {number for one in found if one.deviates for number in one.evidence}
+    unsaid = [exchange for exchange in lost if exchange.number not in told]
+    if unsaid:
+        mistake = "the request ends what handles it: a crash that anybody can cause"
+        found.append(
+            fact(LOST, False, "a reply to each request", unsaid[0].text, *unsaid, requirement="SCEP-4.1-19",
+                 mistake=mistake)
+        )  # fmt: skip
+    return found
+
+
+def _groundless(one: Fact, exchange: Exchange, answer: Answer | None) -> str | None:
+    """Why an exchange cannot carry the fact; None where it can."""
+    if exchange.reply is None and (one.holds or not exchange.confirmed):
+        return f"no reply came: {exchange.text}"
+    if exchange.reply is None or answer is None or answer.unclear is None:
+        return None
+    return answer.unclear if one.holds or answer.is_cms else None

@@ -26,6 +26,7 @@ __all__ = [
     "Minted",
     "NotApplicable",
     "Proof",
+    "Untold",
     "Verdict",
     "severity_of",
 ]
@@ -85,7 +86,7 @@ class Fact:
     ``at_most`` caps what a deviation may become where the requirement's own text is weaker than its keyword.
     ``element`` is the path of the message's element, ``mistake`` the likely cause in words, ``evidence`` the numbers of
     the exchanges. ``of_grant``: it says whether a right request was granted, so it says nothing once the
-    server grants none.
+    server grants none. ``unclear``: it could not be told, so it neither holds nor deviates.
     """
 
     slug: str
@@ -98,9 +99,17 @@ class Fact:
     element: str | None = None
     mistake: str | None = None
     of_grant: bool = False
+    unclear: bool = False
+
+    @property
+    def deviates(self) -> bool:
+        """It was seen, and is not as it should be."""
+        return not self.holds and not self.unclear
 
     def verdict(self, check: Check) -> Verdict:
         """What this fact makes of its check."""
+        if self.unclear:
+            return Verdict.INCONCLUSIVE
         if self.holds:
             return Verdict.PASS
         return min(severity_of(self.requirement or check.requirements[0]), self.at_most)
@@ -220,6 +229,18 @@ class Minted:
 
 
 @dataclass(frozen=True)
+class Untold:
+    """A request of which it cannot be told whether a certificate was made. ``claimed``: the server says so, and what it
+    sent cannot be read."""
+
+    subject: str
+    check: str
+    why: str
+    expected: bool
+    claimed: bool = False
+
+
+@dataclass(frozen=True)
 class CheckResult:
     """What became of one check. ``reason`` says why nothing was judged; ``exchanges`` are the numbers of its own."""
 
@@ -232,8 +253,8 @@ class CheckResult:
 
     @property
     def deviations(self) -> tuple[Fact, ...]:
-        """The facts that do not hold: what hurt the server first, then the worst."""
-        wrong = [fact for fact in self.facts if not fact.holds]
+        """The facts that deviate: what hurt the server first, then the worst."""
+        wrong = [fact for fact in self.facts if fact.deviates]
         return tuple(sorted(wrong, key=lambda fact: (fact.slug not in HURT, -fact.verdict(self.check))))
 
     @property
@@ -241,7 +262,16 @@ class CheckResult:
         """Whether it counts in a verdict on the server."""
         return self.verdict in JUDGED and not self.check.experimental
 
+    @property
+    def hangs_on_control(self) -> bool:
+        """Whether it says something only about a server that still grants right requests: refusals, and what was not
+        granted."""
+        wrong = self.deviations
+        doubtful = all(fact.of_grant for fact in wrong) if wrong else self.check.negative
+        return doubtful and self.verdict in JUDGED
+
 
 def verdict_of(check: Check, facts: Sequence[Fact]) -> Verdict:
-    """The worst of the facts' verdicts."""
-    return max((fact.verdict(check) for fact in facts), default=Verdict.INCONCLUSIVE)
+    """The worst of what was seen; without anything wrong, what could not be told leaves the whole open."""
+    worst = max((fact.verdict(check) for fact in facts if not fact.unclear), default=Verdict.INCONCLUSIVE)
+    return Verdict.INCONCLUSIVE if worst is Verdict.PASS and any(fact.unclear for fact in facts) else worst

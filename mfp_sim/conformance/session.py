@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from mfp_sim.conformance.answers import Answer, Exchange, Order
-from mfp_sim.conformance.model import Inconclusive, Minted
+from mfp_sim.conformance.model import Inconclusive, Minted, Untold
 from mfp_sim.conformance.personas import Persona, persona_named
 from mfp_sim.conformance.target import ChallengeSource, Policy, Target
 from mfp_sim.conformance.wire import Wire
@@ -61,6 +61,7 @@ class Session(Wire):
         self.redactor = redactor or Redactor([])
         self.answers: list[Answer] = []
         self.minted: list[Minted] = []
+        self.untold: list[Untold] = []
         self._count = 0
         self._run = entropy.octets(3).hex()
         self._samples: dict[str, Answer] = {}
@@ -212,20 +213,43 @@ class Session(Wire):
         return self.take(order, self.http(request, order.label), expect_refusal=expect_refusal)
 
     def _allow(self, order: Order) -> None:
-        asks = order.message_type not in (MessageType.CERT_POLL, MessageType.GET_CERT, MessageType.GET_CRL)
-        if asks and self.policy.read_only:
+        if order.asks and self.policy.read_only:
             raise Inconclusive("only reading is allowed (--read-only)")
-        if asks and self.policy.budget is not None and len(self.minted) >= self.policy.budget:
+        if order.asks and self.policy.budget is not None and self.spent >= self.policy.budget:
             raise Inconclusive(f"the budget of {self.policy.budget} certificates is spent")
 
     def take(self, order: Order, exchange: Exchange, *, expect_refusal: bool = False) -> Answer:
-        """Read an exchange as the reply to an order, and record what was minted."""
+        """Read an exchange as the reply to an order, and record what was minted, or may have been.
+
+        Raises:
+            Inconclusive: the first reply to a right request was lost, and it was refused when it was sent again.
+        """
         answer = Answer(order, exchange, self.trusted)
         self.answers.append(answer)
-        if answer.granted and order.message_type not in (MessageType.GET_CERT, MessageType.GET_CRL):
-            for certificate in answer.leaves or ((answer.issued,) if answer.issued else ()):
-                self.record(certificate, expected=not expect_refusal)
+        minted: tuple[Certificate, ...] = ()
+        if answer.handed_out and order.message_type not in (MessageType.GET_CERT, MessageType.GET_CRL):
+            minted = answer.leaves or ((answer.issued,) if answer.issued else ())
+        for certificate in minted:
+            self.record(certificate, expected=not expect_refusal)
+        if order.asks:
+            self._untold(answer, claimed=answer.granted and not minted, expected=not expect_refusal)
+        if exchange.repeats is not None and order.asks and not order.wrong and answer.refused:
+            raise Inconclusive(f"the reply was lost, and the same request again was refused: {answer.text}")
         return answer
+
+    def _untold(self, answer: Answer, *, claimed: bool, expected: bool) -> None:
+        """Note a request that may have made a certificate which is on no list."""
+        subject, repeats = x509.name_text(answer.order.subject), answer.exchange.repeats
+        lost = self.exchanges[repeats - 1] if repeats is not None else None
+        if lost is not None and lost.error is not None and lost.error.sent:
+            self.untold.append(Untold(subject, self.check, f"its reply was lost: {lost.text}", expected))
+        if claimed:
+            why = f"the server says SUCCESS, and what it sent holds no certificate that can be read: {answer.text}"
+            self.untold.append(Untold(subject, self.check, why, expected, claimed=True))
+            return
+        error = answer.exchange.error
+        if answer.unclear is not None and (error is None or (error.sent and lost is None)):
+            self.untold.append(Untold(subject, self.check, answer.unclear, expected))
 
     def record(self, certificate: Certificate, *, expected: bool) -> None:
         """Put a certificate on the list of everything minted, once."""
@@ -245,9 +269,16 @@ class Session(Wire):
         )
 
     @property
-    def unexpected(self) -> tuple[Minted, ...]:
-        """Certificates that should not have been issued."""
-        return tuple(entry for entry in self.minted if not entry.expected)
+    def spent(self) -> int:
+        """How many certificates were made, or may have been."""
+        return len(self.minted) + len(self.untold)
+
+    @property
+    def unexpected(self) -> tuple[str, ...]:
+        """In words, each certificate that should not have been issued, seen or said by the server."""
+        seen = [f"serial {entry.serial:x}" for entry in self.minted if not entry.expected]
+        said = [f"for {entry.subject}, unseen" for entry in self.untold if entry.claimed and not entry.expected]
+        return (*seen, *said)
 
     # --- samples ------------------------------------------------------------------------------------------
 

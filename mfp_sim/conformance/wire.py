@@ -7,8 +7,10 @@ outside; against a real server they are the system's. RFC 8894, 3.5 and 4.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from threading import Lock
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
@@ -34,17 +36,19 @@ class Wire:
         self.exchanges: list[Exchange] = []
         self.check = "control"
         self._not_before: datetime | None = None
+        self._silent = False
+        self._lock = Lock()
         self.issued: Certificate | None = None
         """What the server issued to the positive control: whoever signed it is the issuer."""
 
     # --- HTTP ---------------------------------------------------------------------------------------------
 
-    def http(self, request: HttpRequest, label: str, *, timeout: float | None = None) -> Exchange:
-        """Send a request as it is."""
+    def http(self, request: HttpRequest, label: str, *, once: bool = False) -> Exchange:
+        """Send a request as it is; where its reply is lost, send it ``once`` more."""
         send = lambda: self.transport.exchange(  # noqa: E731
-            self.target.host, self.target.port, request, timeout or self.policy.timeout
+            self.target.host, self.target.port, request, self.policy.timeout
         )
-        return self._exchange(send, request, label)
+        return self._once(send, request, label) if once else self._exchange(send, request, label)
 
     def raw(self, octets: Sequence[bytes], request: HttpRequest, label: str) -> Exchange:
         """Send octets as they are, each after the reply to the one before, on one connection; the last reply counts.
@@ -65,6 +69,28 @@ class Wire:
     def _exchange(
         self, send: Callable[[], HttpReply], request: HttpRequest, label: str, octets: bytes | None = None
     ) -> Exchange:
+        """An exchange; where its reply is lost and the server lives, once more, since a network may lose one.
+
+        Lost twice, while the server answers what everybody asks, is what the server does with this request.
+        """
+        silent = self._silent
+        first = self._once(send, request, label, octets)
+        if first.reply is not None or silent or self.alive().reply is None:
+            return first
+        again = self._once(send, request, f"{label}, again", octets, repeats=first.number)
+        if again.reply is None and self.alive().reply is not None:
+            again = replace(again, confirmed=True)
+            self.exchanges[again.number - 1] = again
+        return again
+
+    def _once(
+        self,
+        send: Callable[[], HttpReply],
+        request: HttpRequest,
+        label: str,
+        octets: bytes | None = None,
+        repeats: int | None = None,
+    ) -> Exchange:
         if self._not_before is not None:
             self.clock.wait_until(self._not_before)
         begun = self.clock.now()
@@ -76,8 +102,11 @@ class Wire:
         except TransportError as failure:
             error = failure
         seconds = (self.clock.now() - begun).total_seconds()
-        exchange = Exchange(len(self.exchanges) + 1, self.check, label, request, reply, error, begun, seconds, octets)
-        self.exchanges.append(exchange)
+        with self._lock:  # some are sent at the same time, and each has a number of its own
+            self._silent = reply is None
+            number = len(self.exchanges) + 1
+            exchange = Exchange(number, self.check, label, request, reply, error, begun, seconds, octets, repeats)
+            self.exchanges.append(exchange)
         return exchange
 
     def get(self, operation: Operation | str, message: str | None = None) -> Exchange:
@@ -89,8 +118,8 @@ class Wire:
         return self.http(HttpRequest("GET", target), f"GET ?{operation}")
 
     def alive(self) -> Exchange:
-        """The probe for life: GetCACert."""
-        return self.get(Operation.GET_CA_CERT)
+        """The probe for life: GetCACert, asked once."""
+        return self.http(scep_request(self.target.path, Operation.GET_CA_CERT), "GetCACert", once=True)
 
     # --- what the server says of itself -------------------------------------------------------------------
 
@@ -159,7 +188,10 @@ class Wire:
 
         Raises:
             NotApplicable: it is not.
+            Inconclusive: nobody knows, as the reply to GetCACaps was lost.
         """
+        if self.caps_exchange.reply is None:
+            raise Inconclusive(f"GetCACaps was not answered: {self.caps_exchange.text}")
         if not self.capabilities.has(keyword):
             raise NotApplicable(f"the server does not advertise {keyword}")
 

@@ -1,14 +1,12 @@
-"""The machine: power, restart, time, roles, audit log; it owns settings, key store, requests and storage.
+"""The printer: a machine with settings, a key store, requests, a plan for them, and transfers of settings.
 
-It never sleeps: it books events on the scheduler. What was not committed is gone after a restart. All public
-methods raise :class:`~mfp_sim.errors.Refused` and change nothing when the machine would not do it.
-Serves MFP-ADMIN-01, MFP-COMM-04, MFP-REQ-08…10, MFP-AUTO-*, MFP-PERIOD-*, MFP-RESTART-*, MFP-BUNDLE-*.
+All public methods raise :class:`~mfp_sim.errors.Refused` and change nothing when the machine would not do it.
+Serves MFP-COMM-04, MFP-REQ-08…10, MFP-AUTO-*, MFP-PERIOD-*, MFP-RESTART-*, MFP-BUNDLE-*.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -16,26 +14,24 @@ from zoneinfo import ZoneInfo
 from mfp_sim.device import persistence
 from mfp_sim.device.bundle import CATEGORIES, CATEGORY, Bundle, check_password, open_bundle, seal_bundle
 from mfp_sim.device.calendar import following_start, instant_of, local_of, next_start
-from mfp_sim.device.clock import DeviceClock
 from mfp_sim.device.keystore import KeyEntry, factory_key
+from mfp_sim.device.machine import ADMINISTRATOR, Machine
 from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.profile import Profile
 from mfp_sim.device.request import CertificateRequest, Ended, Registration, Surroundings
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, advice_on, read_ip
 from mfp_sim.device.state import DeviceState, unusable
-from mfp_sim.device.status import AuditEntry, Detail, StatusRow
+from mfp_sim.device.status import Detail, StatusRow
 from mfp_sim.device.storage import MemoryStorage, Storage
 from mfp_sim.device.transfer import ImportPlan, Transfer, plan_import
-from mfp_sim.errors import DecodeError, PowerLost, Refused, UsageError
+from mfp_sim.errors import DecodeError, Refused, UsageError
 from mfp_sim.scep.certificate import Certificate
-from mfp_sim.simtime import Booking, Entropy, KeySource, Scheduler
-from mfp_sim.trace import BY_HAND, Recorder
+from mfp_sim.simtime import Entropy, KeySource, Scheduler
+from mfp_sim.trace import Recorder
 from mfp_sim.transport import Transport
 
-__all__ = ["ADMINISTRATOR", "ROLES", "SCREENS", "Printer"]
+__all__ = ["SCREENS", "Printer"]
 
-ADMINISTRATOR: Final = "administrator"
-ROLES: Final = (ADMINISTRATOR, "device-admin", "network-admin", "user", "logged-out")
 SCREENS: Final = (
     "Communication Settings",
     "Certificate Issuance Request",
@@ -46,7 +42,7 @@ SCREENS: Final = (
 )
 
 
-class Printer:
+class Printer(Machine):
     """A simulated multifunction printer.
 
     Args:
@@ -90,61 +86,34 @@ class Printer:
         on_abandoned: Callable[[str, str], None] | None = None,
         points: PowerPoints | None = None,
     ) -> None:
-        self.profile, self.serial = profile, serial
-        self.policies = tuple(policies)
+        self.serial, self.policies = serial, tuple(policies)
         if len(self.policies) > profile.policy_limit:
             text = f"{profile.name} has no more than {profile.policy_limit} IPSec policies, not {len(self.policies)}"
             raise UsageError(text, remedy="leave some out, or set policy_limit")
         self.zone = ZoneInfo(timezone)
-        self.clock = DeviceClock(scheduler.clock)
-        self.points = points or PowerPoints()
         self._factory = (frozenset(functions), dns)
         self._first_ip = ip
-        self._scheduler, self._entropy, self._forks = scheduler, entropy, 0
-        self._storage = storage or MemoryStorage()
-        self._recorder = recorder or Recorder(scheduler.clock)
+        self._entropy, self._forks = entropy, 0
+        self._on_installed = on_installed or (lambda _: None)
+        recorder, points = recorder or Recorder(scheduler.clock), points or PowerPoints()
+        super().__init__(profile, scheduler, storage or MemoryStorage(), recorder, points)
         abandon = on_abandoned or (lambda *_: None)
-        self._around = Surroundings(profile, self.clock, keys, transport, self._recorder, self.points, abandon)
-        self._on_installed = on_installed
-        self._bookings: list[Booking] = []
-        self._boot: Booking | None = None
-        self.powered = False
+        self._around = Surroundings(profile, self.clock, keys, transport, recorder, points, abandon)
         self.exported: bytes | None = None
         self.import_report: tuple[str, ...] = ()
         self.advice: tuple[str, ...] = ()
         """Help texts that applied to the key entered last (MFP-REQ-04)."""
-        self._reset()
 
-    def _reset(self) -> None:
-        """What a machine knows that has no power: nothing."""
+    # --- as a machine -------------------------------------------------------------------------------------
+
+    def _forget(self) -> None:
         self._state = DeviceState(functions=self._factory[0], dns=self._factory[1])
         self._request: CertificateRequest | None = None
         self._loaded: dict[tuple[str, str | None], KeyEntry] = {}
         self._transfer: Transfer | None = None
 
-    # --- power --------------------------------------------------------------------------------------------
-
-    def power_on(self) -> None:
-        """Boot from storage: functions load their keys, a request under way and the timer go on.
-
-        Raises:
-            UsageError: the stored state is not usable.
-        """
-        if self.powered:
-            return
-        if self._boot is not None:
-            self._boot.cancel()
-        self.powered = True
-        try:
-            self._start()
-        except PowerLost as lost:
-            self._go_dark(lost)
-        except UsageError:
-            self._go_dark()
-            raise
-
-    def _start(self) -> None:
-        stored = self._storage.load()
+    def _wake(self, stored: Mapping[str, object] | None) -> None:
+        """Functions load their keys, a request under way goes on."""
         if stored is None:
             entry = factory_key(self.profile, self._around.keys, self.clock.now(), self._take_id())
             self._state.store = self._state.store.register(entry, delete_old=False)
@@ -152,75 +121,38 @@ class Printer:
             self._state = DeviceState.from_stored(stored)
             if self._state.request is not None:
                 self._request = self._restored(self._state.request)
-            if self._on_installed is not None:  # the power may have failed between the commit and the word of it
-                for key in self._state.store.entries:
-                    self._on_installed(key.certificate)
+            for key in self._state.store.entries:
+                self._on_installed(key.certificate)  # the power may have failed between the commit and the word of it
         self._load_keys(self._state.functions)
-        self._note("start", "OK")
-        self._commit("factory" if stored is None else "start")
-        self._rebook()
-
-    def power_off(self) -> None:
-        """Switch off: the audit log says so, and what was not committed is gone.
-
-        Raises:
-            PowerLost: the power failed before that.
-        """
-        if not self.powered:
-            if self._boot is not None:
-                self._boot.cancel()
-            return
-        if self._transfer is not None:
-            kept = "what had been applied stays" if self.profile.import_cut == "partial" else "nothing was changed"
-            self._note(f"{self._transfer.kind} of settings", "NG", f"cut off by switching off or a restart; {kept}")
-        with self._power_may_fail():
-            self._log("shutdown", "OK")
-        self._go_dark()
-
-    def power_cut(self, off_seconds: float | None = None) -> None:
-        """The power fails now; it comes back after ``off_seconds``, or with :meth:`power_on`."""
-        if self.powered:
-            self._go_dark(PowerLost(BY_HAND, off_seconds))
-
-    def _go_dark(self, lost: PowerLost | None = None) -> None:
-        if not self.powered:
-            return
-        self.powered = False
-        self._cancel(*{booking.label for booking in self._bookings})
-        self._reset()
-        if lost is not None:
-            self._recorder.record("printer.power-lost", point=lost.point)
-            self._return_power(lost.off_seconds)
-
-    def _return_power(self, seconds: float | None) -> None:
-        if seconds is not None:
-            self._boot = self._scheduler.after(seconds, self.power_on, "power on")
-
-    def restart(self, *, role: str = ADMINISTRATOR) -> None:
-        """Off now, on again after the model's restart time."""
-        self._needs(role)
-        self._restart("restart")
-
-    def _restart(self, why: str) -> None:
-        self._note(why, "OK")
-        self.power_off()
-        self._return_power(self.profile.restart_seconds)
-
-    def set_clock(self, instant: datetime | None) -> None:
-        """Set the printer's clock to an aware instant, or right (None): what is planned follows it (F-C08)."""
-        self.clock.set(instant)
-        if self.powered:
-            with self._power_may_fail():
-                self._log("clock set", "OK")
-                self._rebook()
 
     def _rebook(self) -> None:
-        """Book what is to come, by the printer's clock."""
         self._cancel("poll", "automatic request")
         if self._request is not None:
             self._book(self._request.next_poll or self.clock.now(), self._inquire, "poll")
         if self._state.due is not None:
             self._book(self._state.due, self._run_automatic, "automatic request")
+
+    def _break_off(self) -> None:
+        if self._transfer is not None:
+            kept = "what had been applied stays" if self.profile.import_cut == "partial" else "nothing was changed"
+            self._note(f"{self._transfer.kind} of settings", "NG", f"cut off by switching off or a restart; {kept}")
+
+    def _refuse_while_busy(self) -> None:
+        if self._transfer is not None:
+            text = f"an {self._transfer.kind} of settings is running"
+            raise Refused("import-export-running", text, remedy="wait until it has ended")
+
+    def _to_store(self) -> Mapping[str, object]:
+        self._state.request = self._request.stored() if self._request else None
+        return self._state.stored()
+
+    def _load_keys(self, functions: Iterable[str]) -> None:
+        wanted = set(functions)
+        self._loaded |= {e.destination: e for e in self._state.store.assigned() if e.use in wanted}
+
+    def _take_id(self) -> int:
+        self._state.next_id += 1
+        return self._state.next_id - 1
 
     # --- settings -----------------------------------------------------------------------------------------
 
@@ -412,7 +344,7 @@ class Printer:
         )
         if request.method == "automatic" and self._state.due is None:
             self._plan(self._following(installed))
-        self._commit("request-ended", installed)
+        self._commit("request-ended", (lambda: self._on_installed(installed)) if installed else None)
         if installed is not None and request.method == "automatic" and self._state.auto.restart:
             self._restart("restart by SCEP")
 
@@ -587,84 +519,6 @@ class Printer:
         return {
             use if policy is None else f"{use}/{policy}": entry.name for (use, policy), entry in self._loaded.items()
         }
-
-    @property
-    def audit(self) -> tuple[AuditEntry, ...]:
-        """The audit log, oldest first."""
-        return self._state.audit.entries
-
-    # --- inside -------------------------------------------------------------------------------------------
-
-    def _needs(self, role: str) -> None:
-        if not self.powered:
-            raise Refused("powered-off", "the machine is off")
-        if role == "logged-out":
-            raise Refused("login-required", "nobody is logged in", remedy="log in as the administrator")
-        if role != ADMINISTRATOR:
-            raise Refused("not-administrator", "administrator rights are needed")
-        if self._transfer is not None:
-            text = f"an {self._transfer.kind} of settings is running"
-            raise Refused("import-export-running", text, remedy="wait until it has ended")
-
-    @contextmanager
-    def _work(self, role: str) -> Iterator[None]:
-        """What a person does on the machine: with rights, and with the power on to the end."""
-        self._needs(role)
-        with self._power_may_fail():
-            yield
-
-    @contextmanager
-    def _power_may_fail(self) -> Iterator[None]:
-        """The machine is off after a power failure within, and whoever worked on it is told."""
-        try:
-            yield
-        except PowerLost as lost:
-            self._go_dark(lost)
-            raise
-
-    def _load_keys(self, functions: Iterable[str]) -> None:
-        wanted = set(functions)
-        self._loaded |= {e.destination: e for e in self._state.store.assigned() if e.use in wanted}
-
-    def _book(self, due: datetime, action: Callable[[], None], label: str) -> None:
-        def run() -> None:
-            self._bookings.remove(booking)
-            try:
-                action()
-            except PowerLost as lost:
-                self._go_dark(lost)
-
-        booking = self._scheduler.at(self.clock.true_instant(due), run, label)
-        self._bookings = [other for other in self._bookings if not other.cancelled]
-        self._bookings.append(booking)
-
-    def _cancel(self, *labels: str) -> None:
-        for booking in self._bookings:
-            if booking.label in labels:
-                booking.cancel()
-
-    def _take_id(self) -> int:
-        self._state.next_id += 1
-        return self._state.next_id - 1
-
-    def _note(self, operation: str, result: str, diagnosis: str = "") -> None:
-        """An entry of the audit log that goes in with the commit of what it tells of."""
-        self._state.audit.add(AuditEntry(self.clock.now(), "SYSTEM", operation, result, diagnosis))
-        self._recorder.record("printer.audit", operation=operation, result=result, diagnosis=diagnosis or None)
-
-    def _log(self, operation: str, result: str, diagnosis: str = "") -> None:
-        """An entry of the audit log that is committed for its own sake: nothing else of it has to be kept."""
-        self._note(operation, result, diagnosis)
-        self._commit("audit")
-
-    def _commit(self, what: str, installed: Certificate | None = None) -> None:
-        """Everything at once; between the two points it is done, whatever comes after."""
-        self._state.request = self._request.stored() if self._request else None
-        self.points.reach(f"commit-{what}.before")
-        self._storage.commit(self._state.stored())
-        if installed is not None and self._on_installed is not None:
-            self._on_installed(installed)
-        self.points.reach(f"commit-{what}.after")
 
 
 def renewal_instant(certificate: Certificate, profile: Profile) -> datetime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mfp_sim.device.printer import ADMINISTRATOR, ROLES
+from mfp_sim.device.machine import ADMINISTRATOR, ROLES
 
 __all__ = ["PAGES", "Page", "below", "path_to"]
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, abort, g, redirect, render_template, request, url_for
 
-from mfp_sim.device.printer import ADMINISTRATOR, ROLES
+from mfp_sim.device.machine import ADMINISTRATOR, ROLES
 from mfp_sim.remote_ui.app import View, desk, show
 from mfp_sim.remote_ui.labels import LANGUAGES
 from mfp_sim.remote_ui.menu import PAGES

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, field
 
-from mfp_sim.device.printer import ADMINISTRATOR, ROLES
+from mfp_sim.device.machine import ADMINISTRATOR, ROLES
 from mfp_sim.simtime import Entropy
 
 __all__ = ["DEFAULT_PIN", "LOGGED_OUT", "Session", "Sessions"]

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from mfp_sim.device.machine import ADMINISTRATOR
 from mfp_sim.device.power import PowerPoints
-from mfp_sim.device.printer import ADMINISTRATOR, Printer
+from mfp_sim.device.printer import Printer
 from mfp_sim.documents import Problems, load_text
 from mfp_sim.errors import MfpSimError, Refused
 from mfp_sim.scep.http import Delivery, HttpReply, HttpRequest

@@ -24,6 +24,7 @@ __all__ = [
     "covered",
     "entries_of",
     "markdown_of",
+    "reason_of",
 ]
 
 Entry = Requirement | FieldFailure
@@ -114,11 +115,17 @@ def covered(scenarios: Sequence[ScenarioReport]) -> tuple[CoverageRow, ...]:
     return tuple(row for row in coverage_of(entries_of(), scenarios) if row.scenarios)
 
 
+def reason_of(row: CoverageRow) -> str | None:
+    """Why no scenario shows an entry: what it waits for, or whose matter it is instead."""
+    failure = field_failures().get(row.id)
+    return failure.elsewhere if failure else row.planned and f"waits for {row.planned}"
+
+
 def markdown_of(rows: Sequence[CoverageRow]) -> str:
     """The rows as a table for a page."""
     lines = ["| entry | what it says | basis | verdict | scenarios |", "| --- | --- | --- | --- | --- |"]
     for row in rows:
-        told = ", ".join(f"{shown.name} ({shown.outcome})" for shown in row.scenarios) or row.planned or "none"
+        told = ", ".join(f"{shown.name} ({shown.outcome})" for shown in row.scenarios) or reason_of(row) or "none"
         cells = (row.id, row.title, row.basis, row.verdict, told)
         lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
     return "\n".join(lines)

@@ -15,7 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mfp_sim.catalogue.registry import assumptions, known_ids
-from mfp_sim.device.printer import ROLES
+from mfp_sim.device.machine import ROLES
 from mfp_sim.device.profile import ALL_USES, PROFILES, Profile, contradictions, read_value
 from mfp_sim.documents import Node, Problems, did_you_mean, load, load_text
 from mfp_sim.errors import DocumentError

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
-from mfp_sim.device.printer import ADMINISTRATOR, ROLES
+from mfp_sim.device.machine import ADMINISTRATOR, ROLES
 from mfp_sim.documents import Node, Problems
 from mfp_sim.scenario.world import World
 from mfp_sim.simtime import Entropy

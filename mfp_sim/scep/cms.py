@@ -95,6 +95,11 @@ class SignedData:
             return self.signer_key_identifier == key_identifier(certificate.spki)
         return extension.value == der.octet_string(self.signer_key_identifier)
 
+    @property
+    def verifiable(self) -> bool:
+        """Whether the signature algorithm is one that :meth:`verify` knows."""
+        return self.signature_algorithm in _VERIFIED
+
     def verify(self, signer: Certificate) -> None:
         """Check contentType, messageDigest and signature; MD5 too, which whoever asks refuses by ``digest``.
 
@@ -105,7 +110,7 @@ class SignedData:
             AlgorithmRefused: the signature algorithm is not known; ``got`` names it.
             SignatureInvalid: one of them is wrong.
         """
-        if self.signature_algorithm not in _VERIFIED:
+        if not self.verifiable:
             name = v.oid_text(self.signature_algorithm)
             raise AlgorithmRefused("signerInfos[0].signatureAlgorithm", 0, "RSA PKCS#1 v1.5 or ECDSA", name)
         kinds = self.attributes.get(v.CONTENT_TYPE, ())

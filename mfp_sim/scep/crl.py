@@ -112,6 +112,15 @@ class Crl:
         extension = self.extensions.get(v.CRL_NUMBER)
         return None if extension is None else der.read(extension.value, "crl.cRLNumber").to_integer()
 
+    @cached_property
+    def indirect(self) -> bool:
+        """Whether it says that it lists certificates of other issuers than its own (RFC 5280, 5.2.5)."""
+        extension = self.extensions.get(v.ISSUING_DISTRIBUTION_POINT)
+        if extension is None:
+            return False
+        fields = der.read(extension.value, "crl.issuingDistributionPoint").expect(der.SEQUENCE).children
+        return any(part.tag == 0x84 and part.content != b"\x00" for part in fields)
+
     def entry(self, serial: int) -> Revoked | None:
         """The entry of a certificate, or None."""
         return next((entry for entry in self.revoked if entry.serial == serial), None)
@@ -154,6 +163,7 @@ def issue(
     number: int | None = 1,
     digest: str = "sha256",
     md5: bool = False,
+    indirect: bool = False,
 ) -> Crl:
     """Make a version 2 CRL.
 
@@ -166,6 +176,7 @@ def issue(
         number: the cRLNumber; None leaves it out.
         digest: of the signature.
         md5: whether MD5 may be it.
+        indirect: whether it says that it lists certificates of other issuers.
 
     Raises:
         AlgorithmRefused: MD5 without ``md5``.
@@ -185,6 +196,8 @@ def issue(
     extensions = [(v.AUTHORITY_KEY_IDENTIFIER, False, key)]
     if number is not None:
         extensions.append((v.CRL_NUMBER, False, der.integer(number)))
+    if indirect:
+        extensions.append((v.ISSUING_DISTRIBUTION_POINT, True, der.sequence(der.tlv(0x84, b"\xff"))))
     tbs = der.sequence(
         der.integer(1),
         algorithm_identifier,

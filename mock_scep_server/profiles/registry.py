@@ -194,11 +194,7 @@ def read_profile(root: Node, known: Mapping[str, CaProfile]) -> CaProfile:
     values, sources = dict[str, object](), _inherited(base, product=bool(texts["imitates"]))
     types = typing.get_type_hints(CaProfile)
     names = [entry.name for entry in dataclasses.fields(CaProfile) if entry.name not in _NO_VALUES]
-    unlike = (
-        {str(key.value): problems.text(entry, "a difference") or "" for key, entry in fields["unlike"].pairs}
-        if ("unlike" in fields)
-        else {}
-    )
+    unlike = _read_unlike(fields["unlike"], problems) if "unlike" in fields else {}
     if "values" in fields:
         for name, entry in problems.map(fields["values"], names, "values").items():
             inner = problems.map(entry, ("value", "source", "by"), name, ("value", "source", "by"))
@@ -209,6 +205,11 @@ def read_profile(root: Node, known: Mapping[str, CaProfile]) -> CaProfile:
                 sources[name] = Source(text or "", by or "reported")
     problems.raise_if_any()
     return replace(base, **texts, **values, unlike=unlike, sources=sources)  # type: ignore[arg-type]
+
+
+def _read_unlike(node: Node, problems: Problems) -> dict[str, str]:
+    names = [str(key.value) for key, _ in node.pairs] if node.kind == "map" else ()
+    return {name: problems.text(text, name) or "" for name, text in problems.map(node, names, "unlike").items()}
 
 
 def _inherited(base: CaProfile, *, product: bool) -> dict[str, Source]:

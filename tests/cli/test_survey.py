@@ -118,3 +118,20 @@ def test_diff_of_traces(mfp_sim, tmp_path: Path) -> None:
     (tmp_path / "no.jsonl").write_text("{}\n")
     assert "is not a trace" in mfp_sim("diff", first, tmp_path / "no.jsonl").err
     assert "cannot read" in mfp_sim("diff", first, tmp_path / "nowhere").err
+
+
+def test_every_failure_of_the_field_has_a_scenario_or_a_reason_and_not_both(mfp_sim) -> None:
+    from mfp_sim.catalogue.registry import field_failures
+    from mfp_sim.scenario.collection import select
+
+    covered = {entry for scenario in select([]) for entry in scenario.covers}
+    assert {name for name, failure in field_failures().items() if failure.elsewhere is None} == covered & set(
+        field_failures()
+    )
+    done = mfp_sim("coverage", NAME, "--field")
+    (line,) = [line for line in done.out.splitlines() if line.startswith("F-T16 ")]
+    assert line.split(maxsplit=3)[1:3] == ["field", "none"]
+    assert "the printer speaks no HTTPS (F-T17)" in line
+    assert "no scenario: the printer speaks no HTTPS" in mfp_sim("explain", "F-T16").out
+    rows = {row["id"]: row for row in json.loads(mfp_sim("coverage", NAME, "--field", "--json").out)}
+    assert (rows["F-T16"]["reason"], rows["F-K01"]["reason"]) == ("the printer speaks no HTTPS (F-T17)", None)

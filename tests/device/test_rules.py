@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from mfp_sim.device.printer import ROLES
+from mfp_sim.device.machine import ROLES
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings
 from mfp_sim.errors import Refused, UsageError
 

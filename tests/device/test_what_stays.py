@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from mfp_sim.device.printer import ROLES, SCREENS, Printer
+from mfp_sim.device.machine import ROLES
+from mfp_sim.device.printer import SCREENS, Printer
 from mfp_sim.device.request import Registration
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Polling
 from mfp_sim.errors import Refused, UsageError

@@ -104,14 +104,14 @@ def test_evidence_is_of_the_profile_that_states_it() -> None:
 
 def test_mistakes_of_a_file_have_places() -> None:
     text = (
-        "format: 1\nname: x\nsummary: y\nbase: rfc9\nvalues:\n  post: {value: maybe, source: s, by: heard}\n"
+        "format: 1\nname: x\nsummary: y\nunlike: all\nbase: rfc9\nvalues:\n  post: {value: maybe, source: s, by: heard}\n"
         "  pots: {value: served, source: s, by: run}\n  reply_cipher: {value: rot13, source: s, by: run}\n  ra: {value: none}\n"
     )
     with pytest.raises(DocumentError) as caught:
         read_profile(load_text(text, "x.yaml"), PROFILES)
     told = str(caught.value)
-    for part in ("x.yaml:4:7: base", "x.yaml:6:17: post has to be", "by has to be", "did you mean 'post'?",
-                 "reply_cipher has to be", "x.yaml:9:7: "):  # fmt: skip
+    for part in ("x.yaml:4:9: unlike has to be a map", "x.yaml:5:7: base", "x.yaml:7:17: post has to be", "by has to be", "did you mean 'post'?",
+                 "reply_cipher has to be", "x.yaml:10:7: "):  # fmt: skip
         assert part in told
 
 

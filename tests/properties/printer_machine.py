@@ -16,8 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mfp_sim.device.calendar import local_of
 from mfp_sim.device.invariants import WatchedStorage, broken
+from mfp_sim.device.machine import ROLES
 from mfp_sim.device.power import PowerPoints
-from mfp_sim.device.printer import ROLES, Printer
+from mfp_sim.device.printer import Printer
 from mfp_sim.device.profile import READINGS, profile_named, with_reading
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.device.storage import decode_state, encode_state

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from mfp_sim.device.printer import ROLES
+from mfp_sim.device.machine import ROLES
 from mfp_sim.remote_ui.menu import PAGES, below, path_to
 
 CHALLENGE, PIN = "canary-c4a11e", "canary-p1n"

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mfp_sim.catalogue.registry import requirements
-from mfp_sim.device.printer import ROLES, SCREENS
+from mfp_sim.device.machine import ROLES
+from mfp_sim.device.printer import SCREENS
 from mfp_sim.documents import Problems, load_text
 from mfp_sim.errors import DocumentError
 from mfp_sim.report.coverage import coverage_of, entries_of

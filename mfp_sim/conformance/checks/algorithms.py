@@ -219,7 +219,9 @@ def weak(session: Session) -> Iterator[Fact]:
     if caps.cipher == "des-ede3-cbc" and caps.digest == "sha1":
         raise NotApplicable("nothing better is advertised")
     answer = session.ask(session.order(cipher="des-ede3-cbc", digest="sha1"))
-    yield fact("not-advertised", not answer.granted, "FAILURE badAlg", answer.text, answer)
+    yield from refusal(
+        answer, "3DES with SHA-1, which is not advertised", FailInfo.BAD_ALG, parking=True, slug="not-advertised"
+    )
 
 
 @check(

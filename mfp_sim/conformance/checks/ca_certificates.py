@@ -13,6 +13,7 @@ from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Session
 from mfp_sim.errors import DecodeError, MfpSimError
 from mfp_sim.scep import cms, der
+from mfp_sim.scep.algorithms import DIGEST_OF_SIGNATURE
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.http import CA_CERT, CA_RA_CERT
 from mfp_sim.scep.messages import read_ca_certificates
@@ -91,7 +92,10 @@ def getcacert(session: Session) -> Iterator[Fact]:
 )
 def media_type(session: Session) -> Iterator[Fact]:
     body, media = _reply(session)
-    wanted = CA_RA_CERT if _is_bag(body) else CA_CERT
+    bag = _is_bag(body)
+    if not bag:
+        Certificate.from_der(body)  # what is neither has no right type
+    wanted = CA_RA_CERT if bag else CA_CERT
     yield fact("other-type", media == wanted, wanted, media or "no Content-Type", session.ca_exchange)
 
 
@@ -139,6 +143,10 @@ def self_contained(session: Session) -> Iterator[Fact]:
 def issuer_included(session: Session) -> Iterator[Fact]:
     answer = session.granted()
     issued = session.identity(answer).certificate
+    if issued.signature_oid not in DIGEST_OF_SIGNATURE:
+        raise Inconclusive(
+            f"the certificate is signed with an algorithm that is not known here: {issued.signature_oid}"
+        )
     found = any(_verifies(issued, c) for c in session.ca_certificates)
     expected = f"the certificate of {issued.issuer_text}, which verifies the issued one"
     names = "; ".join(c.subject_text for c in session.ca_certificates)
@@ -218,8 +226,10 @@ def stable(session: Session) -> Iterator[Fact]:
     first = {c.der for c in session.ca_certificates}
     for _ in range(4):
         again = session.get(Operation.GET_CA_CERT)
+        if again.reply is None or again.reply.status != 200:
+            raise Inconclusive(f"GetCACert gave no certificates when asked again: {again.text}")
         try:
-            found = {c.der for c in read_ca_certificates(again.reply.body, None)[0]} if again.reply else set()
+            found = {c.der for c in read_ca_certificates(again.reply.body, None)[0]}
             got = "other certificates" if found != first else "the same"
         except DecodeError as error:
             found, got = set(), str(error)

@@ -262,6 +262,8 @@ def caps_standard(session: Session) -> Iterator[Fact]:
 )
 def caps_modern(session: Session) -> Iterator[Fact]:
     caps = session.capabilities
+    if session.caps_exchange.reply is None:
+        raise Inconclusive(f"GetCACaps was not answered: {session.caps_exchange.text}")
     told = caps.post and caps.cipher == "aes-128-cbc" and caps.digest == "sha256"
     if not told:
         answer = session.ask(session.order(method="POST", cipher="aes-128-cbc", digest="sha256"))
@@ -291,7 +293,9 @@ def caps_stable(session: Session) -> Iterator[Fact]:
     first = frozenset(read_capabilities(_body(session)).keywords)
     for _ in range(4):
         again = session.get(Operation.GET_CA_CAPS)
-        body = again.reply.body if again.reply is not None else b""
+        if again.reply is None or again.reply.status != 200:
+            raise Inconclusive(f"GetCACaps gave no list when asked again: {again.text}")
+        body = again.reply.body
         words = frozenset(read_capabilities(body).keywords)
         got = " ".join(sorted(words ^ first))
         yield fact("list-changes", words == first, "the same keywords", f"a difference in: {got}", again)

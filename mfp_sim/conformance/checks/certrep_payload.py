@@ -12,6 +12,7 @@ from mfp_sim.conformance.model import Fact, Proof, Verdict
 from mfp_sim.conformance.session import Session
 from mfp_sim.conformance.watching import over, watch
 from mfp_sim.errors import MfpSimError
+from mfp_sim.scep.algorithms import DIGEST_OF_SIGNATURE
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.vocabulary import MessageType
 
@@ -26,6 +27,10 @@ def _delivers(answer: Answer) -> bool:
 
 def _bagged(answer: Answer) -> bool:
     return _delivers(answer) and answer.payload.bag is not None
+
+
+def _with_issued(answer: Answer) -> bool:
+    return _bagged(answer) and answer.issued is not None
 
 
 def _empty(answer: Answer) -> bool:
@@ -142,8 +147,7 @@ for _id, _kinds, _requirement, _proofs in (
 
 def _leaf(_: Session, answer: Answer) -> str | None:
     issued, bag = answer.issued, answer.payload.certificates
-    if issued is None:
-        return None
+    assert issued is not None
     below = [c for c in bag if c is not issued and _signed_by(c, issued)]
     # An old root of version 1 says nowhere that it is a CA; that others name it as their issuer shows it.
     known = {issued.der, *(c.der for c in answer.trusted)}
@@ -171,7 +175,9 @@ watch_here(
     "issued-is-leaf",
     "The issued certificate is the only leaf",
     "SCEP-3.3.2.1-03",
-    judge=over("second-leaf", "one end-entity certificate", _leaf, only=_bagged, element="messageData.certificates"),
+    judge=over(
+        "second-leaf", "one end-entity certificate", _leaf, only=_with_issued, element="messageData.certificates"
+    ),
     why="Clients that take the leaf, as the RFC tells them, install the wrong one.",
     field_failures=("F-R02", "F-R03"),
     proofs=(Proof("second-leaf", "success-two-leaves"),),
@@ -196,9 +202,7 @@ watch_here(
     "issued-chain-relevant",
     "Further certificates are those of its chain",
     "SCEP-3.3.2.1-02",
-    judge=over(
-        "stranger", "issuers of the certificate only", _relevant, only=lambda a: _bagged(a) and a.issued is not None
-    ),
+    judge=over("stranger", "issuers of the certificate only", _relevant, only=_with_issued),
     why="Devices with room for few CA certificates store what comes.",
     field_failures=("F-R14",),
     proofs=(Proof("stranger", "success-extra-certs"),),
@@ -206,7 +210,7 @@ watch_here(
 
 
 def _key(_: Session, answer: Answer) -> str | None:
-    if answer.issued is not None or not answer.leaves:
+    if answer.issued is not None:
         return None
     return f"{answer.leaves[0].subject_text} is for another key"
 
@@ -215,7 +219,8 @@ watch_here(
     "issued-for-key",
     "The certificate is for the public key of the CSR",
     "SCEP-3.3.2.1-11",
-    judge=over("other-key", "the CSR's public key", _key, only=_bagged,
+    judge=over("other-key", "the CSR's public key", _key,
+               only=lambda a: _bagged(a) and (a.issued is not None or bool(a.leaves)),
                element="messageData.certificates.subjectPublicKeyInfo"),
     why="A certificate for another key cannot be used by the device, or lets somebody else be the device.",
     field_failures=("F-K08",),
@@ -234,13 +239,18 @@ watch_here(
 
 
 def _issued_facts(
-    slug: str, expected: str, rule: Callable[[Session, Certificate, Answer], str | None], **more: Any
+    slug: str,
+    expected: str,
+    rule: Callable[[Session, Certificate, Answer], str | None],
+    *,
+    only: Callable[[Certificate, Answer], bool] = lambda *_: True,
+    **more: Any,
 ) -> Callable[[Session], Iterator[Fact]]:
     """Judge each issued certificate of the run once."""
 
     def judge(session: Session) -> Iterator[Fact]:
         for answer in session.cert_reps:
-            if _bagged(answer) and answer.issued is not None:
+            if _bagged(answer) and answer.issued is not None and only(answer.issued, answer):
                 wrong = rule(session, answer.issued, answer)
                 yield fact(slug, wrong is None, expected, wrong or "as expected", answer, **(more if wrong else {}))
 
@@ -259,7 +269,13 @@ watch_here(
     "The certificate verifies with a CA certificate of GetCACert or of the reply",
     "SCEP-3.3.2.1-16",
     "SCEP-2.2-03",
-    judge=_issued_facts("no-issuer", "signed by a known CA", _by_known_ca, element="messageData.certificates"),
+    judge=_issued_facts(
+        "no-issuer",
+        "signed by a known CA",
+        _by_known_ca,
+        element="messageData.certificates",
+        only=lambda certificate, _: certificate.signature_oid in DIGEST_OF_SIGNATURE,
+    ),
     why="Devices check the chain before they install.",
     field_failures=("F-R08", "F-R17"),
     proofs=(Proof("no-issuer", "success-bad-cert-signature"), Proof("no-issuer", "success-foreign-issuer")),
@@ -351,7 +367,12 @@ watch_here(
     "issued-without-challenge",
     "The challenge is not copied into the certificate",
     "SCEP-3.3.1-08",
-    judge=_issued_facts("challenge-in-certificate", "no trace of the challenge", _secret),
+    judge=_issued_facts(
+        "challenge-in-certificate",
+        "no trace of the challenge",
+        _secret,
+        only=lambda _, answer: bool(answer.order.challenge),
+    ),
     why="Certificates are public.",
     tags=("security",),
     proofs=(Proof("challenge-in-certificate", defects=("copies-challenge",)),),

@@ -8,13 +8,19 @@ from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.model import Proof, Verdict
 from mfp_sim.conformance.session import Session
 from mfp_sim.conformance.watching import noted, over, watch
+from mfp_sim.scep import der
 from mfp_sim.scep import vocabulary as v
 
 watch_here = partial(watch, __name__)
+_ENVELOPE = der.oid("1.2.840.113549.1.7.3")
 
 
 def _granted(answer: Answer) -> bool:
     return answer.granted
+
+
+def _enveloped(answer: Answer) -> bool:
+    return answer.granted and answer.envelope is not None
 
 
 def _without_data(answer: Answer) -> bool:
@@ -76,6 +82,10 @@ for _identifier, _status, _requirement, _only, _fault in (
     )
 
 
+def _by_known_signer(answer: Answer) -> bool:
+    return answer.signer is not None and not answer.unverifiable
+
+
 def _digest(_: Session, answer: Answer) -> str | None:
     return answer.distrust if answer.distrust and "messageDigest" in answer.distrust else None
 
@@ -84,7 +94,7 @@ watch_here(
     "certrep-message-digest",
     "messageDigest is the digest of the eContent octets, of none where there is no content",
     "SCEP-3-03",
-    judge=over("wrong-digest", "messageDigest fits the content", _digest),
+    judge=over("wrong-digest", "messageDigest fits the content", _digest, only=_by_known_signer),
     why="A wrong digest over an absent content is the classic mistake of FAILUREs: the client reports a broken "
     "signature and the reason for the refusal is lost.",
     field_failures=("F-E02",),
@@ -115,6 +125,7 @@ watch_here(
         "bad-signature",
         "signed by the server, and the signature verifies",
         _wrongly_signed,
+        only=lambda a: not a.unverifiable,
         element="signerInfos[0].signature",
         mistake="signed with another key than the one GetCACert shows, over another encoding, or by an RA that "
         "GetCACert leaves out",
@@ -133,7 +144,7 @@ watch_here(
         "not-encrypted",
         "the issued certificate comes in an EnvelopedData",
         lambda _, a: "a SUCCESS with content that is no EnvelopedData" if a.envelope is None else None,
-        only=_granted,
+        only=lambda a: _enveloped(a) or (a.granted and a.payload.plain is not None and bool(a.payload.certificates)),
         element="encapContentInfo.eContent",
     ),
     why="Without the envelope everybody on the way reads what was issued to whom.",
@@ -154,7 +165,7 @@ watch_here(
     "The content key of a reply is transported with RSA PKCS#1 v1.5",
     "SCEP-3.1-03",
     "SCEP-3.1-02",
-    judge=over("oaep", "rsaEncryption", _transport, only=_granted, element="recipientInfos[0].keyEncryptionAlgorithm",
+    judge=over("oaep", "rsaEncryption", _transport, only=_enveloped, element="recipientInfos[0].keyEncryptionAlgorithm",
                mistake="the platform's CMS writer defaults to OAEP, which most embedded clients cannot open"),
     why="Embedded clients open PKCS#1 v1.5 only; an OAEP reply is a certificate that nobody can decrypt.",
     field_failures=("F-E14", "F-A08"),
@@ -176,16 +187,24 @@ watch_here(
 def _wrapped(_: Session, answer: Answer) -> str | None:
     assert answer.signed is not None
     content = answer.signed.content
-    if content in (None, b"", b"\x00") or answer.envelope is not None:
+    if answer.envelope is not None:
         return None
     return f"{len(content or b'')} octets that are no ContentInfo with EnvelopedData"
+
+
+def _with_content(answer: Answer) -> bool:
+    """A SUCCESS with content; what says that it is an envelope and cannot be read is not called another thing."""
+    content = answer.signed.content if answer.granted and answer.signed is not None else None
+    if content in (None, b"", b"\x00"):
+        return False
+    return answer.envelope is not None or _ENVELOPE not in (content or b"")[:24]
 
 
 watch_here(
     "certrep-content-is-envelope",
     "What is signed is a pkcsPKIEnvelope",
     "SCEP-3.2-02",
-    judge=over("no-envelope", "eContent is a ContentInfo with EnvelopedData", _wrapped, only=_granted,
+    judge=over("no-envelope", "eContent is a ContentInfo with EnvelopedData", _wrapped, only=_with_content,
                element="encapContentInfo.eContent"),
     why="A client opens the content as an envelope; anything else ends the enrolment.",
     proofs=(Proof("no-envelope", "econtent-garbage"),),
@@ -284,7 +303,7 @@ watch_here(
     "certrep-signer-valid",
     "The certificate that signs CertReps is valid now",
     "SCEP-3.2-14",
-    judge=over("signer-not-valid", "valid now", _expired),
+    judge=over("signer-not-valid", "valid now", _expired, only=lambda a: a.signer is not None),
     why="An RA certificate that ran out is the commonest reason why a whole fleet stops enrolling on one day.",
     field_failures=("F-C06", "F-R12"),
     proofs=(Proof("signer-not-valid", "ra-expired"),),
@@ -303,7 +322,7 @@ watch_here(
     "envelope-one-recipient",
     "A reply's envelope has one recipient",
     "SCEP-3.2.2-03",
-    judge=over("recipients", "one KeyTransRecipientInfo", _single, only=_granted, element="recipientInfos"),
+    judge=over("recipients", "one KeyTransRecipientInfo", _single, only=_enveloped, element="recipientInfos"),
     why="A client that looks at the first RecipientInfo only cannot decrypt.",
     field_failures=("F-R16",),
     proofs=(Proof("recipients", "env-two-recipients"),),
@@ -369,7 +388,7 @@ watch_here(
     "envelope-to-signer",
     "A SUCCESS is enveloped to the certificate that signed the request",
     "SCEP-2.3-15",
-    judge=over("other-recipient", "the signer's issuer and serial number", _to_signer, only=_granted,
+    judge=over("other-recipient", "the signer's issuer and serial number", _to_signer, only=_enveloped,
                element="recipientInfos[0].rid",
                mistake="enveloped to the new certificate instead of the one that signed the request"),
     why="Clients look for the RecipientInfo of their self-signed certificate; the new one they do not have yet.",

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from mfp_sim.conformance import csrs
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.facts import fact, processed, refusal
-from mfp_sim.conformance.model import Fact, Proof, Verdict
+from mfp_sim.conformance.model import Fact, Inconclusive, Proof, Verdict
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Session
-from mfp_sim.errors import UsageError
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import der
 from mfp_sim.scep import vocabulary as v
@@ -98,7 +97,9 @@ def ca_true(session: Session) -> Iterator[Fact]:
     answer = _ask(session, wanted)
     issued = answer.issued
     if issued is None:
-        yield fact("ca-certificate", True, "no CA certificate", answer.text, answer)
+        if answer.granted:
+            raise Inconclusive(f"the SUCCESS holds no certificate that can be read: {answer.payload.problem}")
+        yield from refusal(answer, "a CSR that asks for a CA certificate", parking=True, slug="ca-certificate")
         return
     usage = issued.key_usage or frozenset()
     wrong = issued.is_ca or "keyCertSign" in usage
@@ -160,11 +161,7 @@ def odd_subjects(session: Session) -> Iterator[Fact]:
     proofs=(Proof("not-processed", defects=("crashes-on-odd-csr",)),),
 )
 def rsa_4096(session: Session) -> Iterator[Fact]:
-    try:
-        key = session.key(4096)
-    except UsageError:
-        key = session.key(2048)
-    yield processed(session.ask(session.order(key=key)), "a 4096-bit key")
+    yield processed(session.ask(session.order(key=session.key(4096))), "a 4096-bit key")
 
 
 @check(

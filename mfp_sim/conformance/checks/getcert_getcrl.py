@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from functools import partial
 
 from mfp_sim.conformance.answers import Answer
-from mfp_sim.conformance.facts import fact, refusal
-from mfp_sim.conformance.model import Fact, NotApplicable, Proof, Verdict
+from mfp_sim.conformance.facts import fact, refusal, told
+from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Session
 from mfp_sim.errors import MfpSimError
 from mfp_sim.scep import messages
+from mfp_sim.scep.algorithms import DIGEST_OF_SIGNATURE
+from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.crl import Crl
 from mfp_sim.scep.vocabulary import FailInfo, MessageType
 
 BAD_ID, REQUEST = FailInfo.BAD_CERT_ID, FailInfo.BAD_REQUEST
@@ -34,8 +37,10 @@ def _get_crl(session: Session) -> Answer:
 
 
 def _served(answer: Answer) -> Answer:
-    if not answer.granted:
+    if not told(answer).granted:
         raise NotApplicable(f"the server does not serve it: {answer.text}")
+    if answer.payload.problem is not None or len(answer.crls) < len(answer.payload.crls):
+        raise Inconclusive(f"what came cannot be read: {answer.payload.problem or 'the CRL'}")
     return answer
 
 
@@ -107,7 +112,9 @@ def getcert_unknown(session: Session) -> Iterator[Fact]:
     proofs=(Proof("pending", "getcert-pending"),),
 )
 def not_pending(session: Session) -> Iterator[Fact]:
-    answer = _get_cert(session)
+    answer = told(_get_cert(session))
+    if answer.status is None:
+        raise NotApplicable(f"the server does not serve it: {answer.text}")
     yield fact("pending", not answer.parked, "SUCCESS or FAILURE", answer.text, answer)
 
 
@@ -144,24 +151,54 @@ def only_crl(session: Session) -> Iterator[Fact]:
     "getcrl-issuer",
     "The CRL is the asked CA's, and its signature verifies",
     "SCEP-3.3.2.1-10",
-    why="A CRL of another issuer revokes nothing of this one's.",
+    why="A CRL of another issuer revokes nothing of this one's, unless it says that it lists other issuers' too.",
     reads=True,
     tags=("security",),
-    proofs=(Proof("other-issuer", "getcrl-other-issuer"), Proof("bad-signature", "getcrl-bad-signature")),
+    proofs=(
+        Proof("other-issuer", "getcrl-other-issuer"),
+        Proof("bad-signature", "getcrl-bad-signature"),
+        Proof("other-issuer", defects=("indirect-crl-of-a-stranger",)),
+    ),
 )
 def crl_issuer(session: Session) -> Iterator[Fact]:
     answer = _served(_get_crl(session))
     if not answer.crls:
         raise NotApplicable("no CRL came")
-    crl = answer.crls[0]
+    crl, issuer = answer.crls[0], session.issuer
+    if crl.signature_oid not in DIGEST_OF_SIGNATURE:
+        raise Inconclusive(f"the CRL is signed with {crl.signature_oid}, which is not known here")
+    signers, got = _crl_signers(session, answer, crl), crl.issuer_text
+    if crl.indirect:
+        got = f"an indirect CRL of {got}"
+        if not any(c.subject == crl.issuer for c in _at_hand(answer)):
+            raise Inconclusive(f"{got}, whose certificate did not come along, so it cannot be verified")
+    expected = f"{issuer.subject_text}, or whom it appoints for an indirect CRL"
+    yield fact("other-issuer", bool(signers), expected, got, answer)
+    if signers:
+        good = any(_verifies(crl, signer) for signer in signers)
+        text = "it verifies" if good else "its signature does not verify"
+        yield fact("bad-signature", good, f"signed by {crl.issuer_text}", text, answer)
+
+
+def _at_hand(answer: Answer) -> tuple[Certificate, ...]:
+    return (*answer.trusted, *(answer.signed.certificates if answer.signed else ()), *answer.payload.certificates)
+
+
+def _crl_signers(session: Session, answer: Answer, crl: Crl) -> list[Certificate]:
+    """Who may have signed it: the CA under each of its keys, or whom it appoints for an indirect CRL (RFC 5280, 5)."""
     issuer = session.issuer
-    yield fact("other-issuer", crl.issuer == issuer.subject, issuer.subject_text, crl.issuer_text, answer)
+    if crl.issuer == issuer.subject:
+        return [issuer, *(c for c in answer.trusted if c.subject == issuer.subject and c.der != issuer.der)]
+    named = [c for c in _at_hand(answer) if crl.indirect and c.subject == crl.issuer]
+    return [c for c in named if c in answer.trusted or _verifies(c, issuer)]
+
+
+def _verifies(signed: Crl | Certificate, issuer: Certificate) -> bool:
     try:
-        crl.verify_issued_by(issuer)
-        good, got = True, "it verifies"
-    except MfpSimError as error:
-        good, got = False, error.message
-    yield fact("bad-signature", good, f"signed by {issuer.subject_text}", got, answer)
+        signed.verify_issued_by(issuer)
+    except MfpSimError:
+        return False
+    return True
 
 
 @check(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from mfp_sim.conformance.facts import fact
 from mfp_sim.conformance.model import Fact, Proof
@@ -15,18 +15,20 @@ from mfp_sim.scep.vocabulary import Operation
 CRASH = Proof("not-a-client-error", defects=("crashes-on-garbage",))
 
 
-def _post(session: Session, what: str, body: bytes) -> Iterator[Fact]:
+def _post(session: Session, what: str, make: Callable[[bytes], bytes]) -> Iterator[Fact]:
+    order = session.poll(wrong=True)
+    body = make(session.encode(order))
     target = scep_request(session.target.path, Operation.PKI_OPERATION, b"x", method="POST").target
     exchange = session.http(HttpRequest("POST", target, (("Content-Type", PKI_MESSAGE),), body), what)
-    reply = exchange.reply
-    # A signed FAILURE is as good an answer: the server read enough to give one.
-    calm = reply is not None and (400 <= reply.status < 500 or (reply.status == 200 and reply.body[:1] == b"\x30"))
+    answer = session.take(order, exchange)
+    # A FAILURE is as good an answer: the server read enough to give one.
+    calm = answer.refused or (exchange.reply is not None and 400 <= exchange.reply.status < 500)
     yield fact(
         "not-a-client-error",
         calm,
         f"{what}: HTTP 4xx, or a FAILURE",
-        exchange.text,
-        exchange,
+        answer.text,
+        answer,
         mistake="the parser's error is not caught, or is reported as the server's own",
     )
 
@@ -36,7 +38,7 @@ def _nested(depth: int) -> bytes:
     return b"\x30\x80" * depth
 
 
-BODIES = (
+BODIES: tuple[tuple[str, str, Callable[[bytes], bytes] | None], ...] = (
     ("malformed-empty", "an empty body", lambda _: b""),
     ("malformed-one-octet", "one octet", lambda _: b"\x30"),
     ("malformed-text", "HTML", lambda _: b"<html><body>no</body></html>"),
@@ -50,15 +52,14 @@ BODIES = (
 
 for _id, _what, _make in BODIES:
 
-    def _run(session: Session, what: str = _what, make: object = _make) -> Iterator[Fact]:
+    def _run(session: Session, what: str = _what, make: Callable[[bytes], bytes] | None = _make) -> Iterator[Fact]:
         if make is None:
             order = session.harmless(wrong=True)
             answer = session.ask(order, octets=session.encode(order) + bytes(1024))
             calm = answer.status is not None or (answer.reply is not None and 400 <= answer.reply.status < 500)
             yield fact("not-a-client-error", calm, f"{what}: read, or refused cleanly", answer.text, answer)
             return
-        message = session.encode(session.poll())
-        yield from _post(session, what, make(message))  # type: ignore[operator]
+        yield from _post(session, what, make)
 
     _run.__module__ = __name__
     check(

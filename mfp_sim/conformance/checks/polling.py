@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mfp_sim.conformance.facts import fact, refusal
+from mfp_sim.conformance.facts import fact, refusal, told
 from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Session
@@ -77,6 +77,9 @@ def after_issue(session: Session) -> Iterator[Fact]:
 )
 def by_another(session: Session) -> Iterator[Fact]:
     first = session.enrol()
+    own = session.ask(session.poll(first.order))
+    if not told(own).granted:
+        raise NotApplicable(f"a CertPoll about an issued certificate gives {own.text}")
     key = session.key()
     other = replace(
         session.poll(first.order),
@@ -85,13 +88,11 @@ def by_another(session: Session) -> Iterator[Fact]:
         signer=session.self_signed(key, session.subject()),
         wrong=True,
     )
-    answer = session.ask(other)
-    yield fact(
-        "handed-out",
-        not answer.granted,
-        "FAILURE",
-        answer.text,
-        answer,
+    yield from refusal(
+        session.ask(other),
+        "a CertPoll by another key",
+        parking=True,
+        slug="handed-out",
         mistake="the transactionID alone decides who gets the certificate",
     )
 
@@ -108,7 +109,7 @@ def by_another(session: Session) -> Iterator[Fact]:
 def wrong_names(session: Session) -> Iterator[Fact]:
     first = session.enrol()
     right = session.ask(session.poll(first.order))
-    if not right.granted:
+    if not told(right).granted:
         raise NotApplicable(f"a CertPoll about an issued certificate gives {right.text}")
     for what, issuer, subject in (
         ("another issuer", session.subject(), first.order.subject),
@@ -137,7 +138,7 @@ def wrong_names(session: Session) -> Iterator[Fact]:
 )
 def pending(session: Session) -> Iterator[Fact]:
     answer = session.ask(session.order(challenge=None))
-    if not answer.parked:
+    if not told(answer).parked:
         raise NotApplicable(f"the server does not wait for approval: {answer.text}")
     waiting = session.ask(session.poll(answer.order))
     yield fact("not-pending", waiting.parked, "PENDING to a poll before the decision", waiting.text, waiting)

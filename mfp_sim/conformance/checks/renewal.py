@@ -55,6 +55,7 @@ def without_challenge(session: Session) -> Iterator[Fact]:
         "SUCCESS or PENDING",
         new.text,
         new,
+        of_grant=True,
         mistake="the challenge is asked for before the type of the request is looked at",
     )
 
@@ -71,6 +72,8 @@ def without_challenge(session: Session) -> Iterator[Fact]:
 def new_certificate(session: Session) -> Iterator[Fact]:
     old, new = _granted(session)
     before = session.identity(old).certificate
+    if not new.payload.certificates:
+        raise Inconclusive(f"the reply holds no certificate that can be read: {new.payload.problem or new.text}")
     serials = [c.serial for c in new.payload.certificates]
     yield fact(
         "old-one",
@@ -94,6 +97,8 @@ def new_certificate(session: Session) -> Iterator[Fact]:
 )
 def to_old_key(session: Session) -> Iterator[Fact]:
     _, new = _granted(session)
+    if new.envelope is None:
+        raise Inconclusive(f"no envelope came: {new.payload.problem or new.text}")
     opens = new.payload.plain is not None
     yield fact("not-to-old-key", opens, "it opens with the key that signed", new.payload.problem or "it opens", new)
 
@@ -108,8 +113,8 @@ def to_old_key(session: Session) -> Iterator[Fact]:
 )
 def for_new_key(session: Session) -> Iterator[Fact]:
     _, new = _granted(session)
-    if new.payload.plain is None:
-        raise Inconclusive(f"the reply does not open: {new.payload.problem}")
+    if new.payload.plain is None or (new.payload.problem is not None and not new.payload.certificates):
+        raise Inconclusive(f"the reply cannot be read: {new.payload.problem}")
     got = (
         f"{len(new.payload.certificates)} certificates, none for the CSR's key" if new.issued is None else "it is there"
     )

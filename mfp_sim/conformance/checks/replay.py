@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from mfp_sim.conformance.answers import Answer
-from mfp_sim.conformance.facts import fact, refusal
-from mfp_sim.conformance.model import Fact, Proof, Verdict
+from mfp_sim.conformance.facts import fact, refusal, told
+from mfp_sim.conformance.model import Fact, Inconclusive, Proof, Verdict
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Session
 from mfp_sim.scep.vocabulary import FailInfo
@@ -20,10 +20,21 @@ def _serials(*answers: Answer) -> list[int]:
     return sorted({a.issued.serial for a in answers if a.issued is not None})
 
 
-def _judge(slug: str, expected: str, first: Answer, second: Answer, mistake: str) -> Fact:
+def _judge(slug: str, expected: str, first: Answer, second: Answer, mistake: str) -> Iterator[Fact]:
     serials = _serials(first, second)
     got = f"{second.text}; serials {', '.join(f'{serial:x}' for serial in serials)}"
-    return fact(slug, len(serials) < 2, expected, got, first, second, mistake=mistake)
+    if second.granted and second.issued is None:
+        raise Inconclusive(f"the second SUCCESS holds no certificate that can be read: {second.payload.problem}")
+    yield fact(slug, len(serials) < 2, expected, got, first, second, mistake=mistake)
+
+
+def _taken(answer: Answer) -> Answer:
+    """The answer to a right request; Inconclusive unless it was granted or parked, as there is nothing to repeat."""
+    if not (told(answer).granted or answer.parked):
+        raise Inconclusive(f"a right request was not granted: {answer.text}")
+    if answer.granted and answer.issued is None:
+        raise Inconclusive(f"a SUCCESS holds no certificate that can be read: {answer.payload.problem}")
+    return answer
 
 
 @check(
@@ -42,9 +53,9 @@ def _judge(slug: str, expected: str, first: Answer, second: Answer, mistake: str
 def same_octets(session: Session) -> Iterator[Fact]:
     order = session.order()
     octets = session.encode(order)
-    first = session.ask(order, octets=octets)
+    first = _taken(session.ask(order, octets=octets))
     second = session.ask(order, octets=octets, expect_refusal=True)
-    yield _judge(
+    yield from _judge(
         "second-certificate",
         "the same certificate again, or a refusal",
         first,
@@ -66,9 +77,9 @@ def same_octets(session: Session) -> Iterator[Fact]:
 )
 def new_nonce(session: Session) -> Iterator[Fact]:
     order = session.order()
-    first = session.ask(order)
+    first = _taken(session.ask(order))
     second = session.ask(replace(order, nonce=session.entropy.octets(16)), expect_refusal=True)
-    yield _judge(
+    yield from _judge(
         "second-certificate",
         "the same certificate again, or a refusal",
         first,
@@ -92,7 +103,7 @@ def new_nonce(session: Session) -> Iterator[Fact]:
 )
 def other_csr(session: Session) -> Iterator[Fact]:
     first = session.order()
-    session.ask(first)
+    _taken(session.ask(first))
     second = session.order(transaction_id=first.transaction_id, wrong=True)
     answer = session.ask(second, expect_refusal=True)
     yield from refusal(
@@ -150,4 +161,5 @@ def duplicate(session: Session) -> Iterator[Fact]:
         answer.text,
         answer,
         at_most=Verdict.FINDING,
+        of_grant=True,
     )

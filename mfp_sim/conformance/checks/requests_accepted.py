@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mfp_sim.conformance.facts import processed
-from mfp_sim.conformance.model import Fact, NotApplicable, Proof
+from mfp_sim.conformance.facts import fact, processed, told
+from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Session
 from mfp_sim.scep import der
@@ -78,12 +78,12 @@ def several_recipients(session: Session) -> Iterator[Fact]:
     proofs=(Proof("not-decrypted", setup={"ra": "split"}),),
 )
 def each_certificate(session: Session) -> Iterator[Fact]:
-    from mfp_sim.conformance.facts import fact
-
     usable = [c for c in session.ca_certificates if c.key_usage is None or "keyEncipherment" in c.key_usage]
     if len(usable) < 2:
         raise NotApplicable("only one certificate of GetCACert is for encryption")
-    normal = session.ask(session.harmless())
+    normal = told(session.ask(session.harmless()))
+    if not normal.refused:
+        raise Inconclusive(f"a poll about nothing is not refused: {normal.text}")
     for certificate in usable:
         answer = session.ask(session.harmless(recipient=certificate))
         same = answer.refused and answer.fail_info == normal.fail_info

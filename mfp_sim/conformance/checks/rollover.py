@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from mfp_sim.conformance.answers import Exchange
 from mfp_sim.conformance.facts import fact
-from mfp_sim.conformance.model import Fact, NotApplicable, Proof
+from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Session
-from mfp_sim.errors import MfpSimError
+from mfp_sim.errors import DecodeError, MfpSimError
 from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.contents import NEXT_CA_CERT_TYPE, NextCa, read_next_ca
+from mfp_sim.scep.messages import read_ca_certificates
 from mfp_sim.scep.vocabulary import Operation
 
 NEXT = {"next_ca": True}
@@ -42,10 +43,14 @@ def _next(session: Session) -> tuple[Exchange, NextCa]:
     proofs=(Proof("answered", defects=("answers-next-with-present",)),),
 )
 def not_available(session: Session) -> Iterator[Fact]:
+    if session.caps_exchange.reply is None:
+        raise Inconclusive(f"GetCACaps was not answered: {session.caps_exchange.text}")
     if session.capabilities.next_ca:
         raise NotApplicable("GetNextCACert is advertised")
     exchange = _exchange(session)
-    status = exchange.reply.status if exchange.reply else 0
+    if exchange.reply is None:
+        raise Inconclusive(f"GetNextCACert was not answered: {exchange.text}")
+    status = exchange.reply.status
     refused = 400 <= status < 500 or status == 501
     yield fact(
         "answered",
@@ -77,6 +82,12 @@ def signed(session: Session) -> Iterator[Fact]:
     expected = "a signature by a certificate of GetCACert that verifies"
     try:
         found = read_next_ca(exchange.reply.body, exchange.reply.media_type)
+    except DecodeError as error:
+        if not _bare(exchange.reply.body):
+            raise Inconclusive(f"what came cannot be read: {error}") from None
+        yield fact("not-signed-by-current", False, expected, "certificates that nobody signed", exchange)
+        return
+    try:
         signer = found.signer(session.ca_certificates)
         if signer is not None:
             found.verify(signer)
@@ -84,6 +95,14 @@ def signed(session: Session) -> Iterator[Fact]:
     except MfpSimError as error:
         signer, got = None, error.message
     yield fact("not-signed-by-current", signer is not None, expected, got, exchange)
+
+
+def _bare(body: bytes) -> bool:
+    """Certificates as GetCACert gives them."""
+    try:
+        return bool(read_ca_certificates(body, None)[0])
+    except DecodeError:
+        return False
 
 
 @check(

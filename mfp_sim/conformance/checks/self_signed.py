@@ -32,10 +32,11 @@ def self_signed(session: Session) -> Iterator[Fact]:
     try:
         answer = session.granted()
     except Inconclusive:
-        answer = next(a for a in session.answers)
-        if answer.refused:
+        first = next(iter(session.answers), None)
+        if first is None or first.refused or (first.reply is not None and 400 <= first.reply.status < 500):
             # The server's own word: a wrong challenge on our side looks just like it.
             raise
+        answer = first
     yield processed(
         answer,
         "a right PKCSReq with a valid challenge",

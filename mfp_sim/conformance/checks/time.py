@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
-from mfp_sim.conformance.answers import Answer
+from mfp_sim.conformance.answers import Answer, Order
 from mfp_sim.conformance.facts import fact, processed
 from mfp_sim.conformance.model import Fact, Proof
 from mfp_sim.conformance.registry import check
@@ -46,6 +47,17 @@ def _judged(answer: Answer, what: str) -> Iterator[Fact]:
         yield fact("another-reason", right, expected, answer.text, answer)
 
 
+def _signed_at(session: Session, instant: datetime) -> Order:
+    """A request signed at an instant, by a certificate that was valid then and is now: only the time is off."""
+    now, key, subject = session.clock.now().replace(microsecond=0), session.key(), session.subject()
+    life: dict[str, Any] = {
+        "not_before": min(now, instant) - timedelta(days=1),
+        "not_after": max(now, instant) + timedelta(days=365),
+    }
+    signer = session.self_signed(key, subject, **life)
+    return session.order(key=key, subject=subject, signer=signer, signing_time=instant, wrong=True)
+
+
 @check(
     "signing-time-skew",
     "A signingTime that is off is taken, or refused as badTime",
@@ -59,10 +71,8 @@ def _judged(answer: Answer, what: str) -> Iterator[Fact]:
 )
 def skew(session: Session) -> Iterator[Fact]:
     now = session.clock.now().replace(microsecond=0)
-    window = []
     for what, offset in SKEWS:
-        answer = session.ask(session.order(signing_time=now + offset, wrong=True))
-        window.append(f"{what}: {answer.text.split(' (')[0]}")
+        answer = session.ask(_signed_at(session, now + offset))
         yield from _judged(answer, what)
 
 
@@ -79,5 +89,5 @@ def skew(session: Session) -> Iterator[Fact]:
 )
 def far(session: Session) -> Iterator[Fact]:
     for what, instant in INSTANTS:
-        answer = session.ask(session.order(signing_time=instant, wrong=True))
+        answer = session.ask(_signed_at(session, instant))
         yield from _judged(answer, what)

@@ -11,7 +11,7 @@ from functools import partial
 from urllib.parse import quote
 
 from mfp_sim.conformance.answers import Answer, Exchange, Order
-from mfp_sim.conformance.facts import fact, processed
+from mfp_sim.conformance.facts import fact, processed, told
 from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Session
@@ -41,7 +41,7 @@ def _get(session: Session, order: Order, message: str, label: str) -> Answer:
 def _needs_get(session: Session) -> None:
     """Is GET served at all?"""
     probe = session.sample("poll by GET", lambda: session.ask(session.harmless(method="GET")))
-    if not _read(probe):
+    if not _read(told(probe)):
         raise NotApplicable(f"PKIOperation by GET is not served: {probe.text}")
 
 
@@ -144,7 +144,7 @@ def standard_base64(session: Session) -> Iterator[Fact]:
         if "+" in text and "/" in text:
             break
     answer = _get(session, order, quote(text, safe=""), "CertPoll by GET, escaped")
-    if not _read(answer) and not _reads_otherwise(session):
+    if not _read(told(answer)) and not _reads_otherwise(session):
         # GET is a MAY: only who reads the message in another alphabet shows that it is the alphabet.
         raise NotApplicable(f"PKIOperation by GET is not served: {answer.text}")
     yield fact(

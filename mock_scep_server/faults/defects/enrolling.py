@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 from mfp_sim.errors import DecodeError, MfpSimError
 from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import cms, der, messages
+from mfp_sim.scep import cms, crl, der, messages
 from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.http import HttpReply
+from mfp_sim.scep.http import PKI_MESSAGE, Close, Delivery, HttpReply
 from mfp_sim.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
 from mock_scep_server.faults.defects.answers import (
+    Instead,
     Row,
     crashing,
     encode,
@@ -55,10 +57,67 @@ def _polls_anything(seen: Seen) -> HttpReply | None:
     return encode(seen, reply(seen, PkiStatus.PENDING)) if seen.kind == MessageType.CERT_POLL else None
 
 
+def _wrong(seen: Seen) -> bool:
+    """A pkiMessage that is no good PKCSReq of somebody whom the CA would serve."""
+    if seen.operation != Operation.PKI_OPERATION:
+        return False
+    if seen.kind != MessageType.PKCS_REQ or seen.forged or seen.csr is None or csr_forged(seen):
+        return True
+    return seen.service.challenge.check(seen.csr, seen.service.clock.now()) is not None
+
+
 def _http_errors(seen: Seen) -> HttpReply | None:
     """Whatever is not a good PKCSReq ends in HTTP 500."""
     good = seen.kind == MessageType.PKCS_REQ and not seen.forged and not csr_forged(seen)
     return text(500, "internal error") if seen.operation == Operation.PKI_OPERATION and not good else None
+
+
+def _hangs_up(seen: Seen) -> Delivery | None:
+    return Delivery((Close(),), keep_alive=False) if _wrong(seen) else None
+
+
+def _loses_first(seen: Seen) -> Delivery | None:
+    """The first reply to each message is lost on its way; the same message again is answered."""
+    if not seen.octets or seen.octets in seen.gate.met:
+        return None
+    seen.gate.met.add(seen.octets)
+    return Delivery((Close(),), keep_alive=False)
+
+
+def _unreadable(seen: Seen) -> HttpReply | None:
+    if not _wrong(seen):
+        return None
+    return HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),), body=der.sequence(der.integer(1)))
+
+
+def _grants_unreadably(seen: Seen) -> HttpReply | None:
+    """SUCCESS, and what is in the envelope nobody can read."""
+    return grant(seen, bag=lambda _: b"\x04\x03???") if _wrong(seen) else None
+
+
+def _indirect_crl(*, stranger: bool) -> Instead:
+    """The CRL is that of another issuer, whom the CA appointed, or whom it does not know."""
+
+    def instead(seen: Seen) -> HttpReply | None:
+        if seen.kind != MessageType.GET_CRL or seen.message is None:
+            return None
+        ca, now = seen.service.ca.ca, seen.service.clock.now()
+        certificate = x509.issue(
+            serial=77, issuer=ca.certificate.subject, subject=x509.name(("CN", "CRLs of many CAs")),
+            spki=ca.certificate.spki, not_before=ca.certificate.not_before, not_after=ca.certificate.not_after,
+            extensions=[x509.key_usage_extension("cRLSign")], signing_key=ca.key,
+        )  # fmt: skip
+        if stranger:
+            certificate = x509.self_signed(
+                ca.key, subject=certificate.subject, serial=78, not_before=certificate.not_before,
+                not_after=certificate.not_after,
+            )  # fmt: skip
+        made = crl.issue(issuer=certificate, signing_key=ca.key, this_update=now, next_update=now + timedelta(days=7),
+                         indirect=True)  # fmt: skip
+        return encode(seen, reply(seen, PkiStatus.SUCCESS, crls=(made.der,), recipient=seen.message.signer(),
+                                  outer_certificates=(certificate,)))  # fmt: skip
+
+    return instead
 
 
 def _bare_signer(seen: Seen) -> bool:
@@ -191,6 +250,14 @@ ROWS: tuple[Row, ...] = (
     ("leaks-challenge", "failInfoText repeats the challenge.", ("SCEP-3.2.1.4-11",), _leaks_challenge),
     ("polls-anything", "A CertPoll about any transaction is answered with PENDING.", ("SCEP-4.4-04",), _polls_anything),
     ("http-errors", "What is wrong ends in HTTP 500 instead of a FAILURE.", ("SCEP-3.3.2.2-04",), _http_errors),
+    ("hangs-up", "What is wrong ends in a closed connection, and the server lives on.", ("SCEP-4.1-19",), _hangs_up),
+    ("loses-first-replies", "The first reply to each message is lost, the second is not.", (), _loses_first),
+    ("answers-unreadably", "What is wrong is answered with octets that are no CertRep.", (), _unreadable),
+    ("grants-unreadably", "What is wrong is granted, in a reply that nobody can read.", (), _grants_unreadably),
+    ("indirect-crl", "GetCRL gives an indirect CRL of somebody whom the CA appointed.", (),
+     _indirect_crl(stranger=False)),
+    ("indirect-crl-of-a-stranger", "GetCRL gives an indirect CRL of somebody whom the CA did not appoint.",
+     ("SCEP-3.3.2.1-10",), _indirect_crl(stranger=True)),
     ("wants-key-usage", "A signer certificate without keyUsage is refused.",
      ("SCEP-2.3-03",), refusing(_bare_signer, FailInfo.BAD_MESSAGE_CHECK, "the signer's keyUsage is missing")),
     ("wants-same-subject", "A signer certificate with another subject than the CSR's is refused.",

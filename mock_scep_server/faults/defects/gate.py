@@ -39,6 +39,8 @@ class Gate:
         self.guesses = 0
         self.csrs: dict[str, Csr] = {}
         """What was asked for, by transactionID."""
+        self.met: set[bytes] = set()
+        """The messages whose first reply was lost."""
         self._defects = [DEFECTS[slug] for slug in defects]
         self._count = 0
 

@@ -134,7 +134,17 @@ def _lint(form: str) -> Fault:
         return _issued(lambda template, context: {"serial": -template.serial})
     if form == "long-serial":
         return _issued(lambda template, context: {"serial": template.serial | 1 << 166})
+    if form == "zero-serial":
+        return _issued(lambda template, context: {"serial": 0})
+    if form == "same-serial":
+        return _issued(lambda template, context: {"serial": _given_before(context)})
     return at(MESSAGES, Said(_version_one), statuses="SUCCESS")
+
+
+def _given_before(context: Context) -> int:
+    """The serial number of the certificate issued last; of the CA's own one, when there is none yet."""
+    entries = context.ledger.entries
+    return (entries[-1].certificate if entries else context.ca.ca.certificate).serial
 
 
 def _version_one(reply: CertRep, context: Context) -> dict[str, Any]:
@@ -184,7 +194,7 @@ def _replay(octets: bytes, context: Context) -> bytes:
 
 
 ATTRIBUTE_CERTIFICATE = der.implicit(1, der.integer(1), constructed=True)
-LINT = ("negative-serial", "long-serial", "version-1")
+LINT = ("negative-serial", "long-serial", "zero-serial", "same-serial", "version-1")
 ALTERED: dict[str, Fault] = {"replaced": _issued(_altered), "reordered": _issued(_reordered)}
 CONTENTS = {"octets": b"content", "empty": b""}
 

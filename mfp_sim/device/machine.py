@@ -1,0 +1,222 @@
+"""The machine as far as power, time, rights, storage and audit log go; it knows nothing of settings or requests.
+
+It never sleeps: it books events on the scheduler. What was not committed is gone after a restart. What there is to be
+forgotten, loaded, booked and committed is the printer's matter, which is built on it.
+Serves MFP-ADMIN-01, MFP-RESTART-01, F-K07, F-C08.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Final
+
+from mfp_sim.device.clock import DeviceClock
+from mfp_sim.device.power import PowerPoints
+from mfp_sim.device.profile import Profile
+from mfp_sim.device.state import DeviceState
+from mfp_sim.device.status import AuditEntry
+from mfp_sim.device.storage import Storage
+from mfp_sim.errors import PowerLost, Refused, UsageError
+from mfp_sim.simtime import Booking, Scheduler
+from mfp_sim.trace import BY_HAND, Recorder
+
+__all__ = ["ADMINISTRATOR", "ROLES", "Machine"]
+
+ADMINISTRATOR: Final = "administrator"
+ROLES: Final = (ADMINISTRATOR, "device-admin", "network-admin", "user", "logged-out")
+
+
+class Machine(ABC):
+    """Switched off at first. Arguments as in :class:`~mfp_sim.device.printer.Printer`."""
+
+    def __init__(
+        self, profile: Profile, scheduler: Scheduler, storage: Storage, recorder: Recorder, points: PowerPoints
+    ) -> None:
+        self.profile, self.points = profile, points
+        self.clock = DeviceClock(scheduler.clock)
+        self._scheduler, self._storage, self._recorder = scheduler, storage, recorder
+        self._bookings: list[Booking] = []
+        self._boot: Booking | None = None
+        self.powered = False
+        self._state = DeviceState()
+        self._forget()
+
+    # --- what the printer makes of it ---------------------------------------------------------------------
+
+    @abstractmethod
+    def _forget(self) -> None:
+        """Know what a machine knows that has no power: nothing."""
+
+    @abstractmethod
+    def _wake(self, stored: Mapping[str, object] | None) -> None:
+        """Take up the stored state, or the one fresh from the factory."""
+
+    @abstractmethod
+    def _rebook(self) -> None:
+        """Book what is to come, by the printer's clock."""
+
+    @abstractmethod
+    def _break_off(self) -> None:
+        """Tell the audit log what is cut off by switching off."""
+
+    @abstractmethod
+    def _refuse_while_busy(self) -> None:
+        """Raise Refused while nobody can operate the machine."""
+
+    @abstractmethod
+    def _to_store(self) -> Mapping[str, object]:
+        """What a commit holds; later changes do not touch it."""
+
+    # --- power --------------------------------------------------------------------------------------------
+
+    def power_on(self) -> None:
+        """Boot from storage: functions load their keys, a request under way and the timer go on.
+
+        Raises:
+            UsageError: the stored state is not usable.
+        """
+        if self.powered:
+            return
+        if self._boot is not None:
+            self._boot.cancel()
+        self.powered = True
+        try:
+            self._start()
+        except PowerLost as lost:
+            self._go_dark(lost)
+        except UsageError:
+            self._go_dark()
+            raise
+
+    def _start(self) -> None:
+        stored = self._storage.load()
+        self._wake(stored)
+        self._note("start", "OK")
+        self._commit("factory" if stored is None else "start")
+        self._rebook()
+
+    def power_off(self) -> None:
+        """Switch off: the audit log says so, and what was not committed is gone.
+
+        Raises:
+            PowerLost: the power failed before that.
+        """
+        if not self.powered:
+            if self._boot is not None:
+                self._boot.cancel()
+            return
+        self._break_off()
+        with self._power_may_fail():
+            self._log("shutdown", "OK")
+        self._go_dark()
+
+    def power_cut(self, off_seconds: float | None = None) -> None:
+        """The power fails now; it comes back after ``off_seconds``, or with :meth:`power_on`."""
+        if self.powered:
+            self._go_dark(PowerLost(BY_HAND, off_seconds))
+
+    def _go_dark(self, lost: PowerLost | None = None) -> None:
+        if not self.powered:
+            return
+        self.powered = False
+        self._cancel(*{booking.label for booking in self._bookings})
+        self._forget()
+        if lost is not None:
+            self._recorder.record("printer.power-lost", point=lost.point)
+            self._return_power(lost.off_seconds)
+
+    def _return_power(self, seconds: float | None) -> None:
+        if seconds is not None:
+            self._boot = self._scheduler.after(seconds, self.power_on, "power on")
+
+    def restart(self, *, role: str = ADMINISTRATOR) -> None:
+        """Off now, on again after the model's restart time."""
+        self._needs(role)
+        self._restart("restart")
+
+    def _restart(self, why: str) -> None:
+        self._note(why, "OK")
+        self.power_off()
+        self._return_power(self.profile.restart_seconds)
+
+    def set_clock(self, instant: datetime | None) -> None:
+        """Set the printer's clock to an aware instant, or right (None): what is planned follows it (F-C08)."""
+        self.clock.set(instant)
+        if self.powered:
+            with self._power_may_fail():
+                self._log("clock set", "OK")
+                self._rebook()
+
+    # --- people -------------------------------------------------------------------------------------------
+
+    def _needs(self, role: str) -> None:
+        if not self.powered:
+            raise Refused("powered-off", "the machine is off")
+        if role == "logged-out":
+            raise Refused("login-required", "nobody is logged in", remedy="log in as the administrator")
+        if role != ADMINISTRATOR:
+            raise Refused("not-administrator", "administrator rights are needed")
+        self._refuse_while_busy()
+
+    @contextmanager
+    def _work(self, role: str) -> Iterator[None]:
+        """What a person does on the machine: with rights, and with the power on to the end."""
+        self._needs(role)
+        with self._power_may_fail():
+            yield
+
+    @contextmanager
+    def _power_may_fail(self) -> Iterator[None]:
+        """The machine is off after a power failure within, and whoever worked on it is told."""
+        try:
+            yield
+        except PowerLost as lost:
+            self._go_dark(lost)
+            raise
+
+    # --- bookings -----------------------------------------------------------------------------------------
+
+    def _book(self, due: datetime, action: Callable[[], None], label: str) -> None:
+        def run() -> None:
+            self._bookings.remove(booking)
+            try:
+                action()
+            except PowerLost as lost:
+                self._go_dark(lost)
+
+        booking = self._scheduler.at(self.clock.true_instant(due), run, label)
+        self._bookings = [other for other in self._bookings if not other.cancelled]
+        self._bookings.append(booking)
+
+    def _cancel(self, *labels: str) -> None:
+        for booking in self._bookings:
+            if booking.label in labels:
+                booking.cancel()
+
+    # --- audit log and storage ----------------------------------------------------------------------------
+
+    @property
+    def audit(self) -> tuple[AuditEntry, ...]:
+        """The audit log, oldest first."""
+        return self._state.audit.entries
+
+    def _note(self, operation: str, result: str, diagnosis: str = "") -> None:
+        """An entry of the audit log that goes in with the commit of what it tells of."""
+        self._state.audit.add(AuditEntry(self.clock.now(), "SYSTEM", operation, result, diagnosis))
+        self._recorder.record("printer.audit", operation=operation, result=result, diagnosis=diagnosis or None)
+
+    def _log(self, operation: str, result: str, diagnosis: str = "") -> None:
+        """An entry of the audit log that is committed for its own sake: nothing else of it has to be kept."""
+        self._note(operation, result, diagnosis)
+        self._commit("audit")
+
+    def _commit(self, what: str, then: Callable[[], None] | None = None) -> None:
+        """Everything at once; between the two points it is done, whatever comes after. ``then`` is told so."""
+        self.points.reach(f"commit-{what}.before")
+        self._storage.commit(self._to_store())
+        if then is not None:
+            then()
+        self.points.reach(f"commit-{what}.after")
