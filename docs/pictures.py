@@ -131,11 +131,13 @@ def timer(page: Any) -> None:
 
 
 def keys(page: Any) -> None:
-    """The key list, and the details of the newest key."""
+    """The key list, the details of the newest key, and the network."""
     page.goto(f"{DEVICE}/keys")
     take(page, "keys")
     page.click("#details-3")
     take(page, "key-details")
+    page.goto("/settings/network")
+    take(page, "network")
 
 
 def tell_ca(page: Any, answer: str) -> None:

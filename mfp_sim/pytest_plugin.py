@@ -12,13 +12,13 @@ Imports nothing heavy until something of it is used.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mfp_sim.errors import DocumentError, MfpSimError, UsageError
+from mfp_sim.errors import DocumentError, MfpSimError, TargetError, UsageError
 
 if TYPE_CHECKING:
     from mfp_sim.device.printer import Printer
@@ -72,6 +72,13 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     if items:
         config.hook.pytest_deselected(items=list(items))
     items[:] = found
+
+
+def pytest_exception_interact(node: pytest.Item, call: pytest.CallInfo[Any]) -> None:
+    """A server that is not there is told once, and not by every check."""
+    error = call.excinfo.value if call.excinfo is not None else None
+    if isinstance(error, TargetError | UsageError) and node.nodeid.startswith("scep::"):
+        node.session.shouldstop = str(error)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -187,50 +194,95 @@ class SimulatedTime:
         self.advance_to(self.now() + step)
 
     def advance_to(self, instant: datetime | str) -> None:
-        """Let time pass until an instant; without a zone it is the printer's local time."""
-        then = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
-        self._world.run_until(then if then.tzinfo else then.replace(tzinfo=self._world.zone))
+        """Let time pass until an instant; without a zone it is the printer's local time.
+
+        Raises:
+            UsageError: it is not an instant, or has passed.
+            BoundExceeded: more events ran than a world may have.
+        """
+        then = _instant(instant, self._world.zone)
+        if then < self.now():
+            raise UsageError(f"{instant} has passed: it is {self.now().astimezone(self._world.zone)}")
+        self._world.run_until(then)
+
+
+def _instant(given: datetime | str, zone: tzinfo) -> datetime:
+    """An instant; without a zone of its own it is the printer's local time."""
+    try:
+        then = datetime.fromisoformat(given) if isinstance(given, str) else given
+    except ValueError:
+        raise UsageError(f"{given!r} is not a date and time", remedy="write 2026-03-02T08:00:00+01:00") from None
+    return then if then.tzinfo else then.replace(tzinfo=zone)
 
 
 @pytest.fixture(name="_mfp_sim_world")
 def _world(request: pytest.FixtureRequest) -> Iterator[World]:
-    from zoneinfo import ZoneInfo
-
-    from mfp_sim.documents import Problems, load_text
-    from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
     from mfp_sim.scenario.runner import frozen
     from mfp_sim.scenario.world import build
+
+    wrong: MfpSimError | None = None
+    try:
+        scenario = _marked(request.node)
+        world = build(scenario, seed=scenario.seed)
+    except (DocumentError, UsageError) as error:
+        wrong = error
+    if wrong is not None:  # outside the handler, whose error would be told as well
+        pytest.fail(f"the marker mfp_sim: {wrong}", pytrace=False)
+    with frozen(world):
+        yield world
+
+
+_MARKED = ("clock", "seed", "challenge", "script", "printer", "ca", "timezone", "functions")
+
+
+def _marked(node: pytest.Item) -> Scenario:
+    """What the markers of a test say, the nearest last; a mistake is told as one of a scenario file would be.
+
+    Raises:
+        UsageError, DocumentError: what is wrong with it.
+    """
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    from mfp_sim.device.profile import find_profile
+    from mfp_sim.documents import Problems, did_you_mean, load_text
+    from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
     from mock_scep_server.script import read_script
 
     given: dict[str, Any] = {}
-    for mark in reversed(list(request.node.iter_markers("mfp_sim"))):
+    for mark in reversed(list(node.iter_markers("mfp_sim"))):
+        if mark.args:
+            raise UsageError(f"{mark.args[0]!r} has no name", remedy='write clock="2026-03-02T08:00:00+01:00"')
         given |= mark.kwargs
-    allowed = {"clock", "seed", "challenge", "script", "printer", "ca", "timezone", "functions"}
-    if given.keys() - allowed:
-        raise UsageError(f"the marker mfp_sim has no {', '.join(sorted(given.keys() - allowed))}")
+    for name in given.keys() - set(_MARKED):
+        raise UsageError(f"there is no {name}", remedy=did_you_mean(name, _MARKED) or f"there are {', '.join(_MARKED)}")
+    timezone, seed, script = given.get("timezone", "Europe/Oslo"), given.get("seed", 1), given.get("script", "[]")
+    try:
+        zone = ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise UsageError(f"there is no time zone {timezone!r}", remedy="write Europe/Oslo") from None
+    if not isinstance(seed, int):
+        raise UsageError(f"seed has to be an integer, not {seed!r}")
+    if not isinstance(script, str):
+        raise UsageError("script has to be text", remedy='YAML as in a scenario: script="[{then: pending}]"')
     problems = Problems()
-    script = read_script(load_text(given.get("script", "[]"), "script"), problems)
+    rules = read_script(load_text(script, "script"), problems)
     problems.raise_if_any()
-    timezone = given.get("timezone", "Europe/Oslo")
-    clock = datetime.fromisoformat(given.get("clock", "2026-01-01T00:00:00+00:00"))
-    scenario = Scenario(
-        name=request.node.name,
+    model, functions = given.get("printer", "canon-ir-adv-dx"), given.get("functions", ("TLS",))
+    uses = [use for use in find_profile(model).uses if use != "None"]
+    if isinstance(functions, str) or set(functions) - set(uses):
+        raise UsageError(f"functions has to be a list of {', '.join(uses)}, not {functions!r}")
+    return Scenario(
+        name=node.name,
         why="the fixtures of a test",
-        file=str(request.node.path),
-        clock=clock if clock.tzinfo else clock.replace(tzinfo=ZoneInfo(timezone)),
+        file=str(node.path),
+        clock=_instant(given.get("clock", "2026-01-01T00:00:00+00:00"), zone),
         steps=(),
-        seed=given.get("seed", 1),
+        seed=seed,
         printer=PrinterSetup(
-            profile=given.get("printer", "canon-ir-adv-dx"),
-            timezone=timezone,
-            functions=tuple(given.get("functions", ("TLS",))),
-            url="http://ca.example/scep",
+            profile=model, timezone=timezone, functions=tuple(functions), url="http://ca.example/scep"
         ),
-        ca=CaSetup(profile=given.get("ca", "rfc8894"), challenge=given.get("challenge"), script=script),
+        ca=CaSetup(profile=given.get("ca", "rfc8894"), challenge=given.get("challenge"), script=rules),
     )
-    world = build(scenario, seed=scenario.seed)
-    with frozen(world):
-        yield world
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mfp_sim.conformance import baseline as baselines
 from mfp_sim.conformance.challenges import AdminPage, Command, NoChallenge, Static
-from mfp_sim.conformance.engine import Run, run_checks
+from mfp_sim.conformance.engine import UNPROVED, Run, run_checks
 from mfp_sim.conformance.model import Check, CheckResult, Verdict
 from mfp_sim.conformance.personas import persona_named
 from mfp_sim.conformance.planned import planned, questionnaire
@@ -182,10 +182,14 @@ def _ask_operator(transaction: str) -> bool:
 
 
 class _Teller:
-    """Shows the running check, then its line; writes each result down as it comes."""
+    """Shows the running check, then its line; writes each result down as it comes.
+
+    A failure that the last positive control may take back is shown when that is settled.
+    """
 
     def __init__(self, console: Console, quiet: bool, journal: Journal | None) -> None:
         self._console, self._quiet, self._journal = console, quiet, journal
+        self._held: list[str] = []
 
     def begins(self, number: int, total: int, check: Check) -> None:
         self._console.progress(number, total, check.id)
@@ -193,6 +197,20 @@ class _Teller:
     def ended(self, result: CheckResult) -> None:
         if self._journal is not None:
             self._journal.add(result)
+        if result.hangs_on_control and result.deviations:
+            self._held.append(result.check.id)
+        else:
+            self._show(result)
+
+    def settled(self, run: Run) -> None:
+        """The last control was made: show what was held back, and write down whether it stands."""
+        for result in run.results:
+            if result.check.id in self._held:
+                self._show(result)
+        if self._journal is not None:
+            self._journal.close(held=run.last.held and run.last.asked)
+
+    def _show(self, result: CheckResult) -> None:
         shown = result.verdict in (Verdict.FAIL, Verdict.WARN, Verdict.FINDING)
         if shown or (not self._quiet and result.verdict in (Verdict.PASS, Verdict.INCONCLUSIVE)):
             _tell(self._console, result)
@@ -224,12 +242,13 @@ def _run(options: argparse.Namespace) -> int:
     session = session_for(options, clock)
     console = Console(sys.stderr if options.json else sys.stdout)
     done = read_progress(options.resume) if options.resume is not None else {}
-    journal = Journal(options.resume or options.report, session.redactor) if options.resume or options.report else None
-    run = run_checks(
-        session, checks, keep_going=options.keep_going, done=done, listener=_Teller(console, options.quiet, journal)
-    )
+    kept = options.resume or options.report
+    journal = Journal(kept, session.redactor, goes_on=options.resume is not None) if kept else None
+    teller = _Teller(console, options.quiet, journal)
+    run = run_checks(session, checks, keep_going=options.keep_going, done=done, listener=teller)
+    teller.settled(run)
     printers = _printers(options, session, run, console)
-    run = replace(run, minted=tuple(session.minted), exchanges=tuple(session.exchanges))
+    run = replace(run, minted=tuple(session.minted), untold=tuple(session.untold), exchanges=tuple(session.exchanges))
     verdicts = verdicts_of(run.results, printers)
     compared = None
     if options.baseline is not None:
@@ -299,10 +318,7 @@ def _summary(console: Console, report: RunReport, run: Run) -> None:
     console.line(f"latency    {options['latency']}")
     counts = ", ".join(f"{count} {word}" for word, count in report.verdicts.items() if count)
     console.line(f"checks     {counts or 'none'}")
-    console.line(f"minted     {len(report.minted)} certificates, named {options['subject prefix']}-…")
-    for entry in report.minted:
-        if "should not" in entry.by:
-            console.line(f"           serial {entry.serial}, {entry.subject}, by {entry.by}")
+    _minted(console, report, run)
     for conclusion in report.conclusions:
         console.line(f"verdict    {conclusion.name}: {conclusion.verdict.upper()}: {conclusion.because}")
     if run.stopped is not None:
@@ -310,9 +326,7 @@ def _summary(console: Console, report: RunReport, run: Run) -> None:
     for name, control in (("first", run.first), ("last", run.last)):
         if not control.held:
             console.line(f"the {name} positive control failed: {control.text}")
-    taken_back = [r.check.id for r in run.results if r.verdict is Verdict.INCONCLUSIVE and r.deviations]
-    if taken_back:
-        console.line(f"taken back, since right requests were refused at the end too: {', '.join(taken_back)}")
+    _taken_back(console, run)
     baseline = report.provenance.baseline
     if baseline is not None:
         for words, names in (
@@ -322,6 +336,37 @@ def _summary(console: Console, report: RunReport, run: Run) -> None:
         ):
             for name in names:
                 console.line(f"baseline   {name}: {words}")
+
+
+def _minted(console: Console, report: RunReport, run: Run) -> None:
+    options = report.provenance.options
+    certificates = "1 certificate" if len(run.minted) == 1 else f"{len(run.minted)} certificates"
+    console.line(f"minted     {certificates}, named {options['subject prefix']}-…")
+    for entry in report.minted:
+        if entry.serial and "should not" in entry.by:
+            console.line(f"           serial {entry.serial}, {entry.subject}, by {entry.by}")
+    if run.untold:
+        of = "1 more request" if len(run.untold) == 1 else f"{len(run.untold)} more requests"
+        console.line(f"           whether a certificate was made cannot be told of {of}; look at the CA:")
+    for entry in report.minted:
+        if not entry.serial:
+            console.line(f"           {entry.subject}, by {entry.by}")
+    if "lost replies" in options:
+        console.line(f"lost       {options['lost replies']}")
+
+
+def _taken_back(console: Console, run: Run) -> None:
+    taken_back = [r.check.id for r in run.results if r.verdict is Verdict.INCONCLUSIVE and r.deviations]
+    if taken_back:
+        end = (
+            "no right request could be asked for at the end"
+            if run.last.held
+            else "right requests were refused at the end too"
+        )
+        console.line(f"taken back, since {end}: {', '.join(taken_back)}")
+    unproved = sum((r.reason or "").startswith(UNPROVED) and not r.deviations for r in run.results)
+    if unproved:
+        console.line(f"not counted: {unproved} of the checks, since {UNPROVED}")
 
 
 def _exit_code(run: Run, verdicts: dict[str, str], compared: Baseline | None, *, strict: bool, judged: bool) -> int:

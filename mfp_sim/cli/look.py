@@ -13,10 +13,10 @@ from mfp_sim.catalogue.registry import explain as explain_catalogued
 from mfp_sim.catalogue.registry import known_ids
 from mfp_sim.documents import did_you_mean
 from mfp_sim.errors import DocumentError, UsageError
-from mfp_sim.report.console import Console
+from mfp_sim.report.console import Console, visible
 from mfp_sim.report.json_report import as_json, catalogue_of, here
 from mfp_sim.report.model import RunReport
-from mfp_sim.scenario.collection import bundled_directory, files_of, load_all, select
+from mfp_sim.scenario.collection import SUFFIX, bundled_directory, files_of, load_all, select
 from mfp_sim.scenario.expectations import EXPECTATIONS
 from mfp_sim.scenario.reporting import report_of
 from mfp_sim.scenario.runner import run
@@ -34,10 +34,13 @@ def list_scenarios(options: argparse.Namespace) -> int:
         keys = ("name", "why", "file", "covers", "assumes", "tags")
         print(json.dumps([{key: getattr(scenario, key) for key in keys} for scenario in scenarios], ensure_ascii=False))
     else:
+        console = Console(sys.stdout)
         width = max((len(scenario.name) for scenario in scenarios), default=0)
         for scenario in scenarios:
             tags = f"  [{', '.join(scenario.tags)}]" if scenario.tags else ""
-            print(f"{scenario.name:{width}}  {scenario.why}{tags}")
+            console.line(f"{scenario.name:{width}}  {scenario.why}{tags}")
+    if not scenarios:
+        print("mfp-sim: nothing was selected", file=sys.stderr)
     return 0 if scenarios else 5
 
 
@@ -72,8 +75,18 @@ def check(options: argparse.Namespace) -> int:
         keys = ("file", "line", "column", "message", "hint")
         print(json.dumps([{key: getattr(problem, key) for key in keys} for problem in error.problems]))
         return error.exit_code
-    print("[]" if options.json else f"{count} scenarios in {len(files)} files, no mistakes")
+    if not files:
+        where = ", ".join(str(path) for path in paths)
+        print(f"mfp-sim: no file in {visible(where)} is called *{SUFFIX}, so nothing was checked", file=sys.stderr)
+    if options.json:
+        print("[]")
+    elif files:
+        print(f"{_several(count, 'scenario')} in {_several(len(files), 'file')}, no mistakes")
     return 0 if files else 5
+
+
+def _several(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def schema(options: argparse.Namespace) -> int:  # noqa: ARG001 - every verb takes the options
@@ -113,6 +126,9 @@ def _scenario(word: str) -> str | None:
 _EXPLAINERS: tuple[Callable[[str], str | None], ...] = (explain_catalogued, _fault, _step, _expectation, _scenario)
 
 
+_WHERE_IDS_ARE = "mfp-sim list, mfp-sim coverage --json and mock-scep-server faults tell what there is"
+
+
 def explain(options: argparse.Namespace) -> int:
     """Each id in words; a word may be known in several places."""
     told = {}
@@ -120,7 +136,7 @@ def explain(options: argparse.Namespace) -> int:
         found = [text for text in (explainer(word) for explainer in _EXPLAINERS) if text is not None]
         if not found:
             known = [*known_ids(), *FAULTS, *STEPS, *EXPECTATIONS, *(scenario.name for scenario in select(()))]
-            raise UsageError(f"nothing is known of {word!r}", remedy=did_you_mean(word, known))
+            raise UsageError(f"nothing is known of {word!r}", remedy=did_you_mean(word, known) or _WHERE_IDS_ARE)
         told[word] = found
     if options.json:
         print(json.dumps(told, ensure_ascii=False))

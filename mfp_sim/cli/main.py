@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib
 import os
 import sys
 from collections.abc import Sequence
 
-from mfp_sim.cli.options import build_parser
-from mfp_sim.errors import MfpSimError
+from mfp_sim.errors import DocumentError, MfpSimError
 
 __all__ = ["main"]
+
+_MOST_MISTAKES = 100
+"""Of the mistakes of files so many are told at once; nobody reads more."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code (0-5, or 130 when interrupted)."""
-    options = build_parser().parse_args(arguments)
+    _say_everything()
     try:
+        from mfp_sim.cli.options import build_parser
+
+        options = build_parser().parse_args(arguments)
         verb = getattr(importlib.import_module(f"mfp_sim.cli.{options.entry.module}"), options.entry.function)
         code: int = verb(options)
         sys.stdout.flush()
     except MfpSimError as error:
-        print(f"mfp-sim: {error}", file=sys.stderr)
+        _tell(error)
         return error.exit_code
     except KeyboardInterrupt:
         print("mfp-sim: interrupted", file=sys.stderr)
@@ -33,7 +39,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("MFP_SIM_DEBUG"):
             raise
-        print(f"mfp-sim: internal error: {type(error).__name__}: {error}", file=sys.stderr)
+        _tell(MfpSimError(f"internal error: {type(error).__name__}: {error}"))
         print("mfp-sim: set MFP_SIM_DEBUG=1 to see where, and please report it", file=sys.stderr)
         return 4
     return code
+
+
+def _tell(error: MfpSimError) -> None:
+    """An error on standard error; what a file or a server put into it is shown, not obeyed."""
+    from mfp_sim.report.console import visible
+
+    text = str(error)
+    if isinstance(error, DocumentError) and len(error.problems) > _MOST_MISTAKES:
+        told = [str(problem) for problem in error.problems[:_MOST_MISTAKES]]
+        text = "\n".join([*told, f"... and {len(error.problems) - _MOST_MISTAKES} more"])
+    print(f"mfp-sim: {visible(text)}", file=sys.stderr)
+
+
+def _say_everything() -> None:
+    """A letter that the terminal's encoding does not have becomes ``\\u2026``, which JSON reads as that letter."""
+    codecs.register_error("mfp-sim", _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="mfp-sim")
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2)), error.end

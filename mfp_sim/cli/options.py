@@ -107,7 +107,8 @@ def build_parser() -> argparse.ArgumentParser:
         prog="mfp-sim",
         description="A simulated multifunction printer that gets its certificates over SCEP, and scenarios for it.",
         epilog="exit codes: 0 as expected, 1 a scenario failed, 2 usage or file error, 3 target unreachable or not\n"
-        "SCEP, 4 internal error, 5 nothing selected.   mfp-sim VERB --help shows a verb's options and examples.",
+        "SCEP, 4 internal error, 5 nothing selected, 130 interrupted.\n"
+        "mfp-sim VERB --help shows a verb's options and examples.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"mfp-sim {__version__}")
@@ -204,7 +205,7 @@ def _schema(parser: argparse.ArgumentParser) -> None:
 
 
 def _completion(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=["bash", "zsh", "fish"])
+    parser.add_argument("shell", choices=["bash", "zsh", "fish"], help="which shell")
 
 
 def _conform(parser: argparse.ArgumentParser) -> None:
@@ -248,7 +249,11 @@ def _conform(parser: argparse.ArgumentParser) -> None:
         choices=["load", "approval"],
         help="checks that are left out otherwise: many requests, or waiting for approval (repeatable)",
     )
-    safe.add_argument("--interactive-approval", action="store_true", help="ask at the terminal for each approval")
+    safe.add_argument(
+        "--interactive-approval",
+        action="store_true",
+        help="ask at the terminal for each approval, those for the printers too (three a model)",
+    )
     safe.add_argument(
         "--keep-going", action="store_true", help="go on after a certificate that should not have been issued"
     )
@@ -322,8 +327,8 @@ def _decode(parser: argparse.ArgumentParser) -> None:
 
 
 def _diff(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("first", type=Path, metavar="FILE")
-    parser.add_argument("second", type=Path, metavar="FILE")
+    parser.add_argument("first", type=Path, metavar="FIRST", help="a trace, or a message as mfp-sim decode reads it")
+    parser.add_argument("second", type=Path, metavar="SECOND", help="another one of the same kind")
 
 
 def _serve(parser: argparse.ArgumentParser) -> None:

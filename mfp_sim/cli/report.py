@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from pathlib import Path
@@ -30,6 +31,8 @@ def report(options: argparse.Namespace) -> int:
     if target is None and options.format == "html" and sys.stdout.isatty():
         target = options.file.with_suffix(".html")
     if target is None:
+        if not sys.stdout.isatty() and isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # what the document itself says it is
         sys.stdout.write(text)
         return 0
     try:

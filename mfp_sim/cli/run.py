@@ -6,11 +6,12 @@ import argparse
 import json
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 from mfp_sim.cli.target import probe
@@ -177,13 +178,22 @@ def _carried_out(
         return
     # Spawned, not forked: a fork would copy threads' locks and a frozen clock.
     with ProcessPoolExecutor(min(jobs, len(todo)), mp_context=get_context("spawn")) as pool:
-        futures: list[Future[ScenarioReport]] = [
-            pool.submit(_in_worker, scenario.file, scenario.name, conditions) for scenario in todo
-        ]
+        # Ctrl-C at a terminal goes to all of them: this process alone hears it, and ends the workers.
+        heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            futures: list[Future[ScenarioReport]] = [
+                pool.submit(_in_worker, scenario.file, scenario.name, conditions) for scenario in todo
+            ]
+        finally:
+            signal.signal(signal.SIGINT, heard)
         try:
             for number, (scenario, future) in enumerate(zip(todo, futures, strict=True), 1):
                 console.progress(number, len(todo), scenario.name)
                 yield number, future.result()
+        except KeyboardInterrupt:
+            for worker in active_children():
+                worker.terminate()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 

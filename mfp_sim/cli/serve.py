@@ -29,11 +29,13 @@ def serve(options: argparse.Namespace) -> int:
     from mfp_sim.cli.target import probe
     from mfp_sim.remote_ui.assembly import assemble
     from mfp_sim.remote_ui.recording import Recording
+    from mfp_sim.report.console import visible
 
     _check(options)
     plan = _plan(options)
     if plan.ca_url is not None:
-        print(f"SCEP server: {probe(plan.ca_url)}", file=sys.stderr)
+        ca = probe(plan.ca_url)
+        print(visible(f"SCEP server: {plan.ca_url}, {ca.subject}, SHA-256 {ca.fingerprint}"), file=sys.stderr)
     stop = threading.Event()
     served = assemble(plan, on_entry=None if options.quiet else lambda entry: _tell(entry, ZoneInfo(plan.timezone)))
     hosts: list[UiHost] = []
@@ -76,6 +78,7 @@ def _check(options: argparse.Namespace) -> None:
             raise UsageError(f"{options.record} is there already", remedy="choose another file")
         if not options.record.parent.is_dir():
             raise UsageError(f"there is no directory {options.record.parent}")
+        _try_to_write(options.record)
 
 
 def _plan(options: argparse.Namespace) -> Plan:
@@ -209,10 +212,20 @@ def _tell(entry: JournalEntry, zone: ZoneInfo) -> None:
     print("".join(letter if letter.isprintable() else "?" for letter in line), flush=True)
 
 
+def _try_to_write(file: Path) -> None:
+    """Told before an hour's work is recorded, not after it."""
+    try:
+        file.open("x").close()
+        file.unlink()
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}", remedy="choose another file") from None
+
+
 def _write(file: Path, text: str) -> None:
     try:
         with file.open("x", encoding="utf-8") as target:
             target.write(text)
     except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}") from None
+        print(text)  # it cannot be made again
+        raise UsageError(f"cannot write {file}: {error.strerror}", remedy="the recording is above") from None
     print(f"recorded: mfp-sim run {file}")

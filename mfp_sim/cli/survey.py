@@ -143,10 +143,11 @@ def profiles(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"name": profile.name, "summary": profile.summary, "values": values}, ensure_ascii=False))
         return 0
-    print(f"{profile.name}: {profile.summary}")
+    console = Console(sys.stdout)
+    console.line(f"{profile.name}: {profile.summary}")
     for name, row in values.items():
         shown = json.dumps(row["value"], ensure_ascii=False)
-        print(f"  {name:24} {shown:40} {row['source']}".rstrip())
+        console.line(f"  {name:24} {shown:40} {row['source']}".rstrip())
     return 0
 
 
@@ -200,8 +201,9 @@ def diff(options: argparse.Namespace) -> int:
         what, found = "traces", compare(_trace(options.first, first), _trace(options.second, second))
     else:
         what, found = "messages", list(differences(first, second))
+    console = Console(sys.stdout)
     for line in found:
-        print(line)
+        console.line(line)
     if not found:
         print(f"the {what} are the same")
     return int(bool(found))

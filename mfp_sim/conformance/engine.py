@@ -27,8 +27,9 @@ from mfp_sim.conformance.model import (
 from mfp_sim.conformance.session import Session
 from mfp_sim.errors import MfpSimError, TargetError
 
-__all__ = ["Control", "Listener", "Run", "run_checks"]
+__all__ = ["UNPROVED", "Control", "Listener", "Run", "run_checks"]
 
+UNPROVED = "no right request was granted at the end, so refusals prove nothing"
 PROBES = 3
 PAUSE = timedelta(seconds=1)
 """Between two probes: what restarts a server needs a moment."""
@@ -36,10 +37,12 @@ PAUSE = timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class Control:
-    """A positive control: whether a right request was granted, and in words what came."""
+    """A positive control: whether a right request was granted, and in words what came. ``asked``: there was one; else
+    it shows no more than that the server lives."""
 
     held: bool
     text: str
+    asked: bool = True
 
 
 class Listener(Protocol):
@@ -136,7 +139,7 @@ class _Engine:
             self._listener.ended(result)
         session.check = "control"
         last = self._last(first)
-        if first.held and not last.held:
+        if first.held and not (last.held and last.asked):
             self._doubt(last)
         return Run(
             tuple(self._results[c.id] for c in self._checks),
@@ -194,13 +197,14 @@ class _Engine:
         """The budget is spent: what is left to see is whether the server still answers."""
         probe = self._session.alive()
         held = probe.reply is not None and probe.reply.status == 200
-        return Control(held, f"the budget is spent; GetCACert: {probe.text}")
+        return Control(held, f"the budget is spent; GetCACert: {probe.text}", asked=False)
 
     def _doubt(self, last: Control) -> None:
-        """Refusals of a server that no longer grants anything prove nothing: neither for it nor against it."""
-        reason = f"the last positive control failed, so refusals prove nothing: {last.text}"
+        """Refusals of a server that no longer grants anything prove nothing: neither for it nor against it. What an
+        earlier run judged stands by that run's control."""
+        reason = f"{UNPROVED}: {last.text}"
         for identifier, result in self._results.items():
-            if result.hangs_on_control:
+            if result.hangs_on_control and identifier not in self._done:
                 self._results[identifier] = replace(result, verdict=Verdict.INCONCLUSIVE, reason=reason)
 
     # --- one check ----------------------------------------------------------------------------------------

@@ -163,11 +163,10 @@ def seen_through(
     told = {number for one in found if one.deviates for number in one.evidence}
     unsaid = [exchange for exchange in lost if exchange.number not in told]
     if unsaid:
-        mistake = "the request ends what handles it: a crash that anybody can cause"
-        found.append(
-            fact(LOST, False, "a reply to each request", unsaid[0].text, *unsaid, requirement="SCEP-4.1-19",
-                 mistake=mistake)
-        )  # fmt: skip
+        mistake = "the request ends what handles it, as often as anybody likes, or something in front drops it"
+        expected = "a reply to each request, whatever it says"
+        got = unsaid[0].text
+        found.append(fact(LOST, False, expected, got, *unsaid, requirement="SCEP-4.1-19", mistake=mistake))
     return found
 
 

@@ -21,7 +21,7 @@ from mfp_sim.conformance.model import Check, CheckResult, Verdict
 from mfp_sim.conformance.registry import all_checks
 from mfp_sim.conformance.session import Session
 from mfp_sim.conformance.target import Policy, target_of
-from mfp_sim.errors import UsageError
+from mfp_sim.errors import TargetError, UsageError
 from mfp_sim.redaction import Redactor
 from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
 from mfp_sim.transport import Sockets
@@ -97,6 +97,8 @@ class _Item(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """What a person reads, with everything secret masked."""
         error = excinfo.value
+        if isinstance(error, TargetError | UsageError):
+            return str(error)
         if not isinstance(error, CheckFailed):
             return super().repr_failure(excinfo, style)
         result, lines = error.result, []

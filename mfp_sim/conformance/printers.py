@@ -1,7 +1,8 @@
 """Will these printers work with this server? The models themselves enrol, renew and recover from a lost reply.
 
 A model is the simulated machine with its own logic, on a clock that starts now and skips its waiting; the wire is the
-run's. Where a model fails, it is tried once more with what an assumption leaves open, and the verdict names it.
+run's. Where a model fails, it is tried once more with what an assumption leaves open, and the verdict names it. Where
+somebody approves requests, the machine asks by its timer, since the manual request does not poll.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from mfp_sim.device.printer import Printer
 from mfp_sim.device.profile import Profile, profile_named
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.device.status import StatusRow
-from mfp_sim.errors import ConnectionLost, MfpSimError
+from mfp_sim.errors import ConnectionLost, MfpSimError, TransportError
 from mfp_sim.report.model import PrinterVerdict
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.http import HttpReply, HttpRequest, read_scep_query
 from mfp_sim.scep.messages import decode
-from mfp_sim.scep.vocabulary import MessageType
+from mfp_sim.scep.vocabulary import MessageType, PkiStatus
 from mfp_sim.simtime import Clock, Scheduler
 from mfp_sim.transport import Transport
 
@@ -63,6 +64,37 @@ class _Ahead:
         self._ahead += max(instant - self.now(), timedelta(0))
 
 
+class _Line:
+    """The run's wire: counts what it loses, and has somebody approve what the server parks."""
+
+    def __init__(self, session: Session) -> None:
+        self._session, self.lost = session, 0
+        self._asked: set[str] = set()
+
+    def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
+        try:
+            reply = self._session.transport.exchange(host, port, request, timeout)
+        except TransportError:
+            self.lost += 1
+            raise
+        approve = self._session.policy.approve
+        if approve is not None and _is_enrolment(request):
+            transaction = _parked(reply)
+            if transaction is not None and transaction not in self._asked:
+                self._asked.add(transaction)
+                approve(transaction)
+        return reply
+
+
+def _parked(reply: HttpReply) -> str | None:
+    """The transaction that a CertRep says is PENDING."""
+    try:
+        message = decode(reply.body)
+    except MfpSimError:
+        return None
+    return message.transaction_id if message.pki_status == PkiStatus.PENDING else None
+
+
 class _Dropping:
     """Loses the reply to the first PKCSReq on its way back."""
 
@@ -87,11 +119,13 @@ def _is_enrolment(request: HttpRequest) -> bool:
 
 @dataclass(frozen=True)
 class _Try:
-    """What became of one model in one way; ``trouble`` is the first step that failed and why."""
+    """What became of one model in one way; ``trouble`` is the first step that failed and why, ``lost`` counts the
+    connections that were lost."""
 
     trouble: str | None
     notes: tuple[str, ...] = ()
     waits: bool = False
+    lost: int = 0
 
 
 def printer_verdicts(session: Session, models: tuple[str, ...] = MODELS) -> Iterator[PrinterVerdict]:
@@ -104,13 +138,22 @@ def printer_verdicts(session: Session, models: tuple[str, ...] = MODELS) -> Iter
             )
             yield PrinterVerdict(name, "not-tried", (why,))
             continue
-        yield _judge(session, name)
+        try:
+            yield _judge(session, name)
+        except MfpSimError as error:  # no challenge to be had, or none that this machine takes
+            yield PrinterVerdict(name, "not-tried", (f"it could not be set up: {error}",))
 
 
 def _judge(session: Session, name: str) -> PrinterVerdict:
     session.check = f"printer:{name}"
     profile = profile_named(name)
     plain = _lives(session, profile)
+    if plain.trouble is not None and plain.lost:
+        # A network may lose a connection: only what fails twice, while the server lives, is the server's.
+        if session.alive().reply is None:
+            why = f"the server does not answer any more, so it cannot be told: {plain.trouble}"
+            return PrinterVerdict(name, "not-tried", (why,))
+        plain = _lives(session, profile)
     if plain.trouble is None:
         return PrinterVerdict(name, "works", plain.notes, _RESTS_ON)
     for changes, assumption, words in _WAYS:
@@ -129,23 +172,39 @@ def _judge(session: Session, name: str) -> PrinterVerdict:
 
 def _lives(session: Session, profile: Profile) -> _Try:
     """Enrol, renew, and recover from a lost reply; the first two have to hold."""
-    printer, scheduler = _machine(session, profile, session.transport)
+    line = _Line(session)
+    printer, scheduler = _machine(session, profile, line)
     name = f"{session.policy.subject_prefix}-{session.entropy.octets(3).hex()}.example"
-    first = _manual(session, printer, name)
-    if first.state != "successful":
-        waits = first.details is not None and first.details.label == "Deferred" and session.parked
-        return _Try(f"it cannot enrol: {_why(printer, first)}", waits=waits)
-    second = _manual(session, printer, name)
-    if second.state != "successful":
-        return _Try(f"it cannot renew: {_why(printer, second)}")
-    del scheduler
-    return _Try(None, _recovers(session, profile))
+
+    def request() -> StatusRow | None:
+        if session.parked and session.policy.approve is not None:
+            return _timed(session, printer, scheduler, name)
+        return printer.send_request(_key(session, name))
+
+    first = request()
+    if first is None or first.state != "successful":
+        deferred = first is None or (first.details is not None and first.details.label == "Deferred")
+        return _Try(f"it cannot enrol: {_why(printer, first)}", waits=deferred and session.parked, lost=line.lost)
+    second = request()
+    if second is None or second.state != "successful":
+        return _Try(f"it cannot renew: {_why(printer, second)}", lost=line.lost)
+    by_timer = session.parked and session.policy.approve is not None
+    asked = ("it asked by its timer and somebody approved: its manual request does not poll",) if by_timer else ()
+    return _Try(None, (*asked, *_recovers(session, profile)))
 
 
 def _recovers(session: Session, profile: Profile) -> tuple[str, ...]:
-    dropping = _Dropping(session.transport)
-    printer, scheduler = _machine(session, profile, dropping)
+    printer, scheduler = _machine(session, profile, _Dropping(_Line(session)))
     name = f"{session.policy.subject_prefix}-{session.entropy.octets(3).hex()}.example"
+    row = _timed(session, printer, scheduler, name)
+    if row is not None and row.state == "successful":
+        return ()
+    return (f"after a lost reply it does not recover by itself: {_why(printer, row)}",)
+
+
+def _timed(session: Session, printer: Printer, scheduler: Scheduler, name: str) -> StatusRow | None:
+    """A request by the machine's timer, with its polls: the row that it ends in, or None where it waits on."""
+    profile, known = printer.profile, printer.status()
     now = scheduler.clock.now().astimezone(printer.zone).replace(tzinfo=None, second=0, microsecond=0)
     start = now + timedelta(minutes=2)
     every = None if profile.renewal_trigger != "calendar" else 365
@@ -154,11 +213,9 @@ def _recovers(session: Session, profile: Profile) -> tuple[str, ...]:
         AutoRequestSettings(timer=True, start=start, key=key, polling=Polling(2, 10), every_days=every)
     )
     scheduler.run_until(scheduler.clock.now() + timedelta(hours=1))
-    row = next((row for row in printer.status() if row.state in ("successful", "error")), None)
-    if row is not None and row.state == "successful":
-        return ()
-    why = _why(printer, row) if row is not None else "it is still waiting"
-    return (f"after a lost reply it does not recover by itself: {why}",)
+    settled = [row for row in printer.status() if row.state in ("successful", "error") and row not in known]
+    printer.update_auto_request(AutoRequestSettings(timer=False))
+    return settled[0] if settled else None
 
 
 def _machine(session: Session, profile: Profile, transport: Transport) -> tuple[Printer, Scheduler]:
@@ -192,11 +249,9 @@ def _key(session: Session, name: str) -> KeySettings:
     return KeySettings("conform", name, challenge=challenge, use="TLS")
 
 
-def _manual(session: Session, printer: Printer, name: str) -> StatusRow:
-    return printer.send_request(_key(session, name))
-
-
-def _why(printer: Printer, row: StatusRow) -> str:
+def _why(printer: Printer, row: StatusRow | None) -> str:
+    if row is None:
+        return "it is still waiting"
     shown = row.details.label if row.details else row.state
     diagnosis = next((entry.diagnosis for entry in reversed(printer.audit) if entry.diagnosis), "")
     return f"{shown}{': ' + diagnosis if diagnosis else ''}"

@@ -1,12 +1,14 @@
 """What a run has found so far, line by line in a file, so that a run that was cut off can go on.
 
-The file stands in the report's directory. Whoever resumes takes over what was judged; certificates that were minted
-stand in the report of the run that minted them.
+The file stands in the report's directory. Whoever resumes takes over what stands; certificates that were minted stand
+in the report of the run that minted them. What hangs on the last positive control stands only where a line says that
+one held after it: a run that goes on judges the rest anew, as a run that was not cut off would have taken it back.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,13 +20,15 @@ from mfp_sim.redaction import Redactor
 __all__ = ["FILE", "Journal", "read_progress"]
 
 FILE = "progress.jsonl"
+CONTROL = "last control held"
 
 
 class Journal:
-    """Appends a line a result, masked."""
+    """Appends a line a result, masked; what an earlier run wrote is kept only where this one ``goes_on`` with it."""
 
-    def __init__(self, directory: Path, redactor: Redactor) -> None:
+    def __init__(self, directory: Path, redactor: Redactor, *, goes_on: bool = False) -> None:
         self._path, self._redactor = directory / FILE, redactor
+        self._mode = "a" if goes_on else "w"
 
     def add(self, result: CheckResult) -> None:
         """Write one result down.
@@ -32,23 +36,36 @@ class Journal:
         Raises:
             UsageError: the file cannot be written.
         """
-        line = {
-            "check": result.check.id,
-            "verdict": result.verdict.name,
-            "reason": result.reason,
-            "seconds": result.seconds,
-            "facts": [asdict(fact) for fact in result.facts],
-        }
+        self._write(
+            {
+                "check": result.check.id,
+                "verdict": result.verdict.name,
+                "reason": result.reason,
+                "seconds": result.seconds,
+                "facts": [asdict(fact) for fact in result.facts],
+            }
+        )
+
+    def close(self, *, held: bool) -> None:
+        """Write down whether the last positive control held.
+
+        Raises:
+            UsageError: the file cannot be written.
+        """
+        self._write({CONTROL: held})
+
+    def _write(self, line: dict[str, object]) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as file:
+            with self._path.open(self._mode, encoding="utf-8") as file:
                 file.write(json.dumps(self._redactor.value(line), ensure_ascii=False) + "\n")
+            self._mode = "a"
         except OSError as error:
             raise UsageError(f"cannot write {self._path}: {error.strerror}") from None
 
 
 def read_progress(directory: Path) -> dict[str, CheckResult]:
-    """The results of a run that was cut off; what was not run is not among them.
+    """The results of a run that was cut off, as far as they stand; what was not run is not among them.
 
     Raises:
         UsageError: there are none, or the file is damaged.
@@ -59,9 +76,14 @@ def read_progress(directory: Path) -> dict[str, CheckResult]:
     except (OSError, UnicodeDecodeError):
         raise UsageError(f"there is nothing to resume in {directory}", remedy="give the --report directory") from None
     found: dict[str, CheckResult] = {}
+    standing: dict[str, CheckResult] = {}
     for number, line in enumerate(lines, 1):
         try:
             value = json.loads(line)
+            if CONTROL in value:
+                standing |= found if value[CONTROL] else _independent(found)
+                found = {}
+                continue
             check = all_checks().get(value["check"])
             verdict = Verdict[value["verdict"]]
             facts = tuple(_fact(entry) for entry in value["facts"])
@@ -69,7 +91,12 @@ def read_progress(directory: Path) -> dict[str, CheckResult]:
             raise UsageError(f"{path}:{number} is no result", remedy="run without --resume") from None
         if check is not None and verdict is not Verdict.NOT_RUN:
             found[check.id] = CheckResult(check, verdict, facts, value["reason"], (), float(value["seconds"]))
-    return found
+    return standing | _independent(found)
+
+
+def _independent(results: Mapping[str, CheckResult]) -> dict[str, CheckResult]:
+    """What stands whether or not the server still grants right requests."""
+    return {name: result for name, result in results.items() if not result.hangs_on_control}
 
 
 def _fact(entry: dict[str, object]) -> Fact:

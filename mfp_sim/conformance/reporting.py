@@ -9,7 +9,7 @@ from datetime import timedelta
 from mfp_sim.catalogue.registry import requirements
 from mfp_sim.conformance.answers import Answer, Exchange
 from mfp_sim.conformance.engine import Run
-from mfp_sim.conformance.model import JUDGED, CheckResult, Minted, Verdict
+from mfp_sim.conformance.model import JUDGED, CheckResult, Minted, Untold, Verdict
 from mfp_sim.conformance.session import Session
 from mfp_sim.errors import DecodeError
 from mfp_sim.redaction import MASK, Redactor
@@ -84,7 +84,7 @@ def report_of(
         conclusions=conclusions_of(run.results, printers, wanted, controlled=run.first.held and run.last.held),
         checks=tuple(maker.check(result) for result in run.results),
         printers=tuple(printers),
-        minted=tuple(_minted(entry) for entry in run.minted),
+        minted=(*map(_minted, run.minted), *map(_untold, run.untold)),
         stopped=run.stopped,
     )
     masked = _masked(replace(found, catalogue=catalogue_of(found)), session.redactor)
@@ -137,12 +137,12 @@ def _rfc(results: Sequence[CheckResult], *, controlled: bool) -> Conclusion:
         return Conclusion("RFC 8894", "inconclusive", "nothing was judged")
     worst = max(result.verdict for result in counted)
     parts = [
-        f"{counts[verdict]} {words}"
-        for verdict, words in (
-            (Verdict.FAIL, "checks of a MUST failed"),
-            (Verdict.WARN, "of a SHOULD warn"),
-            (Verdict.FINDING, "findings"),
-            (Verdict.PASS, "passed"),
+        f"{counts[verdict]} {one if counts[verdict] == 1 else several}"
+        for verdict, one, several in (
+            (Verdict.FAIL, "check of a MUST failed", "checks of a MUST failed"),
+            (Verdict.WARN, "of a SHOULD warns", "of a SHOULD warn"),
+            (Verdict.FINDING, "finding", "findings"),
+            (Verdict.PASS, "passed", "passed"),
         )
         if counts[verdict]
     ]
@@ -159,7 +159,7 @@ def _printers(printers: Sequence[PrinterVerdict]) -> Conclusion:
     bad = [p.model for p in tried if p.verdict == "does-not-work"]
     half = [p.model for p in tried if p.verdict == "works-with"]
     works = len(tried) - len(bad) - len(half)
-    parts = [f"{works} of {len(tried)} models work"]
+    parts = [f"{works} of {len(tried)} model{'s' * (len(tried) != 1)} work{'s' * (works == 1)}"]
     parts += [f"{', '.join(half)} with conditions"] if half else []
     parts += [f"{', '.join(bad)} not"] if bad else []
     return Conclusion("Printers", "fail" if bad else "warn" if half else "pass", "; ".join(parts))
@@ -176,6 +176,10 @@ def _options(run: Run, session: Session) -> dict[str, str]:
         "subject prefix": policy.subject_prefix,
         "latency": f"median {median * 1000:.0f} ms, 99 of 100 {high * 1000:.0f} ms, longest {longest * 1000:.0f} ms",
     }
+    lost = [e for e in run.exchanges if e.reply is None]
+    if lost:
+        again = sum(e.repeats is not None and e.reply is not None for e in run.exchanges)
+        found["lost replies"] = f"{len(lost)}; {again} of the requests were answered when they were sent again"
     if policy.budget is not None:
         found["budget"] = f"{policy.budget} certificates"
     if policy.rate is not None:
@@ -211,6 +215,13 @@ def _minted(entry: Minted) -> MintedCertificate:
         not_after=entry.not_after,
         fingerprint=entry.fingerprint,
         fate="delivered",
+    )
+
+
+def _untold(entry: Untold) -> MintedCertificate:
+    whether = "whether one was made" + ("" if entry.expected else ", where none should be,")
+    return MintedCertificate(
+        serial="", subject=entry.subject, by=f"{entry.check} ({whether} cannot be told: {entry.why})"
     )
 
 

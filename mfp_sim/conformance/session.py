@@ -233,7 +233,8 @@ class Session(Wire):
             self.record(certificate, expected=not expect_refusal)
         if order.asks:
             self._untold(answer, claimed=answer.granted and not minted, expected=not expect_refusal)
-        if exchange.repeats is not None and order.asks and not order.wrong and answer.refused:
+        right = order.asks and not (order.wrong or expect_refusal)
+        if exchange.repeats is not None and right and answer.refused:
             raise Inconclusive(f"the reply was lost, and the same request again was refused: {answer.text}")
         return answer
 

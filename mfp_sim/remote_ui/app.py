@@ -16,13 +16,14 @@ from importlib import resources
 from typing import IO, Any
 
 from flask import Flask, Request, Response, abort, g, redirect, render_template, request, url_for
+from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from mfp_sim.device.printer import Printer
 from mfp_sim.errors import MfpSimError, Refused
 from mfp_sim.remote_ui.forms import FIELD_OF, STATUS_OF, Mistyped
-from mfp_sim.remote_ui.labels import LANGUAGES, Labels, best_language, labels_of
+from mfp_sim.remote_ui.labels import DEFAULT, LANGUAGES, Foreign, Labels, best_language, labels_of
 from mfp_sim.remote_ui.menu import PAGES, below, path_to
 from mfp_sim.remote_ui.sessions import DEFAULT_PIN, Session, Sessions
 from mfp_sim.remote_ui.site import Busy, Site
@@ -72,7 +73,7 @@ class Shown:
     """A refusal as a page shows it: its reason for scripts, its text, and the name of the field it is about."""
 
     reason: str
-    text: str
+    text: str | Foreign
     field: str | None
 
 
@@ -138,6 +139,7 @@ def create_app(
     app.register_error_handler(MfpSimError, _failed)
     app.context_processor(_common)
     app.add_template_filter(_local, "local")
+    app.add_template_filter(str, "plain")
     app.add_url_rule("/static/<filename>", "static", _static)
     _register_pages(app)
     return app
@@ -219,11 +221,11 @@ def form_page(render: Callable[[Refused | None], str], submit: Callable[[], None
 def _shown(refusal: Refused) -> Shown:
     words, key = labels(), f"refused.{refusal.reason}"
     if not words.has(key):
-        return Shown(refusal.reason, str(refusal), FIELD_OF.get(refusal.reason))
+        return Shown(refusal.reason, Foreign(str(refusal)), FIELD_OF.get(refusal.reason))
     if isinstance(refusal, Mistyped):
         name = words.text(refusal.label).removesuffix(":")
-        return Shown(refusal.reason, words.text(key, field=name), refusal.field)
-    return Shown(refusal.reason, words.text(key, **_limits(desk().printer)), FIELD_OF.get(refusal.reason))
+        return Shown(refusal.reason, words.shown(key, field=name), refusal.field)
+    return Shown(refusal.reason, words.shown(key, **_limits(desk().printer)), FIELD_OF.get(refusal.reason))
 
 
 def _limits(printer: Printer) -> dict[str, object]:
@@ -249,18 +251,23 @@ def _local(instant: datetime | None) -> str:
     return "" if instant is None else instant.astimezone(desk().printer.zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def _lang(text: str | Foreign) -> str:
+    """The attribute for an element that may hold no other: an option, a title, a button that a script writes to."""
+    return Markup(' lang="{}"').format(text.language) if isinstance(text, Foreign) else ""
+
+
 def _common() -> dict[str, object]:
     """What every template has."""
     words, at = labels(), desk()
     limits = _limits(at.printer)
 
-    def text(key: str, **values: object) -> str:
-        return words.text(key, **{**limits, **values})
+    def text(key: str, **values: object) -> str | Foreign:
+        return words.shown(key, **{**limits, **values})
 
-    def uses() -> list[tuple[str, str]]:
+    def uses() -> list[tuple[str, str | Foreign]]:
         return [(use, text(f"use.{use}")) for use in at.printer.profile.uses]
 
-    def policies() -> list[tuple[str, str]]:
+    def policies() -> list[tuple[str, str | Foreign]]:
         return [("", text("key.no-policy")), *((name, name) for name in at.printer.policies)]
 
     session: Session | None = g.get("session")
@@ -269,6 +276,8 @@ def _common() -> dict[str, object]:
         "use_options": uses,
         "policy_options": policies,
         "pairs": lambda values: [(value, value) for value in values],
+        "lang": _lang,
+        "english": lambda said: said if words.language == DEFAULT else Foreign(said),
         "language": words.language,
         "languages": {code: labels_of(code).text("language") for code in LANGUAGES},
         "site": at.site,
@@ -340,4 +349,4 @@ def _http_error(error: HTTPException) -> View:
 
 def _failed(error: MfpSimError) -> View:
     """What went wrong inside, such as a full disk: said in words, never with a traceback."""
-    return _error_page(500, Shown("internal", str(error), None))
+    return _error_page(500, Shown("internal", Foreign(str(error)), None))

@@ -11,14 +11,30 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from markupsafe import Markup
+
 from mfp_sim.documents import load_text, plain
 from mfp_sim.errors import UsageError
 
-__all__ = ["DEFAULT", "LANGUAGES", "Labels", "best_language", "labels_of"]
+__all__ = ["DEFAULT", "LANGUAGES", "Foreign", "Labels", "best_language", "labels_of"]
 
 DEFAULT = "en"
 LANGUAGES = ("en", "nb", "de", "it", "sv", "ja", "ko")
 _ALSO = {"no": "nb", "nn": "nb"}
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A text in another language than the page: as HTML it says so, for those who have pages read aloud."""
+
+    text: str
+    language: str = DEFAULT
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __html__(self) -> str:
+        return Markup('<span lang="{}">{}</span>').format(self.language, self.text)
 
 
 @dataclass(frozen=True)
@@ -39,6 +55,15 @@ class Labels:
         if found is None:
             raise UsageError(f"there is no label {key!r}")
         return found.format(**values) if values else found
+
+    def shown(self, key: str, **values: object) -> str | Foreign:
+        """The label for a page: an English one in a page of another language is marked as that.
+
+        Raises:
+            UsageError: no language has it.
+        """
+        text = self.text(key, **values)
+        return text if self.own.get(key) else Foreign(text)
 
     def has(self, key: str) -> bool:
         """Whether there is such a label, in this language or in English."""

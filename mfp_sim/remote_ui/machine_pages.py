@@ -12,6 +12,7 @@ from mfp_sim.device.keystore import KeyEntry
 from mfp_sim.device.transfer import DNS_ITEM, SCEP_ITEM
 from mfp_sim.errors import DecodeError, Refused
 from mfp_sim.remote_ui.app import View, desk, form_page, labels, notify, role, show
+from mfp_sim.remote_ui.labels import Foreign
 from mfp_sim.remote_ui.menu import PAGES
 
 __all__ = ["register"]
@@ -86,10 +87,10 @@ _REPORTED = {
 }
 
 
-def _report_line(line: str) -> str:
+def _report_line(line: str) -> str | Foreign:
     """A line of the printer's report in the language of the page."""
     key = _REPORTED.get(line)
-    return labels().text(key) if key else line
+    return labels().shown(key) if key else Foreign(line)
 
 
 def _export() -> View:

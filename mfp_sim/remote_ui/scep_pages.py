@@ -12,6 +12,7 @@ from mfp_sim.device.status import Detail
 from mfp_sim.errors import Refused
 from mfp_sim.remote_ui.app import View, desk, form_page, labels, notify, role, show
 from mfp_sim.remote_ui.forms import read_auto_request, read_communication, read_key
+from mfp_sim.remote_ui.labels import Foreign
 from mfp_sim.remote_ui.menu import PAGES
 
 __all__ = ["detail_text", "register"]
@@ -141,6 +142,6 @@ def _status() -> View:
     return show("status.html", "status", rows=desk().printer.status(), detail_text=detail_text)
 
 
-def detail_text(detail: Detail) -> str:
+def detail_text(detail: Detail) -> str | Foreign:
     """A detail in the language of the page."""
-    return labels().text(f"detail.{detail.kind}", number=detail.number)
+    return labels().shown(f"detail.{detail.kind}", number=detail.number)

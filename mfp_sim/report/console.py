@@ -12,10 +12,17 @@ from mfp_sim.report.model import RunReport, ScenarioReport
 from mfp_sim.report.story import instant, zone_named
 from mfp_sim.trace import BY_HAND
 
-__all__ = ["Console"]
+__all__ = ["Console", "visible"]
 
 _COLOURS = {"passed": "32", "failed": "31", "skipped": "33"}
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """Text for a terminal: letters that would steer it or turn its lines round are shown as their number."""
+    return _CONTROL.sub(
+        lambda match: f"\\x{ord(match[0]):02x}" if match[0] < "\x80" else f"\\u{ord(match[0]):04x}", text
+    )
 
 
 class Console:
@@ -43,7 +50,7 @@ class Console:
     def line(self, text: str = "") -> None:
         """One line; control characters that a server sent are shown, not obeyed."""
         self._clear()
-        self._stream.write(_CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text) + "\n")
+        self._stream.write(visible(text) + "\n")
 
     def scenario(self, scenario: ScenarioReport) -> None:
         """A scenario's line, and what did not hold."""

@@ -233,9 +233,15 @@ def _coverage(rows: Sequence[CoverageRow]) -> list[tuple[str, list[CoverageRow],
 
 
 def _verdict(report: RunReport) -> str:
-    """The verdict on the whole: ``bad``, ``good``, or ``plain`` when nothing was shown."""
+    """The verdict on the whole: ``bad``, ``good``, ``warn`` for a server of which something was found that is no
+    failure, or ``plain`` when nothing was shown, or what was shown allows no verdict."""
     broken = report.baseline_broken or any(c.verdict == "fail" for c in report.conclusions)
     failed = report.counts["failed"] + (report.verdicts["fail"] if report.provenance.baseline is None else 0)
     if broken or failed or report.stopped:
         return "bad"
+    verdicts = {conclusion.verdict for conclusion in report.conclusions}
+    if verdicts & {"warn", "finding"} and report.provenance.baseline is None:
+        return "warn"
+    if verdicts and not verdicts - {"inconclusive", "skipped"}:
+        return "plain"
     return "good" if report.counts["passed"] + report.verdicts["pass"] else "plain"

@@ -35,6 +35,8 @@ def files_of(path: Path) -> list[Path]:
     if path.is_dir():
         return sorted(path.rglob(f"*{SUFFIX}"))
     if not path.is_file():
+        if path.exists():
+            raise UsageError(f"{path} is neither a file nor a directory", remedy="save it as a file first")
         raise UsageError(f"there is no file or directory {path}")
     return [path]
 

@@ -54,7 +54,17 @@ def check(expectation: Expectation, world: World, step: int) -> Iterator[Failure
             world.unobserved.append(f"{expected.place}: {expected.name}")
             continue
         for path, wanted, got in kind.compare(expected.value, world):
+            if world.ca is None and _only_simulated(path, wanted, world):
+                world.unobserved.append(f"{expected.place}: {path}")
+                continue
             yield Failure(step, expected.place, path, wanted, got)
+
+
+def _only_simulated(path: str, wanted: str, world: World) -> bool:
+    """Whether a real server cannot make it hold: the mock's own signature, and a fixed date that has passed."""
+    if path.endswith(".signed_by_ca"):
+        return True
+    return path.endswith(".time") and wanted < _local(world.clock.now(), world, wanted)
 
 
 # --- comparisons ------------------------------------------------------------------------------------------

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from mfp_sim.cli.options import VERBS
+from mfp_sim.report.json_report import report_schema
 
 
 def test_list_for_people_and_machines(mfp_sim, scenario) -> None:
@@ -94,7 +98,7 @@ def test_two_files_with_one_name_are_a_mistake(mfp_sim, tmp_path: Path, scenario
 
 
 def test_check_of_what_is_right(mfp_sim, scenario) -> None:
-    assert mfp_sim("check", scenario).out == "1 scenarios in 1 files, no mistakes\n"
+    assert mfp_sim("check", scenario).out == "1 scenario in 1 file, no mistakes\n"
 
 
 def test_the_committed_schema_is_what_the_tables_say(mfp_sim) -> None:
@@ -138,6 +142,72 @@ def test_bash_completes(mfp_sim, tmp_path: Path) -> None:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert told.stdout == "--shuffle\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["completion", "b"], "bash"),
+        (["serve", "--clock", "f"], "frozen"),
+        (["run", "--profile", "canon-l"], "canon-legacy"),
+        (["run", "manual-req"], "manual-request"),
+        (["run", "--seed", "m"], ""),
+    ],
+)
+def test_bash_completes_values(mfp_sim, tmp_path: Path, words: list[str], told: str) -> None:
+    (tmp_path / "script").write_text(mfp_sim("completion", "bash").out)
+    place = f"COMP_WORDS=(mfp-sim {shlex.join(words)}); COMP_CWORD={len(words)}"
+    source = f"source {tmp_path}/script"
+    stand_in = "mfp-sim() { [ $1 = list ] && echo 'manual-request  why' || echo 'canon-legacy  what'; }"
+    run = subprocess.run(
+        ["bash", "-c", f'{source}; {stand_in}; {place}; _mfp_sim; echo "${{COMPREPLY[@]}}"'],
+        capture_output=True, text=True, check=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert run.stdout == f"{told}\n"
+
+
+def test_a_terminal_without_the_letters_gets_their_numbers(mfp_sim, monkeypatch, tmp_path: Path) -> None:
+    """Neither a traceback nor a question mark, and JSON stays JSON."""
+    for words in (["explain", "--help"], ["report", "--schema"], ["profiles", "canon-legacy", "--json"]):
+        terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", terminal)
+            assert mfp_sim(*words).code == 0
+        terminal.flush()
+        terminal.seek(0)
+        text = terminal.read()
+        if words[0] == "report":
+            assert json.loads(text) == report_schema()
+        if words[0] == "explain":
+            assert "MFP-\\u2026" in text
+
+
+def test_a_file_that_steers_the_terminal_is_shown_and_not_obeyed(mfp_sim, scenario) -> None:
+    text = scenario.read_text().replace("A manual request", "A \\e[31mred \\u202erequest")
+    scenario.write_text(text.replace("why: ", 'why: "').replace("certificate.\n", 'certificate."\n'))
+    told = mfp_sim("list", scenario).out
+    assert "A \\x1b[31mred \\u202erequest" in told
+    assert "\x1b" not in told
+    told = mfp_sim("list", "/nowhere/\x1b[31m").err
+    assert "there is no file or directory /nowhere/\\x1b[31m" in told
+    assert "\x1b" not in told
+
+
+def test_of_very_many_mistakes_the_first_are_told(mfp_sim, scenario) -> None:
+    scenario.write_text(scenario.read_text() + "  - expct: {}\n" * 300)
+    told = mfp_sim("check", scenario)
+    assert told.code == 2
+    assert told.err.count("unknown key 'expct'") == 100
+    assert told.err.endswith("... and 200 more\n")
+    assert len(json.loads(mfp_sim("check", scenario, "--json").out)) == 300
+
+
+def test_an_empty_directory_is_said(mfp_sim, tmp_path: Path) -> None:
+    for verb, text in (("check", "no file in"), ("list", "nothing was selected"), ("run", "nothing was selected")):
+        told = mfp_sim(verb, tmp_path)
+        assert told.code == 5
+        assert text in told.out + told.err
+        assert "no mistakes" not in told.out
 
 
 def test_every_verb_has_help_with_examples(mfp_sim) -> None:

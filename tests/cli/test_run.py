@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -122,6 +126,22 @@ def test_skipping_everything_is_not_a_success(mfp_sim, tmp_path: Path, mock_url:
     assert done.code == 5
     assert "skip  deferred-twice-then-issued  (it scripts the CA" in done.out
     assert "every scenario was skipped" in done.out
+
+
+def test_what_only_the_simulation_can_know_fails_nobody_else(mfp_sim, scenario, mock_url: str) -> None:
+    wanted = (
+        "{status: {state: successful, time: 2026-03-02 08:00}, keys: [{name: k, certificate: {signed_by_ca: true}}]}"
+    )
+    text = scenario.read_text().replace("{status: {state: successful}}", wanted)
+    scenario.write_text(text)
+    done = mfp_sim("run", scenario, "--ca", mock_url)
+    assert done.code == 0
+    assert f"not observable on a real server: {scenario}:10:22: status.time" in done.out
+    assert "keys[0].certificate.signed_by_ca" in done.out
+    scenario.write_text(text.replace("name: k, cert", "name: other, cert"))
+    done = mfp_sim("run", scenario, "--ca", mock_url)
+    assert done.code == 1
+    assert "keys[0].name" in done.out
 
 
 @pytest.fixture
@@ -246,3 +266,18 @@ def test_a_state_directory_of_another_process_is_left_alone(mfp_sim, tmp_path: P
     taken.close()
     assert mfp_sim("run", "manual-request", "--state-dir", tmp_path).code == 0
     assert DirectoryStorage(directory).load() is not None
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_is_130_in_one_line(tmp_path: Path, jobs: int) -> None:
+    """The terminal sends it to every process of the group; none of them may answer with a traceback."""
+    command = [sys.executable, "-u", "-m", "mfp_sim", "run", "--jobs", str(jobs), "--repeat", "50"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline().startswith("pass ")
+        os.killpg(run.pid, signal.SIGINT)
+        _, err = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert err == "mfp-sim: interrupted\n"

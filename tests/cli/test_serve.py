@@ -17,6 +17,8 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from mfp_sim.cli.options import build_parser
+from mfp_sim.cli.serve import _write
+from mfp_sim.errors import UsageError
 
 Words = tuple[object, ...]
 
@@ -253,6 +255,19 @@ def test_a_recording_overwrites_nothing(mfp_sim, tmp_path: Path) -> None:
     assert done.code == 2
     assert "is there already" in done.err
     assert file.read_text() == "mine"
+
+
+def test_a_recording_that_cannot_be_written_is_told_before_it_begins(mfp_sim, tmp_path: Path, capsys) -> None:
+    done = mfp_sim("serve", "--port", 0, "--ca-port", 0, "--record", f"/dev/full/{tmp_path.name}.yaml")
+    assert done.code == 2
+    file = "/proc/mfp-sim.scenario.yaml"  # a directory that is there, in which nobody can make a file
+    done = mfp_sim("serve", "--port", 0, "--ca-port", 0, "--record", file)
+    assert done.code == 2
+    assert f"cannot write {file}" in done.err
+    assert done.out == ""
+    with pytest.raises(UsageError, match="the recording is above"):
+        _write(Path(file), "format: 1\n")
+    assert capsys.readouterr().out == "format: 1\n\n"
 
 
 def test_mistakes_of_the_script_are_told_with_their_place(mfp_sim, tmp_path: Path) -> None:

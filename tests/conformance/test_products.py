@@ -22,8 +22,10 @@ REPORTS = Path(__file__).parents[2] / "reports" / "servers"
 IN_AES = {"reply_cipher": "aes-128-cbc", "reply_cipher_for_weak": "aes-128-cbc"}
 # What .ci/servers sets up otherwise than the product has it by default: -allowrenew 0, encryptionAlgorithmIdentifier 1.
 RUNS = [("micromdm-2.1", "micromdm-2.1.0", {"duplicates": None}), ("step-ca", "step-ca-v0.30.2", IN_AES)]
-BY_CHANCE = {"signing-time-skew"}  # of the product: whether the signer's certificate is older than the skew
-NOT_JUDGED = {"skipped", "not selected"}
+# These judge a signingTime outside the signer's validity otherwise than they did when the products were run; the set is
+# empty once those runs are renewed (.ci/servers OUT --publish).
+JUDGED_ANEW = {"signing-time-skew", "signing-time-far"}
+JUDGED = {"pass", "finding", "warn", "fail"}
 
 
 def _kind(got: object) -> str:
@@ -48,10 +50,8 @@ def test_the_checks_tell_shape_and_product_apart_only_where_the_profile_says(
     compared = {
         result.check.id: _apart(theirs[result.check.id], result)
         for result in run.results
-        if result.check.id in theirs
-        and not {theirs[result.check.id]["verdict"], result.verdict.word} & NOT_JUDGED
-        and "this needs a real connection" not in (result.reason or "")
+        if result.check.id in theirs and {theirs[result.check.id]["verdict"], result.verdict.word} <= JUDGED
     }
-    assert len(compared) > 200
-    apart = {check for check, differs in compared.items() if differs} - BY_CHANCE
+    assert len(compared) > 180
+    apart = {check for check, differs in compared.items() if differs} - JUDGED_ANEW
     assert apart == {what for what in PROFILES[name].unlike if what in theirs}

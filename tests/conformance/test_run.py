@@ -109,7 +109,7 @@ def test_the_budget_holds(server, conform, tmp_path: Path) -> None:
     assert code == 0, shown
     assert len(mock.serials) <= 6
     (check,) = [c for c in report(tmp_path)["checks"] if c["id"] == "concurrent-enrolments"]
-    assert check["because"] == "costs 8 certificates, which the budget of 6 does not allow"
+    assert check["because"] == "costs 24 certificates, which the budget of 6 does not allow"
 
 
 def test_a_wrong_challenge_is_no_verdict_on_the_server(server, conform) -> None:
@@ -218,18 +218,68 @@ def test_a_server_that_dies_in_the_middle(server, conform, tmp_path: Path) -> No
 
 def test_it_resumes_where_it_was_cut_off(server, conform, tmp_path: Path) -> None:
     mock = server("dies-on-garbage")
-    conform(mock.url, *BY_VALUE, "--report", tmp_path, "--only", "malformed", "--only", "polling", "--verdict", "rfc")
-    judged = {json.loads(line)["check"] for line in (tmp_path / "progress.jsonl").read_text().splitlines()
-              if json.loads(line)["verdict"] != "NOT_RUN"}  # fmt: skip
+    words = (*BY_VALUE, "--only", "malformed", "--only", "requests_accepted", "--verdict", "rfc")
+    conform(mock.url, *words, "--report", tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
+    assert lines.pop() == {"last control held": False}
+    (killer,) = [line["check"] for line in lines if any(fact["slug"] == "server-dead" for fact in line["facts"])]
+    passed = {line["check"] for line in lines if line["verdict"] == "PASS"}
     healthy = server()
-    code, shown = conform(
-        healthy.url, *BY_VALUE, "--resume", tmp_path, "--only", "malformed", "--only", "polling", "--verdict", "rfc"
-    )
+    code, shown = conform(healthy.url, *words, "--resume", tmp_path)
     assert code == 0, shown
-    asked = {entry.name for entry in healthy.service.journal.entries}
-    assert "CertPoll" in asked
-    assert judged
-    assert not any(f"{name}:" in shown.split("target")[0] for name in judged if name.startswith("malformed"))
+    again = shown.split("target ")[0]
+    # What brought the server down is known; its refusals before that were never confirmed, its grants need not be.
+    assert f" {killer}: " not in again
+    for name in passed:
+        assert (f" {name}: " in again) == name.startswith("malformed"), name
+    assert "malformed-trailing: " in again or killer == "malformed-trailing"
+
+
+def test_resuming_takes_back_what_a_whole_run_takes_back(server, conform, tmp_path: Path) -> None:
+    """The challenge is used up, so right requests are refused: no failure, not even for whoever goes on later."""
+    used_up = server(policy=CaPolicy(challenge=ChallengeSetup("one_time")), static=False)
+    used_up.service.operator.give_challenge(secret=CHALLENGE)
+    words = (*BY_VALUE, "--verdict", "rfc", "--only", "post-binary", "--only", "challenge-empty")
+    code, shown = conform(used_up.url, *words, "--report", tmp_path)
+    assert code == 3
+    assert not any(line.startswith(("FAIL", "pass  ")) and "post-binary" in line for line in shown.splitlines())
+    assert verdicts(tmp_path) == {"post-binary": "inconclusive", "challenge-empty": "inconclusive"}
+    written = (tmp_path / "progress.jsonl").read_text()
+    assert '"verdict": "FAIL"' in written
+    code, shown = conform(server().url, *words, "--resume", tmp_path, "--report", tmp_path)
+    assert code == 0, shown
+    assert verdicts(tmp_path) == {"post-binary": "pass", "challenge-empty": "pass"}
+    # A control held after them, so they stand from now on, whatever comes later.
+    code, shown = conform(used_up.url, *words, "--resume", tmp_path, "--report", tmp_path)
+    assert verdicts(tmp_path) == {"post-binary": "pass", "challenge-empty": "pass"}
+
+
+def test_a_new_run_does_not_go_on_with_an_old_one(server, conform, tmp_path: Path) -> None:
+    mock = server()
+    for name in ("post-binary", "challenge-empty"):
+        conform(mock.url, *BY_VALUE, "--verdict", "rfc", "--only", name, "--report", tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
+    assert [line.get("check") for line in lines] == ["challenge-empty", None]
+
+
+def test_what_may_have_been_made_is_in_every_list(server, conform, tmp_path: Path) -> None:
+    mock = server("hangs-up")
+    words = (*BY_VALUE, "--verdict", "rfc", "--only", "challenge-empty", "--report", tmp_path)
+    code, shown = conform(mock.url, *words)
+    assert code == 0, shown
+    assert "finding  2.4       challenge-empty" in shown
+    assert "RFC 8894: FINDING: 1 finding\n" in shown
+    assert "whether a certificate was made cannot be told of 1 more request; look at the CA:" in shown
+    (entry,) = [entry for entry in report(tmp_path)["minted"] if not entry["serial"]]
+    assert entry["by"].startswith(
+        "challenge-empty (whether one was made, where none should be, cannot be told: its reply"
+    )
+    assert entry["fate"] == "unknown"
+    rows = list(csv.DictReader((tmp_path / "minted.csv").read_text("utf-8").splitlines()))
+    assert [row["subject"] for row in rows if not row["serial"]] == [entry["subject"]]
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "No failure, but not without findings" in page
+    assert "All as expected" not in page
 
 
 # --- baseline ---------------------------------------------------------------------------------------------

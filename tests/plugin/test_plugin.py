@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from datetime import datetime, timezone
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
+from mfp_sim.errors import UsageError
 
 SCENARIO = """\
 format: 1
@@ -104,3 +106,50 @@ def test_time_runs_what_the_printer_has_planned(printer, frozen_clock) -> None:
     assert printer.status()[0].state == "processing"
     frozen_clock.advance("10m")
     assert printer.status()[0].state == "successful"
+
+
+MISTAKES = {
+    'chalenge="x"': "there is no chalenge (did you mean 'challenge'?)",
+    'clock="soon"': "'soon' is not a date and time",
+    'timezone="Europe/Olso"': "there is no time zone 'Europe/Olso'",
+    'printer="canon-sip7"': "there is no printer profile 'canon-sip7' (did you mean 'canon-sip'?)",
+    'ca="ndes"': "there is no CA profile 'ndes'",
+    'functions="TLS"': "functions has to be a list of TLS, IEEE 802.1X, IPSec, not 'TLS'",
+    'functions=["TSL"]': "functions has to be a list of TLS, IEEE 802.1X, IPSec, not ['TSL']",
+    'seed="x"': "seed has to be an integer, not 'x'",
+    '"2026-03-02"': "'2026-03-02' has no name",
+    'script=[{"then": "pending"}]': "script has to be text",
+    'script="[{then: pendng}]"': "script:1:9: then has to be success, pending",
+}
+
+
+def test_mistakes_of_the_marker_are_told_in_a_sentence(tmp_path: Path) -> None:
+    lines = ["import pytest"]
+    for number, marker in enumerate(MISTAKES):
+        lines += [f"@pytest.mark.mfp_sim({marker})", f"def test_{number}(printer): pass"]
+    (tmp_path / "test_marker.py").write_text("\n".join(lines))
+    run = run_pytest(tmp_path)
+    assert f"{len(MISTAKES)} errors" in run.stdout
+    for text in MISTAKES.values():
+        assert f"\nthe marker mfp_sim: {text}" in run.stdout
+    assert "Traceback" not in run.stdout
+    assert "mfp_sim/pytest_plugin.py" not in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("instant", "text"), [("2020-01-01", "2020-01-01 has passed: it is 2026-01-01"), ("soon", "is not a date and time")]
+)
+def test_an_instant_that_cannot_come(frozen_clock, instant: str, text: str) -> None:
+    with pytest.raises(UsageError, match=text):
+        frozen_clock.advance_to(instant)
+
+
+def test_a_server_that_is_not_there_ends_the_run_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    run = run_pytest(tmp_path, "--scep-url", f"http://127.0.0.1:{port}/scep")
+    assert run.returncode == 2
+    assert f"no SCEP server at http://127.0.0.1:{port}/scep" in run.stdout
+    assert "1 failed" in run.stdout
+    assert "Traceback" not in run.stdout
+    assert "engine.py" not in run.stdout

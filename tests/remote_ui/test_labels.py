@@ -6,6 +6,7 @@ import ast
 import re
 import string
 from html import unescape
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -213,3 +214,52 @@ def test_refusals_are_told_in_the_language_of_the_page(bench) -> None:
     admin.get("/language/nb?back=/")
     admin.post(PAGES["comm"].url, {"url": "http://192.0.2.1/", "port": 70000, "timeout": 30})
     assert "Avvist: Portnummeret må være fra 1 til 65535." in admin.words
+
+
+class Spoken(HTMLParser):
+    """What a page says, each text with the language that it is marked as; attributes must not hold tags."""
+
+    VOID = ("meta", "link", "input", "br")
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.languages: list[str] = []
+        self.said: list[tuple[str, str]] = []
+        self.broken: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.broken += [value for _, value in attrs if value and "<span" in value]
+        if tag not in self.VOID:
+            self.languages.append(dict(attrs).get("lang") or (self.languages[-1] if self.languages else ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.languages.pop()
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.said.append((" ".join(data.split()), self.languages[-1]))
+            self.broken += [data] if "<span" in data else []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_falls_back_to_english_is_marked_as_english(bench, key, language: str) -> None:
+    here = bench()
+    admin = here.administrator()
+    here.connect(admin)
+    admin.post(PAGES["request"].url, key)
+    admin.get(f"/language/{language}?back=/")
+    words = labels_of(language)
+    names = {entry.name for entry in here.printer.key_list()}  # "Default Key" is one, whatever the language
+    fallen = {text for name, text in words.fallback.items() if name not in words.own} - set(words.own.values()) - names
+    checked = 0
+    for url in [*(page.url for page in PAGES.values()), "/simulation", f"{PAGES['keys'].url}/2", "/login"]:
+        spoken = Spoken(admin.get(url).text)
+        assert spoken.broken == []
+        for text, marked in spoken.said:
+            if text in fallen:
+                assert marked == "en", (url, text)
+                checked += 1
+            elif text in set(words.own.values()) - set(words.fallback.values()):
+                assert marked == language, (url, text)
+    assert (checked > 100) == (language not in ("en", "nb"))
