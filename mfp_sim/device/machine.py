@@ -41,7 +41,7 @@ class Machine(ABC):
         self._bookings: list[Booking] = []
         self._boot: Booking | None = None
         self.powered = False
-        self._state = DeviceState()
+        self._state: DeviceState
         self._forget()
 
     # --- what the printer makes of it ---------------------------------------------------------------------
