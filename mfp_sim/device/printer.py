@@ -382,7 +382,7 @@ class Printer(Machine):
         """The local start after a request that has ended: by the calendar, or by the certificate's expiry."""
         planned, days = self._state.planned, self._state.auto.every_days
         now, profile = self.clock.now(), self.profile
-        if planned is None or not self._state.auto.timer:
+        if planned is None:  # as it is whenever the timer is off
             return None
         if profile.renewal_trigger != "calendar":
             if installed is None:

@@ -210,6 +210,7 @@ def test_no_two_files_have_the_same_salt_or_nonce(machine) -> None:
     heads = []
     for _ in range(3):
         world.printer.begin_export("pw")
+        assert world.printer.exported is None  # the file of before is gone
         world.pass_time(minutes=2)
         heads.append((world.printer.exported[8:24], world.printer.exported[24:36]))
     assert len({salt for salt, _ in heads}) == len({nonce for _, nonce in heads}) == 3

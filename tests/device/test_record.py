@@ -239,6 +239,14 @@ def test_the_trace_tells_what_a_reply_says_or_why_it_cannot_be_read(machine, the
     assert all(set(data) == {"operation", "status", "media_type"} for data in early)
 
 
+def test_the_trace_tells_of_no_reply_what_an_earlier_one_said(machine) -> None:
+    world = machine(script="[{when: {type: PKCSReq}, then: pending}, {when: {type: CertPoll}, then: {http: 500}}]")
+    world.timer()
+    world.pass_time(hours=1, minutes=15)
+    told = [set(e.data) & {"message", "unreadable"} for e in world.recorder.events if e.kind == "exchange.reply"]
+    assert told == [set(), set(), {"message"}, set()]
+
+
 @pytest.mark.parametrize(
     ("text", "shown"), [("a" * 200, "a" * 200), ("a" * 201, "a" * 200 + "…"), ("a\\nb", r"a\x0ab"), ("ø", "ø")]
 )
