@@ -174,7 +174,7 @@ def _options(run: Run, session: Session) -> dict[str, str]:
         "challenge": session.challenges.described,
         "persona": policy.persona,
         "subject prefix": policy.subject_prefix,
-        "latency": f"median {median * 1000:.0f} ms, 99 of 100 {high * 1000:.0f} ms, longest {longest * 1000:.0f} ms",
+        "latency": f"median {median * 1000:.0f} ms, 99 % within {high * 1000:.0f} ms, longest {longest * 1000:.0f} ms",
     }
     lost = [e for e in run.exchanges if e.reply is None]
     if lost:
