@@ -92,7 +92,8 @@ class Console:
             parts.append(f"{counts['skipped']} skipped")
         virtual = timedelta(seconds=round(sum(s.virtual_seconds for s in report.scenarios)))
         self.line()
-        self.line(f"{', '.join(parts)}  ({virtual} of simulated time in {seconds:.1f} s; {report.target})")
+        took = f"in {seconds:.1f} s" if report.provenance.ca else f"{virtual} of simulated time in {seconds:.1f} s"
+        self.line(f"{', '.join(parts)}  ({took}; {report.target})")
         for text in self._assumed(report):
             self.line(text)
 

@@ -147,6 +147,7 @@ def test_what_only_the_simulation_can_know_fails_nobody_else(mfp_sim, scenario, 
     assert done.code == 0
     assert f"not observable on a real server: {scenario}:10:22: status.time" in done.out
     assert "keys[0].certificate.signed_by_ca" in done.out
+    assert "simulated" not in done.out  # the system's clock ruled
     scenario.write_text(text.replace("name: k, cert", "name: other, cert"))
     done = mfp_sim("run", scenario, "--ca", mock_url)
     assert done.code == 1
