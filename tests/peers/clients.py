@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,10 +98,14 @@ class Pki:
 
 @dataclass(frozen=True)
 class Certmonger:
-    """certmonger's daemon on a private bus, driven by ``getcert``; it and its helper say why they do what they do."""
+    """certmonger's daemon on a private bus, driven by ``getcert``; it and its helper say why they do what they do.
+
+    It finds a copy of ``key``: when it made its own, the one in its file once, on a busy machine, did not open the reply.
+    """
 
     bus: str
     folder: Path
+    key: Path
 
     @property
     def key_file(self) -> Path:
@@ -109,6 +114,7 @@ class Certmonger:
     def enrol(self, url: str, ca: Path, *options: str, challenge: str = CHALLENGE, polls: bool = False) -> Told:
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
+        shutil.copy(self.key, self.key_file)
         # What add-scep-ca would make, with -v.
         helper = f"{LIBRARY}/scep-submit -v -u {url} -N {ca}"
         asks = (

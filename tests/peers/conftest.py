@@ -224,7 +224,7 @@ def read_by_openssl(openssl, tmp_path: Path) -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def client_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key for strongSwan, which makes none by itself; one for all its tests."""
+    """A key for strongSwan, which makes none by itself, and for certmonger; one for all their tests."""
     path = tmp_path_factory.mktemp("key") / "key.pem"
     made = subprocess.run(
         [program("openssl", "openssl"), "genrsa", "-out", str(path), "2048"],
@@ -244,6 +244,6 @@ def client(tmp_path: Path, client_key: Path) -> Callable[[str], Client]:
         if peer == STRONGSWAN:
             return Pki(program("pki", "strongswan-pki"), tmp_path, client_key)
         program("getcert", "certmonger")
-        return Certmonger(program("dbus-run-session", "dbus"), tmp_path)
+        return Certmonger(program("dbus-run-session", "dbus"), tmp_path, client_key)
 
     return found
