@@ -467,7 +467,9 @@ class Printer(Machine):
         if plan.auto is not None:
             self._state.communication, self._state.auto = plan.communication, plan.auto
             start = plan.auto.start if plan.auto.timer else None
-            self._plan(following_start(start, plan.auto.every_days, self.zone, self.clock.now(), self.profile.period))
+            by_expiry = self.profile.renewal_trigger != "calendar"  # no interval: it asks as it does after an error
+            days = self.profile.renewal_retry_days if by_expiry else plan.auto.every_days
+            self._plan(following_start(start, days, self.zone, self.clock.now(), self.profile.period))
         self._transfer, self.import_report = None, plan.report
         self._note("import of settings", "OK", "; ".join(plan.report))
         self._commit("import")

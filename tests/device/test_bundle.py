@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -168,10 +168,10 @@ def test_a_category_that_is_not_offered_is_refused(machine, category: str) -> No
 # --- on a machine -----------------------------------------------------------------------------------------
 
 
-def exported(machine, **values: object) -> bytes:
+def exported(machine, every_days: int | None = 30, **values: object) -> bytes:
     world = machine(**values)
     world.printer.set_dns(True)
-    world.timer(every_days=30)
+    world.timer(every_days=every_days)
     world.printer.begin_export("pw")
     world.pass_time(minutes=2)
     assert world.printer.exported is not None
@@ -276,6 +276,16 @@ def test_a_start_that_has_passed_goes_on_with_its_period(machine) -> None:
     world.printer.begin_import(octets, "pw")
     world.pass_time(minutes=2)
     assert world.printer.next_request == datetime.fromisoformat("2026-05-01T07:00:00+00:00")
+
+
+def test_a_start_that_has_passed_leaves_a_model_that_goes_by_expiry_asking_the_next_day(machine) -> None:
+    octets = exported(machine, every_days=None, profile="days-before-expiry")
+    world = machine(profile="days-before-expiry")
+    world.pass_time(days=40)
+    world.printer.begin_import(octets, "pw")
+    world.pass_time(minutes=2)
+    assert world.printer.next_request is not None
+    assert world.printer.next_request - world.clock.now() <= timedelta(days=1)
 
 
 @pytest.mark.parametrize(
