@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -278,8 +279,17 @@ def test_a_state_directory_of_another_process_is_left_alone(mfp_sim, tmp_path: P
     assert DirectoryStorage(directory).load() is not None
 
 
+@pytest.fixture
+def attentive() -> Iterator[None]:
+    """What a shell starts in the background ignores Ctrl-C, and so does whatever that starts; unless this is done."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_ctrl_c_is_130_in_one_line(tmp_path: Path, jobs: int) -> None:
+@pytest.mark.usefixtures("attentive")
+def test_ctrl_c_is_130_in_one_line(jobs: int) -> None:
     """The terminal sends it to every process of the group; none of them may answer with a traceback."""
     command = [sys.executable, "-u", "-m", "mfp_sim", "run", "--jobs", str(jobs), "--repeat", "50"]
     with subprocess.Popen(
