@@ -37,8 +37,9 @@ def _is_host(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
     except ValueError:
-        labels = text.removesuffix(".").split(".")
-        return len(text) <= 253 and all(map(_LABEL.match, labels)) and not labels[-1].isdigit()
+        name = text.removesuffix(".")
+        labels = name.split(".")
+        return len(name) <= 253 and all(map(_LABEL.match, labels)) and not labels[-1].isdigit()
     return True
 
 

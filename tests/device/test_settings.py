@@ -143,7 +143,9 @@ def test_key_settings(changes: dict[str, object], reason: str | None) -> None:
     assert reason_of(lambda: key.validate(MODEL, dns=False, policies=("hq",))) == reason
 
 
-@pytest.mark.parametrize(("last", "reason"), [("a", None), ("ab", "bad-common-name")])
+@pytest.mark.parametrize(
+    ("last", "reason"), [("a", None), ("a.", None), ("ab", "bad-common-name"), ("ab.", "bad-common-name")]
+)
 def test_a_name_in_the_dns_has_253_letters_at_most_whatever_a_model_takes(last: str, reason: str | None) -> None:
     """RFC 1035, 2.3.4: 255 octets on the wire, one of them before the first label and one after the last."""
     model = replace(MODEL, common_name_length=255)
