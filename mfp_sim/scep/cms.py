@@ -237,8 +237,11 @@ class _Frame:
 
 
 def is_crl(entry: der.Element) -> bool:
-    """Whether an entry among the certificates is a CRL: the fourth field of its TBS is a time."""
-    if not entry.children or entry.children[0].tag != der.SEQUENCE:
+    """Whether an entry among the certificates is a CRL: the fourth field of its TBS is a time.
+
+    A certificate that begins with its version is none, and is not read for that.
+    """
+    if not entry.children or entry.children[0].tag != der.SEQUENCE or entry.children[0].first_tag == 0xA0:
         return False
     fields = entry.children[0].children
     return len(fields) > 3 and any(f.tag in (der.UTC_TIME, der.GENERALIZED_TIME) for f in fields[:5])

@@ -249,6 +249,11 @@ class Element:
         return bool(self.tag & 0x20)
 
     @property
+    def first_tag(self) -> int | None:
+        """The tag of the first element inside, which is not read; None without content."""
+        return self.buffer[self.body] if self.body < self.body_end else None
+
+    @property
     def children(self) -> tuple[Element, ...]:
         """The elements inside a constructed one."""
         if self._children is None:
