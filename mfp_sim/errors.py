@@ -64,6 +64,15 @@ class MfpSimError(Exception):
     def __str__(self) -> str:
         return f"{self.message} ({self.remedy})" if self.remedy else self.message
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled by its attributes: the arguments of ``__init__`` differ from those of ``Exception``."""
+        return _restored, (type(self), self.args), self.__dict__
+
+
+def _restored(kind: type[MfpSimError], arguments: tuple[object, ...]) -> MfpSimError:
+    """An error as it was on the other side of a process border; its attributes follow."""
+    return kind.__new__(kind, *arguments)
+
 
 class UsageError(MfpSimError):
     """The command line, a fixture or the API was used wrongly."""

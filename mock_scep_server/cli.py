@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mfp_sim import __version__
 from mfp_sim.errors import DecodeError, MfpSimError, UsageError
+from mfp_sim.output import standard_output
 from mock_scep_server.profiles.changes import EMPTY_CONTENTS
 
 __all__ = ["main"]
@@ -104,14 +105,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns the exit code."""
-    options = _parser().parse_args(arguments)
-    try:
-        return _VERBS[options.verb](options)
-    except MfpSimError as error:
-        print(f"mock-scep-server: {error}", file=sys.stderr)
-        return error.exit_code
-    except BrokenPipeError:
-        return 0
+    with standard_output() as output:
+        options = _parser().parse_args(arguments)
+        try:
+            code = _VERBS[options.verb](options)
+        except MfpSimError as error:
+            print(f"mock-scep-server: {error}", file=sys.stderr)
+            return error.exit_code
+        output.flush()
+        if output.lost is None:
+            return code
+        print(f"mock-scep-server: standard output could not be written to its end: {output.lost}", file=sys.stderr)
+        return code or (0 if options.verb == "serve" else MfpSimError.exit_code)
 
 
 def _serve(options: argparse.Namespace) -> int:

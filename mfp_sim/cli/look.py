@@ -60,7 +60,7 @@ def show(options: argparse.Namespace) -> int:
             if number:
                 console.line()
             console.story(report)
-    return 5 if not reports else int(whole.counts["failed"] > 0)
+    return 5 if not reports else int(whole.not_as_expected > 0)
 
 
 def check(options: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import codecs
 import importlib
 import os
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from mfp_sim.errors import DocumentError, MfpSimError
+from mfp_sim.output import standard_output
 
 __all__ = ["main"]
 
@@ -16,26 +18,41 @@ _MOST_MISTAKES = 100
 """Of the mistakes of files so many are told at once; nobody reads more."""
 
 
+_VERDICTS = frozenset({"run", "check", "conform"})
+"""The verbs whose exit code is a verdict, and whose text is only an account of it."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code (0-5, or 130 when interrupted)."""
+    """Run the command; returns its exit code (0-5, or 130 when interrupted).
+
+    A reader of standard output that goes away changes nothing. Output that is lost otherwise (a full disk) is said, and
+    makes the exit code 4 where the output was what was asked for.
+    """
     _say_everything()
-    try:
+    with standard_output() as output:
         from mfp_sim.cli.options import build_parser
 
         options = build_parser().parse_args(arguments)
+        code = _carried_out(options)
+        output.flush()
+        if output.lost is None:
+            return code
+        print(f"mfp-sim: standard output could not be written to its end: {output.lost}", file=sys.stderr)
+        verdict = options.entry.name in _VERDICTS and not getattr(options, "json", False)
+        return code or (0 if verdict else MfpSimError.exit_code)
+
+
+def _carried_out(options: argparse.Namespace) -> int:
+    """The verb; errors become words and an exit code."""
+    try:
         verb = getattr(importlib.import_module(f"mfp_sim.cli.{options.entry.module}"), options.entry.function)
         code: int = verb(options)
-        sys.stdout.flush()
     except MfpSimError as error:
         _tell(error)
         return error.exit_code
     except KeyboardInterrupt:
         print("mfp-sim: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # Whoever read has seen enough; Python must not complain when it closes standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:
         if os.environ.get("MFP_SIM_DEBUG"):
             raise

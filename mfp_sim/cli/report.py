@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import sys
 from pathlib import Path
@@ -31,8 +30,9 @@ def report(options: argparse.Namespace) -> int:
     if target is None and options.format == "html" and sys.stdout.isatty():
         target = options.file.with_suffix(".html")
     if target is None:
-        if not sys.stdout.isatty() and isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(encoding="utf-8")  # what the document itself says it is
+        reconfigure = getattr(sys.stdout, "reconfigure", None)
+        if not sys.stdout.isatty() and reconfigure is not None:
+            reconfigure(encoding="utf-8")  # what the document itself says it is
         sys.stdout.write(text)
         return 0
     try:

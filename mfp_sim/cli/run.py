@@ -6,16 +6,14 @@ import argparse
 import json
 import os
 import shlex
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass, field, replace
-from multiprocessing import active_children, get_context
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from mfp_sim.cli.execution import Conditions, carried_out, machine, unreadable
 from mfp_sim.cli.target import probe
-from mfp_sim.errors import UsageError
+from mfp_sim.errors import DocumentError, Problem, UsageError
 from mfp_sim.report.console import Console
 from mfp_sim.report.github import as_annotations
 from mfp_sim.report.json_report import as_json, catalogue_of, here
@@ -23,26 +21,10 @@ from mfp_sim.report.markdown import as_markdown
 from mfp_sim.report.model import CaIdentity, FailureReport, RunReport, ScenarioReport
 from mfp_sim.report.writing import ready, write_reports
 from mfp_sim.scenario.collection import select
-from mfp_sim.scenario.loader import load_file
 from mfp_sim.scenario.model import Scenario
-from mfp_sim.scenario.reporting import report_of
-from mfp_sim.scenario.runner import run as run_scenario
 from mfp_sim.simtime import Entropy, SystemClock
 
 __all__ = ["run"]
-
-
-@dataclass(frozen=True)
-class _Conditions:
-    """What holds for every scenario of a run; goes to worker processes as it is."""
-
-    seed: int | None
-    flips: tuple[str, ...]
-    ca_url: str | None
-    profile: str | None = None
-    state_dir: Path | None = None
-    challenge: str | None = field(repr=False, default=None)
-    keep_messages: bool = False
 
 
 def run(options: argparse.Namespace) -> int:
@@ -52,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
         UsageError, DocumentError, TargetError: see :mod:`mfp_sim.errors`.
     """
     console = Console(sys.stderr if options.json else sys.stdout)
-    conditions = _Conditions(
+    conditions = Conditions(
         options.seed,
         tuple(options.flip),
         options.ca,
@@ -63,8 +45,11 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.state_dir is not None and options.repeat > 1:
         raise UsageError("--repeat starts with new machines each time, and --state-dir keeps them", remedy="drop one")
-    scenarios = select(options.selection, options.tag)
+    mistakes: list[Problem] = []
+    scenarios = select(options.selection, options.tag, mistakes)
     if not scenarios:
+        if mistakes:
+            raise DocumentError(mistakes)
         console.line("nothing was selected; mfp-sim list shows what there is")
         return 5
     _check_flips(scenarios[0], conditions)
@@ -79,21 +64,12 @@ def run(options: argparse.Namespace) -> int:
     todo = [scenario for scenario in scenarios for _ in range(options.repeat)]
     if options.shuffle:
         todo = _shuffled(todo, options.seed)
-    reports: dict[str, ScenarioReport] = {}
-    for done, report in _carried_out(todo, conditions, options.jobs, console):
-        first = reports.get(report.name)
-        whole = report if first is None else _compared(first, report)
-        reports[report.name] = whole
-        news = first is None or (whole.outcome == "failed" and first.outcome != "failed")
-        if news and (not options.quiet or whole.outcome == "failed"):
-            console.scenario(whole)
-        if options.exitfirst and whole.outcome == "failed":
-            console.line(f"stopped at the first failure, {len(todo) - done} runs left out")
-            break
-    ordered = tuple(reports[scenario.name] for scenario in scenarios if scenario.name in reports)
+    broken = tuple(unreadable(mistakes))
+    reports = _told(todo, broken, conditions, options, console)
+    ran = tuple(reports[scenario.name] for scenario in scenarios if scenario.name in reports)
     seconds = (clock.now() - begun).total_seconds()
     whole_run = RunReport(
-        ordered,
+        (*broken, *ran),
         conditions.ca_url or "in process",
         conditions.flips,
         replace(
@@ -104,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
             ca=ca,
             command=_command(options, conditions),
         ),
-        stopped=None if len(ordered) == len(scenarios) else "it was to stop at the first failure",
+        stopped=None if len(ran) == len(scenarios) else "it was to stop at the first failure",
     )
     console.summary(whole_run, seconds)
     if _reports(options):
@@ -118,8 +94,39 @@ def run(options: argparse.Namespace) -> int:
     return _exit_code(whole_run, console)
 
 
+def _told(
+    todo: Sequence[Scenario],
+    broken: Sequence[ScenarioReport],
+    conditions: Conditions,
+    options: argparse.Namespace,
+    console: Console,
+) -> dict[str, ScenarioReport]:
+    """Carry them out and tell each as it is done; the reports by name."""
+    for report in broken:
+        console.scenario(report)
+    reports: dict[str, ScenarioReport] = {}
+    if options.exitfirst and broken:
+        console.line(f"stopped at the first failure, {len(todo)} runs left out")
+        return reports
+
+    def begins(number: int, name: str) -> None:
+        console.progress(number, len(todo), name)
+
+    for done, report in enumerate(carried_out(todo, conditions, options.jobs, begins), 1):
+        first = reports.get(report.name)
+        whole = report if first is None else _compared(first, report)
+        reports[report.name] = whole
+        news = first is None or (whole.failures and not first.failures)
+        if news and (not options.quiet or whole.failures):
+            console.scenario(whole)
+        if options.exitfirst and whole.failures:
+            console.line(f"stopped at the first failure, {len(todo) - done} runs left out")
+            break
+    return reports
+
+
 def _exit_code(report: RunReport, console: Console) -> int:
-    if report.counts["failed"]:
+    if report.not_as_expected:
         return 1
     if not report.counts["passed"]:
         console.line("every scenario was skipped, so nothing was shown")
@@ -146,7 +153,7 @@ def _challenge(options: argparse.Namespace) -> str | None:
     return options.challenge  # type: ignore[no-any-return]
 
 
-def _check_flips(scenario: Scenario, conditions: _Conditions) -> None:
+def _check_flips(scenario: Scenario, conditions: Conditions) -> None:
     """A model or a flip that does not exist is told once, before anything runs."""
     from mfp_sim.device.profile import find_profile, with_reading
 
@@ -162,68 +169,6 @@ def _shuffled(todo: list[Scenario], seed: int | None) -> list[Scenario]:
     while left:
         drawn.append(left.pop(chance.integer(0, len(left) - 1)))
     return drawn
-
-
-# --- carrying out -----------------------------------------------------------------------------------------
-
-
-def _carried_out(
-    todo: Sequence[Scenario], conditions: _Conditions, jobs: int, console: Console
-) -> Iterator[tuple[int, ScenarioReport]]:
-    """Each report with the count of those done, in the order of ``todo`` whatever the number of processes."""
-    if jobs == 1:
-        for number, scenario in enumerate(todo, 1):
-            console.progress(number, len(todo), scenario.name)
-            yield number, _one(scenario, conditions)
-        return
-    # Spawned, not forked: a fork would copy threads' locks and a frozen clock.
-    with ProcessPoolExecutor(min(jobs, len(todo)), mp_context=get_context("spawn")) as pool:
-        # Ctrl-C at a terminal goes to all of them: this process alone hears it, and ends the workers.
-        heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            futures: list[Future[ScenarioReport]] = [
-                pool.submit(_in_worker, scenario.file, scenario.name, conditions) for scenario in todo
-            ]
-        finally:
-            signal.signal(signal.SIGINT, heard)
-        try:
-            for number, (scenario, future) in enumerate(zip(todo, futures, strict=True), 1):
-                console.progress(number, len(todo), scenario.name)
-                yield number, future.result()
-        except KeyboardInterrupt:
-            for worker in active_children():
-                worker.terminate()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _one(scenario: Scenario, conditions: _Conditions) -> ScenarioReport:
-    if conditions.profile is not None:
-        scenario = replace(scenario, printer=replace(scenario.printer, profile=conditions.profile))
-    result = run_scenario(
-        scenario,
-        seed=conditions.seed,
-        flips=conditions.flips,
-        ca_url=conditions.ca_url,
-        challenge=conditions.challenge,
-        keep_messages=conditions.keep_messages,
-        # A loaded name has small letters, digits, hyphens and brackets only.
-        state_dir=conditions.state_dir / scenario.name if conditions.state_dir else None,
-    )
-    report = report_of(result, ca_url=conditions.ca_url)
-    return replace(report, command=shlex.join([*shlex.split(report.command), *_machine(conditions)]))
-
-
-def _machine(conditions: _Conditions) -> list[str]:
-    """The options that say which machine it is."""
-    model = [] if conditions.profile is None else ["--profile", conditions.profile]
-    return model if conditions.state_dir is None else [*model, "--state-dir", str(conditions.state_dir)]
-
-
-def _in_worker(file: str, name: str, conditions: _Conditions) -> ScenarioReport:
-    (scenario,) = [scenario for scenario in load_file(Path(file)) if scenario.name == name]
-    return _one(scenario, conditions)
 
 
 def _compared(first: ScenarioReport, again: ScenarioReport) -> ScenarioReport:
@@ -251,7 +196,7 @@ def _reports(options: argparse.Namespace) -> bool:
     return bool(options.report is not None or options.json)
 
 
-def _command(options: argparse.Namespace, conditions: _Conditions) -> str:
+def _command(options: argparse.Namespace, conditions: Conditions) -> str:
     """The command as it was given, as far as it decides what ran; a challenge is no part of it."""
     words = ["mfp-sim", "run", *options.selection]
     for tag in options.tag:
@@ -262,7 +207,7 @@ def _command(options: argparse.Namespace, conditions: _Conditions) -> str:
         words += ["--seed", str(options.seed)]
     if options.ca is not None:
         words += ["--ca", options.ca]
-    return shlex.join([*words, *_machine(conditions)])
+    return shlex.join([*words, *machine(conditions)])
 
 
 def _tell_github(report: RunReport, options: argparse.Namespace, console: Console) -> None:

@@ -91,7 +91,7 @@ def _shown(rows: Sequence[CoverageRow]) -> int:
 
 
 def _told(row: CoverageRow) -> str:
-    failed = [shown.name for shown in row.scenarios if shown.outcome == "failed"]
+    failed = [shown.name for shown in row.scenarios if shown.outcome in ("failed", "error")]
     if failed:
         return ", ".join(failed)
     if not row.scenarios:

@@ -14,7 +14,8 @@ from mfp_sim.trace import BY_HAND
 
 __all__ = ["Console", "visible"]
 
-_COLOURS = {"passed": "32", "failed": "31", "skipped": "33"}
+_MARKS = {"passed": ("pass", "32"), "failed": ("FAIL", "31"), "error": ("ERR ", "31"), "skipped": ("skip", "33")}
+"""The mark of each outcome, and its colour."""
 _LAST = 8
 """How many lines of what came before a failure are told; the report and ``mfp-sim show`` have them all."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -64,11 +65,10 @@ class Console:
             self.line(f"      not observable on a real server: {place}")
 
     def _outcome(self, scenario: ScenarioReport) -> None:
-        outcome = scenario.outcome
-        mark = {"passed": "pass", "failed": "FAIL", "skipped": "skip"}[outcome]
+        mark, colour = _MARKS[scenario.outcome]
         self._clear()
         if self._colours:
-            mark = f"\x1b[{_COLOURS[outcome]}m{mark}\x1b[0m"
+            mark = f"\x1b[{colour}m{mark}\x1b[0m"
         self._stream.write(mark + "  ")
         self.line(scenario.name + (f"  ({scenario.skipped})" if scenario.skipped else ""))
         for failure in scenario.failures:
@@ -88,6 +88,8 @@ class Console:
         """The closing line."""
         counts = report.counts
         parts = [f"{counts['passed']} passed", f"{counts['failed']} failed"]
+        if counts["error"]:
+            parts.append(f"{counts['error']} error{'s' * (counts['error'] != 1)}")
         if counts["skipped"]:
             parts.append(f"{counts['skipped']} skipped")
         virtual = timedelta(seconds=round(sum(s.virtual_seconds for s in report.scenarios)))
@@ -98,9 +100,10 @@ class Console:
             self.line(text)
 
     def _assumed(self, report: RunReport) -> Iterator[str]:
-        resting = [s for s in report.scenarios if s.rests_on]
-        if resting and report.scenarios:
-            said = len(report.scenarios) - len(resting)
+        shown = [s for s in report.scenarios if s.outcome in ("passed", "failed")]
+        resting = [s for s in shown if s.rests_on]
+        if resting:
+            said = len(shown) - len(resting)
             yield (
                 f"{said} rest on the manual and the RFC alone, {len(resting)} on assumptions too (mfp-sim explain A-nn)"
             )

@@ -58,9 +58,9 @@ class CoverageRow:
 
     @property
     def verdict(self) -> str:
-        """``FAIL`` when one of its scenarios failed, else ``pass``, ``planned`` or ``none``."""
+        """``FAIL`` when one of its scenarios failed or is an error, else ``pass``, ``planned`` or ``none``."""
         outcomes = {shown.outcome for shown in self.scenarios}
-        if "failed" in outcomes:
+        if outcomes & {"failed", "error"}:
             return "FAIL"
         if "passed" in outcomes:
             return "pass"

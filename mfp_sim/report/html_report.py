@@ -32,8 +32,9 @@ __all__ = ["LANGUAGES", "as_html", "labels"]
 LANGUAGES = ("en", "nb")
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 """What is not seen, or turns the text around it: it is shown as its number."""
-_GROUPS = {"passed": "good", "pass": "good", "failed": "bad", "fail": "bad", "warn": "warn", "finding": "warn",
-           "inconclusive": "warn", "works": "good", "works-with": "warn", "does-not-work": "bad"}  # fmt: skip
+_GROUPS = {"passed": "good", "pass": "good", "failed": "bad", "error": "bad", "fail": "bad", "warn": "warn",
+           "finding": "warn", "inconclusive": "warn", "works": "good", "works-with": "warn",
+           "does-not-work": "bad"}  # fmt: skip
 _OWN_IDS = ("results", "matrix", "coverage", "theme", "print", "expand", "collapse", "filter-text",
             "filter-chapter", "filter-tag", "filter-reset", "filter-count", "coverage-text", "coverage-outcome",
             "coverage-count")  # fmt: skip
@@ -236,7 +237,7 @@ def _verdict(report: RunReport) -> str:
     """The verdict on the whole: ``bad``, ``good``, ``warn`` for a server of which something was found that is no
     failure, or ``plain`` when nothing was shown, or what was shown allows no verdict."""
     broken = report.baseline_broken or any(c.verdict == "fail" for c in report.conclusions)
-    failed = report.counts["failed"] + (report.verdicts["fail"] if report.provenance.baseline is None else 0)
+    failed = report.not_as_expected + (report.verdicts["fail"] if report.provenance.baseline is None else 0)
     if broken or failed or report.stopped:
         return "bad"
     verdicts = {conclusion.verdict for conclusion in report.conclusions}

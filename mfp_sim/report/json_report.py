@@ -18,7 +18,7 @@ from mfp_sim import __version__
 from mfp_sim.catalogue import registry
 from mfp_sim.errors import UsageError
 from mfp_sim.report.coverage import CoverageRow, covered
-from mfp_sim.report.model import CatalogueEntry, Provenance, RunReport
+from mfp_sim.report.model import OUTCOMES, CatalogueEntry, Provenance, RunReport
 from mfp_sim.report.values import as_value, read, schema_of
 
 __all__ = ["SCHEMA_VERSION", "as_json", "catalogue_of", "here", "read_file", "read_json", "report_schema"]
@@ -91,7 +91,7 @@ def report_schema() -> dict[str, Any]:
         "coverage": {"type": "array", "items": {"$ref": coverage["$ref"]}},
         **run["properties"],
     }
-    scenario["properties"]["outcome"] = {"enum": ["passed", "failed", "skipped"]}
+    scenario["properties"]["outcome"] = {"enum": list(OUTCOMES)}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"mfp-sim report, version {SCHEMA_VERSION}",

@@ -36,18 +36,29 @@ def _suite(scenario: ScenarioReport) -> ET.Element:
     numbers = {number for _, number, _ in cases}
     if scenario.skipped is not None or any(failure.step not in numbers for failure in scenario.failures):
         cases.insert(0, ("scenario", 0, scenario.file))  # what belongs to no step: a skip, a trace that differs
-    failed = {failure.step if failure.step in numbers else 0 for failure in scenario.failures}
-    suite = _new_suite(scenario.name, len(cases), len(failed), int(scenario.skipped is not None), scenario.real_seconds)
+    wrong = {
+        number: [f for f in scenario.failures if (f.step if f.step in numbers else 0) == number]
+        for number in (0, *numbers)
+    }
+    errors = sum(any(f.error for f in mine) for mine in wrong.values())
+    suite = _new_suite(
+        scenario.name,
+        len(cases),
+        sum(map(bool, wrong.values())) - errors,
+        int(scenario.skipped is not None),
+        scenario.real_seconds,
+        errors=errors,
+    )
     _properties(suite, {"seed": str(scenario.seed), "file": scenario.file, "command": scenario.command})
     for name, number, place in cases:
         case = ET.SubElement(suite, "testcase", classname=_clean(scenario.name), name=_clean(name), time="0")
         if scenario.skipped is not None:
             ET.SubElement(case, "skipped", message=_clean(scenario.skipped))
-        mine = [f for f in scenario.failures if (f.step if f.step in numbers else 0) == number]
+        mine = wrong[number]
         if mine:
-            first = mine[0]
+            first = next((f for f in mine if f.error), mine[0])
             message = _clean(f"{first.path}: expected {first.expected}, got {first.got}")
-            failure = ET.SubElement(case, "failure", message=message)
+            failure = ET.SubElement(case, "error" if first.error else "failure", message=message)
             failure.text = _clean(
                 "\n".join(f"{f.place}: {f.path}: expected {f.expected}, got {f.got}" for f in mine) + f"\n{place}"
             )
@@ -84,13 +95,13 @@ def _section(section: str, checks: Sequence[CheckReport], report: RunReport) -> 
     return suite
 
 
-def _new_suite(name: str, tests: int, failures: int, skipped: int, seconds: float) -> ET.Element:
+def _new_suite(name: str, tests: int, failures: int, skipped: int, seconds: float, *, errors: int = 0) -> ET.Element:
     return ET.Element(
         "testsuite",
         name=_clean(name),
         tests=str(tests),
         failures=str(failures),
-        errors="0",
+        errors=str(errors),
         skipped=str(skipped),
         time=f"{seconds:.3f}",
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 __all__ = [
+    "OUTCOMES",
     "VERDICTS",
     "Baseline",
     "CaIdentity",
@@ -25,6 +26,7 @@ __all__ = [
     "FailureReport",
     "HttpMessage",
     "MintedCertificate",
+    "Outcome",
     "PrinterVerdict",
     "Provenance",
     "RunReport",
@@ -39,6 +41,11 @@ VERDICTS: tuple[Verdict, ...] = (
     "fail", "warn", "finding", "inconclusive", "pass", "skipped", "experimental", "planned",
 )  # fmt: skip
 """From what wants attention most to what wants none; reports are in this order."""
+
+
+Outcome = Literal["passed", "failed", "error", "skipped"]
+OUTCOMES: tuple[Outcome, ...] = ("passed", "failed", "error", "skipped")
+"""Of a scenario; an error could not be carried out to its end, or has a file with mistakes."""
 
 
 # --- evidence ---------------------------------------------------------------------------------------------
@@ -135,7 +142,8 @@ class StepReport:
 
 @dataclass(frozen=True)
 class FailureReport:
-    """What did not hold. ``step`` counts from 1; 0 is the whole run. ``source`` are the step's lines in its file."""
+    """What did not hold. ``step`` counts from 1; 0 is the whole run. ``source`` are the step's lines in its file.
+    ``error``: it ended the run before its end, or kept it from beginning; ``got`` says why."""
 
     step: int
     place: str
@@ -143,6 +151,7 @@ class FailureReport:
     expected: str
     got: str
     source: tuple[SourceLine, ...] = ()
+    error: bool = False
 
 
 @dataclass(frozen=True)
@@ -175,10 +184,12 @@ class ScenarioReport:
     minted: tuple[MintedCertificate, ...] = ()
 
     @property
-    def outcome(self) -> Literal["passed", "failed", "skipped"]:
-        """``passed``, ``failed`` or ``skipped``."""
+    def outcome(self) -> Outcome:
+        """``passed``, ``failed``, ``error`` or ``skipped``."""
         if self.skipped is not None:
             return "skipped"
+        if any(failure.error for failure in self.failures):
+            return "error"
         return "failed" if self.failures else "passed"
 
 
@@ -315,9 +326,14 @@ class RunReport:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many scenarios passed, failed and were skipped."""
+        """How many scenarios have each outcome."""
         found = Counter(scenario.outcome for scenario in self.scenarios)
-        return {outcome: found[outcome] for outcome in ("passed", "failed", "skipped")}
+        return {outcome: found[outcome] for outcome in OUTCOMES}
+
+    @property
+    def not_as_expected(self) -> int:
+        """How many scenarios failed or are errors."""
+        return self.counts["failed"] + self.counts["error"]
 
     @property
     def baseline_broken(self) -> bool:

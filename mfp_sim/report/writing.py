@@ -61,6 +61,8 @@ def write_reports(report: RunReport, directory: Path, tell: Callable[[str], None
         for entry in (FORMATS[name] for name in _IN_A_DIRECTORY)
     ]
     for scenario in report.scenarios:
+        if not scenario.trace:
+            continue  # a scenario that was skipped, or a file with mistakes, whose name may be anything
         # A loaded name has small letters, digits, hyphens and brackets only.
         jobs.append(
             (

@@ -41,11 +41,15 @@ def files_of(path: Path) -> list[Path]:
     return [path]
 
 
-def load_all(files: Iterable[Path]) -> list[Scenario]:
+def load_all(files: Iterable[Path], mistakes: list[Problem] | None = None) -> list[Scenario]:
     """The scenarios of all files.
 
+    Args:
+        files: to read; a name that two files use is a mistake of the second.
+        mistakes: takes the mistakes of files, whose scenarios are left out; without it they are raised.
+
     Raises:
-        DocumentError: the mistakes of all files in one go; a name that two files use is one.
+        DocumentError: the mistakes of all files in one go.
     """
     found: list[Scenario] = []
     problems: list[Problem] = []
@@ -56,13 +60,16 @@ def load_all(files: Iterable[Path]) -> list[Scenario]:
         except DocumentError as error:
             problems.extend(error.problems)
             continue
-        for scenario in scenarios:
-            if scenario.name in names:
-                problems.append(Problem(str(file), 1, 1, f"{scenario.name!r} is a name in {names[scenario.name]} too"))
-            names[scenario.name] = str(file)
-        found.extend(scenarios)
-    if problems:
+        except Exception as error:  # noqa: BLE001 - what no reader foresaw is that file's trouble, not the others'
+            problems.append(Problem(str(file), 1, 1, f"internal error: {type(error).__name__}: {error}"))
+            continue
+        twice = [scenario.name for scenario in scenarios if scenario.name in names]
+        problems += [Problem(str(file), 1, 1, f"{name!r} is a name in {names[name]} too") for name in twice]
+        names |= {scenario.name: str(file) for scenario in scenarios if scenario.name not in names}
+        found += [] if twice else scenarios
+    if problems and mistakes is None:
         raise DocumentError(problems)
+    (mistakes if mistakes is not None else []).extend(problems)
     return found
 
 
@@ -71,11 +78,11 @@ def _bundled() -> tuple[Scenario, ...]:
     return tuple(load_all(files_of(bundled_directory())))
 
 
-def select(words: Sequence[str], tags: Sequence[str] = ()) -> list[Scenario]:
+def select(words: Sequence[str], tags: Sequence[str] = (), mistakes: list[Problem] | None = None) -> list[Scenario]:
     """What ``words`` mean: paths first, then names and globs of the bundled scenarios; ``tags``: any of them.
 
     ``FILE::NAME`` is one scenario of a file. The word ``scenarios`` means the bundled ones where there is no such
-    directory.
+    directory. ``mistakes`` is as for :func:`load_all`.
 
     Raises:
         UsageError: a word that is no path, name, or glob.
@@ -87,21 +94,22 @@ def select(words: Sequence[str], tags: Sequence[str] = ()) -> list[Scenario]:
         path = Path(word)
         file, _, instance = word.partition("::")
         if instance:
-            named.extend(_instance(Path(file), instance))
+            named.extend(_instance(Path(file), instance, mistakes))
         elif path.exists() and words:
             paths.extend(files_of(path))
         elif word == "scenarios":
             named.extend(_bundled())
         else:
             named.extend(_by_name(word))
-    found = {(scenario.file, scenario.name): scenario for scenario in (*load_all(paths), *named)}
+    found = {(scenario.file, scenario.name): scenario for scenario in (*load_all(paths, mistakes), *named)}
     return [scenario for scenario in found.values() if not tags or set(tags) & set(scenario.tags)]
 
 
-def _instance(file: Path, name: str) -> list[Scenario]:
-    scenarios = load_all(files_of(file))
+def _instance(file: Path, name: str, mistakes: list[Problem] | None) -> list[Scenario]:
+    before = len(mistakes or ())
+    scenarios = load_all(files_of(file), mistakes)
     found = [scenario for scenario in scenarios if scenario.name == name]
-    if not found:
+    if not found and len(mistakes or ()) == before:
         hint = did_you_mean(name, [scenario.name for scenario in scenarios])
         raise UsageError(f"{file} has no scenario {name!r}", remedy=hint)
     return found

@@ -181,7 +181,7 @@ PRINTER_KEYS = ("profile", "timezone", "ip", "dns", "functions", "policies", "se
 
 def _printer(node: Node, problems: Problems) -> PrinterSetup:
     fields = problems.map(node, PRINTER_KEYS, "printer")
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"place": fields.get("communication", node).place}
     if "profile" in fields:
         values["profile"] = problems.choice(fields["profile"], PROFILES, "profile")
     if "timezone" in fields:

@@ -20,7 +20,10 @@ __all__ = ["CaSetup", "Failure", "PrinterSetup", "Scenario", "ScenarioResult", "
 
 @dataclass(frozen=True)
 class PrinterSetup:
-    """The ``printer:`` section. ``profile`` is a shipped model, or a file with ``mfp-sim run --profile``."""
+    """The ``printer:`` section. ``profile`` is a shipped model, or a file with ``mfp-sim run --profile``.
+
+    ``place`` is where its communication settings stand, or the section itself: a set-up that is refused names it.
+    """
 
     profile: str = "canon-ir-adv-dx"
     timezone: str = "Europe/Oslo"
@@ -33,6 +36,7 @@ class PrinterSetup:
     port: int = 80
     timeout: int | None = None
     settings: Mapping[str, object] = field(default_factory=dict)  # other profile values, by field name
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,13 +61,17 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Failure:
-    """What did not hold: where in the file, which field, what was expected and what was there."""
+    """What did not hold: where in the file, which field, what was expected and what was there.
+
+    ``error``: the scenario could not be carried out to its end, and ``got`` says why.
+    """
 
     step: int
     place: str
     path: str
     expected: str
     got: str
+    error: bool = False
 
     def __str__(self) -> str:
         return f"{self.place}: step {self.step}: {self.path}: expected {self.expected}, got {self.got}"

@@ -54,7 +54,7 @@ def _failure(failure: Failure, result: ScenarioResult) -> FailureReport:
     source = excerpt(failure.place, result.redactor)
     # An expectation may name a secret, and what was there may be one.
     expected, got = result.redactor.text(failure.expected), result.redactor.text(failure.got)
-    return FailureReport(failure.step, failure.place, failure.path, expected, got, source)
+    return FailureReport(failure.step, failure.place, failure.path, expected, got, source, failure.error)
 
 
 def _exchanges(result: ScenarioResult) -> tuple[ExchangeReport, ...]:

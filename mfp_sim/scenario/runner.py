@@ -1,5 +1,8 @@
 """Runs a scenario step by step and tells a listener; the result says what held and what did not.
 
+Whatever ends a run before its end (an exception, a set-up that is refused, a bound that is exceeded) is an error of
+that scenario, with its place; other scenarios are not concerned.
+
 In process, freezegun follows the scenario's clock, so that anything in the process that reads the wall clock sees
 scenario time; our own code reads the injected clock only.
 """
@@ -7,6 +10,8 @@ scenario time; our own code reads the injected clock only.
 from __future__ import annotations
 
 import contextlib
+import os
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,11 +23,11 @@ from freezegun import freeze_time
 
 from mfp_sim.catalogue.registry import requirements
 from mfp_sim.device.calendar import instant_of
-from mfp_sim.errors import BoundExceeded, Refused
+from mfp_sim.errors import BoundExceeded, MfpSimError, Refused
 from mfp_sim.scenario.expectations import Expectation, check
 from mfp_sim.scenario.model import Failure, Scenario, ScenarioResult, StepRecord
 from mfp_sim.scenario.steps import AutoRequest, Step
-from mfp_sim.scenario.world import World, build, directories
+from mfp_sim.scenario.world import World, build, directories, redactor_of
 from mfp_sim.simtime import FrozenClock, SystemClock
 
 __all__ = ["StepDone", "frozen", "run"]
@@ -53,7 +58,7 @@ def run(
     keep_messages: bool = False,
     state_dir: Path | None = None,
 ) -> ScenarioResult:
-    """Run one scenario.
+    """Run one scenario. It raises nothing for what happens inside: that is the result's ``error``.
 
     Args:
         scenario: what to run.
@@ -65,9 +70,6 @@ def run(
         keep_messages: also keep the messages as octets, for a report; the trace is the same.
         state_dir: where the machines keep their state, instead of in memory. In process it must be a new one; against
             a real server the machine goes on from what is there.
-
-    Raises:
-        UsageError: a flip that does not exist, a URL that is none, or a directory that cannot be used.
     """
     begun = SystemClock().now()
     chosen = scenario.seed if seed is None else seed
@@ -77,15 +79,30 @@ def run(
     in_process = (ca_url or scenario.ca.url) is None
     records: list[StepRecord] = []
     with directories(state_dir, fresh=in_process) if state_dir else contextlib.nullcontext() as storages:
-        world = build(
-            scenario,
-            seed=chosen,
-            flips=flips,
-            ca_url=ca_url,
-            challenge=challenge,
-            keep_messages=keep_messages,
-            storages=storages,
-        )
+        try:
+            world = build(
+                scenario,
+                seed=chosen,
+                flips=flips,
+                ca_url=ca_url,
+                challenge=challenge,
+                keep_messages=keep_messages,
+                storages=storages,
+            )
+        except Exception as error:  # noqa: BLE001 - it is this scenario's result, whatever it is
+            place = scenario.printer.place or f"{scenario.file}:1:1"
+            return ScenarioResult(
+                scenario,
+                chosen,
+                tuple(flips),
+                (_error(0, place, "set-up", error),),
+                (),
+                (),
+                _rests_on(scenario),
+                0.0,
+                (SystemClock().now() - begun).total_seconds(),
+                redactor=redactor_of(scenario, challenge),
+            )
         start = world.clock.now()
         with frozen(world):
             _all_steps(world, records, listener)
@@ -140,24 +157,46 @@ def _rests_on(scenario: Scenario) -> tuple[str, ...]:
 
 
 def carry_out(world: World, step: Step, number: int, records: list[StepRecord]) -> bool:
-    """Do one step; False when the run cannot go on."""
+    """Do one step; False when the run cannot go on, which is an error of the scenario."""
     begun = world.clock.now()
     world.recorder.record("step", number=number, text=step.act.text())
     goes_on = True
     try:
+        _act(world, step, number)
+    except Exception as error:  # noqa: BLE001 - as for the set-up
+        world.failures.append(_error(number, step.place, step.kind, error))
+        goes_on = False
+    records.append(StepRecord(number, step.act.text(), step.place, begun, world.clock.now()))
+    return goes_on
+
+
+def _act(world: World, step: Step, number: int) -> None:
+    try:
         step.act.act(world, step.role)
     except Refused as refusal:
         _judge_refusal(world, step, number, refusal)
-    except BoundExceeded as error:
-        world.failures.append(Failure(number, step.place, "bounds", "an end within the bounds", str(error)))
-        goes_on = False
-    else:
-        if step.refused is not None:
-            world.failures.append(Failure(number, step.place, "refused", step.refused, "it was not refused"))
-        if isinstance(step.act, Expectation):
-            world.failures.extend(check(step.act, world, number))
-    records.append(StepRecord(number, step.act.text(), step.place, begun, world.clock.now()))
-    return goes_on
+        return
+    if step.refused is not None:
+        world.failures.append(Failure(number, step.place, "refused", step.refused, "it was not refused"))
+    if isinstance(step.act, Expectation):
+        world.failures.extend(check(step.act, world, number))
+
+
+def _error(step: int, place: str, path: str, error: Exception) -> Failure:
+    """What ended the run before its end; an exception that nobody foresaw says where it arose.
+
+    With ``MFP_SIM_DEBUG`` set it is raised on, for its whole traceback.
+    """
+    if isinstance(error, BoundExceeded):
+        return Failure(step, place, "bounds", "an end within the bounds", str(error), error=True)
+    if isinstance(error, MfpSimError):
+        return Failure(step, place, path, "to be carried out", str(error), error=True)
+    if os.environ.get("MFP_SIM_DEBUG"):
+        raise error
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(last.filename).name}, line {last.lineno}"
+    told = f"internal error: {type(error).__name__}: {error} ({where}; MFP_SIM_DEBUG=1 shows all; please report it)"
+    return Failure(step, place, path, "to be carried out", told, error=True)
 
 
 def _judge_refusal(world: World, step: Step, number: int, refusal: Refused) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-__all__ = ["FallibleKeys", "Storages", "World", "build", "directories"]
+__all__ = ["FallibleKeys", "Storages", "World", "build", "directories", "redactor_of"]
 
 Storages: TypeAlias = Callable[[int, PowerPoints], Storage]
 """Makes the storage of the n-th machine of a run, whose power may fail at these points."""
@@ -126,8 +126,7 @@ def build(
     # The pool and repeatable chance are for the in-process mock only.
     entropy = Entropy(seed if url is None else None)
     scheduler = Scheduler(clock, max_events=scenario.events)
-    others = scenario.ca.policy.secrets
-    recorder = Recorder(clock, Redactor([*([secret] if secret else []), *others]))
+    recorder = Recorder(clock, redactor_of(scenario, challenge))
     network = Network()
     service: ScepService | None = None
     made: list[Printer] = []
@@ -183,6 +182,12 @@ def build(
         make_printer=make_printer,
         keys=keys,
     )
+
+
+def redactor_of(scenario: Scenario, challenge: str | None = None) -> Redactor:
+    """Knows the secrets of a scenario's CA; ``challenge`` stands in for the scenario's own."""
+    secret = challenge if challenge is not None else scenario.ca.challenge
+    return Redactor([*([secret] if secret else []), *scenario.ca.policy.secrets])
 
 
 @contextlib.contextmanager

@@ -173,7 +173,7 @@ def test_reports_are_written_and_hold_no_secret(mfp_sim, scenario, failing, tmp_
     done = mfp_sim("run", scenario, failing, "--report", out)
     assert done.code == 1
     report = json.loads((out / "report.json").read_text())
-    assert report["counts"] == {"passed": 1, "failed": 1, "skipped": 0}
+    assert report["counts"] == {"passed": 1, "failed": 1, "error": 0, "skipped": 0}
     suites = ET.parse(out / "junit.xml").getroot()
     assert [(suite.get("name"), suite.get("failures")) for suite in suites] == [("enrols", "0"), ("fails", "1")]
     trace = [json.loads(line) for line in (out / "traces" / "enrols.jsonl").read_text().splitlines()]
@@ -233,14 +233,187 @@ def test_a_challenge_that_cannot_be_had(mfp_sim, words: list[str], text: str) ->
     assert text in done.err
 
 
-def test_a_mistake_of_ours_is_4_in_one_line(mfp_sim, monkeypatch, scenario) -> None:
-    def planted(*_: object, **__: object) -> None:
-        raise RuntimeError("planted")
+def _planted(*_: object, **__: object) -> None:
+    raise RuntimeError("planted")
 
-    monkeypatch.setattr("mfp_sim.cli.run.report_of", planted)
+
+def test_a_mistake_of_ours_is_4_in_one_line(mfp_sim, monkeypatch, scenario) -> None:
+    monkeypatch.setattr("mfp_sim.cli.run.RunReport", _planted)
     done = mfp_sim("run", scenario)
     assert done.code == 4
     assert "internal error: RuntimeError: planted" in done.err
+
+
+# --- one scenario's trouble ---------------------------------------------------------------------------------
+
+_GOOD = "format: 1\nname: NAME\nwhy: Good.\nclock: 2026-03-02T08:00:00+01:00\nsteps:\n  - expect: {powered: true}\n"
+_SETTLED = "printer: {communication: {url: http://ca.example/scep}}\nsteps:\n"
+_TROUBLED = {
+    "no-such-bundle": (
+        _SETTLED + "  - import_bundle: {name: settings, password: canary-77b1}\n",
+        "7:5  import_bundle",
+        "no step has exported the file 'settings'",
+    ),
+    "no-second-key": (
+        _SETTLED + "  - request: {name: k, common_name: 192.0.2.10}\n  - delete_key: {name: k, nth: 2}\n",
+        "8:5  delete_key",
+        "there are 1 keys 'k', not 2",
+    ),
+    "set-up-refused": (
+        "printer: {communication: {url: https://ca.example/scep}}\nsteps:\n",
+        "5:26  set-up",
+        "the machine does not support HTTPS here (use http://)",
+    ),
+    "over-its-bound": (
+        "bounds: {virtual: 1h}\nsteps:\n  - advance: 2h\n",
+        "7:5  bounds",
+        "the scenario goes on beyond its bound of 0.0416667 days (raise bounds.virtual)",
+    ),
+    "unreadable": ("stps: []\nsteps:\n", "5:1  file", "unknown key 'stps' in a scenario (did you mean 'steps'?)"),
+}
+
+
+def _write(directory: Path, name: str, middle: str) -> Path:
+    file = directory / f"{name}.scenario.yaml"
+    text = _GOOD.replace("NAME", name)
+    file.write_text(text if not middle else text.replace("steps:\n", middle))
+    return file
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_each_trouble_is_its_scenarios_own_and_the_others_run(mfp_sim, tmp_path: Path, jobs: int) -> None:
+    files = [_write(tmp_path, "a-good", "")]
+    files += [_write(tmp_path, name, middle) for name, (middle, _, _) in _TROUBLED.items()]
+    files += [_write(tmp_path, "z-good", "")]
+    out = tmp_path / "out"
+    done = mfp_sim("run", *files, "--jobs", jobs, "--report", out)
+    assert done.code == 1
+    assert f"2 passed, 0 failed, {len(_TROUBLED)} errors" in done.out
+    for name, (_, place, cause) in _TROUBLED.items():
+        assert f"{tmp_path / name}.scenario.yaml:{place}\n" in done.out
+        assert f"got       {cause}\n" in done.out
+    report = json.loads((out / "report.json").read_text())
+    outcomes = {entry["name"].removesuffix(".scenario.yaml"): entry["outcome"] for entry in report["scenarios"]}
+    assert outcomes == dict.fromkeys(_TROUBLED, "error") | {"a-good": "passed", "z-good": "passed"}
+    suites = {suite.get("name"): suite for suite in ET.parse(out / "junit.xml").getroot()}
+    assert sum(int(suite.get("errors") or 0) for suite in suites.values()) == len(_TROUBLED)
+    assert not any(int(suite.get("failures") or 0) for suite in suites.values())
+    assert suites["no-second-key"].find("testcase/error") is not None
+    assert {path.name for path in out.iterdir()} == {"junit.xml", "report.html", "report.json", "summary.md", "traces"}
+    for path in out.rglob("*.*"):
+        assert "canary-77b1" not in path.read_text()
+
+
+def test_mistakes_in_all_files_are_2_as_before(mfp_sim, tmp_path: Path) -> None:
+    done = mfp_sim("run", _write(tmp_path, "unreadable", _TROUBLED["unreadable"][0]))
+    assert done.code == 2
+    assert "unreadable.scenario.yaml:5:1: unknown key 'stps'" in done.err
+
+
+def test_a_name_in_two_files_is_a_mistake_of_the_second(mfp_sim, tmp_path: Path) -> None:
+    first = _write(tmp_path, "same", "")
+    second = tmp_path / "second.scenario.yaml"
+    second.write_text(first.read_text())
+    done = mfp_sim("run", first, second)
+    assert done.code == 1
+    assert f"got       'same' is a name in {first} too" in done.out
+    assert "1 passed, 0 failed, 1 error " in done.out
+
+
+def test_what_nobody_foresaw_in_a_step_is_an_error_with_its_place(mfp_sim, monkeypatch, scenario) -> None:
+    monkeypatch.setattr("mfp_sim.scenario.runner.check", _planted)
+    done = mfp_sim("run", scenario, "deferred-twice-then-issued")
+    assert done.code == 1
+    assert f"ERR   enrols\n      {scenario}:10:5  expect\n" in done.out
+    assert "internal error: RuntimeError: planted (test_run.py, line" in done.out
+    assert "0 passed, 0 failed, 2 errors" in done.out
+
+
+def test_what_nobody_foresaw_after_a_run_is_that_scenarios_error(mfp_sim, monkeypatch, scenario) -> None:
+    monkeypatch.setattr("mfp_sim.cli.execution.report_of", _planted)
+    done = mfp_sim("run", scenario)
+    assert done.code == 1
+    assert "got       internal error: RuntimeError: planted" in done.out
+
+
+def test_the_whole_traceback_is_to_be_had(mfp_sim, monkeypatch, scenario) -> None:
+    monkeypatch.setattr("mfp_sim.scenario.runner.check", _planted)
+    monkeypatch.setenv("MFP_SIM_DEBUG", "1")
+    with pytest.raises(RuntimeError, match="planted"):
+        mfp_sim("run", scenario)
+
+
+def test_a_process_that_dies_is_an_error_of_the_scenario_that_it_ran(tmp_path: Path) -> None:
+    """A worker is a process of its own, so what kills it has to come from outside of it: a file that it reads."""
+    killing = (
+        "import os, mfp_sim.scenario.steps as steps\n"
+        "def act(self, world, role): os._exit(9) if world.scenario.name == 'kills' else None\n"
+        "steps.Advance.act = act\n"
+    )
+    (tmp_path / "sitecustomize.py").write_text(killing)
+    files = [_write(tmp_path, f"good-{n}", "") for n in range(3)]
+    files.insert(1, _write(tmp_path, "kills", "steps:\n  - advance: 1h\n"))
+    command = [sys.executable, "-m", "mfp_sim", "run", *map(str, files), "--jobs", "2"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)}, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    assert "3 passed, 0 failed, 1 error " in done.stdout
+    assert "ERR   kills\n" in done.stdout
+    assert "the process that ran it ended abruptly" in done.stdout
+
+
+# --- output that cannot be written --------------------------------------------------------------------------
+
+
+def _head(words: list[str], tmp_path: Path) -> tuple[str, int]:
+    """The first line of a command's output, whose reader then goes away, and its exit code."""
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "mfp_sim", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as command:
+        assert command.stdout is not None
+        assert command.stderr is not None
+        line = command.stdout.readline()
+        command.stdout.close()
+        told = command.stderr.read()
+        assert told == ""
+        return line, command.wait()
+
+
+def test_a_reader_that_goes_away_changes_neither_verdict_nor_reports(failing, scenario, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    line, code = _head(["run", str(scenario), str(failing), "--report", str(out)], tmp_path)
+    assert (line, code) == ("pass  enrols\n", 1)
+    assert json.loads((out / "report.json").read_text())["counts"]["failed"] == 1
+    assert (out / "junit.xml").exists()
+    assert _head(["run", str(scenario)], tmp_path)[1] == 0
+    assert _head(["conform", "--list"], tmp_path)[1] == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["run", "FAILING"], 1),
+        (["run", "GOOD"], 0),
+        (["run", "GOOD", "--json"], 4),
+        (["check", "GOOD"], 0),
+        (["check", "GOOD", "--json"], 4),
+        (["list"], 4),
+    ],
+)
+def test_a_full_disk_is_said_and_changes_no_verdict(words, code: int, failing, scenario) -> None:
+    files = {"FAILING": str(failing), "GOOD": str(scenario)}
+    command = [sys.executable, "-m", "mfp_sim", *(files.get(word, word) for word in words)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == code
+    assert "mfp-sim: standard output could not be written to its end: No space left on device" in done.stderr
+
+
+def test_a_closed_standard_output_changes_no_verdict(failing) -> None:
+    command = f'"{sys.executable}" -m mfp_sim run "{failing}" >&- 2>&-'
+    assert subprocess.run(["sh", "-c", command], check=False).returncode == 1
 
 
 def test_a_state_directory_keeps_the_printer_and_must_be_a_new_one(mfp_sim, tmp_path: Path) -> None:
@@ -251,13 +424,13 @@ def test_a_state_directory_keeps_the_printer_and_must_be_a_new_one(mfp_sim, tmp_
     assert file.stat().st_mode & 0o777 == 0o600
     before = file.read_bytes()
     again = mfp_sim("run", "manual-request", "--state-dir", state)
-    assert again.code == 2
-    assert "has the state of an earlier run" in again.err
-    assert "take another --state-dir" in again.err
+    assert again.code == 1
+    assert "has the state of an earlier run" in again.out
+    assert "take another --state-dir" in again.out
     file.write_bytes(before[:-10])
     damaged = mfp_sim("run", "manual-request", "--state-dir", state)
-    assert damaged.code == 2
-    assert "is damaged: it was cut off" in damaged.err
+    assert damaged.code == 1
+    assert "is damaged: it was cut off" in damaged.out
     assert file.read_bytes() == before[:-10]
     both = mfp_sim("run", "manual-request", "--state-dir", tmp_path / "b", "--repeat", "2")
     assert both.code == 2
@@ -270,9 +443,9 @@ def test_a_state_directory_of_another_process_is_left_alone(mfp_sim, tmp_path: P
     directory = tmp_path / "manual-request" / "printer-1"
     taken = DirectoryStorage(directory)
     done = mfp_sim("run", "manual-request", "--state-dir", tmp_path)
-    assert done.code == 2
-    assert f"{directory} is in use: another process keeps a printer there" in done.err
-    assert "stop the other mfp-sim first, or take another --state-dir" in done.err
+    assert done.code == 1
+    assert f"{directory} is in use: another process keeps a printer there" in done.out
+    assert "stop the other mfp-sim first, or take another --state-dir" in done.out
     assert taken.load() is None
     taken.close()
     assert mfp_sim("run", "manual-request", "--state-dir", tmp_path).code == 0

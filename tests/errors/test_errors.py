@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
+
+import pytest
+
+from mfp_sim import errors
 from mfp_sim.errors import DecodeError, DocumentError, Problem, UsageError
 
 
@@ -18,3 +23,24 @@ def test_a_decode_error_names_path_offset_expected_and_got() -> None:
 
 def test_a_remedy_is_part_of_the_text() -> None:
     assert str(UsageError("port 80 is in use", remedy="choose another")) == "port 80 is in use (choose another)"
+
+
+_EXAMPLES = {
+    "DecodeError": ("signerInfos[0]", 17, "a SEQUENCE", "a SET"),
+    "AlgorithmRefused": ("signerInfos[0]", 17, "a digest", "md5"),
+    "DocumentError": ([Problem("b.yaml", 9, 1, "late")],),
+    "Refused": ("not-offered", "it is not offered"),
+    "PowerLost": ("commit.before", 60.0),
+}
+
+
+@pytest.mark.parametrize(
+    "kind", [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
+)
+def test_every_error_survives_a_process_border(kind: type[Exception]) -> None:
+    error = kind(*_EXAMPLES.get(kind.__name__, ("what was wrong",)))
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is kind
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)
+    assert again.args == error.args

@@ -29,7 +29,7 @@ def test_they_are_what_is_made_today(maker) -> None:
 
 def test_they_show_a_pass_and_a_failure_and_fit_the_schema() -> None:
     report = read_file(FOLDER / "report.json")
-    assert report.counts == {"passed": 1, "failed": 1, "skipped": 0}
+    assert report.counts == {"passed": 1, "failed": 1, "error": 0, "skipped": 0}
     value = json.loads((FOLDER / "report.json").read_text("utf-8"))
     jsonschema.validate(value, report_schema(), cls=jsonschema.Draft202012Validator)
 

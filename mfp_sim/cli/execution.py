@@ -1,0 +1,179 @@
+"""Carries scenarios out, in this process or in several. Whatever happens to one is its own report, and never the end of
+the others: an exception, a process that dies, a file with mistakes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from multiprocessing import active_children, get_context
+from pathlib import Path
+
+from mfp_sim.errors import MfpSimError, Problem
+from mfp_sim.redaction import Redactor
+from mfp_sim.report.model import FailureReport, ScenarioReport
+from mfp_sim.scenario.excerpt import excerpt
+from mfp_sim.scenario.loader import load_file
+from mfp_sim.scenario.model import Scenario
+from mfp_sim.scenario.reporting import report_of
+from mfp_sim.scenario.runner import run as run_scenario
+
+__all__ = ["Conditions", "carried_out", "machine", "unreadable"]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What holds for every scenario of a run; goes to worker processes as it is."""
+
+    seed: int | None
+    flips: tuple[str, ...]
+    ca_url: str | None
+    profile: str | None = None
+    state_dir: Path | None = None
+    challenge: str | None = field(repr=False, default=None)
+    keep_messages: bool = False
+
+
+def carried_out(
+    todo: Sequence[Scenario], conditions: Conditions, jobs: int, begins: Callable[[int, str], None]
+) -> Iterator[ScenarioReport]:
+    """Each report, in the order of ``todo`` whatever the number of processes; ``begins`` is told number and name."""
+    found = (
+        (_settled(scenario, lambda scenario=scenario: _one(scenario, conditions)) for scenario in todo)  # type: ignore[misc]
+        if jobs == 1
+        else _in_processes(todo, conditions, jobs)
+    )
+    for number, scenario in enumerate(todo, 1):
+        begins(number, scenario.name)
+        yield next(found)
+
+
+def _in_processes(todo: Sequence[Scenario], conditions: Conditions, jobs: int) -> Iterator[ScenarioReport]:
+    """The reports in order. A process that dies takes its pool with it: which scenario it ran shows when the first that
+    is open runs alone; the others go on in a new pool."""
+    done = 0
+    while done < len(todo):
+        with contextlib.suppress(BrokenProcessPool):
+            for report in _in_pool(todo[done:], conditions, jobs):
+                done += 1
+                yield report
+            return
+        first = todo[done]
+        yield _settled(first, lambda first=first: next(_in_pool([first], conditions, 1)))  # type: ignore[misc]
+        done += 1
+
+
+def _in_pool(todo: Sequence[Scenario], conditions: Conditions, jobs: int) -> Iterator[ScenarioReport]:
+    """The reports in order.
+
+    Raises:
+        BrokenProcessPool: a process died.
+    """
+    # Spawned, not forked: a fork would copy threads' locks and a frozen clock.
+    with ProcessPoolExecutor(min(jobs, len(todo)), mp_context=get_context("spawn")) as pool:
+        # Ctrl-C at a terminal goes to all of them: this process alone hears it, and ends the workers.
+        heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            futures: list[Future[ScenarioReport]] = [
+                pool.submit(_in_worker, scenario.file, scenario.name, conditions) for scenario in todo
+            ]
+        finally:
+            signal.signal(signal.SIGINT, heard)
+        try:
+            for scenario, future in zip(todo, futures, strict=True):
+                yield _settled(scenario, future.result, BrokenProcessPool if len(todo) > 1 else ())
+        except KeyboardInterrupt:
+            for worker in active_children():
+                worker.terminate()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _settled(
+    scenario: Scenario,
+    run: Callable[[], ScenarioReport],
+    unless: type[Exception] | tuple[()] = (),
+) -> ScenarioReport:
+    """What ``run`` gives; whatever goes wrong around a scenario is that scenario's error; ``unless`` is raised on."""
+    try:
+        return run()
+    except unless:
+        raise
+    except Exception as error:
+        if os.environ.get("MFP_SIM_DEBUG"):
+            raise
+        told = f"internal error: {type(error).__name__}: {error}"
+        if isinstance(error, MfpSimError):
+            told = str(error)
+        elif isinstance(error, BrokenProcessPool):
+            told = "the process that ran it ended abruptly"
+        failure = FailureReport(0, f"{scenario.file}:1:1", "run", "to be carried out", told, error=True)
+        return _not_run(scenario.name, scenario.file, f"mfp-sim run {shlex.quote(scenario.file)}", (failure,))
+
+
+def _not_run(name: str, file: str, command: str, failures: tuple[FailureReport, ...]) -> ScenarioReport:
+    """A report of what could not begin."""
+    return ScenarioReport(
+        name=name,
+        why="",
+        file=file,
+        seed=0,
+        covers=(),
+        rests_on=(),
+        tags=(),
+        steps=(),
+        failures=failures,
+        trace=(),
+        virtual_seconds=0.0,
+        real_seconds=0.0,
+        command=command,
+        chapter=Path(file).parent.name,
+    )
+
+
+def unreadable(mistakes: Sequence[Problem]) -> Iterator[ScenarioReport]:
+    """A report for each file with mistakes; a scenario's name has no dot, so the file's name is none."""
+    ordered = sorted(mistakes, key=lambda problem: (problem.file, problem.line, problem.column))
+    for file, problems in groupby(ordered, key=lambda problem: problem.file):
+        failures = []
+        for problem in problems:
+            place = f"{file}:{problem.line}:{problem.column}"
+            told = f"{problem.message} ({problem.hint})" if problem.hint else problem.message
+            source = excerpt(place, Redactor())
+            failures.append(FailureReport(0, place, "file", "a scenario", told, source, error=True))
+        yield _not_run(Path(file).name, file, f"mfp-sim check {shlex.quote(file)}", tuple(failures))
+
+
+def _one(scenario: Scenario, conditions: Conditions) -> ScenarioReport:
+    if conditions.profile is not None:
+        scenario = replace(scenario, printer=replace(scenario.printer, profile=conditions.profile))
+    result = run_scenario(
+        scenario,
+        seed=conditions.seed,
+        flips=conditions.flips,
+        ca_url=conditions.ca_url,
+        challenge=conditions.challenge,
+        keep_messages=conditions.keep_messages,
+        # A loaded name has small letters, digits, hyphens and brackets only.
+        state_dir=conditions.state_dir / scenario.name if conditions.state_dir else None,
+    )
+    report = report_of(result, ca_url=conditions.ca_url)
+    return replace(report, command=shlex.join([*shlex.split(report.command), *machine(conditions)]))
+
+
+def machine(conditions: Conditions) -> list[str]:
+    """The options that say which machine it is."""
+    model = [] if conditions.profile is None else ["--profile", conditions.profile]
+    return model if conditions.state_dir is None else [*model, "--state-dir", str(conditions.state_dir)]
+
+
+def _in_worker(file: str, name: str, conditions: Conditions) -> ScenarioReport:
+    (scenario,) = [scenario for scenario in load_file(Path(file)) if scenario.name == name]
+    return _one(scenario, conditions)
