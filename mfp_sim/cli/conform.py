@@ -21,17 +21,17 @@ from mfp_sim.conformance.model import Check, CheckResult, Verdict
 from mfp_sim.conformance.personas import persona_named
 from mfp_sim.conformance.planned import planned, questionnaire
 from mfp_sim.conformance.printers import MODELS, printer_verdicts
-from mfp_sim.conformance.progress import Journal, read_progress
+from mfp_sim.conformance.progress import MINTED, Journal, read_progress
 from mfp_sim.conformance.registry import all_checks, select
 from mfp_sim.conformance.reporting import report_of, verdicts_of
 from mfp_sim.conformance.session import Session
 from mfp_sim.conformance.target import ChallengeSource, Policy, target_of
-from mfp_sim.errors import UsageError
+from mfp_sim.errors import MfpSimError, UsageError
 from mfp_sim.redaction import Redactor
 from mfp_sim.report.console import Console
 from mfp_sim.report.json_report import as_json
 from mfp_sim.report.model import Baseline, PrinterVerdict, RunReport
-from mfp_sim.report.writing import write_reports
+from mfp_sim.report.writing import ready, write_reports
 from mfp_sim.simtime import Clock, Entropy, GeneratedKeys, SystemClock
 from mfp_sim.transport import Sockets
 
@@ -243,7 +243,11 @@ def _run(options: argparse.Namespace) -> int:
     console = Console(sys.stderr if options.json else sys.stdout)
     done = read_progress(options.resume) if options.resume is not None else {}
     kept = options.resume or options.report
+    if options.report is not None:
+        ready(options.report)
     journal = Journal(kept, session.redactor, goes_on=options.resume is not None) if kept else None
+    if journal is not None:
+        session.on_certificate = journal.certificate
     teller = _Teller(console, options.quiet, journal)
     run = run_checks(session, checks, keep_going=options.keep_going, done=done, listener=teller)
     teller.settled(run)
@@ -265,12 +269,17 @@ def _run(options: argparse.Namespace) -> int:
         wanted=options.verdict,
     )
     _summary(console, report, run)
+    for result in run.internal_errors:
+        print(f"mfp-sim: {result.check.id}: {result.reason} (MFP_SIM_DEBUG=1 shows where)", file=sys.stderr)
     if options.report is not None:
-        _reports(report, options.report)
+        write_reports(report, options.report, lambda text: print(text, file=sys.stderr))
+        if kept is not None and kept.resolve() != options.report.resolve():
+            _write(options.report / MINTED, (kept / MINTED).read_text("utf-8"))
         console.line(f"reports in {options.report}")
     if options.json:
         print(json.dumps(as_json(report), ensure_ascii=False))
-    return _exit_code(run, verdicts, compared, strict=options.strict, judged=bool(checks or printers))
+    code = _exit_code(run, verdicts, compared, strict=options.strict, judged=bool(checks or printers))
+    return code or (MfpSimError.exit_code if run.internal_errors else 0)
 
 
 def _printers(options: argparse.Namespace, session: Session, run: Run, console: Console) -> tuple[PrinterVerdict, ...]:
@@ -390,20 +399,3 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, "utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
-
-
-def _reports(report: RunReport, directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot write the reports into {directory}: {error.strerror}") from None
-    write_reports(report, directory, lambda text: print(text, file=sys.stderr))
-    rows = ["serial,subject,not_after,sha256,check"]
-    rows += [",".join(map(_cell, (m.serial, m.subject, m.not_after, m.fingerprint, m.by))) for m in report.minted]
-    _write(directory / "minted.csv", "\n".join(rows) + "\n")
-
-
-def _cell(text: str) -> str:
-    """A value for a table: quoted, and never a formula."""
-    safe = "'" + text if text[:1] in ("=", "+", "-", "@") else text
-    return '"' + safe.replace('"', '""') + '"'

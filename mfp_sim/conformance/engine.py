@@ -6,6 +6,7 @@ because everything was refused: when the last control fails, refusals prove noth
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -27,9 +28,11 @@ from mfp_sim.conformance.model import (
 from mfp_sim.conformance.session import Session
 from mfp_sim.errors import MfpSimError, TargetError
 
-__all__ = ["UNPROVED", "Control", "Listener", "Run", "run_checks"]
+__all__ = ["INTERNAL", "UNPROVED", "Control", "Listener", "Run", "run_checks"]
 
 UNPROVED = "no right request was granted at the end, so refusals prove nothing"
+INTERNAL = "internal error of mfp-sim, please report it"
+"""How the reason of a check begins that was ended by a mistake of ours: the other checks go on."""
 PROBES = 3
 PAUSE = timedelta(seconds=1)
 """Between two probes: what restarts a server needs a moment."""
@@ -72,6 +75,11 @@ class Run:
     begun: datetime
     ended: datetime
     stopped: str | None = None
+
+    @property
+    def internal_errors(self) -> tuple[CheckResult, ...]:
+        """The checks that a mistake of ours ended."""
+        return tuple(result for result in self.results if (result.reason or "").startswith(INTERNAL))
 
     @property
     def latency(self) -> tuple[float, float, float]:
@@ -262,6 +270,11 @@ class _Engine:
             return CheckResult(check, Verdict.NOT_APPLICABLE, tuple(found), str(why))
         except (Inconclusive, MfpSimError) as why:
             return CheckResult(check, Verdict.INCONCLUSIVE, tuple(found), str(why))
+        except Exception as error:
+            if os.environ.get("MFP_SIM_DEBUG"):
+                raise
+            told = f"{INTERNAL}: {type(error).__name__}: {error}"
+            return CheckResult(check, Verdict.INCONCLUSIVE, tuple(found), told)
         if not found:
             return CheckResult(check, Verdict.INCONCLUSIVE, (), "nothing was there to be judged")
         return CheckResult(check, verdict_of(check, found), tuple(found))

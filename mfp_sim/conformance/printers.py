@@ -7,10 +7,14 @@ somebody approves requests, the machine asks by its timer, since the manual requ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from mfp_sim.conformance.engine import INTERNAL
+from mfp_sim.conformance.model import Untold
 from mfp_sim.conformance.session import Session
 from mfp_sim.device.printer import Printer
 from mfp_sim.device.profile import Profile, profile_named
@@ -65,34 +69,55 @@ class _Ahead:
 
 
 class _Line:
-    """The run's wire: counts what it loses, and has somebody approve what the server parks."""
+    """The run's wire: counts what it loses, has somebody approve what the server parks, and knows of which requests a
+    certificate may have been made that the printer does not have."""
 
     def __init__(self, session: Session) -> None:
         self._session, self.lost = session, 0
         self._asked: set[str] = set()
+        self._open: dict[str, str] = {}
+        self._last = ""
 
     def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
+        asked = _enrolment(request)
         try:
             reply = self._session.transport.exchange(host, port, request, timeout)
-        except TransportError:
+        except TransportError as error:
             self.lost += 1
+            if asked is not None and error.sent:
+                self._open[asked] = f"its reply was lost: {error}"
             raise
+        status = _status(reply)
+        if asked is not None and status == PkiStatus.SUCCESS:
+            self._last = asked
+            self._open[asked] = "the server says SUCCESS, and the printer has no certificate from it"
         approve = self._session.policy.approve
-        if approve is not None and _is_enrolment(request):
-            transaction = _parked(reply)
-            if transaction is not None and transaction not in self._asked:
-                self._asked.add(transaction)
-                approve(transaction)
+        if asked is not None and status == PkiStatus.PENDING and approve is not None and asked not in self._asked:
+            self._asked.add(asked)
+            approve(asked)
         return reply
 
+    def installed(self, certificate: Certificate) -> None:
+        """The printer has the certificate of the last reply."""
+        self._session.record(certificate, expected=True)
+        self._open.pop(self._last, None)
 
-def _parked(reply: HttpReply) -> str | None:
-    """The transaction that a CertRep says is PENDING."""
+    @contextlib.contextmanager
+    def settled(self, subject: str) -> Iterator[None]:
+        """At the end, whatever it is, the requests are listed whose certificate, if there is one, nobody has."""
+        try:
+            yield
+        finally:
+            for why in self._open.values():
+                self._session.doubt(Untold(subject, self._session.check, why, expected=True))
+
+
+def _status(reply: HttpReply) -> int | None:
+    """The pkiStatus of a CertRep, None of anything else."""
     try:
-        message = decode(reply.body)
+        return decode(reply.body).pki_status
     except MfpSimError:
         return None
-    return message.transaction_id if message.pki_status == PkiStatus.PENDING else None
 
 
 class _Dropping:
@@ -103,18 +128,20 @@ class _Dropping:
 
     def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
         reply = self._transport.exchange(host, port, request, timeout)
-        if not self.dropped and _is_enrolment(request):
+        if not self.dropped and _enrolment(request) is not None:
             self.dropped = True
             raise ConnectionLost("the reply was lost on its way, as part of the check", sent=True)
         return reply
 
 
-def _is_enrolment(request: HttpRequest) -> bool:
+def _enrolment(request: HttpRequest) -> str | None:
+    """The transaction of a request for a certificate, None of any other request."""
     try:
         message = decode(read_scep_query(request).message or b"")
     except MfpSimError:
-        return False
-    return message.message_type in (MessageType.PKCS_REQ, MessageType.RENEWAL_REQ)
+        return None
+    asks = message.message_type in (MessageType.PKCS_REQ, MessageType.RENEWAL_REQ, MessageType.CERT_POLL)
+    return message.transaction_id if asks else None
 
 
 @dataclass(frozen=True)
@@ -142,6 +169,10 @@ def printer_verdicts(session: Session, models: tuple[str, ...] = MODELS) -> Iter
             yield _judge(session, name)
         except MfpSimError as error:  # no challenge to be had, or none that this machine takes
             yield PrinterVerdict(name, "not-tried", (f"it could not be set up: {error}",))
+        except Exception as error:
+            if os.environ.get("MFP_SIM_DEBUG"):
+                raise
+            yield PrinterVerdict(name, "not-tried", (f"{INTERNAL}: {type(error).__name__}: {error}",))
 
 
 def _judge(session: Session, name: str) -> PrinterVerdict:
@@ -173,8 +204,19 @@ def _judge(session: Session, name: str) -> PrinterVerdict:
 def _lives(session: Session, profile: Profile) -> _Try:
     """Enrol, renew, and recover from a lost reply; the first two have to hold."""
     line = _Line(session)
-    printer, scheduler = _machine(session, profile, line)
+    printer, scheduler = _machine(session, profile, line, line)
     name = f"{session.policy.subject_prefix}-{session.entropy.octets(3).hex()}.example"
+    with line.settled(name):
+        found = _renews(session, printer, scheduler, line, name)
+    if found.trouble is not None:
+        return found
+    by_timer = session.parked and session.policy.approve is not None
+    asked = ("it asked by its timer and somebody approved: its manual request does not poll",) if by_timer else ()
+    return _Try(None, (*asked, *_recovers(session, profile)))
+
+
+def _renews(session: Session, printer: Printer, scheduler: Scheduler, line: _Line, name: str) -> _Try:
+    """Enrol, then enrol again for the same name."""
 
     def request() -> StatusRow | None:
         if session.parked and session.policy.approve is not None:
@@ -188,15 +230,15 @@ def _lives(session: Session, profile: Profile) -> _Try:
     second = request()
     if second is None or second.state != "successful":
         return _Try(f"it cannot renew: {_why(printer, second)}", lost=line.lost)
-    by_timer = session.parked and session.policy.approve is not None
-    asked = ("it asked by its timer and somebody approved: its manual request does not poll",) if by_timer else ()
-    return _Try(None, (*asked, *_recovers(session, profile)))
+    return _Try(None)
 
 
 def _recovers(session: Session, profile: Profile) -> tuple[str, ...]:
-    printer, scheduler = _machine(session, profile, _Dropping(_Line(session)))
+    line = _Line(session)
+    printer, scheduler = _machine(session, profile, _Dropping(line), line)
     name = f"{session.policy.subject_prefix}-{session.entropy.octets(3).hex()}.example"
-    row = _timed(session, printer, scheduler, name)
+    with line.settled(name):
+        row = _timed(session, printer, scheduler, name)
     if row is not None and row.state == "successful":
         return ()
     return (f"after a lost reply it does not recover by itself: {_why(printer, row)}",)
@@ -218,7 +260,8 @@ def _timed(session: Session, printer: Printer, scheduler: Scheduler, name: str) 
     return settled[0] if settled else None
 
 
-def _machine(session: Session, profile: Profile, transport: Transport) -> tuple[Printer, Scheduler]:
+def _machine(session: Session, profile: Profile, transport: Transport, line: _Line) -> tuple[Printer, Scheduler]:
+    """A printer that is on and set up; ``transport`` leads to ``line``."""
     scheduler = Scheduler(_Ahead(session.clock), max_events=1000)
     printer = Printer(
         profile=profile,
@@ -227,7 +270,7 @@ def _machine(session: Session, profile: Profile, transport: Transport) -> tuple[
         entropy=session.entropy.fork(f"{profile.name}/{session.entropy.octets(4).hex()}"),
         keys=session.keys,
         dns=True,
-        on_installed=_recorder(session),
+        on_installed=line.installed,
     )
     printer.power_on()
     target = session.target
@@ -236,10 +279,6 @@ def _machine(session: Session, profile: Profile, transport: Transport) -> tuple[
         url=f"http://{host}{target.path}", port=target.port, timeout=int(session.policy.timeout)
     )
     return printer, scheduler
-
-
-def _recorder(session: Session) -> Callable[[Certificate], None]:
-    return lambda certificate: session.record(certificate, expected=True)
 
 
 def _key(session: Session, name: str) -> KeySettings:

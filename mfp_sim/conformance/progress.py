@@ -1,8 +1,9 @@
-"""What a run has found so far, line by line in a file, so that a run that was cut off can go on.
+"""What a run has found so far, line by line in files, so that a run that was cut off can go on and hides nothing.
 
-The file stands in the report's directory. Whoever resumes takes over what stands; certificates that were minted stand
-in the report of the run that minted them. What hangs on the last positive control stands only where a line says that
-one held after it: a run that goes on judges the rest anew, as a run that was not cut off would have taken it back.
+The files stand in the report's directory: results and certificates in ``progress.jsonl``, certificates as a table for
+people in ``minted.csv``. A run that goes on with another appends to both. What hangs on the last positive control
+stands only where a line says that one held after it: a run that goes on judges the rest anew, as a run that was not cut
+off would have taken it back.
 """
 
 from __future__ import annotations
@@ -12,23 +13,33 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from mfp_sim.conformance.model import CheckResult, Fact, Verdict
+from mfp_sim.conformance.model import CheckResult, Fact, Minted, Untold, Verdict
 from mfp_sim.conformance.registry import all_checks
+from mfp_sim.conformance.reporting import certificate_report
 from mfp_sim.errors import UsageError
 from mfp_sim.redaction import Redactor
 
-__all__ = ["FILE", "Journal", "read_progress"]
+__all__ = ["FILE", "MINTED", "Journal", "read_progress"]
 
-FILE = "progress.jsonl"
+FILE, MINTED = "progress.jsonl", "minted.csv"
+CERTIFICATE = "certificate"
 CONTROL = "last control held"
 
 
 class Journal:
-    """Appends a line a result, masked; what an earlier run wrote is kept only where this one ``goes_on`` with it."""
+    """Appends a line a result and a line a certificate, masked; what an earlier run wrote is kept only where this one
+    ``goes_on`` with it.
+
+    Raises:
+        UsageError: the files cannot be written.
+    """
 
     def __init__(self, directory: Path, redactor: Redactor, *, goes_on: bool = False) -> None:
-        self._path, self._redactor = directory / FILE, redactor
-        self._mode = "a" if goes_on else "w"
+        self._path, self._table, self._redactor = directory / FILE, directory / MINTED, redactor
+        if not goes_on:
+            self._append(self._path, "", mode="w")
+        if not (goes_on and self._table.exists()):
+            self._append(self._table, "serial,subject,not_after,sha256,check\n", mode="w")
 
     def add(self, result: CheckResult) -> None:
         """Write one result down.
@@ -46,6 +57,17 @@ class Journal:
             }
         )
 
+    def certificate(self, entry: Minted | Untold) -> None:
+        """Write down a certificate that was made, or may have been.
+
+        Raises:
+            UsageError: a file cannot be written.
+        """
+        told = certificate_report(entry)
+        row = (told.serial, told.subject, told.not_after, told.fingerprint, told.by)
+        self._write({CERTIFICATE: asdict(entry)})
+        self._append(self._table, ",".join(_cell(self._redactor.text(text)) for text in row) + "\n")
+
     def close(self, *, held: bool) -> None:
         """Write down whether the last positive control held.
 
@@ -55,13 +77,22 @@ class Journal:
         self._write({CONTROL: held})
 
     def _write(self, line: dict[str, object]) -> None:
+        self._append(self._path, json.dumps(self._redactor.value(line), ensure_ascii=False) + "\n")
+
+    @staticmethod
+    def _append(path: Path, text: str, *, mode: str = "a") -> None:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open(self._mode, encoding="utf-8") as file:
-                file.write(json.dumps(self._redactor.value(line), ensure_ascii=False) + "\n")
-            self._mode = "a"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open(mode, encoding="utf-8", errors="backslashreplace") as file:
+                file.write(text)
         except OSError as error:
-            raise UsageError(f"cannot write {self._path}: {error.strerror}") from None
+            raise UsageError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _cell(text: str) -> str:
+    """A value for a table: quoted, and never a formula."""
+    safe = "'" + text if text[:1] in ("=", "+", "-", "@") else text
+    return '"' + safe.replace('"', '""') + '"'
 
 
 def read_progress(directory: Path) -> dict[str, CheckResult]:
@@ -80,6 +111,8 @@ def read_progress(directory: Path) -> dict[str, CheckResult]:
     for number, line in enumerate(lines, 1):
         try:
             value = json.loads(line)
+            if CERTIFICATE in value:
+                continue
             if CONTROL in value:
                 standing |= found if value[CONTROL] else _independent(found)
                 found = {}

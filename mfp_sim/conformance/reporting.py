@@ -84,7 +84,7 @@ def report_of(
         conclusions=conclusions_of(run.results, printers, wanted, controlled=run.first.held and run.last.held),
         checks=tuple(maker.check(result) for result in run.results),
         printers=tuple(printers),
-        minted=(*map(_minted, run.minted), *map(_untold, run.untold)),
+        minted=(*map(certificate_report, run.minted), *map(certificate_report, run.untold)),
         stopped=run.stopped,
     )
     masked = _masked(replace(found, catalogue=catalogue_of(found)), session.redactor)
@@ -207,7 +207,13 @@ def _ca(session: Session) -> CaIdentity:
     )
 
 
-def _minted(entry: Minted) -> MintedCertificate:
+def certificate_report(entry: Minted | Untold) -> MintedCertificate:
+    """A certificate that was made, or may have been (then without a serial number), for people."""
+    if isinstance(entry, Untold):
+        whether = "whether one was made" + ("" if entry.expected else ", where none should be,")
+        return MintedCertificate(
+            serial="", subject=entry.subject, by=f"{entry.check} ({whether} cannot be told: {entry.why})"
+        )
     return MintedCertificate(
         serial=f"{entry.serial:x}",
         subject=entry.subject,
@@ -215,13 +221,6 @@ def _minted(entry: Minted) -> MintedCertificate:
         not_after=entry.not_after,
         fingerprint=entry.fingerprint,
         fate="delivered",
-    )
-
-
-def _untold(entry: Untold) -> MintedCertificate:
-    whether = "whether one was made" + ("" if entry.expected else ", where none should be,")
-    return MintedCertificate(
-        serial="", subject=entry.subject, by=f"{entry.check} ({whether} cannot be told: {entry.why})"
     )
 
 

@@ -62,6 +62,8 @@ class Session(Wire):
         self.answers: list[Answer] = []
         self.minted: list[Minted] = []
         self.untold: list[Untold] = []
+        self.on_certificate: Callable[[Minted | Untold], None] = lambda _: None
+        """Told of each certificate as soon as anything is known of it, so that a run that breaks off has listed it."""
         self._count = 0
         self._run = entropy.octets(3).hex()
         self._samples: dict[str, Answer] = {}
@@ -210,7 +212,14 @@ class Session(Wire):
         message = self.encode(order) if octets is None else octets
         method: Literal["GET", "POST"] = "GET" if order.method == "GET" else "POST"
         request = scep_request(self.target.path, Operation.PKI_OPERATION, message, method=method)
-        return self.take(order, self.http(request, order.label), expect_refusal=expect_refusal)
+        known = self.spent
+        try:
+            return self.take(order, self.http(request, order.label), expect_refusal=expect_refusal)
+        except BaseException as error:
+            if order.asks and self.spent == known and not isinstance(error, Inconclusive):
+                why = f"the run broke off before its reply was read: {type(error).__name__}"
+                self.doubt(Untold(x509.name_text(order.subject), self.check, why, expected=not expect_refusal))
+            raise
 
     def _allow(self, order: Order) -> None:
         if order.asks and self.policy.read_only:
@@ -238,36 +247,41 @@ class Session(Wire):
             raise Inconclusive(f"the reply was lost, and the same request again was refused: {answer.text}")
         return answer
 
+    def doubt(self, entry: Untold) -> None:
+        """Note a request of which it cannot be told whether a certificate was made."""
+        self.untold.append(entry)
+        self.on_certificate(entry)
+
     def _untold(self, answer: Answer, *, claimed: bool, expected: bool) -> None:
         """Note a request that may have made a certificate which is on no list."""
         subject, repeats = x509.name_text(answer.order.subject), answer.exchange.repeats
         lost = self.exchanges[repeats - 1] if repeats is not None else None
         if lost is not None and lost.error is not None and lost.error.sent:
-            self.untold.append(Untold(subject, self.check, f"its reply was lost: {lost.text}", expected))
+            self.doubt(Untold(subject, self.check, f"its reply was lost: {lost.text}", expected))
         if claimed:
             why = f"the server says SUCCESS, and what it sent holds no certificate that can be read: {answer.text}"
-            self.untold.append(Untold(subject, self.check, why, expected, claimed=True))
+            self.doubt(Untold(subject, self.check, why, expected, claimed=True))
             return
         error = answer.exchange.error
         if answer.unclear is not None and (error is None or (error.sent and lost is None)):
-            self.untold.append(Untold(subject, self.check, answer.unclear, expected))
+            self.doubt(Untold(subject, self.check, answer.unclear, expected))
 
     def record(self, certificate: Certificate, *, expected: bool) -> None:
         """Put a certificate on the list of everything minted, once."""
         fingerprint = certificate.fingerprint()
         if any(entry.fingerprint == fingerprint for entry in self.minted):
             return
-        self.minted.append(
-            Minted(
-                certificate.serial,
-                certificate.subject_text,
-                certificate.issuer_text,
-                certificate.not_after.isoformat(),
-                fingerprint,
-                self.check,
-                expected,
-            )
+        entry = Minted(
+            certificate.serial,
+            certificate.subject_text,
+            certificate.issuer_text,
+            certificate.not_after.isoformat(),
+            fingerprint,
+            self.check,
+            expected,
         )
+        self.minted.append(entry)
+        self.on_certificate(entry)
 
     @property
     def spent(self) -> int:

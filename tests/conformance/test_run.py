@@ -7,10 +7,13 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mfp_sim.conformance.registry import all_checks
+from mfp_sim.conformance.session import Session
 from mfp_sim.report.json_report import read_file
 from mock_scep_server.policy import AdminPage, CaPolicy, ChallengeSetup
 
@@ -222,8 +225,10 @@ def test_it_resumes_where_it_was_cut_off(server, conform, tmp_path: Path) -> Non
     conform(mock.url, *words, "--report", tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
     assert lines.pop() == {"last control held": False}
-    (killer,) = [line["check"] for line in lines if any(fact["slug"] == "server-dead" for fact in line["facts"])]
-    passed = {line["check"] for line in lines if line["verdict"] == "PASS"}
+    (killer,) = [
+        line["check"] for line in lines if any(fact["slug"] == "server-dead" for fact in line.get("facts", ()))
+    ]
+    passed = {line["check"] for line in lines if line.get("verdict") == "PASS"}
     healthy = server()
     code, shown = conform(healthy.url, *words, "--resume", tmp_path)
     assert code == 0, shown
@@ -259,7 +264,7 @@ def test_a_new_run_does_not_go_on_with_an_old_one(server, conform, tmp_path: Pat
     for name in ("post-binary", "challenge-empty"):
         conform(mock.url, *BY_VALUE, "--verdict", "rfc", "--only", name, "--report", tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
-    assert [line.get("check") for line in lines] == ["challenge-empty", None]
+    assert [line["check"] for line in lines if "check" in line] == ["challenge-empty"]
 
 
 def test_what_may_have_been_made_is_in_every_list(server, conform, tmp_path: Path) -> None:
@@ -280,6 +285,106 @@ def test_what_may_have_been_made_is_in_every_list(server, conform, tmp_path: Pat
     page = (tmp_path / "report.html").read_text("utf-8")
     assert "No failure, but not without findings" in page
     assert "All as expected" not in page
+
+
+def _table(directory: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((directory / "minted.csv").read_text("utf-8").splitlines()))
+
+
+def _written_down(directory: Path) -> list[dict]:
+    lines = [json.loads(line) for line in (directory / "progress.jsonl").read_text("utf-8").splitlines()]
+    return [line["certificate"] for line in lines if "certificate" in line]
+
+
+def _planted(*_: object, **__: object) -> None:
+    raise RuntimeError("planted")
+
+
+@pytest.mark.parametrize("place", ["mfp_sim.cli.conform.report_of", "mfp_sim.cli.conform.verdicts_of"])
+def test_whatever_ends_a_run_what_was_minted_is_written_down(server, conform, tmp_path, monkeypatch, place) -> None:
+    mock = server()
+    monkeypatch.setattr(place, _planted)
+    code, shown = conform(mock.url, *BY_VALUE, "--verdict", "rfc", "--only", "replay", "--report", tmp_path)
+    assert code == 4
+    assert "internal error: RuntimeError: planted" in shown
+    assert len(mock.serials) > 2
+    assert {row["serial"] for row in _table(tmp_path)} == mock.serials
+    assert {f"{entry['serial']:x}" for entry in _written_down(tmp_path)} == mock.serials
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_a_mistake_of_ours_in_a_check_is_that_checks_result(server, conform, tmp_path: Path, monkeypatch) -> None:
+    mock = server()
+    checks = all_checks()
+    planted = replace(checks["challenge-empty"], run=_planted)
+    monkeypatch.setattr("mfp_sim.cli.conform.select", lambda *_: (planted, checks["post-binary"]))
+    code, shown = conform(mock.url, *BY_VALUE, "--verdict", "rfc", "--report", tmp_path)
+    assert code == 4
+    assert verdicts(tmp_path) == {"challenge-empty": "inconclusive", "post-binary": "pass"}
+    (check,) = [c for c in report(tmp_path)["checks"] if c["id"] == "challenge-empty"]
+    assert check["because"] == "internal error of mfp-sim, please report it: RuntimeError: planted"
+    assert "mfp-sim: challenge-empty: internal error of mfp-sim" in shown
+    with monkeypatch.context() as debug:
+        debug.setenv("MFP_SIM_DEBUG", "1")
+        with pytest.raises(RuntimeError, match="planted"):
+            conform(mock.url, *BY_VALUE, "--verdict", "rfc")
+
+
+def test_a_reply_that_ends_the_run_while_it_is_read_is_listed(server, conform, tmp_path: Path, monkeypatch) -> None:
+    mock = server()
+    real = Session.take
+
+    def interrupted(self: Session, order, exchange, **rest):
+        if self.check == "challenge-empty":
+            raise KeyboardInterrupt
+        return real(self, order, exchange, **rest)
+
+    monkeypatch.setattr(Session, "take", interrupted)
+    code, _ = conform(mock.url, *BY_VALUE, "--verdict", "rfc", "--only", "challenge-empty", "--report", tmp_path)
+    assert code == 130
+    last = _table(tmp_path)[-1]
+    assert (last["serial"], last["check"].split(" (")[0]) == ("", "challenge-empty")
+    assert "the run broke off before its reply was read: KeyboardInterrupt" in last["check"]
+    assert _written_down(tmp_path)[-1]["subject"] == last["subject"]
+
+
+def test_a_mistake_of_ours_with_one_model_is_that_models_verdict(server, conform, tmp_path: Path, monkeypatch) -> None:
+    from mfp_sim.conformance import printers
+
+    mock, real = server(), printers._recovers
+    monkeypatch.setattr(printers, "_recovers", lambda s, p: _planted() if p.name == "canon-7100" else real(s, p))
+    models = ("--printer", "canon-7100", "--printer", "canon-ir-adv-dx")
+    conform(mock.url, *BY_VALUE, "--verdict", "printers", *models, "--report", tmp_path)
+    found = {entry["model"]: entry for entry in report(tmp_path)["printers"]}
+    assert found["canon-7100"]["verdict"] == "not-tried"
+    assert found["canon-7100"]["because"] == ["internal error of mfp-sim, please report it: RuntimeError: planted"]
+    assert found["canon-ir-adv-dx"]["verdict"] == "works"
+
+
+def test_what_a_printer_was_promised_and_does_not_have_is_listed(server, conform, tmp_path: Path) -> None:
+    mock = server(reply_cipher="des-cbc")
+    model = ("--printer", "canon-ir-adv-dx", "--verdict", "printers", "--report", tmp_path)
+    conform(mock.url, *BY_VALUE, *model)
+    (printer,) = report(tmp_path)["printers"]
+    assert "replies in single DES are read" in printer["because"][0]
+    seen = {row["serial"] for row in _table(tmp_path)} - {""}
+    unseen = [row for row in _table(tmp_path) if not row["serial"]]
+    assert len(mock.serials - seen) == len(unseen) == 1
+    assert "the server says SUCCESS, and the printer has no certificate from it" in unseen[0]["check"]
+
+
+def test_a_run_that_goes_on_adds_to_the_lists(server, conform, tmp_path: Path) -> None:
+    mock = server()
+    words = (mock.url, *BY_VALUE, "--verdict", "rfc", "--only", "replay", "--report", tmp_path)
+    conform(*words)
+    first = _table(tmp_path)
+    conform(*words, "--resume", tmp_path)
+    again = _table(tmp_path)
+    assert again[: len(first)] == first
+    assert {row["serial"] for row in again} == mock.serials
+    elsewhere = tmp_path / "elsewhere"
+    conform(*words[:-1], elsewhere, "--resume", tmp_path)
+    assert {row["serial"] for row in _table(elsewhere)} == {row["serial"] for row in _table(tmp_path)} == mock.serials
 
 
 # --- baseline ---------------------------------------------------------------------------------------------
