@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SimulatedTime", "frozen_clock", "printer", "scep_ca"]
 
-_SUFFIX = ".scenario.yaml"
+_FILES = "*.scenario.yaml"
 _MARK = (
     "mfp_sim(clock, seed, challenge, script, printer, ca, timezone, functions): how the fixtures printer, scep_ca and "
     "frozen_clock are set up; script is YAML as in a scenario's ca.script, printer and ca are names of profiles"
@@ -38,6 +38,12 @@ _MARK = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of the plugin."""
     group = parser.getgroup("mfp-sim", "scenarios of mfp-sim")
+    parser.addini(
+        "scenario_files",
+        f"patterns of scenario files, names or paths (default: {_FILES}), where other tools have such files too",
+        type="args",
+        default=[_FILES],
+    )
     group.addoption("--scenario-seed", type=int, metavar="N", help="instead of each scenario's own seed")
     group.addoption(
         "--scenario-flip",
@@ -90,15 +96,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """``*.scenario.yaml`` is ours."""
-    if file_path.name.endswith(_SUFFIX):
+    """What the ini option ``scenario_files`` names is ours, by default every ``*.scenario.yaml``."""
+    if any(file_path.match(pattern) for pattern in parent.config.getini("scenario_files")):
         file: pytest.Collector = ScenarioFile.from_parent(parent, path=file_path)
         return file
     return None
 
 
 class ScenarioFile(pytest.File):
-    """A file of scenarios; its mistakes are told at collection, all of them."""
+    """A file of scenarios. One with mistakes is an item that fails with all of them, and interrupts no other test."""
 
     def collect(self) -> Iterator[pytest.Item]:
         """An item for each scenario."""
@@ -107,10 +113,39 @@ class ScenarioFile(pytest.File):
         try:
             scenarios = load_file(self.path)
         except (DocumentError, UsageError) as error:
-            raise self.CollectError(str(error)) from None
+            unreadable: UnreadableItem = UnreadableItem.from_parent(self, name="mistakes", error=error)
+            yield unreadable
+            return
         for scenario in scenarios:
             item: ScenarioItem = ScenarioItem.from_parent(self, name=scenario.name, scenario=scenario)
             yield item
+
+
+class UnreadableItem(pytest.Item):
+    """A file that is no scenario file, or one with mistakes."""
+
+    def __init__(self, *, error: MfpSimError, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.error = error
+
+    def runtest(self) -> None:
+        """Fail.
+
+        Raises:
+            DocumentError, UsageError: what is wrong with the file.
+        """
+        raise self.error
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ARG002
+        """All mistakes, and what to do about a file of somebody else."""
+        return (
+            f"{excinfo.value}\n\nIf this is not a scenario of mfp-sim, say which files are with the ini option "
+            f"scenario_files (now: {' '.join(self.config.getini('scenario_files'))})."
+        )
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where it stands."""
+        return self.path, 0, self.path.name
 
 
 class ScenarioFailed(Exception):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import shlex
 import signal
 import ssl
@@ -18,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from mfp_sim.documents import Node, Problems, load, load_text
 from mfp_sim.errors import UsageError
+from mfp_sim.secret_options import read_secret
 from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
 from mock_scep_server.challenges import ChallengePolicy, CommandChallenge, StaticChallenge
 from mock_scep_server.cli_defects import DefectiveService
@@ -119,19 +119,9 @@ def _announcement(
 
 
 def _secret(options: argparse.Namespace) -> str | None:
-    if options.challenge_file:
-        try:
-            lines = options.challenge_file.read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read the challenge file {options.challenge_file}: {error}") from None
-        if not lines or not lines[0]:
-            raise UsageError(f"the challenge file {options.challenge_file} is empty")
-        return str(lines[0])
-    if options.challenge_env:
-        if not os.environ.get(options.challenge_env):
-            raise UsageError(f"the environment variable {options.challenge_env} is not set")
-        return os.environ[options.challenge_env]
-    return str(options.challenge) if options.challenge else None
+    return read_secret(
+        "challenge", file=options.challenge_file, variable=options.challenge_env, given=options.challenge
+    )
 
 
 def _setup(options: argparse.Namespace) -> CaSetup:

@@ -31,7 +31,7 @@ CA_KEYS = ("profile", "caps", "empty_content", "ra", "script", "url", *POLICY_KE
 class CaSetup:
     """The ``ca:`` section. ``challenge`` is the static challenge password; ``caps`` and ``empty_content`` change the
     profile where they are given; ``ra`` None is the profile's; ``policy`` holds whatever else its operator decides;
-    ``url`` is a real server instead."""
+    ``url`` is a real server instead; ``given`` are the keys that the section has."""
 
     profile: str = "rfc8894"
     caps: tuple[str, ...] | None = None
@@ -41,6 +41,7 @@ class CaSetup:
     script: tuple[Rule, ...] = ()
     url: str | None = None
     policy: CaPolicy = field(default_factory=CaPolicy)
+    given: tuple[str, ...] = ()
 
 
 def read_ca(node: Node, problems: Problems) -> CaSetup:
@@ -69,7 +70,7 @@ def read_ca(node: Node, problems: Problems) -> CaSetup:
         values["script"] = read_script(fields["script"], problems)
     if "url" in fields:
         values["url"] = problems.text(fields["url"], "url")
-    return CaSetup(**values)  # type: ignore[arg-type]
+    return CaSetup(**values, given=tuple(fields))  # type: ignore[arg-type]
 
 
 def make_service(

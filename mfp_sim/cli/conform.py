@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import sys
 from dataclasses import replace
@@ -32,6 +31,7 @@ from mfp_sim.report.console import Console
 from mfp_sim.report.json_report import as_json
 from mfp_sim.report.model import Baseline, PrinterVerdict, RunReport
 from mfp_sim.report.writing import ready, write_reports
+from mfp_sim.secret_options import environment_secret, read_secret
 from mfp_sim.simtime import Clock, Entropy, GeneratedKeys, SystemClock
 from mfp_sim.transport import Sockets
 
@@ -151,21 +151,13 @@ def _challenges(options: argparse.Namespace, clock: Clock, redactor: Redactor) -
     if options.challenge_command is not None:
         return Command(options.challenge_command)
     if options.challenge_page is not None:
-        login = os.environ.get(options.challenge_page_login_env) if options.challenge_page_login_env else None
-        if options.challenge_page_login_env and not login:
-            raise UsageError(f"the environment variable {options.challenge_page_login_env} is not set")
+        variable = options.challenge_page_login_env
+        login = environment_secret(variable) if variable else None
         redactor.add(login or "")
         return AdminPage(options.challenge_page, clock, login=login)
-    secret = options.challenge
-    if options.challenge_file is not None:
-        try:
-            secret = (options.challenge_file.read_text("utf-8").splitlines() or [""])[0]
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read the challenge file {options.challenge_file}: {error}") from None
-    elif options.challenge_env is not None:
-        secret = os.environ.get(options.challenge_env)
-    if (options.challenge_file or options.challenge_env) and not secret:
-        raise UsageError("the challenge is empty, or its environment variable is not set")
+    secret = read_secret(
+        "challenge", file=options.challenge_file, variable=options.challenge_env, given=options.challenge
+    )
     if not secret:
         return NoChallenge()
     redactor.add(secret)

@@ -22,6 +22,7 @@ from mfp_sim.report.model import CaIdentity, FailureReport, RunReport, ScenarioR
 from mfp_sim.report.writing import ready, write_reports
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.model import Scenario
+from mfp_sim.secret_options import read_secret
 from mfp_sim.simtime import Entropy, SystemClock
 
 __all__ = ["run"]
@@ -138,19 +139,9 @@ def _challenge(options: argparse.Namespace) -> str | None:
     given = options.challenge_file or options.challenge_env or options.challenge
     if given is not None and options.ca is None:
         raise UsageError("a challenge password is for a real server", remedy="give --ca URL too")
-    if options.challenge_file is not None:
-        try:
-            lines = options.challenge_file.read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read the challenge file {options.challenge_file}: {error}") from None
-        if not lines or not lines[0]:
-            raise UsageError(f"the challenge file {options.challenge_file} is empty")
-        return str(lines[0])
-    if options.challenge_env is not None:
-        if not os.environ.get(options.challenge_env):
-            raise UsageError(f"the environment variable {options.challenge_env} is not set")
-        return os.environ[options.challenge_env]
-    return options.challenge  # type: ignore[no-any-return]
+    return read_secret(
+        "challenge", file=options.challenge_file, variable=options.challenge_env, given=options.challenge
+    )
 
 
 def _check_flips(scenario: Scenario, conditions: Conditions) -> None:

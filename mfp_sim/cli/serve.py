@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 import threading
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mfp_sim.errors import MfpSimError, UsageError
+from mfp_sim.secret_options import read_secret
 
 if TYPE_CHECKING:
     from mfp_sim.remote_ui.assembly import Plan, Served
@@ -125,22 +125,9 @@ def _start(text: str, zone: ZoneInfo) -> datetime:
 
 def _secret(options: argparse.Namespace, name: str) -> str | None:
     """A secret from a file, the environment or the command line."""
-    file: Path | None = getattr(options, f"{name}_file")
-    variable: str | None = getattr(options, f"{name}_env")
-    given: str | None = getattr(options, name)
-    if file is not None:
-        try:
-            lines = file.read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read the {name} file {file}: {error}") from None
-        if not lines or not lines[0]:
-            raise UsageError(f"the {name} file {file} is empty")
-        return lines[0]
-    if variable is not None:
-        if not os.environ.get(variable):
-            raise UsageError(f"the environment variable {variable} is not set")
-        return os.environ[variable]
-    return given
+    sources = (getattr(options, f"{name}{ending}") for ending in ("_file", "_env", ""))
+    file, variable, given = sources
+    return read_secret(name, file=file, variable=variable, given=given)
 
 
 def _open(options: argparse.Namespace, served: Served, number: int) -> UiHost:

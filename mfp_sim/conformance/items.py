@@ -7,7 +7,6 @@ positive control is an item of its own, the last one.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from mfp_sim.conformance.session import Session
 from mfp_sim.conformance.target import Policy, target_of
 from mfp_sim.errors import TargetError, UsageError
 from mfp_sim.redaction import Redactor
+from mfp_sim.secret_options import read_secret
 from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
 from mfp_sim.transport import Sockets
 
@@ -42,6 +42,7 @@ class CheckFailed(Exception):
 def items_of(parent: pytest.Session) -> Iterator[pytest.Item]:
     """An item for each check, and one for the positive control."""
     config = parent.config
+    _session(config)  # an option that is wrong is told before any check runs
     path = config.getoption("scep_baseline")
     known = [*all_checks(), "printer:any"]
     expected = {e.id: e for e in load_baseline(path, known)} if path is not None else {}
@@ -80,13 +81,10 @@ def _session(config: pytest.Config) -> Session:
 
 
 def _secret(config: pytest.Config) -> str | None:
-    file, name = config.getoption("scep_challenge_file"), config.getoption("scep_challenge_env")
-    if file is not None:
-        try:
-            return (Path(file).read_text("utf-8").splitlines() or [""])[0]
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read the challenge file {file}: {error}") from None
-    return os.environ.get(name) if name else None
+    file, variable = config.getoption("scep_challenge_file"), config.getoption("scep_challenge_env")
+    if file is not None and variable is not None:
+        raise UsageError("--scep-challenge-file and --scep-challenge-env are both given", remedy="drop one")
+    return read_secret("challenge", file=file, variable=variable)
 
 
 class _Item(pytest.Item):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 
@@ -42,7 +43,9 @@ def listen(host: str, port: int) -> socket.socket:
         )[0]
         listener = socket.socket(family, kind, protocol)
     except (OSError, OverflowError) as error:
-        raise UsageError(f"cannot listen on {host}, port {port}: {error}") from None
+        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+        remedy = f"{host!r} is neither an address nor a name that resolves: choose another --host"
+        raise UsageError(f"cannot listen on {host}, port {port}: {reason}", remedy=remedy) from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
@@ -51,6 +54,10 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
         remedy = "another program listens there; stop it, or choose another --port, or 0 for any free one"
+        if isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL:
+            remedy = f"{host} is not an address of this machine: choose another --host, or leave it out for loopback"
+        elif isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM):
+            remedy = "ports below 1024 need rights; choose another --port, or 0 for any free one"
         raise UsageError(f"cannot listen on {host}, port {port}: {reason}", remedy=remedy) from None
     return listener
 

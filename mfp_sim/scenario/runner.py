@@ -25,7 +25,7 @@ from mfp_sim.catalogue.registry import requirements
 from mfp_sim.device.calendar import instant_of
 from mfp_sim.errors import BoundExceeded, MfpSimError, Refused
 from mfp_sim.scenario.expectations import Expectation, check
-from mfp_sim.scenario.model import Failure, Scenario, ScenarioResult, StepRecord
+from mfp_sim.scenario.model import CaSetup, Failure, Scenario, ScenarioResult, StepRecord
 from mfp_sim.scenario.steps import AutoRequest, Step
 from mfp_sim.scenario.world import World, build, directories, redactor_of
 from mfp_sim.simtime import FrozenClock, SystemClock
@@ -138,6 +138,9 @@ def _all_steps(world: World, records: list[StepRecord], listener: Listener | Non
 def _not_for_a_real_server(scenario: Scenario, now: datetime) -> str | None:
     if scenario.ca.script or any(step.kind in ("ca_script", "ca_operator") for step in scenario.steps):
         return "it scripts the CA, which a real server does not let us do"
+    set_up = [f"ca.{key}" for key in scenario.ca.given if not _can_be_met(key, scenario.ca)]
+    if set_up:
+        return f"it sets {', '.join(set_up)}, which a real server cannot be told"
     if any(step.kind in ("network", "advance_to") for step in scenario.steps):
         return "it moves the network or a fixed date, which only the simulation has"
     zone = ZoneInfo(scenario.printer.timezone)
@@ -148,6 +151,16 @@ def _not_for_a_real_server(scenario: Scenario, now: datetime) -> str | None:
                 f"its automatic request starts at {start:%Y-%m-%d %H:%M}, which has passed (start_in counts from now)"
             )
     return None
+
+
+def _can_be_met(key: str, ca: CaSetup) -> bool:
+    """Whether a server that we did not set up meets a key of ``ca:``: what is the default anyway, or given apart."""
+    return {
+        "url": True,
+        "script": True,  # an empty one: others were seen
+        "profile": ca.profile == CaSetup.profile,
+        "challenge": ca.policy.challenge.kind == "none",  # a static one, which --challenge-file replaces, or none
+    }.get(key, False)
 
 
 def _rests_on(scenario: Scenario) -> tuple[str, ...]:

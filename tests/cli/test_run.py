@@ -138,6 +138,31 @@ def test_skipping_everything_is_not_a_success(mfp_sim, tmp_path: Path, mock_url:
     assert "every scenario was skipped" in done.out
 
 
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ("caps: [+SHA-512], ra: single", "it sets ca.caps, ca.ra, which a real server cannot be told"),
+        ("profile: ndes-2016", "it sets ca.profile, which a real server cannot be told"),
+        ("renewal_window: 14d", "it sets ca.renewal_window, which a real server cannot be told"),
+        ("empty_content: zero", "it sets ca.empty_content, which a real server cannot be told"),
+        ("challenge: {one_time: {}}", "it sets ca.challenge, which a real server cannot be told"),
+    ],
+)
+def test_what_a_real_server_cannot_be_told_skips_the_scenario(
+    mfp_sim, scenario, mock_url: str, section: str, told: str
+) -> None:
+    scenario.write_text(scenario.read_text().replace("ca: {challenge: {static: canary-5c0d}}", f"ca: {{{section}}}"))
+    done = mfp_sim("run", scenario, "--ca", mock_url)
+    assert done.code == 5
+    assert f"skip  enrols  ({told})" in done.out
+
+
+def test_what_a_real_server_meets_anyway_runs(mfp_sim, scenario, mock_url: str) -> None:
+    same = "ca: {challenge: {static: canary-5c0d}, profile: rfc8894, script: []}"
+    scenario.write_text(scenario.read_text().replace("ca: {challenge: {static: canary-5c0d}}", same))
+    assert mfp_sim("run", scenario, "--ca", mock_url).code == 0
+
+
 def test_what_only_the_simulation_can_know_fails_nobody_else(mfp_sim, scenario, mock_url: str) -> None:
     wanted = (
         "{status: {state: successful, time: 2026-03-02 08:00}, keys: [{name: k, certificate: {signed_by_ca: true}}]}"

@@ -10,7 +10,7 @@ from pathlib import Path
 CHALLENGE = "conf0rm-secret"
 
 
-def pytest_at(url: str, where: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def pytest_at(url: str, where: Path, *words: str, variable: str = "SECRET") -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "SECRET": CHALLENGE}
     command = [
         sys.executable,
@@ -21,7 +21,7 @@ def pytest_at(url: str, where: Path, *words: str) -> subprocess.CompletedProcess
         "--scep-url",
         url,
         "--scep-challenge-env",
-        "SECRET",
+        variable,
     ]
     return subprocess.run(
         [*command, *words], cwd=where, env=environment, capture_output=True, text=True, check=False, timeout=300
@@ -35,6 +35,18 @@ def test_checks_are_items_in_several_processes(server, tmp_path: Path) -> None:
     assert "scep::poll-unknown" in done.stdout
     assert "scep::positive-control" in done.stdout
     assert CHALLENGE not in done.stdout + done.stderr
+
+
+def test_a_challenge_that_cannot_be_had_ends_the_session_before_any_check(server, tmp_path: Path) -> None:
+    mock = server()
+    done = pytest_at(mock.url, tmp_path, variable="SECERT")
+    assert done.returncode == 4
+    assert "the environment variable SECERT is not set (check its name, and export it)" in done.stderr
+    (tmp_path / "empty").write_text("\n")
+    done = pytest_at(mock.url, tmp_path, "--scep-challenge-file", "empty")
+    assert done.returncode == 4
+    assert "--scep-challenge-file and --scep-challenge-env are both given" in done.stderr
+    assert not mock.service.journal.entries
 
 
 def test_a_failing_check_fails_and_the_baseline_is_strict(server, tmp_path: Path) -> None:

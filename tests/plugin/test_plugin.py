@@ -61,12 +61,34 @@ def test_a_failure_says_what_and_where_and_how_to_see_more(tmp_path: Path) -> No
     assert "s3cret" not in run.stdout
 
 
-def test_mistakes_are_told_at_collection(tmp_path: Path) -> None:
+def test_a_file_with_mistakes_fails_and_interrupts_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.scenario.yaml").write_text(SCENARIO.replace("request:", "reqest:"))
-    run = run_pytest(tmp_path)
-    assert run.returncode == 2
+    (tmp_path / "b.scenario.yaml").write_text(SCENARIO)
+    (tmp_path / "test_c.py").write_text("def test_c(): pass\n")
+    run = run_pytest(tmp_path, "-v")
+    assert run.returncode == 1
+    assert "a.scenario.yaml::mistakes FAILED" in run.stdout
     assert "a.scenario.yaml:9:5:" in run.stdout
     assert "did you mean 'request'?" in run.stdout
+    assert "1 failed, 2 passed" in run.stdout
+    assert "Traceback" not in run.stdout
+
+
+def test_a_file_of_another_tool_can_be_left_to_it(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "x.scenario.yaml").write_text("Feature: something else\n")
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "y.scenario.yaml").write_text(SCENARIO)
+    run = run_pytest(tmp_path)
+    assert run.returncode == 1
+    assert "say which files are with the ini option scenario_files (now: *.scenario.yaml)." in run.stdout
+    assert "1 failed, 1 passed" in run.stdout
+    (tmp_path / "pytest.ini").write_text("[pytest]\nscenario_files = ours/*.scenario.yaml\n")
+    run = run_pytest(tmp_path)
+    assert run.returncode == 0, run.stdout
+    assert "1 passed" in run.stdout
+    (tmp_path / "pytest.ini").write_text("[pytest]\nscenario_files =\n")
+    assert run_pytest(tmp_path).returncode == 5
 
 
 def test_seed_and_flip_reach_the_scenario(tmp_path: Path) -> None:

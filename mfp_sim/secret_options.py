@@ -1,0 +1,46 @@
+"""A secret that a command is given: on the first line of a file, in an environment variable, or as it is.
+
+The one reader for every option ``--NAME-file``, ``--NAME-env`` and ``--NAME`` of the commands and of the pytest plugin.
+A source that is named and holds nothing is refused: without the secret something else would be tried than was meant.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mfp_sim.errors import UsageError
+
+__all__ = ["environment_secret", "read_secret"]
+
+
+def read_secret(
+    what: str, *, file: Path | None = None, variable: str | None = None, given: str | None = None
+) -> str | None:
+    """The secret, or None where no source is named; ``what`` names it in errors (``challenge``).
+
+    Raises:
+        UsageError: the file cannot be read, its first line is empty, or the variable is not set or empty.
+    """
+    if file is not None:
+        try:
+            lines = file.read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read the {what} file {file}: {error}") from None
+        if not lines or not lines[0]:
+            raise UsageError(f"the {what} file {file} is empty", remedy=f"write the {what} on its first line")
+        return lines[0]
+    return given if variable is None else environment_secret(variable)
+
+
+def environment_secret(variable: str) -> str:
+    """The value of an environment variable.
+
+    Raises:
+        UsageError: it is not set, or empty.
+    """
+    found = os.environ.get(variable)
+    if not found:
+        state = "is not set" if found is None else "is empty"
+        raise UsageError(f"the environment variable {variable} {state}", remedy="check its name, and export it")
+    return found
