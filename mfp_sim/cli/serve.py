@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from mfp_sim.errors import MfpSimError, UsageError
+from mfp_sim.errors import UsageError
+from mfp_sim.report.console import visible
 from mfp_sim.secret_options import read_secret
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ def serve(options: argparse.Namespace) -> int:
     from mfp_sim.cli.target import probe
     from mfp_sim.remote_ui.assembly import assemble
     from mfp_sim.remote_ui.recording import Recording
-    from mfp_sim.report.console import visible
 
     _check(options)
     plan = _plan(options)
@@ -47,7 +47,7 @@ def serve(options: argparse.Namespace) -> int:
             hosts.append(_open(options, served, index))
         before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
         _announce(options, served, hosts)
-        failure = _run(served, stop)
+        _run(served, stop)
         for number, handler in before.items():
             signal.signal(number, handler)
     finally:
@@ -56,8 +56,6 @@ def serve(options: argparse.Namespace) -> int:
         served.close()
     if recording is not None:
         _write(options.record, recording.text(options.record.name.partition(".")[0]))
-    if failure is not None:
-        raise failure
     return 0
 
 
@@ -174,21 +172,16 @@ def _default_pin() -> str:
     return DEFAULT_PIN
 
 
-def _run(served: Served, stop: threading.Event) -> MfpSimError | None:
-    """Until somebody stops it, or the machine cannot go on."""
-    failures: list[MfpSimError] = []
+def _run(served: Served, stop: threading.Event) -> None:
+    """Until somebody stops it; what goes wrong meanwhile is told here and on the pages."""
 
-    def keep_time() -> None:
-        try:
-            served.site.keep_time(stop)
-        except MfpSimError as error:
-            failures.append(error)
+    def tell(text: str) -> None:
+        print(f"mfp-sim: {visible(text)}", file=sys.stderr, flush=True)
 
-    keeper = threading.Thread(target=keep_time, daemon=True)
+    keeper = threading.Thread(target=served.site.keep_time, args=(stop,), kwargs={"tell": tell}, daemon=True)
     keeper.start()
     stop.wait()
     keeper.join(timeout=5)
-    return failures[0] if failures else None
 
 
 def _tell(entry: JournalEntry, zone: ZoneInfo) -> None:

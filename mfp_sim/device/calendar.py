@@ -14,13 +14,14 @@ Period = Literal["local-days", "seconds"]
 def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
     """The instant (UTC) of a local time without a zone.
 
-    One that does not exist moves forward by the gap; one that comes twice means the first (A-14).
+    One that does not exist moves forward by the gap; of one that comes twice ``fold`` says which (A-14: people's means
+    the first).
     """
-    return local.replace(tzinfo=zone, fold=0).astimezone(timezone.utc)
+    return local.replace(tzinfo=zone).astimezone(timezone.utc)
 
 
 def local_of(instant: datetime, zone: ZoneInfo) -> datetime:
-    """The local time of an instant, without a zone."""
+    """The local time of an instant, without a zone; ``fold`` is 1 for the second of two equal ones."""
     return instant.astimezone(zone).replace(tzinfo=None)
 
 

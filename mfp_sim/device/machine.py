@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from typing import Final
 
 from mfp_sim.device.clock import DeviceClock
@@ -19,13 +19,15 @@ from mfp_sim.device.profile import Profile
 from mfp_sim.device.state import DeviceState
 from mfp_sim.device.status import AuditEntry
 from mfp_sim.device.storage import Storage
-from mfp_sim.errors import PowerLost, Refused, UsageError
+from mfp_sim.errors import PowerLost, Refused
 from mfp_sim.simtime import Booking, Scheduler
 from mfp_sim.trace import BY_HAND, Recorder
 
 __all__ = ["ADMINISTRATOR", "ROLES", "Machine"]
 
 ADMINISTRATOR: Final = "administrator"
+AGAIN_AFTER: Final = timedelta(minutes=1)
+"""When what an error broke off is taken up again."""
 ROLES: Final = (ADMINISTRATOR, "device-admin", "network-admin", "user", "logged-out")
 
 
@@ -42,6 +44,7 @@ class Machine(ABC):
         self._boot: Booking | None = None
         self.powered = False
         self._state: DeviceState
+        self._kept: Mapping[str, object] = {}
         self._forget()
 
     # --- what the printer makes of it ---------------------------------------------------------------------
@@ -55,8 +58,12 @@ class Machine(ABC):
         """Take up the stored state, or the one fresh from the factory."""
 
     @abstractmethod
-    def _rebook(self) -> None:
-        """Book what is to come, by the printer's clock."""
+    def _revert(self, stored: Mapping[str, object]) -> None:
+        """Know what is stored, and nothing that came after it, without a restart."""
+
+    @abstractmethod
+    def _rebook(self, not_before: datetime | None = None) -> None:
+        """Book what is to come, by the printer's clock; nothing of it ``not_before`` that instant."""
 
     @abstractmethod
     def _break_off(self) -> None:
@@ -87,7 +94,7 @@ class Machine(ABC):
             self._start()
         except PowerLost as lost:
             self._go_dark(lost)
-        except UsageError:
+        except Exception:
             self._go_dark()
             raise
 
@@ -108,10 +115,12 @@ class Machine(ABC):
             if self._boot is not None:
                 self._boot.cancel()
             return
-        self._break_off()
-        with self._power_may_fail():
-            self._log("shutdown", "OK")
-        self._go_dark()
+        try:
+            with self._whole():
+                self._break_off()
+                self._log("shutdown", "OK")
+        finally:
+            self._go_dark()  # a log that cannot be kept keeps no machine on
 
     def power_cut(self, off_seconds: float | None = None) -> None:
         """The power fails now; it comes back after ``off_seconds``, or with :meth:`power_on`."""
@@ -139,14 +148,20 @@ class Machine(ABC):
 
     def _restart(self, why: str) -> None:
         self._note(why, "OK")
-        self.power_off()
+        try:
+            self.power_off()
+        except PowerLost:
+            raise
+        except Exception:
+            self._return_power(self.profile.restart_seconds)
+            raise
         self._return_power(self.profile.restart_seconds)
 
     def set_clock(self, instant: datetime | None) -> None:
         """Set the printer's clock to an aware instant, or right (None): what is planned follows it (F-C08)."""
         self.clock.set(instant)
         if self.powered:
-            with self._power_may_fail():
+            with self._whole():
                 self._log("clock set", "OK")
                 self._rebook()
 
@@ -163,29 +178,44 @@ class Machine(ABC):
 
     @contextmanager
     def _work(self, role: str) -> Iterator[None]:
-        """What a person does on the machine: with rights, and with the power on to the end."""
+        """What a person does on the machine: with rights, and wholly or not at all."""
         self._needs(role)
-        with self._power_may_fail():
+        with self._whole():
             yield
 
     @contextmanager
-    def _power_may_fail(self) -> Iterator[None]:
-        """The machine is off after a power failure within, and whoever worked on it is told."""
+    def _whole(self) -> Iterator[None]:
+        """What is done within is done up to its last commit, whatever ends it.
+
+        After a power failure the machine is off. After any other exception, such as a full disk, it is as it was after
+        the last commit, page and plan too; what was going on is taken up again a minute later, as after a restart.
+        """
         try:
             yield
         except PowerLost as lost:
             self._go_dark(lost)
             raise
+        except Refused:
+            raise  # nothing has changed
+        except Exception as error:
+            self._undo(error)
+            raise
+
+    def _undo(self, error: Exception) -> None:
+        if not self.powered or not self._kept:
+            return
+        self._recorder.record("printer.undone", error=f"{type(error).__name__}: {error}")
+        self._cancel(*{booking.label for booking in self._bookings})
+        self._revert(self._kept)
+        self._rebook(self.clock.now() + AGAIN_AFTER)
 
     # --- bookings -----------------------------------------------------------------------------------------
 
     def _book(self, due: datetime, action: Callable[[], None], label: str) -> None:
         def run() -> None:
             self._bookings.remove(booking)
-            try:
+            with suppress(PowerLost), self._whole():
                 action()
-            except PowerLost as lost:
-                self._go_dark(lost)
 
         booking = self._scheduler.at(self.clock.true_instant(due), run, label)
         self._bookings = [other for other in self._bookings if not other.cancelled]
@@ -208,6 +238,10 @@ class Machine(ABC):
         self._state.audit.add(AuditEntry(self.clock.now(), "SYSTEM", operation, result, diagnosis))
         self._recorder.record("printer.audit", operation=operation, result=result, diagnosis=diagnosis or None)
 
+    def _committed(self, state: Mapping[str, object]) -> None:
+        """Remember what is stored now."""
+        self._kept = state
+
     def _log(self, operation: str, result: str, diagnosis: str = "") -> None:
         """An entry of the audit log that is committed for its own sake: nothing else of it has to be kept."""
         self._note(operation, result, diagnosis)
@@ -216,7 +250,9 @@ class Machine(ABC):
     def _commit(self, what: str, then: Callable[[], None] | None = None) -> None:
         """Everything at once; between the two points it is done, whatever comes after. ``then`` is told so."""
         self.points.reach(f"commit-{what}.before")
-        self._storage.commit(self._to_store())
+        state = self._to_store()
+        self._storage.commit(state)
+        self._committed(state)
         if then is not None:
             then()
         self.points.reach(f"commit-{what}.after")

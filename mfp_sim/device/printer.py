@@ -7,7 +7,7 @@ Serves MFP-COMM-04, MFP-REQ-08…10, MFP-AUTO-*, MFP-PERIOD-*, MFP-RESTART-*, MF
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -110,6 +110,7 @@ class Printer(Machine):
         self._state = DeviceState(functions=self._factory[0], dns=self._factory[1])
         self._request: CertificateRequest | None = None
         self._loaded: dict[tuple[str, str | None], KeyEntry] = {}
+        self._kept_keys: dict[tuple[str, str | None], KeyEntry] = {}
         self._transfer: Transfer | None = None
 
     def _wake(self, stored: Mapping[str, object] | None) -> None:
@@ -125,12 +126,23 @@ class Printer(Machine):
                 self._on_installed(key.certificate)  # the power may have failed between the commit and the word of it
         self._load_keys(self._state.functions)
 
-    def _rebook(self) -> None:
+    def _revert(self, stored: Mapping[str, object]) -> None:
+        self._state, self._request, self._transfer = DeviceState.from_stored(stored), None, None
+        if self._state.request is not None:
+            self._request = self._restored(self._state.request)
+        self._loaded = dict(self._kept_keys)
+
+    def _committed(self, state: Mapping[str, object]) -> None:
+        super()._committed(state)
+        self._kept_keys = dict(self._loaded)
+
+    def _rebook(self, not_before: datetime | None = None) -> None:
         self._cancel("poll", "automatic request")
+        earliest = not_before or datetime.min.replace(tzinfo=UTC)
         if self._request is not None:
-            self._book(self._request.next_poll or self.clock.now(), self._inquire, "poll")
+            self._book(max(self._request.next_poll or self.clock.now(), earliest), self._inquire, "poll")
         if self._state.due is not None:
-            self._book(self._state.due, self._run_automatic, "automatic request")
+            self._book(max(self._state.due, earliest), self._run_automatic, "automatic request")
 
     def _break_off(self) -> None:
         if self._transfer is not None:
@@ -262,12 +274,20 @@ class Printer(Machine):
             self._note("warning", "OK", "the common name is an FQDN and there is no DNS server")
 
     def _run_automatic(self) -> None:
-        key = self._state.auto.key
-        self._state.due = None
-        if self._request is not None or key is None or self._state.communication is None:
-            self._log("request skipped", "NG", "another request is being processed")
-            return
-        self._begin(key, "automatic")
+        state, key = self._state, self._state.auto.key
+        assert key is not None  # the timer is not on without one, nor without communication settings
+        if self._request is None:
+            state.due = None
+            self._begin(key, "automatic")
+        elif self.profile.start_while_busy == "after":
+            self._log("request waits", "OK", "another request is being processed")
+        else:
+            assert state.due is not None
+            text = "another request is being processed"
+            self._add_row(StatusRow("error", state.due, Detail("scep-error"), key.name, "automatic"), text)
+            self._note("request skipped", "NG", text)
+            self._plan(self._following(None))
+            self._commit("request-ended")
 
     def _begin(self, key: KeySettings, method: str) -> None:
         state = self._state
@@ -325,28 +345,38 @@ class Printer(Machine):
         state, time = ("successful", self.clock.now()) if installed else ("error", request.started)
         if installed is None:
             self._note("request failed", "NG", ended.diagnosis)
-            if request.transaction_id is not None:
-                self._around.abandon(request.transaction_id, ended.diagnosis)
         elif self.profile.successful_shows == "not-before":
             time = installed.not_before
         self._request = None
         self._state.kept = request.stored() if ended.pending and self.profile.pending_at_end == "keep" else None
         row = StatusRow(state, time, ended.detail, request.settings.name, request.method)
+        self._add_row(row, ended.diagnosis, request.transaction_id)
+        if self._state.due is not None and self._state.due <= self.clock.now():
+            self._book(self._state.due, self._run_automatic, "automatic request")  # it has waited for this end
+        elif request.method == "automatic" and self._state.due is None:
+            self._plan(self._following(installed))
+        self._commit("request-ended", lambda: self._tell_of(request, ended, installed))
+        if installed is not None and request.method == "automatic" and self._state.auto.restart:
+            self._restart("restart by SCEP")
+
+    def _add_row(self, row: StatusRow, diagnosis: str, transaction: str | None = None) -> None:
         self._state.history = (*self._state.history, row)[-self.profile.history :]
         self._recorder.record(
             "printer.status",
-            state=state,
-            details=ended.detail.slug if ended.detail else None,
-            shown=time.isoformat(),
-            diagnosis=ended.diagnosis or None,
-            key=request.settings.name,
-            transaction=request.transaction_id,
+            state=row.state,
+            details=row.details.slug if row.details else None,
+            shown=row.time.isoformat(),
+            diagnosis=diagnosis or None,
+            key=row.key_name,
+            transaction=transaction,
         )
-        if request.method == "automatic" and self._state.due is None:
-            self._plan(self._following(installed))
-        self._commit("request-ended", (lambda: self._on_installed(installed)) if installed else None)
-        if installed is not None and request.method == "automatic" and self._state.auto.restart:
-            self._restart("restart by SCEP")
+
+    def _tell_of(self, request: CertificateRequest, ended: Ended, installed: Certificate | None) -> None:
+        """Tell what became of a request: it is stored by now."""
+        if installed is not None:
+            self._on_installed(installed)
+        elif request.transaction_id is not None:
+            self._around.abandon(request.transaction_id, ended.diagnosis)
 
     def _register(self, registration: Registration, request: CertificateRequest) -> Ended | None:
         """Put key and certificate into the store; else why not: it is full by now (MFP-POLL-03), or F-K01."""
@@ -452,9 +482,10 @@ class Printer(Machine):
         communication, auto = (state.communication, state.auto) if has_scep else (None, None)
         bundle = Bundle(self.profile.name, self.serial, state.dns, communication, auto)
         self._forks += 1
-        self.exported = seal_bundle(bundle, password, self._entropy.fork(f"bundle{self._forks}"))
+        sealed = seal_bundle(bundle, password, self._entropy.fork(f"bundle{self._forks}"))
         self._transfer = None
         self._log("export of settings", "OK", "done")
+        self.exported = sealed
 
     def _apply_first(self, plan: ImportPlan) -> None:
         """The first half of an import that is not all or nothing (A-18)."""
@@ -470,9 +501,10 @@ class Printer(Machine):
             by_expiry = self.profile.renewal_trigger != "calendar"  # no interval: it asks as it does after an error
             days = self.profile.renewal_retry_days if by_expiry else plan.auto.every_days
             self._plan(following_start(start, days, self.zone, self.clock.now(), self.profile.period))
-        self._transfer, self.import_report = None, plan.report
+        self._transfer = None
         self._note("import of settings", "OK", "; ".join(plan.report))
         self._commit("import")
+        self.import_report = plan.report
 
     # --- what is shown ------------------------------------------------------------------------------------
 

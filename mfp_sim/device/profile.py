@@ -92,6 +92,7 @@ class Profile:
     successful_shows: Literal["receipt", "not-before"] = "receipt"
     not_yet_valid: Literal["refuse", "register"] = "refuse"
     changed_ca: Literal["keep", "refetch"] = "keep"
+    start_while_busy: Literal["after", "skipped"] = "after"
     history: int = 20  # MFP-HIST-01
     renewal_trigger: Literal["calendar", "days-before-expiry", "percent-of-validity"] = "calendar"  # MFP-AUTO-01
     renewal_value: int = 0  # days or percent; nothing for the calendar
@@ -124,6 +125,7 @@ READINGS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "A-38": ("successful_shows", {"receipt": "receipt", "not-before": "not-before"}),
     "A-39": ("not_yet_valid", {"refuse": "refuse", "register": "register"}),
     "A-40": ("changed_ca", {"keep": "keep", "refetch": "refetch"}),
+    "A-41": ("start_while_busy", {"after": "after", "skipped": "skipped"}),
 }
 
 _TEXTS = ("name", "summary", "scep")

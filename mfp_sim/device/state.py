@@ -49,6 +49,7 @@ class DeviceState:
             "communication": persistence.communication(self.communication),
             "auto": persistence.auto_request(self.auto),
             "planned": self.planned.isoformat() if self.planned else None,
+            "planned_fold": self.planned.fold if self.planned else 0,
             "due": self.due.isoformat() if self.due else None,
             "keys": [entry.stored for entry in self.store.entries],
             "history": [row.stored for row in self.history],
@@ -70,11 +71,11 @@ class DeviceState:
             UsageError: it is not what :meth:`stored` gives.
         """
         try:
-            planned, due = stored["planned"], stored["due"]
+            planned, due, fold = stored["planned"], stored["due"], stored.get("planned_fold", 0)
             return cls(
                 communication=persistence.read_communication(stored["communication"]),
                 auto=persistence.read_auto_request(stored["auto"]),
-                planned=datetime.fromisoformat(planned) if planned else None,
+                planned=datetime.fromisoformat(planned).replace(fold=fold) if planned else None,
                 due=datetime.fromisoformat(due) if due else None,
                 store=KeyStore(tuple(map(KeyEntry.from_stored, persistence.entries(stored["keys"])))),
                 history=tuple(map(StatusRow.from_stored, persistence.entries(stored["history"]))),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -132,7 +132,7 @@ def assemble(
         if host is not None:
             leaving.callback(host.stop)
         for number in range(1, plan.printers + 1):
-            printer = _printer(plan, served, number, source, _storage(plan, serial_of(number), leaving))
+            printer = _printer(plan, served, number, source, _storage(plan, serial_of(number), clock, leaving))
             printer.power_on()
             site.printers.append(printer)
         if host is not None:
@@ -206,12 +206,29 @@ def _reachable(host: ServerHost) -> str:
 # --- what survives a stop ---------------------------------------------------------------------------------
 
 
-def _storage(plan: Plan, serial: str, leaving: ExitStack) -> Storage:
+class _WithClock:
+    """A storage that writes down where the simulated clock stands before each commit, so that it never goes back behind
+    what was stored, however the process ends."""
+
+    def __init__(self, storage: Storage, directory: Path, clock: Clock) -> None:
+        self._storage, self._directory, self._clock = storage, directory, clock
+
+    def commit(self, state: Mapping[str, object]) -> None:
+        """See :class:`~mfp_sim.device.storage.Storage`."""
+        _keep_clock(self._directory, self._clock.now())
+        self._storage.commit(state)
+
+    def load(self) -> Mapping[str, object] | None:
+        """See :class:`~mfp_sim.device.storage.Storage`."""
+        return self._storage.load()
+
+
+def _storage(plan: Plan, serial: str, clock: Clock, leaving: ExitStack) -> Storage:
     if plan.state_dir is None:
         return MemoryStorage()
     storage = DirectoryStorage(plan.state_dir / serial)
     leaving.callback(storage.close)
-    return storage
+    return storage if plan.start is None else _WithClock(storage, plan.state_dir, clock)
 
 
 def _clock(plan: Plan) -> tuple[Clock, datetime]:
@@ -240,7 +257,9 @@ def _kept_clock(directory: Path) -> datetime | None:
 def _keep_clock(directory: Path, now: datetime) -> None:
     file = directory / _CLOCK_FILE
     rounded = now + timedelta(microseconds=(-now.microsecond) % 1_000_000)
+    fresh = file.with_suffix(".new")
     try:
-        file.write_text(json.dumps({"simulated": rounded.isoformat()}) + "\n", "utf-8")
+        fresh.write_text(json.dumps({"simulated": rounded.isoformat()}) + "\n", "utf-8")
+        fresh.replace(file)
     except OSError as error:
         raise UsageError(f"cannot keep the time in {file}: {error.strerror}") from None

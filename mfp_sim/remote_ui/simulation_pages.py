@@ -23,6 +23,7 @@ def register(app: Flask) -> None:
     app.context_processor(lambda: {"spans": SPANS})
     app.add_url_rule("/simulation", "simulation", _simulation)
     app.add_url_rule("/simulation/advance", "simulation_advance", _advance, methods=["POST"])
+    app.add_url_rule("/simulation/seen", "simulation_seen", _seen, methods=["POST"])
     app.add_url_rule("/simulation/ca", "simulation_ca", _ca, methods=["POST"])
     app.add_url_rule("/simulation/power-on", "power_on", _power_on, methods=["POST"])
 
@@ -47,6 +48,11 @@ def _advance() -> View:
         site.advance(SPANS[by])
     else:
         abort(400)
+    return redirect(local_path(request.form.get("back")), 303)
+
+
+def _seen() -> View:
+    desk().site.trouble = None
     return redirect(local_path(request.form.get("back")), 303)
 
 

@@ -25,7 +25,7 @@ from mfp_sim.transport import InProcess, Network, NetworkState
 from mock_scep_server.script import read_script
 from mock_scep_server.service import ScepService
 
-__all__ = ["ANSWERS", "NETWORK_STATES", "Act", "Busy", "Site", "Street", "UnwatchedPoints"]
+__all__ = ["ANSWERS", "NETWORK_STATES", "Act", "Busy", "Site", "Street", "Trouble", "UnwatchedPoints"]
 
 T = TypeVar("T")
 
@@ -58,6 +58,14 @@ class Act:
     role: str = ADMINISTRATOR
     refused: str | None = None
     overran: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What went wrong while time passed by itself: when, and what."""
+
+    at: datetime
+    text: str
 
 
 class UnwatchedPoints(PowerPoints):
@@ -123,6 +131,8 @@ class Site:
         self.printers: list[Printer] = []
         self.answer = "policy"
         self.observer = observer
+        self.trouble: Trouble | None = None
+        """The last thing that went wrong while time passed by itself, until somebody has seen it."""
         self._lock = threading.RLock()
 
     @property
@@ -206,35 +216,42 @@ class Site:
 
     # --- time that passes by itself -----------------------------------------------------------------------
 
-    def keep_time(self, stop: threading.Event) -> None:
+    def keep_time(self, stop: threading.Event, *, tell: Callable[[str], None] = lambda _: None) -> None:
         """Run what is due, and move a simulated clock that has a speed, until ``stop``.
 
-        Raises:
-            MfpSimError: the machine cannot go on, such as with a full disk.
+        It goes on after any exception, such as a full disk: ``trouble`` has what happened, and ``tell`` is told.
         """
-        try:
-            if not self.simulated:
-                self._follow(stop)
-            elif self.speed:
-                self._move(stop)
-        except MfpSimError:
-            stop.set()
-            raise
+        if not self.simulated:
+            self._follow(stop, tell)
+        elif self.speed:
+            self._move(stop, tell)
 
-    def _follow(self, stop: threading.Event) -> None:
+    @contextmanager
+    def _survived(self, tell: Callable[[str], None]) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - time has to go on, whatever an event does
+            named = isinstance(error, MfpSimError)
+            text = str(error) if named else f"internal error: {type(error).__name__}: {error}"
+            self.trouble = Trouble(self.clock.now(), text)
+            tell(text)
+
+    def _follow(self, stop: threading.Event, tell: Callable[[str], None]) -> None:
         while not stop.is_set():
-            with self._lock:
+            due = None
+            with self._survived(tell), self._lock:
                 self.scheduler.run_until(self.clock.now())
                 due = self.scheduler.next_due()
             left = _LONGEST_PAUSE if due is None else (due - self.clock.now()).total_seconds()
             stop.wait(min(max(left, 0.0), _LONGEST_PAUSE))
 
-    def _move(self, stop: threading.Event) -> None:
+    def _move(self, stop: threading.Event, tell: Callable[[str], None]) -> None:
         real = SystemClock()
         before: datetime = real.now()
         while not stop.wait(_TICK):
             now = real.now()
-            self.advance((now - before).total_seconds() * self.speed)
+            with self._survived(tell):
+                self.advance((now - before).total_seconds() * self.speed)
             before = now
 
 

@@ -136,6 +136,21 @@ def test_a_certificate_on_either_clock(serving, tmp_path: Path, clock: str) -> N
     assert "canary" not in out
 
 
+def test_the_time_never_goes_back_behind_what_was_stored_however_it_ends(serving, tmp_path: Path) -> None:
+    words = ("--state-dir", tmp_path / "state", "--start", "2026-03-02T08:00")
+    here = serving(*words)
+    ui, ca = here.address("printer SIM00001"), here.address("mock CA")
+    here.log_in(ui)
+    here.ask(f"{ui}simulation/advance", {"by": "30d", "back": "/"})
+    here.ask(ui + COMM, {"url": ca, "port": urlsplit(ca).port, "timeout": 30})
+    here.process.kill()
+    here.process.communicate()
+    again = serving(*words)
+    ui = again.address("printer SIM00001")
+    again.log_in(ui)
+    assert 'datetime="2026-04-01T07:00:00+00:00"' in again.ask(ui + COMM)[1]
+
+
 def test_the_state_and_the_time_come_back(serving, tmp_path: Path) -> None:
     words = ("--state-dir", tmp_path / "state", "--start", "2026-03-02T08:00")
     here = serving(*words)

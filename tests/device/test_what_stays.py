@@ -102,15 +102,55 @@ def test_a_kept_request_that_is_asked_about_anew_has_all_its_polls(machine, read
     assert world.asked.count("CertPoll") == 1 + polls
 
 
-def test_a_request_that_falls_due_while_another_goes_on_is_skipped_and_told(machine) -> None:
+_SECOND = replace(KEY, name="second")
+
+
+def _overtaken(machine, **values: object):
+    """A request polls at 09:00 and 10:00; [Update] puts another start at 09:10."""
+    world = machine(
+        script="[{when: {type: PKCSReq, nth: 1}, then: pending}, {when: {type: CertPoll}, then: {failure: 2}}]",
+        **values,
+    )
+    world.timer(polling=Polling(2, 60))
+    world.pass_time(minutes=65)
+    world.timer(start=datetime(2026, 3, 2, 9, 10), key=_SECOND, every_days=1, delete_old=True)
+    return world
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_start_that_falls_due_while_another_request_goes_on_waits_for_its_end(machine, restarts: bool) -> None:
+    world = _overtaken(machine)
+    asked = list(world.asked)
+    world.pass_time(minutes=10)
+    assert world.asked == asked
+    assert "request waits OK: another request is being processed" in world.diagnoses
+    if restarts:  # what waits is stored
+        world.printer.power_cut()
+        world.printer.power_on()
+    world.pass_time(hours=1)
+    zone = world.printer.zone
+    rows = [(row.state, row.key_name, row.time.astimezone(zone).strftime("%H:%M")) for row in world.printer.status()]
+    assert rows == [
+        ("to-be-processed", "second", "09:10"), ("successful", "second", "10:00"), ("error", "tls", "09:00"),
+    ]  # fmt: skip
+
+
+def test_a_start_that_is_skipped_has_a_row_and_a_following_one(machine) -> None:
+    world = _overtaken(machine, flips=("A-41=skipped",))
+    world.pass_time(hours=2)
+    rows = [(row.state, row.key_name, row.details and row.details.slug) for row in world.printer.status()]
+    assert rows == [
+        ("to-be-processed", "second", None), ("error", "tls", "fail-info-2"), ("error", "second", "scep-error"),
+    ]  # fmt: skip
+    assert "request skipped NG: another request is being processed" in world.diagnoses
+    zone = world.printer.zone
+    assert world.printer.next_request.astimezone(zone) == datetime(2026, 3, 3, 9, 10, tzinfo=zone)
+
+
+def test_a_manual_request_is_refused_while_an_automatic_one_polls(machine) -> None:
     world = machine(script="[{when: {operation: PKIOperation}, then: pending}]")
     world.timer(polling=Polling(2, 60))
     world.pass_time(minutes=65)
-    asked = list(world.asked)
-    world.timer(start=datetime(2026, 3, 2, 9, 10), polling=Polling(2, 60))
-    world.pass_time(minutes=10)
-    assert world.asked == asked
-    assert "request skipped NG: another request is being processed" in world.diagnoses
     world.printer.update_auto_request(AutoRequestSettings(timer=False))
     with pytest.raises(Refused) as caught:
         world.printer.send_request(KEY)

@@ -69,17 +69,34 @@ def test_a_clock_that_nobody_moves_needs_no_keeper(bench) -> None:
     assert here.site.clock.now() == here.served.start
 
 
-def test_a_machine_that_cannot_go_on_stops_the_keeper_and_says_why(bench) -> None:
-    here = bench(start=None)
+@pytest.mark.parametrize("start", [None, "simulated"])
+def test_the_keeper_survives_whatever_an_event_does_and_the_page_says_it(bench, start) -> None:
+    here = bench(start=None) if start is None else bench(speed=1000.0)
+    done, told = threading.Event(), []
 
     def full() -> None:
         raise UsageError("cannot keep the state: no space left on device")
 
-    here.site.scheduler.after(0, full, "something")
+    def bug() -> None:
+        raise ZeroDivisionError("planted")
+
+    for number, action in enumerate((full, bug, done.set)):
+        here.site.scheduler.after(0.01 * (number + 1), action, "something")
     stop = threading.Event()
-    with pytest.raises(UsageError, match="no space left"):
-        here.site.keep_time(stop)
-    assert stop.is_set()
+    keeper = threading.Thread(target=here.site.keep_time, args=(stop,), kwargs={"tell": told.append})
+    keeper.start()
+    assert done.wait(30)
+    stop.set()
+    keeper.join(30)
+    assert told == [
+        "cannot keep the state: no space left on device",
+        "internal error: ZeroDivisionError: planted",
+    ]
+    visitor = here.administrator()
+    assert "Something went wrong while time passed" in visitor.get(PAGES["status"].url).text
+    assert "internal error: ZeroDivisionError: planted" in visitor.words
+    visitor.post("/simulation/seen", {"back": PAGES["status"].url})
+    assert "planted" not in visitor.words
 
 
 def test_the_lock_is_not_waited_for_for_ever(bench) -> None:
