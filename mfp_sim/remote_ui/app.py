@@ -27,7 +27,7 @@ from mfp_sim.remote_ui.labels import DEFAULT, LANGUAGES, Foreign, Labels, best_l
 from mfp_sim.remote_ui.menu import PAGES, below, path_to
 from mfp_sim.remote_ui.sessions import DEFAULT_PIN, Session, Sessions
 from mfp_sim.remote_ui.site import Busy, Site
-from mfp_sim.simtime import Entropy
+from mfp_sim.simtime import Clock, Entropy
 
 __all__ = ["LOOPBACK", "Desk", "Shown", "View", "create_app", "desk", "form_page", "labels", "notify", "role", "show"]
 
@@ -78,7 +78,13 @@ class Shown:
 
 
 def create_app(
-    site: Site, printer: Printer, *, entropy: Entropy, pin: str = DEFAULT_PIN, hosts: Collection[str] = LOOPBACK
+    site: Site,
+    printer: Printer,
+    *,
+    entropy: Entropy,
+    pin: str = DEFAULT_PIN,
+    hosts: Collection[str] = LOOPBACK,
+    clock: Clock | None = None,
 ) -> Flask:
     """The application.
 
@@ -88,13 +94,14 @@ def create_app(
         entropy: where tokens are drawn from; the system's outside tests.
         pin: the administrator's.
         hosts: the names by which it may be called, empty for any (it is bound to more than loopback).
+        clock: of the wait after wrong PINs; the system's outside tests.
     """
     app = Flask("mfp_sim.remote_ui", static_folder=None)
     app.request_class = _Request
     app.config["MAX_CONTENT_LENGTH"] = _LARGEST_FORM
     app.config["MAX_FORM_MEMORY_SIZE"] = _LARGEST_FORM
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.extensions["desk"] = Desk(site, printer, Sessions(entropy, pin))
+    app.extensions["desk"] = Desk(site, printer, Sessions(entropy, pin, clock))
     cookie = f"remote-ui-{printer.serial}"
 
     @app.before_request

@@ -3,24 +3,55 @@
 from __future__ import annotations
 
 import errno
+import io
 import socket
 import threading
+from datetime import timedelta
+from typing import Any
 
 from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from mfp_sim.errors import UsageError
+from mfp_sim.simtime import Clock, SystemClock
 
 __all__ = ["UiHost", "listen"]
 
 _SECONDS = 30
+"""How long a request may take to come in, all of it, and how long each piece of an answer may take to leave."""
 _POLL = 0.05
 
 
+class _Received(io.RawIOBase):
+    """What a browser sends, to be read whole within one deadline: a letter now and then does not move it."""
+
+    def __init__(self, connection: socket.socket, clock: Clock) -> None:
+        self._connection, self._clock = connection, clock
+        self._deadline = self._clock.now() + timedelta(seconds=_SECONDS)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = (self._deadline - self._clock.now()).total_seconds()
+        if left <= 0:
+            raise TimeoutError("the request was not sent in time")
+        self._connection.settimeout(left)
+        try:
+            return self._connection.recv_into(buffer)
+        finally:
+            self._connection.settimeout(_SECONDS)
+
+
 class _Handler(WSGIRequestHandler):
-    """Says nothing of each request, nor what it is made with; drops who is silent for too long."""
+    """Says nothing of each request, nor what it is made with; drops who has not sent a request in time."""
 
     timeout = _SECONDS
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile = io.BufferedReader(_Received(self.connection, SystemClock()))
+
     server_version = "mfp-sim"
     sys_version = ""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from urllib.parse import urlsplit
 
-from flask import Flask, abort, g, redirect, render_template, request, url_for
+from flask import Flask, Response, abort, g, redirect, render_template, request, url_for
 
 from mfp_sim.device.machine import ADMINISTRATOR, ROLES
 from mfp_sim.remote_ui.app import View, desk, show
@@ -37,16 +38,21 @@ def _menu(name: str) -> str:
 def _login() -> View:
     if g.session is None:
         g.session = desk().sessions.begin()
-    wrong = False
+    sessions, client = desk().sessions, request.remote_addr or ""
+    wrong, wait = False, 0.0
     back = local_path(request.values.get("back"))
     if request.method == "POST":
         chosen = request.form.get("role", ADMINISTRATOR)
-        session = desk().sessions.log_in(g.session, chosen, request.form.get("pin", ""))
+        wait = sessions.attempts.wait(client) if chosen == ADMINISTRATOR else 0.0
+        session = sessions.log_in(g.session, chosen, request.form.get("pin", ""), client=client)
         if session is not None:
             g.session = session
             return redirect(back, 303)
         wrong = True
-    page = render_template("login.html", endpoint=None, path=[], roles=ROLES[:-1], wrong=wrong, back=back)
+    seconds = math.ceil(wait)
+    page = render_template("login.html", endpoint=None, path=[], roles=ROLES[:-1], wrong=wrong, wait=seconds, back=back)
+    if seconds:
+        return Response(page, 429, {"Retry-After": str(seconds)})
     return page, 403 if wrong else 200
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, field
 
+from mfp_sim.attempts import Attempts
 from mfp_sim.device.machine import ADMINISTRATOR, ROLES
-from mfp_sim.simtime import Entropy
+from mfp_sim.simtime import Clock, Entropy, SystemClock
 
 __all__ = ["DEFAULT_PIN", "LOGGED_OUT", "Session", "Sessions"]
 
@@ -18,6 +19,13 @@ DEFAULT_PIN = "7654321"
 """The administrator's PIN when none is set; documented, so it protects nothing."""
 LOGGED_OUT = ROLES[-1]
 _LIMIT = 1000
+
+
+def _worth(role: str) -> int:
+    """Which sessions stay longer: those of the administrator, then those of people who have logged in."""
+    return 2 if role == ADMINISTRATOR else int(role != LOGGED_OUT)
+
+
 _TOKEN_OCTETS = 32
 
 
@@ -46,11 +54,13 @@ class Session:
 
 
 class Sessions:
-    """All sessions of one printer; at most a thousand, and those without a login go first."""
+    """All sessions of one printer; at most a thousand. Those without a login go first, then those without a PIN: nobody
+    ends the administrator's by logging in as a user. After wrong PINs there is a wait, on the real clock."""
 
-    def __init__(self, entropy: Entropy, pin: str = DEFAULT_PIN) -> None:
+    def __init__(self, entropy: Entropy, pin: str = DEFAULT_PIN, clock: Clock | None = None) -> None:
         self._entropy, self._pin = entropy, pin
         self._sessions: dict[str, Session] = {}
+        self.attempts = Attempts(clock or SystemClock())
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -62,21 +72,26 @@ class Sessions:
     def begin(self, role: str = LOGGED_OUT) -> Session:
         """A new session."""
         if len(self._sessions) >= _LIMIT:
-            oldest = next((token for token, old in self._sessions.items() if not old.logged_in), None)
-            del self._sessions[oldest or next(iter(self._sessions))]
+            del self._sessions[min(self._sessions, key=lambda token: _worth(self._sessions[token].role))]
         session = Session(self._random(), self._random(), role)
         self._sessions[session.token] = session
         return session
 
-    def log_in(self, before: Session, role: str, pin: str) -> Session | None:
-        """A session with rights in the place of ``before``, or None when the PIN is wrong.
+    def log_in(self, before: Session, role: str, pin: str, *, client: str = "") -> Session | None:
+        """A session with rights in the place of ``before``, or None when the PIN is wrong, or ``client`` has to wait
+        after wrong ones (``attempts.wait``).
 
         Only the administrator has a PIN. The token changes, so that one known from before gains nothing.
         """
         if role not in ROLES or role == LOGGED_OUT:
             return None
-        if role == ADMINISTRATOR and not hmac.compare_digest(pin.encode(), self._pin.encode()):
-            return None
+        if role == ADMINISTRATOR:
+            if self.attempts.wait(client):
+                return None
+            if not hmac.compare_digest(pin.encode(), self._pin.encode()):
+                self.attempts.failed(client)
+                return None
+            self.attempts.succeeded(client)
         self.end(before)
         return self.begin(role)
 

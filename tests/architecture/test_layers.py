@@ -7,7 +7,17 @@ import sysconfig
 import tomllib
 from pathlib import Path
 
-SHARED_WITH_THE_MOCK = ("scep", "catalogue", "documents", "simtime", "redaction", "output", "secret_options", "errors")
+SHARED_WITH_THE_MOCK = (
+    "scep",
+    "catalogue",
+    "documents",
+    "simtime",
+    "redaction",
+    "output",
+    "secret_options",
+    "attempts",
+    "errors",
+)
 INPUT_AND_OUTPUT = {
     "asyncio", "concurrent", "flask", "freezegun", "io", "multiprocessing", "os", "pathlib", "random",
     "secrets", "select", "selectors", "shutil", "socket", "socketserver", "ssl", "subprocess", "tempfile",

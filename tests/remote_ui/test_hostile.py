@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import threading
+from datetime import datetime, timezone
 
 import pytest
 
 from mfp_sim.remote_ui.app import create_app
+from mfp_sim.remote_ui.host import _Received
 from mfp_sim.remote_ui.menu import PAGES
 from mfp_sim.remote_ui.sessions import Sessions
-from mfp_sim.simtime import Entropy
+from mfp_sim.simtime import Entropy, FrozenClock
+
+PIN = "canary-p1n"
 
 HOSTILE = [
     '"><script>alert(1)</script>', "'onfocus='alert(1)' autofocus='", "{{7*7}}", "{% raw %}", "=cmd|'/c calc'!A1",
@@ -55,6 +59,69 @@ def test_what_is_stored_is_escaped_wherever_it_is_shown(bench, key) -> None:
     pages = [admin.get(path).text for path in (f"{PAGES['keys'].url}/{entry.id}", PAGES["audit"].url, "/simulation")]
     assert "&lt;img src=x onerror=alert(1)" in pages[0]
     assert not any("<img" in page for page in pages)
+
+
+# --- those who try PINs, and those who take their time -----------------------------------------------------
+
+
+def test_each_wrong_pin_costs_a_longer_wait_in_which_none_is_looked_at(bench) -> None:
+    here, clock = bench(), FrozenClock(datetime(2026, 3, 2, tzinfo=timezone.utc))
+    here.app = create_app(here.site, here.printer, entropy=Entropy(3), pin=PIN, clock=clock)
+    visitor = here.visitor()
+    for _ in range(3):
+        assert visitor.log_in(pin="0000").status_code == 403
+        assert visitor.reason == "wrong-pin"
+    assert visitor.log_in(pin="0000").status_code == 403  # the fourth costs a second
+    waits = []
+    for _ in range(4):
+        page = visitor.log_in(pin=PIN)  # the right one, too early
+        assert (page.status_code, visitor.reason) == (429, "wait")
+        waits.append(int(page.headers["Retry-After"]))
+        assert f"try again in {waits[-1]} s." in visitor.words
+        clock.advance(waits[-1])
+        assert visitor.log_in(pin="0000").status_code == 403
+    assert waits == [1, 2, 4, 8]
+    assert visitor.log_in(role="user").status_code == 200  # needs no PIN, so no wait, and changes none
+    assert visitor.log_in(pin=PIN).status_code == 429
+    clock.advance(16)
+    assert visitor.log_in(pin=PIN).status_code == 200
+    assert visitor.reason is None
+
+
+def test_logins_as_user_end_no_session_of_the_administrator(monkeypatch) -> None:
+    monkeypatch.setattr("mfp_sim.remote_ui.sessions._LIMIT", 5)
+    sessions = Sessions(Entropy(1), PIN)
+    administrator = sessions.log_in(sessions.begin(), "administrator", PIN)
+    for _ in range(20):
+        sessions.log_in(sessions.begin(), "user", "")
+        sessions.begin()
+    assert sessions.get(administrator.token) is administrator
+    assert len(sessions) == 5
+
+
+class Dripping:
+    """A connection on which a letter comes every ten seconds."""
+
+    def __init__(self, clock: FrozenClock) -> None:
+        self.clock, self.waits = clock, []
+
+    def settimeout(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+    def recv_into(self, buffer) -> int:
+        self.clock.advance(10)
+        buffer[:1] = b"G"
+        return 1
+
+
+def test_a_letter_now_and_then_does_not_hold_a_thread_for_ever() -> None:
+    clock = FrozenClock(datetime(2026, 3, 2, tzinfo=timezone.utc))
+    connection = Dripping(clock)
+    received = _Received(connection, clock)
+    assert [received.readinto(bytearray(9)) for _ in range(3)] == [1, 1, 1]
+    assert connection.waits == [30.0, 30, 20.0, 30, 10.0, 30]
+    with pytest.raises(TimeoutError, match="not sent in time"):
+        received.readinto(bytearray(9))
 
 
 @pytest.mark.parametrize("token", ["", "0" * 64, "ø"])
