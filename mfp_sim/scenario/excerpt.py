@@ -1,6 +1,7 @@
-"""The lines of a scenario file that a failure is about, with every secret of the file masked.
+"""The lines of a scenario file that a failure is about, with every secret of the file masked where it stands.
 
-Reads the file again, and only when something failed. Shows nothing when the file is gone or has changed.
+A secret is known by its place (the key under which it stands), so it is masked however the file spells it. Reads the
+file again, and only when something failed. Shows nothing when the file is gone or has changed.
 """
 
 from __future__ import annotations
@@ -8,16 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 from mfp_sim.documents import Node, load_text
 from mfp_sim.errors import MfpSimError
-from mfp_sim.redaction import Redactor
+from mfp_sim.redaction import MASK, Redactor
 from mfp_sim.report.model import SourceLine
 
 __all__ = ["excerpt"]
 
 _MOST = 40
-_SECRET_KEYS = frozenset({"challenge", "static", "password"})
+_SECRET_KEYS = frozenset({"challenge", "static", "password", "secret", "give_challenge", "per_subject"})
+"""A scalar below one of them is a secret, and so is each value of a map that stands there."""
 _NO_SECRETS = frozenset({"present", "absent", "none"})  # what expectations say of a challenge
+_NOT_SECRET = frozenset({"user", "subject", "lifetime", "cache", "no_permission"})
+"""Keys that stand beside a secret."""
 
 
 def excerpt(place: str, redactor: Redactor) -> tuple[SourceLine, ...]:
@@ -30,8 +36,7 @@ def excerpt(place: str, redactor: Redactor) -> tuple[SourceLine, ...]:
         root = load_text(text, file)
     except (OSError, UnicodeDecodeError, MfpSimError):
         return ()
-    for secret in _secrets(root):
-        redactor.add(secret)
+    text = _masked(text, redactor)
     lines = text.split("\n")
     first, last = _block(root, line, len(lines))
     first = max(first, min(line, last) - _MOST + 5)
@@ -64,15 +69,42 @@ def _entries(root: Node) -> Iterator[int]:
             yield from (entry.line for entry in entries.items)
 
 
-def _secrets(node: Node) -> Iterator[str]:
-    if node.kind == "list":
-        for entry in node.items:
-            yield from _secrets(entry)
-    elif node.kind == "map":
-        for key, value in node.pairs:
-            if key.value in _SECRET_KEYS and value.kind == "scalar":
-                text = str(value.value)
-                if value.value is not None and text not in _NO_SECRETS and not text.startswith("$"):
-                    yield text
-            else:
-                yield from _secrets(value)
+def _masked(text: str, redactor: Redactor) -> str:
+    """The text with each secret masked where it stands; its lines stay where they are. ``redactor`` gets to know them,
+    for what stands elsewhere."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert root is not None  # it was loaded before
+    found = list(_secrets(root, secret=False))
+    words = {node.value for node in found if node.value.startswith("$")}
+    found = [node for node in found if node.value not in words and node.value not in _NO_SECRETS]
+    found += _parameters(root, {word.removeprefix("$") for word in words})
+    for node in found:
+        redactor.add(node.value)
+    for node in sorted(found, key=lambda node: node.start_mark.index, reverse=True):
+        start, end = node.start_mark.index, node.end_mark.index
+        text = text[:start] + MASK + "\n" * text.count("\n", start, end) + text[end:]
+    return text
+
+
+def _secrets(node: yaml.Node, *, secret: bool) -> Iterator[yaml.ScalarNode]:
+    """The scalars at places of secrets; ``secret``: the node stands at one."""
+    if isinstance(node, yaml.SequenceNode):
+        for entry in node.value:
+            yield from _secrets(entry, secret=secret)
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inside = (secret and key.value not in _NOT_SECRET) or key.value in _SECRET_KEYS
+            yield from _secrets(value, secret=inside)
+    elif secret and isinstance(node, yaml.ScalarNode) and node.value:
+        yield node
+
+
+def _parameters(root: yaml.Node, names: set[str]) -> Iterator[yaml.ScalarNode]:
+    """The values of the parameters that stand at places of secrets."""
+    for key, sets in root.value if isinstance(root, yaml.MappingNode) else ():
+        if key.value != "parameters" or not isinstance(sets, yaml.SequenceNode):
+            continue
+        for entry in sets.value:
+            for name, value in entry.value if isinstance(entry, yaml.MappingNode) else ():
+                if name.value in names and isinstance(value, yaml.ScalarNode) and value.value:
+                    yield value

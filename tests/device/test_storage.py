@@ -49,9 +49,10 @@ def test_everything_is_the_same_after_a_restart_of_the_process(machine, tmp_path
 
 
 def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
-    DirectoryStorage(tmp_path / "state").commit({"a": 1})
-    assert (tmp_path / "state" / "printer.json").stat().st_mode & 0o777 == 0o600
-    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+    DirectoryStorage(tmp_path / "state" / "printer-1").commit({"a": 1})
+    assert (tmp_path / "state" / "printer-1" / "printer.json").stat().st_mode & 0o777 == 0o600
+    for directory in (tmp_path / "state", tmp_path / "state" / "printer-1"):
+        assert directory.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(("point", "left"), [("written", {"a": 1}), ("renamed", {"a": 2})])

@@ -150,6 +150,44 @@ def test_its_secrets_are_masked_and_words_that_are_none_are_not(file) -> None:
     assert "canary" not in text
 
 
+SPELLINGS = {
+    "single quotes": "'it''s-a-canary'",
+    "double quotes": r'"it\x27s-a-canary"',
+    "plain": "it's-a-canary",
+    "a number": "4711081500",
+    "a literal block": "|-\n            it's-a-canary\n            and-a-canary",
+    "two lines": '"it\'s-a-\n            canary"',
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
+@pytest.mark.parametrize(
+    "place",
+    [
+        "ca:\n  challenge:\n      static: {}\n",
+        "ca:\n  challenge:\n    per_subject:\n      CN=a*: {}\n",
+        "ca:\n  admin_page:\n      user: admin\n      password: {}\n",
+        "steps:\n  - request:\n      name: k\n      challenge: {}\n",
+        "steps:\n  - ca_operator:\n      give_challenge: {}\n",
+        "steps:\n  - ca_operator:\n      give_challenge:\n        secret: {}\n        subject: CN=shown\n",
+        "steps:\n  - import_bundle:\n      name: k\n      password: {}\n",
+        "parameters:\n  - name: one\n    pw: {}\nsteps:\n  - request:\n      challenge: $pw\n",
+    ],
+)
+def test_a_secret_is_masked_by_its_place_however_it_is_spelt(tmp_path, place: str, spelling: str) -> None:
+    file = tmp_path / "a.scenario.yaml"
+    text = f"format: 1\n{place.format(spelling)}why: the end\n"
+    file.write_text(text)
+    lines = text.count("\n")
+    shown = {e.number: e.text for n in range(1, lines + 1) for e in excerpt(f"{file}:{n}:1", Redactor())}
+    told = "\n".join(shown.values())
+    assert "canary" not in told
+    assert "4711" not in told
+    assert "********" in told
+    assert shown[lines] == "why: the end"  # each line stays where it is
+    assert ("CN=shown" in told) == ("CN=shown" in place)
+
+
 @pytest.mark.parametrize("place", ["nowhere.yaml:1:1", "nowhere.yaml", "", "a:b:c"])
 def test_without_a_file_there_are_no_lines(place: str) -> None:
     assert excerpt(place, Redactor()) == ()
