@@ -116,7 +116,8 @@ _TAKEN = (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
 class DirectoryStorage:
     """One file in a directory, replaced by an atomic rename after it is on the disk.
 
-    Directories that it makes are their owner's alone. The directory is locked until :meth:`close`, or until nobody holds this object any more.
+    Directories that it makes are their owner's alone. The directory is locked until :meth:`close`, or until nobody
+    holds this object any more.
     ``reach`` is told ``written`` and ``renamed``: what a power failure there leaves is the old state, or the new one.
 
     Raises:
@@ -126,8 +127,9 @@ class DirectoryStorage:
     def __init__(self, directory: Path, *, reach: Callable[[str], None] | None = None) -> None:
         self._reach = reach or (lambda _: None)
         try:
-            for missing in reversed([path for path in (directory, *directory.parents) if not path.exists()]):
-                missing.mkdir(mode=0o700, exist_ok=True)  # mkdir's own parents would have the default mode
+            for missing in reversed([path for path in directory.parents if not path.exists()]):
+                missing.mkdir(mode=0o700, exist_ok=True)  # with parents=True they would have the default mode
+            directory.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise UsageError(f"cannot use {directory} to keep the state: {error.strerror}") from None
         self._directory = directory

@@ -1,6 +1,7 @@
 """Top may import lower, never the reverse; the mock decides by itself; the protocol core does no I/O."""
 
 import ast
+import re
 import subprocess
 import sys
 import sysconfig
@@ -96,3 +97,20 @@ def test_help_imports_nothing_heavy() -> None:
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[-1] == "HEAVY []"
     assert "usage" in run.stdout.lower()
+
+
+def test_what_is_imported_is_declared(root: Path, modules) -> None:
+    """Flask brings werkzeug and markupsafe today; what we use ourselves we name ourselves."""
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    names = {re.split(r"[<>=!~\[ ]", text)[0].lower() for text in project["dependencies"]}
+    # PyYAML is imported as yaml; the pytest plugin is loaded by pytest, which is there then.
+    known = names | {"yaml", "pytest", "mfp_sim", "mock_scep_server"}
+    foreign = {
+        f"{module.path}: {name}"
+        for module in modules
+        for name, _ in module.imports()
+        if (top := name.partition(".")[0].lower()) not in known and top not in sys.stdlib_module_names
+    }
+    assert foreign == set()
+    used = {name.partition(".")[0].lower() for module in modules for name, _ in module.imports()}
+    assert names - {"tzdata", "pyyaml"} <= used, "declared, and not used"
