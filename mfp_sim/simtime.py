@@ -163,11 +163,14 @@ class Scheduler:
 class Entropy:
     """Chance in named streams: ``fork`` gives each user a stream of its own, so none disturbs another.
 
-    With a seed it is repeatable; with ``None`` it is the system's, fit for real servers.
+    With a seed it is repeatable; with ``None`` it is the system's, fit for real servers. ``messages``: with a seed,
+    RSA's padding is repeatable too, so that whole messages are the same again; that takes some time, and only those
+    who keep messages can see it.
     """
 
-    def __init__(self, seed: int | None, *, stream: str = "") -> None:
+    def __init__(self, seed: int | None, *, stream: str = "", messages: bool = False) -> None:
         self.seed, self._stream = seed, stream
+        self.repeatable = seed is not None and messages
         self._lock = threading.Lock()
         self._random: random.Random
         if seed is None:
@@ -178,7 +181,7 @@ class Entropy:
 
     def fork(self, name: str) -> Entropy:
         """A stream of its own, decided by the seed and the path of names alone."""
-        return Entropy(self.seed, stream=f"{self._stream}/{name}")
+        return Entropy(self.seed, stream=f"{self._stream}/{name}", messages=self.repeatable)
 
     def octets(self, count: int) -> bytes:
         """``count`` random octets."""

@@ -1,8 +1,8 @@
 """What happened, as events with virtual times: recorded once, read by reports, comparisons and people.
 
-Owns recording, JSON lines and comparison. Events hold decoded content, never ciphertext: RSA encryption is not
-repeatable, what it carries is. Everything passes the :class:`~mfp_sim.redaction.Redactor` on its way in. The messages
-as octets lie beside the events as attachments, when somebody wants them; no comparison looks at them.
+Owns recording, JSON lines and comparison. Events hold decoded content, never ciphertext. Everything passes the
+:class:`~mfp_sim.redaction.Redactor` on its way in. The messages as octets lie beside the events as attachments, when
+somebody wants them; no comparison of traces looks at them.
 """
 
 from __future__ import annotations

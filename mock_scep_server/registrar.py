@@ -321,6 +321,7 @@ class Registrar:
             cipher=cipher,
             empty_content=profile.empty_content,
             signing_time=self._clock.now() if profile.signing_time else None,
+            repeatable=self._entropy.repeatable,
             oddities=odd,
         )
 

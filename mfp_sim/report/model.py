@@ -158,8 +158,8 @@ class FailureReport:
 class ScenarioReport:
     """One scenario as it ran. ``trace`` are the events as JSON-able objects; ``command`` repeats just this.
 
-    ``rests_on`` are the assumptions it rests on. ``exchanges`` are the messages as octets; they are no part of the
-    trace, because RSA encryption is not repeatable, and are collected only when a report is asked for.
+    ``rests_on`` are the assumptions it rests on. ``exchanges`` are the messages as octets; they lie beside the trace,
+    and are collected only when a report is asked for.
     """
 
     name: str

@@ -124,7 +124,7 @@ def build(
     secret = challenge if challenge is not None else scenario.ca.challenge
     clock: Clock = FrozenClock(scenario.clock) if url is None else SystemClock()
     # The pool and repeatable chance are for the in-process mock only.
-    entropy = Entropy(seed if url is None else None)
+    entropy = Entropy(seed if url is None else None, messages=keep_messages)
     scheduler = Scheduler(clock, max_events=scenario.events)
     recorder = Recorder(clock, redactor_of(scenario, challenge))
     network = Network()

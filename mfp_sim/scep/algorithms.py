@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from mfp_sim.errors import AlgorithmRefused, DecodeError, SignatureInvalid
-from mfp_sim.scep import der
+from mfp_sim.scep import der, repeatable
 from mfp_sim.scep import vocabulary as v
 
 __all__ = ["CIPHERS", "HASHES", "KeyTransport", "PrivateKey", "PublicKey", "algorithm", "sign", "verify_signature"]
@@ -92,12 +92,15 @@ def public_key_of(spki: bytes, path: str) -> PublicKey:
 
 
 def sign(key: PrivateKey, octets: bytes, digest: str, *, pss: bool = False) -> bytes:
-    """RSA PKCS#1 v1.5, ECDSA, or, on demand, RSASSA-PSS with a salt as long as the digest."""
+    """RSA PKCS#1 v1.5, ECDSA, or, on demand, RSASSA-PSS with a salt as long as the digest.
+
+    The same key signs the same octets alike each time: ECDSA by RFC 6979, PSS with a salt that follows from them.
+    """
     hashed = HASHES[digest]()
     if isinstance(key, ec.EllipticCurvePrivateKey):
-        return key.sign(octets, ec.ECDSA(hashed))
+        return key.sign(octets, ec.ECDSA(hashed, deterministic_signing=True))
     if pss:
-        return key.sign(octets, padding.PSS(padding.MGF1(hashed), hashed.digest_size), hashed)
+        return repeatable.sign_pss(key, octets, digest)
     return key.sign(octets, padding.PKCS1v15(), hashed)
 
 

@@ -31,6 +31,7 @@ from mfp_sim.scep.algorithms import (
 from mfp_sim.scep.certificate import Certificate, key_identifier
 from mfp_sim.scep.note import Note
 from mfp_sim.scep.oddities import CORRECT, Oddities
+from mfp_sim.scep.repeatable import encrypt_rsa
 
 __all__ = ["Envelope", "PasswordRecipient", "Recipient", "encode_envelope", "open_envelope", "read_envelope"]
 
@@ -335,7 +336,13 @@ def _key_identifier(certificate: Certificate) -> bytes:
 
 
 def encode_envelope(
-    plaintext: bytes, *, recipient: Certificate | None, cipher: str, octets: Octets, oddities: Oddities = CORRECT
+    plaintext: bytes,
+    *,
+    recipient: Certificate | None,
+    cipher: str,
+    octets: Octets,
+    repeatable: bool = False,
+    oddities: Oddities = CORRECT,
 ) -> bytes:
     """ContentInfo with EnvelopedData: RSA PKCS#1 v1.5, CBC with PKCS#7 padding, one recipient, unless told otherwise.
 
@@ -344,6 +351,7 @@ def encode_envelope(
         recipient: whose RSA key the content key is wrapped with; None only with ``oddities.password``.
         cipher: ``aes-128-cbc``, ``aes-192-cbc``, ``aes-256-cbc`` or ``des-ede3-cbc``.
         octets: gives random octets for content key and IV.
+        repeatable: RSA's padding follows from what it pads, instead of being drawn: for keys that hide nothing.
         oddities: what to do otherwise; single DES is written only by its option.
 
     Raises:
@@ -354,11 +362,11 @@ def encode_envelope(
         raise AlgorithmRefused("pkcsPKIEnvelope", 0, "AES or 3DES", cipher)
     key_length, block = CIPHERS[cipher]
     key = octets(16 if oddities.gcm else key_length)
-    recipients = [_encode_recipient(other, key, oddities) for other in oddities.other_recipients]
+    recipients = [_encode_recipient(other, key, oddities, repeatable) for other in oddities.other_recipients]
     if oddities.password is not None:
         recipients.append(_encode_password_recipient(oddities.password, key, octets))
     elif recipient is not None:
-        recipients.append(_encode_recipient(recipient, key, oddities))
+        recipients.append(_encode_recipient(recipient, key, oddities, repeatable))
     version = 3 if oddities.password is not None else 2 if oddities.recipient_by == "key-identifier" else 0
     version = version if oddities.envelope_version is None else oddities.envelope_version
     wrap = der.indefinite if oddities.ber else der.tlv
@@ -386,7 +394,7 @@ def encode_envelope(
     return wrap(der.SEQUENCE, der.oid(v.ENVELOPED_DATA) + wrap(0xA0, body))
 
 
-def _encode_recipient(recipient: Certificate, key: bytes, oddities: Oddities) -> bytes:
+def _encode_recipient(recipient: Certificate, key: bytes, oddities: Oddities, repeatable: bool) -> bytes:
     public = recipient.public_key()
     if not isinstance(public, RSAPublicKey):
         raise AlgorithmRefused("pkcsPKIEnvelope", 0, "a recipient with an RSA key", "another kind of key")
@@ -395,12 +403,12 @@ def _encode_recipient(recipient: Certificate, key: bytes, oddities: Oddities) ->
         rid = der.implicit(0, _key_identifier(recipient))
     else:
         rid = der.sequence(recipient.issuer, der.integer(recipient.serial))
+    chosen = oddities.key_transport
     try:
-        wrapped = public.encrypt(key, oddities.key_transport.padding())
+        wrapped = encrypt_rsa(public, key, chosen) if repeatable else public.encrypt(key, chosen.padding())
     except ValueError:
         raise AlgorithmRefused("pkcsPKIEnvelope", 0, "a key long enough for the content key", "a short one") from None
-    transport = oddities.key_transport.identifier()
-    return der.sequence(der.integer(2 if by_key else 0), rid, transport, der.octet_string(wrapped))
+    return der.sequence(der.integer(2 if by_key else 0), rid, chosen.identifier(), der.octet_string(wrapped))
 
 
 def _encode_password_recipient(password: str, key: bytes, octets: Octets) -> bytes:

@@ -220,6 +220,7 @@ class ClientTransaction:
                 recipient=recipient,
                 digest=digest,
                 cipher=cipher,
+                repeatable=self._entropy.repeatable,
             ),
             signer_key=key,
             signer_certificate=certificate,

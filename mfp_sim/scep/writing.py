@@ -28,7 +28,8 @@ __all__ = ["CertRep", "Request", "encode_cert_rep", "encode_request"]
 class Request:
     """What a client asks: attributes and messageData of a request.
 
-    ``recipient`` may be None only with ``oddities.password``; ``chain`` goes into certificates after the signer's.
+    ``recipient`` may be None only with ``oddities.password``; ``chain`` goes into certificates after the signer's;
+    ``repeatable`` is as for :func:`~mfp_sim.scep.cms.encode_envelope`.
     """
 
     message_type: int
@@ -40,6 +41,7 @@ class Request:
     cipher: str = "aes-128-cbc"
     signing_time: datetime | None = None
     chain: tuple[Certificate, ...] = ()
+    repeatable: bool = False
     oddities: Oddities = CORRECT
 
 
@@ -83,6 +85,7 @@ class CertRep:
     and PENDING, since no one form suits all clients. ``transaction_der`` is the request's transactionID as it came,
     where that was no PrintableString. ``outer_certificates`` stand after the signer's, or before it. ``printable_text``
     makes failInfoText a PrintableString where its characters allow that, as encoders do that choose by themselves.
+    ``repeatable`` is as for :func:`~mfp_sim.scep.cms.encode_envelope`.
     """
 
     status: PkiStatus
@@ -104,6 +107,7 @@ class CertRep:
     signing_time: datetime | None = None
     message_type: int = MessageType.CERT_REP
     transaction_der: bytes | None = None
+    repeatable: bool = False
     oddities: Oddities = CORRECT
 
 
@@ -161,7 +165,14 @@ def _signed(
     deliverable = plan.recipient is not None or odd.password is not None
 
     def enveloped(plaintext: bytes) -> bytes:
-        return cms.encode_envelope(plaintext, recipient=plan.recipient, cipher=plan.cipher, octets=octets, oddities=odd)
+        return cms.encode_envelope(
+            plaintext,
+            recipient=plan.recipient,
+            cipher=plan.cipher,
+            octets=octets,
+            repeatable=plan.repeatable,
+            oddities=odd,
+        )
 
     if data is not None and (odd.unencrypted or odd.layers_swapped):
         content = data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -45,6 +46,29 @@ def test_another_seed_is_another_trace(scenarios) -> None:
     assert compare(first.events, other.events) != []
     assert first.passed
     assert other.passed
+
+
+WHOLE = ["elliptic-ca-behind-an-rsa-ra", "faults-signatures-refused[sigalg-pss]", "fail-info*", "manual-request"]
+
+
+def _whole(folder: Path, *options: str) -> dict[str, object]:
+    """A report but for the real time that its run took."""
+    command = [sys.executable, "-m", "mfp_sim", "run", *WHOLE, "--report", str(folder), *options]
+    subprocess.run(command, check=True, capture_output=True)
+    report = json.loads((folder / "report.json").read_text())
+    for name in ("begun", "seconds"):
+        report["provenance"].pop(name)
+    for scenario in report["scenarios"]:
+        assert scenario.pop("real_seconds") > 0
+    return {"json": report, "markdown": (folder / "summary.md").read_text()}
+
+
+def test_two_whole_runs_are_the_same_byte_for_byte_messages_too(tmp_path: Path) -> None:
+    """RSA encryption, PSS and ECDSA are among them: certificates, fingerprints, lengths and ciphertexts."""
+    one, other = _whole(tmp_path / "one"), _whole(tmp_path / "other", "--jobs", "2")
+    exchanges = [exchange for scenario in one["json"]["scenarios"] for exchange in scenario["exchanges"]]
+    assert sum(bool(exchange["reply"]["body"]) for exchange in exchanges) > 20
+    assert one == other
 
 
 def _traces(folder: Path, hash_seed: str, *options: str) -> dict[str, str]:
