@@ -96,6 +96,11 @@ class Decision:
     notes: tuple[Note, ...] = ()
     status: int = 0
 
+    @property
+    def kind(self) -> str:
+        """``success``, ``pending`` or ``failure``."""
+        return "failure" if self.status else PkiStatus(self.reply.status).name.lower()
+
 
 class Registrar:
     """Decides on requests, one at a time.
