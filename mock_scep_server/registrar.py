@@ -16,7 +16,7 @@ from datetime import datetime
 
 from mfp_sim.scep import der
 from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.algorithms import KeyTransport
+from mfp_sim.scep.algorithms import HASHES, KeyTransport
 from mfp_sim.scep.certificate import Certificate, name_text, same_name
 from mfp_sim.scep.csr import Csr
 from mfp_sim.scep.messages import CertRep, Note, Oddities
@@ -338,7 +338,8 @@ class Registrar:
             cipher = profile.reply_cipher_for_weak
         elif profile.reply_cipher != "as-asked":
             cipher = profile.reply_cipher
-        digest = "sha1" if message.digest == "md5" else message.digest
+        digest = message.digest if message.digest in HASHES else "sha256"
+        digest = "sha1" if digest == "md5" else digest
         digest = digest if profile.reply_digest == "as-asked" else profile.reply_digest
         oaep = aes and profile.transport_for_aes == "oaep"
         odd = Oddities(
