@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from mfp_sim.documents import Node, Problems, load, load_text
 from mfp_sim.errors import UsageError
 from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
+from mfp_sim.visible import say
 from mock_scep_server.challenges import ChallengePolicy, CommandChallenge, StaticChallenge
 from mock_scep_server.cli_defects import DefectiveService
 from mock_scep_server.control import ControlService
@@ -52,13 +53,9 @@ def serve(options: argparse.Namespace) -> int:
             here = None if endpoint else hosts[0].url  # certificates should name no https:// (RFC 5280, 8)
             service.publish_at(None if options.publish == "none" else options.publish or here)
         for line in _announcement(options, service, hosts, endpoint):
-            _tell(line)
+            say(line)
         stop.wait()
     return 0
-
-
-def _tell(line: str) -> None:
-    print(line, flush=True)
 
 
 def _service(options: argparse.Namespace) -> ScepService:
@@ -70,7 +67,7 @@ def _service(options: argparse.Namespace) -> ScepService:
 
     def tell(entry: JournalEntry) -> None:
         rule = f" [rule {entry.rule}]" if entry.rule else ""
-        _tell(f"{entry.time:%H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{rule}")
+        say(f"{entry.time:%H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{rule}")
 
     return make_service(
         _setup(options),
@@ -92,11 +89,13 @@ def _hosts(options: argparse.Namespace, service: ScepService, endpoint: TlsEndpo
             if options.tls != "untrusted":
                 return
             said = "the client accepts a certificate that it cannot know"
-        _tell(f"{service.clock.now():%H:%M:%S} {handshake.client} TLS -> {said}")
+        say(f"{service.clock.now():%H:%M:%S} {handshake.client} TLS -> {said}")
 
-    front: Service = DefectiveService(service, options.defect, Entropy(None), _tell) if options.defect else service
+    front: Service = DefectiveService(service, options.defect, Entropy(None), say) if options.defect else service
     context = endpoint.context if endpoint else None
-    yield ServerHost(front, options.host, options.port, tls=context, on_handshake=tell)
+    yield ServerHost(
+        front, options.host, options.port, tls=context, on_handshake=tell, on_refusal=service.record_refusal
+    )
     if options.control_port is not None:
         yield ServerHost(ControlService(service), "127.0.0.1", options.control_port)
 

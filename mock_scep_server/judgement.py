@@ -7,6 +7,7 @@ No finding holds a challenge. RFC 8894, 2 to 4, as far as it speaks of clients.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ from datetime import datetime
 from typing import Literal, TypeVar
 
 from mfp_sim.catalogue.registry import requirements
+from mfp_sim.errors import DecodeError
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.csr import Csr
 from mfp_sim.scep.http import Capabilities, HttpRequest
@@ -73,13 +75,17 @@ class Judge:
         self._wants_challenge = wants_challenge
         self._lock = threading.Lock()
         self._nonces: OrderedDict[bytes, None] = OrderedDict()
-        self._transactions: OrderedDict[str, bytes] = OrderedDict()
+        self._transactions: OrderedDict[bytes, bytes] = OrderedDict()
 
     def operation(self, operation: str | None, *, next_advertised: bool) -> tuple[Finding, ...]:
         """About a GetCACaps, GetCACert or GetNextCACert."""
         if operation == Operation.GET_NEXT_CA_CERT and not next_advertised:
             return (Finding("SCEP-4.7-03", "GetNextCACert is asked of a CA that does not advertise it"),)
         return ()
+
+    def noted(self, notes: Iterable[str]) -> tuple[Finding, ...]:
+        """The findings of odd forms that reading found, ``SCEP-… where: what``."""
+        return tuple(dict.fromkeys(Finding(*_split(text)) for text in notes))
 
     def message(
         self,
@@ -103,7 +109,7 @@ class Judge:
             renews: whether the signer's certificate is one of this CA.
             noted: odd forms that reading found, ``SCEP-… where: what``.
         """
-        found = list(dict.fromkeys(Finding(*_split(text)) for text in noted))
+        found = self.noted(noted)
         told = {finding.requirement for finding in found}
         more = [
             *self._transport(request),
@@ -132,14 +138,15 @@ class Judge:
     def _memory(self, message: PkiMessage, csr: Csr | None) -> Iterator[Finding]:
         with self._lock:
             if message.sender_nonce is not None:
-                if message.sender_nonce in self._nonces:
+                nonce = _mark(message.sender_nonce)
+                if nonce in self._nonces:
                     yield Finding("SCEP-3.2.1.5-02", "the senderNonce was used before")
-                _remember(self._nonces, message.sender_nonce, None)
+                _remember(self._nonces, nonce, None)
             if csr is not None:
-                known = self._transactions.get(message.transaction_id, csr.der)
-                if known != csr.der:
+                identifier, request = _mark(message.transaction_id.encode("utf-8", "replace")), _mark(csr.der)
+                if self._transactions.get(identifier, request) != request:
                     yield Finding("SCEP-3.2.1.1-01", "the transactionID was used for another request before")
-                _remember(self._transactions, message.transaction_id, csr.der)
+                _remember(self._transactions, identifier, request)
 
     def _signer(
         self, message: PkiMessage, signer: Certificate | None, csr: Csr | None, now: datetime | None, renews: bool
@@ -151,7 +158,12 @@ class Judge:
             yield Finding("SCEP-3.2-14", f"the signer's certificate is valid to {signer.not_after:%Y-%m-%d %H:%M}")
         if renews or signer.issuer != signer.subject:
             return
-        lacking = {"digitalSignature", "keyEncipherment"} - (signer.key_usage or set())
+        try:
+            usage = signer.key_usage
+        except DecodeError as error:
+            yield Finding("SCEP-2.3-02", f"the self-signed certificate's keyUsage is malformed: {error}")
+            return
+        lacking = {"digitalSignature", "keyEncipherment"} - (usage or set())
         if lacking:
             yield Finding(
                 "SCEP-2.3-02", f"the self-signed certificate's keyUsage lacks {' and '.join(sorted(lacking))}"
@@ -185,6 +197,11 @@ class Judge:
 def _split(noted: str) -> tuple[str, str]:
     requirement, _, text = noted.partition(" ")
     return requirement, text
+
+
+def _mark(octets: bytes) -> bytes:
+    """What is remembered of octets, however many a client sent."""
+    return hashlib.sha256(octets).digest()
 
 
 def _remember(table: OrderedDict[_K, _V], key: _K, value: _V) -> None:

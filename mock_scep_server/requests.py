@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from mfp_sim.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable, SignatureInvalid
 from mfp_sim.scep import messages
-from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.certificate import Certificate, name_pairs
 from mfp_sim.scep.csr import Csr
 from mfp_sim.scep.messages import PkiMessage
 from mfp_sim.scep.vocabulary import FailInfo, MessageType
@@ -148,6 +148,7 @@ class RequestReader:
             issuer, serial = messages.read_issuer_and_serial(data)
             return replace(asked, issuer=issuer, serial=serial)
         csr = Csr.from_der(data)
+        name_pairs(csr.subject)  # nobody could look at a certificate for what is not a Name
         asked = replace(asked, csr=csr)
         try:
             if self._profile.csr_signature == "checked":

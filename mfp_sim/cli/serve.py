@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mfp_sim.errors import MfpSimError, UsageError
+from mfp_sim.visible import say
 
 if TYPE_CHECKING:
     from mfp_sim.remote_ui.assembly import Plan, Served
@@ -29,7 +30,7 @@ def serve(options: argparse.Namespace) -> int:
     from mfp_sim.cli.target import probe
     from mfp_sim.remote_ui.assembly import assemble
     from mfp_sim.remote_ui.recording import Recording
-    from mfp_sim.report.console import visible
+    from mfp_sim.visible import visible
 
     _check(options)
     plan = _plan(options)
@@ -209,7 +210,7 @@ def _tell(entry: JournalEntry, zone: ZoneInfo) -> None:
     rule = f" [rule {entry.rule}]" if entry.rule else ""
     time = entry.time.astimezone(zone)
     line = f"{time:%Y-%m-%d %H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{rule}"
-    print("".join(letter if letter.isprintable() else "?" for letter in line), flush=True)
+    say(line)
 
 
 def _try_to_write(file: Path) -> None:

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from mfp_sim.simtime import local
+
 __all__ = ["following_start", "instant_of", "local_of", "next_start"]
 
 Period = Literal["local-days", "seconds"]
@@ -16,12 +18,15 @@ def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
 
     One that does not exist moves forward by the gap; one that comes twice means the first (A-14).
     """
-    return local.replace(tzinfo=zone, fold=0).astimezone(timezone.utc)
+    try:
+        return local.replace(tzinfo=zone, fold=0).astimezone(timezone.utc)
+    except OverflowError:  # at the very end of the calendar
+        return local.replace(tzinfo=timezone.utc)
 
 
 def local_of(instant: datetime, zone: ZoneInfo) -> datetime:
     """The local time of an instant, without a zone."""
-    return instant.astimezone(zone).replace(tzinfo=None)
+    return local(instant, zone).replace(tzinfo=None)
 
 
 def following_start(

@@ -80,14 +80,19 @@ def public_key_of(spki: bytes, path: str) -> PublicKey:
     """Load a SubjectPublicKeyInfo.
 
     Raises:
-        DecodeError: it is neither RSA nor EC, or malformed.
+        AlgorithmRefused: it is neither RSA nor EC, or on a curve that is not known; ``got`` names it.
+        DecodeError: it is malformed.
     """
+    wanted = "an RSA or EC public key"
     try:
         key = load_der_public_key(spki)
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise DecodeError(path, 0, "an RSA or EC public key", str(error) or "something else") from None
+    except UnsupportedAlgorithm as error:
+        raise AlgorithmRefused(path, 0, wanted, str(error) or "another kind of key") from None
+    except (ValueError, TypeError, OverflowError) as error:
+        raise DecodeError(path, 0, wanted, str(error) or "something else") from None
     if not isinstance(key, PublicKey):
-        raise DecodeError(path, 0, "an RSA or EC public key", type(key).__name__)
+        kind = type(key).__name__.strip("_").removesuffix("PublicKey")
+        raise AlgorithmRefused(path, 0, wanted, f"a key for {kind}")
     return key
 
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 
 from mfp_sim.errors import AlgorithmRefused, ConnectionLost, DecodeError, MfpSimError, TransportError
 from mfp_sim.scep import messages
-from mfp_sim.scep.certificate import Certificate, name_text
+from mfp_sim.scep.certificate import Certificate, name_pairs, name_text
 from mfp_sim.scep.csr import fits_key
 from mfp_sim.scep.http import Capabilities, HttpReply, HttpRequest, read_capabilities, scep_request
 from mfp_sim.scep.messages import Note, PkiMessage
@@ -121,6 +121,9 @@ class BadReply:
     diagnosis: str
 
 
+NOTES, NOTE_LETTERS = 100, 500
+"""How many notes are kept of one request, and the letters of each: a server does not fill the memory."""
+
 Outcome = Issued | Pending | Failed | HttpError | Lost | BadReply
 
 
@@ -194,6 +197,7 @@ class ClientTransaction:
 
         Raises:
             AlgorithmRefused: the server offers weak algorithms only and policy refuses them, or its key is no RSA key.
+            DecodeError: what GetCACert gave cannot be looked at.
         """
         if self.state is State.CAPS:
             return scep_request(self._target, Operation.GET_CA_CAPS)
@@ -387,11 +391,17 @@ class ClientTransaction:
         return self._fitting(certificates)
 
     def _fitting(self, certificates: tuple[Certificate, ...]) -> Outcome:
-        """The certificate for our key, found by its public key, never by position (SCEP-3.3.2.1-04)."""
+        """The certificate for our key, found by its public key, never by position (SCEP-3.3.2.1-04).
+
+        Raises:
+            DecodeError: its subject or issuer is not a Name.
+        """
         mine = [c for c in certificates if fits_key(c, self.enrolment.key)]
         if not mine:
             return BadReply("wrong-key", "no certificate of the CertRep is for the key of the request")
         certificate = mine[0]
+        for name in (certificate.subject, certificate.issuer):
+            name_pairs(name)  # nobody could look at a certificate whose names are none
         issuers = [c for c in (*self.ca_certificates, *certificates) if c is not certificate]
         if not any(_issued(certificate, issuer) for issuer in issuers):
             return BadReply("wrong-issuer", "the certificate was not issued by a CA of GetCACert or of the CertRep")
@@ -408,8 +418,8 @@ class ClientTransaction:
         return Issued(certificate, tuple(c for c in certificates if c is not certificate))
 
     def _note(self, requirement: str, path: str, text: str) -> None:
-        note = Note(requirement, path, text)
-        if note not in self.notes:
+        note = Note(requirement, path, text if len(text) <= NOTE_LETTERS else text[:NOTE_LETTERS] + "…")
+        if note not in self.notes and len(self.notes) < NOTES:
             self.notes.append(note)
 
     # --- across a restart ---------------------------------------------------------------------------------

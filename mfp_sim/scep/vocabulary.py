@@ -221,6 +221,11 @@ OID_NAMES: dict[str, str] = {
 }
 
 
+def number_text(number: int) -> str:
+    """A number of others for people; a long one in hex."""
+    return str(number) if abs(number) < 2**31 else hex(number)
+
+
 def oid_text(dotted: str) -> str:
     """The name of an object identifier, or its dotted form where it has none."""
     return OID_NAMES.get(dotted, dotted)
