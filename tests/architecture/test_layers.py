@@ -7,7 +7,7 @@ import sysconfig
 import tomllib
 from pathlib import Path
 
-SHARED_WITH_THE_MOCK = ("scep", "catalogue", "documents", "simtime", "redaction", "errors")
+SHARED_WITH_THE_MOCK = ("scep", "catalogue", "documents", "simtime", "redaction", "errors", "visible")
 INPUT_AND_OUTPUT = {
     "asyncio", "concurrent", "flask", "freezegun", "io", "multiprocessing", "os", "pathlib", "random",
     "secrets", "select", "selectors", "shutil", "socket", "socketserver", "ssl", "subprocess", "tempfile",

@@ -113,7 +113,7 @@ def test_one_request_does_not_fill_the_journal(make_ca) -> None:
     (entry,) = ca.service.journal.entries
     assert len(entry.name) < MOST_LETTERS + 50
     assert len(entry.notes) == MOST_TEXTS + 1
-    assert entry.notes[-1] == f"… and {5000 - MOST_TEXTS} more"
+    assert entry.notes[-1] == f"… and {5001 - MOST_TEXTS} more"
 
 
 def test_the_journal_is_bounded_by_its_letters_and_counts_all(make_ca) -> None:
