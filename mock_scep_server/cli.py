@@ -167,7 +167,6 @@ def _judge(options: argparse.Namespace) -> int:
 
     from mfp_sim.scep import messages
     from mfp_sim.scep.csr import Csr
-    from mfp_sim.scep.http import PKI_MESSAGE, HttpRequest
     from mock_scep_server.judgement import Finding, Judge
 
     if not options.name:
@@ -189,8 +188,7 @@ def _judge(options: argparse.Namespace) -> int:
     signer = message.signer()
     noted = [str(note) for note in (*message.notes, *(csr.notes if csr else ()))]
     # How it was sent a file does not tell: nothing is said about that.
-    request = HttpRequest("POST", "/", (("Content-Type", PKI_MESSAGE),))
-    found = list(judge.message(request, message, now=message.signing_time, signer=signer, csr=csr, noted=noted))
+    found = list(judge.message(None, message, now=message.signing_time, signer=signer, csr=csr, noted=noted))
     try:
         if signer is not None:
             message.verify(signer)
