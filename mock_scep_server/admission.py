@@ -71,11 +71,18 @@ class Admission:
             if early is not None:
                 return early
         if not (renewal and _same_identity(csr, signer) and not self._profile.renewal_challenge):
-            ignored = self._profile.challenge == "ignored"
-            reason = None if ignored else self._challenge.check(csr, self._clock.now())
+            reason = self._challenged(csr)
             if reason is not None:
                 return Refusal(FailInfo.BAD_REQUEST, reason)
         return None if renewal else self._taken(csr)
+
+    def _challenged(self, csr: Csr) -> str | None:
+        """Why the challenge speaks against a request, or None."""
+        if self._profile.challenge == "ignored":
+            return None
+        if not self._challenge.wanted and csr.challenge is not None and self._profile.unasked_challenge == "refused":
+            return "no challenge password is configured, and the request has one"
+        return self._challenge.check(csr, self._clock.now())
 
     def _unfit(self, certificate: Certificate) -> Refusal | None:
         """Why a certificate cannot vouch for its renewal (F-W05, F-W06, F-C09)."""

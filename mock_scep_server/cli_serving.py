@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from mfp_sim.documents import Node, Problems, load, load_text
@@ -25,6 +26,7 @@ from mock_scep_server.challenges import ChallengePolicy, CommandChallenge, Stati
 from mock_scep_server.cli_defects import DefectiveService
 from mock_scep_server.control import ControlService
 from mock_scep_server.journal import JournalEntry
+from mock_scep_server.profiles.registry import load_profile
 from mock_scep_server.script import load_script_file
 from mock_scep_server.server import ServerHost, Service
 from mock_scep_server.service import ScepService
@@ -155,7 +157,11 @@ def _setup(options: argparse.Namespace) -> CaSetup:
     problems.raise_if_any()
     if setup.url is not None:
         raise UsageError("url is for scenarios: this program is the server")
-    chosen = {"profile": options.profile, "ra": options.ra, "empty_content": options.empty_content}
+    chosen = {"ra": options.ra, "empty_content": options.empty_content}
+    if options.profile is not None and options.profile.endswith((".yaml", ".yml")):
+        chosen["shape"] = load_profile(Path(options.profile))
+    else:
+        chosen["profile"] = options.profile
     if options.caps is not None:
         chosen["caps"] = tuple(options.caps.split(","))
     if options.script:

@@ -237,6 +237,11 @@ class Registrar:
             reply = replace(reply, oddities=replace(reply.oddities, bag_empty_sets=True))
         if self._profile.outer_certificates == "issued-and-signer":
             reply = replace(reply, outer_certificates=(issued,), signer_last=True)
+        if self._profile.outer_certificates == "none":
+            reply = replace(reply, oddities=replace(reply.oddities, certificates="absent"))
+        if self._profile.server_message:
+            words = (v.NDES_MESSAGE, (der.utf8_string(self._profile.server_message),))
+            reply = replace(reply, oddities=replace(reply.oddities, extra_signed=(words,)))
         return Decision(reply, f"SUCCESS serial {issued.serial:x}", authority, issued)
 
     def _is_pending(self, known: _Transaction, answer: Answer | None) -> bool:
@@ -315,15 +320,16 @@ class Registrar:
             return Decision(reply, f"HTTP {status} for {text}", asked.authority, status=status)
         fail_info = FailInfo.BAD_REQUEST if profile.failures == "badRequest" else refusal.fail_info
         odd = reply.oddities
-        if profile.hresult:
-            odd = replace(odd, extra_signed=((v.NDES_RESULT, (der.printable_string(profile.hresult),)),))
+        hresult = profile.hresult if refusal.hresult is None else refusal.hresult
+        if hresult:
+            odd = replace(odd, extra_signed=((v.NDES_RESULT, (der.printable_string(hresult),)),))
         if profile.failure_certificates == "absent":
             odd = replace(odd, certificates="absent")
         reply = replace(
             reply,
             status=PkiStatus.FAILURE,
             fail_info=fail_info,
-            fail_info_text=refusal.text if profile.fail_info_text else None,
+            fail_info_text=refusal.text if profile.fail_info_text or refusal.worded else None,
             printable_text=profile.fail_info_text_type == "printable",
             oddities=odd,
         )
@@ -451,4 +457,5 @@ def _scripted(answer: Answer | None) -> Refusal | None:
     """The FAILURE that the script wants. It is not remembered: the CA has decided nothing."""
     if answer is None or answer.kind != "failure":
         return None
-    return Refusal(FailInfo(answer.fail_info or 0), answer.text or "refused by the script")
+    text = answer.text or "refused by the script"
+    return Refusal(FailInfo(answer.fail_info or 0), text, worded=answer.text is not None, hresult=answer.hresult)

@@ -31,12 +31,15 @@ __all__ = ["Asked", "Refusal", "RequestReader"]
 class Refusal:
     """Why the CA says no: failInfo and failInfoText of the CertRep. The text never holds a challenge.
 
-    ``status``: the HTTP status that the profile answers with instead; 0: none.
+    ``status``: the HTTP status that the profile answers with instead; 0: none. ``worded``: a script wants this text,
+    so that it is sent by profiles without one too; ``hresult``: what it wants instead of the profile's.
     """
 
     fail_info: FailInfo
     text: str
     status: int = 0
+    worded: bool = False
+    hresult: str | None = None
 
 
 @dataclass(frozen=True)

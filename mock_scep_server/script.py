@@ -18,7 +18,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from mfp_sim.documents import Node, Problems, did_you_mean, load
-from mfp_sim.scep.vocabulary import MessageType, Operation
+from mfp_sim.scep.vocabulary import HRESULTS, MessageType, Operation
 from mfp_sim.simtime import Entropy
 from mock_scep_server.faults import FAULTS, Fault
 from mock_scep_server.pages import PAGES
@@ -81,7 +81,8 @@ def _fits(wanted: str, actual: str | None, pattern: bool) -> bool:
 class Answer:
     """What a rule or a fault decides: ``kind`` is success, pending, failure, http or none.
 
-    ``again``: a success issues another certificate, though the transaction has one. Only faults want that.
+    ``again``: a success issues another certificate, though the transaction has one; only faults want that. ``hresult``:
+    of a failure, as NDES writes it, a signed decimal.
     """
 
     kind: str
@@ -90,6 +91,7 @@ class Answer:
     status: int | None = None
     retry_after: int | None = None
     again: bool = False
+    hresult: str | None = None
 
     def __str__(self) -> str:
         detail = self.fail_info if self.kind == "failure" else self.status
@@ -348,9 +350,10 @@ def _answer(node: Node, problems: Problems) -> tuple[Answer | None, int | None]:
             problems.map(node, ["pending"], "then")
             return Answer("pending"), problems.integer(inner, "pending", 1)
         if (inner := node.get("failure")) is not None:
-            fields = problems.map(node, ["failure", "text"], "then")
+            fields = problems.map(node, ["failure", "text", "hresult"], "then")
             text = problems.text(fields["text"], "text") if "text" in fields else None
-            return Answer("failure", problems.integer(inner, "failure", 0, 4), text), None
+            hresult = _hresult(fields["hresult"], problems) if "hresult" in fields else None
+            return Answer("failure", problems.integer(inner, "failure", 0, 4), text, hresult=hresult), None
         if (inner := node.get("http")) is not None:
             fields = problems.map(node, ["http", "retry_after"], "then")
             retry = problems.integer(fields["retry_after"], "retry_after", 0) if "retry_after" in fields else None
@@ -358,10 +361,21 @@ def _answer(node: Node, problems: Problems) -> tuple[Answer | None, int | None]:
     hint = did_you_mean(str(node.value), words) if node.kind == "scalar" else None
     problems.add(
         node,
-        "then has to be success, pending, {pending: n}, {failure: n, text: ...}, {http: n, retry_after: s} or none",
+        "then has to be success, pending, {pending: n}, {failure: n, text: ..., hresult: ...}, "
+        "{http: n, retry_after: s} or none",
         hint,
     )
     return None, None
+
+
+def _hresult(node: Node, problems: Problems) -> str | None:
+    """An HRESULT by its name, or as a number of 32 bits, signed or not; as the signed decimal that NDES sends."""
+    number = HRESULTS.get(node.value) if isinstance(node.value, str) else node.value
+    if not isinstance(number, int) or isinstance(number, bool) or not -(1 << 31) <= number < 1 << 32:
+        hint = did_you_mean(str(node.value), HRESULTS)
+        problems.add(node, "hresult has to be a number of 32 bits (0x80070057), or a name (E_INVALIDARG)", hint)
+        return None
+    return str(number - (1 << 32) if number >= 1 << 31 else number)
 
 
 def _faults(node: Node, problems: Problems) -> tuple[tuple[str, Fault], ...]:

@@ -5,7 +5,7 @@ Verifies and decrypts only when asked. What is not tolerated raises :class:`~mfp
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -81,6 +81,14 @@ class PkiMessage:
         except ValueError:
             return str(self.message_type)
 
+    def _further(self, kind: str, word: Callable[[str], str]) -> str | None:
+        """The text of an attribute that the RFC does not have, in words; None where it is not there, or no text."""
+        values = self.signed_data.attributes.get(kind, ())
+        try:
+            return word(values[0].to_text()) if values else None
+        except DecodeError:
+            return None
+
     def describe(self) -> dict[str, object]:
         """The decoded content for traces and people: no ciphertext, no secret."""
         found: dict[str, object] = {
@@ -91,6 +99,8 @@ class PkiMessage:
             "pkiStatus": _label(PkiStatus, self.pki_status),
             "failInfo": _label(FailInfo, self.fail_info),
             "failInfoText": self.fail_info_text,
+            "HRESULT": self._further(v.NDES_RESULT, v.hresult_text),
+            "serverMessage": self._further(v.NDES_MESSAGE, str),
             "signingTime": self.signing_time.isoformat() if self.signing_time else None,
             "digest": self.digest,
             "signer": self.signer_text,
