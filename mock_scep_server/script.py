@@ -10,6 +10,7 @@ The CA's own checks of a message come first for success and pending: a script ca
 from __future__ import annotations
 
 import fnmatch
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -370,7 +371,10 @@ def _answer(node: Node, problems: Problems) -> tuple[Answer | None, int | None]:
 
 def _hresult(node: Node, problems: Problems) -> str | None:
     """An HRESULT by its name, or as a number of 32 bits, signed or not; as the signed decimal that NDES sends."""
-    number = HRESULTS.get(node.value) if isinstance(node.value, str) else node.value
+    number = node.value
+    if isinstance(number, str):
+        digits = re.fullmatch("0[xX]([0-9a-fA-F]{1,8})", number)
+        number = int(digits[1], 16) if digits else HRESULTS.get(number)
     if not isinstance(number, int) or isinstance(number, bool) or not -(1 << 31) <= number < 1 << 32:
         hint = did_you_mean(str(node.value), HRESULTS)
         problems.add(node, "hresult has to be a number of 32 bits (0x80070057), or a name (E_INVALIDARG)", hint)

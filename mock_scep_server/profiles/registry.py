@@ -168,7 +168,7 @@ class CaProfile:
             if isinstance(value, frozenset):
                 value = sorted(value)
             elif isinstance(value, timedelta):
-                value = f"{value.total_seconds():g}s"
+                value = f"{value.total_seconds():.15g}s"
             found[entry.name] = value
         return found
 
