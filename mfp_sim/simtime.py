@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Protocol
@@ -37,9 +37,19 @@ __all__ = [
     "PooledKeys",
     "Scheduler",
     "SystemClock",
+    "local",
 ]
 
 UTC = timezone.utc
+
+
+def local(instant: datetime, zone: tzinfo) -> datetime:
+    """An instant in a zone; in UTC where the zone's calendar has no such day any more, as at the end of 9999, which a
+    certificate without an end names (RFC 5280, 4.1.2.5)."""
+    try:
+        return instant.astimezone(zone)
+    except OverflowError:
+        return instant.astimezone(UTC)
 
 
 class Clock(Protocol):

@@ -40,16 +40,16 @@ class Admission:
         self._authorities, self._challenge = authorities, challenge
         self._ledger, self._revocations = ledger, revocations
 
+    def own_certificate(self, asked: Asked) -> Entry | None:
+        """The ledger's entry of the certificate that signed a request, if it is one of this CA."""
+        signer = asked.signer
+        entry = None if signer is None else self._ledger.find(signer.serial)
+        return entry if signer is not None and entry is not None and entry.certificate.der == signer.der else None
+
     def renews(self, asked: Asked) -> Entry | None:
         """The ledger's entry of the certificate that a request renews: the one that signed it, if it is ours."""
-        signer = asked.signer
-        if signer is None:
-            return None
-        entry = self._ledger.find(signer.serial)
-        if entry is None or entry.certificate.der != signer.der:
-            return None
         legacy = asked.message.message_type == MessageType.PKCS_REQ
-        return entry if self._profile.legacy_renewal or not legacy else None
+        return self.own_certificate(asked) if self._profile.legacy_renewal or not legacy else None
 
     def refuse(self, asked: Asked) -> Refusal | None:
         """Why the request gets no certificate, or None."""
@@ -71,11 +71,18 @@ class Admission:
             if early is not None:
                 return early
         if not (renewal and _same_identity(csr, signer) and not self._profile.renewal_challenge):
-            ignored = self._profile.challenge == "ignored"
-            reason = None if ignored else self._challenge.check(csr, self._clock.now())
+            reason = self._challenged(csr)
             if reason is not None:
                 return Refusal(FailInfo.BAD_REQUEST, reason)
         return None if renewal else self._taken(csr)
+
+    def _challenged(self, csr: Csr) -> str | None:
+        """Why the challenge speaks against a request, or None."""
+        if self._profile.challenge == "ignored":
+            return None
+        if not self._challenge.wanted and csr.challenge is not None and self._profile.unasked_challenge == "refused":
+            return "no challenge password is configured, and the request has one"
+        return self._challenge.check(csr, self._clock.now())
 
     def _unfit(self, certificate: Certificate) -> Refusal | None:
         """Why a certificate cannot vouch for its renewal (F-W05, F-W06, F-C09)."""

@@ -22,6 +22,7 @@ examples:
   mock-scep-server --port 8080 --script rules.yaml      # what goes wrong, and when
   mock-scep-server --ca ca.yaml --control-port 8081     # a whole CA from a file, and a port to steer it
   mock-scep-server --set approval=manual --set 'rollover={publish: 1h, switch: 2h}' --control-port 8081
+  mock-scep-server --profile lenient --set reply_digest=sha1 --set hresult="'-2147024891'"
   mock-scep-server --profile ndes-2016 --set 'challenge={one_time: {}}' \\
                    --set 'admin_page={user: admin, password: test-only}'
   mock-scep-server --tls other-pki --tls-ca-out web.pem # HTTPS, and the CA that a client has to trust for it
@@ -52,7 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"mock-scep-server {__version__}")
     parser.add_argument("--host", default="127.0.0.1", help="address to bind to (default: loopback)")
     parser.add_argument("--port", type=int, default=8080, help="port to bind to, 0 for any free one (default: 8080)")
-    parser.add_argument("--profile", help="shape of the CA (default: rfc8894)")
+    parser.add_argument(
+        "--profile", metavar="NAME|FILE", help="shape of the CA, or a file of one's own, *.yaml (default: rfc8894)"
+    )
     parser.add_argument(
         "--caps", metavar="WORDS", help="keywords of GetCACaps: AES,SHA-256 instead of the profile's, or +SHA-384,-AES"
     )
@@ -64,7 +67,11 @@ def _parser() -> argparse.ArgumentParser:
         "--ca", type=Path, metavar="FILE", help="a CA as in a scenario's ca: section; options come after"
     )
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="one key of that section, its value in YAML"
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="one key of that section, or a value of the profile, in YAML",
     )
     parser.add_argument(
         "--tls",
@@ -172,7 +179,6 @@ def _judge(options: argparse.Namespace) -> int:
 
     from mfp_sim.scep import messages
     from mfp_sim.scep.csr import Csr
-    from mfp_sim.scep.http import PKI_MESSAGE, HttpRequest
     from mock_scep_server.judgement import Finding, Judge
 
     if not options.name:
@@ -194,8 +200,7 @@ def _judge(options: argparse.Namespace) -> int:
     signer = message.signer()
     noted = [str(note) for note in (*message.notes, *(csr.notes if csr else ()))]
     # How it was sent a file does not tell: nothing is said about that.
-    request = HttpRequest("POST", "/", (("Content-Type", PKI_MESSAGE),))
-    found = list(judge.message(request, message, now=message.signing_time, signer=signer, csr=csr, noted=noted))
+    found = list(judge.message(None, message, now=message.signing_time, signer=signer, csr=csr, noted=noted))
     try:
         if signer is not None:
             message.verify(signer)

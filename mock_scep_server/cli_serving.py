@@ -10,19 +10,23 @@ import contextlib
 import shlex
 import signal
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from mfp_sim.documents import Node, Problems, load, load_text
 from mfp_sim.errors import UsageError
 from mfp_sim.secret_options import read_secret
 from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
+from mfp_sim.visible import say
 from mock_scep_server.challenges import ChallengePolicy, CommandChallenge, StaticChallenge
 from mock_scep_server.cli_defects import DefectiveService
 from mock_scep_server.control import ControlService
 from mock_scep_server.journal import JournalEntry
+from mock_scep_server.profiles.registry import load_profile
 from mock_scep_server.script import load_script_file
 from mock_scep_server.server import ServerHost, Service
 from mock_scep_server.service import ScepService
@@ -52,13 +56,11 @@ def serve(options: argparse.Namespace) -> int:
             here = None if endpoint else hosts[0].url  # certificates should name no https:// (RFC 5280, 8)
             service.publish_at(None if options.publish == "none" else options.publish or here)
         for line in _announcement(options, service, hosts, endpoint):
-            _tell(line)
+            say(line)
         stop.wait()
+    for sentence in service.script.unused():
+        print(f"mock-scep-server: {sentence}", file=sys.stderr)
     return 0
-
-
-def _tell(line: str) -> None:
-    print(line, flush=True)
 
 
 def _service(options: argparse.Namespace) -> ScepService:
@@ -69,8 +71,8 @@ def _service(options: argparse.Namespace) -> ScepService:
         challenge = CommandChallenge(shlex.split(options.challenge_command))
 
     def tell(entry: JournalEntry) -> None:
-        rule = f" [rule {entry.rule}]" if entry.rule else ""
-        _tell(f"{entry.time:%H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{rule}")
+        line = f"{entry.time:%H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}"
+        say(f"{line}{entry.by_rule}")
 
     return make_service(
         _setup(options),
@@ -92,11 +94,13 @@ def _hosts(options: argparse.Namespace, service: ScepService, endpoint: TlsEndpo
             if options.tls != "untrusted":
                 return
             said = "the client accepts a certificate that it cannot know"
-        _tell(f"{service.clock.now():%H:%M:%S} {handshake.client} TLS -> {said}")
+        say(f"{service.clock.now():%H:%M:%S} {handshake.client} TLS -> {said}")
 
-    front: Service = DefectiveService(service, options.defect, Entropy(None), _tell) if options.defect else service
+    front: Service = DefectiveService(service, options.defect, Entropy(None), say) if options.defect else service
     context = endpoint.context if endpoint else None
-    yield ServerHost(front, options.host, options.port, tls=context, on_handshake=tell)
+    yield ServerHost(
+        front, options.host, options.port, tls=context, on_handshake=tell, on_refusal=service.record_refusal
+    )
     if options.control_port is not None:
         yield ServerHost(ControlService(service), "127.0.0.1", options.control_port)
 
@@ -119,6 +123,8 @@ def _announcement(
 
 
 def _secret(options: argparse.Namespace) -> str | None:
+    if options.challenge == "":
+        raise UsageError("the challenge password is empty", remedy="leave --challenge out for a CA that wants none")
     return read_secret(
         "challenge", file=options.challenge_file, variable=options.challenge_env, given=options.challenge
     )
@@ -141,7 +147,11 @@ def _setup(options: argparse.Namespace) -> CaSetup:
     problems.raise_if_any()
     if setup.url is not None:
         raise UsageError("url is for scenarios: this program is the server")
-    chosen = {"profile": options.profile, "ra": options.ra, "empty_content": options.empty_content}
+    chosen = {"ra": options.ra, "empty_content": options.empty_content}
+    if options.profile is not None and options.profile.endswith((".yaml", ".yml")):
+        chosen["shape"] = load_profile(Path(options.profile))
+    else:
+        chosen["profile"] = options.profile
     if options.caps is not None:
         chosen["caps"] = tuple(options.caps.split(","))
     if options.script:

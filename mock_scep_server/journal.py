@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from dataclasses import asdict, dataclass, field
+from collections import Counter, deque
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
+from typing import Any
 
-__all__ = ["Journal", "JournalEntry"]
+__all__ = ["MOST_LETTERS", "MOST_TEXTS", "Journal", "JournalEntry"]
+
+MOST_LETTERS, MOST_TEXTS = 1000, 50
+"""Of a text so many letters are kept, of a list so many texts: no client fills the memory with one request."""
 
 
 @dataclass(frozen=True)
 class JournalEntry:
     """One request and what became of it. ``name`` is the operation, or the message type of a PKIOperation.
 
-    ``changes`` say what each fault changed, layer by layer.
+    ``rule`` is the rule that was taken, ``overruled`` one that matched and whose answer the CA did not give: it refused
+    by itself, or had decided before. ``changes`` say what each fault changed, layer by layer.
     ``judgement`` is about the client: ``fail``, ``warn`` or ``note``, a requirement, and a sentence.
     """
 
@@ -25,6 +30,7 @@ class JournalEntry:
     transaction: str | None = None
     subject: str | None = None
     rule: int | None = None
+    overruled: int | None = None
     decision: str = ""
     faults: tuple[str, ...] = ()
     status: int | None = None
@@ -34,32 +40,71 @@ class JournalEntry:
     changes: tuple[str, ...] = field(default=())
     judgement: tuple[str, ...] = ()
 
+    @property
+    def by_rule(self) -> str:
+        """What a rule had to do with it, for the end of a line; empty: nothing."""
+        if self.overruled is not None:
+            return f" [not as rule {self.overruled} says]"
+        return "" if self.rule is None else f" [rule {self.rule}]"
+
+    @property
+    def size(self) -> int:
+        """Its letters: about what it takes in memory, in octets, beside a few hundred for any entry."""
+        values = (getattr(self, part.name) for part in fields(self))
+        return sum(sum(map(len, v)) if isinstance(v, tuple) else len(v) for v in values if isinstance(v, str | tuple))
+
+    def bounded(self) -> JournalEntry:
+        """The same with each text and each list cut to what is kept."""
+        changed: dict[str, Any] = {}
+        for part in fields(self):
+            value = getattr(self, part.name)
+            kept = _cut(value) if isinstance(value, str) else _cut_all(value) if isinstance(value, tuple) else value
+            if kept != value:
+                changed[part.name] = kept
+        return replace(self, **changed) if changed else self
+
     def to_json(self) -> dict[str, object]:
         """The entry as a JSON-able object; empty fields are left out."""
         found = {key: value for key, value in asdict(self).items() if value not in (None, "", ())}
         return {**found, "time": self.time.isoformat()}
 
 
-class Journal:
-    """Thread-safe; keeps the newest ``limit`` entries and the count of all."""
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}… ({len(text)} letters)"
 
-    def __init__(self, limit: int = 100_000) -> None:
+
+def _cut_all(texts: tuple[object, ...]) -> tuple[object, ...]:
+    more = len(texts) - MOST_TEXTS
+    kept = tuple(_cut(text) if isinstance(text, str) else text for text in texts[:MOST_TEXTS])
+    return kept if more <= 0 else (*kept, f"… and {more} more")
+
+
+class Journal:
+    """Thread-safe; keeps the newest ``limit`` entries, less where their texts have more than ``letters``, and the count
+    of all."""
+
+    def __init__(self, limit: int = 100_000, letters: int = 32 * 1024 * 1024) -> None:
         self._lock = threading.Lock()
-        self._limit = limit
-        self._entries: list[JournalEntry] = []
+        self._limit, self._letters = limit, letters
+        self._entries: deque[JournalEntry] = deque()
+        self._size = 0
         self.count = 0
 
-    def add(self, entry: JournalEntry) -> None:
+    def add(self, entry: JournalEntry) -> JournalEntry:
+        """Keep an entry, cut to what is kept; returns what is kept."""
+        entry = entry.bounded()
         with self._lock:
             self.count += 1
             self._entries.append(entry)
-            if len(self._entries) > self._limit:
-                del self._entries[0]
+            self._size += entry.size
+            while len(self._entries) > self._limit or self._size > self._letters:
+                self._size -= self._entries.popleft().size
+        return entry
 
     def clear(self) -> None:
         """Begin anew."""
         with self._lock:
-            self.count = 0
+            self.count = self._size = 0
             self._entries.clear()
 
     def judgement(self) -> dict[str, int]:

@@ -1,20 +1,25 @@
 """What a client's requests say about the client: findings with the requirement and a verdict. Decides no answer.
 
 A verdict follows from the requirement's level in the catalogue: MUST and MUST NOT fail, SHOULD warns, all else is a
-note. What one message cannot show (a nonce used twice, a transactionID for two requests) is remembered, within bounds.
+note; except where the catalogue's own check says what a deviation is worth (:data:`WORTH`). What one message cannot
+show (a nonce used twice, a transactionID for two requests) is remembered, within bounds.
 No finding holds a challenge. RFC 8894, 2 to 4, as far as it speaks of clients.
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeVar
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
 from mfp_sim.catalogue.registry import requirements
+from mfp_sim.errors import DecodeError
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.csr import Csr
 from mfp_sim.scep.http import Capabilities, HttpRequest
@@ -30,6 +35,15 @@ REMEMBERED = 100_000
 """How many nonces and transactions are remembered; the oldest goes first."""
 
 
+NO_USAGE = "the self-signed certificate has no keyUsage"
+WORTH: Mapping[tuple[str, str], Verdict] = {
+    ("SCEP-2.3-02", NO_USAGE): "warn",  # unrestricted; sscep and others send none
+    ("SCEP-3.2.1.1-07", ""): "warn",
+    ("SCEP-4.3-02", ""): "warn",
+}
+"""By requirement and the end of the sentence: what the catalogue's check says, other than the level would."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """Something about a client: the requirement, and a sentence."""
@@ -40,6 +54,9 @@ class Finding:
     @property
     def verdict(self) -> Verdict:
         """``fail``, ``warn`` or ``note``."""
+        for (requirement, end), verdict in WORTH.items():
+            if requirement == self.requirement and self.text.endswith(end):
+                return verdict
         return verdict_of(self.requirement)
 
     def __str__(self) -> str:
@@ -73,7 +90,7 @@ class Judge:
         self._wants_challenge = wants_challenge
         self._lock = threading.Lock()
         self._nonces: OrderedDict[bytes, None] = OrderedDict()
-        self._transactions: OrderedDict[str, bytes] = OrderedDict()
+        self._transactions: OrderedDict[bytes, bytes] = OrderedDict()
 
     def operation(self, operation: str | None, *, next_advertised: bool) -> tuple[Finding, ...]:
         """About a GetCACaps, GetCACert or GetNextCACert."""
@@ -81,9 +98,13 @@ class Judge:
             return (Finding("SCEP-4.7-03", "GetNextCACert is asked of a CA that does not advertise it"),)
         return ()
 
+    def noted(self, notes: Iterable[str]) -> tuple[Finding, ...]:
+        """The findings of odd forms that reading found, ``SCEP-… where: what``."""
+        return tuple(dict.fromkeys(Finding(*_split(text)) for text in notes))
+
     def message(
         self,
-        request: HttpRequest,
+        request: HttpRequest | None,
         message: PkiMessage,
         *,
         now: datetime | None,
@@ -95,7 +116,7 @@ class Judge:
         """About a PKIOperation.
 
         Args:
-            request: how it came.
+            request: how it came; None: not known.
             message: as decoded.
             now: the time at the server; None: not known.
             signer: the signer's certificate, if there is one.
@@ -103,21 +124,26 @@ class Judge:
             renews: whether the signer's certificate is one of this CA.
             noted: odd forms that reading found, ``SCEP-… where: what``.
         """
-        found = list(dict.fromkeys(Finding(*_split(text)) for text in noted))
+        found = self.noted(noted)
         told = {finding.requirement for finding in found}
         more = [
             *self._transport(request),
             *self._algorithms(message),
-            *self._memory(message, csr),
+            *self._memory(message, csr, renews),
             *self._signer(message, signer, csr, now, renews),
             *(self._request(message, signer, csr, renews) if csr is not None else ()),
         ]
         # What reading has noted already is not told twice.
         return (*found, *(finding for finding in more if finding.requirement not in told))
 
-    def _transport(self, request: HttpRequest) -> Iterator[Finding]:
-        if request.method == "GET" and self._capabilities is not None and self._capabilities.post:
+    def _transport(self, request: HttpRequest | None) -> Iterator[Finding]:
+        caps = self._capabilities
+        if request is None or caps is None:
+            return
+        if request.method == "GET" and caps.post:
             yield Finding("SCEP-4.1-06", "GET is used although the CA advertises POST")
+        if request.method == "POST" and not caps.post:
+            yield Finding("SCEP-4.1-08", "POST is used although the CA does not advertise it")
 
     def _algorithms(self, message: PkiMessage) -> Iterator[Finding]:
         cipher = message.envelope.cipher if message.envelope else None
@@ -128,18 +154,38 @@ class Judge:
         caps = self._capabilities
         if cipher == "des-ede3-cbc" and caps is not None and caps.cipher.startswith("aes"):
             yield Finding("SCEP-3.5.2-17", "3DES is used although the CA advertises AES")
+        if message.digest == "sha1" and caps is not None and caps.digest == "sha256":
+            yield Finding("SCEP-3.5.2-16", "SHA-1 is used although the CA advertises SHA-256")
+        if message.digest in ("sha384", "sha512") and (caps is None or caps.digest != message.digest):
+            yield Finding(
+                "SCEP-3.5.2-18",
+                f"{_spelled(message.digest)} is used instead of SHA-256{self._unlisted(message.digest)}",
+            )
+        if cipher is not None and cipher.startswith("aes-") and cipher != "aes-128-cbc":
+            yield Finding("SCEP-3.5.2-18", f"{cipher.upper()} is used instead of AES-128-CBC{self._unlisted(cipher)}")
 
-    def _memory(self, message: PkiMessage, csr: Csr | None) -> Iterator[Finding]:
+    def _unlisted(self, name: str) -> str:
+        """What is to be added where the CA does not list an algorithm: AES stands for AES-128-CBC (RFC 8894, 3.5.2)."""
+        caps = self._capabilities
+        keyword = name.upper() if name.startswith("aes-") else _spelled(name)
+        return "" if caps is None or caps.has(keyword) else ", and the CA does not advertise it"
+
+    def _memory(self, message: PkiMessage, csr: Csr | None, renews: bool) -> Iterator[Finding]:
         with self._lock:
             if message.sender_nonce is not None:
-                if message.sender_nonce in self._nonces:
+                nonce = _mark(message.sender_nonce)
+                if nonce in self._nonces:
                     yield Finding("SCEP-3.2.1.5-02", "the senderNonce was used before")
-                _remember(self._nonces, message.sender_nonce, None)
+                _remember(self._nonces, nonce, None)
             if csr is not None:
-                known = self._transactions.get(message.transaction_id, csr.der)
-                if known != csr.der:
-                    yield Finding("SCEP-3.2.1.1-01", "the transactionID was used for another request before")
-                _remember(self._transactions, message.transaction_id, csr.der)
+                identifier, request = _mark(message.transaction_id.encode("utf-8", "replace")), _mark(csr.der)
+                if self._transactions.get(identifier, request) != request:
+                    yield (
+                        Finding("SCEP-3.2.1.1-07", "a renewal carries the transactionID of an earlier operation")
+                        if renews
+                        else Finding("SCEP-3.2.1.1-01", "the transactionID was used for another request before")
+                    )
+                _remember(self._transactions, identifier, request)
 
     def _signer(
         self, message: PkiMessage, signer: Certificate | None, csr: Csr | None, now: datetime | None, renews: bool
@@ -147,12 +193,23 @@ class Judge:
         if signer is None:
             yield Finding("SCEP-2.3-12", "the message carries no certificate of its signer")
             return
-        if now is not None and not signer.not_before <= now <= signer.not_after:
-            yield Finding("SCEP-3.2-14", f"the signer's certificate is valid to {signer.not_after:%Y-%m-%d %H:%M}")
+        if now is not None and now > signer.not_after:
+            yield Finding("SCEP-3.2-14", f"the signer's certificate expired at {signer.not_after:%Y-%m-%d %H:%M}")
+        if now is not None and now < signer.not_before:
+            text = f"the signer's certificate is not valid before {signer.not_before:%Y-%m-%d %H:%M}"
+            yield Finding("SCEP-3.2-14", text)
         if renews or signer.issuer != signer.subject:
             return
-        lacking = {"digitalSignature", "keyEncipherment"} - (signer.key_usage or set())
-        if lacking:
+        try:
+            usage = signer.key_usage
+        except DecodeError as error:
+            yield Finding("SCEP-2.3-02", f"the self-signed certificate's keyUsage is malformed: {error}")
+            return
+        wanted = {"digitalSignature", *(["keyEncipherment"] if _can_encrypt(signer) else [])}
+        lacking = wanted - (usage or set())
+        if usage is None:
+            yield Finding("SCEP-2.3-02", NO_USAGE)
+        elif lacking:
             yield Finding(
                 "SCEP-2.3-02", f"the self-signed certificate's keyUsage lacks {' and '.join(sorted(lacking))}"
             )
@@ -182,9 +239,26 @@ class Judge:
             yield Finding("SCEP-2.5-04", "the key of the old certificate is kept")
 
 
+def _spelled(digest: str) -> str:
+    """A digest as GetCACaps spells it: ``SHA-512``."""
+    return f"SHA-{digest.removeprefix('sha')}"
+
+
+def _can_encrypt(certificate: Certificate) -> bool:
+    try:
+        return isinstance(certificate.public_key(), RSAPublicKey)
+    except DecodeError:
+        return False
+
+
 def _split(noted: str) -> tuple[str, str]:
     requirement, _, text = noted.partition(" ")
     return requirement, text
+
+
+def _mark(octets: bytes) -> bytes:
+    """What is remembered of octets, however many a client sent."""
+    return hashlib.sha256(octets).digest()
 
 
 def _remember(table: OrderedDict[_K, _V], key: _K, value: _V) -> None:

@@ -6,23 +6,13 @@ An orphan is a certificate that was minted and that no client has. ``cause`` say
 from __future__ import annotations
 
 import threading
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from mfp_sim.errors import DecodeError
-from mfp_sim.scep.certificate import Certificate, name_pairs
+from mfp_sim.scep.certificate import Certificate, folded_name
 
 __all__ = ["Entry", "Ledger"]
-
-Folded = tuple[tuple[str, str], ...] | bytes
-
-
-def _folded(name: bytes) -> Folded:
-    """A Name as names are compared (RFC 5280, 7.1); its octets, where they are no Name."""
-    try:
-        return tuple((label, " ".join(text.split()).casefold()) for label, text in name_pairs(name))
-    except DecodeError:
-        return name
 
 
 @dataclass(frozen=True)
@@ -82,7 +72,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._entries: dict[bytes, Entry] = {}
         self._by_serial: dict[int, bytes] = {}
-        self._by_subject: dict[Folded, list[bytes]] = {}
+        self._by_subject: dict[Hashable, list[bytes]] = {}
         self._by_key: dict[bytes, list[bytes]] = {}
 
     def mint(self, certificate: Certificate, transaction_id: str, now: datetime) -> None:
@@ -91,7 +81,7 @@ class Ledger:
             octets = certificate.der
             self._entries[octets] = Entry(certificate, transaction_id, now)
             self._by_serial[certificate.serial] = octets
-            self._by_subject.setdefault(_folded(certificate.subject), []).append(octets)
+            self._by_subject.setdefault(folded_name(certificate.subject), []).append(octets)
             self._by_key.setdefault(certificate.spki, []).append(octets)
 
     def record_sending(self, certificate: Certificate, *, whole: bool, how: str) -> None:
@@ -116,10 +106,13 @@ class Ledger:
                 table.clear()
 
     def report_abandoned(self, transaction_id: str, why: str) -> None:
-        """The client has given the transaction up (told by the simulation)."""
+        """The client has given the transaction up (told by the simulation): what it got and has not installed.
+
+        A certificate that is installed, or was given up before, is of an earlier operation under the transactionID.
+        """
         with self._lock:
             for octets, entry in self._entries.items():
-                if entry.transaction_id == transaction_id:
+                if entry.transaction_id == transaction_id and not entry.installed and entry.given_up is None:
                     self._entries[octets] = replace(entry, given_up=why)
 
     def find(self, serial: int) -> Entry | None:
@@ -131,7 +124,7 @@ class Ledger:
     def of_subject(self, subject: bytes) -> tuple[Entry, ...]:
         """The entries for a subject, whatever its string types, case and blanks."""
         with self._lock:
-            return tuple(self._entries[octets] for octets in self._by_subject.get(_folded(subject), ()))
+            return tuple(self._entries[octets] for octets in self._by_subject.get(folded_name(subject), ()))
 
     def of_key(self, spki: bytes) -> tuple[Entry, ...]:
         """The entries for a public key."""

@@ -2,6 +2,7 @@
 
 ``--script FILE`` holds exactly a scenario's ``ca.script`` list. The first matching rule that is not spent wins; a
 request counts in ``nth`` of every rule whose ``when`` it fits, also when another rule takes it. Taking is atomic.
+A success or pending that the CA refuses by itself is given back: such rules count the requests that they decided.
 The rules of a ``{shuffle: [...]}`` stand in an order that is drawn from the CA's own chance, so that a seed repeats it.
 The CA's own checks of a message come first for success and pending: a script cannot make a forged request good.
 """
@@ -9,6 +10,7 @@ The CA's own checks of a message come first for success and pending: a script ca
 from __future__ import annotations
 
 import fnmatch
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,14 +19,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from mfp_sim.documents import Node, Problems, did_you_mean, load
-from mfp_sim.scep.vocabulary import MessageType, Operation
+from mfp_sim.scep.vocabulary import HRESULTS, MessageType, Operation
 from mfp_sim.simtime import Entropy
 from mock_scep_server.faults import FAULTS, Fault
 from mock_scep_server.pages import PAGES
 
-__all__ = ["Answer", "Facts", "Rule", "Script", "Taken", "When", "load_script_file", "read_script"]
+__all__ = ["GRANTS", "Answer", "Facts", "Rule", "Script", "Taken", "When", "load_script_file", "read_script"]
 
 TYPES = tuple(kind.label for kind in MessageType if kind is not MessageType.CERT_REP)
+GRANTS = ("success", "pending")
 OPERATIONS = (*(operation.value for operation in Operation), *PAGES)
 
 
@@ -79,7 +82,8 @@ def _fits(wanted: str, actual: str | None, pattern: bool) -> bool:
 class Answer:
     """What a rule or a fault decides: ``kind`` is success, pending, failure, http or none.
 
-    ``again``: a success issues another certificate, though the transaction has one. Only faults want that.
+    ``again``: a success issues another certificate, though the transaction has one; only faults want that. ``hresult``:
+    of a failure, as NDES writes it, a signed decimal.
     """
 
     kind: str
@@ -88,6 +92,7 @@ class Answer:
     status: int | None = None
     retry_after: int | None = None
     again: bool = False
+    hresult: str | None = None
 
     def __str__(self) -> str:
         detail = self.fail_info if self.kind == "failure" else self.status
@@ -111,6 +116,11 @@ class Rule:
     number: int = 0
     shuffle: int | None = None
 
+    @property
+    def grants(self) -> bool:
+        """Whether it wants an answer that the CA gives only where its own checks find nothing wrong."""
+        return self.answer is not None and self.answer.kind in GRANTS
+
     def describe(self) -> dict[str, object]:
         """The rule as a JSON-able object, for people; empty parts are left out."""
         when = {name: value for name, value in vars(self.when).items() if value is not None}
@@ -126,20 +136,24 @@ class Rule:
         return {name: value for name, value in found.items() if value not in (None, [], {}, "")}
 
 
+@dataclass(eq=False)
+class _State:
+    seen: int = 0
+    taken: int = 0
+
+
 @dataclass(frozen=True)
 class Taken:
-    """What the script says about one request. ``rule`` is the 1-based number, None when no rule matched."""
+    """What the script says about one request. ``rule`` is the 1-based number, None when no rule matched; ``overruled``
+    the number of one that matched, and the CA did not give its answer."""
 
     rule: int | None = None
     answer: Answer | None = None
     faults: tuple[tuple[str, Fault], ...] = ()
     near_misses: tuple[str, ...] = ()
-
-
-@dataclass
-class _State:
-    seen: int = 0
-    taken: int = 0
+    overruled: int | None = None
+    counted: tuple[_State, ...] = field(default=(), repr=False)
+    used: _State | None = field(default=None, repr=False)
 
 
 @dataclass
@@ -192,10 +206,12 @@ class Script:
         with self._lock:
             winner: int | None = None
             near: list[str] = []
+            counted: list[_State] = []
             for index, (rule, state) in enumerate(zip(self.rules, self._states, strict=True)):
                 reasons = rule.when.mismatches(facts)
                 if not reasons:
                     state.seen += 1
+                    counted.extend([state] if rule.grants else [])
                     reasons = self._spent(rule, state, now)
                 if reasons:
                     if len(reasons) == 1:
@@ -204,9 +220,25 @@ class Script:
                     winner = index
                     state.taken += 1
             if winner is None:
-                return Taken(near_misses=tuple(near))
-            rule = self.rules[winner]
-            return Taken(rule.number, rule.answer, rule.faults)
+                return Taken(near_misses=tuple(near), counted=tuple(counted))
+            rule, used = self.rules[winner], self._states[winner]
+            return Taken(rule.number, rule.answer, rule.faults, counted=tuple(counted), used=used)
+
+    def give_back(self, taken: Taken, *, overruled: bool) -> Taken:
+        """The CA decided by itself: rules that would have granted the request have not counted it.
+
+        ``overruled``: the answer of the rule that was taken is not what the client gets, so that it is not used either.
+        """
+        with self._lock:
+            for state in taken.counted:
+                state.seen -= 1
+            if not overruled or taken.used is None:
+                return replace(taken, counted=())
+            taken.used.taken -= 1
+            taken.used.seen -= taken.used not in taken.counted
+        miss = f"rule {taken.rule} matched with {taken.answer}, and the CA decided otherwise by itself"
+        near = (*taken.near_misses, miss)
+        return replace(taken, rule=None, overruled=taken.rule, near_misses=near, counted=(), used=None)
 
     def _spent(self, rule: Rule, state: _State, now: datetime) -> list[str]:
         if rule.when.nth is not None and state.seen != rule.when.nth:
@@ -319,9 +351,10 @@ def _answer(node: Node, problems: Problems) -> tuple[Answer | None, int | None]:
             problems.map(node, ["pending"], "then")
             return Answer("pending"), problems.integer(inner, "pending", 1)
         if (inner := node.get("failure")) is not None:
-            fields = problems.map(node, ["failure", "text"], "then")
+            fields = problems.map(node, ["failure", "text", "hresult"], "then")
             text = problems.text(fields["text"], "text") if "text" in fields else None
-            return Answer("failure", problems.integer(inner, "failure", 0, 4), text), None
+            hresult = _hresult(fields["hresult"], problems) if "hresult" in fields else None
+            return Answer("failure", problems.integer(inner, "failure", 0, 4), text, hresult=hresult), None
         if (inner := node.get("http")) is not None:
             fields = problems.map(node, ["http", "retry_after"], "then")
             retry = problems.integer(fields["retry_after"], "retry_after", 0) if "retry_after" in fields else None
@@ -329,10 +362,24 @@ def _answer(node: Node, problems: Problems) -> tuple[Answer | None, int | None]:
     hint = did_you_mean(str(node.value), words) if node.kind == "scalar" else None
     problems.add(
         node,
-        "then has to be success, pending, {pending: n}, {failure: n, text: ...}, {http: n, retry_after: s} or none",
+        "then has to be success, pending, {pending: n}, {failure: n, text: ..., hresult: ...}, "
+        "{http: n, retry_after: s} or none",
         hint,
     )
     return None, None
+
+
+def _hresult(node: Node, problems: Problems) -> str | None:
+    """An HRESULT by its name, or as a number of 32 bits, signed or not; as the signed decimal that NDES sends."""
+    number = node.value
+    if isinstance(number, str):
+        digits = re.fullmatch("0[xX]([0-9a-fA-F]{1,8})", number)
+        number = int(digits[1], 16) if digits else HRESULTS.get(number)
+    if not isinstance(number, int) or isinstance(number, bool) or not -(1 << 31) <= number < 1 << 32:
+        hint = did_you_mean(str(node.value), HRESULTS)
+        problems.add(node, "hresult has to be a number of 32 bits (0x80070057), or a name (E_INVALIDARG)", hint)
+        return None
+    return str(number - (1 << 32) if number >= 1 << 31 else number)
 
 
 def _faults(node: Node, problems: Problems) -> tuple[tuple[str, Fault], ...]:

@@ -14,6 +14,7 @@ import socket
 import ssl
 import struct
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ from mfp_sim.scep.http import (
     render_reply,
 )
 from mfp_sim.simtime import Clock, SystemClock
+from mfp_sim.visible import one_line, visible
 from mock_scep_server.tls import Handshake, say_goodbye, shake_hands, shut_down
 
 __all__ = ["ServerHost", "Service"]
@@ -47,6 +49,10 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?")
 _RST: Final = struct.pack("ii", 1, 0)
 _LINGER_SECONDS: Final = 1.0
+MOST_CONNECTIONS: Final = 400
+"""How many connections are open at once: well below the 1,024 descriptors that a process may have."""
+_PAUSE_SECONDS: Final = 0.2
+"""How long nothing is accepted when the machine has no thread or no descriptor left."""
 
 
 class Service(Protocol):
@@ -122,6 +128,8 @@ class ServerHost:
         port: the TCP port, 0 for any free one; :attr:`port` tells which it is.
         tls: the server's side of TLS, as :func:`mock_scep_server.tls.make_endpoint` has it; None for plain HTTP.
         on_handshake: called with the end of each TLS handshake, from the thread of its connection.
+        on_refusal: called with client, status and text of each request that is refused before the service sees it.
+        most: how many connections may be open at once; one more is refused in words.
 
     Raises:
         UsageError: the port is in use, or the address is not this machine's.
@@ -135,9 +143,12 @@ class ServerHost:
         *,
         tls: ssl.SSLContext | None = None,
         on_handshake: Callable[[Handshake], None] | None = None,
+        on_refusal: Callable[[str, int, str], None] | None = None,
+        most: int = MOST_CONNECTIONS,
     ) -> None:
         self._service, self._clock = service, SystemClock()
-        self._tls, self._on_handshake = tls, on_handshake
+        self._tls, self._on_handshake, self._most = tls, on_handshake, most
+        self._on_refusal = on_refusal or (lambda *_: None)
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -175,28 +186,70 @@ class ServerHost:
         for thread in threads:
             thread.join()
 
-    def _spawn(self, target: object, *arguments: object) -> None:
-        thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
+    def _spawn(self, target: Callable[..., None], *arguments: object) -> None:
+        """Run something in a thread of its own.
+
+        Raises:
+            RuntimeError: the machine has no thread left.
+        """
+        thread = threading.Thread(target=target, args=arguments, daemon=True)
         with self._lock:
             self._threads = {other for other in self._threads if other.is_alive() or other.ident is None}
             self._threads.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:
+            with self._lock:
+                self._threads.discard(thread)
+            raise
 
     def _accept(self) -> None:
+        """Accept until told to stop; what the machine cannot do now it may be able to do a moment later."""
         while not self._stopping.is_set():
             try:
                 connection, address = self._listener.accept()
-            except OSError:
-                if self._stopping.is_set():
-                    return
+            except OSError as error:  # no descriptor, or a client that went again
+                if not self._stopping.is_set():
+                    self._pause(f"no connection can be accepted: {_reason(error)}")
                 continue
+            client = str(address[0])
             with self._lock:
-                self._open.add(connection)
-            self._spawn(self._serve, connection, str(address[0]))
+                full = len(self._open) >= self._most
+                if not full:
+                    self._open.add(connection)
+            if full:
+                self._turn_away(connection, client, f"The server has {self._most} connections open; try again later.")
+                continue
+            try:
+                self._spawn(self._serve, connection, client)
+            except RuntimeError as error:
+                with self._lock:
+                    self._open.discard(connection)
+                self._turn_away(connection, client, "The server has no thread left; try again later.")
+                self._pause(f"no thread can be started: {error}")
+
+    def _pause(self, why: str) -> None:
+        _log.warning("%s", why)
+        self._stopping.wait(_PAUSE_SECONDS)
+
+    def _turn_away(self, connection: socket.socket, client: str, text: str) -> None:
+        """Refuse in words what cannot be served, without waiting for the client."""
+        self._on_refusal(client, 503, text)
+        headers = (("Content-Type", TEXT), ("Retry-After", "1"))
+        reply = HttpReply(503, headers=headers, body=text.encode() + b"\n")
+        with suppress(OSError):
+            connection.setblocking(False)
+            if self._tls is None:
+                connection.send(render_reply(reply, keep_alive=False, date=self._clock.now()))
+                with suppress(BlockingIOError):  # octets that nobody read would turn the FIN into a RST
+                    connection.recv(HEAD_CAP)
+            connection.shutdown(socket.SHUT_WR)
+        connection.close()
 
     def _serve(self, connection: socket.socket, client: str) -> None:
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a client that vanished is found out
             if self._tls is not None:
                 connection = self._wrap(connection, self._tls)
                 self._shake_hands(connection, client)
@@ -243,14 +296,16 @@ class ServerHost:
         try:
             request = read_request(source)
         except _Unreadable as refusal:
+            self._on_refusal(client, refusal.status, refusal.text)
             reply = HttpReply(refusal.status, headers=(("Content-Type", TEXT),), body=refusal.text.encode() + b"\n")
             source.socket.sendall(render_reply(reply, keep_alive=False, date=self._clock.now()))
             _close(source.socket)
             return False
         try:
             delivery = self._service.handle(request, client)
-        except Exception:  # noqa: BLE001 - a mistake of ours must be seen, and must not take the host down
-            _log.exception("the mock failed on %s %s", request.method, request.target[:200])
+        except Exception as error:  # noqa: BLE001 - a mistake of ours must be seen, and must not take the host down
+            told = visible("".join(traceback.format_exception(error)))
+            _log.error("the mock failed on %s %s\n%s", request.method, one_line(request.target, 200), told)
             body = HttpReply(500, headers=(("Content-Type", TEXT),), body=b"The mock failed; its log says why.\n")
             source.socket.sendall(render_reply(body, keep_alive=False, date=self._clock.now()))
             _close(source.socket)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from mfp_sim.errors import DecodeError
+from mfp_sim.errors import DecodeError, EnvelopeUnreadable, SignatureInvalid
 from mfp_sim.scep import messages
 from mfp_sim.scep.certificate import Certificate, name_text
 from mfp_sim.scep.http import (
@@ -47,9 +47,13 @@ from mock_scep_server.publishing import CaCapabilities, CaCertificates, NextCaCe
 from mock_scep_server.registrar import Registrar
 from mock_scep_server.requests import Asked, RequestReader
 from mock_scep_server.revocation import Revocations
-from mock_scep_server.script import Answer, Facts, Script, Taken
+from mock_scep_server.script import GRANTS, Answer, Facts, Script, Taken
 
 __all__ = ["ScepService"]
+
+
+_NOT_ODD = ("SCEP-3.5.1-01 ", "SCEP-4.2-02 ")
+"""A message beside GetCACaps or GetCACert, the identifier of a CA: the form of RFC 8894, 4.1, has it."""
 
 
 @dataclass
@@ -150,21 +154,38 @@ class ScepService:
         self.authorities.publish_at(url)
 
     def handle(self, request: HttpRequest, client: str) -> Delivery:
-        """Answer one request."""
+        """Answer one request; whatever a client sent, it gets an answer and an entry of the journal."""
+        try:
+            return self._handle(request, client)
+        except _OF_CLIENTS as error:
+            return self._refuse(request, None, client, _NO_MESSAGE, f"The request cannot be answered: {error}")
+        except Exception as error:
+            self._record(self._entry(request.method, client, 500, f"the mock failed: {type(error).__name__}"))
+            raise
+
+    def record_refusal(self, client: str, status: int, text: str) -> None:
+        """The host has refused, with ``status``, what is not an HTTP request that could be answered."""
+        self._record(self._entry("?", client, status, text, Finding(_NO_REQUEST, text)))
+
+    def _handle(self, request: HttpRequest, client: str) -> Delivery:
         page = self._pages.find(request)
         if page is not None:
             return self._page(request, page, client)
         if self.profile.path and request.target.partition("?")[0] != self.profile.path:
             work = self._work(request, None, client)
+            work.findings = (Finding(_NO_REQUEST, "the path is not the CA's"),)
             return self._send(request, work, _text(404, "404 page not found"))
         try:
             query = read_scep_query(request)
         except DecodeError as error:
-            work = self._work(request, Operation.PKI_OPERATION, client)
-            return self._send(request, work, self._unreadable(f"The message is not readable: {error}"))
-        if self.profile.tolerance == "strict" and query.notes:
+            return self._refuse(
+                request, Operation.PKI_OPERATION, client, _NOT_BASE64, f"The message is not readable: {error}"
+            )
+        odd = [note for note in query.notes if not note.startswith(_NOT_ODD)]
+        if self.profile.tolerance == "strict" and odd:
             work = self._work(request, query.operation, client, query.notes)
-            return self._send(request, work, _text(400, f"An odd form of request: {query.notes[0]}"))
+            work.findings = self.judge.noted(query.notes)
+            return self._send(request, work, _text(400, f"An odd form of request: {odd[0]}"))
         if query.operation == Operation.PKI_OPERATION:
             return self._pki_operation(request, query, client)
         return self._ca_operation(request, query, client)
@@ -239,7 +260,9 @@ class ScepService:
         work.decision = "no next CA" if query.operation == Operation.GET_NEXT_CA_CERT else "unknown operation"
         if query.operation == Operation.GET_NEXT_CA_CERT:
             return _text(self.profile.next_ca_status, "No next CA certificate is published.")
-        return self._unreadable(f"This server has no operation {query.operation or '(none)'}.")
+        text = f"This server has no operation {query.operation or '(none)'}."
+        work.findings += (Finding(_NO_OPERATION, text),)
+        return self._unreadable(text)
 
     def _words(self, lineage: Lineage | None = None) -> tuple[str, ...]:
         """The capabilities now: GetNextCACert is among them while a next CA is published (SCEP-4.7-04)."""
@@ -260,11 +283,13 @@ class ScepService:
             empty = HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),))
             return self._send(request, work, empty if self.profile.post == "empty-200" else _text(405, "GET only."))
         if not query.message:
-            return self._send(request, work, self._unreadable("The PKIOperation has no message."))
+            return self._refuse(request, query.operation, client, _NO_MESSAGE, "The PKIOperation has no message.")
         try:
             message = messages.decode(query.message)
         except DecodeError as error:
-            return self._send(request, work, self._unreadable(f"The message is not a SCEP message: {error}"))
+            requirement = _MISSING.get(error.path.rpartition(".")[2], _NO_MESSAGE)
+            text = f"The message is not a SCEP message: {error}"
+            return self._refuse(request, query.operation, client, requirement, text, query.notes)
         asked = self._reader.read(message)
         odd = tuple(str(note) for note in (*message.notes, *(asked.csr.notes if asked.csr else ())))
         work.findings += self.judge.message(
@@ -292,6 +317,10 @@ class ScepService:
                 asked = context.asked = self._reader.read(message, authority)
                 work.facts = replace(work.facts, subject=_subject(asked))
             decision = self._registrar.decide(asked, answer, lambda template: work.altered("on_template", template))
+            wanted = answer.kind if answer is not None else None
+            overruled = wanted in GRANTS and decision.kind != wanted
+            if overruled or (decision.kind == "failure" and wanted != "failure"):
+                work.taken = self.script.give_back(work.taken, overruled=overruled)
         work.notes += (*odd, *(str(note) for note in decision.notes), *asked.notes)
         work.decision, work.issued, plan = decision.text, decision.issued, decision.reply
         if decision.status:
@@ -309,6 +338,20 @@ class ScepService:
         return self._send(request, work, HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),), body=sent))
 
     # --- out ----------------------------------------------------------------------------------------------
+
+    def _refuse(
+        self,
+        request: HttpRequest,
+        operation: str | None,
+        client: str,
+        requirement: str,
+        text: str,
+        notes: tuple[str, ...] = (),
+    ) -> Delivery:
+        """What cannot be read: refused, and judged by the requirement that it misses."""
+        work = self._work(request, operation, client, notes)
+        work.findings = (*self.judge.noted(notes), Finding(requirement, text))
+        return self._send(request, work, self._unreadable(text))
 
     def _http(self, answer: Answer, work: _Work) -> HttpReply:
         status = answer.status or 500
@@ -341,6 +384,7 @@ class ScepService:
             transaction=work.facts.transaction,
             subject=work.facts.subject,
             rule=work.taken.rule,
+            overruled=work.taken.overruled,
             decision=work.decision or reply.body[:200].decode("utf-8", "replace"),
             faults=tuple(slug for slug, _ in work.taken.faults),
             changes=tuple(work.changes),
@@ -350,10 +394,33 @@ class ScepService:
             near_misses=work.taken.near_misses,
             judgement=tuple(str(finding) for finding in work.findings),
         )
-        self.journal.add(entry)
-        if self._on_entry is not None:
-            self._on_entry(entry)
+        self._record(entry)
         return final
+
+    def _entry(self, method: str, client: str, status: int, text: str, *findings: Finding) -> JournalEntry:
+        """Of what never became a request that could be answered."""
+        judgement = tuple(str(finding) for finding in findings)
+        return JournalEntry(
+            time=self.clock.now(),
+            client=client,
+            method=method,
+            name="(unreadable)",
+            decision=text,
+            status=status,
+            sent="send",
+            judgement=judgement,
+        )
+
+    def _record(self, entry: JournalEntry) -> None:
+        kept = self.journal.add(entry)
+        if self._on_entry is not None:
+            self._on_entry(kept)
+
+
+_OF_CLIENTS = (DecodeError, SignatureInvalid, EnvelopeUnreadable)
+"""What reading hostile octets raises, wherever they are looked at."""
+_NO_MESSAGE, _NO_REQUEST, _NOT_BASE64, _NO_OPERATION = "SCEP-3-01", "SCEP-4.1-02", "SCEP-4.1-09", "SCEP-4.1-03"
+_MISSING = {"transactionID": "SCEP-3.2.1-01", "messageType": "SCEP-3.2.1-02"}
 
 
 def _text(status: int, text: str) -> HttpReply:

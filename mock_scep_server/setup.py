@@ -6,7 +6,7 @@ be had over sockets. Owns no policy of its own: profile, changes and policy do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -16,22 +16,25 @@ from mfp_sim.errors import UsageError
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mock_scep_server.challenges import ChallengePolicy, StaticChallenge
 from mock_scep_server.journal import JournalEntry
-from mock_scep_server.policy import POLICY_KEYS, CaPolicy, read_policy
+from mock_scep_server.policy import POLICY_KEYS, CaPolicy, read_policy, read_secret
 from mock_scep_server.profiles.changes import EMPTY_CONTENTS, changed, changed_capabilities
-from mock_scep_server.profiles.registry import PROFILES, profile_named
+from mock_scep_server.profiles.registry import PROFILES, VALUES, CaProfile, profile_named, read_value
 from mock_scep_server.script import Rule, Script, read_script
 from mock_scep_server.service import ScepService
 
-__all__ = ["CA_KEYS", "CaSetup", "make_service", "read_ca"]
+__all__ = ["CA_KEYS", "VALUE_KEYS", "CaSetup", "make_service", "read_ca"]
 
 CA_KEYS = ("profile", "caps", "empty_content", "ra", "script", "url", *POLICY_KEYS)
+VALUE_KEYS = tuple(name for name in VALUES if name not in CA_KEYS)
+"""The values of the profile that have no key of their own."""
 
 
 @dataclass(frozen=True)
 class CaSetup:
-    """The ``ca:`` section. ``challenge`` is the static challenge password; ``caps`` and ``empty_content`` change the
-    profile where they are given; ``ra`` None is the profile's; ``policy`` holds whatever else its operator decides;
-    ``url`` is a real server instead; ``given`` are the keys that the section has."""
+    """The ``ca:`` section. ``challenge`` is the static challenge password; ``caps``, ``empty_content`` and ``values``
+    change the profile where they are given; ``shape`` stands in for the profile; ``ra`` None is the profile's;
+    ``policy`` holds whatever else its operator decides; ``url`` is a real server instead; ``given`` are the keys that
+    the section has."""
 
     profile: str = "rfc8894"
     caps: tuple[str, ...] | None = None
@@ -42,12 +45,18 @@ class CaSetup:
     url: str | None = None
     policy: CaPolicy = field(default_factory=CaPolicy)
     given: tuple[str, ...] = ()
+    values: Mapping[str, object] = field(default_factory=dict)
+    shape: CaProfile | None = None
 
 
 def read_ca(node: Node, problems: Problems) -> CaSetup:
     """Read the section; mistakes go to ``problems``."""
-    fields = problems.map(node, CA_KEYS, "ca")
+    fields = dict(problems.map(node, (*CA_KEYS, *VALUE_KEYS), "ca"))
     values: dict[str, object] = {}
+    shaped = [key for key in fields if key in VALUE_KEYS]
+    if "challenge" in fields and fields["challenge"].value in ("checked", "ignored"):
+        shaped.append("challenge")
+    values["values"] = {key: read_value(key, fields.pop(key), problems) for key in shaped}
     if "profile" in fields:
         values["profile"] = problems.choice(fields["profile"], PROFILES, "profile")
     if "caps" in fields:
@@ -65,7 +74,7 @@ def read_ca(node: Node, problems: Problems) -> CaSetup:
     values["policy"] = read_policy(fields, problems)
     static = fields["challenge"].get("static") if "challenge" in fields else None
     if static is not None:
-        values["challenge"] = problems.text(static, "static")
+        values["challenge"] = read_secret(static, problems, "static")
     if "script" in fields:
         values["script"] = read_script(fields["script"], problems)
     if "url" in fields:
@@ -90,7 +99,8 @@ def make_service(
     """
     if challenge is None and setup.challenge:
         challenge = StaticChallenge(setup.challenge)
-    profile = changed(profile_named(setup.profile), caps=setup.caps, empty_content=setup.empty_content)
+    shape = setup.shape or profile_named(setup.profile)
+    profile = changed(shape, caps=setup.caps, empty_content=setup.empty_content, values=setup.values)
     return ScepService(
         profile=profile,
         clock=clock,

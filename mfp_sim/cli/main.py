@@ -64,7 +64,7 @@ def _carried_out(options: argparse.Namespace) -> int:
 
 def _tell(error: MfpSimError) -> None:
     """An error on standard error; what a file or a server put into it is shown, not obeyed."""
-    from mfp_sim.report.console import visible
+    from mfp_sim.visible import visible
 
     text = str(error)
     if isinstance(error, DocumentError) and len(error.problems) > _MOST_MISTAKES:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mfp_sim.errors import UsageError
-from mfp_sim.report.console import visible
 from mfp_sim.secret_options import read_secret
+from mfp_sim.visible import say, visible
 
 if TYPE_CHECKING:
     from mfp_sim.remote_ui.assembly import Plan, Served
@@ -186,10 +186,9 @@ def _run(served: Served, stop: threading.Event) -> None:
 
 def _tell(entry: JournalEntry, zone: ZoneInfo) -> None:
     """A line for each request to the mock, in the printer's local time as on its pages."""
-    rule = f" [rule {entry.rule}]" if entry.rule else ""
     time = entry.time.astimezone(zone)
-    line = f"{time:%Y-%m-%d %H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{rule}"
-    print("".join(letter if letter.isprintable() else "?" for letter in line), flush=True)
+    line = f"{time:%Y-%m-%d %H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{entry.by_rule}"
+    say(line)
 
 
 def _try_to_write(file: Path) -> None:

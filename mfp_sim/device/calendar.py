@@ -6,6 +6,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from mfp_sim.simtime import local
+
 __all__ = ["following_start", "instant_of", "local_of", "next_start"]
 
 Period = Literal["local-days", "seconds"]
@@ -17,12 +19,15 @@ def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
     One that does not exist moves forward by the gap; of one that comes twice ``fold`` says which (A-14: people's means
     the first).
     """
-    return local.replace(tzinfo=zone).astimezone(timezone.utc)
+    try:
+        return local.replace(tzinfo=zone).astimezone(timezone.utc)
+    except OverflowError:  # at the very end of the calendar
+        return local.replace(tzinfo=timezone.utc)
 
 
 def local_of(instant: datetime, zone: ZoneInfo) -> datetime:
     """The local time of an instant, without a zone; ``fold`` is 1 for the second of two equal ones."""
-    return instant.astimezone(zone).replace(tzinfo=None)
+    return local(instant, zone).replace(tzinfo=None)
 
 
 def following_start(

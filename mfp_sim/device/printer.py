@@ -60,6 +60,7 @@ class Printer(Machine):
         recorder: where events are recorded.
         on_installed: told of each certificate that is registered, once that is committed; of all again at each start.
         on_abandoned: told of each transactionID that is given up, and why.
+        on_unforeseen: told of an exception that ended a request, once that is committed; it may raise it.
         points: where power may fail.
 
     Raises:
@@ -84,6 +85,7 @@ class Printer(Machine):
         recorder: Recorder | None = None,
         on_installed: Callable[[Certificate], None] | None = None,
         on_abandoned: Callable[[str, str], None] | None = None,
+        on_unforeseen: Callable[[Exception], None] | None = None,
         points: PowerPoints | None = None,
     ) -> None:
         self.serial, self.policies = serial, tuple(policies)
@@ -98,7 +100,8 @@ class Printer(Machine):
         recorder, points = recorder or Recorder(scheduler.clock), points or PowerPoints()
         super().__init__(profile, scheduler, storage or MemoryStorage(), recorder, points)
         abandon = on_abandoned or (lambda *_: None)
-        self._around = Surroundings(profile, self.clock, keys, transport, recorder, points, abandon)
+        tell = on_unforeseen or _raise
+        self._around = Surroundings(profile, self.clock, keys, transport, recorder, points, abandon, tell)
         self.exported: bytes | None = None
         self.import_report: tuple[str, ...] = ()
         self.advice: tuple[str, ...] = ()
@@ -356,6 +359,8 @@ class Printer(Machine):
         elif request.method == "automatic" and self._state.due is None:
             self._plan(self._following(installed))
         self._commit("request-ended", lambda: self._tell_of(request, ended, installed))
+        if ended.unforeseen is not None:
+            self._around.on_unforeseen(ended.unforeseen)
         if installed is not None and request.method == "automatic" and self._state.auto.restart:
             self._restart("restart by SCEP")
 
@@ -553,6 +558,10 @@ class Printer(Machine):
         return {
             use if policy is None else f"{use}/{policy}": entry.name for (use, policy), entry in self._loaded.items()
         }
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def renewal_instant(certificate: Certificate, profile: Profile) -> datetime:

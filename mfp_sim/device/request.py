@@ -21,7 +21,14 @@ from mfp_sim.device.private import load_private, pkcs8
 from mfp_sim.device.profile import Profile
 from mfp_sim.device.settings import CommunicationSettings, KeySettings, Polling
 from mfp_sim.device.status import Detail
-from mfp_sim.errors import AlgorithmRefused, DecodeError, KeyGenerationFailed, TransportError
+from mfp_sim.errors import (
+    AlgorithmRefused,
+    BoundExceeded,
+    DecodeError,
+    KeyGenerationFailed,
+    PowerLost,
+    TransportError,
+)
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import csr
 from mfp_sim.scep.certificate import Certificate
@@ -43,6 +50,7 @@ from mfp_sim.scep.http import HttpReply, HttpRequest
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mfp_sim.trace import Recorder
 from mfp_sim.transport import Transport
+from mfp_sim.visible import one_line
 
 __all__ = ["CertificateRequest", "Ended", "Registration", "Surroundings"]
 
@@ -62,18 +70,21 @@ class Registration:
 class Ended:
     """How a request ended: with a registration, or with a detail and a diagnosis for the audit log.
 
-    ``pending``: the server's last answer was PENDING (A-23).
+    ``pending``: the server's last answer was PENDING (A-23). ``unforeseen``: the exception that ended it, which is a
+    mistake of ours.
     """
 
     detail: Detail | None = None
     diagnosis: str = ""
     registration: Registration | None = None
     pending: bool = False
+    unforeseen: Exception | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What every request of one machine works with; ``abandon`` is told of a transactionID given up, and why."""
+    """What every request of one machine works with; ``abandon`` is told of a transactionID given up, and why, and
+    ``on_unforeseen`` of an exception that ended a request, once that is committed."""
 
     profile: Profile
     clock: Clock
@@ -82,6 +93,7 @@ class Surroundings:
     recorder: Recorder
     points: PowerPoints
     abandon: Callable[[str, str], None]
+    on_unforeseen: Callable[[Exception], None]
 
 
 class CertificateRequest:
@@ -129,6 +141,9 @@ class CertificateRequest:
 
     def prepare(self, store: KeyStore) -> Ended | None:
         """The limit, then key and CSR, or the next inquiry about the same ones (MFP-POLL-03, F-K02)."""
+        return _guarded(lambda: self._prepare(store))
+
+    def _prepare(self, store: KeyStore) -> Ended | None:
         self.next_poll = None
         if store.is_full_for(self.settings.destination, self._around.profile, delete_old=self.delete_old):
             return Ended(Detail("registration-limit"), "the limit for keys and certificates is reached")
@@ -143,8 +158,9 @@ class CertificateRequest:
 
     def inquire(self) -> Ended | None:
         """Ask the server once, to the end of what that takes; None means that ``next_poll`` is set."""
-        assert self._transaction is not None
-        return self._judge(self._run(self._transaction))
+        transaction = self._transaction
+        assert transaction is not None
+        return _guarded(lambda: self._judge(self._run(transaction)))
 
     def _run(self, transaction: ClientTransaction) -> Outcome:
         points, recorder = self._around.points, self._around.recorder
@@ -152,8 +168,10 @@ class CertificateRequest:
             state = transaction.state
             try:
                 request = transaction.next_request()
-            except (AlgorithmRefused, DecodeError) as error:
+            except AlgorithmRefused as error:
                 return BadReply("refused-algorithm", str(error))
+            except DecodeError as error:
+                return BadReply("bad-ca-certificates", f"the reply to GetCACert is not usable: {error}")
             operation, is_message = transaction.operation, state in _MESSAGES
             digest, cipher = transaction.algorithms if is_message else (None, None)
             points.reach(f"{operation}.before")
@@ -233,7 +251,7 @@ class CertificateRequest:
             polls = rule == "all" or (rule == "5xx" and 500 <= status <= 599)
             return Detail("http", status), f"the server answered HTTP {status}", polls
         if isinstance(outcome, Failed):
-            text = f": {_plain(outcome.text)}" if outcome.text else ""
+            text = f": {one_line(outcome.text, 200)}" if outcome.text else ""
             if outcome.fail_info is not None and 0 <= outcome.fail_info <= 4:
                 return Detail("fail-info", outcome.fail_info), f"failInfo {outcome.fail_info}{text}", False
             return Detail("scep-error"), f"FAILURE with failInfo {outcome.fail_info}{text}", False
@@ -271,7 +289,10 @@ class CertificateRequest:
         old = store.assigned_to(self.settings.destination)
         if self._around.profile.renewal_message != "RenewalReq" or old is None or old.default:
             return None
-        if x509.common_name_of(old.certificate.subject) != self.settings.common_name:
+        try:
+            if x509.common_name_of(old.certificate.subject) != self.settings.common_name:
+                return None
+        except DecodeError:  # stored by a version that took such a certificate
             return None
         return Predecessor(old.certificate, load_private(old.private))
 
@@ -356,6 +377,18 @@ class CertificateRequest:
 _MESSAGES = (State.SUBMIT, State.POLL)
 
 
+def _guarded(act: Callable[[], Ended | None]) -> Ended | None:
+    """What a part of a request gives. An exception that nobody foresaw ends the request: a machine that stays busy for
+    ever helps nobody."""
+    try:
+        return act()
+    except (PowerLost, BoundExceeded):
+        raise
+    except Exception as error:  # noqa: BLE001 - the one guard
+        diagnosis = one_line(f"unforeseen: {type(error).__name__}: {error}", 500)
+        return Ended(Detail("scep-error"), diagnosis, unforeseen=error)
+
+
 def _read_enrolment(stored: Mapping[str, Any]) -> Enrolment:
     signer = Certificate.from_der(bytes.fromhex(stored["signer"]))
     old = None
@@ -394,9 +427,3 @@ def _described(operation: State, reply: HttpReply, transaction: ClientTransactio
         elif transaction.reply is not None:
             found["message"] = transaction.reply.describe()
     return found
-
-
-def _plain(text: str) -> str:
-    """A server's text as it may stand in a log: on one line, without control characters, at most 200 letters."""
-    shown = "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text[:200])
-    return shown if len(text) <= 200 else f"{shown}…"

@@ -27,7 +27,7 @@ from mfp_sim.remote_ui.labels import DEFAULT, LANGUAGES, Foreign, Labels, best_l
 from mfp_sim.remote_ui.menu import PAGES, below, path_to
 from mfp_sim.remote_ui.sessions import DEFAULT_PIN, Session, Sessions
 from mfp_sim.remote_ui.site import Busy, Site
-from mfp_sim.simtime import Clock, Entropy
+from mfp_sim.simtime import Clock, Entropy, local
 
 __all__ = ["LOOPBACK", "Desk", "Shown", "View", "create_app", "desk", "form_page", "labels", "notify", "role", "show"]
 
@@ -255,7 +255,7 @@ def _limits(printer: Printer) -> dict[str, object]:
 
 def _local(instant: datetime | None) -> str:
     """An instant as the printer's local time."""
-    return "" if instant is None else instant.astimezone(desk().printer.zone).strftime("%Y-%m-%d %H:%M:%S")
+    return "" if instant is None else local(instant, desk().printer.zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _lang(text: str | Foreign) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import logging
 import re
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -28,6 +30,7 @@ from mfp_sim.remote_ui.site import Site, Street, UnwatchedPoints
 from mfp_sim.simtime import Clock, Entropy, FrozenClock, GeneratedKeys, KeySource, Scheduler, SystemClock
 from mfp_sim.trace import Recorder
 from mfp_sim.transport import Network, Sockets, Transport
+from mfp_sim.visible import visible
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.profiles.registry import profile_named
@@ -162,9 +165,16 @@ def _printer(plan: Plan, served: Served, number: int, keys: KeySource, storage: 
         serial=serial,
         recorder=Recorder(site.clock, Redactor([plan.challenge] if plan.challenge else []), limit=_KEPT_EVENTS),
         on_installed=site.ca.ledger.report_installed if site.ca else None,
+        on_unforeseen=_tell,
         points=UnwatchedPoints(),
     )
     return printer
+
+
+def _tell(error: Exception) -> None:
+    """The request has ended with it, and the machine goes on: where it came from is told to whoever serves."""
+    told = visible("".join(traceback.format_exception(error)))
+    logging.getLogger("mfp_sim.serve").error("an exception that nobody foresaw ended a request\n%s", told)
 
 
 def _address(first: str, number: int) -> str:
@@ -192,7 +202,7 @@ def _mock(plan: Plan, clock: Clock, keys: KeySource, on_entry: Callable[[Journal
 
 def _listen(ca: ScepService, plan: Plan) -> ServerHost:
     try:
-        return ServerHost(ca, plan.ca_host, plan.ca_port)
+        return ServerHost(ca, plan.ca_host, plan.ca_port, on_refusal=ca.record_refusal)
     except UsageError as error:
         remedy = "another program listens there; stop it, or choose another --ca-port, or 0 for any free one"
         raise UsageError(f"the mock CA: {error.message}", remedy=remedy) from None

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from datetime import timedelta, tzinfo
 from typing import TextIO
 
 from mfp_sim.report.model import RunReport, ScenarioReport
 from mfp_sim.report.story import instant, zone_named
+from mfp_sim.simtime import local
 from mfp_sim.trace import BY_HAND
+from mfp_sim.visible import visible
 
-__all__ = ["Console", "visible"]
+__all__ = ["Console"]
 
 _MARKS = {"passed": ("pass", "32"), "failed": ("FAIL", "31"), "error": ("ERR ", "31"), "skipped": ("skip", "33")}
 """The mark of each outcome, and its colour."""
 _LAST = 8
 """How many lines of what came before a failure are told; the report and ``mfp-sim show`` have them all."""
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-
-
-def visible(text: str) -> str:
-    """Text for a terminal: letters that would steer it or turn its lines round are shown as their number."""
-    return _CONTROL.sub(
-        lambda match: f"\\x{ord(match[0]):02x}" if match[0] < "\x80" else f"\\u{ord(match[0]):04x}", text
-    )
 
 
 class Console:
@@ -132,7 +125,7 @@ def _told(scenario: ScenarioReport, *, before: int = 0) -> Iterator[tuple[str, s
 def _local(text: object, zone: tzinfo) -> str:
     """An instant of the trace as the printer's wall clock showed it."""
     at = instant(text)
-    return str(text) if at is None else at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+    return str(text) if at is None else local(at, zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _event(event: dict[str, object], zone: tzinfo) -> str | None:

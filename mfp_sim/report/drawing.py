@@ -14,6 +14,7 @@ from typing import Literal
 
 from mfp_sim.report.model import MintedCertificate
 from mfp_sim.report.story import Row, Say, instant, off_spans
+from mfp_sim.simtime import local
 
 __all__ = ["Drawing", "Shape", "lasting", "sequence", "timeline"]
 
@@ -136,7 +137,7 @@ def _break(whole: Drawing, y: float, text: str) -> float:
 
 
 def _clock(at: datetime, zone: tzinfo, *, date: bool = False) -> str:
-    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S")
+    return local(at, zone).strftime("%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S")
 
 
 def _draw_row(whole: Drawing, row: Row, y: float, zone: tzinfo, say: Say) -> float:
@@ -297,9 +298,9 @@ def _draw_axis(whole: Drawing, axis: _Axis, zone: tzinfo, below: float) -> None:
     for at, x in axis.points:
         if x < free:
             continue
-        local = at.astimezone(zone)
-        whole.text("tick", x, 26, local.strftime("%H:%M:%S" if local.second else "%H:%M"), room=60)
-        if (date := local.strftime("%Y-%m-%d")) != day:
+        shown = local(at, zone)
+        whole.text("tick", x, 26, shown.strftime("%H:%M:%S" if shown.second else "%H:%M"), room=60)
+        if (date := shown.strftime("%Y-%m-%d")) != day:
             whole.text("day", x, 13, date, room=80)
             day = date
         whole.line("tick", x, 44, x, below - 4)
@@ -344,7 +345,7 @@ def _draw_bars(whole: Drawing, bars: Sequence[_Bar], axis: _Axis, below: float, 
         left, right = axis.place(bar.begin), axis.place(bar.end)
         beyond = bar.end > last
         edge = whole.width - 12 if beyond else max(right, left + 6)
-        until = f"{say('valid-until')} {bar.end.astimezone(zone):%Y-%m-%d %H:%M}"
+        until = f"{say('valid-until')} {local(bar.end, zone):%Y-%m-%d %H:%M}"
         fate = say(f"fate-{bar.entry.fate}")
         whole.box(f"bar {bar.entry.fate}", left, y + 3, edge, y + 17, f"{bar.entry.subject}, {fate}, {until}")
         if beyond:

@@ -26,6 +26,7 @@ from mfp_sim.report.drawing import Drawing, lasting, sequence, timeline
 from mfp_sim.report.json_report import SCHEMA_VERSION
 from mfp_sim.report.model import CheckReport, ExchangeReport, RunReport, ScenarioReport
 from mfp_sim.report.story import Row, Say, instant, story_of_exchanges, story_of_trace, zone_named
+from mfp_sim.simtime import local
 
 __all__ = ["LANGUAGES", "as_html", "labels"]
 
@@ -144,18 +145,18 @@ def _environment(say: Say) -> Environment:
         lstrip_blocks=True,
     )
 
-    def local(text: object, zone: tzinfo = timezone.utc) -> str:
+    def local_time(text: object, zone: tzinfo = timezone.utc) -> str:
         at = instant(text)
-        return str(text) if at is None else at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+        return str(text) if at is None else local(at, zone).strftime("%Y-%m-%d %H:%M:%S")
 
     environment.filters["px"] = lambda number: f"{number:.1f}".removesuffix(".0")
     environment.globals.update(
         say=say,
-        local=local,
+        local=local_time,
         lasting=lambda seconds: lasting(timedelta(seconds=seconds), say),
         group=lambda outcome: _GROUPS.get(outcome, "plain"),
         sign=lambda outcome: _SIGNS[_GROUPS.get(outcome, "plain")],
-        told=lambda row, zone: row.text.replace("{due}", local(row.ended, zone)),
+        told=lambda row, zone: row.text.replace("{due}", local_time(row.ended, zone)),
     )
     return environment
 

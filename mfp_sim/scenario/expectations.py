@@ -18,6 +18,7 @@ from mfp_sim.scenario.machine_looks import LOOKS
 from mfp_sim.scenario.model import Failure
 from mfp_sim.scenario.world import World
 from mfp_sim.scep.certificate import name_pairs
+from mfp_sim.simtime import local
 
 __all__ = ["EXPECTATIONS", "Expectation", "Expected", "check", "read_expectation"]
 
@@ -73,7 +74,7 @@ def _only_simulated(path: str, wanted: str, world: World) -> bool:
 def _local(instant: datetime, world: World, like: str) -> str:
     """An instant as the printer's local time, as precise as ``like``."""
     form = "%Y-%m-%d %H:%M:%S" if like.count(":") > 1 else "%Y-%m-%d %H:%M"
-    return instant.astimezone(world.zone).strftime(form)
+    return local(instant, world.zone).strftime(form)
 
 
 def _row(wanted: Mapping[str, object], row: StatusRow | None, world: World, path: str) -> Iterator[Difference]:

@@ -11,6 +11,7 @@ from mfp_sim.scenario.steps import STEPS
 from mock_scep_server.faults import FAULTS
 from mock_scep_server.policy import POLICY_KEYS
 from mock_scep_server.profiles.registry import PROFILES as CA_PROFILES
+from mock_scep_server.setup import VALUE_KEYS
 
 __all__ = ["scenario_schema"]
 
@@ -43,7 +44,7 @@ def scenario_schema() -> dict[str, Any]:
         },
         "ca": {
             "type": "object",
-            "properties": {name: {} for name in CA_KEYS}
+            "properties": {name: {} for name in (*CA_KEYS, *VALUE_KEYS)}
             | {name: {"description": entry.sentence} for name, entry in POLICY_KEYS.items()}
             | {"profile": {"enum": sorted(CA_PROFILES)}, "script": {"$ref": "#/$defs/script"}},
             "additionalProperties": False,

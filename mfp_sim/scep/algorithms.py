@@ -60,15 +60,21 @@ def digest_of(name: str, octets: bytes) -> bytes:
     return hashlib.new(name, octets, usedforsecurity=False).digest()
 
 
+def digest_label(element: der.Element) -> str:
+    """The name of the digest that an OID names; one of a signature algorithm counts as its digest's. One that is not
+    known stays an object identifier."""
+    dotted = element.to_oid()
+    return DIGEST_NAMES.get(dotted) or DIGEST_OF_SIGNATURE.get(dotted) or dotted
+
+
 def digest_name(element: der.Element) -> str:
-    """The name of the digest that an OID names; one of a signature algorithm counts as its digest's.
+    """The same.
 
     Raises:
         AlgorithmRefused: it is not known.
     """
-    dotted = element.to_oid()
-    digest = DIGEST_NAMES.get(dotted) or DIGEST_OF_SIGNATURE.get(dotted)
-    if digest is None:
+    digest = dotted = digest_label(element)
+    if digest not in HASHES:
         raise AlgorithmRefused(element.path, element.start, "a known digest", dotted)
     return digest
 
@@ -80,14 +86,19 @@ def public_key_of(spki: bytes, path: str) -> PublicKey:
     """Load a SubjectPublicKeyInfo.
 
     Raises:
-        DecodeError: it is neither RSA nor EC, or malformed.
+        AlgorithmRefused: it is neither RSA nor EC, or on a curve that is not known; ``got`` names it.
+        DecodeError: it is malformed.
     """
+    wanted = "an RSA or EC public key"
     try:
         key = load_der_public_key(spki)
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise DecodeError(path, 0, "an RSA or EC public key", str(error) or "something else") from None
+    except UnsupportedAlgorithm as error:
+        raise AlgorithmRefused(path, 0, wanted, str(error) or "another kind of key") from None
+    except (ValueError, TypeError, OverflowError) as error:
+        raise DecodeError(path, 0, wanted, str(error) or "something else") from None
     if not isinstance(key, PublicKey):
-        raise DecodeError(path, 0, "an RSA or EC public key", type(key).__name__)
+        kind = type(key).__name__.strip("_").removesuffix("PublicKey")
+        raise AlgorithmRefused(path, 0, wanted, f"a key for {kind}")
     return key
 
 

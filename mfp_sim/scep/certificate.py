@@ -16,7 +16,7 @@ from functools import cached_property, lru_cache
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from mfp_sim.errors import SignatureInvalid
+from mfp_sim.errors import DecodeError, SignatureInvalid
 from mfp_sim.scep import der
 from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.algorithms import (
@@ -152,7 +152,11 @@ class Certificate:
 
     @cached_property
     def key_usage(self) -> frozenset[str] | None:
-        """The names of the keyUsage bits, or None without the extension (then all uses are allowed)."""
+        """The names of the keyUsage bits, or None without the extension (then all uses are allowed).
+
+        Raises:
+            DecodeError: the extension is malformed.
+        """
         extension = self.extensions.get(v.KEY_USAGE)
         if extension is None:
             return None
@@ -165,31 +169,43 @@ class Certificate:
 
     @cached_property
     def is_ca(self) -> bool:
-        """Whether basicConstraints says cA; a version 1 certificate counts as one when it is self-issued."""
+        """Whether basicConstraints says cA; a version 1 certificate counts as one when it is self-issued.
+
+        Raises:
+            DecodeError: the extension is malformed.
+        """
         extension = self.extensions.get(v.BASIC_CONSTRAINTS)
         if extension is None:
             return self.version == 1 and self.issuer == self.subject
-        fields = der.read(extension.value, "certificate.basicConstraints").children
+        fields = der.read(extension.value, "certificate.basicConstraints").expect(der.SEQUENCE).children
         return bool(fields) and fields[0].tag == der.BOOLEAN and fields[0].content != b"\x00"
 
     @cached_property
     def subject_text(self) -> str:
-        """The subject as text, ``CN=…,O=…`` (RFC 4514 order and escaping)."""
+        """The subject as text, ``CN=…,O=…`` (RFC 4514 order and escaping); it raises nothing."""
         return name_text(self.subject)
 
     @cached_property
     def issuer_text(self) -> str:
-        """The issuer as text."""
+        """The issuer as text; it raises nothing."""
         return name_text(self.issuer)
 
     @cached_property
     def common_name(self) -> str | None:
-        """The last CN of the subject, or None."""
+        """The last CN of the subject, or None.
+
+        Raises:
+            DecodeError: the subject is not a Name.
+        """
         return common_name_of(self.subject)
 
     @cached_property
     def sans(self) -> tuple[str, ...]:
-        """dNSName and iPAddress entries of the subjectAltName, as text."""
+        """dNSName and iPAddress entries of the subjectAltName, as text.
+
+        Raises:
+            DecodeError: the extension is malformed.
+        """
         extension = self.extensions.get(v.SUBJECT_ALT_NAME)
         return () if extension is None else read_alt_names(extension.value)
 
@@ -202,6 +218,7 @@ class Certificate:
 
         Raises:
             AlgorithmRefused: it is signed with MD5.
+            DecodeError: the issuer's key is malformed.
             SignatureInvalid: the issuer's name or key does not fit.
         """
         if self.issuer != issuer.subject:
@@ -273,29 +290,53 @@ def name(*pairs: tuple[str, str]) -> bytes:
 
 
 def name_pairs(octets: bytes) -> tuple[tuple[str, str], ...]:
-    """The attributes of a Name in order, as (label or dotted OID, text)."""
-    return _known_name(octets) if len(octets) <= 512 else _name_pairs(octets)
+    """The attributes of a Name in order, as (label or dotted OID, text).
+
+    A value that is not a string is its DER in hex behind ``#`` (RFC 4514, 2.4).
+
+    Raises:
+        DecodeError: the octets are not a Name.
+    """
+    return tuple((label, text if is_text else f"#{text}") for label, text, is_text in _attributes(octets))
+
+
+_Attribute = tuple[str, str, bool]
+"""Label or dotted OID; the text, or the hex of a value that is not a string; which of them it is."""
+
+
+def _attributes(octets: bytes) -> tuple[_Attribute, ...]:
+    return _known_attributes(octets) if len(octets) <= 512 else _read_attributes(octets)
 
 
 @lru_cache(maxsize=512)
-def _known_name(octets: bytes) -> tuple[tuple[str, str], ...]:
-    return _name_pairs(octets)
+def _known_attributes(octets: bytes) -> tuple[_Attribute, ...]:
+    return _read_attributes(octets)
 
 
-def _name_pairs(octets: bytes) -> tuple[tuple[str, str], ...]:
-    pairs = []
+def _read_attributes(octets: bytes) -> tuple[_Attribute, ...]:
+    found = []
     for rdn in der.read(octets, "name").expect(der.SEQUENCE).children:
         for attribute in rdn.expect(der.SET).children:
             dotted = attribute.child(0, "type").to_oid()
             value = attribute.child(1, "value")
-            text = value.to_text() if not value.constructed else value.raw.hex()
-            pairs.append((_NAME_LABELS.get(dotted, dotted), text))
-    return tuple(pairs)
+            is_text = value.tag in der.TEXT_ENCODINGS
+            text = value.to_text() if is_text else value.raw.hex()
+            found.append((_NAME_LABELS.get(dotted, dotted), text, is_text))
+    return tuple(found)
+
+
+NAME_OCTETS = 64
+"""As many octets of what is not a Name are shown."""
 
 
 def name_text(octets: bytes) -> str:
-    """A Name as text, most specific attribute first (RFC 4514)."""
-    return ",".join(f"{label}={_escaped(text)}" for label, text in reversed(name_pairs(octets)))
+    """A Name as text, most specific attribute first (RFC 4514). It raises nothing: what is not a Name, or not a string
+    in one, is shown in hex behind ``#``."""
+    try:
+        found = _attributes(octets)
+    except DecodeError:
+        return f"#{octets[:NAME_OCTETS].hex()}{'…' * (len(octets) > NAME_OCTETS)}"
+    return ",".join(f"{label}={_escaped(text) if is_text else '#' + text}" for label, text, is_text in reversed(found))
 
 
 def _escaped(text: str) -> str:
@@ -304,20 +345,28 @@ def _escaped(text: str) -> str:
 
 
 def common_name_of(octets: bytes) -> str | None:
-    """The last CN of a Name, or None."""
+    """The last CN of a Name, or None.
+
+    Raises:
+        DecodeError: the octets are not a Name.
+    """
     names = [text for label, text in name_pairs(octets) if label == "CN"]
     return names[-1] if names else None
 
 
 def same_name(first: bytes, second: bytes) -> bool:
-    """Whether two Names are the same when string types, case and runs of blanks are left aside (RFC 5280, 7.1)."""
-    if first == second:
-        return True
-    return _folded(first) == _folded(second)
+    """Whether two Names are the same when string types, case and runs of blanks are left aside (RFC 5280, 7.1); what is
+    not a Name is the same as its own octets only."""
+    return first == second or folded_name(first) == folded_name(second)
 
 
-def _folded(octets: bytes) -> list[tuple[str, str]]:
-    return [(label, " ".join(text.split()).casefold()) for label, text in name_pairs(octets)]
+def folded_name(octets: bytes) -> tuple[_Attribute, ...] | bytes:
+    """A Name as names are compared (RFC 5280, 7.1); the octets themselves where they are not a Name."""
+    try:
+        found = _attributes(octets)
+    except DecodeError:
+        return octets
+    return tuple((label, " ".join(text.split()).casefold(), is_text) for label, text, is_text in found)
 
 
 # --- extensions and issuing -------------------------------------------------------------------------------

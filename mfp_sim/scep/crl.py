@@ -26,6 +26,8 @@ from mfp_sim.scep.certificate import (
 __all__ = ["REASONS", "Crl", "Revoked", "issue"]
 
 ENUMERATED = 0x0A
+MAX_OCTETS, MAX_ELEMENTS = 16 * 1024 * 1024, 2_000_000
+"""What is read of a CRL: more than of a message, since a CRL of 100,000 entries is not rare."""
 REASONS = {
     "unspecified": 0,
     "keyCompromise": 1,
@@ -41,7 +43,7 @@ REASONS = {
 _REASON_NAMES = {number: name for name, number in REASONS.items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Revoked:
     """One entry. ``reason`` is a name of RFC 5280, 5.3.1, its number where that is unknown, or None."""
 
@@ -72,7 +74,7 @@ class Crl:
         Raises:
             DecodeError: the octets are not a CRL, or have more entries than the reader takes.
         """
-        outer = der.read(octets, path).expect(der.SEQUENCE)
+        outer = der.read(octets, path, size=MAX_OCTETS, elements=MAX_ELEMENTS).expect(der.SEQUENCE)
         tbs = outer.child(0, "tbsCertList", der.SEQUENCE)
         first = 1 if tbs.children and tbs.children[0].tag == der.INTEGER else 0
         times = {der.UTC_TIME, der.GENERALIZED_TIME}
@@ -82,8 +84,7 @@ class Crl:
         position += has_next
         revoked: tuple[Revoked, ...] = ()
         if len(tbs.children) > position and tbs.children[position].tag == der.SEQUENCE:
-            holder = tbs.child(position, "revokedCertificates")
-            revoked = tuple(_revoked(holder.child(i, f"[{i}]", der.SEQUENCE)) for i in range(len(holder.children)))
+            revoked = _revoked(tbs.child(position, "revokedCertificates"))
             position += 1
         extensions: dict[str, Extension] = {}
         if len(tbs.children) > position:
@@ -103,18 +104,26 @@ class Crl:
 
     @cached_property
     def issuer_text(self) -> str:
-        """The issuer as text."""
+        """The issuer as text; it raises nothing."""
         return name_text(self.issuer)
 
     @cached_property
     def number(self) -> int | None:
-        """The cRLNumber, or None."""
+        """The cRLNumber, or None.
+
+        Raises:
+            DecodeError: the extension is malformed.
+        """
         extension = self.extensions.get(v.CRL_NUMBER)
         return None if extension is None else der.read(extension.value, "crl.cRLNumber").to_integer()
 
     @cached_property
     def indirect(self) -> bool:
-        """Whether it says that it lists certificates of other issuers than its own (RFC 5280, 5.2.5)."""
+        """Whether it says that it lists certificates of other issuers than its own (RFC 5280, 5.2.5).
+
+        Raises:
+            DecodeError: the extension is malformed.
+        """
         extension = self.extensions.get(v.ISSUING_DISTRIBUTION_POINT)
         if extension is None:
             return False
@@ -140,17 +149,33 @@ class Crl:
         verify_signature(issuer.public_key(), self.signature, self.tbs, digest, "the CRL")
 
 
-def _revoked(entry: der.Element) -> Revoked:
-    reason = None
-    if len(entry.children) > 2:
-        extension = read_extensions(entry.child(2, "crlEntryExtensions", der.SEQUENCE)).get(v.REASON_CODE)
-        if extension is not None:
-            value = der.read(extension.value, f"{entry.path}.cRLReason").expect(ENUMERATED)
-            number = int.from_bytes(value.content[:2], "big")
-            reason = _REASON_NAMES.get(number, str(number))
-    return Revoked(
-        entry.child(0, "userCertificate", der.INTEGER).to_integer(), entry.child(1, "revocationDate").to_time(), reason
-    )
+def _revoked(holder: der.Element) -> tuple[Revoked, ...]:
+    """The entries. Many have the same date and the same extensions, which are read once."""
+    times: dict[bytes, datetime] = {}
+    reasons: dict[bytes, str | None] = {}
+    found = []
+    for entry in holder.each():
+        serial = entry.expect(der.SEQUENCE).child(0, "userCertificate", der.INTEGER).to_integer()
+        date = entry.child(1, "revocationDate")
+        when = times.get(date.raw) or times.setdefault(date.raw, date.to_time())
+        reason = None
+        if len(entry.children) > 2:
+            extensions = entry.child(2, "crlEntryExtensions", der.SEQUENCE)
+            octets = extensions.raw
+            if octets not in reasons:
+                reasons[octets] = _reason(extensions)
+            reason = reasons[octets]
+        found.append(Revoked(serial, when, reason))
+    return tuple(found)
+
+
+def _reason(extensions: der.Element) -> str | None:
+    extension = read_extensions(extensions).get(v.REASON_CODE)
+    if extension is None:
+        return None
+    value = der.read(extension.value, f"{extensions.path}.cRLReason").expect(ENUMERATED)
+    number = int.from_bytes(value.content[:2], "big")
+    return _REASON_NAMES.get(number, str(number))
 
 
 def issue(

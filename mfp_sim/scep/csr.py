@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mfp_sim.errors import DecodeError
+from mfp_sim.errors import AlgorithmRefused, DecodeError
 from mfp_sim.scep import der
 from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.algorithms import (
@@ -85,67 +85,90 @@ class Csr:
     spki: bytes
     challenge: str | None = field(repr=False)
     extensions: Mapping[str, Extension]
-    signature_digest: str
+    signature_digest: str | None
     info: bytes = field(repr=False)
     signature: bytes = field(repr=False)
     notes: tuple[Note, ...] = ()
     challenge_type: str | None = None
     """The ASN.1 type of the challenge password, since some servers take one only (F-S01)."""
+    version: int = 0
+    """The number in it: 0 means version 1, the only one that PKCS#10 has (RFC 2986, 4.1)."""
+    signature_algorithm: str = ""
+    """The object identifier; ``signature_digest`` is None where it is not one that :meth:`verify` knows."""
 
     @classmethod
     def from_der(cls, octets: bytes) -> Csr:
         """Read a request.
 
         Raises:
-            DecodeError: it is not a PKCS#10 request, or is signed with an unknown algorithm.
+            DecodeError: it is not a PKCS#10 request.
         """
         outer = der.read(octets, "csr").expect(der.SEQUENCE)
         info = outer.child(0, "certificationRequestInfo", der.SEQUENCE)
-        info.child(0, "version", der.INTEGER)
-        signature_oid = outer.child(1, "signatureAlgorithm", der.SEQUENCE).child(0, "algorithm")
-        digest = DIGEST_OF_SIGNATURE.get(signature_oid.to_oid())
-        if digest is None:
-            raise signature_oid.fail("a known signature algorithm", signature_oid.to_oid())
+        version = info.child(0, "version", der.INTEGER)
+        signed_with = outer.child(1, "signatureAlgorithm", der.SEQUENCE).child(0, "algorithm").to_oid()
         challenge, challenge_type, extensions, notes = _attributes(info)
+        number = version.to_integer()
+        if number != 0:
+            notes = (Note("SCEP-3.3.1-10", version.path, f"{v.number_text(number)} instead of 0"), *notes)
         return cls(
             der=octets,
             subject=info.child(1, "subject", der.SEQUENCE).raw,
             spki=info.child(2, "subjectPKInfo", der.SEQUENCE).raw,
             challenge=challenge,
             extensions=extensions,
-            signature_digest=digest,
+            signature_digest=DIGEST_OF_SIGNATURE.get(signed_with),
             info=info.raw,
             signature=outer.child(2, "signature", der.BIT_STRING).to_bits(),
             notes=notes,
             challenge_type=challenge_type,
+            version=number,
+            signature_algorithm=signed_with,
         )
 
     def verify(self, *, md5: bool = False) -> None:
         """Check the self-signature over the received octets; ``md5`` takes MD5, too.
 
         Raises:
-            AlgorithmRefused: MD5 without ``md5``.
+            AlgorithmRefused: MD5 without ``md5``, or an algorithm or key that is not known; ``got`` names it.
+            DecodeError: the key is malformed.
             SignatureInvalid: it does not verify.
         """
+        if self.signature_digest is None:
+            name = v.oid_text(self.signature_algorithm)
+            raise AlgorithmRefused("csr.signatureAlgorithm", 0, "RSA PKCS#1 v1.5 or ECDSA", name)
         verify_signature(self.public_key(), self.signature, self.info, self.signature_digest, "the CSR", md5=md5)
 
     def public_key(self) -> PublicKey:
-        """The public key to be certified."""
+        """The public key to be certified.
+
+        Raises:
+            AlgorithmRefused: another kind of key than RSA and EC.
+            DecodeError: malformed.
+        """
         return public_key_of(self.spki, "csr.subjectPKInfo")
 
     @property
     def subject_text(self) -> str:
-        """The subject as text."""
+        """The subject as text; it raises nothing."""
         return name_text(self.subject)
 
     @property
     def common_name(self) -> str | None:
-        """The last CN of the subject, or None."""
+        """The last CN of the subject, or None.
+
+        Raises:
+            DecodeError: the subject is not a Name.
+        """
         return common_name_of(self.subject)
 
     @property
     def sans(self) -> tuple[str, ...]:
-        """The requested dNSName and iPAddress entries."""
+        """The requested dNSName and iPAddress entries.
+
+        Raises:
+            DecodeError: the extension is malformed.
+        """
         extension = self.extensions.get(v.SUBJECT_ALT_NAME)
         return () if extension is None else read_alt_names(extension.value)
 
@@ -182,5 +205,8 @@ def _attributes(info: der.Element) -> tuple[str | None, str | None, dict[str, Ex
 
 
 def fits_key(certificate: Certificate, key: PrivateKey) -> bool:
-    """Whether the certificate's public key is that of ``key`` (SCEP-3.3.2.1-11)."""
-    return certificate.public_key() == key.public_key()
+    """Whether the certificate's public key is that of ``key`` (SCEP-3.3.2.1-11); one that cannot be read is not."""
+    try:
+        return certificate.public_key() == key.public_key()
+    except DecodeError:
+        return False

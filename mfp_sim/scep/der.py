@@ -7,9 +7,9 @@ constructed strings and unsorted sets, since the field sends them (F-E01, F-E02)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
-from functools import cache
+from functools import lru_cache
 
 from mfp_sim.errors import DecodeError
 
@@ -21,7 +21,7 @@ MAX_ELEMENTS = 10_000
 
 BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
 UTF8_STRING, PRINTABLE_STRING, T61_STRING, IA5_STRING = 0x0C, 0x13, 0x14, 0x16
-UTC_TIME, GENERALIZED_TIME, BMP_STRING = 0x17, 0x18, 0x1E
+UTC_TIME, GENERALIZED_TIME, UNIVERSAL_STRING, BMP_STRING = 0x17, 0x18, 0x1C, 0x1E
 SEQUENCE, SET = 0x30, 0x31
 
 TAG_NAMES = {
@@ -37,6 +37,7 @@ TAG_NAMES = {
     IA5_STRING: "IA5String",
     UTC_TIME: "UTCTime",
     GENERALIZED_TIME: "GeneralizedTime",
+    UNIVERSAL_STRING: "UniversalString",
     BMP_STRING: "BMPString",
     SEQUENCE: "SEQUENCE",
     SET: "SET",
@@ -87,7 +88,7 @@ def integer(number: int) -> bytes:
     return tlv(INTEGER, number.to_bytes(size, "big", signed=True))
 
 
-@cache
+@lru_cache(maxsize=1024)
 def oid(dotted: str) -> bytes:
     """OBJECT IDENTIFIER from its dotted form."""
     first, second, *rest = (int(arc) for arc in dotted.split("."))
@@ -160,14 +161,16 @@ PRINTABLE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 class Work:
     """Counts what the reader did with one message, so that hostile input cannot make it work without end.
 
-    ``elements`` headers were read (capped), the deepest at ``depth`` (capped), and ``copied`` octets of content were
-    handed out, each into memory of its own. ``ber`` tells that a length was indefinite or not the shortest.
+    ``elements`` headers were read (at most ``most``), the deepest at ``depth`` (capped), and ``copied`` octets of
+    content were handed out, each into memory of its own. ``ber`` tells that a length was indefinite, or not the
+    shortest.
     """
 
-    __slots__ = ("ber", "copied", "depth", "elements")
+    __slots__ = ("ber", "copied", "depth", "elements", "most")
 
     def __init__(self) -> None:
         self.elements = self.depth = self.copied = 0
+        self.most = MAX_ELEMENTS
         self.ber = False
 
     @property
@@ -266,6 +269,14 @@ class Element:
                 position = child.end
             self._children = tuple(found)
         return self._children
+
+    def each(self) -> Iterator[Element]:
+        """The elements inside a constructed one, none of which is kept: for long lists."""
+        position, number = self.body, 0
+        while position < self.body_end:
+            child = _element(self.buffer, position, self.body_end, self.depth + 1, self, number, self.work)
+            yield child
+            position, number = child.end, number + 1
 
     def fail(self, expected: str, got: str | None = None) -> DecodeError:
         """A typed error at this place."""
@@ -374,6 +385,7 @@ TEXT_ENCODINGS = {
     IA5_STRING: "ascii",
     0x12: "ascii",
     0x1A: "ascii",
+    UNIVERSAL_STRING: "utf-32-be",
     BMP_STRING: "utf-16-be",
 }
 
@@ -401,7 +413,7 @@ def _instant(text: str) -> datetime | None:
         return None
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _dotted_cached(content: bytes) -> str | None:
     if not content or content[-1] & 0x80 or len(content) > 128:
         return None
@@ -420,20 +432,26 @@ def _dotted(content: bytes) -> str | None:
     return _dotted_cached(content) if len(content) <= 12 else _dotted_cached.__wrapped__(content)
 
 
-def read(octets: bytes, path: str = "", *, trailing: bool = False) -> Element:
+def read(
+    octets: bytes, path: str = "", *, trailing: bool = False, size: int = MAX_OCTETS, elements: int = MAX_ELEMENTS
+) -> Element:
     """The one element that ``octets`` hold.
 
     Args:
-        octets: the message; at most 1 MiB.
+        octets: the message.
         path: the name that errors begin with.
         trailing: whether octets after the element are tolerated; ``Element.end`` tells where it ended.
+        size: how many octets it may have.
+        elements: how many elements are read of it.
 
     Raises:
         DecodeError: malformed, larger or deeper than the caps, or with trailing octets.
     """
-    if len(octets) > MAX_OCTETS:
-        raise DecodeError(path, 0, f"at most {MAX_OCTETS} octets", f"{len(octets)} octets")
-    element = _element(octets, 0, len(octets), 0, None, path, Work())
+    if len(octets) > size:
+        raise DecodeError(path, 0, f"at most {size} octets", f"{len(octets)} octets")
+    work = Work()
+    work.most = elements
+    element = _element(octets, 0, len(octets), 0, None, path, work)
     if not trailing and element.end != len(octets):
         raise DecodeError(path, element.end, "the end of the message", f"{len(octets) - element.end} octets more")
     return element
@@ -443,8 +461,8 @@ def _element(
     buffer: bytes, start: int, limit: int, depth: int, parent: Element | None, name: str | int, work: Work
 ) -> Element:
     work.elements += 1
-    if work.elements > MAX_ELEMENTS:
-        raise DecodeError(_place(parent, name), start, f"at most {MAX_ELEMENTS} elements", "more")
+    if work.elements > work.most:
+        raise DecodeError(_place(parent, name), start, f"at most {work.most} elements", "more")
     if depth > work.depth:
         if depth > MAX_DEPTH:
             raise DecodeError(_place(parent, name), start, f"a depth of at most {MAX_DEPTH}", "more")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mfp_sim.errors import DecodeError
 from mfp_sim.scep import der
@@ -258,6 +258,9 @@ class _Walk:
             yield _leaf(value, f"{path}.critical")
         elif name.startswith("extensionRequest"):
             yield from self._by_oid(value, path)
+        elif name == v.OID_NAMES[v.NDES_RESULT] and value.tag == der.PRINTABLE_STRING:
+            leaf = _leaf(value, path)
+            yield replace(leaf, text=f"{leaf.text} ({v.hresult_text(value.to_text()[:20])})")
         else:
             yield from self.walk(value, path, "Any")
 

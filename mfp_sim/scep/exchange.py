@@ -15,9 +15,16 @@ from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from mfp_sim.errors import AlgorithmRefused, ConnectionLost, DecodeError, MfpSimError, TransportError
+from mfp_sim.errors import (
+    AlgorithmRefused,
+    ConnectionLost,
+    DecodeError,
+    MfpSimError,
+    SignatureInvalid,
+    TransportError,
+)
 from mfp_sim.scep import messages
-from mfp_sim.scep.certificate import Certificate, name_text
+from mfp_sim.scep.certificate import Certificate, name_pairs, name_text
 from mfp_sim.scep.csr import fits_key
 from mfp_sim.scep.http import Capabilities, HttpReply, HttpRequest, read_capabilities, scep_request
 from mfp_sim.scep.messages import Note, PkiMessage
@@ -121,6 +128,9 @@ class BadReply:
     diagnosis: str
 
 
+NOTES, NOTE_LETTERS = 100, 500
+"""How many notes are kept of one request, and the letters of each: a server does not fill the memory."""
+
 Outcome = Issued | Pending | Failed | HttpError | Lost | BadReply
 
 
@@ -194,6 +204,7 @@ class ClientTransaction:
 
         Raises:
             AlgorithmRefused: the server offers weak algorithms only and policy refuses them, or its key is no RSA key.
+            DecodeError: what GetCACert gave cannot be looked at.
         """
         if self.state is State.CAPS:
             return scep_request(self._target, Operation.GET_CA_CAPS)
@@ -244,7 +255,7 @@ class ClientTransaction:
         )
         for candidates, fits, finding in choices:
             for certificate in candidates:
-                if fits(certificate) and isinstance(certificate.public_key(), RSAPublicKey):
+                if _can_receive(certificate) and fits(certificate):
                     if finding and certificate.key_usage is not None:
                         self._note("SCEP-2.1.2-02", "GetCACert", finding)
                     return certificate
@@ -359,7 +370,7 @@ class ClientTransaction:
             return BadReply("refused-algorithm", "the CertRep is signed with sha1, which is refused")
         try:
             message.verify(signer)
-        except MfpSimError as error:
+        except SignatureInvalid as error:
             return BadReply("bad-signature", error.message)
         if message.message_type != MessageType.CERT_REP:
             return BadReply("wrong-message-type", f"the reply's messageType is {message.label}, not CertRep")
@@ -388,11 +399,17 @@ class ClientTransaction:
         return self._fitting(certificates)
 
     def _fitting(self, certificates: tuple[Certificate, ...]) -> Outcome:
-        """The certificate for our key, found by its public key, never by position (SCEP-3.3.2.1-04)."""
+        """The certificate for our key, found by its public key, never by position (SCEP-3.3.2.1-04).
+
+        Raises:
+            DecodeError: its subject or issuer is not a Name.
+        """
         mine = [c for c in certificates if fits_key(c, self.enrolment.key)]
         if not mine:
             return BadReply("wrong-key", "no certificate of the CertRep is for the key of the request")
         certificate = mine[0]
+        for name in (certificate.subject, certificate.issuer):
+            name_pairs(name)  # nobody could look at a certificate whose names are none
         issuers = [c for c in (*self.ca_certificates, *certificates) if c is not certificate]
         if not any(_issued(certificate, issuer) for issuer in issuers):
             return BadReply("wrong-issuer", "the certificate was not issued by a CA of GetCACert or of the CertRep")
@@ -409,8 +426,8 @@ class ClientTransaction:
         return Issued(certificate, tuple(c for c in certificates if c is not certificate))
 
     def _note(self, requirement: str, path: str, text: str) -> None:
-        note = Note(requirement, path, text)
-        if note not in self.notes:
+        note = Note(requirement, path, text if len(text) <= NOTE_LETTERS else text[:NOTE_LETTERS] + "…")
+        if note not in self.notes and len(self.notes) < NOTES:
             self.notes.append(note)
 
     # --- across a restart ---------------------------------------------------------------------------------
@@ -457,6 +474,14 @@ def _speaks_of_another_ca(outcome: Outcome) -> bool:
     if isinstance(outcome, BadReply):
         return outcome.reason == "unknown-signer"
     return isinstance(outcome, Failed) and outcome.fail_info == FailInfo.BAD_MESSAGE_CHECK
+
+
+def _can_receive(certificate: Certificate) -> bool:
+    """Whether an envelope can be made for it: its key is RSA. Another kind is not wrong, and is passed over."""
+    try:
+        return isinstance(certificate.public_key(), RSAPublicKey)
+    except DecodeError:
+        return False
 
 
 def _issued(certificate: Certificate, issuer: Certificate) -> bool:

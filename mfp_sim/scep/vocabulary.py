@@ -107,6 +107,7 @@ SIGNING_TIME = "1.2.840.113549.1.9.5"
 CHALLENGE_PASSWORD = "1.2.840.113549.1.9.7"  # noqa: S105 - an object identifier
 RANDOM_NONCE = "1.2.840.113549.1.9.25.3"  # cryptlib adds it to the signed attributes
 NDES_RESULT = "1.3.6.1.4.1.311.21.33"  # NDES: an HRESULT beside a FAILURE
+NDES_MESSAGE = "1.3.6.1.4.1.311.21.38"  # NDES: a text of the server beside a SUCCESS
 FRIENDLY_NAME = "1.2.840.113549.1.9.20"
 EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
 MICROSOFT_EXTENSION_REQUEST = "1.3.6.1.4.1.311.2.1.14"
@@ -192,6 +193,7 @@ OID_NAMES: dict[str, str] = {
     MICROSOFT_EXTENSION_REQUEST: "extensionRequest (Microsoft)",
     RANDOM_NONCE: "randomNonce",
     NDES_RESULT: "HRESULT (NDES)",
+    NDES_MESSAGE: "server message (NDES)",
     FRIENDLY_NAME: "friendlyName",
     RSA_ENCRYPTION: "rsaEncryption",
     RSAES_OAEP: "id-RSAES-OAEP",
@@ -219,6 +221,43 @@ OID_NAMES: dict[str, str] = {
     **{oid: f"ecdsa-with-{name.upper()}" for name, oid in ECDSA_SIGNATURE_OIDS.items()},
     **{oid: name for name, oid in NAME_ATTRIBUTES.items()},
 }
+
+
+def number_text(number: int) -> str:
+    """A number of others for people; a long one in hex."""
+    return str(number) if abs(number) < 2**31 else hex(number)
+
+
+HRESULTS: dict[str, int] = {
+    "E_FAIL": 0x80004005,
+    "E_ACCESSDENIED": 0x80070005,
+    "E_INVALIDARG": 0x80070057,
+    "NTE_BAD_DATA": 0x80090005,
+    "NTE_BAD_SIGNATURE": 0x80090006,
+    "NTE_BAD_ALGID": 0x80090008,
+    "CRYPT_E_REVOKED": 0x80092010,
+    "CERTSRV_E_BAD_REQUESTSUBJECT": 0x80094001,
+    "CERTSRV_E_NO_REQUEST": 0x80094002,
+    "CERTSRV_E_BAD_REQUESTSTATUS": 0x80094003,
+    "CERTSRV_E_TEMPLATE_DENIED": 0x80094012,
+    "CERTSRV_E_UNSUPPORTED_CERT_TYPE": 0x80094800,
+    "CERTSRV_E_NO_CERT_TYPE": 0x80094801,
+    "CERTSRV_E_KEY_LENGTH": 0x80094811,
+    "CERT_E_EXPIRED": 0x800B0101,
+    "CERT_E_UNTRUSTEDROOT": 0x800B0109,
+    "CERT_E_CHAINING": 0x800B010A,
+    "CERT_E_REVOKED": 0x800B010C,
+}
+"""Results of Windows that NDES may name beside a FAILURE, as unsigned 32-bit numbers."""
+_HRESULT_NAMES = {number: name for name, number in HRESULTS.items()}
+
+
+def hresult_text(decimal: str) -> str:
+    """What the decimal text of an HRESULT stands for, ``0x80070057 E_INVALIDARG``; the text itself where it is none."""
+    if not (len(decimal) <= 11 and decimal.isascii() and decimal.removeprefix("-").isdigit()):
+        return decimal
+    number = int(decimal) & 0xFFFFFFFF
+    return " ".join([f"0x{number:08X}", *([_HRESULT_NAMES[number]] if number in _HRESULT_NAMES else [])])
 
 
 def oid_text(dotted: str) -> str:

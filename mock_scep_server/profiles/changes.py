@@ -1,13 +1,13 @@
-"""A profile with values of its own for one run: the keywords of GetCACaps, and the content of FAILURE and PENDING.
+"""A profile with values of its own for one run. Owns no shape of a CA; those are data of the registry.
 
-No form of either suits all clients (F-E07, and strongSwan 5.9.8, which wants SHA-384 before it uses AES), so both
-are switches of every profile. Owns no shape of a CA; those are data of the registry.
+Each value can be changed. The keywords of GetCACaps, and the content of FAILURE and PENDING, have switches of their
+own, since no form of either suits all clients (F-E07, and strongSwan 5.9.8, which wants SHA-384 before it uses AES).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mfp_sim.errors import UsageError
@@ -50,12 +50,19 @@ def changed_capabilities(words: Sequence[str], own: Sequence[str]) -> tuple[str,
     return tuple(found)
 
 
-def changed(profile: CaProfile, *, caps: Sequence[str] | None = None, empty_content: str | None = None) -> CaProfile:
-    """The profile with other keywords and another form of empty content, where they are given.
+def changed(
+    profile: CaProfile,
+    *,
+    caps: Sequence[str] | None = None,
+    empty_content: str | None = None,
+    values: Mapping[str, object] | None = None,
+) -> CaProfile:
+    """The profile with other values, other keywords and another form of empty content, where they are given.
 
     Raises:
         UsageError: see :func:`changed_capabilities`; or the form is not known.
     """
+    profile = replace(profile, **(values or {}))  # type: ignore[arg-type]
     if empty_content is not None:
         if empty_content not in EMPTY_CONTENTS:
             raise UsageError(f"{empty_content!r} is no form of content", remedy=f"one of {', '.join(EMPTY_CONTENTS)}")

@@ -9,18 +9,31 @@ what holds of both has to be said in both. A profile has no behaviour; the modul
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from importlib import resources
+from pathlib import Path
 from typing import Any, Literal
 
-from mfp_sim.documents import Node, Problems, did_you_mean, load_text
+from mfp_sim.documents import Node, Problems, did_you_mean, load, load_text
 from mfp_sim.errors import UsageError
-from mfp_sim.scep.vocabulary import CIPHER_OIDS, DIGEST_OIDS
+from mfp_sim.scep.certificate import KEY_USAGE_BITS
+from mfp_sim.scep.vocabulary import CIPHER_OIDS, DIGEST_OIDS, FailInfo
 
-__all__ = ["EVIDENCE", "PROFILES", "CaProfile", "Source", "profile_named", "read_profile"]
+__all__ = [
+    "EVIDENCE",
+    "PROFILES",
+    "VALUES",
+    "CaProfile",
+    "Source",
+    "load_profile",
+    "profile_named",
+    "read_profile",
+    "read_value",
+]
 
 EVIDENCE: Mapping[str, bool] = {
     "rfc": True,  # RFC 8894 says so
@@ -33,6 +46,12 @@ EVIDENCE: Mapping[str, bool] = {
 }
 """By what a value is known, and whether that confirms it."""
 
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "ca_key_usage": KEY_USAGE_BITS,
+    "issued_key_usage": KEY_USAGE_BITS,
+    "failure_status": tuple(reason.label for reason in FailInfo),
+}
+_FORMS = {"hresult": r"-?[0-9]{1,10}", "path": r"/[!-~]*", "server": r"[ -~]+"}
 _CIPHERS, _DIGESTS = frozenset(CIPHER_OIDS), frozenset(DIGEST_OIDS)
 
 
@@ -102,6 +121,7 @@ class CaProfile:
     same_key: Literal["new", "old"] = "new"
     retransmission: Literal["same", "again"] = "same"
     challenge: Literal["checked", "ignored"] = "checked"
+    unasked_challenge: Literal["ignored", "refused"] = "ignored"  # one that is sent to a CA that has none to compare
 
     # --- what it answers with
     reply_cipher: str = "as-asked"
@@ -120,7 +140,8 @@ class CaProfile:
     unreadable_data_status: int = 0  # the same for a CSR that cannot be read or does not verify
     failure_certificates: Literal["given", "absent"] = "given"
     hresult: str = ""  # the attribute of NDES beside a FAILURE; empty: none
-    outer_certificates: Literal["signer", "issued-and-signer"] = "signer"
+    server_message: str = ""  # the attribute of NDES beside a SUCCESS; empty: none
+    outer_certificates: Literal["signer", "issued-and-signer", "none"] = "signer"  # beside a SUCCESS
     ca_in_reply: bool = True
     bag_empty_crls: bool = False
     signature_name: Literal["rsaEncryption", "combined"] = "rsaEncryption"
@@ -147,7 +168,7 @@ class CaProfile:
             if isinstance(value, frozenset):
                 value = sorted(value)
             elif isinstance(value, timedelta):
-                value = f"{value.total_seconds():g}s"
+                value = f"{value.total_seconds():.15g}s"
             found[entry.name] = value
         return found
 
@@ -170,6 +191,9 @@ class CaProfile:
 _TEXTS = ("name", "summary", "imitates")
 _NEEDED = ("name", "summary")
 _NO_VALUES = (*_TEXTS, "unlike", "sources")
+VALUES = tuple(entry.name for entry in dataclasses.fields(CaProfile) if entry.name not in _NO_VALUES)
+"""The names of all values."""
+_TYPES = typing.get_type_hints(CaProfile)
 
 
 # --- reading ----------------------------------------------------------------------------------------------
@@ -192,14 +216,12 @@ def read_profile(root: Node, known: Mapping[str, CaProfile]) -> CaProfile:
         base = known[chosen]
     texts = {key: problems.text(fields[key], key) or "" if key in fields else "" for key in _TEXTS}
     values, sources = dict[str, object](), _inherited(base, product=bool(texts["imitates"]))
-    types = typing.get_type_hints(CaProfile)
-    names = [entry.name for entry in dataclasses.fields(CaProfile) if entry.name not in _NO_VALUES]
     unlike = _read_unlike(fields["unlike"], problems) if "unlike" in fields else {}
     if "values" in fields:
-        for name, entry in problems.map(fields["values"], names, "values").items():
+        for name, entry in problems.map(fields["values"], VALUES, "values").items():
             inner = problems.map(entry, ("value", "source", "by"), name, ("value", "source", "by"))
             if "value" in inner:
-                values[name] = _read_value(name, types[name], inner["value"], problems)
+                values[name] = read_value(name, inner["value"], problems)
             if "source" in inner and "by" in inner:
                 text, by = problems.text(inner["source"], "source"), problems.choice(inner["by"], EVIDENCE, "by")
                 sources[name] = Source(text or "", by or "reported")
@@ -220,12 +242,19 @@ def _inherited(base: CaProfile, *, product: bool) -> dict[str, Source]:
     }
 
 
-def _read_value(name: str, kind: Any, node: Node, problems: Problems) -> object:
+def read_value(name: str, node: Node, problems: Problems) -> object:
+    """One value of :data:`VALUES`; a mistake goes to ``problems``."""
+    kind: Any = _TYPES[name]
+    if name in _CHOICES:
+        chosen = [problems.choice(entry, _CHOICES[name], name) for entry in problems.list(node, name)]
+        return tuple(text for text in chosen if text is not None)
+    if name in _FORMS and node.value != "":
+        text = problems.text(node, name)
+        if text is not None and not re.fullmatch(_FORMS[name], text):
+            problems.add(node, f"{name} cannot be {text!r}")
+        return text
     if name in ("reply_cipher", "reply_cipher_for_weak", "refuse_ciphers", "reply_digest", "refuse_digests"):
-        known = _CIPHERS if "cipher" in name else _DIGESTS
-        if kind is str:
-            return problems.choice(node, [*sorted(known), "as-asked"], name)
-        return frozenset(problems.choice(entry, known, name) for entry in problems.list(node, name))
+        return _algorithms(name, node, problems)
     if typing.get_origin(kind) is Literal:
         return problems.choice(node, typing.get_args(kind), name)
     if kind is bool:
@@ -238,10 +267,17 @@ def _read_value(name: str, kind: Any, node: Node, problems: Problems) -> object:
         seconds = problems.seconds(node, name)
         return None if seconds is None else timedelta(seconds=seconds)
     if name == "message_types":
-        return frozenset(problems.integer(entry, name, 0) for entry in problems.list(node, name))
+        return frozenset(problems.integer(entry, name, 17, 22) for entry in problems.list(node, name))
     if kind is str:
         return problems.text(node, name)
     return tuple(problems.text(entry, name) for entry in problems.list(node, name))
+
+
+def _algorithms(name: str, node: Node, problems: Problems) -> object:
+    known = _CIPHERS if "cipher" in name else _DIGESTS
+    if _TYPES[name] is str:
+        return problems.choice(node, [*sorted(known), "as-asked"], name)
+    return frozenset(problems.choice(entry, known, name) for entry in problems.list(node, name))
 
 
 def _shipped() -> dict[str, CaProfile]:
@@ -261,6 +297,15 @@ def _shipped() -> dict[str, CaProfile]:
 
 _ORDER = ("rfc8894", "strict", "lenient", "ndes-2008r2", "ndes-2012r2", "ndes-2016", "micromdm-2.1", "step-ca")
 PROFILES: dict[str, CaProfile] = _shipped()
+
+
+def load_profile(path: Path) -> CaProfile:
+    """A shape from a file of one's own, which may be built on one that comes with the package.
+
+    Raises:
+        DocumentError: all its mistakes.
+    """
+    return read_profile(load(path), PROFILES)
 
 
 def profile_named(name: str) -> CaProfile:

@@ -17,6 +17,7 @@ SHARED_WITH_THE_MOCK = (
     "output",
     "secret_options",
     "attempts",
+    "visible",
     "errors",
 )
 INPUT_AND_OUTPUT = {

@@ -73,6 +73,24 @@ def _without_usage(ca, client) -> None:
     client.enrol()
 
 
+def _signer(usage, days: int = 0):
+    """An enrolment with a self-signed certificate of this keyUsage, whose validity is moved by days."""
+
+    def act(ca, client) -> None:
+        now = ca.clock.now() + timedelta(days=days)
+        client.signer = x509.issue(
+            serial=1, issuer=client.subject, subject=client.subject, spki=x509.spki_of(client.key),
+            not_before=now - timedelta(days=1), not_after=now + timedelta(days=1),
+            extensions=usage, signing_key=client.key,
+        )  # fmt: skip
+        client.enrol()
+
+    return act
+
+
+BOTH = [x509.key_usage_extension("digitalSignature", "keyEncipherment")]
+
+
 def _another_csr(ca, client) -> None:
     client.enrol()
     other = csrs.build(client.keys.rsa(2048), subject=x509.name(("CN", "x")), challenge="s3cret")
@@ -90,16 +108,35 @@ CASES = [
     (
         _odd_type,
         [
-            "note SCEP-4.3-02 Content-Type: application/x-pki-message expected, got application/octet-stream",
+            "warn SCEP-4.3-02 Content-Type: application/x-pki-message expected, got application/octet-stream",
             "fail SCEP-3.2.1.5-02 the senderNonce was used before",
         ],
     ),
     (
         _without_usage,
         [
-            "note SCEP-3.2-14 the signer's certificate is valid to 2026-03-01 12:00",
+            "note SCEP-3.2-14 the signer's certificate expired at 2026-03-01 12:00",
             "fail SCEP-2.3-02 the self-signed certificate's keyUsage lacks keyEncipherment",
         ],
+    ),
+    (_signer([]), ["warn SCEP-2.3-02 certificates: the self-signed certificate has no keyUsage"]),
+    (_signer(BOTH, -3), ["note SCEP-3.2-14 the signer's certificate expired at 2026-02-28 12:00"]),
+    (_signer(BOTH, 3), ["note SCEP-3.2-14 the signer's certificate is not valid before 2026-03-04 12:00"]),
+    (
+        lambda ca, client: client.send(19, client.csr(), digest="sha1"),
+        ["warn SCEP-3.5.2-16 SHA-1 is used although the CA advertises SHA-256"],
+    ),
+    (
+        lambda ca, client: client.send(19, client.csr(), digest="sha512"),
+        ["warn SCEP-3.5.2-18 SHA-512 is used instead of SHA-256"],
+    ),
+    (
+        lambda ca, client: client.send(19, client.csr(), digest="sha384"),
+        ["warn SCEP-3.5.2-18 SHA-384 is used instead of SHA-256, and the CA does not advertise it"],
+    ),
+    (
+        lambda ca, client: client.enrol(cipher="aes-256-cbc"),
+        ["warn SCEP-3.5.2-18 AES-256-CBC is used instead of AES-128-CBC, and the CA does not advertise it"],
     ),
     (
         _another_csr,
@@ -151,6 +188,37 @@ def test_each_finding_has_its_own_reason(make_ca, make_client, act, findings) ->
     assert _about(ca) == findings
 
 
+def test_what_is_not_advertised(make_ca, make_client) -> None:
+    ca = make_ca(capabilities=("AES", "SHA-256", "Renewal"))
+    client = make_client(ca)
+    client.send(19, client.csr(), digest="sha512", cipher="aes-256-cbc")
+    assert _about(ca) == [
+        "note SCEP-4.1-08 POST is used although the CA does not advertise it",
+        "warn SCEP-3.5.2-18 SHA-512 is used instead of SHA-256, and the CA does not advertise it",
+        "warn SCEP-3.5.2-18 AES-256-CBC is used instead of AES-128-CBC, and the CA does not advertise it",
+    ]
+    _by_get(ca, make_client(ca))
+    assert _about(ca) == []
+
+
+def test_a_digest_that_alone_is_advertised_is_right(make_ca, make_client) -> None:
+    ca = make_ca(capabilities=("POSTPKIOperation", "SHA-1", "DES3"))
+    client = make_client(ca)
+    client.send(19, client.csr(), digest="sha1", cipher="des-ede3-cbc")
+    assert _about(ca) == []
+
+
+def test_a_renewal_under_the_enrolments_transaction_id_is_a_warning(make_ca, make_client) -> None:
+    ca = make_ca()
+    client = make_client(ca)
+    client.enrol()
+    client.renewed(same_key=True, same_transaction=True).enrol(None, kind=MessageType.RENEWAL_REQ)
+    assert _about(ca) == [
+        "warn SCEP-3.2.1.1-07 a renewal carries the transactionID of an earlier operation",
+        "warn SCEP-2.5-04 the key of the old certificate is kept",
+    ]
+
+
 def test_renewal_that_is_not_advertised(make_ca, make_client) -> None:
     ca = make_ca(capabilities=("SCEPStandard",))
     _renewal(ca, make_client(ca))
@@ -163,7 +231,7 @@ def test_the_worst_comes_first_in_the_summary_and_no_secret_is_in_it(make_ca, ma
     _twice(ca, client)
     _odd_type(ca, client)
     summary = ca.service.journal.judgement()
-    assert [key.split(" ")[0] for key in summary] == ["fail", "fail", "note"]
+    assert [key.split(" ")[0] for key in summary] == ["fail", "fail", "warn"]
     assert summary["fail SCEP-3.2.1.5-02 the senderNonce was used before"] == 3
     assert "s3cret" not in json.dumps(summary)
 

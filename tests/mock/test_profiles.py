@@ -423,6 +423,10 @@ def test_strict(make_ca, make_client) -> None:
     short = client.send(19, _csr_with(client, 1024), transaction_id="v")
     assert short.words == "badAlg: an RSA key of 1024 bits; 2048 are needed"
     assert client.renewed().enrol(None).words == "badRequest: a challenge password is required"
+    for operation in ("GetCACert", "GetCACaps", "GetNextCACert"):  # RFC 8894, 4.1: a GET may have a message
+        bare, named = (ca.get(f"/?operation={operation}{more}") for more in ("", "&message=0"))
+        assert (named.status, named.body) == (bare.status, bare.body)
+        assert bare.status == (404 if operation == "GetNextCACert" else 200)
     plain = scep_request("/", Operation.PKI_OPERATION, sha1)
     odd = replace(plain, target=plain.target.replace("%2B", "-").replace("%2F", "_"))
     refused = ca.ask(odd)

@@ -1,0 +1,43 @@
+"""Text of others for people: what a peer, a file or a message says must not steer a terminal nor forge a line of a log.
+
+Letters that would do so are shown as their number. Masks no secrets, and cuts nothing unless told to.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+
+__all__ = ["one_line", "say", "visible"]
+
+_STEERING = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+_CONTROL = re.compile(f"[{_STEERING}]")
+_CONTROL_OR_BREAK = re.compile(f"[{_STEERING}\t\n]")
+
+
+def _number(match: re.Match[str]) -> str:
+    return f"\\x{ord(match[0]):02x}" if match[0] < "\x80" else f"\\u{ord(match[0]):04x}"
+
+
+def visible(text: str) -> str:
+    """Text of several lines for a terminal: letters that would steer it or turn its lines round become their number;
+    line breaks and tabs stay."""
+    return _CONTROL.sub(_number, text)
+
+
+def one_line(text: str, most: int | None = None) -> str:
+    """Text that has to stay on one line, of at most ``most`` letters before it was made visible; ``…`` ends a cut."""
+    if most is not None and len(text) > most:
+        return _CONTROL_OR_BREAK.sub(_number, text[:most]) + "…"
+    return _CONTROL_OR_BREAK.sub(_number, text)
+
+
+def say(line: str) -> None:
+    """A line of a log, on standard output. What cannot be written, because the log is closed, full or gone, is lost:
+    nothing that a server does depends on its log."""
+    text = one_line(line)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    except (OSError, ValueError):
+        return
