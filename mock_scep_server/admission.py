@@ -40,16 +40,16 @@ class Admission:
         self._authorities, self._challenge = authorities, challenge
         self._ledger, self._revocations = ledger, revocations
 
+    def own_certificate(self, asked: Asked) -> Entry | None:
+        """The ledger's entry of the certificate that signed a request, if it is one of this CA."""
+        signer = asked.signer
+        entry = None if signer is None else self._ledger.find(signer.serial)
+        return entry if signer is not None and entry is not None and entry.certificate.der == signer.der else None
+
     def renews(self, asked: Asked) -> Entry | None:
         """The ledger's entry of the certificate that a request renews: the one that signed it, if it is ours."""
-        signer = asked.signer
-        if signer is None:
-            return None
-        entry = self._ledger.find(signer.serial)
-        if entry is None or entry.certificate.der != signer.der:
-            return None
         legacy = asked.message.message_type == MessageType.PKCS_REQ
-        return entry if self._profile.legacy_renewal or not legacy else None
+        return self.own_certificate(asked) if self._profile.legacy_renewal or not legacy else None
 
     def refuse(self, asked: Asked) -> Refusal | None:
         """Why the request gets no certificate, or None."""

@@ -11,6 +11,7 @@ import os
 import shlex
 import signal
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -55,6 +56,8 @@ def serve(options: argparse.Namespace) -> int:
         for line in _announcement(options, service, hosts, endpoint):
             say(line)
         stop.wait()
+    for sentence in service.script.unused():
+        print(f"mock-scep-server: {sentence}", file=sys.stderr)
     return 0
 
 
@@ -66,8 +69,8 @@ def _service(options: argparse.Namespace) -> ScepService:
         challenge = CommandChallenge(shlex.split(options.challenge_command))
 
     def tell(entry: JournalEntry) -> None:
-        rule = f" [rule {entry.rule}]" if entry.rule else ""
-        say(f"{entry.time:%H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{rule}")
+        line = f"{entry.time:%H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}"
+        say(f"{line}{entry.by_rule}")
 
     return make_service(
         _setup(options),
@@ -130,6 +133,8 @@ def _secret(options: argparse.Namespace) -> str | None:
         if not os.environ.get(options.challenge_env):
             raise UsageError(f"the environment variable {options.challenge_env} is not set")
         return os.environ[options.challenge_env]
+    if options.challenge == "":
+        raise UsageError("the challenge password is empty", remedy="leave --challenge out for a CA that wants none")
     return str(options.challenge) if options.challenge else None
 
 

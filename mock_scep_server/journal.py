@@ -18,7 +18,8 @@ MOST_LETTERS, MOST_TEXTS = 1000, 50
 class JournalEntry:
     """One request and what became of it. ``name`` is the operation, or the message type of a PKIOperation.
 
-    ``changes`` say what each fault changed, layer by layer.
+    ``rule`` is the rule that was taken, ``overruled`` one that matched and whose answer the CA did not give: it refused
+    by itself, or had decided before. ``changes`` say what each fault changed, layer by layer.
     ``judgement`` is about the client: ``fail``, ``warn`` or ``note``, a requirement, and a sentence.
     """
 
@@ -29,6 +30,7 @@ class JournalEntry:
     transaction: str | None = None
     subject: str | None = None
     rule: int | None = None
+    overruled: int | None = None
     decision: str = ""
     faults: tuple[str, ...] = ()
     status: int | None = None
@@ -37,6 +39,13 @@ class JournalEntry:
     near_misses: tuple[str, ...] = field(default=())
     changes: tuple[str, ...] = field(default=())
     judgement: tuple[str, ...] = ()
+
+    @property
+    def by_rule(self) -> str:
+        """What a rule had to do with it, for the end of a line; empty: nothing."""
+        if self.overruled is not None:
+            return f" [not as rule {self.overruled} says]"
+        return "" if self.rule is None else f" [rule {self.rule}]"
 
     @property
     def size(self) -> int:

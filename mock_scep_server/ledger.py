@@ -106,10 +106,13 @@ class Ledger:
                 table.clear()
 
     def report_abandoned(self, transaction_id: str, why: str) -> None:
-        """The client has given the transaction up (told by the simulation)."""
+        """The client has given the transaction up (told by the simulation): what it got and has not installed.
+
+        A certificate that is installed, or was given up before, is of an earlier operation under the transactionID.
+        """
         with self._lock:
             for octets, entry in self._entries.items():
-                if entry.transaction_id == transaction_id:
+                if entry.transaction_id == transaction_id and not entry.installed and entry.given_up is None:
                     self._entries[octets] = replace(entry, given_up=why)
 
     def find(self, serial: int) -> Entry | None:

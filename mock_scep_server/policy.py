@@ -23,6 +23,7 @@ __all__ = [
     "Rollover",
     "When",
     "read_policy",
+    "read_secret",
     "read_when",
 ]
 
@@ -184,6 +185,14 @@ def _admin(node: Node, problems: Problems) -> dict[str, object]:
     return {"admin": AdminPage(**values)}  # type: ignore[arg-type]
 
 
+def read_secret(node: Node, problems: Problems, what: str) -> str | None:
+    """A password; an empty one would let everybody in."""
+    text = problems.text(node, what)
+    if text == "":
+        problems.add(node, f"{what} is empty", "for a CA that wants no challenge write challenge: none")
+    return text
+
+
 def _challenge(node: Node, problems: Problems) -> dict[str, object]:
     """What is not static; the static password is read where the section is read."""
     if node.kind == "scalar":
@@ -207,7 +216,10 @@ def _challenge(node: Node, problems: Problems) -> dict[str, object]:
                 fields["per_subject"], "per_subject has a password for each subject", 'write {"CN=a*": secret}'
             )
             return {}
-        pairs = {str(key.value): problems.text(value, "a password") or "" for key, value in fields["per_subject"].pairs}
+        pairs = {
+            str(key.value): read_secret(value, problems, "a password") or ""
+            for key, value in fields["per_subject"].pairs
+        }
         return {"challenge": ChallengeSetup("per_subject", subjects=pairs)}
     return {}
 

@@ -1,8 +1,10 @@
 """What the CA answers to a request that was read: success, pending or failure; and what it remembers of transactions.
 
-Same transaction and same CSR, same decision (SCEP-5.2-04). Knows no HTTP, no CMS octets and no faults; a certificate
-may be changed by the caller before it is signed. Not thread-safe: deciding and remembering is one step of whoever
-calls, who holds a lock over it. RFC 8894, 3.3.2, 4.4 to 4.6 and 5.2.
+The same request again gets the same decision (SCEP-5.2-04). A transactionID alone does not make it the same: clients
+derive it from the key, so that a renewal with the same key carries the enrolment's (SCEP-3.2.1.1-07). What a script
+answers instead of the CA is no decision of the CA, which does not remember it. Knows no HTTP, no CMS octets and no
+faults; a certificate may be changed by the caller before it is signed. Not thread-safe: deciding and remembering is one
+step of the caller, who holds a lock over it. RFC 8894, 2.3, 3.2.1.1, 3.3.2, 4.4 to 4.6 and 5.2.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from datetime import datetime
 
 from mfp_sim.scep import der
 from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.algorithms import KeyTransport
+from mfp_sim.scep.algorithms import HASHES, KeyTransport
 from mfp_sim.scep.certificate import Certificate, name_text, same_name
 from mfp_sim.scep.csr import Csr
 from mfp_sim.scep.messages import CertRep, Note, Oddities
@@ -35,12 +37,18 @@ __all__ = ["Decision", "Registrar", "Waiting"]
 UPDATE_REQ = 18
 """Of drafts before the RFC; some servers still take it for a PKCSReq."""
 Alter = Callable[[Template], Template]
+_NOT_FOUND = Refusal(FailInfo.BAD_CERT_ID, "no certificate of this issuer and serial number")
 
 
 @dataclass
 class _Transaction:
-    """What the CA remembers: the CSR, who asked of which CA and when, and the final decision once there is one."""
+    """What the CA remembers of one operation: the request, which CA was asked and when, and the final decision.
 
+    ``request`` is what makes a retransmission of it; ``signer`` the key that polls have to be signed with; ``waits``
+    whether the client was told to wait for the operator.
+    """
+
+    request: tuple[int, bytes, bytes | None] = field(repr=False)
     csr: Csr
     signer: bytes = field(repr=False)
     authority: CertificateAuthority
@@ -48,6 +56,8 @@ class _Transaction:
     approved: bool = False
     issued: Certificate | None = None
     refused: Refusal | None = None
+    admitted: bool = True
+    waits: bool = False
 
     @property
     def open(self) -> bool:
@@ -86,6 +96,11 @@ class Decision:
     notes: tuple[Note, ...] = ()
     status: int = 0
 
+    @property
+    def kind(self) -> str:
+        """``success``, ``pending`` or ``failure``."""
+        return "failure" if self.status else PkiStatus(self.reply.status).name.lower()
+
 
 class Registrar:
     """Decides on requests, one at a time.
@@ -113,7 +128,7 @@ class Registrar:
         self._profile, self._policy, self._clock, self._entropy = profile, policy, clock, entropy
         self._authorities, self._admission = authorities, admission
         self._ledger, self._revocations = ledger, revocations
-        self._transactions: dict[str, _Transaction] = {}
+        self._transactions: dict[str, list[_Transaction]] = {}
         self._held = ["*"] if policy.approval == "manual" else []
         self._answers: dict[int, Callable[[Asked, CertRep, Answer | None, Alter], Decision]] = {
             MessageType.PKCS_REQ: self._enrol,
@@ -134,59 +149,84 @@ class Registrar:
         """
         reply = self._frame(asked)
         if asked.refusal is not None:
-            return self._failure(asked, reply, _scripted(answer) or asked.refusal)
+            return self._failure(asked, reply, answer, asked.refusal)
         return self._answers[asked.message.message_type](asked, reply, answer, alter)
 
     # --- enrolment ----------------------------------------------------------------------------------------
 
     def _enrol(self, asked: Asked, reply: CertRep, answer: Answer | None, alter: Alter) -> Decision:
-        """PKCSReq and RenewalReq."""
+        """PKCSReq and RenewalReq: the answer that the same request had, or a new operation."""
         csr, signer, identifier = asked.csr, asked.signer, asked.message.transaction_id
         assert csr is not None
         assert signer is not None
-        known = self._known(identifier)
-        if known is not None and known.issued is not None and self._profile.retransmission == "again":
+        earlier, request = self._known(identifier), self._request(asked)
+        known = next((t for t in earlier if t.admitted and t.request == request), None)
+        if known is not None and known.issued is not None and self._is_over(known.issued):
             known = None
-        if known is not None and (known.csr.spki != csr.spki or known.csr.subject != csr.subject):
-            text = "the transactionID belongs to another request"
-            return self._failure(asked, reply, _scripted(answer) or Refusal(FailInfo.BAD_REQUEST, text))
-        # The very same CSR was let in before. Another one, with another challenge, has to show that it may pass.
-        if known is None or known.csr.der != csr.der:
-            refusal = self._admission.refuse(asked)
-            if refusal is not None:
-                return self._failure(asked, reply, _scripted(answer) or refusal)
         if known is None:
-            known = _Transaction(csr, signer.spki, asked.authority, self._clock.now())
-            self._transactions[identifier] = known
+            renewed = request[2]
+            if earlier and not any(_may_follow(csr, renewed, other) for other in earlier):
+                text = "the transactionID belongs to another request"
+                return self._failure(asked, reply, answer, Refusal(FailInfo.BAD_REQUEST, text))
+            refusal = self._admission.refuse(asked)
+            known = _Transaction(request, csr, signer.spki, asked.authority, self._clock.now())
+            if refusal is not None:
+                # A poll asks about what was begun last, and must not find the certificate of an earlier operation.
+                known.refused, known.admitted = refusal, False
+                if earlier and not any(other.open for other in earlier):
+                    self._remember(identifier, earlier, known)
+                return self._failure(asked, reply, answer, refusal)
+            self._remember(identifier, earlier, known)
         known.signer = signer.spki
         return self._outcome(asked, reply, known, answer, alter)
 
+    def _is_over(self, issued: Certificate) -> bool:
+        """Whether the same request is a new order: always with some CAs, else once what was issued is of no use."""
+        if self._profile.retransmission == "again" or self._revocations.is_revoked(issued.serial):
+            return True
+        return self._clock.now() > issued.not_after
+
+    def _request(self, asked: Asked) -> tuple[int, bytes, bytes | None]:
+        """What makes a request the same as another: message type, CSR, and the certificate of ours that signed it."""
+        assert asked.csr is not None
+        own = self._admission.own_certificate(asked)
+        return asked.message.message_type, asked.csr.der, own.certificate.der if own is not None else None
+
+    def _remember(self, identifier: str, earlier: list[_Transaction], newest: _Transaction) -> None:
+        """A new operation takes the place of those that were not admitted or are not decided: the same client began it,
+        and polls for it from now on."""
+        kept = [t for t in earlier if t.admitted and not t.open and t.request != newest.request]
+        self._transactions[identifier] = [*kept, newest]
+
     def _poll(self, asked: Asked, reply: CertRep, answer: Answer | None, alter: Alter) -> Decision:
-        """CertPoll: controlled by transactionID and signer; what is odd about the names is noted (RFC 8894, 3.3.3)."""
-        known = self._known(asked.message.transaction_id)
-        refusal = _scripted(answer)
-        if known is None:
-            return self._failure(asked, reply, refusal or Refusal(FailInfo.BAD_CERT_ID, "no such transaction"))
+        """CertPoll: about the newest operation of a transactionID and a signer; what is odd about the names is noted
+        (RFC 8894, 3.3.3)."""
         assert asked.signer is not None
+        earlier = self._known(asked.message.transaction_id)
+        if not earlier:
+            return self._failure(asked, reply, answer, Refusal(FailInfo.BAD_CERT_ID, "no such transaction"))
         # The transactionID decides, not the names in the poll (SCEP-3.3.3-04): behind an RA strongSwan names the RA as
         # issuer. But who did not sign the request gets nothing (SCEP-3.3.3-06).
-        if asked.signer.spki != known.signer:
+        known = next((t for t in reversed(earlier) if t.signer == asked.signer.spki), None)
+        if known is None:
             text = "the poll is signed with another key than the request"
-            return self._failure(asked, reply, refusal or Refusal(FailInfo.BAD_CERT_ID, text))
+            return self._failure(asked, reply, answer, Refusal(FailInfo.BAD_CERT_ID, text))
         decision = self._outcome(asked, reply, known, answer, alter)
         return replace(decision, notes=_odd_names(asked, known))
 
     def _outcome(
         self, asked: Asked, reply: CertRep, known: _Transaction, answer: Answer | None, alter: Alter
     ) -> Decision:
-        refusal = _scripted(answer) or known.refused
-        if refusal is None and known.open and self._overdue(known):
-            refusal = Refusal(FailInfo.BAD_REQUEST, "the request was not approved in time")
-        if refusal is not None:
-            if known.issued is None:
-                known.refused = refusal
-            return self._failure(asked, reply, refusal)
-        if known.issued is None and self._waits(known, answer):
+        known.waits = False
+        scripted = _scripted(answer)
+        if scripted is not None:
+            return self._failure(asked, reply, answer, scripted)
+        if known.open and self._overdue(known):
+            known.refused = Refusal(FailInfo.BAD_REQUEST, "the request was not approved in time")
+        if known.refused is not None:
+            return self._failure(asked, reply, answer, known.refused)
+        if self._is_pending(known, answer):
+            known.waits = known.open
             return Decision(replace(reply, status=PkiStatus.PENDING), "PENDING", known.authority)
         if known.issued is None or (answer is not None and answer.again):
             known.issued = self._earlier(known.csr) or self._mint(known, asked.message.transaction_id, alter)
@@ -199,11 +239,11 @@ class Registrar:
             reply = replace(reply, outer_certificates=(issued,), signer_last=True)
         return Decision(reply, f"SUCCESS serial {issued.serial:x}", authority, issued)
 
-    def _waits(self, known: _Transaction, answer: Answer | None) -> bool:
+    def _is_pending(self, known: _Transaction, answer: Answer | None) -> bool:
         """Whether the answer is PENDING: the script says so, or the operator has not approved."""
         if answer is not None and answer.kind in ("pending", "success"):
             return answer.kind == "pending"
-        return not known.approved and self._is_held(known.csr)
+        return known.issued is None and not known.approved and self._is_held(known.csr)
 
     def _is_held(self, csr: Csr) -> bool:
         return any(fnmatch.fnmatchcase(csr.subject_text, pattern) for pattern in self._held)
@@ -212,21 +252,23 @@ class Registrar:
         expires = self._policy.approval_expires
         return expires is not None and not known.approved and self._clock.now() >= known.begun + expires
 
-    def _known(self, identifier: str) -> _Transaction | None:
-        """The transaction, unless the CA has forgotten it (F-P08)."""
-        known, lifetime = self._transactions.get(identifier), self._policy.transaction_lifetime
-        if known is not None and lifetime is not None and self._clock.now() >= known.begun + lifetime:
-            del self._transactions[identifier]
-            return None
+    def _known(self, identifier: str) -> list[_Transaction]:
+        """The operations under a transactionID that the CA has not forgotten (F-P08), the newest last."""
+        known, lifetime = self._transactions.get(identifier, []), self._policy.transaction_lifetime
+        if lifetime is not None:
+            known = [t for t in known if self._clock.now() < t.begun + lifetime]
+            self._transactions.pop(identifier, None)
+            if known:
+                self._transactions[identifier] = known
         return known
 
     def _earlier(self, csr: Csr) -> Certificate | None:
-        """The certificate that this key has already, where the CA gives that again (F-W04)."""
+        """The valid certificate that this key has already, where the CA gives that again (F-W04)."""
         if self._profile.same_key == "new":
             return None
-        now = self._clock.now()
+        now, revoked = self._clock.now(), self._revocations.is_revoked
         fitting = (entry.certificate for entry in self._ledger.of_key(csr.spki))
-        return next((c for c in fitting if now <= c.not_after), None)
+        return next((c for c in fitting if now <= c.not_after and not revoked(c.serial)), None)
 
     def _mint(self, known: _Transaction, transaction: str, alter: Alter) -> Certificate:
         authority = known.authority
@@ -238,20 +280,18 @@ class Registrar:
 
     def _get_cert(self, asked: Asked, reply: CertRep, answer: Answer | None, alter: Alter) -> Decision:  # noqa: ARG002
         """GetCert: the certificate, or badCertId; never PENDING (SCEP-4.5.1-01)."""
-        refusal, found = _scripted(answer), self._find(asked)
-        if found is None or refusal is not None:
-            text = "no certificate of this issuer and serial number"
-            return self._failure(asked, reply, refusal or Refusal(FailInfo.BAD_CERT_ID, text))
+        found = self._find(asked)
+        if found is None or _scripted(answer):
+            return self._failure(asked, reply, answer, _NOT_FOUND)
         reply = replace(reply, certificates=(found.der,), recipient=asked.signer)
         return Decision(reply, f"SUCCESS certificate {found.serial:x}", asked.authority)
 
     def _get_crl(self, asked: Asked, reply: CertRep, answer: Answer | None, alter: Alter) -> Decision:  # noqa: ARG002
         """GetCRL: the most recent CRL of the certificate's issuer (SCEP-4.6.1-01)."""
-        refusal, found = _scripted(answer), self._find(asked)
+        found = self._find(asked)
         issuer = None if found is None else self._authorities.issuer_of(found)
-        if issuer is None or refusal is not None:
-            text = "no certificate of this issuer and serial number"
-            return self._failure(asked, reply, refusal or Refusal(FailInfo.BAD_CERT_ID, text))
+        if issuer is None or _scripted(answer):
+            return self._failure(asked, reply, answer, _NOT_FOUND)
         crl = self._revocations.current(issuer)
         reply = replace(reply, crls=(crl.der,), recipient=asked.signer)
         return Decision(reply, f"SUCCESS CRL {crl.number}", asked.authority)
@@ -266,8 +306,9 @@ class Registrar:
 
     # --- replies ------------------------------------------------------------------------------------------
 
-    def _failure(self, asked: Asked, reply: CertRep, refusal: Refusal) -> Decision:
-        """FAILURE as the profile words it, or the HTTP status that the profile has instead."""
+    def _failure(self, asked: Asked, reply: CertRep, answer: Answer | None, refusal: Refusal) -> Decision:
+        """FAILURE as the profile words it, or the HTTP status that the profile has instead; a script's comes first."""
+        refusal = _scripted(answer) or refusal
         profile, text = self._profile, f"FAILURE {refusal.fail_info.label}: {refusal.text}"
         if refusal.status or refusal.fail_info.label in profile.failure_status:
             status = refusal.status or 500
@@ -297,7 +338,8 @@ class Registrar:
             cipher = profile.reply_cipher_for_weak
         elif profile.reply_cipher != "as-asked":
             cipher = profile.reply_cipher
-        digest = "sha1" if message.digest == "md5" else message.digest
+        digest = message.digest if message.digest in HASHES else "sha256"
+        digest = "sha1" if digest == "md5" else digest
         digest = digest if profile.reply_digest == "as-asked" else profile.reply_digest
         oaep = aes and profile.transport_for_aes == "oaep"
         odd = Oddities(
@@ -340,9 +382,12 @@ class Registrar:
         """Requests that are not decided, in the order in which they came."""
         return tuple(
             Waiting(identifier, known.csr.subject_text, known.begun, known.approved)
-            for identifier, known in self._transactions.items()
-            if known.open and not self._overdue(known)
+            for identifier, known in self._undecided()
         )
+
+    def _undecided(self) -> list[tuple[str, _Transaction]]:
+        rows = [(identifier, known) for identifier, found in self._transactions.items() for known in found]
+        return [(identifier, known) for identifier, known in rows if known.waits and not self._overdue(known)]
 
     def approve(self, pattern: str) -> int:
         """Let the waiting requests pass whose subject or transactionID fits; they are issued when next asked about.
@@ -363,19 +408,28 @@ class Registrar:
         """
         found = self._choose(pattern)
         for known in found:
-            known.refused = Refusal(fail_info, text)
+            known.refused, known.waits = Refusal(fail_info, text), False
         return len(found)
 
     def _choose(self, pattern: str) -> list[_Transaction]:
-        return [self._transactions[w.transaction] for w in self.waiting if _fits(w, pattern)]
+        """Those that wait and whose subject or transactionID fits."""
+        return [
+            known
+            for identifier, known in self._undecided()
+            if identifier == pattern or fnmatch.fnmatchcase(known.csr.subject_text, pattern)
+        ]
 
     def forget(self) -> None:
         """All transactions are forgotten."""
         self._transactions.clear()
 
 
-def _fits(waiting: Waiting, pattern: str) -> bool:
-    return waiting.transaction == pattern or fnmatch.fnmatchcase(waiting.subject, pattern)
+def _may_follow(csr: Csr, renewed: bytes | None, earlier: _Transaction) -> bool:
+    """Whether a new operation may carry the transactionID of an earlier one (SCEP-5.2-05): it is of the same key and
+    name, or renews the certificate that the earlier one gave."""
+    if csr.spki == earlier.csr.spki and csr.subject == earlier.csr.subject:
+        return True
+    return renewed is not None and earlier.issued is not None and earlier.issued.der == renewed
 
 
 def _odd_names(asked: Asked, known: _Transaction) -> tuple[Note, ...]:
@@ -394,6 +448,7 @@ def _odd_names(asked: Asked, known: _Transaction) -> tuple[Note, ...]:
 
 
 def _scripted(answer: Answer | None) -> Refusal | None:
+    """The FAILURE that the script wants. It is not remembered: the CA has decided nothing."""
     if answer is None or answer.kind != "failure":
         return None
     return Refusal(FailInfo(answer.fail_info or 0), answer.text or "refused by the script")

@@ -150,14 +150,21 @@ class RequestReader:
         csr = Csr.from_der(data)
         name_pairs(csr.subject)  # nobody could look at a certificate for what is not a Name
         asked = replace(asked, csr=csr)
+        if csr.version != 0:
+            return replace(asked, refusal=self._unreadable(f"the CSR's version is {csr.version} and has to be 0"))
+        try:
+            public = csr.public_key()
+        except AlgorithmRefused as error:
+            return asked.refused(self._unserved, f"a CSR for {error.got}; {error.expected} is needed")
         try:
             if self._profile.csr_signature == "checked":
                 csr.verify(md5="md5" not in self._profile.refuse_digests)
         except AlgorithmRefused as error:
             return replace(asked, refusal=Refusal(FailInfo.BAD_ALG, f"{error.got} is refused in a CSR"))
         except SignatureInvalid as error:
+            # No badMessageCheck, which is of the CMS message's signature (RFC 8894, 3.2.1.4).
             return replace(asked, refusal=self._unreadable(error.message))
-        public, least = csr.public_key(), self._policy.minimum_rsa or self._profile.minimum_rsa
+        least = self._policy.minimum_rsa or self._profile.minimum_rsa
         if isinstance(public, RSAPublicKey) and public.key_size < least:
             return asked.refused(self._unserved, f"an RSA key of {public.key_size} bits; {least} are needed")
         not_granted = grant(csr).refused

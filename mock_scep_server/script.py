@@ -2,6 +2,7 @@
 
 ``--script FILE`` holds exactly a scenario's ``ca.script`` list. The first matching rule that is not spent wins; a
 request counts in ``nth`` of every rule whose ``when`` it fits, also when another rule takes it. Taking is atomic.
+A success or pending that the CA refuses by itself is given back: such rules count the requests that they decided.
 The rules of a ``{shuffle: [...]}`` stand in an order that is drawn from the CA's own chance, so that a seed repeats it.
 The CA's own checks of a message come first for success and pending: a script cannot make a forged request good.
 """
@@ -22,9 +23,10 @@ from mfp_sim.simtime import Entropy
 from mock_scep_server.faults import FAULTS, Fault
 from mock_scep_server.pages import PAGES
 
-__all__ = ["Answer", "Facts", "Rule", "Script", "Taken", "When", "load_script_file", "read_script"]
+__all__ = ["GRANTS", "Answer", "Facts", "Rule", "Script", "Taken", "When", "load_script_file", "read_script"]
 
 TYPES = tuple(kind.label for kind in MessageType if kind is not MessageType.CERT_REP)
+GRANTS = ("success", "pending")
 OPERATIONS = (*(operation.value for operation in Operation), *PAGES)
 
 
@@ -111,6 +113,11 @@ class Rule:
     number: int = 0
     shuffle: int | None = None
 
+    @property
+    def grants(self) -> bool:
+        """Whether it wants an answer that the CA gives only where its own checks find nothing wrong."""
+        return self.answer is not None and self.answer.kind in GRANTS
+
     def describe(self) -> dict[str, object]:
         """The rule as a JSON-able object, for people; empty parts are left out."""
         when = {name: value for name, value in vars(self.when).items() if value is not None}
@@ -126,20 +133,24 @@ class Rule:
         return {name: value for name, value in found.items() if value not in (None, [], {}, "")}
 
 
+@dataclass(eq=False)
+class _State:
+    seen: int = 0
+    taken: int = 0
+
+
 @dataclass(frozen=True)
 class Taken:
-    """What the script says about one request. ``rule`` is the 1-based number, None when no rule matched."""
+    """What the script says about one request. ``rule`` is the 1-based number, None when no rule matched; ``overruled``
+    the number of one that matched, and the CA did not give its answer."""
 
     rule: int | None = None
     answer: Answer | None = None
     faults: tuple[tuple[str, Fault], ...] = ()
     near_misses: tuple[str, ...] = ()
-
-
-@dataclass
-class _State:
-    seen: int = 0
-    taken: int = 0
+    overruled: int | None = None
+    counted: tuple[_State, ...] = field(default=(), repr=False)
+    used: _State | None = field(default=None, repr=False)
 
 
 @dataclass
@@ -192,10 +203,12 @@ class Script:
         with self._lock:
             winner: int | None = None
             near: list[str] = []
+            counted: list[_State] = []
             for index, (rule, state) in enumerate(zip(self.rules, self._states, strict=True)):
                 reasons = rule.when.mismatches(facts)
                 if not reasons:
                     state.seen += 1
+                    counted.extend([state] if rule.grants else [])
                     reasons = self._spent(rule, state, now)
                 if reasons:
                     if len(reasons) == 1:
@@ -204,9 +217,25 @@ class Script:
                     winner = index
                     state.taken += 1
             if winner is None:
-                return Taken(near_misses=tuple(near))
-            rule = self.rules[winner]
-            return Taken(rule.number, rule.answer, rule.faults)
+                return Taken(near_misses=tuple(near), counted=tuple(counted))
+            rule, used = self.rules[winner], self._states[winner]
+            return Taken(rule.number, rule.answer, rule.faults, counted=tuple(counted), used=used)
+
+    def give_back(self, taken: Taken, *, overruled: bool) -> Taken:
+        """The CA decided by itself: rules that would have granted the request have not counted it.
+
+        ``overruled``: the answer of the rule that was taken is not what the client gets, so that it is not used either.
+        """
+        with self._lock:
+            for state in taken.counted:
+                state.seen -= 1
+            if not overruled or taken.used is None:
+                return replace(taken, counted=())
+            taken.used.taken -= 1
+            taken.used.seen -= taken.used not in taken.counted
+        miss = f"rule {taken.rule} matched with {taken.answer}, and the CA decided otherwise by itself"
+        near = (*taken.near_misses, miss)
+        return replace(taken, rule=None, overruled=taken.rule, near_misses=near, counted=(), used=None)
 
     def _spent(self, rule: Rule, state: _State, now: datetime) -> list[str]:
         if rule.when.nth is not None and state.seen != rule.when.nth:

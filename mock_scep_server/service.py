@@ -47,7 +47,7 @@ from mock_scep_server.publishing import CaCapabilities, CaCertificates, NextCaCe
 from mock_scep_server.registrar import Registrar
 from mock_scep_server.requests import Asked, RequestReader
 from mock_scep_server.revocation import Revocations
-from mock_scep_server.script import Answer, Facts, Script, Taken
+from mock_scep_server.script import GRANTS, Answer, Facts, Script, Taken
 
 __all__ = ["ScepService"]
 
@@ -312,6 +312,10 @@ class ScepService:
                 asked = context.asked = self._reader.read(message, authority)
                 work.facts = replace(work.facts, subject=_subject(asked))
             decision = self._registrar.decide(asked, answer, lambda template: work.altered("on_template", template))
+            wanted = answer.kind if answer is not None else None
+            overruled = wanted in GRANTS and decision.kind != wanted
+            if overruled or (decision.kind == "failure" and wanted != "failure"):
+                work.taken = self.script.give_back(work.taken, overruled=overruled)
         work.notes += (*odd, *(str(note) for note in decision.notes), *asked.notes)
         work.decision, work.issued, plan = decision.text, decision.issued, decision.reply
         if decision.status:
@@ -375,6 +379,7 @@ class ScepService:
             transaction=work.facts.transaction,
             subject=work.facts.subject,
             rule=work.taken.rule,
+            overruled=work.taken.overruled,
             decision=work.decision or reply.body[:200].decode("utf-8", "replace"),
             faults=tuple(slug for slug, _ in work.taken.faults),
             changes=tuple(work.changes),

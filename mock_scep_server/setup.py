@@ -16,7 +16,7 @@ from mfp_sim.errors import UsageError
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mock_scep_server.challenges import ChallengePolicy, StaticChallenge
 from mock_scep_server.journal import JournalEntry
-from mock_scep_server.policy import POLICY_KEYS, CaPolicy, read_policy
+from mock_scep_server.policy import POLICY_KEYS, CaPolicy, read_policy, read_secret
 from mock_scep_server.profiles.changes import EMPTY_CONTENTS, changed, changed_capabilities
 from mock_scep_server.profiles.registry import PROFILES, profile_named
 from mock_scep_server.script import Rule, Script, read_script
@@ -64,7 +64,7 @@ def read_ca(node: Node, problems: Problems) -> CaSetup:
     values["policy"] = read_policy(fields, problems)
     static = fields["challenge"].get("static") if "challenge" in fields else None
     if static is not None:
-        values["challenge"] = problems.text(static, "static")
+        values["challenge"] = read_secret(static, problems, "static")
     if "script" in fields:
         values["script"] = read_script(fields["script"], problems)
     if "url" in fields:

@@ -207,9 +207,8 @@ def _run(served: Served, stop: threading.Event) -> MfpSimError | None:
 
 def _tell(entry: JournalEntry, zone: ZoneInfo) -> None:
     """A line for each request to the mock, in the printer's local time as on its pages."""
-    rule = f" [rule {entry.rule}]" if entry.rule else ""
     time = entry.time.astimezone(zone)
-    line = f"{time:%Y-%m-%d %H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{rule}"
+    line = f"{time:%Y-%m-%d %H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{entry.by_rule}"
     say(line)
 
 

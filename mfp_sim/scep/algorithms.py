@@ -60,15 +60,21 @@ def digest_of(name: str, octets: bytes) -> bytes:
     return hashlib.new(name, octets, usedforsecurity=False).digest()
 
 
+def digest_label(element: der.Element) -> str:
+    """The name of the digest that an OID names; one of a signature algorithm counts as its digest's. One that is not
+    known stays an object identifier."""
+    dotted = element.to_oid()
+    return DIGEST_NAMES.get(dotted) or DIGEST_OF_SIGNATURE.get(dotted) or dotted
+
+
 def digest_name(element: der.Element) -> str:
-    """The name of the digest that an OID names; one of a signature algorithm counts as its digest's.
+    """The same.
 
     Raises:
         AlgorithmRefused: it is not known.
     """
-    dotted = element.to_oid()
-    digest = DIGEST_NAMES.get(dotted) or DIGEST_OF_SIGNATURE.get(dotted)
-    if digest is None:
+    digest = dotted = digest_label(element)
+    if digest not in HASHES:
         raise AlgorithmRefused(element.path, element.start, "a known digest", dotted)
     return digest
 

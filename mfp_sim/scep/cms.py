@@ -17,9 +17,10 @@ from mfp_sim.scep import der
 from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.algorithms import (
     DIGEST_OF_SIGNATURE,
+    HASHES,
     PrivateKey,
     algorithm,
-    digest_name,
+    digest_label,
     digest_of,
     pss_algorithm,
     sign,
@@ -108,12 +109,14 @@ class SignedData:
         (Bouncy Castle and Go sign sorted and may send unsorted).
 
         Raises:
-            AlgorithmRefused: the signature algorithm is not known; ``got`` names it.
+            AlgorithmRefused: digest, signature algorithm or kind of key are not known; ``got`` names it.
             SignatureInvalid: one of them is wrong.
         """
         if not self.verifiable:
             name = v.oid_text(self.signature_algorithm)
             raise AlgorithmRefused("signerInfos[0].signatureAlgorithm", 0, "RSA PKCS#1 v1.5 or ECDSA", name)
+        if self.digest not in HASHES:
+            raise AlgorithmRefused("signerInfos[0].digestAlgorithm", 0, "SHA-1 or SHA-2", v.oid_text(self.digest))
         kinds = self.attributes.get(v.CONTENT_TYPE, ())
         if len(kinds) != 1 or kinds[0].to_oid() != self.content_type:
             raise SignatureInvalid("the contentType attribute is not the type of the content")
@@ -137,7 +140,6 @@ def read_signed_data(octets: bytes) -> SignedData:
 
     Raises:
         DecodeError: it is not one.
-        AlgorithmRefused: the digest algorithm is not known.
     """
     frame = _Frame(octets)
     holder = frame.signer_infos
@@ -159,7 +161,7 @@ def read_signed_data(octets: bytes) -> SignedData:
         signer_issuer=issuer,
         signer_serial=serial,
         signer_key_identifier=identifier,
-        digest=digest_name(info.child(2, "digestAlgorithm", der.SEQUENCE).child(0, "algorithm")),
+        digest=digest_label(info.child(2, "digestAlgorithm", der.SEQUENCE).child(0, "algorithm")),
         signature_algorithm=info.child(4, "signatureAlgorithm", der.SEQUENCE).child(0, "algorithm").to_oid(),
         signed_attributes=der.set_of([entry.as_der() for entry in signed.children]),
         received_attributes=der.tlv(der.SET, signed.content),
@@ -288,7 +290,7 @@ def _signer_notes(found: SignedData, frame: _Frame, info: der.Element) -> list[N
                 f"versions 1 and 1 expected, got {frame.version} and {version}",
             ),
             (
-                v.DIGEST_OIDS[found.digest] not in listed,
+                v.DIGEST_OIDS.get(found.digest, found.digest) not in listed,
                 "SCEP-3.2-11",
                 "digestAlgorithms",
                 f"{found.digest}, which the signer uses, is not listed",

@@ -273,7 +273,7 @@ def open_envelope(
         refuse: names of ciphers that are refused.
 
     Raises:
-        AlgorithmRefused: the cipher is in ``refuse``, or is not known.
+        AlgorithmRefused: the cipher is in ``refuse``, or cipher or key transport are not known.
         EnvelopeUnreadable: no recipient is ours, or decryption failed.
     """
     if envelope.cipher not in CIPHERS or envelope.cipher in refuse:
@@ -293,7 +293,8 @@ def open_envelope(
         also = f"; it has one {', '.join(kinds)}" if kinds else ""
         raise EnvelopeUnreadable(f"the envelope has no RecipientInfo for our certificate{also}")
     if len(mine) == 1 and mine[0].transport is None:
-        raise EnvelopeUnreadable(f"unknown key transport algorithm {v.oid_text(mine[0].key_algorithm)}")
+        place = "pkcsPKIEnvelope.recipientInfos.keyEncryptionAlgorithm"
+        raise AlgorithmRefused(place, 0, "RSA key transport", v.oid_text(mine[0].key_algorithm))
     tried: list[Recipient | PasswordRecipient] = [*mine[:MAX_TRIED], *byword[:MAX_TRIED]]
     for recipient in tried:
         try:

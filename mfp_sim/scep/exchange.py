@@ -15,7 +15,14 @@ from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from mfp_sim.errors import AlgorithmRefused, ConnectionLost, DecodeError, MfpSimError, TransportError
+from mfp_sim.errors import (
+    AlgorithmRefused,
+    ConnectionLost,
+    DecodeError,
+    MfpSimError,
+    SignatureInvalid,
+    TransportError,
+)
 from mfp_sim.scep import messages
 from mfp_sim.scep.certificate import Certificate, name_pairs, name_text
 from mfp_sim.scep.csr import fits_key
@@ -247,7 +254,7 @@ class ClientTransaction:
         )
         for candidates, fits, finding in choices:
             for certificate in candidates:
-                if fits(certificate) and isinstance(certificate.public_key(), RSAPublicKey):
+                if _can_receive(certificate) and fits(certificate):
                     if finding and certificate.key_usage is not None:
                         self._note("SCEP-2.1.2-02", "GetCACert", finding)
                     return certificate
@@ -362,7 +369,7 @@ class ClientTransaction:
             return BadReply("refused-algorithm", "the CertRep is signed with sha1, which is refused")
         try:
             message.verify(signer)
-        except MfpSimError as error:
+        except SignatureInvalid as error:
             return BadReply("bad-signature", error.message)
         if message.message_type != MessageType.CERT_REP:
             return BadReply("wrong-message-type", f"the reply's messageType is {message.label}, not CertRep")
@@ -466,6 +473,14 @@ def _speaks_of_another_ca(outcome: Outcome) -> bool:
     if isinstance(outcome, BadReply):
         return outcome.reason == "unknown-signer"
     return isinstance(outcome, Failed) and outcome.fail_info == FailInfo.BAD_MESSAGE_CHECK
+
+
+def _can_receive(certificate: Certificate) -> bool:
+    """Whether an envelope can be made for it: its key is RSA. Another kind is not wrong, and is passed over."""
+    try:
+        return isinstance(certificate.public_key(), RSAPublicKey)
+    except DecodeError:
+        return False
 
 
 def _issued(certificate: Certificate, issuer: Certificate) -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from mfp_sim.errors import DecodeError, EnvelopeUnreadable
+from mfp_sim.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable
 from mfp_sim.scep import cms, der
 from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.certificate import Certificate, name_text
@@ -46,6 +46,8 @@ class PkiMessage:
     envelope: Envelope | None
     notes: tuple[Note, ...]
     signed_data: cms.SignedData = field(repr=False)
+    closed: AlgorithmRefused | None = None
+    """Why there is no ``envelope`` though there is one in the message: it uses what is not known."""
 
     def signer(self, among: Iterable[Certificate] = ()) -> Certificate | None:
         """The signer's certificate, by what the SignerInfo names: the message's own first, then ``among``."""
@@ -128,6 +130,7 @@ def decode(octets: bytes) -> PkiMessage:
         text = f"data expected, got {v.oid_text(signed.content_type)}"
         reader.note("SCEP-3.2-01", "encapContentInfo.eContentType", text)
     signing_time = reader.element(v.SIGNING_TIME, "signingTime")
+    envelope, closed = _envelope(signed.content, reader)
     message = PkiMessage(
         octets=octets,
         message_type=message_type,
@@ -144,9 +147,10 @@ def decode(octets: bytes) -> PkiMessage:
         signer_issuer=signed.signer_issuer,
         signer_serial=signed.signer_serial,
         content=signed.content,
-        envelope=_envelope(signed.content, reader),
+        envelope=envelope,
         notes=(),
         signed_data=signed,
+        closed=closed,
     )
     return replace(message, notes=(*reader.notes, *_content_notes(message)))
 
@@ -164,7 +168,7 @@ def _content_notes(message: PkiMessage) -> Iterable[Note]:
     undefined_failure = message.fail_info is not None and message.fail_info not in set(FailInfo)
     extra = ", ".join(v.oid_text(kind) for kind in signed.attributes if kind not in _KNOWN)
     unsigned = ", ".join(v.oid_text(kind) for kind in signed.unsigned_attributes)
-    enveloped = message.envelope is not None
+    enveloped = message.envelope is not None or message.closed is not None
     signer = None if reply else message.signer()
     self_signed = signer is not None and signer.issuer == signer.subject
     odd = ", ".join(signer.oddities) if signer is not None else ""
@@ -248,16 +252,19 @@ def _content_notes(message: PkiMessage) -> Iterable[Note]:
             yield Note(requirement, path, text)
 
 
-def _envelope(content: bytes | None, reader: _AttributeReader) -> Envelope | None:
+def _envelope(content: bytes | None, reader: _AttributeReader) -> tuple[Envelope | None, AlgorithmRefused | None]:
     if content is None:
-        return None
+        return None, None
     if content in (b"", b"\x00"):
         form = "a zero-length OCTET STRING" if not content else "a single zero octet"
         reader.note("SCEP-3-02", "encapContentInfo.eContent", f"{form} where the content should be absent")
-        return None
-    envelope = cms.read_envelope(content)
+        return None, None
+    try:
+        envelope = cms.read_envelope(content)
+    except AlgorithmRefused as error:
+        return None, error
     reader.notes.extend(envelope.notes)
-    return envelope
+    return envelope, None
 
 
 class _AttributeReader:
@@ -324,6 +331,8 @@ def open_envelope(
         AlgorithmRefused: the cipher is refused or unknown; ``got`` names it.
         EnvelopeUnreadable: there is no envelope, none for us, or decryption failed.
     """
+    if message.closed is not None:
+        raise message.closed
     if message.envelope is None:
         raise EnvelopeUnreadable("the message has no envelope")
     return cms.open_envelope(message.envelope, key, certificate, password=password, refuse=refuse)

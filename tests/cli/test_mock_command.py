@@ -25,7 +25,11 @@ COMMAND = [sys.executable, "-m", "mock_scep_server.cli"]
 
 def test_it_serves_and_ends_when_asked_to(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("canary-77\n")
-    (tmp_path / "rules.yaml").write_text("- {when: {operation: GetCACaps}, then: {http: 503}, times: 1}\n")
+    (tmp_path / "rules.yaml").write_text(
+        "- {when: {operation: GetCACaps}, then: {http: 503}, times: 1}\n"
+        "- {when: {type: PKCSReq}, then: pending}\n"
+        "- {when: {type: RenewalReq}, then: pending, optional: true}\n"
+    )
     server = subprocess.Popen(
         [*COMMAND, "--port", "0", "--challenge-file", str(tmp_path / "secret"), "--script", str(tmp_path / "rules.yaml")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -39,10 +43,16 @@ def test_it_serves_and_ends_when_asked_to(tmp_path: Path) -> None:
         assert b"POSTPKIOperation" in reply.read()
     server.send_signal(signal.SIGTERM)
     out, err = server.communicate(timeout=20)
-    assert (server.returncode, err) == (0, "")
+    unused = f"mock-scep-server: {tmp_path / 'rules.yaml'}:2:3: rule 2 was never hit\n"
+    assert (server.returncode, err) == (0, unused)
     assert "GET GetCACaps -> " in out
     assert "[rule 1]" in out
     assert "canary" not in out
+
+
+def test_an_empty_challenge_does_not_let_everybody_in(capsys) -> None:
+    assert main(["--port", "0", "--challenge", ""]) == 2
+    assert "the challenge password is empty" in capsys.readouterr().err
 
 
 def test_a_busy_port_is_explained(capsys) -> None:

@@ -117,13 +117,16 @@ class Client:
         assert self.ca.signed_by_the_ca(message)
         return messages.open_envelope(message, self.signer_key, self.signer)
 
-    def renewed(self, *, same_key: bool = False) -> Client:
-        """The client that renews this one's certificate: new key and transaction, signing with the old ones."""
+    def renewed(self, *, same_key: bool = False, same_transaction: bool = False) -> Client:
+        """The client that renews this one's certificate: new key and transaction, signing with the old ones.
+
+        Clients that derive the transactionID from the key keep both.
+        """
         other = Client.__new__(Client)
         other.__dict__ |= self.__dict__
         other.key = self.key if same_key else self.keys.rsa(2048)
         other.signer, other.signer_key = self.certificate, self.key
-        other.transaction = self.entropy.octets(8).hex()
+        other.transaction = self.transaction if same_transaction else self.entropy.octets(8).hex()
         other.certificate = None
         return other
 

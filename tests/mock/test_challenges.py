@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mfp_sim.documents import Problems, load_text
+from mfp_sim.errors import DocumentError
 from mfp_sim.scep.csr import Csr
 from mock_scep_server.challenges import CacheFull, CommandChallenge
+from mock_scep_server.setup import read_ca
 
 ONE_TIME = "{challenge: {one_time: {lifetime: 60m, cache: 5}}}"
 PAGE = "{challenge: {one_time: {}}, admin_page: {user: admin, password: pw, no_permission: [guest]}}"
@@ -18,6 +22,45 @@ PAGE = "{challenge: {one_time: {}}, admin_page: {user: admin, password: pw, no_p
 
 def _basic(user: str, password: str) -> tuple[str, str]:
     return "Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+KINDS = {
+    "static": "{}",
+    "once": ONE_TIME,
+    "per subject": '{challenge: {per_subject: {"CN=*": s3cret}}}',
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_the_whole_password_is_the_password(make_ca, make_client, kind: str) -> None:
+    ca = make_ca(KINDS[kind])
+    client = make_client(ca)
+    if kind == "once":
+        ca.service.operator.give_challenge(secret="s3cret")
+    parts = {"s3cret"[first:last] for first in range(7) for last in range(first, 7)} - {"s3cret", ""}
+    longer = {"s3crets", " s3cret", "s3cret ", "s3cret\0", "s3crets3cret", "S3CRET", "s3creT"}
+    for wrong in sorted(parts | longer):
+        assert client.enrol(wrong).words == "badRequest: the challenge password is wrong", wrong
+    assert client.enrol(None).words == "badRequest: a challenge password is required"
+    empty = replace(Csr.from_der(client.csr()), challenge="")
+    assert ca.service.challenge.check(empty, ca.clock.now()) == "the challenge password is wrong"
+    assert ca.minted == 0
+    assert client.enrol("s3cret").words == "SUCCESS"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{static: ""}', "rules:1:22: static is empty"),
+        ('{per_subject: {"CN=*": ""}}', "rules:1:36: a password is empty"),
+    ],
+)
+def test_an_empty_password_does_not_load(text: str, place: str) -> None:
+    problems = Problems()
+    read_ca(load_text(f"{{challenge: {text}}}", "rules"), problems)
+    with pytest.raises(DocumentError) as told:
+        problems.raise_if_any()
+    assert place in str(told.value)
 
 
 def test_a_challenge_counts_once(make_ca, clients) -> None:

@@ -45,6 +45,10 @@ class Scepclient:
         certificate = self.folder / "certificate.pem" if done.returncode == 0 else None
         return Told(certificate, done.returncode != 0 and "failInfo" in text, text)
 
+    def renew(self, url: str, ca: Path) -> Told:
+        """It renews by itself where it finds a certificate."""
+        return self.enrol(url, ca)
+
 
 @dataclass(frozen=True)
 class Pki:
@@ -82,6 +86,10 @@ class Pki:
         )  # fmt: skip
         refused = done.returncode != 0 and "failInfo:" in done.stderr
         return Told(self.folder / "cert.pem" if done.returncode == 0 else None, refused, done.stderr)
+
+    def renew(self, url: str, ca: Path) -> Told:
+        shutil.copy(self.folder / "cert.pem", self.folder / "old.pem")
+        return self.enrol(url, ca, "--cert", "old.pem", "--key", str(self.key))
 
     def _ra_files(self) -> tuple[str, str]:
         found = sorted(path.name for path in self.folder.glob("ra*.pem"))
@@ -122,8 +130,15 @@ class Certmonger:
         )
         # What it says before it is told to ask again, and after. Without -w, refresh does not wait for the end.
         again = f"getcert list -s; getcert refresh -s -i one; {WAIT}" if polls else ""
-        driven = self.folder / "driven.sh"
-        driven.write_text(f"getcert add-ca -s -c scep -e '{helper}' && getcert {asks}\n{again}\ngetcert list -s\n")
+        return self._drive(f"getcert add-ca -s -c scep -e '{helper}' && getcert {asks}\n{again}\ngetcert list -s\n")
+
+    def renew(self, url: str, ca: Path) -> Told:
+        """It remembers the CA, and what it has from it."""
+        return self._drive("getcert resubmit -s -i one -w\ngetcert list -s\n")
+
+    def _drive(self, script: str) -> Told:
+        home, driven = self.folder / "home", self.folder / "driven.sh"
+        driven.write_text(script)
         done = subprocess.run(
             [self.bus, "--", f"{LIBRARY}/certmonger-session", "-n", "-d", "1", "-c", f"bash {driven}"],
             capture_output=True, text=True, errors="replace", check=False, timeout=120, cwd=self.folder,
