@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -80,6 +82,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="a further host name or address of the TLS server",
     )
+    parser.add_argument(
+        "--server-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further host name of this server: NDES's page gives no challenge under a foreign one (repeatable)",
+    )
     parser.add_argument("--control-port", type=int, metavar="PORT", help="steer the mock by JSON on this loopback port")
     parser.add_argument(
         "--publish", metavar="URL", help="where certificates name CRL and CA (default: here; 'none' leaves it out)"
@@ -112,6 +121,17 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except BrokenPipeError:
         return 0
+    finally:
+        _let_go_of_output()
+
+
+def _let_go_of_output() -> None:
+    """What cannot be written any longer must not make Python complain when it closes standard output."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _serve(options: argparse.Namespace) -> int:
