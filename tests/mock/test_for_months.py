@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import pytest
 
+from mfp_sim.scep.crl import Crl
 from mfp_sim.scep.http import HttpRequest
 from mfp_sim.simtime import Entropy
 from mock_scep_server.challenges import CommandChallenge, OneTimeChallenges
@@ -195,3 +196,13 @@ def test_a_script_of_another_type_is_refused(make_ca, script) -> None:
 def test_odd_hosts_and_digits_at_the_control_port(make_ca) -> None:
     assert _control(make_ca(), "GET", "/status", b"", ("Host", "["))[0] == 403
     assert _control(make_ca(), "GET", "/journal?since=%C2%B2", b"")[:1] == (400,)
+
+
+def test_a_crl_of_a_hundred_thousand_entries_is_served(make_ca) -> None:
+    ca = make_ca()
+    for serial in range(100_000):
+        ca.service.revocations.revoke((1 << 126) + serial)
+    reply = ca.get(f"/{ca.service.ca.slug}.crl")
+    assert reply.status == 200
+    assert len(Crl.from_der(reply.body).revoked) == 100_000
+    assert ca.decisions == ["CRL 1"]
