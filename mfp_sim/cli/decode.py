@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -251,7 +252,7 @@ def _private_key(path: Path) -> RSAPrivateKey:
         key = load_pem_private_key(path.read_bytes(), None)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise UsageError(f"{path} is not a private key without password in PEM") from None
     if not isinstance(key, RSAPrivateKey):
         raise UsageError(f"{path} is not an RSA key; SCEP envelopes are for RSA keys")

@@ -145,3 +145,12 @@ def test_a_target_forges_no_line_of_the_log(caplog) -> None:
     assert "\x1b" not in caplog.text
     assert "the mock failed on GET /\\x1b[2J\\x0bforged" in caplog.text
     assert "RuntimeError: planted\\x1b[2J" in caplog.text
+
+
+def test_the_body_of_a_reply_to_head_is_not_taken_for_the_next_reply(make_host) -> None:
+    host = make_host()
+    host.start()
+    with socket.create_connection((host.host, host.port), timeout=20) as raw:
+        raw.sendall(b"HEAD / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n")
+        reply = b"".join(iter(lambda: raw.recv(65536), b""))
+    assert reply.count(b"HTTP/1.1 200") == 1
