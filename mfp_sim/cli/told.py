@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
@@ -88,11 +89,15 @@ class Envelopes:
 
     def open(self, octets: bytes) -> bytes | None:
         """The plaintext of a ContentInfo with EnvelopedData, or None."""
-        if self._key is None:
-            self.closed = "give the recipient's key with --key"
-            return None
         try:
-            return open_envelope(read_envelope(octets), self._key)
+            envelope = read_envelope(octets)
+            self.closed = malformation(envelope)
+            if self.closed is not None:
+                return None
+            if self._key is None:
+                self.closed = "give the recipient's key with --key"
+                return None
+            return open_envelope(envelope, self._key)
         except (AlgorithmRefused, EnvelopeUnreadable, DecodeError) as error:
             self.closed = str(error)
             return None
@@ -161,7 +166,7 @@ def _message(octets: bytes, envelopes: Envelopes) -> Told:
     if message.signed_data.signer_key_identifier is None:
         told.well_formed("signer", message.signer_issuer)
     _signed(told, message.signer(), message.verify)
-    if message.content and message.envelope is not None:
+    if message.content and (message.envelope is not None or message.closed is not None):
         _open(told, message.content, envelopes)
     return told
 
@@ -359,6 +364,20 @@ def _certificate(octets: bytes, told: Told) -> None:
     _issued(told, certificate, [certificate], "signature")
     told.facts["SHA-256"] = certificate.fingerprint()
     told.notes += [f"it has {oddity}" for oddity in certificate.oddities]
+    outer = der.read(octets)
+    tbs = outer.children[0]
+    first = 1 if tbs.children[0].tag == 0xA0 else 0
+    _same_algorithm(told, outer.children[1], tbs.children[first + 1])
+    listed = [e.children[0].content for holder in tbs.children[first + 6 :] if holder.tag == 0xA3
+              for e in holder.children[0].children]  # fmt: skip
+    if len(listed) != len(set(listed)):
+        told.notes.append("an extension is there twice, which RFC 5280 forbids (4.2); the last was looked at")
+
+
+def _same_algorithm(told: Told, outer: der.Element, inner: der.Element) -> None:
+    """RFC 5280, 4.1.1.2 and 5.1.1.2: both name the same algorithm; what is outside is not signed."""
+    if outer.raw != inner.raw:
+        told.notes.append("the signatureAlgorithm is not the one in what is signed, which RFC 5280 wants (4.1.1.2)")
 
 
 def _usage(certificate: Certificate) -> object:
@@ -377,6 +396,9 @@ def _crl(octets: bytes, told: Told) -> None:
     told.name("issuer", crl.issuer)
     told.fact("number", lambda: crl.number)
     told.unverified("signature", f"the certificate of its issuer, {crl.issuer_text}, is not here")
+    outer = der.read(octets, size=MAX_OCTETS, elements=MAX_ELEMENTS)
+    version, algorithm = list(islice(outer.children[0].each(), 2))
+    _same_algorithm(told, outer.children[1], algorithm if version.tag == der.INTEGER else version)
     if crl.version != 2:
         told.notes.append(f"version {v.number_text(crl.version)}")
     if crl.next_update is None:
