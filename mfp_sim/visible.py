@@ -10,26 +10,25 @@ import sys
 
 __all__ = ["one_line", "say", "visible"]
 
-_STEERING = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
-_CONTROL = re.compile(f"[{_STEERING}]")
-_CONTROL_OR_BREAK = re.compile(f"[{_STEERING}\t\n]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def _number(match: re.Match[str]) -> str:
-    return f"\\x{ord(match[0]):02x}" if match[0] < "\x80" else f"\\u{ord(match[0]):04x}"
+def _number(letter: str) -> str:
+    return f"\\x{ord(letter):02x}" if letter < "\x80" else f"\\u{ord(letter):04x}"
 
 
 def visible(text: str) -> str:
     """Text of several lines for a terminal: letters that would steer it or turn its lines round become their number;
     line breaks and tabs stay."""
-    return _CONTROL.sub(_number, text)
+    return _CONTROL.sub(lambda match: _number(match[0]), text)
 
 
 def one_line(text: str, most: int | None = None) -> str:
-    """Text that has to stay on one line, of at most ``most`` letters before it was made visible; ``…`` ends a cut."""
+    """Text that stays on one line: whatever is not printable becomes its number. With ``most``, a longer text is cut
+    after so many letters, and ends with ``…``."""
     if most is not None and len(text) > most:
-        return _CONTROL_OR_BREAK.sub(_number, text[:most]) + "…"
-    return _CONTROL_OR_BREAK.sub(_number, text)
+        return one_line(text[:most]) + "…"
+    return text if text.isprintable() else "".join(n if n.isprintable() else _number(n) for n in text)
 
 
 def say(line: str) -> None:

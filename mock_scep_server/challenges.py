@@ -11,7 +11,7 @@ import hmac
 import json
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Protocol
@@ -21,6 +21,7 @@ from mfp_sim.scep.csr import Csr
 from mfp_sim.simtime import Entropy
 
 __all__ = [
+    "AskFirst",
     "CacheFull",
     "ChallengePolicy",
     "CommandChallenge",
@@ -28,6 +29,7 @@ __all__ = [
     "OneTimeChallenges",
     "StaticChallenge",
     "SubjectChallenges",
+    "Unhurried",
 ]
 
 MISSING = "a challenge password is required"
@@ -128,6 +130,8 @@ class OneTimeChallenges:
                     f"{self.cache} challenge passwords are outstanding",
                     remedy="use one, or wait until one has expired",
                 )
+            # What expired long ago is not told from what never was: a server that runs for months forgets it.
+            self._given = {text: g for text, g in self._given.items() if now < g.expires + self.lifetime}
             secret = secret or self._entropy.octets(8).hex().upper()
             self._given[secret] = _Given(now + self.lifetime, subject)
             return secret
@@ -184,6 +188,41 @@ class CommandChallenge:
         except OSError as error:
             return f"the challenge command cannot be run: {error.strerror}"
         return None if done.returncode == 0 else f"the challenge command refused (exit code {done.returncode})"
+
+
+class AskFirst(Exception):
+    """A decision needs an answer that takes its time: call ``ask`` without any lock, decide again in the same thread,
+    then ``forget``, since the answer is good for this decision only."""
+
+    def __init__(self, ask: Callable[[], None], forget: Callable[[], None]) -> None:
+        super().__init__("the challenge command has to be asked first")
+        self.ask, self.forget = ask, forget
+
+
+class Unhurried:
+    """An external command behind the lock of whoever decides: it is asked outside of it, once for each decision."""
+
+    wanted: ClassVar[bool] = True
+
+    def __init__(self, command: CommandChallenge) -> None:
+        self._command, self._answers = command, threading.local()
+
+    def check(self, csr: Csr, now: datetime) -> str | None:
+        """As the command says.
+
+        Raises:
+            AskFirst: it was not asked about this request yet.
+        """
+        asked, reason = getattr(self._answers, "last", (None, None))
+        if asked != csr.der:
+            raise AskFirst(lambda: self._ask(csr, now), self._forget)
+        return str(reason) if reason is not None else None
+
+    def _ask(self, csr: Csr, now: datetime) -> None:
+        self._answers.last = (csr.der, self._command.check(csr, now))
+
+    def _forget(self) -> None:
+        self._answers.last = (None, None)
 
 
 def _same(given: str, secret: str) -> bool:

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 from mfp_sim import __version__
-from mfp_sim.errors import DecodeError, MfpSimError, UsageError
+from mfp_sim.errors import DecodeError, EnvelopeUnreadable, MfpSimError, UsageError
 from mfp_sim.output import standard_output
+from mfp_sim.visible import one_line, visible
 from mock_scep_server.profiles.changes import EMPTY_CONTENTS
 
 __all__ = ["main"]
@@ -88,6 +89,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="a further host name or address of the TLS server",
     )
+    parser.add_argument(
+        "--server-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further host name of this server: NDES's page gives no challenge under a foreign one (repeatable)",
+    )
     parser.add_argument("--control-port", type=int, metavar="PORT", help="steer the mock by JSON on this loopback port")
     parser.add_argument(
         "--publish", metavar="URL", help="where certificates name CRL and CA (default: here; 'none' leaves it out)"
@@ -117,7 +125,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             code = _VERBS[options.verb](options)
         except MfpSimError as error:
-            print(f"mock-scep-server: {error}", file=sys.stderr)
+            print(f"mock-scep-server: {visible(str(error))}", file=sys.stderr)
             return error.exit_code
         output.flush()
         if output.lost is None:
@@ -175,6 +183,8 @@ def _profiles(options: argparse.Namespace) -> int:
 
 def _judge(options: argparse.Namespace) -> int:
     """Findings about one captured message; 1 when something fails."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     from mfp_sim.scep import messages
@@ -192,10 +202,15 @@ def _judge(options: argparse.Namespace) -> int:
     if options.key:
         try:
             key = load_pem_private_key(_octets(options.key), None)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, UnsupportedAlgorithm):
             raise UsageError(f"{options.key} is no private key in PEM without a password") from None
-        data = messages.open_envelope(message, key)  # type: ignore[arg-type]
-        csr = Csr.from_der(data) if message.label in ("PKCSReq", "RenewalReq") else None
+        if not isinstance(key, RSAPrivateKey):
+            raise UsageError(f"{options.key} is not an RSA key; SCEP envelopes are for RSA keys")
+        try:
+            data = messages.open_envelope(message, key)
+            csr = Csr.from_der(data) if message.label in ("PKCSReq", "RenewalReq") else None
+        except (DecodeError, EnvelopeUnreadable) as error:
+            raise UsageError(f"the inside of {options.name} cannot be judged: {error}") from None
     judge = Judge(options.caps.split(",") if options.caps else None)
     signer = message.signer()
     noted = [str(note) for note in (*message.notes, *(csr.notes if csr else ()))]
@@ -210,9 +225,9 @@ def _judge(options: argparse.Namespace) -> int:
         print(json.dumps([finding.to_json() for finding in found], indent=2))
     else:
         for finding in found:
-            print(finding)
+            print(one_line(str(finding)))
         inside = "" if key else "; the inside was not looked at (no --key)"
-        print(f"{message.label}, {len(found) or 'no'} finding{'s' * (len(found) != 1)}{inside}")
+        print(f"{one_line(message.label)}, {len(found) or 'no'} finding{'s' * (len(found) != 1)}{inside}")
     return int(any(finding.verdict == "fail" for finding in found))
 
 

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import shlex
 import signal
+import socket
 import ssl
 import sys
 import threading
@@ -44,6 +45,7 @@ def serve(options: argparse.Namespace) -> int:
         DocumentError: mistakes in a file.
     """
     service = _service(options)
+    service.answer_to((options.host, socket.gethostname(), socket.getfqdn(), *options.server_name, *options.tls_name))
     endpoint = _endpoint(options, service)
     hosts = list(_hosts(options, service, endpoint))
     stop = threading.Event()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from mfp_sim.documents import Problems, duration, load_text
@@ -69,7 +70,7 @@ class ControlService:
             status, value = 400, {"error": "the script has mistakes", "problems": [str(p) for p in error.problems]}
         except MfpSimError as error:
             status, value = 400, {"error": str(error)}
-        body = (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+        body = (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
         headers = (("Content-Type", "application/json; charset=utf-8"), ("Cache-Control", "no-store"))
         reply = HttpReply(status, headers=headers, body=body)
         return delivery_of(reply, keep_alive=request.keep_alive, date=self._now())
@@ -78,7 +79,10 @@ class ControlService:
         return self._service.clock.now()
 
     def _answer(self, request: HttpRequest) -> object:
-        host = urlsplit(f"//{request.header('Host') or 'localhost'}").hostname
+        try:
+            host = urlsplit(f"//{request.header('Host') or 'localhost'}").hostname
+        except ValueError:
+            host = None
         if host not in _LOOPBACK or request.header("Origin") is not None:
             raise _Refused(403, "the control port answers programs on this machine only")
         path, _, query = request.target.partition("?")
@@ -114,7 +118,7 @@ class ControlService:
 
     def _journal(self, query: Body) -> object:
         since = query.get("since", "0")
-        if not (isinstance(since, str) and since.isdigit() and len(since) < 10):
+        if not (isinstance(since, str) and since.isascii() and since.isdigit() and len(since) < 10):
             raise _Refused(400, "since has to be a number")
         entries = self._service.journal.entries
         first = self._service.journal.count - len(entries)
@@ -172,9 +176,7 @@ class ControlService:
         fields = _fields(body, "publish", "switch", "overlap", "identifier")
         if not {"publish", "switch"} <= fields.keys():
             raise _Refused(400, "say when: publish and switch, as spans from now (30d)")
-        spans = {
-            n: timedelta(seconds=duration(str(fields[n]))) for n in ("publish", "switch", "overlap") if n in fields
-        }
+        spans = {name: self._span(name, fields[name]) for name in ("publish", "switch", "overlap") if name in fields}
         identifier = fields.get("identifier")
         coming = self._operator.roll_over(
             self._now() + spans["publish"],
@@ -183,6 +185,14 @@ class ControlService:
             None if identifier is None else str(identifier),
         )
         return {"next_ca_certificate": coming.ca.certificate.fingerprint()}
+
+    def _span(self, name: str, text: str) -> timedelta:
+        try:
+            span = timedelta(seconds=duration(text))
+            _ = self._now() + 3 * span
+        except OverflowError:
+            raise _Refused(400, f"{name}: {text[:40]} from now is beyond the calendar") from None
+        return span
 
     def _reset(self, body: Body) -> object:
         _fields(body)
@@ -195,6 +205,9 @@ def _body(octets: bytes, as_text: bool) -> Body:
     try:
         text = octets.decode()
         value = json.loads(text) if text.strip() else {}
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise _Refused(400, "the body has half of a surrogate pair, which is not a letter") from None
     except (ValueError, RecursionError):
         raise _Refused(400, "the body is no JSON") from None
     if as_text:
@@ -204,11 +217,31 @@ def _body(octets: bytes, as_text: bool) -> Body:
     return value
 
 
-def _fields(body: Body, *names: str) -> dict[str, object]:
+_TYPES: Mapping[str, type[str] | type[int]] = {
+    "pattern": str,
+    "text": str,
+    "fail_info": int,
+    "reason": str,
+    "serial": str,
+    "subject": str,
+    "publish": str,
+    "switch": str,
+    "overlap": str,
+    "identifier": str,
+}
+_WORDS = {str: "a text", int: "a whole number"}
+
+
+def _fields(body: Body, *names: str) -> dict[str, Any]:
+    """The fields of a body, each of its type.
+
+    Raises:
+        UsageError: another field, or another type.
+    """
     unknown = sorted(set(body) - set(names))
     if unknown:
         raise UsageError(f"unknown: {', '.join(unknown)}", remedy=f"there is {', '.join(names) or 'nothing to say'}")
     for name, value in body.items():
-        if not isinstance(value, str | int) or isinstance(value, bool):
-            raise UsageError(f"{name} has to be a text or a number")
+        if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
+            raise UsageError(f"{name} has to be {_WORDS[_TYPES[name]]}")
     return dict(body)

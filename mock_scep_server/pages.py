@@ -12,6 +12,8 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from mfp_sim.scep.http import HttpReply, HttpRequest
 from mfp_sim.simtime import Clock
@@ -51,6 +53,8 @@ class Pages:
     ) -> None:
         self._clock, self._authorities, self._revocations = clock, authorities, revocations
         self._challenge, self._admin = challenge, admin
+        self.names: frozenset[str] | None = None
+        """Under which host names NDES's page answers, in lower case; None: under any."""
 
     def find(self, request: HttpRequest) -> Page | None:
         """The page that a GET is for, or None: then it is for SCEP."""
@@ -76,7 +80,15 @@ class Pages:
         return _binary(crl.der, CRL_TYPE), f"CRL {crl.number}"
 
     def _admin_page(self, request: HttpRequest, admin: AdminPage) -> tuple[HttpReply, str]:
-        """401, "no permission", "cache is full", or a challenge (F-S04)."""
+        """401, "no permission", "cache is full", or a challenge (F-S04).
+
+        A challenge is given to a GET alone, since each takes a place; and to nobody whom a page of somebody else sends.
+        """
+        if request.method != "GET":
+            return HttpReply(405, headers=(("Allow", "GET"),)), f"no challenge for {request.method}"
+        foreign = _foreign(request, self.names)
+        if foreign is not None:
+            return _html(f"<P>{FOREIGN}</P>", 403), f"no challenge: {foreign}"
         user = _authenticated(request, admin)
         if user is None:
             realm = (("WWW-Authenticate", 'Basic realm="mscep_admin"'),)
@@ -105,6 +117,33 @@ class Pages:
 
 NO_PERMISSION = "You do not have sufficient permission to enroll with SCEP."
 CACHE_FULL = "The password cache is full."
+FOREIGN = "This page was asked for in the name of another site."
+
+
+def _foreign(request: HttpRequest, names: frozenset[str] | None) -> str | None:
+    """Why a browser may have been sent by somebody else's page: by a name that was rebound to this address, or from
+    another origin. None where nothing shows that."""
+    host = request.header("Host")
+    try:
+        named = urlsplit(f"//{host}").hostname or "" if host is not None else "localhost"
+    except ValueError:
+        return "the Host is not a host"
+    if names is not None and named not in names and not named.endswith(".localhost") and not _is_address(named):
+        return "the Host is not a name of this server (--server-name adds one)"
+    origin = request.header("Origin")
+    if origin is not None and origin.lower().partition("://")[2] != (host or "").lower():
+        return "the Origin is another site"
+    if (request.header("Sec-Fetch-Site") or "none").lower() not in ("none", "same-origin"):
+        return "a page of another site asks"
+    return None
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _authenticated(request: HttpRequest, admin: AdminPage) -> str | None:

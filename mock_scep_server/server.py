@@ -310,7 +310,9 @@ class ServerHost:
             source.socket.sendall(render_reply(body, keep_alive=False, date=self._clock.now()))
             _close(source.socket)
             return False
-        return self._play(delivery, source.socket, keep=delivery.keep_alive and request.keep_alive)
+        # The reply to a HEAD has its body all the same, which a client would take for the next reply.
+        keep = delivery.keep_alive and request.keep_alive and request.method != "HEAD"
+        return self._play(delivery, source.socket, keep=keep)
 
     def _play(self, delivery: Delivery, connection: socket.socket, *, keep: bool) -> bool:
         """Do what a delivery says; whether the connection stays."""

@@ -8,7 +8,7 @@ what each of them changed. RFC 8894, 3.3 and 4.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -34,7 +34,7 @@ from mock_scep_server.authorities import Lineage
 from mock_scep_server.building import make_authorities, make_challenge
 from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.ca_operator import CaOperator
-from mock_scep_server.challenges import ChallengePolicy
+from mock_scep_server.challenges import AskFirst, ChallengePolicy, CommandChallenge, Unhurried
 from mock_scep_server.faults.base import HOOKS, Context, Memory, hooks_of
 from mock_scep_server.faults.differences import differences
 from mock_scep_server.journal import Journal, JournalEntry
@@ -44,7 +44,7 @@ from mock_scep_server.pages import Page, Pages
 from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import CaProfile
 from mock_scep_server.publishing import CaCapabilities, CaCertificates, NextCaCertificates
-from mock_scep_server.registrar import Registrar
+from mock_scep_server.registrar import Decision, Registrar
 from mock_scep_server.requests import Asked, RequestReader
 from mock_scep_server.revocation import Revocations
 from mock_scep_server.script import GRANTS, Answer, Facts, Script, Taken
@@ -122,9 +122,8 @@ class ScepService:
         self._keys, self._fault_entropy, self._memory = keys, entropy.fork("faults"), Memory()
         self._on_entry = on_entry
         self._reader = RequestReader(profile, self.policy, self.authorities, clock)
-        admission = Admission(
-            profile, self.policy, clock, self.authorities, self.challenge, self.ledger, self.revocations
-        )
+        asked = Unhurried(self.challenge) if isinstance(self.challenge, CommandChallenge) else self.challenge
+        admission = Admission(profile, self.policy, clock, self.authorities, asked, self.ledger, self.revocations)
         self._registrar = Registrar(
             profile, self.policy, clock, self._entropy, self.authorities, admission, self.ledger, self.revocations
         )
@@ -152,6 +151,10 @@ class ScepService:
     def publish_at(self, url: str | None) -> None:
         """Where certificates say that their CRL and CA certificate are; for a host that knows its port only now."""
         self.authorities.publish_at(url)
+
+    def answer_to(self, names: Iterable[str]) -> None:
+        """From now on NDES's page answers under these host names only, and under addresses and localhost."""
+        self._pages.names = frozenset({"localhost", *(name.lower() for name in names)})
 
     def handle(self, request: HttpRequest, client: str) -> Delivery:
         """Answer one request; whatever a client sent, it gets an answer and an entry of the journal."""
@@ -316,7 +319,7 @@ class ScepService:
             if altered:
                 asked = context.asked = self._reader.read(message, authority)
                 work.facts = replace(work.facts, subject=_subject(asked))
-            decision = self._registrar.decide(asked, answer, lambda template: work.altered("on_template", template))
+            decision = self._decide(asked, answer, work)
             wanted = answer.kind if answer is not None else None
             overruled = wanted in GRANTS and decision.kind != wanted
             if overruled or (decision.kind == "failure" and wanted != "failure"):
@@ -336,6 +339,25 @@ class ScepService:
         self._memory.keep("nonce", message.sender_nonce)
         self._memory.keep(f"CertRep {context.name} {context.status}", octets)
         return self._send(request, work, HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),), body=sent))
+
+    def _decide(self, asked: Asked, answer: Answer | None, work: _Work) -> Decision:
+        """Decided under the lock; an external command that has a say is asked while others have it."""
+
+        def decide() -> Decision:
+            return self._registrar.decide(asked, answer, lambda template: work.altered("on_template", template))
+
+        try:
+            return decide()
+        except AskFirst as first:
+            self._lock.release()
+            try:
+                first.ask()
+            finally:
+                self._lock.acquire()
+            try:
+                return decide()
+            finally:
+                first.forget()
 
     # --- out ----------------------------------------------------------------------------------------------
 

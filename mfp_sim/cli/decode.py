@@ -16,25 +16,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from mfp_sim.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable, MfpSimError, UsageError
-from mfp_sim.scep import der, messages
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.cms import read_bag
-from mfp_sim.scep.crl import Crl
-from mfp_sim.scep.csr import Csr
-from mfp_sim.scep.der import MAX_OCTETS
-from mfp_sim.scep.elements import Leaf, leaves, structure_of
-from mfp_sim.scep.envelope import open_envelope, read_envelope
-from mfp_sim.scep.http import HttpRequest, read_base64, read_capabilities, read_scep_query
+from mfp_sim.cli.told import Envelopes, Told, tell, tell_capabilities
+from mfp_sim.errors import DecodeError, UsageError
+from mfp_sim.scep.crl import MAX_OCTETS
+from mfp_sim.scep.elements import Leaf, leaves
+from mfp_sim.scep.http import KEYWORDS, HttpRequest, read_base64, read_scep_query
+from mfp_sim.visible import one_line
 
 __all__ = ["decode", "differences", "is_trace", "read_input"]
 
 _CAP = 4 * MAX_OCTETS
-"""The largest file in octets: base64 and escapes make a message of the largest size that much longer."""
+"""The largest file in octets: base64 and escapes make a CRL of the largest size that much longer."""
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s+([A-Za-z0-9+/=\s]+)-----END \1-----")
 
 
@@ -61,46 +57,96 @@ def decode(options: argparse.Namespace) -> int:
 
 def _decode(options: argparse.Namespace) -> int:
     opened = _unwrap(read_input(options.file))
-    key = _private_key(options.key) if options.key else None
-    envelopes = _Envelopes(key)
-    kind, facts, notes = _facts(opened, envelopes)
-    notes = [*opened.notes, *notes]
-    elements = [] if kind == "capabilities" else list(leaves(opened.octets, plaintext=envelopes.open))
+    envelopes = Envelopes(_private_key(options.key) if options.key else None)
+    told = _told(opened, envelopes)
+    notes = [*opened.notes, *told.notes]
+    elements, broken = ([], None) if told.kind == "capabilities" else _elements(opened.octets, envelopes)
+    if broken is not None and broken not in notes:
+        notes.append(broken)
     if options.json:
-        rows = [{"path": leaf.path, "offset": leaf.offset, "value": leaf.text} for leaf in elements]
         found = {
-            "kind": kind,
+            "kind": told.kind,
             "octets": len(opened.octets),
             "wrapping": opened.wrapping,
-            "facts": facts,
-            "elements": rows,
+            "facts": told.facts,
+            "elements": [{"path": leaf.path, "offset": leaf.offset, "value": leaf.text} for leaf in elements],
             "notes": notes,
+            "unchecked": told.unchecked,
+            "closed": envelopes.closed,
         }
-        print(json.dumps(found, ensure_ascii=False))
+        print(_json(found))
         return 0
-    print(", ".join([kind, *opened.wrapping, f"{len(opened.octets)} octets"]))
-    width = max((len(name) for name in facts), default=0)
-    for name, value in facts.items():
-        print(f"  {name:{width}}  {_shown(value)}")
-    if elements:
-        print("\nelements (offset, path, value):")
-        for leaf in elements:
-            print(f"  {leaf.offset:6}  {_printable(leaf.path)}  {_printable(leaf.text)}")
-    if envelopes.closed and kind != "capabilities":
-        print(f"\nThe envelope stays closed: {envelopes.closed}.")
-    print("\nnotes:" if notes else "\nnothing odd about it")
-    for note in notes:
-        print(f"  {_printable(note)}")
+    for line in _lines(opened, told, elements, notes, envelopes.closed):
+        print(line)
     return 0
 
 
+_MOST_ELEMENTS, _MOST_VALUES = 2000, 50
+"""So many elements of a message, and values of a fact, are shown to people; JSON has all."""
+
+
+def _lines(opened: Opened, told: Told, elements: list[Leaf], notes: list[str], closed: str | None) -> Iterator[str]:
+    """What people are shown. All of it may come from the message, so no line steers the terminal."""
+    yield one_line(", ".join([told.kind, *opened.wrapping, f"{len(opened.octets)} octets"]))
+    width = min(max((len(name) for name in told.facts), default=0), 40)
+    for name, value in told.facts.items():
+        yield f"  {one_line(name):{width}}  {_shown(value)}"
+    if elements:
+        yield "\nelements (offset, path, value):"
+        for leaf in elements[:_MOST_ELEMENTS]:
+            yield f"  {leaf.offset:6}  {one_line(leaf.path)}  {one_line(leaf.text)}"
+        if len(elements) > _MOST_ELEMENTS:
+            yield f"  … and {len(elements) - _MOST_ELEMENTS} more; --json has them all"
+    if closed:
+        yield f"\nThe envelope stays closed: {one_line(closed)}."
+    if told.unchecked:
+        yield "\nnot verified:"
+        yield from (f"  {one_line(text)}" for text in told.unchecked)
+    partly = bool(closed or told.unchecked)
+    yield "\nnotes:" if notes else f"\nnothing odd about {'what was looked at' if partly else 'it'}"
+    yield from (f"  {one_line(note)}" for note in notes)
+
+
+def _told(opened: Opened, envelopes: Envelopes) -> Told:
+    octets = opened.octets
+    if octets[:1] != b"\x30":
+        told = tell_capabilities(octets)
+        if told is not None:
+            return told
+        if _is_text(octets):
+            raise UsageError(
+                "this is text, and names no capability of SCEP", remedy=f"a list has lines such as {KEYWORDS[0]}"
+            )
+    return tell(octets, envelopes)
+
+
+def _is_text(octets: bytes) -> bool:
+    start = octets[:4096].decode("utf-8", "replace")
+    return "\ufffd" not in start and all(letter.isprintable() or letter in "\r\n\t" for letter in start)
+
+
+def _elements(octets: bytes, envelopes: Envelopes) -> tuple[list[Leaf], str | None]:
+    """The elements as far as they can be read, and where that ends."""
+    found: list[Leaf] = []
+    try:
+        for leaf in leaves(octets, plaintext=envelopes.open):
+            found.append(leaf)
+    except DecodeError as error:
+        return found, str(error)
+    return found, None
+
+
 def _shown(value: object) -> str:
-    return _printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    if isinstance(value, list) and len(value) > _MOST_VALUES:
+        value = [*value[:_MOST_VALUES], f"… and {len(value) - _MOST_VALUES} more"]
+    return one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
-def _printable(text: str) -> str:
-    """What a message says is hostile: no control character reaches the terminal."""
-    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
+def _json(found: dict[str, object]) -> str:
+    """JSON on one line in which no letter of the message steers a terminal."""
+    return "".join(
+        letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in json.dumps(found, ensure_ascii=False)
+    )
 
 
 # --- input ------------------------------------------------------------------------------------------------
@@ -206,170 +252,11 @@ def _private_key(path: Path) -> RSAPrivateKey:
         key = load_pem_private_key(path.read_bytes(), None)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise UsageError(f"{path} is not a private key without password in PEM") from None
     if not isinstance(key, RSAPrivateKey):
         raise UsageError(f"{path} is not an RSA key; SCEP envelopes are for RSA keys")
     return key
-
-
-class _Envelopes:
-    """Opens envelopes with the key, if there is one; remembers why one stayed closed."""
-
-    def __init__(self, key: RSAPrivateKey | None) -> None:
-        self._key = key
-        self.closed: str | None = None
-
-    def open(self, octets: bytes) -> bytes | None:
-        """The plaintext of a ContentInfo with EnvelopedData, or None."""
-        if self._key is None:
-            self.closed = "give the recipient's key with --key"
-            return None
-        try:
-            return open_envelope(read_envelope(octets), self._key)
-        except (AlgorithmRefused, EnvelopeUnreadable, DecodeError) as error:
-            self.closed = str(error)
-            return None
-
-
-# --- what it is -------------------------------------------------------------------------------------------
-
-
-def _facts(opened: Opened, envelopes: _Envelopes) -> tuple[str, dict[str, object], list[str]]:
-    """What the message is, the facts people look for first, and what is odd about it."""
-    octets = opened.octets
-    if octets[:1] != b"\x30":
-        capabilities = _capabilities(octets)
-        if capabilities is not None:
-            return "capabilities", {"keywords": list(capabilities)}, []
-    structure = structure_of(der.read(octets, "message", trailing=True))
-    return _KINDS.get(structure, _unknown)(octets, envelopes)
-
-
-def _capabilities(octets: bytes) -> tuple[str, ...] | None:
-    text = octets[:4096].decode("ascii", "replace")
-    return read_capabilities(octets).keywords if text.isascii() and (text.isprintable() or "\n" in text) else None
-
-
-def _message(octets: bytes, envelopes: _Envelopes) -> tuple[str, dict[str, object], list[str]]:
-    try:
-        message = messages.decode(octets)
-    except DecodeError as as_message:
-        for read in (_next_ca, _bag):
-            try:
-                return read(octets)
-            except DecodeError:
-                continue
-        return _lone_envelope(octets, as_message)
-    facts = message.describe()
-    notes = [str(note) for note in message.notes]
-    facts.pop("notes", None)
-    facts["signature"] = _verdict(message.signer(), message.verify)
-    data = envelopes.open(message.content) if message.content else None
-    if data is not None:
-        inside, more = _inside(data)
-        facts.update(inside)
-        notes.extend(more)
-    return f"{message.label} (pkiMessage)", facts, notes
-
-
-def _verdict(signer: Certificate | None, verify: Callable[[Certificate], None]) -> str:
-    """What a signature is worth by the certificate that came with it."""
-    if signer is None:
-        return "not verified: the signer's certificate is not in the message"
-    try:
-        verify(signer)
-    except MfpSimError as error:
-        return f"WRONG: {error}"
-    return f"verified with the certificate of {signer.subject_text}"
-
-
-def _next_ca(octets: bytes) -> tuple[str, dict[str, object], list[str]]:
-    """The reply to GetNextCACert: a signed message without SCEP's attributes, around certificates."""
-    found = messages.read_next_ca(octets)
-    if set(found.signed_data.attributes) & set(v.SCEP_ATTRIBUTES.values()):
-        raise DecodeError("signerInfos[0].signedAttrs", 0, "no SCEP attributes", "some")
-    facts: dict[str, object] = {
-        "certificates": [_named(c) for c in found.certificates],
-        "signature": _verdict(found.signer(found.signed_data.certificates), found.verify),
-    }
-    return "next CA certificates (SignedData)", facts, [str(note) for note in found.notes]
-
-
-def _bag(octets: bytes) -> tuple[str, dict[str, object], list[str]]:
-    bag = read_bag(octets)
-    facts: dict[str, object] = {"certificates": [_named(c) for c in bag.certificates]}
-    if bag.crls:
-        facts["CRLs"] = [Crl.from_der(crl).issuer_text for crl in bag.crls]
-    return "certificates", facts, [str(note) for note in bag.notes]
-
-
-def _lone_envelope(octets: bytes, as_message: DecodeError) -> tuple[str, dict[str, object], list[str]]:
-    """An EnvelopedData that stands alone, or CMS that is nothing SCEP knows."""
-    try:
-        envelope = read_envelope(octets)
-    except DecodeError:
-        return "CMS, but no SCEP message", {"why": str(as_message)}, []
-    facts: dict[str, object] = {
-        "cipher": envelope.cipher,
-        "recipients": len(envelope.recipients) + len(envelope.password_recipients),
-    }
-    return "envelope (EnvelopedData)", facts, [str(note) for note in envelope.notes]
-
-
-def _inside(data: bytes) -> tuple[dict[str, object], list[str]]:
-    """What the envelope holds, in a few lines, and what is odd about it."""
-    for label, read in (("csr ", _csr), ("", _bag)):
-        try:
-            _, facts, notes = read(data)
-        except DecodeError:
-            continue
-        return {label + name: value for name, value in facts.items()}, notes
-    return {"messageData": f"{len(data)} octets"}, []
-
-
-def _named(certificate: Certificate) -> str:
-    span = f"{certificate.not_before:%Y-%m-%d %H:%M:%SZ} to {certificate.not_after:%Y-%m-%d %H:%M:%SZ}"
-    return f"{certificate.subject_text}, serial {certificate.serial:x}, from {certificate.issuer_text}, {span}"
-
-
-def _csr(octets: bytes, _: object = None) -> tuple[str, dict[str, object], list[str]]:
-    request = Csr.from_der(octets)
-    facts: dict[str, object] = {
-        "subject": request.subject_text,
-        "names": list(request.sans),
-        "signature digest": request.signature_digest,
-        "challenge": "absent" if request.challenge is None else "present, not shown",
-    }
-    return "certificate request (PKCS#10)", facts, [str(note) for note in request.notes]
-
-
-def _certificate(octets: bytes, _: object) -> tuple[str, dict[str, object], list[str]]:
-    certificate = Certificate.from_der(octets)
-    facts: dict[str, object] = {
-        "certificate": _named(certificate),
-        "key usage": sorted(certificate.key_usage) if certificate.key_usage is not None else "no extension",
-        "names": list(certificate.sans),
-        "SHA-256": certificate.fingerprint(),
-    }
-    return "certificate", facts, []
-
-
-def _crl(octets: bytes, _: object) -> tuple[str, dict[str, object], list[str]]:
-    crl = Crl.from_der(octets)
-    return "CRL", {"revoked": [f"{entry.serial:x}" for entry in crl.revoked]}, []
-
-
-def _unknown(_octets: bytes, _: object) -> tuple[str, dict[str, object], list[str]]:
-    return "ASN.1 that is no SCEP message", {}, []
-
-
-_KINDS: dict[str, Callable[[bytes, _Envelopes], tuple[str, dict[str, object], list[str]]]] = {
-    "ContentInfo": _message,
-    "Csr": _csr,
-    "Certificate": _certificate,
-    "Crl": _crl,
-}
 
 
 # --- diff -------------------------------------------------------------------------------------------------
@@ -389,11 +276,11 @@ def differences(first: bytes, second: bytes) -> Iterator[str]:
     for path in dict.fromkeys([*left, *right]):
         one, other = left.get(path), right.get(path)
         if one is None:
-            yield f"+ {path}  {_printable(other.text if other else '')}"
+            yield f"+ {path}  {one_line(other.text if other else '')}"
         elif other is None:
-            yield f"- {path}  {_printable(one.text)}"
+            yield f"- {path}  {one_line(one.text)}"
         elif one.octets != other.octets:
-            yield f"~ {path}  {_printable(one.text)}  ->  {_printable(other.text)}"
+            yield f"~ {path}  {one_line(one.text)}  ->  {one_line(other.text)}"
 
 
 def _by_path(octets: bytes) -> dict[str, Leaf]:

@@ -292,7 +292,7 @@ class Answer:
     def leaves(self) -> tuple[Certificate, ...]:
         """The certificates that came and are not among those of GetCACert, nor CAs."""
         known = {c.der for c in self.trusted}
-        return tuple(c for c in self.payload.certificates if c.der not in known and not c.is_ca)
+        return tuple(c for c in self.payload.certificates if c.der not in known and not c.says_ca)
 
     @property
     def crls(self) -> tuple[Crl, ...]:

@@ -196,7 +196,7 @@ def _ca(session: Session) -> CaIdentity:
     if not session.trusted:
         return CaIdentity(capabilities=words, server=server)
     issuer = session.issuer
-    others = [c for c in session.trusted if not c.is_ca]
+    others = [c for c in session.trusted if not c.says_ca]
     return CaIdentity(
         subject=issuer.subject_text,
         fingerprint=issuer.fingerprint(),

@@ -166,9 +166,9 @@ class Wire:
             raise Inconclusive("no certificate of GetCACert has an RSA key to envelop to")
 
         def rank(certificate: Certificate) -> tuple[bool, bool, bool]:
-            usage = certificate.key_usage
+            usage = certificate.stated_usage
             encrypts = usage is None or "keyEncipherment" in usage
-            return not encrypts, certificate.is_ca, usage is None
+            return not encrypts, certificate.says_ca, usage is None
 
         return min(fitting, key=rank)
 
@@ -178,8 +178,8 @@ class Wire:
         named = [c for c in self.ca_certificates if self.issued is not None and _issued_by(self.issued, c)]
         if named:
             return named[0]
-        authorities = [c for c in self.ca_certificates if c.is_ca] or list(self.ca_certificates)
-        issuing = [c for c in authorities if any(o.issuer == c.subject and not o.is_ca for o in self.ca_certificates)]
+        authorities = [c for c in self.ca_certificates if c.says_ca] or list(self.ca_certificates)
+        issuing = [c for c in authorities if any(o.issuer == c.subject and not o.says_ca for o in self.ca_certificates)]
         lowest = [c for c in authorities if not any(o.issuer == c.subject and o is not c for o in authorities)]
         return (issuing or lowest or authorities)[0]
 

@@ -181,6 +181,22 @@ class Certificate:
         return bool(fields) and fields[0].tag == der.BOOLEAN and fields[0].content != b"\x00"
 
     @cached_property
+    def says_ca(self) -> bool:
+        """Whether it says that it is a CA's, to choose among certificates by: a malformed extension says nothing."""
+        try:
+            return self.is_ca
+        except DecodeError:
+            return False
+
+    @cached_property
+    def stated_usage(self) -> frozenset[str] | None:
+        """Its key usage, to choose among certificates by: a malformed extension says nothing."""
+        try:
+            return self.key_usage
+        except DecodeError:
+            return None
+
+    @cached_property
     def subject_text(self) -> str:
         """The subject as text, ``CN=…,O=…`` (RFC 4514 order and escaping); it raises nothing."""
         return name_text(self.subject)

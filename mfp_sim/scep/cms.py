@@ -43,6 +43,7 @@ __all__ = [
     "encode_signed_data",
     "open_envelope",
     "read_certs_only",
+    "read_content",
     "read_envelope",
     "read_signed_data",
 ]
@@ -491,12 +492,13 @@ def encode_certs_only(
 
 @dataclass(frozen=True)
 class Bag:
-    """The certificates and CRLs of a SignedData, its content left aside."""
+    """The certificates and CRLs of a SignedData, its content left aside; ``signed`` where it has signers."""
 
     certificates: tuple[Certificate, ...]
     crls: tuple[bytes, ...] = field(repr=False)
     trailing: int
     notes: tuple[Note, ...]
+    signed: bool = False
 
 
 def read_bag(octets: bytes) -> Bag:
@@ -516,7 +518,16 @@ def read_bag(octets: bytes) -> Bag:
     for index, certificate in enumerate(frame.certificates):
         if certificate.oddities:
             notes.append(Note("SCEP-3.3.2.1-16", f"certificates[{index}]", ", ".join(certificate.oddities)))
-    return Bag(frame.certificates, frame.crls, frame.trailing, tuple(notes))
+    return Bag(frame.certificates, frame.crls, frame.trailing, tuple(notes), frame.signer_infos.first_tag is not None)
+
+
+def read_content(octets: bytes) -> bytes | None:
+    """The content of any SignedData, whoever signed it; None where there is none.
+
+    Raises:
+        DecodeError: it is not SignedData.
+    """
+    return _Frame(octets).encapsulated()[1]
 
 
 def read_certs_only(octets: bytes) -> tuple[tuple[Certificate, ...], int]:

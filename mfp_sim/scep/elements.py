@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from mfp_sim.errors import DecodeError
 from mfp_sim.scep import der
 from mfp_sim.scep import vocabulary as v
+from mfp_sim.scep.crl import MAX_ELEMENTS, MAX_OCTETS
 
 __all__ = ["Leaf", "leaves"]
 
@@ -99,6 +100,7 @@ _STRUCTURES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "Revoked": (("userCertificate", ""), ("revocationDate", ""), ("crlEntryExtensions", "extension-list")),
 }
 _CONTENTS = {v.SIGNED_DATA: "SignedData", v.ENVELOPED_DATA: "EnvelopedData"}
+_ENVELOPED = der.oid(v.ENVELOPED_DATA)[2:]
 _TIMES = {der.UTC_TIME, der.GENERALIZED_TIME}
 
 
@@ -130,11 +132,12 @@ def leaves(octets: bytes, *, plaintext: Plaintext = lambda _: None) -> Iterator[
     Raises:
         DecodeError: it is no well-formed BER, or over the caps.
     """
-    outer = der.read(octets, "message", trailing=True)
+    outer = der.read(octets, "message", trailing=True, size=MAX_OCTETS, elements=MAX_ELEMENTS)
     structure = structure_of(outer)
-    yield from _Walk(plaintext).walk(
-        outer, "" if structure == "ContentInfo" else structure[0].lower() + structure[1:], structure
-    )
+    walk = _Walk(plaintext)
+    yield from walk.walk(outer, "" if structure == "ContentInfo" else structure[0].lower() + structure[1:], structure)
+    if structure == "ContentInfo" and outer.children[0].content == _ENVELOPED:
+        yield from walk.data(plaintext(octets))
     if outer.end != len(octets):
         rest = octets[outer.end :]
         yield Leaf("trailing", outer.end, _octets_text(rest), rest)
@@ -148,7 +151,7 @@ class _Walk:
         """The leaves of one element."""
         if element.indefinite:
             yield Leaf(_join(path, "encoding"), element.start, "indefinite length", b"")
-        if element.constructed and not element.children:
+        if element.constructed and element.first_tag is None:
             yield Leaf(path or "message", element.start, f"{der.tag_name(element.tag)}, empty", bytes((element.tag,)))
             return
         inside = structure.startswith("in:")
@@ -166,7 +169,7 @@ class _Walk:
             for child in element.children:
                 yield from self._by_oid(child, path)
         elif structure.startswith("*"):
-            for index, child in enumerate(element.children):
+            for index, child in enumerate(element.each()):
                 yield from self.walk(child, f"{path}[{index}]", structure[1:])
         else:
             yield from self._fields(element, path, _STRUCTURES.get(structure, ()))
@@ -212,14 +215,16 @@ class _Walk:
             return
         if element.indefinite:
             yield Leaf(_join(path, "encoding"), element.start, "indefinite length", b"")
-        enveloped = inner.children[0].content == der.oid(v.ENVELOPED_DATA)[2:]
+        enveloped = inner.children[0].content == _ENVELOPED
         name = "pkcsPKIEnvelope" if enveloped else path
         yield from self.walk(inner, name, structure)
-        plain = self._plaintext(octets) if enveloped else None
-        if plain is not None:
-            yield from self._data(plain)
+        if enveloped:
+            yield from self.data(self._plaintext(octets))
 
-    def _data(self, plain: bytes) -> Iterator[Leaf]:
+    def data(self, plain: bytes | None) -> Iterator[Leaf]:
+        """The leaves of messageData, where the envelope was opened."""
+        if plain is None:
+            return
         try:
             inner = der.read(plain, "messageData", trailing=True)
             yield from self.walk(inner, "messageData", structure_of(inner))

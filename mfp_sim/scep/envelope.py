@@ -33,7 +33,15 @@ from mfp_sim.scep.note import Note
 from mfp_sim.scep.oddities import CORRECT, Oddities
 from mfp_sim.scep.repeatable import encrypt_rsa
 
-__all__ = ["Envelope", "PasswordRecipient", "Recipient", "encode_envelope", "open_envelope", "read_envelope"]
+__all__ = [
+    "Envelope",
+    "PasswordRecipient",
+    "Recipient",
+    "encode_envelope",
+    "malformation",
+    "open_envelope",
+    "read_envelope",
+]
 
 MAX_ITERATIONS = 100_000  # of PBKDF2, all recipients together: a message must not keep the reader busy
 MAX_TRIED = 8  # recipients of one message, for the same reason
@@ -276,6 +284,9 @@ def open_envelope(
             "an accepted cipher",
             v.oid_text(envelope.cipher),
         )
+    malformed = malformation(envelope)
+    if malformed is not None:
+        raise EnvelopeUnreadable(malformed)
     mine = [r for r in envelope.recipients if key is not None and (certificate is None or r.names(certificate))]
     byword = envelope.password_recipients if password is not None else ()
     if not mine and not byword:
@@ -294,6 +305,20 @@ def open_envelope(
         except (ValueError, UnsupportedAlgorithm):
             continue
     raise EnvelopeUnreadable("the envelope cannot be decrypted with our key")
+
+
+def malformation(envelope: Envelope) -> str | None:
+    """Why nobody can open an envelope of a known cipher: what anybody can see without a key, so that to say it is no
+    oracle (RFC 3370, 5.1; RFC 3565, 4.1). None where nothing is to be seen."""
+    if envelope.cipher not in CIPHERS:
+        return None
+    block, size = CIPHERS[envelope.cipher][1], len(envelope.ciphertext)
+    if len(envelope.iv) != block:
+        has = f"an IV of {len(envelope.iv)} octets" if envelope.iv else "no IV"
+        return f"the envelope has {has}; {envelope.cipher} needs one of {block} octets"
+    if not size or size % block:
+        return f"the ciphertext has {size} octets, which are not whole blocks of {block} octets"
+    return None
 
 
 def _content_key(recipient: Recipient | PasswordRecipient, key: RSAPrivateKey | None, password: str | None) -> bytes:

@@ -27,6 +27,7 @@ __all__ = [
     "CA_RA_CERT",
     "HEAD_CAP",
     "IDLE_SECONDS",
+    "KEYWORDS",
     "MESSAGE_CAP",
     "NEXT_CA_CERT",
     "PKI_MESSAGE",
@@ -429,6 +430,18 @@ class Capabilities:
         return "aes-128-cbc" if self.standard or self.has("AES") else "des-ede3-cbc"
 
 
+KEYWORDS: Final = (
+    "AES",
+    "DES3",
+    "GetNextCACert",
+    "POSTPKIOperation",
+    "Renewal",
+    "SHA-1",
+    "SHA-256",
+    "SHA-512",
+    "SCEPStandard",
+)
+"""The keywords of RFC 8894, 3.5.2."""
 _KEYWORD = re.compile(r"[A-Za-z0-9][!-;=?-~]{0,63}")  # printable, no blank, no angle brackets
 
 

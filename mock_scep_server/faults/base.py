@@ -7,6 +7,7 @@ hooks; they say which parts apply to a request.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from mock_scep_server.ledger import Ledger
     from mock_scep_server.requests import Asked
     from mock_scep_server.revocation import Revocations
+
+_TURNS = 100_000
+"""Of so many transactions it is remembered how often a fault has come; the oldest goes first."""
 
 __all__ = ["HOOKS", "LAYERS", "Combination", "Context", "Fault", "Layer", "Memory", "hooks_of"]
 
@@ -62,7 +66,11 @@ class Memory:
     def turn(self, slug: str, scope: str) -> int:
         """How often the fault has come in this transaction (or operation), this time included."""
         with self._lock:
-            count = self._turns[slug, scope] = self._turns.get((slug, scope), 0) + 1
+            key = slug, scope if len(scope) <= 64 else hashlib.sha256(scope.encode("utf-8", "replace")).hexdigest()
+            count = self._turns.pop(key, 0) + 1
+            self._turns[key] = count
+            if len(self._turns) > _TURNS:
+                del self._turns[next(iter(self._turns))]
             return count
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:

@@ -8,12 +8,14 @@ from datetime import datetime
 
 import pytest
 
+from benchmarks.soak import Changes
 from mfp_sim.device.settings import KeySettings
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import der, messages
 from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.exchange import ClientTransaction
 from mfp_sim.scep.http import HttpReply
+from mfp_sim.simtime import Entropy
 from mfp_sim.transport import InProcess
 
 KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")
@@ -134,3 +136,21 @@ def test_what_nobody_foresaw_in_an_automatic_request_is_followed_by_the_next(mac
     world.pass_time(days=2)
     assert [type(error) for error in told] == [ZeroDivisionError, ZeroDivisionError]
     assert world.printer.next_request is not None
+
+
+@pytest.mark.parametrize("operation", ["GetCACaps", "GetCACert", "PKIOperation"])
+def test_changed_replies_end_a_request_or_are_taken(machine, changing, operation: str) -> None:
+    """Sixty changes of each body, by chance: none is unforeseen, since that would be raised here."""
+    world, changes = machine(), Changes(Entropy(17))
+    changing(operation, changes.of)
+    ends = set()
+    for _ in range(60):
+        world.printer.send_request(KEY)
+        ends.add(world.shown)
+        for entry in world.printer.key_list():
+            assert entry.certificate.subject_text
+            if not entry.default:
+                world.printer.set_function("TLS", False)
+                world.printer.delete_key(entry.name)
+    assert ("error", "scep-error") in ends or operation == "GetCACaps"
+    assert {state for state, _ in ends} <= {"error", "successful"}

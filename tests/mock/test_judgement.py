@@ -254,6 +254,11 @@ def test_the_command_judges_a_captured_request(capsys) -> None:
         (["judge", "/nonexistent"], 2, "cannot read /nonexistent: No such file or directory"),
         (["judge", str(VECTORS / "micromdm" / "ca-key.pem")], 2, "ca-key.pem holds no pkiMessage: "),
         (
+            ["judge", str(VECTORS / "micromdm/pkcsreq.der"), "--key", str(VECTORS / "micromdm/client-key.pem")],
+            2,
+            "pkcsreq.der cannot be judged: the envelope cannot be decrypted with our key",
+        ),
+        (
             ["judge", str(VECTORS / "micromdm" / "pkcsreq.der"), "--key", str(VECTORS / "README.md")],
             2,
             "no private key",

@@ -317,12 +317,17 @@ def recipient_usage(session: Session) -> Iterator[Fact]:
 )
 def issuer_usage(session: Session) -> Iterator[Fact]:
     issuer = session.issuer
-    usage = issuer.key_usage
     wrong = []
-    if not issuer.is_ca:
-        wrong.append("basicConstraints does not say cA")
-    if usage is not None and "keyCertSign" not in usage:
-        wrong.append("keyUsage has no keyCertSign")
+    try:
+        if not issuer.is_ca:
+            wrong.append("basicConstraints does not say cA")
+    except DecodeError as error:
+        wrong.append(f"basicConstraints is malformed: {error}")
+    try:
+        if issuer.key_usage is not None and "keyCertSign" not in issuer.key_usage:
+            wrong.append("keyUsage has no keyCertSign")
+    except DecodeError as error:
+        wrong.append(f"keyUsage is malformed: {error}")
     yield fact(
         "not-a-ca",
         not wrong,

@@ -151,7 +151,7 @@ def _leaf(_: Session, answer: Answer) -> str | None:
     below = [c for c in bag if c is not issued and _signed_by(c, issued)]
     # An old root of version 1 says nowhere that it is a CA; that others name it as their issuer shows it.
     known = {issued.der, *(c.der for c in answer.trusted)}
-    others = [c for c in bag if c.der not in known and not c.is_ca and not _names_issuer(bag, c)]
+    others = [c for c in bag if c.der not in known and not c.says_ca and not _names_issuer(bag, c)]
     if below:
         return f"the issued certificate signs {below[0].subject_text}"
     return f"a second end-entity certificate, {others[0].subject_text}" if others else None
@@ -194,7 +194,7 @@ def _relevant(_: Session, answer: Answer) -> str | None:
         needed.add(current.der)
         above = next((c for c in pool if c.subject == current.issuer and c.der != current.der), None)
         current = above if above is not None and above.der not in needed else None
-    strangers = [c for c in answer.payload.certificates if c.der not in needed and c.is_ca]
+    strangers = [c for c in answer.payload.certificates if c.der not in needed and c.says_ca]
     return f"{strangers[0].subject_text} is not in its chain" if strangers else None
 
 

@@ -78,7 +78,7 @@ def several_recipients(session: Session) -> Iterator[Fact]:
     proofs=(Proof("not-decrypted", setup={"ra": "split"}),),
 )
 def each_certificate(session: Session) -> Iterator[Fact]:
-    usable = [c for c in session.ca_certificates if c.key_usage is None or "keyEncipherment" in c.key_usage]
+    usable = [c for c in session.ca_certificates if c.stated_usage is None or "keyEncipherment" in c.stated_usage]
     if len(usable) < 2:
         raise NotApplicable("only one certificate of GetCACert is for encryption")
     normal = told(session.ask(session.harmless()))
