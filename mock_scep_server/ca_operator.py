@@ -68,10 +68,14 @@ class CaOperator:
         with self._lock:
             self._registrar.hold(pattern)
 
-    def release(self, pattern: str = "*") -> None:
-        """They do not any longer: what waits passes when it is asked about again."""
+    def release(self, pattern: str = "*") -> int:
+        """They do not any longer: what waits passes when it is asked about again.
+
+        Returns:
+            How many patterns were held that are no longer: one or none.
+        """
         with self._lock:
-            self._registrar.release(pattern)
+            return self._registrar.release(pattern)
 
     def revoke(self, pattern: str, reason: str = "unspecified") -> int:
         """Revoke the certificates whose subject fits, or the one of this serial number (hex).
@@ -123,7 +127,11 @@ class CaOperator:
             raise UsageError("this CA has no challenges that count once", remedy="set challenge: {one_time: {}}")
         return self._challenge.give(self._clock.now(), subject, secret=secret)
 
-    def forget(self) -> None:
-        """Forget all transactions; certificates, challenges and revocations stay."""
+    def forget(self) -> int:
+        """Forget all transactions; certificates, challenges and revocations stay.
+
+        Returns:
+            How many they were.
+        """
         with self._lock:
-            self._registrar.forget()
+            return self._registrar.forget()

@@ -14,7 +14,8 @@ __all__ = ["Journal", "JournalEntry"]
 class JournalEntry:
     """One request and what became of it. ``name`` is the operation, or the message type of a PKIOperation.
 
-    ``changes`` say what each fault changed, layer by layer.
+    ``changes`` say what each fault changed, layer by layer; ``without_effect`` are those of ``faults`` that changed and
+    decided nothing at this request.
     ``judgement`` is about the client: ``fail``, ``warn`` or ``note``, a requirement, and a sentence.
     """
 
@@ -27,6 +28,7 @@ class JournalEntry:
     rule: int | None = None
     decision: str = ""
     faults: tuple[str, ...] = ()
+    without_effect: tuple[str, ...] = ()
     status: int | None = None
     sent: str = ""
     notes: tuple[str, ...] = ()

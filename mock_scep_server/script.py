@@ -10,22 +10,19 @@ from __future__ import annotations
 
 import fnmatch
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from mfp_sim.documents import Node, Problems, did_you_mean, load
-from mfp_sim.scep.vocabulary import MessageType, Operation
 from mfp_sim.simtime import Entropy
-from mock_scep_server.faults import FAULTS, Fault
-from mock_scep_server.pages import PAGES
+from mock_scep_server.faults.chosen import Chosen, check_scopes, read_faults
+from mock_scep_server.faults.scope import OPERATIONS, TYPES, names_of
 
-__all__ = ["Answer", "Facts", "Rule", "Script", "Taken", "When", "load_script_file", "read_script"]
-
-TYPES = tuple(kind.label for kind in MessageType if kind is not MessageType.CERT_REP)
-OPERATIONS = (*(operation.value for operation in Operation), *PAGES)
+__all__ = ["Answer", "Facts", "Premise", "Rule", "Script", "Taken", "When", "load_script_file", "read_script"]
 
 
 @dataclass(frozen=True)
@@ -103,7 +100,7 @@ class Rule:
 
     when: When
     answer: Answer | None
-    faults: tuple[tuple[str, Fault], ...] = ()
+    faults: tuple[Chosen, ...] = ()
     times: int | None = None
     until: str | None = None
     optional: bool = False
@@ -119,7 +116,7 @@ class Rule:
             "place": self.place,
             "when": when,
             "then": None if self.answer is None else str(self.answer),
-            "faults": [slug for slug, _ in self.faults],
+            "faults": [chosen.slug for chosen in self.faults],
             "times": self.times,
             "until": self.until,
         }
@@ -128,18 +125,39 @@ class Rule:
 
 @dataclass(frozen=True)
 class Taken:
-    """What the script says about one request. ``rule`` is the 1-based number, None when no rule matched."""
+    """What the script says about one request. ``rule`` is the 1-based number, None when no rule matched.
+
+    ``effects`` are the faults of the rule, by their index, that have had an effect so far; whoever applies them adds
+    to it.
+    """
 
     rule: int | None = None
     answer: Answer | None = None
-    faults: tuple[tuple[str, Fault], ...] = ()
+    faults: tuple[Chosen, ...] = ()
     near_misses: tuple[str, ...] = ()
+    effects: set[int] = field(default_factory=set, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Premise:
+    """What a script takes for granted: a rule is hit, a fault has an effect.
+
+    ``expected`` says so in words. ``missing`` gives what is not so yet, or None; it holds for these rules also after
+    others have replaced them. ``rule`` is the number of the rule.
+    """
+
+    place: str
+    rule: int
+    expected: str
+    missing: Callable[[], str | None] = field(repr=False, compare=False)
 
 
 @dataclass
 class _State:
     seen: int = 0
     taken: int = 0
+    effects: set[int] = field(default_factory=set)
+    near_miss: str = ""
 
 
 @dataclass
@@ -199,14 +217,15 @@ class Script:
                     reasons = self._spent(rule, state, now)
                 if reasons:
                     if len(reasons) == 1:
-                        near.append(f"rule {rule.number} nearly matched: {reasons[0]}")
+                        state.near_miss = f"rule {rule.number} nearly matched: {reasons[0]}"
+                        near.append(state.near_miss)
                 elif winner is None:
                     winner = index
                     state.taken += 1
             if winner is None:
                 return Taken(near_misses=tuple(near))
             rule = self.rules[winner]
-            return Taken(rule.number, rule.answer, rule.faults)
+            return Taken(rule.number, rule.answer, rule.faults, effects=self._states[winner].effects)
 
     def _spent(self, rule: Rule, state: _State, now: datetime) -> list[str]:
         if rule.when.nth is not None and state.seen != rule.when.nth:
@@ -232,6 +251,33 @@ class Script:
                 for rule, state in zip(self.rules, self._states, strict=True)
                 if not state.taken and not rule.optional
             ]
+
+    def premises(self) -> list[Premise]:
+        """What the present rules take for granted and do not call optional."""
+        with self._lock:
+            pairs = list(zip(self.rules, self._states, strict=True))
+        return [premise for rule, state in pairs for premise in _premises(rule, state)]
+
+
+def _premises(rule: Rule, state: _State) -> Iterator[Premise]:
+    """A rule is hit, and each of its faults has an effect where the rule was hit."""
+
+    def never_hit() -> str | None:
+        near = f"; {state.near_miss}" if state.near_miss else ""
+        return None if state.taken else f"rule {rule.number} was never hit{near}"
+
+    def without_effect(index: int) -> str | None:
+        if not state.taken or index in state.effects:
+            return None
+        times = "once" if state.taken == 1 else f"{state.taken} times"
+        return f"rule {rule.number} was hit {times}, and {rule.faults[index].slug} changed nothing"
+
+    if not rule.optional:
+        yield Premise(rule.place or "script", rule.number, "every rule hit", never_hit)
+    for index, chosen in enumerate(rule.faults):
+        if not chosen.optional:
+            expected = f"{chosen.slug} to have an effect"
+            yield Premise(chosen.place or rule.place, rule.number, expected, partial(without_effect, index))
 
 
 def _shuffled(rules: Sequence[Rule], entropy: Entropy) -> list[Rule]:
@@ -286,10 +332,19 @@ def _rule(node: Node, problems: Problems) -> Rule:
         if times is not None:
             problems.add(fields["times"], "times stands beside {pending: n}, which says it already")
         times = problems.integer(fields["times"], "times", 1)
+    when = _when(fields["when"], problems) if "when" in fields else When()
+    faults = read_faults(fields["faults"], problems) if "faults" in fields else ()
+    if not names_of(when.operation, when.type):
+        text = f"no request is both: the operation {when.operation} has no message, so it has no type {when.type}"
+        problems.add(fields["when"], text, "leave out one of the two")
+    elif faults:
+        kind = None if answer is None else answer.kind
+        given = {"operation": when.operation, "kind": when.type, "method": when.method, "answer": kind}
+        check_scopes(fields["faults"], faults, problems, **given)
     return Rule(
-        when=_when(fields["when"], problems) if "when" in fields else When(),
+        when=when,
         answer=answer,
-        faults=_faults(fields["faults"], problems) if "faults" in fields else (),
+        faults=faults,
         times=times,
         until=_until_text(fields["until"], problems) if "until" in fields else None,
         optional=bool(problems.boolean(fields["optional"], "optional")) if "optional" in fields else False,
@@ -333,22 +388,6 @@ def _answer(node: Node, problems: Problems) -> tuple[Answer | None, int | None]:
         hint,
     )
     return None, None
-
-
-def _faults(node: Node, problems: Problems) -> tuple[tuple[str, Fault], ...]:
-    found = []
-    for entry in problems.list(node, "faults"):
-        slug, argument, place = entry.value, None, entry
-        if entry.kind == "map" and len(entry.pairs) == 1:
-            place, argument = entry.pairs[0]
-            slug = place.value
-        if not isinstance(slug, str) or slug not in FAULTS:
-            problems.add(place, f"there is no fault {slug!r}", did_you_mean(str(slug), FAULTS))
-            continue
-        fault = FAULTS[slug].read(argument, problems, place)
-        if fault is not None:
-            found.append((slug, fault))
-    return tuple(found)
 
 
 def _until_text(node: Node, problems: Problems) -> str | None:

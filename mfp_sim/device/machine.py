@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Final
 
 from mfp_sim.device.clock import DeviceClock
-from mfp_sim.device.power import PowerPoints
+from mfp_sim.device.power import Commit, PowerPoints
 from mfp_sim.device.profile import Profile
 from mfp_sim.device.state import DeviceState
 from mfp_sim.device.status import AuditEntry
@@ -213,7 +213,7 @@ class Machine(ABC):
         self._note(operation, result, diagnosis)
         self._commit("audit")
 
-    def _commit(self, what: str, then: Callable[[], None] | None = None) -> None:
+    def _commit(self, what: Commit, then: Callable[[], None] | None = None) -> None:
         """Everything at once; between the two points it is done, whatever comes after. ``then`` is told so."""
         self.points.reach(f"commit-{what}.before")
         self._storage.commit(self._to_store())

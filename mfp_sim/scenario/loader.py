@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mfp_sim.catalogue.registry import assumptions, known_ids
+from mfp_sim.device.calendar import local_of
 from mfp_sim.device.machine import ROLES
 from mfp_sim.device.profile import ALL_USES, PROFILES, Profile, contradictions, read_value
 from mfp_sim.documents import Node, Problems, did_you_mean, load, load_text
 from mfp_sim.errors import DocumentError
 from mfp_sim.scenario.expectations import read_expectation
 from mfp_sim.scenario.model import PrinterSetup, Scenario
-from mfp_sim.scenario.steps import STEPS, Communication, Step, read_step
+from mfp_sim.scenario.steps import STEPS, Advance, AdvanceTo, Communication, Step, read_step
 from mock_scep_server.setup import CA_KEYS, read_ca
 
 __all__ = ["CA_KEYS", "KEYS", "PRINTER_KEYS", "REQUIRED", "ROLES", "load_file", "read_text"]
@@ -137,6 +138,10 @@ def _scenario(root: Node, suffix: str, file: str, problems: Problems) -> Scenari
     if "ca" in fields:
         values["ca"] = read_ca(fields["ca"], problems)
     steps = _steps(fields["steps"], problems) if "steps" in fields else ()
+    if len(problems.found) == before and clock is not None:
+        printer = values.get("printer", PrinterSetup())
+        assert isinstance(printer, PrinterSetup)
+        _check_order(fields["steps"], steps, clock, ZoneInfo(printer.timezone), problems)
     if len(problems.found) > before or name is None or why is None or clock is None:
         return None
     return Scenario(name=name + suffix, why=why, file=file, clock=clock, steps=steps, **values)  # type: ignore[arg-type]
@@ -235,12 +240,27 @@ def _steps(node: Node, problems: Problems) -> tuple[Step, ...]:
     return tuple(found)
 
 
+def _check_order(node: Node, steps: Sequence[Step], clock: datetime, zone: ZoneInfo, problems: Problems) -> None:
+    """Report each ``advance_to`` a time that has passed by then, whatever else takes time."""
+    earliest = clock
+    for entry, step in zip(node.items, steps, strict=True):
+        if isinstance(step.act, Advance):
+            earliest += timedelta(seconds=step.act.seconds)
+        if isinstance(step.act, AdvanceTo):
+            instant = step.act.instant(zone)
+            if instant < earliest:
+                by_then = local_of(earliest, zone)
+                text = f"{step.act.local:%Y-%m-%d %H:%M} has passed: it is {by_then:%Y-%m-%d %H:%M} by then"
+                problems.add(entry.get("advance_to") or entry, text)
+            earliest = max(earliest, instant)
+
+
 def _step(node: Node, problems: Problems) -> Step | None:
     if node.kind == "scalar" and node.value in STEPS:
         act = read_step(str(node.value), node, problems)
         return None if act is None else Step(str(node.value), act, node.place)
     kinds = (*STEPS, "expect")
-    fields = problems.map(node, (*kinds, "as", "refused"), "a step")
+    fields = problems.map(node, (*kinds, "as", "refused", "optional"), "a step")
     chosen = [kind for kind in kinds if kind in fields]
     if len(chosen) != 1:
         if fields or not node.value:
@@ -249,13 +269,16 @@ def _step(node: Node, problems: Problems) -> Step | None:
     kind = chosen[0]
     if kind == "expect":
         expectation = read_expectation(fields["expect"], problems)
-        for extra in ("as", "refused"):
+        for extra in ("as", "refused", "optional"):
             if extra in fields:
                 problems.add(fields[extra], f"{extra} does not go with expect")
         return None if expectation is None else Step("expect", expectation, node.place)
     act = read_step(kind, fields[kind], problems)
     if not STEPS[kind].person and ("as" in fields or "refused" in fields):
         problems.add(node, f"as and refused do not go with {kind}: nobody does it on the machine's screens")
+    if not STEPS[kind].premise and "optional" in fields:
+        problems.add(fields["optional"], f"optional does not go with {kind}: it takes nothing for granted")
+    optional = "optional" in fields and bool(problems.boolean(fields["optional"], "optional"))
     role = problems.choice(fields["as"], ROLES, "as") if "as" in fields else "administrator"
     refused = problems.text(fields["refused"], "refused") if "refused" in fields else None
-    return None if act is None else Step(kind, act, node.place, role or "administrator", refused)
+    return None if act is None else Step(kind, act, node.place, role or "administrator", refused, optional)

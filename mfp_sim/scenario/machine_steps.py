@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 
 from mfp_sim.device.bundle import CATEGORIES, CATEGORY
 from mfp_sim.device.calendar import instant_of
+from mfp_sim.device.power import NAMES as POWER_POINTS
 from mfp_sim.device.printer import SCREENS
 from mfp_sim.device.profile import ALL_USES, PROFILES
-from mfp_sim.documents import Node, Problems
+from mfp_sim.documents import Node, Problems, did_you_mean
 from mfp_sim.errors import UsageError
+from mfp_sim.scenario.premises import Missing
 from mfp_sim.scenario.reading import read_local
 from mfp_sim.scenario.world import World
 
@@ -87,8 +89,10 @@ class Function:
 class KeyGeneration:
     state: str
 
-    def act(self, world: World, role: str) -> None:  # noqa: ARG002
+    def act(self, world: World, role: str) -> Missing:  # noqa: ARG002
         world.keys.fails = self.state == "fails"
+        before = world.keys.asked
+        return lambda: None if world.keys.asked > before else "no key was to be generated after that"
 
     def text(self) -> str:
         return f"the machine's generation of keys {self.state}"
@@ -113,12 +117,20 @@ class PowerCut:
     nth: int = 1
     off: float | None = None
 
-    def act(self, world: World, role: str) -> None:  # noqa: ARG002
+    def act(self, world: World, role: str) -> Missing | None:  # noqa: ARG002
+        printer = world.printer
         if self.at is None:
-            world.printer.power_cut(self.off)
-        else:
-            world.printer.points.off_seconds = self.off
-            world.printer.points.arm(self.at, self.nth)
+            was_on = printer.powered
+            printer.power_cut(self.off)
+            return None if was_on else lambda: "the machine was off already"
+        printer.points.off_seconds = self.off
+        before, armed = len(printer.points.passed), printer.points.arm(self.at, self.nth)
+
+        def missing() -> str | None:
+            count = printer.points.passed[before:].count(armed.name or "")
+            return None if armed.came else f"{self.at} was passed {count} of {self.nth} times after that"
+
+        return missing
 
     def text(self) -> str:
         return "the power fails" if self.at is None else f"the power will fail at {self.at} (time {self.nth})"
@@ -226,8 +238,13 @@ def read_power_cut(node: Node, problems: Problems) -> PowerCut | None:
         return PowerCut()
     fields = problems.map(node, ("at", "nth", "off"), "power_cut")
     values: dict[str, object] = {}
+    if "nth" in fields and "at" not in fields:
+        problems.add(fields["nth"], "nth counts how often a point is passed: name it with at")
     if "at" in fields:
         values["at"] = problems.text(fields["at"], "at")
+        if values["at"] is not None and values["at"] not in POWER_POINTS:
+            hint = did_you_mean(str(values["at"]), POWER_POINTS) or "mfp-sim power-points shows those of a scenario"
+            problems.add(fields["at"], f"there is no power point {values['at']!r}", hint)
     if "nth" in fields:
         values["nth"] = problems.integer(fields["nth"], "nth", 1)
     if "off" in fields:

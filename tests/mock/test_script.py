@@ -58,7 +58,8 @@ def test_until_is_local_time_and_the_rule_ends_at_it(until: str, ends: datetime)
 
 def test_faults_of_a_rule_stack() -> None:
     script = _script("[{faults: [nonce-mismatch, {delay: 5s}, {certrep-http-status: 400}]}]")
-    assert [slug for slug, _ in script.take(ASKED, NOW).faults] == ["nonce-mismatch", "delay", "certrep-http-status"]
+    slugs = [chosen.slug for chosen in script.take(ASKED, NOW).faults]
+    assert slugs == ["nonce-mismatch", "delay", "certrep-http-status"]
 
 
 def test_near_misses_say_which_one_condition_is_wrong() -> None:
