@@ -9,6 +9,7 @@ The CA's own checks of a message come first for success and pending: a script ca
 from __future__ import annotations
 
 import fnmatch
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -392,17 +393,11 @@ def _answer(node: Node, problems: Problems) -> tuple[Answer | None, int | None]:
 
 def _until_text(node: Node, problems: Problems) -> str | None:
     text = problems.text(node, "until")
-    if text is not None and not _is_time(text):
+    if text is None or re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
+        return text
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d %H:%M")  # noqa: DTZ007 - local time has no zone
+    except ValueError:
         problems.add(node, f"until has to be HH:MM or YYYY-MM-DD HH:MM, not {text!r}")
         return None
-    return text
-
-
-def _is_time(text: str) -> bool:
-    for form in ("%H:%M", "%Y-%m-%d %H:%M"):
-        try:
-            datetime.strptime(text, form)  # noqa: DTZ007 - local time has no zone
-        except ValueError:
-            continue
-        return True
-    return False
+    return text if problems.year(node, day, "until") else None

@@ -199,6 +199,11 @@ class Machine(ABC):
     # --- audit log and storage ----------------------------------------------------------------------------
 
     @property
+    def stored(self) -> Mapping[str, object] | None:
+        """What the last commit left, secrets included; None before the first one."""
+        return self._storage.load()
+
+    @property
     def audit(self) -> tuple[AuditEntry, ...]:
         """The audit log, oldest first."""
         return self._state.audit.entries

@@ -141,6 +141,9 @@ def _read_roll_over(node: Node, problems: Problems) -> Mapping[str, object] | No
         found["overlap"] = None if seconds is None else timedelta(seconds=seconds)
     if "identifier" in fields:
         found["identifier"] = problems.text(fields["identifier"], "identifier")
+    publish, switch = (found.get(name) for name in ("publish", "switch"))
+    if type(publish) is type(switch) and publish is not None and switch < publish:  # type: ignore[operator]
+        problems.add(fields["switch"], "the next CA is to be published before it takes over")
     return found if None not in (found.get("publish"), found.get("switch")) else None
 
 

@@ -12,14 +12,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from mfp_sim.catalogue.registry import assumptions, known_ids
 from mfp_sim.device.calendar import local_of
 from mfp_sim.device.machine import ROLES
 from mfp_sim.device.profile import ALL_USES, PROFILES, Profile, contradictions, read_value
-from mfp_sim.documents import Node, Problems, did_you_mean, load, load_text
-from mfp_sim.errors import DocumentError
+from mfp_sim.device.settings import CommunicationSettings, read_ip
+from mfp_sim.documents import Node, Problems, describe, did_you_mean, load, load_text
+from mfp_sim.errors import DocumentError, Refused
 from mfp_sim.scenario.expectations import read_expectation
 from mfp_sim.scenario.model import PrinterSetup, Scenario
 from mfp_sim.scenario.steps import STEPS, Advance, AdvanceTo, Communication, Step, read_step
@@ -137,11 +138,9 @@ def _scenario(root: Node, suffix: str, file: str, problems: Problems) -> Scenari
         values["printer"] = _printer(fields["printer"], problems)
     if "ca" in fields:
         values["ca"] = read_ca(fields["ca"], problems)
-    steps = _steps(fields["steps"], problems) if "steps" in fields else ()
-    if len(problems.found) == before and clock is not None:
-        printer = values.get("printer", PrinterSetup())
-        assert isinstance(printer, PrinterSetup)
-        _check_order(fields["steps"], steps, clock, ZoneInfo(printer.timezone), problems)
+    printer = values.get("printer") or PrinterSetup()
+    assert isinstance(printer, PrinterSetup)
+    steps = _steps(fields["steps"], clock, printer, problems) if "steps" in fields else ()
     if len(problems.found) > before or name is None or why is None or clock is None:
         return None
     return Scenario(name=name + suffix, why=why, file=file, clock=clock, steps=steps, **values)  # type: ignore[arg-type]
@@ -166,7 +165,7 @@ def _clock(node: Node, problems: Problems) -> datetime | None:
     if clock is None or clock.tzinfo is None:
         problems.add(node, f"clock has to be a time with a zone, not {text!r}", "write 2026-03-02T08:00:00+01:00")
         return None
-    return clock
+    return clock if problems.year(node, clock, "clock") else None
 
 
 def _ids(node: Node, key: str, problems: Problems) -> tuple[str, ...]:
@@ -189,10 +188,11 @@ def _printer(node: Node, problems: Problems) -> PrinterSetup:
     values: dict[str, Any] = {}
     if "profile" in fields:
         values["profile"] = problems.choice(fields["profile"], PROFILES, "profile")
+    model = PROFILES.get(str(values.get("profile", PrinterSetup.profile)))
     if "timezone" in fields:
-        values["timezone"] = _timezone(fields["timezone"], problems)
+        values["timezone"] = problems.zone(fields["timezone"], "timezone")
     if "ip" in fields:
-        values["ip"] = problems.text(fields["ip"], "ip")
+        values["ip"] = _address(fields["ip"], problems)
     if "dns" in fields:
         values["dns"] = problems.boolean(fields["dns"], "dns")
     if "functions" in fields:
@@ -207,43 +207,85 @@ def _printer(node: Node, problems: Problems) -> PrinterSetup:
         step = read_step("communication", fields["communication"], problems)
         if isinstance(step, Communication):
             values |= {"url": step.url, "port": step.port, "timeout": step.timeout}
+            if model is not None:
+                _check_communication(fields["communication"], step, model, problems)
     if "settings" in fields:
-        model = PROFILES.get(str(values.get("profile", PrinterSetup.profile)))
         values["settings"] = _settings(fields["settings"], model, problems)
     return PrinterSetup(**values)
 
 
+def _address(node: Node, problems: Problems) -> str | None:
+    text = problems.text(node, "ip")
+    try:
+        return None if text is None else read_ip(text)
+    except ValueError:
+        problems.add(node, f"ip has to be an IPv4 or IPv6 address of one machine, not {describe(node)}")
+        return None
+
+
+def _check_communication(node: Node, step: Communication, model: Profile, problems: Problems) -> None:
+    """What the machine refuses on its screen cannot be there from the start either."""
+    timeout = model.default_timeout if step.timeout is None else step.timeout
+    try:
+        CommunicationSettings(step.url, step.port, timeout).validate(model)
+    except Refused as refusal:
+        where = {"bad-port": "port", "bad-timeout": "timeout", "bad-url": "url"}.get(refusal.reason, "url")
+        problems.add(node.get(where) or node, refusal.message, refusal.remedy)
+
+
 def _settings(node: Node, model: Profile | None, problems: Problems) -> dict[str, Any]:
     """Values in place of the model's own; together with the others they have to make a model."""
+    before = len(problems.found)
     found = {key: read_value(key, value, problems) for key, value in problems.map(node, _SETTINGS, "settings").items()}
-    if model is not None and None not in found.values():
+    if model is not None and len(problems.found) == before:
         for text in contradictions(dataclasses.replace(model, **found)):  # type: ignore[arg-type]
             problems.add(node, text)
     return found
 
 
-def _timezone(node: Node, problems: Problems) -> str | None:
-    text = problems.text(node, "timezone")
-    try:
-        ZoneInfo(text or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        problems.add(node, f"there is no time zone {text!r}", "write Europe/Oslo")
-    return text
-
-
-def _steps(node: Node, problems: Problems) -> tuple[Step, ...]:
+def _steps(node: Node, clock: datetime | None, printer: PrinterSetup, problems: Problems) -> tuple[Step, ...]:
     entries = problems.list(node, "steps")
     found = [step for entry in entries if (step := _step(entry, problems)) is not None]
     wrote = any(entry.get("expect") is not None or entry.get("refused") is not None for entry in entries)
     if entries and not wrote:
         problems.add(node, "the scenario expects nothing", "add an expect step: a run that cannot fail proves nothing")
+    _check_policies(entries, printer.policies, problems)
+    _check_bundles(entries, problems)
+    if clock is not None and printer.timezone is not None and len(found) == len(entries):
+        _check_order(list(zip(entries, found, strict=True)), clock, ZoneInfo(printer.timezone), problems)
     return tuple(found)
 
 
-def _check_order(node: Node, steps: Sequence[Step], clock: datetime, zone: ZoneInfo, problems: Problems) -> None:
+def _check_policies(entries: Sequence[Node], policies: Sequence[str], problems: Problems) -> None:
+    """Report each policy that ``functions`` of an ``expect`` names and the printer does not have."""
+    for entry in entries:
+        expected = entry.get("expect")
+        functions = expected.get("functions") if expected is not None else None
+        for key, _ in functions.pairs if functions is not None and functions.kind == "map" else ():
+            _, _, policy = str(key.value).partition("/")
+            if policy and policy not in policies:
+                problems.add(key, f"the printer has no policy {policy!r}", did_you_mean(policy, policies))
+
+
+def _check_bundles(entries: Sequence[Node], problems: Problems) -> None:
+    """Report each import of a file that no step before it exports."""
+    exported: list[str] = []
+    for entry in entries:
+        for kind in ("export_bundle", "import_bundle"):
+            step = entry.get(kind)
+            name = step.get("name") if step is not None else None
+            if name is None or not isinstance(name.value, str):
+                continue
+            if kind == "export_bundle":
+                exported.append(name.value)
+            elif name.value not in exported:
+                problems.add(name, f"no step before this exports {name.value!r}", did_you_mean(name.value, exported))
+
+
+def _check_order(steps: Sequence[tuple[Node, Step]], clock: datetime, zone: ZoneInfo, problems: Problems) -> None:
     """Report each ``advance_to`` a time that has passed by then, whatever else takes time."""
     earliest = clock
-    for entry, step in zip(node.items, steps, strict=True):
+    for entry, step in steps:
         if isinstance(step.act, Advance):
             earliest += timedelta(seconds=step.act.seconds)
         if isinstance(step.act, AdvanceTo):

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from mfp_sim.device.bundle import CATEGORIES, CATEGORY
-from mfp_sim.device.calendar import instant_of
 from mfp_sim.device.power import NAMES as POWER_POINTS
 from mfp_sim.device.printer import SCREENS
 from mfp_sim.device.profile import ALL_USES, PROFILES
 from mfp_sim.documents import Node, Problems, did_you_mean
-from mfp_sim.errors import UsageError
+from mfp_sim.errors import Refused, UsageError
 from mfp_sim.scenario.premises import Missing
-from mfp_sim.scenario.reading import read_local
+from mfp_sim.scenario.reading import moment
 from mfp_sim.scenario.world import World
 
 KEY_GENERATION = ("fails", "works")
@@ -65,7 +64,7 @@ class DeleteKey:
     def act(self, world: World, role: str) -> None:
         ids = [entry.id for entry in world.printer.key_list() if entry.name == self.name]
         if self.nth is not None and self.nth > len(ids):
-            raise UsageError(f"there are {len(ids)} keys {self.name!r}, not {self.nth}")
+            raise Refused("no-such-key", f"there are {len(ids)} keys {self.name!r}, not {self.nth}")
         world.printer.delete_key(self.name, key_id=None if self.nth is None else ids[self.nth - 1], role=role)
 
     def text(self) -> str:
@@ -103,7 +102,7 @@ class PrinterClock:
     local: datetime | None
 
     def act(self, world: World, role: str) -> None:  # noqa: ARG002 - every step has a role
-        world.printer.set_clock(None if self.local is None else instant_of(self.local, world.zone))
+        world.printer.set_clock(None if self.local is None else moment(self.local, world.zone))
 
     def text(self) -> str:
         return "the printer's clock is set right" if self.local is None else f"the printer's clock says {self.local}"
@@ -229,7 +228,7 @@ def read_function(node: Node, problems: Problems) -> Function | None:
 def read_printer_clock(node: Node, problems: Problems) -> PrinterClock | None:
     if node.value == "right":
         return PrinterClock(None)
-    local = read_local(node, problems, "printer_clock")
+    local = problems.moment(node, "printer_clock", offset=True)
     return None if local is None else PrinterClock(local)
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, cast, get_args
 from zoneinfo import ZoneInfo
 
-from mfp_sim.device.calendar import instant_of, local_of
+from mfp_sim.device.calendar import local_of
 from mfp_sim.device.printer import SCREENS
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.documents import Node, Problems
@@ -29,7 +29,7 @@ from mfp_sim.scenario.machine_steps import (
     read_printer_clock,
 )
 from mfp_sim.scenario.premises import Missing
-from mfp_sim.scenario.reading import read_local, whole
+from mfp_sim.scenario.reading import moment, whole
 from mfp_sim.scenario.world import World
 from mfp_sim.transport import NetworkState as States
 from mock_scep_server.script import Rule, read_script
@@ -128,7 +128,7 @@ class AdvanceTo:
 
     def instant(self, zone: ZoneInfo) -> datetime:
         """The time meant, by the printer's time zone."""
-        return instant_of(self.local, zone)
+        return moment(self.local, zone)
 
     def act(self, world: World, role: str) -> Missing | None:  # noqa: ARG002
         instant, now = self.instant(world.zone), world.clock.now()
@@ -257,7 +257,7 @@ def _auto_request(node: Node, problems: Problems) -> Act | None:
         if name in fields:
             values[name] = problems.boolean(fields[name], name)
     if "start" in fields:
-        values["start"] = read_local(fields["start"], problems, "start")
+        values["start"] = problems.moment(fields["start"], "start")
     start_in = problems.seconds(fields["start_in"], "start_in") if "start_in" in fields else None
     if "start" in fields and "start_in" in fields:
         problems.add(fields["start_in"], "start is given too; one of the two is enough")
@@ -283,7 +283,7 @@ def _advance(node: Node, problems: Problems) -> Act | None:
 
 
 def _advance_to(node: Node, problems: Problems) -> Act | None:
-    local = read_local(node, problems, "advance_to")
+    local = problems.moment(node, "advance_to", offset=True)
     return None if local is None else AdvanceTo(local)
 
 

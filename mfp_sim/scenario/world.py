@@ -92,6 +92,11 @@ class World:
         """The printer's time zone: local times in a scenario are in it."""
         return self.printer.zone
 
+    @property
+    def shown(self) -> Printer:
+        """What expectations look at: the machine, or what its storage holds while it is off."""
+        return self.printer if self.printer.powered else self.printer.at_rest()
+
     def run_until(self, instant: datetime) -> None:
         """Let time pass.
 
