@@ -1,4 +1,5 @@
-"""What the operator of the CA does while it runs: approve, reject, hold, revoke, prepare a next CA, give challenges.
+"""What the operator of the CA does while it runs: approve, reject, hold, revoke, prepare a next CA,
+replace the RA, give challenges.
 
 The one way in for scenarios, the control port and tests. Every act is one step under the lock of the service.
 """
@@ -115,6 +116,21 @@ class CaOperator:
             raise UsageError(f"there is no CA {identifier!r}")
         with self._lock:
             return lineage.prepare(publish, switch, overlap)
+
+    def replace_ra(self, identifier: str | None = None) -> int:
+        """Give the RA of the present CA new keys and certificates; the CA stays.
+
+        Returns:
+            How many RAs were replaced: one, or none where the CA has no RA.
+
+        Raises:
+            UsageError: there is no CA of that identifier.
+        """
+        lineage = self._authorities.named(identifier)
+        if lineage is None:
+            raise UsageError(f"there is no CA {identifier!r}")
+        with self._lock:
+            return int(lineage.current(self._clock.now()).replace_ra())
 
     def give_challenge(self, subject: str | None = None, *, secret: str | None = None) -> str:
         """A challenge that counts once: a new one, or ``secret``; with ``subject``, a pattern, for that subject only.

@@ -77,6 +77,7 @@ def _fits(wanted: str, actual: str | None, pattern: bool) -> bool:
 class Answer:
     """What a rule or a fault decides: ``kind`` is success, pending, failure, http or none.
 
+    ``written`` stands in failInfo as it is, where that is no number that RFC 8894 knows: ``7``, or ``"2 "``.
     ``again``: a success issues another certificate, though the transaction has one. Only faults want that.
     """
 
@@ -86,9 +87,11 @@ class Answer:
     status: int | None = None
     retry_after: int | None = None
     again: bool = False
+    written: str | None = None
 
     def __str__(self) -> str:
-        detail = self.fail_info if self.kind == "failure" else self.status
+        detail: object = self.fail_info if self.kind == "failure" else self.status
+        detail = detail if self.written is None else repr(self.written)
         return self.kind if detail is None else f"{self.kind} {detail}"
 
 
@@ -377,7 +380,7 @@ def _answer(node: Node, problems: Problems) -> tuple[Answer | None, int | None]:
         if (inner := node.get("failure")) is not None:
             fields = problems.map(node, ["failure", "text"], "then")
             text = problems.text(fields["text"], "text") if "text" in fields else None
-            return Answer("failure", problems.integer(inner, "failure", 0, 4), text), None
+            return _failure(inner, text, problems), None
         if (inner := node.get("http")) is not None:
             fields = problems.map(node, ["http", "retry_after"], "then")
             retry = problems.integer(fields["retry_after"], "retry_after", 0) if "retry_after" in fields else None
@@ -389,6 +392,16 @@ def _answer(node: Node, problems: Problems) -> tuple[Answer | None, int | None]:
         hint,
     )
     return None, None
+
+
+def _failure(node: Node, text: str | None, problems: Problems) -> Answer:
+    """FAILURE with a failInfo of RFC 8894, or with another number or text as it is written."""
+    if isinstance(node.value, str) and len(node.value) <= 100:
+        return Answer("failure", 2, text, written=node.value)
+    number = problems.integer(node, "failure", 0, 10**9)
+    if number is not None and number > 4:
+        return Answer("failure", 2, text, written=str(number))
+    return Answer("failure", number, text)
 
 
 def _until_text(node: Node, problems: Problems) -> str | None:

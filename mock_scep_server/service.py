@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from mfp_sim.errors import DecodeError
-from mfp_sim.scep import messages
+from mfp_sim.scep import der, messages
 from mfp_sim.scep.certificate import Certificate, name_text
 from mfp_sim.scep.http import (
     PKI_MESSAGE,
@@ -321,6 +321,11 @@ class ScepService:
             return self._send(request, work, _text(decision.status, "The request is not served."))
         context.status = PkiStatus(plan.status).name
         work.decided(context.status.lower())
+        written = answer.written if answer is not None and plan.status == PkiStatus.FAILURE else None
+        if written is not None:
+            value = der.tlv(der.PRINTABLE_STRING, written.encode())
+            plan = replace(plan, oddities=replace(plan.oddities, instead=(("failInfo", (value,)),)))
+            work.decision += f" (failInfo as written: {written!r})"
         plan = context.plan = work.altered("on_message", plan)
         work.carried = work.issued is not None and work.issued.der in plan.certificates
         signer = authority.signer if altered else decision.authority.signer

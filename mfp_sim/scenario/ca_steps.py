@@ -92,6 +92,7 @@ _ACTS: Mapping[str, _Act] = {
     "release": _counted("this pattern is not held", CaOperator.release),
     "revoke": _counted("no certificate fits", CaOperator.revoke),
     "roll_over": _roll_over,
+    "replace_ra": _counted("the CA has no RA", CaOperator.replace_ra),
     "give_challenge": _give_challenge,
     "forget": _counted("there is no transaction to forget", CaOperator.forget),
 }
@@ -147,6 +148,13 @@ def _read_roll_over(node: Node, problems: Problems) -> Mapping[str, object] | No
     return found if None not in (found.get("publish"), found.get("switch")) else None
 
 
+def _read_replace_ra(node: Node, problems: Problems) -> Mapping[str, object] | None:
+    if node.kind != "map":
+        return None if problems.choice(node, ("now",), "replace_ra") is None else {}
+    fields = problems.map(node, ("identifier",), "replace_ra", required=("identifier",))
+    return {name: problems.text(value, name) for name, value in fields.items()}
+
+
 def _read_challenge(node: Node, problems: Problems) -> Mapping[str, object] | None:
     if node.kind != "map":
         text = problems.text(node, "the challenge")
@@ -171,6 +179,10 @@ OPERATOR_ACTS: Mapping[str, tuple[Reader, str]] = {
         "certificates whose subject or serial number fits are revoked: a pattern, or {pattern, reason}",
     ),
     "roll_over": (_read_roll_over, "a next CA: {publish, switch, overlap, identifier}, from now or at local times"),
+    "replace_ra": (
+        _read_replace_ra,
+        "the RA has new keys and certificates from now on, and the CA stays: now, or {identifier}",
+    ),
     "give_challenge": (_read_challenge, "this challenge counts once: the challenge, or {secret, subject}"),
     "forget": (_forget, "transactions: the CA forgets them all"),
 }

@@ -11,10 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mfp_sim.device.keystore import KeyEntry
-from mfp_sim.device.printer import Printer
-from mfp_sim.device.profile import ALL_USES
 from mfp_sim.device.status import STATE_LABELS, StatusRow
-from mfp_sim.documents import Node, Problems, describe, did_you_mean, plain
+from mfp_sim.documents import Node, Problems, plain
 from mfp_sim.scenario.ca_steps import CA_LOOKS
 from mfp_sim.scenario.machine_looks import EMPTY_LOOKS, LOOKS
 from mfp_sim.scenario.model import Failure
@@ -241,27 +239,6 @@ def _next_request_within(wanted: object, world: World) -> Iterator[Difference]:
         yield "next_request_within", f"from {low} to {high}", got
 
 
-OFF, WITHOUT_KEY = "off", "without-key"
-"""What a function is that uses no key: switched off, or on and without one. """
-
-
-def _functions(wanted: object, world: World) -> Iterator[Difference]:
-    assert isinstance(wanted, Mapping)
-    for name, value in wanted.items():
-        got = _function(name, world.printer)
-        if got != value:
-            yield f"functions.{name}", str(value), got
-
-
-def _function(name: str, printer: Printer) -> str:
-    """The key that a function uses under its policy; of IPSec without one, those under all of them."""
-    use = name.partition("/")[0]
-    if not printer.powered or use not in printer.functions:
-        return OFF
-    keys = [key for used, key in printer.functions_in_use().items() if used == name or used.startswith(f"{name}/")]
-    return ", ".join(keys) or WITHOUT_KEY
-
-
 def _audit(wanted: object, world: World) -> Iterator[Difference]:
     assert isinstance(wanted, list)
     lines = [f"{entry.operation} {entry.result}: {entry.diagnosis}" for entry in world.shown.audit]
@@ -408,18 +385,6 @@ def _r_boolean(node: Node, problems: Problems) -> None:
     problems.boolean(node, "powered")
 
 
-def _r_functions(node: Node, problems: Problems) -> None:
-    if node.kind != "map":
-        problems.add(node, f"functions has to be a map, not {describe(node)}")
-        return
-    uses = ALL_USES[1:]
-    for key, value in node.pairs:
-        use, slash, policy = str(key.value).partition("/")
-        if use not in uses or (slash and (use != "IPSec" or not policy)):
-            problems.add(key, f"there is no function {key.value!r}", did_you_mean(str(key.value), uses))
-        problems.text(value, str(key.value))
-
-
 def _r_communication(node: Node, problems: Problems) -> None:
     problems.map(node, ("url", "port", "timeout"), "communication")
 
@@ -482,9 +447,6 @@ EXPECTATIONS: dict[str, _Kind] = {
     ),
     "next_request": _Kind(_r_time, _next_request, "[Next Request Date/Time], or none"),
     "next_request_within": _Kind(_r_within, _next_request_within, "the span it has to lie in, both ends included"),
-    "functions": _Kind(
-        _r_functions, _functions, "which key each function uses; off, or without-key for one that is on and has none"
-    ),
     "audit": _Kind(_r_texts, _audit, "texts that the audit log has to hold"),
     "powered": _Kind(_r_boolean, _powered, "whether the machine is on"),
     "communication": _Kind(_r_communication, _communication, "the stored communication settings"),

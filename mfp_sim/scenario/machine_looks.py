@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 from mfp_sim.device import persistence
 from mfp_sim.device.invariants import broken
+from mfp_sim.device.printer import Printer
+from mfp_sim.device.profile import ALL_USES
 from mfp_sim.device.settings import AutoRequestSettings
-from mfp_sim.documents import Node, Problems
+from mfp_sim.documents import Node, Problems, describe, did_you_mean
 from mfp_sim.scenario.menu_look import compare_menu, read_menu
 from mfp_sim.scenario.reading import shown_like
 from mfp_sim.scenario.world import World
@@ -146,6 +148,39 @@ def _read_audit_entries(node: Node, problems: Problems) -> None:
             problems.moment(inner["time"], "time", offset=True)
 
 
+OFF, WITHOUT_KEY = "off", "without-key"
+"""What a function is that uses no key: switched off, or on and without one. """
+
+
+def _functions(wanted: object, world: World) -> Iterator[Difference]:
+    assert isinstance(wanted, Mapping)
+    for name, value in wanted.items():
+        got = _function(name, world.printer)
+        if got != value:
+            yield f"functions.{name}", str(value), got
+
+
+def _function(name: str, printer: Printer) -> str:
+    """The key that a function uses under its policy; of IPSec without one, those under all of them."""
+    use = name.partition("/")[0]
+    if not printer.powered or use not in printer.functions:
+        return OFF
+    keys = [key for used, key in printer.functions_in_use().items() if used == name or used.startswith(f"{name}/")]
+    return ", ".join(keys) or WITHOUT_KEY
+
+
+def _r_functions(node: Node, problems: Problems) -> None:
+    if node.kind != "map":
+        problems.add(node, f"functions has to be a map, not {describe(node)}")
+        return
+    uses = ALL_USES[1:]
+    for key, value in node.pairs:
+        use, slash, policy = str(key.value).partition("/")
+        if use not in uses or (slash and (use != "IPSec" or not policy)):
+            problems.add(key, f"there is no function {key.value!r}", did_you_mean(str(key.value), uses))
+        problems.text(value, str(key.value))
+
+
 Reader = Callable[[Node, Problems], None]
 Comparison = Callable[[object, World], Iterator[Difference]]
 
@@ -167,6 +202,11 @@ def _texts(node: Node, problems: Problems) -> None:
 
 
 LOOKS: Mapping[str, tuple[Reader, Comparison, str]] = {
+    "functions": (
+        _r_functions,
+        _functions,
+        "which key each function uses; off, or without-key for one that is on and has none",
+    ),
     "auto_request": (_map_of(_AUTO, "auto_request"), _auto_request, "the stored settings of the automatic request"),
     "wire": (_map_of(_WIRE, "wire"), _wire, "how the last request went out"),
     "csr": (_map_of(_CSR, "csr"), _csr, "what the last CSR said; challenge is present or absent"),

@@ -13,7 +13,7 @@ from mfp_sim.device.power import NAMES as POWER_POINTS
 from mfp_sim.device.printer import SCREENS
 from mfp_sim.device.profile import ALL_USES, PROFILES
 from mfp_sim.documents import Node, Problems, did_you_mean
-from mfp_sim.errors import Refused, UsageError
+from mfp_sim.errors import Refused
 from mfp_sim.scenario.premises import Missing
 from mfp_sim.scenario.reading import moment
 from mfp_sim.scenario.world import World
@@ -144,11 +144,11 @@ class ExportBundle:
 
     def act(self, world: World, role: str) -> None:
         world.recorder.redactor.add(self.password)
+        world.collect_export()
         world.printer.begin_export(self.password, category=self.category, role=role)
+        world.exporting = (self.name, world.printer)
         if self.wait:
             world.run_until(world.clock.now() + timedelta(seconds=world.printer.profile.transfer_seconds))
-            if world.printer.exported is not None:
-                world.bundles[self.name] = world.printer.exported
 
     def text(self) -> str:
         return f"[Export All]: the settings go to the file {self.name}"
@@ -166,8 +166,9 @@ class ImportBundle:
 
     def act(self, world: World, role: str) -> None:
         world.recorder.redactor.add(self.password)
+        world.collect_export()
         if self.name not in world.bundles:
-            raise UsageError(f"no step has exported the file {self.name!r}")
+            raise Refused("no-file", f"there is no file {self.name!r}: its export was cut off or goes on")
         octets = bytearray(world.bundles[self.name])
         if self.flip is not None:
             octets[self.flip % len(octets)] ^= 1

@@ -84,6 +84,7 @@ class World:
     premises: list[Premise] = field(default_factory=list)
     refusal: Refused | None = None
     bundles: dict[str, bytes] = field(default_factory=dict)
+    exporting: tuple[str, Printer] | None = None
     make_printer: Callable[[str, str], Printer] = field(kw_only=True)
     keys: FallibleKeys = field(kw_only=True)
 
@@ -96,6 +97,11 @@ class World:
     def shown(self) -> Printer:
         """What expectations look at: the machine, or what its storage holds while it is off."""
         return self.printer if self.printer.powered else self.printer.at_rest()
+
+    def collect_export(self) -> None:
+        """Keep the file of the export that was begun last, if that has ended, whoever waited for it."""
+        if self.exporting is not None and (octets := self.exporting[1].exported) is not None:
+            self.bundles[self.exporting[0]] = octets
 
     def run_until(self, instant: datetime) -> None:
         """Let time pass.

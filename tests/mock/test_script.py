@@ -144,3 +144,22 @@ def test_swapped_while_requests_run_no_request_sees_half_of_a_script(make_ca) ->
             ca.service.script.replace((other, first)[turn % 2])
         found = {reply.result().status for reply in asked}
     assert found <= {500, 502}
+
+
+@pytest.mark.parametrize(
+    ("failure", "number", "written"),
+    [("4", 4, None), ("5", 2, "5"), ("7", 2, "7"), ('"2 "', 2, "2 "), ('"3"', 2, "3"), ('""', 2, "")],
+)
+def test_a_fail_info_that_the_rfc_does_not_know_is_written_as_it_is(
+    failure: str, number: int, written: str | None
+) -> None:
+    answer = _script(f"[{{then: {{failure: {failure}}}}}]").rules[0].answer
+    assert answer is not None
+    assert (answer.kind, answer.fail_info, answer.written) == ("failure", number, written)
+
+
+@pytest.mark.parametrize("failure", ["-1", "true", "[2]", "null", "1.5"])
+def test_what_is_neither_number_nor_text_is_no_fail_info(failure: str) -> None:
+    problems = Problems()
+    read_script(load_text(f"[{{then: {{failure: {failure}}}}}]"), problems)
+    assert "failure has to be" in str(problems.found[0])
