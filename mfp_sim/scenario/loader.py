@@ -22,7 +22,7 @@ from mfp_sim.device.settings import CommunicationSettings, read_ip
 from mfp_sim.documents import Node, Problems, describe, did_you_mean, load, load_text
 from mfp_sim.errors import DocumentError, Refused
 from mfp_sim.scenario.expectations import read_expectation
-from mfp_sim.scenario.model import PrinterSetup, Scenario
+from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
 from mfp_sim.scenario.steps import STEPS, Advance, AdvanceTo, Communication, Step, read_step
 from mock_scep_server.setup import CA_KEYS, read_ca
 
@@ -141,6 +141,10 @@ def _scenario(root: Node, suffix: str, file: str, problems: Problems) -> Scenari
     printer = values.get("printer") or PrinterSetup()
     assert isinstance(printer, PrinterSetup)
     steps = _steps(fields["steps"], clock, printer, problems) if "steps" in fields else ()
+    ca = values.get("ca") or CaSetup()
+    assert isinstance(ca, CaSetup)
+    if "steps" in fields and ca.policy.challenge.kind != "one_time":
+        _check_challenges(fields["steps"], problems)
     if len(problems.found) > before or name is None or why is None or clock is None:
         return None
     return Scenario(name=name + suffix, why=why, file=file, clock=clock, steps=steps, **values)  # type: ignore[arg-type]
@@ -265,6 +269,16 @@ def _check_policies(entries: Sequence[Node], policies: Sequence[str], problems: 
             _, _, policy = str(key.value).partition("/")
             if policy and policy not in policies:
                 problems.add(key, f"the printer has no policy {policy!r}", did_you_mean(policy, policies))
+
+
+def _check_challenges(node: Node, problems: Problems) -> None:
+    """Report each challenge that the operator gives where the CA has none that count once."""
+    for entry in node.items if node.kind == "list" else ():
+        operator = entry.get("ca_operator")
+        given = operator.get("give_challenge") if operator is not None else None
+        if given is not None:
+            text = "this CA has no challenges that count once"
+            problems.add(given, text, "set challenge: {one_time: {}} in the section ca")
 
 
 def _check_bundles(entries: Sequence[Node], problems: Problems) -> None:

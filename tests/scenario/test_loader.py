@@ -139,6 +139,11 @@ RANGES = {
         "steps:", "steps:\n  - ca_operator: {roll_over: {publish: 2d, switch: 1d}}",
         "11:52: the next CA is to be published before it takes over",
     ),
+    "a challenge of a CA that has none": (
+        "steps:",
+        "steps:\n  - ca_operator: {give_challenge: other}",
+        "11:35: this CA has no challenges that count once (set challenge: {one_time: {}} in the section ca)",
+    ),
     "a file that nobody exports": (
         "steps:", "steps:\n  - import_bundle: {name: settings, password: b4ndle}",
         "11:27: no step before this exports 'settings'",
