@@ -74,6 +74,9 @@ EXPECTATION_EXAMPLES = {
     "requests": "[GetCACaps, GetCACert, PKCSReq, CertPoll]",
     "request_count": "{PKCSReq: 1, CertPoll: 2}",
     "messages_at": "[2026-03-02 09:00, 2026-03-02 09:10]",
+    "sent_at": "{GetCACaps: [2026-03-02 09:00], GetCACert: []}",
+    "storage_lacks": "[s3cret]",
+    "audit_entries": "{holding: registered, are: [{time: 2026-03-02 09:00}, {text: tls, time: 2026-03-03 09:00}]}",
     "transactions": "1",
     "ledger": "{minted: 1, delivered: 1, installed: 1, orphaned: 0}",
     "next_request": "2026-04-01 09:00",
@@ -188,12 +191,13 @@ def _expectations() -> str:
         (
             _code(name),
             entry.sentence,
+            "; ".join(f"{_code(f'{path}: []'.removeprefix(': '))}: {says}" for path, says in entry.empty.items()),
             "yes" if entry.needs_mock else "",
             _code(f"{name}: {EXPECTATION_EXAMPLES[name]}" if name in EXPECTATION_EXAMPLES else ""),
         )
         for name, entry in EXPECTATIONS.items()
     ]
-    return _table(("field", "what it looks at", "mock only", "example"), rows)
+    return _table(("field", "what it looks at", "when empty", "mock only", "example"), rows)
 
 
 def _states() -> str:

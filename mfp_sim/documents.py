@@ -11,19 +11,35 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 
 from mfp_sim.errors import DocumentError, Problem, UsageError
 
-__all__ = ["MAX_OCTETS", "Node", "Problems", "did_you_mean", "duration", "load", "load_text", "plain"]
+__all__ = [
+    "LONGEST_DAYS",
+    "MAX_OCTETS",
+    "YEARS",
+    "Node",
+    "Problems",
+    "did_you_mean",
+    "duration",
+    "load",
+    "load_text",
+    "plain",
+]
 
 MAX_OCTETS = 1024 * 1024
 _MAX_DEPTH = 40
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)\.[0-9]+\Z")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\Z")
+LONGEST_DAYS = 36_525
+"""The longest duration, a hundred years; and with :data:`YEARS`, no sum of the two leaves what a date can be."""
+YEARS = (1970, 2199)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 Scalar = str | int | float | bool | None
@@ -159,14 +175,55 @@ class Problems:
         return str(node.value)
 
     def seconds(self, node: Node, what: str) -> float | None:
-        """A duration such as 30s, 10m, 2h or 31d, in seconds."""
-        if node.kind == "scalar" and isinstance(node.value, str):
+        """A duration such as 30s, 10m, 2h or 31d, in seconds; a hundred years at most."""
+        if node.kind == "scalar" and isinstance(node.value, str) and _DURATION.match(node.value):
             try:
                 return duration(node.value)
             except UsageError:
-                pass
+                self.add(node, f"{what} has to be at most {LONGEST_DAYS}d, not {describe(node)}")
+                return None
         self.add(node, f"{what} has to be a duration such as 30s, 10m, 2h or 31d, not {describe(node)}")
         return None
+
+    def year(self, node: Node, value: datetime, what: str) -> bool:
+        """Whether the year of a date is within :data:`YEARS`."""
+        low, high = YEARS
+        if low <= value.year <= high:
+            return True
+        self.add(node, f"{what} has to be in the years {low} to {high}, not {describe(node)}")
+        return False
+
+    def moment(self, node: Node, what: str, *, offset: bool = False) -> datetime | None:
+        """A local time ``YYYY-MM-DD HH:MM[:SS]``, without a zone.
+
+        With ``offset`` it may end with that from UTC, ``2026-10-25 02:30+01:00``, and is aware then: the second of a
+        local time that comes twice.
+        """
+        text = self.text(node, what)
+        if text is None:
+            return None
+        forms = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")
+        for form in (*forms, *(f"{form}%z" for form in forms if offset)):
+            try:
+                found = datetime.strptime(text, form)  # noqa: DTZ007 - local time has no zone
+            except ValueError:
+                continue
+            return found if self.year(node, found, what) else None
+        shape = "YYYY-MM-DD HH:MM[:SS][+HH:MM]" if offset else "YYYY-MM-DD HH:MM[:SS]"
+        self.add(node, f"{what} has to be {shape}, not {text!r}")
+        return None
+
+    def zone(self, node: Node, what: str) -> str | None:
+        """The name of a time zone, ``Europe/Oslo``."""
+        text = self.text(node, what)
+        if text is None:
+            return None
+        try:
+            ZoneInfo(text)
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # a directory, a file that is none, a name too long
+            self.add(node, f"there is no time zone {describe(node)}", "write Europe/Oslo")
+            return None
+        return text
 
 
 def _quote_hint(node: Node) -> str | None:
@@ -191,18 +248,22 @@ def duration(text: str) -> float:
     """Seconds of a duration such as ``30s``, ``10m``, ``2h``, ``31d`` or ``250ms``.
 
     Raises:
-        UsageError: it is not one.
+        UsageError: it is not one, or is longer than a hundred years.
     """
     match = _DURATION.match(text)
     if match is None:
         raise UsageError(f"{text!r} is not a duration", remedy="write 30s, 10m, 2h or 31d")
-    return float(match[1]) * _SECONDS[match[2]]
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if seconds > LONGEST_DAYS * 86400:
+        raise UsageError(f"{text!r} is too long", remedy=f"at most {LONGEST_DAYS}d")
+    return seconds
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
-    """``did you mean 'x'?`` for the nearest candidate, or None when none is near."""
-    near = difflib.get_close_matches(word, list(candidates), n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else None
+    """``did you mean 'x'?`` for the nearest candidate, whatever its case, or None when none is near."""
+    known = {candidate.lower(): candidate for candidate in candidates}
+    near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
+    return f"did you mean {known[near[0]]!r}?" if near else None
 
 
 def plain(node: Node) -> object:

@@ -293,7 +293,7 @@ def _marked(node: pytest.Item) -> Scenario:
     timezone, seed, script = given.get("timezone", "Europe/Oslo"), given.get("seed", 1), given.get("script", "[]")
     try:
         zone = ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         raise UsageError(f"there is no time zone {timezone!r}", remedy="write Europe/Oslo") from None
     if not isinstance(seed, int):
         raise UsageError(f"seed has to be an integer, not {seed!r}")

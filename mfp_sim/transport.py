@@ -13,6 +13,7 @@ import io
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, Protocol, TypeAlias, cast
 
@@ -36,9 +37,17 @@ from mfp_sim.scep.http import (
 from mfp_sim.simtime import Clock
 from mfp_sim.trace import Attachment, Recorder
 
-__all__ = ["InProcess", "Network", "NetworkState", "Overheard", "Sockets", "Transport"]
+__all__ = ["InProcess", "Network", "NetworkState", "Overheard", "Sockets", "Spell", "Transport"]
 
 NetworkState: TypeAlias = Literal["up", "refused", "unreachable", "no-such-host", "silent"]
+
+
+@dataclass
+class Spell:
+    """A time during which the network has one state; ``exchanges`` counts those that met it."""
+
+    state: NetworkState
+    exchanges: int = 0
 
 
 class Network:
@@ -49,7 +58,16 @@ class Network:
     """
 
     def __init__(self, state: NetworkState = "up") -> None:
-        self.state: NetworkState = state
+        self.spell = Spell(state)
+
+    @property
+    def state(self) -> NetworkState:
+        """The present state; setting it begins another :class:`Spell`."""
+        return self.spell.state
+
+    @state.setter
+    def state(self, state: NetworkState) -> None:
+        self.spell = Spell(state)
 
 
 class Transport(Protocol):
@@ -269,6 +287,7 @@ class InProcess:
         received = outgoing(request, host, port)
         render_outgoing(received)  # what sockets could not send is refused here too
         deadline = _Deadline(self._clock, timeout)
+        self.network.spell.exchanges += 1
         match self.network.state:
             case "up":
                 pass

@@ -137,7 +137,8 @@ class CertificateAuthority:
         slug: str = "ca",
         shape: Shape | None = None,
     ) -> None:
-        self._clock, self._validity, self.slug = clock, validity, slug
+        self._clock, self._keys, self._validity, self.slug = clock, keys, validity, slug
+        self._common_name, self._ra = name, ra
         self._shape = shape or Shape()
         self._serials = serials or SerialNumbers(entropy.fork("serials"))
         self._published: tuple[Certificate, ...] | None = None
@@ -167,12 +168,27 @@ class CertificateAuthority:
             pair,
         )
         self.signer = self.recipient = self.ca
-        if ra == "single":
+        self.replace_ra(begins=self.ca.certificate.not_before)
+
+    def replace_ra(self, begins: datetime | None = None) -> bool:
+        """Give the RA new keys and certificates under its names; the CA stays.
+
+        What is enveloped to the old certificate cannot be opened from then on.
+
+        Args:
+            begins: when their validity begins; now, if not given.
+
+        Returns:
+            Whether there is an RA.
+        """
+        start = self._clock.now() - BACKDATED if begins is None else begins
+        if self._ra == "single":
             both = ("digitalSignature", "keyEncipherment")
-            self.signer = self.recipient = self._registration_authority(keys, f"{name} RA", *both)
-        elif ra == "split":
-            self.signer = self._registration_authority(keys, f"{name} RA sign", "digitalSignature")
-            self.recipient = self._registration_authority(keys, f"{name} RA encrypt", "keyEncipherment")
+            self.signer = self.recipient = self._registration_authority(start, "RA", *both)
+        elif self._ra == "split":
+            self.signer = self._registration_authority(start, "RA sign", "digitalSignature")
+            self.recipient = self._registration_authority(start, "RA encrypt", "keyEncipherment")
+        return self._ra != "none"
 
     @property
     def certificates(self) -> tuple[Certificate, ...]:
@@ -208,16 +224,16 @@ class CertificateAuthority:
         """The key that opens envelopes; None where it is elliptic, so that nobody can envelop to it (F-A12)."""
         return self.recipient.key if isinstance(self.recipient.key, RSAPrivateKey) else None
 
-    def _registration_authority(self, keys: KeySource, name: str, *usage: str) -> Identity:
-        key = keys.rsa(2048)
-        subject = x509.name(("O", "mfp-sim"), ("CN", name))
+    def _registration_authority(self, start: datetime, suffix: str, *usage: str) -> Identity:
+        key = self._keys.rsa(2048)
+        subject = x509.name(("O", "mfp-sim"), ("CN", f"{self._common_name} {suffix}"))
         extensions = [x509.basic_constraints_extension(False), x509.key_usage_extension(*usage)]
         template = Template(
             serial=self._serials.next(),
             issuer=self.ca,
             subject=subject,
             spki=x509.spki_of(key),
-            not_before=self.ca.certificate.not_before,
+            not_before=max(start, self.ca.certificate.not_before),
             not_after=self.ca.certificate.not_after,
             extensions=tuple(extensions),
         )

@@ -1,4 +1,5 @@
-"""What the operator of the CA does while it runs: approve, reject, hold, revoke, prepare a next CA, give challenges.
+"""What the operator of the CA does while it runs: approve, reject, hold, revoke, prepare a next CA,
+replace the RA, give challenges.
 
 The one way in for scenarios, the control port and tests. Every act is one step under the lock of the service.
 """
@@ -68,10 +69,14 @@ class CaOperator:
         with self._lock:
             self._registrar.hold(pattern)
 
-    def release(self, pattern: str = "*") -> None:
-        """They do not any longer: what waits passes when it is asked about again."""
+    def release(self, pattern: str = "*") -> int:
+        """They do not any longer: what waits passes when it is asked about again.
+
+        Returns:
+            How many patterns were held that are no longer: one or none.
+        """
         with self._lock:
-            self._registrar.release(pattern)
+            return self._registrar.release(pattern)
 
     def revoke(self, pattern: str, reason: str = "unspecified") -> int:
         """Revoke the certificates whose subject fits, or the one of this serial number (hex).
@@ -112,6 +117,21 @@ class CaOperator:
         with self._lock:
             return lineage.prepare(publish, switch, overlap)
 
+    def replace_ra(self, identifier: str | None = None) -> int:
+        """Give the RA of the present CA new keys and certificates; the CA stays.
+
+        Returns:
+            How many RAs were replaced: one, or none where the CA has no RA.
+
+        Raises:
+            UsageError: there is no CA of that identifier.
+        """
+        lineage = self._authorities.named(identifier)
+        if lineage is None:
+            raise UsageError(f"there is no CA {identifier!r}")
+        with self._lock:
+            return int(lineage.current(self._clock.now()).replace_ra())
+
     def give_challenge(self, subject: str | None = None, *, secret: str | None = None) -> str:
         """A challenge that counts once: a new one, or ``secret``; with ``subject``, a pattern, for that subject only.
 
@@ -123,7 +143,11 @@ class CaOperator:
             raise UsageError("this CA has no challenges that count once", remedy="set challenge: {one_time: {}}")
         return self._challenge.give(self._clock.now(), subject, secret=secret)
 
-    def forget(self) -> None:
-        """Forget all transactions; certificates, challenges and revocations stay."""
+    def forget(self) -> int:
+        """Forget all transactions; certificates, challenges and revocations stay.
+
+        Returns:
+            How many they were.
+        """
         with self._lock:
-            self._registrar.forget()
+            return self._registrar.forget()

@@ -19,7 +19,8 @@ class JournalEntry:
     """One request and what became of it. ``name`` is the operation, or the message type of a PKIOperation.
 
     ``rule`` is the rule that was taken, ``overruled`` one that matched and whose answer the CA did not give: it refused
-    by itself, or had decided before. ``changes`` say what each fault changed, layer by layer.
+    by itself, or had decided before. ``changes`` say what each fault changed, layer by layer; ``without_effect`` are
+    those of ``faults`` that changed and decided nothing at this request.
     ``judgement`` is about the client: ``fail``, ``warn`` or ``note``, a requirement, and a sentence.
     """
 
@@ -33,6 +34,7 @@ class JournalEntry:
     overruled: int | None = None
     decision: str = ""
     faults: tuple[str, ...] = ()
+    without_effect: tuple[str, ...] = ()
     status: int | None = None
     sent: str = ""
     notes: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ leaves the matter to the profile. Decides nothing by itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -167,11 +168,8 @@ def _rollover(node: Node, problems: Problems) -> dict[str, object]:
 
 def read_when(node: Node, problems: Problems, what: str) -> When | None:
     """A span from the start, ``30d``, or a local time, ``2026-06-01 09:00``."""
-    if isinstance(node.value, str):
-        try:
-            return datetime.strptime(node.value, "%Y-%m-%d %H:%M")  # noqa: DTZ007 - local time has no zone
-        except ValueError:
-            pass
+    if isinstance(node.value, str) and re.match(r"\d{4}-", node.value):
+        return problems.moment(node, what)
     return _delta(node, problems, what)
 
 

@@ -380,9 +380,11 @@ class Registrar:
         if pattern not in self._held:
             self._held.append(pattern)
 
-    def release(self, pattern: str) -> None:
-        """They do not any longer."""
+    def release(self, pattern: str) -> int:
+        """They do not any longer; how many patterns that was, one or none."""
+        before = len(self._held)
         self._held = [held for held in self._held if held != pattern]
+        return before - len(self._held)
 
     @property
     def waiting(self) -> tuple[Waiting, ...]:
@@ -426,9 +428,11 @@ class Registrar:
             if identifier == pattern or fnmatch.fnmatchcase(known.csr.subject_text, pattern)
         ]
 
-    def forget(self) -> None:
-        """All transactions are forgotten."""
+    def forget(self) -> int:
+        """All transactions are forgotten; how many they were."""
+        count = len(self._transactions)
         self._transactions.clear()
+        return count
 
 
 def _may_follow(csr: Csr, renewed: bytes | None, earlier: _Transaction) -> bool:

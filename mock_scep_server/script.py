@@ -12,23 +12,33 @@ from __future__ import annotations
 import fnmatch
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from mfp_sim.documents import Node, Problems, did_you_mean, load
-from mfp_sim.scep.vocabulary import HRESULTS, MessageType, Operation
+from mfp_sim.scep.vocabulary import HRESULTS
 from mfp_sim.simtime import Entropy
-from mock_scep_server.faults import FAULTS, Fault
-from mock_scep_server.pages import PAGES
+from mock_scep_server.faults.chosen import Chosen, check_scopes, read_faults
+from mock_scep_server.faults.scope import OPERATIONS, TYPES, names_of
 
-__all__ = ["GRANTS", "Answer", "Facts", "Rule", "Script", "Taken", "When", "load_script_file", "read_script"]
+__all__ = [
+    "GRANTS",
+    "Answer",
+    "Facts",
+    "Premise",
+    "Rule",
+    "Script",
+    "Taken",
+    "When",
+    "load_script_file",
+    "read_script",
+]
 
-TYPES = tuple(kind.label for kind in MessageType if kind is not MessageType.CERT_REP)
 GRANTS = ("success", "pending")
-OPERATIONS = (*(operation.value for operation in Operation), *PAGES)
 
 
 @dataclass(frozen=True)
@@ -82,6 +92,7 @@ def _fits(wanted: str, actual: str | None, pattern: bool) -> bool:
 class Answer:
     """What a rule or a fault decides: ``kind`` is success, pending, failure, http or none.
 
+    ``written`` stands in failInfo as it is, where that is no number that RFC 8894 knows: ``7``, or ``"2 "``.
     ``again``: a success issues another certificate, though the transaction has one; only faults want that. ``hresult``:
     of a failure, as NDES writes it, a signed decimal.
     """
@@ -93,9 +104,11 @@ class Answer:
     retry_after: int | None = None
     again: bool = False
     hresult: str | None = None
+    written: str | None = None
 
     def __str__(self) -> str:
-        detail = self.fail_info if self.kind == "failure" else self.status
+        detail: object = self.fail_info if self.kind == "failure" else self.status
+        detail = detail if self.written is None else repr(self.written)
         return self.kind if detail is None else f"{self.kind} {detail}"
 
 
@@ -108,7 +121,7 @@ class Rule:
 
     when: When
     answer: Answer | None
-    faults: tuple[tuple[str, Fault], ...] = ()
+    faults: tuple[Chosen, ...] = ()
     times: int | None = None
     until: str | None = None
     optional: bool = False
@@ -129,7 +142,7 @@ class Rule:
             "place": self.place,
             "when": when,
             "then": None if self.answer is None else str(self.answer),
-            "faults": [slug for slug, _ in self.faults],
+            "faults": [chosen.slug for chosen in self.faults],
             "times": self.times,
             "until": self.until,
         }
@@ -140,20 +153,41 @@ class Rule:
 class _State:
     seen: int = 0
     taken: int = 0
+    effects: set[int] = field(default_factory=set)
+    near_miss: str = ""
 
 
 @dataclass(frozen=True)
 class Taken:
     """What the script says about one request. ``rule`` is the 1-based number, None when no rule matched; ``overruled``
-    the number of one that matched, and the CA did not give its answer."""
+    the number of one that matched, and the CA did not give its answer.
+
+    ``effects`` are the faults of the rule, by their index, that have had an effect so far; whoever applies them adds
+    to it.
+    """
 
     rule: int | None = None
     answer: Answer | None = None
-    faults: tuple[tuple[str, Fault], ...] = ()
+    faults: tuple[Chosen, ...] = ()
     near_misses: tuple[str, ...] = ()
     overruled: int | None = None
     counted: tuple[_State, ...] = field(default=(), repr=False)
     used: _State | None = field(default=None, repr=False)
+    effects: set[int] = field(default_factory=set, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Premise:
+    """What a script takes for granted: a rule is hit, a fault has an effect.
+
+    ``expected`` says so in words. ``missing`` gives what is not so yet, or None; it holds for these rules also after
+    others have replaced them. ``rule`` is the number of the rule.
+    """
+
+    place: str
+    rule: int
+    expected: str
+    missing: Callable[[], str | None] = field(repr=False, compare=False)
 
 
 @dataclass
@@ -215,14 +249,15 @@ class Script:
                     reasons = self._spent(rule, state, now)
                 if reasons:
                     if len(reasons) == 1:
-                        near.append(f"rule {rule.number} nearly matched: {reasons[0]}")
+                        state.near_miss = f"rule {rule.number} nearly matched: {reasons[0]}"
+                        near.append(state.near_miss)
                 elif winner is None:
                     winner = index
                     state.taken += 1
             if winner is None:
                 return Taken(near_misses=tuple(near), counted=tuple(counted))
             rule, used = self.rules[winner], self._states[winner]
-            return Taken(rule.number, rule.answer, rule.faults, counted=tuple(counted), used=used)
+            return Taken(rule.number, rule.answer, rule.faults, counted=tuple(counted), used=used, effects=used.effects)
 
     def give_back(self, taken: Taken, *, overruled: bool) -> Taken:
         """The CA decided by itself: rules that would have granted the request have not counted it.
@@ -236,7 +271,8 @@ class Script:
                 return replace(taken, counted=())
             taken.used.taken -= 1
             taken.used.seen -= taken.used not in taken.counted
-        miss = f"rule {taken.rule} matched with {taken.answer}, and the CA decided otherwise by itself"
+            miss = f"rule {taken.rule} matched with {taken.answer}, and the CA decided otherwise by itself"
+            taken.used.near_miss = miss
         near = (*taken.near_misses, miss)
         return replace(taken, rule=None, overruled=taken.rule, near_misses=near, counted=(), used=None)
 
@@ -264,6 +300,33 @@ class Script:
                 for rule, state in zip(self.rules, self._states, strict=True)
                 if not state.taken and not rule.optional
             ]
+
+    def premises(self) -> list[Premise]:
+        """What the present rules take for granted and do not call optional."""
+        with self._lock:
+            pairs = list(zip(self.rules, self._states, strict=True))
+        return [premise for rule, state in pairs for premise in _premises(rule, state)]
+
+
+def _premises(rule: Rule, state: _State) -> Iterator[Premise]:
+    """A rule is hit, and each of its faults has an effect where the rule was hit."""
+
+    def never_hit() -> str | None:
+        near = f"; {state.near_miss}" if state.near_miss else ""
+        return None if state.taken else f"rule {rule.number} was never hit{near}"
+
+    def without_effect(index: int) -> str | None:
+        if not state.taken or index in state.effects:
+            return None
+        times = "once" if state.taken == 1 else f"{state.taken} times"
+        return f"rule {rule.number} was hit {times}, and {rule.faults[index].slug} changed nothing"
+
+    if not rule.optional:
+        yield Premise(rule.place or "script", rule.number, "every rule hit", never_hit)
+    for index, chosen in enumerate(rule.faults):
+        if not chosen.optional:
+            expected = f"{chosen.slug} to have an effect"
+            yield Premise(chosen.place or rule.place, rule.number, expected, partial(without_effect, index))
 
 
 def _shuffled(rules: Sequence[Rule], entropy: Entropy) -> list[Rule]:
@@ -318,10 +381,19 @@ def _rule(node: Node, problems: Problems) -> Rule:
         if times is not None:
             problems.add(fields["times"], "times stands beside {pending: n}, which says it already")
         times = problems.integer(fields["times"], "times", 1)
+    when = _when(fields["when"], problems) if "when" in fields else When()
+    faults = read_faults(fields["faults"], problems) if "faults" in fields else ()
+    if not names_of(when.operation, when.type):
+        text = f"no request is both: the operation {when.operation} has no message, so it has no type {when.type}"
+        problems.add(fields["when"], text, "leave out one of the two")
+    elif faults:
+        kind = None if answer is None else answer.kind
+        given = {"operation": when.operation, "kind": when.type, "method": when.method, "answer": kind}
+        check_scopes(fields["faults"], faults, problems, **given)
     return Rule(
-        when=_when(fields["when"], problems) if "when" in fields else When(),
+        when=when,
         answer=answer,
-        faults=_faults(fields["faults"], problems) if "faults" in fields else (),
+        faults=faults,
         times=times,
         until=_until_text(fields["until"], problems) if "until" in fields else None,
         optional=bool(problems.boolean(fields["optional"], "optional")) if "optional" in fields else False,
@@ -354,7 +426,7 @@ def _answer(node: Node, problems: Problems) -> tuple[Answer | None, int | None]:
             fields = problems.map(node, ["failure", "text", "hresult"], "then")
             text = problems.text(fields["text"], "text") if "text" in fields else None
             hresult = _hresult(fields["hresult"], problems) if "hresult" in fields else None
-            return Answer("failure", problems.integer(inner, "failure", 0, 4), text, hresult=hresult), None
+            return _failure(inner, text, hresult, problems), None
         if (inner := node.get("http")) is not None:
             fields = problems.map(node, ["http", "retry_after"], "then")
             retry = problems.integer(fields["retry_after"], "retry_after", 0) if "retry_after" in fields else None
@@ -382,35 +454,23 @@ def _hresult(node: Node, problems: Problems) -> str | None:
     return str(number - (1 << 32) if number >= 1 << 31 else number)
 
 
-def _faults(node: Node, problems: Problems) -> tuple[tuple[str, Fault], ...]:
-    found = []
-    for entry in problems.list(node, "faults"):
-        slug, argument, place = entry.value, None, entry
-        if entry.kind == "map" and len(entry.pairs) == 1:
-            place, argument = entry.pairs[0]
-            slug = place.value
-        if not isinstance(slug, str) or slug not in FAULTS:
-            problems.add(place, f"there is no fault {slug!r}", did_you_mean(str(slug), FAULTS))
-            continue
-        fault = FAULTS[slug].read(argument, problems, place)
-        if fault is not None:
-            found.append((slug, fault))
-    return tuple(found)
+def _failure(node: Node, text: str | None, hresult: str | None, problems: Problems) -> Answer:
+    """FAILURE with a failInfo of RFC 8894, or with another number or text as it is written."""
+    if isinstance(node.value, str) and len(node.value) <= 100:
+        return Answer("failure", 2, text, written=node.value, hresult=hresult)
+    number = problems.integer(node, "failure", 0, 10**9)
+    if number is not None and number > 4:
+        return Answer("failure", 2, text, written=str(number), hresult=hresult)
+    return Answer("failure", number, text, hresult=hresult)
 
 
 def _until_text(node: Node, problems: Problems) -> str | None:
     text = problems.text(node, "until")
-    if text is not None and not _is_time(text):
+    if text is None or re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
+        return text
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d %H:%M")  # noqa: DTZ007 - local time has no zone
+    except ValueError:
         problems.add(node, f"until has to be HH:MM or YYYY-MM-DD HH:MM, not {text!r}")
         return None
-    return text
-
-
-def _is_time(text: str) -> bool:
-    for form in ("%H:%M", "%Y-%m-%d %H:%M"):
-        try:
-            datetime.strptime(text, form)  # noqa: DTZ007 - local time has no zone
-        except ValueError:
-            continue
-        return True
-    return False
+    return text if problems.year(node, day, "until") else None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from mfp_sim.errors import DecodeError, EnvelopeUnreadable, SignatureInvalid
-from mfp_sim.scep import messages
+from mfp_sim.scep import der, messages
 from mfp_sim.scep.certificate import Certificate, name_text
 from mfp_sim.scep.http import (
     PKI_MESSAGE,
@@ -70,18 +70,40 @@ class _Work:
     carried: bool = True
     changes: list[str] = field(default_factory=list)
     closes: bool = False
+    effective: set[int] = field(default_factory=set)
+    answered_by: int | None = None
 
     def altered(self, hook: str, value: Any) -> Any:
-        """The value after the faults with that hook; what they changed is remembered for the journal."""
-        for slug, fault in self.taken.faults:
-            for act in hooks_of(fault, self.context, slug, hook):
+        """The value after the faults with that hook; what they changed is remembered for the journal.
+
+        A changed value is an effect of the fault, by its index in the rule. Another answer is one only where it is
+        what was decided: see :meth:`decided`.
+        """
+        for index, chosen in enumerate(self.taken.faults):
+            for act in hooks_of(chosen.fault, self.context, chosen.slug, hook):
                 before, value = value, act(value, self.context)
-                self.changes.extend(f"{HOOKS[hook]}: {change}" for change in differences(before, value))
+                changes = [f"{HOOKS[hook]}: {change}" for change in differences(before, value)]
+                self.changes.extend(changes)
+                if changes and hook == "on_answer":
+                    self.answered_by = index
+                elif changes:
+                    self.effective.add(index)
         return value
+
+    def decided(self, kind: str) -> None:
+        """The answer is of this kind: a fault that wanted just this has had an effect."""
+        answer = self.taken.answer
+        if self.answered_by is not None and answer is not None and answer.kind == kind:
+            self.effective.add(self.answered_by)
+
+    def slugs(self, *, effective: bool) -> tuple[str, ...]:
+        """The faults of the rule that had an effect at this request, or those that had none."""
+        faults = enumerate(self.taken.faults)
+        return tuple(chosen.slug for index, chosen in faults if (index in self.effective) == effective)
 
     def has(self, hook: str) -> bool:
         """Whether a fault with that hook applies."""
-        return any(True for slug, fault in self.taken.faults for _ in hooks_of(fault, self.context, slug, hook))
+        return any(True for c in self.taken.faults for _ in hooks_of(c.fault, self.context, c.slug, hook))
 
 
 class ScepService:
@@ -327,8 +349,15 @@ class ScepService:
         work.notes += (*odd, *(str(note) for note in decision.notes), *asked.notes)
         work.decision, work.issued, plan = decision.text, decision.issued, decision.reply
         if decision.status:
+            work.decided("failure")
             return self._send(request, work, _text(decision.status, "The request is not served."))
         context.status = PkiStatus(plan.status).name
+        work.decided(context.status.lower())
+        written = answer.written if answer is not None and plan.status == PkiStatus.FAILURE else None
+        if written is not None:
+            value = der.tlv(der.PRINTABLE_STRING, written.encode())
+            plan = replace(plan, oddities=replace(plan.oddities, instead=(("failInfo", (value,)),)))
+            work.decision += f" (failInfo as written: {written!r})"
         plan = context.plan = work.altered("on_message", plan)
         work.carried = work.issued is not None and work.issued.der in plan.certificates
         signer = authority.signer if altered else decision.authority.signer
@@ -377,6 +406,7 @@ class ScepService:
 
     def _http(self, answer: Answer, work: _Work) -> HttpReply:
         status = answer.status or 500
+        work.decided("http")
         work.decision = f"HTTP {status}"
         reply = _text(status, f"The script answers {status}.")
         if answer.retry_after is not None:
@@ -393,8 +423,9 @@ class ScepService:
             delivery = Delivery((Close(),), keep_alive=False)
         final: Delivery = work.altered("on_delivery", delivery)
         broken = any(isinstance(act, Close | Reset | Stall) for act in final.acts)
+        work.taken.effects.update(work.effective)
         if work.issued is not None:
-            how = ", ".join([f"HTTP {reply.status}", *(slug for slug, _ in work.taken.faults)])
+            how = ", ".join([f"HTTP {reply.status}", *work.slugs(effective=True)])
             if answer_none:
                 how = "no octet sent, as the script says"
             self.ledger.record_sending(work.issued, whole=work.carried and not broken and reply.status == 200, how=how)
@@ -408,7 +439,8 @@ class ScepService:
             rule=work.taken.rule,
             overruled=work.taken.overruled,
             decision=work.decision or reply.body[:200].decode("utf-8", "replace"),
-            faults=tuple(slug for slug, _ in work.taken.faults),
+            faults=tuple(chosen.slug for chosen in work.taken.faults),
+            without_effect=work.slugs(effective=False),
             changes=tuple(work.changes),
             status=reply.status,
             sent=", ".join(type(act).__name__.lower() for act in final.acts),

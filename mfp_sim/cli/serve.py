@@ -87,7 +87,7 @@ def _plan(options: argparse.Namespace) -> Plan:
 
     try:
         zone = ZoneInfo(options.timezone)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         raise UsageError(f"there is no time zone {options.timezone!r}", remedy="write Europe/Oslo") from None
     start = None
     if options.clock == "frozen":

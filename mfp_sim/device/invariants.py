@@ -13,6 +13,7 @@ from typing import Any
 from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.printer import Printer
 from mfp_sim.device.storage import Storage
+from mfp_sim.errors import UsageError
 
 __all__ = ["WatchedStorage", "broken", "broken_by"]
 
@@ -20,9 +21,15 @@ Stored = Mapping[str, Any]
 
 
 def broken(printer: Printer) -> list[str]:
-    """The rules that do not hold, a sentence each; empty for a sound printer (and for one that is off)."""
+    """The rules that do not hold, a sentence each; empty for a sound printer.
+
+    One that is off is judged by what is stored.
+    """
     if not printer.powered:
-        return []
+        try:
+            printer = printer.at_rest()
+        except UsageError as error:
+            return [f"the stored state cannot be read: {error.message}"]
     entries, profile = printer.key_list(), printer.profile
     found = [f"the certificate of {e.name!r} is not for its key" for e in entries if not e.fits]
     if len(entries) > profile.key_limit:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mfp_sim.device.clock import DeviceClock
-from mfp_sim.device.power import PowerPoints
+from mfp_sim.device.power import Commit, PowerPoints
 from mfp_sim.device.profile import Profile
 from mfp_sim.device.state import DeviceState
 from mfp_sim.device.status import AuditEntry
@@ -229,6 +229,11 @@ class Machine(ABC):
     # --- audit log and storage ----------------------------------------------------------------------------
 
     @property
+    def stored(self) -> Mapping[str, object] | None:
+        """What the last commit left, secrets included; None before the first one."""
+        return self._storage.load()
+
+    @property
     def audit(self) -> tuple[AuditEntry, ...]:
         """The audit log, oldest first."""
         return self._state.audit.entries
@@ -247,7 +252,7 @@ class Machine(ABC):
         self._note(operation, result, diagnosis)
         self._commit("audit")
 
-    def _commit(self, what: str, then: Callable[[], None] | None = None) -> None:
+    def _commit(self, what: Commit, then: Callable[[], None] | None = None) -> None:
         """Everything at once; between the two points it is done, whatever comes after. ``then`` is told so."""
         self.points.reach(f"commit-{what}.before")
         state = self._to_store()

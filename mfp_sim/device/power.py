@@ -7,17 +7,41 @@ nothing else. A name is ``PKCSReq.before``, ``commit-request-ended.after`` and s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from mfp_sim.errors import PowerLost
 
-__all__ = ["PowerPoints"]
+__all__ = ["NAMES", "Armed", "Commit", "PowerPoints"]
+
+Commit = Literal[
+    "audit", "factory", "import", "inquiry", "key-deleted", "poll-booked", "request-ended", "settings", "start"
+]
+"""What is committed at once, by name."""
+_MESSAGES = ("GetCACaps", "GetCACert", "PKCSReq", "RenewalReq", "CertPoll")
+NAMES = (
+    *(
+        f"{what}.{when}"
+        for what in (*_MESSAGES, *(f"commit-{c}" for c in get_args(Commit)))
+        for when in ("before", "after")
+    ),
+    "state-written",
+    "state-renamed",
+)
+"""Every point there is; the last two only where the state is kept in a directory."""
 
 
 @dataclass
-class _Armed:
+class Armed:
+    """A cut to come: at the point of that name (None: at any), once ``left`` more of them are passed."""
+
     name: str | None
     left: int
     off_seconds: float | None
+
+    @property
+    def came(self) -> bool:
+        """Whether the power has failed there."""
+        return self.left <= 0
 
 
 class PowerPoints:
@@ -29,15 +53,16 @@ class PowerPoints:
     def __init__(self) -> None:
         self.passed: list[str] = []
         self.off_seconds: float | None = None
-        self._armed: list[_Armed] = []
+        self._armed: list[Armed] = []
 
-    def arm(self, name: str, nth: int = 1) -> None:
+    def arm(self, name: str, nth: int = 1) -> Armed:
         """Cut the power the ``nth`` time that ``name`` is passed from now on."""
-        self._armed.append(_Armed(name, nth, self.off_seconds))
+        self._armed.append(Armed(name, nth, self.off_seconds))
+        return self._armed[-1]
 
     def arm_number(self, number: int) -> None:
         """Cut the power at the ``number``-th point from now on (1 is the next one)."""
-        self._armed.append(_Armed(None, number, self.off_seconds))
+        self._armed.append(Armed(None, number, self.off_seconds))
 
     def reach(self, name: str) -> None:
         """The printer passes a point.

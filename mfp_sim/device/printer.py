@@ -6,6 +6,7 @@ Serves MFP-COMM-04, MFP-REQ-08…10, MFP-AUTO-*, MFP-PERIOD-*, MFP-RESTART-*, MF
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -168,6 +169,21 @@ class Printer(Machine):
     def _take_id(self) -> int:
         self._state.next_id += 1
         return self._state.next_id - 1
+
+    def at_rest(self) -> Printer:
+        """The machine as its storage has it, to look at while it is off; no function is running.
+
+        Raises:
+            UsageError: the stored state is not usable.
+        """
+        other = copy.copy(self)
+        other._forget()
+        stored = self._storage.load()
+        if stored is not None:
+            other._state = DeviceState.from_stored(stored)
+        if other._state.request is not None:
+            other._request = other._restored(other._state.request)
+        return other
 
     # --- settings -----------------------------------------------------------------------------------------
 

@@ -141,6 +141,10 @@ def _types() -> Mapping[str, Any]:
 # --- reading ----------------------------------------------------------------------------------------------
 
 
+_HIGHEST = 1_000_000_000
+"""Of any number of a model."""
+
+
 def read_value(name: str, node: Node, problems: Problems) -> object | None:
     """The value of the field ``name`` of a model, checked against its type; mistakes go to ``problems``."""
     kind = _types()[name]
@@ -151,20 +155,22 @@ def read_value(name: str, node: Node, problems: Problems) -> object | None:
         return _read_tuple(name, arguments, node, problems)
     if kind is bool:
         return problems.boolean(node, name)
-    return problems.integer(node, name, 0) if kind is int else problems.text(node, name)
+    return problems.integer(node, name, 0, _HIGHEST) if kind is int else problems.text(node, name)
 
 
 def _read_tuple(name: str, arguments: tuple[Any, ...], node: Node, problems: Problems) -> object | None:
     entries = problems.list(node, name)
     if arguments[-1] is not Ellipsis:
-        ends = [end for entry in entries if (end := problems.integer(entry, f"an end of {name}", 0)) is not None]
+        ends = [
+            end for entry in entries if (end := problems.integer(entry, f"an end of {name}", 0, _HIGHEST)) is not None
+        ]
         if len(entries) != 2 or ends != sorted(ends):
             problems.add(node, f"{name} has to be [lowest, highest]")
         return tuple(ends)
     if not entries:
         problems.add(node, f"{name} must not be empty")
     if arguments[0] is int:
-        return tuple(problems.integer(entry, f"an entry of {name}", 1) for entry in entries)
+        return tuple(problems.integer(entry, f"an entry of {name}", 1, _HIGHEST) for entry in entries)
     return tuple(problems.choice(entry, _CHOICES[name], f"an entry of {name}") for entry in entries)
 
 

@@ -21,7 +21,7 @@ from mfp_sim.remote_ui.assembly import Served
 from mfp_sim.remote_ui.site import Act
 from mfp_sim.scep.certificate import name_pairs
 
-__all__ = ["Recording"]
+__all__ = ["PREMISES", "Recording"]
 
 _LONG = timedelta(days=700)
 _WAITED = ("restart", "export_bundle")
@@ -131,7 +131,7 @@ class Recording:
         if plan.script is not None:
             rules = plain(plan.script)
             assert isinstance(rules, list)
-            section["script"] = [{**rule, "optional": True} for rule in rules]
+            section["script"] = [_as_it_was(rule) for rule in rules]
         return section
 
     # --- steps --------------------------------------------------------------------------------------------
@@ -179,6 +179,8 @@ class Recording:
             step["as"] = act.role
         if act.refused is not None:
             step["refused"] = act.refused
+        if act.kind in PREMISES:
+            step["optional"] = True  # it was done; whether it came to anything is seen in what is expected
         return step
 
     def _argument(self, act: Act) -> object | None:
@@ -192,7 +194,8 @@ class Recording:
             assert isinstance(value, dict)
             return {**value, "timeout": f"{max(value['timeout'], 0)}s"}
         if act.kind == "ca_script":
-            return plain(load_text(str(value)))
+            rules = plain(load_text(str(value)))
+            return [_as_it_was(rule) for rule in rules] if isinstance(rules, list) else rules
         if act.kind in ("export_bundle", "import_bundle"):
             name, password = _pair(value)
             waits = {} if act.kind == "export_bundle" else {"wait": False}
@@ -268,6 +271,18 @@ class Recording:
                 shown = {"common_name": subject.get("CN"), "organization": subject.get("O")}
                 certificate = {name: value for name, value in shown.items() if value is not None}
                 yield {**found, "certificate": {**certificate, "fits_key": entry.fits}}
+
+
+PREMISES = ("network", "power_cut", "ca_operator", "key_generation")
+"""Steps that fail a scenario when they come to nothing, unless they are optional."""
+
+
+def _as_it_was(rule: Any) -> Any:
+    """A rule of a script that nobody wrote for this scenario: it need not be hit, nor its faults have an effect."""
+    if "shuffle" in rule:
+        return {"shuffle": [_as_it_was(inner) for inner in rule["shuffle"]]}
+    faults = [{**(f if isinstance(f, dict) else {f: None}), "optional": True} for f in rule.get("faults", ())]
+    return {**rule, **({"faults": faults} if faults else {}), "optional": True}
 
 
 def _rewrite(waiting: _Waiting, steps: list[Step]) -> None:

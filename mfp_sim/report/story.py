@@ -60,6 +60,15 @@ def zone_named(name: str) -> tzinfo:
         return UTC
 
 
+def _effective(event: Mapping[str, object]) -> tuple[str, ...]:
+    """The faults of the rule that took the request, less those that had no effect at it."""
+    found = list(_texts(event.get("faults")))
+    for slug in _texts(event.get("without_effect")):
+        if slug in found:
+            found.remove(slug)
+    return tuple(found)
+
+
 def story_of_exchanges(exchanges: Sequence[ExchangeReport], say: Say) -> tuple[Row, ...]:
     """The rows of a check."""
     rows = []
@@ -105,7 +114,7 @@ class _Reader:
                 continue
             kind = str(event.get("kind", ""))
             if kind == "mock.request" and self._open is not None:
-                self._open = replace(self._open, faults=_texts(event.get("faults")))
+                self._open = replace(self._open, faults=_effective(event))
                 continue
             if kind in ("exchange.reply", "exchange.lost") and self._open is not None:
                 yield self._closed(self._open, kind, event, at)

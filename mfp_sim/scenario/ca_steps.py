@@ -5,16 +5,22 @@ One class a step, as in :mod:`mfp_sim.scenario.steps`, whose table it stands in.
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from mfp_sim.documents import Node, Problems
+from mfp_sim.scenario.premises import Missing
 from mfp_sim.scenario.world import World
 from mfp_sim.scep.crl import REASONS
+from mock_scep_server.ca_operator import CaOperator
 from mock_scep_server.policy import When, read_when
 
 __all__ = ["CA_LOOKS", "OPERATOR_ACTS", "CaOperatorStep", "read_ca_operator"]
+
+
+_Act = Callable[[World, Mapping[str, object]], Missing | None]
 
 
 @dataclass(frozen=True)
@@ -24,9 +30,8 @@ class CaOperatorStep:
     kind: str
     values: Mapping[str, object] = field(repr=False)
 
-    def act(self, world: World, role: str) -> None:  # noqa: ARG002 - every step has a role
-        if world.ca is not None:
-            _ACTS[self.kind](world, self.values)
+    def act(self, world: World, role: str) -> Missing | None:  # noqa: ARG002 - every step has a role
+        return None if world.ca is None else _ACTS[self.kind](world, self.values)
 
     def text(self) -> str:
         shown = {key: value for key, value in self.values.items() if key != "secret" and value is not None}
@@ -55,15 +60,41 @@ def _give_challenge(world: World, values: Mapping[str, object]) -> None:
     world.ca.operator.give_challenge(None if subject is None else str(subject), secret=str(values["secret"]))
 
 
-_ACTS: Mapping[str, Callable[[World, Mapping[str, object]], object]] = {
-    "approve": lambda world, values: world.ca.operator.approve(**values),  # type: ignore[union-attr, arg-type]
-    "reject": lambda world, values: world.ca.operator.reject(**values),  # type: ignore[union-attr, arg-type]
-    "hold": lambda world, values: world.ca.operator.hold(**values),  # type: ignore[union-attr, arg-type]
-    "release": lambda world, values: world.ca.operator.release(**values),  # type: ignore[union-attr, arg-type]
-    "revoke": lambda world, values: world.ca.operator.revoke(**values),  # type: ignore[union-attr, arg-type]
+def _counted(nothing: str, act: Callable[..., int]) -> _Act:
+    """An act that gives how many things it was done to; ``nothing`` says that there were none."""
+
+    def do(world: World, values: Mapping[str, object]) -> Missing:
+        assert world.ca is not None
+        count = act(world.ca.operator, **values)
+        return lambda: None if count else nothing
+
+    return do
+
+
+def _hold(world: World, values: Mapping[str, object]) -> Missing:
+    """Holding is for requests to come: one has to come."""
+    assert world.ca is not None
+    pattern, before = str(values["pattern"]), len(world.recorder.events)
+    world.ca.operator.hold(pattern)
+
+    def missing() -> str | None:
+        subjects = (e.data.get("subject") for e in world.recorder.events[before:] if e.kind == "mock.request")
+        held = any(subject is not None and fnmatch.fnmatchcase(str(subject), pattern) for subject in subjects)
+        return None if held else "no request came after that whose subject fits"
+
+    return missing
+
+
+_ACTS: Mapping[str, _Act] = {
+    "approve": _counted("no request that waits fits", CaOperator.approve),
+    "reject": _counted("no request that waits fits", CaOperator.reject),
+    "hold": _hold,
+    "release": _counted("this pattern is not held", CaOperator.release),
+    "revoke": _counted("no certificate fits", CaOperator.revoke),
     "roll_over": _roll_over,
+    "replace_ra": _counted("the CA has no RA", CaOperator.replace_ra),
     "give_challenge": _give_challenge,
-    "forget": lambda world, values: world.ca.operator.forget(),  # type: ignore[union-attr]  # noqa: ARG005
+    "forget": _counted("there is no transaction to forget", CaOperator.forget),
 }
 
 
@@ -111,7 +142,17 @@ def _read_roll_over(node: Node, problems: Problems) -> Mapping[str, object] | No
         found["overlap"] = None if seconds is None else timedelta(seconds=seconds)
     if "identifier" in fields:
         found["identifier"] = problems.text(fields["identifier"], "identifier")
+    publish, switch = (found.get(name) for name in ("publish", "switch"))
+    if type(publish) is type(switch) and publish is not None and switch < publish:  # type: ignore[operator]
+        problems.add(fields["switch"], "the next CA is to be published before it takes over")
     return found if None not in (found.get("publish"), found.get("switch")) else None
+
+
+def _read_replace_ra(node: Node, problems: Problems) -> Mapping[str, object] | None:
+    if node.kind != "map":
+        return None if problems.choice(node, ("now",), "replace_ra") is None else {}
+    fields = problems.map(node, ("identifier",), "replace_ra", required=("identifier",))
+    return {name: problems.text(value, name) for name, value in fields.items()}
 
 
 def _read_challenge(node: Node, problems: Problems) -> Mapping[str, object] | None:
@@ -138,6 +179,10 @@ OPERATOR_ACTS: Mapping[str, tuple[Reader, str]] = {
         "certificates whose subject or serial number fits are revoked: a pattern, or {pattern, reason}",
     ),
     "roll_over": (_read_roll_over, "a next CA: {publish, switch, overlap, identifier}, from now or at local times"),
+    "replace_ra": (
+        _read_replace_ra,
+        "the RA has new keys and certificates from now on, and the CA stays: now, or {identifier}",
+    ),
     "give_challenge": (_read_challenge, "this challenge counts once: the challenge, or {secret, subject}"),
     "forget": (_forget, "transactions: the CA forgets them all"),
 }

@@ -6,19 +6,19 @@ Each reader turns YAML into a plain value; each comparison yields the difference
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from mfp_sim.device.keystore import KeyEntry
 from mfp_sim.device.status import STATE_LABELS, StatusRow
-from mfp_sim.documents import Node, Problems, describe, plain
+from mfp_sim.documents import Node, Problems, plain
 from mfp_sim.scenario.ca_steps import CA_LOOKS
-from mfp_sim.scenario.machine_looks import LOOKS
+from mfp_sim.scenario.machine_looks import EMPTY_LOOKS, LOOKS
 from mfp_sim.scenario.model import Failure
+from mfp_sim.scenario.reading import moment, shown_like
 from mfp_sim.scenario.world import World
 from mfp_sim.scep.certificate import name_pairs
-from mfp_sim.simtime import local
 
 __all__ = ["EXPECTATIONS", "Expectation", "Expected", "check", "read_expectation"]
 
@@ -73,8 +73,7 @@ def _only_simulated(path: str, wanted: str, world: World) -> bool:
 
 def _local(instant: datetime, world: World, like: str) -> str:
     """An instant as the printer's local time, as precise as ``like``."""
-    form = "%Y-%m-%d %H:%M:%S" if like.count(":") > 1 else "%Y-%m-%d %H:%M"
-    return local(instant, world.zone).strftime(form)
+    return shown_like(instant, world.zone, like)
 
 
 def _row(wanted: Mapping[str, object], row: StatusRow | None, world: World, path: str) -> Iterator[Difference]:
@@ -94,7 +93,7 @@ def _row(wanted: Mapping[str, object], row: StatusRow | None, world: World, path
 
 
 def _status(wanted: object, world: World) -> Iterator[Difference]:
-    rows = world.printer.status()
+    rows = world.shown.status()
     if wanted == "none":
         if rows:
             yield "status", "no row", str(rows[0].state)
@@ -105,7 +104,7 @@ def _status(wanted: object, world: World) -> Iterator[Difference]:
 
 def _statuses(wanted: object, world: World) -> Iterator[Difference]:
     assert isinstance(wanted, list)
-    rows = world.printer.status()
+    rows = world.shown.status()
     if len(rows) != len(wanted):
         yield "statuses", f"{len(wanted)} rows", f"{len(rows)}: {', '.join(row.state for row in rows)}"
         return
@@ -121,7 +120,7 @@ def _counts(path: str, wanted: object, actual: Mapping[str, object]) -> Iterator
 
 
 def _history(wanted: object, world: World) -> Iterator[Difference]:
-    states = Counter(row.state for row in world.printer.status())
+    states = Counter(row.state for row in world.shown.status())
     total = states["error"] + states["successful"]
     yield from _counts("history", wanted, {"count": total, **states})
 
@@ -155,7 +154,7 @@ def _validity(entry: KeyEntry, world: World) -> str:
 def _keys(wanted: object, world: World) -> Iterator[Difference]:
     assert isinstance(wanted, list)
     wants_default = any(isinstance(value, Mapping) and value.get("default") for value in wanted)
-    entries = [entry for entry in world.printer.key_list() if wants_default or not entry.default]
+    entries = [entry for entry in world.shown.key_list() if wants_default or not entry.default]
     if len(entries) != len(wanted):
         yield "keys", f"{len(wanted)} keys", f"{len(entries)}: {', '.join(entry.name for entry in entries) or 'none'}"
         return
@@ -169,8 +168,8 @@ def _keys(wanted: object, world: World) -> Iterator[Difference]:
 
 
 def _key_count(wanted: object, world: World) -> Iterator[Difference]:
-    if len(world.printer.key_list()) != wanted:
-        yield "key_count", str(wanted), str(len(world.printer.key_list()))
+    if len(world.shown.key_list()) != wanted:
+        yield "key_count", str(wanted), str(len(world.shown.key_list()))
 
 
 def asked(world: World) -> list[str]:
@@ -188,15 +187,24 @@ def _request_count(wanted: object, world: World) -> Iterator[Difference]:
 
 
 def _messages_at(wanted: object, world: World) -> Iterator[Difference]:
+    sent = [e.time for e in world.recorder.events if e.kind == "exchange.request" and "transaction" in e.data]
+    yield from _times("messages_at", wanted, sent, world)
+
+
+def _sent_at(wanted: object, world: World) -> Iterator[Difference]:
+    assert isinstance(wanted, Mapping)
+    for name, times in wanted.items():
+        events = (e for e in world.recorder.events if e.kind == "exchange.request" and e.data["operation"] == name)
+        yield from _times(f"sent_at.{name}", times, [event.time for event in events], world)
+
+
+def _times(path: str, wanted: object, got: Sequence[datetime], world: World) -> Iterator[Difference]:
+    """Each time is compared as precisely as it is written; where there are too many, as the last one."""
     assert isinstance(wanted, list)
-    like = str(wanted[0]) if wanted else ""
-    got = [
-        _local(event.time, world, like)
-        for event in world.recorder.events
-        if event.kind == "exchange.request" and "transaction" in event.data
-    ]
-    if got != wanted:
-        yield "messages_at", str(wanted), str(got)
+    likes = [str(time) for time in wanted] or ["0 00:00:00"]
+    shown = [_local(time, world, likes[min(index, len(likes) - 1)]) for index, time in enumerate(got)]
+    if shown != wanted:
+        yield path, str(wanted), str(shown)
 
 
 def _transactions(wanted: object, world: World) -> Iterator[Difference]:
@@ -215,7 +223,7 @@ def _ledger(wanted: object, world: World) -> Iterator[Difference]:
 
 
 def _next_request(wanted: object, world: World) -> Iterator[Difference]:
-    instant = world.printer.next_request
+    instant = world.shown.next_request
     got = "none" if instant is None else _local(instant, world, str(wanted))
     if got != wanted:
         yield "next_request", str(wanted), got
@@ -223,24 +231,17 @@ def _next_request(wanted: object, world: World) -> Iterator[Difference]:
 
 def _next_request_within(wanted: object, world: World) -> Iterator[Difference]:
     assert isinstance(wanted, Mapping)
-    instant = world.printer.next_request
-    low, high = str(wanted["from"]), str(wanted["to"])
-    got = "none" if instant is None else _local(instant, world, "::")
-    if not low <= got <= high:
+    instant = world.shown.next_request
+    low, high = (str(wanted[name]) for name in ("from", "to"))
+    first, last = (moment(datetime.fromisoformat(text), world.zone) for text in (low, high))
+    if instant is None or not first <= instant.replace(microsecond=0) <= last:
+        got = "none" if instant is None else _local(instant, world, low)
         yield "next_request_within", f"from {low} to {high}", got
-
-
-def _functions(wanted: object, world: World) -> Iterator[Difference]:
-    assert isinstance(wanted, Mapping)
-    actual = world.printer.functions_in_use()
-    for name, value in wanted.items():
-        if actual.get(name, "off") != value:
-            yield f"functions.{name}", str(value), str(actual.get(name, "off"))
 
 
 def _audit(wanted: object, world: World) -> Iterator[Difference]:
     assert isinstance(wanted, list)
-    lines = [f"{entry.operation} {entry.result}: {entry.diagnosis}" for entry in world.printer.audit]
+    lines = [f"{entry.operation} {entry.result}: {entry.diagnosis}" for entry in world.shown.audit]
     for index, text in enumerate(wanted):
         if not any(str(text) in line for line in lines):
             yield f"audit[{index}]", f"an entry with {text!r}", "; ".join(lines[-4:])
@@ -253,7 +254,7 @@ def _powered(wanted: object, world: World) -> Iterator[Difference]:
 
 def _communication(wanted: object, world: World) -> Iterator[Difference]:
     assert isinstance(wanted, Mapping)
-    settings = world.printer.communication
+    settings = world.shown.communication
     for name, value in wanted.items():
         got = getattr(settings, name) if settings is not None else None
         if got != value:
@@ -307,16 +308,7 @@ def _check_detail(node: Node, problems: Problems) -> None:
 
 
 def _check_time(node: Node, problems: Problems, what: str) -> None:
-    text = problems.text(node, what)
-    if text is None:
-        return
-    for form in ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"):
-        try:
-            datetime.strptime(text, form)  # noqa: DTZ007 - local time has no zone
-        except ValueError:
-            continue
-        return
-    problems.add(node, f"{what} has to be YYYY-MM-DD HH:MM[:SS], not {text!r}")
+    problems.moment(node, what, offset=True)
 
 
 def _r_status(node: Node, problems: Problems) -> None:
@@ -361,6 +353,12 @@ def _r_times(node: Node, problems: Problems) -> None:
         _check_time(entry, problems, "a time")
 
 
+def _r_sent_at(node: Node, problems: Problems) -> None:
+    for name, times in problems.map(node, OPERATIONS, "sent_at").items():
+        for entry in problems.list(times, name):
+            _check_time(entry, problems, "a time")
+
+
 def _r_number(node: Node, problems: Problems) -> None:
     problems.integer(node, "the number", 0)
 
@@ -373,8 +371,8 @@ def _r_time(node: Node, problems: Problems) -> None:
 def _r_within(node: Node, problems: Problems) -> None:
     fields = problems.map(node, ("from", "to"), "next_request_within", required=("from", "to"))
     for name, value in fields.items():
-        _check_time(value, problems, name)
-        if str(value.value).count(":") != 2:
+        time = problems.moment(value, name, offset=True)
+        if time is not None and str(value.value)[16:17] != ":":
             problems.add(value, f"{name} needs seconds")
 
 
@@ -387,54 +385,98 @@ def _r_boolean(node: Node, problems: Problems) -> None:
     problems.boolean(node, "powered")
 
 
-def _r_functions(node: Node, problems: Problems) -> None:
-    if node.kind != "map":
-        problems.add(node, f"functions has to be a map, not {describe(node)}")
-
-
 def _r_communication(node: Node, problems: Problems) -> None:
     problems.map(node, ("url", "port", "timeout"), "communication")
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """A line of the table of expectations."""
+    """A line of the table of expectations.
+
+    ``empty`` says what an empty list (or ``null``) asserts, where it does: of the field itself (``""``), or of a part
+    by its path. Anything else that is empty expects nothing, and does not load.
+    """
 
     read: Callable[[Node, Problems], None]
     compare: Callable[[object, World], Iterator[Difference]]
     sentence: str
     needs_mock: bool = False
+    empty: Mapping[str, str] = field(default_factory=dict)
 
 
 EXPECTATIONS: dict[str, _Kind] = {
     "status": _Kind(_r_status, _status, "the first row of the status page, or none"),
-    "statuses": _Kind(_r_statuses, _statuses, "all rows of the status page, the newest first"),
+    "statuses": _Kind(
+        _r_statuses, _statuses, "all rows of the status page, the newest first", empty={"": "there is no row"}
+    ),
     "history": _Kind(_numbers("count", "successful", "error"), _history, "how many finished rows there are"),
-    "keys": _Kind(_r_keys, _keys, "the keys in order of registration; the default key only if one says default"),
+    "keys": _Kind(
+        _r_keys,
+        _keys,
+        "the keys in order of registration; the default key only if one says default",
+        empty={
+            "": "there is no key but the default one",
+            "[].policy": "it has none",
+            "[].certificate.common_name": "it has none",
+            "[].certificate.organization": "it has none",
+        },
+    ),
     "key_count": _Kind(_r_number, _key_count, "how many keys there are, the default key included"),
-    "requests": _Kind(_r_requests, _requests, "what the printer has sent since the start, in order"),
+    "requests": _Kind(
+        _r_requests,
+        _requests,
+        "what the printer has sent since the start, in order",
+        empty={"": "it has sent nothing"},
+    ),
     "request_count": _Kind(_numbers(*OPERATIONS), _request_count, "how often it sent what"),
-    "messages_at": _Kind(_r_times, _messages_at, "the local times of all PKIOperations"),
+    "messages_at": _Kind(
+        _r_times,
+        _messages_at,
+        "the local times of all PKIOperations",
+        empty={"": "there was no PKIOperation"},
+    ),
+    "sent_at": _Kind(
+        _r_sent_at,
+        _sent_at,
+        "the local times at which each of these was sent, in order",
+        empty=dict.fromkeys(OPERATIONS, "it was never sent"),
+    ),
     "transactions": _Kind(_r_number, _transactions, "how many different transactionIDs were used"),
     "ledger": _Kind(
         _numbers("minted", "delivered", "installed", "orphaned"), _ledger, "the CA's certificates and their fate", True
     ),
     "next_request": _Kind(_r_time, _next_request, "[Next Request Date/Time], or none"),
     "next_request_within": _Kind(_r_within, _next_request_within, "the span it has to lie in, both ends included"),
-    "functions": _Kind(_r_functions, _functions, "which key each running function uses, or off"),
     "audit": _Kind(_r_texts, _audit, "texts that the audit log has to hold"),
     "powered": _Kind(_r_boolean, _powered, "whether the machine is on"),
     "communication": _Kind(_r_communication, _communication, "the stored communication settings"),
-    **{name: _Kind(*look) for name, look in LOOKS.items()},
-    **{name: _Kind(*look) for name, look in CA_LOOKS.items()},
+    **{name: _Kind(*look, empty=EMPTY_LOOKS.get(name, {})) for name, look in LOOKS.items()},
+    **{name: _Kind(*look, empty=EMPTY_LOOKS.get(name, {})) for name, look in CA_LOOKS.items()},
 }
 
 
 def read_expectation(node: Node, problems: Problems) -> Expectation | None:
-    """Read the argument of ``expect``."""
+    """Read the argument of ``expect``; a field that expects nothing is a mistake."""
     fields = problems.map(node, EXPECTATIONS, "expect")
     if node.kind == "map" and not node.pairs:
         problems.add(node, "expect expects nothing")
     for name, value in fields.items():
+        before = len(problems.found)
         EXPECTATIONS[name].read(value, problems)
+        if len(problems.found) == before:
+            _check_says_something(name, value, "", problems)
     return Expectation(tuple(Expected(name, plain(value), value.place) for name, value in fields.items()))
+
+
+def _check_says_something(name: str, node: Node, path: str, problems: Problems) -> None:
+    """Report what is empty and asserts nothing: a map, a list, a text, nothing at all."""
+    if node.kind == "map":
+        inner = [(value, f"{path}.{key.value}".lstrip(".")) for key, value in node.pairs]
+    else:
+        inner = [(entry, f"{path}[]") for entry in node.items] if node.kind == "list" else []
+    nothing = node.value is None if node.kind == "scalar" else not inner
+    if node.value == "" or (nothing and path not in EXPECTATIONS[name].empty):
+        where = f"{name}.{path}" if path and not path.startswith("[") else f"{name}{path}"
+        problems.add(node, f"{where} expects nothing", "say what has to be there, or leave it out")
+    for value, place in inner:
+        _check_says_something(name, value, place, problems)

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from mfp_sim.catalogue.registry import assumptions, known_ids
+from mfp_sim.device.calendar import local_of
 from mfp_sim.device.machine import ROLES
 from mfp_sim.device.profile import ALL_USES, PROFILES, Profile, contradictions, read_value
-from mfp_sim.documents import Node, Problems, did_you_mean, load, load_text
-from mfp_sim.errors import DocumentError
+from mfp_sim.device.settings import CommunicationSettings, read_ip
+from mfp_sim.documents import Node, Problems, describe, did_you_mean, load, load_text
+from mfp_sim.errors import DocumentError, Refused
 from mfp_sim.scenario.expectations import read_expectation
-from mfp_sim.scenario.model import PrinterSetup, Scenario
-from mfp_sim.scenario.steps import STEPS, Communication, Step, read_step
+from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
+from mfp_sim.scenario.steps import STEPS, Advance, AdvanceTo, Communication, Step, read_step
 from mock_scep_server.setup import CA_KEYS, read_ca
 
 __all__ = ["CA_KEYS", "KEYS", "PRINTER_KEYS", "REQUIRED", "ROLES", "load_file", "read_text"]
@@ -136,7 +138,13 @@ def _scenario(root: Node, suffix: str, file: str, problems: Problems) -> Scenari
         values["printer"] = _printer(fields["printer"], problems)
     if "ca" in fields:
         values["ca"] = read_ca(fields["ca"], problems)
-    steps = _steps(fields["steps"], problems) if "steps" in fields else ()
+    printer = values.get("printer") or PrinterSetup()
+    assert isinstance(printer, PrinterSetup)
+    steps = _steps(fields["steps"], clock, printer, problems) if "steps" in fields else ()
+    ca = values.get("ca") or CaSetup()
+    assert isinstance(ca, CaSetup)
+    if "steps" in fields and ca.policy.challenge.kind != "one_time":
+        _check_challenges(fields["steps"], problems)
     if len(problems.found) > before or name is None or why is None or clock is None:
         return None
     return Scenario(name=name + suffix, why=why, file=file, clock=clock, steps=steps, **values)  # type: ignore[arg-type]
@@ -161,7 +169,7 @@ def _clock(node: Node, problems: Problems) -> datetime | None:
     if clock is None or clock.tzinfo is None:
         problems.add(node, f"clock has to be a time with a zone, not {text!r}", "write 2026-03-02T08:00:00+01:00")
         return None
-    return clock
+    return clock if problems.year(node, clock, "clock") else None
 
 
 def _ids(node: Node, key: str, problems: Problems) -> tuple[str, ...]:
@@ -184,10 +192,11 @@ def _printer(node: Node, problems: Problems) -> PrinterSetup:
     values: dict[str, Any] = {"place": fields.get("communication", node).place}
     if "profile" in fields:
         values["profile"] = problems.choice(fields["profile"], PROFILES, "profile")
+    model = PROFILES.get(str(values.get("profile", PrinterSetup.profile)))
     if "timezone" in fields:
-        values["timezone"] = _timezone(fields["timezone"], problems)
+        values["timezone"] = problems.zone(fields["timezone"], "timezone")
     if "ip" in fields:
-        values["ip"] = problems.text(fields["ip"], "ip")
+        values["ip"] = _address(fields["ip"], problems)
     if "dns" in fields:
         values["dns"] = problems.boolean(fields["dns"], "dns")
     if "functions" in fields:
@@ -202,37 +211,104 @@ def _printer(node: Node, problems: Problems) -> PrinterSetup:
         step = read_step("communication", fields["communication"], problems)
         if isinstance(step, Communication):
             values |= {"url": step.url, "port": step.port, "timeout": step.timeout}
+            if model is not None:
+                _check_communication(fields["communication"], step, model, problems)
     if "settings" in fields:
-        model = PROFILES.get(str(values.get("profile", PrinterSetup.profile)))
         values["settings"] = _settings(fields["settings"], model, problems)
     return PrinterSetup(**values)
 
 
+def _address(node: Node, problems: Problems) -> str | None:
+    text = problems.text(node, "ip")
+    try:
+        return None if text is None else read_ip(text)
+    except ValueError:
+        problems.add(node, f"ip has to be an IPv4 or IPv6 address of one machine, not {describe(node)}")
+        return None
+
+
+def _check_communication(node: Node, step: Communication, model: Profile, problems: Problems) -> None:
+    """What the machine refuses on its screen cannot be there from the start either."""
+    timeout = model.default_timeout if step.timeout is None else step.timeout
+    try:
+        CommunicationSettings(step.url, step.port, timeout).validate(model)
+    except Refused as refusal:
+        where = {"bad-port": "port", "bad-timeout": "timeout", "bad-url": "url"}.get(refusal.reason, "url")
+        problems.add(node.get(where) or node, refusal.message, refusal.remedy)
+
+
 def _settings(node: Node, model: Profile | None, problems: Problems) -> dict[str, Any]:
     """Values in place of the model's own; together with the others they have to make a model."""
+    before = len(problems.found)
     found = {key: read_value(key, value, problems) for key, value in problems.map(node, _SETTINGS, "settings").items()}
-    if model is not None and None not in found.values():
+    if model is not None and len(problems.found) == before:
         for text in contradictions(dataclasses.replace(model, **found)):  # type: ignore[arg-type]
             problems.add(node, text)
     return found
 
 
-def _timezone(node: Node, problems: Problems) -> str | None:
-    text = problems.text(node, "timezone")
-    try:
-        ZoneInfo(text or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        problems.add(node, f"there is no time zone {text!r}", "write Europe/Oslo")
-    return text
-
-
-def _steps(node: Node, problems: Problems) -> tuple[Step, ...]:
+def _steps(node: Node, clock: datetime | None, printer: PrinterSetup, problems: Problems) -> tuple[Step, ...]:
     entries = problems.list(node, "steps")
     found = [step for entry in entries if (step := _step(entry, problems)) is not None]
     wrote = any(entry.get("expect") is not None or entry.get("refused") is not None for entry in entries)
     if entries and not wrote:
         problems.add(node, "the scenario expects nothing", "add an expect step: a run that cannot fail proves nothing")
+    _check_policies(entries, printer.policies, problems)
+    _check_bundles(entries, problems)
+    if clock is not None and printer.timezone is not None and len(found) == len(entries):
+        _check_order(list(zip(entries, found, strict=True)), clock, ZoneInfo(printer.timezone), problems)
     return tuple(found)
+
+
+def _check_policies(entries: Sequence[Node], policies: Sequence[str], problems: Problems) -> None:
+    """Report each policy that ``functions`` of an ``expect`` names and the printer does not have."""
+    for entry in entries:
+        expected = entry.get("expect")
+        functions = expected.get("functions") if expected is not None else None
+        for key, _ in functions.pairs if functions is not None and functions.kind == "map" else ():
+            _, _, policy = str(key.value).partition("/")
+            if policy and policy not in policies:
+                problems.add(key, f"the printer has no policy {policy!r}", did_you_mean(policy, policies))
+
+
+def _check_challenges(node: Node, problems: Problems) -> None:
+    """Report each challenge that the operator gives where the CA has none that count once."""
+    for entry in node.items if node.kind == "list" else ():
+        operator = entry.get("ca_operator")
+        given = operator.get("give_challenge") if operator is not None else None
+        if given is not None:
+            text = "this CA has no challenges that count once"
+            problems.add(given, text, "set challenge: {one_time: {}} in the section ca")
+
+
+def _check_bundles(entries: Sequence[Node], problems: Problems) -> None:
+    """Report each import of a file that no step before it exports."""
+    exported: list[str] = []
+    for entry in entries:
+        for kind in ("export_bundle", "import_bundle"):
+            step = entry.get(kind)
+            name = step.get("name") if step is not None else None
+            if name is None or not isinstance(name.value, str):
+                continue
+            if kind == "export_bundle":
+                exported.append(name.value)
+            elif name.value not in exported:
+                problems.add(name, f"no step before this exports {name.value!r}", did_you_mean(name.value, exported))
+
+
+def _check_order(steps: Sequence[tuple[Node, Step]], clock: datetime, zone: ZoneInfo, problems: Problems) -> None:
+    """Report each ``advance_to`` a time that has passed by then, whatever else takes time."""
+    earliest = clock
+    for entry, step in steps:
+        if isinstance(step.act, Advance):
+            earliest += timedelta(seconds=step.act.seconds)
+        if isinstance(step.act, AdvanceTo):
+            instant = step.act.instant(zone)
+            if instant < earliest:
+                by_then = local_of(earliest, zone)
+                text = f"{step.act.local:%Y-%m-%d %H:%M} has passed: it is {by_then:%Y-%m-%d %H:%M} by then"
+                problems.add(entry.get("advance_to") or entry, text)
+            earliest = max(earliest, instant)
 
 
 def _step(node: Node, problems: Problems) -> Step | None:
@@ -240,7 +316,7 @@ def _step(node: Node, problems: Problems) -> Step | None:
         act = read_step(str(node.value), node, problems)
         return None if act is None else Step(str(node.value), act, node.place)
     kinds = (*STEPS, "expect")
-    fields = problems.map(node, (*kinds, "as", "refused"), "a step")
+    fields = problems.map(node, (*kinds, "as", "refused", "optional"), "a step")
     chosen = [kind for kind in kinds if kind in fields]
     if len(chosen) != 1:
         if fields or not node.value:
@@ -249,13 +325,16 @@ def _step(node: Node, problems: Problems) -> Step | None:
     kind = chosen[0]
     if kind == "expect":
         expectation = read_expectation(fields["expect"], problems)
-        for extra in ("as", "refused"):
+        for extra in ("as", "refused", "optional"):
             if extra in fields:
                 problems.add(fields[extra], f"{extra} does not go with expect")
         return None if expectation is None else Step("expect", expectation, node.place)
     act = read_step(kind, fields[kind], problems)
     if not STEPS[kind].person and ("as" in fields or "refused" in fields):
         problems.add(node, f"as and refused do not go with {kind}: nobody does it on the machine's screens")
+    if not STEPS[kind].premise and "optional" in fields:
+        problems.add(fields["optional"], f"optional does not go with {kind}: it takes nothing for granted")
+    optional = "optional" in fields and bool(problems.boolean(fields["optional"], "optional"))
     role = problems.choice(fields["as"], ROLES, "as") if "as" in fields else "administrator"
     refused = problems.text(fields["refused"], "refused") if "refused" in fields else None
-    return None if act is None else Step(kind, act, node.place, role or "administrator", refused)
+    return None if act is None else Step(kind, act, node.place, role or "administrator", refused, optional)

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 
 from mfp_sim.device import persistence
 from mfp_sim.device.invariants import broken
+from mfp_sim.device.printer import Printer
+from mfp_sim.device.profile import ALL_USES
 from mfp_sim.device.settings import AutoRequestSettings
-from mfp_sim.documents import Node, Problems
+from mfp_sim.documents import Node, Problems, describe, did_you_mean
 from mfp_sim.scenario.menu_look import compare_menu, read_menu
+from mfp_sim.scenario.reading import shown_like
 from mfp_sim.scenario.world import World
 
-__all__ = ["LOOKS"]
+__all__ = ["EMPTY_LOOKS", "LOOKS"]
 
 Difference = tuple[str, str, str]
 
@@ -46,7 +49,7 @@ _AUTO = tuple(_auto_values(AutoRequestSettings(timer=False)))
 
 
 def _auto_request(wanted: object, world: World) -> Iterator[Difference]:
-    yield from _differences("auto_request", wanted, _auto_values(world.printer.auto_request))
+    yield from _differences("auto_request", wanted, _auto_values(world.shown.auto_request))
 
 
 _WIRE = ("operation", "method", "digest", "cipher", "host", "port", "path")
@@ -74,14 +77,14 @@ def _sound(wanted: object, world: World) -> Iterator[Difference]:
 
 
 def _bundle_report(wanted: object, world: World) -> Iterator[Difference]:
-    report = world.printer.import_report
+    report = world.shown.import_report
     if list(report) != wanted:
         yield "bundle_report", str(wanted), str(list(report))
 
 
 def _audit_lacks(wanted: object, world: World) -> Iterator[Difference]:
     assert isinstance(wanted, list)
-    lines = [f"{entry.operation} {entry.result}: {entry.diagnosis}" for entry in world.printer.audit]
+    lines = [f"{entry.operation} {entry.result}: {entry.diagnosis}" for entry in world.shown.audit]
     for index, text in enumerate(wanted):
         for line in lines:
             if str(text) in line:
@@ -89,8 +92,8 @@ def _audit_lacks(wanted: object, world: World) -> Iterator[Difference]:
 
 
 def _advice(wanted: object, world: World) -> Iterator[Difference]:
-    if list(world.printer.advice) != wanted:
-        yield "advice", str(wanted), str(list(world.printer.advice))
+    if list(world.shown.advice) != wanted:
+        yield "advice", str(wanted), str(list(world.shown.advice))
 
 
 def _model(wanted: object, world: World) -> Iterator[Difference]:
@@ -100,13 +103,82 @@ def _model(wanted: object, world: World) -> Iterator[Difference]:
 
 def _settings_lack(wanted: object, world: World) -> Iterator[Difference]:
     assert isinstance(wanted, list)
-    printer = world.printer
+    printer = world.shown
     stored = json.dumps(
         [persistence.communication(printer.communication), persistence.auto_request(printer.auto_request)]
     )
     for index, text in enumerate(wanted):
         if json.dumps(text)[1:-1] in stored:
             yield f"settings_lack[{index}]", f"no setting with {text!r}", "one has it"
+
+
+def _storage_lacks(wanted: object, world: World) -> Iterator[Difference]:
+    assert isinstance(wanted, list)
+    stored = json.dumps(world.printer.stored, ensure_ascii=False)
+    for index, text in enumerate(wanted):
+        if json.dumps(text, ensure_ascii=False)[1:-1] in stored:
+            yield f"storage_lacks[{index}]", f"nothing stored with {text!r}", "it is stored"
+
+
+def _audit_entries(wanted: object, world: World) -> Iterator[Difference]:
+    assert isinstance(wanted, Mapping)
+    entries = [(entry, f"{entry.operation} {entry.result}: {entry.diagnosis}") for entry in world.shown.audit]
+    entries = [(entry, line) for entry, line in entries if str(wanted.get("holding", "")) in line]
+    if len(entries) != len(wanted["are"]):
+        lines = "; ".join(line for _, line in entries[-4:])
+        yield "audit_entries.are", f"{len(wanted['are'])} entries", f"{len(entries)}, at the end {lines or 'none'}"
+        return
+    for index, (value, (entry, line)) in enumerate(zip(wanted["are"], entries, strict=True)):
+        path = f"audit_entries.are[{index}]"
+        if str(value.get("text", "")) not in line:
+            yield f"{path}.text", str(value["text"]), line
+        if "time" in value and (got := shown_like(entry.time, world.zone, value["time"])) != value["time"]:
+            yield f"{path}.time", value["time"], got
+
+
+def _read_audit_entries(node: Node, problems: Problems) -> None:
+    fields = problems.map(node, ("holding", "are"), "audit_entries", required=("are",))
+    if "holding" in fields:
+        problems.text(fields["holding"], "holding")
+    for entry in problems.list(fields["are"], "are") if "are" in fields else ():
+        inner = problems.map(entry, ("text", "time"), "an entry")
+        if "text" in inner:
+            problems.text(inner["text"], "text")
+        if "time" in inner:
+            problems.moment(inner["time"], "time", offset=True)
+
+
+OFF, WITHOUT_KEY = "off", "without-key"
+"""What a function is that uses no key: switched off, or on and without one. """
+
+
+def _functions(wanted: object, world: World) -> Iterator[Difference]:
+    assert isinstance(wanted, Mapping)
+    for name, value in wanted.items():
+        got = _function(name, world.printer)
+        if got != value:
+            yield f"functions.{name}", str(value), got
+
+
+def _function(name: str, printer: Printer) -> str:
+    """The key that a function uses under its policy; of IPSec without one, those under all of them."""
+    use = name.partition("/")[0]
+    if not printer.powered or use not in printer.functions:
+        return OFF
+    keys = [key for used, key in printer.functions_in_use().items() if used == name or used.startswith(f"{name}/")]
+    return ", ".join(keys) or WITHOUT_KEY
+
+
+def _r_functions(node: Node, problems: Problems) -> None:
+    if node.kind != "map":
+        problems.add(node, f"functions has to be a map, not {describe(node)}")
+        return
+    uses = ALL_USES[1:]
+    for key, value in node.pairs:
+        use, slash, policy = str(key.value).partition("/")
+        if use not in uses or (slash and (use != "IPSec" or not policy)):
+            problems.add(key, f"there is no function {key.value!r}", did_you_mean(str(key.value), uses))
+        problems.text(value, str(key.value))
 
 
 Reader = Callable[[Node, Problems], None]
@@ -130,6 +202,11 @@ def _texts(node: Node, problems: Problems) -> None:
 
 
 LOOKS: Mapping[str, tuple[Reader, Comparison, str]] = {
+    "functions": (
+        _r_functions,
+        _functions,
+        "which key each function uses; off, or without-key for one that is on and has none",
+    ),
     "auto_request": (_map_of(_AUTO, "auto_request"), _auto_request, "the stored settings of the automatic request"),
     "wire": (_map_of(_WIRE, "wire"), _wire, "how the last request went out"),
     "csr": (_map_of(_CSR, "csr"), _csr, "what the last CSR said; challenge is present or absent"),
@@ -139,5 +216,20 @@ LOOKS: Mapping[str, tuple[Reader, Comparison, str]] = {
     "model": (_map_of(("name", "scep"), "model"), _model, "what the machine says of itself: name and SCEP versions"),
     "settings_lack": (_texts, _settings_lack, "texts that no stored setting must hold"),
     "menu": (read_menu, compare_menu, "the Remote UI's menu, walked from the portal by its labels"),
+    "storage_lacks": (_texts, _storage_lacks, "texts that the machine's storage must not hold anywhere"),
+    "audit_entries": (
+        _read_audit_entries,
+        _audit_entries,
+        "the entries of the audit log, or those that hold a text: how many, in order, each with a text and a time",
+    ),
     "audit_lacks": (_texts, _audit_lacks, "texts that the audit log must not hold"),
 }
+EMPTY_LOOKS: Mapping[str, Mapping[str, str]] = {
+    "bundle_report": {"": "the last import did nothing, or there was none"},
+    "advice": {"": "no help text applied"},
+    "audit_entries": {"are": "there is no entry"},
+    "menu": {"path": "the portal itself", "items": "there is nothing"},
+    "waiting": {"": "nothing waits"},
+    "orphans": {"": "there is none"},
+}
+"""What an empty list asserts, as in the table of expectations."""

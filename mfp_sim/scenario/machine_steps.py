@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from mfp_sim.device.bundle import CATEGORIES, CATEGORY
-from mfp_sim.device.calendar import instant_of
+from mfp_sim.device.power import NAMES as POWER_POINTS
 from mfp_sim.device.printer import SCREENS
 from mfp_sim.device.profile import ALL_USES, PROFILES
-from mfp_sim.documents import Node, Problems
-from mfp_sim.errors import UsageError
-from mfp_sim.scenario.reading import read_local
+from mfp_sim.documents import Node, Problems, did_you_mean
+from mfp_sim.errors import Refused
+from mfp_sim.scenario.premises import Missing
+from mfp_sim.scenario.reading import moment
 from mfp_sim.scenario.world import World
 
 KEY_GENERATION = ("fails", "works")
@@ -63,7 +64,7 @@ class DeleteKey:
     def act(self, world: World, role: str) -> None:
         ids = [entry.id for entry in world.printer.key_list() if entry.name == self.name]
         if self.nth is not None and self.nth > len(ids):
-            raise UsageError(f"there are {len(ids)} keys {self.name!r}, not {self.nth}")
+            raise Refused("no-such-key", f"there are {len(ids)} keys {self.name!r}, not {self.nth}")
         world.printer.delete_key(self.name, key_id=None if self.nth is None else ids[self.nth - 1], role=role)
 
     def text(self) -> str:
@@ -87,8 +88,10 @@ class Function:
 class KeyGeneration:
     state: str
 
-    def act(self, world: World, role: str) -> None:  # noqa: ARG002
+    def act(self, world: World, role: str) -> Missing:  # noqa: ARG002
         world.keys.fails = self.state == "fails"
+        before = world.keys.asked
+        return lambda: None if world.keys.asked > before else "no key was to be generated after that"
 
     def text(self) -> str:
         return f"the machine's generation of keys {self.state}"
@@ -99,7 +102,7 @@ class PrinterClock:
     local: datetime | None
 
     def act(self, world: World, role: str) -> None:  # noqa: ARG002 - every step has a role
-        world.printer.set_clock(None if self.local is None else instant_of(self.local, world.zone))
+        world.printer.set_clock(None if self.local is None else moment(self.local, world.zone))
 
     def text(self) -> str:
         return "the printer's clock is set right" if self.local is None else f"the printer's clock says {self.local}"
@@ -113,12 +116,20 @@ class PowerCut:
     nth: int = 1
     off: float | None = None
 
-    def act(self, world: World, role: str) -> None:  # noqa: ARG002
+    def act(self, world: World, role: str) -> Missing | None:  # noqa: ARG002
+        printer = world.printer
         if self.at is None:
-            world.printer.power_cut(self.off)
-        else:
-            world.printer.points.off_seconds = self.off
-            world.printer.points.arm(self.at, self.nth)
+            was_on = printer.powered
+            printer.power_cut(self.off)
+            return None if was_on else lambda: "the machine was off already"
+        printer.points.off_seconds = self.off
+        before, armed = len(printer.points.passed), printer.points.arm(self.at, self.nth)
+
+        def missing() -> str | None:
+            count = printer.points.passed[before:].count(armed.name or "")
+            return None if armed.came else f"{self.at} was passed {count} of {self.nth} times after that"
+
+        return missing
 
     def text(self) -> str:
         return "the power fails" if self.at is None else f"the power will fail at {self.at} (time {self.nth})"
@@ -133,11 +144,11 @@ class ExportBundle:
 
     def act(self, world: World, role: str) -> None:
         world.recorder.redactor.add(self.password)
+        world.collect_export()
         world.printer.begin_export(self.password, category=self.category, role=role)
+        world.exporting = (self.name, world.printer)
         if self.wait:
             world.run_until(world.clock.now() + timedelta(seconds=world.printer.profile.transfer_seconds))
-            if world.printer.exported is not None:
-                world.bundles[self.name] = world.printer.exported
 
     def text(self) -> str:
         return f"[Export All]: the settings go to the file {self.name}"
@@ -155,8 +166,9 @@ class ImportBundle:
 
     def act(self, world: World, role: str) -> None:
         world.recorder.redactor.add(self.password)
+        world.collect_export()
         if self.name not in world.bundles:
-            raise UsageError(f"no step has exported the file {self.name!r}")
+            raise Refused("no-file", f"there is no file {self.name!r}: its export was cut off or goes on")
         octets = bytearray(world.bundles[self.name])
         if self.flip is not None:
             octets[self.flip % len(octets)] ^= 1
@@ -217,7 +229,7 @@ def read_function(node: Node, problems: Problems) -> Function | None:
 def read_printer_clock(node: Node, problems: Problems) -> PrinterClock | None:
     if node.value == "right":
         return PrinterClock(None)
-    local = read_local(node, problems, "printer_clock")
+    local = problems.moment(node, "printer_clock", offset=True)
     return None if local is None else PrinterClock(local)
 
 
@@ -226,8 +238,13 @@ def read_power_cut(node: Node, problems: Problems) -> PowerCut | None:
         return PowerCut()
     fields = problems.map(node, ("at", "nth", "off"), "power_cut")
     values: dict[str, object] = {}
+    if "nth" in fields and "at" not in fields:
+        problems.add(fields["nth"], "nth counts how often a point is passed: name it with at")
     if "at" in fields:
         values["at"] = problems.text(fields["at"], "at")
+        if values["at"] is not None and values["at"] not in POWER_POINTS:
+            hint = did_you_mean(str(values["at"]), POWER_POINTS) or "mfp-sim power-points shows those of a scenario"
+            problems.add(fields["at"], f"there is no power point {values['at']!r}", hint)
     if "nth" in fields:
         values["nth"] = problems.integer(fields["nth"], "nth", 1)
     if "off" in fields:

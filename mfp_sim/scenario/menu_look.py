@@ -55,6 +55,9 @@ class _Menu(HTMLParser):
 def compare_menu(wanted: object, world: World) -> Iterator[Difference]:
     """Where the walk ends, or what is on the page that it leads to."""
     assert isinstance(wanted, Mapping)
+    if not world.printer.powered:
+        yield "menu", "the portal", "the machine is off"
+        return
     client, menu = _log_in(world, str(wanted.get("as", ADMINISTRATOR)))
     for label in wanted["path"]:
         address = dict(menu.links).get(label)
@@ -90,5 +93,8 @@ def read_menu(node: Node, problems: Problems) -> None:
         if name in fields:
             for entry in problems.list(fields[name], name):
                 problems.text(entry, f"an entry of {name}")
+    path = fields.get("path")
+    if path is not None and path.kind == "list" and not path.items and "items" not in fields:
+        problems.add(path, "menu expects nothing", "say with items what the portal has")
     if "as" in fields:
         problems.choice(fields["as"], ROLES[:-1], "as")

@@ -26,7 +26,8 @@ from mfp_sim.device.calendar import instant_of
 from mfp_sim.errors import BoundExceeded, MfpSimError, Refused
 from mfp_sim.scenario.expectations import Expectation, check
 from mfp_sim.scenario.model import CaSetup, Failure, Scenario, ScenarioResult, StepRecord
-from mfp_sim.scenario.steps import AutoRequest, Step
+from mfp_sim.scenario.premises import Premise, broken_premises, premises_of
+from mfp_sim.scenario.steps import STEPS, AutoRequest, CaScript, Step
 from mfp_sim.scenario.world import World, build, directories, redactor_of
 from mfp_sim.simtime import FrozenClock, SystemClock
 
@@ -132,7 +133,7 @@ def _all_steps(world: World, records: list[StepRecord], listener: Listener | Non
             listener(StepDone(world.scenario, records[-1], tuple(world.failures[before:])))
         if not goes_on:
             return
-    _unused_rules(world)
+    world.failures.extend(broken_premises(world.premises))
 
 
 def _not_for_a_real_server(scenario: Scenario, now: datetime) -> str | None:
@@ -185,7 +186,7 @@ def carry_out(world: World, step: Step, number: int, records: list[StepRecord]) 
 
 def _act(world: World, step: Step, number: int) -> None:
     try:
-        step.act.act(world, step.role)
+        missing = step.act.act(world, step.role)
     except Refused as refusal:
         _judge_refusal(world, step, number, refusal)
         return
@@ -193,6 +194,11 @@ def _act(world: World, step: Step, number: int) -> None:
         world.failures.append(Failure(number, step.place, "refused", step.refused, "it was not refused"))
     if isinstance(step.act, Expectation):
         world.failures.extend(check(step.act, world, number))
+    elif missing is not None and not step.optional:
+        expected = STEPS[step.kind].premise
+        world.premises.append(Premise(number, step.place, step.kind, expected, missing))
+    elif isinstance(step.act, CaScript) and world.ca is not None:
+        world.premises.extend(premises_of(world.ca.script, number))
 
 
 def _error(step: int, place: str, path: str, error: Exception) -> Failure:
@@ -219,17 +225,6 @@ def _judge_refusal(world: World, step: Step, number: int, refusal: Refused) -> N
         world.failures.append(Failure(number, step.place, step.kind, "to be carried out", got))
     elif refusal.reason != step.refused:
         world.failures.append(Failure(number, step.place, "refused", step.refused, refusal.reason))
-
-
-def _unused_rules(world: World) -> None:
-    """A rule that was never hit proves nothing, so it fails the scenario unless it is optional."""
-    if world.ca is None:
-        return
-    for text in (*world.unused_rules, *world.ca.script.unused()):
-        place, _, rest = text.rpartition(": ")
-        near = [miss for entry in world.ca.journal.entries for miss in entry.near_misses]
-        hint = f"; {near[-1]}" if near else ""
-        world.failures.append(Failure(len(world.scenario.steps), place, "script", "every rule hit", rest + hint))
 
 
 @contextlib.contextmanager

@@ -89,6 +89,8 @@ def _steps() -> list[dict[str, object]]:
         properties: dict[str, object] = {name: {**entry.shape, "description": entry.sentence}}
         if entry.person:
             properties |= {"as": {"enum": list(ROLES)}, "refused": _TEXT}
+        if entry.premise:
+            properties |= {"optional": {"type": "boolean"}}
         bare: dict[str, object] = {**_map(**properties), "required": [name]}
         found.append(bare)
         if not entry.shape:
@@ -100,18 +102,25 @@ def _rule() -> dict[str, object]:
     entries = [entry for entry in FAULTS.values() if entry.in_scripts]
     bare = [e.slug for e in entries if all(argument.default is not None for argument in e.arguments)]
     given = {e.slug: {**e.schema, "description": e.sentence} for e in entries if e.schema is not None}
-    fault = {
-        "oneOf": [
-            {"enum": sorted(bare)},
-            {
-                "type": "object",
-                "properties": given,
-                "additionalProperties": False,
-                "minProperties": 1,
-                "maxProperties": 1,
-            },
-        ]
+    optional: dict[str, object] = {"type": "boolean", "description": "it need not have an effect"}
+    flagged: dict[str, object] = {slug: {"type": "null"} for slug in bare}
+    either = {slug: {"anyOf": [given[slug], flagged[slug]]} if slug in flagged else given[slug] for slug in given}
+    alone: dict[str, object] = {
+        "type": "object",
+        "properties": given,
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
     }
+    with_flag: dict[str, object] = {
+        "type": "object",
+        "properties": {**flagged, **either, "optional": optional},
+        "additionalProperties": False,
+        "minProperties": 2,
+        "maxProperties": 2,
+        "required": ["optional"],
+    }
+    fault = {"oneOf": [{"enum": sorted(bare)}, alone, with_flag]}
     return _map(
         when={"type": "object"},
         then={},

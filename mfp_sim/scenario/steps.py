@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, cast, get_args
+from zoneinfo import ZoneInfo
 
-from mfp_sim.device.calendar import instant_of, local_of
+from mfp_sim.device.calendar import local_of
 from mfp_sim.device.printer import SCREENS
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.documents import Node, Problems
@@ -27,8 +28,10 @@ from mfp_sim.scenario.machine_steps import (
     read_power_cut,
     read_printer_clock,
 )
-from mfp_sim.scenario.reading import read_local, whole
+from mfp_sim.scenario.premises import Missing
+from mfp_sim.scenario.reading import moment, whole
 from mfp_sim.scenario.world import World
+from mfp_sim.transport import NetworkState as States
 from mock_scep_server.script import Rule, read_script
 
 __all__ = ["STEPS", "Act", "Step", "StepKind", "read_step"]
@@ -37,7 +40,9 @@ __all__ = ["STEPS", "Act", "Step", "StepKind", "read_step"]
 class Act(Protocol):
     """What a step does."""
 
-    def act(self, world: World, role: str) -> None: ...
+    def act(self, world: World, role: str) -> Missing | None:
+        """Do it; what is given back says what is missing of the step's premise, asked at the end of the run."""
+        ...
 
     def text(self) -> str:
         """The step in a sentence, without secrets."""
@@ -46,13 +51,14 @@ class Act(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """A step of a scenario: the act, who does it, and whether a refusal is expected."""
+    """A step of a scenario: the act, who does it, whether a refusal is expected, and whether it may be for nothing."""
 
     kind: str
     act: Act
     place: str
     role: str = "administrator"
     refused: str | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,8 +126,16 @@ class Advance:
 class AdvanceTo:
     local: datetime
 
-    def act(self, world: World, role: str) -> None:  # noqa: ARG002
-        world.run_until(instant_of(self.local, world.zone))
+    def instant(self, zone: ZoneInfo) -> datetime:
+        """The time meant, by the printer's time zone."""
+        return moment(self.local, zone)
+
+    def act(self, world: World, role: str) -> Missing | None:  # noqa: ARG002
+        instant, now = self.instant(world.zone), world.clock.now()
+        if instant < now:
+            return lambda: f"it was {local_of(now, world.zone):%Y-%m-%d %H:%M:%S} already"
+        world.run_until(instant)
+        return None
 
     def text(self) -> str:
         return f"time passes until {self.local:%Y-%m-%d %H:%M:%S}"
@@ -148,10 +162,12 @@ class Power:
 
 @dataclass(frozen=True)
 class NetworkState:
-    state: str
+    state: States
 
-    def act(self, world: World, role: str) -> None:  # noqa: ARG002
-        world.network.state = self.state  # type: ignore[assignment]
+    def act(self, world: World, role: str) -> Missing:  # noqa: ARG002
+        world.network.state = self.state
+        spell = world.network.spell
+        return lambda: None if spell.exchanges else "nothing was sent in that time"
 
     def text(self) -> str:
         return f"the network is {self.state}"
@@ -185,8 +201,6 @@ class CaScript:
 
     def act(self, world: World, role: str) -> None:  # noqa: ARG002
         if world.ca is not None:
-            # What the old rules did not get to do is lost with them: ask now, not after the swap.
-            world.unused_rules.extend(world.ca.script.unused())
             world.ca.script.replace(self.rules)
 
     def text(self) -> str:
@@ -243,7 +257,7 @@ def _auto_request(node: Node, problems: Problems) -> Act | None:
         if name in fields:
             values[name] = problems.boolean(fields[name], name)
     if "start" in fields:
-        values["start"] = read_local(fields["start"], problems, "start")
+        values["start"] = problems.moment(fields["start"], "start")
     start_in = problems.seconds(fields["start_in"], "start_in") if "start_in" in fields else None
     if "start" in fields and "start_in" in fields:
         problems.add(fields["start_in"], "start is given too; one of the two is enough")
@@ -269,7 +283,7 @@ def _advance(node: Node, problems: Problems) -> Act | None:
 
 
 def _advance_to(node: Node, problems: Problems) -> Act | None:
-    local = read_local(node, problems, "advance_to")
+    local = problems.moment(node, "advance_to", offset=True)
     return None if local is None else AdvanceTo(local)
 
 
@@ -282,12 +296,12 @@ def _power(what: str) -> Callable[[Node, Problems], Act | None]:
     return read
 
 
-NETWORK_STATES = ("up", "refused", "unreachable", "no-such-host", "silent")
+NETWORK_STATES: tuple[States, ...] = get_args(States)
 
 
 def _network(node: Node, problems: Problems) -> Act | None:
     state = problems.choice(node, NETWORK_STATES, "network")
-    return None if state is None else NetworkState(state)
+    return None if state is None else NetworkState(cast("States", state))
 
 
 def _dns(node: Node, problems: Problems) -> Act | None:
@@ -306,12 +320,17 @@ def _ca_script(node: Node, problems: Problems) -> Act | None:
 
 @dataclass(frozen=True)
 class StepKind:
-    """A line of the step table. ``shape`` is the JSON schema of the argument; ``person`` whether ``as`` applies."""
+    """A line of the step table.
+
+    ``shape`` is the JSON schema of the argument; ``person`` whether ``as`` applies; ``premise`` what has to come true
+    by the end of the run, unless the step says ``optional: true``. It is empty where nothing has to.
+    """
 
     read: Callable[[Node, Problems], Act | None]
     sentence: str
     shape: Mapping[str, object]
     person: bool = True
+    premise: str = ""
 
 
 def _object(*names: str, required: tuple[str, ...] = ()) -> dict[str, object]:
@@ -341,19 +360,31 @@ STEPS: dict[str, StepKind] = {
     "power_off": StepKind(_power("power_off"), "switch the machine off", {}, person=False),
     "power_on": StepKind(_power("power_on"), "switch it on", {}, person=False),
     "advance": StepKind(_advance, "let time pass", {"type": "string"}, person=False),
-    "advance_to": StepKind(_advance_to, "let time pass until a local time", {"type": "string"}, person=False),
-    "network": StepKind(_network, "the state of the network", {"enum": list(NETWORK_STATES)}, person=False),
+    "advance_to": StepKind(
+        _advance_to, "let time pass until a local time", {"type": "string"}, False, "a time to come"
+    ),
+    "network": StepKind(
+        _network, "the state of the network", {"enum": list(NETWORK_STATES)}, False, "an exchange in this state"
+    ),
     "dns": StepKind(_dns, "configure or remove the DNS server", {"type": "boolean"}),
     "ip": StepKind(_ip, "give the printer another IPv4 or IPv6 address", {"type": "string"}),
     "function": StepKind(read_function, "switch a function on or off", _object("use", "on", required=("use", "on"))),
     "key_generation": StepKind(
-        read_key_generation, "the machine's generation of keys fails, or works", {"enum": list(KEY_GENERATION)}, False
+        read_key_generation,
+        "the machine's generation of keys fails, or works",
+        {"enum": list(KEY_GENERATION)},
+        person=False,
+        premise="a key that was to be generated",
     ),
     "printer_clock": StepKind(
         read_printer_clock, "the printer's clock: a local time, or right", {"type": "string"}, person=False
     ),
     "power_cut": StepKind(
-        read_power_cut, "the power fails, now or at a point (mfp-sim power-points)", _object("at", "nth", "off"), False
+        read_power_cut,
+        "the power fails, now or at a point (mfp-sim power-points)",
+        _object("at", "nth", "off"),
+        person=False,
+        premise="the power to fail",
     ),
     "export_bundle": StepKind(
         read_export,
@@ -372,7 +403,11 @@ STEPS: dict[str, StepKind] = {
         person=False,
     ),
     "ca_operator": StepKind(
-        read_ca_operator, "the CA's operator does something (see below)", _object(*OPERATOR_ACTS), person=False
+        read_ca_operator,
+        "the CA's operator does something (see below)",
+        _object(*OPERATOR_ACTS),
+        person=False,
+        premise="something that it fits",
     ),
     "ca_script": StepKind(_ca_script, "another script for the CA", {"type": "array"}, person=False),
 }

@@ -19,6 +19,7 @@ from mfp_sim.device.storage import DirectoryStorage, Storage
 from mfp_sim.errors import BoundExceeded, KeyGenerationFailed, Refused, UsageError
 from mfp_sim.redaction import Redactor
 from mfp_sim.scenario.model import Failure, Scenario
+from mfp_sim.scenario.premises import Premise, premises_of
 from mfp_sim.simtime import Clock, Entropy, FrozenClock, GeneratedKeys, KeySource, PooledKeys, Scheduler, SystemClock
 from mfp_sim.trace import Recorder
 from mfp_sim.transport import InProcess, Network, Overheard, Sockets, Transport
@@ -43,6 +44,7 @@ class FallibleKeys:
 
     source: KeySource
     fails: bool = False
+    asked: int = 0
 
     def rsa(self, bits: int) -> RSAPrivateKey:
         """A key of the source.
@@ -59,6 +61,7 @@ class FallibleKeys:
         return self.source.ec(bits)
 
     def _check(self, what: str) -> None:
+        self.asked += 1
         if self.fails:
             raise KeyGenerationFailed(f"no {what} could be made")
 
@@ -78,9 +81,10 @@ class World:
     challenge: str | None = field(repr=False, default=None)
     failures: list[Failure] = field(default_factory=list)
     unobserved: list[str] = field(default_factory=list)
-    unused_rules: list[str] = field(default_factory=list)
+    premises: list[Premise] = field(default_factory=list)
     refusal: Refused | None = None
     bundles: dict[str, bytes] = field(default_factory=dict)
+    exporting: tuple[str, Printer] | None = None
     make_printer: Callable[[str, str], Printer] = field(kw_only=True)
     keys: FallibleKeys = field(kw_only=True)
 
@@ -88,6 +92,16 @@ class World:
     def zone(self) -> ZoneInfo:
         """The printer's time zone: local times in a scenario are in it."""
         return self.printer.zone
+
+    @property
+    def shown(self) -> Printer:
+        """What expectations look at: the machine, or what its storage holds while it is off."""
+        return self.printer if self.printer.powered else self.printer.at_rest()
+
+    def collect_export(self) -> None:
+        """Keep the file of the export that was begun last, if that has ended, whoever waited for it."""
+        if self.exporting is not None and (octets := self.exporting[1].exported) is not None:
+            self.bundles[self.exporting[0]] = octets
 
     def run_until(self, instant: datetime) -> None:
         """Let time pass.
@@ -179,6 +193,7 @@ def build(
         service,
         end,
         challenge=challenge,
+        premises=list(premises_of(service.script, len(scenario.steps))) if service else [],
         make_printer=make_printer,
         keys=keys,
     )

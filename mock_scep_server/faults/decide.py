@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mock_scep_server.faults.base import Context
 from mock_scep_server.faults.combined import InTurn
+from mock_scep_server.faults.scope import OPERATIONS, TYPES
 from mock_scep_server.script import Answer
 
 __all__ = [
@@ -28,6 +29,11 @@ class Answered:
     """This answer, whatever the CA would say. What the CA's own checks refuse stays refused."""
 
     answer: Answer
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The requests that it can answer: an HTTP status suits any, a pkiStatus only messages."""
+        return frozenset((*OPERATIONS, *TYPES) if self.answer.kind == "http" else TYPES)
 
     def on_answer(self, answer: Answer | None, context: Context) -> Answer | None:  # noqa: ARG002
         return self.answer

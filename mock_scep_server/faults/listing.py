@@ -45,6 +45,7 @@ def in_full(entry: FaultEntry) -> str:
     lines = [
         f"{entry.slug}  a fault of the mock, layer {entry.layer}",
         f"  {entry.sentence}",
+        *([f"  acts at: {entry.acts_at}"] if entry.in_scripts else []),
         f"  a correct client: {entry.correct_client}",
         f"  the printer shows: {entry.printer_shows}",
         f"  requirements: {', '.join(entry.requirements) or 'none'}",
@@ -69,8 +70,8 @@ def in_markdown(entries: Iterable[FaultEntry]) -> str:
     parts = []
     for family, members in groupby(entries, key=lambda entry: entry.family):
         parts.append(f"## {TITLES[family]}\n")
-        parts.append("| fault | layer | what it does | a correct client | the printer shows | tests |")
-        parts.append("| --- | --- | --- | --- | --- | --- |")
+        parts.append("| fault | layer | what it does | acts at | a correct client | the printer shows | tests |")
+        parts.append("| --- | --- | --- | --- | --- | --- | --- |")
         for entry in members:
             arguments = "".join(f"<br>{_argument(argument)}" for argument in entry.arguments)
             alias = f"<br>looks like `{entry.alias_of}`" if entry.alias_of else ""
@@ -79,6 +80,7 @@ def in_markdown(entries: Iterable[FaultEntry]) -> str:
                 f'<a id="{entry.slug}"></a>`{entry.example}`{arguments}{option}{alias}',
                 entry.layer,
                 entry.sentence,
+                entry.acts_at or "before the first request",
                 entry.correct_client,
                 entry.printer_shows,
                 ", ".join((*entry.requirements, *entry.field_failures)),

@@ -33,6 +33,10 @@ FAMILIES = (
 )
 
 
+_EXAMPLES: Mapping[str, float] = {"Seconds": 31.0, "Number": 400}
+"""Values of arguments that have to be given."""
+
+
 @dataclass(frozen=True)
 class Spec:
     """How a slug becomes a fault: the layer it works in, and what makes it of its arguments.
@@ -84,6 +88,19 @@ class FaultEntry:
         return self.make is not None
 
     @property
+    def acts_at(self) -> str:
+        """The requests at which it can act, with any of its arguments; empty where no script can ask for it."""
+        from mock_scep_server.faults.scope import in_words, scopes
+
+        if self.make is None:
+            return ""
+        first: dict[str, Any] = {
+            a.name: _EXAMPLES[type(a).__name__] if a.default is None else a.default for a in self.arguments
+        }
+        choices = [{self.arguments[0].name: word} if word else {} for word in self.variants]
+        return in_words([scope for choice in choices for scope in scopes(self.make(**(first | choice)))])
+
+    @property
     def tests(self) -> tuple[str, ...]:
         """The tests that show what it does: against the printer, and over sockets or by a client with TLS."""
         return ("tests/faults/test_proofs.py", f"tests/faults/test_{'carriers' if self.in_scripts else 'tls'}.py")
@@ -124,6 +141,7 @@ class FaultEntry:
             "correct_client": self.correct_client,
             "printer_shows": self.printer_shows,
             "proof": {"situation": self.proof, "tests": self.tests},
+            **({"acts_at": self.acts_at} if self.in_scripts else {}),
             "example": self.example if self.option is None else f"mock-scep-server {self.option}",
             "in_scripts": self.in_scripts,
             "arguments": [{"name": a.name, "default": a.default, **a.schema} for a in self.arguments],

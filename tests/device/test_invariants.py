@@ -45,8 +45,8 @@ def test_a_broken_printer_is_found(machine, words: str) -> None:
     assert broken(world.printer) == []
     BREAKS[words](world.printer, default, key)
     assert broken(world.printer) == [words]
-    world.printer.power_off()
-    assert broken(world.printer) == []
+    world.printer.power_off()  # what is stored stays as it is; no function is running
+    assert broken(world.printer) == ([] if words.startswith("TLS uses") else [words])
 
 
 def test_as_many_as_there_may_be_are_sound(machine) -> None:

@@ -161,7 +161,7 @@ def test_every_fault_is_on_its_page_with_an_example_that_loads(tmp_path: Path) -
         file = tmp_path / "rule.yaml"
         file.write_text(f"- faults: [{entry.example}]\n", "utf-8")
         (rule,) = load_script_file(file)
-        assert [slug for slug, _ in rule.faults] == [entry.slug]
+        assert [chosen.slug for chosen in rule.faults] == [entry.slug]
 
 
 # --- commands ---------------------------------------------------------------------------------------------

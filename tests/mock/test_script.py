@@ -58,7 +58,8 @@ def test_until_is_local_time_and_the_rule_ends_at_it(until: str, ends: datetime)
 
 def test_faults_of_a_rule_stack() -> None:
     script = _script("[{faults: [nonce-mismatch, {delay: 5s}, {certrep-http-status: 400}]}]")
-    assert [slug for slug, _ in script.take(ASKED, NOW).faults] == ["nonce-mismatch", "delay", "certrep-http-status"]
+    slugs = [chosen.slug for chosen in script.take(ASKED, NOW).faults]
+    assert slugs == ["nonce-mismatch", "delay", "certrep-http-status"]
 
 
 def test_near_misses_say_which_one_condition_is_wrong() -> None:
@@ -143,3 +144,22 @@ def test_swapped_while_requests_run_no_request_sees_half_of_a_script(make_ca) ->
             ca.service.script.replace((other, first)[turn % 2])
         found = {reply.result().status for reply in asked}
     assert found <= {500, 502}
+
+
+@pytest.mark.parametrize(
+    ("failure", "number", "written"),
+    [("4", 4, None), ("5", 2, "5"), ("7", 2, "7"), ('"2 "', 2, "2 "), ('"3"', 2, "3"), ('""', 2, "")],
+)
+def test_a_fail_info_that_the_rfc_does_not_know_is_written_as_it_is(
+    failure: str, number: int, written: str | None
+) -> None:
+    answer = _script(f"[{{then: {{failure: {failure}}}}}]").rules[0].answer
+    assert answer is not None
+    assert (answer.kind, answer.fail_info, answer.written) == ("failure", number, written)
+
+
+@pytest.mark.parametrize("failure", ["-1", "true", "[2]", "null", "1.5"])
+def test_what_is_neither_number_nor_text_is_no_fail_info(failure: str) -> None:
+    problems = Problems()
+    read_script(load_text(f"[{{then: {{failure: {failure}}}}}]"), problems)
+    assert "failure has to be" in str(problems.found[0])

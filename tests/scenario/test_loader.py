@@ -83,6 +83,88 @@ def test_a_mistake_is_told_with_its_place(old: str, new: str, told: str) -> None
     assert any(line.startswith(told) for line in found), found
 
 
+RANGES = {
+    "an advance of ages": ("steps:", "steps:\n  - advance: 99999999999999999999d", "11:14: advance has to be at most 36525d"),
+    "an advance of more than a float": ("steps:", f"steps:\n  - advance: {'9' * 400}d", "11:14: advance has to be at most"),
+    "the last second there is": (
+        "2026-03-02T08:00:00+01:00", "9999-12-31T23:59:59-12:00", "5:8: clock has to be in the years 1970 to 2199",
+    ),
+    "the first second there is": ("2026-03-02T08", "0001-01-01T00", "5:8: clock has to be in the years 1970 to 2199"),
+    "a date of ages": (
+        "steps:", "steps:\n  - advance_to: 9999-12-31 23:59", "11:17: advance_to has to be in the years 1970 to 2199",
+    ),
+    "a start of ages": (
+        "steps:", "steps:\n  - auto_request: {start: 9999-12-31 23:59}", "11:27: start has to be in the years 1970 to",
+    ),
+    "a clock of ages": (
+        "steps:", "steps:\n  - printer_clock: 0001-01-01 00:00", "11:20: printer_clock has to be in the years 1970 to",
+    ),
+    "no zone": ("printer:", 'printer:\n  timezone: ""', "7:13: there is no time zone ''"),
+    "a directory of zones": ("printer:", "printer:\n  timezone: America", "7:13: there is no time zone 'America'"),
+    "a zone out of bounds": ("printer:", "printer:\n  timezone: ../etc/passwd", "7:13: there is no time zone '../etc"),
+    "a zone too long": ("printer:", f"printer:\n  timezone: {'x' * 300}", "7:13: there is no time zone 'xxxx"),
+    "a zone that is none": ("printer:", "printer:\n  timezone: Europe/Olso", "7:13: there is no time zone 'Europe/Olso'"),
+    "a zone in several lines": ("printer:", 'printer:\n  timezone: "UTC\\0"', "7:13: there is no time zone"),
+    "port 70000": ("scep}", "scep, port: 70000}", "7:54: the port number has to be from 1 to 65535, not 70000"),
+    "port 0": ("scep}", "scep, port: 0}", "7:54: the port number has to be from 1 to 65535, not 0"),
+    "a time-out of ages": ("scep}", "scep, timeout: 9999s}", "7:57: the communication timeout (seconds) has to be from 1 to 300"),
+    "no address of a machine": ("printer:", "printer:\n  ip: 192.0.2.999", "7:7: ip has to be an IPv4 or IPv6 address"),
+    "the address of all": ("printer:", "printer:\n  ip: 0.0.0.0", "7:7: ip has to be an IPv4 or IPv6 address of one"),
+    "a bound of ages": ("printer:", "bounds: {virtual: 999999d}\nprinter:", "6:19: virtual has to be at most 36525d"),
+    "a delay of ages": (
+        "s3cret}\nsteps", "s3cret}\n  script: [{faults: [{delay: 99999999d}]}]\nsteps",
+        "10:30: seconds has to be at most 36525d",
+    ),
+    "a rule until the end of time": (
+        "s3cret}\nsteps", "s3cret}\n  script: [{then: pending, until: 9999-12-31 23:59}]\nsteps",
+        "10:35: until has to be in the years 1970 to 2199",
+    ),
+    "a rule until hour 24": (
+        "s3cret}\nsteps", "s3cret}\n  script: [{then: pending, until: 24:00}]\nsteps", "10:35: until has to be HH:MM or",
+    ),
+    "a CA that never expires": (
+        "s3cret}\nsteps", "s3cret}\n  lifetime: 99999999d\nsteps", "10:13: lifetime has to be at most 36525d",
+    ),
+    "a rollover at the end of time": (
+        "s3cret}\nsteps", "s3cret}\n  rollover: {publish: 1d, switch: 9999-12-31 23:59}\nsteps",
+        "10:35: switch has to be in the years 1970 to 2199",
+    ),
+    "a value of a model": (
+        "printer:", f"printer:\n  settings: {{key_name_length: {'9' * 30}}}", "7:31: key_name_length has to be from 0 to 100",
+    ),
+    "a span that is a number": (
+        "printer:", "printer:\n  settings: {timeout_range: [5]}", "7:29: timeout_range has to be [lowest, highest]",
+    ),
+    "a rollover the wrong way round": (
+        "steps:", "steps:\n  - ca_operator: {roll_over: {publish: 2d, switch: 1d}}",
+        "11:52: the next CA is to be published before it takes over",
+    ),
+    "a challenge of a CA that has none": (
+        "steps:",
+        "steps:\n  - ca_operator: {give_challenge: other}",
+        "11:35: this CA has no challenges that count once (set challenge: {one_time: {}} in the section ca)",
+    ),
+    "a file that nobody exports": (
+        "steps:", "steps:\n  - import_bundle: {name: settings, password: b4ndle}",
+        "11:27: no step before this exports 'settings'",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", RANGES)
+def test_a_value_out_of_its_range_does_not_load(what: str) -> None:
+    old, new, told = RANGES[what]
+    assert old in GOOD
+    (found,) = problems(GOOD.replace(old, new, 1))
+    assert found.startswith(f"x.yaml:{told}"), found
+
+
+def test_an_address_that_the_machine_refuses_is_a_step_that_may_be_refused() -> None:
+    steps = "steps:\n  - communication: {url: http://ca.example/scep, port: 70000}\n    refused: bad-port\n"
+    (scenario,) = read_text(GOOD.replace("steps:\n", steps))
+    assert run(scenario).passed
+
+
 def test_yaml_1_1_surprises_stay_strings() -> None:
     (scenario,) = read_text(GOOD.replace("name: k,", "name: no,").replace("An example.", "12:30"))
     assert scenario.why == "12:30"

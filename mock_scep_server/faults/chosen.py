@@ -1,0 +1,84 @@
+"""The ``faults:`` of a rule: which faults, with which arguments, and whether one of them may be without effect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mfp_sim.documents import Node, Problems, did_you_mean
+from mock_scep_server.faults import FAULTS, Fault
+from mock_scep_server.faults.scope import in_words, names_of, scopes
+
+__all__ = ["Chosen", "check_scopes", "read_faults"]
+
+_AFTER_HTTP = frozenset({"on_http", "on_delivery"})
+"""What still runs where the answer is an HTTP status and nothing is decided."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A fault of a rule; ``place`` is ``file:line:column``. An ``optional`` one need not have an effect."""
+
+    slug: str
+    fault: Fault
+    place: str = ""
+    optional: bool = False
+
+
+def read_faults(node: Node, problems: Problems) -> tuple[Chosen, ...]:
+    """Read a list of ``slug``, ``{slug: argument}`` and ``{slug: argument, optional: true}``."""
+    found = (_chosen(entry, problems) for entry in problems.list(node, "faults"))
+    return tuple(chosen for chosen in found if chosen is not None)
+
+
+def _chosen(entry: Node, problems: Problems) -> Chosen | None:
+    slug, argument, place, optional = entry.value, None, entry, False
+    if entry.kind == "map":
+        others = [(key, value) for key, value in entry.pairs if key.value != "optional"]
+        flag = entry.get("optional")
+        optional = flag is not None and bool(problems.boolean(flag, "optional"))
+        if len(others) != 1:
+            problems.add(entry, "a fault is a slug, {slug: argument} or {slug: argument, optional: true}")
+            return None
+        place, argument = others[0]
+        slug = place.value
+        if flag is not None and argument.kind == "scalar" and argument.value is None:
+            argument = None  # {slug: null, optional: true}
+    if not isinstance(slug, str) or slug not in FAULTS:
+        problems.add(place, f"there is no fault {slug!r}", did_you_mean(str(slug), FAULTS))
+        return None
+    fault = FAULTS[slug].read(argument, problems, place)
+    return None if fault is None else Chosen(slug, fault, entry.place, optional)
+
+
+def check_scopes(
+    node: Node,
+    faults: Sequence[Chosen],
+    problems: Problems,
+    *,
+    operation: str | None,
+    kind: str | None,
+    method: str | None,
+    answer: str | None,
+) -> None:
+    """Report the faults that can act at no request that a rule takes.
+
+    Args:
+        node: the list that ``faults`` were read from.
+        operation, kind, method: conditions of the rule; ``kind`` is its message type.
+        answer: the kind of the rule's own answer, None without one.
+    """
+    names = names_of(operation, kind)
+    found = {chosen: list(scopes(chosen.fault)) for chosen in faults}
+    if any(scope.hook == "on_answer" for each in found.values() for scope in each):
+        answer = None  # a fault of the same rule may answer otherwise
+    statuses = {"FAILURE"} if answer == "failure" else set()
+    entries = {entry.place: entry for entry in node.items} if node.kind == "list" else {}
+    for chosen, each in found.items():
+        open_hooks = [s for s in each if answer != "http" or s.hook in _AFTER_HTTP]
+        if any(scope.meets(names, method, statuses) for scope in open_hooks):
+            continue
+        taken = " ".join(filter(None, (operation, kind, method))) or "any request"
+        given = f" and answers {answer}" if answer in ("failure", "http") else ""
+        text = f"{chosen.slug} has no effect here: it acts at {in_words(each)}, and the rule takes {taken}{given}"
+        problems.add(entries[chosen.place], text, "give it a rule that takes those requests")

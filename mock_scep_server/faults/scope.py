@@ -1,0 +1,125 @@
+"""At which requests a fault can act: what its hooks and the combinations around them leave.
+
+A script whose rule takes other requests only is refused when it is read, and ``mock-scep-server faults`` says where
+each fault acts. Knows nothing of one request; :class:`~mock_scep_server.faults.combined.Where` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from mfp_sim.scep.vocabulary import MessageType, Operation
+from mock_scep_server.faults.base import HOOKS, Fault
+from mock_scep_server.faults.combined import At, InTurn, Together
+from mock_scep_server.pages import PAGES
+
+__all__ = ["OPERATIONS", "TYPES", "Scope", "in_words", "names_of", "scopes"]
+
+TYPES = tuple(kind.label for kind in MessageType if kind is not MessageType.CERT_REP)
+OPERATIONS = (*(operation.value for operation in Operation), *PAGES)
+_ORDER = ("PKCSReq", "RenewalReq", "CertPoll", "GetCert", "GetCRL")
+_ENROLMENT = frozenset(_ORDER[:3])
+_MESSAGES = frozenset(TYPES)
+_PUBLISHED = frozenset(OPERATIONS) - {Operation.PKI_OPERATION, *PAGES}
+_EVERYTHING = frozenset({*OPERATIONS, *TYPES}) - {Operation.PKI_OPERATION}
+_NAMES: dict[str, frozenset[str]] = {
+    "on_answer": _EVERYTHING,
+    "on_authority": _MESSAGES | {Operation.GET_CA_CERT},
+    "on_template": _ENROLMENT,
+    "on_next_ca": frozenset({Operation.GET_NEXT_CA_CERT}),
+    "on_capabilities": frozenset({Operation.GET_CA_CAPS}),
+    "on_message": _MESSAGES,
+    "on_bytes": _MESSAGES | _PUBLISHED,
+    "on_http": _EVERYTHING,
+    "on_delivery": _EVERYTHING,
+}
+_DECIDED = frozenset({"on_message", "on_bytes", "on_http", "on_delivery"})
+"""Hooks that run once the pkiStatus is known."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where one hook of a fault can act.
+
+    ``names`` are operations and message types; ``statuses`` are pkiStatus values and ``method`` is an HTTP method,
+    both empty for any.
+    """
+
+    hook: str
+    names: frozenset[str]
+    statuses: frozenset[str] = frozenset()
+    method: str | None = None
+
+    def meets(self, names: Collection[str], method: str | None, statuses: Collection[str]) -> bool:
+        """Whether a request of these names, this method and one of these statuses (empty: any) can be among them."""
+        if not self.names & set(names):
+            return False
+        if self.method is not None and method is not None and self.method != method:
+            return False
+        return not self.statuses or not statuses or bool(self.statuses & set(statuses))
+
+
+def names_of(operation: str | None, kind: str | None) -> frozenset[str]:
+    """The operations and message types that the conditions ``operation`` and ``type`` of a rule leave."""
+    if kind is not None:
+        return frozenset({kind}) if operation in (None, Operation.PKI_OPERATION) else frozenset()
+    if operation is None:
+        return _EVERYTHING
+    return _MESSAGES if operation == Operation.PKI_OPERATION else frozenset({operation})
+
+
+def scopes(fault: Fault) -> Iterator[Scope]:
+    """Where the hooks of a fault and of its parts can act."""
+    match fault:
+        case Together(faults):
+            parts: Sequence[Fault | None] = faults
+        case InTurn(faults=turns):
+            parts = turns
+        case At(where, inner):
+            names = frozenset(name for word in where.names for name in names_of(*_condition(word)))
+            for scope in scopes(inner):
+                statuses = where.statuses or scope.statuses
+                if where.statuses and scope.hook not in _DECIDED:
+                    continue
+                kept = scope.names & names if where.names else scope.names
+                if kept:
+                    yield Scope(scope.hook, kept, statuses, where.method or scope.method)
+            return
+        case _:
+            limits: frozenset[str] = getattr(fault, "names", _EVERYTHING)
+            for hook in HOOKS:
+                if hasattr(fault, hook):
+                    yield Scope(hook, _NAMES[hook] & limits)
+            return
+    for part in parts:
+        if part is not None:
+            yield from scopes(part)
+
+
+def _condition(word: str) -> tuple[str | None, str | None]:
+    return (None, word) if word in TYPES else (word, None)
+
+
+def in_words(found: Collection[Scope]) -> str:
+    """The requests of some scopes, for people: ``GetCACaps; PKCSReq, CertPoll answered SUCCESS``."""
+    groups: dict[tuple[frozenset[str], str | None], set[str]] = {}
+    for scope in found:
+        groups.setdefault((scope.statuses, scope.method), set()).update(scope.names)
+    anyhow = groups.get((frozenset(), None), set())
+    rest = {key: names - anyhow if any(key) else names for key, names in groups.items()}
+    return "; ".join(_group(names, *key) for key, names in rest.items() if names)
+
+
+def _group(names: set[str], statuses: frozenset[str], method: str | None) -> str:
+    answered = f" answered {', '.join(sorted(statuses))}" if statuses else ""
+    return _names(names) + (f" by {method}" if method else "") + answered
+
+
+def _names(names: set[str]) -> str:
+    if names == _EVERYTHING:
+        return "every request"
+    if names >= _MESSAGES:
+        rest = [name for name in OPERATIONS if name in names]
+        return ", ".join([*rest, "every message"])
+    return ", ".join(name for name in (*OPERATIONS, *_ORDER) if name in names)

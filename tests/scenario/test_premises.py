@@ -1,0 +1,285 @@
+"""What a scenario takes for granted and what never comes true fails it; what can be known is refused when it is read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from mfp_sim.device import power
+from mfp_sim.documents import load_text, plain
+from mfp_sim.errors import DocumentError
+from mfp_sim.remote_ui.recording import PREMISES
+from mfp_sim.report.story import story_of_trace
+from mfp_sim.scenario.loader import read_text
+from mfp_sim.scenario.runner import run
+from mfp_sim.scenario.schema import scenario_schema
+from mfp_sim.scenario.steps import STEPS
+
+DEVICE = Path(power.__file__).parent
+POLL = """\
+  - auto_request:
+      start: 2026-03-02 09:00
+      polling: {count: 3, interval: 10m}
+      key: {name: web, common_name: 192.0.2.10}
+  - advance: 3h
+"""
+MANUAL = "  - request: {name: web, common_name: 192.0.2.10}\n"
+END = "  - expect: {powered: true}\n"
+
+
+def text(steps: str, script: str = "[]", ca: str = "") -> str:
+    return f"""\
+format: 1
+name: premise
+why: Something is taken for granted.
+clock: 2026-03-02T08:00:00+01:00
+printer: {{functions: [TLS], communication: {{url: http://ca.example/scep}}}}
+ca:
+  script: {script}
+{ca}steps:
+{steps}"""
+
+
+def failures(steps: str, script: str = "[]", ca: str = "") -> list[str]:
+    (scenario,) = read_text(text(steps + END, script, ca), "x.yaml")
+    return [str(failure) for failure in run(scenario).failures]
+
+
+def mistakes(steps: str, script: str = "[]") -> list[str]:
+    with pytest.raises(DocumentError) as caught:
+        read_text(text(steps + END, script), "x.yaml")
+    return [str(problem) for problem in caught.value.problems]
+
+
+NEVER = {
+    "an armed power cut": (
+        MANUAL + "  - power_cut: {at: CertPoll.after}\n",
+        (
+            "x.yaml:10:5: step 2: power_cut: expected the power to fail, "
+            "got CertPoll.after was passed 0 of 1 times after that"
+        ),
+    ),
+    "a cut at the second of one": (
+        "  - power_cut: {at: PKCSReq.before, nth: 2}\n" + MANUAL,
+        (
+            "x.yaml:9:5: step 1: power_cut: expected the power to fail, "
+            "got PKCSReq.before was passed 1 of 2 times after that"
+        ),
+    ),
+    "a cut of a machine that is off": (
+        "  - power_off\n  - power_cut:\n  - power_on\n",
+        "x.yaml:10:5: step 2: power_cut: expected the power to fail, got the machine was off already",
+    ),
+    "an approval": (
+        MANUAL + "  - ca_operator: {approve: CN=nobody*}\n",
+        "x.yaml:10:5: step 2: ca_operator: expected something that it fits, got no request that waits fits",
+    ),
+    "a rejection": (
+        "  - ca_operator: {reject: {pattern: CN=nobody*, fail_info: 2}}\n" + MANUAL,
+        "x.yaml:9:5: step 1: ca_operator: expected something that it fits, got no request that waits fits",
+    ),
+    "a revocation": (
+        MANUAL + "  - ca_operator: {revoke: {pattern: CN=nobody*, reason: keyCompromise}}\n",
+        "x.yaml:10:5: step 2: ca_operator: expected something that it fits, got no certificate fits",
+    ),
+    "holding what never comes": (
+        MANUAL + '  - ca_operator: {hold: "*"}\n',
+        (
+            "x.yaml:10:5: step 2: ca_operator: expected something that it fits, "
+            "got no request came after that whose subject fits"
+        ),
+    ),
+    "releasing what is not held": (
+        '  - ca_operator: {release: "*"}\n' + MANUAL,
+        "x.yaml:9:5: step 1: ca_operator: expected something that it fits, got this pattern is not held",
+    ),
+    "forgetting nothing": (
+        "  - ca_operator: {forget: transactions}\n" + MANUAL,
+        "x.yaml:9:5: step 1: ca_operator: expected something that it fits, got there is no transaction to forget",
+    ),
+    "a state of the network": (
+        MANUAL + "  - network: refused\n  - advance: 1h\n  - network: up\n" + MANUAL,
+        "x.yaml:10:5: step 2: network: expected an exchange in this state, got nothing was sent in that time",
+    ),
+    "a key generation that fails": (
+        MANUAL + "  - key_generation: fails\n",
+        (
+            "x.yaml:10:5: step 2: key_generation: expected a key that was to be generated, "
+            "got no key was to be generated after that"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", NEVER)
+def test_what_never_comes_true_fails_the_scenario_unless_it_is_optional(what: str) -> None:
+    steps, told = NEVER[what]
+    assert failures(steps) == [told]
+    number = int(told.partition("step ")[2].partition(":")[0])
+    lines = [index for index, line in enumerate(steps.splitlines()) if line.startswith("  - ")]
+    mended = steps.splitlines(keepends=True)
+    mended.insert(lines[number - 1] + 1, "    optional: true\n")
+    assert failures("".join(mended)) == []
+
+
+HELD = "  script: []\n"
+COMES = {
+    "a power cut": "  - power_cut: {at: PKCSReq.before, off: 1m}\n" + POLL,
+    "a cut at the second": "  - power_cut: {at: PKCSReq.before, nth: 2, off: 1m}\n" + MANUAL + POLL,
+    "operator's acts": '  - ca_operator: {hold: "*"}\n'
+    + POLL.replace("3h", "65m")
+    + '  - ca_operator: {release: "*"}\n  - ca_operator: {approve: "CN=192.0.2.10"}\n  - advance: 2h\n'
+    + "  - ca_operator: {revoke: CN=192.0.2.10}\n  - ca_operator: {forget: transactions}\n",
+    "states of the network": "  - network: refused\n" + MANUAL + "  - network: up\n" + MANUAL.replace("web", "b"),
+    "key generation": "  - key_generation: fails\n"
+    + MANUAL
+    + "  - key_generation: works\n"
+    + MANUAL.replace("web", "b"),
+}
+
+
+@pytest.mark.parametrize("what", COMES)
+def test_what_comes_true_does_not_fail(what: str) -> None:
+    assert failures(COMES[what]) == []
+
+
+def test_a_fault_without_effect_fails_unless_it_is_optional() -> None:
+    # The reply is PENDING, so a fault of SUCCESS has no effect.
+    waits = "[{when: {type: PKCSReq}, then: pending, faults: [%s]}]"
+    assert failures(MANUAL, waits % "drop-success") == [
+        (
+            "x.yaml:7:60: step 2: script: expected drop-success to have an effect, "
+            "got rule 1 was hit once, and drop-success changed nothing"
+        )
+    ]
+    assert failures(MANUAL, waits % "{drop-success: null, optional: true}") == []
+    assert failures(MANUAL, "[{when: {type: PKCSReq}, faults: [drop-success]}]") == []
+
+
+def test_an_answer_that_the_ca_does_not_give_is_no_effect() -> None:
+    wrong = "[{faults: [pending-forever]}]"
+    ca = "  challenge: {static: s3cret}\n"
+    (told,) = failures(MANUAL, wrong, ca)
+    assert told.endswith("got rule 1 was hit 3 times, and pending-forever changed nothing")
+    assert failures(MANUAL, wrong) == []
+
+
+def test_a_second_fault_answers_in_place_of_the_first() -> None:
+    (told,) = failures(MANUAL, "[{when: {type: PKCSReq}, faults: [pending-forever, fail-badalg]}]")
+    assert "expected pending-forever to have an effect" in told
+
+
+def test_the_rules_of_a_script_that_is_replaced_are_asked_too() -> None:
+    steps = MANUAL + "  - ca_script: [{when: {type: CertPoll}, then: success}]\n"
+    script = "[{when: {operation: GetNextCACert}, then: {http: 404}}]"
+    assert failures(steps, script) == [
+        (
+            "x.yaml:7:12: step 3: script: expected every rule hit, got rule 1 was never hit; "
+            "rule 1 nearly matched: operation is PKIOperation, the rule wants GetNextCACert"
+        ),
+        "x.yaml:10:17: step 2: script: expected every rule hit, got rule 1 was never hit",
+    ]
+
+
+REFUSED = {
+    "GetCACaps, faults: [nonce-mismatch]": "nonce-mismatch has no effect here: it acts at every message, and the rule takes GetCACaps",
+    "GetCACert, faults: [caps-empty]": "caps-empty has no effect here: it acts at GetCACaps, and the rule takes GetCACert",
+    "GetNextCACert, faults: [success-expired]": "success-expired has no effect here: it acts at PKCSReq, RenewalReq, CertPoll",
+    "CertPoll, faults: [issue-then-reset]": "issue-then-reset has no effect here: it acts at PKCSReq, RenewalReq, and the rule",
+    "PKCSReq, then: {failure: 2}, faults: [env-wrong-recipient]": "env-wrong-recipient has no effect here: it acts at every message answered SUCCESS, and the rule takes PKCSReq and answers failure",
+    "PKCSReq, then: {http: 500}, faults: [nonce-mismatch]": "nonce-mismatch has no effect here: it acts at every message, and the rule takes PKCSReq and answers http",
+    "GET, faults: [post-405]": "post-405 has no effect here: it acts at every message by POST, and the rule takes GET",
+    "GetCACert, faults: [{fail-badalg: null, optional: true}]": "fail-badalg has no effect here: it acts at PKCSReq, RenewalReq, CertPoll",
+}
+
+
+@pytest.mark.parametrize("rule", REFUSED)
+def test_a_fault_that_cannot_act_at_what_its_rule_takes_is_refused(rule: str) -> None:
+    name, rest = rule.split(", ", 1)
+    key = {"GET": "method"}.get(name, "operation" if name.startswith("Get") else "type")
+    (told,) = mistakes(MANUAL, f"[{{when: {{{key}: {name}}}, {rest}}}]")
+    assert told.startswith("x.yaml:7:")
+    assert REFUSED[rule] in told
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "{when: {type: CertPoll}, faults: [success-expired]}",  # a poll may mint
+        "{when: {operation: GetCACert}, faults: [http-redirect-everything, caps-lie-aes]}",
+        "{when: {type: PKCSReq}, then: {failure: 2}, faults: [pending-then-success, env-wrong-recipient]}",
+        "{when: {operation: PKIOperation}, faults: [post-405]}",
+        "{when: {operation: GetCACaps}, then: {http: 500}, faults: [{delay: 5s}]}",
+        "{faults: [nonce-mismatch]}",
+    ],
+)
+def test_a_fault_that_may_act_loads(rule: str) -> None:
+    if "caps-lie-aes" in rule:
+        assert "caps-lie-aes" in mistakes(MANUAL, f"[{rule}]")[0]
+        return
+    read_text(text(MANUAL + END, f"[{rule}]"))
+
+
+def test_a_rule_that_no_request_can_fit_is_refused() -> None:
+    assert "no request is both: the operation GetCACaps has no message, so it has no type PKCSReq" in str(
+        mistakes(MANUAL, "[{when: {operation: GetCACaps, type: PKCSReq}, then: success}]")
+    )
+
+
+def test_an_unknown_power_point_is_refused() -> None:
+    assert mistakes("  - power_cut: {at: CertPol.before}\n" + MANUAL) == [
+        "x.yaml:9:21: there is no power point 'CertPol.before' (did you mean 'CertPoll.before'?)"
+    ]
+    assert "nth counts how often a point is passed" in mistakes("  - power_cut: {nth: 2}\n" + MANUAL)[0]
+
+
+def test_every_point_that_the_printer_passes_has_its_name_in_the_table() -> None:
+    source = "".join(path.read_text("utf-8") for path in DEVICE.glob("*.py"))
+    commits = set(re.findall(r'_commit\("([a-z-]+)"', source))
+    assert {f"commit-{name}.{when}" for name in commits | {"factory", "start"} for when in ("before", "after")} == {
+        name for name in power.NAMES if name.startswith("commit-")
+    }
+
+
+def test_a_time_that_has_passed_is_refused_where_it_can_be_known_and_fails_where_it_cannot() -> None:
+    assert mistakes("  - advance_to: 2026-03-01 08:00\n") == [
+        "x.yaml:9:17: 2026-03-01 08:00 has passed: it is 2026-03-02 08:00 by then"
+    ]
+    assert mistakes("  - advance: 2h\n  - advance_to: 2026-03-02 09:59\n") == [
+        "x.yaml:10:17: 2026-03-02 09:59 has passed: it is 2026-03-02 10:00 by then"
+    ]
+    assert "has passed" in mistakes("  - advance_to: 2026-03-03 09:00\n  - advance_to: 2026-03-03 08:00\n")[0]
+    assert failures("  - advance_to: 2026-03-02 09:00\n  - advance_to: 2026-03-02 09:00\n") == []
+    assert failures("  - restart\n  - advance_to: 2026-03-02 08:00\n") == [
+        "x.yaml:10:5: step 2: advance_to: expected a time to come, got it was 2026-03-02 08:00:30 already"
+    ]
+
+
+def test_optional_goes_with_premises_only() -> None:
+    assert "optional does not go with request: it takes nothing for granted" in str(
+        mistakes(MANUAL + "    optional: true\n")
+    )
+    assert {kind for kind in STEPS if STEPS[kind].premise} == {*PREMISES, "advance_to"}
+
+
+def test_the_schema_knows_what_is_optional() -> None:
+    script = "[{when: {type: PKCSReq}, faults: [{drop-success: null, optional: true}, {delay: 1s, optional: true}]}]"
+    good = text("  - network: refused\n    optional: true\n" + MANUAL + END, script)
+    jsonschema.validate(plain(load_text(good)), scenario_schema())
+    for bad in (
+        good.replace("drop-success: null", "delay: null"),
+        good.replace("request:", "optional: true, request:"),
+    ):
+        with pytest.raises((jsonschema.ValidationError, DocumentError)):
+            jsonschema.validate(plain(load_text(bad)), scenario_schema())
+
+
+def test_the_drawing_has_no_bolt_for_a_fault_without_effect() -> None:
+    script = "[{when: {type: PKCSReq}, then: pending, faults: [{delay: 1s}, {drop-success: null, optional: true}]}]"
+    (scenario,) = read_text(text(MANUAL + END, script))
+    events = [event.to_json() for event in run(scenario).events]
+    faults = [row.faults for row in story_of_trace(events, lambda key: key) if row.faults]
+    assert faults == [("delay",)]
