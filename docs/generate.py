@@ -25,6 +25,7 @@ from mfp_sim.device.bundle import CATEGORIES
 from mfp_sim.device.status import STATE_LABELS
 from mfp_sim.scenario.ca_steps import OPERATOR_ACTS
 from mfp_sim.scenario.collection import load_all
+from mfp_sim.scenario.examined import changing
 from mfp_sim.scenario.expectations import EXPECTATIONS
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.steps import STEPS
@@ -134,11 +135,13 @@ def _assumptions() -> str:
 
 def _readings() -> str:
     rows = []
+    measured = [(scenario, changing(scenario) or ()) for scenario in _scenarios()]
     for entry in assumptions().values():
         if entry.readings:
-            others = ", ".join(_code(f"--flip {entry.id}={reading}") for reading in entry.readings[1:])
-            naming = dict.fromkeys(_base(scenario) for scenario in _scenarios() if entry.id in scenario.assumes)
-            rows.append((entry.id, entry.title, _code(entry.readings[0]), others, ", ".join(naming)))
+            flips = [f"{entry.id}={reading}" for reading in entry.readings[1:]]
+            others = ", ".join(_code(f"--flip {flip}") for flip in flips)
+            changed = dict.fromkeys(_base(scenario) for scenario, found in measured if set(flips) & set(found))
+            rows.append((entry.id, entry.title, _code(entry.readings[0]), others, ", ".join(changed)))
     return _table(("id", "about", "default", "other readings", "scenarios that change"), rows)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mfp_sim.catalogue.registry import explain as explain_catalogued
 from mfp_sim.catalogue.registry import known_ids
+from mfp_sim.cli.assumptions import check_assumptions
 from mfp_sim.documents import did_you_mean
 from mfp_sim.errors import DocumentError, UsageError
 from mfp_sim.report.console import Console
@@ -66,9 +67,17 @@ def show(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Read files; every mistake of all of them."""
+    if not options.assumptions and (options.write or options.jobs > 1):
+        raise UsageError("--write and --jobs are for measuring", remedy="give --assumptions too")
     paths = [Path(word) for word in options.selection] or [bundled_directory()]
     files = [file for path in paths for file in files_of(path)]
     try:
+        if files and options.assumptions:
+            directories = [path if path.is_dir() else path.parent for path in paths]
+            return check_assumptions(
+                options,
+                [(file, at) for path, at in zip(paths, directories, strict=True) for file in files_of(path)],
+            )
         count = len(load_all(files))
     except DocumentError as error:
         if not options.json:

@@ -46,7 +46,9 @@ VERBS = (
   mfp-sim explain A-22 SCEP-3.2.1.4-02 reset"""),
     Verb("check", "read scenario files and tell every mistake, without running", "look", "check", """\
   mfp-sim check scenarios
-  mfp-sim check my.scenario.yaml"""),
+  mfp-sim check my.scenario.yaml
+  mfp-sim check --assumptions my.scenario.yaml  # does assumes name what other readings change?
+  mfp-sim check --assumptions scenarios --jobs 4 --write"""),
     Verb("schema", "print the JSON schema of scenario files, for editors", "look", "schema", """\
   mfp-sim schema > scenario.schema.json"""),
     Verb("coverage", "which requirements scenarios show: said by the manual, or assumed too", "survey", "coverage", """\
@@ -198,6 +200,17 @@ def _check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("selection", nargs="*", metavar="PATH", help=_SELECTION)
     parser.set_defaults(tag=[])
     parser.add_argument("--json", action="store_true", help="the mistakes for machines")
+    parser.add_argument(
+        "--assumptions",
+        action="store_true",
+        help="run them with every other reading of the assumptions, and tell what assumes names too little or too much",
+    )
+    parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="with --assumptions: so many processes")
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="with --assumptions: keep what was measured in the nearest examined.json, or in a new one at PATH",
+    )
 
 
 def _schema(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta, tzinfo
 from typing import TextIO
 
-from mfp_sim.report.model import RunReport, ScenarioReport
+from mfp_sim.report.model import BASES, RunReport, ScenarioReport
 from mfp_sim.report.story import instant, zone_named
 from mfp_sim.simtime import local
 from mfp_sim.trace import BY_HAND
@@ -33,19 +33,20 @@ class Console:
     def progress(self, done: int, total: int, name: str) -> None:
         """Where a long run stands; on a terminal only."""
         if self.terminal:
-            self._clear()
+            self.clear()
             self._progress = f"[{done}/{total}] {name}"[:78]
             self._stream.write(self._progress)
             self._stream.flush()
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Take the line of progress away."""
         if self._progress:
             self._stream.write("\r" + " " * len(self._progress) + "\r")
             self._progress = ""
 
     def line(self, text: str = "") -> None:
         """One line; control characters that a server sent are shown, not obeyed."""
-        self._clear()
+        self.clear()
         self._stream.write(visible(text) + "\n")
 
     def scenario(self, scenario: ScenarioReport) -> None:
@@ -59,7 +60,7 @@ class Console:
 
     def _outcome(self, scenario: ScenarioReport) -> None:
         mark, colour = _MARKS[scenario.outcome]
-        self._clear()
+        self.clear()
         if self._colours:
             mark = f"\x1b[{colour}m{mark}\x1b[0m"
         self._stream.write(mark + "  ")
@@ -89,16 +90,12 @@ class Console:
         self.line()
         took = f"in {seconds:.1f} s" if report.provenance.ca else f"{virtual} of simulated time in {seconds:.1f} s"
         self.line(f"{', '.join(parts)}  ({took}; {report.target})")
-        for text in self._assumed(report):
-            self.line(text)
-
-    def _assumed(self, report: RunReport) -> Iterator[str]:
-        shown = [s for s in report.scenarios if s.outcome in ("passed", "failed")]
-        resting = [s for s in shown if s.rests_on]
-        if resting:
-            said = len(shown) - len(resting)
-            yield (
-                f"{said} rest on the manual and the RFC alone, {len(resting)} on assumptions too (mfp-sim explain A-nn)"
+        said, assumed, unknown = (report.resting[basis] for basis in BASES)
+        if said or assumed or unknown:
+            self.line(
+                f"{said} depend{'s' * (said == 1)} only on the manual and the RFC; "
+                f"{assumed} also depend{'s' * (assumed == 1)} on assumptions; "
+                f"{unknown} {'was' if unknown == 1 else 'were'} not examined (mfp-sim check --assumptions)"
             )
 
     def story(self, scenario: ScenarioReport) -> None:

@@ -34,11 +34,13 @@ SOURCES = {"manual": "MFP-", "rfc": "SCEP-", "field": "F-"}
 
 @dataclass(frozen=True)
 class Shown:
-    """One scenario that covers an entry; ``assumes`` are the assumptions that it rests on."""
+    """One scenario that covers an entry. ``assumes`` are the assumptions that it rests on; ``basis`` is ``said``,
+    ``assumed`` or ``not-examined``, as in :class:`~mfp_sim.report.model.ScenarioReport`."""
 
     name: str
     outcome: str
     assumes: tuple[str, ...]
+    basis: str
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,9 @@ class CoverageRow:
 
     def to_json(self) -> dict[str, Any]:
         """The row as a JSON-able value."""
-        shown = [{"name": s.name, "outcome": s.outcome, "assumes": list(s.assumes)} for s in self.scenarios]
+        shown = [
+            {"name": s.name, "outcome": s.outcome, "assumes": list(s.assumes), "basis": s.basis} for s in self.scenarios
+        ]
         return {
             "id": self.id,
             "title": self.title,
@@ -97,7 +101,9 @@ def coverage_of(entries: Iterable[Entry], scenarios: Iterable[ScenarioReport]) -
     by_id: dict[str, list[Shown]] = {}
     for scenario in scenarios:
         for covered in scenario.covers:
-            by_id.setdefault(covered, []).append(Shown(scenario.name, scenario.outcome, scenario.rests_on))
+            by_id.setdefault(covered, []).append(
+                Shown(scenario.name, scenario.outcome, scenario.rests_on, scenario.basis)
+            )
     return tuple(
         CoverageRow(
             entry.id,

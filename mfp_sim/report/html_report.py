@@ -124,7 +124,7 @@ def as_html(report: RunReport, language: str = "en") -> str:
         tags=sorted({tag for item in items for tag in item.tags}),
         outcomes=[name for name in order if any(item.outcome == name for item in items)],
         count=Counter(item.outcome for item in items),
-        resting=Counter(bool(s.rests_on) for s in report.scenarios),
+        resting=report.resting,
         simulated=lasting(timedelta(seconds=sum(s.virtual_seconds for s in report.scenarios)), say),
         coverage=_coverage(covered(report.scenarios)),
         anchor_of={item.scenario.name: item.anchor for item in reversed(items) if item.scenario},

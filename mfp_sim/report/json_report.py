@@ -18,7 +18,7 @@ from mfp_sim import __version__
 from mfp_sim.catalogue import registry
 from mfp_sim.errors import UsageError
 from mfp_sim.report.coverage import CoverageRow, covered
-from mfp_sim.report.model import OUTCOMES, CatalogueEntry, Provenance, RunReport
+from mfp_sim.report.model import BASES, OUTCOMES, CatalogueEntry, Provenance, RunReport
 from mfp_sim.report.values import as_value, read, schema_of
 
 __all__ = ["SCHEMA_VERSION", "as_json", "catalogue_of", "here", "read_file", "read_json", "report_schema"]
@@ -30,13 +30,14 @@ _CAP = 256 * 1024 * 1024
 
 
 def as_json(report: RunReport) -> dict[str, Any]:
-    """The report as a JSON-able value; outcomes, counts and coverage, which follow from the rest, are written too."""
+    """The report as a JSON-able value; what follows from the rest (outcomes, counts, coverage) is written too."""
     whole = as_value(report)
     for scenario, value in zip(report.scenarios, whole["scenarios"], strict=True):
-        value["outcome"] = scenario.outcome
+        value["outcome"], value["basis"] = scenario.outcome, scenario.basis
     return {
         "schema_version": SCHEMA_VERSION,
         "counts": report.counts,
+        "resting": report.resting,
         "verdicts": report.verdicts,
         "coverage": [row.to_json() for row in covered(report.scenarios)],
         **whole,
@@ -82,16 +83,18 @@ def report_schema() -> dict[str, Any]:
     schema["$defs"] = dict(sorted({**schema["$defs"], **coverage["$defs"]}.items()))
     run, scenario = schema["$defs"]["RunReport"], schema["$defs"]["ScenarioReport"]
     schema["$defs"]["CoverageRow"]["properties"]["verdict"] = {"enum": ["FAIL", "pass", "planned", "none"]}
-    run["required"] = ["schema_version", "counts", "verdicts", "coverage", *run["required"]]
+    run["required"] = ["schema_version", "counts", "resting", "verdicts", "coverage", *run["required"]]
     counts = {"type": "object", "additionalProperties": {"type": "integer"}}
     run["properties"] = {
         "schema_version": {"const": SCHEMA_VERSION},
         "counts": counts,
+        "resting": counts,
         "verdicts": counts,
         "coverage": {"type": "array", "items": {"$ref": coverage["$ref"]}},
         **run["properties"],
     }
     scenario["properties"]["outcome"] = {"enum": list(OUTCOMES)}
+    scenario["properties"]["basis"] = {"enum": list(BASES)}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"mfp-sim report, version {SCHEMA_VERSION}",

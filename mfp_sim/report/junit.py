@@ -49,7 +49,9 @@ def _suite(scenario: ScenarioReport) -> ET.Element:
         scenario.real_seconds,
         errors=errors,
     )
-    _properties(suite, {"seed": str(scenario.seed), "file": scenario.file, "command": scenario.command})
+    _properties(
+        suite, {"seed": str(scenario.seed), "file": scenario.file, "command": scenario.command, "basis": scenario.basis}
+    )
     for name, number, place in cases:
         case = ET.SubElement(suite, "testcase", classname=_clean(scenario.name), name=_clean(name), time="0")
         if scenario.skipped is not None:

@@ -76,10 +76,8 @@ def _facts(report: RunReport, say: Say) -> Iterator[tuple[str, str]]:
     if source.command:
         yield say("command"), _code(source.command)
     yield say("flips"), _plain(", ".join(report.flips) or say("none"))
-    resting = sum(bool(scenario.rests_on) for scenario in report.scenarios)
     if report.scenarios:
-        said = len(report.scenarios) - resting
-        yield say("resting"), f"{said} {say('rests-said')}, {resting} {say('rests-assumed')}"
+        yield say("resting"), ", ".join(f"{number} {say(f'rests-{basis}')}" for basis, number in report.resting.items())
     yield say("tool"), f"mfp-sim {_plain(source.version)}, {say('catalogue').lower()} {_plain(source.catalogue)}"
 
 

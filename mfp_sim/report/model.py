@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 __all__ = [
+    "BASES",
     "OUTCOMES",
     "VERDICTS",
     "Baseline",
+    "Basis",
     "CaIdentity",
     "CatalogueEntry",
     "CheckReport",
@@ -46,6 +48,11 @@ VERDICTS: tuple[Verdict, ...] = (
 Outcome = Literal["passed", "failed", "error", "skipped"]
 OUTCOMES: tuple[Outcome, ...] = ("passed", "failed", "error", "skipped")
 """Of a scenario; an error could not be carried out to its end, or has a file with mistakes."""
+
+
+Basis = Literal["said", "assumed", "not-examined"]
+BASES: tuple[Basis, ...] = ("said", "assumed", "not-examined")
+"""Of a scenario: what its result depends on."""
 
 
 # --- evidence ---------------------------------------------------------------------------------------------
@@ -158,8 +165,9 @@ class FailureReport:
 class ScenarioReport:
     """One scenario as it ran. ``trace`` are the events as JSON-able objects; ``command`` repeats just this.
 
-    ``rests_on`` are the assumptions it rests on. ``exchanges`` are the messages as octets; they lie beside the trace,
-    and are collected only when a report is asked for.
+    ``rests_on`` are the assumptions it rests on; ``declared`` are those of them that nobody measured. ``examined``:
+    whether it was measured, as it ran here, which other readings of assumptions change its outcome. ``exchanges`` are
+    the messages as octets; they lie beside the trace, and are collected only when a report is asked for.
     """
 
     name: str
@@ -182,6 +190,15 @@ class ScenarioReport:
     exchanges: tuple[ExchangeReport, ...] = ()
     exchanges_left_out: int = 0
     minted: tuple[MintedCertificate, ...] = ()
+    declared: tuple[str, ...] = ()
+    examined: bool = False
+
+    @property
+    def basis(self) -> Basis:
+        """``said``: on the manual and the RFC only; ``assumed``: on assumptions too; ``not-examined``."""
+        if not self.examined:
+            return "not-examined"
+        return "assumed" if self.rests_on else "said"
 
     @property
     def outcome(self) -> Outcome:
@@ -329,6 +346,12 @@ class RunReport:
         """How many scenarios have each outcome."""
         found = Counter(scenario.outcome for scenario in self.scenarios)
         return {outcome: found[outcome] for outcome in OUTCOMES}
+
+    @property
+    def resting(self) -> dict[str, int]:
+        """How many of the scenarios that ran to their end have each basis."""
+        found = Counter(s.basis for s in self.scenarios if s.outcome in ("passed", "failed"))
+        return {basis: found[basis] for basis in BASES}
 
     @property
     def not_as_expected(self) -> int:

@@ -7,6 +7,8 @@ A scenario without an expectation does not load; an unknown key is a mistake wit
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -147,7 +149,24 @@ def _scenario(root: Node, suffix: str, file: str, problems: Problems) -> Scenari
         _check_challenges(fields["steps"], problems)
     if len(problems.found) > before or name is None or why is None or clock is None:
         return None
+    values["digest"] = _digest(root)
     return Scenario(name=name + suffix, why=why, file=file, clock=clock, steps=steps, **values)  # type: ignore[arg-type]
+
+
+_TOLD = ("name", "why", "covers", "assumes", "tags")
+"""The keys that say something about a scenario and decide nothing in its run."""
+
+
+def _digest(root: Node) -> str:
+    """SHA-256 of what decides the run, whatever its layout and comments."""
+    deciding = [(str(key.value), _plain(value)) for key, value in root.pairs if key.value not in _TOLD]
+    return hashlib.sha256(json.dumps(sorted(deciding), default=str).encode()).hexdigest()
+
+
+def _plain(node: Node) -> object:
+    if node.kind == "map":
+        return {"map": [(str(key.value), _plain(value)) for key, value in node.pairs]}
+    return [_plain(entry) for entry in node.items] if node.kind == "list" else (node.value, node.quoted)
 
 
 def _bounds(node: Node, problems: Problems) -> dict[str, object]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mfp_sim.scenario.steps import Step
     from mock_scep_server.ledger import Entry
 
-__all__ = ["CaSetup", "Failure", "PrinterSetup", "Scenario", "ScenarioResult", "StepRecord"]
+__all__ = ["Basis", "CaSetup", "Failure", "PrinterSetup", "Scenario", "ScenarioResult", "StepRecord"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,10 @@ class PrinterSetup:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One runnable scenario: one instance of a file with ``parameters:``, or the file itself."""
+    """One runnable scenario: one instance of a file with ``parameters:``, or the file itself.
+
+    ``digest`` is of all that the file says about how it runs, in hex.
+    """
 
     name: str
     why: str
@@ -57,6 +60,7 @@ class Scenario:
     ca: CaSetup = field(default_factory=CaSetup)
     virtual_seconds: float = 800 * 86400.0
     events: int = 20_000
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,19 @@ class StepRecord:
 
 
 @dataclass(frozen=True)
+class Basis:
+    """The assumptions that a result rests on. ``declared`` are those of them that nobody measured: all where the
+    scenario was not ``examined`` as it ran, else those that have no other reading."""
+
+    rests_on: tuple[str, ...]
+    declared: tuple[str, ...]
+    examined: bool
+
+
+@dataclass(frozen=True)
 class ScenarioResult:
-    """What a run gave. ``skipped`` says why nothing was run; ``rests_on`` are the assumptions it rests on;
-    ``attachments`` are the messages, where they were kept; ``redactor`` knows the secrets of the run."""
+    """What a run gave. ``skipped`` says why nothing was run; ``attachments`` are the messages, where they were kept;
+    ``redactor`` knows the secrets of the run."""
 
     scenario: Scenario
     seed: int
@@ -99,7 +113,7 @@ class ScenarioResult:
     failures: tuple[Failure, ...]
     steps: tuple[StepRecord, ...]
     events: tuple[TraceEvent, ...]
-    rests_on: tuple[str, ...]
+    basis: Basis
     virtual_seconds: float
     real_seconds: float
     skipped: str | None = None

@@ -30,7 +30,9 @@ def report_of(result: ScenarioResult, *, ca_url: str | None = None) -> ScenarioR
         file=scenario.file,
         seed=result.seed,
         covers=scenario.covers,
-        rests_on=result.rests_on,
+        rests_on=result.basis.rests_on,
+        declared=result.basis.declared,
+        examined=result.basis.examined,
         tags=scenario.tags,
         steps=tuple(
             StepReport(s.number, s.text, s.place, s.begun.isoformat(), s.ended.isoformat()) for s in result.steps

@@ -21,9 +21,9 @@ from zoneinfo import ZoneInfo
 
 from freezegun import freeze_time
 
-from mfp_sim.catalogue.registry import requirements
 from mfp_sim.device.calendar import instant_of
 from mfp_sim.errors import BoundExceeded, MfpSimError, Refused
+from mfp_sim.scenario.examined import basis_of, changing
 from mfp_sim.scenario.expectations import Expectation, check
 from mfp_sim.scenario.model import CaSetup, Failure, Scenario, ScenarioResult, StepRecord
 from mfp_sim.scenario.premises import Premise, broken_premises, premises_of
@@ -58,6 +58,7 @@ def run(
     listener: Listener | None = None,
     keep_messages: bool = False,
     state_dir: Path | None = None,
+    read: set[str] | None = None,
 ) -> ScenarioResult:
     """Run one scenario. It raises nothing for what happens inside: that is the result's ``error``.
 
@@ -71,12 +72,15 @@ def run(
         keep_messages: also keep the messages as octets, for a report; the trace is the same.
         state_dir: where the machines keep their state, instead of in memory. In process it must be a new one; against
             a real server the machine goes on from what is there.
+        read: takes the names of the values of the model that the run reads.
     """
     begun = SystemClock().now()
     chosen = scenario.seed if seed is None else seed
     reason = _not_for_a_real_server(scenario, begun) if ca_url or scenario.ca.url else None
     if reason is not None:
-        return ScenarioResult(scenario, chosen, tuple(flips), (), (), (), _rests_on(scenario), 0.0, 0.0, skipped=reason)
+        return ScenarioResult(
+            scenario, chosen, tuple(flips), (), (), (), basis_of(scenario, None), 0.0, 0.0, skipped=reason
+        )
     in_process = (ca_url or scenario.ca.url) is None
     records: list[StepRecord] = []
     with directories(state_dir, fresh=in_process) if state_dir else contextlib.nullcontext() as storages:
@@ -89,6 +93,7 @@ def run(
                 challenge=challenge,
                 keep_messages=keep_messages,
                 storages=storages,
+                read=read,
             )
         except Exception as error:  # noqa: BLE001 - it is this scenario's result, whatever it is
             place = scenario.printer.place or f"{scenario.file}:1:1"
@@ -99,7 +104,7 @@ def run(
                 (_error(0, place, "set-up", error),),
                 (),
                 (),
-                _rests_on(scenario),
+                basis_of(scenario, None),
                 0.0,
                 (SystemClock().now() - begun).total_seconds(),
                 redactor=redactor_of(scenario, challenge),
@@ -108,6 +113,7 @@ def run(
         with frozen(world):
             _all_steps(world, records, listener)
             ended = world.clock.now()
+    as_measured = in_process and not flips and chosen == scenario.seed and not world.failures
     return ScenarioResult(
         scenario=scenario,
         seed=chosen,
@@ -115,7 +121,7 @@ def run(
         failures=tuple(world.failures),
         steps=tuple(records),
         events=world.recorder.events,
-        rests_on=_rests_on(scenario),
+        basis=basis_of(scenario, changing(scenario) if as_measured else None),
         virtual_seconds=(ended - start).total_seconds(),
         real_seconds=(SystemClock().now() - begun).total_seconds(),
         unobserved=tuple(world.unobserved),
@@ -162,12 +168,6 @@ def _can_be_met(key: str, ca: CaSetup) -> bool:
         "profile": ca.profile == CaSetup.profile,
         "challenge": ca.policy.challenge.kind == "none",  # a static one, which --challenge-file replaces, or none
     }.get(key, False)
-
-
-def _rests_on(scenario: Scenario) -> tuple[str, ...]:
-    """The assumptions named, and those that the covered statements rest on."""
-    derived = {a for covered in scenario.covers if (r := requirements().get(covered)) for a in r.derived}
-    return tuple(sorted({*scenario.assumes, *derived}))
 
 
 def carry_out(world: World, step: Step, number: int, records: list[StepRecord]) -> bool:

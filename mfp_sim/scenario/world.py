@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.printer import Printer
 from mfp_sim.device.profile import Profile, find_profile, with_reading
+from mfp_sim.device.readings import noting
 from mfp_sim.device.storage import DirectoryStorage, Storage
 from mfp_sim.errors import BoundExceeded, KeyGenerationFailed, Refused, UsageError
 from mfp_sim.redaction import Redactor
@@ -126,10 +127,12 @@ def build(
     challenge: str | None = None,
     keep_messages: bool = False,
     storages: Storages | None = None,
+    read: set[str] | None = None,
 ) -> World:
     """Everything for one run: in process on a frozen clock, or against a real server on the system clock.
 
-    ``storages`` makes the storage of each machine, in memory without it.
+    ``storages`` makes the storage of each machine, in memory without it. ``read`` takes the names of the values of the
+    model that are read.
 
     Raises:
         UsageError: a flip that does not exist, or a storage that cannot be used.
@@ -157,9 +160,9 @@ def build(
     machines = itertools.count(1)
 
     def make_printer(model: str, serial: str) -> Printer:
-        points = PowerPoints()
+        points, profile = PowerPoints(), _profile(scenario, model, flips)
         machine = Printer(
-            profile=_profile(scenario, model, flips),
+            profile=profile if read is None else noting(profile, read),
             scheduler=scheduler,
             transport=transport,
             entropy=entropy.fork(f"printer/{serial}"),

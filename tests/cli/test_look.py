@@ -216,3 +216,87 @@ def test_every_verb_has_help_with_examples(mfp_sim) -> None:
         assert done.code == 0
         assert "examples:\n  mfp-sim " + verb.name in done.out
     assert mfp_sim("--version").out == "mfp-sim 0.1.0\n"
+
+
+# --- check --assumptions ----------------------------------------------------------------------------------
+
+ROUTES = """\
+format: 1
+name: NAME
+why: An HTTP error ends the request.
+clock: 2026-03-02T08:00:00+01:00
+printer: {communication: {url: http://ca.example/scep}}
+ca: {script: [{when: {type: PKCSReq, nth: 1}, then: {http: 503}}]}
+steps:
+  - auto_request:
+      start: 2026-03-02 09:00
+      polling: {count: 3, interval: 10m}
+      key: {name: web, common_name: 192.0.2.10}
+  - advance_to: 2026-03-02 12:00
+  - expect: {status: {state: error, details: top-error-503}}
+"""
+
+
+def routes(directory: Path, name: str, assumes: str = "") -> Path:
+    file = directory / f"{name}.scenario.yaml"
+    text = ROUTES.replace("NAME", name)
+    file.write_text(text.replace("clock:", f"assumes: {assumes}\nclock:", 1) if assumes else text)
+    return file
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_check_tells_what_is_named_too_little_and_too_much(mfp_sim, tmp_path: Path, jobs: int) -> None:
+    little, much = routes(tmp_path, "little"), routes(tmp_path, "much", "[A-22, A-33]")
+    routes(tmp_path, "right", "[A-13, A-22]")
+    done = mfp_sim("check", "--assumptions", tmp_path, "--jobs", jobs)
+    assert done.out.splitlines() == [
+        f"{little}:1:1: little does not name A-22, and does not pass with --flip 'A-22=5xx', --flip 'A-22=all' (add A-22 to assumes)",
+        f"{much}:4:10: it names A-33, and no other reading or value of that changes its outcome (remove A-33 from assumes)",
+        "3 of 3 scenarios measured: other readings change 3 of them; 2 mistakes in assumes",
+    ]
+    assert (done.code, done.err) == (1, "")
+    assert not (tmp_path / "examined.json").exists()
+
+
+def test_check_of_assumptions_for_machines(mfp_sim, tmp_path: Path) -> None:
+    little = routes(tmp_path, "little")
+    done = mfp_sim("check", "--assumptions", little, "--json")
+    (row,) = json.loads(done.out)
+    assert done.code == 1
+    assert (row["kind"], row["assumption"], row["file"]) == ("too little", "A-22", str(little))
+    assert (row["line"], row["column"], row["hint"]) == (1, 1, "add A-22 to assumes")
+    right = mfp_sim("check", "--assumptions", routes(tmp_path, "right", "[A-22]"), "--json")
+    assert (right.code, right.out) == (0, "[]\n")
+
+
+def test_what_check_writes_run_counts(mfp_sim, tmp_path: Path) -> None:
+    file = routes(tmp_path, "right", "[A-22]")
+
+    def last(*words: object) -> str:
+        return mfp_sim("run", file, *words).out.splitlines()[-1].removesuffix(" (mfp-sim check --assumptions)")
+
+    none = "0 depend only on the manual and the RFC; 0 also depend on assumptions; 1 was not examined"
+    assert last() == none
+    done = mfp_sim("check", "--assumptions", file, "--write")
+    assert done.out.splitlines()[-1] == f"written to {tmp_path / 'examined.json'}"
+    assert last() == "0 depend only on the manual and the RFC; 1 also depends on assumptions; 0 were not examined"
+    assert last("--seed", "5") == last("--profile", "canon-sip") == last("--flip", "A-33") == none
+    file.write_text(file.read_text().replace("count: 3", "count: 4"))
+    assert last() == none
+
+
+def test_check_of_assumptions_refuses_before_it_measures(mfp_sim, tmp_path: Path, scenario) -> None:
+    (tmp_path / "examined.json").write_text("{}")
+    done = mfp_sim("check", "--assumptions", scenario, "--write")
+    assert (done.code, done.out) == (2, "")
+    assert "examined.json is not a file of measurements" in done.err
+    assert mfp_sim("check", scenario, "--write").code == 2
+    scenario.write_text("format: 1\n")
+    assert mfp_sim("check", "--assumptions", scenario).code == 2
+
+
+def test_a_scenario_that_fails_is_not_measured(mfp_sim, failing) -> None:
+    done = mfp_sim("check", "--assumptions", failing)
+    assert done.code == 1
+    assert "fails does not pass as it is, so its assumptions cannot be measured" in done.out
+    assert "0 of 1 scenarios measured" in done.out

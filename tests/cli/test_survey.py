@@ -40,7 +40,7 @@ def test_entry_by_entry_said_and_assumed_apart(mfp_sim) -> None:
     assert lines[-2].startswith("assumed: ")
     rows = {row["id"]: row for row in json.loads(mfp_sim("coverage", NAME, "--manual", "--json").out)}
     assert rows["MFP-POLL-02"]["scenarios"] == [
-        {"name": NAME, "outcome": "passed", "assumes": ["A-16", "A-33", "A-35", "A-38"]}
+        {"name": NAME, "outcome": "passed", "assumes": ["A-16", "A-33", "A-35", "A-38"], "basis": "assumed"}
     ]
     assert (rows["MFP-POLL-03"]["verdict"], rows["MFP-POLL-02"]["basis"]) == ("none", "assumed")
     assert "| MFP-POLL-02 |" in mfp_sim("coverage", NAME, "--manual", "--markdown").out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from xml.etree import ElementTree as ET
@@ -9,7 +10,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from mfp_sim.report import writing
+from mfp_sim.report.console import Console
 from mfp_sim.report.github import as_annotations
+from mfp_sim.report.html_report import as_html
 from mfp_sim.report.junit import as_junit
 from mfp_sim.report.markdown import as_markdown
 from mfp_sim.report.model import FailureReport
@@ -193,3 +196,47 @@ def test_markdown_has_the_coverage_with_said_and_assumed_apart() -> None:
     many = as_markdown(scenario_run(*(scenario(f"s{n}", covers=("F-K01",)) for n in range(7))))
     assert "+2 |" in many
     assert "### Coverage" not in as_markdown(conformance_run())
+
+
+# --- what results depend on -------------------------------------------------------------------------------
+
+CLASSES = (
+    scenario("said-a", rests_on=(), examined=True),
+    scenario("said-b", rests_on=(), examined=True),
+    scenario("assumed", rests_on=("A-13", "A-34"), declared=("A-13",), examined=True),
+    scenario("own-a", rests_on=(), examined=False),
+    scenario("own-b", rests_on=("A-34",), declared=("A-34",), examined=False),
+    failed("wrong", rests_on=("A-34",), declared=("A-34",), examined=False),
+    scenario("not-here", skipped="it moves the network", steps=()),
+)
+
+
+def test_each_report_counts_the_three_classes() -> None:
+    run = scenario_run(*CLASSES)
+    assert run.resting == {"said": 2, "assumed": 1, "not-examined": 3}
+    whole = json.loads(FORMATS["json"].make(run, "en"))
+    assert whole["resting"] == run.resting
+    assert [row["basis"] for row in whole["scenarios"]] == [*["said"] * 2, "assumed", *["not-examined"] * 4]
+    told = "2 on the manual and the RFC only, 1 on assumptions too, 3 not examined"
+    assert f"| What the results depend on | {told} |" in as_markdown(run)
+    assert f"What the results depend on: {told}." in as_html(run)
+    stream = io.StringIO()
+    Console(stream).summary(run, 1.0)
+    assert stream.getvalue().splitlines()[-1] == (
+        "2 depend only on the manual and the RFC; 1 also depends on assumptions; 3 were not examined (mfp-sim check --assumptions)"
+    )
+    suites = ET.fromstring(as_junit(run))
+    assert [suite.find("properties/property[@name='basis']").get("value") for suite in suites][2:4] == [
+        "assumed",
+        "not-examined",
+    ]
+
+
+def test_the_page_shows_apart_what_is_declared_and_what_was_measured() -> None:
+    page = as_html(scenario_run(CLASSES[2]))
+    measured, declared = page.split("<h3>Assumptions as declared, not measured</h3>")
+    assert "A-34</strong>" in measured.rpartition("<h3>Assumptions</h3>")[2]
+    assert "A-13</strong>" not in measured.rpartition("<h3>Assumptions</h3>")[2]
+    assert "A-13</strong>" in declared
+    assert "Nobody measured" not in page
+    assert "Nobody measured" in as_html(scenario_run(CLASSES[4]))

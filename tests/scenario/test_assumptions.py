@@ -1,156 +1,117 @@
-"""`assumes` says the truth: flipping an assumption changes the scenarios that name it, and no others.
-
-An assumption may be a choice with readings (`READINGS`) or hold values of the model (`OTHER_VALUES` here). A choice is
-tried reading by reading. Values are tried all at once but for those that a scenario names, and each by itself on the
-scenarios that name it.
-"""
+"""What a result rests on is measured: `examined.json` is up to date and true, and `assumes` names what it says."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from functools import cache
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from mfp_sim.catalogue.registry import assumptions
-from mfp_sim.device.profile import READINGS, Profile, values_of
-from mfp_sim.device.request import CertificateRequest
-from mfp_sim.scenario import world
-from mfp_sim.scenario.collection import select
-from mfp_sim.scenario.model import Scenario
+from mfp_sim.device.profile import READINGS, profile_named, values_of, with_reading
+from mfp_sim.device.readings import MEASURABLE, OTHER_VALUES, flips_of, noting
+from mfp_sim.documents import load, load_text
+from mfp_sim.errors import UsageError
+from mfp_sim.scenario.collection import bundled_directory, select
+from mfp_sim.scenario.examined import FILE, basis_of, changing, nearest, read_file, write_file
+from mfp_sim.scenario.examining import examine, mistakes_of, tried
+from mfp_sim.scenario.loader import load_file, read_text
+from mfp_sim.scenario.model import Basis, Scenario
+from mfp_sim.scenario.reporting import report_of
 from mfp_sim.scenario.runner import run
-from mfp_sim.scep.exchange import ClientTransaction, Enrolment, Policy
 
-# value: others, of which at least one shows. Only the edges of ranges are moved: what lies within has no scenario.
-OTHER_VALUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "A-01": {"url_length": ("4096",)},
-    "A-02": {"port_range": ("[0, 99999]", "[2, 65534]")},
-    "A-03": {"timeout_range": ("[0, 600]", "[2, 299]"), "default_timeout": ("60",)},
-    "A-05": {"key_name_length": ("25", "23")},
-    "A-06": {"hashes": ("[SHA256, SHA512]", "[SHA1, SHA256]")},
-    "A-07": {"key_lengths": ("[2048]", "[2048, 4096]")},
-    "A-08": {"organization_length": ("100", "63")},
-    "A-09": {"common_name_length": ("63",)},
-    "A-10": {"challenge_length": ("254",)},
-    "A-11": {"uses": ("[None, TLS, IEEE 802.1X, IPSec, SIP, Device Signature]", "[None, TLS, IPSec]")},
-    "A-15": {"adjustment_range": ("[601, 1200]",)},
-    "A-16": {"poll_count_range": ("[0, 1000]", "[1, 99]"), "poll_minutes_range": ("[0, 2880]", "[1, 1439]")},
-    "A-17": {"period_days_range": ("[0, 366]", "[1, 364]")},
-    "A-18": {"restart_seconds": ("120",), "transfer_seconds": ("20",)},
-    "A-27": {"read_single_des": ("true",)},
-    "A-26": {"key_limit": ("6",), "default_key_name": ("Factory Key",), "default_key_use": ("IPSec",)},
-}
+REMEDY = "mfp-sim check --assumptions --write FILE measures it, and scenarios for all"
 WITHOUT_SCENARIO = {
     "policy_limit": "a machine with more policies cannot be made: tests/device/test_rules.py",
     "renewal_message": "other models have it, see scenarios/models",
 }
-READINGS_WITHOUT_SCENARIO: Mapping[str, str] = {}
+HTTP_ERROR = """\
+format: 1
+name: http-error
+why: An HTTP error ends the request although polling is on.
+clock: 2026-03-02T08:00:00+01:00
+printer:
+  communication: {url: http://ca.example/scep}
+ca:
+  script:
+    - {when: {type: PKCSReq, nth: 1}, then: {http: 503}}
+steps:
+  - auto_request:
+      start: 2026-03-02 09:00
+      polling: {count: 3, interval: 10m}
+      key: {name: web, common_name: 192.0.2.10}
+  - advance_to: 2026-03-02 12:00
+  - expect: {status: {state: error, details: top-error-503}}
+"""
+COUNT = """\
+format: 1
+name: key-count
+why: A certificate is one key more.
+clock: 2026-03-02T08:00:00+01:00
+printer: {communication: {url: http://ca.example/scep}}
+steps:
+  - request: {name: web, common_name: 192.0.2.10}
+  - expect: {key_count: 2}
+"""
 
 
-@cache
-def scenarios() -> Mapping[str, Scenario]:
-    return {scenario.name: scenario for scenario in select([])}
+def naming(text: str, *ids: str) -> str:
+    return text.replace("clock:", f"assumes: [{', '.join(ids)}]\nclock:", 1)
 
 
-def naming(assumption: str) -> list[Scenario]:
-    return [scenario for scenario in scenarios().values() if assumption in scenario.assumes]
+def mistakes(text: str) -> list[tuple[str, str | None, str]]:
+    measured = [(scenario, examine(scenario)) for scenario in read_text(text, "my.scenario.yaml")]
+    found = mistakes_of(load_text(text, "my.scenario.yaml"), measured)
+    return [(m.kind, m.assumption, f"{m.problem.line}:{m.problem.column}") for m in found]
 
 
-def changes(scenario: Scenario, flips: Iterable[str]) -> bool:
-    return not run(scenario, flips=tuple(flips)).passed
+# --- the scenarios of the package -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Watched(Profile):
-    """A model that remembers which of its values were looked at."""
-
-    def __getattribute__(self, name: str) -> object:
-        SEEN.add(name)
-        return super().__getattribute__(name)
+def test_every_scenario_of_the_package_is_examined_as_it_is() -> None:
+    assert [scenario.name for scenario in select([]) if changing(scenario) is None] == [], REMEDY
 
 
-@dataclass(frozen=True)
-class WatchedPolicy(Policy):
-    """The model's values as the exchange has them, watched likewise."""
-
-    def __getattribute__(self, name: str) -> object:
-        SEEN.add(IN_THE_POLICY.get(name, name))
-        return super().__getattribute__(name)
+def test_the_file_of_measurements_has_no_other_entries() -> None:
+    root = bundled_directory()
+    names = {f"{Path(s.file).resolve().relative_to(root.resolve()).as_posix()}::{s.name}" for s in select([])}
+    assert read_file(root / FILE).keys() == names, REMEDY
 
 
-IN_THE_POLICY = {"weak": "weak_algorithms"}
-SEEN: set[str] = set()
+def test_they_name_what_changes_their_outcome_and_nothing_else() -> None:
+    by_file: dict[str, list[tuple[Scenario, tuple[str, ...] | None]]] = {}
+    for scenario in select([]):
+        by_file.setdefault(scenario.file, []).append((scenario, changing(scenario)))
+    found = [str(m.problem) for file, entries in by_file.items() for m in mistakes_of(load(Path(file)), entries)]
+    assert found == []
 
 
-@pytest.fixture(scope="module")
-def looked_at() -> Mapping[str, frozenset[str]]:
-    """By scenario the values of the model that its run looks at: no other can make a difference to it."""
-    found = {}
-    build = world._profile
-    names = [field.name for field in fields(Profile)]
-    hand_over = CertificateRequest._new_transaction
+SAMPLE = sorted(select([]), key=lambda scenario: scenario.name)[7::45]
 
-    def unread(request: CertificateRequest, enrolment: Enrolment) -> ClientTransaction:
-        """Handing values of the model on to the exchange is not yet looking at them."""
-        before = set(SEEN)
-        transaction = hand_over(request, enrolment)
-        SEEN.intersection_update(before)
-        policy = transaction.policy
-        transaction.policy = WatchedPolicy(**{field.name: getattr(policy, field.name) for field in fields(Policy)})
-        return transaction
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(CertificateRequest, "_new_transaction", unread)
-        patch.setattr(world, "_profile", lambda *a: Watched(**{name: getattr(build(*a), name) for name in names}))
-        for scenario in scenarios().values():
-            SEEN.clear()
-            assert run(scenario).passed, scenario.name
-            found[scenario.name] = frozenset(SEEN)
-    return found
+@pytest.mark.parametrize("scenario", SAMPLE, ids=lambda scenario: scenario.name)
+def test_a_sample_measured_anew_is_as_it_was(scenario: Scenario) -> None:
+    assert examine(scenario) == changing(scenario), REMEDY
 
 
 @pytest.mark.parametrize(
-    ("assumption", "reading"), [(a, reading) for a, (_, rs) in READINGS.items() for reading in list(rs)[1:]]
+    "name", ["manual-request", "registration-limit", "deferred-twice-then-issued", "days-or-seconds"]
 )
-def test_another_reading_changes_only_the_scenarios_that_name_it(assumption: str, reading: str, looked_at) -> None:
-    value = READINGS[assumption][0]
-    others = [s for s in scenarios().values() if assumption not in s.assumes and value in looked_at[s.name]]
-    assert [s.name for s in others if changes(s, [f"{assumption}={reading}"])] == []
+def test_what_is_not_run_because_it_is_not_read_would_change_nothing(name: str) -> None:
+    scenario = next(s for s in select([]) if s.name.partition("[")[0] == name)
+    every = tuple(flip.text for flip in tried(scenario) if not run(scenario, flips=[flip.text]).passed)
+    assert examine(scenario) == every
 
 
-def flips_of(assumption: str) -> list[str]:
-    readings = list(READINGS.get(assumption, ("", {}))[1])[1:]
-    values = [f"{name}={text}" for name, texts in OTHER_VALUES.get(assumption, {}).items() for text in texts]
-    return [f"{assumption}={flip}" for flip in (*readings, *values)]
-
-
-@pytest.mark.parametrize("assumption", sorted(READINGS.keys() - READINGS_WITHOUT_SCENARIO.keys()))
-def test_every_scenario_that_names_an_assumption_with_readings_changes_with_one_of_them(assumption: str) -> None:
-    named, flips = naming(assumption), flips_of(assumption)
-    assert named, f"no scenario shows {assumption}"
-    assert [s.name for s in named if not any(changes(s, [flip]) for flip in flips)] == []
-
-
-@pytest.mark.parametrize("which", [0, -1])
-def test_other_values_change_only_the_scenarios_that_name_their_assumption(which: int) -> None:
-    wrong = []
-    for scenario in scenarios().values():
-        flips = [
-            f"{assumption}={name}={texts[which]}"
-            for assumption, values in OTHER_VALUES.items()
-            for name, texts in values.items()
-            if assumption not in scenario.assumes and name not in scenario.printer.settings
-        ]
-        if changes(scenario, flips):
-            wrong.append(scenario.name)
-    assert wrong == []
-
-
-@pytest.mark.parametrize(("assumption", "name"), [(a, name) for a, values in OTHER_VALUES.items() for name in values])
-def test_each_value_is_shown_by_a_scenario_that_names_its_assumption(assumption: str, name: str) -> None:
-    for text in OTHER_VALUES[assumption][name]:
-        assert any(changes(s, [f"{assumption}={name}={text}"]) for s in naming(assumption)), text
+def test_each_reading_and_each_value_changes_a_scenario() -> None:
+    changed = {flip for scenario in select([]) for flip in changing(scenario) or ()}
+    readings = {f"{a}={reading}" for a, (_, found) in READINGS.items() for reading in list(found)[1:]}
+    values = {
+        f"{a}={name}={text}" for a, found in OTHER_VALUES.items() for name, texts in found.items() for text in texts
+    }
+    assert sorted((readings | values) - changed) == []
 
 
 def test_every_value_that_rests_on_an_assumption_is_tried() -> None:
@@ -159,3 +120,198 @@ def test_every_value_that_rests_on_an_assumption_is_tried() -> None:
     tried = {name for values in OTHER_VALUES.values() for name in values}
     assert resting == tried | WITHOUT_SCENARIO.keys()
     assert not tried & WITHOUT_SCENARIO.keys()
+
+
+# --- what is measured -------------------------------------------------------------------------------------
+
+
+def test_a_scenario_that_names_nothing_and_depends_on_a_reading_is_told() -> None:
+    assert examine(read_text(HTTP_ERROR)[0]) == ("A-22=5xx", "A-22=all")
+    assert mistakes(HTTP_ERROR) == [("too little", "A-22", "1:1")]
+    assert mistakes(naming(HTTP_ERROR, "A-22")) == []
+
+
+def test_a_scenario_that_depends_on_a_value_is_told() -> None:
+    text = COUNT.replace(
+        "steps:\n", "steps:\n" + "".join(f"  - request: {{name: k{n}, common_name: 192.0.2.10}}\n" for n in range(5))
+    )
+    text = text.replace("key_count: 2", "key_count: 7")
+    assert mistakes(text) == [("too little", "A-26", "1:1")]
+
+
+def test_a_scenario_that_names_what_changes_nothing_is_told_where() -> None:
+    assert mistakes(COUNT) == []
+    assert mistakes(naming(COUNT, "A-33")) == [("too much", "A-33", "4:10")]
+
+
+def test_what_has_no_other_reading_may_be_named_and_stays_declared() -> None:
+    assert "A-13" not in MEASURABLE
+    assert mistakes(naming(COUNT, "A-13")) == []
+    (scenario,) = read_text(naming(COUNT, "A-13"))
+    assert basis_of(scenario, ()) == Basis(("A-13",), ("A-13",), examined=True)
+    assert basis_of(scenario, ("A-22=5xx", "A-22=all")) == Basis(("A-13", "A-22"), ("A-13",), examined=True)
+    assert basis_of(scenario, None) == Basis(("A-13",), ("A-13",), examined=False)
+
+
+def test_values_are_not_all_of_an_assumption_so_that_it_may_be_named() -> None:
+    assert {"A-01", "A-16"} <= MEASURABLE - READINGS.keys()
+    (scenario,) = read_text(naming(COUNT, "A-01"))
+    assert mistakes(naming(COUNT, "A-01")) == []
+    assert basis_of(scenario, ()) == Basis(("A-01",), ("A-01",), examined=True)
+    assert basis_of(scenario, ("A-01=url_length=4096",)) == Basis(("A-01",), (), examined=True)
+
+
+def test_of_covered_statements_what_was_measured_to_change_nothing_does_not_count() -> None:
+    (scenario,) = read_text(COUNT.replace("clock:", "covers: [MFP-POLL-05]\nclock:", 1))
+    assert basis_of(scenario, None).rests_on == ("A-22",)
+    assert basis_of(scenario, ()) == Basis((), (), examined=True)
+
+
+def test_what_the_covered_statements_rest_on_need_not_be_named() -> None:
+    covering = HTTP_ERROR.replace("clock:", "covers: [MFP-POLL-02]\nclock:", 1)
+    assert mistakes(covering) == mistakes(HTTP_ERROR)
+    derived = HTTP_ERROR.replace("clock:", "covers: [MFP-POLL-05]\nclock:", 1)
+    assert mistakes(derived) == []
+
+
+def test_one_instance_that_changes_is_enough_for_the_file_and_each_has_to_name_it() -> None:
+    both = HTTP_ERROR.replace("printer:", "parameters: [{name: a, start: 09:00}, {name: b, start: 11:59}]\nprinter:", 1)
+    both = both.replace("name: http-error", "name: http-error\nassumes: [A-22, A-33]")
+    both = both.replace("start: 2026-03-02 09:00", "start_in: $start").replace("09:00", "1h").replace("11:59", "6h")
+    text = both.replace("details: top-error-503", "details: top-error-503").replace("12:00", "18:00")
+    assert mistakes(text) == [("too much", "A-33", "3:10")]
+
+
+def test_a_scenario_that_does_not_pass_cannot_be_measured() -> None:
+    wrong = naming(COUNT.replace("key_count: 2", "key_count: 3"), "A-33")
+    assert examine(read_text(wrong)[0]) is None
+    assert mistakes(wrong) == [("not measured", None, "4:10")]
+
+
+def test_an_error_under_another_reading_counts() -> None:
+    bounded = naming(
+        COUNT.replace("steps:\n", "bounds: {virtual: 1m}\nsteps:\n  - restart\n  - advance: 10s\n"), "A-18"
+    )
+    (scenario,) = read_text(bounded)
+    result = run(scenario, flips=["A-18=restart_seconds=120"])
+    assert [failure.error for failure in result.failures] == [True]
+    assert mistakes(bounded) == []
+    assert mistakes(bounded.replace("A-18", "A-13")) == [("too little", "A-18", "4:10")]
+
+
+def test_only_what_a_machine_assumes_and_can_have_is_tried() -> None:
+    canon = profile_named("canon-ir-adv-dx")
+    assert "A-27=read_single_des=true" in {flip.text for flip in flips_of(canon)}
+    assert "A-27=read_single_des=true" not in {flip.text for flip in flips_of(profile_named("canon-legacy"))}
+    assert not [f for f in flips_of(canon, ["http_errors_that_poll"]) if f.assumption == "A-22"]
+    documented = replace(canon, sources={**canon.sources, "http_errors_that_poll": "https://example.com/manual"})
+    assert not [f for f in flips_of(documented) if f.assumption == "A-22"]
+    other = with_reading(canon, "A-22", "5xx")
+    assert [f.text for f in flips_of(other) if f.assumption == "A-22"] == ["A-22=none", "A-22=all"]
+
+
+def test_a_model_notes_what_is_read_of_it() -> None:
+    read: set[str] = set()
+    model = noting(profile_named("canon-ir-adv-dx"), read)
+    assert read == set()
+    assert (model.key_limit, model.redirects) == (8, "not-followed")
+    assert read == {"key_limit", "redirects"}
+
+
+# --- what a result says of it -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def measured(tmp_path: Path) -> Callable[[str], Path]:
+    """Writes a scenario file and its measurements beside it."""
+
+    def write(text: str) -> Path:
+        file = tmp_path / "sub" / "my.scenario.yaml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, "utf-8")
+        write_file(tmp_path / FILE, [(scenario, examine(scenario)) for scenario in load_file(file)])
+        return file
+
+    return write
+
+
+def basis(file: Path, *, seed: int | None = None, flips: Sequence[str] = (), profile: str | None = None) -> str:
+    (scenario,) = load_file(file)
+    if profile is not None:
+        scenario = replace(scenario, printer=replace(scenario.printer, profile=profile))
+    return report_of(run(scenario, seed=seed, flips=flips)).basis
+
+
+def test_the_three_classes(measured, tmp_path: Path) -> None:
+    file = measured(COUNT)
+    assert nearest(file.parent) == tmp_path / FILE
+    assert basis(file) == "said"
+    assert basis(measured(HTTP_ERROR)) == "assumed"
+    (tmp_path / FILE).unlink()
+    assert nearest(file.parent) is None
+    assert basis(file) == "not-examined"
+
+
+def test_a_result_that_was_reached_in_another_way_is_not_examined(measured) -> None:
+    file = measured(COUNT)
+    assert basis(file, seed=1) == "said"
+    assert basis(file, seed=2) == "not-examined"
+    assert basis(file, flips=["A-33=nominal"]) == "not-examined"
+    assert basis(file, profile="canon-sip") == "not-examined"
+
+
+def test_a_change_of_what_decides_makes_it_not_examined(measured) -> None:
+    file = measured(COUNT)
+    for same in (naming(COUNT, "A-13"), COUNT.replace("one key more", "one more key"), "# words\n" + COUNT):
+        file.write_text(same, "utf-8")
+        assert load_file(file)[0].digest
+        assert basis(file) != "not-examined", same
+    for other in (
+        COUNT.replace("web", "tls"),
+        COUNT.replace("08:00:00", "08:00:01"),
+        COUNT.replace("steps:", "seed: 1\nsteps:"),
+    ):
+        file.write_text(other, "utf-8")
+        assert basis(file) == "not-examined", other
+
+
+def test_what_is_tried_decides_too(measured, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = measured(COUNT)
+    monkeypatch.setitem(OTHER_VALUES, "A-26", {"key_limit": ("5",)})
+    assert basis(file) == "not-examined"
+
+
+def test_a_failed_run_is_not_what_was_measured(measured) -> None:
+    file = measured(COUNT)
+    (scenario,) = load_file(file)
+    wrong = read_text(COUNT.replace("key_count: 2", "key_count: 3"), str(file))[0]
+    result = report_of(run(replace(wrong, digest=scenario.digest)))
+    assert (result.outcome, result.basis) == ("failed", "not-examined")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"format": 2, "scenarios": {}}', '{"format": 1}', '{"format": 1, "scenarios": {"x": []}}']
+)
+def test_a_damaged_file_of_measurements_counts_for_nothing_and_is_not_overwritten(
+    measured, tmp_path: Path, text: str
+) -> None:
+    file = measured(COUNT)
+    (tmp_path / FILE).write_text(text, "utf-8")
+    assert basis(file) == "not-examined"
+    with pytest.raises(UsageError, match="is not a file of measurements"):
+        write_file(tmp_path / FILE, [(scenario, ()) for scenario in load_file(file)])
+    assert (tmp_path / FILE).read_text("utf-8") == text
+
+
+def test_writing_keeps_other_files_and_drops_what_is_gone(measured, tmp_path: Path) -> None:
+    file = measured(COUNT)
+    second = file.with_name("second.scenario.yaml")
+    second.write_text(HTTP_ERROR, "utf-8")
+    write_file(tmp_path / FILE, [(scenario, examine(scenario)) for scenario in load_file(second)])
+    assert list(read_file(tmp_path / FILE)) == [
+        "sub/my.scenario.yaml::key-count",
+        "sub/second.scenario.yaml::http-error",
+    ]
+    file.unlink()
+    write_file(tmp_path / FILE, [(scenario, None) for scenario in load_file(second)])
+    assert json.loads((tmp_path / FILE).read_text("utf-8")) == {"format": 1, "scenarios": {}}

@@ -1,0 +1,111 @@
+"""What a model could be otherwise: other readings and values of its assumptions, and which of its values a run reads.
+
+Owns the table of the values that are tried and the choice of flips for one model. Runs nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, fields
+
+from mfp_sim.device.profile import READINGS, Profile, with_reading
+from mfp_sim.errors import UsageError
+
+__all__ = ["MEASURABLE", "OTHER_VALUES", "Flip", "flips_of", "noting"]
+
+# assumption: {value of the model: others}. Only the edges of ranges are moved: what lies within has no scenario.
+OTHER_VALUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "A-01": {"url_length": ("4096",)},
+    "A-02": {"port_range": ("[0, 99999]", "[2, 65534]")},
+    "A-03": {"timeout_range": ("[0, 600]", "[2, 299]"), "default_timeout": ("60",)},
+    "A-05": {"key_name_length": ("25", "23")},
+    "A-06": {"hashes": ("[SHA256, SHA512]", "[SHA1, SHA256]")},
+    "A-07": {"key_lengths": ("[2048]", "[2048, 4096]")},
+    "A-08": {"organization_length": ("100", "63")},
+    "A-09": {"common_name_length": ("63",)},
+    "A-10": {"challenge_length": ("254",)},
+    "A-11": {"uses": ("[None, TLS, IEEE 802.1X, IPSec, SIP, Device Signature]", "[None, TLS, IPSec]")},
+    "A-15": {"adjustment_range": ("[601, 1200]",)},
+    "A-16": {"poll_count_range": ("[0, 1000]", "[1, 99]"), "poll_minutes_range": ("[0, 2880]", "[1, 1439]")},
+    "A-17": {"period_days_range": ("[0, 366]", "[1, 364]")},
+    "A-18": {"restart_seconds": ("120",), "transfer_seconds": ("20",)},
+    "A-26": {"key_limit": ("6",), "default_key_name": ("Factory Key",), "default_key_use": ("IPSec",)},
+    "A-27": {"read_single_des": ("true",)},
+}
+
+MEASURABLE = frozenset({*READINGS, *OTHER_VALUES})
+"""The assumptions that have another reading, or other values of a part of what they say."""
+
+_FIELDS = frozenset(field.name for field in fields(Profile))
+
+
+@dataclass(frozen=True)
+class Flip:
+    """One change of one value of a model; ``text`` is what ``--flip`` takes: ``A-22=5xx``, ``A-26=key_limit=6``.
+
+    ``reading``: one of the register; else another value, of a limit or a duration.
+    """
+
+    text: str
+    value: str
+    reading: bool
+
+    @property
+    def assumption(self) -> str:
+        """The number: ``A-22``."""
+        return self.text.partition("=")[0]
+
+
+def flips_of(profile: Profile, given: Collection[str] = ()) -> tuple[Flip, ...]:
+    """What can be tried with a model: what changes a value, where that value rests on the assumption.
+
+    Args:
+        profile: the model; a value whose source is a document and not an A-number is not assumed.
+        given: the values that a scenario sets itself, which no flip changes.
+    """
+    return tuple(
+        flip
+        for flip in _all_flips()
+        if flip.value not in given
+        and flip.assumption in re.findall(r"\bA-\d\d\b", profile.sources.get(flip.value, ""))
+        and _changes(profile, flip)
+    )
+
+
+def _all_flips() -> Iterator[Flip]:
+    for assumption, (value, readings) in READINGS.items():
+        for reading in readings:
+            yield Flip(f"{assumption}={reading}", value, reading=True)
+    for assumption, values in OTHER_VALUES.items():
+        for value, texts in values.items():
+            for text in texts:
+                yield Flip(f"{assumption}={value}={text}", value, reading=False)
+
+
+def _changes(profile: Profile, flip: Flip) -> bool:
+    """Whether the model can have it, and does not already."""
+    try:
+        return with_reading(profile, *flip.text.split("=", 1)) != profile
+    except UsageError:  # it contradicts another value of this model
+        return False
+
+
+class _Noting(Profile):
+    """A model that notes which of its values are read."""
+
+    _read: set[str]
+
+    def __getattribute__(self, name: str) -> object:
+        if name in _FIELDS:
+            object.__getattribute__(self, "_read").add(name)
+        return object.__getattribute__(self, name)
+
+
+def noting(profile: Profile, read: set[str]) -> Profile:
+    """The same model, which adds the name of each value to ``read`` when somebody looks at it."""
+    copy = object.__new__(_Noting)
+    for name in _FIELDS:
+        object.__setattr__(copy, name, getattr(profile, name))
+    object.__setattr__(copy, "_read", read)
+    return copy

@@ -1,0 +1,86 @@
+"""Measures which assumptions a scenario rests on: it is run with their other readings and values, and has to pass.
+
+A flip whose value the plain run never reads cannot change it and is not run. Other values, most of which are limits
+that every run checks, are first tried together; each by itself where that changes the outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mfp_sim.device.profile import READINGS, find_profile
+from mfp_sim.device.readings import Flip, flips_of
+from mfp_sim.documents import Node
+from mfp_sim.errors import Problem
+from mfp_sim.scenario.examined import assumptions_of, named
+from mfp_sim.scenario.model import Scenario
+from mfp_sim.scenario.runner import run
+
+__all__ = ["Mistake", "examine", "mistakes_of", "tried"]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """Of ``assumes``; ``kind`` is ``too little``, ``too much``, or ``not measured`` without an assumption."""
+
+    kind: str
+    assumption: str | None
+    problem: Problem
+
+
+def tried(scenario: Scenario) -> tuple[Flip, ...]:
+    """What can be otherwise on the scenario's machine."""
+    return flips_of(find_profile(scenario.printer.profile), scenario.printer.settings)
+
+
+def examine(scenario: Scenario) -> tuple[str, ...] | None:
+    """The flips under which it does not pass; None: it does not pass, or does not run, as it is."""
+    read: set[str] = set()
+    if not run(scenario, read=read).passed:
+        return None
+    flips = [flip for flip in tried(scenario) if flip.value in read]
+    values = [flip for flip in flips if not flip.reading]
+    alone = {flip.text for flip in flips if flip.reading}
+    for together in _together(values):
+        if not _passes(scenario, [flip.text for flip in together]):
+            alone |= {flip.text for flip in together}
+    return tuple(flip.text for flip in flips if flip.text in alone and not _passes(scenario, [flip.text]))
+
+
+def _together(flips: Sequence[Flip]) -> Iterator[list[Flip]]:
+    """All flips in as few groups as there can be: a value has one other in each."""
+    left = list(flips)
+    while left:
+        group = list({flip.value: flip for flip in reversed(left)}.values())
+        left = [flip for flip in left if flip not in group]
+        yield group
+
+
+def _passes(scenario: Scenario, flips: Sequence[str]) -> bool:
+    return run(scenario, flips=flips).passed
+
+
+def mistakes_of(root: Node, measured: Sequence[tuple[Scenario, tuple[str, ...] | None]]) -> Iterator[Mistake]:
+    """What the scenarios of one file name too little and too much; ``root`` is the file."""
+    place = root.get("assumes") or root
+    file, line, column = place.file, place.line, place.column
+
+    def mistake(kind: str, assumption: str | None, message: str, hint: str | None) -> Mistake:
+        return Mistake(kind, assumption, Problem(file, line, column, message, hint))
+
+    for scenario, flips in measured:
+        if flips is None:
+            text = f"{scenario.name} does not pass as it is, so its assumptions cannot be measured"
+            yield mistake("not measured", None, text, f"mfp-sim run {file}")
+        missing = set(assumptions_of(flips or ())) - named(scenario)
+        for assumption in sorted(missing):
+            by = ", ".join(f"--flip {flip!r}" for flip in flips or () if flip.startswith(assumption))
+            text = f"{scenario.name} does not name {assumption}, and does not pass with {by}"
+            yield mistake("too little", assumption, text, f"add {assumption} to assumes")
+    if any(flips is None for _, flips in measured):
+        return
+    showing = {assumption for _, flips in measured for assumption in assumptions_of(flips or ())}
+    for assumption in sorted({a for scenario, _ in measured for a in scenario.assumes} & READINGS.keys() - showing):
+        text = f"it names {assumption}, and no other reading or value of that changes its outcome"
+        yield mistake("too much", assumption, text, f"remove {assumption} from assumes")
