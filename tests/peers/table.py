@@ -163,7 +163,7 @@ _STRONGSWAN_DES3: dict[str, Cell] = {
 }
 _CERTMONGER: dict[str, Cell] = {
     "rfc8894": NEEDS_CONTENT,
-    "strict": stops(O.SILENT, "No RA certificate (-r) given, and no default known.", TOLERANT),
+    "strict": stops(O.UNREACHABLE, "PKCS7 routines::no content", TOLERANT),
     "lenient": RIGHT,
     "ndes-2008r2": stops(O.UNREAD, NO_DES, IN_AES),
     "ndes-2012r2": RIGHT,

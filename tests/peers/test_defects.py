@@ -157,7 +157,8 @@ def test_certmonger_wants_a_sender_nonce(mock, client) -> None:
 
 def test_certmonger_reads_single_des_as_little_as_openssl_does(mock, client, read_by_openssl) -> None:
     """OpenSSL 3 refuses it in the same words, unless its legacy provider is loaded: nothing else is wrong with it."""
-    server, peer = mock(Ca("ndes-2008r2")), client(CERTMONGER)
+    # With the signer's certificate beside it, so that openssl finds it.
+    server, peer = mock(Ca("ndes-2008r2", values=(("outer_certificates", "signer"),))), client(CERTMONGER)
     told = peer.enrol(server.url, server.ca_file)
     assert server.decisions[-1].startswith("SUCCESS")
     assert told.certificate is None, "a mended version enrols here"
