@@ -104,7 +104,7 @@ def _hosts(options: argparse.Namespace, service: ScepService, endpoint: TlsEndpo
         front, options.host, options.port, tls=context, on_handshake=tell, on_refusal=service.record_refusal
     )
     if options.control_port is not None:
-        yield ServerHost(ControlService(service), "127.0.0.1", options.control_port)
+        yield ServerHost(ControlService(service), "127.0.0.1", options.control_port, port_option="--control-port")
 
 
 def _announcement(

@@ -10,11 +10,13 @@ import base64
 import binascii
 import hashlib
 import hmac
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from mfp_sim.attempts import Attempts
 from mfp_sim.scep.http import HttpReply, HttpRequest
 from mfp_sim.simtime import Clock
 from mock_scep_server.authorities import Authorities
@@ -53,15 +55,16 @@ class Pages:
     ) -> None:
         self._clock, self._authorities, self._revocations = clock, authorities, revocations
         self._challenge, self._admin = challenge, admin
+        self._attempts = Attempts(clock)
         self.names: frozenset[str] | None = None
         """Under which host names NDES's page answers, in lower case; None: under any."""
 
-    def find(self, request: HttpRequest) -> Page | None:
-        """The page that a GET is for, or None: then it is for SCEP."""
+    def find(self, request: HttpRequest, client: str) -> Page | None:
+        """The page that a GET of ``client`` is for, or None: then it is for SCEP."""
         path, _, query = request.target.partition("?")
         if self._admin is not None and path.rstrip("/").lower().endswith(ADMIN_PATH):
             admin = self._admin
-            return Page("AdminPage", lambda: self._admin_page(request, admin))
+            return Page("AdminPage", lambda: self._admin_page(request, client, admin))
         if request.method != "GET" or "operation=" in query.lower():
             return None
         slug, _, ending = path.rpartition("/")[2].rpartition(".")
@@ -79,17 +82,26 @@ class Pages:
         crl = self._revocations.current(authority)
         return _binary(crl.der, CRL_TYPE), f"CRL {crl.number}"
 
-    def _admin_page(self, request: HttpRequest, admin: AdminPage) -> tuple[HttpReply, str]:
+    def _admin_page(self, request: HttpRequest, client: str, admin: AdminPage) -> tuple[HttpReply, str]:
         """401, "no permission", "cache is full", or a challenge (F-S04).
 
         A challenge is given to a GET alone, since each takes a place; and to nobody whom a page of somebody else sends.
+        After wrong passwords a client has to wait.
         """
         if request.method != "GET":
             return HttpReply(405, headers=(("Allow", "GET"),)), f"no challenge for {request.method}"
         foreign = _foreign(request, self.names)
         if foreign is not None:
             return _html(f"<P>{FOREIGN}</P>", 403), f"no challenge: {foreign}"
+        wait = math.ceil(self._attempts.wait(client))
+        if wait:
+            retry = (("Retry-After", str(wait)),)
+            return _html(f"<P>{TOO_OFTEN}</P>", 429, retry), f"no challenge: {wait} s to wait after wrong passwords"
         user = _authenticated(request, admin)
+        if user is not None:
+            self._attempts.succeeded(client)
+        elif request.header("Authorization") is not None:
+            self._attempts.failed(client)
         if user is None:
             realm = (("WWW-Authenticate", 'Basic realm="mscep_admin"'),)
             return _html("<P>Access is denied.</P>", 401, realm), "access denied"
@@ -116,6 +128,7 @@ class Pages:
 
 
 NO_PERMISSION = "You do not have sufficient permission to enroll with SCEP."
+TOO_OFTEN = "The password was wrong too often. It was not looked at; try again later."
 CACHE_FULL = "The password cache is full."
 FOREIGN = "This page was asked for in the name of another site."
 

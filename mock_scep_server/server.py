@@ -22,7 +22,7 @@ from datetime import timedelta
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-from mfp_sim.errors import UsageError
+from mfp_sim.listening import listen, reason_of
 from mfp_sim.scep.http import (
     HEAD_CAP,
     IDLE_SECONDS,
@@ -130,9 +130,10 @@ class ServerHost:
         on_handshake: called with the end of each TLS handshake, from the thread of its connection.
         on_refusal: called with client, status and text of each request that is refused before the service sees it.
         most: how many connections may be open at once; one more is refused in words.
+        port_option: the option that names the port, for people.
 
     Raises:
-        UsageError: the port is in use, or the address is not this machine's.
+        UsageError: see :func:`~mfp_sim.listening.listen`.
     """
 
     def __init__(
@@ -145,6 +146,7 @@ class ServerHost:
         on_handshake: Callable[[Handshake], None] | None = None,
         on_refusal: Callable[[str, int, str], None] | None = None,
         most: int = MOST_CONNECTIONS,
+        port_option: str = "--port",
     ) -> None:
         self._service, self._clock = service, SystemClock()
         self._tls, self._on_handshake, self._most = tls, on_handshake, most
@@ -153,7 +155,7 @@ class ServerHost:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._threads: set[threading.Thread] = set()
-        self._listener = _listen(host, port)
+        self._listener = listen(host, port, port_option=port_option)
         self.host, self.port = host, int(self._listener.getsockname()[1])
 
     @property
@@ -210,7 +212,7 @@ class ServerHost:
                 connection, address = self._listener.accept()
             except OSError as error:  # no descriptor, or a client that went again
                 if not self._stopping.is_set():
-                    self._pause(f"no connection can be accepted: {_reason(error)}")
+                    self._pause(f"no connection can be accepted: {reason_of(error)}")
                 continue
             client = str(address[0])
             with self._lock:
@@ -354,29 +356,6 @@ def _close_in_order(connection: socket.socket) -> None:
     left = 4 * MESSAGE_CAP
     while left > 0 and (octets := socket.socket.recv(connection, 65536)):
         left -= len(octets)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except (OSError, OverflowError) as error:
-        raise UsageError(f"cannot listen on {host}, port {port}: {error}") from None
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(128)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        remedy = "choose another port, or 0 for any free one"
-        raise UsageError(f"cannot listen on {host}, port {port}: {_reason(error)}", remedy=remedy) from None
-    return listener
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
 
 
 # --- reading a request ------------------------------------------------------------------------------------

@@ -193,7 +193,7 @@ class ScepService:
         self._record(self._entry("?", client, status, text, Finding(_NO_REQUEST, text)))
 
     def _handle(self, request: HttpRequest, client: str) -> Delivery:
-        page = self._pages.find(request)
+        page = self._pages.find(request, client)
         if page is not None:
             return self._page(request, page, client)
         if self.profile.path and request.target.partition("?")[0] != self.profile.path:

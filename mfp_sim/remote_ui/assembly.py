@@ -202,10 +202,9 @@ def _mock(plan: Plan, clock: Clock, keys: KeySource, on_entry: Callable[[Journal
 
 def _listen(ca: ScepService, plan: Plan) -> ServerHost:
     try:
-        return ServerHost(ca, plan.ca_host, plan.ca_port, on_refusal=ca.record_refusal)
+        return ServerHost(ca, plan.ca_host, plan.ca_port, on_refusal=ca.record_refusal, port_option="--ca-port")
     except UsageError as error:
-        remedy = "another program listens there; stop it, or choose another --ca-port, or 0 for any free one"
-        raise UsageError(f"the mock CA: {error.message}", remedy=remedy) from None
+        raise UsageError(f"the mock CA: {error.message}", remedy=error.remedy) from None
 
 
 def _reachable(host: ServerHost) -> str:

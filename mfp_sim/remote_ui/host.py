@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import socket
 import threading
@@ -12,10 +11,10 @@ from typing import Any
 from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from mfp_sim.errors import UsageError
+from mfp_sim.listening import listen
 from mfp_sim.simtime import Clock, SystemClock
 
-__all__ = ["UiHost", "listen"]
+__all__ = ["UiHost"]
 
 _SECONDS = 30
 """How long a request may take to come in, all of it, and how long each piece of an answer may take to leave."""
@@ -62,42 +61,11 @@ class _Handler(WSGIRequestHandler):
         """Nothing."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket.
-
-    Raises:
-        UsageError: the port is in use, or the address is not this machine's.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-    except (OSError, OverflowError) as error:
-        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
-        remedy = f"{host!r} is neither an address nor a name that resolves: choose another --host"
-        raise UsageError(f"cannot listen on {host}, port {port}: {reason}", remedy=remedy) from None
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(128)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
-        remedy = "another program listens there; stop it, or choose another --port, or 0 for any free one"
-        if isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL:
-            remedy = f"{host} is not an address of this machine: choose another --host, or leave it out for loopback"
-        elif isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM):
-            remedy = "ports below 1024 need rights; choose another --port, or 0 for any free one"
-        raise UsageError(f"cannot listen on {host}, port {port}: {reason}", remedy=remedy) from None
-    return listener
-
-
 class UiHost:
     """Serves one application from the time of its making; :attr:`url` tells where.
 
     Raises:
-        UsageError: see :func:`listen`.
+        UsageError: see :func:`~mfp_sim.listening.listen`.
     """
 
     def __init__(self, app: Flask, host: str = "127.0.0.1", port: int = 0) -> None:

@@ -16,6 +16,7 @@ SHARED_WITH_THE_MOCK = (
     "redaction",
     "output",
     "secret_options",
+    "listening",
     "attempts",
     "visible",
     "errors",

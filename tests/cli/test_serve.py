@@ -249,7 +249,8 @@ def test_a_port_in_use_is_explained(mfp_sim) -> None:
         (("--record", "x.yaml", "--printers", "2"), "--record is for one printer"),
         (("--challenge-file", "nowhere.txt"), "cannot read the challenge file nowhere.txt"),
         (("--pin-env", "NOT_SET_ANYWHERE"), "the environment variable NOT_SET_ANYWHERE is not set"),
-        (("--host", "192.0.2.1"), "cannot listen on 192.0.2.1"),
+        (("--host", "192.0.2.1"), "'192.0.2.1' is not an address of this machine: choose another --host"),
+        (("--host", "300.1.1.1"), "'300.1.1.1' is not an address of this machine, nor a name of one"),
     ],
 )
 def test_mistakes_on_the_command_line(mfp_sim, words: Words, text: str) -> None:

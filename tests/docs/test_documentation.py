@@ -239,3 +239,16 @@ def test_the_tutorial_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.Mon
             ran += 1
     assert ran >= 9
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {"junit.xml", "report.json"}
+
+
+def test_ci_installs_what_the_readme_says() -> None:
+    """What CI leaves out nobody tries: a package that people have and CI has not made three peer tests fail for them."""
+    readme, ci = (ROOT / "README.md").read_text("utf-8"), (ROOT / ".ci" / "run").read_text("utf-8")
+    told = re.search(r"apt-get install ((?:[a-z0-9+.-]+|\\|\s)+?)\n\.venv", readme)
+    packages = re.search(r"packages=\(([^)]*)\)", ci)
+    assert told is not None
+    assert packages is not None
+    named = set(told[1].replace("\\", " ").split())
+    assert len(named) >= 8
+    assert set(packages[1].split()) - {"python3-venv"} == named
+    assert "python3-venv" in readme

@@ -212,6 +212,22 @@ def test_the_page_wants_user_and_password(make_ca, headers) -> None:
     assert ca.decisions == ["access denied"]
 
 
+def test_each_wrong_password_of_the_page_costs_a_longer_wait(make_ca) -> None:
+    ca = make_ca(PAGE)
+    path, wrong, right = "/certsrv/mscep_admin/", _basic("admin", "wrong"), _basic("admin", "pw")
+    assert [ca.get(path, wrong).status for _ in range(4)] == [401] * 4
+    for seconds in (1, 2, 4):
+        assert ca.get(path).status == 429  # without a password too, so that nobody learns whether one would do
+        page = ca.get(path, right)
+        assert (page.status, page.headers["retry-after"]) == (429, str(seconds))
+        assert "password is: " not in page.body.decode("utf-16")
+        ca.pass_time(seconds=seconds)
+        assert ca.get(path, wrong).status == 401
+    ca.pass_time(seconds=8)
+    assert "password is: " in ca.get(path, right).body.decode("utf-16")
+    assert [ca.get(path, wrong).status for _ in range(4)] == [401] * 4  # what was before is forgotten
+
+
 def test_who_has_no_permission_is_told_so(make_ca) -> None:
     ca = make_ca(PAGE)
     page = ca.get("/certsrv/mscep_admin/", _basic("guest", "pw"))

@@ -50,24 +50,40 @@ class Scepclient:
         return self.enrol(url, ca)
 
 
+OPENSSL_PLUGIN = Path("/usr/lib/ipsec/plugins/libstrongswan-openssl.so")
+PLUGINS = (
+    "aes rc2 sha2 sha1 md5 mgf1 random x509 revocation pubkey pkcs1 pkcs7 pkcs12 dnskey sshkey pem {openssl} gcrypt pkcs8 "
+    "gmp hmac kdf drbg curl"
+)
+"""What ``pki`` loads by itself, in its order, less hardware; of each only what is installed."""
+
+
 @dataclass(frozen=True)
 class Pki:
-    """strongSwan's ``pki``; ``key`` is made once and used again, since making one is most of the time."""
+    """strongSwan's ``pki``; ``key`` is made once and used again, since making one is most of the time.
+
+    ``openssl``: with its OpenSSL plugin, which Debian installs with what is recommended, and which reads and encrypts
+    otherwise than strongSwan's own. The machine's strongswan.conf has no say.
+    """
 
     program: str
     folder: Path
     key: Path
+    openssl: bool = False
 
     @property
     def key_file(self) -> Path:
         return self.key
 
     def run(self, *arguments: str, into: str = "out") -> subprocess.CompletedProcess[str]:
+        configuration = self.folder / "strongswan.conf"
+        plugins = PLUGINS.format(openssl="openssl" if self.openssl else "")
+        configuration.write_text(f"pki {{\n  load = {plugins}\n}}\n")
         with (self.folder / into).open("wb") as out:
             return subprocess.run(
                 [self.program, *arguments],
                 stdout=out, stderr=subprocess.PIPE, text=True, errors="replace", check=False, timeout=120,
-                cwd=self.folder,
+                cwd=self.folder, env={**os.environ, "STRONGSWAN_CONF": str(configuration)},
             )  # fmt: skip
 
     def enrol(self, url: str, ca: Path, *options: str, challenge: str = CHALLENGE, polls: bool = False) -> Told:

@@ -12,13 +12,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 from zoneinfo import ZoneInfo
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from clients import CHALLENGE, Certmonger, Client, Pki, Scepclient
+from clients import CHALLENGE, OPENSSL_PLUGIN, Certmonger, Client, Pki, Scepclient
 from table import MICROMDM, STRONGSWAN, Ca
 
 from mfp_sim.documents import Problems, load_text
@@ -26,6 +27,7 @@ from mfp_sim.scep.http import Delivery, HttpRequest, read_scep_query
 from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.faults import Fault
+from mock_scep_server.faults.chosen import Chosen
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.profiles.changes import changed
 from mock_scep_server.profiles.registry import profile_named
@@ -38,11 +40,31 @@ def program(name: str, package: str) -> str:
     """The program's path; missing, the test is skipped, or fails where CI=true."""
     found = shutil.which(name)
     if found is None:
-        reason = f"{name} is not installed (Debian package {package})"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        _missing(name, package)
     return found
+
+
+def _there(file: Path, package: str) -> None:
+    """As :func:`program`, of a file."""
+    if not file.exists():
+        _missing(file.name, package)
+
+
+def _missing(name: str, package: str) -> NoReturn:
+    reason = f"{name} is not installed (Debian package {package})"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """OpenSSL, in the programs that use it, reads no configuration of the machine."""
+    empty = tmp_path_factory.mktemp("openssl") / "openssl.cnf"
+    empty.write_text("")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENSSL_CONF", str(empty))
+        yield
 
 
 @pytest.fixture
@@ -159,7 +181,7 @@ def mock(tmp_path: Path) -> Iterator[Callable[..., Mock]]:
         parsed = list(read_script(load_text(rules, "rules"), problems))
         problems.raise_if_any()
         if faults:
-            named = tuple((type(fault).__name__, fault) for fault in faults)
+            named = tuple(Chosen(type(fault).__name__, fault) for fault in faults)
             parsed.append(Rule(When(operation="PKIOperation"), None, named))
         clock = SystemClock()
         profile = changed(profile_named(ca.profile), caps=ca.caps, empty_content=ca.empty_content)
@@ -238,11 +260,13 @@ def client_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def client(tmp_path: Path, client_key: Path) -> Callable[[str], Client]:
     """A client of the table by its name, in a folder of its own."""
 
-    def found(peer: str) -> Client:
+    def found(peer: str, *, openssl: bool = False) -> Client:
         if peer == MICROMDM:
             return Scepclient(program("scepclient", "scep"), tmp_path)
         if peer == STRONGSWAN:
-            return Pki(program("pki", "strongswan-pki"), tmp_path, client_key)
+            if openssl:
+                _there(OPENSSL_PLUGIN, "libstrongswan-standard-plugins")
+            return Pki(program("pki", "strongswan-pki"), tmp_path, client_key, openssl)
         program("getcert", "certmonger")
         return Certmonger(program("dbus-run-session", "dbus"), tmp_path, client_key)
 

@@ -163,7 +163,7 @@ _STRONGSWAN_DES3: dict[str, Cell] = {
 }
 _CERTMONGER: dict[str, Cell] = {
     "rfc8894": NEEDS_CONTENT,
-    "strict": stops(O.SILENT, "No RA certificate (-r) given, and no default known.", TOLERANT),
+    "strict": stops(O.UNREACHABLE, "PKCS7 routines::no content", TOLERANT),
     "lenient": RIGHT,
     "ndes-2008r2": stops(O.UNREAD, NO_DES, IN_AES),
     "ndes-2012r2": RIGHT,
@@ -227,8 +227,8 @@ DEFECTS = (
            "NDES's list (mended in 5.9.11)", "test_a_client_that_does_not_enrol_says_why_and_does_where_that_is_otherwise"),
     Defect(STRONGSWAN, "5.9.8", "refuses a CertRep whose signatureAlgorithm is sha256WithRSAEncryption",
            "test_strongswan_wants_rsa_encryption_as_signature_algorithm"),
-    Defect(STRONGSWAN, "5.9.8", "cannot read a ciphertext in pieces (constructed), as micromdm sends it",
-           "test_strongswan_cannot_read_constructed_ciphertext"),
+    Defect(STRONGSWAN, "5.9.8", "cannot read a ciphertext in pieces (constructed), as micromdm sends it; with its OpenSSL plugin it can",
+           "test_strongswan_reads_constructed_ciphertext_with_its_openssl_plugin_only"),
     Defect(STRONGSWAN, "5.9.8", "sends POST where POSTPKIOperation is not listed",
            "test_strongswan_posts_where_post_is_not_listed"),
     Defect(STRONGSWAN, "5.9.8", "sends POST without Content-Type", "test_strongswan_leaves_out_content_type_and_user_agent"),

@@ -98,12 +98,24 @@ def test_strongswan_wants_rsa_encryption_as_signature_algorithm(mock, client) ->
     assert NO_NAME in told.text
 
 
-def test_strongswan_cannot_read_constructed_ciphertext(mock, client) -> None:
+def test_strongswan_reads_constructed_ciphertext_with_its_openssl_plugin_only(mock, client) -> None:
     server = mock(Ca("rfc8894"), faults=[Odd(Oddities(constructed_ciphertext=True))])
     told = client(STRONGSWAN).enrol(server.url, server.ca_file, *DES3)
     assert server.decisions[-1].startswith("SUCCESS")
     assert told.certificate is None, "a mended version enrols here"
     assert "could not decrypt envelopedData" in told.text
+    told = client(STRONGSWAN, openssl=True).enrol(server.url, server.ca_file, *DES3)
+    assert told.certificate is not None, told.text
+
+
+@pytest.mark.parametrize("options", [(), DES3], ids=["AES", "3DES"])
+def test_strongswan_enrols_with_its_openssl_plugin_as_without(mock, client, verified, options) -> None:
+    """Debian installs it with what is recommended, so most machines have it."""
+    server = mock(Ca("rfc8894", caps=("+SHA-384",)))
+    for openssl in (False, True):
+        told = client(STRONGSWAN, openssl=openssl).enrol(server.url, server.ca_file, *options)
+        assert told.certificate is not None, told.text
+        assert "printer-1.example" in verified(server, told.certificate)
 
 
 def test_strongswan_posts_where_post_is_not_listed(mock, client) -> None:
@@ -157,7 +169,8 @@ def test_certmonger_wants_a_sender_nonce(mock, client) -> None:
 
 def test_certmonger_reads_single_des_as_little_as_openssl_does(mock, client, read_by_openssl) -> None:
     """OpenSSL 3 refuses it in the same words, unless its legacy provider is loaded: nothing else is wrong with it."""
-    server, peer = mock(Ca("ndes-2008r2")), client(CERTMONGER)
+    # With the signer's certificate beside it, so that openssl finds it.
+    server, peer = mock(Ca("ndes-2008r2", values=(("outer_certificates", "signer"),))), client(CERTMONGER)
     told = peer.enrol(server.url, server.ca_file)
     assert server.decisions[-1].startswith("SUCCESS")
     assert told.certificate is None, "a mended version enrols here"

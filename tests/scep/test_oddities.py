@@ -155,8 +155,8 @@ REFUSED: dict[str, tuple[Oddities, type[MfpSimError], str]] = {
     "content garbage": (Oddities(content=bytes(range(99))), DecodeError, "pkcsPKIEnvelope"),
     "unencrypted": (Oddities(unencrypted=True), DecodeError, "expected envelopedData, got signedData"),
     "layers swapped": (Oddities(layers_swapped=True), DecodeError, "expected signedData, got envelopedData"),
-    "short iv": (Oddities(iv="short"), EnvelopeUnreadable, "cannot be decrypted"),
-    "no iv": (Oddities(iv="absent"), EnvelopeUnreadable, "cannot be decrypted"),
+    "short iv": (Oddities(iv="short"), EnvelopeUnreadable, "an IV of 8 octets; aes-128-cbc needs one of 16"),
+    "no iv": (Oddities(iv="absent"), EnvelopeUnreadable, "no IV; aes-128-cbc needs one of 16 octets"),
     "wrong padding": (Oddities(padding="wrong"), EnvelopeUnreadable, "cannot be decrypted"),
     "password": (Oddities(password="p"), EnvelopeUnreadable, "no RecipientInfo for our certificate"),
 }  # fmt: skip

@@ -93,7 +93,8 @@ def _url_safe_only(seen: Seen) -> HttpReply | None:
 def _garbage_crash(seen: Seen) -> HttpReply | None:
     if seen.operation != Operation.PKI_OPERATION:
         return None
-    return text(500, "panic: asn1: structure error") if seen.message is None else None
+    unread = seen.message is None or seen.message.closed is not None
+    return text(500, "panic: asn1: structure error") if unread else None
 
 
 def _dies(seen: Seen) -> Delivery | None:
