@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from functools import lru_cache
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 from mfp_sim.documents import load
@@ -36,51 +38,58 @@ def check_assumptions(options: argparse.Namespace, chosen: Sequence[tuple[Path, 
         DocumentError: the mistakes of all files.
         UsageError: examined.json is something else, or cannot be written.
     """
-    chosen = list(dict(chosen).items())
-    files = [file for file, _ in chosen]
-    total = len(load_all(files))  # tells all mistakes at once, before anything runs
-    stores = {file: nearest(file.parent) or directory / FILE for file, directory in chosen}
-    if options.write:
-        for path in set(stores.values()):
-            if path.exists():
-                read_file(path)  # what is something else is refused before, not after, the work
+    directories = dict(chosen)
+    scenarios = load_all(directories)  # tells all mistakes at once, before anything runs
+    stores = {file: nearest(file.parent) or directory / FILE for file, directory in directories.items()}
+    for path in set(stores.values()) if options.write else ():
+        if path.exists():
+            read_file(path)  # what is something else is refused before, not after, the work
     progress = Console(sys.stderr)
-    mistakes: list[Mistake] = []
-    measured: dict[Path, _Measured] = {}
-    for file, found in zip(files, _measured(files, options.jobs), strict=True):
-        measured.setdefault(stores[file], []).extend(found)
-        progress.progress(sum(map(len, measured.values())), total, file.name)
-        mistakes += mistakes_of(load(file), found)
+    by_file: dict[Path, _Measured] = {}
+    for number, (scenario, flips) in enumerate(zip(scenarios, _flips(scenarios, options.jobs), strict=True), 1):
+        progress.progress(number, len(scenarios), scenario.name)
+        by_file.setdefault(Path(scenario.file), []).append((scenario, flips))
     progress.clear()
-    if options.write:
-        for path, entries in measured.items():
-            write_file(path, entries)
-    _tell(mistakes, measured, options)
+    mistakes = [mistake for file, measured in by_file.items() for mistake in mistakes_of(load(file), measured)]
+    by_store: dict[Path, _Measured] = {}
+    for file, measured in by_file.items():
+        by_store.setdefault(stores[file], []).extend(measured)
+    for path, measured in by_store.items() if options.write else ():
+        write_file(path, measured)
+    _tell(mistakes, by_store, options)
     return int(bool(mistakes))
 
 
-def _measured(files: Sequence[Path], jobs: int) -> Iterator[_Measured]:
-    """The measurements of each file, in order."""
-    if jobs == 1 or len(files) < 2:
-        yield from map(_of_file, files)
+def _flips(scenarios: Sequence[Scenario], jobs: int) -> Iterator[tuple[str, ...] | None]:
+    """What each gives, in order."""
+    if jobs == 1 or len(scenarios) < 2:
+        yield from map(examine, scenarios)
         return
     # Spawned, not forked: a fork would copy threads' locks and a frozen clock.
-    with ProcessPoolExecutor(min(jobs, len(files)), mp_context=get_context("spawn")) as pool:
+    # Ctrl-C at a terminal goes to all of them: this process alone hears it, and ends the workers.
+    pool = ProcessPoolExecutor(
+        min(jobs, len(scenarios)), get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)
+    )
+    with pool:
         try:
-            for file, found in zip(files, pool.map(_flips_of_file, files), strict=True):
-                yield list(zip(load_file(file), found, strict=True))
+            yield from pool.map(_in_worker, [s.file for s in scenarios], [s.name for s in scenarios])
         except BrokenProcessPool:
             raise MfpSimError("a process that measured ended abruptly", remedy="--jobs 1 shows where") from None
+        except KeyboardInterrupt:
+            for worker in active_children():
+                worker.terminate()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _of_file(file: Path) -> _Measured:
-    return [(scenario, examine(scenario)) for scenario in load_file(file)]
+def _in_worker(file: str, name: str) -> tuple[str, ...] | None:
+    return examine(_loaded(file)[name])
 
 
-def _flips_of_file(file: Path) -> list[tuple[str, ...] | None]:
-    return [flips for _, flips in _of_file(file)]
+@lru_cache(maxsize=4)
+def _loaded(file: str) -> Mapping[str, Scenario]:
+    return {scenario.name: scenario for scenario in load_file(Path(file))}
 
 
 def _tell(mistakes: Sequence[Mistake], measured: dict[Path, _Measured], options: argparse.Namespace) -> None:
