@@ -6,7 +6,7 @@ Owns the table of the values that are tried and the choice of flips for one mode
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from mfp_sim.device.profile import READINGS, Profile, with_reading
@@ -57,20 +57,27 @@ class Flip:
         return self.text.partition("=")[0]
 
 
-def flips_of(profile: Profile, given: Collection[str] = ()) -> tuple[Flip, ...]:
-    """What can be tried with a model: what changes a value, where that value rests on the assumption.
+def flips_of(models: Sequence[Profile], given: Collection[str] = ()) -> tuple[Flip, ...]:
+    """What can be tried with the machines of a scenario: what changes a value of one of them that is assumed.
 
     Args:
-        profile: the model; a value whose source is a document and not an A-number is not assumed.
+        models: of all its machines; a value whose source is a document and not an A-number is not assumed.
         given: the values that a scenario sets itself, which no flip changes.
     """
-    return tuple(
-        flip
-        for flip in _all_flips()
-        if flip.value not in given
-        and flip.assumption in re.findall(r"\bA-\d\d\b", profile.sources.get(flip.value, ""))
-        and _changes(profile, flip)
-    )
+    found = []
+    for flip in _all_flips():
+        changed = [_flipped(model, flip) for model in models]
+        if flip.value in given or None in changed:
+            continue
+        pairs = zip(models, changed, strict=True)
+        if any(other != model and flip.assumption in _assumed(model, flip.value) for model, other in pairs):
+            found.append(flip)
+    return tuple(found)
+
+
+def _assumed(model: Profile, value: str) -> list[str]:
+    """The assumptions that a value of a model rests on."""
+    return re.findall(r"\bA-\d\d\b", model.sources.get(value, ""))
 
 
 def _all_flips() -> Iterator[Flip]:
@@ -83,12 +90,12 @@ def _all_flips() -> Iterator[Flip]:
                 yield Flip(f"{assumption}={value}={text}", value, reading=False)
 
 
-def _changes(profile: Profile, flip: Flip) -> bool:
-    """Whether the model can have it, and does not already."""
+def _flipped(model: Profile, flip: Flip) -> Profile | None:
+    """The model with the flip; None when that contradicts another value of this model."""
     try:
-        return with_reading(profile, *flip.text.split("=", 1)) != profile
-    except UsageError:  # it contradicts another value of this model
-        return False
+        return with_reading(model, *flip.text.split("=", 1))
+    except UsageError:
+        return None
 
 
 class _Noting(Profile):

@@ -14,6 +14,7 @@ from mfp_sim.device.readings import Flip, flips_of
 from mfp_sim.documents import Node
 from mfp_sim.errors import Problem
 from mfp_sim.scenario.examined import assumptions_of, named
+from mfp_sim.scenario.machine_steps import AnotherPrinter
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.runner import run
 
@@ -30,8 +31,10 @@ class Mistake:
 
 
 def tried(scenario: Scenario) -> tuple[Flip, ...]:
-    """What can be otherwise on the scenario's machine."""
-    return flips_of(find_profile(scenario.printer.profile), scenario.printer.settings)
+    """What can be otherwise on the scenario's machines."""
+    others = [step.act.profile for step in scenario.steps if isinstance(step.act, AnotherPrinter)]
+    models = [find_profile(name) for name in dict.fromkeys([scenario.printer.profile, *others])]
+    return flips_of(models, scenario.printer.settings)
 
 
 def examine(scenario: Scenario) -> tuple[str, ...] | None:

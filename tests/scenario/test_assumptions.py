@@ -200,14 +200,18 @@ def test_an_error_under_another_reading_counts() -> None:
 
 
 def test_only_what_a_machine_assumes_and_can_have_is_tried() -> None:
-    canon = profile_named("canon-ir-adv-dx")
-    assert "A-27=read_single_des=true" in {flip.text for flip in flips_of(canon)}
-    assert "A-27=read_single_des=true" not in {flip.text for flip in flips_of(profile_named("canon-legacy"))}
-    assert not [f for f in flips_of(canon, ["http_errors_that_poll"]) if f.assumption == "A-22"]
+    canon, legacy = profile_named("canon-ir-adv-dx"), profile_named("canon-legacy")
+    assert "A-27=read_single_des=true" in {flip.text for flip in flips_of([canon])}
+    assert "A-27=read_single_des=true" not in {flip.text for flip in flips_of([legacy])}
+    assert "A-27=read_single_des=true" in {flip.text for flip in flips_of([legacy, canon])}
+    assert not [f for f in flips_of([canon], ["http_errors_that_poll"]) if f.assumption == "A-22"]
     documented = replace(canon, sources={**canon.sources, "http_errors_that_poll": "https://example.com/manual"})
-    assert not [f for f in flips_of(documented) if f.assumption == "A-22"]
+    assert not [f for f in flips_of([documented]) if f.assumption == "A-22"]
+    narrow = replace(canon, timeout_range=(1, 30))
+    assert "A-03=default_timeout=60" in {flip.text for flip in flips_of([canon])}
+    assert "A-03=default_timeout=60" not in {flip.text for flip in flips_of([canon, narrow])}
     other = with_reading(canon, "A-22", "5xx")
-    assert [f.text for f in flips_of(other) if f.assumption == "A-22"] == ["A-22=none", "A-22=all"]
+    assert [f.text for f in flips_of([other]) if f.assumption == "A-22"] == ["A-22=none", "A-22=all"]
 
 
 def test_a_model_notes_what_is_read_of_it() -> None:
