@@ -44,7 +44,7 @@ VERBS = (
     Verb("explain", "explain a requirement, assumption, fault, step or scenario", "look", "explain", """\
   mfp-sim explain MFP-POLL-03
   mfp-sim explain A-22 SCEP-3.2.1.4-02 reset"""),
-    Verb("check", "read scenario files and tell every mistake, without running", "look", "check", """\
+    Verb("check", "read scenario files and tell every mistake; only --assumptions runs them", "look", "check", """\
   mfp-sim check scenarios
   mfp-sim check my.scenario.yaml
   mfp-sim check --assumptions my.scenario.yaml  # does assumes name what other readings change?
