@@ -436,10 +436,10 @@ class Printer(Machine):
         if planned is None:  # as it is whenever the timer is off
             return None
         if profile.renewal_trigger != "calendar":
-            if installed is None:
-                return next_start(planned, profile.renewal_retry_days, self.zone, now, profile.period)
-            instant = renewal_instant(installed, profile)
-            return local_of(max(instant, now), self.zone)
+            if installed is not None and (instant := renewal_instant(installed, profile)) > now:
+                return local_of(instant, self.zone)
+            # Refused, or issued for less than that span: asking again at once would never end.
+            return next_start(planned, profile.renewal_retry_days, self.zone, now, profile.period)
         return None if days is None else next_start(planned, days, self.zone, now, profile.period)
 
     def _plan(self, local: datetime | None) -> None:

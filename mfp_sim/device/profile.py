@@ -96,7 +96,7 @@ class Profile:
     history: int = 20  # MFP-HIST-01
     renewal_trigger: Literal["calendar", "days-before-expiry", "percent-of-validity"] = "calendar"  # MFP-AUTO-01
     renewal_value: int = 0  # days or percent; nothing for the calendar
-    renewal_retry_days: int = 1  # after an error, where expiry decides
+    renewal_retry_days: int = 1  # after an error or a certificate that is due already, where expiry decides
     renewal_message: Literal["PKCSReq", "RenewalReq"] = "PKCSReq"
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
