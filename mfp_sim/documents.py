@@ -11,7 +11,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -27,6 +27,7 @@ __all__ = [
     "Problems",
     "did_you_mean",
     "duration",
+    "in_years",
     "load",
     "load_text",
     "plain",
@@ -187,10 +188,9 @@ class Problems:
 
     def year(self, node: Node, value: datetime, what: str) -> bool:
         """Whether the year of a date is within :data:`YEARS`."""
-        low, high = YEARS
-        if low <= value.year <= high:
+        if in_years(value):
             return True
-        self.add(node, f"{what} has to be in the years {low} to {high}, not {describe(node)}")
+        self.add(node, f"{what} has to be in the years {YEARS[0]} to {YEARS[1]}, not {describe(node)}")
         return False
 
     def moment(self, node: Node, what: str, *, offset: bool = False) -> datetime | None:
@@ -242,6 +242,11 @@ def describe(node: Node) -> str:
         return "nothing"
     text = repr(node.value) if isinstance(node.value, str) else str(node.value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def in_years(value: date) -> bool:
+    """Whether the year of a date is within :data:`YEARS`."""
+    return YEARS[0] <= value.year <= YEARS[1]
 
 
 def duration(text: str) -> float:

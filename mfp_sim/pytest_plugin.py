@@ -243,10 +243,14 @@ class SimulatedTime:
 
 def _instant(given: datetime | str, zone: tzinfo) -> datetime:
     """An instant; without a zone of its own it is the printer's local time."""
+    from mfp_sim.documents import YEARS, in_years
+
     try:
         then = datetime.fromisoformat(given) if isinstance(given, str) else given
     except ValueError:
         raise UsageError(f"{given!r} is not a date and time", remedy="write 2026-03-02T08:00:00+01:00") from None
+    if not in_years(then):
+        raise UsageError(f"{given} is out of range", remedy=f"a date in the years {YEARS[0]} to {YEARS[1]}")
     return then if then.tzinfo else then.replace(tzinfo=zone)
 
 

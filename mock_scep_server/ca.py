@@ -22,7 +22,7 @@ from mfp_sim.scep.algorithms import PrivateKey
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.csr import Csr
 from mfp_sim.simtime import Clock, Entropy, KeySource
-from mock_scep_server.grants import EXTENDED_KEY_USAGE, grant
+from mock_scep_server.grants import grant
 
 __all__ = ["KEY_KINDS", "CertificateAuthority", "Identity", "SerialNumbers", "Shape", "Template"]
 
@@ -68,12 +68,11 @@ class Shape:
 
     def extensions(self, csr: Csr) -> tuple[tuple[str, bool, bytes], ...]:
         """Those that the CSR or the product decides."""
-        granted = [e for e in grant(csr).extensions if not (self.purposes and e[0] == EXTENDED_KEY_USAGE)]
+        granted = [e for e in grant(csr).extensions if not (self.purposes and e[0] == v.EXTENDED_KEY_USAGE)]
         if self.key_usage:
             granted[0] = x509.key_usage_extension(*self.key_usage)
         if self.purposes:
-            purposes = der.sequence(*(der.oid(oid) for oid in self.purposes))
-            granted.insert(1, (EXTENDED_KEY_USAGE, False, purposes))
+            granted.insert(1, x509.extended_key_usage_extension(*self.purposes))
         constraints = [x509.basic_constraints_extension(False)] if self.basic_constraints else []
         return (*constraints, *granted)
 

@@ -6,7 +6,6 @@ codeSigning and all that is not listed here are never granted (field failure F-S
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -18,26 +17,10 @@ from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.certificate import KEY_USAGE_BITS, Extension
 from mfp_sim.scep.csr import Csr
 
-__all__ = ["EXTENDED_KEY_USAGE", "Grant", "grant"]
+__all__ = ["Grant", "grant"]
 
-EXTENDED_KEY_USAGE = "2.5.29.37"
 USAGES = frozenset({"digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement"})
-PURPOSES: Mapping[str, str] = {
-    "1.3.6.1.5.5.7.3.1": "serverAuth",
-    "1.3.6.1.5.5.7.3.2": "clientAuth",
-    "1.3.6.1.5.5.7.3.4": "emailProtection",
-    "1.3.6.1.5.5.7.3.5": "ipsecEndSystem",
-    "1.3.6.1.5.5.7.3.6": "ipsecTunnel",
-    "1.3.6.1.5.5.7.3.7": "ipsecUser",
-    "1.3.6.1.5.5.7.3.17": "ipsecIKE",
-    "1.3.6.1.5.5.8.2.2": "iKEIntermediate",
-}
-POWERS: Mapping[str, str] = {
-    "2.5.29.37.0": "anyExtendedKeyUsage",
-    "1.3.6.1.5.5.7.3.3": "codeSigning",
-    "1.3.6.1.5.5.7.3.8": "timeStamping",
-    "1.3.6.1.5.5.7.3.9": "OCSPSigning",
-}
+POWERS = frozenset({"anyExtendedKeyUsage", "codeSigning", "timeStamping", "OCSPSigning"})
 
 
 @dataclass(frozen=True)
@@ -58,7 +41,7 @@ def grant(csr: Csr) -> Grant:
                 der.read(extension.value, "subjectAltName").expect(der.SEQUENCE)
                 # The names go in as they came, so that a URI or UPN is not lost (F-S08).
                 given.append((oid, not der.read(csr.subject, "subject").children, extension.value))
-            elif oid == EXTENDED_KEY_USAGE:
+            elif oid == v.EXTENDED_KEY_USAGE:
                 given.extend(_purposes(extension, refused))
             elif oid == v.BASIC_CONSTRAINTS:
                 fields = der.read(extension.value, "basicConstraints").children
@@ -89,6 +72,6 @@ def _key_usage(csr: Csr, refused: list[str]) -> tuple[str, bool, bytes]:
 
 def _purposes(asked: Extension, refused: list[str]) -> list[tuple[str, bool, bytes]]:
     wanted = [entry.to_oid() for entry in der.read(asked.value, "extKeyUsage").expect(der.SEQUENCE).children]
-    refused.extend(POWERS.get(oid, f"purpose {oid}") for oid in wanted if oid not in PURPOSES)
-    kept = [der.oid(oid) for oid in wanted if oid in PURPOSES]
-    return [(EXTENDED_KEY_USAGE, False, der.sequence(*kept))] if kept else []
+    kept = [oid for oid in wanted if oid in v.PURPOSES and v.PURPOSES[oid] not in POWERS]
+    refused.extend(v.PURPOSES.get(oid, f"purpose {oid}") for oid in wanted if oid not in kept)
+    return [x509.extended_key_usage_extension(*kept)] if kept else []

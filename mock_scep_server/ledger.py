@@ -143,6 +143,11 @@ class Ledger:
         return tuple(entry for entry in self.entries if not entry.installed)
 
     @property
+    def keys(self) -> int:
+        """How many public keys the certificates are for."""
+        return len(self._by_key)
+
+    @property
     def counts(self) -> dict[str, int]:
         """``minted``, ``delivered``, ``installed`` and ``orphaned``."""
         entries = self.entries

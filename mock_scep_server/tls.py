@@ -22,12 +22,11 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from mfp_sim.errors import UsageError
 from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import der
+from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.algorithms import PrivateKey
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mock_scep_server.ca import BACKDATED, CertificateAuthority, SerialNumbers, Template
-from mock_scep_server.grants import EXTENDED_KEY_USAGE
 
 __all__ = [
     "HANDSHAKE_SECONDS",
@@ -45,7 +44,6 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 HANDSHAKE_SECONDS: Final = 10.0
 """How long a client may take from the connection to the end of the handshake."""
 
-_SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
 _WEB_PKI = "Mock web PKI, not the SCEP CA (tests only)"
 _LIFETIME = timedelta(days=365)
 _LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -83,7 +81,7 @@ def make_endpoint(
     serial, start = SerialNumbers(entropy.fork("tls serials")).next(), clock.now() - BACKDATED
     about = (
         x509.basic_constraints_extension(False),
-        (EXTENDED_KEY_USAGE, False, der.sequence(der.oid(_SERVER_AUTH))),
+        x509.extended_key_usage_extension(v.SERVER_AUTH),
         x509.subject_alt_name_extension(_alternative_names(names)),
     )
     if kind == "untrusted":

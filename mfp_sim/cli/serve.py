@@ -113,10 +113,14 @@ def _plan(options: argparse.Namespace) -> Plan:
 
 
 def _start(text: str, zone: ZoneInfo) -> datetime:
+    from mfp_sim.documents import YEARS, in_years
+
     try:
         start = datetime.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{text!r} is not a date and time", remedy="write 2026-03-02T08:00") from None
+    if not in_years(start):
+        raise UsageError(f"{text!r} is out of range", remedy=f"a date in the years {YEARS[0]} to {YEARS[1]}")
     start = start.replace(tzinfo=zone) if start.tzinfo is None else start
     return start.astimezone(timezone.utc).replace(microsecond=0)
 

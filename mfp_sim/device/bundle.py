@@ -138,7 +138,9 @@ def _read(document: Any) -> Bundle:
         _check_types(auto)
         if auto.key is not None:
             auto = replace(auto, key=replace(auto.key, challenge=None))
-    return Bundle(str(document["model"]), str(document["serial"]), bool(settings["dns"]), communication, auto)
+    found = Bundle(document["model"], document["serial"], settings["dns"], communication, auto)
+    _check_fields(found, {"model": str, "serial": str, "dns": bool})
+    return found
 
 
 def _typed(stored: Any, kind: type[CommunicationSettings]) -> Any:
@@ -150,6 +152,8 @@ def _typed(stored: Any, kind: type[CommunicationSettings]) -> Any:
 def _check_types(auto: AutoRequestSettings) -> None:
     flags = dict.fromkeys(("timer", "adjust", "restart", "delete_old"), bool)
     _check_fields(auto, flags)
+    if auto.start is not None and auto.start.tzinfo is not None:
+        raise TypeError("start")
     if auto.every_days is not None:
         _check_fields(auto, {"every_days": int})
     if auto.polling is not None:

@@ -19,6 +19,7 @@ from mfp_sim.device.keystore import KeyEntry, factory_key
 from mfp_sim.device.machine import ADMINISTRATOR, Machine
 from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.profile import Profile
+from mfp_sim.device.purposes import misfit
 from mfp_sim.device.request import CertificateRequest, Ended, Registration, Surroundings
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, advice_on, read_ip
 from mfp_sim.device.state import DeviceState, unusable
@@ -407,6 +408,10 @@ class Printer(Machine):
         if store.has_serial(certificate):
             text = f"duplicate-serial: a certificate of this CA with serial {certificate.serial:x} is there already"
             return Ended(Detail("scep-error"), text)
+        if (unfit := misfit(certificate, settings.use)) is not None:
+            if self.profile.unfit_usage == "refuse":
+                return Ended(Detail("scep-error"), f"unfit-usage: {unfit}")
+            self._note("finding", "OK", f"{settings.name}: {unfit}")
         entry = KeyEntry(
             id=self._take_id(),
             name=settings.name,
@@ -436,10 +441,10 @@ class Printer(Machine):
         if planned is None:  # as it is whenever the timer is off
             return None
         if profile.renewal_trigger != "calendar":
-            if installed is None:
-                return next_start(planned, profile.renewal_retry_days, self.zone, now, profile.period)
-            instant = renewal_instant(installed, profile)
-            return local_of(max(instant, now), self.zone)
+            if installed is not None and (instant := renewal_instant(installed, profile)) > now:
+                return local_of(instant, self.zone)
+            # Refused, or issued for less than that span: asking again at once would never end.
+            return next_start(planned, profile.renewal_retry_days, self.zone, now, profile.period)
         return None if days is None else next_start(planned, days, self.zone, now, profile.period)
 
     def _plan(self, local: datetime | None) -> None:

@@ -93,10 +93,11 @@ class Profile:
     not_yet_valid: Literal["refuse", "register"] = "refuse"
     changed_ca: Literal["keep", "refetch"] = "keep"
     start_while_busy: Literal["after", "skipped"] = "after"
+    unfit_usage: Literal["register", "refuse"] = "register"  # extended key usage
     history: int = 20  # MFP-HIST-01
     renewal_trigger: Literal["calendar", "days-before-expiry", "percent-of-validity"] = "calendar"  # MFP-AUTO-01
     renewal_value: int = 0  # days or percent; nothing for the calendar
-    renewal_retry_days: int = 1  # after an error, where expiry decides
+    renewal_retry_days: int = 1  # after an error or a certificate that is due already, where expiry decides
     renewal_message: Literal["PKCSReq", "RenewalReq"] = "PKCSReq"
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
@@ -126,6 +127,7 @@ READINGS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "A-39": ("not_yet_valid", {"refuse": "refuse", "register": "register"}),
     "A-40": ("changed_ca", {"keep": "keep", "refetch": "refetch"}),
     "A-41": ("start_while_busy", {"after": "after", "skipped": "skipped"}),
+    "A-42": ("unfit_usage", {"register": "register", "refuse": "refuse"}),
 }
 
 _TEXTS = ("name", "summary", "scep")

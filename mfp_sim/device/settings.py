@@ -13,6 +13,7 @@ from datetime import datetime
 from urllib.parse import SplitResult, urlsplit
 
 from mfp_sim.device.profile import Profile
+from mfp_sim.documents import YEARS, in_years
 from mfp_sim.errors import Refused
 
 __all__ = ["AutoRequestSettings", "CommunicationSettings", "KeySettings", "Polling", "advice_on"]
@@ -182,6 +183,9 @@ class AutoRequestSettings:
 
     def validate(self, profile: Profile, *, dns: bool, policies: Collection[str] = ()) -> None:
         """Raise Refused unless the model takes these values."""
+        if self.start is not None and not in_years(self.start):
+            text = f"the request start date/time has to be in the years {YEARS[0]} to {YEARS[1]}"
+            raise Refused("start-out-of-range", text)
         if self.polling is not None:
             _in_range(self.polling.count, profile.poll_count_range, "bad-poll-count", "the polling count")
             _in_range(self.polling.minutes, profile.poll_minutes_range, "bad-poll-interval", "the interval (minutes)")

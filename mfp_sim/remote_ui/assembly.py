@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo
 from mfp_sim.device.printer import Printer
 from mfp_sim.device.profile import Profile
 from mfp_sim.device.storage import DirectoryStorage, MemoryStorage, Storage
-from mfp_sim.documents import Node, Problems
+from mfp_sim.documents import YEARS, Node, Problems, in_years
 from mfp_sim.errors import UsageError
 from mfp_sim.redaction import Redactor
 from mfp_sim.remote_ui.site import Site, Street, UnwatchedPoints
@@ -258,8 +258,16 @@ def _kept_clock(directory: Path) -> datetime | None:
         return None
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(f"{file} is not where a simulated clock stood", remedy="remove the file") from None
-    if not re.fullmatch(r"[0-9T:.+-]{19,40}", text) or (found := datetime.fromisoformat(text)).tzinfo is None:
+    try:
+        found = datetime.fromisoformat(text) if re.fullmatch(r"[0-9T:.+-]{19,40}", text) else None
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
         raise UsageError(f"{file} has no time with a zone", remedy="remove the file")
+    if not in_years(found):
+        raise UsageError(
+            f"{file}: the year {found.year} is not one of {YEARS[0]} to {YEARS[1]}", remedy="remove the file"
+        )
     return found
 
 

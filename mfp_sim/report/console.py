@@ -153,5 +153,6 @@ def _reply(event: dict[str, object]) -> str:
     message = event.get("message")
     if isinstance(message, dict):
         detail = f" {message['failInfo']}" if "failInfo" in message else ""
-        return f"{message['messageType']} {message.get('pkiStatus', '')}{detail}"
+        # A secret of a letter or two is masked in the names too.
+        return f"{message.get('messageType', 'a message')} {message.get('pkiStatus', '')}{detail}"
     return f"{event['operation']}: HTTP {event['status']} {event.get('media_type', '')}"

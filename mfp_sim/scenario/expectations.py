@@ -219,7 +219,8 @@ def _transactions(wanted: object, world: World) -> Iterator[Difference]:
 
 def _ledger(wanted: object, world: World) -> Iterator[Difference]:
     assert world.ca is not None
-    yield from _counts("ledger", wanted, world.ca.ledger.counts)
+    ledger = world.ca.ledger
+    yield from _counts("ledger", wanted, {**ledger.counts, "keys": ledger.keys})
 
 
 def _next_request(wanted: object, world: World) -> Iterator[Difference]:
@@ -443,7 +444,10 @@ EXPECTATIONS: dict[str, _Kind] = {
     ),
     "transactions": _Kind(_r_number, _transactions, "how many different transactionIDs were used"),
     "ledger": _Kind(
-        _numbers("minted", "delivered", "installed", "orphaned"), _ledger, "the CA's certificates and their fate", True
+        _numbers("minted", "delivered", "installed", "orphaned", "keys"),
+        _ledger,
+        "the CA's certificates and their fate; keys: of how many public keys they are",
+        True,
     ),
     "next_request": _Kind(_r_time, _next_request, "[Next Request Date/Time], or none"),
     "next_request_within": _Kind(_r_within, _next_request_within, "the span it has to lie in, both ends included"),

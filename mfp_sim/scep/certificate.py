@@ -38,6 +38,7 @@ __all__ = [
     "Extension",
     "algorithm",
     "basic_constraints_extension",
+    "extended_key_usage_extension",
     "issue",
     "key_usage_extension",
     "name",
@@ -166,6 +167,19 @@ class Certificate:
             for index, label in enumerate(KEY_USAGE_BITS)
             if index // 8 < len(bits) and bits[index // 8] & (0x80 >> index % 8)
         )
+
+    @cached_property
+    def purposes(self) -> tuple[str, ...] | None:
+        """The object identifiers of extKeyUsage, or None without the extension (then any purpose is allowed).
+
+        Raises:
+            DecodeError: the extension is malformed.
+        """
+        extension = self.extensions.get(v.EXTENDED_KEY_USAGE)
+        if extension is None:
+            return None
+        listed = der.read(extension.value, "certificate.extKeyUsage").expect(der.SEQUENCE).children
+        return tuple(purpose.to_oid() for purpose in listed)
 
     @cached_property
     def is_ca(self) -> bool:
@@ -386,6 +400,11 @@ def folded_name(octets: bytes) -> tuple[_Attribute, ...] | bytes:
 
 
 # --- extensions and issuing -------------------------------------------------------------------------------
+
+
+def extended_key_usage_extension(*purposes: str) -> tuple[str, bool, bytes]:
+    """An extKeyUsage, not critical, of these object identifiers."""
+    return v.EXTENDED_KEY_USAGE, False, der.sequence(*(der.oid(purpose) for purpose in purposes))
 
 
 def key_usage_extension(*bits: str) -> tuple[str, bool, bytes]:

@@ -161,12 +161,32 @@ CIPHER_OIDS = {
 # X.509
 SUBJECT_ALT_NAME = "2.5.29.17"
 KEY_USAGE = "2.5.29.15"
+EXTENDED_KEY_USAGE = "2.5.29.37"
 BASIC_CONSTRAINTS = "2.5.29.19"
 SUBJECT_KEY_IDENTIFIER = "2.5.29.14"
 AUTHORITY_KEY_IDENTIFIER = "2.5.29.35"
 CRL_NUMBER = "2.5.29.20"
 ISSUING_DISTRIBUTION_POINT = "2.5.29.28"
 REASON_CODE = "2.5.29.21"
+
+# purposes of extKeyUsage (RFC 5280, 4.2.1.12)
+ANY_PURPOSE = "2.5.29.37.0"
+SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
+CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
+PURPOSES = {
+    ANY_PURPOSE: "anyExtendedKeyUsage",
+    SERVER_AUTH: "serverAuth",
+    CLIENT_AUTH: "clientAuth",
+    "1.3.6.1.5.5.7.3.3": "codeSigning",
+    "1.3.6.1.5.5.7.3.4": "emailProtection",
+    "1.3.6.1.5.5.7.3.5": "ipsecEndSystem",
+    "1.3.6.1.5.5.7.3.6": "ipsecTunnel",
+    "1.3.6.1.5.5.7.3.7": "ipsecUser",
+    "1.3.6.1.5.5.7.3.8": "timeStamping",
+    "1.3.6.1.5.5.7.3.9": "OCSPSigning",
+    "1.3.6.1.5.5.7.3.17": "ipsecIKE",
+    "1.3.6.1.5.5.8.2.2": "iKEIntermediate",
+}
 
 NAME_ATTRIBUTES = {
     "CN": "2.5.4.3",
@@ -212,7 +232,7 @@ OID_NAMES: dict[str, str] = {
     REASON_CODE: "cRLReason",
     "2.5.29.31": "cRLDistributionPoints",
     "2.5.29.32": "certificatePolicies",
-    "2.5.29.37": "extKeyUsage",
+    EXTENDED_KEY_USAGE: "extKeyUsage",
     "1.3.6.1.5.5.7.1.1": "authorityInfoAccess",
     **{oid: name for name, oid in SCEP_ATTRIBUTES.items()},
     **{oid: name for name, oid in DIGEST_OIDS.items()},
@@ -220,6 +240,7 @@ OID_NAMES: dict[str, str] = {
     **{oid: f"{name}WithRSAEncryption" for name, oid in RSA_SIGNATURE_OIDS.items()},
     **{oid: f"ecdsa-with-{name.upper()}" for name, oid in ECDSA_SIGNATURE_OIDS.items()},
     **{oid: name for name, oid in NAME_ATTRIBUTES.items()},
+    **PURPOSES,
 }
 
 

@@ -72,13 +72,15 @@ class TargetLimit:
 
 @dataclass(frozen=True)
 class UnlessPath:
-    """404 for every path but this one."""
+    """404 for every path but this one; with a query (``/scep?ca=2``), the target has to begin with both."""
 
     path: str
 
     def on_answer(self, answer: Answer | None, context: Context) -> Answer | None:
-        here = context.request.target.partition("?")[0]
-        return answer if here == self.path else Answer("http", status=404)
+        target = context.request.target
+        whole = "?" in self.path
+        fits = f"{target}&".startswith(f"{self.path}&") if whole else target.partition("?")[0] == self.path
+        return answer if fits else Answer("http", status=404)
 
 
 @dataclass(frozen=True)

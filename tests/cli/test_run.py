@@ -499,3 +499,19 @@ def test_ctrl_c_is_130_in_one_line(jobs: int) -> None:
         _, err = run.communicate(timeout=60)
     assert run.returncode == 130
     assert err == "mfp-sim: interrupted\n"
+
+
+@pytest.mark.parametrize("secret", ["s", "e", "essageT"])
+def test_a_challenge_that_stands_in_the_names_of_a_trace_ends_no_run(mfp_sim, tmp_path: Path, secret: str) -> None:
+    file = tmp_path / "short.scenario.yaml"
+    file.write_text(
+        "format: 1\nname: short-challenge\nwhy: A challenge of few letters.\nclock: 2026-03-02T08:00:00+01:00\n"
+        "printer: {communication: {url: http://ca.example/scep}}\n"
+        f"ca: {{challenge: {{static: {secret}}}}}\n"
+        f"steps:\n  - request: {{name: k, common_name: 192.0.2.10, challenge: {secret}}}\n"
+        "  - expect: {powered: false}\n"
+    )
+    done = mfp_sim("run", file)
+    assert done.code == 1, done.err
+    assert "0 passed, 1 failed" in done.out
+    assert "printer <- CA   a message" in done.out

@@ -167,6 +167,23 @@ def test_the_state_and_the_time_come_back(serving, tmp_path: Path) -> None:
     assert "simulated clock: 2026-04-01 09:00:00" in "\n".join(again.lines)
 
 
+@pytest.mark.parametrize(
+    ("kept", "text"),
+    [
+        ("0001-01-01T00:00:00+00:00", "the year 1 is not one of 1970 to 2199"),
+        ("2200-01-01T00:00:00+00:00", "the year 2200 is not one of 1970 to 2199"),
+        ("2026-13-01T00:00:00+00:00", "has no time with a zone"),
+        ("2026-03-02T08:00:00", "has no time with a zone"),
+    ],
+)
+def test_a_kept_time_that_no_clock_has(mfp_sim, tmp_path: Path, kept: str, text: str) -> None:
+    (tmp_path / "clock.json").write_text(json.dumps({"simulated": kept}))
+    done = mfp_sim("serve", "--port", 0, "--ca-port", 0, "--state-dir", tmp_path, "--start", "2026-03-02T08:00")
+    assert done.code == 2
+    assert text in done.err
+    assert "remove the file" in done.err
+
+
 def test_several_printers_have_a_login_each(serving) -> None:
     here = serving("--printers", 2, "--ip", "192.0.2.250")
     first, second = here.address("printer SIM00001 (192.0.2.250)"), here.address("printer SIM00002 (192.0.2.251)")
@@ -240,6 +257,8 @@ def test_a_port_in_use_is_explained(mfp_sim) -> None:
         (("--clock", "system", "--speed", "2"), "--speed and --start go with a simulated clock"),
         (("--clock", "system", "--start", "2026-03-02T08:00"), "--speed and --start go with a simulated clock"),
         (("--start", "yesterday"), "'yesterday' is not a date and time"),
+        (("--start", "0001-01-01T00:00+14:00"), "'0001-01-01T00:00+14:00' is out of range"),
+        (("--start", "9999-12-31T23:59"), "a date in the years 1970 to 2199"),
         (("--timezone", "Mars/Olympus"), "there is no time zone 'Mars/Olympus'"),
         (("--profile", "nonsense"), "there is no printer profile 'nonsense'"),
         (("--ca-profile", "nonsense"), "nonsense"),

@@ -137,6 +137,11 @@ def test_a_sealed_file_with_anything_wrong_in_it_is_refused(monkeypatch: pytest.
             cases.append({**document, "settings": {**inner, "auto": changed}})
     nested = [({"polling": {**inner["auto"]["polling"], name: "2"}}) for name in ("count", "minutes")]
     nested.append({"key": {**inner["auto"]["key"], "policy": 7}})
+    nested += [
+        {"start": start} for start in ("2026-03-02T09:00:00+01:00", "0000-01-01T00:00:00", "2026-02-30T09:00:00")
+    ]
+    cases.append({**document, "settings": {**inner, "dns": "no"}})
+    cases += [{**document, name: 7} for name in ("model", "serial")]
     cases += [{**document, "settings": {**inner, "auto": {**inner["auto"], **change}}} for change in nested]
     for case in cases:
         with pytest.raises(Refused) as caught:
@@ -267,6 +272,47 @@ def test_settings_that_the_model_does_not_take_are_refused_whole(machine) -> Non
     assert after["audit"][:-1] == before["audit"]
     assert {**after, "audit": None} == {**before, "audit": None}
     assert "import of settings NG: bad-key-name" in world.diagnoses
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "reason"),
+    [
+        ("auto", {"start": "0001-01-01T00:00:00"}, "start-out-of-range"),
+        ("auto", {"start": "0001-01-01T00:00:00", "timer": False}, "start-out-of-range"),
+        ("auto", {"start": "1969-12-31T23:59:00"}, "start-out-of-range"),
+        ("auto", {"start": "2200-01-01T00:00:00"}, "start-out-of-range"),
+        ("auto", {"start": "9999-12-31T23:59:00"}, "start-out-of-range"),
+        ("auto", {"every_days": 10**30}, "bad-request-interval"),
+        ("auto", {"every_days": 0}, "bad-request-interval"),
+        ("auto", {"polling": {"count": 0, "minutes": 10}}, "bad-poll-count"),
+        ("auto", {"polling": {"count": 1, "minutes": 10**30}}, "bad-poll-interval"),
+        ("communication", {"port": 0}, "bad-port"),
+        ("communication", {"port": 65536}, "bad-port"),
+        ("communication", {"timeout": 0}, "bad-timeout"),
+        ("communication", {"timeout": 10**30}, "bad-timeout"),
+        ("communication", {"url": "http://256.256.256.256/scep"}, "bad-url"),
+        ("auto", {}, None),
+    ],
+)
+def test_values_out_of_range_are_refused_by_the_machines_own_rules(
+    machine, monkeypatch: pytest.MonkeyPatch, part: str, change: dict, reason: str | None
+) -> None:
+    document = document_of(monkeypatch)
+    settings = document["settings"]
+    document["settings"] = {**settings, part: {**settings[part], **change}}
+    world = machine()
+    before = world.storage.load()
+    if reason is None:
+        world.printer.begin_import(resealed(document), "pw")
+        world.pass_time(minutes=3)
+        assert world.printer.auto_request.timer
+        return
+    with pytest.raises(Refused) as caught:
+        world.printer.begin_import(resealed(document), "pw")
+    assert caught.value.reason == reason
+    after = world.storage.load()
+    assert {**after, "audit": None} == {**before, "audit": None}
+    assert f"import of settings NG: {reason}" in world.diagnoses
 
 
 def test_a_start_that_has_passed_goes_on_with_its_period(machine) -> None:

@@ -257,6 +257,17 @@ def test_after_an_error_a_model_that_goes_by_expiry_tries_again_the_next_day(mac
     assert world.names == ["Default Key", "tls"]
 
 
+@pytest.mark.parametrize("model", ["days-before-expiry", "week-before-expiry"])
+def test_a_certificate_that_is_due_already_is_asked_for_again_the_next_day(machine, model: str) -> None:
+    world = machine(profile=model, script="[{faults: [success-short-validity]}]")
+    world.timer()
+    world.pass_time(hours=2)
+    assert world.shown == ("to-be-processed", None)
+    assert world.asked.count("PKCSReq") == 1
+    world.pass_time(days=1)
+    assert world.asked.count("PKCSReq") == 2
+
+
 def test_the_file_that_the_documentation_shows(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs/assumptions.md").read_text("utf-8")
     (tmp_path / "shown.yaml").write_text(page.partition("```yaml\n")[2].partition("```")[0])

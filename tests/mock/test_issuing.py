@@ -16,7 +16,6 @@ from mfp_sim.scep.algorithms import sign, signature_algorithm
 from mfp_sim.scep.vocabulary import MessageType
 from mfp_sim.simtime import Entropy
 from mock_scep_server.ca import SerialNumbers
-from mock_scep_server.grants import EXTENDED_KEY_USAGE
 
 ANY, CODE, OCSP, SERVER, CLIENT = (
     "2.5.29.37.0", "1.3.6.1.5.5.7.3.3", "1.3.6.1.5.5.7.3.9", "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2",
@@ -24,7 +23,7 @@ ANY, CODE, OCSP, SERVER, CLIENT = (
 
 
 def _purposes(*oids: str) -> tuple[str, bool, bytes]:
-    return EXTENDED_KEY_USAGE, False, der.sequence(*(der.oid(oid) for oid in oids))
+    return v.EXTENDED_KEY_USAGE, False, der.sequence(*(der.oid(oid) for oid in oids))
 
 
 def _csr(client, extensions, subject: bytes | None = None) -> bytes:
@@ -61,8 +60,8 @@ def test_power_is_never_granted_and_the_journal_says_what_was_asked(make_ca, mak
     got = client.certificate
     assert not got.is_ca
     assert not {"keyCertSign", "cRLSign"} & got.key_usage
-    assert not any(oid in str(got.extensions.get(EXTENDED_KEY_USAGE)) for oid in (ANY, CODE, OCSP))
-    granted = got.extensions.get(EXTENDED_KEY_USAGE)
+    assert not any(oid in str(got.extensions.get(v.EXTENDED_KEY_USAGE)) for oid in (ANY, CODE, OCSP))
+    granted = got.extensions.get(v.EXTENDED_KEY_USAGE)
     purposes = [] if granted is None else [entry.to_oid() for entry in der.read(granted.value, "eku").children]
     assert purposes == ([CLIENT] if what == "codeSigning" else [])
     assert "2.5.29.32" not in got.extensions
@@ -82,7 +81,7 @@ def test_harmless_wishes_are_granted_as_they_are(make_ca, make_client) -> None:
     assert client.keep(client.send(MessageType.PKCS_REQ, _csr(client, wished))).words == "SUCCESS"
     assert client.certificate.extensions[v.SUBJECT_ALT_NAME].value == names[2]
     assert client.certificate.key_usage == {"digitalSignature", "keyAgreement"}
-    assert client.certificate.extensions[EXTENDED_KEY_USAGE].value == wished[2][2]
+    assert client.certificate.extensions[v.EXTENDED_KEY_USAGE].value == wished[2][2]
 
 
 def test_an_empty_subject_makes_the_names_critical(make_ca, make_client) -> None:

@@ -233,6 +233,8 @@ def test_refused_keys_on_both_screens(bench, key, auto, fields, reason: str) -> 
         ({"start": "2026-03-02 07:59"}, "start-in-the-past", 422),
         ({"start": "tomorrow"}, "bad-start", 422),
         ({"start": "2026-02-30 09:00"}, "bad-start", 422),
+        ({"start": "0001-01-01 00:00"}, "start-out-of-range", 422),
+        ({"start": "2200-01-01 00:00"}, "start-out-of-range", 422),
         ({"start": ""}, "incomplete", 422),
         ({"polling_count": "101"}, "bad-poll-count", 422),
         ({"polling_interval": "x"}, "not-a-number", 422),

@@ -59,7 +59,7 @@ ROWS = {
     "sent_at": Row("{GetCACaps: [2026-03-02 08:00+01:00], CertPoll: []}", "{GetCACert: []}", "sent_at.GetCACert",
                    "[]", "['2026-03-02 08:00:00']"),
     "transactions": Row("1", "0", "transactions", "0", "1"),
-    "ledger": Row("{minted: 1, delivered: 1, installed: 1, orphaned: 0}", "{orphaned: 1}", "ledger.orphaned", "1", "0"),
+    "ledger": Row("{minted: 1, delivered: 1, installed: 1, orphaned: 0, keys: 1}", "{orphaned: 1}", "ledger.orphaned", "1", "0"),
     "next_request": Row("2026-03-03 09:00", "none", "next_request", "none", "2026-03-03 09:00"),
     "next_request_within": Row("{from: '2026-03-03 09:00:00', to: '2026-03-03 09:00:00'}",
                                "{from: '2026-03-03 09:00:01', to: '2026-03-03 10:00:00'}", "next_request_within",

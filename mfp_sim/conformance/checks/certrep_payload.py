@@ -11,7 +11,8 @@ from mfp_sim.conformance.facts import fact
 from mfp_sim.conformance.model import Fact, Proof, Verdict
 from mfp_sim.conformance.session import Session
 from mfp_sim.conformance.watching import over, watch
-from mfp_sim.errors import MfpSimError
+from mfp_sim.errors import DecodeError, MfpSimError
+from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.algorithms import DIGEST_OF_SIGNATURE
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.vocabulary import MessageType
@@ -340,6 +341,38 @@ watch_here(
     why="Key stores refuse to insert certificates that are not.",
     field_failures=("F-K01",),
     proofs=(Proof("not-rfc5280", "cert-lint"),),
+)
+
+
+def _purposes(_: Session, certificate: Certificate, __: Answer) -> str | None:
+    try:
+        purposes = certificate.purposes
+    except DecodeError as error:
+        return f"an extKeyUsage that is not readable: {error}"
+    if purposes is None or {v.SERVER_AUTH, v.ANY_PURPOSE} & set(purposes):
+        return None
+    return f"extKeyUsage allows {', '.join(map(v.oid_text, purposes)) or 'nothing'}"
+
+
+watch_here(
+    "issued-for-servers",
+    "The certificate's extended key usage, where it has one, allows a TLS server",
+    "SCEP-3.3.1-09",
+    judge=_issued_facts(
+        "no-server-auth",
+        "no extKeyUsage, or one with serverAuth",
+        _purposes,
+        at_most=Verdict.FINDING,
+        mistake="one extKeyUsage, clientAuth, for all certificates, whatever the request or the profile says",
+    ),
+    why="A printer's key is for its TLS server; browsers and drivers refuse a certificate for clients only.",
+    field_failures=("F-S15",),
+    # A CA may be there for clients alone; the RFC says nothing of purposes.
+    at_most=Verdict.FINDING,
+    proofs=(
+        Proof("no-server-auth", "success-unfit-usage"),
+        Proof("no-server-auth", "{success-unfit-usage: unreadable}"),
+    ),
 )
 
 

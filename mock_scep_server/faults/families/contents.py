@@ -62,6 +62,16 @@ def _dates(begin: timedelta, end: timedelta) -> Callable[[Template, Context], di
     return lambda template, context: {"not_before": context.now + begin, "not_after": context.now + end}
 
 
+def _usage(form: str) -> Callable[[Template, Context], dict[str, Any]]:
+    """An extended key usage of the CA's own choice, whatever was asked for."""
+
+    def change(template: Template, context: Context) -> dict[str, Any]:
+        kept = [e for e in template.extensions if e[0] != v.EXTENDED_KEY_USAGE]
+        return {"extensions": (*kept, USAGES[form])}
+
+    return change
+
+
 def _foreign(template: Template, context: Context) -> dict[str, Any]:
     return {"issuer": strangers.stranger(context)}
 
@@ -197,6 +207,12 @@ ATTRIBUTE_CERTIFICATE = der.implicit(1, der.integer(1), constructed=True)
 LINT = ("negative-serial", "long-serial", "zero-serial", "same-serial", "version-1")
 ALTERED: dict[str, Fault] = {"replaced": _issued(_altered), "reordered": _issued(_reordered)}
 CONTENTS = {"octets": b"content", "empty": b""}
+USAGES: dict[str, tuple[str, bool, bytes]] = {
+    "client-only": x509.extended_key_usage_extension(v.CLIENT_AUTH),
+    "server-only": x509.extended_key_usage_extension(v.SERVER_AUTH),
+    "mail-only": x509.extended_key_usage_extension("1.3.6.1.5.5.7.3.4"),
+    "unreadable": (v.EXTENDED_KEY_USAGE, False, der.octet_string(b"clientAuth")),
+}
 
 
 TABLE: dict[str, Spec] = {
@@ -237,6 +253,9 @@ TABLE: dict[str, Spec] = {
     ),
     "success-two-leaves": Spec("message", lambda: _delivered(_two_leaves)),
     "success-with-crl": Spec("message", lambda: _delivered(_with_crl)),
+    "success-unfit-usage": Spec(
+        "certificates", lambda usage: _issued(_usage(usage)), (Choice("usage", tuple(USAGES)),)
+    ),
     "success-wrong-key": Spec("certificates", lambda: at(MESSAGES, WrongKey())),
     "ca-certificate-left-out": Spec(
         "message",

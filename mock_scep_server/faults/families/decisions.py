@@ -105,7 +105,7 @@ TABLE: dict[str, Spec] = {
     "path-strict": Spec(
         "decide",
         lambda path: UnlessPath(path),
-        (Choice("path", ("/cgi-bin/pkiclient.exe", "/certsrv/mscep/mscep.dll")),),
+        (Choice("path", ("/cgi-bin/pkiclient.exe", "/certsrv/mscep/mscep.dll", "/scep?ca=2")),),
     ),
     "pending-forever": Spec("decide", lambda: at(MESSAGES, PENDING)),
     "pending-n": Spec("decide", lambda count: at(MESSAGES, pending(count)), (COUNT,)),

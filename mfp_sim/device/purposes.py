@@ -1,0 +1,35 @@
+"""Whether a certificate's extended key usage allows what its key is for. RFC 5280, 4.2.1.12; A-42.
+
+Looks only: what follows from it is the printer's matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mfp_sim.errors import DecodeError
+from mfp_sim.scep import vocabulary as v
+from mfp_sim.scep.certificate import Certificate
+
+__all__ = ["NEEDED", "misfit"]
+
+NEEDED: Mapping[str, str] = {"TLS": v.SERVER_AUTH, "IEEE 802.1X": v.CLIENT_AUTH}
+"""The purpose that a peer looks for, by use location; the others need none."""
+
+
+def misfit(certificate: Certificate, use: str) -> str | None:
+    """Why peers will not take the certificate for this use location, a phrase; None where they can.
+
+    A certificate without the extension, or with anyExtendedKeyUsage, is for any use. It raises nothing.
+    """
+    needed = NEEDED.get(use)
+    if needed is None:
+        return None
+    try:
+        purposes = certificate.purposes
+    except DecodeError:
+        return f"its extended key usage is not readable, and the use location {use} needs {v.oid_text(needed)}"
+    if purposes is None or {needed, v.ANY_PURPOSE} & set(purposes):
+        return None
+    allowed = ", ".join(map(v.oid_text, purposes[:10])) or "nothing"
+    return f"its extended key usage allows {allowed}, and the use location {use} needs {v.oid_text(needed)}"
