@@ -1,6 +1,6 @@
 """Runs mutants in a pytest session: everything is collected once, each mutant gets a process of its own by a fork.
 
-A first round carries out every item as it is, notes which lines of the printer it reaches and how long it takes. After
+A first round carries out every item as it is, notes which lines of the modules it reaches and how long it takes. After
 that only the items that reach the changed lines are run for a mutant, the quick ones first, until one of them fails.
 """
 
@@ -12,6 +12,7 @@ import re
 import resource
 import signal
 import sys
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -103,11 +104,13 @@ class MutationSession:
             return line
 
         begun = time.process_time()
+        threading.settrace(trace)  # servers answer in threads of their own
         sys.settrace(trace)
         try:
             passed = self._passes(item)
         finally:
             sys.settrace(None)
+            threading.settrace(None)  # type: ignore[arg-type]  # that is how it is unset
         self._seconds.append(time.process_time() - begun)
         return passed
 
