@@ -10,7 +10,7 @@ import pytest
 
 from mfp_sim.device.keystore import KeyEntry
 from mfp_sim.device.status import STATE_LABELS
-from mfp_sim.errors import DocumentError
+from mfp_sim.errors import DocumentError, UsageError
 from mfp_sim.scenario import expectations, runner
 from mfp_sim.scenario.expectations import DETAILS, Expectation, check
 from mfp_sim.scenario.loader import read_text
@@ -510,12 +510,14 @@ def test_a_bound_that_is_exceeded_is_an_error_of_bounds() -> None:
     assert "beyond its bound of 1 days" in failure.got
 
 
-def test_an_error_of_ours_is_told_in_its_words_and_no_premise_is_asked_then() -> None:
-    steps = BY_HAND + "  - power_cut: {at: CertPoll.before}\n  - delete_key: {name: hq1, nth: 2}\n"
-    (failure,) = run(scenario(steps)).failures
-    assert failure.error
-    assert (failure.step, failure.path, failure.expected) == (3, "delete_key", "to be carried out")
-    assert failure.got == "there are 1 keys 'hq1', not 2"
+def test_an_error_of_ours_is_told_in_its_words_and_no_premise_is_asked_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise UsageError("it cannot be used", remedy="take another")
+
+    read = scenario("  - power_cut: {at: CertPoll.before}\n  - restart\n")
+    monkeypatch.setattr(type(read.steps[1].act), "act", broken)
+    wanted = ("restart", "to be carried out", "it cannot be used (take another)")
+    assert run(read).failures == (Failure(2, PLACE.format(12), *wanted, error=True),)
 
 
 def test_a_set_up_that_is_refused_is_an_error_at_its_place() -> None:
