@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import messages
 from mfp_sim.scep.vocabulary import MessageType
 from mock_scep_server.registrar import Decision
@@ -293,3 +294,52 @@ def test_the_reply_uses_the_algorithms_of_the_request(make_ca, make_client, aske
 def test_a_ca_that_knows_one_failure_only_gives_that(make_ca, make_client) -> None:
     assert make_client(make_ca(failures="badRequest")).poll().words == "badRequest: no such transaction"
     assert make_client(make_ca()).poll().words == GONE
+
+
+@pytest.mark.parametrize(
+    ("transport_for_aes", "cipher", "scheme"),
+    [
+        ("oaep", "aes-128-cbc", ("oaep", "minimal")),
+        ("oaep", "aes-256-cbc", ("oaep", "minimal")),
+        ("oaep", "des-ede3-cbc", ("pkcs1", "null")),
+        ("pkcs1", "aes-128-cbc", ("pkcs1", "null")),
+        ("pkcs1", "des-ede3-cbc", ("pkcs1", "null")),
+    ],
+)
+def test_the_key_transport_follows_profile_and_cipher(make_ca, make_client, transport_for_aes, cipher, scheme) -> None:
+    client = make_client(make_ca(transport_for_aes=transport_for_aes))
+    reply = client.send(MessageType.PKCS_REQ, client.csr(), cipher=cipher)
+    (recipient,) = reply.message.envelope.recipients
+    assert (recipient.transport.scheme, recipient.transport.parameters) == scheme
+
+
+def test_a_request_with_md5_is_answered_with_sha_1(make_ca, make_client) -> None:
+    client = make_client(make_ca())
+    odd = messages.Oddities(md5=True)
+    reply = client.send(MessageType.PKCS_REQ, client.csr(), digest="md5", oddities=odd)
+    assert (reply.words, reply.message.digest) == ("badAlg: md5 is refused", "sha1")
+
+
+def test_each_reply_has_a_fresh_nonce_of_16_octets(make_ca, make_client) -> None:
+    client = make_client(make_ca("{approval: manual}"))
+    first, second = client.enrol().message, client.poll().message
+    assert [len(message.sender_nonce) for message in (first, second)] == [16, 16]
+    assert first.sender_nonce != second.sender_nonce
+    copied = make_client(make_ca(sender_nonce="copied")).enrol().message
+    assert copied.sender_nonce == copied.recipient_nonce
+
+
+def test_the_names_of_a_poll_are_noted_each_by_its_requirement(make_ca, make_client) -> None:
+    ca = make_ca("{approval: manual}")
+    client = make_client(ca)
+    client.enrol()
+    client.poll()
+    assert not any("issuerAndSubject" in note for note in ca.service.journal.entries[-1].notes)
+    other = x509.name(("CN", "other"))
+    client.poll(issuer=other, subject=other)
+    noted = [note for note in ca.service.journal.entries[-1].notes if "issuerAndSubject" in note]
+    issuer = ca.service.ca.ca.certificate.subject_text
+    assert noted == [
+        f"SCEP-3.3.3-02 issuerAndSubject.issuer: CN=other instead of {issuer}",
+        "SCEP-3.3.3-03 issuerAndSubject.subject: CN=other instead of CN=printer-1.example",
+    ]

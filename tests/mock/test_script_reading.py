@@ -367,7 +367,7 @@ def test_what_a_script_takes_for_granted() -> None:
     once = "rule 3 was hit once, and nonce-mismatch changed nothing"
     assert [premise.missing() for premise in found] == [f"rule 1 was never hit; {near}", None, once]
     script.take(ASKED, NOW)
-    assert found[2].missing() == once.replace("once", "2 times")
+    assert found[2].missing() == once.replace("hit once", "hit 2 times")
     taken.effects.add(1)
     assert found[2].missing() is not None
     taken.effects.add(0)
