@@ -155,6 +155,7 @@ RIGHT = [
     ("  - restart\n", "status", "none"),
     ("  - restart\n", "statuses", "[]"),
     ("  - restart\n", "keys", "[]"),
+    ("  - restart\n", "keys", "[{default: true, certificate: {signed_by_ca: false}}]"),
     ("  - restart\n", "requests", "[]"),
     ("  - restart\n", "messages_at", "[]"),
     ("  - restart\n", "transactions", "0"),
@@ -194,6 +195,8 @@ def test_a_transaction_is_one_however_often_it_is_asked_about() -> None:
     wrong = "[2026-03-03 09:00, 2026-03-03 09:10, '2026-03-03 09:20:01']"
     ((path, _, got),) = differences(steps, "messages_at", wrong, ca)
     assert (path, got) == ("messages_at", "['2026-03-03 09:00', '2026-03-03 09:10', '2026-03-03 09:20:00']")
+    too_few = differences(steps, "messages_at", "[2026-03-03 09:00, '2026-03-03 09:10:00']", ca)
+    assert [got for *_, got in too_few] == ["['2026-03-03 09:00', '2026-03-03 09:10:00', '2026-03-03 09:20:00']"]
 
 
 def test_a_certificate_that_is_not_valid_yet_is_so_by_the_printers_clock() -> None:
@@ -356,6 +359,7 @@ def _checked(text: str) -> tuple[list[str], list[str]]:
         ("waiting: [CN=x]", [], ["waiting"]),
         ("orphans: [reset]", [], ["orphans"]),
         ("keys: [{certificate: {signed_by_ca: true}}]", [], ["keys[0].certificate.signed_by_ca"]),
+        ("keys: [{certificate: {signed_by_ca: false}}]", [], ["keys[0].certificate.signed_by_ca"]),
         ("keys: [{certificate: {signed_by_ca: true, common_name: a}}]", ["keys[0].certificate.common_name"],
          ["keys[0].certificate.signed_by_ca"]),
         ("status: {time: 2026-03-02 07:59}", [], ["status.time"]),
@@ -371,6 +375,19 @@ def test_what_a_real_server_does_not_show_is_said_and_all_else_fails(
     text: str, failed: list[str], unobserved: list[str]
 ) -> None:
     assert _checked(text) == (failed, unobserved)
+
+
+def test_a_time_that_is_the_present_one_can_be_observed() -> None:
+    read = scenario(BY_HAND + "  - advance: 1h\n  - expect: {status: {time: 2026-03-02 09:00}}\n")
+    world = _world(replace(read, steps=read.steps[:2]))
+    world.ca = None
+    expectation = read.steps[-1].act
+    assert isinstance(expectation, Expectation)
+    (failure,) = check(expectation, world, 3)
+    assert (failure.step, failure.path, failure.expected, failure.got) == (
+        3, "status.time", "2026-03-02 09:00", "2026-03-02 08:00",
+    )  # fmt: skip
+    assert (failure.place, world.unobserved) == ("x.yaml:13:22", [])
 
 
 URL = "http://real.example/scep"
@@ -611,4 +628,20 @@ def test_certificates_are_compared_by_who_signed_them() -> None:
     assert isinstance(entry.certificate, Certificate)
     assert expectations._signed_by_ca(entry, world)
     world.ca = None
-    assert not expectations._signed_by_ca(entry, world)
+    assert expectations._signed_by_ca(entry, world) is None
+
+
+def test_other_events_name_no_transaction() -> None:
+    world = _world(scenario(BY_HAND))
+    world.recorder.record("told", transaction="another")
+    assert list(expectations._transactions(1, world)) == []
+    assert list(expectations._transactions(2, world)) == [("transactions", "2", "1")]
+
+
+def test_the_last_four_entries_are_shown_where_one_is_missing() -> None:
+    world = _world(scenario(BY_HAND + REFUSED))
+    lines = [f"{entry.operation} {entry.result}: {entry.diagnosis}" for entry in world.printer.audit]
+    assert len(lines) > 4
+    assert list(expectations._audit(["no such thing"], world)) == [
+        ("audit[0]", "an entry with 'no such thing'", "; ".join(lines[-4:]))
+    ]
