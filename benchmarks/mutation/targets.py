@@ -35,7 +35,13 @@ TARGETS: Mapping[str, Target] = {
     ),
     "exchange": Target(
         ("mfp_sim/scep/exchange.py",),
-        ("scenarios", "tests/scep/test_protocol.py", "tests/end_to_end", "tests/device/test_hostile_replies.py"),
+        (
+            *(f"scenarios/{chapter}" for chapter in ("enrolment", "polling", "details", "models")),
+            "tests/end_to_end",
+            "tests/scep/test_exchange.py",
+            "tests/scep/test_recipient.py",
+            "tests/device/test_hostile_replies.py",
+        ),
         95,
     ),
     "verdicts": Target(

@@ -245,6 +245,8 @@ MISTAKES = [
     ("{status: {details: top-error-40}}", "details has to be one of"),
     ("{status: {details: top-error-4040}}", "details has to be one of"),
     ("{status: {details: top-error-4o4}}", "details has to be one of"),
+    ("{status: {details: top-error-x04}}", "details has to be one of"),
+    ("{status: {details: top-eror-503}}", "(did you mean 'top-error-503'?)"),
     ("{status: {details: bottom-error-404}}", "details has to be one of"),
     ("{status: {method: by-hand}}", "method has to be one of"),
     ("{status: {time: noon}}", "time has to be YYYY-MM-DD HH:MM[:SS][+HH:MM], not 'noon'"),
