@@ -123,14 +123,16 @@ class MutationSession:
         """The numbers of the items that reach a mutant: the one that caught the last one here, then the quick ones.
 
         What is outside of functions is reached by whoever reaches a line with a name that it defines, and by each
-        test that has that name in its text. Of what ran once, before any item, all users of the module are looked at.
+        test that has that name in its text. What no item reaches may have run once, before any of them: all users of its
+        function are looked at, or all of the module.
         """
         lines = self._reach[mutant.module]
         found = {number for line in mutant.lines for number in lines.get(line, ())}
         if not mutant.function:
             found = {number for name in mutant.names for number in self._that_use(name)}
-        if not found and not any(lines.get(line) for line in mutant.around):
-            found = set().union(*lines.values())
+        if not found:
+            found = {number for line in mutant.around for number in lines.get(line, ())}
+            found = found or set().union(*lines.values())
         last = self._killers[mutant.module, mutant.function][-1:]
         return sorted(found, key=lambda number: (number not in last, self._seconds[number], number))
 
