@@ -123,8 +123,8 @@ class MutationSession:
         """The numbers of the items that reach a mutant: the one that caught the last one here, then the quick ones.
 
         What is outside of functions is reached by whoever reaches a line with a name that it defines, and by each
-        test that has that name in its text. What no item reaches may have run once, before any of them: all users of its
-        function are looked at, or all of the module.
+        test that has that name in its text. What no item reaches may have run once, before any of them: all users of
+        its function are looked at, or all of the module.
         """
         lines = self._reach[mutant.module]
         found = {number for line in mutant.lines for number in lines.get(line, ())}
