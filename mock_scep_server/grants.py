@@ -22,16 +22,18 @@ __all__ = ["EXTENDED_KEY_USAGE", "Grant", "grant"]
 
 EXTENDED_KEY_USAGE = "2.5.29.37"
 USAGES = frozenset({"digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement"})
-PURPOSES: Mapping[str, str] = {
-    "1.3.6.1.5.5.7.3.1": "serverAuth",
-    "1.3.6.1.5.5.7.3.2": "clientAuth",
-    "1.3.6.1.5.5.7.3.4": "emailProtection",
-    "1.3.6.1.5.5.7.3.5": "ipsecEndSystem",
-    "1.3.6.1.5.5.7.3.6": "ipsecTunnel",
-    "1.3.6.1.5.5.7.3.7": "ipsecUser",
-    "1.3.6.1.5.5.7.3.17": "ipsecIKE",
-    "1.3.6.1.5.5.8.2.2": "iKEIntermediate",
-}
+PURPOSES = frozenset(
+    {
+        "1.3.6.1.5.5.7.3.1",  # serverAuth
+        "1.3.6.1.5.5.7.3.2",  # clientAuth
+        "1.3.6.1.5.5.7.3.4",  # emailProtection
+        "1.3.6.1.5.5.7.3.5",  # ipsecEndSystem
+        "1.3.6.1.5.5.7.3.6",  # ipsecTunnel
+        "1.3.6.1.5.5.7.3.7",  # ipsecUser
+        "1.3.6.1.5.5.7.3.17",  # ipsecIKE
+        "1.3.6.1.5.5.8.2.2",  # iKEIntermediate
+    }
+)
 POWERS: Mapping[str, str] = {
     "2.5.29.37.0": "anyExtendedKeyUsage",
     "1.3.6.1.5.5.7.3.3": "codeSigning",

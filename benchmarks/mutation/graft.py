@@ -53,6 +53,8 @@ def _take_over(owner: object, live: Mapping[str, object], fresh: Mapping[str, ob
             old_function.__code__ = new_function.__code__
             old_function.__defaults__ = new_function.__defaults__
             old_function.__kwdefaults__ = new_function.__kwdefaults__
+            for cell, fresh_cell in zip(old_function.__closure__ or (), new_function.__closure__ or (), strict=True):
+                cell.cell_contents = _adopted(fresh_cell.cell_contents, name)  # a dataclass keeps its factories here
             if hasattr(old, "cache_clear"):
                 old.cache_clear()
         elif isinstance(new, type) and isinstance(old, type):

@@ -8,9 +8,13 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from mfp_sim.errors import DecodeError
+from mfp_sim.scep import certificate as x509
+from mfp_sim.scep.certificate import Extension
 from mfp_sim.scep.csr import Csr
-from mfp_sim.scep.vocabulary import MessageType
-from mfp_sim.simtime import Entropy
+from mfp_sim.scep.vocabulary import SUBJECT_ALT_NAME, MessageType
+from mfp_sim.simtime import Entropy, PooledKeys
+from mock_scep_server.admission import _same_identity
 from mock_scep_server.challenges import (
     AskFirst,
     CacheFull,
@@ -294,3 +298,28 @@ def test_a_name_is_free_from_the_windows_first_second(make_ca, make_client) -> N
     first.enrol()
     ca.clock.wait_until(first.certificate.not_after - timedelta(days=10))
     assert make_client(ca, number=2).enrol().words == "SUCCESS"
+
+
+@pytest.mark.parametrize("kind", [RENEW, OLD_WAY])
+def test_a_certificate_of_ones_own_with_a_serial_number_of_ours_renews_nothing(make_ca, make_client, kind) -> None:
+    ca = make_ca()
+    _, thief = _holder(ca, make_client)
+    now = ca.clock.now()
+    thief.signer_key = thief.key
+    thief.signer = x509.self_signed(
+        thief.key, subject=thief.subject, serial=thief.signer.serial, not_before=now, not_after=now + timedelta(days=9)
+    )
+    assert thief.enrol(None, kind=kind).words == (NEEDS_OURS if kind == RENEW else f"badRequest: {REQUIRED}")
+    assert ca.minted == 1
+
+
+def test_names_that_cannot_be_read_are_another_identity(csr: Csr) -> None:
+    key = PooledKeys(Entropy(1), side=0).rsa(2048)
+    own = x509.self_signed(key, subject=csr.subject, serial=1, not_before=NOW, not_after=NOW + timedelta(days=9))
+    assert _same_identity(replace(csr, extensions={}), own)
+    assert not _same_identity(csr, own)
+    unreadable = replace(csr, extensions={SUBJECT_ALT_NAME: Extension(False, b"\x30\x02\x30")})
+    with pytest.raises(DecodeError):
+        _ = unreadable.sans
+    assert not _same_identity(unreadable, own)
+    assert not _same_identity(replace(csr, extensions={}, subject=x509.name(("CN", "other"))), own)

@@ -162,6 +162,15 @@ def test_each_mistake_is_told_once_where_it_is(text: str, told: str) -> None:
     assert told in mistake
 
 
+@pytest.mark.parametrize(
+    ("then", "key", "column"),
+    [("{pending: 1, text: a}", "text", 22), ("{failure: 1, txt: a}", "txt", 22), ("{http: 500, x: a}", "x", 21)],
+)
+def test_what_is_no_key_of_an_answer_is_told_to_be_of_then(then: str, key: str, column: int) -> None:
+    (told,) = _mistakes(f"[{{then: {then}}}]")
+    assert told.partition(" (")[0] == f"rules:1:{column}: unknown key '{key}' in then"
+
+
 @pytest.mark.parametrize("text", ["00:00", "09:59", "19:00", "20:00", "23:59", "2026-03-29 03:30"])
 def test_each_form_of_until_is_read(text: str) -> None:
     (rule,) = _rules(f"[{{then: pending, until: '{text}'}}]")
@@ -281,6 +290,10 @@ def test_rules_that_have_no_number_are_counted() -> None:
     kept = [replace(rule, number=number) for rule, number in zip(bare, (7, 9), strict=True)]
     assert [rule.number for rule in Script(tuple(kept)).rules] == [7, 9]
     assert Script().zone == ZoneInfo("UTC")
+    written = Rule(When(), Answer("none"))
+    assert [rule.number for rule in Script((written, written)).rules] == [1, 2]
+    assert written.describe() == {"rule": 0, "then": "none"}
+    assert Facts("PKIOperation", "GET") == Facts("PKIOperation", "GET", None, None, None, "")
 
 
 def test_a_drawn_order_holds_for_rules_that_come_later() -> None:
@@ -377,6 +390,17 @@ def test_what_a_script_takes_for_granted() -> None:
     assert [premise.missing() for premise in script.premises()] == ["rule 1 was never hit"]
     (bare,) = Script((Rule(When(), Answer("none")),)).premises()
     assert bare.place == "script"
+    (rule,) = _rules("[{faults: [nonce-mismatch]}]")
+    unplaced = replace(rule, faults=tuple(replace(chosen, place="") for chosen in rule.faults))
+    assert [premise.place for premise in Script((unplaced,)).premises()] == ["rules:1:2", "rules:1:2"]
+
+
+def test_a_shuffle_may_have_two_rules() -> None:
+    assert [rule.shuffle for rule in _rules("[{then: none}, {shuffle: [{then: none}, {then: success}]}]")] == [
+        None,
+        1,
+        1,
+    ]
 
 
 def test_nothing_that_shows_a_decision_shows_the_counts() -> None:
