@@ -49,7 +49,7 @@ TARGETS: Mapping[str, Target] = {
         (
             "tests/scenario/test_expectations.py",
             "tests/scenario/test_premises.py",
-            "tests/scenario/test_loader.py",
+            "tests/end_to_end/test_state_directory.py",
             "tests/scenario/test_verdicts.py",
         ),
         95,

@@ -87,6 +87,7 @@ WRONG = [
     ("keys", "[{assigned: false}]", "keys[0].assigned", "False", "True"),
     ("keys", "[{default: false, certificate: {common_name: a}}]", "keys[0].certificate.common_name", "a", "192.0.2.10"),
     ("keys", "[{certificate: {organization: null}}]", "keys[0].certificate.organization", "None", "Acme"),
+    ("keys", "[{certificate: {common_name: null}}]", "keys[0].certificate.common_name", "None", "192.0.2.10"),
     ("keys", "[{certificate: {fits_key: false}}]", "keys[0].certificate.fits_key", "False", "True"),
     ("keys", "[{certificate: {key_length: 1024}}]", "keys[0].certificate.key_length", "1024", "2048"),
     ("keys", "[{certificate: {issuer: CN=a}}]", "keys[0].certificate.issuer", "CN=a", "CN=Mock SCEP CA (tests only),O=mfp-sim"),
@@ -310,6 +311,15 @@ def test_every_state_can_be_expected(state: str) -> None:
 def test_every_detail_can_be_expected(detail: str) -> None:
     ((path, expected, _),) = differences("  - restart\n", "status", f"{{details: {detail}}}")
     assert (path, expected) == ("status", f"{{'details': '{detail}'}}")
+
+
+@pytest.mark.parametrize("operation", ["GetCACaps", "GetCACert", "PKCSReq", "RenewalReq", "CertPoll"])
+def test_every_operation_can_be_expected(operation: str) -> None:
+    assert differences("  - restart\n", "requests", f"[{operation}]") == [("requests", f"['{operation}']", "[]")]
+    assert differences("  - restart\n", "request_count", f"{{{operation}: 1}}") == [
+        (f"request_count.{operation}", "1", "0")
+    ]
+    assert differences("  - restart\n", "sent_at", f"{{{operation}: []}}") == []
 
 
 def test_what_the_details_are() -> None:
