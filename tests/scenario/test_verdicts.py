@@ -239,7 +239,7 @@ def test_a_key_that_does_not_fit_and_a_certificate_of_another_ca_are_seen(monkey
 
 MISTAKES = [
     ("{}", "expect expects nothing"),
-    ("{statuss: none}", "unknown key 'statuss' in expect"),
+    ("{statuss: none}", "unknown key 'statuss' in expect (did you mean 'statuses'?)"),
     ("{status: {stat: error}}", "unknown key 'stat' in status (did you mean 'state'?)"),
     ("{status: {state: eror}}", "state has to be one of"),
     ("{status: {details: fail-info-5}}", "details has to be one of"),

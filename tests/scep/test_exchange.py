@@ -324,7 +324,7 @@ def test_weak_algorithms_are_not_sent_where_the_policy_refuses_them(parties, cap
             continue
         with pytest.raises(AlgorithmRefused) as error:
             here.transaction.next_request()
-        assert refused in str(error.value)
+        assert str(error.value) == f"GetCACaps at octet 0: {refused}"
 
 
 BODIES = [
