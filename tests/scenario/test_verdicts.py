@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -628,6 +629,26 @@ def test_everything_in_the_process_sees_the_scenarios_time_until_the_run_ends(mo
     assert seen[1] - timedelta(days=1) - first < timedelta(minutes=2)
     assert seen[1] - first >= timedelta(days=1)
     assert "freezegun" not in type(datetime.now(timezone.utc)).__module__
+
+
+@pytest.mark.parametrize(
+    ("module", "real"),
+    [
+        ("_pytest", True), ("xdist", True), ("execnet", True), ("hypothesis", True), ("concurrent", True),
+        ("multiprocessing", True), ("rich", True), ("others", False),
+    ],
+)  # fmt: skip
+def test_whoever_runs_the_scenarios_sees_real_time(module: str, real: bool) -> None:
+    space: dict[str, Any] = {"__name__": f"{module}.part"}
+    exec("import time\ndef now():\n    return time.time()", space)
+
+    def below(depth: int) -> float:  # beyond the frames that freezegun looks at, pytest's among them
+        return float(space["now"]()) if depth == 0 else below(depth - 1)
+
+    world = build(scenario(BY_HAND), seed=1)
+    with frozen(world):
+        seen = below(9)
+    assert (seen != world.clock.now().timestamp()) is real
 
 
 def test_what_a_result_rests_on_is_named_and_follows_from_what_is_covered() -> None:

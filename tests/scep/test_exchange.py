@@ -461,6 +461,17 @@ def test_the_ca_is_asked_once_more_where_its_answer_speaks_of_another(parties, c
     assert here.operations == ["GetCACaps", "GetCACert", *operations]
 
 
+def test_each_inquiry_may_ask_the_ca_once_more(parties) -> None:
+    here = parties("[{when: {type: PKCSReq}, faults: [certrep-stranger-signer]}]", policy=Policy(changed_ca="refetch"))
+    for number in (1, 2):
+        outcome = here.inquiry()
+        assert isinstance(outcome, BadReply)
+        assert outcome.reason == "unknown-signer"
+        assert here.operations.count("PKCSReq") == 2 * number
+        assert here.operations.count("GetCACert") == 1 + number
+        here.transaction.resume()
+
+
 def test_which_outcomes_speak_of_another_ca() -> None:
     speaks = exchange._speaks_of_another_ca
     assert speaks(BadReply("unknown-signer", ""))
