@@ -330,7 +330,7 @@ def test_weak_algorithms_are_not_sent_where_the_policy_refuses_them(parties, cap
 BODIES = [
     (b"", "expected a SCEP message, got an empty body"),
     (b" \r\n", "expected a SCEP message, got an empty body"),
-    (b"<html>", "expected a SCEP message, got an HTML or XML page"),
+    (b"<html>", "the CertRep is not readable: CertRep at octet 0: expected a SCEP message, got an HTML or XML page"),
     (b"  \n <!DOCTYPE", "expected a SCEP message, got an HTML or XML page"),
     (b"-----BEGIN PKCS7-----", "expected a SCEP message, got PEM text"),
     (b"0\x00", "is not readable"),
@@ -359,6 +359,52 @@ def test_what_get_ca_cert_gives_is_looked_at(parties) -> None:
     assert outcome.reason == "bad-ca-certificates"
     assert outcome.diagnosis.startswith("the reply to GetCACert is not usable: ")
     assert here.transaction.state is State.CA_CERT
+
+
+@pytest.mark.parametrize(
+    ("cipher", "policy", "refused"),
+    [
+        ("des-cbc", Policy(), "des-cbc"),
+        ("des-cbc", Policy(weak="refuse"), "des-cbc"),
+        ("des-cbc", Policy(read_single_des=True), None),
+        ("des-cbc", Policy(read_single_des=True, weak="refuse"), None),
+        ("des-ede3-cbc", Policy(), None),
+        ("des-ede3-cbc", Policy(read_single_des=True, weak="refuse"), "des-ede3-cbc"),
+        ("des-ede3-cbc", Policy(weak="refuse"), "des-ede3-cbc"),
+        ("aes-256-cbc", Policy(weak="refuse"), None),
+    ],
+)
+def test_which_ciphers_of_a_reply_are_taken(parties, cipher: str, policy: Policy, refused: str | None) -> None:
+    here = parties(reply_cipher=cipher, policy=policy)
+    outcome = here.inquiry()
+    if refused:
+        assert outcome == BadReply("refused-algorithm", f"the CertRep uses {refused}, which is refused")
+        return
+    assert isinstance(outcome, Issued)
+    note = Note("SCEP-2.9-09", "pkcsPKIEnvelope", "the reply is encrypted with single DES")
+    assert (note in here.transaction.notes) is (cipher == "des-cbc")
+
+
+def test_what_is_wrong_inside_a_good_signature_is_told(parties) -> None:
+    here = parties()
+    told = BadReply("wrong-message-type", "the reply's messageType is PKCSReq, not CertRep")
+    assert here.transaction.received(_signed(here, message_type=MessageType.PKCS_REQ)) == told
+    here = parties()
+    assert here.transaction.received(_signed(here, status=5)) == BadReply("undefined-status", "pkiStatus is 5")
+    here = parties("[{when: {type: PKCSReq}, faults: [env-wrong-recipient]}]")
+    outcome = here.inquiry()
+    assert isinstance(outcome, BadReply)
+    assert (outcome.reason, bool(outcome.diagnosis)) == ("unusable", True)
+
+
+@pytest.mark.parametrize("operation", ["GetCACert", "PKIOperation"])
+def test_what_is_odd_in_a_reply_is_noted(parties, operation: str) -> None:
+    fault = "getcacert-signed" if operation == "GetCACert" else "digest-alg-mismatch"
+    here = parties(f"[{{when: {{operation: {operation}}}, faults: [{fault}]}}]")
+    plain = parties()
+    assert isinstance(here.inquiry(), Issued)
+    assert isinstance(plain.inquiry(), Issued)
+    assert len(here.transaction.notes) > len(plain.transaction.notes)
 
 
 # --- the certificate --------------------------------------------------------------------------------------
