@@ -486,6 +486,12 @@ def test_a_certificate_for_another_key_or_of_another_issuer_is_refused(parties) 
     here.transaction.ca_certificates = (enrolment.signer,)
     told = BadReply("wrong-issuer", "the certificate was not issued by a CA of GetCACert or of the CertRep")
     assert here.transaction._fitting((outcome.certificate,)) == told
+    here.transaction.ca_certificates = (here.service.ca.ca.certificate,)
+    forged = x509.issue(
+        serial=5, issuer=here.service.ca.ca.certificate.subject, subject=SUBJECT, spki=x509.spki_of(enrolment.key),
+        not_before=NOON, not_after=NOON + timedelta(days=9), extensions=(), signing_key=foreign,
+    )  # fmt: skip
+    assert here.transaction._fitting((forged,)) == told, "the name of the CA, and not its signature"
     issued = here.transaction._fitting((here.service.ca.ca.certificate, outcome.certificate))
     assert issued == Issued(outcome.certificate, (here.service.ca.ca.certificate,))
 
