@@ -127,14 +127,15 @@ def test_the_recipient_goes_by_key_usage_and_never_by_position(printer: ClientTr
         ((ROOT, RA, SUB), SUB),
         ((SUB, _certificate("ra", "root"), ROOT), ROOT),
         ((RA,), RA),
-        ((_certificate("a", "b", ca=True), _certificate("b", "a", ca=True)), None),
+        ((SUB, _certificate("below", "sub", ca=True)), None),
+        ((_certificate("b", "a", ca=True), _certificate("a", "b", ca=True)), "the first, where none is lowest"),
     ],
 )
 def test_the_issuer_is_the_ca_that_issued_another_or_the_lowest(
     printer: ClientTransaction, certificates, issuer
 ) -> None:
     printer.ca_certificates = certificates
-    assert printer._issuer() is (issuer or certificates[0])
+    assert printer._issuer() is (certificates[0] if isinstance(issuer, str) else issuer or certificates[-1])
 
 
 def test_nobody_to_envelop_to_is_told_of_the_reply(printer: ClientTransaction) -> None:
