@@ -50,7 +50,7 @@ class _Transaction:
 
     request: tuple[int, bytes, bytes | None] = field(repr=False)
     csr: Csr
-    signer: bytes = field(repr=False)
+    signer: bytes
     authority: CertificateAuthority
     begun: datetime
     approved: bool = False
@@ -409,7 +409,7 @@ class Registrar:
             known.approved = True
         return len(found)
 
-    def reject(self, pattern: str, fail_info: FailInfo = FailInfo.BAD_REQUEST, text: str = "rejected") -> int:
+    def reject(self, pattern: str, fail_info: FailInfo, text: str) -> int:
         """Refuse them for good.
 
         Returns:

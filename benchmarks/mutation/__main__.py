@@ -1,6 +1,6 @@
-"""``python -m benchmarks.mutation``: changes the printer's code in small ways, and counts what notices it.
+"""``python -m benchmarks.mutation``: changes the product's code in small ways, and counts what notices it.
 
-Exit code 0 when at least --goal percent are noticed and every survivor has its reason in survivors.yaml; 1 otherwise.
+Exit code 0 when the goal of each target is reached and every survivor has its reason in survivors.yaml; 1 otherwise.
 """
 
 from __future__ import annotations
@@ -18,41 +18,59 @@ import yaml
 
 from benchmarks.mutation.mutants import Mutant, mutants_of
 from benchmarks.mutation.session import MutationSession, Verdict
+from benchmarks.mutation.targets import ROOT, TARGETS, Target
 
-ROOT = Path(__file__).parents[2]
-DEVICE = ROOT / "mfp_sim" / "device"
-ITEMS = ("scenarios", "tests/device", "tests/cli/test_survey.py", "tests/properties/test_printer_machine.py")
 SURVIVORS = Path(__file__).with_name("survivors.yaml")
 
 
 def main() -> int:
     """The command; returns the exit code."""
-    modules = sorted(path.stem for path in DEVICE.glob("*.py") if path.stem != "__init__")
+    names = {name.rpartition(".")[2]: name for target in TARGETS.values() for name in target.modules}
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mutation", description=__doc__)
-    parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"of {', '.join(modules)} (default: all)")
+    known = f"a target ({', '.join(TARGETS)}) or a module of one (default: all)"
+    parser.add_argument("parts", nargs="*", metavar="PART", help=known)
     parser.add_argument("--only", metavar="TEXT", help="only mutants whose name has this text in it")
     parser.add_argument("--sample", type=int, default=1, metavar="N", help="only each N-th mutant (default: all)")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
-    parser.add_argument("--goal", type=float, default=90.0, metavar="PERCENT", help="default: 90")
+    parser.add_argument("--goal", type=float, metavar="PERCENT", help="instead of the target's own")
     parser.add_argument("--list", action="store_true", help="only list the mutants")
     options = parser.parse_args()
-    if unknown := sorted(set(options.modules) - set(modules)):
-        parser.error(f"there is no module {unknown[0]!r} in mfp_sim/device")
-    mutants = [m for name in options.modules or modules for m in mutants_of(f"mfp_sim.device.{name}", _file(name))]
-    mutants = [m for m in mutants if options.only is None or options.only in m.name][:: options.sample]
-    if options.list:
-        print("\n".join(mutant.name for mutant in mutants))
-        return 0
-    if not mutants:
+    if unknown := sorted(set(options.parts) - TARGETS.keys() - names.keys()):
+        parser.error(f"there is no target or module {unknown[0]!r}")
+    chosen = {
+        name: mutants
+        for name, target in TARGETS.items()
+        if (mutants := _chosen(target, None if name in options.parts else options.parts, options.only, options.sample))
+    }
+    if not chosen:
         parser.error("no mutant was selected")
-    return _run(mutants, {f"mfp_sim.device.{name}": _file(name) for name in modules}, options.jobs, options.goal)
+    if options.list:
+        print("\n".join(mutant.name for mutants in chosen.values() for mutant in mutants))
+        return 0
+    codes = [_apart(TARGETS[name], mutants, options.jobs, options.goal) for name, mutants in chosen.items()]
+    return max(codes)
 
 
-def _file(module: str) -> Path:
-    return DEVICE / f"{module}.py"
+def _chosen(target: Target, parts: Sequence[str] | None, only: str | None, sample: int) -> list[Mutant]:
+    """The mutants of a target, of its modules that are named (of all without any name)."""
+    files = {n: f for n, f in target.modules.items() if not parts or n.rpartition(".")[2] in parts}
+    found = [mutant for name, file in files.items() for mutant in mutants_of(name, file)]
+    return [mutant for mutant in found if only is None or only in mutant.name][::sample]
 
 
-def _run(mutants: Sequence[Mutant], files: Mapping[str, Path], jobs: int, goal: float) -> int:
+def _apart(target: Target, mutants: Sequence[Mutant], jobs: int, goal: float | None) -> int:
+    """Run one target in a process of its own, since pytest runs once in a process; the exit code."""
+    pid = os.fork()
+    if not pid:
+        code = 1
+        try:
+            code = _run(target, mutants, jobs, target.goal if goal is None else goal)
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _run(target: Target, mutants: Sequence[Mutant], jobs: int, goal: float) -> int:
     known = read_survivors()
     output = os.fdopen(os.dup(1), "w", buffering=1)  # pytest and the mutants have the first one
     done = 0
@@ -70,10 +88,10 @@ def _run(mutants: Sequence[Mutant], files: Mapping[str, Path], jobs: int, goal: 
             say(f"{done:5}/{len(mutants)}")
 
     os.chdir(ROOT)
-    for module in files:
+    for module in target.modules:
         importlib.import_module(module)
-    session = MutationSession(mutants, files, jobs, tell, say)
-    arguments = ["-q", "-s", "-n", "0", "-p", "no:cacheprovider", "-W", "ignore", *ITEMS]
+    session = MutationSession(mutants, target.modules, jobs, tell, say)
+    arguments = ["-q", "-s", "-n", "0", "-p", "no:cacheprovider", "-W", "ignore", *target.items]
     pytest.main(arguments, plugins=[session])
     if session.broken or len(session.verdicts) != len(mutants):
         say(session.broken or "the run was broken off")

@@ -1,7 +1,7 @@
 """Puts a changed module in the place of the one that is loaded, without importing anything anew.
 
-The changed source is executed beside the module; the code and the defaults of each function, and each plain value, are
-then taken over by the objects that the rest of the program holds. Works in a process that is thrown away afterwards.
+The changed source is executed beside the module; the code and the defaults of each function, and each value and table,
+are then taken over by the objects that the rest of the program holds. Works in a process that is thrown away after it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
 from functools import cached_property
-from types import FunctionType, ModuleType
+from types import FunctionType, MemberDescriptorType, ModuleType
 
 __all__ = ["graft"]
 
@@ -42,7 +44,7 @@ def graft(module: ModuleType, tree: ast.Module) -> None:
 def _take_over(owner: object, live: Mapping[str, object], fresh: Mapping[str, object], name: str) -> None:
     for key, new in list(fresh.items()):
         old = live.get(key)
-        if key in _MADE_BY_PYTHON or old is new:
+        if key in _MADE_BY_PYTHON or old is new or isinstance(new, MemberDescriptorType):
             continue
         old_function, new_function = _function(old), _function(new)
         if new_function is not None and new_function.__module__ != name:
@@ -51,13 +53,17 @@ def _take_over(owner: object, live: Mapping[str, object], fresh: Mapping[str, ob
             old_function.__code__ = new_function.__code__
             old_function.__defaults__ = new_function.__defaults__
             old_function.__kwdefaults__ = new_function.__kwdefaults__
+            for cell, fresh_cell in zip(old_function.__closure__ or (), new_function.__closure__ or (), strict=True):
+                cell.cell_contents = _adopted(fresh_cell.cell_contents, name)  # a dataclass keeps its factories here
             if hasattr(old, "cache_clear"):
                 old.cache_clear()
         elif isinstance(new, type) and isinstance(old, type):
             if new.__module__ == name:
                 _take_over(old, vars(old), vars(new), name)
-        elif _is_plain(new) and old != new:
-            _replace(owner, key, old, new)
+        elif isinstance(new, Enum) and isinstance(old, Enum) and type(new).__module__ == name:
+            old._value_ = new._value_
+        elif old != (adopted := _adopted(new, name)):
+            _replace(owner, key, old, adopted)
 
 
 def _function(value: object) -> FunctionType | None:
@@ -73,13 +79,34 @@ def _function(value: object) -> FunctionType | None:
     return value if isinstance(value, FunctionType) else None
 
 
-def _is_plain(value: object) -> bool:
-    """Whether a value holds nothing of a class of its own module, which would be another class afterwards."""
-    if isinstance(value, Mapping):
-        return bool(value) and all(map(_is_plain, (*value, *value.values())))
-    if isinstance(value, tuple | list | set | frozenset):
-        return all(map(_is_plain, value))
-    return not hasattr(value, "__dataclass_fields__") and type(value).__name__ != "member_descriptor"
+def _adopted(value: object, name: str) -> object:
+    """A value of the changed module, with the functions and classes of the one that lives: others hold those."""
+    kind = type(value)
+    if isinstance(value, type | FunctionType) and value.__module__ == name:
+        return _living(value, name)
+    if kind is dict:
+        return {_adopted(key, name): _adopted(inner, name) for key, inner in value.items()}  # type: ignore[attr-defined]
+    if kind in (tuple, list, set, frozenset):
+        return kind(_adopted(inner, name) for inner in value)  # type: ignore[call-arg, attr-defined]
+    if kind.__module__ != name or not (is_dataclass(value) or isinstance(value, Enum)):
+        return value
+    lives = _living(kind, name)
+    if isinstance(value, Enum):
+        return lives[value.name]  # type: ignore[index]
+    copy = object.__new__(lives)  # type: ignore[type-var]
+    for field in fields(value):  # type: ignore[arg-type]
+        object.__setattr__(copy, field.name, _adopted(getattr(value, field.name), name))
+    return copy
+
+
+def _living(value: type | FunctionType, name: str) -> object:
+    """What lives under the same name; the value itself where that is none, as with what a function defines inside."""
+    found: object = sys.modules[name]
+    for part in value.__qualname__.split("."):
+        found = vars(found).get(part) if hasattr(found, "__dict__") else None
+    if isinstance(value, FunctionType):
+        found = _function(found)
+    return value if found is None else found
 
 
 def _replace(owner: object, key: str, old: object, new: object) -> None:

@@ -1,6 +1,6 @@
 """Runs mutants in a pytest session: everything is collected once, each mutant gets a process of its own by a fork.
 
-A first round carries out every item as it is, notes which lines of the printer it reaches and how long it takes. After
+A first round carries out every item as it is, notes which lines of the modules it reaches and how long it takes. After
 that only the items that reach the changed lines are run for a mutant, the quick ones first, until one of them fails.
 """
 
@@ -12,6 +12,7 @@ import re
 import resource
 import signal
 import sys
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -103,11 +104,13 @@ class MutationSession:
             return line
 
         begun = time.process_time()
+        threading.settrace(trace)  # servers answer in threads of their own
         sys.settrace(trace)
         try:
             passed = self._passes(item)
         finally:
             sys.settrace(None)
+            threading.settrace(None)  # type: ignore[arg-type]  # that is how it is unset
         self._seconds.append(time.process_time() - begun)
         return passed
 
@@ -120,14 +123,16 @@ class MutationSession:
         """The numbers of the items that reach a mutant: the one that caught the last one here, then the quick ones.
 
         What is outside of functions is reached by whoever reaches a line with a name that it defines, and by each
-        test that has that name in its text. Of what ran once, before any item, all users of the module are looked at.
+        test that has that name in its text. What no item reaches may have run once, before any of them: all users of
+        its function are looked at, or all of the module.
         """
         lines = self._reach[mutant.module]
         found = {number for line in mutant.lines for number in lines.get(line, ())}
         if not mutant.function:
             found = {number for name in mutant.names for number in self._that_use(name)}
-        if not found and not any(lines.get(line) for line in mutant.around):
-            found = set().union(*lines.values())
+        if not found:
+            found = {number for line in mutant.around for number in lines.get(line, ())}
+            found = found or set().union(*lines.values())
         last = self._killers[mutant.module, mutant.function][-1:]
         return sorted(found, key=lambda number: (number not in last, self._seconds[number], number))
 

@@ -8,7 +8,7 @@ what the scenario was to show was not there. ``optional: true`` in the file is t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from mfp_sim.scenario.model import Failure
 from mock_scep_server.script import Script
@@ -27,7 +27,7 @@ class Premise:
     place: str
     path: str
     expected: str
-    missing: Missing = field(repr=False)
+    missing: Missing
 
 
 def premises_of(script: Script, step: int) -> Iterator[Premise]:

@@ -33,7 +33,7 @@ from mfp_sim.simtime import FrozenClock, SystemClock
 
 __all__ = ["StepDone", "frozen", "run"]
 
-_IGNORED = ["_pytest", "xdist", "execnet", "hypothesis", "concurrent", "multiprocessing", "rich"]
+_IGNORED = ["_pytest", "xdist", "execnet", "hypothesis", "concurrent", "rich"]
 
 
 @dataclass(frozen=True)

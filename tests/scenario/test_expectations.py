@@ -124,7 +124,7 @@ def test_an_empty_value_does_not_load_unless_it_asserts_something(field: str, em
 
 
 EMPTY_PARTS = [
-    ("statuses", "[{}]", "a row expects nothing"),
+    ("statuses", "[{}]", "statuses[] expects nothing"),
     ("keys", "[{}]", "keys[] expects nothing"),
     ("keys", "[{certificate: {}}]", "keys[].certificate expects nothing"),
     ("keys", '[{name: ""}]', "keys[].name expects nothing"),

@@ -68,3 +68,78 @@ def test_what_cannot_be_a_recipient_is_passed_over_and_alone_is_none(printer: Cl
     printer.ca_certificates = (leaf,)
     with pytest.raises(AlgorithmRefused, match="expected a certificate with an RSA key, got none"):
         printer.recipient()
+
+
+# --- whom to choose ---------------------------------------------------------------------------------------
+
+KEY = PooledKeys(Entropy(5), side=0).rsa(2048)
+ENCRYPTS, SIGNS = ("keyEncipherment",), ("digitalSignature",)
+
+
+def _certificate(name: str, issuer: str, *, ca: bool = False, usage: tuple[str, ...] | None = ENCRYPTS) -> Certificate:
+    extensions = [x509.basic_constraints_extension(True)] if ca else []
+    extensions += [] if usage is None else [x509.key_usage_extension(*usage)]
+    return x509.issue(
+        serial=7, issuer=x509.name(("CN", issuer)), subject=x509.name(("CN", name)), spki=x509.spki_of(KEY),
+        not_before=NOON - timedelta(days=1), not_after=NOON + timedelta(days=9), extensions=extensions, signing_key=KEY,
+    )  # fmt: skip
+
+
+ROOT, ROOT_SIGNS = (_certificate("root", "root", ca=True, usage=usage) for usage in (ENCRYPTS, ("keyCertSign",)))
+SUB, SUB_SIGNS = (_certificate("sub", "root", ca=True, usage=usage) for usage in (ENCRYPTS, ("keyCertSign",)))
+SUB_BARE = _certificate("sub", "root", ca=True, usage=None)
+RA, RA_SIGNS, RA_BARE = (_certificate("ra", "sub", usage=usage) for usage in (ENCRYPTS, SIGNS, None))
+RA_SIGN_ONLY = _certificate("ra-sign", "sub", usage=SIGNS)
+FINDING = "the CA's keyUsage has no keyEncipherment; enveloped to it all the same"
+
+CHOICES = {
+    "the CA alone": ((ROOT,), ROOT, False),
+    "an RA before its CA": ((ROOT, SUB, RA), RA, False),
+    "the RA that encrypts, not the one that signs": ((SUB, RA_SIGN_ONLY, RA), RA, False),
+    "an RA without keyUsage, after one that encrypts": ((SUB, RA_BARE, RA), RA, False),
+    "an RA without keyUsage before the CA": ((SUB, RA_SIGN_ONLY, RA_BARE), RA_BARE, False),
+    "the CA where the RA only signs": ((SUB, RA_SIGNS), SUB, False),
+    "the issuing CA of two that encrypt": ((ROOT, SUB), SUB, False),
+    "the issuing CA of two that encrypt, in any order": ((SUB, ROOT), SUB, False),
+    "a root that encrypts where the issuing CA does not": ((SUB_SIGNS, ROOT), ROOT, False),
+    "the issuing CA where nobody encrypts": ((ROOT_SIGNS, SUB_SIGNS), SUB_SIGNS, True),
+    "the issuer of the RA where nobody encrypts": ((ROOT_SIGNS, SUB_SIGNS, RA_SIGNS), SUB_SIGNS, True),
+    "the issuing CA without keyUsage": ((SUB_BARE,), SUB_BARE, False),
+    "what is there where nothing is a CA": ((RA_SIGNS,), RA_SIGNS, True),
+}
+
+
+@pytest.mark.parametrize("what", CHOICES)
+def test_the_recipient_goes_by_key_usage_and_never_by_position(printer: ClientTransaction, what: str) -> None:
+    certificates, chosen, noted = CHOICES[what]
+    printer.ca_certificates = certificates
+    assert printer.recipient() is chosen
+    assert printer.notes == ([messages.Note("SCEP-2.1.2-02", "GetCACert", FINDING)] if noted else [])
+
+
+@pytest.mark.parametrize(
+    ("certificates", "issuer"),
+    [
+        ((ROOT,), ROOT),
+        ((ROOT, SUB), SUB),
+        ((SUB, ROOT), SUB),
+        ((ROOT, SUB, RA), SUB),
+        ((ROOT, RA, SUB), SUB),
+        ((SUB, _certificate("ra", "root"), ROOT), ROOT),
+        ((RA,), RA),
+        ((SUB, _certificate("below", "sub", ca=True)), None),
+        ((_certificate("b", "a", ca=True), _certificate("a", "b", ca=True)), "the first, where none is lowest"),
+    ],
+)
+def test_the_issuer_is_the_ca_that_issued_another_or_the_lowest(
+    printer: ClientTransaction, certificates, issuer
+) -> None:
+    printer.ca_certificates = certificates
+    assert printer._issuer() is (certificates[0] if isinstance(issuer, str) else issuer or certificates[-1])
+
+
+def test_nobody_to_envelop_to_is_told_of_the_reply(printer: ClientTransaction) -> None:
+    printer.ca_certificates = (LEAVES["EC"](),)
+    with pytest.raises(AlgorithmRefused) as refused:
+        printer.recipient()
+    assert str(refused.value) == "GetCACert at octet 0: expected a certificate with an RSA key, got none"

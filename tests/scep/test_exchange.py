@@ -1,0 +1,625 @@
+"""The client's transaction against the mock: each state, each policy, each edge, and what it keeps over a restart."""
+
+from __future__ import annotations
+
+import http.client
+import io
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from mfp_sim.documents import Problems, load_text
+from mfp_sim.errors import AlgorithmRefused, ConnectFailed, ConnectionLost, TransportError
+from mfp_sim.scep import certificate as x509
+from mfp_sim.scep import csr as csrs
+from mfp_sim.scep import exchange, messages
+from mfp_sim.scep.exchange import (
+    BadReply,
+    ClientTransaction,
+    Enrolment,
+    Failed,
+    HttpError,
+    Issued,
+    Lost,
+    Outcome,
+    Pending,
+    Policy,
+    Predecessor,
+    State,
+)
+from mfp_sim.scep.http import HttpReply
+from mfp_sim.scep.messages import Note
+from mfp_sim.scep.vocabulary import MessageType
+from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys
+from mock_scep_server.profiles.registry import profile_named
+from mock_scep_server.script import Script, read_script
+from mock_scep_server.service import ScepService
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
+SUBJECT = x509.name(("CN", "printer-1.example"))
+
+
+class _Socket:
+    def __init__(self, octets: bytes) -> None:
+        self._octets = octets
+
+    def makefile(self, mode: str) -> io.BytesIO:
+        return io.BytesIO(self._octets)
+
+
+@dataclass
+class Parties:
+    """A CA and one client of it."""
+
+    clock: FrozenClock
+    service: ScepService
+    transaction: ClientTransaction
+    requests: list
+
+    def answer(self) -> HttpReply:
+        request = self.transaction.next_request()
+        self.requests.append(request)
+        reply = http.client.HTTPResponse(_Socket(self.service.handle(request, "192.0.2.10").octets))  # type: ignore[arg-type]
+        reply.begin()
+        return HttpReply(reply.status, "", tuple(reply.getheaders()), reply.read())
+
+    def inquiry(self) -> Outcome:
+        for _ in range(9):
+            outcome = self.transaction.received(self.answer())
+            if outcome is not None:
+                return outcome
+        raise AssertionError("the inquiry does not end")
+
+    def up_to(self, state: State) -> None:
+        while self.transaction.state is not state:
+            assert self.transaction.received(self.answer()) is None
+
+    @property
+    def operations(self) -> list[str]:
+        return [entry.name for entry in self.service.journal.entries]
+
+
+@pytest.fixture
+def parties():
+    def make(
+        script: str = "[]", *, profile: str = "rfc8894", policy: Policy | None = None, ra: str = "none",
+        predecessor: Predecessor | None = None, service: ScepService | None = None, clock: FrozenClock | None = None,
+        digest: str | None = None, **changes: object,
+    ) -> Parties:  # fmt: skip
+        problems = Problems()
+        rules = read_script(load_text(script), problems)
+        problems.raise_if_any()
+        clock, entropy = clock or FrozenClock(NOON), Entropy(11)
+        service = service or ScepService(
+            profile=replace(profile_named(profile), **changes),  # type: ignore[arg-type]
+            clock=clock, entropy=entropy.fork("ca"), keys=PooledKeys(entropy.fork("keys"), side=1),
+            script=Script(rules, start=clock.now()), ra=ra,  # type: ignore[arg-type]
+        )  # fmt: skip
+        key = PooledKeys(entropy.fork("clients" if predecessor is None else "later"), side=0).rsa(2048)
+        now = clock.now()
+        signer = x509.self_signed(
+            key, subject=SUBJECT, serial=1, not_before=now - timedelta(hours=1), not_after=now + timedelta(days=9)
+        )
+        enrolment = Enrolment(
+            key, csrs.build(key, subject=SUBJECT), signer, "t-1", SUBJECT, digest=digest, predecessor=predecessor
+        )
+        transaction = ClientTransaction(
+            enrolment, target="/scep", policy=policy or Policy(), entropy=Entropy(1), clock=clock
+        )
+        return Parties(clock, service, transaction, [])
+
+    return make
+
+
+def test_a_request_goes_through_its_states(parties) -> None:
+    here = parties()
+    told = []
+    for _ in range(3):
+        told.append((here.transaction.state, here.transaction.operation))
+        outcome = here.transaction.received(here.answer())
+    assert told == [(State.CAPS, "GetCACaps"), (State.CA_CERT, "GetCACert"), (State.SUBMIT, "PKCSReq")]
+    assert isinstance(outcome, Issued)
+    assert (here.transaction.state, here.transaction.operation) == (State.DONE, "done")
+    assert outcome.certificate.subject == SUBJECT
+    assert [c.der for c in outcome.chain] == [here.service.ca.ca.certificate.der]
+    assert [request.method for request in here.requests] == ["GET", "GET", "POST"]
+    assert here.transaction.algorithms == ("sha256", "aes-128-cbc")
+    assert [state.value for state in State] == ["GetCACaps", "GetCACert", "PKCSReq", "CertPoll", "done"]
+
+
+def test_a_certificate_that_comes_alone_has_no_chain(parties) -> None:
+    outcome = parties(ca_in_reply=False).inquiry()
+    assert isinstance(outcome, Issued)
+    assert outcome.chain == ()
+
+
+def test_a_pending_request_is_polled_until_it_is_decided(parties) -> None:
+    here = parties("[{when: {type: PKCSReq}, then: pending}, {when: {type: CertPoll}, then: {pending: 2}}]")
+    nonces = []
+    for number in range(4):
+        outcome = here.inquiry()
+        nonces.append(here.transaction._nonce)
+        assert isinstance(outcome, Pending if number < 3 else Issued)
+        here.transaction.resume()
+    assert here.operations == ["GetCACaps", "GetCACert", "PKCSReq", "CertPoll", "CertPoll", "CertPoll"]
+    assert len(set(nonces)) == 4
+    assert {len(nonce) for nonce in nonces} == {16}
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_a_failure_is_told_as_it_came(parties, number: int) -> None:
+    here = parties(f"[{{when: {{type: PKCSReq}}, then: {{failure: {number}, text: mine}}}}]")
+    assert here.inquiry() == Failed(number, "mine")
+    assert here.transaction.state is State.DONE
+
+
+@pytest.mark.parametrize("operation", ["GetCACert", "PKIOperation"])
+def test_another_status_than_200_ends_the_inquiry(parties, operation: str) -> None:
+    here = parties(f"[{{when: {{operation: {operation}}}, then: {{http: 503}}}}]")
+    assert here.inquiry() == HttpError(503)
+    here = parties(f"[{{when: {{operation: {operation}}}, then: {{http: 201}}}}]")
+    assert here.inquiry() == HttpError(201)
+
+
+def test_capabilities_that_cannot_be_had_are_none(parties) -> None:
+    here = parties("[{when: {operation: GetCACaps}, then: {http: 404}}]")
+    assert isinstance(here.inquiry(), Issued)
+    assert here.transaction.capabilities.keywords == ()
+    assert here.transaction.algorithms == ("sha1", "des-ede3-cbc")
+    assert [request.method for request in here.requests] == ["GET", "GET", "GET"]
+
+
+def test_a_digest_that_is_given_is_taken(parties) -> None:
+    here = parties(digest="sha512")
+    assert isinstance(here.inquiry(), Issued)
+    assert here.transaction.algorithms == ("sha512", "aes-128-cbc")
+
+
+# --- what is lost -----------------------------------------------------------------------------------------
+
+
+def _lost(sent: bool, kind: type[TransportError] = ConnectionLost) -> TransportError:
+    error = kind("gone")
+    error.sent = sent
+    return error
+
+
+def test_capabilities_that_are_cut_off_are_none_and_all_else_is_lost(parties) -> None:
+    here = parties()
+    assert here.transaction.lost(_lost(True)) is None
+    assert here.transaction.state is State.CA_CERT
+    for state, operation in ((State.CA_CERT, "GetCACert"), (State.SUBMIT, "PKCSReq"), (State.POLL, "CertPoll")):
+        here.transaction.state = state
+        error = _lost(True)
+        assert here.transaction.lost(error) == Lost(error, operation)
+        assert here.transaction.state is state
+    here.transaction.state = State.CAPS
+    refused = _lost(False, ConnectFailed)
+    assert here.transaction.lost(refused) == Lost(refused, "GetCACaps")
+
+
+@pytest.mark.parametrize("resend", ["same", "CertPoll", "new-transaction"])
+@pytest.mark.parametrize("sent", [True, False])
+@pytest.mark.parametrize("state", [State.CA_CERT, State.SUBMIT, State.POLL])
+def test_a_lost_request_is_polled_for_only_where_it_was_sent_and_the_policy_says_so(
+    parties, resend, sent: bool, state: State
+) -> None:
+    transaction = parties(policy=Policy(resend=resend)).transaction
+    transaction.state = state
+    transaction.lost(_lost(sent))
+    transaction.resume()
+    polls = state is State.SUBMIT and sent and resend == "CertPoll"
+    assert transaction.state is (State.POLL if polls else state)
+
+
+@pytest.mark.parametrize(
+    ("state", "then"), [(State.SUBMIT, State.POLL), (State.POLL, State.POLL), (State.CA_CERT, State.CA_CERT)]
+)
+def test_what_was_pending_is_polled_after_the_ca_was_asked_again(parties, state: State, then: State) -> None:
+    here = parties()
+    here.up_to(State.SUBMIT)
+    here.transaction._pending = True
+    here.transaction.state = state
+    here.transaction.resume()
+    assert here.transaction.state is then
+    here.transaction.state = State.CA_CERT
+    assert here.transaction.received(here.answer()) is None
+    assert here.transaction.state is State.POLL
+
+
+# --- what is refused --------------------------------------------------------------------------------------
+
+
+def _signed(here: Parties, **changes: object) -> HttpReply:
+    """The reply to the last request, made anew with other fields."""
+    request = messages.decode(_sent(here))
+    plan = messages.CertRep(
+        status=3, transaction_id=request.transaction_id, recipient_nonce=request.sender_nonce, sender_nonce=bytes(16)
+    )
+    return HttpReply(200, "", (), _encoded(here, replace(plan, **changes)))  # type: ignore[arg-type]
+
+
+def _encoded(here: Parties, plan: messages.CertRep) -> bytes:
+    ca = here.service.ca.ca
+    return messages.encode_cert_rep(
+        plan, signer_key=ca.key, signer_certificate=ca.certificate, octets=Entropy(3).octets
+    )
+
+
+def _sent(here: Parties) -> bytes:
+    here.up_to(State.SUBMIT)
+    return here.transaction.next_request().body
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, Pending()),
+        (
+            {"transaction_id": "t-2"},
+            BadReply("wrong-transaction", "the CertRep's transactionID is not that of the request"),
+        ),
+        (
+            {"recipient_nonce": bytes(16)},
+            BadReply("wrong-nonce", "the CertRep's recipientNonce is not the request's senderNonce"),
+        ),
+        ({"status": 2, "fail_info": 1, "fail_info_text": "no"}, Failed(1, "no")),
+    ],
+)
+def test_what_has_to_hold_before_a_status_means_anything(parties, changes, told) -> None:
+    here = parties()
+    reply = _signed(here, **changes)
+    assert here.transaction.received(reply) == told
+    assert here.transaction.state is (State.DONE if isinstance(told, Failed) else State.SUBMIT)
+
+
+@pytest.mark.parametrize("status", [2, 3])
+def test_a_signature_that_is_broken_or_anothers_counts_for_every_status(parties, status: int) -> None:
+    here = parties()
+    reply = _signed(here, status=status, fail_info=2 if status == 2 else None)
+    broken = replace(reply, body=reply.body[:-1] + bytes([reply.body[-1] ^ 1]))
+    outcome = here.transaction.received(broken)
+    assert isinstance(outcome, BadReply)
+    assert outcome.reason == "bad-signature"
+    here.transaction.ca_certificates = ()
+    assert here.transaction.received(reply) == BadReply(
+        "unknown-signer", "the CertRep's signer is not among the certificates of GetCACert"
+    )
+
+
+@pytest.mark.parametrize(
+    ("weak", "digest", "refused"),
+    [("use", "sha1", False), ("refuse", "sha1", True), ("refuse", "sha256", False), ("use", "sha512", False)],
+)
+def test_weak_signatures_are_refused_by_the_policy(parties, weak, digest: str, refused: bool) -> None:
+    here = parties(policy=Policy(weak=weak))
+    outcome = here.transaction.received(_signed(here, digest=digest))
+    words = BadReply("refused-algorithm", "the CertRep is signed with sha1, which is refused")
+    assert outcome == (words if refused else Pending())
+
+
+def test_md5_is_refused_always(parties) -> None:
+    here = parties()
+    outcome = here.transaction.received(_signed(here, digest="md5", oddities=messages.Oddities(md5=True)))
+    assert outcome == BadReply("refused-algorithm", "the CertRep is signed with md5, which is refused")
+
+
+@pytest.mark.parametrize(
+    ("caps", "refused"),
+    [
+        (("AES", "SHA-256"), None),
+        (("SHA-256", "DES3"), "expected SHA-2 and AES, got sha256 and des-ede3-cbc"),
+        (("AES", "SHA-1"), "expected SHA-2 and AES, got sha1 and aes-128-cbc"),
+        ((), "expected SHA-2 and AES, got sha1 and des-ede3-cbc"),
+    ],
+)
+def test_weak_algorithms_are_not_sent_where_the_policy_refuses_them(parties, caps, refused: str | None) -> None:
+    for weak in ("use", "refuse"):
+        here = parties(policy=Policy(weak=weak))
+        here.up_to(State.SUBMIT)
+        here.transaction.capabilities = replace(here.transaction.capabilities, keywords=caps)
+        if refused is None or weak == "use":
+            assert here.transaction.next_request().target.startswith("/scep?operation=PKIOperation")
+            continue
+        with pytest.raises(AlgorithmRefused) as error:
+            here.transaction.next_request()
+        assert str(error.value) == f"GetCACaps at octet 0: {refused}"
+
+
+BODIES = [
+    (b"", "expected a SCEP message, got an empty body"),
+    (b" \r\n", "expected a SCEP message, got an empty body"),
+    (b"<html>", "the CertRep is not readable: CertRep at octet 0: expected a SCEP message, got an HTML or XML page"),
+    (b"  \n <!DOCTYPE", "expected a SCEP message, got an HTML or XML page"),
+    (b"-----BEGIN PKCS7-----", "expected a SCEP message, got PEM text"),
+    (b"0\x00", "is not readable"),
+    (b" " * 200 + b"<html>", "got an empty body"),
+    (b"hello", "is not readable"),
+]
+
+
+@pytest.mark.parametrize(("body", "words"), BODIES)
+def test_what_is_no_message_is_told_in_words(parties, body: bytes, words: str) -> None:
+    here = parties()
+    here.up_to(State.SUBMIT)
+    here.transaction.next_request()
+    outcome = here.transaction.received(HttpReply(200, "", (), body))
+    assert isinstance(outcome, BadReply)
+    assert outcome.reason == "unreadable"
+    assert words in outcome.diagnosis
+    assert isinstance(here.transaction.reply, Exception)
+
+
+def test_what_get_ca_cert_gives_is_looked_at(parties) -> None:
+    here = parties()
+    here.up_to(State.CA_CERT)
+    outcome = here.transaction.received(HttpReply(200, "", (("Content-Type", "application/x-x509-ca-cert"),), b"x"))
+    assert isinstance(outcome, BadReply)
+    assert outcome.reason == "bad-ca-certificates"
+    assert outcome.diagnosis.startswith("the reply to GetCACert is not usable: ")
+    assert here.transaction.state is State.CA_CERT
+
+
+@pytest.mark.parametrize(
+    ("cipher", "policy", "refused"),
+    [
+        ("des-cbc", Policy(), "des-cbc"),
+        ("des-cbc", Policy(weak="refuse"), "des-cbc"),
+        ("des-cbc", Policy(read_single_des=True), None),
+        ("des-cbc", Policy(read_single_des=True, weak="refuse"), None),
+        ("des-ede3-cbc", Policy(), None),
+        ("des-ede3-cbc", Policy(read_single_des=True, weak="refuse"), "des-ede3-cbc"),
+        ("des-ede3-cbc", Policy(weak="refuse"), "des-ede3-cbc"),
+        ("aes-256-cbc", Policy(weak="refuse"), None),
+    ],
+)
+def test_which_ciphers_of_a_reply_are_taken(parties, cipher: str, policy: Policy, refused: str | None) -> None:
+    here = parties(reply_cipher=cipher, policy=policy)
+    outcome = here.inquiry()
+    if refused:
+        assert outcome == BadReply("refused-algorithm", f"the CertRep uses {refused}, which is refused")
+        return
+    assert isinstance(outcome, Issued)
+    note = Note("SCEP-2.9-09", "pkcsPKIEnvelope", "the reply is encrypted with single DES")
+    assert (note in here.transaction.notes) is (cipher == "des-cbc")
+
+
+def test_what_is_wrong_inside_a_good_signature_is_told(parties) -> None:
+    here = parties()
+    told = BadReply("wrong-message-type", "the reply's messageType is PKCSReq, not CertRep")
+    assert here.transaction.received(_signed(here, message_type=MessageType.PKCS_REQ)) == told
+    here = parties()
+    assert here.transaction.received(_signed(here, status=5)) == BadReply("undefined-status", "pkiStatus is 5")
+    here = parties("[{when: {type: PKCSReq}, faults: [env-wrong-recipient]}]")
+    outcome = here.inquiry()
+    assert isinstance(outcome, BadReply)
+    assert (outcome.reason, bool(outcome.diagnosis)) == ("unusable", True)
+
+
+@pytest.mark.parametrize("operation", ["GetCACert", "PKIOperation"])
+def test_what_is_odd_in_a_reply_is_noted(parties, operation: str) -> None:
+    fault = "getcacert-signed" if operation == "GetCACert" else "digest-alg-mismatch"
+    here = parties(f"[{{when: {{operation: {operation}}}, faults: [{fault}]}}]")
+    plain = parties()
+    assert isinstance(here.inquiry(), Issued)
+    assert isinstance(plain.inquiry(), Issued)
+    assert len(here.transaction.notes) > len(plain.transaction.notes)
+
+
+# --- the certificate --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("policy", "side", "told"),
+    [
+        ("refuse", "early", "not-valid-now"),
+        ("register", "early", None),
+        ("refuse", "late", "not-valid-now"),
+        ("register", "late", "not-valid-now"),
+        ("refuse", "first", None),
+        ("refuse", "last", None),
+    ],
+)
+def test_a_certificate_is_taken_from_its_first_second_to_its_last(parties, policy, side: str, told) -> None:
+    here = parties(policy=Policy(not_yet_valid=policy))
+    here.up_to(State.SUBMIT)
+    reply = here.answer()
+    (certificate,) = [entry.certificate for entry in here.service.ledger.entries]
+    second = timedelta(seconds=1)
+    now = {
+        "early": certificate.not_before - second, "first": certificate.not_before, "last": certificate.not_after,
+        "late": certificate.not_after + second,
+    }[side]  # fmt: skip
+    here.transaction._clock = FrozenClock(now)
+    outcome = here.transaction.received(reply)
+    span = f"from {certificate.not_before:%Y-%m-%d %H:%M:%S} to {certificate.not_after:%Y-%m-%d %H:%M:%S} UTC"
+    early = [note for note in here.transaction.notes if note.requirement == "SCEP-3.3.2.1-13"]
+    if told:
+        assert outcome == BadReply(told, f"the certificate is valid {span}")
+        assert here.transaction.state is State.SUBMIT
+    else:
+        assert isinstance(outcome, Issued)
+        wanted = [Note("SCEP-3.3.2.1-13", "CertRep", f"the certificate is not valid yet: {span}")]
+        assert early == (wanted if side == "early" else [])
+
+
+def test_an_authority_is_valid_from_its_first_second_to_its_last(parties) -> None:
+    ca = parties().service.ca.ca.certificate
+    second = timedelta(seconds=1)
+    for now, noted in (
+        (ca.not_before - second, True), (ca.not_before, False), (ca.not_after, False), (ca.not_after + second, True),
+    ):  # fmt: skip
+        here = parties()
+        here.up_to(State.CA_CERT)
+        reply = here.answer()
+        here.transaction._clock = FrozenClock(now)
+        assert here.transaction.received(reply) is None
+        span = f"from {ca.not_before:%Y-%m-%d %H:%M:%S} to {ca.not_after:%Y-%m-%d %H:%M:%S} UTC"
+        text = f"{ca.subject_text} is not valid now: {span}"
+        assert here.transaction.notes == ([Note("SCEP-3.3.2.1-13", "GetCACert", text)] if noted else [])
+
+
+def test_another_subject_is_noted_and_taken(parties) -> None:
+    here = parties()
+    here.up_to(State.SUBMIT)
+    reply = here.answer()
+    other = x509.name(("CN", "another"))
+    here.transaction.enrolment = replace(here.transaction.enrolment, subject=other)
+    assert isinstance(here.transaction.received(reply), Issued)
+    assert here.transaction.notes == [
+        Note("SCEP-3.3.2.1-12", "CertRep", "the certificate is for CN=printer-1.example, asked was CN=another")
+    ]
+
+
+def test_a_certificate_for_another_key_or_of_another_issuer_is_refused(parties) -> None:
+    here = parties()
+    here.up_to(State.SUBMIT)
+    outcome = here.transaction.received(here.answer())
+    assert isinstance(outcome, Issued)
+    foreign = PooledKeys(Entropy(77), side=0).rsa(2048)
+    enrolment = here.transaction.enrolment
+    here.transaction.enrolment = replace(enrolment, key=foreign)
+    told = BadReply("wrong-key", "no certificate of the CertRep is for the key of the request")
+    assert here.transaction._fitting((outcome.certificate,)) == told
+    here.transaction.enrolment = enrolment
+    here.transaction.ca_certificates = (enrolment.signer,)
+    told = BadReply("wrong-issuer", "the certificate was not issued by a CA of GetCACert or of the CertRep")
+    assert here.transaction._fitting((outcome.certificate,)) == told
+    here.transaction.ca_certificates = (here.service.ca.ca.certificate,)
+    forged = x509.issue(
+        serial=5, issuer=here.service.ca.ca.certificate.subject, subject=SUBJECT, spki=x509.spki_of(enrolment.key),
+        not_before=NOON, not_after=NOON + timedelta(days=9), extensions=(), signing_key=foreign,
+    )  # fmt: skip
+    assert here.transaction._fitting((forged,)) == told, "the name of the CA, and not its signature"
+    issued = here.transaction._fitting((here.service.ca.ca.certificate, outcome.certificate))
+    assert issued == Issued(outcome.certificate, (here.service.ca.ca.certificate,))
+
+
+# --- another CA meanwhile ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changed_ca", "script", "operations"),
+    [
+        ("keep", "{failure: 1}", ["PKCSReq"]),
+        ("refetch", "{failure: 1}", ["PKCSReq", "GetCACert", "PKCSReq"]),
+        ("refetch", "{failure: 2}", ["PKCSReq"]),
+    ],
+)
+def test_the_ca_is_asked_once_more_where_its_answer_speaks_of_another(parties, changed_ca, script, operations) -> None:
+    here = parties(f"[{{when: {{type: PKCSReq}}, then: {script}}}]", policy=Policy(changed_ca=changed_ca))
+    assert isinstance(here.inquiry(), Failed)
+    assert here.operations == ["GetCACaps", "GetCACert", *operations]
+
+
+def test_each_inquiry_may_ask_the_ca_once_more(parties) -> None:
+    here = parties("[{when: {type: PKCSReq}, faults: [certrep-stranger-signer]}]", policy=Policy(changed_ca="refetch"))
+    for number in (1, 2):
+        outcome = here.inquiry()
+        assert isinstance(outcome, BadReply)
+        assert outcome.reason == "unknown-signer"
+        assert here.operations.count("PKCSReq") == 2 * number
+        assert here.operations.count("GetCACert") == 1 + number
+        here.transaction.resume()
+
+
+def test_which_outcomes_speak_of_another_ca() -> None:
+    speaks = exchange._speaks_of_another_ca
+    assert speaks(BadReply("unknown-signer", ""))
+    assert speaks(Failed(1, None))
+    others = [BadReply("bad-signature", ""), Failed(2, None), Failed(None, None), Pending(), HttpError(500)]
+    assert not any(map(speaks, others))
+
+
+# --- renewal ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("off", "offered", "renews"),
+    [
+        ("first", True, True), ("last", True, True), ("before", True, False), ("after", True, False),
+        ("first", False, False),
+    ],
+)  # fmt: skip
+def test_a_certificate_of_this_ca_is_renewed_within_its_time(parties, off: str, offered: bool, renews: bool) -> None:
+    first = parties()
+    outcome = first.inquiry()
+    assert isinstance(outcome, Issued)
+    old = outcome.certificate
+    here = parties(predecessor=Predecessor(old, first.transaction.enrolment.key), service=first.service)
+    here.up_to(State.CA_CERT)
+    if not offered:
+        words = tuple(
+            word for word in here.transaction.capabilities.keywords if word not in ("Renewal", "SCEPStandard")
+        )
+        here.transaction.capabilities = replace(here.transaction.capabilities, keywords=words)
+    reply = here.answer()
+    now = {
+        "first": old.not_before, "last": old.not_after, "before": old.not_before - timedelta(seconds=1),
+        "after": old.not_after + timedelta(seconds=1),
+    }[off]  # fmt: skip
+    here.transaction._clock = FrozenClock(now)
+    here.transaction.received(reply)
+    assert here.transaction.is_renewal is renews
+    assert here.transaction.operation == ("RenewalReq" if renews else "PKCSReq")
+    sent = messages.decode(here.transaction.next_request().body)
+    assert sent.message_type == (MessageType.RENEWAL_REQ if renews else MessageType.PKCS_REQ)
+    assert sent.signer() == (old if renews else here.transaction.enrolment.signer)
+
+
+def test_a_certificate_of_another_ca_is_not_renewed(parties) -> None:
+    here = parties()
+    other = here.transaction.enrolment.signer
+    here = parties(predecessor=Predecessor(other, here.transaction.enrolment.key))
+    here.up_to(State.SUBMIT)
+    assert not here.transaction.is_renewal
+
+
+# --- what is kept -----------------------------------------------------------------------------------------
+
+
+def test_notes_are_capped_in_number_and_length(parties) -> None:
+    transaction = parties().transaction
+    assert (exchange.NOTES, exchange.NOTE_LETTERS) == (100, 500)
+    transaction._note("R", "p", "x" * 500)
+    transaction._note("R", "p", "x" * 501)
+    transaction._note("R", "p", "x" * 500)
+    assert [note.text for note in transaction.notes] == ["x" * 500, "x" * 500 + "…"]
+    for number in range(200):
+        transaction._note("R", "p", str(number))
+    assert len(transaction.notes) == 100
+
+
+def test_a_transaction_goes_on_from_what_was_stored(parties) -> None:
+    here = parties("[{when: {type: PKCSReq}, then: pending}]")
+    assert isinstance(here.inquiry(), Pending)
+    here.transaction.resume()
+    stored = here.transaction.snapshot()
+    certificates = [c.der.hex() for c in here.transaction.ca_certificates]
+    assert stored == {
+        "state": "POLL", "capabilities": list(here.transaction.capabilities.keywords),
+        "ca_certificates": certificates, "pending": True, "unanswered": False, "renewal": False,
+    }  # fmt: skip
+    other = parties(service=here.service)
+    other.transaction.restore(stored)
+    assert other.transaction.snapshot() == stored
+    assert other.transaction.state is State.POLL
+    assert isinstance(other.inquiry(), Issued)
+    flags = {"pending": False, "unanswered": True, "renewal": True, "state": "SUBMIT"}
+    other.transaction.restore(stored | flags)
+    assert other.transaction.snapshot() == stored | flags
+    for broken in ({"capabilities": "AES"}, {"ca_certificates": None}):
+        with pytest.raises(ValueError, match="the stored transaction has no lists of capabilities and certificates"):
+            other.transaction.restore(stored | broken)
+
+
+def test_nothing_that_shows_the_material_shows_a_key(parties) -> None:
+    enrolment = parties().transaction.enrolment
+    shown = repr(replace(enrolment, predecessor=Predecessor(enrolment.signer, enrolment.key)))
+    assert "RSAPrivateKey" not in shown
+    assert "csr=" not in shown
+
+
+def test_the_policy_is_lenient_unless_it_is_told() -> None:
+    assert Policy() == Policy(False, "use", "same", "refuse", "keep")
