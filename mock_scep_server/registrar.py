@@ -165,7 +165,9 @@ class Registrar:
             known = None
         if known is None:
             renewed = request[2]
-            if earlier and not any(_may_follow(csr, renewed, other) for other in earlier):
+            # A CA that answers each request anew does not look an identifier up once it has issued.
+            standing = [t for t in earlier if t.issued is None or self._profile.retransmission != "again"]
+            if standing and not any(_may_follow(csr, renewed, other) for other in standing):
                 text = "the transactionID belongs to another request"
                 return self._failure(asked, reply, answer, Refusal(FailInfo.BAD_REQUEST, text))
             refusal = self._admission.refuse(asked)
