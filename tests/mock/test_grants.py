@@ -13,9 +13,9 @@ from mfp_sim.scep import der
 from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.certificate import KEY_USAGE_BITS, Extension
 from mfp_sim.scep.csr import Csr
-from mock_scep_server.grants import EXTENDED_KEY_USAGE, grant
+from mock_scep_server.grants import grant
 
-EKU = EXTENDED_KEY_USAGE
+EKU = v.EXTENDED_KEY_USAGE
 KP = "1.3.6.1.5.5.7.3."
 GRANTED = [f"{KP}{n}" for n in (1, 2, 4, 5, 6, 7, 17)] + ["1.3.6.1.5.5.8.2.2"]
 REFUSED = {

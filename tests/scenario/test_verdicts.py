@@ -651,12 +651,6 @@ def test_whoever_runs_the_scenarios_sees_real_time(module: str, real: bool) -> N
     assert (seen != world.clock.now().timestamp()) is real
 
 
-def test_what_a_result_rests_on_is_named_and_follows_from_what_is_covered() -> None:
-    read = scenario(BY_HAND, CA + "covers: [MFP-POLL-02]\nassumes: [A-35]\n")
-    assert "A-35" in run(read).rests_on
-    assert list(run(read).rests_on) == sorted(set(run(read).rests_on))
-
-
 def test_certificates_are_compared_by_who_signed_them() -> None:
     world = _world(scenario(BY_HAND))
     entry = next(entry for entry in world.printer.key_list() if entry.name == "hq1")
