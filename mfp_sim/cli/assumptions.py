@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from functools import lru_cache
-from multiprocessing import active_children, get_context
 from pathlib import Path
 
+from mfp_sim.cli.workers import in_processes, scenario_of
 from mfp_sim.documents import load
 from mfp_sim.errors import MfpSimError
 from mfp_sim.report.console import Console
 from mfp_sim.scenario.collection import load_all
 from mfp_sim.scenario.examined import FILE, assumptions_of, nearest, read_file, write_file
 from mfp_sim.scenario.examining import Mistake, examine, mistakes_of
-from mfp_sim.scenario.loader import load_file
 from mfp_sim.scenario.model import Scenario
 
 __all__ = ["check_assumptions"]
@@ -65,31 +61,15 @@ def _flips(scenarios: Sequence[Scenario], jobs: int) -> Iterator[tuple[str, ...]
     if jobs == 1 or len(scenarios) < 2:
         yield from map(examine, scenarios)
         return
-    # Spawned, not forked: a fork would copy threads' locks and a frozen clock.
-    # Ctrl-C at a terminal goes to all of them: this process alone hears it, and ends the workers.
-    pool = ProcessPoolExecutor(
-        min(jobs, len(scenarios)), get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)
-    )
-    with pool:
-        try:
-            yield from pool.map(_in_worker, [s.file for s in scenarios], [s.name for s in scenarios])
-        except BrokenProcessPool:
-            raise MfpSimError("a process that measured ended abruptly", remedy="--jobs 1 shows where") from None
-        except KeyboardInterrupt:
-            for worker in active_children():
-                worker.terminate()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
+    try:
+        with in_processes(jobs, _in_worker, [(s.file, s.name) for s in scenarios]) as futures:
+            yield from (future.result() for future in futures)
+    except BrokenProcessPool:
+        raise MfpSimError("a process that measured ended abruptly", remedy="--jobs 1 shows where") from None
 
 
 def _in_worker(file: str, name: str) -> tuple[str, ...] | None:
-    return examine(_loaded(file)[name])
-
-
-@lru_cache(maxsize=4)
-def _loaded(file: str) -> Mapping[str, Scenario]:
-    return {scenario.name: scenario for scenario in load_file(Path(file))}
+    return examine(scenario_of(file, name))
 
 
 def _tell(mistakes: Sequence[Mistake], measured: dict[Path, _Measured], options: argparse.Namespace) -> None:

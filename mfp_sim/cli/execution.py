@@ -6,20 +6,17 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from multiprocessing import active_children, get_context
 from pathlib import Path
 
+from mfp_sim.cli.workers import in_processes, scenario_of
 from mfp_sim.errors import MfpSimError, Problem
 from mfp_sim.redaction import Redactor
 from mfp_sim.report.model import FailureReport, ScenarioReport
 from mfp_sim.scenario.excerpt import excerpt
-from mfp_sim.scenario.loader import load_file
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.reporting import report_of
 from mfp_sim.scenario.runner import run as run_scenario
@@ -75,25 +72,10 @@ def _in_pool(todo: Sequence[Scenario], conditions: Conditions, jobs: int) -> Ite
     Raises:
         BrokenProcessPool: a process died.
     """
-    # Spawned, not forked: a fork would copy threads' locks and a frozen clock.
-    with ProcessPoolExecutor(min(jobs, len(todo)), mp_context=get_context("spawn")) as pool:
-        # Ctrl-C at a terminal goes to all of them: this process alone hears it, and ends the workers.
-        heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            futures: list[Future[ScenarioReport]] = [
-                pool.submit(_in_worker, scenario.file, scenario.name, conditions) for scenario in todo
-            ]
-        finally:
-            signal.signal(signal.SIGINT, heard)
-        try:
-            for scenario, future in zip(todo, futures, strict=True):
-                yield _settled(scenario, future.result, BrokenProcessPool if len(todo) > 1 else ())
-        except KeyboardInterrupt:
-            for worker in active_children():
-                worker.terminate()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
+    arguments = [(scenario.file, scenario.name, conditions) for scenario in todo]
+    with in_processes(jobs, _in_worker, arguments) as futures:
+        for scenario, future in zip(todo, futures, strict=True):
+            yield _settled(scenario, future.result, BrokenProcessPool if len(todo) > 1 else ())
 
 
 def _settled(
@@ -175,5 +157,4 @@ def machine(conditions: Conditions) -> list[str]:
 
 
 def _in_worker(file: str, name: str, conditions: Conditions) -> ScenarioReport:
-    (scenario,) = [scenario for scenario in load_file(Path(file)) if scenario.name == name]
-    return _one(scenario, conditions)
+    return _one(scenario_of(file, name), conditions)

@@ -60,7 +60,7 @@ def run(
     state_dir: Path | None = None,
     read: set[str] | None = None,
 ) -> ScenarioResult:
-    """Run one scenario. It raises nothing for what happens inside: that is the result's ``error``.
+    """Run one scenario. It raises nothing for what happens inside: that is a failure of the result, marked ``error``.
 
     Args:
         scenario: what to run.

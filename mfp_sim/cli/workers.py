@@ -1,0 +1,56 @@
+"""Calls in several processes, which end with this one: what ``run --jobs`` and ``check --assumptions --jobs`` share."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import lru_cache
+from multiprocessing import active_children, get_context
+from pathlib import Path
+from typing import TypeVar
+
+from mfp_sim.scenario.loader import load_file
+from mfp_sim.scenario.model import Scenario
+
+__all__ = ["in_processes", "scenario_of"]
+
+T = TypeVar("T")
+
+
+@contextmanager
+def in_processes(
+    count: int, call: Callable[..., T], arguments: Sequence[tuple[object, ...]]
+) -> Iterator[list[Future[T]]]:
+    """One future for each tuple of ``arguments``, in order, carried out by ``count`` processes at most.
+
+    What is left at the end of the ``with`` is not begun. A process that dies breaks the pool: what is open raises
+    :class:`~concurrent.futures.process.BrokenProcessPool`.
+    """
+    # Spawned, not forked: a fork would copy threads' locks and a frozen clock.
+    with ProcessPoolExecutor(min(count, len(arguments)), mp_context=get_context("spawn")) as pool:
+        # Ctrl-C at a terminal goes to all of them: this process alone hears it, and ends the workers.
+        heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            futures = [pool.submit(call, *given) for given in arguments]
+        finally:
+            signal.signal(signal.SIGINT, heard)
+        try:
+            yield futures
+        except KeyboardInterrupt:
+            for worker in active_children():
+                worker.terminate()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def scenario_of(file: str, name: str) -> Scenario:
+    """One scenario of a file, which a process reads once for all that come in a row."""
+    return _loaded(file)[name]
+
+
+@lru_cache(maxsize=4)
+def _loaded(file: str) -> Mapping[str, Scenario]:
+    return {scenario.name: scenario for scenario in load_file(Path(file))}
