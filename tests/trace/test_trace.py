@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta, timezone
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,6 +81,18 @@ def test_another_time_or_kind_is_a_difference() -> None:
     event = TraceEvent(START, "a", {})
     assert len(compare([event], [TraceEvent(START + timedelta(microseconds=1), "a", {})])) == 1
     assert len(compare([event], [TraceEvent(START, "b", {})])) == 1
+
+
+@pytest.mark.parametrize("secret", ["CACert", "PKCSReq", "sha256", "POST", "P"])
+def test_a_secret_that_is_a_word_of_the_protocol_hides_no_operation(secret: str) -> None:
+    recorder = Recorder(FrozenClock(START), Redactor([secret]))
+    words = {"operation": "GetCACert", "method": "POST", "digest": "sha256", "cipher": "aes-128-cbc"}
+    recorder.record("exchange.request", **words, path=f"/scep/{secret}")
+    recorder.record("mock.request", name=f"Get{secret}", method=secret)
+    asked, heard = recorder.events
+    assert {key: asked.data[key] for key in words} == words
+    assert asked.data["path"] == f"/scep/{MASK}" if len(secret) > 1 else secret not in str(asked.data["path"])
+    assert list(heard.data.values()) == [f"Get{MASK}", MASK]  # what a client says may be the secret itself
 
 
 def test_a_longer_trace_is_a_difference() -> None:
