@@ -19,9 +19,9 @@ from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.printer import Printer
 from mfp_sim.documents import Problems, load_text
 from mfp_sim.errors import MfpSimError, Refused
-from mfp_sim.scep.http import Delivery, HttpReply, HttpRequest
+from mfp_sim.scep.http import Delivery, HttpRequest
 from mfp_sim.simtime import Booking, Clock, FrozenClock, Scheduler, SystemClock
-from mfp_sim.transport import InProcess, Network, NetworkState
+from mfp_sim.transport import Done, InProcess, Network, NetworkState, UnderWay
 from mock_scep_server.script import read_script
 from mock_scep_server.service import ScepService
 
@@ -80,13 +80,13 @@ class Street:
     """The simulated network: the CA answers at its address, another port there refuses, other names are unknown."""
 
     def __init__(
-        self, clock: Clock, handle: Callable[[HttpRequest, str], Delivery], network: Network, hosts: tuple[str, ...],
-        port: int, client: Callable[[], str],
+        self, scheduler: Scheduler, handle: Callable[[HttpRequest, str], Delivery], network: Network,
+        hosts: tuple[str, ...], port: int, client: Callable[[], str],
     ) -> None:  # fmt: skip
         self._hosts, self._port, self._network = hosts, port, network
-        self._at_home = InProcess(clock, handle, network=network, client=client)
+        self._at_home = InProcess(scheduler, handle, network=network, client=client)
         self._elsewhere = {
-            state: InProcess(clock, handle, network=Network(state), client=client)
+            state: InProcess(scheduler, handle, network=Network(state), client=client)
             for state in ("refused", "no-such-host")
         }
 
@@ -96,11 +96,11 @@ class Street:
             return "no-such-host"
         return self._network.state if port == self._port else "refused"
 
-    def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
-        """See :class:`mfp_sim.transport.Transport`."""
+    def begin(self, host: str, port: int, request: HttpRequest, timeout: float, done: Done) -> UnderWay:
+        """See :class:`mfp_sim.transport.Wire`."""
         at_home = host.lower() in self._hosts and port == self._port
         wire = self._at_home if at_home else self._elsewhere[self.state_for(host, port)]
-        return wire.exchange(host, port, request, timeout)
+        return wire.begin(host, port, request, timeout, done)
 
 
 class Site:
