@@ -28,6 +28,7 @@ from mfp_sim.scep.http import (
     Act,
     Close,
     Delivery,
+    Fate,
     HttpReply,
     HttpRequest,
     Reset,
@@ -377,6 +378,7 @@ class _Simulated(UnderWay):
         super().__init__()
         self._wire, self._request, self._where, self._done = wire, request, where, done
         now = wire.scheduler.clock.now()
+        self._tell: Callable[[Fate], None] = lambda _: None
         self._ahead = FrozenClock(now)  # the reader's own time
         self._deadline = _Deadline(self._ahead, timeout)
         spell = wire.network.spell
@@ -402,13 +404,20 @@ class _Simulated(UnderWay):
         acts = (Wait(wire.latency), *delivery.acts) if wire.latency else delivery.acts
         if delivery.keep_alive and self._request.keep_alive:
             acts = (*acts, Wait(IDLE_SECONDS), Close())
+        self._tell = delivery.tell
         self._ahead.move_to(wire.scheduler.clock.now())
         result: HttpReply | TransportError
         try:
             result = _read_reply(_PlayedSource(acts, self._ahead), self._deadline, self._request.method, self._where)
         except TransportError as error:
             result = error
-        self._book(self._ahead.now(), lambda: None if self._swallowed() else self._done(result), "reply")
+
+        def end() -> None:
+            if not self._swallowed():
+                self._became("late" if isinstance(result, DeadlineExceeded) else "ended")
+                self._done(result)
+
+        self._book(self._ahead.now(), end, "reply")
 
     def _swallowed(self) -> bool:
         """Whether a network that has fallen silent since has swallowed what was on its way."""
@@ -416,8 +425,19 @@ class _Simulated(UnderWay):
         if spell.state not in ("silent", "unreachable"):
             return False
         spell.exchanges += 1
+        self._became("lost")
         self._end(self._deadline.instant, _deadline_exceeded(self._where, self._deadline, sent=True))
         return True
+
+    def cancel(self) -> None:
+        """See :meth:`UnderWay.cancel`."""
+        super().cancel()
+        self._became("cut")
+
+    def _became(self, fate: Fate) -> None:
+        """Tell the server, once, what became of its reply."""
+        tell, self._tell = self._tell, lambda _: None
+        tell(fate)
 
 
 class Sockets:

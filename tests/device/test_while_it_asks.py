@@ -101,6 +101,44 @@ def test_the_network_falls_silent_while_it_asks(machine) -> None:
     assert world.ca.ledger.counts["minted"] == 1, "the CA has made it, and nobody has it"
 
 
+def fate(world) -> tuple[bool, str | None]:
+    (entry,) = world.ca.ledger.entries
+    return entry.delivered, entry.cause
+
+
+def test_the_ca_learns_that_its_reply_arrived(machine) -> None:
+    world = machine(script=SLOW)
+    world.printer.begin_request(KEY)
+    world.pass_time(seconds=10)
+    assert fate(world) == (False, "no reply has carried it"), "it is on its way"
+    world.pass_time(seconds=20)
+    assert fate(world) == (True, None)
+    assert world.ca.ledger.entries[0].sent == ("HTTP 200, delay",)
+
+
+@pytest.mark.parametrize(
+    ("happens", "cause"),
+    [
+        (lambda world: None, "no reply arrived whole (HTTP 200, delay; the client's time-out passed before its end)"),
+        (lambda world: world.printer.power_cut(), "no reply arrived whole (HTTP 200, delay; the client broke it off)"),
+        (
+            lambda world: setattr(world.network, "state", "silent"),
+            "no reply arrived whole (HTTP 200, delay; the network lost it)",
+        ),
+    ],
+    ids=["late", "cut", "lost"],
+)
+def test_the_ca_learns_that_its_reply_did_not_arrive(machine, happens, cause: str) -> None:
+    world = machine(script="[{when: {type: PKCSReq}, faults: [{delay: 61s}]}]")
+    # What the client says of it would stand before what the CA knows.
+    world.printer._around = replace(world.printer._around, abandon=lambda *_: None)
+    world.printer.begin_request(KEY)
+    world.pass_time(seconds=10)
+    happens(world)
+    world.pass_time(seconds=100)
+    assert fate(world) == (False, cause)
+
+
 def test_two_printers_do_not_wait_for_each_other(machine) -> None:
     world = machine(script=SLOW)
     other = Printer(
