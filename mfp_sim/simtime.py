@@ -181,6 +181,10 @@ class Scheduler:
             heapq.heappop(self._heap)
         return self._heap[0] if self._heap else None
 
+    def planned(self) -> list[Booking]:
+        """All bookings that have not been taken back, the next one first."""
+        return sorted(booking for booking in self._heap if not booking.cancelled)
+
     def next_due(self) -> datetime | None:
         """The instant of the next booking, or None."""
         booking = self.next_booking()
@@ -242,7 +246,7 @@ class Scheduler:
     def _run(self, booking: Booking) -> None:
         if self._left <= 0:
             raise BoundExceeded(
-                f"more than {self._max} events ran; the last was {booking.label!r}",
+                f"more than {self._max} events ran; the next is {booking.label!r}",
                 remedy="raise bounds.events, or look for a loop",
             )
         self._left -= 1

@@ -43,6 +43,7 @@ from mfp_sim.simtime import Booking, Clock, FrozenClock, PassingClock, Scheduler
 from mfp_sim.trace import Attachment, Recorder
 
 __all__ = [
+    "EXCHANGE_LABELS",
     "Done",
     "InProcess",
     "Network",
@@ -99,6 +100,9 @@ class Transport(Protocol):
         """
         ...
 
+
+EXCHANGE_LABELS: Final = ("request", "reply", "deadline")
+"""What the events of an exchange are called on the scheduler."""
 
 Done: TypeAlias = Callable[["HttpReply | TransportError"], None]
 """Told what came of an exchange, within the event that ends it."""
@@ -381,9 +385,8 @@ class _Simulated(UnderWay):
         self._tell: Callable[[Fate], None] = lambda _: None
         self._ahead = FrozenClock(now)  # the reader's own time
         self._deadline = _Deadline(self._ahead, timeout)
-        spell = wire.network.spell
-        spell.exchanges += 1
-        match spell.state:
+        self._met: Spell | None = None
+        match self._network():
             case "up":
                 self._book(min(now + timedelta(seconds=wire.latency), self._deadline.instant), self._arrive, "request")
             case "silent":
@@ -419,12 +422,18 @@ class _Simulated(UnderWay):
 
         self._book(self._ahead.now(), end, "reply")
 
+    def _network(self) -> NetworkState:
+        """The state of the network, which the exchange meets."""
+        spell = self._wire.network.spell
+        if spell is not self._met:
+            self._met = spell
+            spell.exchanges += 1
+        return spell.state
+
     def _swallowed(self) -> bool:
         """Whether a network that has fallen silent since has swallowed what was on its way."""
-        spell = self._wire.network.spell
-        if spell.state not in ("silent", "unreachable"):
+        if self._network() not in ("silent", "unreachable"):
             return False
-        spell.exchanges += 1
         self._became("lost")
         self._end(self._deadline.instant, _deadline_exceeded(self._where, self._deadline, sent=True))
         return True

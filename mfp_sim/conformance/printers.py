@@ -280,7 +280,7 @@ def _timed(session: Session, printer: Printer, scheduler: Scheduler, name: str) 
 
 def _machine(session: Session, profile: Profile, transport: Transport, line: _Line) -> tuple[Printer, Scheduler]:
     """A printer that is on and set up; ``transport`` leads to ``line``."""
-    scheduler = Scheduler(_Ahead(session.clock), max_events=1000)
+    scheduler = Scheduler(_Ahead(session.clock), max_events=10_000)
     printer = Printer(
         profile=profile,
         scheduler=scheduler,

@@ -108,7 +108,7 @@ def test_a_loop_of_bookings_is_stopped_by_the_bound() -> None:
         scheduler.after(0, again, "again")
 
     again()
-    with pytest.raises(BoundExceeded, match="more than 50 events ran; the last was 'again'"):
+    with pytest.raises(BoundExceeded, match="more than 50 events ran; the next is 'again'"):
         scheduler.run_until(START)
 
 
