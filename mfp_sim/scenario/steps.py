@@ -76,13 +76,22 @@ class Communication:
 
 @dataclass(frozen=True)
 class Request:
+    """``wait``: until the request has ended; else only what takes no time happens."""
+
     key: KeySettings
+    wait: bool = True
 
     def act(self, world: World, role: str) -> None:
-        world.printer.send_request(_with_challenge(self.key, world), role=role)
+        key = _with_challenge(self.key, world)
+        if self.wait:
+            world.printer.send_request(key, role=role)
+        else:
+            world.printer.begin_request(key, role=role)
+            world.scheduler.run_due()
 
     def text(self) -> str:
-        return f"[Certificate Issuance Request]: {self.key.name} for {self.key.common_name}, [Send Request]"
+        left = "" if self.wait else ", and nobody waits"
+        return f"[Certificate Issuance Request]: {self.key.name} for {self.key.common_name}, [Send Request]{left}"
 
 
 @dataclass(frozen=True)
@@ -222,8 +231,10 @@ def _with_challenge(key: KeySettings, world: World) -> KeySettings:
 KEY_FIELDS = ("name", "common_name", "organization", "length", "signature", "use", "policy", "challenge")
 
 
-def _key(node: Node, problems: Problems) -> KeySettings | None:
-    fields = problems.map(node, KEY_FIELDS, "the key", required=("name", "common_name"))
+def _key(node: Node, problems: Problems, *beside: str) -> KeySettings | None:
+    """The key; ``beside`` names what else may stand there."""
+    fields = problems.map(node, (*KEY_FIELDS, *beside), "the key", required=("name", "common_name"))
+    fields = {name: value for name, value in fields.items() if name in KEY_FIELDS}
     values: dict[str, object] = {}
     for name, value in fields.items():
         values[name] = problems.integer(value, name) if name == "length" else problems.text(value, name)
@@ -243,8 +254,10 @@ def _communication(node: Node, problems: Problems) -> Act | None:
 
 
 def _request(node: Node, problems: Problems) -> Act | None:
-    key = _key(node, problems)
-    return None if key is None else Request(key)
+    key = _key(node, problems, "wait")
+    given = node.get("wait")
+    wait = True if given is None else problems.boolean(given, "wait")
+    return None if key is None or wait is None else Request(key, wait)
 
 
 AUTO_FIELDS = ("timer", "start", "start_in", "adjust", "polling", "every", "restart", "delete_old", "key")
@@ -347,7 +360,9 @@ STEPS: dict[str, StepKind] = {
         _communication, "[Update] on the communication settings", _object("url", "port", "timeout", required=("url",))
     ),
     "request": StepKind(
-        _request, "a manual request, to its end", _object(*KEY_FIELDS, required=("name", "common_name"))
+        _request,
+        "a manual request, to its end, or (wait: false) begun only",
+        _object(*KEY_FIELDS, "wait", required=("name", "common_name")),
     ),
     "auto_request": StepKind(_auto_request, "[Update] on the automatic request", _object(*AUTO_FIELDS)),
     "open_screen": StepKind(read_open_screen, "a screen is opened, to look", {"enum": list(SCREENS)}),
