@@ -399,7 +399,7 @@ class Printer(Machine):
         elif self.profile.successful_shows == "not-before":
             time = installed.not_before
         self._request = None
-        self._state.kept = request.stored() if ended.pending and self.profile.pending_at_end == "keep" else None
+        self._state.kept = request.stored() if ended.keep else None
         row = StatusRow(state, time, ended.detail, request.settings.name, request.method)
         self._add_row(row, ended.diagnosis, request.transaction_id)
         if self._state.due is not None and self._state.due <= self.clock.now():

@@ -17,6 +17,7 @@ from urllib.parse import urljoin, urlsplit
 from mfp_sim.device import persistence
 from mfp_sim.device.inquiry import Asked
 from mfp_sim.device.keystore import KeyStore
+from mfp_sim.device.polling import Answer, Ends, counted_at_first, what_follows
 from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.private import load_private, pkcs8
 from mfp_sim.device.profile import Profile
@@ -45,9 +46,9 @@ from mfp_sim.scep.exchange import (
     Pending,
     Policy,
     Predecessor,
-    State,
 )
 from mfp_sim.scep.http import HttpReply, HttpRequest
+from mfp_sim.scep.stages import State
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mfp_sim.trace import Recorder
 from mfp_sim.transport import Wire
@@ -71,14 +72,14 @@ class Registration:
 class Ended:
     """How a request ended: with a registration, or with a detail and a diagnosis for the audit log.
 
-    ``pending``: the server's last answer was PENDING (A-23). ``unforeseen``: the exception that ended it, which is a
-    mistake of ours.
+    ``keep``: the next request asks about the same transaction (A-23). ``unforeseen``: the exception that ended it,
+    which is a mistake of ours.
     """
 
     detail: Detail | None = None
     diagnosis: str = ""
     registration: Registration | None = None
-    pending: bool = False
+    keep: bool = False
     unforeseen: Exception | None = field(default=None, repr=False, compare=False)
 
 
@@ -121,7 +122,7 @@ class CertificateRequest:
         self._entropy = entropy
         self.started = around.clock.now()
         self.next_poll: datetime | None = None
-        self._polls = self._polls_at_first()
+        self._polls = counted_at_first(polling, around.profile)
         self._transaction: ClientTransaction | None = None
 
     @property
@@ -134,10 +135,6 @@ class CertificateRequest:
         """What the server did that was taken all the same, a sentence each."""
         notes = self._transaction.notes if self._transaction else []
         return tuple(f"{note.requirement} {note.path}: {note.text}" for note in notes)
-
-    def _polls_at_first(self) -> int:
-        """What the first request counts as, where there is polling at all (A-35)."""
-        return int(self._polling is not None and self._around.profile.first_request_counts)
 
     # --- one inquiry --------------------------------------------------------------------------------------
 
@@ -231,39 +228,22 @@ class CertificateRequest:
         return reply
 
     def _judge(self, outcome: Outcome) -> Ended | None:
-        """What the outcome of an inquiry means; the table of the manual's section on polling."""
+        """What the outcome of an inquiry means, by the rules of polling."""
         if isinstance(outcome, Issued):
             assert self._transaction is not None
             return Ended(registration=Registration(outcome.certificate, pkcs8(self._transaction.enrolment.key)))
-        detail, diagnosis, polls = self._cause(outcome)
-        if polls and self._polling is not None and self._polls < self._polling.count:
-            self._polls += 1
-            self.next_poll = self._around.clock.now() + timedelta(minutes=self._polling.minutes)
-            self._around.recorder.record("printer.poll-booked", poll=self._polls, due=self.next_poll.isoformat())
-            if isinstance(outcome, Lost) and self._around.profile.resend == "new-transaction":
-                assert self.transaction_id is not None
-                self._around.abandon(self.transaction_id, diagnosis)
-                self._transaction = None
-            return None
-        return Ended(detail, diagnosis, pending=isinstance(outcome, Pending))
-
-    def _cause(self, outcome: Outcome) -> tuple[Detail, str, bool]:
-        """Detail, diagnosis, and whether polling may follow (MFP-POLL-01…05)."""
-        if isinstance(outcome, Pending):
-            return Detail("deferred"), "the server's last answer was PENDING", True
-        if isinstance(outcome, Lost):
-            return Detail("top-error"), f"{outcome.operation}: {outcome.error}", True
-        if isinstance(outcome, HttpError):
-            rule, status = self._around.profile.http_errors_that_poll, outcome.status
-            polls = rule == "all" or (rule == "5xx" and 500 <= status <= 599)
-            return Detail("http", status), f"the server answered HTTP {status}", polls
-        if isinstance(outcome, Failed):
-            text = f": {one_line(outcome.text, 200)}" if outcome.text else ""
-            if outcome.fail_info is not None and 0 <= outcome.fail_info <= 4:
-                return Detail("fail-info", outcome.fail_info), f"failInfo {outcome.fail_info}{text}", False
-            return Detail("scep-error"), f"FAILURE with failInfo {outcome.fail_info}{text}", False
-        assert isinstance(outcome, BadReply)
-        return Detail("scep-error"), f"{outcome.reason}: {outcome.diagnosis}", False
+        answer, diagnosis = _answer_of(outcome)
+        follows = what_follows(answer, self._polls, self._polling, self._around.profile)
+        if isinstance(follows, Ends):
+            return Ended(follows.detail, diagnosis, keep=follows.keep)
+        self._polls += 1
+        self.next_poll = self._around.clock.now() + timedelta(minutes=follows.minutes)
+        self._around.recorder.record("printer.poll-booked", poll=self._polls, due=self.next_poll.isoformat())
+        if follows.anew:
+            assert self.transaction_id is not None
+            self._around.abandon(self.transaction_id, diagnosis)
+            self._transaction = None
+        return None
 
     # --- material -----------------------------------------------------------------------------------------
 
@@ -378,7 +358,24 @@ class CertificateRequest:
         """Ask about a kept request anew: the same key and transaction, as a request of its own (A-23)."""
         self.method, self._polling, self.delete_old = method, polling, delete_old
         self.started = self._around.clock.now()
-        self._polls = self._polls_at_first()
+        self._polls = counted_at_first(polling, self._around.profile)
+
+
+def _answer_of(outcome: Outcome) -> tuple[Answer, str]:
+    """An outcome other than a certificate as the rules of polling take it, and a diagnosis for the audit log."""
+    match outcome:
+        case Pending():
+            return Answer("pending"), "the server's last answer was PENDING"
+        case Lost(error, operation):
+            return Answer("lost"), f"{operation}: {error}"
+        case HttpError(status):
+            return Answer("http", status), f"the server answered HTTP {status}"
+        case Failed(fail_info, text):
+            known = fail_info is not None and 0 <= fail_info <= 4
+            said = f": {one_line(text, 200)}" if text else ""
+            return Answer("failure", fail_info), f"{'' if known else 'FAILURE with '}failInfo {fail_info}{said}"
+    assert isinstance(outcome, BadReply)
+    return Answer("unusable"), f"{outcome.reason}: {outcome.diagnosis}"
 
 
 _MESSAGES = (State.SUBMIT, State.POLL)

@@ -1,4 +1,4 @@
-"""The client's transaction with a SCEP server, sans I/O: a state table over replies.
+"""The client's transaction with a SCEP server, sans I/O: what a reply is worth, and by ``stages`` what is asked next.
 
 Owns what is asked next and what a reply means. It is given HTTP replies and transport errors by the device, which
 owns the wire and the time between inquiries. Decision logic here is not shared with the mock.
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
 from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
@@ -28,6 +27,7 @@ from mfp_sim.scep.certificate import Certificate, name_pairs, name_text
 from mfp_sim.scep.csr import fits_key
 from mfp_sim.scep.http import Capabilities, HttpReply, HttpRequest, read_capabilities, scep_request
 from mfp_sim.scep.messages import Note, PkiMessage
+from mfp_sim.scep.stages import GOES_ON, Result, Stage, State
 from mfp_sim.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
 from mfp_sim.simtime import Clock, Entropy
 
@@ -43,7 +43,6 @@ __all__ = [
     "Pending",
     "Policy",
     "Predecessor",
-    "State",
 ]
 
 
@@ -128,20 +127,20 @@ class BadReply:
     diagnosis: str
 
 
+_RESULTS: Mapping[type[object], Result] = {
+    type(None): "taken",
+    Pending: "pending",
+    Issued: "decided",
+    Failed: "decided",
+    HttpError: "unusable",
+    BadReply: "unusable",
+}
+"""What the outcome of a reply is for the stage; None stands for one that is taken and asks for more."""
+
 NOTES, NOTE_LETTERS = 100, 500
 """How many notes are kept of one request, and the letters of each: a server does not fill the memory."""
 
 Outcome = Issued | Pending | Failed | HttpError | Lost | BadReply
-
-
-class State(Enum):
-    """Where the transaction stands."""
-
-    CAPS = "GetCACaps"
-    CA_CERT = "GetCACert"
-    SUBMIT = "PKCSReq"
-    POLL = "CertPoll"
-    DONE = "done"
 
 
 class ClientTransaction:
@@ -154,17 +153,20 @@ class ClientTransaction:
     def __init__(self, enrolment: Enrolment, *, target: str, policy: Policy, entropy: Entropy, clock: Clock) -> None:
         self.enrolment, self.policy = enrolment, policy
         self._target, self._entropy, self._clock = target, entropy, clock
-        self.state = State.CAPS
+        self.stage = Stage()
         self.capabilities = Capabilities()
         self.ca_certificates: tuple[Certificate, ...] = ()
         self.notes: list[Note] = []
-        self._pending = False
-        self._unanswered = False  # a PKCSReq left whole and no reply came
         self._refetched = False
         self.is_renewal = False  # decided once the CA's certificates are there
         self._nonce = b""
         self.reply: messages.PkiMessage | DecodeError | None = None
         """The last CertRep as read, or why it could not be read; for traces."""
+
+    @property
+    def state(self) -> State:
+        """What is asked next."""
+        return self.stage.state
 
     @property
     def operation(self) -> str:
@@ -278,30 +280,34 @@ class ClientTransaction:
 
     def received(self, reply: HttpReply) -> Outcome | None:
         """Take a reply to the last request."""
-        return self._TABLE[self.state](self, reply)
+        outcome = self._TABLE[self.state](self, reply)
+        refetches = self.policy.changed_ca == "refetch" and not self._refetched
+        if refetches and outcome is not None and _speaks_of_another_ca(outcome):
+            self._refetched = True
+            return self._move("changed-ca", outcome)
+        return self._move(_RESULTS[type(outcome)], outcome)
 
     def lost(self, error: TransportError) -> Outcome | None:
         """Take the loss of the last exchange.
 
         A GetCACaps that was closed without a reply means no capabilities, as old servers do it (A-27, F-T20).
         """
-        if self.state is State.CAPS and isinstance(error, ConnectionLost):
-            self.state = State.CA_CERT
-            return None
-        self._unanswered = self.state is State.SUBMIT and error.sent
-        return Lost(error, self.operation)
+        closed = self.state is State.CAPS and isinstance(error, ConnectionLost)
+        result: Result = "closed" if closed else "unanswered" if error.sent else "lost"
+        return self._move(result, Lost(error, self.operation))
+
+    def _move(self, result: Result, outcome: Outcome | None) -> Outcome | None:
+        self.stage = self.stage.after(result)
+        return None if result in GOES_ON else outcome
 
     def resume(self) -> None:
-        """Prepare the next inquiry about the same request (A-34); what never left is sent as it was."""
+        """Prepare the next inquiry about the same request (A-34)."""
         self._refetched = False
-        unanswered = self.state is State.SUBMIT and self._unanswered and self.policy.resend == "CertPoll"
-        if (self._pending and self.state is not State.CA_CERT) or unanswered:
-            self.state = State.POLL
+        self.stage = self.stage.again(self.policy.resend)
 
     def _capabilities(self, reply: HttpReply) -> Outcome | None:
         if reply.status == 200:
             self.capabilities = read_capabilities(reply.body)
-        self.state = State.CA_CERT
         return None
 
     def _certificates(self, reply: HttpReply) -> Outcome | None:
@@ -319,7 +325,6 @@ class ClientTransaction:
                 text = f"{certificate.subject_text} is not valid now: {_span(certificate)}"
                 self._note("SCEP-3.3.2.1-13", "GetCACert", text)
         self.is_renewal = self._renews(now)
-        self.state = State.POLL if self._pending else State.SUBMIT
         return None
 
     def _read(self, octets: bytes) -> messages.PkiMessage:
@@ -339,18 +344,13 @@ class ClientTransaction:
             message = self._read(reply.body)
             for note in message.notes:
                 self._note(note.requirement, note.path, note.text)
-            outcome = self._check(message) or self._by_status(message)
+            return self._check(message) or self._by_status(message)
         except AlgorithmRefused as error:
             return BadReply("refused-algorithm", f"the CertRep uses {error.got}, which is refused")
         except DecodeError as error:
             return BadReply("unreadable", f"the CertRep is not readable: {error}")
         except MfpSimError as error:
             return BadReply("unusable", error.message)
-        if _speaks_of_another_ca(outcome) and not self._refetched and self.policy.changed_ca == "refetch":
-            self._refetched = True
-            self.state = State.CA_CERT
-            return None
-        return outcome
 
     _TABLE: Mapping[State, Callable[[ClientTransaction, HttpReply], Outcome | None]] = {
         State.CAPS: _capabilities,
@@ -382,10 +382,8 @@ class ClientTransaction:
 
     def _by_status(self, message: PkiMessage) -> Outcome:
         if message.pki_status == PkiStatus.PENDING:
-            self._pending = True
             return Pending()
         if message.pki_status == PkiStatus.FAILURE:
-            self.state = State.DONE
             return Failed(message.fail_info, message.fail_info_text)
         if message.pki_status != PkiStatus.SUCCESS:
             return BadReply("undefined-status", f"pkiStatus is {message.pki_status}")
@@ -422,7 +420,6 @@ class ClientTransaction:
         if certificate.subject != self.enrolment.subject:
             text = f"the certificate is for {certificate.subject_text}, asked was {name_text(self.enrolment.subject)}"
             self._note("SCEP-3.3.2.1-12", "CertRep", text)
-        self.state = State.DONE
         return Issued(certificate, tuple(c for c in certificates if c is not certificate))
 
     def _note(self, requirement: str, path: str, text: str) -> None:
@@ -438,8 +435,8 @@ class ClientTransaction:
             "state": self.state.name,
             "capabilities": list(self.capabilities.keywords),
             "ca_certificates": [c.der.hex() for c in self.ca_certificates],
-            "pending": self._pending,
-            "unanswered": self._unanswered,
+            "pending": self.stage.pending,
+            "unanswered": self.stage.unanswered,
             "renewal": self.is_renewal,
         }
 
@@ -448,11 +445,10 @@ class ClientTransaction:
         words, certificates = stored["capabilities"], stored["ca_certificates"]
         if not isinstance(words, list) or not isinstance(certificates, list):
             raise ValueError("the stored transaction has no lists of capabilities and certificates")
-        self.state = State[str(stored["state"])]
+        state = State[str(stored["state"])]
+        self.stage = Stage(state, pending=bool(stored["pending"]), unanswered=bool(stored["unanswered"]))
         self.capabilities = Capabilities(tuple(words))
         self.ca_certificates = tuple(Certificate.from_der(bytes.fromhex(c)) for c in certificates)
-        self._pending = bool(stored["pending"])
-        self._unanswered = bool(stored["unanswered"])
         self.is_renewal = bool(stored["renewal"])
 
 

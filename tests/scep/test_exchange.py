@@ -26,10 +26,10 @@ from mfp_sim.scep.exchange import (
     Pending,
     Policy,
     Predecessor,
-    State,
 )
 from mfp_sim.scep.http import HttpReply
 from mfp_sim.scep.messages import Note
+from mfp_sim.scep.stages import State
 from mfp_sim.scep.vocabulary import MessageType
 from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys
 from mock_scep_server.profiles.registry import profile_named
@@ -190,11 +190,11 @@ def test_capabilities_that_are_cut_off_are_none_and_all_else_is_lost(parties) ->
     assert here.transaction.lost(_lost(True)) is None
     assert here.transaction.state is State.CA_CERT
     for state, operation in ((State.CA_CERT, "GetCACert"), (State.SUBMIT, "PKCSReq"), (State.POLL, "CertPoll")):
-        here.transaction.state = state
+        here.transaction.stage = replace(here.transaction.stage, state=state)
         error = _lost(True)
         assert here.transaction.lost(error) == Lost(error, operation)
         assert here.transaction.state is state
-    here.transaction.state = State.CAPS
+    here.transaction.stage = replace(here.transaction.stage, state=State.CAPS)
     refused = _lost(False, ConnectFailed)
     assert here.transaction.lost(refused) == Lost(refused, "GetCACaps")
 
@@ -206,7 +206,7 @@ def test_a_lost_request_is_polled_for_only_where_it_was_sent_and_the_policy_says
     parties, resend, sent: bool, state: State
 ) -> None:
     transaction = parties(policy=Policy(resend=resend)).transaction
-    transaction.state = state
+    transaction.stage = replace(transaction.stage, state=state)
     transaction.lost(_lost(sent))
     transaction.resume()
     polls = state is State.SUBMIT and sent and resend == "CertPoll"
@@ -219,11 +219,11 @@ def test_a_lost_request_is_polled_for_only_where_it_was_sent_and_the_policy_says
 def test_what_was_pending_is_polled_after_the_ca_was_asked_again(parties, state: State, then: State) -> None:
     here = parties()
     here.up_to(State.SUBMIT)
-    here.transaction._pending = True
-    here.transaction.state = state
+    here.transaction.stage = replace(here.transaction.stage, pending=True)
+    here.transaction.stage = replace(here.transaction.stage, state=state)
     here.transaction.resume()
     assert here.transaction.state is then
-    here.transaction.state = State.CA_CERT
+    here.transaction.stage = replace(here.transaction.stage, state=State.CA_CERT)
     assert here.transaction.received(here.answer()) is None
     assert here.transaction.state is State.POLL
 
