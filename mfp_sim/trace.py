@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -67,6 +68,13 @@ class Recorder:
         self.redactor = redactor or Redactor()
         self._events: deque[TraceEvent] = deque(maxlen=limit)
         self._attachments: list[Attachment] = []
+        self._mark: dict[str, object] = {}
+
+    def of(self, printer: str) -> Recorder:
+        """The same recorder for another printer than the first, whose events name it."""
+        other = copy(self)
+        other._mark = {"printer": printer}
+        return other
 
     def record(self, kind: str, **data: object) -> None:
         """Add an event at the present instant; ``data`` has to be JSON-able, None entries are left out."""
@@ -74,7 +82,7 @@ class Recorder:
         kept = {
             key: value if key in own else self.redactor.value(value) for key, value in data.items() if value is not None
         }
-        self._events.append(TraceEvent(self._clock.now(), kind, kept))
+        self._events.append(TraceEvent(self._clock.now(), kind, self._mark | kept))
 
     @property
     def events(self) -> tuple[TraceEvent, ...]:
@@ -87,8 +95,10 @@ class Recorder:
 
     @property
     def attachments(self) -> tuple[Attachment, ...]:
-        """The messages so far, in order; every secret that is known by now is overwritten in them."""
-        return tuple(_masked(attachment, self.redactor) for attachment in self._attachments)
+        """The messages so far, in the order in which they were sent; every secret that is known by now is overwritten
+        in them."""
+        in_order = sorted(self._attachments, key=lambda attachment: attachment.event)
+        return tuple(_masked(attachment, self.redactor) for attachment in in_order)
 
 
 def _masked(attachment: Attachment, redactor: Redactor) -> Attachment:

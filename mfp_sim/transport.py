@@ -616,12 +616,27 @@ class Overheard:
         event, begun = len(self._recorder.events) - 1, self._clock.now()
         sent = outgoing(request, host, port)
 
-        def overhear(result: HttpReply | TransportError) -> None:
+        def keep(result: HttpReply | TransportError) -> None:
             now = self._clock.now()
             if isinstance(result, TransportError):
                 self._recorder.attach(Attachment(event, begun, now, sent, None, str(result), result.sent))
             else:
                 self._recorder.attach(Attachment(event, begun, now, sent, result))
+
+        def overhear(result: HttpReply | TransportError) -> None:
+            keep(result)
             done(result)
 
-        return self._wire.begin(host, port, request, timeout, overhear)
+        under_way = self._wire.begin(host, port, request, timeout, overhear)
+        return _OverheardUnderWay(under_way, lambda: keep(ConnectionLost("the machine broke the exchange off")))
+
+
+class _OverheardUnderWay(UnderWay):
+    def __init__(self, under_way: UnderWay, keep: Callable[[], None]) -> None:
+        super().__init__()
+        self._under_way, self._keep = under_way, keep
+
+    def cancel(self) -> None:
+        """See :meth:`UnderWay.cancel`."""
+        self._under_way.cancel()
+        self._keep()

@@ -127,25 +127,27 @@ def _local(text: object, zone: tzinfo) -> str:
 
 def _event(event: dict[str, object], zone: tzinfo) -> str | None:
     """A trace event in words, or None when it says nothing to a person."""
-    kind = event["kind"]
+    kind, name = event["kind"], event.get("printer", "printer")
     if kind == "step":
         return f"{event['number']}. {event['text']}"
     if kind == "step.refused":
         return f"     refused: {event['text']}"
     if kind == "exchange.request":
-        return f"     printer -> CA   {event['operation']} ({event['method']})"
+        return f"     {name} -> CA   {event['operation']} ({event['method']})"
     if kind == "exchange.lost":
-        return f"     printer    x    {event['operation']}: {event['error']}"
+        return f"     {name}    x    {event['operation']}: {event['error']}"
+    if kind == "exchange.cut":
+        return f"     {name}    x    {event['operation']}: the machine broke it off"
     if kind == "exchange.reply":
-        return f"     printer <- CA   {_reply(event)}"
+        return f"     {name} <- CA   {_reply(event)}"
     if kind == "printer.poll-booked":
-        return f"     printer: asks again at {_local(event['due'], zone)} (poll {event['poll']})"
+        return f"     {name}: asks again at {_local(event['due'], zone)} (poll {event['poll']})"
     if kind == "printer.power-lost":
         point = event["point"]
-        return "     printer: the power fails" + ("" if point == BY_HAND else f" at {point}")
+        return f"     {name}: the power fails" + ("" if point == BY_HAND else f" at {point}")
     if kind == "printer.audit":
         tail = f": {event['diagnosis']}" if event.get("diagnosis") else ""
-        return f"     printer: {event['operation']}{tail}"
+        return f"     {name}: {event['operation']}{tail}"
     return None
 
 

@@ -6,7 +6,7 @@ from anybody, so nothing here relies on an event having the entries it should ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Literal
@@ -94,48 +94,67 @@ def _reply_line(exchange: ExchangeReport) -> str:
     return " ".join(words) or exchange.reply.line.partition(" ")[2]
 
 
+_ENDS = ("exchange.reply", "exchange.lost", "exchange.cut")
+
+
+def _printer(event: Mapping[str, object]) -> str:
+    """The serial number of another printer than the first, else nothing."""
+    return str(event.get("printer", ""))
+
+
 def story_of_trace(trace: Sequence[Mapping[str, object]], say: Say) -> tuple[Row, ...]:
     """The rows of a scenario."""
     return tuple(_Reader(say).rows(trace))
 
 
 class _Reader:
-    """Puts the events of one exchange together into one row."""
+    """Puts the events of one exchange together into one row, which stands where the exchange began."""
 
     def __init__(self, say: Say) -> None:
         self._say = say
-        self._open: Row | None = None
+        self._rows: list[Row] = []
+        self._under_way: dict[str, int] = {}  # the row of each printer's exchange
 
-    def rows(self, trace: Sequence[Mapping[str, object]]) -> Iterator[Row]:
+    def rows(self, trace: Sequence[Mapping[str, object]]) -> list[Row]:
         """One row an event, but one for a whole exchange."""
         for index, event in enumerate(trace):
             at = instant(event.get("time"))
             if at is None:
                 continue
-            kind = str(event.get("kind", ""))
-            if kind == "mock.request" and self._open is not None:
-                self._open = replace(self._open, faults=_effective(event))
-                continue
-            if kind in ("exchange.reply", "exchange.lost") and self._open is not None:
-                yield self._closed(self._open, kind, event, at)
-                self._open = None
-                continue
-            yield from self._left_open()
-            if kind == "exchange.request":
+            kind, printer = str(event.get("kind", "")), _printer(event)
+            if kind == "mock.request":
+                self._took(event)
+            elif kind in _ENDS and printer in self._under_way:
+                row = self._under_way.pop(printer)
+                self._rows[row] = self._closed(self._rows[row], kind, event, at)
+            elif kind == "exchange.request":
+                self._left_open(printer)
+                self._under_way[printer] = len(self._rows)
                 text = f"{event.get('operation', '?')} ({event.get('method', '?')})"
-                self._open = Row(at, "exchange", "network", text, event=index)
-            elif (row := self._row(kind, event, at)) is not None:
-                yield row
-        yield from self._left_open()
+                self._rows.append(Row(at, "exchange", "network", f"{printer} {text}".lstrip(), event=index))
+            elif (found := self._row(kind, event, at)) is not None:
+                self._rows.append(replace(found, text=f"{printer} {found.text}") if printer else found)
+        for printer in tuple(self._under_way):
+            self._left_open(printer)
+        return self._rows
 
-    def _left_open(self) -> Iterator[Row]:
-        """The printer went dark before it saw a reply."""
-        if self._open is not None:
-            yield replace(self._open, lost=True, tone="bad", reply=self._say("no-reply"), ended=self._open.at)
-            self._open = None
+    def _took(self, event: Mapping[str, object]) -> None:
+        """The CA took a request: that of the printer which has asked last for this, if any did."""
+        for row in sorted(self._under_way.values(), reverse=True):
+            if str(event.get("name", "")) in self._rows[row].text.split() or len(self._under_way) == 1:
+                self._rows[row] = replace(self._rows[row], faults=_effective(event))
+                return
 
-    @staticmethod
-    def _closed(row: Row, kind: str, event: Mapping[str, object], at: datetime) -> Row:
+    def _left_open(self, printer: str) -> None:
+        """The trace does not tell how the exchange ended."""
+        row = self._under_way.pop(printer, None)
+        if row is not None:
+            found = self._rows[row]
+            self._rows[row] = replace(found, lost=True, tone="bad", reply=self._say("no-reply"), ended=found.at)
+
+    def _closed(self, row: Row, kind: str, event: Mapping[str, object], at: datetime) -> Row:
+        if kind == "exchange.cut":
+            return replace(row, lost=True, tone="bad", reply=self._say("cut"), ended=at)
         if kind == "exchange.lost":
             sent, error = event.get("sent") is not False, str(event.get("error", ""))
             return replace(row, lost=True, tone="bad", reply=error, ended=at, sent=sent)
@@ -173,9 +192,7 @@ class _Reader:
             text = f"{say('status')}: {event.get('state', '')}" + (f", {details}" if details else "")
             tone = "bad" if event.get("state") == "error" else "good"
             return Row(at, "mark", "printer", text, tone)
-        if kind == "mock.request":
-            return None  # a request of somebody else than the printer has no row of its own
-        rest = ", ".join(f"{key} {value}" for key, value in event.items() if key not in ("time", "kind"))
+        rest = ", ".join(f"{key} {value}" for key, value in event.items() if key not in ("time", "kind", "printer"))
         return Row(at, "mark", "ca" if kind.startswith("mock.") else "printer", f"{kind}: {rest}"[:200])
 
 

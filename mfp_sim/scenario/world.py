@@ -156,21 +156,20 @@ def build(
     recorder = Recorder(clock, redactor_of(scenario, challenge))
     network = Network()
     service: ScepService | None = None
-    made: list[Printer] = []
-    wire: Wire
     if url is None:
         service = _service(scenario, clock, entropy, recorder, secret)
-        wire = InProcess(scheduler, service.handle, network=network, client=lambda: made[-1].ip)
-    else:
-        wire = Sockets(scheduler)
-    if keep_messages:
-        wire = Overheard(wire, clock, recorder)
     keys = FallibleKeys(_keys(scenario, entropy, side=0, pooled=url is None))
 
     machines = itertools.count(1)
 
     def make_printer(model: str, serial: str) -> Printer:
         points, profile = PowerPoints(), _profile(scenario, model, flips)
+        number = next(machines)
+        wire: Wire = Sockets(scheduler)
+        if service is not None:
+            wire = InProcess(scheduler, service.handle, network=network, client=lambda: machine.ip)
+        if keep_messages:
+            wire = Overheard(wire, clock, recorder)
         machine = Printer(
             profile=profile if read is None else noting(profile, read),
             scheduler=scheduler,
@@ -183,13 +182,12 @@ def build(
             functions=scenario.printer.functions,
             policies=scenario.printer.policies,
             serial=serial,
-            recorder=recorder,
-            storage=storages(next(machines), points) if storages else None,
+            recorder=recorder if number == 1 else recorder.of(serial),
+            storage=storages(number, points) if storages else None,
             points=points,
             on_installed=service.ledger.report_installed if service else None,
             on_abandoned=service.ledger.report_abandoned if service else None,
         )
-        made.append(machine)  # the machine that the steps are about is the last one, and the only one that is on
         return machine
 
     printer = make_printer(scenario.printer.profile, scenario.printer.serial)

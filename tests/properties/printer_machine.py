@@ -1,6 +1,6 @@
 """A printer and the mock CA under whatever people, the network, the CA and the power do to them, in any order.
 
-The rules are what can happen; the invariants are what holds all the same, and a sentence names each that does not.
+Another printer asks the same CA meanwhile, and time stops at any instant, in the middle of an exchange too. The rules are what can happen; the invariants are what holds all the same, and a sentence names each that does not.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from tests.identities import identity
 START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
 URLS = ("http://ca.example/scep", "http://ca.example/certsrv/mscep/mscep.dll?x=1")
 PASSWORD = "bundle"
+OURS = "192.0.2.10"
 
 uses = st.sampled_from(
     [
@@ -134,29 +135,38 @@ class PrinterMachine(RuleBasedStateMachine):
             profile = with_reading(profile, assumption, reading)
         self.profile = profile = replace(profile, key_limit=limit)
         self.bundle: bytes | None = None
+        self.printer, self.storage = self.make_printer(OURS, entropy, entropy.fork("keys"))
+        self.neighbour, self.elsewhere = self.make_printer(
+            "192.0.2.11", entropy.fork("neighbour"), entropy.fork("more")
+        )
+
+    def make_printer(self, ip: str, entropy: Entropy, keys: Entropy) -> tuple[Printer, WatchedStorage]:
+        """One that is on, with the CA's address."""
         points = PowerPoints()
-        self.storage = WatchedStorage(SerialStorage(), points)
-        self.printer = Printer(
-            profile=profile,
+        storage = WatchedStorage(SerialStorage(), points)
+        printer = Printer(
+            profile=self.profile,
             scheduler=self.scheduler,
-            wire=InProcess(self.scheduler, self.ca.handle, network=self.network),
+            wire=InProcess(self.scheduler, self.ca.handle, network=self.network, client=ip),
             entropy=entropy.fork("printer"),
-            keys=PooledKeys(entropy.fork("keys"), side=0),
+            keys=PooledKeys(keys, side=0),
+            ip=ip,
             functions=("TLS",),
             policies=("hq", "branch"),
-            storage=self.storage,
+            storage=storage,
             points=points,
             on_installed=self.ca.ledger.report_installed,
             on_abandoned=self.ca.ledger.report_abandoned,
         )
-        self.printer.power_on()
-        self.printer.update_communication(url=URLS[0])
+        printer.power_on()
+        printer.update_communication(url=URLS[0])
+        return printer, storage
 
     # --- doing --------------------------------------------------------------------------------------------
 
     @property
     def asked(self) -> int:
-        return len(self.ca.journal.entries)
+        return sum(entry.client == OURS for entry in self.ca.journal.entries)
 
     def do(self, action: Callable[[], object], *, sends: bool = False) -> None:
         """What a person does: when it is refused, nothing was sent and nothing has changed."""
@@ -171,10 +181,11 @@ class PrinterMachine(RuleBasedStateMachine):
             refused = refusal.reason
         if refused is not None:
             assert self.asked == asked, f"something was sent, although it was refused: {refused}"
-            # The audit log tells of a refused import.
-            changed = [
-                name for name, value in (self.storage.kept or {}).items() if name != "audit" and value != kept[name]
-            ]
+            # The audit log tells of a refused import, and with it goes how far the inquiry under way has come.
+            untouched = {name: value for name, value in (self.storage.kept or {}).items() if name != "audit"}
+            if kept["request"] is not None and untouched["request"] is not None:
+                del untouched["request"]
+            changed = [name for name, value in untouched.items() if value != kept[name]]
             assert changed == [], f"something was stored, although it was refused: {refused}"
             if shown is not None:
                 now = (printer.status(), printer.key_list(), printer.functions_in_use())
@@ -203,8 +214,8 @@ class PrinterMachine(RuleBasedStateMachine):
         self.await_power()
         self.do(lambda: self.printer.update_communication(url=url, role=role))
 
-    @rule(key=keys, well=st.booleans(), script=st.sampled_from(range(len(SCRIPTS))))
-    def manual(self, key: KeySettings, well: bool, script: int) -> None:
+    @rule(key=keys, well=st.booleans(), script=st.sampled_from(range(len(SCRIPTS))), wait=st.booleans())
+    def manual(self, key: KeySettings, well: bool, script: int, wait: bool) -> None:
         self.await_power()
         self.situation(well, script)
         locked = self.printer.powered and (
@@ -213,7 +224,8 @@ class PrinterMachine(RuleBasedStateMachine):
             or any(row.state == "processing" for row in self.printer.status())
         )
         asked = self.asked
-        self.do(lambda: self.printer.send_request(key), sends=True)
+        send = self.printer.send_request if wait else self.printer.begin_request
+        self.do(lambda: send(key), sends=True)
         assert not locked or self.asked == asked, (
             "a manual request was sent while the timer, a transfer or a request was on"
         )
@@ -306,6 +318,21 @@ class PrinterMachine(RuleBasedStateMachine):
     def time(self, span: timedelta) -> None:
         self.pass_time(span)
 
+    @rule(seconds=st.sampled_from([0.0, 0.25, 3.0, 5.0, 29.75, 35.0]))
+    def moment(self, seconds: float) -> None:
+        """Time stops in the middle of an exchange, perhaps."""
+        self.pass_time(timedelta(seconds=seconds))
+
+    @rule(key=keys)
+    def neighbour_asks(self, key: KeySettings) -> None:
+        with suppress(Refused):  # it still waits for an answer
+            self.neighbour.begin_request(replace(key, common_name="192.0.2.11"))
+
+    @rule()
+    def neighbour_is_restarted(self) -> None:
+        with suppress(Refused):
+            self.neighbour.restart()
+
     @rule(script=st.sampled_from(range(len(SCRIPTS))))
     def ca_answers(self, script: int) -> None:
         self.ca.script.replace(SCRIPTS[script])
@@ -349,6 +376,10 @@ class PrinterMachine(RuleBasedStateMachine):
         self.printer.points.off_seconds = off
         self.printer.points.arm_number(number)
 
+    @rule(seconds=st.sampled_from([0.0, 2.5, 4.75, 5.0, 30.0]), off=st.sampled_from([1.0, 600.0]))
+    def power_will_fail_at(self, seconds: float, off: float) -> None:
+        self.scheduler.after(seconds, lambda: self.printer.power_cut(off), "power cut")
+
     @rule()
     def power_on(self) -> None:
         self.printer.power_on()
@@ -367,21 +398,22 @@ class PrinterMachine(RuleBasedStateMachine):
 
     @invariant()
     def sound(self) -> None:
-        found = broken(self.printer)
+        found = broken(self.printer) + broken(self.neighbour)
         assert not found, "; ".join(found)
 
     @invariant()
     def each_commit_in_order(self) -> None:
-        assert not self.storage.broken, "; ".join(self.storage.broken)
+        found = [*self.storage.broken, *self.elsewhere.broken]
+        assert not found, "; ".join(found)
 
     @invariant()
     def each_certificate_has_a_fate(self) -> None:
-        ledger, kept = self.ca.ledger, self.storage.kept
+        ledger, states = self.ca.ledger, (self.storage.kept, self.elsewhere.kept)
         counts = ledger.counts
         assert counts["minted"] >= counts["installed"]
         assert counts["minted"] == counts["installed"] + counts["orphaned"], "certificates are counted wrongly"
-        assert kept is not None
-        requests = [request for request in (kept["request"], kept["kept"]) if request and request["transaction"]]
+        kept = [state[name] for state in states if state is not None for name in ("request", "kept")]
+        requests = [request for request in kept if request and request["transaction"]]
         under_way = {request["enrolment"]["transaction_id"] for request in requests}
         for entry in ledger.entries:
             assert entry.explained or entry.transaction_id in under_way, "an orphan has no cause"

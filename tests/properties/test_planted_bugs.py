@@ -95,7 +95,7 @@ def nobody_says_why_a_request_was_given_up(patch: Patch) -> None:
     patch(
         Ledger,
         "record_sending",
-        lambda self, certificate, *, whole, how: record(self, certificate, whole=whole, how="HTTP 200"),
+        lambda self, certificate, *, whole, how, fate: record(self, certificate, whole=whole, how="HTTP 200"),
     )
 
 
