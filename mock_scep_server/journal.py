@@ -20,7 +20,8 @@ class JournalEntry:
 
     ``rule`` is the rule that was taken, ``overruled`` one that matched and whose answer the CA did not give: it refused
     by itself, or had decided before. ``changes`` say what each fault changed, layer by layer; ``without_effect`` are
-    those of ``faults`` that changed and decided nothing at this request.
+    those of ``faults`` that changed and decided nothing at this request. ``takes``: the seconds until the reply leaves,
+    where the CA has a capacity.
     ``judgement`` is about the client: ``fail``, ``warn`` or ``note``, a requirement, and a sentence.
     """
 
@@ -41,6 +42,7 @@ class JournalEntry:
     near_misses: tuple[str, ...] = field(default=())
     changes: tuple[str, ...] = field(default=())
     judgement: tuple[str, ...] = ()
+    takes: float | None = None
 
     @property
     def by_rule(self) -> str:

@@ -13,7 +13,9 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from mfp_sim.documents import Node, Problems
+from mfp_sim.scep.vocabulary import MessageType
 from mock_scep_server.ca import KEY_KINDS
+from mock_scep_server.capacity import Capacity
 
 __all__ = [
     "POLICY_KEYS",
@@ -77,6 +79,7 @@ class CaPolicy:
     crl_lifetime: timedelta = timedelta(days=7)
     rollover: Rollover | None = None
     identifiers: tuple[str, ...] = ()
+    capacity: Capacity | None = None
     strict_identifiers: bool = False
     serials: Literal["random", "sequential"] | None = None
     extensions: Literal["drop", "refuse"] = "drop"
@@ -128,6 +131,21 @@ def _approval(node: Node, problems: Problems) -> dict[str, object]:
     inner = problems.map(fields["manual"], ("expires",), "manual", required=("expires",))
     expires = _delta(inner["expires"], problems, "expires") if "expires" in inner else None
     return {"approval": "manual", "approval_expires": expires}
+
+
+_SERVED = ("GetCACaps", "GetCACert", "GetNextCACert", "PKIOperation", *(kind.label for kind in MessageType))
+
+
+def _capacity(node: Node, problems: Problems) -> dict[str, object]:
+    fields = problems.map(node, ("workers", "time"), "capacity", required=("workers", "time"))
+    workers = problems.integer(fields["workers"], "workers", 1) if "workers" in fields else None
+    time, seconds, times = fields.get("time"), None, {}
+    if time is not None and time.kind == "map":
+        spans = problems.map(time, _SERVED, "time")
+        times = {name: problems.seconds(span, name) or 0.0 for name, span in spans.items()}
+    elif time is not None:
+        seconds = problems.seconds(time, "time")
+    return {"capacity": None if workers is None else Capacity(workers, seconds or 0.0, times)}
 
 
 def _duplicates(node: Node, problems: Problems) -> dict[str, object]:
@@ -272,6 +290,12 @@ POLICY_KEYS: Mapping[str, PolicyKey] = {
     ),
     "identifiers": PolicyKey(
         _identifiers, "one CA", "several CAs, named by GetCACert: `[A, B]`, or `{names: [A, B], strict: true}`"
+    ),
+    "capacity": PolicyKey(
+        _capacity,
+        "any number at once",
+        "`{workers: 1, time: 400ms}`: so many requests are served at the same time, each takes so long, and the others "
+        "wait in a queue; `time` may be given by operation and message type: `{PKIOperation: 400ms, CertPoll: 50ms}`",
     ),
     "serials": PolicyKey(_choice("serials", ("random", "sequential")), "the profile's", "`random` or `sequential`"),
     "extensions": PolicyKey(

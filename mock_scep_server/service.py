@@ -24,6 +24,7 @@ from mfp_sim.scep.http import (
     Reset,
     ScepQuery,
     Stall,
+    Wait,
     delivery_of,
     read_scep_query,
 )
@@ -34,6 +35,7 @@ from mock_scep_server.authorities import Lineage
 from mock_scep_server.building import make_authorities, make_challenge
 from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.ca_operator import CaOperator
+from mock_scep_server.capacity import Workers
 from mock_scep_server.challenges import AskFirst, ChallengePolicy, CommandChallenge, Unhurried
 from mock_scep_server.faults.base import HOOKS, Context, Memory, hooks_of
 from mock_scep_server.faults.differences import differences
@@ -143,6 +145,7 @@ class ScepService:
         self.revocations = Revocations(clock, self.policy.crl_lifetime)
         self._keys, self._fault_entropy, self._memory = keys, entropy.fork("faults"), Memory()
         self._on_entry = on_entry
+        self._workers = Workers(self.policy.capacity) if self.policy.capacity else None
         self._reader = RequestReader(profile, self.policy, self.authorities, clock)
         asked = Unhurried(self.challenge) if isinstance(self.challenge, CommandChallenge) else self.challenge
         admission = Admission(profile, self.policy, clock, self.authorities, asked, self.ledger, self.revocations)
@@ -422,6 +425,10 @@ class ScepService:
         if answer_none or work.closes:
             delivery = Delivery((Close(),), keep_alive=False)
         final: Delivery = work.altered("on_delivery", delivery)
+        takes = None
+        if self._workers is not None:
+            takes = self._workers.take(self.clock.now(), work.facts.operation or "", work.facts.type or "")
+            final = replace(final, acts=(Wait(takes), *final.acts))
         broken = any(isinstance(act, Close | Reset | Stall) for act in final.acts)
         work.taken.effects.update(work.effective)
         if (issued := work.issued) is not None:
@@ -436,6 +443,7 @@ class ScepService:
             time=self.clock.now(),
             client=work.facts.client,
             method=request.method,
+            takes=takes,
             name=work.facts.type or work.facts.operation or "(no operation)",
             transaction=work.facts.transaction,
             subject=work.facts.subject,

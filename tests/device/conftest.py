@@ -16,7 +16,9 @@ from mfp_sim.documents import Problems, load_text
 from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys, Scheduler
 from mfp_sim.trace import Recorder
 from mfp_sim.transport import InProcess, Network
+from mock_scep_server.capacity import Capacity
 from mock_scep_server.challenges import StaticChallenge
+from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import profile_named as ca_profile
 from mock_scep_server.script import Script, read_script
 from mock_scep_server.service import ScepService
@@ -40,6 +42,7 @@ class Machine:
         functions: tuple[str, ...] = ("TLS",),
         policies: tuple[str, ...] = ("hq", "branch"),
         set_up: bool = True,
+        capacity: Capacity | None = None,
         **values: object,
     ) -> None:
         self.clock = FrozenClock(start)
@@ -57,6 +60,7 @@ class Machine:
             keys=PooledKeys(self.entropy.fork("keys"), side=1),
             challenge=StaticChallenge("s3cret"),
             script=Script(rules),
+            policy=CaPolicy(capacity=capacity),
         )
         model = profile_named(profile) if isinstance(profile, str) else profile
         for flip in flips:

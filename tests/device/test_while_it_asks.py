@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from mfp_sim.device.printer import Printer
-from mfp_sim.device.settings import KeySettings
+from mfp_sim.device.settings import AutoRequestSettings, KeySettings
 from mfp_sim.errors import Refused
 from mfp_sim.simtime import PooledKeys
 from mfp_sim.transport import InProcess
+from mock_scep_server.capacity import Capacity
+
+NINE = datetime(2026, 3, 2, 9)
 
 KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")
 SLOW = "[{when: {type: PKCSReq}, times: 1, faults: [{delay: 20s}]}]"
@@ -159,3 +162,46 @@ def test_two_printers_do_not_wait_for_each_other(machine) -> None:
     world.pass_time(seconds=20)
     assert world.shown == ("successful", None)
     assert world.ca.ledger.counts["installed"] == 2
+
+
+def three_at_nine(world, adjust: bool) -> list[Printer]:
+    """Three machines whose automatic requests begin at nine o'clock."""
+    printers = []
+    for number in range(3):
+        printer = Printer(
+            profile=world.model,
+            scheduler=world.scheduler,
+            wire=InProcess(world.scheduler, world.ca.handle, client=f"192.0.2.{20 + number}"),
+            entropy=world.entropy.fork(f"printer {number}"),
+            keys=PooledKeys(world.entropy.fork(f"keys {number}"), side=0),
+            serial=f"SIM0000{number}",
+            on_installed=world.ca.ledger.report_installed,
+        )
+        printer.power_on()
+        printer.update_communication(url="http://ca.example/scep")
+        key = replace(KEY, common_name=f"192.0.2.{20 + number}")
+        printer.update_auto_request(AutoRequestSettings(timer=True, start=NINE, key=key, adjust=adjust))
+        printers.append(printer)
+    return printers
+
+
+@pytest.mark.parametrize(("adjust", "waits"), [(False, [2, 4, 6]), (True, [2, 2, 2])])
+def test_a_ca_that_answers_one_at_a_time_lets_those_wait_that_come_together(machine, adjust: bool, waits) -> None:
+    """Without adjustment all come at nine, and the last is served last; spread over ten minutes they do not meet."""
+    world = machine(capacity=Capacity(1, 0.0, {"PKIOperation": 2.0}))
+    printers = three_at_nine(world, adjust)
+    world.pass_time(hours=2)
+    assert [printer.status()[0].state for printer in printers] == ["successful"] * 3
+    assert [entry.takes for entry in world.ca.journal.entries if entry.name == "PKCSReq"] == waits
+    assert {entry.client for entry in world.ca.journal.entries} == {"192.0.2.20", "192.0.2.21", "192.0.2.22"}
+    assert world.ca.ledger.counts == {"minted": 3, "delivered": 3, "installed": 3, "orphaned": 0}
+
+
+def test_where_the_queue_is_longer_than_the_time_out_the_ca_works_for_nobody(machine) -> None:
+    world = machine(capacity=Capacity(1, 0.0, {"PKIOperation": 25.0}))
+    printers = three_at_nine(world, adjust=False)
+    world.pass_time(hours=2)
+    assert [printer.status()[0].state for printer in printers] == ["successful", "error", "error"]
+    fates = [(entry.delivered, entry.sent) for entry in world.ca.ledger.entries]
+    late = (False, ("HTTP 200; the client's time-out passed before its end",))
+    assert fates == [(True, ("HTTP 200",)), late, late]
