@@ -65,6 +65,7 @@ def walk(page: Any, ca_url: str) -> None:
     manual_request(page)
     timer(page)
     keys(page)
+    stalled(page)
     page.click("#language-nb")
     for name, path in (("nb-status", "request-status"), ("nb-auto-request", "scep/auto-request")):
         page.goto(f"{DEVICE}/{path}")
@@ -138,6 +139,29 @@ def keys(page: Any) -> None:
     take(page, "key-details")
     page.goto("/settings/network")
     take(page, "network")
+
+
+def stalled(page: Any) -> None:
+    """A request while the network is silent: it is processed, and everything else goes on."""
+    page.goto(f"{DEVICE}/scep/auto-request")
+    page.uncheck("#timer")
+    page.click("#update")
+    page.goto("/simulation")
+    page.select_option("#network", "silent")
+    page.click("#apply")
+    page.goto(f"{DEVICE}/scep/request")
+    for field, text in KEY.items():
+        page.fill(field, text)
+    page.select_option("#use", "TLS")
+    page.click("#send")
+    take(page, "request-processing")
+    page.goto(f"{DEVICE}/request-status")
+    page.click("#advance-10s")
+    take(page, "status-while-it-waits")
+    page.click("#advance-1m")
+    page.goto("/simulation")
+    page.select_option("#network", "up")
+    page.click("#apply")
 
 
 def tell_ca(page: Any, answer: str) -> None:
