@@ -87,13 +87,15 @@ def _counted(nothing: str, act: Callable[..., int]) -> _Act:
 def _hold(world: World, values: Mapping[str, object]) -> Missing:
     """Holding is for requests to come: one has to come."""
     assert world.ca is not None
-    pattern, before = str(values["pattern"]), len(world.recorder.events)
+    pattern, journal = str(values["pattern"]), world.ca.journal
+    before = journal.count
     if not world.ca.operator.hold(pattern):
         return lambda: "this pattern is held already"
 
     def missing() -> str | None:
-        subjects = (e.data.get("subject") for e in world.recorder.events[before:] if e.kind == "mock.request")
-        held = any(subject is not None and fnmatch.fnmatchcase(str(subject), pattern) for subject in subjects)
+        entries = journal.entries  # of the trace, a subject may be masked
+        subjects = [entry.subject for entry in entries[len(entries) - (journal.count - before) :]]
+        held = any(subject is not None and fnmatch.fnmatchcase(subject, pattern) for subject in subjects)
         return None if held else "no request came after that whose subject fits"
 
     return missing
