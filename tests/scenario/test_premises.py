@@ -287,15 +287,15 @@ def test_what_comes_true_does_not_fail(what: str) -> None:
 
 
 def test_a_fault_without_effect_fails_unless_it_is_optional() -> None:
-    # The reply is PENDING, so a fault of SUCCESS has no effect.
-    waits = "[{when: {type: PKCSReq}, then: pending, faults: [%s]}]"
-    assert failures(MANUAL, waits % "drop-success") == [
+    # The CA answers PENDING, so a fault of SUCCESS has no effect.
+    waits, manual = "[{when: {type: PKCSReq}, faults: [%s]}]", "  approval: manual\n"
+    assert failures(MANUAL, waits % "drop-success", manual) == [
         (
-            "x.yaml:7:60: step 2: script: expected drop-success to have an effect, "
+            "x.yaml:7:45: step 2: script: expected drop-success to have an effect, "
             "got rule 1 was hit once, and drop-success changed nothing"
         )
     ]
-    assert failures(MANUAL, waits % "{drop-success: null, optional: true}") == []
+    assert failures(MANUAL, waits % "{drop-success: null, optional: true}", manual) == []
     assert failures(MANUAL, "[{when: {type: PKCSReq}, faults: [drop-success]}]") == []
 
 
@@ -331,6 +331,15 @@ REFUSED = {
     "CertPoll, faults: [issue-then-reset]": "issue-then-reset has no effect here: it acts at PKCSReq, RenewalReq, and the rule",
     "PKCSReq, then: {failure: 2}, faults: [env-wrong-recipient]": "env-wrong-recipient has no effect here: it acts at every message answered SUCCESS, and the rule takes PKCSReq and answers failure",
     "PKCSReq, then: {http: 500}, faults: [nonce-mismatch]": "nonce-mismatch has no effect here: it acts at every message, and the rule takes PKCSReq and answers http",
+    "PKCSReq, then: pending, faults: [drop-success]": "drop-success has no effect here: it acts at PKCSReq, RenewalReq, CertPoll answered SUCCESS, and the rule takes PKCSReq and answers pending",
+    "PKCSReq, then: {pending: 2}, faults: [success-expired]": "success-expired has no effect here: it acts at PKCSReq, RenewalReq, CertPoll answered SUCCESS, and the rule takes PKCSReq and answers pending",
+    "PKCSReq, then: {failure: 2}, faults: [success-expired]": "success-expired has no effect here: it acts at PKCSReq, RenewalReq, CertPoll answered SUCCESS, and the rule takes PKCSReq and answers failure",
+    "PKCSReq, then: pending, faults: [{drop-success: null, optional: true}]": "and the rule takes PKCSReq and answers pending",
+    "PKCSReq, then: {http: 503}, faults: [drop-success]": "drop-success has no effect here: it acts at PKCSReq, RenewalReq, CertPoll answered SUCCESS, and the rule takes PKCSReq and answers http",
+    "PKCSReq, then: none, faults: [nonce-mismatch]": "nonce-mismatch has no effect here: it acts at every message, and the rule takes PKCSReq and answers none",
+    "GetCACert, then: pending": "x.yaml:7:49: GetCACert is never answered pending (a pkiStatus is the answer to a message, http and none are to any request)",
+    "GetCACaps, then: success": "GetCACaps is never answered success",
+    "GetCRL, then: pending": "GetCRL is never answered pending",
     "GET, faults: [post-405]": "post-405 has no effect here: it acts at every message by POST, and the rule takes GET",
     "GetCACert, faults: [{fail-badalg: null, optional: true}]": "fail-badalg has no effect here: it acts at PKCSReq, RenewalReq, CertPoll",
 }
@@ -339,7 +348,7 @@ REFUSED = {
 @pytest.mark.parametrize("rule", REFUSED)
 def test_a_fault_that_cannot_act_at_what_its_rule_takes_is_refused(rule: str) -> None:
     name, rest = rule.split(", ", 1)
-    key = {"GET": "method"}.get(name, "operation" if name.startswith("Get") else "type")
+    key = {"GET": "method", "GetCRL": "type"}.get(name, "operation" if name.startswith("Get") else "type")
     (told,) = mistakes(MANUAL, f"[{{when: {{{key}: {name}}}, {rest}}}]")
     assert told.startswith("x.yaml:7:")
     assert REFUSED[rule] in told
@@ -431,8 +440,8 @@ def test_the_schema_knows_what_is_optional() -> None:
 
 
 def test_the_drawing_has_no_bolt_for_a_fault_without_effect() -> None:
-    script = "[{when: {type: PKCSReq}, then: pending, faults: [{delay: 1s}, {drop-success: null, optional: true}]}]"
-    (scenario,) = read_text(text(MANUAL + END, script))
+    script = "[{when: {type: PKCSReq}, faults: [{delay: 1s}, {drop-success: null, optional: true}]}]"
+    (scenario,) = read_text(text(MANUAL + END, script, "  approval: manual\n"))
     events = [event.to_json() for event in run(scenario).events]
     faults = [row.faults for row in story_of_trace(events, lambda key: key) if row.faults]
     assert faults == [("delay",)]
