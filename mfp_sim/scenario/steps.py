@@ -286,8 +286,6 @@ def _polling(node: Node, problems: Problems) -> Polling | None:
 
 def _advance(node: Node, problems: Problems) -> Act | None:
     seconds = problems.seconds(node, "advance")
-    if seconds == 0:
-        problems.add(node, "advance has to be more than 0s")
     return None if seconds is None else Advance(seconds)
 
 
