@@ -18,13 +18,38 @@ from mfp_sim.redaction import Redactor
 from mfp_sim.scep.http import HttpReply, HttpRequest
 from mfp_sim.simtime import Clock
 
-__all__ = ["BY_HAND", "Attachment", "Recorder", "TraceEvent", "compare", "from_json_lines", "to_json_lines"]
+__all__ = [
+    "BY_HAND",
+    "OWN_WORDS",
+    "Attachment",
+    "Recorder",
+    "TraceEvent",
+    "compare",
+    "from_json_lines",
+    "to_json_lines",
+]
 
 BY_HAND = "by hand"
 """The ``point`` of a ``printer.power-lost`` that no power point caused: somebody pulled the plug."""
 
-
-_OWN_WORDS = frozenset({"operation", "method", "digest", "cipher"})
+OWN_WORDS: Mapping[str, frozenset[str]] = {
+    "exchange.lost": frozenset({"operation"}),
+    "exchange.reply": frozenset({"operation"}),
+    "exchange.request": frozenset(
+        {
+            *("operation", "method", "digest", "cipher", "transaction"),
+            *("csr.signature", "csr.challenge", "csr.challenge_type"),
+        }
+    ),
+    "mock.request": frozenset({"sent"}),
+    "printer.audit": frozenset({"operation", "result"}),
+    "printer.poll-booked": frozenset({"due"}),
+    "printer.power-lost": frozenset({"point"}),
+    "printer.status": frozenset({"state", "details", "shown", "transaction"}),
+    "step.refused": frozenset({"reason"}),
+}
+"""The fields of each kind of event that hold words of the product's own: names of operations, algorithms, states and
+reasons, times, and what it has drawn. Whatever people, clients or servers say stands in the other fields."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +82,9 @@ class Attachment:
 class Recorder:
     """Collects the events of one run, and the messages that are attached beside them.
 
-    The names of operations and algorithms in an exchange are the product's own words. They stay as they are, so that a
-    challenge that is such a word (``CACert``) hides nothing that expectations look at.
+    What is masked is decided by its place. The names of fields and the words in those of :data:`OWN_WORDS` come from
+    the product and are never a secret, so that a challenge that is spelled alike (``CACert``) hides nothing that
+    expectations look at. All other text is masked.
 
     With ``limit``, the newest events only, for what runs for years.
     """
@@ -78,11 +104,16 @@ class Recorder:
 
     def record(self, kind: str, **data: object) -> None:
         """Add an event at the present instant; ``data`` has to be JSON-able, None entries are left out."""
-        own = _OWN_WORDS if kind.startswith("exchange.") else ()
-        kept = {
-            key: value if key in own else self.redactor.value(value) for key, value in data.items() if value is not None
-        }
+        kept = {key: self.as_recorded(kind, key, value) for key, value in data.items() if value is not None}
         self._events.append(TraceEvent(self._clock.now(), kind, self._mark | kept))
+
+    def as_recorded(self, kind: str, path: str, value: object) -> object:
+        """What the trace shows of a value in a field (``csr.subject``) of that kind of event."""
+        if path in OWN_WORDS.get(kind, ()):
+            return value
+        if isinstance(value, Mapping):
+            return {key: self.as_recorded(kind, f"{path}.{key}", entry) for key, entry in value.items()}
+        return self.redactor.value(value)
 
     @property
     def events(self) -> tuple[TraceEvent, ...]:

@@ -15,7 +15,7 @@ from mfp_sim.scep.vocabulary import FailInfo
 from mfp_sim.simtime import Clock
 from mock_scep_server.authorities import Authorities
 from mock_scep_server.ca import CertificateAuthority
-from mock_scep_server.challenges import ChallengePolicy, OneTimeChallenges
+from mock_scep_server.challenges import ChallengePolicy, Given, OneTimeChallenges
 from mock_scep_server.ledger import Entry, Ledger
 from mock_scep_server.registrar import Registrar, Waiting
 from mock_scep_server.revocation import Revocations
@@ -50,7 +50,7 @@ class CaOperator:
         """Let waiting requests pass; their certificates are made when the clients ask again.
 
         Returns:
-            How many they were.
+            How many they were, without those that were approved before.
         """
         with self._lock:
             return self._registrar.approve(pattern)
@@ -64,10 +64,14 @@ class CaOperator:
         with self._lock:
             return self._registrar.reject(pattern, FailInfo(fail_info), text)
 
-    def hold(self, pattern: str = "*") -> None:
-        """New requests whose subject fits wait for approval."""
+    def hold(self, pattern: str = "*") -> int:
+        """New requests whose subject fits wait for approval.
+
+        Returns:
+            How many patterns are held that were not before: one or none.
+        """
         with self._lock:
-            self._registrar.hold(pattern)
+            return self._registrar.hold(pattern)
 
     def release(self, pattern: str = "*") -> int:
         """They do not any longer: what waits passes when it is asked about again.
@@ -82,7 +86,7 @@ class CaOperator:
         """Revoke the certificates whose subject fits, or the one of this serial number (hex).
 
         Returns:
-            How many they were.
+            How many they were, without those that were revoked before.
 
         Raises:
             UsageError: there is no such reason.
@@ -97,9 +101,7 @@ class CaOperator:
             return f"{certificate.serial:x}" == pattern or fnmatch.fnmatchcase(certificate.subject_text, pattern)
 
         chosen = [entry.certificate for entry in self._ledger.entries if fits(entry)]
-        for certificate in chosen:
-            self._revocations.revoke(certificate.serial, reason)
-        return len(chosen)
+        return sum(self._revocations.revoke(certificate.serial, reason) for certificate in chosen)
 
     def roll_over(
         self, publish: datetime, switch: datetime, overlap: timedelta | None = None, identifier: str | None = None
@@ -139,9 +141,22 @@ class CaOperator:
             UsageError: the CA has none to give.
             CacheFull: too many are outstanding.
         """
+        return self._one_time.give(self._clock.now(), subject, secret=secret)
+
+    def given(self, secret: str) -> Given:
+        """What became of a challenge that was given.
+
+        Raises:
+            UsageError: the CA has none to give.
+            KeyError: it never gave this one.
+        """
+        return self._one_time.given(secret)
+
+    @property
+    def _one_time(self) -> OneTimeChallenges:
         if not isinstance(self._challenge, OneTimeChallenges):
             raise UsageError("this CA has no challenges that count once", remedy="set challenge: {one_time: {}}")
-        return self._challenge.give(self._clock.now(), subject, secret=secret)
+        return self._challenge
 
     def forget(self) -> int:
         """Forget all transactions; certificates, challenges and revocations stay.

@@ -25,6 +25,7 @@ __all__ = [
     "CacheFull",
     "ChallengePolicy",
     "CommandChallenge",
+    "Given",
     "NoChallenge",
     "OneTimeChallenges",
     "StaticChallenge",
@@ -96,10 +97,13 @@ class CacheFull(MfpSimError):
 
 
 @dataclass
-class _Given:
+class Given:
+    """One that counts once. ``presented``: a request came with it, whether that was accepted or not."""
+
     expires: datetime
     subject: str | None
     used: bool = False
+    presented: bool = False
 
 
 class OneTimeChallenges:
@@ -116,7 +120,7 @@ class OneTimeChallenges:
     def __init__(self, entropy: Entropy, *, lifetime: timedelta = timedelta(minutes=60), cache: int = 5) -> None:
         self._entropy, self.lifetime, self.cache = entropy.fork("challenges"), lifetime, cache
         self._lock = threading.Lock()
-        self._given: dict[str, _Given] = {}
+        self._given: dict[str, Given] = {}
 
     def give(self, now: datetime, subject: str | None = None, *, secret: str | None = None) -> str:
         """A new password of 16 hex digits, or ``secret``; with ``subject`` (a pattern), good for that subject only.
@@ -133,8 +137,17 @@ class OneTimeChallenges:
             # What expired long ago is not told from what never was: a server that runs for months forgets it.
             self._given = {text: g for text, g in self._given.items() if now < g.expires + self.lifetime}
             secret = secret or self._entropy.octets(8).hex().upper()
-            self._given[secret] = _Given(now + self.lifetime, subject)
+            self._given[secret] = Given(now + self.lifetime, subject)
             return secret
+
+    def given(self, secret: str) -> Given:
+        """What became of one that was given.
+
+        Raises:
+            KeyError: it never was, or it expired long ago.
+        """
+        with self._lock:
+            return self._given[secret]
 
     def outstanding(self, now: datetime) -> int:
         """How many are neither used nor expired."""
@@ -151,6 +164,7 @@ class OneTimeChallenges:
             given = self._given.get(csr.challenge)
             if given is None:
                 return WRONG
+            given.presented = True
             if given.used:
                 return "the challenge password was used before"
             if now >= given.expires:

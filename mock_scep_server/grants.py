@@ -40,7 +40,7 @@ def grant(csr: Csr) -> Grant:
             if oid == v.SUBJECT_ALT_NAME:
                 der.read(extension.value, "subjectAltName").expect(der.SEQUENCE)
                 # The names go in as they came, so that a URI or UPN is not lost (F-S08).
-                given.append((oid, not der.read(csr.subject, "subject").children, extension.value))
+                given.append((oid, csr.subject == der.sequence(), extension.value))
             elif oid == v.EXTENDED_KEY_USAGE:
                 given.extend(_purposes(extension, refused))
             elif oid == v.BASIC_CONSTRAINTS:
@@ -50,8 +50,12 @@ def grant(csr: Csr) -> Grant:
             elif oid not in (v.KEY_USAGE, v.SUBJECT_KEY_IDENTIFIER):
                 refused.append(f"extension {v.oid_text(oid)}")
         except DecodeError as error:
-            refused.append(f"malformed {v.oid_text(oid)} ({error.expected} expected)")
+            refused.append(_malformed(error))
     return Grant(tuple(given), tuple(refused))
+
+
+def _malformed(error: DecodeError) -> str:
+    return f"malformed {error.path} ({error.expected} expected)"
 
 
 def _key_usage(csr: Csr, refused: list[str]) -> tuple[str, bool, bytes]:
@@ -62,8 +66,8 @@ def _key_usage(csr: Csr, refused: list[str]) -> tuple[str, bool, bytes]:
         return x509.key_usage_extension(*default)
     try:
         bits = der.read(asked.value, "keyUsage").to_bits()
-    except DecodeError:
-        refused.append("malformed keyUsage")
+    except DecodeError as error:
+        refused.append(_malformed(error))
         return x509.key_usage_extension(*default)
     named = [n for i, n in enumerate(KEY_USAGE_BITS) if i // 8 < len(bits) and bits[i // 8] & (0x80 >> i % 8)]
     refused.extend(name for name in named if name not in USAGES)

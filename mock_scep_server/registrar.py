@@ -377,10 +377,12 @@ class Registrar:
 
     # --- the operator -------------------------------------------------------------------------------------
 
-    def hold(self, pattern: str) -> None:
-        """Requests whose subject fits wait for approval from now on."""
-        if pattern not in self._held:
-            self._held.append(pattern)
+    def hold(self, pattern: str) -> int:
+        """Requests whose subject fits wait for approval from now on; how many patterns are new, one or none."""
+        if pattern in self._held:
+            return 0
+        self._held.append(pattern)
+        return 1
 
     def release(self, pattern: str) -> int:
         """They do not any longer; how many patterns that was, one or none."""
@@ -404,9 +406,9 @@ class Registrar:
         """Let the waiting requests pass whose subject or transactionID fits; they are issued when next asked about.
 
         Returns:
-            How many they were.
+            How many they were, without those that were approved before.
         """
-        found = self._choose(pattern)
+        found = [known for known in self._choose(pattern) if not known.approved]
         for known in found:
             known.approved = True
         return len(found)

@@ -25,11 +25,18 @@ class Revocations:
         self._revoked: dict[int, Revoked] = {}
         self._current: dict[str, tuple[Crl, int]] = {}
 
-    def revoke(self, serial: int, reason: str = "unspecified") -> None:
-        """From now on the certificate is revoked; ``reason`` is a name of RFC 5280, 5.3.1. Twice changes nothing."""
+    def revoke(self, serial: int, reason: str = "unspecified") -> bool:
+        """From now on the certificate is revoked; ``reason`` is a name of RFC 5280, 5.3.1. Twice changes nothing.
+
+        Returns:
+            Whether it was not revoked before.
+        """
         assert reason in crl.REASONS, reason
         with self._lock:
-            self._revoked.setdefault(serial, Revoked(serial, self._clock.now(), reason))
+            if serial in self._revoked:
+                return False
+            self._revoked[serial] = Revoked(serial, self._clock.now(), reason)
+            return True
 
     def is_revoked(self, serial: int) -> bool:
         """Whether it was revoked."""

@@ -23,7 +23,7 @@ from mfp_sim.documents import Node, Problems, did_you_mean, load
 from mfp_sim.scep.vocabulary import HRESULTS
 from mfp_sim.simtime import Entropy
 from mock_scep_server.faults.chosen import Chosen, check_scopes, read_faults
-from mock_scep_server.faults.scope import OPERATIONS, TYPES, names_of
+from mock_scep_server.faults.scope import ANSWERS, OPERATIONS, TYPES, names_of
 
 __all__ = [
     "GRANTS",
@@ -134,6 +134,13 @@ class Rule:
         """Whether it wants an answer that the CA gives only where its own checks find nothing wrong."""
         return self.answer is not None and self.answer.kind in GRANTS
 
+    def mismatches(self, facts: Facts) -> list[str]:
+        """Why the request does not fit: its conditions, else that it cannot be answered so."""
+        reasons = self.when.mismatches(facts)
+        if not reasons and self.answer is not None and not ANSWERS[self.answer.kind].suits(facts.type):
+            reasons.append(f"{facts.type or facts.operation} is never answered {self.answer.kind}")
+        return reasons
+
     def describe(self) -> dict[str, object]:
         """The rule as a JSON-able object, for people; empty parts are left out."""
         when = {name: value for name, value in vars(self.when).items() if value is not None}
@@ -242,7 +249,7 @@ class Script:
             near: list[str] = []
             counted: list[_State] = []
             for index, (rule, state) in enumerate(zip(self.rules, self._states, strict=True)):
-                reasons = rule.when.mismatches(facts)
+                reasons = rule.mismatches(facts)
                 if not reasons:
                     state.seen += 1
                     counted.extend([state] if rule.grants else [])
@@ -383,11 +390,14 @@ def _rule(node: Node, problems: Problems) -> Rule:
         times = problems.integer(fields["times"], "times", 1)
     when = _when(fields["when"], problems) if "when" in fields else When()
     faults = read_faults(fields["faults"], problems) if "faults" in fields else ()
+    kind = None if answer is None else answer.kind
     if not names_of(when.operation, when.type):
         text = f"no request is both: the operation {when.operation} has no message, so it has no type {when.type}"
         problems.add(fields["when"], text, "leave out one of the two")
+    elif not names_of(when.operation, when.type) & ANSWERS[kind].names:
+        text = f"{when.type or when.operation} is never answered {kind}"
+        problems.add(fields["then"], text, "a pkiStatus is the answer to a message, http and none are to any request")
     elif faults:
-        kind = None if answer is None else answer.kind
         given = {"operation": when.operation, "kind": when.type, "method": when.method, "answer": kind}
         check_scopes(fields["faults"], faults, problems, **given)
     return Rule(

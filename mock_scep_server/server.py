@@ -41,7 +41,7 @@ from mfp_sim.scep.http import (
 )
 from mfp_sim.simtime import Clock, SystemClock
 from mfp_sim.visible import one_line, visible
-from mock_scep_server.tls import Handshake, say_goodbye, shake_hands, shut_down
+from mock_scep_server.tls import NO_ROOM, Handshake, say_goodbye, shake_hands, shut_down
 
 __all__ = ["ServerHost", "Service"]
 
@@ -130,7 +130,8 @@ class ServerHost:
         tls: the server's side of TLS, as :func:`mock_scep_server.tls.make_endpoint` has it; None for plain HTTP.
         on_handshake: called with the end of each TLS handshake, from the thread of its connection.
         on_refusal: called with client, status and text of each request that is refused before the service sees it.
-        most: how many connections may be open at once; one more is refused in words.
+        most: how many connections may be open at once; one more is refused, in words or with an alert of TLS, and the
+            log counts them.
         port_option: the option that names the port, for people.
 
     Raises:
@@ -152,6 +153,7 @@ class ServerHost:
         self._service, self._clock = service, SystemClock()
         self._tls, self._on_handshake, self._most = tls, on_handshake, most
         self._on_refusal = on_refusal or (lambda *_: None)
+        self._turned_away = 0
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -188,6 +190,8 @@ class ServerHost:
             shut_down(connection, socket.SHUT_RDWR)  # wakes recv()
         for thread in threads:
             thread.join()
+        if self._turned_away:
+            _log.warning("connections turned away: %d", self._turned_away)
 
     def _spawn(self, target: Callable[..., None], *arguments: object) -> None:
         """Run something in a thread of its own.
@@ -236,16 +240,22 @@ class ServerHost:
         self._stopping.wait(_PAUSE_SECONDS)
 
     def _turn_away(self, connection: socket.socket, client: str, text: str) -> None:
-        """Refuse in words what cannot be served, without waiting for the client."""
+        """Refuse what cannot be served, without waiting for the client: in words, or with an alert where it wants TLS.
+
+        The log has the first one, the tenth, the hundredth and so on, and :meth:`stop` logs how many they were.
+        """
+        self._turned_away += 1
+        if str(self._turned_away).rstrip("0") == "1":
+            _log.warning("%s is turned away: %s (number %d)", client, text, self._turned_away)
         self._on_refusal(client, 503, text)
         headers = (("Content-Type", TEXT), ("Retry-After", "1"))
         reply = HttpReply(503, headers=headers, body=text.encode() + b"\n")
+        octets = render_reply(reply, keep_alive=False, date=self._clock.now()) if self._tls is None else NO_ROOM
         with suppress(OSError):
             connection.setblocking(False)
-            if self._tls is None:
-                connection.send(render_reply(reply, keep_alive=False, date=self._clock.now()))
-                with suppress(BlockingIOError):  # octets that nobody read would turn the FIN into a RST
-                    connection.recv(HEAD_CAP)
+            connection.send(octets)
+            with suppress(BlockingIOError):  # octets that nobody read would turn the FIN into a RST
+                connection.recv(HEAD_CAP)
             connection.shutdown(socket.SHUT_WR)
         connection.close()
 

@@ -157,6 +157,10 @@ class _Accepted(ssl.SSLSocket):
             return None
 
 
+NO_ROOM: Final = bytes.fromhex("15 03 03 0002 02 50")
+"""A fatal alert internal_error as a record, for a client that there is no room for. RFC 8446, 5.1 and 6.2."""
+
+
 @dataclass(frozen=True)
 class Handshake:
     """How a handshake ended: ``failure`` says why it did not succeed, else it is None; ``version`` as in TLSv1.3."""

@@ -39,13 +39,23 @@ class CaOperatorStep:
         return f"the CA's operator: {self.kind.replace('_', ' ')}{f' ({words})' if words else ''}"
 
 
-def _roll_over(world: World, values: Mapping[str, object]) -> None:
+def _roll_over(world: World, values: Mapping[str, object]) -> Missing:
+    """A next CA is for requests to come: one has to come once it has taken over."""
     assert world.ca is not None
+    begun = world.clock.now()
     publish, switch = (_instant(world, values[name]) for name in ("publish", "switch"))
     overlap = values.get("overlap")
     assert overlap is None or isinstance(overlap, timedelta)
     identifier = values.get("identifier")
     world.ca.operator.roll_over(publish, switch, overlap, None if identifier is None else str(identifier))
+    before = len(world.recorder.events)
+
+    def missing() -> str | None:
+        came = any(e.kind == "mock.request" and e.time >= switch for e in world.recorder.events[before:])
+        since = max(switch, begun).astimezone(world.zone)
+        return None if came else f"no request came after {since:%Y-%m-%d %H:%M:%S}, when it takes over"
+
+    return missing
 
 
 def _instant(world: World, when: object) -> datetime:
@@ -53,11 +63,14 @@ def _instant(world: World, when: object) -> datetime:
     return world.clock.now() + when if isinstance(when, timedelta) else when.replace(tzinfo=world.zone)
 
 
-def _give_challenge(world: World, values: Mapping[str, object]) -> None:
+def _give_challenge(world: World, values: Mapping[str, object]) -> Missing:
+    """A challenge is for requests to come: one has to present it, whether it is accepted or not."""
     assert world.ca is not None
     world.recorder.redactor.add(str(values["secret"]))
     subject = values.get("subject")
     world.ca.operator.give_challenge(None if subject is None else str(subject), secret=str(values["secret"]))
+    given = world.ca.operator.given(str(values["secret"]))
+    return lambda: None if given.presented else "no request came with this challenge"
 
 
 def _counted(nothing: str, act: Callable[..., int]) -> _Act:
@@ -74,12 +87,15 @@ def _counted(nothing: str, act: Callable[..., int]) -> _Act:
 def _hold(world: World, values: Mapping[str, object]) -> Missing:
     """Holding is for requests to come: one has to come."""
     assert world.ca is not None
-    pattern, before = str(values["pattern"]), len(world.recorder.events)
-    world.ca.operator.hold(pattern)
+    pattern, journal = str(values["pattern"]), world.ca.journal
+    before = journal.count
+    if not world.ca.operator.hold(pattern):
+        return lambda: "this pattern is held already"
 
     def missing() -> str | None:
-        subjects = (e.data.get("subject") for e in world.recorder.events[before:] if e.kind == "mock.request")
-        held = any(subject is not None and fnmatch.fnmatchcase(str(subject), pattern) for subject in subjects)
+        entries = journal.entries  # of the trace, a subject may be masked
+        subjects = [entry.subject for entry in entries[len(entries) - (journal.count - before) :]]
+        held = any(subject is not None and fnmatch.fnmatchcase(subject, pattern) for subject in subjects)
         return None if held else "no request came after that whose subject fits"
 
     return missing

@@ -57,7 +57,14 @@ _WIRE = ("operation", "method", "digest", "cipher", "host", "port", "path")
 
 def _wire(wanted: object, world: World) -> Iterator[Difference]:
     sent = [event.data for event in world.recorder.events if event.kind == "exchange.request"]
-    yield from _differences("wire", wanted, sent[-1] if sent else {})
+    yield from _differences("wire", _as_recorded(world, "", wanted), sent[-1] if sent else {})
+
+
+def _as_recorded(world: World, within: str, wanted: object) -> Mapping[str, object]:
+    """What is expected of a request, as the trace shows it: a secret in free text is masked on both sides."""
+    assert isinstance(wanted, Mapping)
+    shown = world.recorder.as_recorded
+    return {name: shown("exchange.request", f"{within}{name}", value) for name, value in wanted.items()}
 
 
 _CSR = ("subject", "signature", "length", "challenge", "challenge_type")
@@ -67,7 +74,7 @@ def _csr(wanted: object, world: World) -> Iterator[Difference]:
     made = [event.data["csr"] for event in world.recorder.events if "csr" in event.data]
     last = made[-1] if made else {}
     assert isinstance(last, Mapping)
-    yield from _differences("csr", wanted, last)
+    yield from _differences("csr", _as_recorded(world, "csr.", wanted), last)
 
 
 def _sound(wanted: object, world: World) -> Iterator[Difference]:

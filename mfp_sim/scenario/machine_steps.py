@@ -101,8 +101,11 @@ class KeyGeneration:
 class PrinterClock:
     local: datetime | None
 
-    def act(self, world: World, role: str) -> None:  # noqa: ARG002 - every step has a role
+    def act(self, world: World, role: str) -> Missing:  # noqa: ARG002 - every step has a role
+        before = world.printer.clock.now()
         world.printer.set_clock(None if self.local is None else moment(self.local, world.zone))
+        moved = world.printer.clock.now() != before
+        return lambda: None if moved else "the clock said so already"
 
     def text(self) -> str:
         return "the printer's clock is set right" if self.local is None else f"the printer's clock says {self.local}"
@@ -164,7 +167,7 @@ class ImportBundle:
     cut: int | None = None
     flip: int | None = None
 
-    def act(self, world: World, role: str) -> None:
+    def act(self, world: World, role: str) -> Missing:
         world.recorder.redactor.add(self.password)
         world.collect_export()
         if self.name not in world.bundles:
@@ -175,6 +178,8 @@ class ImportBundle:
         world.printer.begin_import(bytes(octets[: self.cut]), self.password, role=role)
         if self.wait:
             world.run_until(world.clock.now() + timedelta(seconds=world.printer.profile.transfer_seconds))
+        whole = self.cut is not None and self.cut >= len(octets)
+        return lambda: f"it has {len(octets)} bytes, and nothing was cut off" if whole else None
 
     def text(self) -> str:
         return f"[Import All]: the file {self.name}"
@@ -269,6 +274,9 @@ def read_import(node: Node, problems: Problems) -> ImportBundle | None:
     texts = {key: problems.text(fields[key], key) for key in ("name", "password") if key in fields}
     wait = problems.boolean(fields["wait"], "wait") if "wait" in fields else True
     numbers = {key: problems.integer(fields[key], key, 0) for key in ("cut", "flip") if key in fields}
+    cut, flip = numbers.get("cut"), numbers.get("flip")
+    if cut is not None and flip is not None and flip >= cut:
+        problems.add(fields["flip"], f"byte {flip} is cut off, since cut leaves {cut}: flip one of those")
     return ImportBundle(**texts, wait=bool(wait), **numbers) if len(texts) == 2 else None  # type: ignore[arg-type]
 
 

@@ -194,10 +194,11 @@ def _act(world: World, step: Step, number: int) -> None:
         world.failures.append(Failure(number, step.place, "refused", step.refused, "it was not refused"))
     if isinstance(step.act, Expectation):
         world.failures.extend(check(step.act, world, number))
-    elif missing is not None and not step.optional:
+        return
+    if missing is not None and not step.optional:
         expected = STEPS[step.kind].premise
         world.premises.append(Premise(number, step.place, step.kind, expected, missing))
-    elif isinstance(step.act, CaScript) and world.ca is not None:
+    if isinstance(step.act, CaScript) and world.ca is not None:
         world.premises.extend(premises_of(world.ca.script, number))
 
 

@@ -154,14 +154,17 @@ class AdvanceTo:
 class Power:
     what: str
 
-    def act(self, world: World, role: str) -> None:
+    def act(self, world: World, role: str) -> Missing | None:
+        was_on = world.printer.powered
         if self.what == "power_off":
             world.printer.power_off()
-        elif self.what == "power_on":
+            return lambda: None if was_on else "the machine was off already"
+        if self.what == "power_on":
             world.printer.power_on()
-        else:
-            world.printer.restart(role=role)
-            world.run_until(world.clock.now() + timedelta(seconds=world.printer.profile.restart_seconds))
+            return lambda: "the machine was on already" if was_on else None
+        world.printer.restart(role=role)
+        world.run_until(world.clock.now() + timedelta(seconds=world.printer.profile.restart_seconds))
+        return None
 
     def text(self) -> str:
         return {"restart": "[Restart]", "power_off": "the machine is switched off", "power_on": "it is switched on"}[
@@ -208,9 +211,13 @@ class Ip:
 class CaScript:
     rules: tuple[Rule, ...] = field(repr=False)
 
-    def act(self, world: World, role: str) -> None:  # noqa: ARG002
-        if world.ca is not None:
-            world.ca.script.replace(self.rules)
+    def act(self, world: World, role: str) -> Missing | None:  # noqa: ARG002
+        """Rules have premises of their own; a script without any has to take the place of one that has some."""
+        if world.ca is None:
+            return None
+        replaced = world.ca.script.rules
+        world.ca.script.replace(self.rules)
+        return lambda: None if self.rules or replaced else "there was no rule before either"
 
     def text(self) -> str:
         return f"the CA's script is replaced ({len(self.rules)} rules)"
@@ -372,8 +379,8 @@ STEPS: dict[str, StepKind] = {
         {"oneOf": [{"type": "string"}, _object("name", "nth", required=("name", "nth"))]},
     ),
     "restart": StepKind(_power("restart"), "restart, until the machine is up again", {}),
-    "power_off": StepKind(_power("power_off"), "switch the machine off", {}, person=False),
-    "power_on": StepKind(_power("power_on"), "switch it on", {}, person=False),
+    "power_off": StepKind(_power("power_off"), "switch the machine off", {}, False, "a machine that is on"),
+    "power_on": StepKind(_power("power_on"), "switch it on", {}, False, "a machine that is off"),
     "advance": StepKind(_advance, "let time pass", {"type": "string"}, person=False),
     "advance_to": StepKind(
         _advance_to, "let time pass until a local time", {"type": "string"}, False, "a time to come"
@@ -392,7 +399,11 @@ STEPS: dict[str, StepKind] = {
         premise="a key that was to be generated",
     ),
     "printer_clock": StepKind(
-        read_printer_clock, "the printer's clock: a local time, or right", {"type": "string"}, person=False
+        read_printer_clock,
+        "the printer's clock: a local time, or right",
+        {"type": "string"},
+        person=False,
+        premise="a clock that shows another time",
     ),
     "power_cut": StepKind(
         read_power_cut,
@@ -410,6 +421,7 @@ STEPS: dict[str, StepKind] = {
         read_import,
         "batch import of the settings",
         _object("name", "password", "wait", "cut", "flip", required=("name", "password")),
+        premise="a file that is longer than what cut leaves of it",
     ),
     "another_printer": StepKind(
         read_another_printer,
@@ -424,7 +436,9 @@ STEPS: dict[str, StepKind] = {
         person=False,
         premise="something that it fits",
     ),
-    "ca_script": StepKind(_ca_script, "another script for the CA", {"type": "array"}, person=False),
+    "ca_script": StepKind(
+        _ca_script, "another script for the CA", {"type": "array"}, False, "rules, or some that they replace"
+    ),
 }
 
 

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 
 from mfp_sim.documents import Node, Problems, did_you_mean
 from mock_scep_server.faults import FAULTS, Fault
-from mock_scep_server.faults.scope import in_words, names_of, scopes
+from mock_scep_server.faults.scope import ANSWERS, in_words, names_of, scopes
 
 __all__ = ["Chosen", "check_scopes", "read_faults"]
-
-_AFTER_HTTP = frozenset({"on_http", "on_delivery"})
-"""What still runs where the answer is an HTTP status and nothing is decided."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +69,11 @@ def check_scopes(
     found = {chosen: list(scopes(chosen.fault)) for chosen in faults}
     if any(scope.hook == "on_answer" for each in found.values() for scope in each):
         answer = None  # a fault of the same rule may answer otherwise
-    statuses = {"FAILURE"} if answer == "failure" else set()
     entries = {entry.place: entry for entry in node.items} if node.kind == "list" else {}
     for chosen, each in found.items():
-        open_hooks = [s for s in each if answer != "http" or s.hook in _AFTER_HTTP]
-        if any(scope.meets(names, method, statuses) for scope in open_hooks):
+        if any(scope.meets(names, method, ANSWERS[answer]) for scope in each):
             continue
         taken = " ".join(filter(None, (operation, kind, method))) or "any request"
-        given = f" and answers {answer}" if answer in ("failure", "http") else ""
+        given = f" and answers {answer}" if answer is not None else ""
         text = f"{chosen.slug} has no effect here: it acts at {in_words(each)}, and the rule takes {taken}{given}"
         problems.add(entries[chosen.place], text, "give it a rule that takes those requests")

@@ -14,7 +14,7 @@ from mock_scep_server.faults.base import HOOKS, Fault
 from mock_scep_server.faults.combined import At, InTurn, Together
 from mock_scep_server.pages import PAGES
 
-__all__ = ["OPERATIONS", "TYPES", "Scope", "in_words", "names_of", "scopes"]
+__all__ = ["ANSWERS", "OPERATIONS", "TYPES", "Left", "Scope", "in_words", "names_of", "scopes"]
 
 TYPES = tuple(kind.label for kind in MessageType if kind is not MessageType.CERT_REP)
 OPERATIONS = (*(operation.value for operation in Operation), *PAGES)
@@ -36,6 +36,38 @@ _NAMES: dict[str, frozenset[str]] = {
 }
 _DECIDED = frozenset({"on_message", "on_bytes", "on_http", "on_delivery"})
 """Hooks that run once the pkiStatus is known."""
+_STATUSES: dict[str, frozenset[str]] = {"on_template": frozenset({"SUCCESS"})}
+"""Hooks that run for one pkiStatus only: a certificate is made for SUCCESS."""
+
+
+@dataclass(frozen=True)
+class Left:
+    """What the answer of a rule leaves to the faults beside it.
+
+    ``names`` are the requests that can be answered so, ``statuses`` the pkiStatus values that there can be (empty: any)
+    and ``hooks`` what still runs and is seen.
+    """
+
+    names: frozenset[str]
+    statuses: frozenset[str] = frozenset()
+    hooks: frozenset[str] = frozenset(HOOKS)
+
+    def suits(self, kind: str | None) -> bool:
+        """Whether a request of this message type (None: it is no message) can be answered so; an unknown type may."""
+        if self.names == _EVERYTHING:
+            return True
+        return kind is not None and (kind in self.names or kind not in TYPES)
+
+
+ANSWERS: dict[str | None, Left] = {
+    None: Left(_EVERYTHING),
+    "success": Left(_MESSAGES, frozenset({"SUCCESS"})),
+    "pending": Left(_ENROLMENT, frozenset({"PENDING"})),
+    "failure": Left(_MESSAGES, frozenset({"FAILURE"})),
+    "http": Left(_EVERYTHING, frozenset({"none"}), frozenset({"on_http", "on_delivery"})),
+    "none": Left(_EVERYTHING, hooks=frozenset({"on_authority", "on_template", "on_delivery"})),
+}
+"""By the kind of the answer; None where a rule leaves it to the CA."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +83,13 @@ class Scope:
     statuses: frozenset[str] = frozenset()
     method: str | None = None
 
-    def meets(self, names: Collection[str], method: str | None, statuses: Collection[str]) -> bool:
-        """Whether a request of these names, this method and one of these statuses (empty: any) can be among them."""
-        if not self.names & set(names):
+    def meets(self, names: Collection[str], method: str | None, left: Left) -> bool:
+        """Whether a request of these names and this method is among them, and its answer leaves something to do."""
+        if self.hook not in left.hooks or not self.names & left.names & set(names):
             return False
         if self.method is not None and method is not None and self.method != method:
             return False
-        return not self.statuses or not statuses or bool(self.statuses & set(statuses))
+        return not self.statuses or not left.statuses or bool(self.statuses & left.statuses)
 
 
 def names_of(operation: str | None, kind: str | None) -> frozenset[str]:
@@ -90,7 +122,7 @@ def scopes(fault: Fault) -> Iterator[Scope]:
             limits: frozenset[str] = getattr(fault, "names", _EVERYTHING)
             for hook in HOOKS:
                 if hasattr(fault, hook):
-                    yield Scope(hook, _NAMES[hook] & limits)
+                    yield Scope(hook, _NAMES[hook] & limits, _STATUSES.get(hook, frozenset()))
             return
     for part in parts:
         if part is not None:

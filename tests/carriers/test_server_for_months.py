@@ -6,6 +6,7 @@ import errno
 import http.client
 import logging
 import socket
+import ssl
 import threading
 
 import pytest
@@ -48,7 +49,7 @@ def ask(host: ServerHost) -> tuple[int, bytes]:
         client.close()
 
 
-def test_one_connection_too_many_is_refused_in_words(make_host, refusals) -> None:
+def test_one_connection_too_many_is_refused_in_words(make_host, refusals, caplog) -> None:
     host = make_host(most=2)
     host.start()
     kept = [http.client.HTTPConnection(host.host, host.port, timeout=20) for _ in range(2)]
@@ -61,6 +62,8 @@ def test_one_connection_too_many_is_refused_in_words(make_host, refusals) -> Non
     assert b"Retry-After: 1\r\n" in reply
     assert reply.endswith(b"The server has 2 connections open; try again later.\n")
     assert refusals == [("127.0.0.1", 503, "The server has 2 connections open; try again later.")]
+    turned_away = "127.0.0.1 is turned away: The server has 2 connections open; try again later. (number 1)"
+    assert turned_away in caplog.messages
     for client in kept:
         client.close()
     for _ in range(10_000):  # until the host has noticed; each try is refused or served
@@ -71,6 +74,22 @@ def test_one_connection_too_many_is_refused_in_words(make_host, refusals) -> Non
             continue
     else:
         pytest.fail("nobody is served after the others went")
+
+
+def test_one_connection_too_many_gets_an_alert_where_it_wants_tls(make_host, refusals, caplog) -> None:
+    host = make_host(most=0, tls=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    host.start()
+    careless = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    careless.check_hostname, careless.verify_mode = False, ssl.CERT_NONE
+    for _ in range(12):
+        tried = socket.create_connection((host.host, host.port), timeout=20)
+        with tried, pytest.raises(ssl.SSLError) as caught:
+            careless.wrap_socket(tried)
+        assert caught.value.reason == "TLSV1_ALERT_INTERNAL_ERROR"
+    host.stop()
+    assert refusals == [("127.0.0.1", 503, "The server has 0 connections open; try again later.")] * 12
+    told = "127.0.0.1 is turned away: The server has 0 connections open; try again later. (number %d)"
+    assert caplog.messages == [told % 1, told % 10, "connections turned away: 12"]
 
 
 def test_without_a_thread_a_client_is_refused_in_words_and_the_next_is_served(

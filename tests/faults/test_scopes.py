@@ -7,9 +7,10 @@ import pytest
 from mfp_sim.errors import DocumentError
 from mfp_sim.scenario.loader import read_text
 from mfp_sim.scenario.runner import run
+from mock_scep_server import script
 from mock_scep_server.faults import FAULTS
 from mock_scep_server.faults.registry import FaultEntry
-from mock_scep_server.faults.scope import scopes
+from mock_scep_server.faults.scope import ANSWERS, scopes
 from mock_scep_server.script import read_script
 
 SCENARIO = """\
@@ -73,7 +74,7 @@ def test_every_fault_acts_somewhere() -> None:
         ("drop-success", "PKCSReq, RenewalReq, CertPoll answered SUCCESS"),
         ("get-only", "GetCACaps; every message by POST"),
         ("http-redirect-everything", "every request"),
-        ("success-expired", "PKCSReq, RenewalReq, CertPoll"),
+        ("success-expired", "PKCSReq, RenewalReq, CertPoll answered SUCCESS"),
     ],
 )
 def test_where_a_fault_acts_in_words(slug: str, where: str) -> None:
@@ -96,3 +97,42 @@ def test_scopes_are_those_of_the_hooks() -> None:
     assert [(scope.hook, sorted(scope.names)) for scope in scopes(rule.faults[0].fault)] == [
         ("on_template", ["CertPoll", "PKCSReq", "RenewalReq"])
     ]
+
+
+ANSWER = {
+    "success": "success",
+    "pending": "pending",
+    "failure": "{failure: 2}",
+    "http": "{http: 503}",
+    "none": "none",
+}
+BESIDE = SCENARIO.replace("then: pending}\n", "then: ANSWER, faults: [FAULT]}\n").replace(
+    "    - {when: {type: CertPoll}, faults: [FAULT]}\n", ""
+)
+
+
+@pytest.mark.parametrize("kind", ANSWER)
+def test_beside_an_answer_a_fault_is_refused_where_it_would_be_without_effect(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each one that is refused beside this answer does nothing when it is run all the same."""
+    refused = []
+    for entry in ENTRIES:
+        text = BESIDE.replace("ANSWER", ANSWER[kind]).replace("FAULT", entry.example)
+        try:
+            read_text(text, "x.yaml")
+        except DocumentError as error:
+            refused.append((entry.slug, text, str(error.problems[0])))
+    assert refused
+    assert ANSWERS.keys() == {None, *ANSWER}
+    monkeypatch.setattr(script, "check_scopes", lambda *_, **__: None)
+    for slug, text, told in refused:
+        column = text.splitlines()[7].index("faults: [") + 10
+        assert told.startswith(f"x.yaml:8:{column}: {slug} has no effect here: it acts at ")
+        assert "and the rule takes PKCSReq" in told
+        (scenario,) = read_text(text, "x.yaml")
+        sent = [e.data for e in run(scenario).events if e.kind == "mock.request" and e.data["name"] == "PKCSReq"]
+        assert sent, slug
+        if kind != "none":  # what is never sent may be changed all the same
+            assert all(slug in data["without_effect"] for data in sent), slug
+        assert {data["sent"] for data in sent} == ({"close"} if kind == "none" else {"send"}), slug

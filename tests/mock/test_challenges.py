@@ -113,8 +113,12 @@ def test_it_may_be_for_one_subject_only(make_ca, clients) -> None:
     ca = make_ca(ONE_TIME)
     first, second = clients(ca, 2)
     secret = ca.service.operator.give_challenge("CN=printer-1.*")
+    given = ca.service.operator.given(secret)
+    assert not given.presented
     assert first.enrol(secret).words == "badRequest: the challenge password was given for another subject"
+    assert (given.presented, given.used) == (True, False)
     assert second.enrol(secret).words == "SUCCESS"
+    assert given.used
 
 
 def test_a_challenge_is_used_up_by_a_request_that_fails_later(make_ca, make_client) -> None:

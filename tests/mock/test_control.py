@@ -179,7 +179,7 @@ def test_over_a_socket(make_ca) -> None:
     with ServerHost(ControlService(ca.service)) as host:
         connection = http.client.HTTPConnection(host.host, host.port, timeout=20)
         connection.request("POST", "/hold", json.dumps({"pattern": "CN=x*"}), dict([JSON]))
-        assert connection.getresponse().read() == b'{\n  "ok": true\n}\n'
+        assert connection.getresponse().read() == b'{\n  "count": 1\n}\n'
         connection.request("GET", "/status")
         assert json.load(connection.getresponse())["profile"] == "rfc8894"
         connection.close()

@@ -71,6 +71,7 @@ def test_a_revoked_certificate_cannot_renew(make_ca, make_client) -> None:
     first = make_client(ca)
     first.enrol()
     assert ca.service.operator.revoke("CN=printer-1.example", "keyCompromise") == 1
+    assert ca.service.operator.revoke("CN=printer-1.example", "superseded") == 0  # it was revoked before
     assert first.renewed().enrol(None, kind=RENEW).words == "badRequest: the certificate is revoked"
     assert first.renewed().enrol(None, kind=OLD_WAY).words == "badRequest: a challenge password is required"
 

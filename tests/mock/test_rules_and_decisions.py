@@ -103,23 +103,26 @@ def test_a_fault_that_decides_is_overruled_as_an_answer_is(make_ca, make_client)
     assert _used(ca) == [(1, 1)]
 
 
-@pytest.mark.parametrize(
-    ("kind", "rule"),
-    [
-        (MessageType.CERT_POLL, "{when: {type: CertPoll}, then: success}"),
-        (MessageType.GET_CERT, "{when: {type: GetCert}, then: pending}"),
-    ],
-)
-def test_what_no_rule_can_grant_is_no_rules_answer(make_ca, make_client, kind: MessageType, rule: str) -> None:
-    ca = make_ca(script=f"[{rule}]")
-    client = make_client(ca)
-    if kind == MessageType.CERT_POLL:
-        assert client.poll().words == "badCertId: no such transaction"
-    else:
-        own = ca.service.ca.ca.certificate
-        assert client.send(kind, messages.issuer_and_serial(own.issuer, own.serial)).words == "SUCCESS"
+def test_what_no_rule_can_grant_is_no_rules_answer(make_ca, make_client) -> None:
+    ca = make_ca(script="[{when: {type: CertPoll}, then: success}]")
+    assert make_client(ca).poll().words == "badCertId: no such transaction"
     assert ca.service.journal.entries[-1].overruled == 1
     assert len(ca.service.script.unused()) == 1
+
+
+def test_a_rule_without_conditions_is_for_the_requests_that_can_be_answered_so(make_ca, make_client) -> None:
+    """What has no pkiStatus, or is never put off, does not use it up."""
+    ca = make_ca(script="[{then: pending, times: 1}]")
+    client = make_client(ca)
+    own = ca.service.ca.ca.certificate
+    assert ca.get("?operation=GetCACaps").status == 200
+    found = client.send(MessageType.GET_CERT, messages.issuer_and_serial(own.issuer, own.serial))
+    assert found.words == "SUCCESS"
+    assert [(entry.rule, entry.overruled, entry.near_misses) for entry in ca.service.journal.entries] == [
+        (None, None, (f"rule 1 nearly matched: {name} is never answered pending",)) for name in ("GetCACaps", "GetCert")
+    ]
+    assert client.enrol().words == "PENDING"
+    assert _used(ca) == [(1, 1)]
 
 
 def test_a_rule_can_put_off_what_is_issued_already(make_ca, make_client) -> None:

@@ -212,3 +212,41 @@ def test_what_is_stored_unsound_is_not_sound_while_the_machine_is_off(monkeypatc
     (failure,) = run(scenario("sound", "true", OFF)).failures
     assert failure.got == "the certificate of 'hq1' is not for its key"
     assert run(scenario("sound", "false", OFF)).failures == ()
+
+
+READ_THE_TRACE = ("requests", "request_count", "messages_at", "sent_at", "transactions", "wire", "csr")
+EVERY_FIELD = {
+    "wire": "{operation: PKCSReq, method: POST, digest: sha256, cipher: aes-128-cbc, host: ca.example, port: 80, path: /scep}",
+    "csr": "{subject: CN=192.0.2.10, signature: sha256, length: 2048, challenge: present, challenge_type: PrintableString}",
+}
+
+
+@pytest.mark.parametrize(
+    "challenge",
+    ["CACert", "PKCSReq", "sha256", "aes", "POST", "s", "present", "Printable", "192", "ca.example", "scep"],
+)
+def test_a_challenge_that_is_spelled_like_what_is_looked_at_changes_no_verdict(challenge: str) -> None:
+    """Fields of the product's own words are not masked; in free text the secret is masked on both sides."""
+
+    def failures(field: str, value: str) -> list[tuple[str, bool]]:
+        text = f"{HEAD}{STEPS}".replace("s3cret", f'"{challenge}"') + f"  - expect: {{{field}: {value}}}\n"
+        (read,) = read_text(text, "looked.scenario.yaml")
+        return [(failure.path, failure.error) for failure in run(read).failures]
+
+    for field in READ_THE_TRACE:
+        row = ROWS[field]
+        assert failures(field, EVERY_FIELD.get(field, row.right)) == []
+        assert failures(field, row.wrong) == [(row.path, False)]
+    for field, wrong in {"wire.host": "cb.example", "wire.path": "/other", "csr.subject": "CN=192.0.2.11"}.items():
+        expectation, name = field.split(".")
+        assert failures(expectation, f"{{{name}: {wrong}}}") == [(field, False)]
+
+
+def test_a_subject_that_has_the_challenge_in_it_is_held_all_the_same() -> None:
+    text = HEAD.replace("s3cret", "'192'") + (
+        '  - ca_operator: {hold: "CN=19?.0.2.10"}\n'
+        "  - request: {name: a, common_name: 192.0.2.10, challenge: '192'}\n"
+        "  - expect: {waiting: [CN=192.0.2.10], status: {details: deferred}}\n"
+    )
+    (read,) = read_text(text)
+    assert run(read).failures == ()

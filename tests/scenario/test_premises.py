@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
 import pytest
 
+from docs.generate import STEP_EXAMPLES
 from mfp_sim.device import power
 from mfp_sim.documents import load_text, plain
-from mfp_sim.errors import DocumentError
+from mfp_sim.errors import DocumentError, Refused
 from mfp_sim.remote_ui.recording import PREMISES
 from mfp_sim.report.story import story_of_trace
+from mfp_sim.scenario.ca_steps import OPERATOR_ACTS
 from mfp_sim.scenario.loader import read_text
+from mfp_sim.scenario.premises import Missing
 from mfp_sim.scenario.runner import run
 from mfp_sim.scenario.schema import scenario_schema
-from mfp_sim.scenario.steps import STEPS
+from mfp_sim.scenario.steps import STEPS, Act
+from mfp_sim.scenario.world import World
 
 DEVICE = Path(power.__file__).parent
 POLL = """\
@@ -28,6 +33,8 @@ POLL = """\
 """
 MANUAL = "  - request: {name: web, common_name: 192.0.2.10}\n"
 END = "  - expect: {powered: true}\n"
+EXPORT = "  - export_bundle: {name: f, password: b4ndle}\n"
+ONE_TIME = "  challenge: {one_time: {lifetime: 1h}}\n"
 
 
 def text(steps: str, script: str = "[]", ca: str = "") -> str:
@@ -111,18 +118,151 @@ NEVER = {
             "got no key was to be generated after that"
         ),
     ),
+    "switching on what is on": (
+        "  - power_on\n" + MANUAL,
+        "x.yaml:9:5: step 1: power_on: expected a machine that is off, got the machine was on already",
+    ),
+    "switching off what is off": (
+        "  - power_off\n  - power_off\n  - power_on\n",
+        "x.yaml:10:5: step 2: power_off: expected a machine that is on, got the machine was off already",
+    ),
+    "setting a clock right that is right": (
+        "  - printer_clock: right\n",
+        "x.yaml:9:5: step 1: printer_clock: expected a clock that shows another time, got the clock said so already",
+    ),
+    "setting a clock to what it says": (
+        "  - printer_clock: 2026-03-02 07:00\n  - printer_clock: 2026-03-02 07:00\n",
+        "x.yaml:10:5: step 2: printer_clock: expected a clock that shows another time, got the clock said so already",
+    ),
+    "cutting off what lies beyond the end of a file": (
+        EXPORT + "  - import_bundle: {name: f, password: b4ndle, cut: 99999}\n",
+        (
+            "x.yaml:10:5: step 2: import_bundle: expected a file that is longer than what cut leaves of it, "
+            "got it has 424 bytes, and nothing was cut off"
+        ),
+    ),
+    "a time that has passed": (
+        "  - restart\n  - advance_to: 2026-03-02 08:00\n",
+        "x.yaml:10:5: step 2: advance_to: expected a time to come, got it was 2026-03-02 08:00:30 already",
+    ),
+    "no rules in the place of no rules": (
+        "  - ca_script: []\n" + MANUAL,
+        "x.yaml:9:5: step 1: ca_script: expected rules, or some that they replace, got there was no rule before either",
+    ),
+    "approving what is approved": (
+        '  - ca_operator: {hold: "*"}\n' + POLL.replace("3h", "65m") + '  - ca_operator: {approve: "*"}\n' * 2,
+        "x.yaml:16:5: step 5: ca_operator: expected something that it fits, got no request that waits fits",
+    ),
+    "holding what is held": (
+        '  - ca_operator: {hold: "*"}\n' * 2 + MANUAL,
+        "x.yaml:10:5: step 2: ca_operator: expected something that it fits, got this pattern is held already",
+    ),
+    "revoking what is revoked": (
+        MANUAL + '  - ca_operator: {revoke: "*"}\n' * 2,
+        "x.yaml:11:5: step 3: ca_operator: expected something that it fits, got no certificate fits",
+    ),
+    "a next CA that nobody meets": (
+        "  - ca_operator: {roll_over: {publish: 1h, switch: 2h}}\n  - advance: 1h\n" + MANUAL + "  - advance: 2h\n",
+        (
+            "x.yaml:9:5: step 1: ca_operator: expected something that it fits, "
+            "got no request came after 2026-03-02 10:00:00, when it takes over"
+        ),
+    ),
+    "a next CA that took over before": (
+        MANUAL + "  - ca_operator: {roll_over: {publish: 2026-03-01 08:00, switch: 2026-03-01 09:00}}\n",
+        (
+            "x.yaml:10:5: step 2: ca_operator: expected something that it fits, "
+            "got no request came after 2026-03-02 08:00:00, when it takes over"
+        ),
+    ),
+    "replacing the RA of a CA without one": (
+        "  - ca_operator: {replace_ra: now}\n" + MANUAL,
+        "x.yaml:9:5: step 1: ca_operator: expected something that it fits, got the CA has no RA",
+    ),
+    "a challenge that nobody presents": (
+        "  - ca_operator: {give_challenge: once}\n  - request: {name: a, common_name: 192.0.2.10, challenge: twice}\n",
+        "x.yaml:10:5: step 1: ca_operator: expected something that it fits, got no request came with this challenge",
+    ),
 }
 
 
 @pytest.mark.parametrize("what", NEVER)
 def test_what_never_comes_true_fails_the_scenario_unless_it_is_optional(what: str) -> None:
     steps, told = NEVER[what]
-    assert failures(steps) == [told]
+    ca = ONE_TIME if "give_challenge" in steps else ""
+    assert failures(steps, ca=ca) == [told]
     number = int(told.partition("step ")[2].partition(":")[0])
     lines = [index for index, line in enumerate(steps.splitlines()) if line.startswith("  - ")]
     mended = steps.splitlines(keepends=True)
+    if mended[lines[number - 1]].strip() in ("- power_on", "- power_off"):
+        mended[lines[number - 1]] = mended[lines[number - 1]].rstrip() + ":\n"
     mended.insert(lines[number - 1] + 1, "    optional: true\n")
-    assert failures("".join(mended)) == []
+    assert failures("".join(mended), ca=ca) == []
+
+
+NOT_FOR_NOTHING = {
+    "communication": "what is entered is stored, and the audit log says so",
+    "request": "a request is sent, or the machine refuses",
+    "auto_request": "what is entered is stored, and the audit log says so",
+    "open_screen": "it says that this screen opens; the machine refuses otherwise",
+    "delete_key": "a key is deleted, or the machine refuses",
+    "restart": "the machine starts again, or refuses since it is off",
+    "advance": "time passes, and what falls due by then happens",
+    "dns": "what is entered is stored",
+    "ip": "what is entered is stored, and the audit log says so",
+    "function": "what is entered is stored, and the audit log says so",
+    "export_bundle": "an export begins, or the machine refuses",
+    "another_printer": "the other machine is a new one, whatever it is called",
+}
+"""The steps that cannot come to nothing, and why: they have no premise."""
+
+
+def test_every_step_has_a_premise_that_may_be_missing_or_a_reason_why_it_cannot_come_to_nothing() -> None:
+    with_premise = {kind for kind, step in STEPS.items() if step.premise}
+    assert STEPS.keys() == with_premise | NOT_FOR_NOTHING.keys()
+    assert not with_premise & NOT_FOR_NOTHING.keys()
+    assert {told.split(": ")[2] for _, told in NEVER.values()} == with_premise
+
+
+def test_every_act_of_the_operator_can_be_for_nothing() -> None:
+    """The step that failed, by the number that the failure names."""
+    acts = set()
+    for steps, told in NEVER.values():
+        number = int(told.partition("step ")[2].partition(":")[0])
+        failed = [line for line in steps.splitlines() if line.startswith("  - ")][number - 1]
+        acts |= {act for act in OPERATOR_ACTS if f"ca_operator: {{{act}:" in failed}
+    assert acts == OPERATOR_ACTS.keys()
+
+
+@pytest.mark.parametrize("kind", sorted(NOT_FOR_NOTHING.keys() - {"open_screen"}))
+def test_a_step_without_a_premise_does_something_even_the_second_time(kind: str) -> None:
+    """The machine passes a commit, time passes, or the second of the same step is refused."""
+    dated = "auto_request: {start: 2026-03-02 09:00, key: {name: b, common_name: 192.0.2.10}}"
+    step = {"auto_request": dated, "delete_key": "delete_key: web"}.get(kind, STEP_EXAMPLES[kind])
+    before = "  - request: {name: web, common_name: 192.0.2.10, challenge: s3cret}\n" if kind == "delete_key" else ""
+    (scenario,) = read_text(text(before + f"  - {step}\n" * 2 + END, ca="  challenge: {static: s3cret}\n"))
+    begun, done, refused = [], [], []
+
+    class Watched:
+        def __init__(self, act: Act) -> None:
+            self.text, self._act = act.text, act
+
+        def act(self, world: World, role: str) -> Missing | None:
+            begun.append((world.clock.now(), len(world.printer.points.passed), world.printer))
+            try:
+                missing = self._act.act(world, role)
+            except Refused:
+                refused.append(len(begun))
+                raise
+            assert missing is None, "a step without a premise has nothing that could be missing"
+            done.append((world.clock.now(), len(world.printer.points.passed), world.printer))
+            return missing
+
+    steps = [replace(s, act=Watched(s.act)) if s.kind == kind else s for s in scenario.steps]
+    run(replace(scenario, steps=tuple(steps)))
+    assert len(begun) == 2
+    assert refused == ([2] if kind == "delete_key" else [])
+    assert all(before != after for before, after in zip(begun, done, strict=False))
 
 
 HELD = "  script: []\n"
@@ -147,15 +287,15 @@ def test_what_comes_true_does_not_fail(what: str) -> None:
 
 
 def test_a_fault_without_effect_fails_unless_it_is_optional() -> None:
-    # The reply is PENDING, so a fault of SUCCESS has no effect.
-    waits = "[{when: {type: PKCSReq}, then: pending, faults: [%s]}]"
-    assert failures(MANUAL, waits % "drop-success") == [
+    # The CA answers PENDING, so a fault of SUCCESS has no effect.
+    waits, manual = "[{when: {type: PKCSReq}, faults: [%s]}]", "  approval: manual\n"
+    assert failures(MANUAL, waits % "drop-success", manual) == [
         (
-            "x.yaml:7:60: step 2: script: expected drop-success to have an effect, "
+            "x.yaml:7:45: step 2: script: expected drop-success to have an effect, "
             "got rule 1 was hit once, and drop-success changed nothing"
         )
     ]
-    assert failures(MANUAL, waits % "{drop-success: null, optional: true}") == []
+    assert failures(MANUAL, waits % "{drop-success: null, optional: true}", manual) == []
     assert failures(MANUAL, "[{when: {type: PKCSReq}, faults: [drop-success]}]") == []
 
 
@@ -191,6 +331,15 @@ REFUSED = {
     "CertPoll, faults: [issue-then-reset]": "issue-then-reset has no effect here: it acts at PKCSReq, RenewalReq, and the rule",
     "PKCSReq, then: {failure: 2}, faults: [env-wrong-recipient]": "env-wrong-recipient has no effect here: it acts at every message answered SUCCESS, and the rule takes PKCSReq and answers failure",
     "PKCSReq, then: {http: 500}, faults: [nonce-mismatch]": "nonce-mismatch has no effect here: it acts at every message, and the rule takes PKCSReq and answers http",
+    "PKCSReq, then: pending, faults: [drop-success]": "drop-success has no effect here: it acts at PKCSReq, RenewalReq, CertPoll answered SUCCESS, and the rule takes PKCSReq and answers pending",
+    "PKCSReq, then: {pending: 2}, faults: [success-expired]": "success-expired has no effect here: it acts at PKCSReq, RenewalReq, CertPoll answered SUCCESS, and the rule takes PKCSReq and answers pending",
+    "PKCSReq, then: {failure: 2}, faults: [success-expired]": "success-expired has no effect here: it acts at PKCSReq, RenewalReq, CertPoll answered SUCCESS, and the rule takes PKCSReq and answers failure",
+    "PKCSReq, then: pending, faults: [{drop-success: null, optional: true}]": "and the rule takes PKCSReq and answers pending",
+    "PKCSReq, then: {http: 503}, faults: [drop-success]": "drop-success has no effect here: it acts at PKCSReq, RenewalReq, CertPoll answered SUCCESS, and the rule takes PKCSReq and answers http",
+    "PKCSReq, then: none, faults: [nonce-mismatch]": "nonce-mismatch has no effect here: it acts at every message, and the rule takes PKCSReq and answers none",
+    "GetCACert, then: pending": "x.yaml:7:49: GetCACert is never answered pending (a pkiStatus is the answer to a message, http and none are to any request)",
+    "GetCACaps, then: success": "GetCACaps is never answered success",
+    "GetCRL, then: pending": "GetCRL is never answered pending",
     "GET, faults: [post-405]": "post-405 has no effect here: it acts at every message by POST, and the rule takes GET",
     "GetCACert, faults: [{fail-badalg: null, optional: true}]": "fail-badalg has no effect here: it acts at PKCSReq, RenewalReq, CertPoll",
 }
@@ -199,7 +348,7 @@ REFUSED = {
 @pytest.mark.parametrize("rule", REFUSED)
 def test_a_fault_that_cannot_act_at_what_its_rule_takes_is_refused(rule: str) -> None:
     name, rest = rule.split(", ", 1)
-    key = {"GET": "method"}.get(name, "operation" if name.startswith("Get") else "type")
+    key = {"GET": "method", "GetCRL": "type"}.get(name, "operation" if name.startswith("Get") else "type")
     (told,) = mistakes(MANUAL, f"[{{when: {{{key}: {name}}}, {rest}}}]")
     assert told.startswith("x.yaml:7:")
     assert REFUSED[rule] in told
@@ -258,11 +407,23 @@ def test_a_time_that_has_passed_is_refused_where_it_can_be_known_and_fails_where
     ]
 
 
+def test_a_step_that_could_do_nothing_whatever_happens_is_refused() -> None:
+    cut = EXPORT + "  - import_bundle: {name: f, password: b4ndle, cut: 10, flip: %d}\n    refused: bundle-damaged\n"
+    assert mistakes(cut % 10) == ["x.yaml:10:63: byte 10 is cut off, since cut leaves 10: flip one of those"]
+    assert failures(cut % 9) == []
+
+
 def test_optional_goes_with_premises_only() -> None:
     assert "optional does not go with request: it takes nothing for granted" in str(
         mistakes(MANUAL + "    optional: true\n")
     )
-    assert {kind for kind in STEPS if STEPS[kind].premise} == {*PREMISES, "advance_to"}
+    by_nobody_in_a_browser = {"advance_to", "printer_clock"}
+    never_for_nothing_there = {"power_on", "power_off", "import_bundle", "ca_script"}  # the pages see to it
+    assert {kind for kind in STEPS if STEPS[kind].premise} == {
+        *PREMISES,
+        *by_nobody_in_a_browser,
+        *never_for_nothing_there,
+    }
 
 
 def test_the_schema_knows_what_is_optional() -> None:
@@ -278,8 +439,8 @@ def test_the_schema_knows_what_is_optional() -> None:
 
 
 def test_the_drawing_has_no_bolt_for_a_fault_without_effect() -> None:
-    script = "[{when: {type: PKCSReq}, then: pending, faults: [{delay: 1s}, {drop-success: null, optional: true}]}]"
-    (scenario,) = read_text(text(MANUAL + END, script))
+    script = "[{when: {type: PKCSReq}, faults: [{delay: 1s}, {drop-success: null, optional: true}]}]"
+    (scenario,) = read_text(text(MANUAL + END, script, "  approval: manual\n"))
     events = [event.to_json() for event in run(scenario).events]
     faults = [row.faults for row in story_of_trace(events, lambda key: key) if row.faults]
     assert faults == [("delay",)]

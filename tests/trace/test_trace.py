@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -10,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mfp_sim.redaction import MASK, Redactor
+from mfp_sim.scenario.collection import select
+from mfp_sim.scenario.runner import run
 from mfp_sim.simtime import FrozenClock
-from mfp_sim.trace import Recorder, TraceEvent, compare, from_json_lines, to_json_lines
+from mfp_sim.trace import OWN_WORDS, Recorder, TraceEvent, compare, from_json_lines, to_json_lines
 
 START = datetime(2026, 3, 2, 8, tzinfo=timezone(timedelta(hours=1)))
 
@@ -81,6 +85,113 @@ def test_another_time_or_kind_is_a_difference() -> None:
     event = TraceEvent(START, "a", {})
     assert len(compare([event], [TraceEvent(START + timedelta(microseconds=1), "a", {})])) == 1
     assert len(compare([event], [TraceEvent(START, "b", {})])) == 1
+
+
+OTHERS_WORDS = {
+    "exchange.lost:error",
+    "exchange.reply:media_type",
+    *(
+        f"exchange.reply:message.{name}"
+        for name in (
+            *("messageType", "pkiStatus", "failInfo", "failInfoText", "transactionID", "senderNonce", "recipientNonce"),
+            *("signer", "digest", "cipher", "signingTime", "notes"),
+        )
+    ),
+    "exchange.reply:unreadable",
+    "exchange.request:csr.subject",
+    "exchange.request:host",
+    "exchange.request:path",
+    *(
+        f"mock.request:{name}"
+        for name in (
+            *("client", "method", "name", "subject", "transaction", "decision", "faults", "without_effect", "changes"),
+            *("judgement", "near_misses", "notes"),
+        )
+    ),
+    "printer.audit:diagnosis",
+    "printer.status:diagnosis",
+    "printer.status:key",
+    "printer.undone:error",
+    "step.refused:text",
+    "step:text",
+}
+"""The text fields in which people, clients and servers are quoted: a secret in them is masked."""
+OWN = {f"{kind}:{path}" for kind, paths in OWN_WORDS.items() for path in paths}
+SAMPLE = (
+    "faults-content*",
+    "fails-at-each-message*",
+    "wrong-challenge",
+    "connect-refused-then-issued",
+    "error-in-response-data",
+    "user-may-not",
+    "lost-reply-then-issued*",
+    "signature-algorithm*",
+)
+
+
+def texts(path: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield from texts(f"{path}.{key}", entry)
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from texts(path, entry)
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, set[str]]:
+    """Each text field of the traces of some scenarios, and what stands in it."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for scenario in select(SAMPLE):
+        for event in run(scenario).events:
+            for name, value in event.data.items():
+                for path, text in texts(f"{event.kind}:{name}", value):
+                    found[path].add(text)
+    return found
+
+
+def event_of(path: str, text: str) -> tuple[str, dict[str, object]]:
+    """An event that has a text in a field."""
+    kind, _, names = path.partition(":")
+    name, *within = names.split(".")
+    value: object = text
+    for inner in reversed(within):
+        value = {inner: value}
+    return kind, {name: value}
+
+
+def test_of_each_text_field_of_a_trace_it_is_decided_whose_words_it_holds(told: dict[str, set[str]]) -> None:
+    assert not OWN & OTHERS_WORDS
+    assert {path for path in told if not path.startswith("step:text")} - OWN - OTHERS_WORDS == set()
+    seldom = {"printer.undone:error", "mock.request:notes", "exchange.reply:message.signingTime"}
+    assert (OWN | OTHERS_WORDS) - told.keys() - seldom == set()
+
+
+@pytest.mark.parametrize("path", sorted(OWN))
+def test_a_secret_that_is_spelled_like_an_own_word_masks_no_own_word(path: str, told: dict[str, set[str]]) -> None:
+    for text in told[path]:
+        for secret in (text, text[:1], text[1:3]):
+            recorder = Recorder(FrozenClock(START), Redactor([secret]))
+            kind, data = event_of(path, text)
+            recorder.record(kind, **data)
+            assert recorder.events[0].data == data
+
+
+@pytest.mark.parametrize("path", sorted(OTHERS_WORDS))
+@pytest.mark.parametrize("secret", ["canary-4711", "SUCCESS", "sha256", "PKCSReq"])
+def test_a_secret_in_the_words_of_others_is_masked_and_the_name_of_the_field_stays(path: str, secret: str) -> None:
+    recorder = Recorder(FrozenClock(START), Redactor([secret, path.rpartition(".")[2].rpartition(":")[2]]))
+    kind, data = event_of(path, f"<{secret}>")
+    recorder.record(kind, **data)
+    assert dict(recorder.events[0].data) == event_of(path, f"<{MASK}>")[1]
+
+
+def test_a_list_in_the_words_of_others_is_masked() -> None:
+    recorder = Recorder(FrozenClock(START), Redactor(["canary"]))
+    recorder.record("mock.request", changes=["a canary", {"canary": "x"}], sent="canary")
+    assert recorder.events[0].data == {"changes": [f"a {MASK}", {MASK: "x"}], "sent": "canary"}
 
 
 @pytest.mark.parametrize("secret", ["CACert", "PKCSReq", "sha256", "POST", "P"])
