@@ -175,7 +175,7 @@ def _key_count(wanted: object, world: World) -> Iterator[Difference]:
 
 def asked(world: World) -> list[str]:
     """What the printer has sent, in order: operations, and message types of PKIOperation."""
-    return [str(event.data["operation"]) for event in world.recorder.events if event.kind == "exchange.request"]
+    return [str(event.data["operation"]) for event in world.events if event.kind == "exchange.request"]
 
 
 def _requests(wanted: object, world: World) -> Iterator[Difference]:
@@ -188,14 +188,14 @@ def _request_count(wanted: object, world: World) -> Iterator[Difference]:
 
 
 def _messages_at(wanted: object, world: World) -> Iterator[Difference]:
-    sent = [e.time for e in world.recorder.events if e.kind == "exchange.request" and "transaction" in e.data]
+    sent = [e.time for e in world.events if e.kind == "exchange.request" and "transaction" in e.data]
     yield from _times("messages_at", wanted, sent, world)
 
 
 def _sent_at(wanted: object, world: World) -> Iterator[Difference]:
     assert isinstance(wanted, Mapping)
     for name, times in wanted.items():
-        events = (e for e in world.recorder.events if e.kind == "exchange.request" and e.data["operation"] == name)
+        events = (e for e in world.events if e.kind == "exchange.request" and e.data["operation"] == name)
         yield from _times(f"sent_at.{name}", times, [event.time for event in events], world)
 
 
@@ -211,7 +211,7 @@ def _times(path: str, wanted: object, got: Sequence[datetime], world: World) -> 
 def _transactions(wanted: object, world: World) -> Iterator[Difference]:
     found = {
         event.data["transaction"]
-        for event in world.recorder.events
+        for event in world.events
         if event.kind == "exchange.request" and "transaction" in event.data
     }
     if len(found) != wanted:

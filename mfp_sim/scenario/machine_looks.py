@@ -56,7 +56,7 @@ _WIRE = ("operation", "method", "digest", "cipher", "host", "port", "path")
 
 
 def _wire(wanted: object, world: World) -> Iterator[Difference]:
-    sent = [event.data for event in world.recorder.events if event.kind == "exchange.request"]
+    sent = [event.data for event in world.events if event.kind == "exchange.request"]
     yield from _differences("wire", _as_recorded(world, "", wanted), sent[-1] if sent else {})
 
 
@@ -71,7 +71,7 @@ _CSR = ("subject", "signature", "length", "challenge", "challenge_type")
 
 
 def _csr(wanted: object, world: World) -> Iterator[Difference]:
-    made = [event.data["csr"] for event in world.recorder.events if "csr" in event.data]
+    made = [event.data["csr"] for event in world.events if "csr" in event.data]
     last = made[-1] if made else {}
     assert isinstance(last, Mapping)
     yield from _differences("csr", _as_recorded(world, "csr.", wanted), last)

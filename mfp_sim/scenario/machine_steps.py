@@ -5,7 +5,7 @@ One class a step, as in :mod:`mfp_sim.scenario.steps`, whose table they stand in
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from mfp_sim.device.bundle import CATEGORIES, CATEGORY
@@ -187,14 +187,18 @@ class ImportBundle:
 
 @dataclass(frozen=True)
 class AnotherPrinter:
-    """From here on the steps are about another machine, fresh from the factory."""
+    """From here on the steps are about another machine, fresh from the factory; the one before is switched off, or
+    stays on ``beside`` it."""
 
     profile: str
     serial: str
+    beside: bool = False
 
     def act(self, world: World, role: str) -> None:  # noqa: ARG002
-        world.printer.power_off()
-        world.printer = world.make_printer(self.profile, self.serial)
+        if not self.beside:
+            world.printer.power_off()
+        setup = replace(world.scenario.printer, profile=self.profile, serial=self.serial)
+        world.printer = world.make_printer(setup)
         world.printer.power_on()
 
     def text(self) -> str:

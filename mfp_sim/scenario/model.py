@@ -43,6 +43,7 @@ class PrinterSetup:
 class Scenario:
     """One runnable scenario: one instance of a file with ``parameters:``, or the file itself.
 
+    ``others`` are the printers beside the first, on from the start too.
     ``digest`` is of all that the file says about how it runs, in hex.
     """
 
@@ -57,6 +58,7 @@ class Scenario:
     seed: int = 1
     keys: Literal["pool", "generate"] = "pool"
     printer: PrinterSetup = PrinterSetup()
+    others: tuple[PrinterSetup, ...] = ()
     ca: CaSetup = field(default_factory=CaSetup)
     virtual_seconds: float = 800 * 86400.0
     events: int = 100_000

@@ -173,14 +173,15 @@ def _can_be_met(key: str, ca: CaSetup) -> bool:
 def carry_out(world: World, step: Step, number: int, records: list[StepRecord]) -> bool:
     """Do one step; False when the run cannot go on, which is an error of the scenario."""
     begun = world.clock.now()
-    world.recorder.record("step", number=number, text=step.act.text())
+    world.recorder.record("step", number=number, text=step.text())
     goes_on = True
     try:
-        _act(world, step, number)
+        with world.about(step.printer):
+            _act(world, step, number)
     except Exception as error:  # noqa: BLE001 - as for the set-up
         world.failures.append(_error(number, step.place, step.kind, error))
         goes_on = False
-    records.append(StepRecord(number, step.act.text(), step.place, begun, world.clock.now()))
+    records.append(StepRecord(number, step.text(), step.place, begun, world.clock.now()))
     return goes_on
 
 

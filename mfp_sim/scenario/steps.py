@@ -51,7 +51,10 @@ class Act(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """A step of a scenario: the act, who does it, whether a refusal is expected, and whether it may be for nothing."""
+    """A step of a scenario: the act, who does it, whether a refusal is expected, and whether it may be for nothing.
+
+    ``printer`` is the serial number of the machine that it is about, None the one that steps are about by now.
+    """
 
     kind: str
     act: Act
@@ -59,6 +62,11 @@ class Step:
     role: str = "administrator"
     refused: str | None = None
     optional: bool = False
+    printer: str | None = None
+
+    def text(self) -> str:
+        """What is done, in words."""
+        return self.act.text() if self.printer is None else f"{self.printer}: {self.act.text()}"
 
 
 @dataclass(frozen=True)

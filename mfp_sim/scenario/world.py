@@ -19,7 +19,7 @@ from mfp_sim.device.readings import noting
 from mfp_sim.device.storage import DirectoryStorage, Storage
 from mfp_sim.errors import BoundExceeded, KeyGenerationFailed, Refused, UsageError
 from mfp_sim.redaction import Redactor
-from mfp_sim.scenario.model import Failure, Scenario
+from mfp_sim.scenario.model import Failure, PrinterSetup, Scenario
 from mfp_sim.scenario.premises import Premise, premises_of
 from mfp_sim.simtime import (
     Clock,
@@ -32,7 +32,7 @@ from mfp_sim.simtime import (
     Scheduler,
     SystemClock,
 )
-from mfp_sim.trace import Recorder
+from mfp_sim.trace import Recorder, TraceEvent
 from mfp_sim.transport import InProcess, Network, Overheard, Sockets, Wire
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.journal import JournalEntry
@@ -86,6 +86,7 @@ class World:
     scheduler: Scheduler
     recorder: Recorder
     printer: Printer
+    """The one that steps are about and expectations look at."""
     network: Network
     ca: ScepService | None
     end: datetime
@@ -96,8 +97,28 @@ class World:
     refusal: Refused | None = None
     bundles: dict[str, bytes] = field(default_factory=dict)
     exporting: tuple[str, Printer] | None = None
-    make_printer: Callable[[str, str], Printer] = field(kw_only=True)
+    make_printer: Callable[[PrinterSetup], Printer] = field(kw_only=True)
+    printers: dict[str, Printer] = field(kw_only=True)
+    """All that there are by serial number, the first one first."""
     keys: FallibleKeys = field(kw_only=True)
+
+    @contextlib.contextmanager
+    def about(self, serial: str | None) -> Iterator[None]:
+        """Within, steps and expectations are about the printer with that serial number; None: as before."""
+        before = self.printer
+        chosen = self.printer = before if serial is None else self.printers[serial]
+        try:
+            yield
+        finally:
+            if self.printer is chosen:
+                self.printer = before
+
+    @property
+    def events(self) -> tuple[TraceEvent, ...]:
+        """What the printer did, and what nobody in particular did."""
+        first = next(iter(self.printers))
+        serial = self.printer.serial
+        return tuple(event for event in self.recorder.events if event.data.get("printer", first) == serial)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -160,11 +181,12 @@ def build(
         service = _service(scenario, clock, entropy, recorder, secret)
     keys = FallibleKeys(_keys(scenario, entropy, side=0, pooled=url is None))
 
-    machines = itertools.count(1)
+    printers: dict[str, Printer] = {}
+    numbers = itertools.count(1)
 
-    def make_printer(model: str, serial: str) -> Printer:
-        points, profile = PowerPoints(), _profile(scenario, model, flips)
-        number = next(machines)
+    def make_printer(setup: PrinterSetup) -> Printer:
+        points, profile = PowerPoints(), _profile(setup, flips)
+        number = next(numbers)  # of two machines with one serial number too
         wire: Wire = Sockets(scheduler)
         if service is not None:
             wire = InProcess(scheduler, service.handle, network=network, client=lambda: machine.ip)
@@ -174,38 +196,41 @@ def build(
             profile=profile if read is None else noting(profile, read),
             scheduler=scheduler,
             wire=wire,
-            entropy=entropy.fork(f"printer/{serial}"),
+            entropy=entropy.fork(f"printer/{setup.serial}"),
             keys=keys,
-            timezone=scenario.printer.timezone,
-            ip=scenario.printer.ip,
-            dns=scenario.printer.dns,
-            functions=scenario.printer.functions,
-            policies=scenario.printer.policies,
-            serial=serial,
-            recorder=recorder if number == 1 else recorder.of(serial),
+            timezone=setup.timezone,
+            ip=setup.ip,
+            dns=setup.dns,
+            functions=setup.functions,
+            policies=setup.policies,
+            serial=setup.serial,
+            recorder=recorder if number == 1 else recorder.of(setup.serial),
             storage=storages(number, points) if storages else None,
             points=points,
             on_installed=service.ledger.report_installed if service else None,
             on_abandoned=service.ledger.report_abandoned if service else None,
         )
+        printers[setup.serial] = machine
         return machine
 
-    printer = make_printer(scenario.printer.profile, scenario.printer.serial)
-    printer.power_on()
-    _communicate(printer, scenario, url)
+    for setup in (scenario.printer, *scenario.others):
+        printer = make_printer(setup)
+        printer.power_on()
+        _communicate(printer, setup, url)
     end = clock.now() + timedelta(seconds=scenario.virtual_seconds)
     return World(
         scenario,
         clock,
         scheduler,
         recorder,
-        printer,
+        printers[scenario.printer.serial],
         network,
         service,
         end,
         challenge=challenge,
         premises=list(premises_of(service.script, len(scenario.steps))) if service else [],
         make_printer=make_printer,
+        printers=printers,
         keys=keys,
     )
 
@@ -237,13 +262,13 @@ def directories(base: Path, *, fresh: bool) -> Iterator[Storages]:
         yield make
 
 
-def _profile(scenario: Scenario, model: str, flips: Sequence[str]) -> Profile:
+def _profile(setup: PrinterSetup, flips: Sequence[str]) -> Profile:
     """The model under other readings; what the scenario sets itself stays, since that is what it is about."""
-    profile = find_profile(model)
+    profile = find_profile(setup.profile)
     for flip in flips:
         assumption, _, reading = flip.partition("=")
         profile = with_reading(profile, assumption, reading or None)
-    return replace(profile, **scenario.printer.settings)  # type: ignore[arg-type]
+    return replace(profile, **setup.settings)  # type: ignore[arg-type]
 
 
 def _keys(scenario: Scenario, entropy: Entropy, *, side: int, pooled: bool) -> KeySource:
@@ -267,9 +292,9 @@ def _service(scenario: Scenario, clock: Clock, entropy: Entropy, recorder: Recor
     )
 
 
-def _communicate(printer: Printer, scenario: Scenario, url: str | None) -> None:
+def _communicate(printer: Printer, setup: PrinterSetup, url: str | None) -> None:
     """The communication settings; a machine that was set up in an earlier run keeps them when they are the same."""
-    wanted, port = scenario.printer.url, scenario.printer.port
+    wanted, port = setup.url, setup.port
     if url is not None:
         try:
             wanted, port = url, urlsplit(url).port or 80
@@ -279,7 +304,7 @@ def _communicate(printer: Printer, scenario: Scenario, url: str | None) -> None:
     if wanted is None or (present is not None and (present.url, present.port) == (wanted, port)):
         return
     try:
-        printer.update_communication(url=wanted, port=port, timeout=scenario.printer.timeout)
+        printer.update_communication(url=wanted, port=port, timeout=setup.timeout)
     except Refused as refusal:
         if present is None:
             raise
