@@ -28,7 +28,7 @@ from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
 from mfp_sim.scenario.steps import STEPS, Advance, AdvanceTo, Communication, Step, read_step
 from mock_scep_server.setup import CA_KEYS, read_ca
 
-__all__ = ["CA_KEYS", "KEYS", "PRINTER_KEYS", "REQUIRED", "ROLES", "load_file", "read_text"]
+__all__ = ["CA_KEYS", "KEYS", "PRINTER_KEYS", "REQUIRED", "ROLES", "instances", "load_file", "read_text"]
 
 KEYS = (
     "format", "name", "why", "covers", "assumes", "tags", "clock", "seed", "keys", "bounds", "parameters",
@@ -56,8 +56,7 @@ def read_text(text: str, file: str = "<text>") -> list[Scenario]:
 
 def _scenarios(root: Node, file: str) -> list[Scenario]:
     problems = Problems()
-    instances = _instances(root, problems)
-    found = [_scenario(node, suffix, file, problems) for suffix, node in instances]
+    found = [_scenario(node, suffix, file, problems) for suffix, node in instances(root, problems)]
     if problems.found:
         # Instances share their lines: a mistake outside the parameters is told once.
         raise DocumentError(list(dict.fromkeys(problems.found)))
@@ -67,7 +66,8 @@ def _scenarios(root: Node, file: str) -> list[Scenario]:
 # --- parameters -------------------------------------------------------------------------------------------
 
 
-def _instances(root: Node, problems: Problems) -> list[tuple[str, Node]]:
+def instances(root: Node, problems: Problems) -> list[tuple[str, Node]]:
+    """The instances of a file, each with ``[name]`` and its parameters put in; one with ``""`` where it has none."""
     parameters = root.get("parameters")
     if parameters is None:
         return [("", root)]
