@@ -170,7 +170,7 @@ class Problems:
         known = list(choices)
         if node.kind != "scalar" or node.value not in known:
             got = describe(node)
-            hint = did_you_mean(str(node.value), known) if node.kind == "scalar" else None
+            hint = None if node.kind != "scalar" or node.value is None else did_you_mean(str(node.value), known)
             self.add(node, f"{what} has to be one of {', '.join(known)}, not {got}", hint)
             return None
         return str(node.value)

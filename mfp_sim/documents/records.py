@@ -1,0 +1,409 @@
+"""A frozen dataclass describes a document: its reader, its writer, its JSON schema, and its table in the documentation.
+
+The type of a field says what may stand there, and ``Annotated`` adds what a type cannot say::
+
+    @document("the key")
+    @dataclass(frozen=True)
+    class Key:
+        name: Annotated[str, Doc("its name in the list")]
+        length: Annotated[int, Within(1)] = 2048
+
+``read(Key, node, problems)`` reports every mistake at its place and gives None after one. A ``TypedDict`` describes a
+map of which only the keys that are given count. Types: str, int, bool, ``Literal`` words, ``X | None``, list, tuple,
+frozenset, Mapping, documents, unions that a look tells apart (words, and documents by their first key), and every
+``Kind`` in an ``Annotated``. Kinds are made when they are first asked for. Knows nothing of what a document means.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, dataclass, replace
+from functools import cache, cached_property, partial
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints, is_typeddict
+
+from mfp_sim.documents.kinds import WRONG, Definitions, Kind, Leaf, Modifier, Scalar, Schema, Words
+from mfp_sim.documents.nodes import Node, Problems, describe, did_you_mean
+
+__all__ = [
+    "NEEDED", "Constraint", "Doc", "Field", "Length", "ListOf", "MapOf", "OneOf", "Record", "agree", "apart",
+    "beside", "document", "kind_of", "read", "record_of", "schema_of", "some", "with_parameters", "write",
+]  # fmt: skip
+
+T = TypeVar("T")
+NEEDED: Any = type("Needed", (), {"__repr__": lambda _: "NEEDED"})()
+"""The default of a field that has to be given."""
+
+
+# --- lists, maps, forms -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """A list; ``says`` is what it means when it is empty, where that does not go without saying."""
+
+    make: Callable[[Iterable[Any]], object]
+    entry: Kind
+    low: int = 0
+    says: str = ""
+
+    def read(self, node: Node, problems: Problems, what: str) -> object:
+        values = [self.entry.read(entry, problems, f"an entry of {what}") for entry in problems.list(node, what)]
+        if node.kind == "list" and len(values) < self.low:
+            problems.add(node, f"{what} has at least {self.low} {'entry' if self.low == 1 else 'entries'}")
+        return WRONG if node.kind != "list" or len(values) < self.low or WRONG in values else self.make(values)
+
+    def schema(self, found: Definitions) -> Schema:
+        least = {"minItems": self.low} if self.low else {}
+        return {"type": "array", "items": self.entry.schema(found), **least}
+
+    def write(self, value: Any) -> object:
+        return [self.entry.write(entry) for entry in value]
+
+
+@dataclass(frozen=True)
+class MapOf:
+    """A map whose keys are of one kind and whose values are of another."""
+
+    key: Kind
+    value: Kind
+    low: int = 0
+    says: str = ""
+
+    def read(self, node: Node, problems: Problems, what: str) -> object:
+        if node.kind != "map" or len(node.pairs) < self.low:
+            problems.add(
+                node, f"{what} has to be a map{' that is not empty' if self.low else ''}, not {describe(node)}"
+            )
+            return WRONG
+        keys = [self.key.read(key, problems, f"a key of {what}") for key, _ in node.pairs]
+        values = [self.value.read(value, problems, str(key.value)) for key, value in node.pairs]
+        return WRONG if WRONG in (*keys, *values) else dict(zip(keys, values, strict=True))
+
+    def schema(self, found: Definitions) -> Schema:
+        least = {"minProperties": self.low} if self.low else {}
+        inner = {"propertyNames": self.key.schema(found), "additionalProperties": self.value.schema(found)}
+        return {"type": "object", **inner, **least}
+
+    def write(self, value: Any) -> object:
+        return {self.key.write(name): self.value.write(entry) for name, entry in value.items()}
+
+
+@dataclass(frozen=True)
+class Length:
+    """How many entries a list or a map has at least; ``says`` is what an empty list means."""
+
+    low: int = 0
+    says: str = ""
+
+    def around(self, inner: Kind) -> Kind:
+        return replace(cast(ListOf, inner), low=self.low, says=self.says)
+
+
+@dataclass(frozen=True)
+class Forms:
+    """One of a few words, or one of several forms: a single kind, or documents that their first keys tell apart."""
+
+    words: tuple[str, ...]
+    forms: tuple[Kind, ...]
+
+    def read(self, node: Node, problems: Problems, what: str) -> object:
+        if node.kind == "scalar" and node.value in self.words:
+            return node.value
+        if len(self.forms) == 1:
+            words_only = node.kind == "scalar" and not isinstance(self.forms[0], Leaf)
+            return (Words(lambda: self.words) if words_only else self.forms[0]).read(node, problems, what)
+        records = cast(tuple[Record, ...], self.forms)
+        for record in records:
+            if node.get(record.fields[0].key) is not None:
+                return record.read(node, problems, what)
+        shapes = [*self.words, *("{" + ", ".join(f"{key}: …" for key in record.keys) + "}" for record in records)]
+        hint = did_you_mean(node.value, self.words) if isinstance(node.value, str) else None
+        problems.add(node, f"{what} has to be {', '.join(shapes[:-1])} or {shapes[-1]}, not {describe(node)}", hint)
+        return WRONG
+
+    def schema(self, found: Definitions) -> Schema:
+        words = [{"enum": list(self.words)}] if self.words else []
+        return {"anyOf": [*words, *(form.schema(found) for form in self.forms)]}
+
+    def write(self, value: Any) -> object:
+        if isinstance(value, str) and value in self.words:
+            return value
+        return next(f for f in self.forms if len(self.forms) == 1 or cast(Record, f).make is type(value)).write(value)
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """A map with exactly one key, of a table of documents; the value is the document."""
+
+    table: Callable[[], Mapping[str, Kind]]
+
+    def read(self, node: Node, problems: Problems, what: str) -> object:
+        table = self.table()
+        given = problems.map(node, table, what)
+        values = [table[key].read(inner, problems, key) for key, inner in given.items()]
+        if node.kind == "map" and len(given) != 1:
+            problems.add(node, f"{what} has exactly one of {', '.join(table)}")
+        return values[0] if len(values) == 1 == len(node.pairs) else WRONG
+
+    def schema(self, found: Definitions) -> Schema:
+        return {
+            **_map({k: kind.schema(found) for k, kind in self.table().items()}),
+            "minProperties": 1,
+            "maxProperties": 1,
+        }
+
+    def write(self, value: Any) -> object:
+        key = next(key for key, kind in self.table().items() if cast(Record, kind).make is type(value))
+        return {key: self.table()[key].write(value)}
+
+
+# --- what holds between the fields of a document ----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Given:
+    """A map, the nodes of its known keys, and by the field's name what was read, whatever else is wrong."""
+
+    node: Node
+    keys: Mapping[str, Node]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """What holds between fields: as a schema says it, and what finds a mistake, its key (or ``""``) and its text."""
+
+    shape: Schema
+    mistake: Callable[[Given], tuple[str, str] | None]
+
+
+def some(text: str, *keys: str) -> Constraint:
+    """At least one of the keys, or of all where none are named; ``text`` says so."""
+    if not keys:
+        return Constraint({"minProperties": 1}, lambda given: None if given.node.pairs else ("", text))
+    shape = {"anyOf": [{"required": [key]} for key in keys]}
+    return Constraint(shape, lambda given: None if any(map(given.node.get, keys)) else ("", text))
+
+
+def apart(first: str, second: str) -> Constraint:
+    """Two keys of which one is enough."""
+    mistake = second, f"{first} is given too; one of the two is enough"
+    shape = {"not": {"required": [first, second]}}
+    return Constraint(shape, lambda given: mistake if {first, second} <= given.keys.keys() else None)
+
+
+def beside(key: str, other: str, text: str) -> Constraint:
+    """A key that means something beside another one only."""
+    shape = {"dependentRequired": {key: [other]}}
+    return Constraint(shape, lambda given: (key, text) if key in given.keys and other not in given.keys else None)
+
+
+def agree(first: str, second: str, mistake: Callable[[Any, Any], str | None]) -> Constraint:
+    """Fields whose values have to agree, where both are given; ``mistake`` says what is wrong at the second."""
+
+    def find(given: Given) -> tuple[str, str] | None:
+        values = [given.values[name] for name in (first, second) if name in given.values]
+        text = mistake(*values) if len(values) == 2 else None
+        return None if text is None else (second, text)
+
+    return Constraint({}, find)
+
+
+# --- documents --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Doc:
+    """A field in a sentence, and its key in the document where that is not the field's name."""
+
+    sentence: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A key of a map: the field that its value goes to, how it is read, and what holds without it."""
+
+    name: str
+    key: str
+    kind: Kind
+    sentence: str = ""
+    default: object = NEEDED
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A map with known keys, made into a value. ``what`` names it in messages, in place of its key.
+
+    A bare value stands for the field ``shorthand``. ``whole``: its first field is all of it, and there is no map.
+    ``place``: the value has a field of that name, for ``file:line:column``.
+    """
+
+    name: str
+    make: Callable[..., object]
+    fields: tuple[Field, ...]
+    what: str = ""
+    constraints: tuple[Constraint, ...] = ()
+    shorthand: str = ""
+    whole: bool = False
+    place: bool = False
+
+    @cached_property
+    def keys(self) -> Mapping[str, Field]:
+        return {entry.key: entry for entry in self.fields}
+
+    @cached_property
+    def required(self) -> list[str]:
+        return [entry.key for entry in self.fields if entry.default is NEEDED]
+
+    def read(self, node: Node, problems: Problems, what: str) -> object:
+        what, before = self.what or what, len(problems.found)
+        if self.whole or (self.shorthand and node.kind != "map"):
+            entry = self.keys[self.shorthand] if self.shorthand else self.fields[0]
+            values = {entry.name: entry.kind.read(node, problems, what)}
+        else:
+            given = problems.map(node, self.keys, what, self.required)
+            values = {self.keys[k].name: self.keys[k].kind.read(inner, problems, k) for k, inner in given.items()}
+            right = {name: value for name, value in values.items() if value is not WRONG}
+            for constraint in self.constraints if node.kind == "map" else ():
+                if (mistake := constraint.mistake(Given(node, given, right))) is not None:
+                    problems.add(given.get(mistake[0], node), mistake[1])
+        if len(problems.found) > before:
+            return WRONG
+        return self.make(**values, **({"place": node.place} if self.place else {}))
+
+    def schema(self, found: Definitions) -> Schema:
+        if self.whole:
+            return self.fields[0].kind.schema(found)
+        if self.name not in found:
+            found[self.name] = (self, {})  # a place held, should a document name itself
+            properties = {entry.key: described(entry.kind.schema(found), entry.sentence) for entry in self.fields}
+            rules = [constraint.shape for constraint in self.constraints if constraint.shape]
+            shape = {**_map(properties, self.required), **({"allOf": rules} if rules else {})}
+            found[self.name] = (self, {"anyOf": [properties[self.shorthand], shape]} if self.shorthand else shape)
+        assert found[self.name][0] is self, f"two documents are called {self.name}"
+        return {"$ref": f"#/$defs/{self.name}"}
+
+    def write(self, value: Any) -> object:
+        get: Callable[[str, object], Any] = value.get if isinstance(value, dict) else partial(getattr, value)
+        pairs = [(entry, get(entry.name, entry.default)) for entry in self.fields]
+        if self.whole:
+            return self.fields[0].kind.write(pairs[0][1])
+        return {entry.key: entry.kind.write(inner) for entry, inner in pairs if inner != entry.default}
+
+
+def described(shape: Schema, sentence: str) -> Schema:
+    """A schema with its description."""
+    return {**shape, "description": sentence} if sentence else shape
+
+
+def _map(properties: Schema, required: Iterable[str] = ()) -> Schema:
+    needed = {"required": list(required)} if required else {}
+    return {"type": "object", "properties": properties, "additionalProperties": False, **needed}
+
+
+def document(what: str = "", *constraints: Constraint, **parts: Any) -> Callable[[type[T]], type[T]]:
+    """How messages name a class, what holds between its fields; ``shorthand`` and ``whole`` of :class:`Record`."""
+
+    def mark(record: type[T]) -> type[T]:
+        record.__document__ = {"what": what, "constraints": constraints, **parts}  # type: ignore[attr-defined]
+        return record
+
+    return mark
+
+
+def _record_of(record: Any) -> Record:
+    hints = get_type_hints(record, localns={}, include_extras=True)  # a field must not hide a global of its name
+    fields = () if is_typeddict(record) else dataclasses.fields(record)
+    defaults = {entry.name: _default(entry) for entry in fields} or dict.fromkeys(hints)
+    rows = tuple(_field(name, hints[name], default) for name, default in defaults.items() if name != "place")
+    about = record.__dict__.get("__document__", {})
+    return Record(record.__name__, record, rows, place="place" in defaults, **about)
+
+
+def _default(entry: dataclasses.Field[Any]) -> object:
+    made = entry.default if entry.default_factory is MISSING else entry.default_factory()
+    return NEEDED if made is MISSING else made
+
+
+def _field(name: str, hint: Any, default: object) -> Field:
+    doc = next((extra for extra in get_args(hint)[1:] if isinstance(extra, Doc)), Doc())
+    return Field(name, doc.key or name, kind_of(hint), doc.sentence, default)
+
+
+# --- kinds of types ---------------------------------------------------------------------------------------
+
+_SCALARS: Mapping[Any, Kind] = {
+    str: Scalar(Problems.text, {"type": "string"}),
+    int: Scalar(Problems.integer, {"type": "integer"}),
+    bool: Scalar(Problems.boolean, {"type": "boolean"}),
+}
+_LISTS: Mapping[Any, Callable[[Iterable[Any]], object]] = {list: list, tuple: tuple, frozenset: frozenset}
+
+
+@cache
+def kind_of(hint: Any) -> Kind:
+    """The kind of a type."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        kind = next((extra for extra in arguments[1:] if isinstance(extra, Kind)), None) or kind_of(arguments[0])
+        for extra in arguments[1:]:
+            kind = extra.around(kind) if isinstance(extra, Modifier) else kind
+        return kind
+    if origin is Literal:
+        return Words(lambda: arguments)
+    if origin in (Union, UnionType):
+        words = tuple(word for part in arguments if get_origin(part) is Literal for word in get_args(part))
+        forms = tuple(kind_of(part) for part in arguments if get_origin(part) is not Literal and part is not NoneType)
+        if not forms:
+            return Words(lambda: words)
+        return forms[0] if len(forms) == 1 and not words else Forms(words, forms)
+    if origin in _LISTS:
+        return ListOf(_LISTS[origin], kind_of(arguments[0]))
+    if origin is Mapping:
+        return MapOf(kind_of(arguments[0]), kind_of(arguments[1]))
+    return _record_of(hint) if dataclasses.is_dataclass(hint) or is_typeddict(hint) else _SCALARS[hint]
+
+
+# --- what is done with documents --------------------------------------------------------------------------
+
+
+def record_of(record: Any) -> Record:
+    """The description of a document, with a row for each field."""
+    return cast(Record, kind_of(record))
+
+
+def read(record: type[T], node: Node, problems: Problems, what: str = "") -> T | None:
+    """The document of a node, which messages call ``what``; None after a mistake, which is in ``problems``."""
+    value = record_of(record).read(node, problems, what)
+    return None if value is WRONG else cast(T, value)
+
+
+def write(value: object) -> object:
+    """A document as a JSON-able value, which :func:`read` reads again; what holds without being said is left out."""
+    return record_of(type(value)).write(value)
+
+
+def schema_of(shape: Callable[[Definitions], Schema], title: str) -> Schema:
+    """A whole JSON schema (draft 2020-12), with the parts that ``shape`` names."""
+    found: Definitions = {}
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **shape(found)}
+    return {**head, "$defs": {name: part for name, (_, part) in sorted(found.items())}}
+
+
+_PARAMETER: Schema = {"type": "string", "pattern": r"^\$[a-z_]+$"}
+_NO_VALUES = ("enum", "const", "not", "required", "propertyNames", "dependentRequired")
+_MAPS = ("properties", "$defs")
+
+
+def with_parameters(schema: Any) -> Any:
+    """The schema with ``$word`` wherever a value may stand, for files whose parameters are not put in yet."""
+    if isinstance(schema, list):
+        return [with_parameters(entry) for entry in schema]
+    if not isinstance(schema, dict):
+        return schema
+    changed = {key: inner if key in _NO_VALUES else with_parameters(inner) for key, inner in schema.items()}
+    changed |= {key: {k: with_parameters(v) for k, v in schema[key].items()} for key in _MAPS if key in schema}
+    return {"anyOf": [changed, _PARAMETER]} if {"enum", "const", "type"} & schema.keys() else changed
