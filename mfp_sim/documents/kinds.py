@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from mfp_sim.documents.nodes import Node, Problems, describe
 
 __all__ = [
-    "WRONG", "Definitions", "Duration", "Either", "Kind", "Leaf", "LocalTime", "Modifier", "Pattern", "Scalar",
-    "Schema", "Text", "Within", "Word", "Words",
+    "REMEDY", "WRONG", "Definitions", "Duration", "Either", "Kind", "Leaf", "LocalTime", "Modifier", "Pattern",
+    "Scalar", "Schema", "Text", "Within", "Word", "Words",
 ]  # fmt: skip
 
 Schema = dict[str, Any]
@@ -23,6 +23,7 @@ Definitions = dict[str, tuple[object, Schema]]
 """The named parts of a schema: whose each is, and how it is described."""
 WRONG = type("Wrong", (), {"__repr__": lambda _: "WRONG"})()
 """What a reader gives after it has reported a mistake; None is a value."""
+REMEDY = "say what has to be there, or leave it out"
 
 
 @runtime_checkable
@@ -74,7 +75,7 @@ class Text(Leaf):
     """Text that is not empty."""
 
     shape: ClassVar[Schema] = {"type": "string", "minLength": 1}
-    remedy: str = "say what has to be there, or leave it out"
+    remedy: str = REMEDY
 
     def value(self, node: Node, problems: Problems, what: str) -> object:
         if node.value == "":

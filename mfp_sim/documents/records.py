@@ -17,17 +17,17 @@ frozenset, Mapping, documents, unions that a look tells apart (words, and docume
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import MISSING, dataclass, replace
 from functools import cache, cached_property, partial
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints, is_typeddict
 
-from mfp_sim.documents.kinds import WRONG, Definitions, Kind, Leaf, Modifier, Scalar, Schema, Words
+from mfp_sim.documents.kinds import REMEDY, WRONG, Definitions, Kind, Modifier, Scalar, Schema, Words
 from mfp_sim.documents.nodes import Node, Problems, describe, did_you_mean
 
 __all__ = [
-    "NEEDED", "Constraint", "Doc", "Field", "Length", "ListOf", "MapOf", "OneOf", "Record", "agree", "apart",
+    "NEEDED", "Constraint", "Doc", "Field", "Length", "ListOf", "MapOf", "Record", "agree", "apart",
     "beside", "document", "kind_of", "read", "record_of", "schema_of", "some", "with_parameters", "write",
 ]  # fmt: skip
 
@@ -50,9 +50,8 @@ class ListOf:
 
     def read(self, node: Node, problems: Problems, what: str) -> object:
         values = [self.entry.read(entry, problems, f"an entry of {what}") for entry in problems.list(node, what)]
-        if node.kind == "list" and len(values) < self.low:
-            problems.add(node, f"{what} has at least {self.low} {'entry' if self.low == 1 else 'entries'}")
-        return WRONG if node.kind != "list" or len(values) < self.low or WRONG in values else self.make(values)
+        wrong = node.kind != "list" or _is_short(node.items, self.low, node, problems, what)
+        return WRONG if wrong or WRONG in values else self.make(values)
 
     def schema(self, found: Definitions) -> Schema:
         least = {"minItems": self.low} if self.low else {}
@@ -72,14 +71,13 @@ class MapOf:
     says: str = ""
 
     def read(self, node: Node, problems: Problems, what: str) -> object:
-        if node.kind != "map" or len(node.pairs) < self.low:
-            problems.add(
-                node, f"{what} has to be a map{' that is not empty' if self.low else ''}, not {describe(node)}"
-            )
+        if node.kind != "map":
+            problems.add(node, f"{what} has to be a map, not {describe(node)}")
             return WRONG
+        wrong = _is_short(node.pairs, self.low, node, problems, what)
         keys = [self.key.read(key, problems, f"a key of {what}") for key, _ in node.pairs]
         values = [self.value.read(value, problems, str(key.value)) for key, value in node.pairs]
-        return WRONG if WRONG in (*keys, *values) else dict(zip(keys, values, strict=True))
+        return WRONG if wrong or WRONG in (*keys, *values) else dict(zip(keys, values, strict=True))
 
     def schema(self, found: Definitions) -> Schema:
         least = {"minProperties": self.low} if self.low else {}
@@ -88,6 +86,13 @@ class MapOf:
 
     def write(self, value: Any) -> object:
         return {self.key.write(name): self.value.write(entry) for name, entry in value.items()}
+
+
+def _is_short(entries: Sized, low: int, node: Node, problems: Problems, what: str) -> bool:
+    if len(entries) < low:
+        text, remedy = (f"has at least {low} entries", None) if low > 1 else ("is empty", REMEDY)
+        problems.add(node, f"{what} {text}", remedy)
+    return len(entries) < low
 
 
 @dataclass(frozen=True)
@@ -111,10 +116,9 @@ class Forms:
     def read(self, node: Node, problems: Problems, what: str) -> object:
         if node.kind == "scalar" and node.value in self.words:
             return node.value
-        if len(self.forms) == 1:
-            words_only = node.kind == "scalar" and not isinstance(self.forms[0], Leaf)
-            return (Words(lambda: self.words) if words_only else self.forms[0]).read(node, problems, what)
-        records = cast(tuple[Record, ...], self.forms)
+        records = [form for form in self.forms if isinstance(form, Record)]
+        if len(self.forms) == 1 and (node.kind != "scalar" or not records):
+            return self.forms[0].read(node, problems, what)
         for record in records:
             if node.get(record.fields[0].key) is not None:
                 return record.read(node, problems, what)
@@ -133,39 +137,14 @@ class Forms:
         return next(f for f in self.forms if len(self.forms) == 1 or cast(Record, f).make is type(value)).write(value)
 
 
-@dataclass(frozen=True)
-class OneOf:
-    """A map with exactly one key, of a table of documents; the value is the document."""
-
-    table: Callable[[], Mapping[str, Kind]]
-
-    def read(self, node: Node, problems: Problems, what: str) -> object:
-        table = self.table()
-        given = problems.map(node, table, what)
-        values = [table[key].read(inner, problems, key) for key, inner in given.items()]
-        if node.kind == "map" and len(given) != 1:
-            problems.add(node, f"{what} has exactly one of {', '.join(table)}")
-        return values[0] if len(values) == 1 == len(node.pairs) else WRONG
-
-    def schema(self, found: Definitions) -> Schema:
-        return {
-            **_map({k: kind.schema(found) for k, kind in self.table().items()}),
-            "minProperties": 1,
-            "maxProperties": 1,
-        }
-
-    def write(self, value: Any) -> object:
-        key = next(key for key, kind in self.table().items() if cast(Record, kind).make is type(value))
-        return {key: self.table()[key].write(value)}
-
-
 # --- what holds between the fields of a document ----------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Given:
-    """A map, the nodes of its known keys, and by the field's name what was read, whatever else is wrong."""
+    """A map and its name, the nodes of its known keys, and what was read of them, by the field's name."""
 
+    what: str
     node: Node
     keys: Mapping[str, Node]
     values: Mapping[str, Any]
@@ -180,11 +159,14 @@ class Constraint:
 
 
 def some(text: str, *keys: str) -> Constraint:
-    """At least one of the keys, or of all where none are named; ``text`` says so."""
-    if not keys:
-        return Constraint({"minProperties": 1}, lambda given: None if given.node.pairs else ("", text))
-    shape = {"anyOf": [{"required": [key]} for key in keys]}
-    return Constraint(shape, lambda given: None if any(map(given.node.get, keys)) else ("", text))
+    """At least one of the keys, or of all where none are named; ``text`` says what else the map is like."""
+    shape: Schema = {"anyOf": [{"required": [key]} for key in keys]} if keys else {"minProperties": 1}
+
+    def find(given: Given) -> tuple[str, str] | None:
+        right = any(map(given.node.get, keys)) if keys else given.node.pairs
+        return None if right else ("", f"{given.what} {text}")
+
+    return Constraint(shape, find)
 
 
 def apart(first: str, second: str) -> Constraint:
@@ -268,7 +250,7 @@ class Record:
             values = {self.keys[k].name: self.keys[k].kind.read(inner, problems, k) for k, inner in given.items()}
             right = {name: value for name, value in values.items() if value is not WRONG}
             for constraint in self.constraints if node.kind == "map" else ():
-                if (mistake := constraint.mistake(Given(node, given, right))) is not None:
+                if (mistake := constraint.mistake(Given(what, node, given, right))) is not None:
                     problems.add(given.get(mistake[0], node), mistake[1])
         if len(problems.found) > before:
             return WRONG
@@ -393,17 +375,25 @@ def schema_of(shape: Callable[[Definitions], Schema], title: str) -> Schema:
     return {**head, "$defs": {name: part for name, (_, part) in sorted(found.items())}}
 
 
-_PARAMETER: Schema = {"type": "string", "pattern": r"^\$[a-z_]+$"}
 _NO_VALUES = ("enum", "const", "not", "required", "propertyNames", "dependentRequired")
-_MAPS = ("properties", "$defs")
+_PARTS = ("properties", "$defs")
 
 
-def with_parameters(schema: Any) -> Any:
+def with_parameters(whole: Schema) -> Schema:
     """The schema with ``$word`` wherever a value may stand, for files whose parameters are not put in yet."""
+    parts = {key: {name: _or_word(part) for name, part in whole.get(key, {}).items()} for key in _PARTS}
+    parts["$defs"]["parameter"] = {"type": "string", "pattern": r"^\$[a-z_]+$"}
+    return {**whole, **parts}
+
+
+def _or_word(schema: Any) -> Any:
     if isinstance(schema, list):
-        return [with_parameters(entry) for entry in schema]
+        return [_or_word(entry) for entry in schema]
     if not isinstance(schema, dict):
         return schema
-    changed = {key: inner if key in _NO_VALUES else with_parameters(inner) for key, inner in schema.items()}
-    changed |= {key: {k: with_parameters(v) for k, v in schema[key].items()} for key in _MAPS if key in schema}
-    return {"anyOf": [changed, _PARAMETER]} if {"enum", "const", "type"} & schema.keys() else changed
+    changed = {key: inner if key in _NO_VALUES else _or_word(inner) for key, inner in schema.items()}
+    changed |= {key: {k: _or_word(v) for k, v in schema[key].items()} for key in _PARTS if key in schema}
+    if not {"enum", "const", "type"} & schema.keys():
+        return changed
+    says = {"description": changed.pop("description")} if "description" in changed else {}
+    return {"anyOf": [changed, {"$ref": "#/$defs/parameter"}], **says}

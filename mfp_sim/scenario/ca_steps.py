@@ -9,9 +9,12 @@ import fnmatch
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Annotated, Any
 
 from mfp_sim.documents import Node, Problems
+from mfp_sim.documents.records import Length
 from mfp_sim.scenario.premises import Missing
+from mfp_sim.scenario.shapes import SomeText
 from mfp_sim.scenario.world import World
 from mfp_sim.scep.crl import REASONS
 from mock_scep_server.ca_operator import CaOperator
@@ -204,32 +207,25 @@ def read_ca_operator(node: Node, problems: Problems) -> CaOperatorStep | None:
 # --- expectations -----------------------------------------------------------------------------------------
 
 
-def _r_waiting(node: Node, problems: Problems) -> None:
-    for entry in problems.list(node, "waiting"):
-        problems.text(entry, "a subject")
-
-
-def _waiting(wanted: object, world: World) -> Iterator[tuple[str, str, str]]:
+def _waiting(
+    wanted: Annotated[list[SomeText], Length(0, "nothing waits")], world: World
+) -> Iterator[tuple[str, str, str]]:
     assert world.ca is not None
     got = [waiting.subject for waiting in world.ca.operator.waiting]
     if got != wanted:
         yield "waiting", str(wanted), str(got)
 
 
-def _r_orphans(node: Node, problems: Problems) -> None:
-    for entry in problems.list(node, "orphans"):
-        problems.text(entry, "a cause")
-
-
-def _orphans(wanted: object, world: World) -> Iterator[tuple[str, str, str]]:
+def _orphans(
+    wanted: Annotated[list[SomeText], Length(0, "there is none")], world: World
+) -> Iterator[tuple[str, str, str]]:
     assert world.ca is not None
-    assert isinstance(wanted, list)
     got = [str(entry.cause) for entry in world.ca.ledger.orphans]
-    if len(got) != len(wanted) or any(str(w) not in g for w, g in zip(wanted, got, strict=True)):
+    if len(got) != len(wanted) or any(w not in g for w, g in zip(wanted, got, strict=True)):
         yield "orphans", str(wanted), str(got)
 
 
-CA_LOOKS = {
-    "waiting": (_r_waiting, _waiting, "the subjects that wait for the CA's operator, in order", True),
-    "orphans": (_r_orphans, _orphans, "certificates that no client has, in order: a part of each one's cause", True),
+CA_LOOKS: Mapping[str, tuple[Callable[[Any, World], Iterator[tuple[str, str, str]]], str]] = {
+    "waiting": (_waiting, "the subjects that wait for the CA's operator, in order"),
+    "orphans": (_orphans, "certificates that no client has, in order: a part of each one's cause"),
 }

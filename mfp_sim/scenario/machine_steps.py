@@ -15,7 +15,7 @@ from mfp_sim.device.profile import ALL_USES, PROFILES
 from mfp_sim.documents import Node, Problems, did_you_mean
 from mfp_sim.errors import Refused
 from mfp_sim.scenario.premises import Missing
-from mfp_sim.scenario.reading import moment
+from mfp_sim.scenario.shapes import moment
 from mfp_sim.scenario.world import World
 
 KEY_GENERATION = ("fails", "works")

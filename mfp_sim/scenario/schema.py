@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from mfp_sim.device.profile import PROFILES
-from mfp_sim.scenario.expectations import EXPECTATIONS
+from mfp_sim.documents.kinds import Definitions
+from mfp_sim.documents.records import with_parameters
+from mfp_sim.scenario.expectations import expectation_schema
 from mfp_sim.scenario.loader import CA_KEYS, KEYS, PRINTER_KEYS, REQUIRED, ROLES
 from mfp_sim.scenario.steps import STEPS
 from mock_scep_server.faults import FAULTS
@@ -21,6 +23,7 @@ _TEXTS = {"type": "array", "items": _TEXT}
 
 def scenario_schema() -> dict[str, Any]:
     """The schema (draft 2020-12). The loader says more than a schema can; this helps while writing."""
+    found: Definitions = {}
     known: dict[str, object] = {
         "format": {"const": 1, "description": "the version of this format"},
         "name": {**_TEXT, "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "description": "unique, in small letters and hyphens"},
@@ -49,10 +52,10 @@ def scenario_schema() -> dict[str, Any]:
             | {"profile": {"enum": sorted(CA_PROFILES)}, "script": {"$ref": "#/$defs/script"}},
             "additionalProperties": False,
         },
-        "steps": {"type": "array", "items": {"oneOf": _steps()}, "minItems": 1},
+        "steps": {"type": "array", "items": {"anyOf": _steps(found)}, "minItems": 1},
     }
     assert set(known) == set(KEYS), set(known) ^ set(KEYS)
-    return {
+    whole: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "mfp-sim scenario",
         "type": "object",
@@ -60,6 +63,7 @@ def scenario_schema() -> dict[str, Any]:
         "required": list(REQUIRED),
         "additionalProperties": False,
         "$defs": {
+            **{name: part for name, (_, part) in sorted(found.items())},
             "rule": _rule(),
             "script": {
                 "type": "array",
@@ -72,19 +76,16 @@ def scenario_schema() -> dict[str, Any]:
             },
         },
     }
+    return with_parameters(whole)
 
 
 def _map(**properties: object) -> dict[str, object]:
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def _steps() -> list[dict[str, object]]:
-    fields = {name: {"description": entry.sentence} for name, entry in EXPECTATIONS.items()}
-    expect: dict[str, object] = {
-        **_map(expect={"type": "object", "properties": fields, "additionalProperties": False, "minProperties": 1}),
-        "required": ["expect"],
-    }
-    found = [expect]
+def _steps(found: Definitions) -> list[dict[str, object]]:
+    expect: dict[str, object] = {**_map(expect=expectation_schema(found)), "required": ["expect"]}
+    shapes = [expect]
     for name, entry in STEPS.items():
         properties: dict[str, object] = {name: {**entry.shape, "description": entry.sentence}}
         if entry.person:
@@ -92,10 +93,10 @@ def _steps() -> list[dict[str, object]]:
         if entry.premise:
             properties |= {"optional": {"type": "boolean"}}
         bare: dict[str, object] = {**_map(**properties), "required": [name]}
-        found.append(bare)
+        shapes.append(bare)
         if not entry.shape:
-            found.append({"const": name, "description": entry.sentence})
-    return found
+            shapes.append({"const": name, "description": entry.sentence})
+    return shapes
 
 
 def _rule() -> dict[str, object]:

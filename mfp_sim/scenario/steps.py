@@ -29,7 +29,7 @@ from mfp_sim.scenario.machine_steps import (
     read_printer_clock,
 )
 from mfp_sim.scenario.premises import Missing
-from mfp_sim.scenario.reading import moment, whole
+from mfp_sim.scenario.shapes import moment, whole
 from mfp_sim.scenario.world import World
 from mfp_sim.transport import NetworkState as States
 from mock_scep_server.script import Rule, read_script

@@ -75,11 +75,15 @@ ROWS: dict[str, tuple[str, ...]] = {
         "x.yaml:6:71: unknown key 'methd' in status (did you mean 'method'?)",
     ),
     "expect: {keys: [{name: 3, use: TSL, assigned: yes, certificate: {common_nme: a, key_length: big}}]}": (
+        "x.yaml:6:28: name has to be a string, not 3 (put it in quotes)",
+        "x.yaml:6:36: use has to be one of None, TLS, IEEE 802.1X, IPSec, SIP, Device Signature, not 'TSL' (did you mean 'TLS'?)",
+        "x.yaml:6:51: assigned has to be true or false, not 'yes'",
         "x.yaml:6:70: unknown key 'common_nme' in certificate (did you mean 'common_name'?)",
+        "x.yaml:6:97: key_length has to be an integer, not 'big'",
     ),
     "expect: {wire: {operaton: PKCSREQ}, ledger: {mintd: 1, minted: -1}, stats: none}": (
         "x.yaml:6:21: unknown key 'operaton' in wire (did you mean 'operation'?)",
-        "x.yaml:6:50: unknown key 'mintd' in the counts (did you mean 'minted'?)",
+        "x.yaml:6:50: unknown key 'mintd' in ledger (did you mean 'minted'?)",
         "x.yaml:6:68: minted has to be at least 0, not -1",
         "x.yaml:6:73: unknown key 'stats' in expect (did you mean 'status'?)",
     ),

@@ -1,14 +1,24 @@
-"""Small readers that steps and expectations share, and times as they are written and compared."""
+"""What steps and expectations are made of: the types that they share, and times as they are written and compared."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from mfp_sim.device.calendar import instant_of
 from mfp_sim.documents import Node, Problems
+from mfp_sim.documents.kinds import REMEDY, LocalTime, Text, Within
+from mfp_sim.documents.records import Length, some
 
-__all__ = ["moment", "shown_like", "whole"]
+__all__ = ["SOMETHING", "Count", "SomeText", "Texts", "Time", "moment", "shown_like", "whole"]
+
+Count = Annotated[int, Within(0)]
+SomeText = Annotated[str, Text()]
+Texts = Annotated[list[SomeText], Length(1)]
+Time = Annotated[str, LocalTime(offset=True, as_text=True)]
+SOMETHING = some(f"expects nothing: {REMEDY}")
+"""What is expected is not empty."""
 
 
 def whole(node: Node, problems: Problems, what: str, unit: int, name: str) -> int | None:
