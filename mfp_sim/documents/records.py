@@ -27,8 +27,8 @@ from mfp_sim.documents.kinds import REMEDY, WRONG, Definitions, Kind, Modifier, 
 from mfp_sim.documents.nodes import Node, Problems, describe, did_you_mean
 
 __all__ = [
-    "NEEDED", "Constraint", "Doc", "Field", "Length", "ListOf", "MapOf", "Record", "agree", "apart",
-    "beside", "document", "kind_of", "read", "record_of", "schema_of", "some", "with_parameters", "write",
+    "NEEDED", "Constraint", "Doc", "Field", "Given", "Length", "ListOf", "MapOf", "Record", "agree", "apart", "beside",
+    "described", "document", "kind_of", "map_of", "read", "record_of", "schema_of", "some", "with_parameters", "write",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -123,7 +123,8 @@ class Forms:
             if node.get(record.fields[0].key) is not None:
                 return record.read(node, problems, what)
         shapes = [*self.words, *("{" + ", ".join(f"{key}: …" for key in record.keys) + "}" for record in records)]
-        hint = did_you_mean(node.value, self.words) if isinstance(node.value, str) else None
+        known = [*self.words, *(record.fields[0].key for record in records)]
+        hint = did_you_mean(node.value, known) if isinstance(node.value, str) else None
         problems.add(node, f"{what} has to be {', '.join(shapes[:-1])} or {shapes[-1]}, not {describe(node)}", hint)
         return WRONG
 
@@ -142,7 +143,7 @@ class Forms:
 
 @dataclass(frozen=True)
 class Given:
-    """A map and its name, the nodes of its known keys, and what was read of them, by the field's name."""
+    """A map and its name, the nodes of its known keys, and by key what was read of them without a mistake."""
 
     what: str
     node: Node
@@ -152,45 +153,53 @@ class Given:
 
 @dataclass(frozen=True)
 class Constraint:
-    """What holds between fields: as a schema says it, and what finds a mistake, its key (or ``""``) and its text."""
+    """What holds between keys, as a schema says it, and what reports where it does not, whatever else is wrong."""
 
     shape: Schema
-    mistake: Callable[[Given], tuple[str, str] | None]
+    check: Callable[[Given, Problems], None]
 
 
-def some(text: str, *keys: str) -> Constraint:
-    """At least one of the keys, or of all where none are named; ``text`` says what else the map is like."""
+def some(text: str, *keys: str, hint: str | None = None) -> Constraint:
+    """At least one of the keys, or of all where none are named; ``text`` says what the map is like otherwise."""
     shape: Schema = {"anyOf": [{"required": [key]} for key in keys]} if keys else {"minProperties": 1}
 
-    def find(given: Given) -> tuple[str, str] | None:
-        right = any(map(given.node.get, keys)) if keys else given.node.pairs
-        return None if right else ("", f"{given.what} {text}")
+    def check(given: Given, problems: Problems) -> None:
+        if not (any(map(given.node.get, keys)) if keys else given.node.pairs):
+            problems.add(given.node, f"{given.what} {text}", hint)
 
-    return Constraint(shape, find)
+    return Constraint(shape, check)
 
 
 def apart(first: str, second: str) -> Constraint:
     """Two keys of which one is enough."""
-    mistake = second, f"{first} is given too; one of the two is enough"
-    shape = {"not": {"required": [first, second]}}
-    return Constraint(shape, lambda given: mistake if {first, second} <= given.keys.keys() else None)
+
+    def check(given: Given, problems: Problems) -> None:
+        if {first, second} <= given.keys.keys():
+            problems.add(given.keys[second], f"{first} is given too; one of the two is enough")
+
+    return Constraint({"not": {"required": [first, second]}}, check)
 
 
 def beside(key: str, other: str, text: str) -> Constraint:
     """A key that means something beside another one only."""
-    shape = {"dependentRequired": {key: [other]}}
-    return Constraint(shape, lambda given: (key, text) if key in given.keys and other not in given.keys else None)
+
+    def check(given: Given, problems: Problems) -> None:
+        if key in given.keys and other not in given.keys:
+            problems.add(given.keys[key], text)
+
+    return Constraint({"dependentRequired": {key: [other]}}, check)
 
 
 def agree(first: str, second: str, mistake: Callable[[Any, Any], str | None]) -> Constraint:
-    """Fields whose values have to agree, where both are given; ``mistake`` says what is wrong at the second."""
+    """Keys whose values have to agree, where both are given; ``mistake`` says what is wrong at the second."""
 
-    def find(given: Given) -> tuple[str, str] | None:
-        values = [given.values[name] for name in (first, second) if name in given.values]
-        text = mistake(*values) if len(values) == 2 else None
-        return None if text is None else (second, text)
+    def check(given: Given, problems: Problems) -> None:
+        if {first, second} <= given.values.keys():
+            text = mistake(given.values[first], given.values[second])
+            if text is not None:
+                problems.add(given.keys[second], text)
 
-    return Constraint({}, find)
+    return Constraint({}, check)
 
 
 # --- documents --------------------------------------------------------------------------------------------
@@ -244,14 +253,14 @@ class Record:
         what, before = self.what or what, len(problems.found)
         if self.whole or (self.shorthand and node.kind != "map"):
             entry = self.keys[self.shorthand] if self.shorthand else self.fields[0]
-            values = {entry.name: entry.kind.read(node, problems, what)}
+            values = {entry.name: entry.kind.read(node, problems, self.shorthand or what)}
         else:
             given = problems.map(node, self.keys, what, self.required)
-            values = {self.keys[k].name: self.keys[k].kind.read(inner, problems, k) for k, inner in given.items()}
-            right = {name: value for name, value in values.items() if value is not WRONG}
+            found = {key: self.keys[key].kind.read(inner, problems, key) for key, inner in given.items()}
+            right = {key: value for key, value in found.items() if value is not WRONG}
             for constraint in self.constraints if node.kind == "map" else ():
-                if (mistake := constraint.mistake(Given(what, node, given, right))) is not None:
-                    problems.add(given.get(mistake[0], node), mistake[1])
+                constraint.check(Given(what, node, given, right), problems)
+            values = {self.keys[key].name: value for key, value in found.items()}
         if len(problems.found) > before:
             return WRONG
         return self.make(**values, **({"place": node.place} if self.place else {}))
@@ -263,7 +272,7 @@ class Record:
             found[self.name] = (self, {})  # a place held, should a document name itself
             properties = {entry.key: described(entry.kind.schema(found), entry.sentence) for entry in self.fields}
             rules = [constraint.shape for constraint in self.constraints if constraint.shape]
-            shape = {**_map(properties, self.required), **({"allOf": rules} if rules else {})}
+            shape = {**map_of(properties, self.required), **({"allOf": rules} if rules else {})}
             found[self.name] = (self, {"anyOf": [properties[self.shorthand], shape]} if self.shorthand else shape)
         assert found[self.name][0] is self, f"two documents are called {self.name}"
         return {"$ref": f"#/$defs/{self.name}"}
@@ -281,7 +290,8 @@ def described(shape: Schema, sentence: str) -> Schema:
     return {**shape, "description": sentence} if sentence else shape
 
 
-def _map(properties: Schema, required: Iterable[str] = ()) -> Schema:
+def map_of(properties: Schema, required: Iterable[str] = ()) -> Schema:
+    """The schema of a map with these keys and no others."""
     needed = {"required": list(required)} if required else {}
     return {"type": "object", "properties": properties, "additionalProperties": False, **needed}
 

@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Annotated
 
 from mfp_sim.device.machine import ADMINISTRATOR, ROLES
+from mfp_sim.documents import Problems
 from mfp_sim.documents.kinds import Words
 from mfp_sim.documents.records import Constraint, Doc, Given, Length, document
 from mfp_sim.scenario.shapes import SomeText
@@ -55,15 +56,15 @@ class _Menu(HTMLParser):
             self.links.append((data.strip(), self._address))
 
 
-def _looks_at_nothing(given: Given) -> tuple[str, str] | None:
-    nothing = given.values.get("path") == [] and "items" not in given.keys
-    return ("path", "menu expects nothing: say with items what the portal has") if nothing else None
+def _looks_at_something(given: Given, problems: Problems) -> None:
+    if given.values.get("path") == [] and "items" not in given.keys:
+        problems.add(given.keys["path"], "menu expects nothing", "say with items what the portal has")
 
 
-@document(
-    "menu",
-    Constraint({"anyOf": [{"required": ["items"]}, {"properties": {"path": {"minItems": 1}}}]}, _looks_at_nothing),
-)
+_NOT_EMPTY = {"anyOf": [{"required": ["items"]}, {"properties": {"path": {"minItems": 1}}}]}
+
+
+@document("menu", Constraint(_NOT_EMPTY, _looks_at_something))
 @dataclass(frozen=True)
 class Menu:
     """``path``: labels from the portal down; ``items``: all labels of the menu there."""

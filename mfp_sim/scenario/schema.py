@@ -6,13 +6,13 @@ from typing import Any
 
 from mfp_sim.device.profile import PROFILES
 from mfp_sim.documents.kinds import Definitions
-from mfp_sim.documents.records import with_parameters
+from mfp_sim.documents.records import kind_of, with_parameters
 from mfp_sim.scenario.expectations import expectation_schema
 from mfp_sim.scenario.loader import CA_KEYS, KEYS, PRINTER_KEYS, REQUIRED, ROLES
 from mfp_sim.scenario.steps import STEPS
-from mock_scep_server.faults import FAULTS
 from mock_scep_server.policy import POLICY_KEYS
 from mock_scep_server.profiles.registry import PROFILES as CA_PROFILES
+from mock_scep_server.script import WrittenScript
 from mock_scep_server.setup import VALUE_KEYS
 
 __all__ = ["scenario_schema"]
@@ -62,20 +62,9 @@ def scenario_schema() -> dict[str, Any]:
         "properties": known,
         "required": list(REQUIRED),
         "additionalProperties": False,
-        "$defs": {
-            **{name: part for name, (_, part) in sorted(found.items())},
-            "rule": _rule(),
-            "script": {
-                "type": "array",
-                "items": {
-                    "anyOf": [
-                        {"$ref": "#/$defs/rule"},
-                        _map(shuffle={"type": "array", "items": {"$ref": "#/$defs/rule"}, "minItems": 2}),
-                    ]
-                },
-            },
-        },
+        "$defs": {"script": kind_of(WrittenScript).schema(found)},
     }
+    whole["$defs"] |= {name: part for name, (_, part) in sorted(found.items())}
     return with_parameters(whole)
 
 
@@ -97,36 +86,3 @@ def _steps(found: Definitions) -> list[dict[str, object]]:
         if not entry.shape:
             shapes.append({"const": name, "description": entry.sentence})
     return shapes
-
-
-def _rule() -> dict[str, object]:
-    entries = [entry for entry in FAULTS.values() if entry.in_scripts]
-    bare = [e.slug for e in entries if all(argument.default is not None for argument in e.arguments)]
-    given = {e.slug: {**e.schema, "description": e.sentence} for e in entries if e.schema is not None}
-    optional: dict[str, object] = {"type": "boolean", "description": "it need not have an effect"}
-    flagged: dict[str, object] = {slug: {"type": "null"} for slug in bare}
-    either = {slug: {"anyOf": [given[slug], flagged[slug]]} if slug in flagged else given[slug] for slug in given}
-    alone: dict[str, object] = {
-        "type": "object",
-        "properties": given,
-        "additionalProperties": False,
-        "minProperties": 1,
-        "maxProperties": 1,
-    }
-    with_flag: dict[str, object] = {
-        "type": "object",
-        "properties": {**flagged, **either, "optional": optional},
-        "additionalProperties": False,
-        "minProperties": 2,
-        "maxProperties": 2,
-        "required": ["optional"],
-    }
-    fault = {"oneOf": [{"enum": sorted(bare)}, alone, with_flag]}
-    return _map(
-        when={"type": "object"},
-        then={},
-        faults={"type": "array", "items": fault},
-        times={"type": "integer", "minimum": 1},
-        until=_TEXT,
-        optional={"type": "boolean"},
-    )

@@ -17,7 +17,7 @@ Count = Annotated[int, Within(0)]
 SomeText = Annotated[str, Text()]
 Texts = Annotated[list[SomeText], Length(1)]
 Time = Annotated[str, LocalTime(offset=True, as_text=True)]
-SOMETHING = some(f"expects nothing: {REMEDY}")
+SOMETHING = some("expects nothing", hint=REMEDY)
 """What is expected is not empty."""
 
 

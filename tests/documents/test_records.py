@@ -147,7 +147,7 @@ BAD = [
         "1:20: unknown key 'retry_afer' in then (did you mean 'retry_after'?)",
     ]),
     (Whole, "{names: [3, {}, {text: ''}]}", [
-        "1:10: a name has to be a string, not 3 (put it in quotes)",
+        "1:10: text has to be a string, not 3 (put it in quotes)",
         "1:13: a name needs the key 'text'",
         "1:24: text is empty (say what has to be there, or leave it out)",
     ]),

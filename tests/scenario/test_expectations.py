@@ -124,9 +124,9 @@ def test_an_empty_value_does_not_load_unless_it_asserts_something(field: str, em
 
 
 EMPTY_PARTS = [
-    ("statuses", "[{}]", "an entry of statuses expects nothing: say"),
-    ("keys", "[{}]", "a key expects nothing: say"),
-    ("keys", "[{certificate: {}}]", "certificate expects nothing: say"),
+    ("statuses", "[{}]", "an entry of statuses expects nothing (say"),
+    ("keys", "[{}]", "a key expects nothing (say"),
+    ("keys", "[{certificate: {}}]", "certificate expects nothing (say"),
     ("keys", '[{name: ""}]', "name is empty (say what"),
     ("audit", '[""]', "an entry of audit is empty (say what"),
     ("audit", "[]", "audit is empty (say what"),

@@ -41,7 +41,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "step: ca_script: [{when: {type: CertPol, nth: 0}, then: sucess}]": (
         "x.yaml:7:31: type has to be one of RenewalReq, PKCSReq, CertPoll, GetCert, GetCRL, not 'CertPol' (did you mean 'CertPoll'?)",
         "x.yaml:7:45: nth has to be at least 1, not 0",
-        "x.yaml:7:55: then has to be success, pending, {pending: n}, {failure: n, text: ..., hresult: ...}, {http: n, retry_after: s} or none (did you mean 'success'?)",
+        "x.yaml:7:55: then has to be success, pending, none, {pending: …}, {failure: …, text: …, hresult: …} or {http: …, retry_after: …}, not 'sucess' (did you mean 'success'?)",
     ),
     "step: ca_script: [{then: {http: 700, retry_afer: 3}, untl: 12:30}]": (
         "x.yaml:7:31: http has to be from 200 to 599, not 700",
@@ -51,10 +51,11 @@ ROWS: dict[str, tuple[str, ...]] = {
     "step: ca_script: [{faults: [nonce-truncatd, {delay: soon}, {http-status: {status: 9, x: 1}}]}]": (
         "x.yaml:7:27: there is no fault 'nonce-truncatd' (did you mean 'nonce-truncated'?)",
         "x.yaml:7:51: seconds has to be a duration such as 30s, 10m, 2h or 31d, not 'soon'",
+        "x.yaml:7:81: status has to be one of 503, 400, 401, 403, 404, 405, 408, 410, 411, 413, 429, 500, 501, 502, 504, not 9",
         "x.yaml:7:84: unknown key 'x' in http-status",
     ),
     "step: ca_script: [{shuffle: [{then: success}], times: 2}, {when: {}}]": (
-        "x.yaml:7:27: a shuffle has at least two rules",
+        "x.yaml:7:27: shuffle has at least 2 entries",
         "x.yaml:7:46: unknown key 'times' in a shuffle",
         "x.yaml:7:57: a rule needs 'then', 'faults', or both",
     ),
