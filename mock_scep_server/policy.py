@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from mfp_sim.documents import Node, Problems
+from mfp_sim.documents.kinds import Definitions, Duration, Leaf, LocalTime, Schema
 from mock_scep_server.ca import KEY_KINDS
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "ChallengeSetup",
     "PolicyKey",
     "Rollover",
+    "Span",
+    "SpanOrTime",
     "When",
     "read_policy",
     "read_secret",
@@ -168,9 +171,36 @@ def _rollover(node: Node, problems: Problems) -> dict[str, object]:
 
 def read_when(node: Node, problems: Problems, what: str) -> When | None:
     """A span from the start, ``30d``, or a local time, ``2026-06-01 09:00``."""
-    if isinstance(node.value, str) and re.match(r"\d{4}-", node.value):
-        return problems.moment(node, what)
-    return _delta(node, problems, what)
+    when = SpanOrTime().value(node, problems, what)
+    return when if isinstance(when, timedelta | datetime) else None
+
+
+@dataclass(frozen=True)
+class Span(Duration):
+    """A duration, as a timedelta."""
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:
+        return _delta(node, problems, what)
+
+    def write(self, value: Any) -> object:
+        return super().write(value.total_seconds())
+
+
+@dataclass(frozen=True)
+class SpanOrTime(Leaf):
+    """A span from the start, ``30d``, or a local time, ``2026-06-01 09:00``."""
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:
+        return self._kind(isinstance(node.value, str) and re.match(r"\d{4}-", node.value)).value(node, problems, what)
+
+    def schema(self, found: Definitions) -> Schema:
+        return {"anyOf": [Span().schema(found), LocalTime().schema(found)]}
+
+    def write(self, value: Any) -> object:
+        return self._kind(isinstance(value, datetime)).write(value)
+
+    def _kind(self, is_time: object) -> Leaf:
+        return LocalTime() if is_time else Span()
 
 
 def _admin(node: Node, problems: Problems) -> dict[str, object]:

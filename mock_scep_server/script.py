@@ -34,13 +34,12 @@ __all__ = [
     "Facts",
     "Premise",
     "Rule",
+    "Rules",
     "Script",
     "Taken",
     "When",
-    "WrittenScript",
     "load_script_file",
     "read_script",
-    "rules_of",
 ]
 
 GRANTS = ("success", "pending")
@@ -363,12 +362,26 @@ def load_script_file(path: Path) -> tuple[Rule, ...]:
 
 def read_script(node: Node, problems: Problems) -> tuple[Rule, ...]:
     """Read a list of rules and shuffles of rules; mistakes go to ``problems``, and no rules are given then."""
-    script = kind_of(WrittenScript).read(node, problems, "a script")
-    return () if script is WRONG else rules_of(cast("WrittenScript", script))
+    rules = Rules().read(node, problems, "a script")
+    return () if rules is WRONG else cast(tuple[Rule, ...], rules)
 
 
-def rules_of(script: WrittenScript) -> tuple[Rule, ...]:
-    """The rules of a script as it is written."""
+@dataclass(frozen=True)
+class Rules:
+    """How the rules of a script are written: a list of rules and of shuffles of rules."""
+
+    def read(self, node: Node, problems: Problems, what: str) -> object:  # noqa: ARG002 - every kind is asked the same
+        script = kind_of(_Script).read(node, problems, "a script")
+        return WRONG if script is WRONG else _rules(cast("_Script", script))
+
+    def schema(self, found: Definitions) -> Schema:
+        return kind_of(_Script).schema(found)
+
+    def write(self, value: Any) -> object:
+        raise NotImplementedError("what a fault was made of is not kept")
+
+
+def _rules(script: _Script) -> tuple[Rule, ...]:
     found: list[Rule] = []
     for group, entry in enumerate(script):
         if isinstance(entry, _Shuffle):
@@ -521,5 +534,4 @@ class _Entry:
         raise NotImplementedError("what a fault was made of is not kept")
 
 
-WrittenScript = tuple[Annotated[_Rule | _Shuffle, _Entry()], ...]
-"""A script as it is written."""
+_Script = tuple[Annotated[_Rule | _Shuffle, _Entry()], ...]

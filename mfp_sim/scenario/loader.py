@@ -332,7 +332,7 @@ def _check_order(steps: Sequence[tuple[Node, Step]], clock: datetime, zone: Zone
 
 def _step(node: Node, problems: Problems) -> Step | None:
     if node.kind == "scalar" and node.value in STEPS:
-        act = read_step(str(node.value), node, problems)
+        act = read_step(str(node.value), dataclasses.replace(node, value=None), problems)
         return None if act is None else Step(str(node.value), act, node.place)
     kinds = (*STEPS, "expect")
     fields = problems.map(node, (*kinds, "as", "refused", "optional"), "a step")

@@ -6,13 +6,13 @@ from typing import Any
 
 from mfp_sim.device.profile import PROFILES
 from mfp_sim.documents.kinds import Definitions
-from mfp_sim.documents.records import kind_of, with_parameters
+from mfp_sim.documents.records import described, map_of, with_parameters
 from mfp_sim.scenario.expectations import expectation_schema
 from mfp_sim.scenario.loader import CA_KEYS, KEYS, PRINTER_KEYS, REQUIRED, ROLES
 from mfp_sim.scenario.steps import STEPS
 from mock_scep_server.policy import POLICY_KEYS
 from mock_scep_server.profiles.registry import PROFILES as CA_PROFILES
-from mock_scep_server.script import WrittenScript
+from mock_scep_server.script import Rules
 from mock_scep_server.setup import VALUE_KEYS
 
 __all__ = ["scenario_schema"]
@@ -34,7 +34,7 @@ def scenario_schema() -> dict[str, Any]:
         "clock": {**_TEXT, "description": "the frozen clock's first instant, with its zone"},
         "seed": {"type": "integer", "minimum": 0},
         "keys": {"enum": ["pool", "generate"], "description": "keys of the committed pool, or real ones"},
-        "bounds": _map(virtual=_TEXT, events={"type": "integer", "minimum": 1}),
+        "bounds": map_of({"virtual": _TEXT, "events": {"type": "integer", "minimum": 1}}),
         "parameters": {
             "type": "array",
             "items": {"type": "object", "required": ["name"]},
@@ -62,27 +62,19 @@ def scenario_schema() -> dict[str, Any]:
         "properties": known,
         "required": list(REQUIRED),
         "additionalProperties": False,
-        "$defs": {"script": kind_of(WrittenScript).schema(found)},
+        "$defs": {"script": Rules().schema(found)},
     }
     whole["$defs"] |= {name: part for name, (_, part) in sorted(found.items())}
     return with_parameters(whole)
 
 
-def _map(**properties: object) -> dict[str, object]:
-    return {"type": "object", "properties": properties, "additionalProperties": False}
-
-
 def _steps(found: Definitions) -> list[dict[str, object]]:
-    expect: dict[str, object] = {**_map(expect=expectation_schema(found)), "required": ["expect"]}
-    shapes = [expect]
+    shapes: list[dict[str, object]] = [map_of({"expect": expectation_schema(found)}, ["expect"])]
     for name, entry in STEPS.items():
-        properties: dict[str, object] = {name: {**entry.shape, "description": entry.sentence}}
+        properties: dict[str, object] = {name: described(entry.kind.schema(found), entry.sentence)}
         if entry.person:
             properties |= {"as": {"enum": list(ROLES)}, "refused": _TEXT}
         if entry.premise:
             properties |= {"optional": {"type": "boolean"}}
-        bare: dict[str, object] = {**_map(**properties), "required": [name]}
-        shapes.append(bare)
-        if not entry.shape:
-            shapes.append({"const": name, "description": entry.sentence})
-    return shapes
+        shapes.append(map_of(properties, [name]))
+    return [*shapes, {"enum": [name for name, entry in STEPS.items() if entry.stands_alone]}]

@@ -7,11 +7,10 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from mfp_sim.device.calendar import instant_of
-from mfp_sim.documents import Node, Problems
 from mfp_sim.documents.kinds import REMEDY, LocalTime, Text, Within
 from mfp_sim.documents.records import Length, some
 
-__all__ = ["SOMETHING", "Count", "SomeText", "Texts", "Time", "moment", "shown_like", "whole"]
+__all__ = ["SOMETHING", "Count", "SomeText", "Texts", "Time", "moment", "shown_like"]
 
 Count = Annotated[int, Within(0)]
 SomeText = Annotated[str, Text()]
@@ -19,15 +18,6 @@ Texts = Annotated[list[SomeText], Length(1)]
 Time = Annotated[str, LocalTime(offset=True, as_text=True)]
 SOMETHING = some("expects nothing", hint=REMEDY)
 """What is expected is not empty."""
-
-
-def whole(node: Node, problems: Problems, what: str, unit: int, name: str) -> int | None:
-    """A duration that is a whole number of ``unit`` seconds, in those."""
-    seconds = problems.seconds(node, what)
-    if seconds is not None and seconds % unit:
-        problems.add(node, f"{what} has to be whole {name}")
-        return None
-    return None if seconds is None else int(seconds // unit)
 
 
 def moment(time: datetime, zone: ZoneInfo) -> datetime:

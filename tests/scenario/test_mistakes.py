@@ -29,8 +29,8 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
     "step: advance: 20": ("x.yaml:7:14: advance has to be a duration such as 30s, 10m, 2h or 31d, not 20",),
     "step: power_cut: {nth: 0, off: soon, att: boot}": (
-        "x.yaml:7:22: nth counts how often a point is passed: name it with at",
         "x.yaml:7:22: nth has to be at least 1, not 0",
+        "x.yaml:7:22: nth counts how often a point is passed: name it with at",
         "x.yaml:7:30: off has to be a duration such as 30s, 10m, 2h or 31d, not 'soon'",
         "x.yaml:7:36: unknown key 'att' in power_cut (did you mean 'at'?)",
     ),
