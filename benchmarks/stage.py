@@ -129,7 +129,7 @@ class Stage:
         self.printer = Printer(
             profile=printer_profile("canon-ir-adv-dx"),
             scheduler=self.scheduler,
-            transport=InProcess(self.clock, self.ca.handle),
+            wire=InProcess(self.scheduler, self.ca.handle),
             entropy=entropy.fork("printer"),
             keys=keys(0, "printer"),
             recorder=self.recorder,

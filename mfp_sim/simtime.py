@@ -13,7 +13,6 @@ import itertools
 import os
 import random
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone, tzinfo
@@ -34,6 +33,7 @@ __all__ = [
     "FrozenClock",
     "GeneratedKeys",
     "KeySource",
+    "PassingClock",
     "PooledKeys",
     "Scheduler",
     "SystemClock",
@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 UTC = timezone.utc
+_LONGEST_WAIT = 3600.0  # seconds: the system's clock may be set meanwhile
 
 
 def local(instant: datetime, zone: tzinfo) -> datetime:
@@ -53,14 +54,21 @@ def local(instant: datetime, zone: tzinfo) -> datetime:
 
 
 class Clock(Protocol):
-    """Where time comes from."""
+    """Where the time is read."""
 
     def now(self) -> datetime:
         """The present instant, aware, in UTC."""
         ...
 
-    def wait_until(self, instant: datetime) -> None:
-        """Return when ``instant`` has come; at once if it has passed."""
+
+class PassingClock(Clock, Protocol):
+    """A clock whose time can be let pass, which a :class:`Scheduler` alone does."""
+
+    def wait_until(self, instant: datetime | None, news: threading.Event, *, expected: bool) -> None:
+        """Return when ``instant`` has come, at once if it has passed, or when there are ``news``; None: only then.
+
+        ``expected``: another thread is at work that will bring news.
+        """
         ...
 
 
@@ -70,13 +78,17 @@ class SystemClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
-    def wait_until(self, instant: datetime) -> None:
-        while (left := (instant - self.now()).total_seconds()) > 0:
-            time.sleep(min(left, 3600.0))
+    def wait_until(self, instant: datetime | None, news: threading.Event, *, expected: bool) -> None:  # noqa: ARG002
+        while not news.is_set():
+            left = _LONGEST_WAIT if instant is None else (instant - self.now()).total_seconds()
+            if left <= 0:
+                return
+            news.wait(min(left, _LONGEST_WAIT))
 
 
 class FrozenClock:
-    """A clock that stands still until it is moved; waiting moves it. It never goes backwards.
+    """A clock that stands still until it is moved; waiting moves it, but not while another thread is at work. It never
+    goes backwards.
 
     ``listener``, if set, is called with each new instant (freezegun follows the clock through it).
     """
@@ -90,15 +102,22 @@ class FrozenClock:
     def now(self) -> datetime:
         return self._now
 
-    def wait_until(self, instant: datetime) -> None:
+    def wait_until(self, instant: datetime | None, news: threading.Event, *, expected: bool) -> None:
+        if expected or instant is None:
+            news.wait()  # what happens outside takes none of this time
+        else:
+            self.move_to(instant)
+
+    def move_to(self, instant: datetime) -> None:
+        """Move forward to ``instant``, running nothing: a :class:`Scheduler` runs what is due."""
         if instant > self._now:
             self._now = instant.astimezone(UTC)
             if self.listener is not None:
                 self.listener(self._now)
 
     def advance(self, seconds: float) -> None:
-        """Move forward by ``seconds`` (>= 0), running nothing: a :class:`Scheduler` runs what is due."""
-        self.wait_until(self._now + timedelta(seconds=seconds))
+        """Move forward by ``seconds`` (>= 0), as :meth:`move_to`."""
+        self.move_to(self._now + timedelta(seconds=seconds))
 
 
 @dataclass(order=True)
@@ -117,13 +136,22 @@ class Booking:
 
 
 class Scheduler:
-    """A heap of bookings on one clock. ``max_events`` bounds how many may ever run."""
+    """A heap of bookings on one clock, which it alone moves. ``max_events`` bounds how many may ever run.
 
-    def __init__(self, clock: Clock, *, max_events: int = 100_000) -> None:
+    Time passes between events only: an event that would let time pass is refused, since what falls due meanwhile could
+    not happen in it. What other threads find out becomes an event too, and none of them touches anything else here.
+    """
+
+    def __init__(self, clock: PassingClock, *, max_events: int = 100_000) -> None:
         self.clock = clock
         self._heap: list[Booking] = []
         self._sequence = itertools.count()
         self._left = self._max = max_events
+        self._inside: str | None = None
+        self._lock = threading.Lock()
+        self._news = threading.Event()
+        self._posted: list[tuple[str, Callable[[], None]]] = []
+        self._expected = 0
 
     def at(self, due: datetime, action: Callable[[], None], label: str) -> Booking:
         """Book ``action`` for ``due``; an instant that has passed runs at the next :meth:`run_until`."""
@@ -135,10 +163,27 @@ class Scheduler:
         """Book ``action`` for ``seconds`` from now."""
         return self.at(self.clock.now() + timedelta(seconds=seconds), action, label)
 
+    def expect(self, label: str) -> Callable[[Callable[[], None]], None]:
+        """Another thread will have something to do here: what is returned books it, once, from whichever thread."""
+        with self._lock:
+            self._expected += 1
+
+        def post(action: Callable[[], None]) -> None:
+            with self._lock:
+                self._posted.append((label, action))
+                self._news.set()
+
+        return post
+
     def next_booking(self) -> Booking | None:
         """What runs next, or None."""
-        self._drop_cancelled()
+        while self._heap and self._heap[0].cancelled:
+            heapq.heappop(self._heap)
         return self._heap[0] if self._heap else None
+
+    def planned(self) -> list[Booking]:
+        """All bookings that have not been taken back, the next one first."""
+        return sorted(booking for booking in self._heap if not booking.cancelled)
 
     def next_due(self) -> datetime | None:
         """The instant of the next booking, or None."""
@@ -148,26 +193,82 @@ class Scheduler:
     def run_until(self, instant: datetime) -> None:
         """Run all that is due up to and including ``instant``, in order, then wait for ``instant``.
 
-        An action may itself take time (an exchange moves the clock): what falls due meanwhile runs after it.
-
         Raises:
             BoundExceeded: more events ran than ``max_events``.
+            RuntimeError: called within an event.
         """
-        while (due := self.next_due()) is not None and due <= instant:
-            booking = heapq.heappop(self._heap)
-            self.clock.wait_until(booking.due)
-            if self._left <= 0:
-                raise BoundExceeded(
-                    f"more than {self._max} events ran; the last was {booking.label!r}",
-                    remedy="raise bounds.events, or look for a loop",
-                )
-            self._left -= 1
-            booking.action()
-        self.clock.wait_until(instant)
+        self._refuse_inside()
+        while True:
+            self._take_news()
+            due = self.next_due()
+            if due is not None and due <= instant:
+                self.run_next()
+            elif self.clock.now() < instant:
+                self._wait(instant)
+            else:
+                return
 
-    def _drop_cancelled(self) -> None:
-        while self._heap and self._heap[0].cancelled:
-            heapq.heappop(self._heap)
+    def run_due(self) -> None:
+        """Run all that is due by now, and what other threads have posted.
+
+        Raises:
+            BoundExceeded, RuntimeError: see :meth:`run_until`.
+        """
+        self._refuse_inside()
+        self._take_news()
+        while (due := self.next_due()) is not None and due <= self.clock.now():
+            self.run_next()
+
+    def run_next(self) -> bool:
+        """Wait for what happens next, and let it happen; False when nothing is booked, and nothing expected.
+
+        Raises:
+            BoundExceeded, RuntimeError: see :meth:`run_until`.
+        """
+        self._refuse_inside()
+        self._take_news()
+        while (booking := self.next_booking()) is None or booking.due > self.clock.now():
+            if booking is None and not self._expected:
+                return False
+            self._wait(booking.due if booking else None)
+            self._take_news()
+        self._run(heapq.heappop(self._heap))
+        return True
+
+    def listen(self, until: datetime) -> None:
+        """Return at ``until``, or when another thread has posted something; runs nothing, and may be called from a
+        thread that holds no lock on what the events act on."""
+        self._wait(until)
+
+    def _wait(self, until: datetime | None) -> None:
+        self.clock.wait_until(until, self._news, expected=bool(self._expected))
+
+    def _run(self, booking: Booking) -> None:
+        if self._left <= 0:
+            raise BoundExceeded(
+                f"more than {self._max} events ran; the next is {booking.label!r}",
+                remedy="raise bounds.events, or look for a loop",
+            )
+        self._left -= 1
+        self._inside = booking.label
+        try:
+            booking.action()
+        finally:
+            self._inside = None
+
+    def _take_news(self) -> None:
+        if not self._news.is_set():
+            return
+        with self._lock:
+            self._news.clear()
+            posted, self._posted = self._posted, []
+            self._expected -= len(posted)
+        for label, action in posted:
+            self.at(self.clock.now(), action, label)
+
+    def _refuse_inside(self) -> None:
+        if self._inside is not None:
+            raise RuntimeError(f"time may not pass within an event, and this is {self._inside!r}")
 
 
 class Entropy:

@@ -1,4 +1,7 @@
-"""The wire, with two carriers: in process on the injected clock, and real sockets.
+"""The wire, with two carriers: in process as events on the injected clock, and real sockets.
+
+An exchange begins, and its end is an event: no time passes within either. Clients that do one thing after the other
+(conformance, tests of the carriers) have :class:`Sequential`, which lets time pass until the end.
 
 Owns the one reader of HTTP replies (``http.client.HTTPResponse``) and the one deadline of an exchange. Both carriers
 differ only in a :class:`_Source` of octets, so that a delivery has the same outcome on both. May not know SCEP.
@@ -11,11 +14,12 @@ import errno
 import http.client
 import io
 import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, Protocol, TypeAlias, cast
+from typing import Any, Final, Literal, Protocol, Self, TypeAlias, cast
 
 from mfp_sim.errors import ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp, TransportError
 from mfp_sim.scep.http import (
@@ -24,6 +28,7 @@ from mfp_sim.scep.http import (
     Act,
     Close,
     Delivery,
+    Fate,
     HttpReply,
     HttpRequest,
     Reset,
@@ -34,10 +39,24 @@ from mfp_sim.scep.http import (
     render_outgoing,
     render_request,
 )
-from mfp_sim.simtime import Clock
+from mfp_sim.simtime import Booking, Clock, FrozenClock, PassingClock, Scheduler
 from mfp_sim.trace import Attachment, Recorder
 
-__all__ = ["InProcess", "Network", "NetworkState", "Overheard", "Sockets", "Spell", "Transport"]
+__all__ = [
+    "EXCHANGE_LABELS",
+    "Done",
+    "InProcess",
+    "Network",
+    "NetworkState",
+    "Overheard",
+    "Sequential",
+    "SocketClient",
+    "Sockets",
+    "Spell",
+    "Transport",
+    "UnderWay",
+    "Wire",
+]
 
 NetworkState: TypeAlias = Literal["up", "refused", "unreachable", "no-such-host", "silent"]
 
@@ -82,11 +101,63 @@ class Transport(Protocol):
         ...
 
 
+EXCHANGE_LABELS: Final = ("request", "reply", "deadline")
+"""What the events of an exchange are called on the scheduler."""
+
+Done: TypeAlias = Callable[["HttpReply | TransportError"], None]
+"""Told what came of an exchange, within the event that ends it."""
+
+
+class UnderWay:
+    """An exchange that has begun and not ended: what happens to it next is booked."""
+
+    def __init__(self, booking: Booking | None = None) -> None:
+        self.booking = booking
+
+    def cancel(self) -> None:
+        """Break it off: nothing of it happens any more."""
+        if self.booking is not None:
+            self.booking.cancel()
+
+
+class Wire(Protocol):
+    """Where exchanges begin."""
+
+    def begin(self, host: str, port: int, request: HttpRequest, timeout: float, done: Done) -> UnderWay:
+        """Send ``request`` to ``host:port``; ``timeout`` (seconds) is one deadline over connect, send and receive.
+
+        Returns at once. ``done`` is called later, as an event, unless the exchange is cancelled before.
+        """
+        ...
+
+
+class Sequential:
+    """A :class:`Transport` on wires, for clients that do nothing else meanwhile: each exchange has a scheduler of its
+    own, on which time passes until the reply is there."""
+
+    def __init__(self, clock: PassingClock, make: Callable[[Scheduler], Wire]) -> None:
+        self._clock, self._make = clock, make
+
+    def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
+        """See :meth:`Transport.exchange`."""
+        scheduler, ended = Scheduler(self._clock), list[HttpReply | TransportError]()
+        under_way = self._make(scheduler).begin(host, port, request, timeout, ended.append)
+        try:
+            while not ended:
+                if not scheduler.run_next():
+                    raise RuntimeError("an exchange has begun, and nothing is booked that could end it")
+        finally:
+            under_way.cancel()
+        if isinstance(ended[0], TransportError):
+            raise ended[0]
+        return ended[0]
+
+
 class _Deadline:
-    """One instant after which the exchange has failed, whatever it was doing."""
+    """One instant after which the exchange has failed, whatever it was doing: so many seconds from now."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
-        self.clock, self.seconds = clock, seconds
+        self._clock, self.seconds = clock, seconds
         self.instant: datetime = clock.now() + timedelta(seconds=seconds)
 
     def left(self) -> float:
@@ -95,7 +166,7 @@ class _Deadline:
         Raises:
             TimeoutError: none are.
         """
-        left = (self.instant - self.clock.now()).total_seconds()
+        left = (self.instant - self._clock.now()).total_seconds()
         if left <= 0:
             raise TimeoutError
         return left
@@ -119,11 +190,11 @@ class _SocketSource:
 
 
 class _PlayedSource:
-    """Plays a delivery on the clock instead of sleeping; a wait never goes beyond the deadline."""
+    """Plays a delivery on a clock that it moves instead of sleeping; a wait never goes beyond the deadline."""
 
-    def __init__(self, acts: tuple[Act, ...]) -> None:
+    def __init__(self, acts: tuple[Act, ...], clock: FrozenClock) -> None:
         self._acts: Iterator[Act] = iter(acts)
-        self._sent = b""
+        self._clock, self._sent = clock, b""
 
     def receive(self, count: int, deadline: _Deadline) -> bytes:
         while not self._sent:
@@ -142,10 +213,9 @@ class _PlayedSource:
         piece, self._sent = self._sent[:count], self._sent[count:]
         return piece
 
-    @staticmethod
-    def _wait(seconds: float, deadline: _Deadline) -> None:
-        until = deadline.clock.now() + timedelta(seconds=seconds)
-        deadline.clock.wait_until(min(until, deadline.instant))
+    def _wait(self, seconds: float, deadline: _Deadline) -> None:
+        until = self._clock.now() + timedelta(seconds=seconds)
+        self._clock.move_to(min(until, deadline.instant))
         deadline.left()
 
 
@@ -262,62 +332,186 @@ def _where(host: str, port: int) -> str:
 
 
 class InProcess:
-    """Carries exchanges to ``serve`` in the same process; waiting moves the clock, exactly to the deadline at most.
+    """Carries exchanges to ``serve`` in the same process, as events: the request arrives, and the exchange ends, at the
+    deadline at the latest.
 
     ``client`` is the address that the server sees, or gives it at each exchange; ``latency`` is in seconds each way.
+    What the server sends is read when it is sent, on a clock of its own that goes ahead: the same reader, and the same
+    instants, as over sockets. A network that falls silent meanwhile swallows what is on its way.
     """
 
     def __init__(
         self,
-        clock: Clock,
+        scheduler: Scheduler,
         serve: Callable[[HttpRequest, str], Delivery],
         *,
         network: Network | None = None,
         client: str | Callable[[], str] = "192.0.2.10",
         latency: float = 0.0,
     ) -> None:
-        self._clock, self._serve = clock, serve
+        self._scheduler, self._serve = scheduler, serve
         self.network = network or Network()
         self._client = client if callable(client) else lambda: client
         self._latency = latency
 
-    def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
-        """See :meth:`Transport.exchange`."""
-        where = _where(host, port)
+    def begin(self, host: str, port: int, request: HttpRequest, timeout: float, done: Done) -> UnderWay:
+        """See :meth:`Wire.begin`."""
         received = outgoing(request, host, port)
         render_outgoing(received)  # what sockets could not send is refused here too
-        deadline = _Deadline(self._clock, timeout)
-        self.network.spell.exchanges += 1
-        match self.network.state:
+        return _Simulated(self, received, _where(host, port), timeout, done)
+
+    def answer(self, request: HttpRequest) -> Delivery:
+        """What the server does with a request that has arrived."""
+        return self._serve(request, self._client())
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """Where the events are booked."""
+        return self._scheduler
+
+    @property
+    def latency(self) -> float:
+        """Seconds each way."""
+        return self._latency
+
+
+class _Simulated(UnderWay):
+    """One exchange in process, event by event."""
+
+    def __init__(self, wire: InProcess, request: HttpRequest, where: str, timeout: float, done: Done) -> None:
+        super().__init__()
+        self._wire, self._request, self._where, self._done = wire, request, where, done
+        now = wire.scheduler.clock.now()
+        self._tell: Callable[[Fate], None] = lambda _: None
+        self._ahead = FrozenClock(now)  # the reader's own time
+        self._deadline = _Deadline(self._ahead, timeout)
+        self._met: Spell | None = None
+        match self._network():
             case "up":
-                pass
+                self._book(min(now + timedelta(seconds=wire.latency), self._deadline.instant), self._arrive, "request")
             case "silent":
-                self._clock.wait_until(deadline.instant)
-                raise _deadline_exceeded(where, deadline, sent=False)
+                self._end(self._deadline.instant, _deadline_exceeded(where, self._deadline, sent=False))
             case state:
-                raise _connect_failed(where, state)
-        self._clock.wait_until(min(self._clock.now() + timedelta(seconds=self._latency), deadline.instant))
-        delivery = self._serve(received, self._client())
-        acts = (Wait(self._latency), *delivery.acts) if self._latency else delivery.acts
-        if delivery.keep_alive and received.keep_alive:
+                self._end(now, _connect_failed(where, state))
+
+    def _book(self, instant: datetime, action: Callable[[], None], label: str) -> None:
+        self.booking = self._wire.scheduler.at(instant, action, label)
+
+    def _end(self, instant: datetime, result: HttpReply | TransportError) -> None:
+        self._book(instant, lambda: self._done(result), "reply")
+
+    def _arrive(self) -> None:
+        if self._swallowed():
+            return
+        delivery, wire = self._wire.answer(self._request), self._wire
+        acts = (Wait(wire.latency), *delivery.acts) if wire.latency else delivery.acts
+        if delivery.keep_alive and self._request.keep_alive:
             acts = (*acts, Wait(IDLE_SECONDS), Close())
-        return _read_reply(_PlayedSource(acts), deadline, request.method, where)
+        self._tell = delivery.tell
+        self._ahead.move_to(wire.scheduler.clock.now())
+        result: HttpReply | TransportError
+        try:
+            result = _read_reply(_PlayedSource(acts, self._ahead), self._deadline, self._request.method, self._where)
+        except TransportError as error:
+            result = error
+
+        def end() -> None:
+            if not self._swallowed():
+                self._became("late" if isinstance(result, DeadlineExceeded) else "ended")
+                self._done(result)
+
+        self._book(self._ahead.now(), end, "reply")
+
+    def _network(self) -> NetworkState:
+        """The state of the network, which the exchange meets."""
+        spell = self._wire.network.spell
+        if spell is not self._met:
+            self._met = spell
+            spell.exchanges += 1
+        return spell.state
+
+    def _swallowed(self) -> bool:
+        """Whether a network that has fallen silent since has swallowed what was on its way."""
+        if self._network() not in ("silent", "unreachable"):
+            return False
+        self._became("lost")
+        self._end(self._deadline.instant, _deadline_exceeded(self._where, self._deadline, sent=True))
+        return True
+
+    def cancel(self) -> None:
+        """See :meth:`UnderWay.cancel`."""
+        super().cancel()
+        self._became("cut")
+
+    def _became(self, fate: Fate) -> None:
+        """Tell the server, once, what became of its reply."""
+        tell, self._tell = self._tell, lambda _: None
+        tell(fate)
 
 
 class Sockets:
-    """Carries exchanges over TCP, a connection each. The resolver's own time is not under the deadline."""
+    """Carries exchanges over TCP, each on a connection and in a thread of its own, which tells the scheduler what came
+    of it and touches nothing else. The real clock's carrier."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
 
-    def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
-        """See :meth:`Transport.exchange`."""
-        where = _where(host, port)
+    def begin(self, host: str, port: int, request: HttpRequest, timeout: float, done: Done) -> UnderWay:
+        """See :meth:`Wire.begin`."""
+        return _OverSockets(self._scheduler, host, port, request, timeout, done)
+
+
+class _OverSockets(UnderWay):
+    """One exchange over sockets. Its booking is the deadline of the resolver, whose time nothing else can limit."""
+
+    def __init__(
+        self, scheduler: Scheduler, host: str, port: int, request: HttpRequest, timeout: float, done: Done
+    ) -> None:
+        super().__init__()
         octets = render_request(request, host, port)
-        deadline = _Deadline(self._clock, timeout)
-        with self._connected(host, port, deadline, where) as connection:
-            self._send(connection, octets, deadline, where)
-            return _read_reply(_SocketSource(connection), deadline, request.method, where)
+        self._connection, self._done = _Connection(scheduler.clock, host, port, timeout), done
+        self._post = scheduler.expect("reply")
+        self.booking = scheduler.at(self._connection.deadline.instant, self._look_up_late, "deadline")
+        work = threading.Thread(target=self._work, args=(octets, request.method), name=f"to {host}", daemon=True)
+        work.start()
+
+    def cancel(self) -> None:
+        """See :meth:`UnderWay.cancel`."""
+        super().cancel()
+        self._done = lambda _: None
+        self._connection.break_off()
+
+    def _work(self, octets: bytes, method: str) -> None:
+        try:
+            with self._connection as connection:
+                result: HttpReply | TransportError = connection.converse(octets, method)
+        except TransportError as error:
+            result = error
+        except BaseException as error:  # noqa: BLE001 - nobody looks at this thread: it is raised where the exchange was begun
+            unforeseen = error
+            self._post(lambda: _raise(unforeseen))
+            return
+        self._post(lambda: self._end(result))
+
+    def _end(self, result: HttpReply | TransportError) -> None:
+        done = self._done
+        self.cancel()
+        done(result)
+
+    def _look_up_late(self) -> None:
+        if self._connection.looking_up:
+            self._end(self._connection.late(sent=False))
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+class SocketClient(Sequential):
+    """A :class:`Transport` over TCP."""
+
+    def __init__(self, clock: PassingClock) -> None:
+        super().__init__(clock, Sockets)
 
     def converse(self, host: str, port: int, messages: Sequence[bytes], timeout: float) -> list[HttpReply]:
         """Send octets as they are on one connection, each when the reply to the one before is there; the replies.
@@ -327,50 +521,78 @@ class Sockets:
         Raises:
             ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp: see :mod:`mfp_sim.errors`.
         """
-        where = _where(host, port)
-        deadline = _Deadline(self._clock, timeout)
-        replies = []
-        with self._connected(host, port, deadline, where) as connection:
-            for octets in messages:
-                self._send(connection, octets, deadline, where)
-                replies.append(
-                    _read_reply(
-                        _SocketSource(connection), deadline, octets.partition(b" ")[0].decode("ascii", "replace"), where
-                    )
-                )
-        return replies
+        with _Connection(self._clock, host, port, timeout) as connection:
+            return [
+                connection.converse(octets, octets.partition(b" ")[0].decode("ascii", "replace")) for octets in messages
+            ]
 
-    def _connected(self, host: str, port: int, deadline: _Deadline, where: str) -> socket.socket:
+
+class _Connection:
+    """A connection to ``host:port``, made on entering; everything on it is under one deadline."""
+
+    def __init__(self, clock: Clock, host: str, port: int, timeout: float) -> None:
+        self._host, self._port, self._where = host, port, _where(host, port)
+        self.deadline = _Deadline(clock, timeout)
+        self.looking_up = True
+        self._broken_off = False
+        self._socket: socket.socket | None = None
+
+    def __enter__(self) -> Self:
         try:
-            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
-            raise _connect_failed(where, "no-such-host") from None
-        failure: TransportError = _connect_failed(where, "failed")
+            raise _connect_failed(self._where, "no-such-host") from None
+        finally:
+            self.looking_up = False
+        failure: TransportError = _connect_failed(self._where, "failed")
         for family, kind, protocol, _, address in addresses:
             try:
                 connection = socket.socket(family, kind, protocol)
             except OSError:
                 continue
+            self._socket = connection
             try:
-                connection.settimeout(deadline.left())
+                connection.settimeout(0.0 if self._broken_off else self.deadline.left())
                 connection.connect(address)
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError as error:
                 connection.close()
-                failure = _why_not_connected(error, deadline, where)
+                failure = _why_not_connected(error, self.deadline, self._where)
             else:
-                return connection
+                return self
         raise failure
 
-    @staticmethod
-    def _send(connection: socket.socket, octets: bytes, deadline: _Deadline, where: str) -> None:
+    def __exit__(self, *_: object) -> None:
+        assert self._socket is not None
+        self._socket.close()
+
+    def converse(self, octets: bytes, method: str) -> HttpReply:
+        """Send a request's octets and read the reply.
+
+        Raises:
+            ConnectionLost, DeadlineExceeded, MalformedHttp: see :mod:`mfp_sim.errors`.
+        """
+        connection = self._socket
+        assert connection is not None
         try:
-            connection.settimeout(deadline.left())
+            connection.settimeout(self.deadline.left())
             connection.sendall(octets)
         except TimeoutError:
-            raise _deadline_exceeded(where, deadline, sent=False) from None
+            raise self.late(sent=False) from None
         except OSError:
-            raise ConnectionLost(f"{where} broke the connection off during the request") from None
+            raise ConnectionLost(f"{self._where} broke the connection off during the request") from None
+        return _read_reply(_SocketSource(connection), self.deadline, method, self._where)
+
+    def late(self, *, sent: bool) -> DeadlineExceeded:
+        """What an exchange ends with that is not over at the deadline."""
+        return _deadline_exceeded(self._where, self.deadline, sent=sent)
+
+    def break_off(self) -> None:
+        """Let what waits on the connection fail now; from any thread."""
+        self._broken_off = True
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
 
 
 def _why_not_connected(error: OSError, deadline: _Deadline, where: str) -> TransportError:
@@ -384,19 +606,22 @@ def _why_not_connected(error: OSError, deadline: _Deadline, where: str) -> Trans
 
 
 class Overheard:
-    """Another transport, whose exchanges are kept as attachments of a recorder: what a report shows as messages."""
+    """Another wire, whose exchanges are kept as attachments of a recorder: what a report shows as messages."""
 
-    def __init__(self, transport: Transport, clock: Clock, recorder: Recorder) -> None:
-        self._transport, self._clock, self._recorder = transport, clock, recorder
+    def __init__(self, wire: Wire, clock: Clock, recorder: Recorder) -> None:
+        self._wire, self._clock, self._recorder = wire, clock, recorder
 
-    def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
-        """See :meth:`Transport.exchange`."""
+    def begin(self, host: str, port: int, request: HttpRequest, timeout: float, done: Done) -> UnderWay:
+        """See :meth:`Wire.begin`."""
         event, begun = len(self._recorder.events) - 1, self._clock.now()
         sent = outgoing(request, host, port)
-        try:
-            reply = self._transport.exchange(host, port, request, timeout)
-        except TransportError as error:
-            self._recorder.attach(Attachment(event, begun, self._clock.now(), sent, None, str(error), error.sent))
-            raise
-        self._recorder.attach(Attachment(event, begun, self._clock.now(), sent, reply))
-        return reply
+
+        def overhear(result: HttpReply | TransportError) -> None:
+            now = self._clock.now()
+            if isinstance(result, TransportError):
+                self._recorder.attach(Attachment(event, begun, now, sent, None, str(result), result.sent))
+            else:
+                self._recorder.attach(Attachment(event, begun, now, sent, result))
+            done(result)
+
+        return self._wire.begin(host, port, request, timeout, overhear)

@@ -49,6 +49,7 @@ def create_app(service: Service) -> Flask:
 
 
 def _response(delivery: Delivery) -> Response:
+    delivery.tell("ended")  # what the server that mounts this does with it cannot be seen from here
     for act in delivery.acts:
         if isinstance(act, Wait):
             threading.Event().wait(act.seconds)

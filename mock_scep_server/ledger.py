@@ -11,15 +11,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mfp_sim.scep.certificate import Certificate, folded_name
+from mfp_sim.scep.http import Fate
 
 __all__ = ["Entry", "Ledger"]
+
+_FATES: dict[Fate, tuple[str, ...]] = {
+    "ended": (),
+    "cut": ("the client broke it off",),
+    "late": ("the client's time-out passed before its end",),
+    "lost": ("the network lost it",),
+}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One certificate: ``delivered`` means a SUCCESS that carries it was sent whole, ``installed`` that the
-    client has it in its key store. ``sent`` says how each reply with it left, in order; ``given_up`` why the client
-    gave its transaction up."""
+    """One certificate: ``delivered`` means a SUCCESS that carries it arrived whole and in time, as far as the CA can
+    know, ``installed`` that the client has it in its key store. ``sent`` says how each reply with it left and what
+    became of it, in order; ``given_up`` why the client gave its transaction up."""
 
     certificate: Certificate
     transaction_id: str
@@ -84,13 +92,14 @@ class Ledger:
             self._by_subject.setdefault(folded_name(certificate.subject), []).append(octets)
             self._by_key.setdefault(certificate.spki, []).append(octets)
 
-    def record_sending(self, certificate: Certificate, *, whole: bool, how: str) -> None:
-        """A reply with this certificate left, ``whole`` or not; ``how`` says it in words."""
+    def record_sending(self, certificate: Certificate, *, whole: bool, how: str, fate: Fate = "ended") -> None:
+        """A reply with this certificate left, ``whole`` or not, ``how`` in words, and came to its ``fate``."""
         with self._lock:
             entry = self._entries.get(certificate.der)
             if entry is not None:
-                sent = (*entry.sent[-9:], how)
-                self._entries[certificate.der] = replace(entry, delivered=entry.delivered or whole, sent=sent)
+                sent = (*entry.sent[-9:], "; ".join([how, *_FATES[fate]]))
+                delivered = entry.delivered or (whole and fate == "ended")
+                self._entries[certificate.der] = replace(entry, delivered=delivered, sent=sent)
 
     def report_installed(self, certificate: Certificate) -> None:
         """The client has it (told by the simulation, since no CA can know)."""

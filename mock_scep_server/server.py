@@ -30,6 +30,7 @@ from mfp_sim.scep.http import (
     TEXT,
     Close,
     Delivery,
+    Fate,
     HttpReply,
     HttpRequest,
     Reset,
@@ -317,7 +318,16 @@ class ServerHost:
         return self._play(delivery, source.socket, keep=keep)
 
     def _play(self, delivery: Delivery, connection: socket.socket, *, keep: bool) -> bool:
-        """Do what a delivery says; whether the connection stays."""
+        """Do what a delivery says, and tell what became of it; whether the connection stays."""
+        fate: Fate = "cut"
+        try:
+            stays = self._act(delivery, connection, keep=keep)
+            fate = "ended"
+        finally:
+            delivery.tell(fate)
+        return stays
+
+    def _act(self, delivery: Delivery, connection: socket.socket, *, keep: bool) -> bool:
         connection.settimeout(IDLE_SECONDS)
         for act in delivery.acts:
             match act:

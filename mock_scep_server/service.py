@@ -424,11 +424,14 @@ class ScepService:
         final: Delivery = work.altered("on_delivery", delivery)
         broken = any(isinstance(act, Close | Reset | Stall) for act in final.acts)
         work.taken.effects.update(work.effective)
-        if work.issued is not None:
+        if (issued := work.issued) is not None:
             how = ", ".join([f"HTTP {reply.status}", *work.slugs(effective=True)])
             if answer_none:
                 how = "no octet sent, as the script says"
-            self.ledger.record_sending(work.issued, whole=work.carried and not broken and reply.status == 200, how=how)
+            whole = work.carried and not broken and reply.status == 200
+            final = replace(
+                final, tell=lambda fate: self.ledger.record_sending(issued, whole=whole, how=how, fate=fate)
+            )
         entry = JournalEntry(
             time=self.clock.now(),
             client=work.facts.client,

@@ -32,8 +32,8 @@ from mfp_sim.report.json_report import as_json
 from mfp_sim.report.model import Baseline, PrinterVerdict, RunReport
 from mfp_sim.report.writing import ready, write_reports
 from mfp_sim.secret_options import environment_secret, read_secret
-from mfp_sim.simtime import Clock, Entropy, GeneratedKeys, SystemClock
-from mfp_sim.transport import Sockets
+from mfp_sim.simtime import Entropy, GeneratedKeys, PassingClock, SystemClock
+from mfp_sim.transport import SocketClient
 
 __all__ = ["conform", "session_for"]
 
@@ -120,7 +120,7 @@ def _self_test(options: argparse.Namespace) -> int:
 # --- a run ------------------------------------------------------------------------------------------------
 
 
-def session_for(options: argparse.Namespace, clock: Clock) -> Session:
+def session_for(options: argparse.Namespace, clock: PassingClock) -> Session:
     """The dealings with the server that the options name."""
     redactor = Redactor([])
     persona_named(options.persona)
@@ -137,7 +137,7 @@ def session_for(options: argparse.Namespace, clock: Clock) -> Session:
     )
     return Session(
         target_of(options.url),
-        Sockets(clock),
+        SocketClient(clock),
         clock=clock,
         entropy=Entropy(None),
         keys=GeneratedKeys(),
@@ -147,7 +147,7 @@ def session_for(options: argparse.Namespace, clock: Clock) -> Session:
     )
 
 
-def _challenges(options: argparse.Namespace, clock: Clock, redactor: Redactor) -> ChallengeSource:
+def _challenges(options: argparse.Namespace, clock: PassingClock, redactor: Redactor) -> ChallengeSource:
     if options.challenge_command is not None:
         return Command(options.challenge_command)
     if options.challenge_page is not None:

@@ -64,7 +64,8 @@ VERBS = (
     Verb("power-points", "list the points of a scenario at which the power can fail, or fail at each", "survey",
          "power_points", """\
   mfp-sim power-points deferred-twice-then-issued
-  mfp-sim power-points deferred-twice-then-issued --cut     # is the printer sound after a failure at each?"""),
+  mfp-sim power-points deferred-twice-then-issued --cut     # is the printer sound after a failure at each?
+  mfp-sim power-points look-while-it-is-processed --every 250ms --cut     # and at any instant of a slow exchange?"""),
     Verb("report", "turn a JSON report into HTML, Markdown, JUnit or GitHub annotations", "report", "report", """\
   mfp-sim report out/report.json -o report.html
   mfp-sim report out/report.json --lang nb -o rapport.html
@@ -315,6 +316,9 @@ def _profiles(parser: argparse.ArgumentParser) -> None:
 def _power_points(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("selection", nargs=1, metavar="NAME", help="a scenario's name or file")
     parser.add_argument("--cut", action="store_true", help="let the power fail at each point, and look what is left")
+    parser.add_argument(
+        "--every", metavar="SPAN", help="instead of the points, the instants at which an exchange is under way: 250ms"
+    )
     _conditions(parser)
     parser.add_argument("--json", action="store_true", help="for machines")
 

@@ -7,9 +7,11 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from mfp_sim.device.profile import PROFILES, Profile, find_profile, profile_schema
+from mfp_sim.documents import duration
 from mfp_sim.errors import UsageError
 from mfp_sim.report.console import Console
 from mfp_sim.report.coverage import (
@@ -24,7 +26,7 @@ from mfp_sim.report.coverage import (
 )
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.model import Scenario
-from mfp_sim.scenario.power import cut_at
+from mfp_sim.scenario.power import PowerInstant, PowerPoint, cut_at, power_instants
 from mfp_sim.scenario.power import power_points as points_of
 from mfp_sim.scenario.reporting import report_of
 from mfp_sim.scenario.runner import run
@@ -166,17 +168,26 @@ def power_points(options: argparse.Namespace) -> int:
         names = ", ".join(scenario.name for scenario in scenarios)
         raise UsageError(f"{options.selection[0]} is {len(scenarios)} scenarios: {names}", remedy="name one of them")
     (scenario,) = scenarios
-    points = points_of(scenario, seed=options.seed, flips=options.flip)
+    points: Sequence[PowerPoint | PowerInstant]
+    if options.every is None:
+        points = points_of(scenario, seed=options.seed, flips=options.flip)
+    else:
+        every = timedelta(seconds=duration(options.every))
+        points = power_instants(scenario, every, seed=options.seed, flips=options.flip)
+        if not points:
+            raise UsageError(f"no exchange of {scenario.name} takes time", remedy="leave --every out")
     console = Console(sys.stdout)
     rows: list[dict[str, object]] = []
     for point in points:
-        row: dict[str, object] = {"number": point.number, "point": point.name, "nth": point.nth}
+        where: dict[str, object]
+        where = {"nth": point.nth} if isinstance(point, PowerPoint) else {"at": point.at.isoformat()}
+        row: dict[str, object] = {"number": point.number, "point": point.name, **where}
         if options.cut:
             console.progress(point.number, len(points), point.name)
             row["broken"] = cut_at(scenario, point, seed=options.seed, flips=options.flip).broken
         rows.append(row)
         if not options.json:
-            console.line(f"{point.number:4}  {point.name} ({point.nth}){_verdict(row)}")
+            console.line(f"{point.number:4}  {point.name} ({next(iter(where.values()))}){_verdict(row)}")
     if options.json:
         print(json.dumps(rows))
     return int(any(row.get("broken") for row in rows))

@@ -11,7 +11,7 @@ from mfp_sim.scep.http import read_capabilities, scep_request
 from mfp_sim.scep.messages import read_ca_certificates
 from mfp_sim.scep.vocabulary import Operation
 from mfp_sim.simtime import SystemClock
-from mfp_sim.transport import Sockets
+from mfp_sim.transport import SocketClient
 
 __all__ = ["probe"]
 
@@ -35,7 +35,7 @@ def probe(url: str) -> CaIdentity:
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     request = scep_request(target, Operation.GET_CA_CERT)
     try:
-        reply = Sockets(SystemClock()).exchange(host, port, request, _SECONDS)
+        reply = SocketClient(SystemClock()).exchange(host, port, request, _SECONDS)
     except TransportError as error:
         remedy = "check the URL and that the server runs"
         raise TargetError(f"no SCEP server at {url}: {error.message}", remedy=remedy) from None
@@ -52,7 +52,7 @@ def probe(url: str) -> CaIdentity:
     first = certificates[0]
     capabilities: tuple[str, ...] = ()
     with contextlib.suppress(TransportError):  # a server without GetCACaps is an old one, not none
-        told = Sockets(SystemClock()).exchange(host, port, scep_request(target, Operation.GET_CA_CAPS), _SECONDS)
+        told = SocketClient(SystemClock()).exchange(host, port, scep_request(target, Operation.GET_CA_CAPS), _SECONDS)
         capabilities = read_capabilities(told.body).keywords if told.status == 200 else ()
     return CaIdentity(
         first.subject_text, first.fingerprint(), capabilities=capabilities, server=reply.header("Server") or ""

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from mfp_sim.errors import TransportError, UsageError
 from mfp_sim.scep.http import HttpRequest
-from mfp_sim.simtime import Clock
-from mfp_sim.transport import Sockets, Transport
+from mfp_sim.simtime import PassingClock
+from mfp_sim.transport import SocketClient, Transport
 
 __all__ = ["AdminPage", "Command", "NoChallenge", "Static"]
 
@@ -82,13 +82,15 @@ _TROUBLES = ("cache is full", "sufficient permission", "No challenge password")
 class AdminPage:
     """The page of NDES (``/CertSrv/mscep_admin/``) that shows a new challenge each time it is fetched."""
 
-    def __init__(self, url: str, clock: Clock, transport: Transport | None = None, *, login: str | None = None) -> None:
+    def __init__(
+        self, url: str, clock: PassingClock, transport: Transport | None = None, *, login: str | None = None
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise UsageError(f"{url!r} is not an http URL of an admin page")
         self._url, self._host, self._port = url, parts.hostname, parts.port or 80
         self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._transport = transport or Sockets(clock)
+        self._transport = transport or SocketClient(clock)
         token = base64.b64encode(login.encode()).decode() if login else None
         self._headers = (("Authorization", f"Basic {token}"),) if token else ()
 

@@ -284,7 +284,7 @@ class _Engine:
         expected = "the server lives on and answers GetCACert"
         for attempt in range(PROBES):
             if attempt:
-                self._session.clock.wait_until(self._session.clock.now() + PAUSE)
+                self._session.pause(PAUSE)
             probe = self._session.alive()
             if probe.reply is not None and probe.reply.status < 500:
                 holds = attempt == 0

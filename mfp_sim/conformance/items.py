@@ -24,7 +24,7 @@ from mfp_sim.errors import TargetError, UsageError
 from mfp_sim.redaction import Redactor
 from mfp_sim.secret_options import read_secret
 from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
-from mfp_sim.transport import Sockets
+from mfp_sim.transport import SocketClient
 
 __all__ = ["CheckFailed", "items_of"]
 
@@ -69,7 +69,7 @@ def _session(config: pytest.Config) -> Session:
         redactor.add(secret or "")
         config.stash[_SESSION] = Session(
             target_of(config.getoption("scep_url")),
-            Sockets(clock),
+            SocketClient(clock),
             clock=clock,
             entropy=Entropy(None),
             keys=GeneratedKeys(),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -27,7 +28,7 @@ from mfp_sim.scep.http import HttpReply, HttpRequest, read_scep_query
 from mfp_sim.scep.messages import decode
 from mfp_sim.scep.vocabulary import MessageType, PkiStatus
 from mfp_sim.simtime import Clock, Scheduler
-from mfp_sim.transport import Transport
+from mfp_sim.transport import Done, Transport, UnderWay
 
 __all__ = ["CERTIFICATES", "MODELS", "printer_verdicts"]
 
@@ -64,7 +65,8 @@ class _Ahead:
     def now(self) -> datetime:
         return self._clock.now() + self._ahead
 
-    def wait_until(self, instant: datetime) -> None:
+    def wait_until(self, instant: datetime | None, news: threading.Event, *, expected: bool) -> None:  # noqa: ARG002
+        assert instant is not None, "no other thread is at work"
         self._ahead += max(instant - self.now(), timedelta(0))
 
 
@@ -132,6 +134,22 @@ class _Dropping:
             self.dropped = True
             raise ConnectionLost("the reply was lost on its way, as part of the check", sent=True)
         return reply
+
+
+class _Waited:
+    """A wire on the run's transport, which waits: the exchange is over when ``begin`` returns, and its end is the next
+    event."""
+
+    def __init__(self, transport: Transport, scheduler: Scheduler) -> None:
+        self._transport, self._scheduler = transport, scheduler
+
+    def begin(self, host: str, port: int, request: HttpRequest, timeout: float, done: Done) -> UnderWay:
+        result: HttpReply | TransportError
+        try:
+            result = self._transport.exchange(host, port, request, timeout)
+        except TransportError as error:
+            result = error
+        return UnderWay(self._scheduler.after(0, lambda: done(result), "reply"))
 
 
 def _enrolment(request: HttpRequest) -> str | None:
@@ -262,11 +280,11 @@ def _timed(session: Session, printer: Printer, scheduler: Scheduler, name: str) 
 
 def _machine(session: Session, profile: Profile, transport: Transport, line: _Line) -> tuple[Printer, Scheduler]:
     """A printer that is on and set up; ``transport`` leads to ``line``."""
-    scheduler = Scheduler(_Ahead(session.clock), max_events=1000)
+    scheduler = Scheduler(_Ahead(session.clock), max_events=10_000)
     printer = Printer(
         profile=profile,
         scheduler=scheduler,
-        transport=transport,
+        wire=_Waited(transport, scheduler),
         entropy=session.entropy.fork(f"{profile.name}/{session.entropy.octets(4).hex()}"),
         keys=session.keys,
         dns=True,

@@ -23,8 +23,8 @@ from mfp_sim.conformance.registry import all_checks
 from mfp_sim.conformance.session import Session
 from mfp_sim.conformance.target import Policy, Target
 from mfp_sim.documents import Problems, load_text
-from mfp_sim.simtime import Clock, Entropy, FrozenClock, PooledKeys, SystemClock
-from mfp_sim.transport import InProcess, Sockets
+from mfp_sim.simtime import Clock, Entropy, FrozenClock, PassingClock, PooledKeys, Scheduler, SystemClock
+from mfp_sim.transport import InProcess, Sequential, SocketClient
 from mock_scep_server.challenges import NoChallenge, StaticChallenge
 from mock_scep_server.faults.defects import Gate
 from mock_scep_server.policy import CaPolicy, ChallengeSetup, Rollover
@@ -81,7 +81,7 @@ def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Session]:
         setup["rollover"] = Rollover(timedelta(days=30), timedelta(days=90))
     if one_time:
         setup["challenge"] = ChallengeSetup("one_time", cache=10_000)
-    clock: Clock = SystemClock() if sockets else FrozenClock(START)
+    clock: PassingClock = SystemClock() if sockets else FrozenClock(START)
     entropy = Entropy(seed)
     service = ScepService(
         profile=replace(profile_named(proof.profile), **proof.ca),  # type: ignore[arg-type]
@@ -94,7 +94,7 @@ def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Session]:
         policy=CaPolicy(**setup),
     )
     if next_ca:
-        clock.wait_until(clock.now() + timedelta(days=60))
+        Scheduler(clock).run_until(clock.now() + timedelta(days=60))
     gate = Gate(service, proof.defects, entropy.fork("gate").octets)
     policy = Policy(
         fingerprint=service.ca.ca.certificate.fingerprint() if fingerprint == "right" else fingerprint,
@@ -108,7 +108,7 @@ def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Session]:
     try:
         yield Session(
             Target("in process", "127.0.0.1", host.port if host else 80, path),
-            Sockets(clock) if host else InProcess(clock, gate.handle),
+            SocketClient(clock) if host else Sequential(clock, lambda scheduler: InProcess(scheduler, gate.handle)),
             clock=clock,
             entropy=entropy.fork("session"),
             keys=PooledKeys(entropy.fork("client"), side=0),

@@ -27,7 +27,7 @@ from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.http import scep_request
 from mfp_sim.scep.oddities import CORRECT, Oddities
 from mfp_sim.scep.vocabulary import MessageType, Operation
-from mfp_sim.simtime import Clock, Entropy, KeySource
+from mfp_sim.simtime import Entropy, KeySource, PassingClock
 from mfp_sim.transport import Transport
 
 __all__ = ["Identity", "Session"]
@@ -49,7 +49,7 @@ class Session(Wire):
         target: Target,
         transport: Transport,
         *,
-        clock: Clock,
+        clock: PassingClock,
         entropy: Entropy,
         keys: KeySource,
         challenges: ChallengeSource,

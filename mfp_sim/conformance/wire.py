@@ -22,7 +22,7 @@ from mfp_sim.scep import messages
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.http import Capabilities, HttpReply, HttpRequest, read_capabilities, scep_request
 from mfp_sim.scep.vocabulary import Operation
-from mfp_sim.simtime import Clock
+from mfp_sim.simtime import PassingClock, Scheduler
 from mfp_sim.transport import Transport
 
 __all__ = ["Wire"]
@@ -31,7 +31,7 @@ __all__ = ["Wire"]
 class Wire:
     """Exchanges with one server, and what it says of itself."""
 
-    def __init__(self, target: Target, transport: Transport, clock: Clock, policy: Policy) -> None:
+    def __init__(self, target: Target, transport: Transport, clock: PassingClock, policy: Policy) -> None:
         self.target, self.transport, self.clock, self.policy = target, transport, clock, policy
         self.exchanges: list[Exchange] = []
         self.check = "control"
@@ -40,6 +40,10 @@ class Wire:
         self._lock = Lock()
         self.issued: Certificate | None = None
         """What the server issued to the positive control: whoever signed it is the issuer."""
+
+    def pause(self, span: timedelta) -> None:
+        """Let time pass."""
+        Scheduler(self.clock).run_until(self.clock.now() + span)
 
     # --- HTTP ---------------------------------------------------------------------------------------------
 
@@ -92,7 +96,7 @@ class Wire:
         repeats: int | None = None,
     ) -> Exchange:
         if self._not_before is not None:
-            self.clock.wait_until(self._not_before)
+            self.pause(self._not_before - self.clock.now())
         begun = self.clock.now()
         if self.policy.rate:
             self._not_before = begun + timedelta(seconds=1 / self.policy.rate)

@@ -22,9 +22,6 @@ class DeviceClock:
     def now(self) -> datetime:
         return self._true.now() + self.skew
 
-    def wait_until(self, instant: datetime) -> None:
-        self._true.wait_until(self.true_instant(instant))
-
     def true_instant(self, instant: datetime) -> datetime:
         """When it really is, at what this clock calls ``instant``."""
         return instant - self.skew

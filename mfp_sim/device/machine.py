@@ -43,6 +43,7 @@ class Machine(ABC):
         self._bookings: list[Booking] = []
         self._boot: Booking | None = None
         self.powered = False
+        self._lost: PowerLost | None = None
         self._state: DeviceState
         self._kept: Mapping[str, object] = {}
         self._forget()
@@ -130,7 +131,7 @@ class Machine(ABC):
     def _go_dark(self, lost: PowerLost | None = None) -> None:
         if not self.powered:
             return
-        self.powered = False
+        self.powered, self._lost = False, lost
         self._cancel(*{booking.label for booking in self._bookings})
         self._forget()
         if lost is not None:
@@ -214,12 +215,16 @@ class Machine(ABC):
     def _book(self, due: datetime, action: Callable[[], None], label: str) -> None:
         def run() -> None:
             self._bookings.remove(booking)
-            with suppress(PowerLost), self._whole():
-                action()
+            self._as_an_event(action)
 
         booking = self._scheduler.at(self.clock.true_instant(due), run, label)
         self._bookings = [other for other in self._bookings if not other.cancelled]
         self._bookings.append(booking)
+
+    def _as_an_event(self, action: Callable[[], None]) -> None:
+        """Something happens by itself: when the power fails in it, nobody is there to be told."""
+        with suppress(PowerLost), self._whole():
+            action()
 
     def _cancel(self, *labels: str) -> None:
         for booking in self._bookings:

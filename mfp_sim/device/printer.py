@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from mfp_sim.device import persistence
 from mfp_sim.device.bundle import CATEGORIES, CATEGORY, Bundle, check_password, open_bundle, seal_bundle
 from mfp_sim.device.calendar import following_start, instant_of, local_of, next_start
+from mfp_sim.device.inquiry import Inquiry
 from mfp_sim.device.keystore import KeyEntry, factory_key
 from mfp_sim.device.machine import ADMINISTRATOR, Machine
 from mfp_sim.device.power import PowerPoints
@@ -30,7 +31,7 @@ from mfp_sim.errors import DecodeError, Refused, UsageError
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.simtime import Entropy, KeySource, Scheduler
 from mfp_sim.trace import Recorder
-from mfp_sim.transport import Transport
+from mfp_sim.transport import Wire
 
 __all__ = ["SCREENS", "Printer"]
 
@@ -50,7 +51,7 @@ class Printer(Machine):
     Args:
         profile: the model.
         scheduler: books what happens later; its clock is the true time.
-        transport: the wire.
+        wire: where exchanges begin.
         entropy, keys: chance and key pairs.
         storage: what survives a restart.
         timezone: an IANA name; the printer's wall clock.
@@ -74,7 +75,7 @@ class Printer(Machine):
         *,
         profile: Profile,
         scheduler: Scheduler,
-        transport: Transport,
+        wire: Wire,
         entropy: Entropy,
         keys: KeySource,
         storage: Storage | None = None,
@@ -98,12 +99,13 @@ class Printer(Machine):
         self._factory = (frozenset(functions), dns)
         self._first_ip = ip
         self._entropy, self._forks = entropy, 0
+        self._inquiry: Inquiry[Ended | None] | None = None
         self._on_installed = on_installed or (lambda _: None)
         recorder, points = recorder or Recorder(scheduler.clock), points or PowerPoints()
         super().__init__(profile, scheduler, storage or MemoryStorage(), recorder, points)
         abandon = on_abandoned or (lambda *_: None)
         tell = on_unforeseen or _raise
-        self._around = Surroundings(profile, self.clock, keys, transport, recorder, points, abandon, tell)
+        self._around = Surroundings(profile, self.clock, keys, wire, recorder, points, abandon, tell)
         self.exported: bytes | None = None
         self.import_report: tuple[str, ...] = ()
         self.advice: tuple[str, ...] = ()
@@ -112,6 +114,7 @@ class Printer(Machine):
     # --- as a machine -------------------------------------------------------------------------------------
 
     def _forget(self) -> None:
+        self._cut()
         self._state = DeviceState(functions=self._factory[0], dns=self._factory[1])
         self._request: CertificateRequest | None = None
         self._loaded: dict[tuple[str, str | None], KeyEntry] = {}
@@ -131,7 +134,14 @@ class Printer(Machine):
                 self._on_installed(key.certificate)  # the power may have failed between the commit and the word of it
         self._load_keys(self._state.functions)
 
+    def _cut(self) -> None:
+        """Break off the inquiry that is under way."""
+        inquiry, self._inquiry = self._inquiry, None
+        if inquiry is not None and (operation := inquiry.cut()) is not None:
+            self._recorder.record("exchange.cut", operation=operation)
+
     def _revert(self, stored: Mapping[str, object]) -> None:
+        self._cut()
         self._state, self._request, self._transfer = DeviceState.from_stored(stored), None, None
         if self._state.request is not None:
             self._request = self._restored(self._state.request)
@@ -144,7 +154,7 @@ class Printer(Machine):
     def _rebook(self, not_before: datetime | None = None) -> None:
         self._cancel("poll", "automatic request")
         earliest = not_before or datetime.min.replace(tzinfo=UTC)
-        if self._request is not None:
+        if self._request is not None and self._inquiry is None:
             self._book(max(self._request.next_poll or self.clock.now(), earliest), self._inquire, "poll")
         if self._state.due is not None:
             self._book(max(self._state.due, earliest), self._run_automatic, "automatic request")
@@ -275,7 +285,21 @@ class Printer(Machine):
     # --- requests -----------------------------------------------------------------------------------------
 
     def send_request(self, key: KeySettings, *, role: str = ADMINISTRATOR) -> StatusRow:
-        """[Send Request]: the manual request, to its end. Nothing of ``key`` is kept as settings (MFP-REQ-09)."""
+        """[Send Request], and time passes until the request has ended.
+
+        Raises:
+            Refused: as :meth:`begin_request`, or the power failed meanwhile.
+        """
+        self.begin_request(key, role=role)
+        request = self._request
+        while request is not None and self._request is request:
+            self._scheduler.run_next()
+        if not self.powered and self._lost is not None:
+            raise self._lost
+        return self._state.history[-1]
+
+    def begin_request(self, key: KeySettings, *, role: str = ADMINISTRATOR) -> None:
+        """[Send Request]: the manual request is under way. Nothing of ``key`` is kept as settings (MFP-REQ-09)."""
         with self._work(role):
             if self._state.auto.timer:
                 raise Refused("timer-on", "the timer is on; a manual request cannot be sent")
@@ -286,7 +310,6 @@ class Printer(Machine):
             key.validate(self.profile, dns=self.dns, policies=self.policies)
             self._warn_of_name(key)
             self._begin(key, "manual")
-            return self._state.history[-1]
 
     def _warn_of_name(self, key: KeySettings | None) -> None:
         self.advice = () if key is None else advice_on(key, self.ip)
@@ -339,14 +362,22 @@ class Printer(Machine):
             raise unusable(error) from None
 
     def _inquire(self) -> None:
-        """One inquiry, and what follows from it. Key and transaction are committed before anything is sent."""
+        """One inquiry begins. Key and transaction are committed before anything is sent."""
         request = self._request
         if request is None:
             return
         ended = request.prepare(self._state.store)
-        if ended is None:
-            self._commit("inquiry")
-            ended = request.inquire()
+        if ended is not None:
+            self._finish(request, ended)
+            return
+        self._commit("inquiry")
+        story, wire = request.inquire(), self._around.wire
+        self._inquiry = Inquiry(story, wire, self._as_an_event, lambda ended: self._inquired(request, ended))
+        self._inquiry.begin()
+
+    def _inquired(self, request: CertificateRequest, ended: Ended | None) -> None:
+        """What follows from an inquiry: the next one, or the end."""
+        self._inquiry = None
         if ended is None:
             assert request.next_poll is not None
             self._commit("poll-booked")

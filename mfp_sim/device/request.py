@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from mfp_sim.device import persistence
+from mfp_sim.device.inquiry import Asked
 from mfp_sim.device.keystore import KeyStore
 from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.private import load_private, pkcs8
@@ -49,7 +50,7 @@ from mfp_sim.scep.exchange import (
 from mfp_sim.scep.http import HttpReply, HttpRequest
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mfp_sim.trace import Recorder
-from mfp_sim.transport import Transport
+from mfp_sim.transport import Wire
 from mfp_sim.visible import one_line
 
 __all__ = ["CertificateRequest", "Ended", "Registration", "Surroundings"]
@@ -89,7 +90,7 @@ class Surroundings:
     profile: Profile
     clock: Clock
     keys: KeySource
-    transport: Transport
+    wire: Wire
     recorder: Recorder
     points: PowerPoints
     abandon: Callable[[str, str], None]
@@ -100,7 +101,8 @@ class CertificateRequest:
     """A request under way.
 
     ``prepare`` makes ready what has to be stored before anything is sent; ``inquire`` asks the server once and says
-    whether the request ended; else ``next_poll`` is set. Both return how it ended, or None to go on.
+    whether the request ended; else ``next_poll`` is set. Both return how it ended, or None to go on. ``inquire`` is the
+    story that an :class:`~mfp_sim.device.inquiry.Inquiry` drives.
     """
 
     def __init__(
@@ -156,13 +158,18 @@ class CertificateRequest:
             return Ended(Detail("scep-error"), f"no-key: {error.message}; nothing was sent")
         return None
 
-    def inquire(self) -> Ended | None:
+    async def inquire(self) -> Ended | None:
         """Ask the server once, to the end of what that takes; None means that ``next_poll`` is set."""
         transaction = self._transaction
         assert transaction is not None
-        return _guarded(lambda: self._judge(self._run(transaction)))
+        try:
+            return self._judge(await self._run(transaction))
+        except _PASSED_ON:
+            raise
+        except Exception as error:  # noqa: BLE001 - as in _guarded
+            return _unforeseen(error)
 
-    def _run(self, transaction: ClientTransaction) -> Outcome:
+    async def _run(self, transaction: ClientTransaction) -> Outcome:
         points, recorder = self._around.points, self._around.recorder
         while True:
             state = transaction.state
@@ -188,7 +195,7 @@ class CertificateRequest:
                 csr=_described_csr(transaction) if state is State.SUBMIT else None,
             )
             try:
-                reply = self._exchange(request)
+                reply = await self._exchange(request, operation)
             except TransportError as error:
                 recorder.record("exchange.lost", operation=operation, sent=error.sent, error=str(error))
                 outcome = transaction.lost(error)
@@ -199,11 +206,11 @@ class CertificateRequest:
             if outcome is not None:
                 return outcome
 
-    def _exchange(self, request: HttpRequest) -> HttpReply:
+    async def _exchange(self, request: HttpRequest, operation: str) -> HttpReply:
         """One exchange; redirects are followed where the profile says so, over http only (A-37)."""
         communication = self._communication
         where, timeout = (communication.host, communication.port), float(communication.timeout)
-        reply = self._around.transport.exchange(*where, request, timeout)
+        reply = await Asked(operation, *where, request, timeout)
         if reply.status not in _REDIRECTS or self._around.profile.redirects != "followed":
             return reply
         for _ in range(_REDIRECT_LIMIT):
@@ -220,7 +227,7 @@ class CertificateRequest:
             if parts.scheme != "http" or not where[0] or not re.fullmatch(r"[!-~]+", where[0] + target):
                 break
             request = replace(request, target=target)
-            reply = self._around.transport.exchange(*where, request, timeout)
+            reply = await Asked(operation, *where, request, timeout)
         return reply
 
     def _judge(self, outcome: Outcome) -> Ended | None:
@@ -375,6 +382,8 @@ class CertificateRequest:
 
 
 _MESSAGES = (State.SUBMIT, State.POLL)
+_PASSED_ON = (PowerLost, BoundExceeded)
+"""What ends more than a request."""
 
 
 def _guarded(act: Callable[[], Ended | None]) -> Ended | None:
@@ -382,11 +391,15 @@ def _guarded(act: Callable[[], Ended | None]) -> Ended | None:
     ever helps nobody."""
     try:
         return act()
-    except (PowerLost, BoundExceeded):
+    except _PASSED_ON:
         raise
     except Exception as error:  # noqa: BLE001 - the one guard
-        diagnosis = one_line(f"unforeseen: {type(error).__name__}: {error}", 500)
-        return Ended(Detail("scep-error"), diagnosis, unforeseen=error)
+        return _unforeseen(error)
+
+
+def _unforeseen(error: Exception) -> Ended:
+    diagnosis = one_line(f"unforeseen: {type(error).__name__}: {error}", 500)
+    return Ended(Detail("scep-error"), diagnosis, unforeseen=error)
 
 
 def _read_enrolment(stored: Mapping[str, Any]) -> Enrolment:

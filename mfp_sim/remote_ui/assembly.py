@@ -27,9 +27,9 @@ from mfp_sim.documents import YEARS, Node, Problems, in_years
 from mfp_sim.errors import UsageError
 from mfp_sim.redaction import Redactor
 from mfp_sim.remote_ui.site import Site, Street, UnwatchedPoints
-from mfp_sim.simtime import Clock, Entropy, FrozenClock, GeneratedKeys, KeySource, Scheduler, SystemClock
+from mfp_sim.simtime import Clock, Entropy, FrozenClock, GeneratedKeys, KeySource, PassingClock, Scheduler, SystemClock
 from mfp_sim.trace import Recorder
-from mfp_sim.transport import Network, Sockets, Transport
+from mfp_sim.transport import Network, Sockets, Wire
 from mfp_sim.visible import visible
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.journal import JournalEntry
@@ -146,16 +146,16 @@ def assemble(
 
 def _printer(plan: Plan, served: Served, number: int, keys: KeySource, storage: Storage) -> Printer:
     site, serial, ip = served.site, serial_of(number), _address(plan.ip, number)
-    transport: Transport = Sockets(site.clock)
+    wire: Wire = Sockets(site.scheduler)
     if site.ca is not None and site.network is not None and served.host is not None:
         names = tuple(dict.fromkeys(("127.0.0.1", "localhost", "::1", plan.ca_host.lower())))
-        street = Street(site.clock, site.ca.handle, site.network, names, served.host.port, lambda: printer.ip)
-        transport = street
+        street = Street(site.scheduler, site.ca.handle, site.network, names, served.host.port, lambda: printer.ip)
+        wire = street
         served.street = served.street or street
     printer = Printer(
         profile=plan.profile,
         scheduler=site.scheduler,
-        transport=transport,
+        wire=wire,
         entropy=Entropy(None) if plan.start is None else _Spread(plan.seed, serial),
         keys=keys,
         storage=storage,
@@ -240,7 +240,7 @@ def _storage(plan: Plan, serial: str, clock: Clock, leaving: ExitStack) -> Stora
     return storage if plan.start is None else _WithClock(storage, plan.state_dir, clock)
 
 
-def _clock(plan: Plan) -> tuple[Clock, datetime]:
+def _clock(plan: Plan) -> tuple[PassingClock, datetime]:
     if plan.start is None:
         clock = SystemClock()
         return clock, clock.now()

@@ -68,6 +68,8 @@ class Recording:
                 self._ended = "a file was imported that was not exported in this session"
                 return
             act = replace(act, argument=(self._bundles[octets], password))
+        if act.kind == "request" and act.refused is None:
+            act = replace(act, ended=self._printer.status()[0].state != "processing")
         if act.kind != "network":
             self._acts.append(act)
         state = self._reachability()
@@ -151,7 +153,7 @@ class Recording:
                     seconds += float(str(steps.pop()["advance"]).removesuffix("s"))
                 if seconds:
                     steps.append({"advance": _seconds(seconds)})
-                mergeable = bool(seconds) and not act.overran
+                mergeable = bool(seconds)
                 continue
             if waiting is not None and act.kind not in ("network", "ca_script"):
                 if act.kind != "power_on":
@@ -187,7 +189,7 @@ class Recording:
         """The argument of the scenario step, or None for what a scenario does not know."""
         value = act.argument
         if isinstance(value, KeySettings):
-            return self._key(value, act.refused)
+            return self._key(value, act.refused) | ({} if act.ended else {"wait": False})
         if isinstance(value, AutoRequestSettings):
             return self._auto_request(value, act.refused)
         if act.kind == "communication":

@@ -71,10 +71,13 @@ def _request() -> View:
 
     def submit() -> None:
         key = read_key(request.form)
-        row = at.site.act("request", key, lambda: at.printer.send_request(key, role=role()), role=role())
-        state = labels().text(f"state.{row.state}")
-        told = f"{state} – {detail_text(row.details)}" if row.details else state
-        notify("request.ended", state=told)
+        at.site.act("request", key, lambda: at.printer.begin_request(key, role=role()), role=role())
+        row = at.printer.status()[0]
+        if row.state == "processing":
+            notify("request.begun")
+        else:
+            state = labels().text(f"state.{row.state}")
+            notify("request.ended", state=f"{state} – {detail_text(row.details)}" if row.details else state)
         _notify_advice()
 
     def render(refusal: Refused | None) -> str:

@@ -13,7 +13,7 @@ from mfp_sim.remote_ui.site import ANSWERS, NETWORK_STATES
 
 __all__ = ["SPANS", "register"]
 
-SPANS = {"1m": 60, "10m": 600, "1h": 3600, "1d": 86400, "30d": 30 * 86400}
+SPANS = {"10s": 10, "1m": 60, "10m": 600, "1h": 3600, "1d": 86400, "30d": 30 * 86400}
 """The buttons that move the time, in seconds."""
 _ASKED = 20
 

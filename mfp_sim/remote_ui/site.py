@@ -1,8 +1,9 @@
 """Printers, their network and their CA on one clock, behind one lock: what the pages and the time-keeper act on.
 
 Requests of browsers and the scheduler's bookings come from several threads; whoever holds the lock acts, the others
-wait. On a simulated clock the wire is a function call and time moves when somebody moves it, or ``speed`` times as
-fast as the real one. Tells an observer what was done, in the words of scenario steps.
+wait. Nobody holds it while an exchange is under way. On a simulated clock the wire is a function call and time moves
+when somebody moves it, or ``speed`` times as fast as the real one. Tells an observer what was done, in the words of
+scenario steps.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -19,9 +20,9 @@ from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.printer import Printer
 from mfp_sim.documents import Problems, load_text
 from mfp_sim.errors import MfpSimError, Refused
-from mfp_sim.scep.http import Delivery, HttpReply, HttpRequest
+from mfp_sim.scep.http import Delivery, HttpRequest
 from mfp_sim.simtime import Booking, Clock, FrozenClock, Scheduler, SystemClock
-from mfp_sim.transport import InProcess, Network, NetworkState
+from mfp_sim.transport import EXCHANGE_LABELS, Done, InProcess, Network, NetworkState, UnderWay
 from mock_scep_server.script import read_script
 from mock_scep_server.service import ScepService
 
@@ -39,7 +40,7 @@ ANSWERS: dict[str, str | None] = {
 }
 """What the mock can be told to answer from now on: the ``then`` of a rule, or None for its own policy."""
 _TICK = 0.25
-_LONGEST_PAUSE = 1.0
+_LONGEST_PAUSE = timedelta(seconds=1)
 
 
 class Busy(Exception):
@@ -50,14 +51,14 @@ class Busy(Exception):
 class Act:
     """What somebody did: a scenario step's name and argument, and the reason if the machine refused it.
 
-    ``overran``: time went on beyond what was asked for, because something took longer.
+    ``ended``: whether all that follows from it had happened when it was done; a request may still be processed.
     """
 
     kind: str
     argument: object
     role: str = ADMINISTRATOR
     refused: str | None = None
-    overran: bool = field(default=False, compare=False)
+    ended: bool = True
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,13 @@ class Street:
     """The simulated network: the CA answers at its address, another port there refuses, other names are unknown."""
 
     def __init__(
-        self, clock: Clock, handle: Callable[[HttpRequest, str], Delivery], network: Network, hosts: tuple[str, ...],
-        port: int, client: Callable[[], str],
+        self, scheduler: Scheduler, handle: Callable[[HttpRequest, str], Delivery], network: Network,
+        hosts: tuple[str, ...], port: int, client: Callable[[], str],
     ) -> None:  # fmt: skip
         self._hosts, self._port, self._network = hosts, port, network
-        self._at_home = InProcess(clock, handle, network=network, client=client)
+        self._at_home = InProcess(scheduler, handle, network=network, client=client)
         self._elsewhere = {
-            state: InProcess(clock, handle, network=Network(state), client=client)
+            state: InProcess(scheduler, handle, network=Network(state), client=client)
             for state in ("refused", "no-such-host")
         }
 
@@ -96,11 +97,11 @@ class Street:
             return "no-such-host"
         return self._network.state if port == self._port else "refused"
 
-    def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
-        """See :class:`mfp_sim.transport.Transport`."""
+    def begin(self, host: str, port: int, request: HttpRequest, timeout: float, done: Done) -> UnderWay:
+        """See :class:`mfp_sim.transport.Wire`."""
         at_home = host.lower() in self._hosts and port == self._port
         wire = self._at_home if at_home else self._elsewhere[self.state_for(host, port)]
-        return wire.exchange(host, port, request, timeout)
+        return wire.begin(host, port, request, timeout, done)
 
 
 class Site:
@@ -142,8 +143,8 @@ class Site:
 
     @property
     def next_event(self) -> Booking | None:
-        """What happens next by itself."""
-        return self.scheduler.next_booking()
+        """What happens next by itself, as far as anybody can know: not when a reply will come."""
+        return next((booking for booking in self.scheduler.planned() if booking.label not in EXCHANGE_LABELS), None)
 
     # --- acting -------------------------------------------------------------------------------------------
 
@@ -162,7 +163,7 @@ class Site:
             self._lock.release()
 
     def act(self, kind: str, argument: object, do: Callable[[], T], *, role: str = ADMINISTRATOR) -> T:
-        """Do something and tell the observer, with the reason when it was refused.
+        """Do something, with all that takes no time, and tell the observer, with the reason when it was refused.
 
         Raises:
             Refused: the machine refused it.
@@ -173,6 +174,7 @@ class Site:
             except Refused as refusal:
                 self._tell(Act(kind, argument, role, refusal.reason))
                 raise
+            self.scheduler.run_due()
             self._tell(Act(kind, argument, role))
             return done
 
@@ -183,9 +185,8 @@ class Site:
     def advance(self, seconds: float) -> None:
         """Let simulated time pass; what is due in it happens."""
         with self._lock:
-            target = self.clock.now() + timedelta(seconds=seconds)
-            self.scheduler.run_until(target)
-            self._tell(Act("advance", seconds, overran=self.clock.now() > target))
+            self.scheduler.run_until(self.clock.now() + timedelta(seconds=seconds))
+            self._tell(Act("advance", seconds))
 
     def advance_to_next(self) -> None:
         """Let simulated time pass until the next event has happened."""
@@ -238,12 +239,11 @@ class Site:
 
     def _follow(self, stop: threading.Event, tell: Callable[[str], None]) -> None:
         while not stop.is_set():
-            due = None
+            until = self.clock.now() + _LONGEST_PAUSE
             with self._survived(tell), self._lock:
-                self.scheduler.run_until(self.clock.now())
-                due = self.scheduler.next_due()
-            left = _LONGEST_PAUSE if due is None else (due - self.clock.now()).total_seconds()
-            stop.wait(min(max(left, 0.0), _LONGEST_PAUSE))
+                self.scheduler.run_due()
+                until = min(self.scheduler.next_due() or until, until)
+            self.scheduler.listen(until)
 
     def _move(self, stop: threading.Event, tell: Callable[[str], None]) -> None:
         real = SystemClock()

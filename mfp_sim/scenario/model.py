@@ -59,7 +59,7 @@ class Scenario:
     printer: PrinterSetup = PrinterSetup()
     ca: CaSetup = field(default_factory=CaSetup)
     virtual_seconds: float = 800 * 86400.0
-    events: int = 20_000
+    events: int = 100_000
     digest: str = ""
 
 

@@ -1,5 +1,8 @@
 """Power failures at every point of a scenario: which points it has, and what is left after a failure at each.
 
+A point lies between two things that the printer does. While an exchange takes time there are instants besides, at any
+of which the power may fail too.
+
 A run with a failure does not keep the scenario's expectations: it carries out the steps, lets the power fail at one
 point, brings it back, goes on to the end, and then looks whether the printer is sound (F-K07): it boots from the last
 commit, key and certificate fit each other, no old key went before its successor was stored, a request under way is
@@ -20,8 +23,9 @@ from mfp_sim.scenario.expectations import Expectation
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.runner import frozen
 from mfp_sim.scenario.world import Storages, World, build
+from mfp_sim.trace import BY_HAND
 
-__all__ = ["CutResult", "PowerPoint", "cut_at", "cut_everywhere", "power_points"]
+__all__ = ["CutResult", "PowerInstant", "PowerPoint", "cut_at", "cut_everywhere", "power_instants", "power_points"]
 
 OFF_SECONDS = 60.0
 AFTERWARDS = timedelta(hours=2)
@@ -40,10 +44,22 @@ class PowerPoint:
 
 
 @dataclass(frozen=True)
+class PowerInstant:
+    """The ``number``-th instant at which an exchange is under way; ``name`` is its operation."""
+
+    number: int
+    name: str
+    at: datetime
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.at:%Y-%m-%d %H:%M:%S.%f} (during {self.name})"
+
+
+@dataclass(frozen=True)
 class CutResult:
     """What was left after a failure at ``point``: ``broken`` is empty when the printer is sound."""
 
-    point: PowerPoint
+    point: PowerPoint | PowerInstant
     broken: tuple[str, ...]
     ended: datetime
 
@@ -70,9 +86,34 @@ def power_points(
     return tuple(PowerPoint(n, name, names[:n].count(name)) for n, name in enumerate(names, 1))
 
 
+def power_instants(
+    scenario: Scenario, every: timedelta, *, seed: int | None = None, flips: Sequence[str] = ()
+) -> tuple[PowerInstant, ...]:
+    """The instants, ``every`` so often from its begin, at which an exchange that takes time is under way.
+
+    Raises:
+        UsageError: a flip that does not exist, or a span that is not positive.
+    """
+    if every <= timedelta(0):
+        raise UsageError("the span between two instants has to be more than nothing", remedy="250ms, for example")
+    world = build(scenario, seed=scenario.seed if seed is None else seed, flips=flips)
+    with frozen(world):
+        _carry_out(world)
+    found: list[tuple[str, datetime]] = []
+    begun: datetime | None = None
+    for event in world.recorder.events:
+        if event.kind == "exchange.request":
+            begun = event.time
+        elif event.kind in ("exchange.reply", "exchange.lost", "exchange.cut"):
+            while begun is not None and begun < event.time:
+                found.append((str(event.data["operation"]), begun))
+                begun += every
+    return tuple(PowerInstant(number, name, at) for number, (name, at) in enumerate(found, 1))
+
+
 def cut_at(
     scenario: Scenario,
-    point: PowerPoint,
+    point: PowerPoint | PowerInstant,
     *,
     seed: int | None = None,
     flips: Sequence[str] = (),
@@ -88,15 +129,20 @@ def cut_at(
     world = build(scenario, seed=scenario.seed if seed is None else seed, flips=flips, storages=watch)
     found: list[str] = []
     with frozen(world):
-        world.printer.points.off_seconds = OFF_SECONDS
-        world.printer.points.arm_number(point.number)
+        if isinstance(point, PowerPoint):
+            world.printer.points.off_seconds = OFF_SECONDS
+            world.printer.points.arm_number(point.number)
+            where = point.name
+        else:
+            world.scheduler.at(point.at, lambda: world.printer.power_cut(OFF_SECONDS), "power cut")
+            where = BY_HAND
         try:
             _carry_out(world)
             world.printer.power_on()
             _run(world, world.clock.now() + AFTERWARDS)
         except UsageError as error:
             found.append(f"the run came to an end: {error}")
-    if not any(e.kind == "printer.power-lost" and e.data["point"] == point.name for e in world.recorder.events):
+    if not any(e.kind == "printer.power-lost" and e.data["point"] == where for e in world.recorder.events):
         found.append("the power did not fail there")
     if not world.printer.powered:
         found.append("the machine did not start again")

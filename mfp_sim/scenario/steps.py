@@ -77,17 +77,25 @@ class Communication:
 @document("the key")
 @dataclass(frozen=True)
 class Request(KeySettings):
-    """The key's settings, sent."""
+    """The key's settings, sent. ``wait``: until the request has ended; else only what takes no time happens."""
+
+    wait: bool = True
 
     @property
     def key(self) -> KeySettings:
         return KeySettings(**{entry.name: getattr(self, entry.name) for entry in fields(KeySettings)})
 
     def act(self, world: World, role: str) -> None:
-        world.printer.send_request(_with_challenge(self.key, world), role=role)
+        key = _with_challenge(self.key, world)
+        if self.wait:
+            world.printer.send_request(key, role=role)
+        else:
+            world.printer.begin_request(key, role=role)
+            world.scheduler.run_due()
 
     def text(self) -> str:
-        return f"[Certificate Issuance Request]: {self.name} for {self.common_name}, [Send Request]"
+        left = "" if self.wait else ", and nobody waits"
+        return f"[Certificate Issuance Request]: {self.name} for {self.common_name}, [Send Request]{left}"
 
 
 @document("polling")
@@ -298,7 +306,7 @@ class StepKind:
 
 STEPS: dict[str, StepKind] = {
     "communication": StepKind(Communication, "[Update] on the communication settings"),
-    "request": StepKind(Request, "a manual request, to its end"),
+    "request": StepKind(Request, "a manual request, to its end, or (wait: false) begun only"),
     "auto_request": StepKind(AutoRequest, "[Update] on the automatic request"),
     "open_screen": StepKind(OpenScreen, "a screen is opened, to look"),
     "delete_key": StepKind(DeleteKey, "delete the newest key of that name, or the nth oldest of them"),

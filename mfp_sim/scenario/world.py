@@ -21,9 +21,19 @@ from mfp_sim.errors import BoundExceeded, KeyGenerationFailed, Refused, UsageErr
 from mfp_sim.redaction import Redactor
 from mfp_sim.scenario.model import Failure, Scenario
 from mfp_sim.scenario.premises import Premise, premises_of
-from mfp_sim.simtime import Clock, Entropy, FrozenClock, GeneratedKeys, KeySource, PooledKeys, Scheduler, SystemClock
+from mfp_sim.simtime import (
+    Clock,
+    Entropy,
+    FrozenClock,
+    GeneratedKeys,
+    KeySource,
+    PassingClock,
+    PooledKeys,
+    Scheduler,
+    SystemClock,
+)
 from mfp_sim.trace import Recorder
-from mfp_sim.transport import InProcess, Network, Overheard, Sockets, Transport
+from mfp_sim.transport import InProcess, Network, Overheard, Sockets, Wire
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.service import ScepService
@@ -139,7 +149,7 @@ def build(
     """
     url = ca_url or scenario.ca.url
     secret = challenge if challenge is not None else scenario.ca.challenge
-    clock: Clock = FrozenClock(scenario.clock) if url is None else SystemClock()
+    clock: PassingClock = FrozenClock(scenario.clock) if url is None else SystemClock()
     # The pool and repeatable chance are for the in-process mock only.
     entropy = Entropy(seed if url is None else None, messages=keep_messages)
     scheduler = Scheduler(clock, max_events=scenario.events)
@@ -147,14 +157,14 @@ def build(
     network = Network()
     service: ScepService | None = None
     made: list[Printer] = []
-    transport: Transport
+    wire: Wire
     if url is None:
         service = _service(scenario, clock, entropy, recorder, secret)
-        transport = InProcess(clock, service.handle, network=network, client=lambda: made[-1].ip)
+        wire = InProcess(scheduler, service.handle, network=network, client=lambda: made[-1].ip)
     else:
-        transport = Sockets(clock)
+        wire = Sockets(scheduler)
     if keep_messages:
-        transport = Overheard(transport, clock, recorder)
+        wire = Overheard(wire, clock, recorder)
     keys = FallibleKeys(_keys(scenario, entropy, side=0, pooled=url is None))
 
     machines = itertools.count(1)
@@ -164,7 +174,7 @@ def build(
         machine = Printer(
             profile=profile if read is None else noting(profile, read),
             scheduler=scheduler,
-            transport=transport,
+            wire=wire,
             entropy=entropy.fork(f"printer/{serial}"),
             keys=keys,
             timezone=scenario.printer.timezone,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import format_datetime
@@ -36,6 +36,7 @@ __all__ = [
     "Capabilities",
     "Close",
     "Delivery",
+    "Fate",
     "HttpReply",
     "HttpRequest",
     "Reset",
@@ -156,16 +157,23 @@ class Stall:
 Act: TypeAlias = Send | Wait | Close | Reset | Stall
 
 
+Fate: TypeAlias = Literal["ended", "cut", "late", "lost"]
+"""What became of a delivery: it went to its end, the client broke it off, the client's deadline passed before the end,
+or the network lost it."""
+
+
 @dataclass(frozen=True)
 class Delivery:
     """What happens on the connection once the request is read: acts in order, the same for both carriers.
 
     When the acts have run out, the connection stays open if ``keep_alive`` is set and the client wants it too,
-    else it is closed in good order. ``Close``, ``Reset`` and ``Stall`` end a delivery.
+    else it is closed in good order. ``Close``, ``Reset`` and ``Stall`` end a delivery. Its carrier tells ``tell`` its
+    fate, once, as far as that can be known: a socket host knows only what it could send.
     """
 
     acts: tuple[Act, ...]
     keep_alive: bool = True
+    tell: Callable[[Fate], None] = field(default=lambda _: None, repr=False, compare=False)
 
     @property
     def octets(self) -> bytes:

@@ -11,7 +11,7 @@ import pytest
 
 from mfp_sim.documents import Problems, load_text
 from mfp_sim.simtime import Clock, Entropy, FrozenClock, PooledKeys, SystemClock
-from mfp_sim.transport import InProcess, Sockets, Transport
+from mfp_sim.transport import InProcess, Sequential, SocketClient, Transport
 from mock_scep_server.profiles.registry import profile_named
 from mock_scep_server.script import Script, read_script
 from mock_scep_server.server import ServerHost
@@ -38,7 +38,8 @@ Carrier = Callable[[str], AbstractContextManager[tuple[Transport, str, int]]]
 def in_process(rules: str) -> Iterator[tuple[Transport, str, int]]:
     """The CA in process."""
     clock = FrozenClock(NOON)
-    yield InProcess(clock, make_service(clock, rules).handle), "127.0.0.1", 80
+    handle = make_service(clock, rules).handle
+    yield Sequential(clock, lambda scheduler: InProcess(scheduler, handle)), "127.0.0.1", 80
 
 
 @contextmanager
@@ -46,7 +47,7 @@ def over_sockets(rules: str) -> Iterator[tuple[Transport, str, int]]:
     """The CA on loopback."""
     clock = SystemClock()
     with ServerHost(make_service(clock, rules)) as host:
-        yield Sockets(clock), host.host, host.port
+        yield SocketClient(clock), host.host, host.port
 
 
 @pytest.fixture(params=[in_process, over_sockets], ids=["in-process", "sockets"])

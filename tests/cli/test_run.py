@@ -288,7 +288,7 @@ _TROUBLED = {
         "bounds: {events: 1}\n" + _SETTLED + "  - auto_request: {start: 2026-03-02 09:00, every: 1d,"
         " key: {name: k, common_name: 192.0.2.10}}\n  - advance: 3d\n",
         "9:5  bounds",
-        "more than 1 events ran; the last was 'automatic request' (raise bounds.events, or look for a loop)",
+        "more than 1 events ran; the next is 'request' (raise bounds.events, or look for a loop)",
     ),
     "over-its-bound": (
         "bounds: {virtual: 1h}\nsteps:\n  - advance: 2h\n",

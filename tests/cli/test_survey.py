@@ -101,6 +101,21 @@ def test_power_points_and_what_is_left_after_each(mfp_sim) -> None:
     assert [row["broken"] for row in cut] == [[]] * len(points)
 
 
+def test_instants_at_which_the_power_can_fail(mfp_sim) -> None:
+    asked = ("power-points", "another-request-while-one-is-processed", "--every", "8s")
+    cut = json.loads(mfp_sim(*asked, "--cut", "--json").out)
+    times = [f"2026-03-02T07:00:{second:02}+00:00" for second in (0, 8, 16)]
+    assert [(row["point"], row["at"], row["broken"]) for row in cut] == [("PKCSReq", time, []) for time in times]
+    assert f"   2  PKCSReq ({times[1]})  sound" in mfp_sim(*asked, "--cut").out
+
+
+def test_instants_of_a_scenario_that_has_none(mfp_sim) -> None:
+    done = mfp_sim("power-points", "manual-request", "--every", "1s")
+    assert done.code == 2
+    assert "no exchange of manual-request takes time" in done.err
+    assert "'soon' is not a duration" in mfp_sim("power-points", NAME, "--every", "soon").err
+
+
 def test_power_points_want_one_scenario(mfp_sim) -> None:
     done = mfp_sim("power-points", "fail-info")
     assert done.code == 2

@@ -75,7 +75,7 @@ class Machine:
         return Printer(
             profile=self.model,
             scheduler=self.scheduler,
-            transport=InProcess(self.clock, self.ca.handle, network=self.network),
+            wire=InProcess(self.scheduler, self.ca.handle, network=self.network),
             entropy=self.entropy.fork("printer"),
             keys=PooledKeys(self.entropy.fork("keys"), side=0),
             functions=self.functions,

@@ -10,13 +10,14 @@ import pytest
 
 from benchmarks.soak import Changes
 from mfp_sim.device.settings import KeySettings
+from mfp_sim.errors import TransportError
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import der, messages
 from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.exchange import ClientTransaction
 from mfp_sim.scep.http import HttpReply
 from mfp_sim.simtime import Entropy
-from mfp_sim.transport import InProcess
+from mfp_sim.transport import Done, InProcess, UnderWay
 
 KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")
 
@@ -24,14 +25,17 @@ KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")
 @pytest.fixture
 def changing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[bytes], bytes]], None]:
     """From now on the body of each reply to an operation is changed on its way to the printer."""
-    exchange = InProcess.exchange
+    begin = InProcess.begin
 
     def change(operation: str, act: Callable[[bytes], bytes]) -> None:
-        def changed(self: InProcess, host: str, port: int, request, timeout: float) -> HttpReply:
-            reply = exchange(self, host, port, request, timeout)
-            return replace(reply, body=act(reply.body)) if operation in request.target else reply
+        def changed(self: InProcess, host: str, port: int, request, timeout: float, done: Done) -> UnderWay:
+            def instead(result: HttpReply | TransportError) -> None:
+                of_it = isinstance(result, HttpReply) and operation in request.target
+                done(replace(result, body=act(result.body)) if of_it else result)
 
-        monkeypatch.setattr(InProcess, "exchange", changed)
+            return begin(self, host, port, request, timeout, instead)
+
+        monkeypatch.setattr(InProcess, "begin", changed)
 
     return change
 

@@ -58,11 +58,11 @@ def test_what_is_not_entered() -> None:
 
 def test_a_machine_that_is_told_nothing() -> None:
     """What the docstring of the printer says it is fresh from the factory, and its memory outlives a restart."""
-    clock = FrozenClock(datetime(2026, 3, 2, tzinfo=timezone.utc))
+    scheduler = Scheduler(FrozenClock(datetime(2026, 3, 2, tzinfo=timezone.utc)))
     printer = Printer(
         profile=FIRST,
-        scheduler=Scheduler(clock),
-        transport=InProcess(clock, lambda *_: pytest.fail("nothing is sent")),
+        scheduler=scheduler,
+        wire=InProcess(scheduler, lambda *_: pytest.fail("nothing is sent")),
         entropy=Entropy(1),
         keys=PooledKeys(Entropy(1)),
     )

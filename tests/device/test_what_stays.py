@@ -15,7 +15,7 @@ from mfp_sim.device.request import Registration
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Polling
 from mfp_sim.errors import Refused, UsageError
 from mfp_sim.scep.http import Delivery, HttpReply, HttpRequest, delivery_of
-from mfp_sim.transport import InProcess
+from mfp_sim.transport import Done, InProcess, UnderWay
 
 KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")
 AUTO = AutoRequestSettings(True, datetime(2026, 3, 2, 9), KEY, every_days=3, polling=Polling(4, 5), adjust=True)
@@ -226,13 +226,13 @@ class _Wire:
     """Sends everything on to the CA, and the first PKIOperations elsewhere; remembers where it was asked."""
 
     def __init__(self, world, status: int, location: str, times: int, header: str = "Location") -> None:
-        self.inner, self.world, self.header = InProcess(world.clock, self.handle), world, header
+        self.inner, self.world, self.header = InProcess(world.scheduler, self.handle), world, header
         self.status, self.location, self.left, self.places, self.targets = status, location, times, [], []
 
-    def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
+    def begin(self, host: str, port: int, request: HttpRequest, timeout: float, done: Done) -> UnderWay:
         self.places.append((host, port, request.target.partition("?")[0]))
         self.targets.append(request.target)
-        return self.inner.exchange(host, port, request, timeout)
+        return self.inner.begin(host, port, request, timeout, done)
 
     def handle(self, request: HttpRequest, client: str) -> Delivery:
         if "PKIOperation" in request.target and self.left:
@@ -253,7 +253,7 @@ class _Wire:
 def test_a37_where_a_redirect_leads(machine, status: int, location: str, place: tuple[str, int, str]) -> None:
     world = machine(flips=("A-37=followed",))
     wire = _Wire(world, status, location, 1)
-    world.printer._around = replace(world.printer._around, transport=wire)
+    world.printer._around = replace(world.printer._around, wire=wire)
     world.printer.send_request(KEY)
     assert wire.places[-2:] == [("ca.example", 80, "/scep"), place]
     assert world.shown == ("successful", None)
@@ -271,7 +271,7 @@ def test_a37_a_redirect_without_a_host_stays_at_the_host(machine, url: str, loca
     world = machine(flips=("A-37=followed",))
     world.printer.update_communication(url=url)
     wire = _Wire(world, 307, location, 1)
-    world.printer._around = replace(world.printer._around, transport=wire)
+    world.printer._around = replace(world.printer._around, wire=wire)
     world.printer.send_request(KEY)
     assert wire.places[-1] == place
     assert len(wire.places) == 4
@@ -282,7 +282,7 @@ def test_a37_a_redirect_without_a_host_stays_at_the_host(machine, url: str, loca
 def test_a22_there_is_no_status_above_599_to_poll_after(machine, status: int, polled: bool) -> None:
     world = machine(flips=("A-22=5xx",))
     wire = _Wire(world, status, "", 1)
-    world.printer._around = replace(world.printer._around, transport=wire)
+    world.printer._around = replace(world.printer._around, wire=wire)
     world.timer()
     world.pass_time(hours=2)
     assert world.shown == (("successful", None) if polled else ("error", "top-error-600"))
@@ -292,7 +292,7 @@ def test_a22_there_is_no_status_above_599_to_poll_after(machine, status: int, po
 def test_a37_a_redirect_has_a_status_and_a_location(machine, status: int, header: str) -> None:
     world = machine(flips=("A-37=followed",))
     wire = _Wire(world, status, "/x?operation=PKIOperation", 1, header)
-    world.printer._around = replace(world.printer._around, transport=wire)
+    world.printer._around = replace(world.printer._around, wire=wire)
     world.printer.send_request(KEY)
     assert [place for _, _, place in wire.places] == ["/scep"] * 3
     assert world.shown[0] == "error"
@@ -302,7 +302,7 @@ def test_a37_a_redirect_has_a_status_and_a_location(machine, status: int, header
 def test_a37_what_is_no_redirect_and_how_many_are_followed(machine, status: int, times: int, sent: int) -> None:
     world = machine(flips=("A-37=followed",))
     wire = _Wire(world, status, "/x?operation=PKIOperation", times)
-    world.printer._around = replace(world.printer._around, transport=wire)
+    world.printer._around = replace(world.printer._around, wire=wire)
     world.printer.send_request(KEY)
     assert len(wire.places) == 2 + sent
     assert (world.shown[0] == "successful") == (times < sent)

@@ -45,7 +45,7 @@ class World:
         self.printer = Printer(
             profile=printer_profile("canon-ir-adv-dx"),
             scheduler=self.scheduler,
-            transport=InProcess(self.clock, self.ca.handle),
+            wire=InProcess(self.scheduler, self.ca.handle),
             entropy=entropy.fork("printer"),
             keys=PooledKeys(entropy.fork("keys"), side=0),
             functions=["TLS"],

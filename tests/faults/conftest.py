@@ -16,7 +16,7 @@ from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import csr
 from mfp_sim.scep.exchange import BadReply, ClientTransaction, Enrolment, Failed, HttpError, Issued, Lost, Policy
 from mfp_sim.simtime import Clock, Entropy, FrozenClock, PooledKeys, SystemClock
-from mfp_sim.transport import InProcess, Sockets, Transport
+from mfp_sim.transport import InProcess, Sequential, SocketClient, Transport
 from mock_scep_server.profiles.registry import profile_named
 from mock_scep_server.script import Script, read_script
 from mock_scep_server.server import ServerHost
@@ -116,7 +116,8 @@ def _words(outcome: object) -> str:
 def in_process() -> Callable[[], Client]:
     clock = FrozenClock(NOON)
     service = _service(clock)
-    return Client(service, InProcess(clock, service.handle), "127.0.0.1", 80, clock)
+    transport = Sequential(clock, lambda scheduler: InProcess(scheduler, service.handle))
+    return Client(service, transport, "127.0.0.1", 80, clock)
 
 
 @contextmanager
@@ -124,7 +125,7 @@ def _sockets() -> Iterator[Client]:
     clock = SystemClock()
     service = _service(clock)
     with ServerHost(service) as host:
-        yield Client(service, Sockets(clock), host.host, host.port, clock)
+        yield Client(service, SocketClient(clock), host.host, host.port, clock)
 
 
 @pytest.fixture

@@ -465,14 +465,15 @@ def waits(host: ServerHost) -> bool:
 @pytest.mark.parametrize("kind", ["untrusted", "other-pki"])
 def test_the_printer_refuses_the_address_and_sends_nothing(kind: Kind) -> None:
     clock, entropy = SystemClock(), Entropy(7)
+    scheduler = Scheduler(clock)
     made = make_live(kind)
     try:
         printer = Printer(
             profile=model_named("canon-ir-adv-dx"),
-            scheduler=Scheduler(clock),
+            scheduler=scheduler,
             entropy=entropy,
             keys=PooledKeys(entropy, side=0),
-            transport=Sockets(clock),
+            wire=Sockets(scheduler),
         )
         printer.power_on()
         with pytest.raises(Refused, match="does not support HTTPS") as refused:

@@ -162,7 +162,9 @@ class Ca:
         )
 
     def ask(self, request: HttpRequest, client: str = "192.0.2.10") -> Reply:
-        octets = self.service.handle(request, client).octets
+        delivery = self.service.handle(request, client)
+        delivery.tell("ended")
+        octets = delivery.octets
         reply = http.client.HTTPResponse(_Socket(octets))  # type: ignore[arg-type]
         reply.begin()
         body = reply.read()

@@ -139,7 +139,7 @@ class PrinterMachine(RuleBasedStateMachine):
         self.printer = Printer(
             profile=profile,
             scheduler=self.scheduler,
-            transport=InProcess(self.clock, self.ca.handle, network=self.network),
+            wire=InProcess(self.scheduler, self.ca.handle, network=self.network),
             entropy=entropy.fork("printer"),
             keys=PooledKeys(entropy.fork("keys"), side=0),
             functions=("TLS",),

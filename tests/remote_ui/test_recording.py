@@ -142,13 +142,14 @@ def test_an_address_that_is_not_the_cas(recorded, key) -> None:
     here.connect(admin)
     admin.post("/simulation/ca", {"network": "silent"})
     admin.post(url("request"), key)
+    admin.advance("1m")
     admin.post("/simulation/ca", {"network": "up"})
     admin.post(url("request"), key)
     text, scenario = replay()
     kinds = [step.kind for step in scenario.steps]
     assert kinds == [
-        "communication", "network", "request", "communication", "network", "network", "request", "network", "request",
-        "expect",
+        "communication", "network", "request", "communication", "network", "network", "request", "advance", "network",
+        "request", "expect",
     ]  # fmt: skip
     assert text.count("top-error") == 2
 
@@ -210,6 +211,24 @@ def test_a_script_comes_along_and_may_go_unused(recorded, key) -> None:
     text, _ = replay()
     assert "fail-info-4" in text
     assert text.count("optional: true") == 2
+
+
+def test_what_is_done_while_a_request_is_processed(recorded, key) -> None:
+    script = load_text("- {when: {type: PKCSReq, nth: 1}, faults: [{delay: 20s}]}\n")
+    here, admin, replay = recorded(script=script)
+    here.connect(admin)
+    admin.post(url("request"), key)
+    admin.advance("10s")
+    admin.post(url("request"), key)
+    admin.post(url("restart"))
+    admin.advance("1m")
+    admin.post(url("request"), {**key, "name": "second"})
+    text, scenario = replay()
+    assert [step.kind for step in scenario.steps] == [
+        "communication", "request", "advance", "request", "restart", "advance", "request", "expect",
+    ]  # fmt: skip
+    assert text.count("wait: false") == 1
+    assert "refused: busy" in text
 
 
 def test_another_model_with_changed_values(recorded, key) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from mfp_sim.device.invariants import broken
+from mfp_sim.documents import load_text
 from mfp_sim.errors import UsageError
 from mfp_sim.remote_ui.menu import PAGES
 from mfp_sim.remote_ui.site import Busy
@@ -128,3 +129,57 @@ def test_the_next_event_is_gone_to_and_no_further(bench) -> None:
     here.site.advance_to_next()
     assert seen == [5]
     assert here.site.clock.now() - here.served.start == timedelta(minutes=5)
+
+
+SLOW = load_text("- {when: {type: PKCSReq, nth: 1}, faults: [{delay: 20s}], optional: true}\n")
+
+
+def test_the_pages_follow_a_request_while_the_ca_lets_it_wait(bench, key) -> None:
+    here = bench(script=SLOW)
+    admin = here.administrator()
+    here.connect(admin)
+    admin.post(PAGES["request"].url, key)
+    assert "The request is being processed." in admin.words
+    assert here.site.next_event is None, "when a reply comes is not known before"
+    admin.get(PAGES["status"].url)
+    assert "Processing" in admin.words
+    assert "reply" not in admin.words
+    admin.post(PAGES["request"].url, key)
+    assert admin.reason == "busy"
+    here.site.advance(19)
+    assert "Processing" in (admin.get(PAGES["status"].url), admin.words)[1]
+    here.site.advance(1)
+    assert "Successful" in (admin.get(PAGES["status"].url), admin.words)[1]
+
+
+def test_time_that_is_let_pass_ends_on_the_instant(bench, key) -> None:
+    here = bench(script=SLOW)
+    admin = here.administrator()
+    here.connect(admin)
+    admin.post(PAGES["request"].url, key)
+    here.site.advance(5)
+    assert here.site.clock.now() - here.served.start == timedelta(seconds=5)
+
+
+def test_on_the_real_clock_nobody_waits_while_the_ca_stalls(bench, key) -> None:
+    here = bench(start=None, script=load_text("- {when: {type: PKCSReq, nth: 1}, faults: [stall], optional: true}\n"))
+    admin = here.administrator()
+    here.connect(admin)
+    asked, stop = threading.Event(), threading.Event()
+    record = here.site.ca.ledger.mint
+    here.site.ca.ledger.mint = lambda *given: (record(*given), asked.set())
+    keeper = threading.Thread(target=here.site.keep_time, args=(stop,))
+    keeper.start()
+    admin.post(PAGES["request"].url, key)
+    assert "The request is being processed." in admin.words
+    assert asked.wait(30), "the exchange goes on by itself"
+    with here.site.held(0.0):
+        assert here.printer.status()[0].state == "processing"
+    admin.post(PAGES["request"].url, key)
+    assert admin.reason == "busy"
+    here.printer.power_cut()
+    stop.set()
+    keeper.join(30)
+    assert not keeper.is_alive()
+    events = [event.kind for event in here.printer._recorder.events]
+    assert "exchange.cut" in events

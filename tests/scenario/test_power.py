@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from mfp_sim.device.storage import MemoryStorage
+from mfp_sim.errors import UsageError
 from mfp_sim.scenario.collection import select
-from mfp_sim.scenario.power import PowerPoint, cut_at, cut_everywhere, power_points
+from mfp_sim.scenario.power import PowerInstant, PowerPoint, cut_at, cut_everywhere, power_instants, power_points
 from mfp_sim.scenario.world import directories
 
 CHOICE = [
@@ -80,6 +82,24 @@ def test_a_storage_that_loses_something_is_found(kind: type) -> None:
     results = cut_everywhere(_scenario("manual-request"), storages=lambda number, points: kind())
     told = {text for result in results for text in result.broken}
     assert "what was loaded is neither the old state nor the new one" in told
+
+
+def test_the_power_may_fail_at_any_instant_of_an_exchange() -> None:
+    scenario = _scenario("another-request-while-one-is-processed")
+    instants = power_instants(scenario, timedelta(milliseconds=250))
+    assert [(instant.name, instant.number) for instant in instants] == [("PKCSReq", n) for n in range(1, 81)]
+    assert instants[-1].at - instants[0].at == timedelta(seconds=19.75)
+    for instant in instants:
+        assert cut_at(scenario, instant).broken == (), str(instant)
+
+
+def test_an_instant_that_never_comes_is_told() -> None:
+    scenario = _scenario("manual-request")
+    assert power_instants(scenario, timedelta(seconds=1)) == (), "no exchange of it takes time"
+    beyond = PowerInstant(1, "PKCSReq", scenario.clock + timedelta(days=9999))
+    assert cut_at(scenario, beyond).broken == ("the power did not fail there",)
+    with pytest.raises(UsageError, match="more than nothing"):
+        power_instants(scenario, timedelta(0))
 
 
 def test_a_point_that_is_never_passed_is_told() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from mfp_sim.errors import BoundExceeded, UsageError
-from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys, Scheduler
+from mfp_sim.simtime import Entropy, FrozenClock, PassingClock, PooledKeys, Scheduler, SystemClock
 
 START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
 
@@ -16,7 +18,7 @@ def test_a_frozen_clock_stands_still_until_it_is_moved_and_never_goes_back() -> 
     clock = FrozenClock(START)
     assert clock.now() == clock.now() == START
     clock.advance(90)
-    clock.wait_until(START)
+    clock.move_to(START)
     assert clock.now() == START + timedelta(seconds=90)
 
 
@@ -52,14 +54,50 @@ def test_bookings_run_in_order_of_time_and_then_of_booking_at_their_instants() -
     assert scheduler.next_due() == START + timedelta(seconds=9)
 
 
-def test_an_action_that_takes_time_delays_what_falls_due_meanwhile() -> None:
+@pytest.mark.parametrize("lets_pass", [Scheduler.run_next, lambda scheduler: scheduler.run_until(START)])
+def test_no_time_passes_within_an_event(lets_pass: Callable[[Scheduler], object]) -> None:
+    scheduler = Scheduler(FrozenClock(START))
+    scheduler.after(0, lambda: lets_pass(scheduler), "impatient")
+    with pytest.raises(RuntimeError, match="time may not pass within an event, and this is 'impatient'"):
+        scheduler.run_next()
+    assert scheduler.run_next() is False, "the event is over, and time may pass again"
+
+
+def test_events_happen_one_by_one() -> None:
     clock = FrozenClock(START)
     scheduler = Scheduler(clock)
-    ran: list[float] = []
-    scheduler.after(1, lambda: clock.advance(10), "slow")
-    scheduler.after(2, lambda: ran.append((clock.now() - START).total_seconds()), "next")
-    scheduler.run_until(START + timedelta(seconds=3))
-    assert ran == [11]
+    ran: list[str] = []
+    scheduler.after(5, lambda: ran.append("second"), "second")
+    scheduler.after(1, lambda: ran.append("first"), "first")
+    assert scheduler.run_next() is True
+    assert (ran, clock.now()) == (["first"], START + timedelta(seconds=1))
+    assert scheduler.run_next() is True
+    assert (ran, clock.now()) == (["first", "second"], START + timedelta(seconds=5))
+    assert scheduler.run_next() is False
+
+
+@pytest.mark.parametrize("clock", [SystemClock(), FrozenClock(START)], ids=["real", "frozen"])
+def test_what_another_thread_posts_is_an_event_that_is_waited_for(clock: PassingClock) -> None:
+    scheduler = Scheduler(clock)
+    ran: list[str] = []
+    post = scheduler.expect("from outside")
+    outside = threading.Thread(target=lambda: post(lambda: ran.append(threading.current_thread().name)))
+    outside.start()
+    assert scheduler.run_next() is True
+    assert ran == [threading.current_thread().name]
+    assert scheduler.run_next() is False, "nothing else is expected"
+    outside.join()
+
+
+def test_waiting_on_the_real_clock_ends_with_the_news() -> None:
+    clock = SystemClock()
+    scheduler = Scheduler(clock)
+    post, ran = scheduler.expect("from outside"), list[str]()
+    threading.Thread(target=lambda: post(lambda: ran.append("posted"))).start()
+    scheduler.listen(clock.now() + timedelta(hours=9))
+    assert ran == [], "listening runs nothing"
+    scheduler.run_due()
+    assert ran == ["posted"]
 
 
 def test_a_loop_of_bookings_is_stopped_by_the_bound() -> None:
@@ -70,7 +108,7 @@ def test_a_loop_of_bookings_is_stopped_by_the_bound() -> None:
         scheduler.after(0, again, "again")
 
     again()
-    with pytest.raises(BoundExceeded, match="more than 50 events ran; the last was 'again'"):
+    with pytest.raises(BoundExceeded, match="more than 50 events ran; the next is 'again'"):
         scheduler.run_until(START)
 
 

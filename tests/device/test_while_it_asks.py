@@ -1,0 +1,161 @@
+"""What happens to a machine while its request is being processed: time passes between the events of an exchange."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from mfp_sim.device.printer import Printer
+from mfp_sim.device.settings import KeySettings
+from mfp_sim.errors import Refused
+from mfp_sim.simtime import PooledKeys
+from mfp_sim.transport import InProcess
+
+KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")
+SLOW = "[{when: {type: PKCSReq}, times: 1, faults: [{delay: 20s}]}]"
+
+
+def kinds(world) -> list[str]:
+    return [event.kind for event in world.recorder.events if event.kind.startswith("exchange")]
+
+
+def test_a_request_begins_and_is_processed_until_the_reply_is_there(machine) -> None:
+    world = machine(script=SLOW)
+    world.printer.begin_request(KEY)
+    assert world.shown == ("processing", None)
+    assert kinds(world) == ["exchange.request"], "GetCACaps is under way"
+    world.pass_time(seconds=19)
+    assert world.shown == ("processing", None)
+    world.pass_time(seconds=1)
+    assert world.shown == ("successful", None)
+
+
+def test_send_request_lets_time_pass_until_the_request_has_ended(machine) -> None:
+    world = machine(script=SLOW)
+    begun = world.clock.now()
+    assert world.printer.send_request(KEY).state == "successful"
+    assert (world.clock.now() - begun).total_seconds() == 20
+
+
+def test_another_request_is_refused_while_one_is_processed(machine) -> None:
+    world = machine(script=SLOW)
+    world.printer.begin_request(KEY)
+    world.pass_time(seconds=10)
+    with pytest.raises(Refused, match="another request is being processed") as refused:
+        world.printer.begin_request(KEY)
+    assert refused.value.reason == "busy"
+
+
+def test_send_request_within_an_event_is_refused_since_time_would_pass(machine) -> None:
+    world = machine(script=SLOW)
+    world.scheduler.after(1, lambda: world.printer.send_request(KEY), "somebody")
+    with pytest.raises(RuntimeError, match="time may not pass within an event, and this is 'somebody'"):
+        world.pass_time(seconds=5)
+
+
+@pytest.mark.parametrize("cut", ["power_cut", "power_off", "restart"])
+def test_whatever_switches_it_off_cuts_the_exchange_and_the_next_start_asks_about_the_same(machine, cut: str) -> None:
+    world = machine(script=SLOW)
+    world.printer.begin_request(KEY)
+    world.pass_time(seconds=10)
+    (asked,) = [e for e in world.ca.journal.entries if e.name == "PKCSReq"]
+    getattr(world.printer, cut)()
+    assert kinds(world)[-2:] == ["exchange.request", "exchange.cut"]
+    assert world.recorder.events[-1].kind in ("exchange.cut", "printer.power-lost")
+    if cut != "restart":
+        assert world.scheduler.next_booking() is None, "nothing of the exchange happens any more"
+        world.pass_time(seconds=30)
+        world.printer.power_on()
+    world.pass_time(minutes=5)
+    assert world.shown == ("successful", None)
+    assert world.ca.journal.entries[-1].transaction == asked.transaction
+    assert world.ca.ledger.counts["minted"] == 1
+
+
+def test_power_that_fails_while_nothing_is_asked_cuts_no_exchange(machine) -> None:
+    world = machine()
+    world.printer.power_cut()
+    assert "exchange.cut" not in kinds(world)
+
+
+@pytest.mark.parametrize("minutes", [-90, 90])
+def test_a_clock_that_is_set_while_it_asks_begins_no_second_inquiry(machine, minutes: int) -> None:
+    world = machine(script=SLOW)
+    world.printer.begin_request(KEY)
+    world.pass_time(seconds=10)
+    world.printer.set_clock(world.clock.now() + timedelta(minutes=minutes))
+    world.pass_time(minutes=5)
+    assert world.asked.count("PKCSReq") == 1
+
+
+def test_the_network_falls_silent_while_it_asks(machine) -> None:
+    world = machine(script=SLOW)
+    world.printer.begin_request(KEY)
+    world.pass_time(seconds=10)
+    world.network.state = "silent"
+    world.pass_time(minutes=5)
+    assert world.shown == ("error", "top-error")
+    assert world.network.spell.exchanges == 1
+    assert world.ca.ledger.counts["minted"] == 1, "the CA has made it, and nobody has it"
+
+
+def fate(world) -> tuple[bool, str | None]:
+    (entry,) = world.ca.ledger.entries
+    return entry.delivered, entry.cause
+
+
+def test_the_ca_learns_that_its_reply_arrived(machine) -> None:
+    world = machine(script=SLOW)
+    world.printer.begin_request(KEY)
+    world.pass_time(seconds=10)
+    assert fate(world) == (False, "no reply has carried it"), "it is on its way"
+    world.pass_time(seconds=20)
+    assert fate(world) == (True, None)
+    assert world.ca.ledger.entries[0].sent == ("HTTP 200, delay",)
+
+
+@pytest.mark.parametrize(
+    ("happens", "cause"),
+    [
+        (lambda world: None, "no reply arrived whole (HTTP 200, delay; the client's time-out passed before its end)"),
+        (lambda world: world.printer.power_cut(), "no reply arrived whole (HTTP 200, delay; the client broke it off)"),
+        (
+            lambda world: setattr(world.network, "state", "silent"),
+            "no reply arrived whole (HTTP 200, delay; the network lost it)",
+        ),
+    ],
+    ids=["late", "cut", "lost"],
+)
+def test_the_ca_learns_that_its_reply_did_not_arrive(machine, happens, cause: str) -> None:
+    world = machine(script="[{when: {type: PKCSReq}, faults: [{delay: 61s}]}]")
+    # What the client says of it would stand before what the CA knows.
+    world.printer._around = replace(world.printer._around, abandon=lambda *_: None)
+    world.printer.begin_request(KEY)
+    world.pass_time(seconds=10)
+    happens(world)
+    world.pass_time(seconds=100)
+    assert fate(world) == (False, cause)
+
+
+def test_two_printers_do_not_wait_for_each_other(machine) -> None:
+    world = machine(script=SLOW)
+    other = Printer(
+        profile=world.model,
+        scheduler=world.scheduler,
+        wire=InProcess(world.scheduler, world.ca.handle),
+        entropy=world.entropy.fork("other"),
+        keys=PooledKeys(world.entropy.fork("other keys"), side=0),
+        serial="SIM00002",
+        on_installed=world.ca.ledger.report_installed,
+    )
+    other.power_on()
+    other.update_communication(url="http://ca.example/scep")
+    world.printer.begin_request(KEY)
+    world.pass_time(seconds=5)
+    assert other.send_request(replace(KEY, common_name="192.0.2.11")).state == "successful"
+    assert world.shown == ("processing", None), "the first still waits for its reply"
+    world.pass_time(seconds=20)
+    assert world.shown == ("successful", None)
+    assert world.ca.ledger.counts["installed"] == 2
