@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from mfp_sim.documents.nodes import Node, Problems, describe
@@ -64,7 +64,7 @@ class Scalar(Leaf):
     """What a reader of :class:`Problems` reads."""
 
     reader: Callable[[Problems, Node, str], object]
-    shape: Schema
+    shape: Schema = field(hash=False)
 
     def value(self, node: Node, problems: Problems, what: str) -> object:
         return self.reader(problems, node, what)

@@ -175,6 +175,13 @@ class Problems:
             return None
         return str(node.value)
 
+    def version(self, node: Node, what: str) -> int | None:
+        """The version of a format, which is 1."""
+        if node.value != 1 or isinstance(node.value, bool):
+            self.add(node, f"{what} has to be 1, not {describe(node)}")
+            return None
+        return 1
+
     def seconds(self, node: Node, what: str) -> float | None:
         """A duration such as 30s, 10m, 2h or 31d, in seconds; a hundred years at most."""
         if node.kind == "scalar" and isinstance(node.value, str) and _DURATION.match(node.value):

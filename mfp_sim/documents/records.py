@@ -124,7 +124,8 @@ class Forms:
                 return record.read(node, problems, what)
         shapes = [*self.words, *("{" + ", ".join(f"{key}: …" for key in record.keys) + "}" for record in records)]
         known = [*self.words, *(record.fields[0].key for record in records)]
-        hint = did_you_mean(node.value, known) if isinstance(node.value, str) else None
+        said = node.pairs[0][0].value if node.kind == "map" and node.pairs else node.value
+        hint = did_you_mean(said, known) if isinstance(said, str) else None
         problems.add(node, f"{what} has to be {', '.join(shapes[:-1])} or {shapes[-1]}, not {describe(node)}", hint)
         return WRONG
 
@@ -312,7 +313,7 @@ def _record_of(record: Any) -> Record:
     defaults = {entry.name: _default(entry) for entry in fields} or dict.fromkeys(hints)
     rows = tuple(_field(name, hints[name], default) for name, default in defaults.items() if name != "place")
     about = record.__dict__.get("__document__", {})
-    return Record(record.__name__, record, rows, place="place" in defaults, **about)
+    return Record(record.__name__.lstrip("_"), record, rows, place="place" in defaults, **about)
 
 
 def _default(entry: dataclasses.Field[Any]) -> object:

@@ -13,13 +13,13 @@ from typing import Annotated, Any, Literal
 
 from mfp_sim.documents import Node, Problems
 from mfp_sim.documents.kinds import WRONG, Definitions, Schema, Within, Words
-from mfp_sim.documents.records import Length, agree, described, document, kind_of, map_of
+from mfp_sim.documents.records import Length, described, document, kind_of, map_of
 from mfp_sim.scenario.premises import Missing
 from mfp_sim.scenario.shapes import SomeText
 from mfp_sim.scenario.world import World
 from mfp_sim.scep.crl import REASONS
 from mock_scep_server.ca_operator import CaOperator
-from mock_scep_server.policy import Span, SpanOrTime, When
+from mock_scep_server.policy import IN_ORDER, Rollover
 
 __all__ = ["CA_LOOKS", "OPERATOR_ACTS", "CaOperatorStep", "OperatorActs"]
 
@@ -126,17 +126,9 @@ class _Revoke:
     reason: Annotated[str | None, Words(lambda: REASONS)] = None
 
 
-def _in_order(publish: When, switch: When) -> str | None:
-    late = type(publish) is type(switch) and switch < publish  # type: ignore[operator]
-    return "the next CA is to be published before it takes over" if late else None
-
-
-@document("", agree("publish", "switch", _in_order))
+@document("", IN_ORDER)
 @dataclass(frozen=True)
-class _RollOver:
-    publish: Annotated[When, SpanOrTime()]
-    switch: Annotated[When, SpanOrTime()]
-    overlap: Annotated[timedelta | None, Span()] = None
+class _RollOver(Rollover):
     identifier: str | None = None
 
 

@@ -142,6 +142,9 @@ BAD = [
     (Whole, "{then: sucess}", [
         "1:8: then has to be success, none, {pending: …} or {http: …, retry_after: …}, not 'sucess' (did you mean 'success'?)",
     ]),
+    (Whole, "{then: {pendig: 1}}", [
+        "1:8: then has to be success, none, {pending: …} or {http: …, retry_after: …}, not a map (did you mean 'pending'?)",
+    ]),
     (Whole, "{then: {http: 700, retry_afer: 3}}", [
         "1:15: http has to be from 200 to 599, not 700",
         "1:20: unknown key 'retry_afer' in then (did you mean 'retry_after'?)",

@@ -13,9 +13,8 @@ from mfp_sim.documents import load_text, plain
 from mfp_sim.errors import DocumentError
 from mfp_sim.remote_ui.recording import PREMISES
 from mfp_sim.report.story import story_of_trace
-from mfp_sim.scenario.loader import read_text
+from mfp_sim.scenario.loader import read_text, scenario_schema
 from mfp_sim.scenario.runner import run
-from mfp_sim.scenario.schema import scenario_schema
 from mfp_sim.scenario.steps import STEPS
 
 DEVICE = Path(power.__file__).parent
