@@ -23,6 +23,8 @@ from mfp_sim.catalogue.registry import assumptions, requirements
 from mfp_sim.device import profile as printer_profiles
 from mfp_sim.device.bundle import CATEGORIES
 from mfp_sim.device.status import STATE_LABELS
+from mfp_sim.documents.kinds import Either, Kind
+from mfp_sim.documents.records import NEEDED, Field, Record
 from mfp_sim.scenario.ca_steps import OPERATOR_ACTS
 from mfp_sim.scenario.collection import load_all
 from mfp_sim.scenario.examined import changing
@@ -180,13 +182,19 @@ def _chapter(chapter: str) -> str:
 def _steps() -> str:
     rows = []
     for name, step in STEPS.items():
-        properties = step.shape.get("properties")
-        required = step.shape.get("required", [])
-        assert isinstance(required, list)
-        fields = ", ".join(_code(f) + ("*" if f in required else "") for f in properties) if properties else ""
+        fields = ", ".join(_code(entry.key) + ("*" if entry.default is NEEDED else "") for entry in _keys(step.kind))
         example = STEP_EXAMPLES.get(name, "")
         rows.append((_code(name), step.sentence, fields, "yes" if step.person else "", _code(f"- {example}")))
     return _table(("step", "what happens", "fields (* needed)", "`as`, `refused`", "example"), rows)
+
+
+def _keys(kind: Kind) -> Sequence[Field]:
+    """The keys of a map, or of what may stand beside a word; those of ``ca_operator`` have a table of their own."""
+    if isinstance(kind, Either):
+        return _keys(kind.inner)
+    if isinstance(kind, Record) and kind.whole:
+        return _keys(kind.fields[0].kind)
+    return kind.fields if isinstance(kind, Record) else ()
 
 
 def _expectations() -> str:

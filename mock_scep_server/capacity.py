@@ -11,22 +11,32 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Annotated
+
+from mfp_sim.documents.kinds import Duration, Within, Words
+from mfp_sim.documents.records import document, some
+from mfp_sim.scep.vocabulary import MessageType, Operation
 
 __all__ = ["Capacity", "Workers"]
 
 
+_Seconds = Annotated[float, Duration()]
+_SERVED = (*(operation.value for operation in Operation), *(kind.label for kind in MessageType))
+
+
+@document("capacity", some("says how long a request takes: with time, times, or both", "time", "times"))
 @dataclass(frozen=True)
 class Capacity:
     """``workers`` requests are served at the same time; ``times`` says how long one takes, in seconds by operation or
-    message type, and ``seconds`` how long any other takes."""
+    message type, and ``time`` how long any other takes."""
 
-    workers: int = 1
-    seconds: float = 0.0
-    times: Mapping[str, float] = field(default_factory=dict)
+    workers: Annotated[int, Within(1)]
+    time: _Seconds = 0.0
+    times: Mapping[Annotated[str, Words(lambda: _SERVED)], _Seconds] = field(default_factory=dict)
 
     def time_of(self, operation: str, message_type: str = "") -> float:
         """Seconds that a request takes: the message type's own, else the operation's, else any."""
-        return self.times.get(message_type, self.times.get(operation, self.seconds))
+        return self.times.get(message_type, self.times.get(operation, self.time))
 
 
 class Workers:

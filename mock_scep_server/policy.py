@@ -1,4 +1,4 @@
-"""What an operator decides about a CA beyond its profile, as one frozen value, and its reader.
+"""What an operator decides about a CA beyond its profile, as one frozen value, and how it is written.
 
 The keys are those of a scenario's ``ca:`` section; ``mock-scep-server --ca FILE`` holds the same. A value of None
 leaves the matter to the profile. Decides nothing by itself.
@@ -6,31 +6,29 @@ leaves the matter to the profile. Decides nothing by itself.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Literal
+from datetime import timedelta
+from typing import Annotated, Any, Literal
 
 from mfp_sim.documents import Node, Problems
-from mfp_sim.scep.vocabulary import MessageType
+from mfp_sim.documents.kinds import WRONG, Definitions, Kind, Schema, Text, Within, Words
+from mfp_sim.documents.records import Length, agree, document, kind_of
 from mock_scep_server.ca import KEY_KINDS
 from mock_scep_server.capacity import Capacity
+from mock_scep_server.spans import Span, SpanOrTime, When
 
 __all__ = [
+    "IN_ORDER",
     "POLICY_KEYS",
     "AdminPage",
     "CaPolicy",
     "ChallengeSetup",
     "PolicyKey",
     "Rollover",
-    "When",
-    "read_policy",
-    "read_secret",
-    "read_when",
+    "StaticPassword",
+    "policy_of",
 ]
-
-When = timedelta | datetime
 
 
 @dataclass(frozen=True)
@@ -47,18 +45,27 @@ class ChallengeSetup:
 class AdminPage:
     """The page on which NDES gives out challenges: who may see it, and who may log in but has no permission."""
 
-    user: str = "admin"
-    password: str = field(default="admin", repr=False)
+    user: str
+    password: str = field(repr=False)
     no_permission: tuple[str, ...] = ()
 
 
+def _in_order(publish: When, switch: When) -> str | None:
+    late = type(publish) is type(switch) and switch < publish  # type: ignore[operator]
+    return "the next CA is to be published before it takes over" if late else None
+
+
+IN_ORDER = agree("publish", "switch", _in_order)
+
+
+@document("rollover", IN_ORDER)
 @dataclass(frozen=True)
 class Rollover:
     """When a next CA is published and when it takes over: spans from the start, or local times without a zone."""
 
-    publish: When
-    switch: When
-    overlap: timedelta | None = None
+    publish: Annotated[When, SpanOrTime()]
+    switch: Annotated[When, SpanOrTime()]
+    overlap: Annotated[timedelta | None, Span()] = None
 
 
 @dataclass(frozen=True)
@@ -93,223 +100,197 @@ class CaPolicy:
         return (*self.challenge.subjects.values(), *([self.admin.password] if self.admin else []))
 
 
-# --- reading ----------------------------------------------------------------------------------------------
+# --- what is written --------------------------------------------------------------------------------------
+
+_Password = Annotated[str, Text("for a CA that wants no challenge write challenge: none")]
+_Duration = Annotated[timedelta, Span()]
 
 
-def read_policy(fields: Mapping[str, Node], problems: Problems) -> CaPolicy:
-    """The policy of the keys of :data:`POLICY_KEYS` that are there; mistakes go to ``problems``."""
-    values: dict[str, object] = {}
-    for key, node in fields.items():
-        if key in POLICY_KEYS:
-            values |= POLICY_KEYS[key].read(node, problems)
-    return CaPolicy(**{key: value for key, value in values.items() if value is not None})  # type: ignore[arg-type]
+@dataclass(frozen=True)
+class StaticPassword:
+    """One password for all; it is handed in apart from the policy."""
+
+    static: _Password = field(repr=False)
 
 
-def _span(name: str) -> Callable[[Node, Problems], dict[str, object]]:
-    return lambda node, problems: {name: _delta(node, problems, name)}
+@document("one_time")
+@dataclass(frozen=True)
+class _OneTimeValues:
+    lifetime: _Duration = ChallengeSetup.lifetime
+    cache: Annotated[int, Within(1)] = ChallengeSetup.cache
 
 
-def _delta(node: Node, problems: Problems, what: str) -> timedelta | None:
-    seconds = problems.seconds(node, what)
-    return None if seconds is None else timedelta(seconds=seconds)
+@dataclass(frozen=True)
+class _OneTime:
+    one_time: _OneTimeValues
 
 
-def _choice(name: str, choices: tuple[str, ...]) -> Callable[[Node, Problems], dict[str, object]]:
-    return lambda node, problems: {name: problems.choice(node, choices, name)}
+@dataclass(frozen=True)
+class _PerSubject:
+    per_subject: Annotated[Mapping[str, _Password], Length(1)] = field(repr=False)
 
 
-def _text(name: str) -> Callable[[Node, Problems], dict[str, object]]:
-    return lambda node, problems: {name: problems.text(node, name)}
+@document("manual")
+@dataclass(frozen=True)
+class _Expiry:
+    expires: _Duration
 
 
-def _approval(node: Node, problems: Problems) -> dict[str, object]:
-    if node.kind != "map":
-        return {"approval": problems.choice(node, ("automatic", "manual"), "approval")}
-    fields = problems.map(node, ("manual",), "approval", required=("manual",))
-    if "manual" not in fields:
-        return {}
-    inner = problems.map(fields["manual"], ("expires",), "manual", required=("expires",))
-    expires = _delta(inner["expires"], problems, "expires") if "expires" in inner else None
-    return {"approval": "manual", "approval_expires": expires}
+@dataclass(frozen=True)
+class _Manual:
+    manual: _Expiry
 
 
-_SERVED = ("GetCACaps", "GetCACert", "GetNextCACert", "PKIOperation", *(kind.label for kind in MessageType))
+@dataclass(frozen=True)
+class _BeforeExpiry:
+    before_expiry: _Duration
 
 
-def _capacity(node: Node, problems: Problems) -> dict[str, object]:
-    fields = problems.map(node, ("workers", "time"), "capacity", required=("workers", "time"))
-    workers = problems.integer(fields["workers"], "workers", 1) if "workers" in fields else None
-    time, seconds, times = fields.get("time"), None, {}
-    if time is not None and time.kind == "map":
-        spans = problems.map(time, _SERVED, "time")
-        times = {name: problems.seconds(span, name) or 0.0 for name, span in spans.items()}
-    elif time is not None:
-        seconds = problems.seconds(time, "time")
-    return {"capacity": None if workers is None else Capacity(workers, seconds or 0.0, times)}
+@dataclass(frozen=True)
+class _Different:
+    """A list whose entries differ."""
+
+    inner: Kind
+
+    def read(self, node: Node, problems: Problems, what: str) -> object:
+        found: Any = self.inner.read(node, problems, what)
+        if found is not WRONG and len(set(found)) != len(found):
+            problems.add(node, "an identifier is here twice")
+            return WRONG
+        return found
+
+    def schema(self, found: Definitions) -> Schema:
+        return {**self.inner.schema(found), "uniqueItems": True}
+
+    def write(self, value: Any) -> object:
+        return self.inner.write(value)
 
 
-def _duplicates(node: Node, problems: Problems) -> dict[str, object]:
-    if node.kind != "map":
-        chosen = problems.choice(node, ("allow", "refuse"), "duplicate_subject")
-        return {"duplicates": timedelta(0) if chosen == "refuse" else None}
-    fields = problems.map(node, ("before_expiry",), "duplicate_subject", required=("before_expiry",))
-    return {
-        "duplicates": _delta(fields["before_expiry"], problems, "before_expiry") if "before_expiry" in fields else None
-    }
+@dataclass(frozen=True)
+class _Differ:
+    def around(self, inner: Kind) -> Kind:
+        return _Different(inner)
 
 
-def _identifiers(node: Node, problems: Problems) -> dict[str, object]:
-    names, strict = node, False
-    if node.kind == "map":
-        fields = problems.map(node, ("names", "strict"), "identifiers", required=("names",))
-        if "names" not in fields:
-            return {}
-        names = fields["names"]
-        strict = bool(problems.boolean(fields["strict"], "strict")) if "strict" in fields else False
-    texts = [problems.text(entry, "an identifier") for entry in problems.list(names, "identifiers")]
-    found = tuple(text for text in texts if text)
-    if len(set(found)) != len(found):
-        problems.add(names, "an identifier is here twice")
-    return {"identifiers": found, "strict_identifiers": strict}
-
-
-def _rollover(node: Node, problems: Problems) -> dict[str, object]:
-    fields = problems.map(node, ("publish", "switch", "overlap"), "rollover", required=("publish", "switch"))
-    publish, switch = (read_when(fields[n], problems, n) if n in fields else None for n in ("publish", "switch"))
-    overlap = _delta(fields["overlap"], problems, "overlap") if "overlap" in fields else None
-    if publish is None or switch is None:
-        return {}
-    if type(publish) is type(switch) and publish > switch:  # type: ignore[operator]
-        problems.add(node, "the next CA is to be published before it takes over")
-    return {"rollover": Rollover(publish, switch, overlap)}
-
-
-def read_when(node: Node, problems: Problems, what: str) -> When | None:
-    """A span from the start, ``30d``, or a local time, ``2026-06-01 09:00``."""
-    if isinstance(node.value, str) and re.match(r"\d{4}-", node.value):
-        return problems.moment(node, what)
-    return _delta(node, problems, what)
-
-
-def _admin(node: Node, problems: Problems) -> dict[str, object]:
-    names = ("user", "password", "no_permission")
-    fields = problems.map(node, names, "admin_page", required=("user", "password"))
-    values: dict[str, object] = {n: problems.text(fields[n], n) for n in ("user", "password") if n in fields}
-    if "no_permission" in fields:
-        entries = problems.list(fields["no_permission"], "no_permission")
-        values["no_permission"] = tuple(problems.text(entry, "a user") or "" for entry in entries)
-    return {"admin": AdminPage(**values)}  # type: ignore[arg-type]
-
-
-def read_secret(node: Node, problems: Problems, what: str) -> str | None:
-    """A password; an empty one would let everybody in."""
-    text = problems.text(node, what)
-    if text == "":
-        problems.add(node, f"{what} is empty", "for a CA that wants no challenge write challenge: none")
-    return text
-
-
-def _challenge(node: Node, problems: Problems) -> dict[str, object]:
-    """What is not static; the static password is read where the section is read."""
-    if node.kind == "scalar":
-        problems.choice(node, ("none",), "challenge")
-        return {}
-    fields = problems.map(node, ("static", "one_time", "per_subject"), "challenge")
-    if len(fields) != 1:
-        problems.add(node, "challenge is none, or has exactly one of static, one_time, per_subject")
-        return {}
-    if "one_time" in fields:
-        inner = problems.map(fields["one_time"], ("lifetime", "cache"), "one_time")
-        values: dict[str, object] = {"kind": "one_time"}
-        if "lifetime" in inner:
-            values["lifetime"] = _delta(inner["lifetime"], problems, "lifetime") or timedelta(minutes=60)
-        if "cache" in inner:
-            values["cache"] = problems.integer(inner["cache"], "cache", 1) or 5
-        return {"challenge": ChallengeSetup(**values)}  # type: ignore[arg-type]
-    if "per_subject" in fields:
-        if fields["per_subject"].kind != "map" or not fields["per_subject"].pairs:
-            problems.add(
-                fields["per_subject"], "per_subject has a password for each subject", 'write {"CN=a*": secret}'
-            )
-            return {}
-        pairs = {
-            str(key.value): read_secret(value, problems, "a password") or ""
-            for key, value in fields["per_subject"].pairs
-        }
-        return {"challenge": ChallengeSetup("per_subject", subjects=pairs)}
-    return {}
+@document("identifiers", shorthand="names")
+@dataclass(frozen=True)
+class _Identifiers:
+    names: Annotated[tuple[Annotated[str, Text()], ...], _Differ()]
+    strict: bool = False
 
 
 @dataclass(frozen=True)
 class PolicyKey:
-    """A line of the table of keys: how it is read, what holds without it, and what it means."""
+    """A line of the table of keys: the type of what is written, what holds without it, and what it means."""
 
-    read: Callable[[Node, Problems], dict[str, object]]
+    shape: Any
     default: str
     sentence: str
 
+    @property
+    def kind(self) -> Kind:
+        """How it is written."""
+        return kind_of(self.shape)
+
 
 POLICY_KEYS: Mapping[str, PolicyKey] = {
-    "name": PolicyKey(_text("name"), "Mock SCEP CA (tests only)", "the CA's common name"),
-    "key": PolicyKey(_choice("key", KEY_KINDS), "rsa-2048", f"the CA's key: {', '.join(KEY_KINDS)}; an RA's is RSA"),
+    "name": PolicyKey(str, "Mock SCEP CA (tests only)", "the CA's common name"),
+    "key": PolicyKey(
+        Annotated[str, Words(lambda: KEY_KINDS)],
+        "rsa-2048",
+        f"the CA's key: {', '.join(KEY_KINDS)}; an RA's is RSA",
+    ),
     "challenge": PolicyKey(
-        _challenge,
+        Literal["none", "checked", "ignored"] | StaticPassword | _OneTime | _PerSubject,
         "none",
         "`none`; `{static: s3cret}`; `{one_time: {lifetime: 60m, cache: 5}}`, given out by `ca_operator` or the page; "
         '`{per_subject: {"CN=a*": s3cret}}`',
     ),
     "admin_page": PolicyKey(
-        _admin,
+        AdminPage,
         "none",
         "NDES's page for challenges: `{user: admin, password: pw, no_permission: [guest]}`, at `/certsrv/mscep_admin/`",
     ),
     "approval": PolicyKey(
-        _approval,
+        Literal["automatic", "manual"] | _Manual,
         "automatic",
         "`manual`: requests wait for `ca_operator`; `{manual: {expires: 24h}}` refuses them then",
     ),
-    "transaction_lifetime": PolicyKey(
-        _span("transaction_lifetime"), "for ever", "after this time the CA has forgotten a transaction"
-    ),
-    "renewal_window": PolicyKey(
-        _span("renewal_window"), "any time", "renewals are refused before this span before the expiry"
-    ),
+    "transaction_lifetime": PolicyKey(_Duration, "for ever", "after this time the CA has forgotten a transaction"),
+    "renewal_window": PolicyKey(_Duration, "any time", "renewals are refused before this span before the expiry"),
     "duplicate_subject": PolicyKey(
-        _duplicates,
+        Literal["allow", "refuse"] | _BeforeExpiry,
         "the profile's",
         "`allow`, `refuse` while a certificate for the subject is valid, or `{before_expiry: 14d}`; not for renewals",
     ),
-    "validity": PolicyKey(_span("validity"), "365d", "of what is issued; nothing outlives its issuer"),
-    "lifetime": PolicyKey(_span("lifetime"), "3650d", "of the CA's own certificate"),
-    "crl_lifetime": PolicyKey(_span("crl_lifetime"), "7d", "from thisUpdate to nextUpdate of a CRL"),
+    "validity": PolicyKey(_Duration, "365d", "of what is issued; nothing outlives its issuer"),
+    "lifetime": PolicyKey(_Duration, "3650d", "of the CA's own certificate"),
+    "crl_lifetime": PolicyKey(_Duration, "7d", "from thisUpdate to nextUpdate of a CRL"),
     "rollover": PolicyKey(
-        _rollover,
+        Rollover,
         "none",
         "a next CA: `{publish: 30d, switch: 60d, overlap: 1d}`, from the start or at local times; after `overlap` the "
         "old CA answers no more (left out: it does until it expires)",
     ),
     "identifiers": PolicyKey(
-        _identifiers, "one CA", "several CAs, named by GetCACert: `[A, B]`, or `{names: [A, B], strict: true}`"
+        _Identifiers, "one CA", "several CAs, named by GetCACert: `[A, B]`, or `{names: [A, B], strict: true}`"
     ),
     "capacity": PolicyKey(
-        _capacity,
+        Capacity,
         "any number at once",
         "`{workers: 1, time: 400ms}`: so many requests are served at the same time, each takes so long, and the others "
-        "wait in a queue; `time` may be given by operation and message type: `{PKIOperation: 400ms, CertPoll: 50ms}`",
+        "wait in a queue; `times` says it by operation and message type: `{PKIOperation: 400ms, CertPoll: 50ms}`",
     ),
-    "serials": PolicyKey(_choice("serials", ("random", "sequential")), "the profile's", "`random` or `sequential`"),
-    "extensions": PolicyKey(
-        _choice("extensions", ("drop", "refuse")), "drop", "what is done with extensions that a CSR must not get"
-    ),
+    "serials": PolicyKey(Literal["random", "sequential"], "the profile's", "`random` or `sequential`"),
+    "extensions": PolicyKey(Literal["drop", "refuse"], "drop", "what is done with extensions that a CSR must not get"),
     "minimum_rsa": PolicyKey(
-        lambda node, problems: {"minimum_rsa": problems.integer(node, "minimum_rsa", 512)},
+        Annotated[int, Within(512)],
         "the profile's",
         "bits; a shorter key is refused with badAlg",
     ),
     "time_window": PolicyKey(
-        _span("time_window"), "any", "a signingTime further off is refused with badTime; none is always taken"
+        _Duration, "any", "a signingTime further off is refused with badTime; none is always taken"
     ),
     "publish_at": PolicyKey(
-        _text("publish_at"), "none", "a URL: certificates name CRL and CA certificate there, and the mock serves both"
+        str, "none", "a URL: certificates name CRL and CA certificate there, and the mock serves both"
     ),
 }
+
+
+def policy_of(said: Mapping[str, Any]) -> CaPolicy:
+    """The policy of what was read by key; other keys are passed over."""
+    values: dict[str, Any] = {}
+    for key in POLICY_KEYS.keys() & said.keys():
+        values |= _MEANINGS[key](said[key]) if key in _MEANINGS else {key: said[key]}
+    return CaPolicy(**values)
+
+
+def _challenge(said: object) -> dict[str, object]:
+    """What is not static; ``checked`` and ``ignored`` are the profile's."""
+    if isinstance(said, _OneTime):
+        return {"challenge": ChallengeSetup("one_time", said.one_time.lifetime, said.one_time.cache)}
+    return (
+        {"challenge": ChallengeSetup("per_subject", subjects=said.per_subject)} if isinstance(said, _PerSubject) else {}
+    )
+
+
+def _approval(said: str | _Manual) -> dict[str, object]:
+    if isinstance(said, _Manual):
+        return {"approval": "manual", "approval_expires": said.manual.expires}
+    return {"approval": said}
+
+
+def _duplicates(said: str | _BeforeExpiry) -> dict[str, object]:
+    if isinstance(said, _BeforeExpiry):
+        return {"duplicates": said.before_expiry}
+    return {"duplicates": timedelta(0) if said == "refuse" else None}
+
+
+_MEANINGS: Mapping[str, Callable[[Any], dict[str, object]]] = {
+    "challenge": _challenge,
+    "admin_page": lambda said: {"admin": said},
+    "approval": _approval,
+    "duplicate_subject": _duplicates,
+    "identifiers": lambda said: {"identifiers": said.names, "strict_identifiers": said.strict},
+}
+"""What a key means for the policy, where that is not a field of its name."""

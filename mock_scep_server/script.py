@@ -17,12 +17,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Annotated, Any, Literal, cast
 from zoneinfo import ZoneInfo
 
 from mfp_sim.documents import Node, Problems, did_you_mean, load
+from mfp_sim.documents.kinds import WRONG, Definitions, Leaf, Schema, Within, Words
+from mfp_sim.documents.records import Constraint, Doc, Given, Length, agree, document, kind_of, some
 from mfp_sim.scep.vocabulary import HRESULTS
 from mfp_sim.simtime import Entropy
-from mock_scep_server.faults.chosen import Chosen, check_scopes, read_faults
+from mock_scep_server.faults.chosen import Chosen, ChosenKind, check_scopes
 from mock_scep_server.faults.scope import ANSWERS, OPERATIONS, TYPES, names_of
 
 __all__ = [
@@ -31,6 +34,7 @@ __all__ = [
     "Facts",
     "Premise",
     "Rule",
+    "Rules",
     "Script",
     "Taken",
     "When",
@@ -57,13 +61,13 @@ class Facts:
 class When:
     """The conditions of a rule; None matches everything. Subject and transaction are shell-style patterns."""
 
-    operation: str | None = None
-    method: str | None = None
-    type: str | None = None
+    operation: Annotated[str | None, Words(lambda: OPERATIONS)] = None
+    method: Literal["GET", "POST"] | None = None
+    type: Annotated[str | None, Words(lambda: TYPES)] = None
     subject: str | None = None
     transaction: str | None = None
     client: str | None = None
-    nth: int | None = None
+    nth: Annotated[int | None, Within(1)] = None
 
     def mismatches(self, facts: Facts) -> list[str]:
         """Why the request does not fit (``nth`` left aside), a phrase each."""
@@ -364,123 +368,181 @@ def load_script_file(path: Path) -> tuple[Rule, ...]:
 
 
 def read_script(node: Node, problems: Problems) -> tuple[Rule, ...]:
-    """Read a list of rules and shuffles of rules; mistakes go to ``problems``."""
+    """Read a list of rules and shuffles of rules; mistakes go to ``problems``, and no rules are given then."""
+    rules = Rules().read(node, problems, "a script")
+    return () if rules is WRONG else cast(tuple[Rule, ...], rules)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How the rules of a script are written: a list of rules and of shuffles of rules."""
+
+    def read(self, node: Node, problems: Problems, what: str) -> object:  # noqa: ARG002 - every kind is asked the same
+        script = kind_of(_Script).read(node, problems, "a script")
+        return WRONG if script is WRONG else _rules(cast("_Script", script))
+
+    def schema(self, found: Definitions) -> Schema:
+        return kind_of(_Script).schema(found)
+
+    def write(self, value: Any) -> object:
+        raise NotImplementedError("what a fault was made of is not kept")
+
+
+def _rules(script: _Script) -> tuple[Rule, ...]:
     found: list[Rule] = []
-    for group, entry in enumerate(problems.list(node, "a script")):
-        inner = entry.get("shuffle")
-        if inner is None:
-            found.append(_rule(entry, problems))
-            continue
-        problems.map(entry, ["shuffle"], "a shuffle")
-        rules = problems.list(inner, "a shuffle")
-        if len(rules) < 2:
-            problems.add(inner, "a shuffle has at least two rules")
-        found.extend(replace(_rule(rule, problems), shuffle=group) for rule in rules)
+    for group, entry in enumerate(script):
+        if isinstance(entry, _Shuffle):
+            found += [replace(rule.made(), shuffle=group) for rule in entry.rules]
+        else:
+            found.append(entry.made())
     return tuple(replace(rule, number=number) for number, rule in enumerate(found, 1))
 
 
-def _rule(node: Node, problems: Problems) -> Rule:
-    fields = problems.map(node, ["when", "then", "faults", "times", "until", "optional"], "a rule")
-    if node.kind == "map" and not ({"then", "faults"} & fields.keys()):
-        problems.add(node, "a rule needs 'then', 'faults', or both")
-    answer, times = _answer(fields["then"], problems) if "then" in fields else (None, None)
-    if "times" in fields:
-        if times is not None:
-            problems.add(fields["times"], "times stands beside {pending: n}, which says it already")
-        times = problems.integer(fields["times"], "times", 1)
-    when = _when(fields["when"], problems) if "when" in fields else When()
-    faults = read_faults(fields["faults"], problems) if "faults" in fields else ()
+@dataclass(frozen=True)
+class _FailInfo(Leaf):
+    """A failInfo of RFC 8894, or another number or text as it is written: the number, and what is written or None."""
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:
+        if isinstance(node.value, str) and len(node.value) <= 100:
+            return 2, node.value
+        number = problems.integer(node, what, 0, 10**9)
+        return None if number is None else (number, None) if number <= 4 else (2, str(number))
+
+    def schema(self, found: Definitions) -> Schema:  # noqa: ARG002 - every kind is asked the same
+        return {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 10**9}, {"type": "string", "maxLength": 100}]}
+
+
+@dataclass(frozen=True)
+class _Hresult(Leaf):
+    """An HRESULT by its name, or as a number of 32 bits, signed or not; as the signed decimal that NDES sends."""
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:
+        number = node.value
+        if isinstance(number, str):
+            digits = re.fullmatch("0[xX]([0-9a-fA-F]{1,8})", number)
+            number = int(digits[1], 16) if digits else HRESULTS.get(number)
+        if not isinstance(number, int) or isinstance(number, bool) or not -(1 << 31) <= number < 1 << 32:
+            hint = did_you_mean(str(node.value), HRESULTS)
+            problems.add(node, f"{what} has to be a number of 32 bits (0x80070057), or a name (E_INVALIDARG)", hint)
+            return None
+        return str(number - (1 << 32) if number >= 1 << 31 else number)
+
+    def schema(self, found: Definitions) -> Schema:  # noqa: ARG002
+        number = {"type": "integer", "minimum": -(1 << 31), "maximum": (1 << 32) - 1}
+        return {"anyOf": [number, {"type": "string", "pattern": "^0[xX][0-9a-fA-F]{1,8}$"}, {"enum": list(HRESULTS)}]}
+
+
+@dataclass(frozen=True)
+class _Until(Leaf):
+    """A time of the day on which the script starts, or a local time."""
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:
+        text = problems.text(node, what)
+        if text is None or re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
+            return text
+        try:
+            day = datetime.strptime(text, "%Y-%m-%d %H:%M")  # noqa: DTZ007 - local time has no zone
+        except ValueError:
+            problems.add(node, f"{what} has to be HH:MM or YYYY-MM-DD HH:MM, not {text!r}")
+            return None
+        return text if problems.year(node, day, what) else None
+
+    def schema(self, found: Definitions) -> Schema:  # noqa: ARG002
+        return {"type": "string", "pattern": r"^(([01]\d|2[0-3]):[0-5]\d|\d{4}-\d\d?-\d\d? \d\d?:\d\d?)$"}
+
+
+@dataclass(frozen=True)
+class _Pending:
+    times: Annotated[int, Within(1), Doc(key="pending")]
+
+
+@dataclass(frozen=True)
+class _Failure:
+    fail_info: Annotated[tuple[int, str | None], _FailInfo(), Doc(key="failure")]
+    text: str | None = None
+    hresult: Annotated[str | None, _Hresult()] = None
+
+
+@dataclass(frozen=True)
+class _Http:
+    status: Annotated[int, Within(200, 599), Doc(key="http")]
+    retry_after: Annotated[int | None, Within(0)] = None
+
+
+_Then = Literal["success", "pending", "none"] | _Pending | _Failure | _Http
+
+
+def _answer(then: _Then | None) -> Answer | None:
+    if isinstance(then, _Failure):
+        number, written = then.fail_info
+        return Answer("failure", number, then.text, written=written, hresult=then.hresult)
+    if isinstance(then, _Http):
+        return Answer("http", status=then.status, retry_after=then.retry_after)
+    return None if then is None else Answer(then if isinstance(then, str) else "pending")
+
+
+def _said_twice(then: _Then, times: int) -> str | None:  # noqa: ARG001 - whatever the number is
+    return "times stands beside {pending: n}, which says it already" if isinstance(then, _Pending) else None
+
+
+def _takes_requests(given: Given, problems: Problems) -> None:
+    """There are requests that fit ``when``, and each fault can act at one of them."""
+    when, answer = given.values.get("when", When()), _answer(given.values.get("then"))
     kind = None if answer is None else answer.kind
     if not names_of(when.operation, when.type):
         text = f"no request is both: the operation {when.operation} has no message, so it has no type {when.type}"
-        problems.add(fields["when"], text, "leave out one of the two")
+        problems.add(given.keys["when"], text, "leave out one of the two")
     elif not names_of(when.operation, when.type) & ANSWERS[kind].names:
         text = f"{when.type or when.operation} is never answered {kind}"
-        problems.add(fields["then"], text, "a pkiStatus is the answer to a message, http and none are to any request")
-    elif faults:
-        given = {"operation": when.operation, "kind": when.type, "method": when.method, "answer": kind}
-        check_scopes(fields["faults"], faults, problems, **given)
-    return Rule(
-        when=when,
-        answer=answer,
-        faults=faults,
-        times=times,
-        until=_until_text(fields["until"], problems) if "until" in fields else None,
-        optional=bool(problems.boolean(fields["optional"], "optional")) if "optional" in fields else False,
-        place=node.place,
-    )
+        remedy = "a pkiStatus is the answer to a message, http and none are to any request"
+        problems.add(given.keys["then"], text, remedy)
+    elif (node := given.keys.get("faults")) is not None and node.kind == "list":
+        read = (ChosenKind().read(entry, Problems(), "") for entry in node)  # mistakes are reported already
+        faults = [chosen for chosen in read if isinstance(chosen, Chosen)]
+        check_scopes(node, faults, problems, operation=when.operation, kind=when.type, method=when.method, answer=kind)
 
 
-def _when(node: Node, problems: Problems) -> When:
-    fields = problems.map(node, ["operation", "method", "type", "subject", "transaction", "client", "nth"], "when")
-    choices = {"operation": OPERATIONS, "method": ("GET", "POST"), "type": TYPES}
-    found = {
-        key: problems.choice(value, choices[key], key) if key in choices else problems.text(value, key)
-        for key, value in fields.items()
-        if key != "nth"
-    }
-    nth = problems.integer(fields["nth"], "nth", 1) if "nth" in fields else None
-    return When(**found, nth=nth)
+@document(
+    "a rule",
+    some("needs 'then', 'faults', or both", "then", "faults"),
+    agree("then", "times", _said_twice),
+    Constraint({}, _takes_requests),
+)
+@dataclass(frozen=True)
+class _Rule:
+    """A rule as it is written."""
+
+    when: When = When()
+    then: _Then | None = None
+    faults: tuple[Annotated[Chosen, ChosenKind()], ...] = ()
+    times: Annotated[int | None, Within(1)] = None
+    until: Annotated[str | None, _Until()] = None
+    optional: bool = False
+    place: str = ""
+
+    def made(self) -> Rule:
+        times = self.then.times if isinstance(self.then, _Pending) else self.times
+        return Rule(self.when, _answer(self.then), self.faults, times, self.until, self.optional, self.place)
 
 
-def _answer(node: Node, problems: Problems) -> tuple[Answer | None, int | None]:
-    """The answer, and how often it is given when the answer says so itself."""
-    words = ("success", "pending", "failure", "http", "none")
-    if node.kind == "scalar" and node.value in ("success", "pending", "none"):
-        return Answer(str(node.value)), None
-    if node.kind == "map":
-        if (inner := node.get("pending")) is not None:
-            problems.map(node, ["pending"], "then")
-            return Answer("pending"), problems.integer(inner, "pending", 1)
-        if (inner := node.get("failure")) is not None:
-            fields = problems.map(node, ["failure", "text", "hresult"], "then")
-            text = problems.text(fields["text"], "text") if "text" in fields else None
-            hresult = _hresult(fields["hresult"], problems) if "hresult" in fields else None
-            return _failure(inner, text, hresult, problems), None
-        if (inner := node.get("http")) is not None:
-            fields = problems.map(node, ["http", "retry_after"], "then")
-            retry = problems.integer(fields["retry_after"], "retry_after", 0) if "retry_after" in fields else None
-            return Answer("http", status=problems.integer(inner, "http", 200, 599), retry_after=retry), None
-    hint = did_you_mean(str(node.value), words) if node.kind == "scalar" else None
-    problems.add(
-        node,
-        "then has to be success, pending, {pending: n}, {failure: n, text: ..., hresult: ...}, "
-        "{http: n, retry_after: s} or none",
-        hint,
-    )
-    return None, None
+@document("a shuffle")
+@dataclass(frozen=True)
+class _Shuffle:
+    rules: Annotated[tuple[_Rule, ...], Length(2), Doc(key="shuffle")]
 
 
-def _hresult(node: Node, problems: Problems) -> str | None:
-    """An HRESULT by its name, or as a number of 32 bits, signed or not; as the signed decimal that NDES sends."""
-    number = node.value
-    if isinstance(number, str):
-        digits = re.fullmatch("0[xX]([0-9a-fA-F]{1,8})", number)
-        number = int(digits[1], 16) if digits else HRESULTS.get(number)
-    if not isinstance(number, int) or isinstance(number, bool) or not -(1 << 31) <= number < 1 << 32:
-        hint = did_you_mean(str(node.value), HRESULTS)
-        problems.add(node, "hresult has to be a number of 32 bits (0x80070057), or a name (E_INVALIDARG)", hint)
-        return None
-    return str(number - (1 << 32) if number >= 1 << 31 else number)
+@dataclass(frozen=True)
+class _Entry:
+    """A rule, or a shuffle of rules."""
+
+    def read(self, node: Node, problems: Problems, what: str) -> object:
+        return kind_of(_Rule if node.get("shuffle") is None else _Shuffle).read(node, problems, what)
+
+    def schema(self, found: Definitions) -> Schema:
+        return {"anyOf": [kind_of(_Rule).schema(found), kind_of(_Shuffle).schema(found)]}
+
+    def write(self, value: Any) -> object:
+        raise NotImplementedError("what a fault was made of is not kept")
 
 
-def _failure(node: Node, text: str | None, hresult: str | None, problems: Problems) -> Answer:
-    """FAILURE with a failInfo of RFC 8894, or with another number or text as it is written."""
-    if isinstance(node.value, str) and len(node.value) <= 100:
-        return Answer("failure", 2, text, written=node.value, hresult=hresult)
-    number = problems.integer(node, "failure", 0, 10**9)
-    if number is not None and number > 4:
-        return Answer("failure", 2, text, written=str(number), hresult=hresult)
-    return Answer("failure", number, text, hresult=hresult)
-
-
-def _until_text(node: Node, problems: Problems) -> str | None:
-    text = problems.text(node, "until")
-    if text is None or re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
-        return text
-    try:
-        day = datetime.strptime(text, "%Y-%m-%d %H:%M")  # noqa: DTZ007 - local time has no zone
-    except ValueError:
-        problems.add(node, f"until has to be HH:MM or YYYY-MM-DD HH:MM, not {text!r}")
-        return None
-    return text if problems.year(node, day, "until") else None
+_Script = tuple[Annotated[_Rule | _Shuffle, _Entry()], ...]

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import cache
+from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
 
 from mfp_sim.documents import Node, Problems
+from mfp_sim.documents.kinds import WRONG, Definitions, Kind, Schema, Words
+from mfp_sim.documents.records import Constraint, Field, Given, Record, kind_of
 from mfp_sim.errors import UsageError
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mock_scep_server.challenges import ChallengePolicy, StaticChallenge
 from mock_scep_server.journal import JournalEntry
-from mock_scep_server.policy import POLICY_KEYS, CaPolicy, read_policy, read_secret
+from mock_scep_server.policy import POLICY_KEYS, CaPolicy, StaticPassword, policy_of
 from mock_scep_server.profiles.changes import EMPTY_CONTENTS, changed, changed_capabilities
-from mock_scep_server.profiles.registry import PROFILES, VALUES, CaProfile, profile_named, read_value
-from mock_scep_server.script import Rule, Script, read_script
+from mock_scep_server.profiles.registry import PROFILES, VALUES, CaProfile, profile_named, value_kind
+from mock_scep_server.script import Rule, Rules, Script
 from mock_scep_server.service import ScepService
 
-__all__ = ["CA_KEYS", "VALUE_KEYS", "CaSetup", "make_service", "read_ca"]
+__all__ = ["CA_KEYS", "VALUE_KEYS", "CaSection", "CaSetup", "make_service", "read_ca"]
 
 CA_KEYS = ("profile", "caps", "empty_content", "ra", "script", "url", *POLICY_KEYS)
 VALUE_KEYS = tuple(name for name in VALUES if name not in CA_KEYS)
@@ -50,36 +53,60 @@ class CaSetup:
 
 
 def read_ca(node: Node, problems: Problems) -> CaSetup:
-    """Read the section; mistakes go to ``problems``."""
-    fields = dict(problems.map(node, (*CA_KEYS, *VALUE_KEYS), "ca"))
-    values: dict[str, object] = {}
-    shaped = [key for key in fields if key in VALUE_KEYS]
-    if "challenge" in fields and fields["challenge"].value in ("checked", "ignored"):
-        shaped.append("challenge")
-    values["values"] = {key: read_value(key, fields.pop(key), problems) for key in shaped}
-    if "profile" in fields:
-        values["profile"] = problems.choice(fields["profile"], PROFILES, "profile")
-    if "caps" in fields:
-        words = tuple(problems.text(word, "a keyword") or "" for word in problems.list(fields["caps"], "caps"))
-        own = PROFILES.get(str(values.get("profile") or CaSetup.profile))
-        try:
-            changed_capabilities(words, own.capabilities if own else ())
-        except UsageError as error:
-            problems.add(fields["caps"], error.message, error.remedy)
-        values["caps"] = words
-    if "empty_content" in fields:
-        values["empty_content"] = problems.choice(fields["empty_content"], EMPTY_CONTENTS, "empty_content")
-    if "ra" in fields:
-        values["ra"] = problems.choice(fields["ra"], ("none", "single", "split"), "ra")
-    values["policy"] = read_policy(fields, problems)
-    static = fields["challenge"].get("static") if "challenge" in fields else None
-    if static is not None:
-        values["challenge"] = read_secret(static, problems, "static")
-    if "script" in fields:
-        values["script"] = read_script(fields["script"], problems)
-    if "url" in fields:
-        values["url"] = problems.text(fields["url"], "url")
-    return CaSetup(**values, given=tuple(fields))  # type: ignore[arg-type]
+    """Read the section; mistakes go to ``problems``, and the section is an empty one then."""
+    setup = CaSection().read(node, problems, "ca")
+    return CaSetup() if setup is WRONG else cast(CaSetup, setup)
+
+
+@dataclass(frozen=True)
+class CaSection:
+    """How the section is written."""
+
+    def read(self, node: Node, problems: Problems, what: str) -> object:
+        return _section().read(node, problems, what)
+
+    def schema(self, found: Definitions) -> Schema:
+        return _section().schema(found)
+
+    def write(self, value: Any) -> object:
+        raise NotImplementedError("a section keeps what was said, and not how")
+
+
+@cache
+def _section() -> Record:
+    own: Mapping[str, Kind] = {
+        "profile": Words(lambda: PROFILES),
+        "caps": kind_of(tuple[str, ...]),
+        "empty_content": Words(lambda: EMPTY_CONTENTS),
+        "ra": kind_of(Literal["none", "single", "split"]),
+        "script": Rules(),
+        "url": kind_of(str),
+    }
+    rows = [(name, kind, "") for name, kind in own.items()]
+    rows += [(name, entry.kind, entry.sentence) for name, entry in POLICY_KEYS.items()]
+    rows += [(name, value_kind(name), "") for name in VALUE_KEYS]
+    fields = tuple(Field(name, name, kind, sentence, None) for name, kind, sentence in rows)
+    return Record("Ca", _setup, fields, "ca", (Constraint({}, _check_capabilities),))
+
+
+def _check_capabilities(given: Given, problems: Problems) -> None:
+    """The keywords are the profile's with changes, or a whole list."""
+    own = PROFILES.get(given.values.get("profile", CaSetup.profile))
+    try:
+        changed_capabilities(given.values.get("caps", ()), own.capabilities if own else ())
+    except UsageError as error:
+        problems.add(given.keys["caps"], error.message, error.remedy)
+
+
+def _setup(**said: Any) -> CaSetup:
+    """The section of what is said by key; the profile's ``challenge`` is whether it checks one at all."""
+    values = {name: said.pop(name) for name in VALUE_KEYS if name in said}
+    challenge = said.get("challenge")
+    if challenge in ("checked", "ignored"):
+        values["challenge"] = said.pop("challenge")
+    own = {name: said[name] for name in CA_KEYS if name in said and name not in POLICY_KEYS}
+    static = challenge.static if isinstance(challenge, StaticPassword) else None
+    return CaSetup(**own, challenge=static, policy=policy_of(said), given=tuple(said), values=values)
 
 
 def make_service(

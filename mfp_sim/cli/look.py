@@ -19,9 +19,9 @@ from mfp_sim.report.json_report import as_json, catalogue_of, here
 from mfp_sim.report.model import RunReport
 from mfp_sim.scenario.collection import SUFFIX, bundled_directory, files_of, load_all, select
 from mfp_sim.scenario.expectations import EXPECTATIONS
+from mfp_sim.scenario.loader import scenario_schema
 from mfp_sim.scenario.reporting import report_of
 from mfp_sim.scenario.runner import run
-from mfp_sim.scenario.schema import scenario_schema
 from mfp_sim.scenario.steps import STEPS
 from mfp_sim.visible import visible
 from mock_scep_server.faults import FAULTS

@@ -18,12 +18,15 @@ from typing import Any, Literal
 
 from mfp_sim.catalogue.registry import known_ids
 from mfp_sim.documents import Node, Problems, did_you_mean, load, load_text
+from mfp_sim.documents.kinds import WRONG, Definitions, Schema
+from mfp_sim.documents.records import map_of
 from mfp_sim.errors import UsageError
 
 __all__ = [
     "ALL_USES",
     "PROFILES",
     "READINGS",
+    "ModelValues",
     "Profile",
     "contradictions",
     "find_profile",
@@ -174,6 +177,22 @@ def _read_tuple(name: str, arguments: tuple[Any, ...], node: Node, problems: Pro
     if arguments[0] is int:
         return tuple(problems.integer(entry, f"an entry of {name}", 1, _HIGHEST) for entry in entries)
     return tuple(problems.choice(entry, _CHOICES[name], f"an entry of {name}") for entry in entries)
+
+
+@dataclass(frozen=True)
+class ModelValues:
+    """Values of a model by name, in place of its own."""
+
+    def read(self, node: Node, problems: Problems, what: str) -> object:
+        before = len(problems.found)
+        found = {key: read_value(key, value, problems) for key, value in problems.map(node, _types(), what).items()}
+        return WRONG if len(problems.found) > before else found
+
+    def schema(self, found: Definitions) -> Schema:  # noqa: ARG002 - every kind is asked the same
+        return map_of({name: _shape(name, kind) for name, kind in _types().items()})
+
+    def write(self, value: Any) -> object:
+        return {name: list(one) if isinstance(one, tuple) else one for name, one in value.items()}
 
 
 def load_profile(path: Path) -> Profile:

@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from mfp_sim.device.profile import Profile
 from mfp_sim.documents import YEARS, in_years
+from mfp_sim.documents.records import document
 from mfp_sim.errors import Refused
 
 __all__ = ["AutoRequestSettings", "CommunicationSettings", "KeySettings", "Polling", "advice_on"]
@@ -99,6 +100,7 @@ class CommunicationSettings:
         return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
+@document("the key")
 @dataclass(frozen=True)
 class KeySettings:
     """The items of a request (MFP-REQ-01). ``length`` in bits; the challenge never shows."""

@@ -9,15 +9,19 @@ import fnmatch
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
 
 from mfp_sim.documents import Node, Problems
+from mfp_sim.documents.kinds import WRONG, Definitions, Schema, Within, Words
+from mfp_sim.documents.records import Length, described, document, kind_of, map_of
 from mfp_sim.scenario.premises import Missing
+from mfp_sim.scenario.shapes import SomeText
 from mfp_sim.scenario.world import World
 from mfp_sim.scep.crl import REASONS
 from mock_scep_server.ca_operator import CaOperator
-from mock_scep_server.policy import When, read_when
+from mock_scep_server.policy import IN_ORDER, Rollover
 
-__all__ = ["CA_LOOKS", "OPERATOR_ACTS", "CaOperatorStep", "read_ca_operator"]
+__all__ = ["CA_LOOKS", "OPERATOR_ACTS", "CaOperatorStep", "OperatorActs"]
 
 
 _Act = Callable[[World, Mapping[str, object]], Missing | None]
@@ -114,138 +118,112 @@ _ACTS: Mapping[str, _Act] = {
 }
 
 
-# --- reading ----------------------------------------------------------------------------------------------
-
-Reader = Callable[[Node, Problems], Mapping[str, object] | None]
+# --- what is written --------------------------------------------------------------------------------------
 
 
-def _pattern(node: Node, problems: Problems) -> Mapping[str, object] | None:
-    text = problems.text(node, "a pattern")
-    return None if text is None else {"pattern": text}
+@document(whole=True)
+@dataclass(frozen=True)
+class _Pattern:
+    pattern: str
 
 
-def _reject(node: Node, problems: Problems) -> Mapping[str, object] | None:
-    if node.kind != "map":
-        return _pattern(node, problems)
-    fields = problems.map(node, ("pattern", "fail_info", "text"), "reject")
-    values: dict[str, object] = {}
-    for name in ("pattern", "text"):
-        if name in fields:
-            values[name] = problems.text(fields[name], name)
-    if "fail_info" in fields:
-        values["fail_info"] = problems.integer(fields["fail_info"], "fail_info", 0, 4)
-    return values
+@document(shorthand="pattern")
+@dataclass(frozen=True)
+class _Reject:
+    pattern: str | None = None
+    text: str | None = None
+    fail_info: Annotated[int | None, Within(0, 4)] = None
 
 
-def _revoke(node: Node, problems: Problems) -> Mapping[str, object] | None:
-    if node.kind != "map":
-        return _pattern(node, problems)
-    fields = problems.map(node, ("pattern", "reason"), "revoke", required=("pattern",))
-    values: dict[str, object] = {}
-    if "pattern" in fields:
-        values["pattern"] = problems.text(fields["pattern"], "pattern")
-    if "reason" in fields:
-        values["reason"] = problems.choice(fields["reason"], REASONS, "reason")
-    return values
+@document(shorthand="pattern")
+@dataclass(frozen=True)
+class _Revoke:
+    pattern: str
+    reason: Annotated[str | None, Words(lambda: REASONS)] = None
 
 
-def _read_roll_over(node: Node, problems: Problems) -> Mapping[str, object] | None:
-    names = ("publish", "switch", "overlap", "identifier")
-    fields = problems.map(node, names, "roll_over", required=("publish", "switch"))
-    found: dict[str, When | str | None] = {n: read_when(fields[n], problems, n) for n in names[:2] if n in fields}
-    if "overlap" in fields:
-        seconds = problems.seconds(fields["overlap"], "overlap")
-        found["overlap"] = None if seconds is None else timedelta(seconds=seconds)
-    if "identifier" in fields:
-        found["identifier"] = problems.text(fields["identifier"], "identifier")
-    publish, switch = (found.get(name) for name in ("publish", "switch"))
-    if type(publish) is type(switch) and publish is not None and switch < publish:  # type: ignore[operator]
-        problems.add(fields["switch"], "the next CA is to be published before it takes over")
-    return found if None not in (found.get("publish"), found.get("switch")) else None
+@document("", IN_ORDER)
+@dataclass(frozen=True)
+class _RollOver(Rollover):
+    identifier: str | None = None
 
 
-def _read_replace_ra(node: Node, problems: Problems) -> Mapping[str, object] | None:
-    if node.kind != "map":
-        return None if problems.choice(node, ("now",), "replace_ra") is None else {}
-    fields = problems.map(node, ("identifier",), "replace_ra", required=("identifier",))
-    return {name: problems.text(value, name) for name, value in fields.items()}
+@dataclass(frozen=True)
+class _ReplaceRa:
+    identifier: str
 
 
-def _read_challenge(node: Node, problems: Problems) -> Mapping[str, object] | None:
-    if node.kind != "map":
-        text = problems.text(node, "the challenge")
-        return None if text is None else {"secret": text}
-    fields = problems.map(node, ("secret", "subject"), "give_challenge", required=("secret",))
-    values: dict[str, object] = {n: problems.text(fields[n], n) for n in ("secret", "subject") if n in fields}
-    return values if values.get("secret") else None
+@document(shorthand="secret")
+@dataclass(frozen=True)
+class _Challenge:
+    secret: SomeText = field(repr=False)
+    subject: str | None = None
 
 
-def _forget(node: Node, problems: Problems) -> Mapping[str, object] | None:
-    problems.choice(node, ("transactions",), "forget")
-    return {}
-
-
-OPERATOR_ACTS: Mapping[str, tuple[Reader, str]] = {
-    "approve": (_pattern, "waiting requests whose subject or transactionID fits pass when they are asked about again"),
-    "reject": (_reject, "they are refused: a pattern, or {pattern, fail_info, text}"),
-    "hold": (_pattern, "new requests whose subject fits wait for approval"),
-    "release": (_pattern, "they do not any longer"),
+OPERATOR_ACTS: Mapping[str, tuple[Any, str]] = {
+    "approve": (_Pattern, "waiting requests whose subject or transactionID fits pass when they are asked about again"),
+    "reject": (_Reject, "they are refused: a pattern, or {pattern, fail_info, text}"),
+    "hold": (_Pattern, "new requests whose subject fits wait for approval"),
+    "release": (_Pattern, "they do not any longer"),
     "revoke": (
-        _revoke,
+        _Revoke,
         "certificates whose subject or serial number fits are revoked: a pattern, or {pattern, reason}",
     ),
-    "roll_over": (_read_roll_over, "a next CA: {publish, switch, overlap, identifier}, from now or at local times"),
+    "roll_over": (_RollOver, "a next CA: {publish, switch, overlap, identifier}, from now or at local times"),
     "replace_ra": (
-        _read_replace_ra,
+        Literal["now"] | _ReplaceRa,
         "the RA has new keys and certificates from now on, and the CA stays: now, or {identifier}",
     ),
-    "give_challenge": (_read_challenge, "this challenge counts once: the challenge, or {secret, subject}"),
-    "forget": (_forget, "transactions: the CA forgets them all"),
+    "give_challenge": (_Challenge, "this challenge counts once: the challenge, or {secret, subject}"),
+    "forget": (Literal["transactions"], "transactions: the CA forgets them all"),
 }
 
 
-def read_ca_operator(node: Node, problems: Problems) -> CaOperatorStep | None:
-    """One act with its argument."""
-    fields = problems.map(node, OPERATOR_ACTS, "ca_operator")
-    if len(fields) != 1:
-        if node.kind == "map":
-            problems.add(node, f"ca_operator has exactly one of {', '.join(OPERATOR_ACTS)}")
-        return None
-    ((kind, inner),) = fields.items()
-    before = len(problems.found)
-    values = OPERATOR_ACTS[kind][0](inner, problems)
-    return None if values is None or len(problems.found) > before else CaOperatorStep(kind, values)
+@dataclass(frozen=True)
+class OperatorActs:
+    """How an act of the operator is written: a map with exactly one of them."""
+
+    def read(self, node: Node, problems: Problems, what: str) -> object:
+        given = problems.map(node, OPERATOR_ACTS, what)
+        if node.kind == "map" and len(given) != 1:
+            problems.add(node, f"{what} has exactly one of {', '.join(OPERATOR_ACTS)}")
+        found = [(kind, kind_of(OPERATOR_ACTS[kind][0]).read(inner, problems, kind)) for kind, inner in given.items()]
+        if len(found) != 1 or len(node.pairs) != 1 or found[0][1] is WRONG:
+            return WRONG
+        kind, value = found[0]
+        said = {} if isinstance(value, str) else {key: inner for key, inner in vars(value).items() if inner is not None}
+        return CaOperatorStep(kind, said)
+
+    def schema(self, found: Definitions) -> Schema:
+        acts = {name: described(kind_of(act).schema(found), says) for name, (act, says) in OPERATOR_ACTS.items()}
+        return {**map_of(acts), "minProperties": 1, "maxProperties": 1}
+
+    def write(self, value: Any) -> object:
+        raise NotImplementedError("an act keeps what was said, and not how")
 
 
 # --- expectations -----------------------------------------------------------------------------------------
 
 
-def _r_waiting(node: Node, problems: Problems) -> None:
-    for entry in problems.list(node, "waiting"):
-        problems.text(entry, "a subject")
-
-
-def _waiting(wanted: object, world: World) -> Iterator[tuple[str, str, str]]:
+def _waiting(
+    wanted: Annotated[list[SomeText], Length(0, "nothing waits")], world: World
+) -> Iterator[tuple[str, str, str]]:
     assert world.ca is not None
     got = [waiting.subject for waiting in world.ca.operator.waiting]
     if got != wanted:
         yield "waiting", str(wanted), str(got)
 
 
-def _r_orphans(node: Node, problems: Problems) -> None:
-    for entry in problems.list(node, "orphans"):
-        problems.text(entry, "a cause")
-
-
-def _orphans(wanted: object, world: World) -> Iterator[tuple[str, str, str]]:
+def _orphans(
+    wanted: Annotated[list[SomeText], Length(0, "there is none")], world: World
+) -> Iterator[tuple[str, str, str]]:
     assert world.ca is not None
-    assert isinstance(wanted, list)
     got = [str(entry.cause) for entry in world.ca.ledger.orphans]
-    if len(got) != len(wanted) or any(str(w) not in g for w, g in zip(wanted, got, strict=True)):
+    if len(got) != len(wanted) or any(w not in g for w, g in zip(wanted, got, strict=True)):
         yield "orphans", str(wanted), str(got)
 
 
-CA_LOOKS = {
-    "waiting": (_r_waiting, _waiting, "the subjects that wait for the CA's operator, in order", True),
-    "orphans": (_r_orphans, _orphans, "certificates that no client has, in order: a part of each one's cause", True),
+CA_LOOKS: Mapping[str, tuple[Callable[[Any, World], Iterator[tuple[str, str, str]]], str]] = {
+    "waiting": (_waiting, "the subjects that wait for the CA's operator, in order"),
+    "orphans": (_orphans, "certificates that no client has, in order: a part of each one's cause"),
 }

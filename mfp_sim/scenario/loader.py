@@ -10,33 +10,39 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from mfp_sim.catalogue.registry import assumptions, known_ids
 from mfp_sim.device.calendar import local_of
-from mfp_sim.device.machine import ROLES
-from mfp_sim.device.profile import ALL_USES, PROFILES, Profile, contradictions, read_value
+from mfp_sim.device.profile import ALL_USES, PROFILES, ModelValues, contradictions
 from mfp_sim.device.settings import CommunicationSettings, read_ip
 from mfp_sim.documents import Node, Problems, describe, did_you_mean, load, load_text
+from mfp_sim.documents.kinds import Definitions, Duration, Leaf, Pattern, Scalar, Schema, Within, Words
+from mfp_sim.documents.records import (
+    Constraint,
+    Doc,
+    Given,
+    Length,
+    document,
+    read,
+    record_of,
+    schema_of,
+    with_parameters,
+)
 from mfp_sim.errors import DocumentError, Refused
-from mfp_sim.scenario.expectations import read_expectation
+from mfp_sim.scenario.entries import StepEntry
 from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
-from mfp_sim.scenario.steps import STEPS, Advance, AdvanceTo, Communication, Step, read_step
-from mock_scep_server.setup import CA_KEYS, read_ca
+from mfp_sim.scenario.steps import Advance, AdvanceTo, Communication, Step
+from mock_scep_server.setup import CaSection
 
-__all__ = ["CA_KEYS", "KEYS", "PRINTER_KEYS", "REQUIRED", "ROLES", "load_file", "read_text"]
+__all__ = ["WrittenPrinter", "WrittenScenario", "instances", "load_file", "read_text", "scenario_schema"]
 
-KEYS = (
-    "format", "name", "why", "covers", "assumes", "tags", "clock", "seed", "keys", "bounds", "parameters",
-    "printer", "ca", "steps",
-)  # fmt: skip
-REQUIRED = ("format", "name", "why", "clock", "steps")
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
-_SETTINGS = {field.name for field in dataclasses.fields(Profile)} - {"name", "summary", "scep", "sources"}
+NAME = "[a-z0-9]+(-[a-z0-9]+)*"
 
 
 def load_file(path: Path) -> list[Scenario]:
@@ -56,8 +62,7 @@ def read_text(text: str, file: str = "<text>") -> list[Scenario]:
 
 def _scenarios(root: Node, file: str) -> list[Scenario]:
     problems = Problems()
-    instances = _instances(root, problems)
-    found = [_scenario(node, suffix, file, problems) for suffix, node in instances]
+    found = [_scenario(node, suffix, file, problems) for suffix, node in instances(root, problems)]
     if problems.found:
         # Instances share their lines: a mistake outside the parameters is told once.
         raise DocumentError(list(dict.fromkeys(problems.found)))
@@ -67,7 +72,8 @@ def _scenarios(root: Node, file: str) -> list[Scenario]:
 # --- parameters -------------------------------------------------------------------------------------------
 
 
-def _instances(root: Node, problems: Problems) -> list[tuple[str, Node]]:
+def instances(root: Node, problems: Problems) -> list[tuple[str, Node]]:
+    """The instances of a file, each with ``[name]`` and its parameters put in; one with ``""`` where it has none."""
     parameters = root.get("parameters")
     if parameters is None:
         return [("", root)]
@@ -80,7 +86,7 @@ def _instances(root: Node, problems: Problems) -> list[tuple[str, Node]]:
         values = {str(key.value): value for key, value in entry.pairs}
         name_node = values.pop("name", None)
         name = problems.text(name_node, "name") if name_node is not None else None
-        if name is None or not _NAME.match(name):
+        if name is None or not re.fullmatch(NAME, name):
             problems.add(name_node or entry, "a parameter set needs a name of small letters, digits and hyphens")
             continue
         if name in names:
@@ -113,44 +119,190 @@ def _substitute(node: Node, values: Mapping[str, Node], used: set[str], problems
     return node
 
 
+@dataclass(frozen=True)
+class _Id(Leaf):
+    """An entry of the catalogue; ``table`` gives those that may be named."""
+
+    table: Callable[[], Collection[str]]
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:
+        text, known = problems.text(node, what), self.table()
+        if text is not None and text not in known:
+            problems.add(node, f"the catalogue has no {text!r}", did_you_mean(text, known))
+            return None
+        return text
+
+    def schema(self, found: Definitions) -> Schema:  # noqa: ARG002 - every kind is asked the same
+        return {"type": "string"}
+
+
+@dataclass(frozen=True)
+class _Clock(Leaf):
+    """A time with a zone."""
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:
+        text = problems.text(node, what)
+        try:
+            clock = datetime.fromisoformat(text) if text else None
+        except ValueError:
+            clock = None
+        if clock is None or clock.tzinfo is None:
+            text = f"{what} has to be a time with a zone, not {text!r}"
+            problems.add(node, text, "write 2026-03-02T08:00:00+01:00")
+            return None
+        return clock if problems.year(node, clock, what) else None
+
+    def schema(self, found: Definitions) -> Schema:  # noqa: ARG002
+        return {"type": "string", "pattern": r"^\d{4}-.*([Zz]|[+-]\d\d:?\d\d.*)$"}
+
+
+@dataclass(frozen=True)
+class _Address(Leaf):
+    """An IP address of one machine."""
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:
+        text = problems.text(node, what)
+        try:
+            return None if text is None else read_ip(text)
+        except ValueError:
+            problems.add(node, f"{what} has to be an IPv4 or IPv6 address of one machine, not {describe(node)}")
+            return None
+
+    def schema(self, found: Definitions) -> Schema:  # noqa: ARG002
+        return {"type": "string"}
+
+
+@dataclass(frozen=True)
+class _Sets:
+    """Sets of values for ``$words``; :func:`instances` has read them."""
+
+    def read(self, node: Node, problems: Problems, what: str) -> object:  # noqa: ARG002
+        return None
+
+    def schema(self, found: Definitions) -> Schema:  # noqa: ARG002
+        return {"type": "array", "items": {"type": "object", "required": ["name"]}, "minItems": 1}
+
+    def write(self, value: Any) -> object:
+        return value
+
+
 # --- sections ---------------------------------------------------------------------------------------------
 
 
+def _is_a_machine(given: Given, problems: Problems) -> None:
+    """What the machine refuses on its screen cannot be there from the start either, and its values make a model."""
+    model = PROFILES.get(given.values.get("profile", PrinterSetup.profile))
+    if model is None:
+        return
+    step = given.values.get("communication")
+    if step is not None:
+        timeout = model.default_timeout if step.timeout is None else step.timeout
+        try:
+            CommunicationSettings(step.url, step.port, timeout).validate(model)
+        except Refused as refusal:
+            where = {"bad-port": "port", "bad-timeout": "timeout"}.get(refusal.reason, "url")
+            node = given.keys["communication"]
+            problems.add(node.get(where) or node, refusal.message, refusal.remedy)
+    settings = given.values.get("settings", {})
+    for text in contradictions(dataclasses.replace(model, **settings)) if settings else ():
+        problems.add(given.keys["settings"], text)
+
+
+@document("printer", Constraint({}, _is_a_machine))
+@dataclass(frozen=True)
+class WrittenPrinter:
+    """The section ``printer``."""
+
+    profile: Annotated[str, Words(lambda: PROFILES)] = PrinterSetup.profile
+    timezone: Annotated[str, Scalar(Problems.zone, {"type": "string"})] = PrinterSetup.timezone
+    ip: Annotated[str, _Address()] = PrinterSetup.ip
+    dns: bool = PrinterSetup.dns
+    functions: tuple[Annotated[str, Words(lambda: ALL_USES[1:])], ...] = ()
+    policies: tuple[str, ...] = ()
+    serial: str = PrinterSetup.serial
+    communication: Communication | None = None
+    settings: Annotated[Mapping[str, object], ModelValues()] = field(default_factory=dict)
+
+    def made(self, place: str) -> PrinterSetup:
+        """The set-up; ``place`` is named where the machine refuses it."""
+        values = {name: value for name, value in vars(self).items() if name != "communication"}
+        stored = {} if self.communication is None else vars(self.communication)
+        return PrinterSetup(**values, **stored, place=place)
+
+
+@document("bounds")
+@dataclass(frozen=True)
+class _Bounds:
+    virtual: Annotated[float, Duration()] = Scenario.virtual_seconds
+    events: Annotated[int, Within(1)] = Scenario.events
+
+
+def _steps_go_together(given: Given, problems: Problems) -> None:
+    """What steps say of each other, of the printer and of the CA."""
+    steps = given.keys.get("steps")
+    if steps is None or steps.kind != "list":
+        return
+    entries, values = steps.items, {"printer": WrittenPrinter(), "ca": CaSetup(), **given.values}
+    if entries and not any(entry.get("expect") or entry.get("refused") for entry in entries):
+        problems.add(steps, "the scenario expects nothing", "add an expect step: a run that cannot fail proves nothing")
+    _check_bundles(entries, problems)
+    right = {key: values[key] for key in values.keys() - (given.keys.keys() - given.values.keys())}
+    if "printer" in right:
+        _check_policies(entries, right["printer"].policies, problems)
+    if "ca" in right and right["ca"].policy.challenge.kind != "one_time":
+        _check_challenges(entries, problems)
+    if {"steps", "clock", "printer"} <= right.keys():
+        zone = ZoneInfo(right["printer"].timezone)
+        _check_order(list(zip(entries, right["steps"], strict=True)), right["clock"], zone, problems)
+
+
+@document("a scenario", Constraint({}, _steps_go_together))
+@dataclass(frozen=True)
+class WrittenScenario:
+    """A scenario as a file says it, or one instance of it."""
+
+    format: Annotated[int, Scalar(Problems.version, {"const": 1}), Doc("the version of this format")]
+    name: Annotated[str, Pattern(NAME, "small letters, digits and single hyphens"), Doc("unique")]
+    why: Annotated[str, Doc("what the scenario shows, in a sentence")]
+    clock: Annotated[datetime, _Clock(), Doc("the frozen clock's first instant, with its zone")]
+    steps: Annotated[tuple[Annotated[Step, StepEntry()], ...], Length(1)]
+    covers: Annotated[tuple[Annotated[str, _Id(known_ids)], ...], Doc("requirement ids (MFP-…, SCEP-…)")] = ()
+    assumes: Annotated[tuple[Annotated[str, _Id(assumptions)], ...], Doc("assumptions that it rests on (A-nn)")] = ()
+    tags: tuple[str, ...] = ()
+    seed: Annotated[int, Within(0)] = Scenario.seed
+    keys: Annotated[Literal["pool", "generate"], Doc("keys of the committed pool, or real ones")] = Scenario.keys
+    bounds: _Bounds = _Bounds()
+    parameters: Annotated[None, _Sets(), Doc("sets of values for $words: an instance of the scenario each")] = None
+    printer: WrittenPrinter = WrittenPrinter()
+    ca: Annotated[CaSetup, CaSection()] = field(default_factory=CaSetup)
+
+
+def scenario_schema() -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of a file. The loader says more than a schema can; this helps while writing."""
+
+    def shape(found: Definitions) -> Schema:
+        record_of(WrittenScenario).schema(found)
+        return found.pop(WrittenScenario.__name__)[1]
+
+    return with_parameters(schema_of(shape, "mfp-sim scenario"))
+
+
 def _scenario(root: Node, suffix: str, file: str, problems: Problems) -> Scenario | None:
-    before = len(problems.found)
-    fields = problems.map(root, KEYS, "a scenario", REQUIRED)
-    if "format" in fields and fields["format"].value != 1:
-        problems.add(fields["format"], f"format has to be 1, not {fields['format'].value}")
-    name = problems.text(fields["name"], "name") if "name" in fields else None
-    if name is not None and not _NAME.match(name):
-        problems.add(fields["name"], "a name has small letters, digits and single hyphens")
-    why = problems.text(fields["why"], "why") if "why" in fields else None
-    clock = _clock(fields["clock"], problems) if "clock" in fields else None
-    values: dict[str, object] = {}
-    for key in ("covers", "assumes", "tags"):
-        if key in fields:
-            values[key] = _ids(fields[key], key, problems)
-    if "seed" in fields:
-        values["seed"] = problems.integer(fields["seed"], "seed", 0)
-    if "keys" in fields:
-        values["keys"] = problems.choice(fields["keys"], ("pool", "generate"), "keys")
-    if "bounds" in fields:
-        values |= _bounds(fields["bounds"], problems)
-    if "printer" in fields:
-        values["printer"] = _printer(fields["printer"], problems)
-    if "ca" in fields:
-        values["ca"] = read_ca(fields["ca"], problems)
-    printer = values.get("printer") or PrinterSetup()
-    assert isinstance(printer, PrinterSetup)
-    steps = _steps(fields["steps"], clock, printer, problems) if "steps" in fields else ()
-    ca = values.get("ca") or CaSetup()
-    assert isinstance(ca, CaSetup)
-    if "steps" in fields and ca.policy.challenge.kind != "one_time":
-        _check_challenges(fields["steps"], problems)
-    if len(problems.found) > before or name is None or why is None or clock is None:
+    written = read(WrittenScenario, root, problems)
+    if written is None:
         return None
-    values["digest"] = _digest(root)
-    return Scenario(name=name + suffix, why=why, file=file, clock=clock, steps=steps, **values)  # type: ignore[arg-type]
+    printer = root.get("printer")
+    place = "" if printer is None else (printer.get("communication") or printer).place
+    own = ("why", "clock", "steps", "covers", "assumes", "tags", "seed", "keys", "ca")
+    return Scenario(
+        name=written.name + suffix,
+        file=file,
+        printer=written.printer.made(place),
+        virtual_seconds=written.bounds.virtual,
+        events=written.bounds.events,
+        digest=_digest(root),
+        **{key: getattr(written, key) for key in own},
+    )
 
 
 _TOLD = ("name", "why", "covers", "assumes", "tags")
@@ -169,114 +321,7 @@ def _plain(node: Node) -> object:
     return [_plain(entry) for entry in node.items] if node.kind == "list" else (node.value, node.quoted)
 
 
-def _bounds(node: Node, problems: Problems) -> dict[str, object]:
-    bounds = problems.map(node, ("virtual", "events"), "bounds")
-    values: dict[str, object] = {}
-    if "virtual" in bounds:
-        values["virtual_seconds"] = problems.seconds(bounds["virtual"], "virtual")
-    if "events" in bounds:
-        values["events"] = problems.integer(bounds["events"], "events", 1)
-    return values
-
-
-def _clock(node: Node, problems: Problems) -> datetime | None:
-    text = problems.text(node, "clock")
-    try:
-        clock = datetime.fromisoformat(text) if text else None
-    except ValueError:
-        clock = None
-    if clock is None or clock.tzinfo is None:
-        problems.add(node, f"clock has to be a time with a zone, not {text!r}", "write 2026-03-02T08:00:00+01:00")
-        return None
-    return clock if problems.year(node, clock, "clock") else None
-
-
-def _ids(node: Node, key: str, problems: Problems) -> tuple[str, ...]:
-    found = []
-    known = {"covers": known_ids(), "assumes": frozenset(assumptions())}.get(key)
-    for entry in problems.list(node, key):
-        text = problems.text(entry, f"an entry of {key}")
-        if text is not None and known is not None and text not in known:
-            problems.add(entry, f"the catalogue has no {text!r}", did_you_mean(text, known))
-        if text is not None:
-            found.append(text)
-    return tuple(found)
-
-
-PRINTER_KEYS = ("profile", "timezone", "ip", "dns", "functions", "policies", "serial", "communication", "settings")
-
-
-def _printer(node: Node, problems: Problems) -> PrinterSetup:
-    fields = problems.map(node, PRINTER_KEYS, "printer")
-    values: dict[str, Any] = {"place": fields.get("communication", node).place}
-    if "profile" in fields:
-        values["profile"] = problems.choice(fields["profile"], PROFILES, "profile")
-    model = PROFILES.get(str(values.get("profile", PrinterSetup.profile)))
-    if "timezone" in fields:
-        values["timezone"] = problems.zone(fields["timezone"], "timezone")
-    if "ip" in fields:
-        values["ip"] = _address(fields["ip"], problems)
-    if "dns" in fields:
-        values["dns"] = problems.boolean(fields["dns"], "dns")
-    if "functions" in fields:
-        entries = problems.list(fields["functions"], "functions")
-        values["functions"] = tuple(problems.choice(entry, ALL_USES[1:], "a function") for entry in entries)
-    if "policies" in fields:
-        entries = problems.list(fields["policies"], "policies")
-        values["policies"] = tuple(problems.text(entry, "a policy") for entry in entries)
-    if "serial" in fields:
-        values["serial"] = problems.text(fields["serial"], "serial")
-    if "communication" in fields:
-        step = read_step("communication", fields["communication"], problems)
-        if isinstance(step, Communication):
-            values |= {"url": step.url, "port": step.port, "timeout": step.timeout}
-            if model is not None:
-                _check_communication(fields["communication"], step, model, problems)
-    if "settings" in fields:
-        values["settings"] = _settings(fields["settings"], model, problems)
-    return PrinterSetup(**values)
-
-
-def _address(node: Node, problems: Problems) -> str | None:
-    text = problems.text(node, "ip")
-    try:
-        return None if text is None else read_ip(text)
-    except ValueError:
-        problems.add(node, f"ip has to be an IPv4 or IPv6 address of one machine, not {describe(node)}")
-        return None
-
-
-def _check_communication(node: Node, step: Communication, model: Profile, problems: Problems) -> None:
-    """What the machine refuses on its screen cannot be there from the start either."""
-    timeout = model.default_timeout if step.timeout is None else step.timeout
-    try:
-        CommunicationSettings(step.url, step.port, timeout).validate(model)
-    except Refused as refusal:
-        where = {"bad-port": "port", "bad-timeout": "timeout", "bad-url": "url"}.get(refusal.reason, "url")
-        problems.add(node.get(where) or node, refusal.message, refusal.remedy)
-
-
-def _settings(node: Node, model: Profile | None, problems: Problems) -> dict[str, Any]:
-    """Values in place of the model's own; together with the others they have to make a model."""
-    before = len(problems.found)
-    found = {key: read_value(key, value, problems) for key, value in problems.map(node, _SETTINGS, "settings").items()}
-    if model is not None and len(problems.found) == before:
-        for text in contradictions(dataclasses.replace(model, **found)):  # type: ignore[arg-type]
-            problems.add(node, text)
-    return found
-
-
-def _steps(node: Node, clock: datetime | None, printer: PrinterSetup, problems: Problems) -> tuple[Step, ...]:
-    entries = problems.list(node, "steps")
-    found = [step for entry in entries if (step := _step(entry, problems)) is not None]
-    wrote = any(entry.get("expect") is not None or entry.get("refused") is not None for entry in entries)
-    if entries and not wrote:
-        problems.add(node, "the scenario expects nothing", "add an expect step: a run that cannot fail proves nothing")
-    _check_policies(entries, printer.policies, problems)
-    _check_bundles(entries, problems)
-    if clock is not None and printer.timezone is not None and len(found) == len(entries):
-        _check_order(list(zip(entries, found, strict=True)), clock, ZoneInfo(printer.timezone), problems)
-    return tuple(found)
+# --- what goes together ------------------------------------------------------------------------------------
 
 
 def _check_policies(entries: Sequence[Node], policies: Sequence[str], problems: Problems) -> None:
@@ -290,9 +335,9 @@ def _check_policies(entries: Sequence[Node], policies: Sequence[str], problems: 
                 problems.add(key, f"the printer has no policy {policy!r}", did_you_mean(policy, policies))
 
 
-def _check_challenges(node: Node, problems: Problems) -> None:
+def _check_challenges(entries: Sequence[Node], problems: Problems) -> None:
     """Report each challenge that the operator gives where the CA has none that count once."""
-    for entry in node.items if node.kind == "list" else ():
+    for entry in entries:
         operator = entry.get("ca_operator")
         given = operator.get("give_challenge") if operator is not None else None
         if given is not None:
@@ -328,32 +373,3 @@ def _check_order(steps: Sequence[tuple[Node, Step]], clock: datetime, zone: Zone
                 text = f"{step.act.local:%Y-%m-%d %H:%M} has passed: it is {by_then:%Y-%m-%d %H:%M} by then"
                 problems.add(entry.get("advance_to") or entry, text)
             earliest = max(earliest, instant)
-
-
-def _step(node: Node, problems: Problems) -> Step | None:
-    if node.kind == "scalar" and node.value in STEPS:
-        act = read_step(str(node.value), node, problems)
-        return None if act is None else Step(str(node.value), act, node.place)
-    kinds = (*STEPS, "expect")
-    fields = problems.map(node, (*kinds, "as", "refused", "optional"), "a step")
-    chosen = [kind for kind in kinds if kind in fields]
-    if len(chosen) != 1:
-        if fields or not node.value:
-            problems.add(node, f"a step has exactly one of {', '.join(kinds)}")
-        return None
-    kind = chosen[0]
-    if kind == "expect":
-        expectation = read_expectation(fields["expect"], problems)
-        for extra in ("as", "refused", "optional"):
-            if extra in fields:
-                problems.add(fields[extra], f"{extra} does not go with expect")
-        return None if expectation is None else Step("expect", expectation, node.place)
-    act = read_step(kind, fields[kind], problems)
-    if not STEPS[kind].person and ("as" in fields or "refused" in fields):
-        problems.add(node, f"as and refused do not go with {kind}: nobody does it on the machine's screens")
-    if not STEPS[kind].premise and "optional" in fields:
-        problems.add(fields["optional"], f"optional does not go with {kind}: it takes nothing for granted")
-    optional = "optional" in fields and bool(problems.boolean(fields["optional"], "optional"))
-    role = problems.choice(fields["as"], ROLES, "as") if "as" in fields else "administrator"
-    refused = problems.text(fields["refused"], "refused") if "refused" in fields else None
-    return None if act is None else Step(kind, act, node.place, role or "administrator", refused, optional)

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypedDict
 
 from mfp_sim.device import persistence
 from mfp_sim.device.invariants import broken
 from mfp_sim.device.printer import Printer
 from mfp_sim.device.profile import ALL_USES
 from mfp_sim.device.settings import AutoRequestSettings
-from mfp_sim.documents import Node, Problems, describe, did_you_mean
-from mfp_sim.scenario.menu_look import compare_menu, read_menu
-from mfp_sim.scenario.reading import shown_like
+from mfp_sim.documents import Node, Problems, did_you_mean
+from mfp_sim.documents.kinds import Definitions, Leaf, Pattern, Schema, Words
+from mfp_sim.documents.records import Length, document
+from mfp_sim.scenario.menu_look import compare_menu
+from mfp_sim.scenario.shapes import SOMETHING, Count, SomeText, Texts, Time, shown_like
 from mfp_sim.scenario.world import World
+from mfp_sim.scep.algorithms import CIPHERS, HASHES
 
-__all__ = ["EMPTY_LOOKS", "LOOKS"]
+__all__ = ["LOOKS"]
 
 Difference = tuple[str, str, str]
 
 
-def _differences(path: str, wanted: object, actual: Mapping[str, object]) -> Iterator[Difference]:
-    assert isinstance(wanted, Mapping)
+def _differences(path: str, wanted: Mapping[str, object], actual: Mapping[str, object]) -> Iterator[Difference]:
     for name, value in wanted.items():
         if actual.get(name) != value:
             yield f"{path}.{name}", str(value), str(actual.get(name))
@@ -45,71 +49,117 @@ def _auto_values(settings: AutoRequestSettings) -> dict[str, object]:
     return found | {name: getattr(key, name) if key else "none" for name in names}
 
 
-_AUTO = tuple(_auto_values(AutoRequestSettings(timer=False)))
+NUMBER = Count | Literal["none"]
 
 
-def _auto_request(wanted: object, world: World) -> Iterator[Difference]:
+@document("", SOMETHING)
+class AutoRequestLook(TypedDict, total=False):
+    """The settings of the automatic request, as they are stored."""
+
+    timer: bool
+    start: Annotated[str, Pattern(r"\d{4}-\d\d-\d\d \d\d:\d\d", "YYYY-MM-DD HH:MM")] | Literal["none"]
+    adjust: bool
+    restart: bool
+    delete_old: bool
+    every_days: NUMBER
+    poll_count: NUMBER
+    poll_minutes: NUMBER
+    key: SomeText
+    challenge: Literal["set", "none"]
+    common_name: SomeText
+    organization: SomeText
+    length: NUMBER
+    signature: SomeText
+    use: Annotated[str, Words(lambda: (*ALL_USES, "none"))]
+
+
+def _auto_request(wanted: AutoRequestLook, world: World) -> Iterator[Difference]:
     yield from _differences("auto_request", wanted, _auto_values(world.shown.auto_request))
 
 
-_WIRE = ("operation", "method", "digest", "cipher", "host", "port", "path")
+@document("", SOMETHING)
+class Wire(TypedDict, total=False):
+    """How a request goes out."""
+
+    operation: Literal["GetCACaps", "GetCACert", "PKCSReq", "RenewalReq", "CertPoll"]
+    method: Literal["GET", "POST"]
+    digest: Annotated[str, Words(lambda: HASHES)]
+    cipher: Annotated[str, Words(lambda: CIPHERS)]
+    host: SomeText
+    port: Count
+    path: SomeText
 
 
-def _wire(wanted: object, world: World) -> Iterator[Difference]:
+def _wire(wanted: Wire, world: World) -> Iterator[Difference]:
     sent = [event.data for event in world.events if event.kind == "exchange.request"]
     yield from _differences("wire", _as_recorded(world, "", wanted), sent[-1] if sent else {})
 
 
-def _as_recorded(world: World, within: str, wanted: object) -> Mapping[str, object]:
+def _as_recorded(world: World, within: str, wanted: Mapping[str, object]) -> Mapping[str, object]:
     """What is expected of a request, as the trace shows it: a secret in free text is masked on both sides."""
-    assert isinstance(wanted, Mapping)
     shown = world.recorder.as_recorded
     return {name: shown("exchange.request", f"{within}{name}", value) for name, value in wanted.items()}
 
 
-_CSR = ("subject", "signature", "length", "challenge", "challenge_type")
+@document("", SOMETHING)
+class CsrLook(TypedDict, total=False):
+    """What a CSR says; ``length`` in bits."""
+
+    subject: SomeText
+    signature: Annotated[str, Words(lambda: HASHES)]
+    length: Count
+    challenge: Literal["present", "absent"]
+    challenge_type: SomeText
 
 
-def _csr(wanted: object, world: World) -> Iterator[Difference]:
+def _csr(wanted: CsrLook, world: World) -> Iterator[Difference]:
     made = [event.data["csr"] for event in world.events if "csr" in event.data]
     last = made[-1] if made else {}
     assert isinstance(last, Mapping)
     yield from _differences("csr", _as_recorded(world, "csr.", wanted), last)
 
 
-def _sound(wanted: object, world: World) -> Iterator[Difference]:
+def _sound(wanted: bool, world: World) -> Iterator[Difference]:
     found = broken(world.printer)
-    if bool(wanted) == bool(found):
+    if wanted == bool(found):
         yield "sound", str(wanted), "; ".join(found) or "nothing is broken"
 
 
-def _bundle_report(wanted: object, world: World) -> Iterator[Difference]:
+def _bundle_report(
+    wanted: Annotated[list[SomeText], Length(0, "the last import did nothing, or there was none")], world: World
+) -> Iterator[Difference]:
     report = world.shown.import_report
     if list(report) != wanted:
         yield "bundle_report", str(wanted), str(list(report))
 
 
-def _audit_lacks(wanted: object, world: World) -> Iterator[Difference]:
-    assert isinstance(wanted, list)
+def _audit_lacks(wanted: Texts, world: World) -> Iterator[Difference]:
     lines = [f"{entry.operation} {entry.result}: {entry.diagnosis}" for entry in world.shown.audit]
     for index, text in enumerate(wanted):
         for line in lines:
-            if str(text) in line:
+            if text in line:
                 yield f"audit_lacks[{index}]", f"no entry with {text!r}", line
 
 
-def _advice(wanted: object, world: World) -> Iterator[Difference]:
+def _advice(wanted: Annotated[list[SomeText], Length(0, "no help text applied")], world: World) -> Iterator[Difference]:
     if list(world.shown.advice) != wanted:
         yield "advice", str(wanted), str(list(world.shown.advice))
 
 
-def _model(wanted: object, world: World) -> Iterator[Difference]:
+@document("", SOMETHING)
+class Model(TypedDict, total=False):
+    """What the machine says of itself; ``scep``: the versions."""
+
+    name: SomeText
+    scep: SomeText
+
+
+def _model(wanted: Model, world: World) -> Iterator[Difference]:
     profile = world.printer.profile
     yield from _differences("model", wanted, {"name": profile.name, "scep": profile.scep})
 
 
-def _settings_lack(wanted: object, world: World) -> Iterator[Difference]:
-    assert isinstance(wanted, list)
+def _settings_lack(wanted: Texts, world: World) -> Iterator[Difference]:
     printer = world.shown
     stored = json.dumps(
         [persistence.communication(printer.communication), persistence.auto_request(printer.auto_request)]
@@ -119,52 +169,72 @@ def _settings_lack(wanted: object, world: World) -> Iterator[Difference]:
             yield f"settings_lack[{index}]", f"no setting with {text!r}", "one has it"
 
 
-def _storage_lacks(wanted: object, world: World) -> Iterator[Difference]:
-    assert isinstance(wanted, list)
+def _storage_lacks(wanted: Texts, world: World) -> Iterator[Difference]:
     stored = json.dumps(world.printer.stored, ensure_ascii=False)
     for index, text in enumerate(wanted):
         if json.dumps(text, ensure_ascii=False)[1:-1] in stored:
             yield f"storage_lacks[{index}]", f"nothing stored with {text!r}", "it is stored"
 
 
-def _audit_entries(wanted: object, world: World) -> Iterator[Difference]:
-    assert isinstance(wanted, Mapping)
+@document("", SOMETHING)
+class AuditLook(TypedDict, total=False):
+    """An entry of the audit log: a part of its line, and its local time."""
+
+    text: SomeText
+    time: Time
+
+
+@dataclass(frozen=True)
+class AuditEntries:
+    """The entries whose line holds a text, or all."""
+
+    are: Annotated[list[AuditLook], Length(0, "there is no entry")]
+    holding: SomeText = ""
+
+
+def _audit_entries(wanted: AuditEntries, world: World) -> Iterator[Difference]:
     entries = [(entry, f"{entry.operation} {entry.result}: {entry.diagnosis}") for entry in world.shown.audit]
-    entries = [(entry, line) for entry, line in entries if str(wanted.get("holding", "")) in line]
-    if len(entries) != len(wanted["are"]):
+    entries = [(entry, line) for entry, line in entries if wanted.holding in line]
+    if len(entries) != len(wanted.are):
         lines = "; ".join(line for _, line in entries[-4:])
-        yield "audit_entries.are", f"{len(wanted['are'])} entries", f"{len(entries)}, at the end {lines or 'none'}"
+        yield "audit_entries.are", f"{len(wanted.are)} entries", f"{len(entries)}, at the end {lines or 'none'}"
         return
-    for index, (value, (entry, line)) in enumerate(zip(wanted["are"], entries, strict=True)):
+    for index, (value, (entry, line)) in enumerate(zip(wanted.are, entries, strict=True)):
         path = f"audit_entries.are[{index}]"
-        if str(value.get("text", "")) not in line:
-            yield f"{path}.text", str(value["text"]), line
+        if value.get("text", "") not in line:
+            yield f"{path}.text", value["text"], line
         if "time" in value and (got := shown_like(entry.time, world.zone, value["time"])) != value["time"]:
             yield f"{path}.time", value["time"], got
-
-
-def _read_audit_entries(node: Node, problems: Problems) -> None:
-    fields = problems.map(node, ("holding", "are"), "audit_entries", required=("are",))
-    if "holding" in fields:
-        problems.text(fields["holding"], "holding")
-    for entry in problems.list(fields["are"], "are") if "are" in fields else ():
-        inner = problems.map(entry, ("text", "time"), "an entry")
-        if "text" in inner:
-            problems.text(inner["text"], "text")
-        if "time" in inner:
-            problems.moment(inner["time"], "time", offset=True)
 
 
 OFF, WITHOUT_KEY = "off", "without-key"
 """What a function is that uses no key: switched off, or on and without one. """
 
 
-def _functions(wanted: object, world: World) -> Iterator[Difference]:
-    assert isinstance(wanted, Mapping)
+@dataclass(frozen=True)
+class _FunctionName(Leaf):
+    """A function of the machine; of IPSec also with the policy, ``IPSec/branch``."""
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:  # noqa: ARG002 - every kind is asked the same
+        uses = ALL_USES[1:]
+        use, slash, policy = str(node.value).partition("/")
+        if use not in uses or (slash and (use != "IPSec" or not policy)):
+            problems.add(node, f"there is no function {node.value!r}", did_you_mean(str(node.value), uses))
+            return None
+        return node.value
+
+    def schema(self, found: Definitions) -> Schema:  # noqa: ARG002
+        return {"anyOf": [{"enum": list(ALL_USES[1:])}, {"type": "string", "pattern": "^IPSec/."}]}
+
+
+Functions = Annotated[Mapping[Annotated[str, _FunctionName()], SomeText], Length(1)]
+
+
+def _functions(wanted: Functions, world: World) -> Iterator[Difference]:
     for name, value in wanted.items():
         got = _function(name, world.printer)
         if got != value:
-            yield f"functions.{name}", str(value), got
+            yield f"functions.{name}", value, got
 
 
 def _function(name: str, printer: Printer) -> str:
@@ -176,67 +246,21 @@ def _function(name: str, printer: Printer) -> str:
     return ", ".join(keys) or WITHOUT_KEY
 
 
-def _r_functions(node: Node, problems: Problems) -> None:
-    if node.kind != "map":
-        problems.add(node, f"functions has to be a map, not {describe(node)}")
-        return
-    uses = ALL_USES[1:]
-    for key, value in node.pairs:
-        use, slash, policy = str(key.value).partition("/")
-        if use not in uses or (slash and (use != "IPSec" or not policy)):
-            problems.add(key, f"there is no function {key.value!r}", did_you_mean(str(key.value), uses))
-        problems.text(value, str(key.value))
-
-
-Reader = Callable[[Node, Problems], None]
-Comparison = Callable[[object, World], Iterator[Difference]]
-
-
-def _map_of(names: tuple[str, ...], what: str) -> Reader:
-    def read(node: Node, problems: Problems) -> None:
-        problems.map(node, names, what)
-
-    return read
-
-
-def _boolean(node: Node, problems: Problems) -> None:
-    problems.boolean(node, "sound")
-
-
-def _texts(node: Node, problems: Problems) -> None:
-    for entry in problems.list(node, "texts"):
-        problems.text(entry, "an entry")
-
-
-LOOKS: Mapping[str, tuple[Reader, Comparison, str]] = {
-    "functions": (
-        _r_functions,
-        _functions,
-        "which key each function uses; off, or without-key for one that is on and has none",
-    ),
-    "auto_request": (_map_of(_AUTO, "auto_request"), _auto_request, "the stored settings of the automatic request"),
-    "wire": (_map_of(_WIRE, "wire"), _wire, "how the last request went out"),
-    "csr": (_map_of(_CSR, "csr"), _csr, "what the last CSR said; challenge is present or absent"),
-    "sound": (_boolean, _sound, "keys fit, the limit holds, the Default Key is there, one key for each use"),
-    "bundle_report": (_texts, _bundle_report, "what the last import said of each item"),
-    "advice": (_texts, _advice, "the help texts that applied to the key entered last"),
-    "model": (_map_of(("name", "scep"), "model"), _model, "what the machine says of itself: name and SCEP versions"),
-    "settings_lack": (_texts, _settings_lack, "texts that no stored setting must hold"),
-    "menu": (read_menu, compare_menu, "the Remote UI's menu, walked from the portal by its labels"),
-    "storage_lacks": (_texts, _storage_lacks, "texts that the machine's storage must not hold anywhere"),
+LOOKS: Mapping[str, tuple[Callable[[Any, World], Iterator[Difference]], str]] = {
+    "functions": (_functions, "which key each function uses; off, or without-key for one that is on and has none"),
+    "auto_request": (_auto_request, "the stored settings of the automatic request"),
+    "wire": (_wire, "how the last request went out"),
+    "csr": (_csr, "what the last CSR said; challenge is present or absent"),
+    "sound": (_sound, "keys fit, the limit holds, the Default Key is there, one key for each use"),
+    "bundle_report": (_bundle_report, "what the last import said of each item"),
+    "advice": (_advice, "the help texts that applied to the key entered last"),
+    "model": (_model, "what the machine says of itself: name and SCEP versions"),
+    "settings_lack": (_settings_lack, "texts that no stored setting must hold"),
+    "menu": (compare_menu, "the Remote UI's menu, walked from the portal by its labels"),
+    "storage_lacks": (_storage_lacks, "texts that the machine's storage must not hold anywhere"),
     "audit_entries": (
-        _read_audit_entries,
         _audit_entries,
         "the entries of the audit log, or those that hold a text: how many, in order, each with a text and a time",
     ),
-    "audit_lacks": (_texts, _audit_lacks, "texts that the audit log must not hold"),
+    "audit_lacks": (_audit_lacks, "texts that the audit log must not hold"),
 }
-EMPTY_LOOKS: Mapping[str, Mapping[str, str]] = {
-    "bundle_report": {"": "the last import did nothing, or there was none"},
-    "advice": {"": "no help text applied"},
-    "audit_entries": {"are": "there is no entry"},
-    "menu": {"path": "the portal itself", "items": "there is nothing"},
-    "waiting": {"": "nothing waits"},
-    "orphans": {"": "there is none"},
-}
-"""What an empty list asserts, as in the table of expectations."""

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Annotated, Literal
 
 from mfp_sim.device.bundle import CATEGORIES, CATEGORY
 from mfp_sim.device.power import NAMES as POWER_POINTS
 from mfp_sim.device.printer import SCREENS
 from mfp_sim.device.profile import ALL_USES, PROFILES
 from mfp_sim.documents import Node, Problems, did_you_mean
+from mfp_sim.documents.kinds import Definitions, Duration, Leaf, LocalTime, Schema, Within, Word, Words
+from mfp_sim.documents.records import agree, beside, document, some
 from mfp_sim.errors import Refused
 from mfp_sim.scenario.premises import Missing
-from mfp_sim.scenario.reading import moment
+from mfp_sim.scenario.shapes import moment
 from mfp_sim.scenario.world import World
 
-KEY_GENERATION = ("fails", "works")
-
 __all__ = [
-    "KEY_GENERATION",
     "AnotherPrinter",
     "DeleteKey",
     "ExportBundle",
@@ -31,21 +31,13 @@ __all__ = [
     "OpenScreen",
     "PowerCut",
     "PrinterClock",
-    "read_another_printer",
-    "read_delete_key",
-    "read_export",
-    "read_function",
-    "read_import",
-    "read_key_generation",
-    "read_open_screen",
-    "read_power_cut",
-    "read_printer_clock",
 ]
 
 
+@document(whole=True)
 @dataclass(frozen=True)
 class OpenScreen:
-    screen: str
+    screen: Annotated[str, Words(lambda: SCREENS)]
 
     def act(self, world: World, role: str) -> None:
         world.printer.open_screen(self.screen, role=role)
@@ -54,12 +46,13 @@ class OpenScreen:
         return f"[{self.screen}] is opened"
 
 
+@document("", some("needs the key 'nth'", "nth"), shorthand="name")
 @dataclass(frozen=True)
 class DeleteKey:
     """The newest key of a name, or the ``nth`` oldest of them."""
 
     name: str
-    nth: int | None = None
+    nth: Annotated[int | None, Within(1)] = None
 
     def act(self, world: World, role: str) -> None:
         ids = [entry.id for entry in world.printer.key_list() if entry.name == self.name]
@@ -74,7 +67,7 @@ class DeleteKey:
 
 @dataclass(frozen=True)
 class Function:
-    use: str
+    use: Annotated[str, Words(lambda: ALL_USES[1:])]
     on: bool
 
     def act(self, world: World, role: str) -> None:
@@ -84,9 +77,10 @@ class Function:
         return f"{self.use} is switched {'on' if self.on else 'off'}"
 
 
+@document(whole=True)
 @dataclass(frozen=True)
 class KeyGeneration:
-    state: str
+    state: Literal["fails", "works"]
 
     def act(self, world: World, role: str) -> Missing:  # noqa: ARG002
         world.keys.fails = self.state == "fails"
@@ -97,9 +91,10 @@ class KeyGeneration:
         return f"the machine's generation of keys {self.state}"
 
 
+@document(whole=True)
 @dataclass(frozen=True)
 class PrinterClock:
-    local: datetime | None
+    local: Annotated[datetime | None, LocalTime(offset=True), Word("right", None)]
 
     def act(self, world: World, role: str) -> Missing:  # noqa: ARG002 - every step has a role
         before = world.printer.clock.now()
@@ -112,12 +107,29 @@ class PrinterClock:
 
 
 @dataclass(frozen=True)
+class _Point(Leaf):
+    """A point of the printer at which the power can fail."""
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:
+        name = problems.text(node, what)
+        if name is None or name in POWER_POINTS:
+            return name
+        hint = did_you_mean(name, POWER_POINTS) or "mfp-sim power-points shows those of a scenario"
+        problems.add(node, f"there is no power point {name!r}", hint)
+        return None
+
+    def schema(self, found: Definitions) -> Schema:  # noqa: ARG002 - every kind is asked the same
+        return {"enum": list(POWER_POINTS)}
+
+
+@document("", beside("nth", "at", "nth counts how often a point is passed: name it with at"))
+@dataclass(frozen=True)
 class PowerCut:
     """At once, or the ``nth`` time that a point is passed; power is back after ``off`` seconds, or with power_on."""
 
-    at: str | None = None
-    nth: int = 1
-    off: float | None = None
+    at: Annotated[str | None, _Point()] = None
+    nth: Annotated[int, Within(1)] = 1
+    off: Annotated[float | None, Duration()] = None
 
     def act(self, world: World, role: str) -> Missing | None:  # noqa: ARG002
         printer = world.printer
@@ -143,7 +155,7 @@ class ExportBundle:
     name: str
     password: str = field(repr=False)
     wait: bool = True
-    category: str = CATEGORY
+    category: Annotated[str, Words(lambda: CATEGORIES)] = CATEGORY
 
     def act(self, world: World, role: str) -> None:
         world.recorder.redactor.add(self.password)
@@ -157,6 +169,13 @@ class ExportBundle:
         return f"[Export All]: the settings go to the file {self.name}"
 
 
+def _is_cut_off(cut: int | None, flip: int | None) -> str | None:
+    if cut is None or flip is None or flip < cut:
+        return None
+    return f"byte {flip} is cut off, since cut leaves {cut}: flip one of those"
+
+
+@document("", agree("cut", "flip", _is_cut_off))
 @dataclass(frozen=True)
 class ImportBundle:
     """``cut`` leaves only the first octets of the file; ``flip`` changes one bit (of the octet, counted from 0)."""
@@ -164,8 +183,8 @@ class ImportBundle:
     name: str
     password: str = field(repr=False)
     wait: bool = True
-    cut: int | None = None
-    flip: int | None = None
+    cut: Annotated[int | None, Within(0)] = None
+    flip: Annotated[int | None, Within(0)] = None
 
     def act(self, world: World, role: str) -> Missing:
         world.recorder.redactor.add(self.password)
@@ -190,7 +209,7 @@ class AnotherPrinter:
     """From here on the steps are about another machine, fresh from the factory; the one before is switched off, or
     stays on ``beside`` it."""
 
-    profile: str
+    profile: Annotated[str, Words(lambda: PROFILES)]
     serial: str
     beside: bool = False
 
@@ -203,89 +222,3 @@ class AnotherPrinter:
 
     def text(self) -> str:
         return f"another machine: {self.profile}, serial number {self.serial}"
-
-
-# --- reading ----------------------------------------------------------------------------------------------
-
-
-def read_open_screen(node: Node, problems: Problems) -> OpenScreen | None:
-    screen = problems.choice(node, SCREENS, "open_screen")
-    return None if screen is None else OpenScreen(screen)
-
-
-def read_key_generation(node: Node, problems: Problems) -> KeyGeneration | None:
-    state = problems.choice(node, KEY_GENERATION, "key_generation")
-    return None if state is None else KeyGeneration(state)
-
-
-def read_delete_key(node: Node, problems: Problems) -> DeleteKey | None:
-    if node.kind != "map":
-        name = problems.text(node, "delete_key")
-        return None if name is None else DeleteKey(name)
-    fields = problems.map(node, ("name", "nth"), "delete_key", required=("name", "nth"))
-    name = problems.text(fields["name"], "name") if "name" in fields else None
-    nth = problems.integer(fields["nth"], "nth", 1) if "nth" in fields else None
-    return None if name is None or nth is None else DeleteKey(name, nth)
-
-
-def read_function(node: Node, problems: Problems) -> Function | None:
-    fields = problems.map(node, ("use", "on"), "function", required=("use", "on"))
-    use = problems.choice(fields["use"], ALL_USES[1:], "use") if "use" in fields else None
-    on = problems.boolean(fields["on"], "on") if "on" in fields else None
-    return None if use is None or on is None else Function(use, on)
-
-
-def read_printer_clock(node: Node, problems: Problems) -> PrinterClock | None:
-    if node.value == "right":
-        return PrinterClock(None)
-    local = problems.moment(node, "printer_clock", offset=True)
-    return None if local is None else PrinterClock(local)
-
-
-def read_power_cut(node: Node, problems: Problems) -> PowerCut | None:
-    if node.value in (None, "power_cut"):
-        return PowerCut()
-    fields = problems.map(node, ("at", "nth", "off"), "power_cut")
-    values: dict[str, object] = {}
-    if "nth" in fields and "at" not in fields:
-        problems.add(fields["nth"], "nth counts how often a point is passed: name it with at")
-    if "at" in fields:
-        values["at"] = problems.text(fields["at"], "at")
-        if values["at"] is not None and values["at"] not in POWER_POINTS:
-            hint = did_you_mean(str(values["at"]), POWER_POINTS) or "mfp-sim power-points shows those of a scenario"
-            problems.add(fields["at"], f"there is no power point {values['at']!r}", hint)
-    if "nth" in fields:
-        values["nth"] = problems.integer(fields["nth"], "nth", 1)
-    if "off" in fields:
-        values["off"] = problems.seconds(fields["off"], "off")
-    return PowerCut(**values)  # type: ignore[arg-type]
-
-
-def read_export(node: Node, problems: Problems) -> ExportBundle | None:
-    names = ("name", "password", "wait", "category")
-    fields = problems.map(node, names, "export_bundle", required=("name", "password"))
-    texts = {key: problems.text(fields[key], key) for key in ("name", "password") if key in fields}
-    wait = problems.boolean(fields["wait"], "wait") if "wait" in fields else True
-    if len(texts) < 2:
-        return None
-    category = problems.choice(fields["category"], CATEGORIES, "category") if "category" in fields else CATEGORY
-    return ExportBundle(**texts, wait=bool(wait), category=category or CATEGORY)  # type: ignore[arg-type]
-
-
-def read_import(node: Node, problems: Problems) -> ImportBundle | None:
-    names = ("name", "password", "wait", "cut", "flip")
-    fields = problems.map(node, names, "import_bundle", required=("name", "password"))
-    texts = {key: problems.text(fields[key], key) for key in ("name", "password") if key in fields}
-    wait = problems.boolean(fields["wait"], "wait") if "wait" in fields else True
-    numbers = {key: problems.integer(fields[key], key, 0) for key in ("cut", "flip") if key in fields}
-    cut, flip = numbers.get("cut"), numbers.get("flip")
-    if cut is not None and flip is not None and flip >= cut:
-        problems.add(fields["flip"], f"byte {flip} is cut off, since cut leaves {cut}: flip one of those")
-    return ImportBundle(**texts, wait=bool(wait), **numbers) if len(texts) == 2 else None  # type: ignore[arg-type]
-
-
-def read_another_printer(node: Node, problems: Problems) -> AnotherPrinter | None:
-    fields = problems.map(node, ("profile", "serial"), "another_printer", required=("profile", "serial"))
-    profile = problems.choice(fields["profile"], PROFILES, "profile") if "profile" in fields else None
-    serial = problems.text(fields["serial"], "serial") if "serial" in fields else None
-    return None if profile is None or serial is None else AnotherPrinter(profile, serial)

@@ -5,19 +5,23 @@ Reads the pages as a browser gets them, in English. Serves MFP-UI-01.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from mfp_sim.device.machine import ADMINISTRATOR, ROLES
-from mfp_sim.documents import Node, Problems
+from mfp_sim.documents import Problems
+from mfp_sim.documents.kinds import Words
+from mfp_sim.documents.records import Constraint, Doc, Given, Length, document
+from mfp_sim.scenario.shapes import SomeText
 from mfp_sim.scenario.world import World
 from mfp_sim.simtime import Entropy
 
 if TYPE_CHECKING:
     from werkzeug.test import Client
 
-__all__ = ["compare_menu", "read_menu"]
+__all__ = ["compare_menu"]
 
 Difference = tuple[str, str, str]
 Links = list[tuple[str, str]]
@@ -52,21 +56,38 @@ class _Menu(HTMLParser):
             self.links.append((data.strip(), self._address))
 
 
-def compare_menu(wanted: object, world: World) -> Iterator[Difference]:
+def _looks_at_something(given: Given, problems: Problems) -> None:
+    if given.values.get("path") == [] and "items" not in given.keys:
+        problems.add(given.keys["path"], "menu expects nothing", "say with items what the portal has")
+
+
+_NOT_EMPTY = {"anyOf": [{"required": ["items"]}, {"properties": {"path": {"minItems": 1}}}]}
+
+
+@document("menu", Constraint(_NOT_EMPTY, _looks_at_something))
+@dataclass(frozen=True)
+class Menu:
+    """``path``: labels from the portal down; ``items``: all labels of the menu there."""
+
+    path: Annotated[list[SomeText], Length(0, "the portal itself")]
+    items: Annotated[list[SomeText] | None, Length(0, "there is nothing")] = None
+    role: Annotated[str, Words(lambda: ROLES[:-1]), Doc(key="as")] = ADMINISTRATOR
+
+
+def compare_menu(wanted: Menu, world: World) -> Iterator[Difference]:
     """Where the walk ends, or what is on the page that it leads to."""
-    assert isinstance(wanted, Mapping)
     if not world.printer.powered:
         yield "menu", "the portal", "the machine is off"
         return
-    client, menu = _log_in(world, str(wanted.get("as", ADMINISTRATOR)))
-    for label in wanted["path"]:
+    client, menu = _log_in(world, wanted.role)
+    for label in wanted.path:
         address = dict(menu.links).get(label)
         if address is None:
-            yield "menu.path", str(label), f"only {_labels(menu.links)}"
+            yield "menu.path", label, f"only {_labels(menu.links)}"
             return
         menu = _Menu(client.get(address).text)
-    if "items" in wanted and _labels(menu.links) != wanted["items"]:
-        yield "menu.items", str(wanted["items"]), str(_labels(menu.links))
+    if wanted.items is not None and _labels(menu.links) != wanted.items:
+        yield "menu.items", str(wanted.items), str(_labels(menu.links))
 
 
 def _labels(links: Sequence[tuple[str, str]]) -> list[str]:
@@ -84,17 +105,3 @@ def _log_in(world: World, role: str) -> tuple[Client, _Menu]:
     token = _Menu(client.get("/login").text).token
     form = {"form_token": token, "role": role, "pin": DEFAULT_PIN}
     return client, _Menu(client.post("/login", data=form, follow_redirects=True).text)
-
-
-def read_menu(node: Node, problems: Problems) -> None:
-    """``path``: labels from the portal down; ``items``: all labels of the menu there; ``as``: a role."""
-    fields = problems.map(node, ("path", "items", "as"), "menu", required=("path",))
-    for name in ("path", "items"):
-        if name in fields:
-            for entry in problems.list(fields[name], name):
-                problems.text(entry, f"an entry of {name}")
-    path = fields.get("path")
-    if path is not None and path.kind == "list" and not path.items and "items" not in fields:
-        problems.add(path, "menu expects nothing", "say with items what the portal has")
-    if "as" in fields:
-        problems.choice(fields["as"], ROLES[:-1], "as")

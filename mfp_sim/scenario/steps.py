@@ -1,38 +1,38 @@
-"""What people and the world do: one class a step, one table. Readers collect mistakes, ``act`` does it.
+"""What people and the world do: one class a step, one table. The class describes the argument, ``act`` does it.
 
-To add a step: a frozen dataclass with ``read`` and ``act``, and its line in ``STEPS``; the schema follows by itself.
+To add a step: a frozen dataclass with ``act`` and ``text``, and its line in ``STEPS``; reader, JSON schema and table of
+the documentation follow by themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
-from typing import Protocol, cast, get_args
+from typing import Annotated, Any, Protocol, cast
 from zoneinfo import ZoneInfo
 
 from mfp_sim.device.calendar import local_of
-from mfp_sim.device.printer import SCREENS
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.documents import Node, Problems
-from mfp_sim.scenario.ca_steps import OPERATOR_ACTS, read_ca_operator
+from mfp_sim.documents.kinds import WRONG, Definitions, Duration, Kind, LocalTime, Schema, Word
+from mfp_sim.documents.records import Doc, apart, document, kind_of
+from mfp_sim.scenario.ca_steps import OperatorActs
 from mfp_sim.scenario.machine_steps import (
-    KEY_GENERATION,
-    read_another_printer,
-    read_delete_key,
-    read_export,
-    read_function,
-    read_import,
-    read_key_generation,
-    read_open_screen,
-    read_power_cut,
-    read_printer_clock,
+    AnotherPrinter,
+    DeleteKey,
+    ExportBundle,
+    Function,
+    ImportBundle,
+    KeyGeneration,
+    OpenScreen,
+    PowerCut,
+    PrinterClock,
 )
 from mfp_sim.scenario.premises import Missing
-from mfp_sim.scenario.reading import moment, whole
+from mfp_sim.scenario.shapes import moment
 from mfp_sim.scenario.world import World
 from mfp_sim.transport import NetworkState as States
-from mock_scep_server.script import Rule, read_script
+from mock_scep_server.script import Rule, Rules
 
 __all__ = ["STEPS", "Act", "Step", "StepKind", "read_step"]
 
@@ -73,7 +73,7 @@ class Step:
 class Communication:
     url: str
     port: int = 80
-    timeout: int | None = None
+    timeout: Annotated[int | None, Duration(1, "seconds")] = None
 
     def act(self, world: World, role: str) -> None:
         world.printer.update_communication(url=self.url, port=self.port, timeout=self.timeout, role=role)
@@ -82,12 +82,16 @@ class Communication:
         return f"[Communication Settings]: {self.url}, port {self.port}, [Update]"
 
 
+@document("the key")
 @dataclass(frozen=True)
-class Request:
-    """``wait``: until the request has ended; else only what takes no time happens."""
+class Request(KeySettings):
+    """The key's settings, sent. ``wait``: until the request has ended; else only what takes no time happens."""
 
-    key: KeySettings
     wait: bool = True
+
+    @property
+    def key(self) -> KeySettings:
+        return KeySettings(**{entry.name: getattr(self, entry.name) for entry in fields(KeySettings)})
 
     def act(self, world: World, role: str) -> None:
         key = _with_challenge(self.key, world)
@@ -99,15 +103,39 @@ class Request:
 
     def text(self) -> str:
         left = "" if self.wait else ", and nobody waits"
-        return f"[Certificate Issuance Request]: {self.key.name} for {self.key.common_name}, [Send Request]{left}"
+        return f"[Certificate Issuance Request]: {self.name} for {self.common_name}, [Send Request]{left}"
 
 
+@document("polling")
+@dataclass(frozen=True)
+class WrittenPolling:
+    """How often the server is asked again, and how far apart."""
+
+    count: int
+    minutes: Annotated[int, Duration(60, "minutes"), Doc(key="interval")]
+
+
+@document("", apart("start", "start_in"))
 @dataclass(frozen=True)
 class AutoRequest:
-    """``start_in``: the start in seconds from now, instead of the one in ``settings``."""
+    """``start_in``: the start in seconds from now, instead of ``start``."""
 
-    settings: AutoRequestSettings
-    start_in: float | None = None
+    timer: bool = True
+    start: Annotated[datetime | None, LocalTime()] = None
+    start_in: Annotated[float | None, Duration()] = None
+    adjust: bool = False
+    polling: WrittenPolling | None = None
+    every_days: Annotated[int | None, Duration(86400, "days"), Doc(key="every")] = None
+    restart: bool = False
+    delete_old: bool = False
+    key: KeySettings | None = None
+
+    @property
+    def settings(self) -> AutoRequestSettings:
+        """What is stored, with the ``start`` as it is written."""
+        polling = None if self.polling is None else Polling(self.polling.count, self.polling.minutes)
+        own = {name: value for name, value in vars(self).items() if name != "start_in"}
+        return AutoRequestSettings(**{**own, "polling": polling})
 
     def act(self, world: World, role: str) -> None:
         settings = self.settings
@@ -119,18 +147,18 @@ class AutoRequest:
         world.printer.update_auto_request(settings, role=role)
 
     def text(self) -> str:
-        if not self.settings.timer:
+        if not self.timer:
             return "[Settings for Certificate Issuance Auto Request]: timer off, [Update]"
-        start = self.settings.start
-        told = f"from {start:%Y-%m-%d %H:%M}" if start is not None else "no start date/time"
+        told = f"from {self.start:%Y-%m-%d %H:%M}" if self.start is not None else "no start date/time"
         if self.start_in is not None:
             told = f"in {timedelta(seconds=self.start_in)}"
         return f"[Settings for Certificate Issuance Auto Request]: {told}, [Update]"
 
 
+@document(whole=True)
 @dataclass(frozen=True)
 class Advance:
-    seconds: float
+    seconds: Annotated[float, Duration()]
 
     def act(self, world: World, role: str) -> None:  # noqa: ARG002 - every step has a role
         world.run_until(world.clock.now() + timedelta(seconds=self.seconds))
@@ -139,9 +167,10 @@ class Advance:
         return f"time passes: {timedelta(seconds=self.seconds)}"
 
 
+@document(whole=True)
 @dataclass(frozen=True)
 class AdvanceTo:
-    local: datetime
+    local: Annotated[datetime, LocalTime(offset=True)]
 
     def instant(self, zone: ZoneInfo) -> datetime:
         """The time meant, by the printer's time zone."""
@@ -180,6 +209,7 @@ class Power:
         ]
 
 
+@document(whole=True)
 @dataclass(frozen=True)
 class NetworkState:
     state: States
@@ -193,6 +223,7 @@ class NetworkState:
         return f"the network is {self.state}"
 
 
+@document(whole=True)
 @dataclass(frozen=True)
 class Dns:
     on: bool
@@ -204,6 +235,7 @@ class Dns:
         return f"a DNS server is {'configured' if self.on else 'removed'}"
 
 
+@document(whole=True)
 @dataclass(frozen=True)
 class Ip:
     address: str
@@ -215,9 +247,10 @@ class Ip:
         return f"the printer's IP address is set to {self.address}"
 
 
+@document(whole=True)
 @dataclass(frozen=True)
 class CaScript:
-    rules: tuple[Rule, ...] = field(repr=False)
+    rules: Annotated[tuple[Rule, ...], Rules()] = field(repr=False)
 
     def act(self, world: World, role: str) -> Missing | None:  # noqa: ARG002
         """Rules have premises of their own; a script without any has to take the place of one that has some."""
@@ -240,216 +273,92 @@ def _with_challenge(key: KeySettings, world: World) -> KeySettings:
     return replace(key, challenge=world.challenge)
 
 
-# --- reading ----------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class _Powered:
+    """How a step that takes no argument is written."""
 
+    what: str
 
-KEY_FIELDS = ("name", "common_name", "organization", "length", "signature", "use", "policy", "challenge")
-
-
-def _key(node: Node, problems: Problems, *beside: str) -> KeySettings | None:
-    """The key; ``beside`` names what else may stand there."""
-    fields = problems.map(node, (*KEY_FIELDS, *beside), "the key", required=("name", "common_name"))
-    fields = {name: value for name, value in fields.items() if name in KEY_FIELDS}
-    values: dict[str, object] = {}
-    for name, value in fields.items():
-        values[name] = problems.integer(value, name) if name == "length" else problems.text(value, name)
-    if None in values.values() or not {"name", "common_name"} <= values.keys():
-        return None
-    return KeySettings(**values)  # type: ignore[arg-type]
-
-
-def _communication(node: Node, problems: Problems) -> Act | None:
-    fields = problems.map(node, ("url", "port", "timeout"), "communication", required=("url",))
-    url = problems.text(fields["url"], "url") if "url" in fields else None
-    port = problems.integer(fields["port"], "port") if "port" in fields else 80
-    timeout = problems.seconds(fields["timeout"], "timeout") if "timeout" in fields else None
-    if url is None or port is None:
-        return None
-    return Communication(url, port, None if timeout is None else int(timeout))
-
-
-def _request(node: Node, problems: Problems) -> Act | None:
-    key = _key(node, problems, "wait")
-    given = node.get("wait")
-    wait = True if given is None else problems.boolean(given, "wait")
-    return None if key is None or wait is None else Request(key, wait)
-
-
-AUTO_FIELDS = ("timer", "start", "start_in", "adjust", "polling", "every", "restart", "delete_old", "key")
-
-
-def _auto_request(node: Node, problems: Problems) -> Act | None:
-    fields = problems.map(node, AUTO_FIELDS, "auto_request")
-    values: dict[str, object] = {"timer": True}
-    for name in ("timer", "adjust", "restart", "delete_old"):
-        if name in fields:
-            values[name] = problems.boolean(fields[name], name)
-    if "start" in fields:
-        values["start"] = problems.moment(fields["start"], "start")
-    start_in = problems.seconds(fields["start_in"], "start_in") if "start_in" in fields else None
-    if "start" in fields and "start_in" in fields:
-        problems.add(fields["start_in"], "start is given too; one of the two is enough")
-    if "key" in fields:
-        values["key"] = _key(fields["key"], problems)
-    if "every" in fields:
-        values["every_days"] = whole(fields["every"], problems, "every", 86400, "days")
-    if "polling" in fields:
-        values["polling"] = _polling(fields["polling"], problems)
-    return AutoRequest(AutoRequestSettings(**values), start_in)  # type: ignore[arg-type]
-
-
-def _polling(node: Node, problems: Problems) -> Polling | None:
-    fields = problems.map(node, ("count", "interval"), "polling", required=("count", "interval"))
-    count = problems.integer(fields["count"], "count") if "count" in fields else None
-    minutes = whole(fields["interval"], problems, "interval", 60, "minutes") if "interval" in fields else None
-    return None if count is None or minutes is None else Polling(count, minutes)
-
-
-def _advance(node: Node, problems: Problems) -> Act | None:
-    seconds = problems.seconds(node, "advance")
-    return None if seconds is None else Advance(seconds)
-
-
-def _advance_to(node: Node, problems: Problems) -> Act | None:
-    local = problems.moment(node, "advance_to", offset=True)
-    return None if local is None else AdvanceTo(local)
-
-
-def _power(what: str) -> Callable[[Node, Problems], Act | None]:
-    def read(node: Node, problems: Problems) -> Act | None:
-        if node.value not in (None, what, ()):
+    def read(self, node: Node, problems: Problems, what: str) -> object:
+        if node.value not in (None, ()):
             problems.add(node, f"{what} takes no argument")
-        return Power(what)
+            return WRONG
+        return Power(self.what)
 
-    return read
+    def schema(self, found: Definitions) -> Schema:  # noqa: ARG002 - every kind is asked the same
+        return {"type": "null"}
 
-
-NETWORK_STATES: tuple[States, ...] = get_args(States)
-
-
-def _network(node: Node, problems: Problems) -> Act | None:
-    state = problems.choice(node, NETWORK_STATES, "network")
-    return None if state is None else NetworkState(cast("States", state))
+    def write(self, value: Any) -> object:  # noqa: ARG002
+        return None
 
 
-def _dns(node: Node, problems: Problems) -> Act | None:
-    on = problems.boolean(node, "dns")
-    return None if on is None else Dns(on)
-
-
-def _ip(node: Node, problems: Problems) -> Act | None:
-    address = problems.text(node, "ip")
-    return None if address is None else Ip(address)
-
-
-def _ca_script(node: Node, problems: Problems) -> Act | None:
-    return CaScript(read_script(node, problems))
+# --- the table --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class StepKind:
     """A line of the step table.
 
-    ``shape`` is the JSON schema of the argument; ``person`` whether ``as`` applies; ``premise`` what has to come true
-    by the end of the run, unless the step says ``optional: true``. It is empty where nothing has to.
+    ``shape`` is the type of its argument, or a kind; ``person`` whether ``as`` applies; ``premise`` what has to come
+    true by the end of the run, unless the step says ``optional: true``. It is empty where nothing has to.
     """
 
-    read: Callable[[Node, Problems], Act | None]
+    shape: Any
     sentence: str
-    shape: Mapping[str, object]
     person: bool = True
     premise: str = ""
 
+    @property
+    def kind(self) -> Kind:
+        """How its argument is written."""
+        return self.shape if isinstance(self.shape, Kind) else kind_of(self.shape)
 
-def _object(*names: str, required: tuple[str, ...] = ()) -> dict[str, object]:
-    shape: dict[str, object] = {
-        "type": "object",
-        "properties": {name: {} for name in names},
-        "additionalProperties": False,
-    }
-    return {**shape, "required": list(required)} if required else shape
+    @property
+    def stands_alone(self) -> bool:
+        """Whether its name is enough."""
+        return self.kind.read(Node("scalar", None, "", 0, 0), Problems(), "") is not WRONG
 
 
 STEPS: dict[str, StepKind] = {
-    "communication": StepKind(
-        _communication, "[Update] on the communication settings", _object("url", "port", "timeout", required=("url",))
-    ),
-    "request": StepKind(
-        _request,
-        "a manual request, to its end, or (wait: false) begun only",
-        _object(*KEY_FIELDS, "wait", required=("name", "common_name")),
-    ),
-    "auto_request": StepKind(_auto_request, "[Update] on the automatic request", _object(*AUTO_FIELDS)),
-    "open_screen": StepKind(read_open_screen, "a screen is opened, to look", {"enum": list(SCREENS)}),
-    "delete_key": StepKind(
-        read_delete_key,
-        "delete the newest key of that name, or the nth oldest of them",
-        {"oneOf": [{"type": "string"}, _object("name", "nth", required=("name", "nth"))]},
-    ),
-    "restart": StepKind(_power("restart"), "restart, until the machine is up again", {}),
-    "power_off": StepKind(_power("power_off"), "switch the machine off", {}, False, "a machine that is on"),
-    "power_on": StepKind(_power("power_on"), "switch it on", {}, False, "a machine that is off"),
-    "advance": StepKind(_advance, "let time pass", {"type": "string"}, person=False),
-    "advance_to": StepKind(
-        _advance_to, "let time pass until a local time", {"type": "string"}, False, "a time to come"
-    ),
-    "network": StepKind(
-        _network, "the state of the network", {"enum": list(NETWORK_STATES)}, False, "an exchange in this state"
-    ),
-    "dns": StepKind(_dns, "configure or remove the DNS server", {"type": "boolean"}),
-    "ip": StepKind(_ip, "give the printer another IPv4 or IPv6 address", {"type": "string"}),
-    "function": StepKind(read_function, "switch a function on or off", _object("use", "on", required=("use", "on"))),
+    "communication": StepKind(Communication, "[Update] on the communication settings"),
+    "request": StepKind(Request, "a manual request, to its end, or (wait: false) begun only"),
+    "auto_request": StepKind(AutoRequest, "[Update] on the automatic request"),
+    "open_screen": StepKind(OpenScreen, "a screen is opened, to look"),
+    "delete_key": StepKind(DeleteKey, "delete the newest key of that name, or the nth oldest of them"),
+    "restart": StepKind(_Powered("restart"), "restart, until the machine is up again"),
+    "power_off": StepKind(_Powered("power_off"), "switch the machine off", False, "a machine that is on"),
+    "power_on": StepKind(_Powered("power_on"), "switch it on", False, "a machine that is off"),
+    "advance": StepKind(Advance, "let time pass", person=False),
+    "advance_to": StepKind(AdvanceTo, "let time pass until a local time", False, "a time to come"),
+    "network": StepKind(NetworkState, "the state of the network", False, "an exchange in this state"),
+    "dns": StepKind(Dns, "configure or remove the DNS server"),
+    "ip": StepKind(Ip, "give the printer another IPv4 or IPv6 address"),
+    "function": StepKind(Function, "switch a function on or off"),
     "key_generation": StepKind(
-        read_key_generation,
-        "the machine's generation of keys fails, or works",
-        {"enum": list(KEY_GENERATION)},
-        person=False,
-        premise="a key that was to be generated",
+        KeyGeneration, "the machine's generation of keys fails, or works", False, "a key that was to be generated"
     ),
     "printer_clock": StepKind(
-        read_printer_clock,
-        "the printer's clock: a local time, or right",
-        {"type": "string"},
-        person=False,
-        premise="a clock that shows another time",
+        PrinterClock, "the printer's clock: a local time, or right", False, "a clock that shows another time"
     ),
     "power_cut": StepKind(
-        read_power_cut,
+        Annotated[PowerCut, Word(None, PowerCut())],
         "the power fails, now or at a point (mfp-sim power-points)",
-        _object("at", "nth", "off"),
-        person=False,
-        premise="the power to fail",
+        False,
+        "the power to fail",
     ),
-    "export_bundle": StepKind(
-        read_export,
-        "batch export of the settings",
-        _object("name", "password", "wait", "category", required=("name", "password")),
-    ),
+    "export_bundle": StepKind(ExportBundle, "batch export of the settings"),
     "import_bundle": StepKind(
-        read_import,
-        "batch import of the settings",
-        _object("name", "password", "wait", "cut", "flip", required=("name", "password")),
-        premise="a file that is longer than what cut leaves of it",
+        ImportBundle, "batch import of the settings", premise="a file that is longer than what cut leaves of it"
     ),
-    "another_printer": StepKind(
-        read_another_printer,
-        "go on with another machine",
-        _object("profile", "serial", required=("profile", "serial")),
-        person=False,
-    ),
+    "another_printer": StepKind(AnotherPrinter, "go on with another machine", person=False),
     "ca_operator": StepKind(
-        read_ca_operator,
-        "the CA's operator does something (see below)",
-        _object(*OPERATOR_ACTS),
-        person=False,
-        premise="something that it fits",
+        OperatorActs(), "the CA's operator does something (see below)", False, "something that it fits"
     ),
-    "ca_script": StepKind(
-        _ca_script, "another script for the CA", {"type": "array"}, False, "rules, or some that they replace"
-    ),
+    "ca_script": StepKind(CaScript, "another script for the CA", False, "rules, or some that they replace"),
 }
 
 
 def read_step(kind: str, node: Node, problems: Problems) -> Act | None:
     """Read the argument of a step of the table."""
-    return STEPS[kind].read(node, problems)
+    act = STEPS[kind].kind.read(node, problems, kind)
+    return None if act is WRONG else cast(Act, act)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mfp_sim.documents import Node, Problems, did_you_mean
+from mfp_sim.documents.kinds import WRONG, Definitions, Schema
+from mfp_sim.documents.records import map_of
 from mock_scep_server.faults import FAULTS, Fault
 from mock_scep_server.faults.scope import ANSWERS, in_words, names_of, scopes
 
-__all__ = ["Chosen", "check_scopes", "read_faults"]
+__all__ = ["Chosen", "ChosenKind", "check_scopes"]
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,27 @@ class Chosen:
     optional: bool = False
 
 
-def read_faults(node: Node, problems: Problems) -> tuple[Chosen, ...]:
-    """Read a list of ``slug``, ``{slug: argument}`` and ``{slug: argument, optional: true}``."""
-    found = (_chosen(entry, problems) for entry in problems.list(node, "faults"))
-    return tuple(chosen for chosen in found if chosen is not None)
+@dataclass(frozen=True)
+class ChosenKind:
+    """How a fault is written: ``slug``, ``{slug: argument}`` or ``{slug: argument, optional: true}``."""
+
+    def read(self, node: Node, problems: Problems, what: str) -> object:  # noqa: ARG002 - every kind is asked the same
+        chosen = _chosen(node, problems)
+        return WRONG if chosen is None else chosen
+
+    def schema(self, found: Definitions) -> Schema:
+        entries = [entry for entry in FAULTS.values() if entry.in_scripts]
+        given = {entry.slug: entry.schema(found) for entry in entries if entry.arguments}
+        bare = [entry.slug for entry in entries if entry.stands_alone]
+        null: dict[str, Schema] = {slug: {"type": "null"} for slug in bare}
+        either = given | {slug: {"anyOf": [given[slug], null[slug]]} if slug in given else null[slug] for slug in bare}
+        optional = {"type": "boolean", "description": "it need not have an effect"}
+        alone = {**map_of(given), "minProperties": 1, "maxProperties": 1}
+        flagged = {**map_of({**either, "optional": optional}, ["optional"]), "minProperties": 2, "maxProperties": 2}
+        return {"anyOf": [{"enum": sorted(bare)}, alone, flagged]}
+
+    def write(self, value: Any) -> object:
+        raise NotImplementedError("what a fault was made of is not kept")
 
 
 def _chosen(entry: Node, problems: Problems) -> Chosen | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 
-from mock_scep_server.faults.arguments import Argument, Number, Seconds, Text
+from mfp_sim.documents.kinds import Duration, Kind, Scalar, Within, Words
+from mfp_sim.documents.records import NEEDED, Field
 from mock_scep_server.faults.registry import FaultEntry
 
 __all__ = ["in_full", "in_json", "in_lines", "in_markdown"]
@@ -25,13 +26,13 @@ TITLES = {
     "personalities": "Several at once, as products have them",
 }
 
-_SHAPES = {Number: "a number", Seconds: "a duration", Text: "text"}
+_SHAPES: Mapping[type[Kind], str] = {Within: "a number", Duration: "a duration", Scalar: "text"}
 
 
-def _argument(argument: Argument) -> str:
-    shape = argument.schema
-    words = " | ".join(shape["enum"]) if "enum" in shape else _SHAPES[type(argument)]
-    default = "needed" if argument.default is None else f"default {argument.default}"
+def _argument(argument: Field) -> str:
+    kind = argument.kind
+    words = " | ".join(kind.table()) if isinstance(kind, Words) else _SHAPES[type(kind)]
+    default = "needed" if argument.default is NEEDED else f"default {argument.default}"
     return f"{argument.name}: {words} ({default})"
 
 

@@ -13,10 +13,11 @@ from importlib import import_module, resources
 from typing import Any
 
 from mfp_sim.documents import Node, Problems, load_text, plain
-from mock_scep_server.faults.arguments import Argument, read_arguments, schema_of
+from mfp_sim.documents.kinds import WRONG, Definitions, Duration, Kind, Schema, Within, Words
+from mfp_sim.documents.records import NEEDED, Field, Record
 from mock_scep_server.faults.base import Fault, Layer
 
-__all__ = ["FAULTS", "FaultEntry", "Registry", "Spec"]
+__all__ = ["FAULTS", "FaultEntry", "Registry", "Spec", "argument", "choice"]
 
 FAMILIES = (
     "capabilities",
@@ -33,8 +34,18 @@ FAMILIES = (
 )
 
 
-_EXAMPLES: Mapping[str, float] = {"Seconds": 31.0, "Number": 400}
-"""Values of arguments that have to be given."""
+_EXAMPLES: Mapping[type[Kind], tuple[str, float]] = {Duration: ("31s", 31.0), Within: ("400", 400)}
+"""Values of arguments that have to be given, as they are written and as they are read."""
+
+
+def argument(name: str, kind: Kind, default: object = NEEDED, sentence: str = "") -> Field:
+    """An argument of a fault. The fault's slug alone takes every default, and a bare value is the first argument."""
+    return Field(name, name, kind, sentence, default)
+
+
+def choice(name: str, words: tuple[str, ...], sentence: str = "") -> Field:
+    """An argument that is one of a few words; the first is the default."""
+    return argument(name, Words(lambda: words), words[0], sentence)
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,7 @@ class Spec:
 
     layer: Layer
     make: Callable[..., Fault] | None = None
-    arguments: tuple[Argument, ...] = ()
+    arguments: tuple[Field, ...] = ()
     option: str | None = None
 
 
@@ -68,7 +79,7 @@ class FaultEntry:
     correct_client: str
     printer_shows: str
     proof: str
-    arguments: tuple[Argument, ...]
+    arguments: tuple[Field, ...]
     alias_of: str | None
     option: str | None
     make: Callable[..., Fault] | None
@@ -76,11 +87,10 @@ class FaultEntry:
     @property
     def example(self) -> str:
         """The fault as it is written in ``faults:``, with its defaults or a choice of its arguments."""
-        needed = [a for a in self.arguments if a.default is None]
-        if not needed:
+        if self.stands_alone:
             return self.slug
-        values = {"Seconds": "31s", "Number": "400"}
-        return f"{{{self.slug}: {values[type(needed[0]).__name__]}}}"
+        needed = next(a for a in self.arguments if a.default is NEEDED)
+        return f"{{{self.slug}: {_EXAMPLES[type(needed.kind)][0]}}}"
 
     @property
     def in_scripts(self) -> bool:
@@ -95,7 +105,7 @@ class FaultEntry:
         if self.make is None:
             return ""
         first: dict[str, Any] = {
-            a.name: _EXAMPLES[type(a).__name__] if a.default is None else a.default for a in self.arguments
+            a.name: _EXAMPLES[type(a.kind)][1] if a.default is NEEDED else a.default for a in self.arguments
         }
         choices = [{self.arguments[0].name: word} if word else {} for word in self.variants]
         return in_words([scope for choice in choices for scope in scopes(self.make(**(first | choice)))])
@@ -108,26 +118,44 @@ class FaultEntry:
     @property
     def variants(self) -> tuple[str | None, ...]:
         """The words of its first argument, where that is a choice; else (None,)."""
-        words = getattr(self.arguments[0], "words", None) if self.arguments else None
-        return tuple(words) if words else (None,)
+        kind = self.arguments[0].kind if self.arguments else None
+        return tuple(kind.table()) if isinstance(kind, Words) else (None,)
 
     def written(self, variant: str | None) -> str:
         """A variant as it is written in ``faults:``."""
         return self.example if variant is None or variant == self.variants[0] else f"{{{self.slug}: {variant}}}"
 
     @property
-    def schema(self) -> dict[str, Any] | None:
-        """The JSON schema of its argument; None where it takes none."""
-        return schema_of(self.arguments)
+    def stands_alone(self) -> bool:
+        """Whether its slug is enough."""
+        return all(argument.default is not NEEDED for argument in self.arguments)
 
-    def read(self, argument: Node | None, problems: Problems, place: Node) -> Fault | None:
+    @cached_property
+    def _record(self) -> Record:
+        assert self.make is not None
+        make, defaults = self.make, {argument.name: argument.default for argument in self.arguments}
+        first = self.arguments[0].key if self.arguments else ""
+        return Record(self.slug, lambda **given: make(**{**defaults, **given}), self.arguments, shorthand=first)
+
+    def schema(self, found: Definitions) -> Schema:
+        """The JSON schema of its argument."""
+        return {**self._record.schema(found), "description": self.sentence}
+
+    def read(self, given: Node | None, problems: Problems, place: Node) -> Fault | None:
         """The fault of its argument in a script; mistakes go to ``problems``."""
         if self.make is None:
             hint = f"it is there before the first request: start the mock with mock-scep-server {self.option}"
             problems.add(place, f"{self.slug} is no matter of a script", hint)
             return None
-        values = read_arguments(self.slug, self.arguments, argument, problems, place)
-        return None if values is None else self.make(**values)
+        if given is not None and not self.arguments:
+            problems.add(place, f"{self.slug} takes no argument")
+            return None
+        if given is None and not self.stands_alone:
+            needed = next(argument for argument in self.arguments if argument.default is NEEDED)
+            problems.add(place, f"{self.slug} needs {needed.name}{f': {needed.sentence}' if needed.sentence else ''}")
+            return None
+        fault = self._record.make() if given is None else self._record.read(given, problems, self.slug)
+        return None if fault is WRONG else fault
 
     def to_json(self) -> dict[str, object]:
         """The entry as a JSON-able object."""
@@ -144,7 +172,10 @@ class FaultEntry:
             **({"acts_at": self.acts_at} if self.in_scripts else {}),
             "example": self.example if self.option is None else f"mock-scep-server {self.option}",
             "in_scripts": self.in_scripts,
-            "arguments": [{"name": a.name, "default": a.default, **a.schema} for a in self.arguments],
+            "arguments": [
+                {"name": a.name, "default": None if a.default is NEEDED else a.default, **a.kind.schema({})}
+                for a in self.arguments
+            ],
             **({"alias_of": self.alias_of} if self.alias_of else {}),
         }
 

@@ -9,19 +9,21 @@ what holds of both has to be said in both. A profile has no behaviour; the modul
 from __future__ import annotations
 
 import dataclasses
-import re
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal, get_type_hints
 
 from mfp_sim.documents import Node, Problems, did_you_mean, load, load_text
+from mfp_sim.documents.kinds import Kind, Pattern, Within, Word, Words
+from mfp_sim.documents.records import kind_of
 from mfp_sim.errors import UsageError
 from mfp_sim.scep.certificate import KEY_USAGE_BITS
 from mfp_sim.scep.vocabulary import CIPHER_OIDS, DIGEST_OIDS, FailInfo
+from mock_scep_server.spans import Span
 
 __all__ = [
     "EVIDENCE",
@@ -32,7 +34,7 @@ __all__ = [
     "load_profile",
     "profile_named",
     "read_profile",
-    "read_value",
+    "value_kind",
 ]
 
 EVIDENCE: Mapping[str, bool] = {
@@ -46,13 +48,14 @@ EVIDENCE: Mapping[str, bool] = {
 }
 """By what a value is known, and whether that confirms it."""
 
-_CHOICES: Mapping[str, tuple[str, ...]] = {
-    "ca_key_usage": KEY_USAGE_BITS,
-    "issued_key_usage": KEY_USAGE_BITS,
-    "failure_status": tuple(reason.label for reason in FailInfo),
-}
-_FORMS = {"hresult": r"-?[0-9]{1,10}", "path": r"/[!-~]*", "server": r"[ -~]+"}
-_CIPHERS, _DIGESTS = frozenset(CIPHER_OIDS), frozenset(DIGEST_OIDS)
+KeyUsage = tuple[Annotated[str, Words(lambda: KEY_USAGE_BITS)], ...]
+Cipher = Annotated[str, Words(lambda: (*sorted(CIPHER_OIDS), "as-asked"))]
+Number = Annotated[int, Within(0)]
+FieldValue = Annotated[str, Pattern(r"[ -~]*", "printable ASCII text")]
+OnePath = Annotated[str, Pattern(r"(/[!-~]*)?", "a path, or empty")]
+Hresult = Annotated[str, Pattern(r"(-?[0-9]{1,10})?", "a decimal number, or empty")]
+FailInfos = tuple[Annotated[str, Words(lambda: [reason.label for reason in FailInfo])], ...]
+Before = Annotated[timedelta | None, Span(), Word("allow", None)]
 
 
 @dataclass(frozen=True)
@@ -96,23 +99,23 @@ class CaProfile:
     capabilities: tuple[str, ...] = ()
     caps_lines: Literal["lf", "crlf", "no-final-newline", "crlf-between"] = "lf"
     caps_reply: Literal["list", "404", "close"] = "list"
-    server: str = "mock-scep-server"  # the Server field; empty: none
+    server: FieldValue = "mock-scep-server"  # the Server field; empty: none
     ra: Literal["none", "single", "split"] = "none"
-    ca_key_usage: tuple[str, ...] = ()  # empty: all that a CA without an RA needs
+    ca_key_usage: KeyUsage = ()  # empty: all that a CA without an RA needs
     ca_name: str = ""  # empty: the policy's
 
     # --- what it takes
-    path: str = ""  # the one path that it answers on; empty: any
+    path: OnePath = ""  # the one path that it answers on; empty: any
     post: Literal["served", "405", "empty-200"] = "served"
     tolerance: Literal["tolerant", "strict"] = "tolerant"  # of odd forms in queries and messages
     refuse_forms: tuple[str, ...] = ()  # odd forms of messages that it cannot read, by the requirement that they miss
-    refuse_ciphers: frozenset[str] = frozenset()
-    refuse_digests: frozenset[str] = frozenset()
-    message_types: frozenset[int] = frozenset({17, 19, 20, 21, 22})
+    refuse_ciphers: frozenset[Annotated[str, Words(lambda: CIPHER_OIDS)]] = frozenset()
+    refuse_digests: frozenset[Annotated[str, Words(lambda: DIGEST_OIDS)]] = frozenset()
+    message_types: frozenset[Annotated[int, Within(17, 22)]] = frozenset({17, 19, 20, 21, 22})
     csr_signature: Literal["checked", "unchecked"] = "checked"
     signing_times: Literal["any", "of-signer"] = "any"  # of-signer: within the validity of the signer's certificate
-    minimum_rsa: int = 1024
-    duplicates: timedelta | None = None  # a second certificate so long before the first expires; None: always
+    minimum_rsa: Number = 1024
+    duplicates: Before = None  # a second certificate so long before the first expires; None: always
 
     # --- renewal and retransmission
     legacy_renewal: bool = True
@@ -124,22 +127,22 @@ class CaProfile:
     unasked_challenge: Literal["ignored", "refused"] = "ignored"  # one that is sent to a CA that has none to compare
 
     # --- what it answers with
-    reply_cipher: str = "as-asked"
-    reply_cipher_for_weak: str = "des-ede3-cbc"
-    reply_digest: str = "as-asked"
+    reply_cipher: Cipher = "as-asked"
+    reply_cipher_for_weak: Cipher = "des-ede3-cbc"
+    reply_digest: Annotated[str, Words(lambda: (*sorted(DIGEST_OIDS), "as-asked"))] = "as-asked"
     empty_content: Literal["absent", "empty", "zero"] = "absent"
     sender_nonce: Literal["fresh", "copied"] = "fresh"  # who copies the request's cannot do without one
     signing_time: bool = False
     fail_info_text: bool = True
     fail_info_text_type: Literal["utf8", "printable"] = "utf8"
     failures: Literal["by-cause", "badRequest"] = "by-cause"
-    failure_status: tuple[str, ...] = ()  # failInfos that are answered with HTTP 500 instead
-    unsupported_status: int = 0  # HTTP status for message types that it does not have; 0: badRequest
-    unreadable_status: int = 400  # for messages that it cannot read, and for operations that it does not have
-    next_ca_status: int = 404  # for GetNextCACert while no next CA is published
-    unreadable_data_status: int = 0  # the same for a CSR that cannot be read or does not verify
+    failure_status: FailInfos = ()  # failInfos that are answered with HTTP 500 instead
+    unsupported_status: Number = 0  # HTTP status for message types that it does not have; 0: badRequest
+    unreadable_status: Number = 400  # for messages that it cannot read, and for operations that it does not have
+    next_ca_status: Number = 404  # for GetNextCACert while no next CA is published
+    unreadable_data_status: Number = 0  # the same for a CSR that cannot be read or does not verify
     failure_certificates: Literal["given", "absent"] = "given"
-    hresult: str = ""  # the attribute of NDES beside a FAILURE; empty: none
+    hresult: Hresult = ""  # the attribute of NDES beside a FAILURE; empty: none
     server_message: str = ""  # the attribute of NDES beside a SUCCESS; empty: none
     outer_certificates: Literal["signer", "issued-and-signer", "none"] = "signer"  # beside a SUCCESS
     ca_in_reply: bool = True
@@ -153,10 +156,10 @@ class CaProfile:
 
     # --- certificates that it issues
     serials: Literal["random", "sequential"] = "random"
-    issued_key_usage: tuple[str, ...] = ()  # empty: what fits the key, or what was asked for
+    issued_key_usage: KeyUsage = ()  # empty: what fits the key, or what was asked for
     issued_purposes: tuple[str, ...] = ()  # OIDs of extKeyUsage; empty: what was asked for
     issued_basic_constraints: bool = True
-    backdated: timedelta = timedelta(minutes=10)
+    backdated: Annotated[timedelta, Span()] = timedelta(minutes=10)
 
     def values(self) -> dict[str, object]:
         """The values by name, JSON-able, without name, summary and sources."""
@@ -193,7 +196,6 @@ _NEEDED = ("name", "summary")
 _NO_VALUES = (*_TEXTS, "unlike", "sources")
 VALUES = tuple(entry.name for entry in dataclasses.fields(CaProfile) if entry.name not in _NO_VALUES)
 """The names of all values."""
-_TYPES = typing.get_type_hints(CaProfile)
 
 
 # --- reading ----------------------------------------------------------------------------------------------
@@ -221,7 +223,7 @@ def read_profile(root: Node, known: Mapping[str, CaProfile]) -> CaProfile:
         for name, entry in problems.map(fields["values"], VALUES, "values").items():
             inner = problems.map(entry, ("value", "source", "by"), name, ("value", "source", "by"))
             if "value" in inner:
-                values[name] = read_value(name, inner["value"], problems)
+                values[name] = value_kind(name).read(inner["value"], problems, name)
             if "source" in inner and "by" in inner:
                 text, by = problems.text(inner["source"], "source"), problems.choice(inner["by"], EVIDENCE, "by")
                 sources[name] = Source(text or "", by or "reported")
@@ -242,42 +244,10 @@ def _inherited(base: CaProfile, *, product: bool) -> dict[str, Source]:
     }
 
 
-def read_value(name: str, node: Node, problems: Problems) -> object:
-    """One value of :data:`VALUES`; a mistake goes to ``problems``."""
-    kind: Any = _TYPES[name]
-    if name in _CHOICES:
-        chosen = [problems.choice(entry, _CHOICES[name], name) for entry in problems.list(node, name)]
-        return tuple(text for text in chosen if text is not None)
-    if name in _FORMS and node.value != "":
-        text = problems.text(node, name)
-        if text is not None and not re.fullmatch(_FORMS[name], text):
-            problems.add(node, f"{name} cannot be {text!r}")
-        return text
-    if name in ("reply_cipher", "reply_cipher_for_weak", "refuse_ciphers", "reply_digest", "refuse_digests"):
-        return _algorithms(name, node, problems)
-    if typing.get_origin(kind) is Literal:
-        return problems.choice(node, typing.get_args(kind), name)
-    if kind is bool:
-        return problems.boolean(node, name)
-    if kind is int:
-        return problems.integer(node, name, 0)
-    if name == "duplicates" and node.value == "allow":
-        return None
-    if name in ("backdated", "duplicates"):
-        seconds = problems.seconds(node, name)
-        return None if seconds is None else timedelta(seconds=seconds)
-    if name == "message_types":
-        return frozenset(problems.integer(entry, name, 17, 22) for entry in problems.list(node, name))
-    if kind is str:
-        return problems.text(node, name)
-    return tuple(problems.text(entry, name) for entry in problems.list(node, name))
-
-
-def _algorithms(name: str, node: Node, problems: Problems) -> object:
-    known = _CIPHERS if "cipher" in name else _DIGESTS
-    if _TYPES[name] is str:
-        return problems.choice(node, [*sorted(known), "as-asked"], name)
-    return frozenset(problems.choice(entry, known, name) for entry in problems.list(node, name))
+@cache
+def value_kind(name: str) -> Kind:
+    """How one of :data:`VALUES` is written."""
+    return kind_of(get_type_hints(CaProfile, localns={}, include_extras=True)[name])
 
 
 def _shipped() -> dict[str, CaProfile]:

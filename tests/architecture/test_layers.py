@@ -89,6 +89,21 @@ def test_modules_say_what_they_are(modules) -> None:
     assert technique == []
 
 
+def test_the_document_layer_stays_small(root: Path) -> None:
+    """What it cannot say in so many lines is said by a kind beside the document that needs it."""
+    files = [root / "mfp_sim" / "documents" / name for name in ("kinds.py", "records.py")]
+    lines = [line for file in files for line in file.read_text("utf-8").splitlines() if line.strip()]
+    assert len(lines) <= 450
+
+
+def test_reading_nodes_imports_no_descriptions() -> None:
+    script = (
+        "import sys, mfp_sim.documents; print(sorted(n for n in sys.modules if n.startswith('mfp_sim.documents.')))"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout == "['mfp_sim.documents.nodes']\n"
+
+
 def test_help_imports_nothing_heavy() -> None:
     script = (
         "import sys\n"

@@ -14,12 +14,14 @@ from urllib.parse import unquote
 import pytest
 
 from mfp_sim.documents import Problems, load_text
+from mfp_sim.documents.records import record_of
 from mfp_sim.scenario.expectations import EXPECTATIONS, read_expectation
-from mfp_sim.scenario.loader import CA_KEYS, KEYS, PRINTER_KEYS, read_text
+from mfp_sim.scenario.loader import WrittenPrinter, WrittenScenario, read_text
 from mfp_sim.scenario.runner import run
 from mfp_sim.scenario.steps import STEPS, read_step
 from mock_scep_server.cli import _parser as mock_parser
 from mock_scep_server.script import load_script_file
+from mock_scep_server.setup import CA_KEYS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("scenarios/**/*.md")])
@@ -110,8 +112,7 @@ def test_there_is_an_example_of_every_step_and_expectation() -> None:
 def test_the_examples_of_steps_are_read() -> None:
     for name, text in examples()[0].items():
         problems = Problems()
-        node = load_text(text)
-        argument = node if node.kind == "scalar" else node.get(name)
+        argument = load_text(text if ":" in text else f"{text}:").get(name)
         assert argument is not None, name
         assert read_step(name, argument, problems) is not None, (name, problems.found)
         assert problems.found == []
@@ -126,7 +127,11 @@ def test_the_examples_of_expectations_are_read() -> None:
 
 def test_every_key_of_the_sections_is_in_the_reference() -> None:
     text = (ROOT / "docs" / "scenarios.md").read_text("utf-8")
-    assert [key for key in (*KEYS, *PRINTER_KEYS, *CA_KEYS) if f"\n| `{key}` |" not in text] == []
+    assert [
+        key
+        for key in (*record_of(WrittenScenario).keys, *record_of(WrittenPrinter).keys, *CA_KEYS)
+        if f"\n| `{key}` |" not in text
+    ] == []
 
 
 # --- YAML -------------------------------------------------------------------------------------------------

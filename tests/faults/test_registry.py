@@ -11,7 +11,7 @@ import pytest
 
 from mfp_sim.catalogue.registry import known_ids
 from mfp_sim.documents import Problems, load_text
-from mfp_sim.scenario.schema import scenario_schema
+from mfp_sim.scenario.loader import scenario_schema
 from mock_scep_server.cli import _parser as parser
 from mock_scep_server.cli import main
 from mock_scep_server.faults import FAULTS
@@ -100,7 +100,7 @@ def test_tests_that_an_entry_names_are_there_and_name_it() -> None:
 
 def test_the_schema_takes_what_the_reader_takes() -> None:
     schema = scenario_schema()
-    rules = {"$defs": schema["$defs"], "$ref": "#/$defs/script"}
+    rules = {"$defs": schema["$defs"], "type": "array", "items": {"$ref": "#/$defs/Rule"}}
     for good in ("nonce-mismatch", {"delay": "31s"}, {"pending-n": 3}, {"env-wrong-recipient": {"recipient": "ca"}}):
         jsonschema.validate([{"faults": [good]}], rules)
     for bad in ("delay", {"nonce-mismatch": 1}, {"pending-n": 0}, {"env-wrong-recipient": "c"}):

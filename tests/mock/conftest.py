@@ -20,10 +20,10 @@ from mfp_sim.scep.messages import PkiMessage
 from mfp_sim.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
 from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys
 from mock_scep_server.challenges import ChallengePolicy, StaticChallenge
-from mock_scep_server.policy import POLICY_KEYS, read_policy
 from mock_scep_server.profiles.registry import profile_named
 from mock_scep_server.script import Script, read_script
 from mock_scep_server.service import ScepService
+from mock_scep_server.setup import read_ca
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
 
@@ -141,15 +141,14 @@ class Ca:
         from dataclasses import replace
 
         problems = Problems()
-        fields = problems.map(load_text(policy), POLICY_KEYS, "ca")
+        section = read_ca(load_text(policy), problems)
         rules = read_script(load_text(script), problems)
-        read = read_policy(fields, problems)
         problems.raise_if_any()
         self.clock = clock or FrozenClock(NOON)
         entropy = Entropy(11)
         self.client_keys = PooledKeys(entropy.fork("clients"), side=0)
         if isinstance(challenge, str):
-            challenge = None if "challenge" in fields else StaticChallenge(challenge)
+            challenge = None if "challenge" in section.given else StaticChallenge(challenge)
         self.service = ScepService(
             profile=replace(profile_named(profile), **changes),  # type: ignore[arg-type]
             clock=self.clock,
@@ -158,7 +157,7 @@ class Ca:
             challenge=challenge,
             script=Script(rules, start=self.clock.now()),
             ra=ra,  # type: ignore[arg-type]
-            policy=read,
+            policy=section.policy,
         )
 
     def ask(self, request: HttpRequest, client: str = "192.0.2.10") -> Reply:

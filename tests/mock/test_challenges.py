@@ -52,7 +52,10 @@ def test_only_the_whole_password_is_the_password(make_ca, make_client, kind: str
     ("text", "place"),
     [
         ('{static: ""}', "rules:1:22: static is empty"),
-        ('{per_subject: {"CN=*": ""}}', "rules:1:36: a password is empty"),
+        (
+            '{per_subject: {"CN=*": ""}}',
+            "rules:1:36: CN=* is empty (for a CA that wants no challenge write challenge: none)",
+        ),
     ],
 )
 def test_an_empty_password_does_not_load(text: str, place: str) -> None:

@@ -108,7 +108,7 @@ def test_mistakes_of_a_shuffle() -> None:
     with pytest.raises(DocumentError) as caught:
         _script("[{shuffle: [{then: pending}]}, {shuffle: [{then: maybe}, {tehn: pending}], times: 2}]")
     told = str(caught.value)
-    assert "rules:1:12: a shuffle has at least two rules" in told
+    assert "rules:1:12: shuffle has at least 2 entries" in told
     assert "rules:1:50: then has to be success" in told
     assert "did you mean 'then'?" in told
     assert "'times'" in told

@@ -102,17 +102,17 @@ def test_a_name_that_is_nearly_one_is_told() -> None:
     assert "did you mean 'E_ACCESSDENIED'?" in told
 
 
-SHAPE = "then has to be success, pending, {pending: n}, {failure: n, text: ..., hresult: ...}, {http: n, retry_after: s} or none"
+SHAPE = "then has to be success, pending, none, {pending: …}, {failure: …, text: …, hresult: …} or {http: …, retry_after: …}, not"
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("[{then: sucess}]", f"rules:1:9: {SHAPE} (did you mean 'success'?)"),
-        ("[{then: failure}]", f"rules:1:9: {SHAPE} (did you mean 'failure'?)"),
-        ("[{then: htp}]", f"rules:1:9: {SHAPE} (did you mean 'http'?)"),
-        ("[{then: nonne}]", f"rules:1:9: {SHAPE} (did you mean 'none'?)"),
-        ("[{then: pendin}]", f"rules:1:9: {SHAPE} (did you mean 'pending'?)"),
+        ("[{then: sucess}]", f"rules:1:9: {SHAPE} 'sucess' (did you mean 'success'?)"),
+        ("[{then: failure}]", f"rules:1:9: {SHAPE} 'failure' (did you mean 'failure'?)"),
+        ("[{then: htp}]", f"rules:1:9: {SHAPE} 'htp' (did you mean 'http'?)"),
+        ("[{then: nonne}]", f"rules:1:9: {SHAPE} 'nonne' (did you mean 'none'?)"),
+        ("[{then: pendin}]", f"rules:1:9: {SHAPE} 'pendin' (did you mean 'pending'?)"),
         ("[{then: [success]}]", f"rules:1:9: {SHAPE}"),
         ("[{then: {}}]", f"rules:1:9: {SHAPE}"),
         ("[{then: {success: 1}}]", f"rules:1:9: {SHAPE}"),
@@ -149,7 +149,7 @@ SHAPE = "then has to be success, pending, {pending: n}, {failure: n, text: ..., 
         ("[{then: pending, when: {client: 5}}]", "rules:1:33: client has to be a string"),
         ("[{then: pending, when: {clent: a}}]", "unknown key 'clent' in when (did you mean 'client'?)"),
         ("[{then: pending, when: 5}]", "when has to be a map"),
-        ("[{shuffle: [{then: pending}]}]", "rules:1:12: a shuffle has at least two rules"),
+        ("[{shuffle: [{then: pending}]}]", "rules:1:12: shuffle has at least 2 entries"),
         ("[{then: pending, when: {operation: GetCACaps, type: PKCSReq}}]",
          "rules:1:24: no request is both: the operation GetCACaps has no message, so it has no type PKCSReq (leave out one of the two)"),
         ("[{faults: [no-such-fault]}]", "there is no fault 'no-such-fault'"),

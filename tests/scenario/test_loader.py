@@ -108,6 +108,9 @@ RANGES = {
     "port 70000": ("scep}", "scep, port: 70000}", "7:54: the port number has to be from 1 to 65535, not 70000"),
     "port 0": ("scep}", "scep, port: 0}", "7:54: the port number has to be from 1 to 65535, not 0"),
     "a time-out of ages": ("scep}", "scep, timeout: 9999s}", "7:57: the communication timeout (seconds) has to be from 1 to 300"),
+    "a policy that is no text": (
+        "printer:", "printer:\n  policies: [7]", "7:14: an entry of policies has to be a string, not 7",
+    ),
     "no address of a machine": ("printer:", "printer:\n  ip: 192.0.2.999", "7:7: ip has to be an IPv4 or IPv6 address"),
     "the address of all": ("printer:", "printer:\n  ip: 0.0.0.0", "7:7: ip has to be an IPv4 or IPv6 address of one"),
     "a bound of ages": ("printer:", "bounds: {virtual: 999999d}\nprinter:", "6:19: virtual has to be at most 36525d"),

@@ -16,10 +16,9 @@ from mfp_sim.errors import DocumentError, Refused
 from mfp_sim.remote_ui.recording import PREMISES
 from mfp_sim.report.story import story_of_trace
 from mfp_sim.scenario.ca_steps import OPERATOR_ACTS
-from mfp_sim.scenario.loader import read_text
+from mfp_sim.scenario.loader import read_text, scenario_schema
 from mfp_sim.scenario.premises import Missing
 from mfp_sim.scenario.runner import run
-from mfp_sim.scenario.schema import scenario_schema
 from mfp_sim.scenario.steps import STEPS, Act
 from mfp_sim.scenario.world import World
 

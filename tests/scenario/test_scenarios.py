@@ -17,7 +17,7 @@ from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.loader import read_text
 from mfp_sim.scenario.reporting import report_of
 from mfp_sim.scenario.runner import run
-from mfp_sim.scenario.steps import STEPS
+from mfp_sim.scenario.steps import STEPS, read_step
 
 ROOT = Path(__file__).parents[2] / "scenarios"
 HEAD = """\
@@ -102,6 +102,11 @@ def test_the_administrator_opens_every_screen(screen: str) -> None:
         ("open_screen: Paper Settings", "open_screen has to be one of"),
         ("delete_key: {name: k}", "delete_key needs the key 'nth'"),
         ("delete_key: {name: k, nth: 0}", "nth has to be at least 1"),
+        ("restart: now", "restart takes no argument"),
+        ("communication: {url: http://ca.example, timeout: 1500ms}", "timeout has to be whole seconds"),
+        ("power_cut: {at: PKCSReq.aftr}", "there is no power point 'PKCSReq.aftr' (did you mean 'PKCSReq.after'?)"),
+        ('ca_operator: {give_challenge: ""}', "secret is empty"),
+        ("ca_operator: {replace_ra: later}", "replace_ra has to be now or {identifier: …}, not 'later'"),
         ("key_generation: maybe", "key_generation has to be one of"),
         ("export_bundle: {name: a, password: b, category: Keys}", "category has to be one of"),
     ],
@@ -112,7 +117,7 @@ def test_mistakes_in_steps(text: str, words: str) -> None:
     name = text.partition(":")[0]
     argument = node.get(name)
     assert argument is not None
-    STEPS[name].read(argument, problems)
+    read_step(name, argument, problems)
     assert words in str(problems.found[0])
 
 

@@ -6,12 +6,11 @@ from typing import Any
 
 from mfp_sim.scep import der
 from mfp_sim.scep.messages import CertRep
-from mock_scep_server.faults.arguments import Choice
 from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.faults.combined import at
 from mock_scep_server.faults.decide import FAILURE, PENDING
 from mock_scep_server.faults.message import Said, odd
-from mock_scep_server.faults.registry import Spec
+from mock_scep_server.faults.registry import Spec, choice
 
 MESSAGES = "PKCSReq RenewalReq CertPoll"
 
@@ -122,25 +121,25 @@ TABLE: dict[str, Spec] = {
     "enc-failinfo": Spec(
         "message",
         lambda form: at(MESSAGES, FAILURE, _typed("failInfo", form, "2")),
-        (Choice("form", ("integer", "utf8")),),
+        (choice("form", ("integer", "utf8")),),
     ),
     "enc-failinfotext": Spec(
         "message",
         lambda form: at(MESSAGES, FAILURE, _typed("failInfoText", form)),
-        (Choice("form", ("printable", "ia5")),),
+        (choice("form", ("printable", "ia5")),),
     ),
     "enc-messagetype": Spec(
-        "message", lambda form: _typed("messageType", form, "3"), (Choice("form", ("integer", "utf8")),)
+        "message", lambda form: _typed("messageType", form, "3"), (choice("form", ("integer", "utf8")),)
     ),
     "enc-pkistatus": Spec(
         "message",
         lambda form: at(MESSAGES, _typed("pkiStatus", form, "0"), **SUCCESS_ONLY),
-        (Choice("form", ("integer", "utf8")),),
+        (choice("form", ("integer", "utf8")),),
     ),
     "enc-recipientnonce": Spec("message", lambda: _hex_nonce("recipientNonce", "recipient_nonce")),
     "enc-sendernonce": Spec("message", lambda: _hex_nonce("senderNonce", "sender_nonce")),
     "enc-transactionid": Spec(
-        "message", lambda form: _typed("transactionID", form), (Choice("form", tuple(ID_TYPES)),)
+        "message", lambda form: _typed("transactionID", form), (choice("form", tuple(ID_TYPES)),)
     ),
     "extra-attrs": Spec(
         "message",
@@ -152,7 +151,7 @@ TABLE: dict[str, Spec] = {
         ),
     ),
     "forged-pending": Spec("message", lambda: at(MESSAGES, PENDING, FORGED_NONCE)),
-    "noncanonical-number": Spec("message", lambda form: NONCANONICAL[form], (Choice("form", tuple(NONCANONICAL)),)),
+    "noncanonical-number": Spec("message", lambda form: NONCANONICAL[form], (choice("form", tuple(NONCANONICAL)),)),
     "nonce-mismatch": Spec(
         "message",
         lambda: _nonce(lambda nonce, context: nonce[:-1] + bytes((nonce[-1] ^ 1,))),
@@ -163,17 +162,17 @@ TABLE: dict[str, Spec] = {
     "reply-unknown-type": Spec(
         "message",
         lambda type: _number("messageType", UNKNOWN_TYPES[type]),
-        (Choice("type", tuple(UNKNOWN_TYPES)),),
+        (choice("type", tuple(UNKNOWN_TYPES)),),
     ),
     "reply-wrong-type": Spec(
         "message",
         lambda type: _number("messageType", type),
-        (Choice("type", REPLY_TYPES),),
+        (choice("type", REPLY_TYPES),),
     ),
     "status-undefined": Spec(
-        "message", lambda status: _number("pkiStatus", STATUSES[status]), (Choice("status", tuple(STATUSES)),)
+        "message", lambda status: _number("pkiStatus", STATUSES[status]), (choice("status", tuple(STATUSES)),)
     ),
-    "transactionid-mismatch": Spec("message", lambda form: TRANSACTIONS[form], (Choice("form", tuple(TRANSACTIONS)),)),
+    "transactionid-mismatch": Spec("message", lambda form: TRANSACTIONS[form], (choice("form", tuple(TRANSACTIONS)),)),
     "unsigned-override": Spec(
         "message",
         lambda: at(MESSAGES, FAILURE, odd(extra_unsigned=(("pkiStatus", (der.printable_string("0"),)),))),

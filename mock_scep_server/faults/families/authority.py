@@ -13,14 +13,13 @@ from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.http import CA_CERT, CA_RA_CERT
 from mock_scep_server.ca import CertificateAuthority, Identity, Template
 from mock_scep_server.faults import strangers
-from mock_scep_server.faults.arguments import Choice
 from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.faults.bytes import Body, pem
 from mock_scep_server.faults.certificates import Face, Issued
 from mock_scep_server.faults.combined import InTurn, Together, at
 from mock_scep_server.faults.decide import http
 from mock_scep_server.faults.http import HeaderField
-from mock_scep_server.faults.registry import Spec
+from mock_scep_server.faults.registry import Spec, choice
 from mock_scep_server.faults.strangers import CA_USAGE, DAY
 
 CERTS = "GetCACert"
@@ -223,7 +222,7 @@ TABLE: dict[str, Spec] = {
     "bag-permutations": Spec(
         "certificates",
         lambda order: Face(_ordered(BAG_ORDERS[order], split)),
-        (Choice("order", tuple(BAG_ORDERS)),),
+        (choice("order", tuple(BAG_ORDERS)),),
     ),
     "ca-cert-expired": Spec("certificates", lambda: at(CERTS, Face(_expired))),
     "ca-ku-no-digsig": Spec(
@@ -232,13 +231,13 @@ TABLE: dict[str, Spec] = {
     "ca-ku-no-keyenc": Spec(
         "certificates",
         lambda instead: Face(_ca(f"no keyenc {instead}", extensions=_usage(*KEY_ENC[instead]))),
-        (Choice("instead", tuple(KEY_ENC)),),
+        (choice("instead", tuple(KEY_ENC)),),
     ),
-    "ca-not-a-ca": Spec("certificates", lambda lacks: Face(NOT_A_CA[lacks]), (Choice("lacks", tuple(NOT_A_CA)),)),
+    "ca-not-a-ca": Spec("certificates", lambda lacks: Face(NOT_A_CA[lacks]), (choice("lacks", tuple(NOT_A_CA)),)),
     "fp-matches-decoy": Spec("certificates", lambda: Face(_with(_decoy_intermediate))),
     "getcacert-404": Spec("decide", lambda: at(CERTS, http(404))),
     "getcacert-alt-encoding": Spec("certificates", lambda: Face(_alternative)),
-    "getcacert-ct-mismatch": Spec("http", lambda form: CONTENT_TYPES[form], (Choice("form", tuple(CONTENT_TYPES)),)),
+    "getcacert-ct-mismatch": Spec("http", lambda form: CONTENT_TYPES[form], (choice("form", tuple(CONTENT_TYPES)),)),
     "getcacert-empty": Spec("bytes", lambda: at(CERTS, Body(lambda octets, context: b""))),
     "getcacert-flipflop": Spec("certificates", lambda: at(CERTS, InTurn((None, Face(_flip)), again=True))),
     "getcacert-missing-issuer": Spec("certificates", lambda: Face(_missing_issuer)),
@@ -247,7 +246,7 @@ TABLE: dict[str, Spec] = {
     "getcacert-ra-split": Spec(
         "certificates",
         lambda order: Face(_ordered(ORDERS[order], _under_a_root)),
-        (Choice("order", tuple(ORDERS)),),
+        (choice("order", tuple(ORDERS)),),
     ),
     "getcacert-signed": Spec("bytes", lambda: at(CERTS, Body(_signed), HeaderField("Content-Type", CA_RA_CERT))),
     "getcacert-two-certs": Spec("bytes", lambda: at(CERTS, Body(_two_bodies))),
@@ -258,7 +257,7 @@ TABLE: dict[str, Spec] = {
     "intermediate-bad": Spec(
         "certificates",
         lambda why: Together((Face(_bad_intermediate(why)), at("PKIOperation", Issued(_a_year)))),
-        (Choice("why", INTERMEDIATES),),
+        (choice("why", INTERMEDIATES),),
     ),
     "ra-expired": Spec("certificates", lambda: Face(_ra_expired)),
     "rogue-ca": Spec("certificates", lambda: Face(_rogue)),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from mfp_sim.scep.http import PKI_MESSAGE
-from mock_scep_server.faults.arguments import Choice
 from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.faults.combined import Together, at
 from mock_scep_server.faults.decide import failed, http
 from mock_scep_server.faults.delivery import CutOff
 from mock_scep_server.faults.http import HeaderField, Page
 from mock_scep_server.faults.message import Caps, Said
-from mock_scep_server.faults.registry import Spec
+from mock_scep_server.faults.registry import Spec, choice
 from mock_scep_server.publishing import CaCapabilities
 
 CAPS = "GetCACaps"
@@ -111,7 +110,7 @@ TABLE: dict[str, Spec] = {
     "caps-content-type": Spec(
         "http",
         lambda form: at(CAPS, HeaderField("Content-Type", CONTENT_TYPES[form])),
-        (Choice("form", tuple(CONTENT_TYPES)),),
+        (choice("form", tuple(CONTENT_TYPES)),),
     ),
     "caps-cr-only": Spec("message", lambda: ends("\r")),
     "caps-crlf": Spec("message", lambda: ends("\r\n")),

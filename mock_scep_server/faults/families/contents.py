@@ -17,13 +17,12 @@ from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.messages import CertRep
 from mock_scep_server.ca import Template
 from mock_scep_server.faults import strangers
-from mock_scep_server.faults.arguments import Choice
 from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.faults.bytes import Body, pem
 from mock_scep_server.faults.certificates import Issued, WrongKey
 from mock_scep_server.faults.combined import At, at
 from mock_scep_server.faults.message import Said
-from mock_scep_server.faults.registry import Spec
+from mock_scep_server.faults.registry import Spec, choice
 from mock_scep_server.faults.strangers import DAY
 
 MESSAGES = "PKCSReq RenewalReq CertPoll"
@@ -216,7 +215,7 @@ USAGES: dict[str, tuple[str, bool, bytes]] = {
 
 
 TABLE: dict[str, Spec] = {
-    "cert-lint": Spec("certificates", _lint, (Choice("form", LINT),)),
+    "cert-lint": Spec("certificates", _lint, (choice("form", LINT),)),
     "certrep-pem-inside": Spec(
         "message",
         lambda: _delivered(lambda reply, context: {"message_data": pem(_bag(reply), "PKCS7")}),
@@ -229,16 +228,16 @@ TABLE: dict[str, Spec] = {
     "degenerate-empty-sets": Spec("message", lambda: _form(bag_empty_sets=True)),
     "degenerate-signed": Spec("message", lambda: _delivered(_signed)),
     "degenerate-with-content": Spec(
-        "message", lambda content: _form(bag_content=CONTENTS[content]), (Choice("content", tuple(CONTENTS)),)
+        "message", lambda content: _form(bag_content=CONTENTS[content]), (choice("content", tuple(CONTENTS)),)
     ),
     "renewal-returns-old": Spec("message", lambda: at("RenewalReq", Said(_old), statuses="SUCCESS")),
     "replayed-certrep": Spec("bytes", lambda: at("PKIOperation", Body(_replay))),
     "rollover-wrong-issuer": Spec("message", lambda: _delivered(_by_present_ca)),
-    "success-altered-subject": Spec("certificates", lambda how: ALTERED[how], (Choice("how", tuple(ALTERED)),)),
+    "success-altered-subject": Spec("certificates", lambda how: ALTERED[how], (choice("how", tuple(ALTERED)),)),
     "success-bad-cert-signature": Spec("message", lambda: _delivered(_broken)),
     "success-chain-only": Spec("message", lambda: _delivered(_chain_only)),
     "success-decoy-same-subject": Spec("message", lambda: _delivered(_decoy_first)),
-    "success-empty": Spec("message", _empty, (Choice("certificates", ("empty", "absent")),)),
+    "success-empty": Spec("message", _empty, (choice("certificates", ("empty", "absent")),)),
     "success-expired": Spec("certificates", lambda: _issued(_dates(-30 * DAY, -DAY))),
     "success-extra-certs": Spec("message", lambda: _delivered(_extra)),
     "success-foreign-issuer": Spec("certificates", lambda: _issued(_foreign)),
@@ -254,7 +253,7 @@ TABLE: dict[str, Spec] = {
     "success-two-leaves": Spec("message", lambda: _delivered(_two_leaves)),
     "success-with-crl": Spec("message", lambda: _delivered(_with_crl)),
     "success-unfit-usage": Spec(
-        "certificates", lambda usage: _issued(_usage(usage)), (Choice("usage", tuple(USAGES)),)
+        "certificates", lambda usage: _issued(_usage(usage)), (choice("usage", tuple(USAGES)),)
     ),
     "success-wrong-key": Spec("certificates", lambda: at(MESSAGES, WrongKey())),
     "ca-certificate-left-out": Spec(

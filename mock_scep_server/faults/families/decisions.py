@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mfp_sim.documents.kinds import Within
 from mfp_sim.scep import der
-from mock_scep_server.faults.arguments import Choice, Number
 from mock_scep_server.faults.base import Fault
 from mock_scep_server.faults.combined import InTurn, Together, at
 from mock_scep_server.faults.decide import (
@@ -22,12 +22,12 @@ from mock_scep_server.faults.decide import (
 )
 from mock_scep_server.faults.delivery import CutOff
 from mock_scep_server.faults.message import Said, odd
-from mock_scep_server.faults.registry import Spec
+from mock_scep_server.faults.registry import Spec, argument, choice
 from mock_scep_server.script import Answer
 
 MESSAGES = "PKCSReq RenewalReq CertPoll"
 ENROL = "PKCSReq RenewalReq"
-COUNT = Number("count", 2, 1, 1000, "how many")
+COUNT = argument("count", Within(1, 1000), 2, "how many")
 DENIED = failed(2, "denied by the operator")
 LOST = CutOff("close")
 
@@ -88,11 +88,11 @@ TABLE: dict[str, Spec] = {
     "fail-badmessagecheck": Spec("decide", lambda: at(MESSAGES, failed(1, "badMessageCheck by the fault"))),
     "fail-badrequest": Spec("decide", lambda: at(MESSAGES, failed(2, "badRequest by the fault"))),
     "fail-badtime": Spec("decide", lambda: at(MESSAGES, failed(3, "badTime by the fault"))),
-    "failinfo-undefined": Spec("message", _undefined, (Choice("value", UNDEFINED_FAIL_INFO),)),
+    "failinfo-undefined": Spec("message", _undefined, (choice("value", UNDEFINED_FAIL_INFO),)),
     "failinfotext-hostile": Spec(
         "message",
         lambda text: at(MESSAGES, FAILURE, odd(instead=(("failInfoText", (HOSTILE[text],)),))),
-        (Choice("text", tuple(HOSTILE)),),
+        (choice("text", tuple(HOSTILE)),),
     ),
     "failinfotext-on-success": Spec(
         "message", lambda: at(MESSAGES, _fields(fail_info=2, fail_info_text="and yet it failed"), statuses="SUCCESS")
@@ -100,12 +100,12 @@ TABLE: dict[str, Spec] = {
     "failure-after-pending": Spec("decide", lambda: _sequence(PENDING, PENDING, failed(2, "refused after PENDING"))),
     "failure-no-failinfo": Spec("message", lambda: at(MESSAGES, FAILURE, _fields(fail_info=None))),
     "failure-with-envelope": Spec("message", lambda: at(MESSAGES, FAILURE, _envelope_too())),
-    "get-414": Spec("decide", lambda octets: TargetLimit(octets), (Number("octets", 2048, 1, 65536),)),
+    "get-414": Spec("decide", lambda octets: TargetLimit(octets), (argument("octets", Within(1, 65536), 2048),)),
     "outage-during-poll": Spec("delivery", lambda count: at("CertPoll", InTurn((CutOff("reset"),) * count)), (COUNT,)),
     "path-strict": Spec(
         "decide",
         lambda path: UnlessPath(path),
-        (Choice("path", ("/cgi-bin/pkiclient.exe", "/certsrv/mscep/mscep.dll", "/scep?ca=2")),),
+        (choice("path", ("/cgi-bin/pkiclient.exe", "/certsrv/mscep/mscep.dll", "/scep?ca=2")),),
     ),
     "pending-forever": Spec("decide", lambda: at(MESSAGES, PENDING)),
     "pending-n": Spec("decide", lambda count: at(MESSAGES, pending(count)), (COUNT,)),
@@ -113,10 +113,10 @@ TABLE: dict[str, Spec] = {
     "pending-then-failure": Spec("decide", lambda count: at(MESSAGES, pending(count, DENIED)), (COUNT,)),
     "pending-then-success": Spec("decide", lambda count: at(MESSAGES, pending(count, SUCCESS)), (COUNT,)),
     "pending-with-envelope": Spec("message", lambda: at(MESSAGES, PENDING, _envelope_too())),
-    "policy-reject": Spec("decide", lambda how: REJECTIONS[how], (Choice("how", tuple(REJECTIONS)),)),
+    "policy-reject": Spec("decide", lambda how: REJECTIONS[how], (choice("how", tuple(REJECTIONS)),)),
     "poll-unknown": Spec("decide", lambda: at("CertPoll", failed(4, "no such transaction"))),
     "post-ct-strict": Spec("decide", lambda: UnlessContentType("application/x-pki-message")),
-    "status-body-conflict": Spec("message", lambda status: CONFLICTS[status], (Choice("status", tuple(CONFLICTS)),)),
+    "status-body-conflict": Spec("message", lambda status: CONFLICTS[status], (choice("status", tuple(CONFLICTS)),)),
     "wrong-challenge-reply": Spec("decide", lambda: at(ENROL, failed(2, "challenge password invalid"))),
     "demands-content-length": Spec(
         "decide", lambda: at("PKIOperation", UnlessHeader("Content-Length", 411), method="POST")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from mock_scep_server.faults.arguments import Choice, Number, Seconds
+from mfp_sim.documents.kinds import Duration, Within
 from mock_scep_server.faults.base import Fault
 from mock_scep_server.faults.combined import InTurn, at
 from mock_scep_server.faults.delivery import CutOff, Delay, Drip, Reframed
-from mock_scep_server.faults.registry import Spec
+from mock_scep_server.faults.registry import Spec, argument, choice
 
 PKI = "PKIOperation"
-AFTER = Number("after", 0, 0, 2**20, "octets of the reply that still come")
+SECONDS = argument("seconds", Duration(), 31.0)
+AFTER = argument("after", Within(0, 2**20), 0, "octets of the reply that still come")
 NO_RESPONSE: dict[str, Fault] = {
     "close": at(PKI, CutOff("close")),
     "stall": at(PKI, CutOff("stall")),
@@ -30,20 +31,20 @@ def _lost(how: str) -> Fault:
 
 
 TABLE: dict[str, Spec] = {
-    "delay": Spec("delivery", lambda seconds: Delay(seconds), (Seconds("seconds", None),)),
+    "delay": Spec("delivery", lambda seconds: Delay(seconds), (argument("seconds", Duration()),)),
     "reset": Spec("delivery", lambda after: CutOff("reset", after), (AFTER,)),
     "stall": Spec("delivery", lambda after: CutOff("stall", after), (AFTER,)),
-    "truncate": Spec("delivery", lambda after: CutOff("close", after), (Number("after", None, 0, 2**20),)),
-    "no-response": Spec("delivery", lambda how: NO_RESPONSE[how], (Choice("how", tuple(NO_RESPONSE)),)),
-    "slow-reply": Spec("delivery", lambda seconds: at(PKI, Delay(seconds)), (Seconds("seconds", 31.0),)),
-    "http-slow": Spec("delivery", lambda every: at(PKI, Drip(every)), (Seconds("every", 1.0),)),
+    "truncate": Spec("delivery", lambda after: CutOff("close", after), (argument("after", Within(0, 2**20)),)),
+    "no-response": Spec("delivery", lambda how: NO_RESPONSE[how], (choice("how", tuple(NO_RESPONSE)),)),
+    "slow-reply": Spec("delivery", lambda seconds: at(PKI, Delay(seconds)), (SECONDS,)),
+    "http-slow": Spec("delivery", lambda every: at(PKI, Drip(every)), (argument("every", Duration(), 1.0),)),
     "reset-in-reply": Spec(
         "delivery",
         lambda place: at(PKI, CutOff("reset", PLACES[place])),  # type: ignore[arg-type]
-        (Choice("place", tuple(PLACES)),),
+        (choice("place", tuple(PLACES)),),
     ),
     "stall-in-body": Spec("delivery", lambda: at(PKI, CutOff("stall", "half"))),
-    "pause-in-reply": Spec("delivery", lambda seconds: at(PKI, Delay(seconds, 40)), (Seconds("seconds", 31.0),)),
+    "pause-in-reply": Spec("delivery", lambda seconds: at(PKI, Delay(seconds, 40)), (SECONDS,)),
     "close-after-getcacert": Spec("delivery", lambda: at("GetCACert", Reframed(_promise, close=True))),
     "issue-then-reset": Spec("delivery", lambda: _lost("reset")),
     "issue-then-stall": Spec("delivery", lambda: _lost("stall")),

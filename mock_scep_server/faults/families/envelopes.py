@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from mfp_sim.documents.records import kind_of
 from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.algorithms import KeyTransport
 from mfp_sim.scep.messages import CertRep
 from mock_scep_server.faults import strangers
-from mock_scep_server.faults.arguments import Choice, Text
 from mock_scep_server.faults.base import Context
 from mock_scep_server.faults.combined import at
 from mock_scep_server.faults.message import Odd, Said, odd
-from mock_scep_server.faults.registry import Spec
+from mock_scep_server.faults.registry import Spec, argument, choice
 
 OAEP = {
     "sha1": KeyTransport("oaep", parameters="explicit"),
@@ -81,7 +81,7 @@ def _odd(fault: Odd) -> Any:
 
 
 TABLE: dict[str, Spec] = {
-    "bad-iv": Spec("message", lambda iv: _odd(odd(iv=iv)), (Choice("iv", ("short", "absent")),)),
+    "bad-iv": Spec("message", lambda iv: _odd(odd(iv=iv)), (choice("iv", ("short", "absent")),)),
     "bad-padding": Spec("message", lambda: _odd(odd(padding="wrong"))),
     "certrep-aes256": Spec("message", lambda: at(ANY, _cipher("aes-256-cbc"), **ONLY)),
     "certrep-des": Spec("message", lambda: _odd(odd(single_des=True))),
@@ -91,28 +91,28 @@ TABLE: dict[str, Spec] = {
     "content-type-confusion": Spec(
         "message",
         lambda content: at(ANY, Said(lambda reply, context: _confused(reply, context, content)), **ONLY),
-        (Choice("content", ("csr", "crl", "certificate")),),
+        (choice("content", ("csr", "crl", "certificate")),),
     ),
     "eci-contenttype": Spec("message", lambda: _odd(odd(envelope_content_type=v.SIGNED_DATA))),
     "econtent-garbage": Spec(
         "message",
         lambda: at(ANY, Said(_garbage), **ONLY),
     ),
-    "env-oaep": Spec("message", lambda digest: _odd(odd(key_transport=OAEP[digest])), (Choice("digest", tuple(OAEP)),)),
+    "env-oaep": Spec("message", lambda digest: _odd(odd(key_transport=OAEP[digest])), (choice("digest", tuple(OAEP)),)),
     "env-password": Spec(
         "message", lambda: at(ANY, Said(lambda reply, context: _password(reply, context, None)), **ONLY)
     ),
     "env-password-wrong": Spec(
         "message",
         lambda password: at(ANY, Said(lambda reply, context: _password(reply, context, password)), **ONLY),
-        (Text("password", "not the challenge"),),
+        (argument("password", kind_of(str), "not the challenge"),),
     ),
     "env-ski-recipient": Spec("message", lambda: _odd(odd(recipient_by="key-identifier"))),
     "env-two-recipients": Spec("message", lambda: at(ANY, Said(_two), **ONLY)),
     "env-wrong-recipient": Spec(
         "message",
         lambda recipient: at(ANY, Said(lambda reply, context: _with_recipient(reply, context, recipient)), **ONLY),
-        (Choice("recipient", RECIPIENTS),),
+        (choice("recipient", RECIPIENTS),),
     ),
     "renewal-env-new-key": Spec("message", lambda: at("RenewalReq", Said(_new_key), **ONLY)),
     "reply-downgrade": Spec("message", lambda: at(ANY, _cipher("des-ede3-cbc", "sha1"))),

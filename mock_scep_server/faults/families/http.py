@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from mfp_sim.documents.kinds import Within
 from mfp_sim.scep.http import PKI_MESSAGE
-from mock_scep_server.faults.arguments import Choice, Number
 from mock_scep_server.faults.base import Fault
 from mock_scep_server.faults.bytes import Body
 from mock_scep_server.faults.combined import InTurn, at
@@ -11,7 +11,7 @@ from mock_scep_server.faults.decide import http
 from mock_scep_server.faults.delivery import Reframed, chunked, close_delimited
 from mock_scep_server.faults.families.capabilities import HTML
 from mock_scep_server.faults.http import Compressed, HeaderField, Page, Status
-from mock_scep_server.faults.registry import Spec
+from mock_scep_server.faults.registry import Spec, argument, choice
 
 PKI = "PKIOperation"
 ERROR_PAGE = b"<html><body><h1>Server Error</h1><p>The page cannot be displayed.</p></body></html>\n"
@@ -106,27 +106,27 @@ TABLE: dict[str, Spec] = {
     "certrep-ct": Spec(
         "http",
         lambda form: at(PKI, HeaderField("Content-Type", CONTENT_TYPES[form])),
-        (Choice("form", tuple(CONTENT_TYPES)),),
+        (choice("form", tuple(CONTENT_TYPES)),),
     ),
     "certrep-http-status": Spec(
         "http",
         lambda status: at(PKI, Status(int(status))),
-        (Choice("status", ("400", "202", "204", "403", "500", "503")),),
+        (choice("status", ("400", "202", "204", "403", "500", "503")),),
     ),
-    "garbage-body": Spec("bytes", lambda form: GARBAGE[form], (Choice("form", tuple(GARBAGE)),)),
-    "http-5xx": Spec("decide", lambda status: at(PKI, http(int(status))), (Choice("status", ("503", "500", "502")),)),
+    "garbage-body": Spec("bytes", lambda form: GARBAGE[form], (choice("form", tuple(GARBAGE)),)),
+    "http-5xx": Spec("decide", lambda status: at(PKI, http(int(status))), (choice("status", ("503", "500", "502")),)),
     "http-error-instead": Spec(
-        "http", lambda status: at(PKI, Page(*ERRORS[status])), (Choice("status", tuple(ERRORS)),)
+        "http", lambda status: at(PKI, Page(*ERRORS[status])), (choice("status", tuple(ERRORS)),)
     ),
     "http-redirect": Spec(
         "http",
         lambda to, status: at(PKI, _redirect(to, status)),
-        (Choice("to", tuple(LOCATIONS)), Choice("status", REDIRECTS)),
+        (choice("to", tuple(LOCATIONS)), choice("status", REDIRECTS)),
     ),
     "http-retry-after": Spec(
         "http",
         lambda seconds: at(PKI, _status("503", seconds)),
-        (Number("seconds", 120, 0, 86400),),
+        (argument("seconds", Within(0, 86400), 120),),
     ),
     "resp-chunked": Spec("delivery", lambda: at(PKI, Reframed(chunked))),
     "resp-close-delimited": Spec("delivery", lambda: at(PKI, Reframed(close_delimited, close=True))),
@@ -135,14 +135,14 @@ TABLE: dict[str, Spec] = {
     "http-status": Spec(
         "http",
         _status,
-        (Choice("status", STATUSES), Number("retry_after", 0, 0, 86400, "seconds; 0 leaves the field out")),
+        (choice("status", STATUSES), argument("retry_after", Within(0, 86400), 0, "seconds; 0 leaves the field out")),
     ),
     "http-error-body": Spec(
         "http",
         lambda form: at(PKI, Page(500, *BODIES[form])),
-        (Choice("form", tuple(BODIES)),),
+        (choice("form", tuple(BODIES)),),
     ),
-    "http-redirect-everything": Spec("http", lambda to: _redirect(to, "302"), (Choice("to", tuple(LOCATIONS)),)),
+    "http-redirect-everything": Spec("http", lambda to: _redirect(to, "302"), (choice("to", tuple(LOCATIONS)),)),
     "html-login-page": Spec("http", lambda: at("GetCACert PKIOperation", Page(200, "text/html", HTML))),
     "html-error-page": Spec("http", lambda: at(PKI, Page(200, "text/html", ERROR_PAGE))),
     "empty-200": Spec("http", lambda: at(PKI, Page(200, PKI_MESSAGE, b""))),
@@ -150,18 +150,18 @@ TABLE: dict[str, Spec] = {
     "length-too-short": Spec("delivery", lambda: at(PKI, Reframed(lambda h, b: _length(h, b, -100), close=True))),
     "length-twice": Spec("delivery", lambda: at(PKI, Reframed(_two_lengths, close=True))),
     "length-absurd": Spec("delivery", lambda: at(PKI, Reframed(lambda h, b: _length(h, b, 1 << 40), close=True))),
-    "chunks-broken": Spec("delivery", lambda form: at(PKI, CHUNKED[form]), (Choice("form", tuple(CHUNKED)),)),
+    "chunks-broken": Spec("delivery", lambda form: at(PKI, CHUNKED[form]), (choice("form", tuple(CHUNKED)),)),
     "folded-header": Spec("delivery", lambda: at(PKI, Reframed(_folded))),
     "http-1-0": Spec("delivery", lambda: Reframed(_version, close=True)),
     "status-line-malformed": Spec(
         "delivery",
         lambda form: at(PKI, Reframed(lambda h, b: _status_line(h, b, STATUS_LINES[form]))),
-        (Choice("form", tuple(STATUS_LINES)),),
+        (choice("form", tuple(STATUS_LINES)),),
     ),
     "gateway-timeout-then-recover": Spec("decide", lambda: at(PKI, InTurn((http(504),)))),
     "issue-then-http-error": Spec(
         "http",
         lambda status: at("PKCSReq RenewalReq", InTurn((Page(int(status), "text/html", ERROR_PAGE),))),
-        (Choice("status", ("500", "502", "503", "504")),),
+        (choice("status", ("500", "502", "503", "504")),),
     ),
 }

@@ -11,7 +11,6 @@ from mfp_sim.scep import crl, messages
 from mfp_sim.scep.messages import CertRep
 from mock_scep_server.ca import Identity
 from mock_scep_server.faults import strangers
-from mock_scep_server.faults.arguments import Choice
 from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.faults.bytes import Body
 from mock_scep_server.faults.certificates import NextCa
@@ -20,7 +19,7 @@ from mock_scep_server.faults.decide import failed, http
 from mock_scep_server.faults.families.capabilities import and_also
 from mock_scep_server.faults.http import HeaderField
 from mock_scep_server.faults.message import Said
-from mock_scep_server.faults.registry import Spec
+from mock_scep_server.faults.registry import Spec, choice
 from mock_scep_server.faults.strangers import DAY
 from mock_scep_server.publishing import NextCaCertificates
 
@@ -136,7 +135,7 @@ TABLE: dict[str, Spec] = {
     "next-ct": Spec(
         "http",
         lambda form: offered(RIGHT, HeaderField("Content-Type", CONTENT_TYPES[form])),
-        (Choice("form", tuple(CONTENT_TYPES)),),
+        (choice("form", tuple(CONTENT_TYPES)),),
     ),
     "next-empty": Spec("bytes", lambda: offered(RIGHT, Body(lambda octets, context: b""))),
     "next-expired": Spec("certificates", lambda: _next(_expired)),

@@ -12,14 +12,13 @@ from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.messages import CertRep
 from mock_scep_server.ca import CertificateAuthority, Identity
 from mock_scep_server.faults import strangers
-from mock_scep_server.faults.arguments import Choice
 from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.faults.bytes import Body, pem
 from mock_scep_server.faults.certificates import Face
 from mock_scep_server.faults.combined import Together, at
 from mock_scep_server.faults.decide import FAILURE, PENDING
 from mock_scep_server.faults.message import Said, odd
-from mock_scep_server.faults.registry import Spec
+from mock_scep_server.faults.registry import Spec, choice
 
 PKI = "PKIOperation"
 MESSAGES = "PKCSReq RenewalReq CertPoll"
@@ -86,23 +85,23 @@ def _digest(name: str) -> Said:
 TABLE: dict[str, Spec] = {
     "attr-stripping": Spec("message", lambda: odd(attributes="stripped")),
     "attrs-unsigned": Spec("message", lambda: odd(attributes="unsigned")),
-    "attrs-unsorted": Spec("message", lambda form: odd(attribute_order=ORDERS[form]), (Choice("form", tuple(ORDERS)),)),
-    "bad-attr": Spec("message", lambda name: AFTER_SIGNING[name], (Choice("name", tuple(AFTER_SIGNING)),)),
+    "attrs-unsorted": Spec("message", lambda form: odd(attribute_order=ORDERS[form]), (choice("form", tuple(ORDERS)),)),
+    "bad-attr": Spec("message", lambda name: AFTER_SIGNING[name], (choice("name", tuple(AFTER_SIGNING)),)),
     "bad-message-digest": Spec("message", lambda: odd(message_digest="wrong")),
     "bad-signature": Spec("message", lambda: odd(signature="flipped")),
     "certrep-ber": Spec("message", lambda: odd(ber=True)),
     "certrep-ee-signer": Spec("certificates", lambda: _signed_by(strangers.device)),
     "certrep-md5": Spec("message", lambda: odd(md5=True)),
     "certrep-no-certs": Spec(
-        "message", lambda signature: NO_CERTIFICATES[signature], (Choice("signature", tuple(NO_CERTIFICATES)),)
+        "message", lambda signature: NO_CERTIFICATES[signature], (choice("signature", tuple(NO_CERTIFICATES)),)
     ),
-    "certrep-pem": Spec("bytes", lambda form: at(PKI, Body(TEXT_FORMS[form])), (Choice("form", tuple(TEXT_FORMS)),)),
+    "certrep-pem": Spec("bytes", lambda form: at(PKI, Body(TEXT_FORMS[form])), (choice("form", tuple(TEXT_FORMS)),)),
     "certrep-sha512": Spec("message", lambda: _digest("sha512")),
     "certrep-stranger-signer": Spec("certificates", lambda: STRANGER),
-    "certrep-trailing": Spec("message", lambda what: odd(trailing=TRAILERS[what]), (Choice("what", tuple(TRAILERS)),)),
+    "certrep-trailing": Spec("message", lambda what: odd(trailing=TRAILERS[what]), (choice("what", tuple(TRAILERS)),)),
     "digest-alg-mismatch": Spec("message", lambda: odd(listed_digests=("sha1",))),
     "econtenttype-enveloped": Spec("message", lambda: odd(content_type=v.ENVELOPED_DATA)),
-    "empty-econtent": Spec("message", _empty, (Choice("form", tuple(EMPTY)), Choice("status", ("failure", "pending")))),
+    "empty-econtent": Spec("message", _empty, (choice("form", tuple(EMPTY)), choice("status", ("failure", "pending")))),
     "forged-failure": Spec("certificates", lambda: Together((at(MESSAGES, FAILURE), STRANGER))),
     "layers-swapped": Spec("message", lambda: odd(layers_swapped=True)),
     "no-signed-attrs": Spec("message", lambda: odd(attributes="none")),

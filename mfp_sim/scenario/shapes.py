@@ -1,23 +1,23 @@
-"""Small readers that steps and expectations share, and times as they are written and compared."""
+"""What steps and expectations are made of: the types that they share, and times as they are written and compared."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from mfp_sim.device.calendar import instant_of
-from mfp_sim.documents import Node, Problems
+from mfp_sim.documents.kinds import REMEDY, LocalTime, Text, Within
+from mfp_sim.documents.records import Length, some
 
-__all__ = ["moment", "shown_like", "whole"]
+__all__ = ["SOMETHING", "Count", "SomeText", "Texts", "Time", "moment", "shown_like"]
 
-
-def whole(node: Node, problems: Problems, what: str, unit: int, name: str) -> int | None:
-    """A duration that is a whole number of ``unit`` seconds, in those."""
-    seconds = problems.seconds(node, what)
-    if seconds is not None and seconds % unit:
-        problems.add(node, f"{what} has to be whole {name}")
-        return None
-    return None if seconds is None else int(seconds // unit)
+Count = Annotated[int, Within(0)]
+SomeText = Annotated[str, Text()]
+Texts = Annotated[list[SomeText], Length(1)]
+Time = Annotated[str, LocalTime(offset=True, as_text=True)]
+SOMETHING = some("expects nothing", hint=REMEDY)
+"""What is expected is not empty."""
 
 
 def moment(time: datetime, zone: ZoneInfo) -> datetime:

@@ -170,10 +170,17 @@ class Problems:
         known = list(choices)
         if node.kind != "scalar" or node.value not in known:
             got = describe(node)
-            hint = did_you_mean(str(node.value), known) if node.kind == "scalar" else None
+            hint = None if node.kind != "scalar" or node.value is None else did_you_mean(str(node.value), known)
             self.add(node, f"{what} has to be one of {', '.join(known)}, not {got}", hint)
             return None
         return str(node.value)
+
+    def version(self, node: Node, what: str) -> int | None:
+        """The version of a format, which is 1."""
+        if node.value != 1 or isinstance(node.value, bool):
+            self.add(node, f"{what} has to be 1, not {describe(node)}")
+            return None
+        return 1
 
     def seconds(self, node: Node, what: str) -> float | None:
         """A duration such as 30s, 10m, 2h or 31d, in seconds; a hundred years at most."""

@@ -1,0 +1,67 @@
+"""An entry of ``steps:``: an act of the table or an ``expect``, who does it, and what it may come to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mfp_sim.device.machine import ROLES
+from mfp_sim.documents import Node, Problems
+from mfp_sim.documents.kinds import WRONG, Definitions, Schema
+from mfp_sim.documents.records import described, map_of
+from mfp_sim.scenario.expectations import expectation_schema, read_expectation
+from mfp_sim.scenario.steps import STEPS, Step, read_step
+
+__all__ = ["StepEntry"]
+
+
+@dataclass(frozen=True)
+class StepEntry:
+    """How it is written: a map with the step and what goes with it, or a word."""
+
+    def read(self, node: Node, problems: Problems, what: str) -> object:  # noqa: ARG002 - every kind is asked the same
+        step = _step(node, problems)
+        return WRONG if step is None else step
+
+    def schema(self, found: Definitions) -> Schema:
+        shapes: list[Schema] = [map_of({"expect": expectation_schema(found)}, ["expect"])]
+        for name, entry in STEPS.items():
+            properties: Schema = {name: described(entry.kind.schema(found), entry.sentence)}
+            if entry.person:
+                properties |= {"as": {"enum": list(ROLES)}, "refused": {"type": "string"}}
+            if entry.premise:
+                properties |= {"optional": {"type": "boolean"}}
+            shapes.append(map_of(properties, [name]))
+        return {"anyOf": [*shapes, {"enum": [name for name, entry in STEPS.items() if entry.stands_alone]}]}
+
+    def write(self, value: Any) -> object:
+        raise NotImplementedError("a step keeps what was said, and not how")
+
+
+def _step(node: Node, problems: Problems) -> Step | None:
+    if node.kind == "scalar" and node.value in STEPS:
+        act = read_step(str(node.value), replace(node, value=None), problems)
+        return None if act is None else Step(str(node.value), act, node.place)
+    kinds = (*STEPS, "expect")
+    fields = problems.map(node, (*kinds, "as", "refused", "optional"), "a step")
+    chosen = [kind for kind in kinds if kind in fields]
+    if len(chosen) != 1:
+        if fields or not node.value:
+            problems.add(node, f"a step has exactly one of {', '.join(kinds)}")
+        return None
+    kind = chosen[0]
+    if kind == "expect":
+        expectation = read_expectation(fields["expect"], problems)
+        for extra in ("as", "refused", "optional"):
+            if extra in fields:
+                problems.add(fields[extra], f"{extra} does not go with expect")
+        return None if expectation is None else Step("expect", expectation, node.place)
+    act = read_step(kind, fields[kind], problems)
+    if not STEPS[kind].person and ("as" in fields or "refused" in fields):
+        problems.add(node, f"as and refused do not go with {kind}: nobody does it on the machine's screens")
+    if not STEPS[kind].premise and "optional" in fields:
+        problems.add(fields["optional"], f"optional does not go with {kind}: it takes nothing for granted")
+    optional = "optional" in fields and bool(problems.boolean(fields["optional"], "optional"))
+    role = problems.choice(fields["as"], ROLES, "as") if "as" in fields else "administrator"
+    refused = problems.text(fields["refused"], "refused") if "refused" in fields else None
+    return None if act is None else Step(kind, act, node.place, role or "administrator", refused, optional)
