@@ -502,8 +502,13 @@ def test_ctrl_c_is_130_in_one_line(jobs: int) -> None:
     assert err == "mfp-sim: interrupted\n"
 
 
-@pytest.mark.parametrize("secret", ["s", "e", "essageT"])
-def test_a_challenge_that_stands_in_the_names_of_a_trace_ends_no_run(mfp_sim, tmp_path: Path, secret: str) -> None:
+@pytest.mark.parametrize(
+    ("secret", "shown"),
+    [("s", "CertRep SUCCESS"), ("e", "C********rtR********p SUCCESS"), ("essageT", "CertRep SUCCESS")],
+)
+def test_a_challenge_that_stands_in_the_names_of_a_trace_hides_no_name(
+    mfp_sim, tmp_path: Path, secret: str, shown: str
+) -> None:
     file = tmp_path / "short.scenario.yaml"
     file.write_text(
         "format: 1\nname: short-challenge\nwhy: A challenge of few letters.\nclock: 2026-03-02T08:00:00+01:00\n"
@@ -515,4 +520,4 @@ def test_a_challenge_that_stands_in_the_names_of_a_trace_ends_no_run(mfp_sim, tm
     done = mfp_sim("run", file)
     assert done.code == 1, done.err
     assert "0 passed, 1 failed" in done.out
-    assert "printer <- CA   a message" in done.out
+    assert f"printer <- CA   {shown}" in done.out
