@@ -24,9 +24,10 @@ class StepEntry:
         return WRONG if step is None else step
 
     def schema(self, found: Definitions) -> Schema:
-        shapes: list[Schema] = [map_of({"expect": expectation_schema(found)}, ["expect"])]
+        about: Schema = {"printer": {"type": "string", "description": "the serial number of the printer it is about"}}
+        shapes: list[Schema] = [map_of({"expect": expectation_schema(found), **about}, ["expect"])]
         for name, entry in STEPS.items():
-            properties: Schema = {name: described(entry.kind.schema(found), entry.sentence)}
+            properties: Schema = {name: described(entry.kind.schema(found), entry.sentence), **about}
             if entry.person:
                 properties |= {"as": {"enum": list(ROLES)}, "refused": {"type": "string"}}
             if entry.premise:
@@ -43,19 +44,20 @@ def _step(node: Node, problems: Problems) -> Step | None:
         act = read_step(str(node.value), replace(node, value=None), problems)
         return None if act is None else Step(str(node.value), act, node.place)
     kinds = (*STEPS, "expect")
-    fields = problems.map(node, (*kinds, "as", "refused", "optional"), "a step")
+    fields = problems.map(node, (*kinds, "as", "refused", "optional", "printer"), "a step")
     chosen = [kind for kind in kinds if kind in fields]
     if len(chosen) != 1:
         if fields or not node.value:
             problems.add(node, f"a step has exactly one of {', '.join(kinds)}")
         return None
     kind = chosen[0]
+    printer = problems.text(fields["printer"], "printer") if "printer" in fields else None
     if kind == "expect":
         expectation = read_expectation(fields["expect"], problems)
         for extra in ("as", "refused", "optional"):
             if extra in fields:
                 problems.add(fields[extra], f"{extra} does not go with expect")
-        return None if expectation is None else Step("expect", expectation, node.place)
+        return None if expectation is None else Step("expect", expectation, node.place, printer=printer)
     act = read_step(kind, fields[kind], problems)
     if not STEPS[kind].person and ("as" in fields or "refused" in fields):
         problems.add(node, f"as and refused do not go with {kind}: nobody does it on the machine's screens")
@@ -64,4 +66,4 @@ def _step(node: Node, problems: Problems) -> Step | None:
     optional = "optional" in fields and bool(problems.boolean(fields["optional"], "optional"))
     role = problems.choice(fields["as"], ROLES, "as") if "as" in fields else "administrator"
     refused = problems.text(fields["refused"], "refused") if "refused" in fields else None
-    return None if act is None else Step(kind, act, node.place, role or "administrator", refused, optional)
+    return None if act is None else Step(kind, act, node.place, role or "administrator", refused, optional, printer)

@@ -22,7 +22,7 @@ from mfp_sim.device.calendar import local_of
 from mfp_sim.device.profile import ALL_USES, PROFILES, ModelValues, contradictions
 from mfp_sim.device.settings import CommunicationSettings, read_ip
 from mfp_sim.documents import Node, Problems, describe, did_you_mean, load, load_text
-from mfp_sim.documents.kinds import Definitions, Duration, Leaf, Pattern, Scalar, Schema, Within, Words
+from mfp_sim.documents.kinds import Definitions, Duration, Leaf, Pattern, Scalar, Schema, Text, Within, Words
 from mfp_sim.documents.records import (
     Constraint,
     Doc,
@@ -230,6 +230,28 @@ class WrittenPrinter:
         return PrinterSetup(**values, **stored, place=place)
 
 
+@document("a printer")
+@dataclass(frozen=True)
+class WrittenNeighbour:
+    """An entry of ``printers``: like ``printer`` in what it does not say."""
+
+    serial: Annotated[str, Text()]
+    ip: Annotated[str, _Address()]
+    profile: Annotated[str | None, Words(lambda: PROFILES)] = None
+    timezone: Annotated[str | None, Scalar(Problems.zone, {"type": "string"})] = None
+    dns: bool | None = None
+    functions: tuple[Annotated[str, Words(lambda: ALL_USES[1:])], ...] | None = None
+    policies: tuple[str, ...] | None = None
+    communication: Communication | None = None
+    settings: Annotated[Mapping[str, object] | None, ModelValues()] = None
+    place: str = ""
+
+    def made(self, first: PrinterSetup) -> PrinterSetup:
+        """The set-up of a machine beside the first."""
+        said = {name: value for name, value in vars(self).items() if value is not None and name != "communication"}
+        return dataclasses.replace(first, **said, **(vars(self.communication) if self.communication else {}))
+
+
 @document("bounds")
 @dataclass(frozen=True)
 class _Bounds:
@@ -246,6 +268,7 @@ def _steps_go_together(given: Given, problems: Problems) -> None:
     if entries and not any(entry.get("expect") or entry.get("refused") for entry in entries):
         problems.add(steps, "the scenario expects nothing", "add an expect step: a run that cannot fail proves nothing")
     _check_bundles(entries, problems)
+    _check_serials(given, entries, problems)
     right = {key: values[key] for key in values.keys() - (given.keys.keys() - given.values.keys())}
     if "printer" in right:
         _check_policies(entries, right["printer"].policies, problems)
@@ -274,6 +297,7 @@ class WrittenScenario:
     bounds: _Bounds = _Bounds()
     parameters: Annotated[None, _Sets(), Doc("sets of values for $words: an instance of the scenario each")] = None
     printer: WrittenPrinter = WrittenPrinter()
+    printers: Annotated[tuple[WrittenNeighbour, ...], Doc("more machines; each is like the printer otherwise")] = ()
     ca: Annotated[CaSetup, CaSection()] = field(default_factory=CaSetup)
 
 
@@ -293,11 +317,13 @@ def _scenario(root: Node, suffix: str, file: str, problems: Problems) -> Scenari
         return None
     printer = root.get("printer")
     place = "" if printer is None else (printer.get("communication") or printer).place
+    first = written.printer.made(place)
     own = ("why", "clock", "steps", "covers", "assumes", "tags", "seed", "keys", "ca")
     return Scenario(
         name=written.name + suffix,
         file=file,
-        printer=written.printer.made(place),
+        printer=first,
+        others=tuple(other.made(first) for other in written.printers),
         virtual_seconds=written.bounds.virtual,
         events=written.bounds.events,
         digest=_digest(root),
@@ -322,6 +348,24 @@ def _plain(node: Node) -> object:
 
 
 # --- what goes together ------------------------------------------------------------------------------------
+
+
+def _check_serials(given: Given, entries: Sequence[Node], problems: Problems) -> None:
+    """Report each serial number that two machines have, and each step that is about a machine that is not there yet."""
+    first = given.node.get("printer")
+    known = [PrinterSetup.serial if (node := first and first.get("serial")) is None else str(node.value)]
+    others = given.keys.get("printers")
+    for other in others.items if others is not None and others.kind == "list" else ():
+        serial = other.get("serial")
+        if serial is not None and serial.value in known:
+            problems.add(serial, f"another machine has the serial number {serial.value!r} too")
+        known += [] if serial is None else [str(serial.value)]
+    for entry in entries:
+        about, more = entry.get("printer"), entry.get("another_printer")
+        if about is not None and about.value not in known:
+            problems.add(about, f"there is no printer {about.value!r} by then", did_you_mean(str(about.value), known))
+        if more is not None and (serial := more.get("serial")) is not None:
+            known.append(str(serial.value))
 
 
 def _check_policies(entries: Sequence[Node], policies: Sequence[str], problems: Problems) -> None:

@@ -286,3 +286,60 @@ def test_no_trace_holds_the_challenge() -> None:
             text = to_json_lines(run(scenario).events)
             assert "s3cret" not in text
             assert "czNjcmV0" not in text
+
+
+SEVERAL = """\
+format: 1
+name: several
+why: Two machines.
+clock: 2026-03-02T08:00:00+01:00
+printer: {{serial: SIM00001, timezone: Asia/Tokyo, functions: [TLS], communication: {{url: http://ca.example/scep}}}}
+printers:
+  - {other}
+steps:
+  - expect: {{powered: true}}
+    printer: {about}
+"""
+
+
+def test_another_machine_is_like_the_first_in_what_it_does_not_say() -> None:
+    (scenario,) = read_text(SEVERAL.format(other="{serial: SIM00002, ip: 192.0.2.11, functions: []}", about="SIM00002"))
+    (other,) = scenario.others
+    assert (other.serial, other.ip, other.functions) == ("SIM00002", "192.0.2.11", ())
+    assert (other.timezone, other.url, other.profile) == ("Asia/Tokyo", "http://ca.example/scep", "canon-ir-adv-dx")
+    assert scenario.steps[0].printer == "SIM00002"
+    assert scenario.steps[0].text() == "SIM00002: expect powered"
+
+
+@pytest.mark.parametrize(
+    ("other", "about", "mistake"),
+    [
+        (
+            "{serial: SIM00001, ip: 192.0.2.11}",
+            "SIM00001",
+            "7:14: another machine has the serial number 'SIM00001' too",
+        ),
+        ("{serial: SIM00002, ip: 192.0.2.11}", "SIM2", "10:14: there is no printer 'SIM2' by then"),
+        ("{serial: SIM00002}", "SIM00002", "7:5: a printer needs the key 'ip'"),
+        ("{serial: SIM00002, ip: 9}", "SIM00002", "7:28: ip has to be a string, not 9 (put it in quotes)"),
+        (
+            "{serial: SIM00002, ip: 192.0.2.11, dsn: true}",
+            "SIM00002",
+            "7:40: unknown key 'dsn' in a printer (did you mean 'dns'?)",
+        ),
+    ],
+)
+def test_mistakes_about_several_machines(other: str, about: str, mistake: str) -> None:
+    with pytest.raises(DocumentError) as refused:
+        read_text(SEVERAL.format(other=other, about=about), "x.yaml")
+    assert mistake in str(refused.value)
+
+
+def test_a_step_is_about_a_machine_that_is_there_by_then() -> None:
+    text = SEVERAL.format(other="{serial: SIM00002, ip: 192.0.2.11}", about="SIM00003")
+    more = "  - another_printer: {profile: canon-legacy, serial: SIM00003, beside: true}\n"
+    with pytest.raises(DocumentError, match="there is no printer 'SIM00003' by then"):
+        read_text(text + more)
+    head, step = text.split("steps:\n")
+    (scenario,) = read_text(f"{head}steps:\n{more}{step}")
+    assert scenario.steps[1].printer == "SIM00003"
