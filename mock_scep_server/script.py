@@ -366,7 +366,6 @@ def read_script(node: Node, problems: Problems) -> tuple[Rule, ...]:
     return () if rules is WRONG else cast(tuple[Rule, ...], rules)
 
 
-@dataclass(frozen=True)
 class Rules:
     """How the rules of a script are written: a list of rules and of shuffles of rules."""
 
@@ -391,7 +390,6 @@ def _rules(script: _Script) -> tuple[Rule, ...]:
     return tuple(replace(rule, number=number) for number, rule in enumerate(found, 1))
 
 
-@dataclass(frozen=True)
 class _FailInfo(Leaf):
     """A failInfo of RFC 8894, or another number or text as it is written: the number, and what is written or None."""
 
@@ -405,7 +403,6 @@ class _FailInfo(Leaf):
         return {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 10**9}, {"type": "string", "maxLength": 100}]}
 
 
-@dataclass(frozen=True)
 class _Hresult(Leaf):
     """An HRESULT by its name, or as a number of 32 bits, signed or not; as the signed decimal that NDES sends."""
 
@@ -425,7 +422,6 @@ class _Hresult(Leaf):
         return {"anyOf": [number, {"type": "string", "pattern": "^0[xX][0-9a-fA-F]{1,8}$"}, {"enum": list(HRESULTS)}]}
 
 
-@dataclass(frozen=True)
 class _Until(Leaf):
     """A time of the day on which the script starts, or a local time."""
 
@@ -485,8 +481,10 @@ def _takes_requests(given: Given, problems: Problems) -> None:
         text = f"no request is both: the operation {when.operation} has no message, so it has no type {when.type}"
         problems.add(given.keys["when"], text, "leave out one of the two")
     elif (node := given.keys.get("faults")) is not None and node.kind == "list":
-        read = (ChosenKind().read(entry, Problems(), "") for entry in node)  # mistakes are reported already
-        faults = [chosen for chosen in read if isinstance(chosen, Chosen)]
+        faults = given.values.get("faults")
+        if faults is None:  # those that were read beside others: their mistakes are reported already
+            read = (ChosenKind().read(entry, Problems(), "") for entry in node)
+            faults = [chosen for chosen in read if isinstance(chosen, Chosen)]
         kind = None if answer is None else answer.kind
         check_scopes(node, faults, problems, operation=when.operation, kind=when.type, method=when.method, answer=kind)
 
@@ -520,7 +518,6 @@ class _Shuffle:
     rules: Annotated[tuple[_Rule, ...], Length(2), Doc(key="shuffle")]
 
 
-@dataclass(frozen=True)
 class _Entry:
     """A rule, or a shuffle of rules."""
 

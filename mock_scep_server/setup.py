@@ -58,7 +58,6 @@ def read_ca(node: Node, problems: Problems) -> CaSetup:
     return CaSetup() if setup is WRONG else cast(CaSetup, setup)
 
 
-@dataclass(frozen=True)
 class CaSection:
     """How the section is written."""
 

@@ -179,7 +179,6 @@ def _read_tuple(name: str, arguments: tuple[Any, ...], node: Node, problems: Pro
     return tuple(problems.choice(entry, _CHOICES[name], f"an entry of {name}") for entry in entries)
 
 
-@dataclass(frozen=True)
 class ModelValues:
     """Values of a model by name, in place of its own."""
 

@@ -163,7 +163,6 @@ OPERATOR_ACTS: Mapping[str, tuple[Any, str]] = {
 }
 
 
-@dataclass(frozen=True)
 class OperatorActs:
     """How an act of the operator is written: a map with exactly one of them."""
 

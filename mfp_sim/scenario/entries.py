@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from mfp_sim.device.machine import ROLES
@@ -15,7 +15,6 @@ from mfp_sim.scenario.steps import STEPS, Step, read_step
 __all__ = ["StepEntry"]
 
 
-@dataclass(frozen=True)
 class StepEntry:
     """How it is written: a map with the step and what goes with it, or a word."""
 

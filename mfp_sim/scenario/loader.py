@@ -136,7 +136,6 @@ class _Id(Leaf):
         return {"type": "string"}
 
 
-@dataclass(frozen=True)
 class _Clock(Leaf):
     """A time with a zone."""
 
@@ -156,7 +155,6 @@ class _Clock(Leaf):
         return {"type": "string", "pattern": r"^\d{4}-.*([Zz]|[+-]\d\d:?\d\d.*)$"}
 
 
-@dataclass(frozen=True)
 class _Address(Leaf):
     """An IP address of one machine."""
 
@@ -172,7 +170,6 @@ class _Address(Leaf):
         return {"type": "string"}
 
 
-@dataclass(frozen=True)
 class _Sets:
     """Sets of values for ``$words``; :func:`instances` has read them."""
 

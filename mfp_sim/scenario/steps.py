@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Annotated, Any, Protocol, cast
 from zoneinfo import ZoneInfo
 
@@ -293,7 +294,7 @@ class StepKind:
     person: bool = True
     premise: str = ""
 
-    @property
+    @cached_property
     def kind(self) -> Kind:
         """How its argument is written."""
         return self.shape if isinstance(self.shape, Kind) else kind_of(self.shape)

@@ -28,7 +28,6 @@ class Chosen:
     optional: bool = False
 
 
-@dataclass(frozen=True)
 class ChosenKind:
     """How a fault is written: ``slug``, ``{slug: argument}`` or ``{slug: argument, optional: true}``."""
 

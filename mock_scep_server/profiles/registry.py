@@ -15,7 +15,7 @@ from datetime import timedelta
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from mfp_sim.documents import Node, Problems, did_you_mean, load, load_text
 from mfp_sim.documents.kinds import Kind, Pattern, Within, Word, Words
@@ -244,10 +244,14 @@ def _inherited(base: CaProfile, *, product: bool) -> dict[str, Source]:
     }
 
 
-@cache
 def value_kind(name: str) -> Kind:
     """How one of :data:`VALUES` is written."""
-    return kind_of(get_type_hints(CaProfile, localns={}, include_extras=True)[name])
+    return kind_of(_types()[name])
+
+
+@cache
+def _types() -> Mapping[str, Any]:
+    return get_type_hints(CaProfile, localns={}, include_extras=True)
 
 
 def _shipped() -> dict[str, CaProfile]:
