@@ -17,11 +17,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal, cast
 from zoneinfo import ZoneInfo
 
 from mfp_sim.documents import Node, Problems, did_you_mean, load
-from mfp_sim.documents.kinds import WRONG, Definitions, Leaf, Schema, Within, Words
+from mfp_sim.documents.kinds import WRONG, Definitions, Leaf, OneWay, Schema, Within, Words
 from mfp_sim.documents.records import Constraint, Doc, Given, Length, agree, document, kind_of, some
 from mfp_sim.scep.vocabulary import HRESULTS
 from mfp_sim.simtime import Entropy
@@ -366,7 +366,7 @@ def read_script(node: Node, problems: Problems) -> tuple[Rule, ...]:
     return () if rules is WRONG else cast(tuple[Rule, ...], rules)
 
 
-class Rules:
+class Rules(OneWay):
     """How the rules of a script are written: a list of rules and of shuffles of rules."""
 
     def read(self, node: Node, problems: Problems, what: str) -> object:  # noqa: ARG002 - every kind is asked the same
@@ -375,9 +375,6 @@ class Rules:
 
     def schema(self, found: Definitions) -> Schema:
         return kind_of(_Script).schema(found)
-
-    def write(self, value: Any) -> object:
-        raise NotImplementedError("what a fault was made of is not kept")
 
 
 def _rules(script: _Script) -> tuple[Rule, ...]:
@@ -518,7 +515,7 @@ class _Shuffle:
     rules: Annotated[tuple[_Rule, ...], Length(2), Doc(key="shuffle")]
 
 
-class _Entry:
+class _Entry(OneWay):
     """A rule, or a shuffle of rules."""
 
     def read(self, node: Node, problems: Problems, what: str) -> object:
@@ -526,9 +523,6 @@ class _Entry:
 
     def schema(self, found: Definitions) -> Schema:
         return {"anyOf": [kind_of(_Rule).schema(found), kind_of(_Shuffle).schema(found)]}
-
-    def write(self, value: Any) -> object:
-        raise NotImplementedError("what a fault was made of is not kept")
 
 
 _Script = tuple[Annotated[_Rule | _Shuffle, _Entry()], ...]

@@ -123,9 +123,8 @@ class Forms:
             if node.get(record.fields[0].key) is not None:
                 return record.read(node, problems, what)
         shapes = [*self.words, *("{" + ", ".join(f"{key}: …" for key in record.keys) + "}" for record in records)]
-        known = [*self.words, *(record.fields[0].key for record in records)]
         said = node.pairs[0][0].value if node.kind == "map" and node.pairs else node.value
-        hint = did_you_mean(said, known) if isinstance(said, str) else None
+        hint = did_you_mean(said, [*self.words, *(r.fields[0].key for r in records)]) if isinstance(said, str) else None
         problems.add(node, f"{what} has to be {', '.join(shapes[:-1])} or {shapes[-1]}, not {describe(node)}", hint)
         return WRONG
 
@@ -333,7 +332,6 @@ _SCALARS: Mapping[Any, Kind] = {
     int: Scalar(Problems.integer, {"type": "integer"}),
     bool: Scalar(Problems.boolean, {"type": "boolean"}),
 }
-_LISTS: Mapping[Any, Callable[[Iterable[Any]], object]] = {list: list, tuple: tuple, frozenset: frozenset}
 
 
 @cache
@@ -353,8 +351,8 @@ def kind_of(hint: Any) -> Kind:
         if not forms:
             return Words(lambda: words)
         return forms[0] if len(forms) == 1 and not words else Forms(words, forms)
-    if origin in _LISTS:
-        return ListOf(_LISTS[origin], kind_of(arguments[0]))
+    if origin in (list, tuple, frozenset):
+        return ListOf(origin, kind_of(arguments[0]))
     if origin is Mapping:
         return MapOf(kind_of(arguments[0]), kind_of(arguments[1]))
     return _record_of(hint) if dataclasses.is_dataclass(hint) or is_typeddict(hint) else _SCALARS[hint]

@@ -22,7 +22,7 @@ from mfp_sim.device.calendar import local_of
 from mfp_sim.device.profile import ALL_USES, PROFILES, ModelValues, contradictions
 from mfp_sim.device.settings import CommunicationSettings, read_ip
 from mfp_sim.documents import Node, Problems, describe, did_you_mean, load, load_text
-from mfp_sim.documents.kinds import Definitions, Duration, Leaf, Pattern, Scalar, Schema, Within, Words
+from mfp_sim.documents.kinds import Definitions, Duration, Leaf, OneWay, Pattern, Scalar, Schema, Within, Words
 from mfp_sim.documents.records import (
     Constraint,
     Doc,
@@ -170,7 +170,7 @@ class _Address(Leaf):
         return {"type": "string"}
 
 
-class _Sets:
+class _Sets(OneWay):
     """Sets of values for ``$words``; :func:`instances` has read them."""
 
     def read(self, node: Node, problems: Problems, what: str) -> object:  # noqa: ARG002
@@ -178,9 +178,6 @@ class _Sets:
 
     def schema(self, found: Definitions) -> Schema:  # noqa: ARG002
         return {"type": "array", "items": {"type": "object", "required": ["name"]}, "minItems": 1}
-
-    def write(self, value: Any) -> object:
-        return value
 
 
 # --- sections ---------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from mfp_sim.device.calendar import local_of
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.documents import Node, Problems
-from mfp_sim.documents.kinds import WRONG, Definitions, Duration, Kind, LocalTime, Schema, Word
+from mfp_sim.documents.kinds import WRONG, Definitions, Duration, Kind, LocalTime, OneWay, Schema, Word
 from mfp_sim.documents.records import Doc, apart, document, kind_of
 from mfp_sim.scenario.ca_steps import OperatorActs
 from mfp_sim.scenario.machine_steps import (
@@ -260,7 +260,7 @@ def _with_challenge(key: KeySettings, world: World) -> KeySettings:
 
 
 @dataclass(frozen=True)
-class _Powered:
+class _Powered(OneWay):
     """How a step that takes no argument is written."""
 
     what: str
@@ -273,9 +273,6 @@ class _Powered:
 
     def schema(self, found: Definitions) -> Schema:  # noqa: ARG002 - every kind is asked the same
         return {"type": "null"}
-
-    def write(self, value: Any) -> object:  # noqa: ARG002
-        return None
 
 
 # --- the table --------------------------------------------------------------------------------------------
