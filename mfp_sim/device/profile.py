@@ -17,8 +17,9 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from mfp_sim.catalogue.registry import known_ids
 from mfp_sim.documents import Node, Problems, did_you_mean, load, load_text
-from mfp_sim.documents.kinds import WRONG, Definitions, Kind, Leaf, Schema, Within, Words
-from mfp_sim.documents.records import Length, kind_of, map_of
+from mfp_sim.documents.kinds import WRONG, Definitions, Kind, Leaf, Pattern, Scalar, Schema, Within, Words
+from mfp_sim.documents.records import Length, document, kind_of, map_of, read, record_of, schema_of
+from mfp_sim.documents.sourced import Sourced, SourcedValues
 from mfp_sim.errors import UsageError
 
 __all__ = [
@@ -39,7 +40,6 @@ __all__ = [
 
 ALL_USES = ("None", "TLS", "IEEE 802.1X", "IPSec", "SIP", "Device Signature")
 _SOURCE = re.compile(r"A-\d\d|F-[A-Z]\d\d|MFP-[A-Z]+-\d\d|https?://[!-~]+")
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
 
 
 HASHES = ("SHA1", "SHA256", "SHA384", "SHA512")
@@ -201,42 +201,51 @@ def load_profile(path: Path) -> Profile:
     return _read_profile(load(path))
 
 
+class _SourceText(Leaf):
+    """An A-, F- or MFP- number, or a URL; and what else there is to say."""
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:
+        text, before = problems.text(node, what) or "", len(problems.found)
+        if not _SOURCE.search(text):
+            problems.add(node, "a source names an A-, F- or MFP- number, or a URL", "write A-26, F-K05 or https://…")
+        for number in re.findall(r"\bA-\d\d\b", text):
+            if number not in known_ids():
+                problems.add(node, f"there is no assumption {number}", did_you_mean(number, known_ids()))
+        return text if len(problems.found) == before else None
+
+    def schema(self, found: Definitions) -> Schema:  # noqa: ARG002 - every kind is asked the same
+        return {"type": "string", "pattern": _SOURCE.pattern}
+
+
+def _kinds() -> Mapping[str, Kind]:
+    return {name: value_kind(name) for name in _types()}
+
+
+@document("a printer profile")
+@dataclass(frozen=True)
+class _ModelFile:
+    format: Annotated[int, Scalar(Problems.version, {"const": 1})]
+    name: Annotated[str, Pattern("[a-z0-9]+(-[a-z0-9]+)*", "small letters, digits and single hyphens")]
+    base: Annotated[str | None, Words(lambda: sorted(PROFILES))] = None
+    summary: str | None = None
+    scep: str | None = None
+    values: Annotated[Sourced, SourcedValues(_kinds, {"source": _SourceText()})] = field(default_factory=dict)
+
+
 def _read_profile(root: Node) -> Profile:
     problems = Problems()
-    found = problems.map(root, ("format", "base", *_TEXTS, "values"), "a printer profile", ("format", "name"))
-    if "format" in found and found["format"].value != 1:
-        problems.add(found["format"], f"format has to be 1, not {found['format'].value}")
-    base = Profile("", "", "")
-    if "base" in found and (name := problems.choice(found["base"], PROFILES, "base")) is not None:
-        base = PROFILES[name]
-    texts = {key: problems.text(found[key], key) for key in _TEXTS if key in found}
-    if (name_text := texts.get("name")) and not _NAME.match(name_text):
-        problems.add(found["name"], "a name has small letters, digits and single hyphens")
-    values: dict[str, object] = {}
-    sources = dict(base.sources)
-    if "values" in found:
-        for name, entry in problems.map(found["values"], _types(), "values").items():
-            inner = problems.map(entry, ("value", "source"), name, ("value", "source"))
-            if "value" in inner:
-                values[name] = value_kind(name).read(inner["value"], problems, name)
-            if "source" in inner:
-                sources[name] = _read_source(inner["source"], problems)
+    file = read(_ModelFile, root, problems)
     problems.raise_if_any()
+    assert file is not None
+    base = Profile("", "", "") if file.base is None else PROFILES[file.base]
+    texts = {name: text for name in _TEXTS if (text := getattr(file, name)) is not None}
+    values = {name: entry["value"] for name, entry in file.values.items()}
+    sources = {**base.sources, **{name: str(entry["source"]) for name, entry in file.values.items()}}
     profile = replace(base, **texts, **values, sources=sources)  # type: ignore[arg-type]
     for text in contradictions(profile):
         problems.add(root, text)
     problems.raise_if_any()
     return profile
-
-
-def _read_source(node: Node, problems: Problems) -> str:
-    text = problems.text(node, "source") or ""
-    if not _SOURCE.search(text):
-        problems.add(node, "a source names an A-, F- or MFP- number, or a URL", "write A-26, F-K05 or https://…")
-    for number in re.findall(r"\bA-\d\d\b", text):
-        if number not in known_ids():
-            problems.add(node, f"there is no assumption {number}", did_you_mean(number, known_ids()))
-    return text
 
 
 def contradictions(profile: Profile) -> list[str]:
@@ -256,33 +265,7 @@ def contradictions(profile: Profile) -> list[str]:
 
 def profile_schema() -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of model files, from the types; the reader says more than a schema can."""
-    values = {
-        name: {
-            "type": "object",
-            "properties": {
-                "value": value_kind(name).schema({}),
-                "source": {"type": "string", "pattern": _SOURCE.pattern},
-            },
-            "required": ["value", "source"],
-            "additionalProperties": False,
-        }
-        for name in _types()
-    }
-    name_pattern = "^" + _NAME.pattern.replace(r"\Z", "$")
-    texts = {name: {"type": "string"} for name in _TEXTS} | {"name": {"type": "string", "pattern": name_pattern}}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "mfp-sim printer profile",
-        "type": "object",
-        "properties": {
-            "format": {"const": 1},
-            "base": {"enum": sorted(PROFILES)},
-            **texts,
-            "values": {"type": "object", "properties": values, "additionalProperties": False},
-        },
-        "required": ["format", "name"],
-        "additionalProperties": False,
-    }
+    return schema_of(record_of(_ModelFile), "mfp-sim printer profile")
 
 
 def _load_shipped() -> None:

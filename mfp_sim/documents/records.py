@@ -28,7 +28,7 @@ from mfp_sim.documents.nodes import Node, Problems, describe, did_you_mean
 
 __all__ = [
     "NEEDED", "Constraint", "Doc", "Field", "Given", "Length", "ListOf", "MapOf", "Record", "agree", "apart", "beside",
-    "described", "document", "kind_of", "map_of", "read", "record_of", "schema_of", "some", "with_parameters", "write",
+    "described", "document", "kind_of", "map_of", "read", "record_of", "schema_of", "some", "with_parameters",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -372,16 +372,14 @@ def read(record: type[T], node: Node, problems: Problems, what: str = "") -> T |
     return None if value is WRONG else cast(T, value)
 
 
-def write(value: object) -> object:
-    """A document as a JSON-able value, which :func:`read` reads again; what holds without being said is left out."""
-    return record_of(type(value)).write(value)
-
-
-def schema_of(shape: Callable[[Definitions], Schema], title: str) -> Schema:
-    """A whole JSON schema (draft 2020-12), with the parts that ``shape`` names."""
+def schema_of(kind: Kind, title: str) -> Schema:
+    """The whole JSON schema (draft 2020-12) of a kind, with the documents that are its parts."""
     found: Definitions = {}
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **shape(found)}
-    return {**head, "$defs": {name: part for name, (_, part) in sorted(found.items())}}
+    root = kind.schema(found)
+    root = found.pop(kind.name)[1] if isinstance(kind, Record) and kind.name in found else root
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **root}
+    parts = {name: part for name, (_, part) in sorted(found.items())}
+    return {**head, "$defs": parts} if parts else head
 
 
 _NO_VALUES = ("enum", "const", "not", "required", "propertyNames", "dependentRequired")

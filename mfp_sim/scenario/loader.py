@@ -273,12 +273,7 @@ class WrittenScenario:
 
 def scenario_schema() -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of a file. The loader says more than a schema can; this helps while writing."""
-
-    def shape(found: Definitions) -> Schema:
-        record_of(WrittenScenario).schema(found)
-        return found.pop(WrittenScenario.__name__)[1]
-
-    return with_parameters(schema_of(shape, "mfp-sim scenario"))
+    return with_parameters(schema_of(record_of(WrittenScenario), "mfp-sim scenario"))
 
 
 def _scenario(root: Node, suffix: str, file: str, problems: Problems) -> Scenario | None:

@@ -45,7 +45,7 @@ def test_the_rest_of_it() -> None:
         "properties": {
             "format": {"const": 1},
             "base": {"enum": sorted(PROFILES)},
-            "name": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"},
+            "name": {"type": "string", "pattern": "^([a-z0-9]+(-[a-z0-9]+)*)$"},
             "summary": {"type": "string"},
             "scep": {"type": "string"},
             "values": None,
