@@ -166,7 +166,6 @@ class _Different:
         return self.inner.write(value)
 
 
-@dataclass(frozen=True)
 class _Differ:
     def around(self, inner: Kind) -> Kind:
         return _Different(inner)

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal, cast
 from zoneinfo import ZoneInfo
 
 from mfp_sim.documents import Node, Problems, did_you_mean, load
-from mfp_sim.documents.kinds import WRONG, Definitions, Leaf, Schema, Within, Words
+from mfp_sim.documents.kinds import WRONG, Definitions, Leaf, OneWay, Schema, Within, Words
 from mfp_sim.documents.records import Constraint, Doc, Given, Length, agree, document, kind_of, some
 from mfp_sim.scep.vocabulary import HRESULTS
 from mfp_sim.simtime import Entropy
@@ -373,8 +373,7 @@ def read_script(node: Node, problems: Problems) -> tuple[Rule, ...]:
     return () if rules is WRONG else cast(tuple[Rule, ...], rules)
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(OneWay):
     """How the rules of a script are written: a list of rules and of shuffles of rules."""
 
     def read(self, node: Node, problems: Problems, what: str) -> object:  # noqa: ARG002 - every kind is asked the same
@@ -383,9 +382,6 @@ class Rules:
 
     def schema(self, found: Definitions) -> Schema:
         return kind_of(_Script).schema(found)
-
-    def write(self, value: Any) -> object:
-        raise NotImplementedError("what a fault was made of is not kept")
 
 
 def _rules(script: _Script) -> tuple[Rule, ...]:
@@ -398,7 +394,6 @@ def _rules(script: _Script) -> tuple[Rule, ...]:
     return tuple(replace(rule, number=number) for number, rule in enumerate(found, 1))
 
 
-@dataclass(frozen=True)
 class _FailInfo(Leaf):
     """A failInfo of RFC 8894, or another number or text as it is written: the number, and what is written or None."""
 
@@ -412,7 +407,6 @@ class _FailInfo(Leaf):
         return {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 10**9}, {"type": "string", "maxLength": 100}]}
 
 
-@dataclass(frozen=True)
 class _Hresult(Leaf):
     """An HRESULT by its name, or as a number of 32 bits, signed or not; as the signed decimal that NDES sends."""
 
@@ -432,7 +426,6 @@ class _Hresult(Leaf):
         return {"anyOf": [number, {"type": "string", "pattern": "^0[xX][0-9a-fA-F]{1,8}$"}, {"enum": list(HRESULTS)}]}
 
 
-@dataclass(frozen=True)
 class _Until(Leaf):
     """A time of the day on which the script starts, or a local time."""
 
@@ -497,8 +490,10 @@ def _takes_requests(given: Given, problems: Problems) -> None:
         remedy = "a pkiStatus is the answer to a message, http and none are to any request"
         problems.add(given.keys["then"], text, remedy)
     elif (node := given.keys.get("faults")) is not None and node.kind == "list":
-        read = (ChosenKind().read(entry, Problems(), "") for entry in node)  # mistakes are reported already
-        faults = [chosen for chosen in read if isinstance(chosen, Chosen)]
+        faults = given.values.get("faults")
+        if faults is None:  # those that were read beside others: their mistakes are reported already
+            read = (ChosenKind().read(entry, Problems(), "") for entry in node)
+            faults = [chosen for chosen in read if isinstance(chosen, Chosen)]
         check_scopes(node, faults, problems, operation=when.operation, kind=when.type, method=when.method, answer=kind)
 
 
@@ -531,8 +526,7 @@ class _Shuffle:
     rules: Annotated[tuple[_Rule, ...], Length(2), Doc(key="shuffle")]
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(OneWay):
     """A rule, or a shuffle of rules."""
 
     def read(self, node: Node, problems: Problems, what: str) -> object:
@@ -540,9 +534,6 @@ class _Entry:
 
     def schema(self, found: Definitions) -> Schema:
         return {"anyOf": [kind_of(_Rule).schema(found), kind_of(_Shuffle).schema(found)]}
-
-    def write(self, value: Any) -> object:
-        raise NotImplementedError("what a fault was made of is not kept")
 
 
 _Script = tuple[Annotated[_Rule | _Shuffle, _Entry()], ...]

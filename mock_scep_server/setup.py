@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
 
 from mfp_sim.documents import Node, Problems
-from mfp_sim.documents.kinds import WRONG, Definitions, Kind, Schema, Words
+from mfp_sim.documents.kinds import WRONG, Definitions, Kind, OneWay, Schema, Words
 from mfp_sim.documents.records import Constraint, Field, Given, Record, kind_of
 from mfp_sim.errors import UsageError
 from mfp_sim.simtime import Clock, Entropy, KeySource
@@ -58,8 +58,7 @@ def read_ca(node: Node, problems: Problems) -> CaSetup:
     return CaSetup() if setup is WRONG else cast(CaSetup, setup)
 
 
-@dataclass(frozen=True)
-class CaSection:
+class CaSection(OneWay):
     """How the section is written."""
 
     def read(self, node: Node, problems: Problems, what: str) -> object:
@@ -67,9 +66,6 @@ class CaSection:
 
     def schema(self, found: Definitions) -> Schema:
         return _section().schema(found)
-
-    def write(self, value: Any) -> object:
-        raise NotImplementedError("a section keeps what was said, and not how")
 
 
 @cache

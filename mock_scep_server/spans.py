@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +14,6 @@ __all__ = ["Span", "SpanOrTime", "When"]
 When = timedelta | datetime
 
 
-@dataclass(frozen=True)
 class Span(Duration):
     """A duration, as a timedelta."""
 
@@ -27,7 +25,6 @@ class Span(Duration):
         return super().write(value.total_seconds())
 
 
-@dataclass(frozen=True)
 class SpanOrTime(Leaf):
     """A span from the start, ``30d``, or a local time, ``2026-06-01 09:00``."""
 

@@ -8,18 +8,18 @@ A-number. A model has no behaviour. Serves MFP-VERSION-01.
 from __future__ import annotations
 
 import re
-import typing
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from mfp_sim.catalogue.registry import known_ids
 from mfp_sim.documents import Node, Problems, did_you_mean, load, load_text
-from mfp_sim.documents.kinds import WRONG, Definitions, Schema
-from mfp_sim.documents.records import map_of
+from mfp_sim.documents.kinds import WRONG, Definitions, Kind, Leaf, Pattern, Scalar, Schema, Within, Words
+from mfp_sim.documents.records import Length, document, kind_of, map_of, read, record_of, schema_of
+from mfp_sim.documents.sourced import Sourced, SourcedValues
 from mfp_sim.errors import UsageError
 
 __all__ = [
@@ -33,14 +33,54 @@ __all__ = [
     "load_profile",
     "profile_named",
     "profile_schema",
-    "read_value",
+    "value_kind",
     "values_of",
     "with_reading",
 ]
 
 ALL_USES = ("None", "TLS", "IEEE 802.1X", "IPSec", "SIP", "Device Signature")
 _SOURCE = re.compile(r"A-\d\d|F-[A-Z]\d\d|MFP-[A-Z]+-\d\d|https?://[!-~]+")
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
+
+
+HASHES = ("SHA1", "SHA256", "SHA384", "SHA512")
+_HIGHEST = 1_000_000_000
+"""Of any number of a model."""
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """The number of the assumption whose readings a value has, beside its type; the default reading comes first.
+
+    ``words`` name the readings of a value that is false or true.
+    """
+
+    number: str
+    words: tuple[str, str] | None = None
+
+
+class _Ends(Leaf):
+    """The lowest and the highest of a range."""
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:
+        found = (problems.integer(entry, f"an end of {what}", 0, _HIGHEST) for entry in problems.list(node, what))
+        ends = [end for end in found if end is not None]
+        if node.kind != "list" or len(node.items) != 2 or ends != sorted(ends):
+            problems.add(node, f"{what} has to be [lowest, highest]")
+            return None
+        return tuple(ends) if len(ends) == 2 else None
+
+    def schema(self, found: Definitions) -> Schema:
+        return {"type": "array", "items": kind_of(Number).schema(found), "minItems": 2, "maxItems": 2}
+
+    def write(self, value: Any) -> object:
+        return list(value)
+
+
+Number = Annotated[int, Within(0, _HIGHEST)]
+Ends = Annotated[tuple[int, int], _Ends()]
+Hashes = Annotated[tuple[Annotated[str, Words(lambda: HASHES)], ...], Length(1)]
+KeyLengths = Annotated[tuple[Annotated[int, Within(1, _HIGHEST)], ...], Length(1)]
+Uses = Annotated[tuple[Annotated[str, Words(lambda: ALL_USES)], ...], Length(1)]
 
 
 @dataclass(frozen=True)
@@ -53,146 +93,102 @@ class Profile:
     name: str
     summary: str
     scep: str
-    url_length: int = 255  # A-01
-    port_range: tuple[int, int] = (1, 65535)  # A-02
-    timeout_range: tuple[int, int] = (1, 300)  # A-03
-    default_timeout: int = 30  # A-03
-    key_name_length: int = 24  # A-05
-    hashes: tuple[str, ...] = ("SHA1", "SHA256", "SHA384", "SHA512")  # A-06
-    key_lengths: tuple[int, ...] = (1024, 2048, 4096)  # A-07, bits
-    organization_length: int = 64  # A-08
-    common_name_length: int = 64  # A-09
-    fqdn_without_dns: Literal["refuse", "warn"] = "refuse"  # A-09
-    challenge_length: int = 255  # A-10
-    uses: tuple[str, ...] = ("None", "TLS", "IEEE 802.1X", "IPSec")  # A-11
-    policy_limit: int = 10  # A-11, IPSec policies
-    adjustment_range: tuple[int, int] = (1, 600)  # A-15, added to the start
-    poll_count_range: tuple[int, int] = (1, 100)  # A-16
-    poll_minutes_range: tuple[int, int] = (1, 1440)  # A-16
-    period_days_range: tuple[int, int] = (1, 365)  # A-17
-    period: Literal["local-days", "seconds"] = "local-days"  # A-17
-    restart_seconds: int = 30  # A-18
-    import_cut: Literal["rolled-back", "partial"] = "rolled-back"  # A-18
-    transfer_seconds: int = 120  # A-18, how long an export or import of settings takes
-    overwrite: Literal["in-place", "register-first"] = "in-place"  # A-19
-    http_errors_that_poll: Literal["none", "5xx", "all"] = "none"  # A-22
-    pending_at_end: Literal["drop", "keep"] = "drop"  # A-23
-    key_limit: int = 8  # A-26, the Default Key included
+    url_length: Number = 255  # A-01
+    port_range: Ends = (1, 65535)  # A-02
+    timeout_range: Ends = (1, 300)  # A-03
+    default_timeout: Number = 30  # A-03
+    key_name_length: Number = 24  # A-05
+    hashes: Hashes = ("SHA1", "SHA256", "SHA384", "SHA512")  # A-06
+    key_lengths: KeyLengths = (1024, 2048, 4096)  # A-07, bits
+    organization_length: Number = 64  # A-08
+    common_name_length: Number = 64  # A-09
+    fqdn_without_dns: Annotated[Literal["refuse", "warn"], Assumption("A-09")] = "refuse"
+    challenge_length: Number = 255  # A-10
+    uses: Uses = ("None", "TLS", "IEEE 802.1X", "IPSec")  # A-11
+    policy_limit: Number = 10  # A-11, IPSec policies
+    adjustment_range: Ends = (1, 600)  # A-15, added to the start
+    poll_count_range: Ends = (1, 100)  # A-16
+    poll_minutes_range: Ends = (1, 1440)  # A-16
+    period_days_range: Ends = (1, 365)  # A-17
+    period: Annotated[Literal["local-days", "seconds"], Assumption("A-17")] = "local-days"
+    restart_seconds: Number = 30  # A-18
+    import_cut: Annotated[Literal["rolled-back", "partial"], Assumption("A-18")] = "rolled-back"
+    transfer_seconds: Number = 120  # A-18, how long an export or import of settings takes
+    overwrite: Annotated[Literal["in-place", "register-first"], Assumption("A-19")] = "in-place"
+    http_errors_that_poll: Annotated[Literal["none", "5xx", "all"], Assumption("A-22")] = "none"
+    pending_at_end: Annotated[Literal["drop", "keep"], Assumption("A-23")] = "drop"
+    key_limit: Number = 8  # A-26, the Default Key included
     default_key_name: str = "Default Key"  # A-26
     default_key_use: str = "TLS"  # A-26
-    weak_algorithms: Literal["use", "refuse"] = "use"  # A-27: 3DES and SHA-1 when nothing better is offered
+    weak_algorithms: Annotated[Literal["use", "refuse"], Assumption("A-27")] = (
+        "use"  # 3DES and SHA-1 when nothing better is offered
+    )
     read_single_des: bool = False  # A-27
     bundle_has_scep: bool = True  # MFP-BUNDLE-01: whether the model supports these settings in a bundle
-    import_while_timer: Literal["replace", "refuse"] = "replace"  # A-28
-    import_scope: Literal["other-models", "same-model", "same-machine"] = "other-models"  # A-30
-    cms_digest: Literal["capabilities", "signature-algorithm"] = "capabilities"  # A-31
-    overwritten_in_use: Literal["until-restart", "at-once"] = "until-restart"  # A-32
-    shown_time: Literal["adjusted", "nominal"] = "adjusted"  # A-33
-    resend: Literal["same", "CertPoll", "new-transaction"] = "same"  # A-34
-    first_request_counts: bool = False  # A-35
-    pending_takes_slot: bool = False  # A-36
-    redirects: Literal["not-followed", "followed"] = "not-followed"  # A-37
-    successful_shows: Literal["receipt", "not-before"] = "receipt"  # A-38
-    not_yet_valid: Literal["refuse", "register"] = "refuse"  # A-39
-    changed_ca: Literal["keep", "refetch"] = "keep"  # A-40
-    start_while_busy: Literal["after", "skipped"] = "after"  # A-41
-    unfit_usage: Literal["register", "refuse"] = "register"  # A-42: extended key usage
-    history: int = 20  # MFP-HIST-01
+    import_while_timer: Annotated[Literal["replace", "refuse"], Assumption("A-28")] = "replace"
+    import_scope: Annotated[Literal["other-models", "same-model", "same-machine"], Assumption("A-30")] = "other-models"
+    cms_digest: Annotated[Literal["capabilities", "signature-algorithm"], Assumption("A-31")] = "capabilities"
+    overwritten_in_use: Annotated[Literal["until-restart", "at-once"], Assumption("A-32")] = "until-restart"
+    shown_time: Annotated[Literal["adjusted", "nominal"], Assumption("A-33")] = "adjusted"
+    resend: Annotated[Literal["same", "CertPoll", "new-transaction"], Assumption("A-34")] = "same"
+    first_request_counts: Annotated[bool, Assumption("A-35", ("not-counted", "counted"))] = False
+    pending_takes_slot: Annotated[bool, Assumption("A-36", ("no", "yes"))] = False
+    redirects: Annotated[Literal["not-followed", "followed"], Assumption("A-37")] = "not-followed"
+    successful_shows: Annotated[Literal["receipt", "not-before"], Assumption("A-38")] = "receipt"
+    not_yet_valid: Annotated[Literal["refuse", "register"], Assumption("A-39")] = "refuse"
+    changed_ca: Annotated[Literal["keep", "refetch"], Assumption("A-40")] = "keep"
+    start_while_busy: Annotated[Literal["after", "skipped"], Assumption("A-41")] = "after"
+    unfit_usage: Annotated[Literal["register", "refuse"], Assumption("A-42")] = "register"  # extended key usage
+    history: Number = 20  # MFP-HIST-01
     renewal_trigger: Literal["calendar", "days-before-expiry", "percent-of-validity"] = "calendar"  # MFP-AUTO-01
-    renewal_value: int = 0  # days or percent; nothing for the calendar
-    renewal_retry_days: int = 1  # after an error or a certificate that is due already, where expiry decides
+    renewal_value: Number = 0  # days or percent; nothing for the calendar
+    renewal_retry_days: Number = 1  # after an error or a certificate that is due already, where expiry decides
     renewal_message: Literal["PKCSReq", "RenewalReq"] = "PKCSReq"  # A-27
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
-# assumption: (field, {reading: value}); the default reading comes first
-READINGS: Mapping[str, tuple[str, Mapping[str, object]]] = {
-    "A-09": ("fqdn_without_dns", {"refuse": "refuse", "warn": "warn"}),
-    "A-17": ("period", {"local-days": "local-days", "seconds": "seconds"}),
-    "A-18": ("import_cut", {"rolled-back": "rolled-back", "partial": "partial"}),
-    "A-19": ("overwrite", {"in-place": "in-place", "register-first": "register-first"}),
-    "A-22": ("http_errors_that_poll", {"none": "none", "5xx": "5xx", "all": "all"}),
-    "A-23": ("pending_at_end", {"drop": "drop", "keep": "keep"}),
-    "A-27": ("weak_algorithms", {"use": "use", "refuse": "refuse"}),
-    "A-28": ("import_while_timer", {"replace": "replace", "refuse": "refuse"}),
-    "A-30": (
-        "import_scope",
-        {"other-models": "other-models", "same-model": "same-model", "same-machine": "same-machine"},
-    ),
-    "A-31": ("cms_digest", {"capabilities": "capabilities", "signature-algorithm": "signature-algorithm"}),
-    "A-32": ("overwritten_in_use", {"until-restart": "until-restart", "at-once": "at-once"}),
-    "A-33": ("shown_time", {"adjusted": "adjusted", "nominal": "nominal"}),
-    "A-34": ("resend", {"same": "same", "CertPoll": "CertPoll", "new-transaction": "new-transaction"}),
-    "A-35": ("first_request_counts", {"not-counted": False, "counted": True}),
-    "A-36": ("pending_takes_slot", {"no": False, "yes": True}),
-    "A-37": ("redirects", {"not-followed": "not-followed", "followed": "followed"}),
-    "A-38": ("successful_shows", {"receipt": "receipt", "not-before": "not-before"}),
-    "A-39": ("not_yet_valid", {"refuse": "refuse", "register": "register"}),
-    "A-40": ("changed_ca", {"keep": "keep", "refetch": "refetch"}),
-    "A-41": ("start_while_busy", {"after": "after", "skipped": "skipped"}),
-    "A-42": ("unfit_usage", {"register": "register", "refuse": "refuse"}),
-}
-
 _TEXTS = ("name", "summary", "scep")
-_CHOICES: Mapping[str, tuple[str, ...]] = {"uses": ALL_USES, "hashes": ("SHA1", "SHA256", "SHA384", "SHA512")}
 
 
 @cache
 def _types() -> Mapping[str, Any]:
-    hints = typing.get_type_hints(Profile)
-    return {f.name: hints[f.name] for f in fields(Profile) if f.name not in (*_TEXTS, "sources")}
+    hints = get_type_hints(Profile, localns={}, include_extras=True)
+    return {name: hint for name, hint in hints.items() if name not in (*_TEXTS, "sources")}
+
+
+def _readings() -> Iterator[tuple[str, tuple[str, Mapping[str, object]]]]:
+    for name, hint in _types().items():
+        for extra in getattr(hint, "__metadata__", ()):
+            if isinstance(extra, Assumption):
+                values = (False, True) if extra.words else get_args(get_args(hint)[0])
+                yield extra.number, (name, dict(zip(extra.words or values, values, strict=True)))
+
+
+READINGS: Mapping[str, tuple[str, Mapping[str, object]]] = dict(sorted(_readings()))
+"""By assumption: the value that it is about, and the value of each reading; the default reading comes first."""
 
 
 # --- reading ----------------------------------------------------------------------------------------------
 
 
-_HIGHEST = 1_000_000_000
-"""Of any number of a model."""
+def value_kind(name: str) -> Kind:
+    """How the value ``name`` of a model is written."""
+    return kind_of(_types()[name])
 
 
-def read_value(name: str, node: Node, problems: Problems) -> object | None:
-    """The value of the field ``name`` of a model, checked against its type; mistakes go to ``problems``."""
-    kind = _types()[name]
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Literal:
-        return problems.choice(node, arguments, name)
-    if origin is tuple:
-        return _read_tuple(name, arguments, node, problems)
-    if kind is bool:
-        return problems.boolean(node, name)
-    return problems.integer(node, name, 0, _HIGHEST) if kind is int else problems.text(node, name)
-
-
-def _read_tuple(name: str, arguments: tuple[Any, ...], node: Node, problems: Problems) -> object | None:
-    entries = problems.list(node, name)
-    if arguments[-1] is not Ellipsis:
-        ends = [
-            end for entry in entries if (end := problems.integer(entry, f"an end of {name}", 0, _HIGHEST)) is not None
-        ]
-        if len(entries) != 2 or ends != sorted(ends):
-            problems.add(node, f"{name} has to be [lowest, highest]")
-        return tuple(ends)
-    if not entries:
-        problems.add(node, f"{name} must not be empty")
-    if arguments[0] is int:
-        return tuple(problems.integer(entry, f"an entry of {name}", 1, _HIGHEST) for entry in entries)
-    return tuple(problems.choice(entry, _CHOICES[name], f"an entry of {name}") for entry in entries)
-
-
-@dataclass(frozen=True)
 class ModelValues:
     """Values of a model by name, in place of its own."""
 
     def read(self, node: Node, problems: Problems, what: str) -> object:
-        before = len(problems.found)
-        found = {key: read_value(key, value, problems) for key, value in problems.map(node, _types(), what).items()}
-        return WRONG if len(problems.found) > before else found
+        given = problems.map(node, _types(), what)
+        found = {name: value_kind(name).read(value, problems, name) for name, value in given.items()}
+        return WRONG if WRONG in found.values() or node.kind != "map" or len(given) < len(node.pairs) else found
 
-    def schema(self, found: Definitions) -> Schema:  # noqa: ARG002 - every kind is asked the same
-        return map_of({name: _shape(name, kind) for name, kind in _types().items()})
+    def schema(self, found: Definitions) -> Schema:
+        return map_of({name: value_kind(name).schema(found) for name in _types()})
 
     def write(self, value: Any) -> object:
-        return {name: list(one) if isinstance(one, tuple) else one for name, one in value.items()}
+        return {name: value_kind(name).write(one) for name, one in value.items()}
 
 
 def load_profile(path: Path) -> Profile:
@@ -205,42 +201,51 @@ def load_profile(path: Path) -> Profile:
     return _read_profile(load(path))
 
 
+class _SourceText(Leaf):
+    """An A-, F- or MFP- number, or a URL; and what else there is to say."""
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:
+        text, before = problems.text(node, what) or "", len(problems.found)
+        if not _SOURCE.search(text):
+            problems.add(node, "a source names an A-, F- or MFP- number, or a URL", "write A-26, F-K05 or https://…")
+        for number in re.findall(r"\bA-\d\d\b", text):
+            if number not in known_ids():
+                problems.add(node, f"there is no assumption {number}", did_you_mean(number, known_ids()))
+        return text if len(problems.found) == before else None
+
+    def schema(self, found: Definitions) -> Schema:  # noqa: ARG002 - every kind is asked the same
+        return {"type": "string", "pattern": _SOURCE.pattern}
+
+
+def _kinds() -> Mapping[str, Kind]:
+    return {name: value_kind(name) for name in _types()}
+
+
+@document("a printer profile")
+@dataclass(frozen=True)
+class _ModelFile:
+    format: Annotated[int, Scalar(Problems.version, {"const": 1})]
+    name: Annotated[str, Pattern("[a-z0-9]+(-[a-z0-9]+)*", "small letters, digits and single hyphens")]
+    base: Annotated[str | None, Words(lambda: sorted(PROFILES))] = None
+    summary: str | None = None
+    scep: str | None = None
+    values: Annotated[Sourced, SourcedValues(_kinds, {"source": _SourceText()})] = field(default_factory=dict)
+
+
 def _read_profile(root: Node) -> Profile:
     problems = Problems()
-    found = problems.map(root, ("format", "base", *_TEXTS, "values"), "a printer profile", ("format", "name"))
-    if "format" in found and found["format"].value != 1:
-        problems.add(found["format"], f"format has to be 1, not {found['format'].value}")
-    base = Profile("", "", "")
-    if "base" in found and (name := problems.choice(found["base"], PROFILES, "base")) is not None:
-        base = PROFILES[name]
-    texts = {key: problems.text(found[key], key) for key in _TEXTS if key in found}
-    if (name_text := texts.get("name")) and not _NAME.match(name_text):
-        problems.add(found["name"], "a name has small letters, digits and single hyphens")
-    values: dict[str, object] = {}
-    sources = dict(base.sources)
-    if "values" in found:
-        for name, entry in problems.map(found["values"], _types(), "values").items():
-            inner = problems.map(entry, ("value", "source"), name, ("value", "source"))
-            if "value" in inner:
-                values[name] = read_value(name, inner["value"], problems)
-            if "source" in inner:
-                sources[name] = _read_source(inner["source"], problems)
+    file = read(_ModelFile, root, problems)
     problems.raise_if_any()
+    assert file is not None
+    base = Profile("", "", "") if file.base is None else PROFILES[file.base]
+    texts = {name: text for name in _TEXTS if (text := getattr(file, name)) is not None}
+    values = {name: entry["value"] for name, entry in file.values.items()}
+    sources = {**base.sources, **{name: str(entry["source"]) for name, entry in file.values.items()}}
     profile = replace(base, **texts, **values, sources=sources)  # type: ignore[arg-type]
     for text in contradictions(profile):
         problems.add(root, text)
     problems.raise_if_any()
     return profile
-
-
-def _read_source(node: Node, problems: Problems) -> str:
-    text = problems.text(node, "source") or ""
-    if not _SOURCE.search(text):
-        problems.add(node, "a source names an A-, F- or MFP- number, or a URL", "write A-26, F-K05 or https://…")
-    for number in re.findall(r"\bA-\d\d\b", text):
-        if number not in known_ids():
-            problems.add(node, f"there is no assumption {number}", did_you_mean(number, known_ids()))
-    return text
 
 
 def contradictions(profile: Profile) -> list[str]:
@@ -260,45 +265,7 @@ def contradictions(profile: Profile) -> list[str]:
 
 def profile_schema() -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of model files, from the types; the reader says more than a schema can."""
-    values = {
-        name: {
-            "type": "object",
-            "properties": {"value": _shape(name, kind), "source": {"type": "string", "pattern": _SOURCE.pattern}},
-            "required": ["value", "source"],
-            "additionalProperties": False,
-        }
-        for name, kind in _types().items()
-    }
-    name_pattern = "^" + _NAME.pattern.replace(r"\Z", "$")
-    texts = {name: {"type": "string"} for name in _TEXTS} | {"name": {"type": "string", "pattern": name_pattern}}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "mfp-sim printer profile",
-        "type": "object",
-        "properties": {
-            "format": {"const": 1},
-            "base": {"enum": sorted(PROFILES)},
-            **texts,
-            "values": {"type": "object", "properties": values, "additionalProperties": False},
-        },
-        "required": ["format", "name"],
-        "additionalProperties": False,
-    }
-
-
-def _shape(name: str, kind: Any) -> dict[str, object]:
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Literal:
-        return {"enum": list(arguments)}
-    if origin is tuple and arguments[-1] is not Ellipsis:
-        ends: dict[str, object] = {"type": "integer", "minimum": 0}
-        return {"type": "array", "items": ends, "minItems": 2, "maxItems": 2}
-    if origin is tuple:
-        entry = {"type": "integer", "minimum": 1} if arguments[0] is int else {"enum": list(_CHOICES[name])}
-        return {"type": "array", "items": entry, "minItems": 1}
-    if kind is bool:
-        return {"type": "boolean"}
-    return {"type": "integer", "minimum": 0} if kind is int else {"type": "string"}
+    return schema_of(record_of(_ModelFile), "mfp-sim printer profile")
 
 
 def _load_shipped() -> None:
@@ -371,7 +338,7 @@ def with_reading(profile: Profile, assumption: str, reading: str | None = None) 
         said = "needs a value" if reading is None else f"has no reading {reading!r}"
         raise UsageError(f"{assumption} {said}", remedy=f"--flip {assumption}= with one of: {', '.join(told)}")
     problems = Problems()
-    value = read_value(name, load_text(text, "--flip"), problems)
+    value = value_kind(name).read(load_text(text, "--flip"), problems, name)
     changed = replace(profile, **{name: value}) if not problems.found else profile  # type: ignore[arg-type]
     wrong = [*(problem.message for problem in problems.found), *contradictions(changed)]
     if wrong:

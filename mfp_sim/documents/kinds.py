@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from mfp_sim.documents.nodes import Node, Problems, describe
 
 __all__ = [
-    "REMEDY", "WRONG", "Definitions", "Duration", "Either", "Kind", "Leaf", "LocalTime", "Modifier", "Pattern",
-    "Scalar", "Schema", "Text", "Within", "Word", "Words",
+    "REMEDY", "WRONG", "Definitions", "Duration", "Either", "Kind", "Leaf", "LocalTime", "Modifier", "OneWay",
+    "Pattern", "Scalar", "Schema", "Text", "Within", "Word", "Words",
 ]  # fmt: skip
 
 Schema = dict[str, Any]
@@ -57,6 +57,13 @@ class Leaf:
 
     def write(self, value: Any) -> object:
         return value
+
+
+class OneWay:
+    """A kind whose values do not keep how they were written."""
+
+    def write(self, value: Any) -> object:
+        raise TypeError(f"{type(value).__name__} does not keep how it was written")
 
 
 @dataclass(frozen=True)

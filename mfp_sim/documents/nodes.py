@@ -314,7 +314,8 @@ def load_text(text: str | bytes, file: str = "<text>") -> Node:
     loader = yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader
     problems = Problems()
     try:
-        for token in yaml.scan(text, Loader=loader):
+        marked = any(mark in text for mark in "&*!")  # the scan costs as much as the rest
+        for token in yaml.scan(text, Loader=loader) if marked else ():
             if isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken):
                 mark = token.start_mark
                 kind = "a tag" if isinstance(token, yaml.TagToken) else "an anchor or alias"

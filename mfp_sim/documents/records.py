@@ -28,7 +28,7 @@ from mfp_sim.documents.nodes import Node, Problems, describe, did_you_mean
 
 __all__ = [
     "NEEDED", "Constraint", "Doc", "Field", "Given", "Length", "ListOf", "MapOf", "Record", "agree", "apart", "beside",
-    "described", "document", "kind_of", "map_of", "read", "record_of", "schema_of", "some", "with_parameters", "write",
+    "described", "document", "kind_of", "map_of", "read", "record_of", "schema_of", "some", "with_parameters",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -123,9 +123,8 @@ class Forms:
             if node.get(record.fields[0].key) is not None:
                 return record.read(node, problems, what)
         shapes = [*self.words, *("{" + ", ".join(f"{key}: …" for key in record.keys) + "}" for record in records)]
-        known = [*self.words, *(record.fields[0].key for record in records)]
         said = node.pairs[0][0].value if node.kind == "map" and node.pairs else node.value
-        hint = did_you_mean(said, known) if isinstance(said, str) else None
+        hint = did_you_mean(said, [*self.words, *(r.fields[0].key for r in records)]) if isinstance(said, str) else None
         problems.add(node, f"{what} has to be {', '.join(shapes[:-1])} or {shapes[-1]}, not {describe(node)}", hint)
         return WRONG
 
@@ -333,7 +332,6 @@ _SCALARS: Mapping[Any, Kind] = {
     int: Scalar(Problems.integer, {"type": "integer"}),
     bool: Scalar(Problems.boolean, {"type": "boolean"}),
 }
-_LISTS: Mapping[Any, Callable[[Iterable[Any]], object]] = {list: list, tuple: tuple, frozenset: frozenset}
 
 
 @cache
@@ -353,8 +351,8 @@ def kind_of(hint: Any) -> Kind:
         if not forms:
             return Words(lambda: words)
         return forms[0] if len(forms) == 1 and not words else Forms(words, forms)
-    if origin in _LISTS:
-        return ListOf(_LISTS[origin], kind_of(arguments[0]))
+    if origin in (list, tuple, frozenset):
+        return ListOf(origin, kind_of(arguments[0]))
     if origin is Mapping:
         return MapOf(kind_of(arguments[0]), kind_of(arguments[1]))
     return _record_of(hint) if dataclasses.is_dataclass(hint) or is_typeddict(hint) else _SCALARS[hint]
@@ -374,16 +372,14 @@ def read(record: type[T], node: Node, problems: Problems, what: str = "") -> T |
     return None if value is WRONG else cast(T, value)
 
 
-def write(value: object) -> object:
-    """A document as a JSON-able value, which :func:`read` reads again; what holds without being said is left out."""
-    return record_of(type(value)).write(value)
-
-
-def schema_of(shape: Callable[[Definitions], Schema], title: str) -> Schema:
-    """A whole JSON schema (draft 2020-12), with the parts that ``shape`` names."""
+def schema_of(kind: Kind, title: str) -> Schema:
+    """The whole JSON schema (draft 2020-12) of a kind, with the documents that are its parts."""
     found: Definitions = {}
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **shape(found)}
-    return {**head, "$defs": {name: part for name, (_, part) in sorted(found.items())}}
+    root = kind.schema(found)
+    root = found.pop(kind.name)[1] if isinstance(kind, Record) and kind.name in found else root
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **root}
+    parts = {name: part for name, (_, part) in sorted(found.items())}
+    return {**head, "$defs": parts} if parts else head
 
 
 _NO_VALUES = ("enum", "const", "not", "required", "propertyNames", "dependentRequired")

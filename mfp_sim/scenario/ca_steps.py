@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from mfp_sim.documents import Node, Problems
-from mfp_sim.documents.kinds import WRONG, Definitions, Schema, Within, Words
+from mfp_sim.documents.kinds import WRONG, Definitions, OneWay, Schema, Within, Words
 from mfp_sim.documents.records import Length, described, document, kind_of, map_of
 from mfp_sim.scenario.premises import Missing
 from mfp_sim.scenario.shapes import SomeText
@@ -179,8 +179,7 @@ OPERATOR_ACTS: Mapping[str, tuple[Any, str]] = {
 }
 
 
-@dataclass(frozen=True)
-class OperatorActs:
+class OperatorActs(OneWay):
     """How an act of the operator is written: a map with exactly one of them."""
 
     def read(self, node: Node, problems: Problems, what: str) -> object:
@@ -197,9 +196,6 @@ class OperatorActs:
     def schema(self, found: Definitions) -> Schema:
         acts = {name: described(kind_of(act).schema(found), says) for name, (act, says) in OPERATOR_ACTS.items()}
         return {**map_of(acts), "minProperties": 1, "maxProperties": 1}
-
-    def write(self, value: Any) -> object:
-        raise NotImplementedError("an act keeps what was said, and not how")
 
 
 # --- expectations -----------------------------------------------------------------------------------------

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from mfp_sim.device.machine import ROLES
 from mfp_sim.documents import Node, Problems
-from mfp_sim.documents.kinds import WRONG, Definitions, Schema
+from mfp_sim.documents.kinds import WRONG, Definitions, OneWay, Schema
 from mfp_sim.documents.records import described, map_of
 from mfp_sim.scenario.expectations import expectation_schema, read_expectation
 from mfp_sim.scenario.steps import STEPS, Step, read_step
@@ -15,8 +14,7 @@ from mfp_sim.scenario.steps import STEPS, Step, read_step
 __all__ = ["StepEntry"]
 
 
-@dataclass(frozen=True)
-class StepEntry:
+class StepEntry(OneWay):
     """How it is written: a map with the step and what goes with it, or a word."""
 
     def read(self, node: Node, problems: Problems, what: str) -> object:  # noqa: ARG002 - every kind is asked the same
@@ -34,9 +32,6 @@ class StepEntry:
                 properties |= {"optional": {"type": "boolean"}}
             shapes.append(map_of(properties, [name]))
         return {"anyOf": [*shapes, {"enum": [name for name, entry in STEPS.items() if entry.stands_alone]}]}
-
-    def write(self, value: Any) -> object:
-        raise NotImplementedError("a step keeps what was said, and not how")
 
 
 def _step(node: Node, problems: Problems) -> Step | None:

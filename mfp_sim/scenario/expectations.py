@@ -87,7 +87,6 @@ def _local(instant: datetime, world: World, like: str) -> str:
 DETAILS = ("none", "deferred", "registration-limit", "top-error", "scep-error", *(f"fail-info-{n}" for n in range(5)))
 
 
-@dataclass(frozen=True)
 class _Detail(Leaf):
     """A detail of the status page: one of a few words, or the TOP error of an HTTP status."""
 

@@ -22,7 +22,7 @@ from mfp_sim.device.calendar import local_of
 from mfp_sim.device.profile import ALL_USES, PROFILES, ModelValues, contradictions
 from mfp_sim.device.settings import CommunicationSettings, read_ip
 from mfp_sim.documents import Node, Problems, describe, did_you_mean, load, load_text
-from mfp_sim.documents.kinds import Definitions, Duration, Leaf, Pattern, Scalar, Schema, Text, Within, Words
+from mfp_sim.documents.kinds import Definitions, Duration, Leaf, OneWay, Pattern, Scalar, Schema, Text, Within, Words
 from mfp_sim.documents.records import (
     Constraint,
     Doc,
@@ -136,7 +136,6 @@ class _Id(Leaf):
         return {"type": "string"}
 
 
-@dataclass(frozen=True)
 class _Clock(Leaf):
     """A time with a zone."""
 
@@ -156,7 +155,6 @@ class _Clock(Leaf):
         return {"type": "string", "pattern": r"^\d{4}-.*([Zz]|[+-]\d\d:?\d\d.*)$"}
 
 
-@dataclass(frozen=True)
 class _Address(Leaf):
     """An IP address of one machine."""
 
@@ -172,8 +170,7 @@ class _Address(Leaf):
         return {"type": "string"}
 
 
-@dataclass(frozen=True)
-class _Sets:
+class _Sets(OneWay):
     """Sets of values for ``$words``; :func:`instances` has read them."""
 
     def read(self, node: Node, problems: Problems, what: str) -> object:  # noqa: ARG002
@@ -181,9 +178,6 @@ class _Sets:
 
     def schema(self, found: Definitions) -> Schema:  # noqa: ARG002
         return {"type": "array", "items": {"type": "object", "required": ["name"]}, "minItems": 1}
-
-    def write(self, value: Any) -> object:
-        return value
 
 
 # --- sections ---------------------------------------------------------------------------------------------
@@ -303,12 +297,7 @@ class WrittenScenario:
 
 def scenario_schema() -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of a file. The loader says more than a schema can; this helps while writing."""
-
-    def shape(found: Definitions) -> Schema:
-        record_of(WrittenScenario).schema(found)
-        return found.pop(WrittenScenario.__name__)[1]
-
-    return with_parameters(schema_of(shape, "mfp-sim scenario"))
+    return with_parameters(schema_of(record_of(WrittenScenario), "mfp-sim scenario"))
 
 
 def _scenario(root: Node, suffix: str, file: str, problems: Problems) -> Scenario | None:

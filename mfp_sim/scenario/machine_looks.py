@@ -211,7 +211,6 @@ OFF, WITHOUT_KEY = "off", "without-key"
 """What a function is that uses no key: switched off, or on and without one. """
 
 
-@dataclass(frozen=True)
 class _FunctionName(Leaf):
     """A function of the machine; of IPSec also with the policy, ``IPSec/branch``."""
 

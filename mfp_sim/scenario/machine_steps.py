@@ -106,7 +106,6 @@ class PrinterClock:
         return "the printer's clock is set right" if self.local is None else f"the printer's clock says {self.local}"
 
 
-@dataclass(frozen=True)
 class _Point(Leaf):
     """A point of the printer at which the power can fail."""
 

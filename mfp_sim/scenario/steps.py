@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Annotated, Any, Protocol, cast
 from zoneinfo import ZoneInfo
 
 from mfp_sim.device.calendar import local_of
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.documents import Node, Problems
-from mfp_sim.documents.kinds import WRONG, Definitions, Duration, Kind, LocalTime, Schema, Word
+from mfp_sim.documents.kinds import WRONG, Definitions, Duration, Kind, LocalTime, OneWay, Schema, Word
 from mfp_sim.documents.records import Doc, apart, document, kind_of
 from mfp_sim.scenario.ca_steps import OperatorActs
 from mfp_sim.scenario.machine_steps import (
@@ -274,7 +275,7 @@ def _with_challenge(key: KeySettings, world: World) -> KeySettings:
 
 
 @dataclass(frozen=True)
-class _Powered:
+class _Powered(OneWay):
     """How a step that takes no argument is written."""
 
     what: str
@@ -287,9 +288,6 @@ class _Powered:
 
     def schema(self, found: Definitions) -> Schema:  # noqa: ARG002 - every kind is asked the same
         return {"type": "null"}
-
-    def write(self, value: Any) -> object:  # noqa: ARG002
-        return None
 
 
 # --- the table --------------------------------------------------------------------------------------------
@@ -308,7 +306,7 @@ class StepKind:
     person: bool = True
     premise: str = ""
 
-    @property
+    @cached_property
     def kind(self) -> Kind:
         """How its argument is written."""
         return self.shape if isinstance(self.shape, Kind) else kind_of(self.shape)

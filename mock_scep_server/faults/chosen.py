@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mfp_sim.documents import Node, Problems, did_you_mean
-from mfp_sim.documents.kinds import WRONG, Definitions, Schema
+from mfp_sim.documents.kinds import WRONG, Definitions, OneWay, Schema
 from mfp_sim.documents.records import map_of
 from mock_scep_server.faults import FAULTS, Fault
 from mock_scep_server.faults.scope import ANSWERS, in_words, names_of, scopes
@@ -25,8 +24,7 @@ class Chosen:
     optional: bool = False
 
 
-@dataclass(frozen=True)
-class ChosenKind:
+class ChosenKind(OneWay):
     """How a fault is written: ``slug``, ``{slug: argument}`` or ``{slug: argument, optional: true}``."""
 
     def read(self, node: Node, problems: Problems, what: str) -> object:  # noqa: ARG002 - every kind is asked the same
@@ -43,9 +41,6 @@ class ChosenKind:
         alone = {**map_of(given), "minProperties": 1, "maxProperties": 1}
         flagged = {**map_of({**either, "optional": optional}, ["optional"]), "minProperties": 2, "maxProperties": 2}
         return {"anyOf": [{"enum": sorted(bare)}, alone, flagged]}
-
-    def write(self, value: Any) -> object:
-        raise NotImplementedError("what a fault was made of is not kept")
 
 
 def _chosen(entry: Node, problems: Problems) -> Chosen | None:

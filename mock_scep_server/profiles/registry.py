@@ -15,11 +15,12 @@ from datetime import timedelta
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from mfp_sim.documents import Node, Problems, did_you_mean, load, load_text
-from mfp_sim.documents.kinds import Kind, Pattern, Within, Word, Words
-from mfp_sim.documents.records import kind_of
+from mfp_sim.documents.kinds import Kind, Pattern, Scalar, Within, Word, Words
+from mfp_sim.documents.records import document, kind_of, read
+from mfp_sim.documents.sourced import Sourced, SourcedValues
 from mfp_sim.errors import UsageError
 from mfp_sim.scep.certificate import KEY_USAGE_BITS
 from mfp_sim.scep.vocabulary import CIPHER_OIDS, DIGEST_OIDS, FailInfo
@@ -192,7 +193,6 @@ class CaProfile:
 
 
 _TEXTS = ("name", "summary", "imitates")
-_NEEDED = ("name", "summary")
 _NO_VALUES = (*_TEXTS, "unlike", "sources")
 VALUES = tuple(entry.name for entry in dataclasses.fields(CaProfile) if entry.name not in _NO_VALUES)
 """The names of all values."""
@@ -208,32 +208,34 @@ def read_profile(root: Node, known: Mapping[str, CaProfile]) -> CaProfile:
         DocumentError: all its mistakes.
     """
     problems = Problems()
-    fields = problems.map(
-        root, ("format", "base", *_TEXTS, "unlike", "values"), "a CA profile", ("format", *_NEEDED, "values")
-    )
-    if "format" in fields and fields["format"].value != 1:
-        problems.add(fields["format"], f"format has to be 1, not {fields['format'].value}")
-    base = CaProfile("", "")
-    if "base" in fields and (chosen := problems.choice(fields["base"], known, "base")) is not None:
-        base = known[chosen]
-    texts = {key: problems.text(fields[key], key) or "" if key in fields else "" for key in _TEXTS}
-    values, sources = dict[str, object](), _inherited(base, product=bool(texts["imitates"]))
-    unlike = _read_unlike(fields["unlike"], problems) if "unlike" in fields else {}
-    if "values" in fields:
-        for name, entry in problems.map(fields["values"], VALUES, "values").items():
-            inner = problems.map(entry, ("value", "source", "by"), name, ("value", "source", "by"))
-            if "value" in inner:
-                values[name] = value_kind(name).read(inner["value"], problems, name)
-            if "source" in inner and "by" in inner:
-                text, by = problems.text(inner["source"], "source"), problems.choice(inner["by"], EVIDENCE, "by")
-                sources[name] = Source(text or "", by or "reported")
+    file = read(_ProfileFile, root, problems)
+    named = root.get("base")
+    if named is not None and isinstance(named.value, str):
+        problems.choice(named, known, "base")
     problems.raise_if_any()
-    return replace(base, **texts, **values, unlike=unlike, sources=sources)  # type: ignore[arg-type]
+    assert file is not None
+    base = CaProfile("", "") if file.base is None else known[file.base]
+    values = {name: entry["value"] for name, entry in file.values.items()}
+    said = {name: Source(str(entry["source"]), str(entry["by"])) for name, entry in file.values.items()}
+    sources = {**_inherited(base, product=bool(file.imitates)), **said}
+    texts = {name: getattr(file, name) for name in (*_TEXTS, "unlike")}
+    return replace(base, **texts, **values, sources=sources)  # type: ignore[arg-type]
 
 
-def _read_unlike(node: Node, problems: Problems) -> dict[str, str]:
-    names = [str(key.value) for key, _ in node.pairs] if node.kind == "map" else ()
-    return {name: problems.text(text, name) or "" for name, text in problems.map(node, names, "unlike").items()}
+def _kinds() -> Mapping[str, Kind]:
+    return {name: value_kind(name) for name in VALUES}
+
+
+@document("a CA profile")
+@dataclass(frozen=True)
+class _ProfileFile:
+    format: Annotated[int, Scalar(Problems.version, {"const": 1})]
+    name: str
+    summary: str
+    values: Annotated[Sourced, SourcedValues(_kinds, {"source": kind_of(str), "by": Words(lambda: EVIDENCE)})]
+    base: str | None = None
+    imitates: str = ""
+    unlike: Mapping[str, str] = field(default_factory=dict)
 
 
 def _inherited(base: CaProfile, *, product: bool) -> dict[str, Source]:
@@ -244,10 +246,14 @@ def _inherited(base: CaProfile, *, product: bool) -> dict[str, Source]:
     }
 
 
-@cache
 def value_kind(name: str) -> Kind:
     """How one of :data:`VALUES` is written."""
-    return kind_of(get_type_hints(CaProfile, localns={}, include_extras=True)[name])
+    return kind_of(_types()[name])
+
+
+@cache
+def _types() -> Mapping[str, Any]:
+    return get_type_hints(CaProfile, localns={}, include_extras=True)
 
 
 def _shipped() -> dict[str, CaProfile]:

@@ -12,16 +12,18 @@ SOURCE = {
     "pattern": r"A-\d\d|F-[A-Z]\d\d|MFP-[A-Z]+-\d\d|https?://[!-~]+",
 }
 
+NUMBER = {"type": "integer", "minimum": 0, "maximum": 1_000_000_000}
+
 
 @pytest.mark.parametrize(
     ("name", "shape"),
     [
         ("period", {"enum": ["local-days", "seconds"]}),
-        ("port_range", {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 2, "maxItems": 2}),
-        ("key_lengths", {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1}),
+        ("port_range", {"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2}),
+        ("key_lengths", {"type": "array", "items": {**NUMBER, "minimum": 1}, "minItems": 1}),
         ("hashes", {"type": "array", "items": {"enum": ["SHA1", "SHA256", "SHA384", "SHA512"]}, "minItems": 1}),
         ("read_single_des", {"type": "boolean"}),
-        ("key_limit", {"type": "integer", "minimum": 0}),
+        ("key_limit", NUMBER),
         ("default_key_name", {"type": "string"}),
     ],
 )
@@ -43,7 +45,7 @@ def test_the_rest_of_it() -> None:
         "properties": {
             "format": {"const": 1},
             "base": {"enum": sorted(PROFILES)},
-            "name": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"},
+            "name": {"type": "string", "pattern": "^([a-z0-9]+(-[a-z0-9]+)*)$"},
             "summary": {"type": "string"},
             "scep": {"type": "string"},
             "values": None,

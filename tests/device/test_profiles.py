@@ -137,7 +137,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         (("value: 5", "value: -5"), "key_limit has to be from 0 to 1000000000"),
         (("[None, TLS]", "[None, TSL]"), "did you mean 'TLS'"),
         (("[None, TLS]", "[None]"), "the Default Key's use 'TLS' is not among"),
-        (("[None, TLS]", "[]"), "uses must not be empty"),
+        (("[None, TLS]", "[]"), "uses is empty"),
         (('source: "A-26; counted on the machine"', "source: somebody said so"), "a source names an A-"),
         (("A-26;", "A-99;"), "there is no assumption A-99"),
         (("source: A-11", "sauce: A-11"), "unknown key 'sauce'"),
