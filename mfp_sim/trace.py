@@ -111,7 +111,7 @@ class Recorder:
         """What the trace shows of a value in a field (``csr.subject``) of that kind of event."""
         if path in OWN_WORDS.get(kind, ()):
             return value
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             return {key: self.as_recorded(kind, f"{path}.{key}", entry) for key, entry in value.items()}
         return self.redactor.value(value)
 
