@@ -253,29 +253,29 @@ MISTAKES = [
     ("{status: {method: by-hand}}", "method has to be one of"),
     ("{status: {time: noon}}", "time has to be YYYY-MM-DD HH:MM[:SS][+HH:MM], not 'noon'"),
     ("{status: {}}", "status expects nothing"),
-    ("{status: nothing}", "status has to be a map"),
-    ("{statuses: [{}]}", "statuses[] expects nothing"),
+    ("{status: nothing}", "status has to be none or {state: …, details: …, time: …, key: …, method: …}, not 'nothing'"),
+    ("{statuses: [{}]}", "an entry of statuses expects nothing"),
     ("{statuses: [{state: error}, {state: eror}]}", "state has to be one of"),
-    ("{statuses: [{stat: error}]}", "unknown key 'stat' in a row (did you mean 'state'?)"),
+    ("{statuses: [{stat: error}]}", "unknown key 'stat' in an entry of statuses (did you mean 'state'?)"),
     ("{statuses: {state: error}}", "statuses has to be a list"),
-    ("{history: {pending: 1}}", "unknown key 'pending' in the counts"),
+    ("{history: {pending: 1}}", "unknown key 'pending' in history"),
     ("{history: {count: -1}}", "count has to be at least 0"),
-    ("{history: 5}", "the counts has to be a map"),
+    ("{history: 5}", "history has to be a map"),
     ("{keys: [{names: a}]}", "unknown key 'names' in a key (did you mean 'name'?)"),
     ("{keys: [{certificate: {cn: a}}]}", "unknown key 'cn' in certificate"),
     ("{keys: [5]}", "a key has to be a map"),
     ("{keys: [{certificate: 5}]}", "certificate has to be a map"),
     ("{keys: 5}", "keys has to be a list"),
-    ("{key_count: -1}", "the number has to be at least 0"),
-    ("{key_count: many}", "the number has to be"),
-    ("{requests: [GetCaps]}", "a request has to be one of"),
+    ("{key_count: -1}", "key_count has to be at least 0"),
+    ("{key_count: many}", "key_count has to be an integer"),
+    ("{requests: [GetCaps]}", "an entry of requests has to be one of"),
     ("{requests: PKCSReq}", "requests has to be a list"),
-    ("{messages_at: [9]}", "a time has to be"),
+    ("{messages_at: [9]}", "an entry of messages_at has to be a string"),
     ("{messages_at: now}", "messages_at has to be a list"),
-    ("{sent_at: {PKCS: []}}", "unknown key 'PKCS' in sent_at"),
+    ("{sent_at: {PKCS: []}}", "a key of sent_at has to be one of GetCACaps, GetCACert, PKCSReq, RenewalReq, CertPoll, not 'PKCS' (did you mean 'PKCSReq'?)"),
     ("{sent_at: []}", "sent_at has to be a map"),
     ("{sent_at: {PKCSReq: now}}", "PKCSReq has to be a list"),
-    ("{sent_at: {PKCSReq: [now]}}", "a time has to be"),
+    ("{sent_at: {PKCSReq: [now]}}", "an entry of PKCSReq has to be YYYY-MM-DD HH:MM[:SS][+HH:MM], not 'now'"),
     ("{next_request: soon}", "next_request has to be"),
     ("{next_request_within: {from: '2026-03-03 09:00:00'}}", "next_request_within needs the key 'to'"),
     ("{next_request_within: {to: '2026-03-03 09:00:00'}}", "next_request_within needs the key 'from'"),
@@ -284,15 +284,15 @@ MISTAKES = [
     ("{next_request_within: {from: '2026-03-03 09:00:00', to: 2026-03-03 09:00+01:00}}", "to needs seconds"),
     ("{next_request_within: {frm: '2026-03-03 09:00:00', to: '2026-03-03 09:00:00', from: '2026-03-03 09:00:00'}}", "frm"),
     ("{audit: registered}", "audit has to be a list"),
-    ("{audit: [5]}", "an entry has to be a string"),
+    ("{audit: [5]}", "an entry of audit has to be a string"),
     ("{powered: on-battery}", "powered has to be"),
     ("{communication: {host: a}}", "unknown key 'host' in communication"),
     ("{communication: 5}", "communication has to be a map"),
-    ("{status: null}", "status has to be a map"),
-    ("{keys: [{certificate: {issuer: null}}]}", "keys[].certificate.issuer expects nothing"),
-    ("{keys: [{use: null}]}", "keys[].use expects nothing"),
-    ("{sent_at: {}}", "sent_at expects nothing"),
-    ("{communication: {url: ''}}", "communication.url expects nothing"),
+    ("{status: null}", "status has to be none or {state: …, details: …, time: …, key: …, method: …}, not nothing"),
+    ("{keys: [{certificate: {issuer: null}}]}", "issuer has to be a string, not nothing"),
+    ("{keys: [{use: null}]}", "use has to be one of None, TLS, IEEE 802.1X, IPSec, SIP, Device Signature, not nothing"),
+    ("{sent_at: {}}", "sent_at is empty (say what has to be there"),
+    ("{communication: {url: ''}}", "url is empty (say what has to be there"),
 ]  # fmt: skip
 
 
@@ -334,7 +334,7 @@ def test_what_nothing_says_stands_with_its_remedy_and_its_place() -> None:
     with pytest.raises(DocumentError) as caught:
         scenario('  - expect: {audit: [""]}\n')
     assert [str(problem) for problem in caught.value.problems] == [
-        "x.yaml:11:22: audit[] expects nothing (say what has to be there, or leave it out)"
+        "x.yaml:11:22: an entry of audit is empty (say what has to be there, or leave it out)"
     ]
 
 
