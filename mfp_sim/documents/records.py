@@ -27,8 +27,8 @@ from mfp_sim.documents.kinds import REMEDY, WRONG, Definitions, Kind, Modifier, 
 from mfp_sim.documents.nodes import Node, Problems, describe, did_you_mean
 
 __all__ = [
-    "NEEDED", "Constraint", "Doc", "Field", "Given", "Length", "ListOf", "MapOf", "Record", "agree", "apart", "beside",
-    "described", "document", "kind_of", "map_of", "read", "record_of", "schema_of", "some", "with_parameters",
+    "NEEDED", "Constraint", "Doc", "Field", "Forms", "Given", "Length", "ListOf", "MapOf", "Record", "agree", "apart",
+    "beside", "described", "document", "kind_of", "map_of", "read", "record_of", "schema_of", "some", "with_parameters",
 ]  # fmt: skip
 
 T = TypeVar("T")

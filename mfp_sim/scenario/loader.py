@@ -263,7 +263,8 @@ def _steps_go_together(given: Given, problems: Problems) -> None:
         problems.add(steps, "the scenario expects nothing", "add an expect step: a run that cannot fail proves nothing")
     _check_bundles(entries, problems)
     _check_serials(given, entries, problems)
-    right = {key: values[key] for key in values.keys() - (given.keys.keys() - given.values.keys())}
+    wrong = given.keys.keys() - given.values.keys()
+    right = {key: value for key, value in values.items() if key not in wrong}
     if "printer" in right:
         _check_policies(entries, right["printer"].policies, problems)
     if "ca" in right and right["ca"].policy.challenge.kind != "one_time":

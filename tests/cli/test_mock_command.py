@@ -282,7 +282,7 @@ def test_a_client_that_does_not_look_at_the_certificate_is_told_of() -> None:
         (["--tls", "trusted", "--tls-name", "a b"], "'a b' is no name for a TLS certificate (give a host name or"),
         (["--set", "approval"], "--set takes KEY=VALUE, not 'approval' (for instance --set approval=manual)"),
         (["--set", "aproval=manual"], "unknown key 'aproval' in ca (did you mean 'approval'?)"),
-        (["--set", "approval=later"], "approval has to be one of automatic, manual"),
+        (["--set", "approval=later"], "approval has to be automatic, manual or {manual: …}, not 'later'"),
         (["--set", "rollover={publish: 2d, switch: 1d}"], "the next CA is to be published before it takes over"),
         (["--set", "url=http://x"], "url is for scenarios: this program is the server"),
         (["--ca", "/nonexistent"], "cannot read /nonexistent: No such file or directory"),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
+from mfp_sim.documents.kinds import Either, Kind
+from mfp_sim.documents.records import Forms, ListOf, MapOf, Record, kind_of
 from mfp_sim.errors import DocumentError
 from mfp_sim.scenario.expectations import EXPECTATIONS
 from mfp_sim.scenario.loader import read_text
 from mfp_sim.scenario.runner import run
+from mfp_sim.scenario.shapes import SOMETHING
 
 HEAD = """\
 format: 1
@@ -121,6 +125,27 @@ def test_an_empty_value_does_not_load_unless_it_asserts_something(field: str, em
         scenario(field, empty)
     assert all(str(problem).startswith(f"x.yaml:{PLACE}:") for problem in caught.value.problems)
     assert caught.value.problems
+
+
+def inner(kind: Kind) -> Iterator[Kind]:
+    """A kind and all that it is made of."""
+    yield kind
+    parts = {
+        Either: lambda: [kind.inner], ListOf: lambda: [kind.entry], MapOf: lambda: [kind.key, kind.value],
+        Forms: lambda: kind.forms, Record: lambda: [entry.kind for entry in kind.fields],
+    }  # fmt: skip
+    for part in parts.get(type(kind), list)():
+        yield from inner(part)
+
+
+@pytest.mark.parametrize("field", EXPECTATIONS)
+def test_what_may_be_empty_says_what_that_means(field: str) -> None:
+    found = list(inner(EXPECTATIONS[field].shape))
+    assert [kind for kind in found if isinstance(kind, ListOf | MapOf) and not (kind.low or kind.says)] == []
+    assert [kind for kind in found if isinstance(kind, Either) and kind.word.word is None and not kind.word.says] == []
+    assert [kind for kind in found if kind == kind_of(str)] == [], "text that may be empty expects nothing"
+    partial = [kind for kind in found if isinstance(kind, Record) and not kind.required]
+    assert [kind.name for kind in partial if SOMETHING not in kind.constraints] == []
 
 
 EMPTY_PARTS = [
