@@ -133,7 +133,7 @@ class _Reader:
                 text = f"{event.get('operation', '?')} ({event.get('method', '?')})"
                 self._rows.append(Row(at, "exchange", "network", f"{printer} {text}".lstrip(), event=index))
             elif (found := self._row(kind, event, at)) is not None:
-                self._rows.append(replace(found, text=f"{printer} {found.text}") if printer else found)
+                self._rows.append(replace(found, text=f"{printer} {found.text}", power="") if printer else found)
         for printer in tuple(self._under_way):
             self._left_open(printer)
         return self._rows
