@@ -229,7 +229,8 @@ def test_what_is_locked_while_the_timer_is_on(person, picture, language: str) ->
         other.check(box)
     for field, text in {"#start": "2026-03-02 09:00", "#name": "k", "#common_name": "192.0.2.10"}.items():
         other.fill(field, text)
-    other.click("#update")
+    with other.expect_navigation():  # none is closed while it loads
+        other.click("#update")
     other.close()
     someone.press("update")
     assert someone.reason == "timer-on"
