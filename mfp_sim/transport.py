@@ -386,7 +386,7 @@ class _Simulated(UnderWay):
         self._ahead = FrozenClock(now)  # the reader's own time
         self._deadline = _Deadline(self._ahead, timeout)
         self._met: Spell | None = None
-        match self._network():
+        match self._meet():
             case "up":
                 self._book(min(now + timedelta(seconds=wire.latency), self._deadline.instant), self._arrive, "request")
             case "silent":
@@ -422,8 +422,8 @@ class _Simulated(UnderWay):
 
         self._book(self._ahead.now(), end, "reply")
 
-    def _network(self) -> NetworkState:
-        """The state of the network, which the exchange meets."""
+    def _meet(self) -> NetworkState:
+        """The state of the network, which matters to the exchange now."""
         spell = self._wire.network.spell
         if spell is not self._met:
             self._met = spell
@@ -431,8 +431,11 @@ class _Simulated(UnderWay):
         return spell.state
 
     def _swallowed(self) -> bool:
-        """Whether a network that has fallen silent since has swallowed what was on its way."""
-        if self._network() not in ("silent", "unreachable"):
+        """Whether a network that has fallen silent since has swallowed what was on its way.
+
+        Who refuses connections, or has another name, does not touch one that stands.
+        """
+        if self._wire.network.state in ("refused", "no-such-host") or self._meet() == "up":
             return False
         self._became("lost")
         self._end(self._deadline.instant, _deadline_exceeded(self._where, self._deadline, sent=True))

@@ -21,7 +21,8 @@ __all__ = ["Capacity", "Workers"]
 
 
 _Seconds = Annotated[float, Duration()]
-_SERVED = (*(operation.value for operation in Operation), *(kind.label for kind in MessageType))
+_MESSAGES = tuple(kind.label for kind in MessageType if kind is not MessageType.CERT_REP)
+_SERVED = (*(operation.value for operation in Operation), *_MESSAGES)
 
 
 @document("capacity", some("says how long a request takes: with time, times, or both", "time", "times"))

@@ -135,7 +135,10 @@ def unreadable(mistakes: Sequence[Problem]) -> Iterator[ScenarioReport]:
 
 def _one(scenario: Scenario, conditions: Conditions) -> ScenarioReport:
     if conditions.profile is not None:
-        scenario = replace(scenario, printer=replace(scenario.printer, profile=conditions.profile))
+        alike = scenario.printer.profile
+        others = (replace(o, profile=conditions.profile) if o.profile == alike else o for o in scenario.others)
+        first = replace(scenario.printer, profile=conditions.profile)
+        scenario = replace(scenario, printer=first, others=tuple(others))
     result = run_scenario(
         scenario,
         seed=conditions.seed,

@@ -181,13 +181,14 @@ def power_points(options: argparse.Namespace) -> int:
     for point in points:
         where: dict[str, object]
         where = {"nth": point.nth} if isinstance(point, PowerPoint) else {"at": point.at.isoformat()}
-        row: dict[str, object] = {"number": point.number, "point": point.name, **where}
+        row: dict[str, object] = {"number": point.number, "point": point.name, **where, "printer": point.printer}
         if options.cut:
             console.progress(point.number, len(points), point.name)
             row["broken"] = cut_at(scenario, point, seed=options.seed, flips=options.flip).broken
         rows.append(row)
         if not options.json:
-            console.line(f"{point.number:4}  {point.name} ({next(iter(where.values()))}){_verdict(row)}")
+            machine = f"{point.printer} " if scenario.others else ""
+            console.line(f"{point.number:4}  {machine}{point.name} ({next(iter(where.values()))}){_verdict(row)}")
     if options.json:
         print(json.dumps(rows))
     return int(any(row.get("broken") for row in rows))

@@ -403,6 +403,7 @@ class Printer(Machine):
         row = StatusRow(state, time, ended.detail, request.settings.name, request.method)
         self._add_row(row, ended.diagnosis, request.transaction_id)
         if self._state.due is not None and self._state.due <= self.clock.now():
+            self._cancel("automatic request")
             self._book(self._state.due, self._run_automatic, "automatic request")  # it has waited for this end
         elif request.method == "automatic" and self._state.due is None:
             self._plan(self._following(installed))

@@ -9,7 +9,7 @@ from mfp_sim.documents import Node, Problems
 from mfp_sim.documents.kinds import WRONG, Definitions, OneWay, Schema
 from mfp_sim.documents.records import described, map_of
 from mfp_sim.scenario.expectations import expectation_schema, read_expectation
-from mfp_sim.scenario.steps import STEPS, Step, read_step
+from mfp_sim.scenario.steps import STEPS, WORLD, Step, read_step
 
 __all__ = ["StepEntry"]
 
@@ -25,7 +25,9 @@ class StepEntry(OneWay):
         about: Schema = {"printer": {"type": "string", "description": "the serial number of the printer it is about"}}
         shapes: list[Schema] = [map_of({"expect": expectation_schema(found), **about}, ["expect"])]
         for name, entry in STEPS.items():
-            properties: Schema = {name: described(entry.kind.schema(found), entry.sentence), **about}
+            properties: Schema = {name: described(entry.kind.schema(found), entry.sentence)}
+            if name not in WORLD:
+                properties |= about
             if entry.person:
                 properties |= {"as": {"enum": list(ROLES)}, "refused": {"type": "string"}}
             if entry.premise:
@@ -47,6 +49,8 @@ def _step(node: Node, problems: Problems) -> Step | None:
         return None
     kind = chosen[0]
     printer = problems.text(fields["printer"], "printer") if "printer" in fields else None
+    if "printer" in fields and kind in WORLD:
+        problems.add(fields["printer"], f"printer does not go with {kind}: it is not about one machine")
     if kind == "expect":
         expectation = read_expectation(fields["expect"], problems)
         for extra in ("as", "refused", "optional"):

@@ -32,9 +32,11 @@ class Mistake:
 
 def tried(scenario: Scenario) -> tuple[Flip, ...]:
     """What can be otherwise on the scenario's machines."""
-    others = [step.act.profile for step in scenario.steps if isinstance(step.act, AnotherPrinter)]
-    models = [find_profile(name) for name in dict.fromkeys([scenario.printer.profile, *others])]
-    return flips_of(models, scenario.printer.settings)
+    setups = (scenario.printer, *scenario.others)
+    later = [step.act.profile for step in scenario.steps if isinstance(step.act, AnotherPrinter)]
+    models = [find_profile(name) for name in dict.fromkeys([*(setup.profile for setup in setups), *later])]
+    settled = set.intersection(*(set(setup.settings) for setup in setups))  # a value that each machine sets itself
+    return flips_of(models, settled)
 
 
 def examine(scenario: Scenario) -> tuple[str, ...] | None:

@@ -258,20 +258,23 @@ def _steps_go_together(given: Given, problems: Problems) -> None:
     steps = given.keys.get("steps")
     if steps is None or steps.kind != "list":
         return
-    entries, values = steps.items, {"printer": WrittenPrinter(), "ca": CaSetup(), **given.values}
+    entries, values = steps.items, {"printer": WrittenPrinter(), "printers": (), "ca": CaSetup(), **given.values}
     if entries and not any(entry.get("expect") or entry.get("refused") for entry in entries):
         problems.add(steps, "the scenario expects nothing", "add an expect step: a run that cannot fail proves nothing")
     _check_bundles(entries, problems)
     _check_serials(given, entries, problems)
     wrong = given.keys.keys() - given.values.keys()
     right = {key: value for key, value in values.items() if key not in wrong}
-    if "printer" in right:
-        _check_policies(entries, right["printer"].policies, problems)
     if "ca" in right and right["ca"].policy.challenge.kind != "one_time":
         _check_challenges(entries, problems)
-    if {"steps", "clock", "printer"} <= right.keys():
-        zone = ZoneInfo(right["printer"].timezone)
-        _check_order(list(zip(entries, right["steps"], strict=True)), right["clock"], zone, problems)
+    if {"printer", "printers"} <= right.keys():
+        first = right["printer"].made("")
+        machines = {other.serial: other.made(first) for other in right["printers"]}
+        _check_policies(entries, first, machines, problems)
+        if {"steps", "clock"} <= right.keys():
+            zones = {serial: machine.timezone for serial, machine in machines.items()}
+            pairs = list(zip(entries, right["steps"], strict=True))
+            _check_order(pairs, right["clock"], lambda s: ZoneInfo(zones.get(s or "", first.timezone)), problems)
 
 
 @document("a scenario", Constraint({}, _steps_go_together))
@@ -352,15 +355,21 @@ def _check_serials(given: Given, entries: Sequence[Node], problems: Problems) ->
         known += [] if serial is None else [str(serial.value)]
     for entry in entries:
         about, more = entry.get("printer"), entry.get("another_printer")
-        if about is not None and about.value not in known:
-            problems.add(about, f"there is no printer {about.value!r} by then", did_you_mean(str(about.value), known))
+        if about is not None and isinstance(about.value, str) and about.value not in known:
+            problems.add(about, f"there is no printer {about.value!r} by then", did_you_mean(about.value, known))
         if more is not None and (serial := more.get("serial")) is not None:
+            if serial.value in known:
+                problems.add(serial, f"another machine has the serial number {serial.value!r} too")
             known.append(str(serial.value))
 
 
-def _check_policies(entries: Sequence[Node], policies: Sequence[str], problems: Problems) -> None:
-    """Report each policy that ``functions`` of an ``expect`` names and the printer does not have."""
+def _check_policies(
+    entries: Sequence[Node], first: PrinterSetup, machines: Mapping[str, PrinterSetup], problems: Problems
+) -> None:
+    """Report each policy that ``functions`` of an ``expect`` names and its printer does not have."""
     for entry in entries:
+        about = entry.get("printer")
+        policies = (first if about is None else machines.get(str(about.value), first)).policies
         expected = entry.get("expect")
         functions = expected.get("functions") if expected is not None else None
         for key, _ in functions.pairs if functions is not None and functions.kind == "map" else ():
@@ -394,13 +403,16 @@ def _check_bundles(entries: Sequence[Node], problems: Problems) -> None:
                 problems.add(name, f"no step before this exports {name.value!r}", did_you_mean(name.value, exported))
 
 
-def _check_order(steps: Sequence[tuple[Node, Step]], clock: datetime, zone: ZoneInfo, problems: Problems) -> None:
+def _check_order(
+    steps: Sequence[tuple[Node, Step]], clock: datetime, zone_of: Callable[[str | None], ZoneInfo], problems: Problems
+) -> None:
     """Report each ``advance_to`` a time that has passed by then, whatever else takes time."""
     earliest = clock
     for entry, step in steps:
         if isinstance(step.act, Advance):
             earliest += timedelta(seconds=step.act.seconds)
         if isinstance(step.act, AdvanceTo):
+            zone = zone_of(step.printer)
             instant = step.act.instant(zone)
             if instant < earliest:
                 by_then = local_of(earliest, zone)

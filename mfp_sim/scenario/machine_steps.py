@@ -83,9 +83,10 @@ class KeyGeneration:
     state: Literal["fails", "works"]
 
     def act(self, world: World, role: str) -> Missing:  # noqa: ARG002
-        world.keys.fails = self.state == "fails"
-        before = world.keys.asked
-        return lambda: None if world.keys.asked > before else "no key was to be generated after that"
+        keys = world.key_sources[world.printer.serial]
+        keys.fails = self.state == "fails"
+        before = keys.asked
+        return lambda: None if keys.asked > before else "no key was to be generated after that"
 
     def text(self) -> str:
         return f"the machine's generation of keys {self.state}"
@@ -160,7 +161,7 @@ class ExportBundle:
         world.recorder.redactor.add(self.password)
         world.collect_export()
         world.printer.begin_export(self.password, category=self.category, role=role)
-        world.exporting = (self.name, world.printer)
+        world.exporting[world.printer.serial] = (self.name, world.printer)
         if self.wait:
             world.run_until(world.clock.now() + timedelta(seconds=world.printer.profile.transfer_seconds))
 

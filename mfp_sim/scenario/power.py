@@ -33,11 +33,13 @@ AFTERWARDS = timedelta(hours=2)
 
 @dataclass(frozen=True)
 class PowerPoint:
-    """The ``number``-th point that the printer passes; ``name`` is what ``power_cut: {at: …}`` takes."""
+    """The ``number``-th point that a printer passes; ``name`` is what ``power_cut: {at: …}`` takes, ``printer`` its
+    serial number."""
 
     number: int
     name: str
     nth: int
+    printer: str
 
     def __str__(self) -> str:
         return f"{self.number}: {self.name} (time {self.nth})"
@@ -45,11 +47,12 @@ class PowerPoint:
 
 @dataclass(frozen=True)
 class PowerInstant:
-    """The ``number``-th instant at which an exchange is under way; ``name`` is its operation."""
+    """The ``number``-th instant at which an exchange of a printer is under way; ``name`` is its operation."""
 
     number: int
     name: str
     at: datetime
+    printer: str
 
     def __str__(self) -> str:
         return f"{self.number}: {self.at:%Y-%m-%d %H:%M:%S.%f} (during {self.name})"
@@ -72,18 +75,21 @@ def in_memory(number: int, points: PowerPoints) -> Storage:  # noqa: ARG001 - on
 def power_points(
     scenario: Scenario, *, seed: int | None = None, flips: Sequence[str] = (), storages: Storages = in_memory
 ) -> tuple[PowerPoint, ...]:
-    """The points that the scenario passes after its printer has been set up, in order.
+    """The points that the scenario's machines pass after they have been set up, each machine's in order.
 
     Raises:
         UsageError: a flip that does not exist.
     """
     world = build(scenario, seed=scenario.seed if seed is None else seed, flips=flips, storages=storages)
-    before = len(world.printer.points.passed)
+    before = {serial: len(printer.points.passed) for serial, printer in world.printers.items()}
+    machines = tuple(world.printers.values())
     with frozen(world):
-        first = world.printer
         _carry_out(world)
-    names = first.points.passed[before:]
-    return tuple(PowerPoint(n, name, names[:n].count(name)) for n, name in enumerate(names, 1))
+    found = []
+    for printer in machines:
+        names = printer.points.passed[before[printer.serial] :]
+        found += [PowerPoint(n, name, names[:n].count(name), printer.serial) for n, name in enumerate(names, 1)]
+    return tuple(found)
 
 
 def power_instants(
@@ -99,16 +105,18 @@ def power_instants(
     world = build(scenario, seed=scenario.seed if seed is None else seed, flips=flips)
     with frozen(world):
         _carry_out(world)
-    found: list[tuple[str, datetime]] = []
-    begun: datetime | None = None
+    found: list[tuple[datetime, str, str]] = []
+    begun: dict[str, datetime] = {}
     for event in world.recorder.events:
+        printer = str(event.data.get("printer", scenario.printer.serial))
         if event.kind == "exchange.request":
-            begun = event.time
+            begun[printer] = event.time
         elif event.kind in ("exchange.reply", "exchange.lost", "exchange.cut"):
-            while begun is not None and begun < event.time:
-                found.append((str(event.data["operation"]), begun))
-                begun += every
-    return tuple(PowerInstant(number, name, at) for number, (name, at) in enumerate(found, 1))
+            at = begun.pop(printer)
+            while at < event.time:
+                found.append((at, str(event.data["operation"]), printer))
+                at += every
+    return tuple(PowerInstant(number, name, at, printer) for number, (at, name, printer) in enumerate(sorted(found), 1))
 
 
 def cut_at(
@@ -128,26 +136,30 @@ def cut_at(
 
     world = build(scenario, seed=scenario.seed if seed is None else seed, flips=flips, storages=watch)
     found: list[str] = []
+    machine = world.printers[point.printer]
     with frozen(world):
         if isinstance(point, PowerPoint):
-            world.printer.points.off_seconds = OFF_SECONDS
-            world.printer.points.arm_number(point.number)
+            machine.points.off_seconds = OFF_SECONDS
+            machine.points.arm_number(point.number)
             where = point.name
         else:
-            world.scheduler.at(point.at, lambda: world.printer.power_cut(OFF_SECONDS), "power cut")
+            world.scheduler.at(point.at, lambda: machine.power_cut(OFF_SECONDS), "power cut")
             where = BY_HAND
         try:
             _carry_out(world)
-            world.printer.power_on()
+            for printer in {machine, world.printer}:
+                printer.power_on()
             _run(world, world.clock.now() + AFTERWARDS)
         except UsageError as error:
             found.append(f"the run came to an end: {error}")
-    if not any(e.kind == "printer.power-lost" and e.data["point"] == where for e in world.recorder.events):
+    with world.about(point.printer):
+        lost = [event.data["point"] for event in world.events if event.kind == "printer.power-lost"]
+    if where not in lost:
         found.append("the power did not fail there")
-    if not world.printer.powered:
+    if not machine.powered or not world.printer.powered:
         found.append("the machine did not start again")
     found += [text for storage in watched for text in storage.broken]
-    found += broken(world.printer)
+    found += [text for printer in world.printers.values() if printer.powered for text in broken(printer)]
     found += _orphans(world, watched)
     return CutResult(point, tuple(found), world.clock.now())
 
@@ -178,7 +190,8 @@ def _carry_out(world: World) -> None:
         if isinstance(step.act, Expectation):
             continue
         try:
-            step.act.act(world, step.role)
+            with world.about(step.printer):
+                step.act.act(world, step.role)
         except (Refused, UsageError):  # a state that cannot be loaded is told by the start at the end
             continue
         except BoundExceeded:

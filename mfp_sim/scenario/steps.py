@@ -35,7 +35,7 @@ from mfp_sim.scenario.world import World
 from mfp_sim.transport import NetworkState as States
 from mock_scep_server.script import Rule, Rules
 
-__all__ = ["STEPS", "Act", "Step", "StepKind", "read_step"]
+__all__ = ["STEPS", "WORLD", "Act", "Step", "StepKind", "read_step"]
 
 
 class Act(Protocol):
@@ -98,6 +98,7 @@ class Request(KeySettings):
         key = _with_challenge(self.key, world)
         if self.wait:
             world.printer.send_request(key, role=role)
+            world.keep_within(world.clock.now())
         else:
             world.printer.begin_request(key, role=role)
             world.scheduler.run_due()
@@ -354,6 +355,8 @@ STEPS: dict[str, StepKind] = {
     ),
     "ca_script": StepKind(CaScript, "another script for the CA", False, "rules, or some that they replace"),
 }
+WORLD = ("advance", "network", "another_printer", "ca_operator", "ca_script")
+"""The steps that are not about one machine."""
 
 
 def read_step(kind: str, node: Node, problems: Problems) -> Act | None:

@@ -96,11 +96,13 @@ class World:
     premises: list[Premise] = field(default_factory=list)
     refusal: Refused | None = None
     bundles: dict[str, bytes] = field(default_factory=dict)
-    exporting: tuple[str, Printer] | None = None
+    exporting: dict[str, tuple[str, Printer]] = field(default_factory=dict)
+    """The export that each machine began last, by its serial number."""
     make_printer: Callable[[PrinterSetup], Printer] = field(kw_only=True)
     printers: dict[str, Printer] = field(kw_only=True)
     """All that there are by serial number, the first one first."""
-    keys: FallibleKeys = field(kw_only=True)
+    key_sources: dict[str, FallibleKeys] = field(kw_only=True)
+    """Where each machine has its keys from, by its serial number."""
 
     @contextlib.contextmanager
     def about(self, serial: str | None) -> Iterator[None]:
@@ -131,9 +133,10 @@ class World:
         return self.printer if self.printer.powered else self.printer.at_rest()
 
     def collect_export(self) -> None:
-        """Keep the file of the export that was begun last, if that has ended, whoever waited for it."""
-        if self.exporting is not None and (octets := self.exporting[1].exported) is not None:
-            self.bundles[self.exporting[0]] = octets
+        """Keep the file of each machine's last export, if that has ended, whoever waited for it."""
+        for name, printer in self.exporting.values():
+            if printer.exported is not None:
+                self.bundles[name] = printer.exported
 
     def run_until(self, instant: datetime) -> None:
         """Let time pass.
@@ -141,12 +144,20 @@ class World:
         Raises:
             BoundExceeded: beyond the scenario's bound of virtual time or of events.
         """
+        self.keep_within(instant)
+        self.scheduler.run_until(instant)
+
+    def keep_within(self, instant: datetime) -> None:
+        """See to it that the scenario is not beyond its bound of virtual time at ``instant``.
+
+        Raises:
+            BoundExceeded: it is.
+        """
         if instant > self.end:
             raise BoundExceeded(
                 f"the scenario goes on beyond its bound of {self.scenario.virtual_seconds / 86400:g} days",
                 remedy="raise bounds.virtual",
             )
-        self.scheduler.run_until(instant)
 
 
 def build(
@@ -179,9 +190,10 @@ def build(
     service: ScepService | None = None
     if url is None:
         service = _service(scenario, clock, entropy, recorder, secret)
-    keys = FallibleKeys(_keys(scenario, entropy, side=0, pooled=url is None))
+    keys = _keys(scenario, entropy, side=0, pooled=url is None)
 
     printers: dict[str, Printer] = {}
+    key_sources: dict[str, FallibleKeys] = {}
     numbers = itertools.count(1)
 
     def make_printer(setup: PrinterSetup) -> Printer:
@@ -197,7 +209,7 @@ def build(
             scheduler=scheduler,
             wire=wire,
             entropy=entropy.fork(f"printer/{setup.serial}"),
-            keys=keys,
+            keys=key_sources.setdefault(setup.serial, FallibleKeys(keys)),
             timezone=setup.timezone,
             ip=setup.ip,
             dns=setup.dns,
@@ -231,7 +243,7 @@ def build(
         premises=list(premises_of(service.script, len(scenario.steps))) if service else [],
         make_printer=make_printer,
         printers=printers,
-        keys=keys,
+        key_sources=key_sources,
     )
 
 

@@ -93,6 +93,17 @@ def test_a_clock_that_is_set_while_it_asks_begins_no_second_inquiry(machine, min
     assert world.asked.count("PKCSReq") == 1
 
 
+@pytest.mark.parametrize("state", ["refused", "no-such-host"])
+def test_a_network_that_takes_no_new_connection_does_not_touch_one_that_stands(machine, state: str) -> None:
+    world = machine(script=SLOW)
+    world.printer.begin_request(KEY)
+    world.pass_time(seconds=10)
+    world.network.state = state
+    world.pass_time(minutes=5)
+    assert world.shown == ("successful", None)
+    assert world.network.spell.exchanges == 0, "nothing met this state"
+
+
 def test_the_network_falls_silent_while_it_asks(machine) -> None:
     world = machine(script=SLOW)
     world.printer.begin_request(KEY)
@@ -162,6 +173,23 @@ def test_two_printers_do_not_wait_for_each_other(machine) -> None:
     world.pass_time(seconds=20)
     assert world.shown == ("successful", None)
     assert world.ca.ledger.counts["installed"] == 2
+
+
+@pytest.mark.parametrize("reading", ["after", "skipped"])
+def test_a_start_that_falls_due_with_the_reply_comes_once(machine, reading: str) -> None:
+    """08:59:40 is the request, and 09:00:00 both the reply and the start."""
+    world = machine(script=SLOW, flips=(f"A-41={reading}",))
+    world.pass_time(minutes=59, seconds=40)
+    world.printer.begin_request(KEY)
+    world.pass_time(seconds=1)
+    world.printer.update_auto_request(AutoRequestSettings(timer=True, start=NINE, key=replace(KEY, name="auto")))
+    world.pass_time(minutes=5)
+    assert world.asked.count("PKCSReq") == 2
+    assert [(row.key_name, row.state) for row in world.printer.status()] == [
+        ("auto", "successful"),
+        ("tls", "successful"),
+    ]
+    assert not any("waits" in entry.operation or "skipped" in entry.operation for entry in world.printer.audit)
 
 
 def three_at_nine(world, adjust: bool) -> list[Printer]:

@@ -320,6 +320,7 @@ def test_another_machine_is_like_the_first_in_what_it_does_not_say() -> None:
             "7:14: another machine has the serial number 'SIM00001' too",
         ),
         ("{serial: SIM00002, ip: 192.0.2.11}", "SIM2", "10:14: there is no printer 'SIM2' by then"),
+        ("{serial: SIM00002, ip: 192.0.2.11}", "[SIM00001]", "10:14: printer has to be a string, not a list"),
         ("{serial: SIM00002}", "SIM00002", "7:5: a printer needs the key 'ip'"),
         ("{serial: SIM00002, ip: 9}", "SIM00002", "7:28: ip has to be a string, not 9 (put it in quotes)"),
         (
@@ -343,3 +344,28 @@ def test_a_step_is_about_a_machine_that_is_there_by_then() -> None:
     head, step = text.split("steps:\n")
     (scenario,) = read_text(f"{head}steps:\n{more}{step}")
     assert scenario.steps[1].printer == "SIM00003"
+
+
+@pytest.mark.parametrize("step", ["advance: 1h", "network: up", "ca_script: []", "ca_operator: {approve: x}"])
+def test_what_is_not_about_one_machine_takes_no_printer(step: str) -> None:
+    text = SEVERAL.format(other="{serial: SIM00002, ip: 192.0.2.11}", about="SIM00002")
+    with pytest.raises(DocumentError, match=f"printer does not go with {step.partition(':')[0]}"):
+        read_text(f"{text}  - {step}\n    printer: SIM00002\n")
+
+
+def test_a_serial_number_is_that_of_one_machine() -> None:
+    text = SEVERAL.format(other="{serial: SIM00002, ip: 192.0.2.11}", about="SIM00002")
+    with pytest.raises(DocumentError, match="another machine has the serial number 'SIM00002' too"):
+        read_text(f"{text}  - another_printer: {{profile: canon-legacy, serial: SIM00002}}\n")
+
+
+def test_times_and_policies_are_those_of_the_machine_that_a_step_is_about() -> None:
+    other = "{serial: SIM00002, ip: 192.0.2.11, timezone: America/New_York, policies: [hq]}"
+    text = SEVERAL.format(other=other, about="SIM00002")
+    later = "  - advance_to: 2026-03-02 03:00\n    printer: SIM00002\n"  # 09:00 in Oslo, 17:00 in Tokyo
+    looks = "  - expect: {functions: {IPSec/hq: off}}\n    printer: SIM00002\n"
+    assert len(read_text(text + later + looks)[0].steps) == 3
+    with pytest.raises(DocumentError, match="the printer has no policy 'hq'"):
+        read_text(text + looks.replace("SIM00002", "SIM00001"))
+    with pytest.raises(DocumentError, match="has passed"):
+        read_text(text + later.replace("SIM00002", "SIM00001"))

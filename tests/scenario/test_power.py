@@ -93,10 +93,24 @@ def test_the_power_may_fail_at_any_instant_of_an_exchange() -> None:
         assert cut_at(scenario, instant).broken == (), str(instant)
 
 
+def test_each_machine_has_its_points_and_its_instants() -> None:
+    scenario = _scenario("one-waits-and-the-other-does-not")
+    points = power_points(scenario)
+    assert {point.printer for point in points if point.name == "PKCSReq.before"} == {"SIM00001", "SIM00002"}
+    others = [point for point in points if point.printer == "SIM00002"]
+    assert [cut_at(scenario, point).broken for point in others] == [()] * len(others)
+    instants = power_instants(_scenario("two-with-one-start"), timedelta(seconds=2))
+    begun = instants[0].at
+    assert [(instant.printer, (instant.at - begun).seconds) for instant in instants] == [
+        ("SIM00001", 0), ("SIM00002", 0), ("SIM00001", 2), ("SIM00002", 2), ("SIM00002", 4), ("SIM00002", 6),
+    ]  # fmt: skip
+    assert [cut_at(_scenario("two-with-one-start"), instant).broken for instant in instants] == [()] * 6
+
+
 def test_an_instant_that_never_comes_is_told() -> None:
     scenario = _scenario("manual-request")
     assert power_instants(scenario, timedelta(seconds=1)) == (), "no exchange of it takes time"
-    beyond = PowerInstant(1, "PKCSReq", scenario.clock + timedelta(days=9999))
+    beyond = PowerInstant(1, "PKCSReq", scenario.clock + timedelta(days=9999), "SIM00001")
     assert cut_at(scenario, beyond).broken == ("the power did not fail there",)
     with pytest.raises(UsageError, match="more than nothing"):
         power_instants(scenario, timedelta(0))
@@ -105,7 +119,7 @@ def test_an_instant_that_never_comes_is_told() -> None:
 def test_a_point_that_is_never_passed_is_told() -> None:
     scenario = _scenario("manual-request")
     last = power_points(scenario)[-1]
-    beyond = PowerPoint(last.number + 1, "commit-nothing.before", 1)
+    beyond = PowerPoint(last.number + 1, "commit-nothing.before", 1, "SIM00001")
     assert cut_at(scenario, beyond).broken == ("the power did not fail there",)
 
 
