@@ -80,6 +80,11 @@ class Machine(ABC):
 
     # --- power --------------------------------------------------------------------------------------------
 
+    @property
+    def comes_back(self) -> bool:
+        """Whether it is off, and starts by itself when its restart or a timed power failure is over."""
+        return not self.powered and self._boot is not None and not self._boot.cancelled
+
     def power_on(self) -> None:
         """Boot from storage: functions load their keys, a request under way and the timer go on.
 

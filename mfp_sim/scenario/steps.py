@@ -196,8 +196,9 @@ class Power:
     def act(self, world: World, role: str) -> Missing | None:
         was_on = world.printer.powered
         if self.what == "power_off":
+            changes = was_on or world.printer.comes_back
             world.printer.power_off()
-            return lambda: None if was_on else "the machine was off already"
+            return lambda: None if changes else "the machine was off already"
         if self.what == "power_on":
             world.printer.power_on()
             return lambda: "the machine was on already" if was_on else None

@@ -239,7 +239,9 @@ def test_a_step_without_a_premise_does_something_even_the_second_time(kind: str)
     dated = "auto_request: {start: 2026-03-02 09:00, key: {name: b, common_name: 192.0.2.10}}"
     step = {"auto_request": dated, "delete_key": "delete_key: web"}.get(kind, STEP_EXAMPLES[kind])
     before = "  - request: {name: web, common_name: 192.0.2.10, challenge: s3cret}\n" if kind == "delete_key" else ""
-    (scenario,) = read_text(text(before + f"  - {step}\n" * 2 + END, ca="  challenge: {static: s3cret}\n"))
+    again = step.replace("MFP00002", "MFP00003")  # no two machines have one serial number
+    steps_twice = f"{before}  - {step}\n  - {again}\n"
+    (scenario,) = read_text(text(steps_twice + END, ca="  challenge: {static: s3cret}\n"))
     begun, done, refused = [], [], []
 
     class Watched:

@@ -79,3 +79,11 @@ def test_a_request_that_is_waited_for_is_within_the_bounds_too() -> None:
     (failure,) = run(scenario).failures
     assert (failure.error, failure.path) == (True, "bounds")
     assert "the scenario goes on beyond its bound" in failure.got
+
+
+def test_switching_off_a_machine_that_would_come_back_is_not_for_nothing() -> None:
+    steps = "steps:\n  - power_cut: {off: 1h}\n  - power_off\n  - advance: 2h\n  - expect: {powered: false}\n"
+    (scenario,) = read_text(HEAD + steps)
+    assert run(scenario).failures == ()
+    (twice,) = read_text(HEAD + steps.replace("  - advance: 2h\n", "  - power_off\n"))
+    assert [failure.got for failure in run(twice).failures] == ["the machine was off already"]
