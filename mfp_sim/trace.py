@@ -33,6 +33,7 @@ BY_HAND = "by hand"
 """The ``point`` of a ``printer.power-lost`` that no power point caused: somebody pulled the plug."""
 
 OWN_WORDS: Mapping[str, frozenset[str]] = {
+    "exchange.cut": frozenset({"operation"}),
     "exchange.lost": frozenset({"operation"}),
     "exchange.reply": frozenset({"operation"}),
     "exchange.request": frozenset(

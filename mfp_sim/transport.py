@@ -49,6 +49,7 @@ __all__ = [
     "Network",
     "NetworkState",
     "Overheard",
+    "Result",
     "Sequential",
     "SocketClient",
     "Sockets",
@@ -104,8 +105,11 @@ class Transport(Protocol):
 EXCHANGE_LABELS: Final = ("request", "reply", "deadline")
 """What the events of an exchange are called on the scheduler."""
 
-Done: TypeAlias = Callable[["HttpReply | TransportError"], None]
-"""Told what came of an exchange, within the event that ends it."""
+Result: TypeAlias = "HttpReply | Exception"
+"""What comes of an exchange: a reply, a :class:`TransportError`, or an exception that nobody foresaw."""
+
+Done: TypeAlias = Callable[[Result], None]
+"""Takes the result of an exchange, within the event that ends it."""
 
 
 class UnderWay:
@@ -127,6 +131,9 @@ class Wire(Protocol):
         """Send ``request`` to ``host:port``; ``timeout`` (seconds) is one deadline over connect, send and receive.
 
         Returns at once. ``done`` is called later, as an event, unless the exchange is cancelled before.
+
+        Raises:
+            UsageError: HTTP has no octets for such a request.
         """
         ...
 
@@ -140,7 +147,7 @@ class Sequential:
 
     def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
         """See :meth:`Transport.exchange`."""
-        scheduler, ended = Scheduler(self._clock), list[HttpReply | TransportError]()
+        scheduler, ended = Scheduler(self._clock), list[Result]()
         under_way = self._make(scheduler).begin(host, port, request, timeout, ended.append)
         try:
             while not ended:
@@ -148,7 +155,7 @@ class Sequential:
                     raise RuntimeError("an exchange has begun, and nothing is booked that could end it")
         finally:
             under_way.cancel()
-        if isinstance(ended[0], TransportError):
+        if isinstance(ended[0], Exception):
             raise ended[0]
         return ended[0]
 
@@ -397,19 +404,24 @@ class _Simulated(UnderWay):
     def _book(self, instant: datetime, action: Callable[[], None], label: str) -> None:
         self.booking = self._wire.scheduler.at(instant, action, label)
 
-    def _end(self, instant: datetime, result: HttpReply | TransportError) -> None:
+    def _end(self, instant: datetime, result: Result) -> None:
         self._book(instant, lambda: self._done(result), "reply")
 
     def _arrive(self) -> None:
         if self._swallowed():
             return
-        delivery, wire = self._wire.answer(self._request), self._wire
+        wire = self._wire
+        try:
+            delivery = wire.answer(self._request)
+        except Exception as error:  # noqa: BLE001 - a mistake of the server's ends this exchange, and nothing else
+            self._end(wire.scheduler.clock.now(), error)
+            return
         acts = (Wait(wire.latency), *delivery.acts) if wire.latency else delivery.acts
         if delivery.keep_alive and self._request.keep_alive:
             acts = (*acts, Wait(IDLE_SECONDS), Close())
         self._tell = delivery.tell
         self._ahead.move_to(wire.scheduler.clock.now())
-        result: HttpReply | TransportError
+        result: Result
         try:
             result = _read_reply(_PlayedSource(acts, self._ahead), self._deadline, self._request.method, self._where)
         except TransportError as error:
@@ -476,7 +488,10 @@ class _OverSockets(UnderWay):
         self._post = scheduler.expect("reply")
         self.booking = scheduler.at(self._connection.deadline.instant, self._look_up_late, "deadline")
         work = threading.Thread(target=self._work, args=(octets, request.method), name=f"to {host}", daemon=True)
-        work.start()
+        try:
+            work.start()
+        except RuntimeError as error:  # the machine has no thread left
+            self._tell(error)
 
     def cancel(self) -> None:
         """See :meth:`UnderWay.cancel`."""
@@ -487,16 +502,14 @@ class _OverSockets(UnderWay):
     def _work(self, octets: bytes, method: str) -> None:
         try:
             with self._connection as connection:
-                result: HttpReply | TransportError = connection.converse(octets, method)
-        except TransportError as error:
-            result = error
-        except BaseException as error:  # noqa: BLE001 - nobody looks at this thread: it is raised where the exchange was begun
-            unforeseen = error
-            self._post(lambda: _raise(unforeseen))
-            return
+                self._tell(connection.converse(octets, method))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what came of the exchange
+            self._tell(error)
+
+    def _tell(self, result: Result) -> None:
         self._post(lambda: self._end(result))
 
-    def _end(self, result: HttpReply | TransportError) -> None:
+    def _end(self, result: Result) -> None:
         done = self._done
         self.cancel()
         done(result)
@@ -504,10 +517,6 @@ class _OverSockets(UnderWay):
     def _look_up_late(self) -> None:
         if self._connection.looking_up:
             self._end(self._connection.late(sent=False))
-
-
-def _raise(error: BaseException) -> None:
-    raise error
 
 
 class SocketClient(Sequential):
@@ -549,13 +558,15 @@ class _Connection:
             self.looking_up = False
         failure: TransportError = _connect_failed(self._where, "failed")
         for family, kind, protocol, _, address in addresses:
+            if self._broken_off:
+                break
             try:
                 connection = socket.socket(family, kind, protocol)
             except OSError:
                 continue
             self._socket = connection
             try:
-                connection.settimeout(0.0 if self._broken_off else self.deadline.left())
+                connection.settimeout(self.deadline.left())
                 connection.connect(address)
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError as error:
@@ -578,6 +589,8 @@ class _Connection:
         connection = self._socket
         assert connection is not None
         try:
+            if self._broken_off:  # while it was being made: nothing is sent
+                raise ConnectionAbortedError
             connection.settimeout(self.deadline.left())
             connection.sendall(octets)
         except TimeoutError:
@@ -619,14 +632,15 @@ class Overheard:
         event, begun = len(self._recorder.events) - 1, self._clock.now()
         sent = outgoing(request, host, port)
 
-        def keep(result: HttpReply | TransportError) -> None:
+        def keep(result: Result) -> None:
             now = self._clock.now()
-            if isinstance(result, TransportError):
-                self._recorder.attach(Attachment(event, begun, now, sent, None, str(result), result.sent))
-            else:
+            if isinstance(result, HttpReply):
                 self._recorder.attach(Attachment(event, begun, now, sent, result))
+            else:
+                left = isinstance(result, TransportError) and result.sent
+                self._recorder.attach(Attachment(event, begun, now, sent, None, str(result), left))
 
-        def overhear(result: HttpReply | TransportError) -> None:
+        def overhear(result: Result) -> None:
             keep(result)
             done(result)
 

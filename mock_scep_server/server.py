@@ -345,7 +345,7 @@ class ServerHost:
                     connection.sendall(octets)
                 case Wait(seconds):
                     if self._stopping.wait(seconds):
-                        return False
+                        raise _Gone
                 case Stall():
                     connection.settimeout(None)
                     while connection.recv(65536):

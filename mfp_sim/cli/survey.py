@@ -168,22 +168,15 @@ def power_points(options: argparse.Namespace) -> int:
         names = ", ".join(scenario.name for scenario in scenarios)
         raise UsageError(f"{options.selection[0]} is {len(scenarios)} scenarios: {names}", remedy="name one of them")
     (scenario,) = scenarios
-    points: Sequence[PowerPoint | PowerInstant]
-    if options.every is None:
-        points = points_of(scenario, seed=options.seed, flips=options.flip)
-    else:
-        every = timedelta(seconds=duration(options.every))
-        points = power_instants(scenario, every, seed=options.seed, flips=options.flip)
-        if not points:
-            raise UsageError(f"no exchange of {scenario.name} takes time", remedy="leave --every out")
+    points = _points(scenario, options)
     console = Console(sys.stdout)
     rows: list[dict[str, object]] = []
-    for point in points:
+    for number, point in enumerate(points, 1):
         where: dict[str, object]
         where = {"nth": point.nth} if isinstance(point, PowerPoint) else {"at": point.at.isoformat()}
         row: dict[str, object] = {"number": point.number, "point": point.name, **where, "printer": point.printer}
         if options.cut:
-            console.progress(point.number, len(points), point.name)
+            console.progress(number, len(points), point.name)
             row["broken"] = cut_at(scenario, point, seed=options.seed, flips=options.flip).broken
         rows.append(row)
         if not options.json:
@@ -192,6 +185,16 @@ def power_points(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(rows))
     return int(any(row.get("broken") for row in rows))
+
+
+def _points(scenario: Scenario, options: argparse.Namespace) -> Sequence[PowerPoint | PowerInstant]:
+    if options.every is None:
+        return points_of(scenario, seed=options.seed, flips=options.flip)
+    every = timedelta(seconds=duration(options.every))
+    instants = power_instants(scenario, every, seed=options.seed, flips=options.flip)
+    if not instants:
+        raise UsageError(f"no exchange of {scenario.name} takes time", remedy="leave --every out")
+    return instants
 
 
 def _verdict(row: dict[str, object]) -> str:

@@ -28,7 +28,7 @@ from mfp_sim.scep.http import HttpReply, HttpRequest, read_scep_query
 from mfp_sim.scep.messages import decode
 from mfp_sim.scep.vocabulary import MessageType, PkiStatus
 from mfp_sim.simtime import Clock, Scheduler
-from mfp_sim.transport import Done, Transport, UnderWay
+from mfp_sim.transport import Done, Result, Transport, UnderWay
 
 __all__ = ["CERTIFICATES", "MODELS", "printer_verdicts"]
 
@@ -144,7 +144,7 @@ class _Waited:
         self._transport, self._scheduler = transport, scheduler
 
     def begin(self, host: str, port: int, request: HttpRequest, timeout: float, done: Done) -> UnderWay:
-        result: HttpReply | TransportError
+        result: Result
         try:
             result = self._transport.exchange(host, port, request, timeout)
         except TransportError as error:

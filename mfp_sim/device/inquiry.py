@@ -1,8 +1,8 @@
 """One inquiry of the server, driven from exchange to exchange.
 
-What is asked, and what follows from each reply, is a story that :meth:`CertificateRequest.inquire` tells from top to
-bottom. It awaits each exchange; time passes meanwhile, and the inquiry may be cut. No event loop is needed for that:
-the wire calls back, and the story goes on.
+:meth:`CertificateRequest.inquire` is the story of an inquiry: it says from top to bottom what is asked and what follows
+from each reply. It awaits each exchange; time passes meanwhile, and the inquiry may be cut. No event loop is needed for
+that: the wire calls back, and the story goes on.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from mfp_sim.errors import TransportError
+from mfp_sim.errors import UsageError
 from mfp_sim.scep.http import HttpReply, HttpRequest
-from mfp_sim.transport import UnderWay, Wire
+from mfp_sim.transport import Result, UnderWay, Wire
 
 __all__ = ["Asked", "Inquiry"]
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Asked:
-    """An exchange to be awaited: gives the reply, or raises the TransportError. ``timeout`` is in seconds."""
+    """An exchange to be awaited: gives the reply, or raises what came instead. ``timeout`` is in seconds."""
 
     operation: str
     host: str
@@ -45,7 +45,7 @@ class Inquiry(Generic[T]):
         story: what is asked.
         wire: where its exchanges begin.
         event: what a continuation runs in.
-        ended: told what the story came to.
+        ended: takes what the story came to.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Inquiry(Generic[T]):
         self._exchange: UnderWay | None = None
 
     def begin(self) -> None:
-        """Tell the story up to its first exchange."""
+        """Go up to the first exchange of the story."""
         self._go_on(lambda: self._story.send(None))
 
     def cut(self) -> str | None:
@@ -69,18 +69,22 @@ class Inquiry(Generic[T]):
         self._asked = self._exchange = None
         return asked.operation if asked else None
 
-    def _go_on(self, tell: Callable[[], Asked]) -> None:
+    def _go_on(self, resume: Callable[[], Asked]) -> None:
         self._asked = self._exchange = None
         try:
-            asked = tell()
+            asked = resume()
         except StopIteration as end:
             self._ended(end.value)
             return
         self._asked = asked
-        self._exchange = self._wire.begin(asked.host, asked.port, asked.request, asked.timeout, self._done)
+        try:
+            self._exchange = self._wire.begin(asked.host, asked.port, asked.request, asked.timeout, self._done)
+        except UsageError as error:
+            refused = error
+            self._go_on(lambda: self._story.throw(refused))
 
-    def _done(self, result: HttpReply | TransportError) -> None:
-        def tell() -> Asked:
-            return self._story.throw(result) if isinstance(result, TransportError) else self._story.send(result)
+    def _done(self, result: Result) -> None:
+        def resume() -> Asked:
+            return self._story.throw(result) if isinstance(result, Exception) else self._story.send(result)
 
-        self._event(lambda: self._go_on(tell))
+        self._event(lambda: self._go_on(resume))

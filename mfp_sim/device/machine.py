@@ -227,7 +227,7 @@ class Machine(ABC):
         self._bookings.append(booking)
 
     def _as_an_event(self, action: Callable[[], None]) -> None:
-        """Something happens by itself: when the power fails in it, nobody is there to be told."""
+        """What happens by itself: a power failure ends it, and there is nobody who could be refused."""
         with suppress(PowerLost), self._whole():
             action()
 

@@ -288,14 +288,15 @@ class Printer(Machine):
         """[Send Request], and time passes until the request has ended.
 
         Raises:
-            Refused: as :meth:`begin_request`, or the power failed meanwhile.
+            Refused: as :meth:`begin_request`, or the machine lost its power or was switched off meanwhile.
         """
         self.begin_request(key, role=role)
         request = self._request
         while request is not None and self._request is request:
-            self._scheduler.run_next()
-        if not self.powered and self._lost is not None:
-            raise self._lost
+            if not self._scheduler.run_next():
+                raise RuntimeError("a request is processed, and nothing is booked that could end it")
+        if not self.powered:
+            raise self._lost or Refused("powered-off", "the machine was switched off meanwhile")
         return self._state.history[-1]
 
     def begin_request(self, key: KeySettings, *, role: str = ADMINISTRATOR) -> None:

@@ -120,9 +120,8 @@ class Profile:
     key_limit: Number = 8  # A-26, the Default Key included
     default_key_name: str = "Default Key"
     default_key_use: str = "TLS"
-    weak_algorithms: Annotated[Literal["use", "refuse"], Assumption("A-27")] = (
-        "use"  # 3DES and SHA-1 when nothing better is offered
-    )
+    # 3DES and SHA-1 when nothing better is offered
+    weak_algorithms: Annotated[Literal["use", "refuse"], Assumption("A-27")] = "use"
     read_single_des: bool = False
     bundle_has_scep: bool = True  # MFP-BUNDLE-01: whether the model supports these settings in a bundle
     import_while_timer: Annotated[Literal["replace", "refuse"], Assumption("A-28")] = "replace"

@@ -17,7 +17,7 @@ from urllib.parse import urljoin, urlsplit
 from mfp_sim.device import persistence
 from mfp_sim.device.inquiry import Asked
 from mfp_sim.device.keystore import KeyStore
-from mfp_sim.device.polling import Answer, Ends, counted_at_first, what_follows
+from mfp_sim.device.polling import Answer, Ends, counted_at_first, detail_of, what_follows
 from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.private import load_private, pkcs8
 from mfp_sim.device.profile import Profile
@@ -140,7 +140,10 @@ class CertificateRequest:
 
     def prepare(self, store: KeyStore) -> Ended | None:
         """The limit, then key and CSR, or the next inquiry about the same ones (MFP-POLL-03, F-K02)."""
-        return _guarded(lambda: self._prepare(store))
+        try:
+            return self._prepare(store)
+        except Exception as error:  # noqa: BLE001 - see _ended_by
+            return _ended_by(error)
 
     def _prepare(self, store: KeyStore) -> Ended | None:
         self.next_poll = None
@@ -161,10 +164,8 @@ class CertificateRequest:
         assert transaction is not None
         try:
             return self._judge(await self._run(transaction))
-        except _PASSED_ON:
-            raise
-        except Exception as error:  # noqa: BLE001 - as in _guarded
-            return _unforeseen(error)
+        except Exception as error:  # noqa: BLE001 - see _ended_by
+            return _ended_by(error)
 
     async def _run(self, transaction: ClientTransaction) -> Outcome:
         points, recorder = self._around.points, self._around.recorder
@@ -371,9 +372,9 @@ def _answer_of(outcome: Outcome) -> tuple[Answer, str]:
         case HttpError(status):
             return Answer("http", status), f"the server answered HTTP {status}"
         case Failed(fail_info, text):
-            known = fail_info is not None and 0 <= fail_info <= 4
-            said = f": {one_line(text, 200)}" if text else ""
-            return Answer("failure", fail_info), f"{'' if known else 'FAILURE with '}failInfo {fail_info}{said}"
+            answer, said = Answer("failure", fail_info), f": {one_line(text, 200)}" if text else ""
+            known = detail_of(answer).kind == "fail-info"
+            return answer, f"{'' if known else 'FAILURE with '}failInfo {fail_info}{said}"
     assert isinstance(outcome, BadReply)
     return Answer("unusable"), f"{outcome.reason}: {outcome.diagnosis}"
 
@@ -383,18 +384,10 @@ _PASSED_ON = (PowerLost, BoundExceeded)
 """What ends more than a request."""
 
 
-def _guarded(act: Callable[[], Ended | None]) -> Ended | None:
-    """What a part of a request gives. An exception that nobody foresaw ends the request: a machine that stays busy for
-    ever helps nobody."""
-    try:
-        return act()
-    except _PASSED_ON:
-        raise
-    except Exception as error:  # noqa: BLE001 - the one guard
-        return _unforeseen(error)
-
-
-def _unforeseen(error: Exception) -> Ended:
+def _ended_by(error: Exception) -> Ended:
+    """An exception that nobody foresaw ends the request: a machine that stays busy for ever helps nobody."""
+    if isinstance(error, _PASSED_ON):
+        raise error
     diagnosis = one_line(f"unforeseen: {type(error).__name__}: {error}", 500)
     return Ended(Detail("scep-error"), diagnosis, unforeseen=error)
 

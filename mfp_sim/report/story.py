@@ -113,7 +113,7 @@ class _Reader:
     def __init__(self, say: Say) -> None:
         self._say = say
         self._rows: list[Row] = []
-        self._under_way: dict[str, int] = {}  # the row of each printer's exchange
+        self._under_way: dict[str, tuple[int, str]] = {}  # by printer: the row of its exchange, and the operation
 
     def rows(self, trace: Sequence[Mapping[str, object]]) -> list[Row]:
         """One row an event, but one for a whole exchange."""
@@ -125,12 +125,13 @@ class _Reader:
             if kind == "mock.request":
                 self._took(event)
             elif kind in _ENDS and printer in self._under_way:
-                row = self._under_way.pop(printer)
+                row, _ = self._under_way.pop(printer)
                 self._rows[row] = self._closed(self._rows[row], kind, event, at)
             elif kind == "exchange.request":
                 self._left_open(printer)
-                self._under_way[printer] = len(self._rows)
-                text = f"{event.get('operation', '?')} ({event.get('method', '?')})"
+                operation = str(event.get("operation", "?"))
+                self._under_way[printer] = len(self._rows), operation
+                text = f"{operation} ({event.get('method', '?')})"
                 self._rows.append(Row(at, "exchange", "network", f"{printer} {text}".lstrip(), event=index))
             elif (found := self._row(kind, event, at)) is not None:
                 self._rows.append(replace(found, text=f"{printer} {found.text}", power="") if printer else found)
@@ -140,15 +141,15 @@ class _Reader:
 
     def _took(self, event: Mapping[str, object]) -> None:
         """The CA took a request: that of the printer which has asked last for this, if any did."""
-        for row in sorted(self._under_way.values(), reverse=True):
-            if str(event.get("name", "")) in self._rows[row].text.split() or len(self._under_way) == 1:
+        for row, operation in sorted(self._under_way.values(), reverse=True):
+            if operation == event.get("name") or len(self._under_way) == 1:
                 self._rows[row] = replace(self._rows[row], faults=_effective(event))
                 return
 
     def _left_open(self, printer: str) -> None:
-        """The trace does not tell how the exchange ended."""
-        row = self._under_way.pop(printer, None)
-        if row is not None:
+        """The trace does not show how the exchange ended."""
+        if printer in self._under_way:
+            row, _ = self._under_way.pop(printer)
             found = self._rows[row]
             self._rows[row] = replace(found, lost=True, tone="bad", reply=self._say("no-reply"), ended=found.at)
 

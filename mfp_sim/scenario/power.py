@@ -147,7 +147,7 @@ def cut_at(
             where = BY_HAND
         try:
             _carry_out(world)
-            for printer in {machine, world.printer}:
+            for printer in (machine, world.printer):
                 printer.power_on()
             _run(world, world.clock.now() + AFTERWARDS)
         except UsageError as error:

@@ -14,7 +14,7 @@ import os
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -172,7 +172,7 @@ def _can_be_met(key: str, ca: CaSetup) -> bool:
 
 def carry_out(world: World, step: Step, number: int, records: list[StepRecord]) -> bool:
     """Do one step; False when the run cannot go on, which is an error of the scenario."""
-    begun = world.clock.now()
+    begun, before = world.clock.now(), len(world.failures)
     world.recorder.record("step", number=number, text=step.text())
     goes_on = True
     try:
@@ -181,6 +181,9 @@ def carry_out(world: World, step: Step, number: int, records: list[StepRecord]) 
     except Exception as error:  # noqa: BLE001 - as for the set-up
         world.failures.append(_error(number, step.place, step.kind, error))
         goes_on = False
+    if step.printer is not None:  # several machines have a status
+        named = [replace(failure, path=f"{step.printer}: {failure.path}") for failure in world.failures[before:]]
+        world.failures[before:] = named
     records.append(StepRecord(number, step.text(), step.place, begun, world.clock.now()))
     return goes_on
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -194,11 +193,10 @@ def build(
 
     printers: dict[str, Printer] = {}
     key_sources: dict[str, FallibleKeys] = {}
-    numbers = itertools.count(1)
 
     def make_printer(setup: PrinterSetup) -> Printer:
         points, profile = PowerPoints(), _profile(setup, flips)
-        number = next(numbers)  # of two machines with one serial number too
+        number = len(printers) + 1
         wire: Wire = Sockets(scheduler)
         if service is not None:
             wire = InProcess(scheduler, service.handle, network=network, client=lambda: machine.ip)

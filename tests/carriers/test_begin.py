@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from mfp_sim.errors import ConnectFailed, DeadlineExceeded, TransportError
-from mfp_sim.scep.http import HttpReply, HttpRequest
+from mfp_sim.scep.http import Delivery, HttpReply, HttpRequest, Send, Wait
 from mfp_sim.simtime import FrozenClock, Scheduler, SystemClock
 from mfp_sim.transport import InProcess, Network, Sockets
 from mock_scep_server.server import ServerHost
@@ -134,11 +134,11 @@ def test_over_sockets_too_one_exchange_does_not_wait_for_the_other() -> None:
     with ServerHost(make_service(clock, rules)) as host:
         wire = Sockets(scheduler)
         stalled = wire.begin(host.host, host.port, CAPS, 60.0, lambda _: ends.append("stalled"))
+        (waiting,) = carrier_threads(host.host)
         wire.begin(host.host, host.port, CERT, 60.0, ends.append)
         while not ends:
             assert scheduler.run_next()
         assert isinstance(ends[0], HttpReply)
-        (waiting,) = carrier_threads(host.host)
         stalled.cancel()
         waiting.join(20)
         assert not waiting.is_alive(), "the connection is broken off, and its thread is gone"
@@ -168,13 +168,81 @@ def test_the_resolver_is_under_the_deadline_too(monkeypatch: pytest.MonkeyPatch)
     assert len(ends) == 1, "what the thread finds out later is not told"
 
 
-def test_an_exception_that_nobody_foresaw_is_raised_where_the_exchange_was_begun(monkeypatch) -> None:
+def test_an_exception_that_nobody_foresaw_is_what_came_of_the_exchange(monkeypatch) -> None:
     def broken(*_: object, **__: object) -> list[object]:
         raise LookupError("no such table")
 
     monkeypatch.setattr(socket, "getaddrinfo", broken)
     scheduler, ends = Scheduler(SystemClock()), list[object]()
     Sockets(scheduler).begin("ca.example", 80, CAPS, 60.0, ends.append)
-    with pytest.raises(LookupError, match="no such table"):
-        scheduler.run_next()
+    assert scheduler.run_next()
+    assert [repr(end) for end in ends] == ["LookupError('no such table')"]
+
+
+def test_without_a_thread_the_exchange_ends_with_that(monkeypatch) -> None:
+    def none_left(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    scheduler, ends = Scheduler(SystemClock()), list[object]()
+    Sockets(scheduler).begin("ca.example", 80, CAPS, 60.0, ends.append)
     assert ends == []
+    assert scheduler.run_next()
+    assert [str(end) for end in ends] == ["can't start new thread"]
+    assert scheduler.run_next() is False, "nothing is expected any more"
+
+
+def test_what_is_cancelled_while_the_connection_is_made_is_not_sent(monkeypatch) -> None:
+    clock, made, go_on = SystemClock(), threading.Event(), threading.Event()
+    connect = socket.socket.connect
+
+    class Slow(socket.socket):
+        def connect(self, address: object) -> None:
+            made.set()
+            assert go_on.wait(30)
+            connect(self, address)
+
+    scheduler, ends = Scheduler(clock), list[object]()
+    service = make_service(clock, "[]")
+    with ServerHost(service) as host:
+        monkeypatch.setattr(socket, "socket", Slow)
+        under_way = Sockets(scheduler).begin(host.host, host.port, CAPS, 60.0, ends.append)
+        assert made.wait(30)
+        under_way.cancel()  # before there is a connection that could be shut down
+        (working,) = carrier_threads(host.host)
+        go_on.set()
+        working.join(30)
+        while scheduler.run_next():
+            pass
+    assert (ends, service.journal.count) == ([], 0)
+
+
+def test_a_server_that_fails_ends_the_exchange_and_nothing_else() -> None:
+    scheduler, ends = Scheduler(FrozenClock(NOON)), list[object]()
+
+    def handle(request: HttpRequest, client: str):
+        raise ZeroDivisionError("planted")
+
+    InProcess(scheduler, handle).begin("ca.example", 80, CAPS, 60.0, ends.append)
+    assert scheduler.run_next()
+    assert scheduler.run_next()
+    assert [repr(end) for end in ends] == ["ZeroDivisionError('planted')"]
+
+
+def test_a_host_that_is_stopped_before_the_reply_has_not_delivered_it() -> None:
+    clock = SystemClock()
+    told: list[str] = []
+
+    class Slow:
+        def handle(self, request: HttpRequest, client: str) -> Delivery:
+            stopping.set()
+            return Delivery((Wait(60.0), Send(b"HTTP/1.1 204 No Content\r\n\r\n")), tell=told.append)
+
+    stopping, scheduler = threading.Event(), Scheduler(clock)
+    host = ServerHost(Slow())
+    host.start()
+    under_way = Sockets(scheduler).begin(host.host, host.port, CAPS, 60.0, lambda _: None)
+    assert stopping.wait(30)
+    host.stop()
+    under_way.cancel()
+    assert told == ["cut"]

@@ -9,9 +9,9 @@ import pytest
 
 from mfp_sim.device.printer import Printer
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings
-from mfp_sim.errors import Refused
+from mfp_sim.errors import Refused, UsageError
 from mfp_sim.simtime import PooledKeys
-from mfp_sim.transport import InProcess
+from mfp_sim.transport import InProcess, UnderWay
 from mock_scep_server.capacity import Capacity
 
 NINE = datetime(2026, 3, 2, 9)
@@ -233,3 +233,52 @@ def test_where_the_queue_is_longer_than_the_time_out_the_ca_works_for_nobody(mac
     fates = [(entry.delivered, entry.sent) for entry in world.ca.ledger.entries]
     late = (False, ("HTTP 200; the client's time-out passed before its end",))
     assert fates == [(True, ("HTTP 200",)), late, late]
+
+
+def test_a_mistake_of_the_ca_in_process_ends_the_request_and_the_machine_is_not_busy(machine, monkeypatch) -> None:
+    world = machine()
+    told: list[Exception] = []
+
+    def handle(*_: object):
+        raise ZeroDivisionError("planted")
+
+    wire = InProcess(world.scheduler, handle)
+    world.printer._around = replace(world.printer._around, wire=wire, on_unforeseen=told.append)
+    assert world.printer.send_request(KEY).details.slug == "scep-error"
+    assert world.printer.audit[-1].diagnosis == "unforeseen: ZeroDivisionError: planted"
+    assert [repr(error) for error in told] == ["ZeroDivisionError('planted')"]
+    world.printer.update_communication(url="http://ca.example/scep")  # nothing is busy
+
+
+def test_a_request_that_http_has_no_octets_for_ends_too(machine) -> None:
+    world = machine()
+    told: list[Exception] = []
+
+    class Picky:
+        def begin(self, host: str, *_: object):
+            raise UsageError(f"no octets for {host}")
+
+    world.printer._around = replace(world.printer._around, wire=Picky(), on_unforeseen=told.append)
+    assert world.printer.send_request(KEY).details.slug == "scep-error"
+    assert world.printer.audit[-1].diagnosis == "unforeseen: UsageError: no octets for ca.example"
+    assert len(told) == 1
+
+
+def test_a_machine_that_is_switched_off_meanwhile_gives_no_row(machine) -> None:
+    world = machine(script=SLOW)
+    world.scheduler.after(10, world.printer.power_off, "somebody")
+    with pytest.raises(Refused, match="switched off meanwhile") as refused:
+        world.printer.send_request(KEY)
+    assert refused.value.reason == "powered-off"
+
+
+def test_a_wire_that_never_ends_an_exchange_is_a_mistake_and_no_endless_loop(machine) -> None:
+    world = machine()
+
+    class Dead:
+        def begin(self, *_: object) -> UnderWay:
+            return UnderWay()
+
+    world.printer._around = replace(world.printer._around, wire=Dead())
+    with pytest.raises(RuntimeError, match="nothing is booked that could end it"):
+        world.printer.send_request(KEY)

@@ -87,3 +87,9 @@ def test_switching_off_a_machine_that_would_come_back_is_not_for_nothing() -> No
     assert run(scenario).failures == ()
     (twice,) = read_text(HEAD + steps.replace("  - advance: 2h\n", "  - power_off\n"))
     assert [failure.got for failure in run(twice).failures] == ["the machine was off already"]
+
+
+def test_what_fails_names_the_machine_that_the_step_is_about() -> None:
+    steps = "steps:\n  - expect: {powered: false}\n  - expect: {powered: false}\n    printer: SIM00002\n"
+    (scenario,) = read_text(HEAD + OTHER.replace("PROFILE", "canon-legacy") + steps)
+    assert [failure.path for failure in run(scenario).failures] == ["powered", "SIM00002: powered"]

@@ -124,6 +124,7 @@ SAMPLE = (
     "connect-refused-then-issued",
     "error-in-response-data",
     "user-may-not",
+    "switched-off-while-it-waits",
     "lost-reply-then-issued*",
     "signature-algorithm*",
 )
