@@ -24,7 +24,8 @@ from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys, SystemClock
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.policy import CaPolicy, Rollover
 from mock_scep_server.profiles.registry import profile_named
-from mock_scep_server.script import Script, read_script
+from mock_scep_server.script import Script
+from mock_scep_server.script_file import read_script
 from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService
 from mock_scep_server.tls import KINDS, TlsEndpoint, make_endpoint

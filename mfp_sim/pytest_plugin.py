@@ -285,7 +285,7 @@ def _marked(node: pytest.Item) -> Scenario:
     from mfp_sim.device.profile import find_profile
     from mfp_sim.documents import Problems, did_you_mean, load_text
     from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
-    from mock_scep_server.script import read_script
+    from mock_scep_server.script_file import read_script
 
     given: dict[str, Any] = {}
     for mark in reversed(list(node.iter_markers("mfp_sim"))):

@@ -28,7 +28,7 @@ from mock_scep_server.cli_defects import DefectiveService
 from mock_scep_server.control import ControlService
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.profiles.registry import load_profile
-from mock_scep_server.script import load_script_file
+from mock_scep_server.script_file import load_script_file
 from mock_scep_server.server import ServerHost, Service
 from mock_scep_server.service import ScepService
 from mock_scep_server.setup import CaSetup, make_service, read_ca

@@ -17,7 +17,7 @@ from mfp_sim.documents import Problems, duration, load_text
 from mfp_sim.errors import DocumentError, MfpSimError, UsageError
 from mfp_sim.scep.http import Delivery, HttpReply, HttpRequest, delivery_of
 from mock_scep_server.challenges import OneTimeChallenges
-from mock_scep_server.script import read_script
+from mock_scep_server.script_file import read_script
 from mock_scep_server.service import ScepService
 
 __all__ = ["ControlService"]

@@ -22,7 +22,8 @@ from mock_scep_server.journal import JournalEntry
 from mock_scep_server.policy import POLICY_KEYS, CaPolicy, StaticPassword, policy_of
 from mock_scep_server.profiles.changes import EMPTY_CONTENTS, changed, changed_capabilities
 from mock_scep_server.profiles.registry import PROFILES, VALUES, CaProfile, profile_named, value_kind
-from mock_scep_server.script import Rule, Rules, Script
+from mock_scep_server.script import Rule, Script
+from mock_scep_server.script_file import Rules
 from mock_scep_server.service import ScepService
 
 __all__ = ["CA_KEYS", "VALUE_KEYS", "CaSection", "CaSetup", "make_service", "read_ca"]

@@ -55,7 +55,10 @@ TARGETS: Mapping[str, Target] = {
         95,
     ),
     "mock": Target(
-        tuple(f"mock_scep_server/{name}.py" for name in ("admission", "challenges", "grants", "registrar", "script")),
+        tuple(
+            f"mock_scep_server/{name}.py"
+            for name in ("admission", "challenges", "grants", "registrar", "script", "script_file")
+        ),
         (
             "tests/mock",
             "--ignore=tests/mock/test_concurrency.py",

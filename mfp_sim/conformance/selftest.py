@@ -29,7 +29,8 @@ from mock_scep_server.challenges import NoChallenge, StaticChallenge
 from mock_scep_server.faults.defects import Gate
 from mock_scep_server.policy import CaPolicy, ChallengeSetup, Rollover
 from mock_scep_server.profiles.registry import profile_named
-from mock_scep_server.script import Script, read_script
+from mock_scep_server.script import Script
+from mock_scep_server.script_file import read_script
 from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService
 

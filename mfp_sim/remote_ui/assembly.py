@@ -34,7 +34,7 @@ from mfp_sim.visible import visible
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.profiles.registry import profile_named
-from mock_scep_server.script import read_script
+from mock_scep_server.script_file import read_script
 from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService
 from mock_scep_server.setup import CaSetup, make_service

@@ -23,7 +23,7 @@ from mfp_sim.errors import MfpSimError, Refused
 from mfp_sim.scep.http import Delivery, HttpRequest
 from mfp_sim.simtime import Booking, Clock, FrozenClock, Scheduler, SystemClock
 from mfp_sim.transport import EXCHANGE_LABELS, Done, InProcess, Network, NetworkState, UnderWay
-from mock_scep_server.script import read_script
+from mock_scep_server.script_file import read_script
 from mock_scep_server.service import ScepService
 
 __all__ = ["ANSWERS", "NETWORK_STATES", "Act", "Busy", "Site", "Street", "Trouble", "UnwatchedPoints"]

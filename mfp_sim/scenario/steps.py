@@ -33,7 +33,8 @@ from mfp_sim.scenario.premises import Missing
 from mfp_sim.scenario.shapes import moment
 from mfp_sim.scenario.world import World
 from mfp_sim.transport import NetworkState as States
-from mock_scep_server.script import Rule, Rules
+from mock_scep_server.script import Rule
+from mock_scep_server.script_file import Rules
 
 __all__ = ["STEPS", "WORLD", "Act", "Step", "StepKind", "read_step"]
 

@@ -5,8 +5,8 @@ import ast
 import pytest
 
 OWNER = "mfp_sim/simtime.py"
-READER = "mfp_sim/transport.py"  # moves the private clock of a reply that it reads ahead
-MOVES = {"wait_until": {OWNER}, "move_to": {OWNER, READER}}
+READER = "mfp_sim/transport/reader.py"  # moves the private clock of a reply that it reads ahead
+MOVES = {"wait_until": {OWNER}, "move_to": {OWNER, READER, "mfp_sim/transport/in_process.py"}}
 
 
 def moves(tree: ast.Module) -> list[tuple[int, str]]:

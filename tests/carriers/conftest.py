@@ -13,7 +13,8 @@ from mfp_sim.documents import Problems, load_text
 from mfp_sim.simtime import Clock, Entropy, FrozenClock, PooledKeys, SystemClock
 from mfp_sim.transport import InProcess, Sequential, SocketClient, Transport
 from mock_scep_server.profiles.registry import profile_named
-from mock_scep_server.script import Script, read_script
+from mock_scep_server.script import Script
+from mock_scep_server.script_file import read_script
 from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService
 

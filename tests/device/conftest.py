@@ -20,7 +20,8 @@ from mock_scep_server.capacity import Capacity
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import profile_named as ca_profile
-from mock_scep_server.script import Script, read_script
+from mock_scep_server.script import Script
+from mock_scep_server.script_file import read_script
 from mock_scep_server.service import ScepService
 
 START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)  # 08:00 in Oslo

@@ -20,7 +20,7 @@ from mfp_sim.scenario.loader import WrittenPrinter, WrittenScenario, read_text
 from mfp_sim.scenario.runner import run
 from mfp_sim.scenario.steps import STEPS, read_step
 from mock_scep_server.cli import _parser as mock_parser
-from mock_scep_server.script import load_script_file
+from mock_scep_server.script_file import load_script_file
 from mock_scep_server.setup import CA_KEYS
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,8 @@ from mfp_sim.trace import Recorder
 from mfp_sim.transport import InProcess
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.profiles.registry import profile_named as ca_profile
-from mock_scep_server.script import Script, read_script
+from mock_scep_server.script import Script
+from mock_scep_server.script_file import read_script
 from mock_scep_server.service import ScepService
 
 START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)

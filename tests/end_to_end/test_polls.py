@@ -14,7 +14,8 @@ from mfp_sim.scep.messages import PkiMessage, Request
 from mfp_sim.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
 from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys
 from mock_scep_server.profiles.registry import profile_named
-from mock_scep_server.script import Script, read_script
+from mock_scep_server.script import Script
+from mock_scep_server.script_file import read_script
 from mock_scep_server.service import ScepService
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=timezone.utc)

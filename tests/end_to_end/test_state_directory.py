@@ -19,7 +19,8 @@ from mfp_sim.documents import Problems, load_text
 from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys, SystemClock
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.profiles.registry import profile_named
-from mock_scep_server.script import Script, read_script
+from mock_scep_server.script import Script
+from mock_scep_server.script_file import read_script
 from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService
 

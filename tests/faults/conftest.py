@@ -18,7 +18,8 @@ from mfp_sim.scep.exchange import BadReply, ClientTransaction, Enrolment, Failed
 from mfp_sim.simtime import Clock, Entropy, FrozenClock, PooledKeys, SystemClock
 from mfp_sim.transport import InProcess, Sequential, SocketClient, Transport
 from mock_scep_server.profiles.registry import profile_named
-from mock_scep_server.script import Script, read_script
+from mock_scep_server.script import Script
+from mock_scep_server.script_file import read_script
 from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService
 

@@ -16,7 +16,7 @@ from mock_scep_server.cli import _parser as parser
 from mock_scep_server.cli import main
 from mock_scep_server.faults import FAULTS
 from mock_scep_server.faults.base import LAYERS
-from mock_scep_server.script import read_script
+from mock_scep_server.script_file import read_script
 from mock_scep_server.tls import KINDS
 
 

@@ -7,11 +7,11 @@ import pytest
 from mfp_sim.errors import DocumentError
 from mfp_sim.scenario.loader import read_text
 from mfp_sim.scenario.runner import run
-from mock_scep_server import script
+from mock_scep_server import script_file
 from mock_scep_server.faults import FAULTS
 from mock_scep_server.faults.registry import FaultEntry
 from mock_scep_server.faults.scope import ANSWERS, scopes
-from mock_scep_server.script import read_script
+from mock_scep_server.script_file import read_script
 
 SCENARIO = """\
 format: 1
@@ -125,7 +125,7 @@ def test_beside_an_answer_a_fault_is_refused_where_it_would_be_without_effect(
             refused.append((entry.slug, text, str(error.problems[0])))
     assert refused
     assert ANSWERS.keys() == {None, *ANSWER}
-    monkeypatch.setattr(script, "check_scopes", lambda *_, **__: None)
+    monkeypatch.setattr(script_file, "check_scopes", lambda *_, **__: None)
     for slug, text, told in refused:
         column = text.splitlines()[7].index("faults: [") + 10
         assert told.startswith(f"x.yaml:8:{column}: {slug} has no effect here: it acts at ")

@@ -40,7 +40,8 @@ from mfp_sim.transport import Sockets
 from mock_scep_server import tls
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.profiles.registry import PROFILES, profile_named
-from mock_scep_server.script import Script, read_script
+from mock_scep_server.script import Script
+from mock_scep_server.script_file import read_script
 from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService
 from mock_scep_server.tls import Handshake, Kind, TlsEndpoint, make_endpoint

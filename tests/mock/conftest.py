@@ -21,7 +21,8 @@ from mfp_sim.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
 from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys
 from mock_scep_server.challenges import ChallengePolicy, StaticChallenge
 from mock_scep_server.profiles.registry import profile_named
-from mock_scep_server.script import Script, read_script
+from mock_scep_server.script import Script
+from mock_scep_server.script_file import read_script
 from mock_scep_server.service import ScepService
 from mock_scep_server.setup import read_ca
 

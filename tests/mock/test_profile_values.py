@@ -17,7 +17,7 @@ from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys
 from mock_scep_server.cli import _parser, main
 from mock_scep_server.cli_serving import _setup
 from mock_scep_server.profiles.registry import PROFILES, VALUES
-from mock_scep_server.script import read_script
+from mock_scep_server.script_file import read_script
 from mock_scep_server.setup import VALUE_KEYS, make_service, read_ca
 
 BY_POLICY = {"serials", "minimum_rsa"}

@@ -12,7 +12,8 @@ import pytest
 from mfp_sim.documents import Problems, load_text
 from mfp_sim.errors import DocumentError
 from mfp_sim.simtime import Entropy
-from mock_scep_server.script import Facts, Script, read_script
+from mock_scep_server.script import Facts, Script
+from mock_scep_server.script_file import read_script
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=timezone.utc)
 ASKED = Facts("PKIOperation", "POST", "PKCSReq", "t1", "CN=a", "192.0.2.1")

@@ -31,7 +31,8 @@ from mock_scep_server.faults.chosen import Chosen
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.profiles.changes import changed
 from mock_scep_server.profiles.registry import profile_named
-from mock_scep_server.script import Rule, Script, When, read_script
+from mock_scep_server.script import Rule, Script, When
+from mock_scep_server.script_file import read_script
 from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService
 

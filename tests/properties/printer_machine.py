@@ -28,7 +28,8 @@ from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys, Scheduler
 from mfp_sim.transport import InProcess, Network
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.profiles.registry import profile_named as ca_profile
-from mock_scep_server.script import Script, read_script
+from mock_scep_server.script import Script
+from mock_scep_server.script_file import read_script
 from mock_scep_server.service import ScepService
 from tests.identities import identity
 

@@ -33,7 +33,8 @@ from mfp_sim.scep.stages import State
 from mfp_sim.scep.vocabulary import MessageType
 from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys
 from mock_scep_server.profiles.registry import profile_named
-from mock_scep_server.script import Script, read_script
+from mock_scep_server.script import Script
+from mock_scep_server.script_file import read_script
 from mock_scep_server.service import ScepService
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)

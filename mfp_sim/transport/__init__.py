@@ -1,0 +1,39 @@
+"""The wire, with two carriers: in process as events on the injected clock, and real sockets.
+
+An exchange begins, and its end is an event: no time passes within either. Both carriers read replies with one reader
+under one deadline and differ only in where the octets come from, so that a delivery has the same outcome on both. May
+not know SCEP. Redirects are not followed; there are no proxies and no TLS. Serves MFP-COM-* and the TOP ERROR details.
+"""
+
+from mfp_sim.transport.in_process import InProcess
+from mfp_sim.transport.sockets import SocketClient, Sockets
+from mfp_sim.transport.wire import (
+    EXCHANGE_LABELS,
+    Done,
+    Network,
+    NetworkState,
+    Overheard,
+    Result,
+    Sequential,
+    Spell,
+    Transport,
+    UnderWay,
+    Wire,
+)
+
+__all__ = [
+    "EXCHANGE_LABELS",
+    "Done",
+    "InProcess",
+    "Network",
+    "NetworkState",
+    "Overheard",
+    "Result",
+    "Sequential",
+    "SocketClient",
+    "Sockets",
+    "Spell",
+    "Transport",
+    "UnderWay",
+    "Wire",
+]

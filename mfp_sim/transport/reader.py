@@ -1,0 +1,203 @@
+"""The one reader of HTTP replies (``http.client.HTTPResponse``), and the one deadline of an exchange.
+
+Where the octets come from, a socket or a delivery that is played, is a source; the outcome is the same.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol, cast
+
+from mfp_sim.errors import ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp
+from mfp_sim.scep.http import MESSAGE_CAP, Act, Close, HttpReply, Reset, Send, Stall, Wait
+from mfp_sim.simtime import Clock, FrozenClock
+
+__all__ = ["Deadline", "PlayedSource", "SocketSource", "connect_failed", "deadline_exceeded", "place_of", "read_reply"]
+
+
+class Deadline:
+    """One instant after which the exchange has failed, whatever it was doing: so many seconds from now."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock, self.seconds = clock, seconds
+        self.instant: datetime = clock.now() + timedelta(seconds=seconds)
+
+    def left(self) -> float:
+        """The seconds left.
+
+        Raises:
+            TimeoutError: none are.
+        """
+        left = (self.instant - self._clock.now()).total_seconds()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+class _Source(Protocol):
+    """Where the reply's octets come from: a socket, or a delivery that is played."""
+
+    def receive(self, count: int, deadline: Deadline) -> bytes:
+        """At most ``count`` octets, b"" at the end of the stream; OSError like a socket's."""
+        ...
+
+
+class SocketSource:
+    """The octets of a socket."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def receive(self, count: int, deadline: Deadline) -> bytes:
+        self._connection.settimeout(deadline.left())
+        return self._connection.recv(count)
+
+
+class PlayedSource:
+    """Plays a delivery on a clock that it moves instead of sleeping; a wait never goes beyond the deadline."""
+
+    def __init__(self, acts: tuple[Act, ...], clock: FrozenClock) -> None:
+        self._acts: Iterator[Act] = iter(acts)
+        self._clock, self._sent = clock, b""
+
+    def receive(self, count: int, deadline: Deadline) -> bytes:
+        while not self._sent:
+            match next(self._acts, None):
+                case Send(octets):
+                    self._sent = octets
+                case Wait(seconds):
+                    self._wait(seconds, deadline)
+                case Reset():
+                    raise ConnectionResetError
+                case Stall():
+                    self._wait(deadline.seconds, deadline)
+                case Close() | None:
+                    self._acts = iter(())
+                    return b""
+        piece, self._sent = self._sent[:count], self._sent[count:]
+        return piece
+
+    def _wait(self, seconds: float, deadline: Deadline) -> None:
+        until = self._clock.now() + timedelta(seconds=seconds)
+        self._clock.move_to(min(until, deadline.instant))
+        deadline.left()
+
+
+class _Incoming(io.RawIOBase):
+    """A source as a raw stream; it remembers whether the end was reached and how much came before."""
+
+    def __init__(self, source: _Source, deadline: Deadline) -> None:
+        super().__init__()
+        self._source, self._deadline = source, deadline
+        self.ended, self.count = False, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        view = memoryview(buffer).cast("B")
+        octets = self._source.receive(len(view), self._deadline)
+        view[: len(octets)] = octets
+        self.ended = not octets
+        self.count += len(octets)
+        return len(octets)
+
+
+class _Lines(io.BufferedReader):
+    """A buffered reader for which a line cut off by the end of the stream is an error, not a shorter line.
+
+    ``http.client`` would take a head that was cut off for a whole one.
+    """
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        first = self.raw.count == 0 if isinstance(self.raw, _Incoming) else False
+        line = super().readline(-1 if size is None else size)
+        if not line.endswith(b"\n") and (size is None or size < 0 or len(line) < size):
+            if first and line and not (line.startswith(b"HTTP/") or b"HTTP/".startswith(line)):
+                raise http.client.BadStatusLine(repr(line[:40]))
+            raise ConnectionResetError
+        return line
+
+
+class _SocketLike:
+    """All that ``HTTPResponse`` wants of a socket."""
+
+    def __init__(self, incoming: _Incoming) -> None:
+        self._incoming = incoming
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        assert mode == "rb"
+        return _Lines(self._incoming)
+
+
+def read_reply(source: _Source, deadline: Deadline, method: str, where: str) -> HttpReply:
+    """The one reader: a reply, whole and within the cap, or a TransportError that says the request was sent."""
+    incoming = _Incoming(source, deadline)
+    response = http.client.HTTPResponse(cast("socket.socket", _SocketLike(incoming)), method=method)
+    with _translated(where, deadline, incoming), closing(response):
+        response.begin()
+        if len(set(response.headers.get_all("Content-Length") or ())) > 1:
+            raise MalformedHttp(f"{where} sent two lengths that disagree", sent=True)
+        if response.length is not None and response.length > MESSAGE_CAP:
+            raise _too_large(where)
+        pieces: list[bytes] = []
+        size = 0
+        while piece := response.read(65536):
+            pieces.append(piece)
+            size += len(piece)
+            if size > MESSAGE_CAP:
+                raise _too_large(where)
+        if response.length:
+            raise http.client.IncompleteRead(b"", response.length)
+        headers = tuple((name, " ".join(str(value).split())) for name, value in response.getheaders())
+        return HttpReply(response.status, response.reason, headers, b"".join(pieces))
+
+
+def _too_large(where: str) -> MalformedHttp:
+    return MalformedHttp(f"the reply of {where} is larger than {MESSAGE_CAP} octets", sent=True)
+
+
+@contextmanager
+def _translated(where: str, deadline: Deadline, incoming: _Incoming) -> Iterator[None]:
+    """Turn whatever reading raises into the error tree."""
+    try:
+        yield
+    except TimeoutError:
+        raise deadline_exceeded(where, deadline, sent=True) from None
+    except (OSError, http.client.IncompleteRead) as error:
+        if isinstance(error, http.client.IncompleteRead) and not incoming.ended:
+            raise MalformedHttp(f"{where} sent a broken chunked body", sent=True) from None
+        how = "closed" if incoming.ended else "reset"
+        when = f"after {incoming.count} octets of a reply that was not whole" if incoming.count else "without a reply"
+        raise ConnectionLost(f"{where} {how} the connection {when}", sent=True) from None
+    except (http.client.HTTPException, ValueError) as error:
+        raise MalformedHttp(f"{where} did not reply in HTTP: {type(error).__name__}", sent=True) from None
+
+
+def deadline_exceeded(where: str, deadline: Deadline, *, sent: bool) -> DeadlineExceeded:
+    """What an exchange ends with that is not over in time; ``sent``: after its request had left whole."""
+    what = "did not reply" if sent else "did not answer the connection"
+    return DeadlineExceeded(f"{where} {what} within {deadline.seconds:g} s", sent=sent)
+
+
+_CONNECT_FAILURES: Final = {
+    "refused": "refused the connection",
+    "unreachable": "cannot be reached: there is no route to it",
+    "no-such-host": "cannot be found: the name does not resolve",
+    "failed": "could not be connected to",
+}
+
+
+def connect_failed(where: str, why: str) -> ConnectFailed:
+    """What an exchange ends with that finds no server: refused, unreachable, no-such-host or failed."""
+    return ConnectFailed(f"{where} {_CONNECT_FAILURES[why]}")
+
+
+def place_of(host: str, port: int) -> str:
+    """The server as messages name it."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

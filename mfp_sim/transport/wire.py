@@ -1,0 +1,168 @@
+"""What a wire is, and what is made of one: clients that wait, messages that are kept, the state of the network.
+
+Clients that do one thing after the other (conformance, tests of the carriers) have :class:`Sequential`, which lets time
+pass until the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol, TypeAlias
+
+from mfp_sim.errors import ConnectionLost, TransportError
+from mfp_sim.scep.http import HttpReply, HttpRequest, outgoing
+from mfp_sim.simtime import Booking, Clock, PassingClock, Scheduler
+from mfp_sim.trace import Attachment, Recorder
+
+__all__ = [
+    "EXCHANGE_LABELS",
+    "Done",
+    "Network",
+    "NetworkState",
+    "Overheard",
+    "Result",
+    "Sequential",
+    "Spell",
+    "Transport",
+    "UnderWay",
+    "Wire",
+]
+
+NetworkState: TypeAlias = Literal["up", "refused", "unreachable", "no-such-host", "silent"]
+
+
+@dataclass
+class Spell:
+    """A time during which the network has one state; ``exchanges`` counts those that met it."""
+
+    state: NetworkState
+    exchanges: int = 0
+
+
+class Network:
+    """The state of the simulated wire in process; scenario steps change it.
+
+    ``refused``: nobody listens; ``unreachable``: no route; ``no-such-host``: the name does not resolve; ``silent``:
+    what is sent vanishes, so that connecting runs into the deadline.
+    """
+
+    def __init__(self, state: NetworkState = "up") -> None:
+        self.spell = Spell(state)
+
+    @property
+    def state(self) -> NetworkState:
+        """The present state; setting it begins another :class:`Spell`."""
+        return self.spell.state
+
+    @state.setter
+    def state(self, state: NetworkState) -> None:
+        self.spell = Spell(state)
+
+
+class Transport(Protocol):
+    """One HTTP exchange: a request goes out, a reply or a :class:`TransportError` comes back."""
+
+    def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
+        """Send ``request`` to ``host:port``; ``timeout`` (seconds) is one deadline over connect, send and receive.
+
+        Raises:
+            ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp: see :mod:`mfp_sim.errors`.
+        """
+        ...
+
+
+EXCHANGE_LABELS: Final = ("request", "reply", "deadline")
+"""What the events of an exchange are called on the scheduler."""
+
+Result: TypeAlias = "HttpReply | Exception"
+"""What comes of an exchange: a reply, a :class:`TransportError`, or an exception that nobody foresaw."""
+
+Done: TypeAlias = Callable[[Result], None]
+"""Takes the result of an exchange, within the event that ends it."""
+
+
+class UnderWay:
+    """An exchange that has begun and not ended: what happens to it next is booked."""
+
+    def __init__(self, booking: Booking | None = None) -> None:
+        self.booking = booking
+
+    def cancel(self) -> None:
+        """Break it off: nothing of it happens any more."""
+        if self.booking is not None:
+            self.booking.cancel()
+
+
+class Wire(Protocol):
+    """Where exchanges begin."""
+
+    def begin(self, host: str, port: int, request: HttpRequest, timeout: float, done: Done) -> UnderWay:
+        """Send ``request`` to ``host:port``; ``timeout`` (seconds) is one deadline over connect, send and receive.
+
+        Returns at once. ``done`` is called later, as an event, unless the exchange is cancelled before.
+
+        Raises:
+            UsageError: HTTP has no octets for such a request.
+        """
+        ...
+
+
+class Sequential:
+    """A :class:`Transport` on wires, for clients that do nothing else meanwhile: each exchange has a scheduler of its
+    own, on which time passes until the reply is there."""
+
+    def __init__(self, clock: PassingClock, make: Callable[[Scheduler], Wire]) -> None:
+        self._clock, self._make = clock, make
+
+    def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
+        """See :meth:`Transport.exchange`."""
+        scheduler, ended = Scheduler(self._clock), list[Result]()
+        under_way = self._make(scheduler).begin(host, port, request, timeout, ended.append)
+        try:
+            while not ended:
+                if not scheduler.run_next():
+                    raise RuntimeError("an exchange has begun, and nothing is booked that could end it")
+        finally:
+            under_way.cancel()
+        if isinstance(ended[0], Exception):
+            raise ended[0]
+        return ended[0]
+
+
+class Overheard:
+    """Another wire, whose exchanges are kept as attachments of a recorder: what a report shows as messages."""
+
+    def __init__(self, wire: Wire, clock: Clock, recorder: Recorder) -> None:
+        self._wire, self._clock, self._recorder = wire, clock, recorder
+
+    def begin(self, host: str, port: int, request: HttpRequest, timeout: float, done: Done) -> UnderWay:
+        """See :meth:`Wire.begin`."""
+        event, begun = len(self._recorder.events) - 1, self._clock.now()
+        sent = outgoing(request, host, port)
+
+        def keep(result: Result) -> None:
+            now = self._clock.now()
+            if isinstance(result, HttpReply):
+                self._recorder.attach(Attachment(event, begun, now, sent, result))
+            else:
+                left = isinstance(result, TransportError) and result.sent
+                self._recorder.attach(Attachment(event, begun, now, sent, None, str(result), left))
+
+        def overhear(result: Result) -> None:
+            keep(result)
+            done(result)
+
+        under_way = self._wire.begin(host, port, request, timeout, overhear)
+        return _OverheardUnderWay(under_way, lambda: keep(ConnectionLost("the machine broke the exchange off")))
+
+
+class _OverheardUnderWay(UnderWay):
+    def __init__(self, under_way: UnderWay, keep: Callable[[], None]) -> None:
+        super().__init__()
+        self._under_way, self._keep = under_way, keep
+
+    def cancel(self) -> None:
+        """See :meth:`UnderWay.cancel`."""
+        self._under_way.cancel()
+        self._keep()
