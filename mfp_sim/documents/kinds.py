@@ -7,6 +7,7 @@ it. Ranges and "not empty" belong to the kind, so that reader and schema cannot 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -42,11 +43,11 @@ class Modifier(Protocol):
     def around(self, inner: Kind) -> Kind: ...
 
 
-class Leaf:
+class Leaf(ABC):
     """A kind of scalars: ``value`` gives None after a mistake; what is read is written as it is."""
 
-    def value(self, node: Node, problems: Problems, what: str) -> object:
-        raise NotImplementedError
+    @abstractmethod
+    def value(self, node: Node, problems: Problems, what: str) -> object: ...
 
     def read(self, node: Node, problems: Problems, what: str) -> object:
         value = self.value(node, problems, what)

@@ -1,8 +1,8 @@
 """Printers, their network and their CA on one clock, behind one lock: what the pages and the time-keeper act on.
 
 Requests of browsers and the scheduler's bookings come from several threads; whoever holds the lock acts, the others
-wait. Nobody holds it while an exchange is under way. On a simulated clock the wire is a function call and time moves
-when somebody moves it, or ``speed`` times as fast as the real one. Tells an observer what was done, in the words of
+wait. Nobody holds it while an exchange is under way. On a simulated clock the CA is called in process, and time moves
+when somebody moves it, or ``speed`` times as fast as the real one. An observer gets what was done, in the words of
 scenario steps.
 """
 
