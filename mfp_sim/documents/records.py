@@ -28,7 +28,7 @@ from mfp_sim.documents.nodes import Node, Problems, describe, did_you_mean
 
 __all__ = [
     "NEEDED", "Constraint", "Doc", "Field", "Forms", "Given", "Length", "ListOf", "MapOf", "Record", "agree", "apart",
-    "beside", "described", "document", "kind_of", "map_of", "read", "record_of", "schema_of", "some", "with_parameters",
+    "beside", "described", "document", "kind_of", "map_of", "read", "record_of", "schema_of", "some",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -380,27 +380,3 @@ def schema_of(kind: Kind, title: str) -> Schema:
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **root}
     parts = {name: part for name, (_, part) in sorted(found.items())}
     return {**head, "$defs": parts} if parts else head
-
-
-_NO_VALUES = ("enum", "const", "not", "required", "propertyNames", "dependentRequired")
-_PARTS = ("properties", "$defs")
-
-
-def with_parameters(whole: Schema) -> Schema:
-    """The schema with ``$word`` wherever a value may stand, for files whose parameters are not put in yet."""
-    parts = {key: {name: _or_word(part) for name, part in whole.get(key, {}).items()} for key in _PARTS}
-    parts["$defs"]["parameter"] = {"type": "string", "pattern": r"^\$[a-z_]+$"}
-    return {**whole, **parts}
-
-
-def _or_word(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_or_word(entry) for entry in schema]
-    if not isinstance(schema, dict):
-        return schema
-    changed = {key: inner if key in _NO_VALUES else _or_word(inner) for key, inner in schema.items()}
-    changed |= {key: {k: _or_word(v) for k, v in schema[key].items()} for key in _PARTS if key in schema}
-    if not {"enum", "const", "type"} & schema.keys():
-        return changed
-    says = {"description": changed.pop("description")} if "description" in changed else {}
-    return {"anyOf": [changed, {"$ref": "#/$defs/parameter"}], **says}

@@ -1,7 +1,6 @@
 """Scenario files into values: every mistake of a file in one go, each as ``file:line:column``.
 
 A scenario without an expectation does not load; an unknown key is a mistake with "did you mean".
-``parameters:`` makes one file into many named instances: a scalar ``$word`` stands for the parameter's value.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,7 +20,7 @@ from mfp_sim.device.calendar import local_of
 from mfp_sim.device.profile import ALL_USES, PROFILES, ModelValues, contradictions
 from mfp_sim.device.settings import CommunicationSettings, read_ip
 from mfp_sim.documents import Node, Problems, describe, did_you_mean, load, load_text
-from mfp_sim.documents.kinds import Definitions, Duration, Leaf, OneWay, Pattern, Scalar, Schema, Text, Within, Words
+from mfp_sim.documents.kinds import Definitions, Duration, Leaf, Pattern, Scalar, Schema, Text, Within, Words
 from mfp_sim.documents.records import (
     Constraint,
     Doc,
@@ -32,17 +30,15 @@ from mfp_sim.documents.records import (
     read,
     record_of,
     schema_of,
-    with_parameters,
 )
 from mfp_sim.errors import DocumentError, Refused
 from mfp_sim.scenario.entries import StepEntry
 from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
+from mfp_sim.scenario.parameters import NAME, ParameterSets, instances, with_parameters
 from mfp_sim.scenario.steps import Advance, AdvanceTo, Communication, Step
 from mock_scep_server.setup import CaSection
 
-__all__ = ["WrittenPrinter", "WrittenScenario", "instances", "load_file", "read_text", "scenario_schema"]
-
-NAME = "[a-z0-9]+(-[a-z0-9]+)*"
+__all__ = ["WrittenPrinter", "WrittenScenario", "load_file", "read_text", "scenario_schema"]
 
 
 def load_file(path: Path) -> list[Scenario]:
@@ -67,56 +63,6 @@ def _scenarios(root: Node, file: str) -> list[Scenario]:
         # Instances share their lines: a mistake outside the parameters is told once.
         raise DocumentError(list(dict.fromkeys(problems.found)))
     return [scenario for scenario in found if scenario is not None]
-
-
-# --- parameters -------------------------------------------------------------------------------------------
-
-
-def instances(root: Node, problems: Problems) -> list[tuple[str, Node]]:
-    """The instances of a file, each with ``[name]`` and its parameters put in; one with ``""`` where it has none."""
-    parameters = root.get("parameters")
-    if parameters is None:
-        return [("", root)]
-    found: list[tuple[str, Node]] = []
-    names: set[str] = set()
-    for entry in problems.list(parameters, "parameters"):
-        if entry.kind != "map":
-            problems.add(entry, "a parameter set has to be a map with a name")
-            continue
-        values = {str(key.value): value for key, value in entry.pairs}
-        name_node = values.pop("name", None)
-        name = problems.text(name_node, "name") if name_node is not None else None
-        if name is None or not re.fullmatch(NAME, name):
-            problems.add(name_node or entry, "a parameter set needs a name of small letters, digits and hyphens")
-            continue
-        if name in names:
-            problems.add(name_node or entry, f"the parameter set {name!r} is here twice")
-        names.add(name)
-        used: set[str] = set()
-        pairs = tuple((k, _substitute(v, values, used, problems)) for k, v in root.pairs if k.value != "parameters")
-        for unused in values.keys() - used:
-            problems.add(values[unused], f"the parameter {unused!r} is not used", f"write ${unused} where it belongs")
-        found.append((f"[{name}]", dataclasses.replace(root, value=pairs)))
-    if not found:
-        problems.add(parameters, "parameters has no sets")
-        return [("", root)]
-    return found
-
-
-def _substitute(node: Node, values: Mapping[str, Node], used: set[str], problems: Problems) -> Node:
-    if node.kind == "map":
-        pairs = tuple((key, _substitute(value, values, used, problems)) for key, value in node.pairs)
-        return dataclasses.replace(node, value=pairs)
-    if node.kind == "list":
-        return dataclasses.replace(node, value=tuple(_substitute(e, values, used, problems) for e in node.items))
-    if not node.quoted and isinstance(node.value, str) and re.fullmatch(r"\$[a-z_]+", node.value):
-        word = node.value[1:]
-        if word not in values:
-            problems.add(node, f"there is no parameter {word!r}", did_you_mean(word, values))
-            return node
-        used.add(word)
-        return dataclasses.replace(values[word], file=node.file, line=node.line, column=node.column)
-    return node
 
 
 @dataclass(frozen=True)
@@ -168,16 +114,6 @@ class _Address(Leaf):
 
     def schema(self, found: Definitions) -> Schema:  # noqa: ARG002
         return {"type": "string"}
-
-
-class _Sets(OneWay):
-    """Sets of values for ``$words``; :func:`instances` has read them."""
-
-    def read(self, node: Node, problems: Problems, what: str) -> object:  # noqa: ARG002
-        return None
-
-    def schema(self, found: Definitions) -> Schema:  # noqa: ARG002
-        return {"type": "array", "items": {"type": "object", "required": ["name"]}, "minItems": 1}
 
 
 # --- sections ---------------------------------------------------------------------------------------------
@@ -293,7 +229,9 @@ class WrittenScenario:
     seed: Annotated[int, Within(0)] = Scenario.seed
     keys: Annotated[Literal["pool", "generate"], Doc("keys of the committed pool, or real ones")] = Scenario.keys
     bounds: _Bounds = _Bounds()
-    parameters: Annotated[None, _Sets(), Doc("sets of values for $words: an instance of the scenario each")] = None
+    parameters: Annotated[None, ParameterSets(), Doc("sets of values for $words: an instance of the scenario each")] = (
+        None
+    )
     printer: WrittenPrinter = WrittenPrinter()
     printers: Annotated[tuple[WrittenNeighbour, ...], Doc("more machines; each is like the printer otherwise")] = ()
     ca: Annotated[CaSetup, CaSection()] = field(default_factory=CaSetup)

@@ -28,8 +28,8 @@ from mfp_sim.documents.records import (
     record_of,
     schema_of,
     some,
-    with_parameters,
 )
+from mfp_sim.scenario.parameters import with_parameters
 
 Count = Annotated[int, Within(1, 9)]
 

@@ -11,7 +11,8 @@ import pytest
 
 from mfp_sim.documents import Problems, load, load_text, plain
 from mfp_sim.errors import DocumentError
-from mfp_sim.scenario.loader import instances, read_text
+from mfp_sim.scenario.loader import read_text
+from mfp_sim.scenario.parameters import instances
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 FILES = sorted(SCENARIOS.rglob("*.scenario.yaml"))
