@@ -82,7 +82,10 @@ class UsageError(MfpSimError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake in a file: 1-based line and column, a sentence, and a hint such as "did you mean"."""
+    """One mistake in a file: 1-based line and column, a sentence, and a hint such as "did you mean".
+
+    In JSON, ``file`` is the path of the value too, and line and column are 0.
+    """
 
     file: str
     line: int
@@ -92,17 +95,24 @@ class Problem:
 
     def __str__(self) -> str:
         tail = f" ({self.hint})" if self.hint else ""
-        return f"{self.file}:{self.line}:{self.column}: {self.message}{tail}"
+        return f"{place_of(self.file, self.line, self.column)}: {self.message}{tail}"
+
+
+def place_of(file: str, line: int, column: int) -> str:
+    """``file:line:column``, or the file alone where there is no line."""
+    return f"{file}:{line}:{column}" if line else file
 
 
 class DocumentError(MfpSimError):
-    """A file has mistakes: all of them at once, in the order of their places."""
+    """A file has mistakes: all of them at once, in the order of their places; its text has the first hundred."""
 
     exit_code = 2
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column)))
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        lines = [str(problem) for problem in self.problems[:100]]
+        more = len(self.problems) - len(lines)
+        super().__init__("\n".join([*lines, f"and {more} more mistakes"] if more else lines))
 
 
 class TargetError(MfpSimError):

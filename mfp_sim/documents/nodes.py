@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 
-from mfp_sim.errors import DocumentError, Problem, UsageError
+from mfp_sim.errors import DocumentError, Problem, UsageError, place_of
 
 __all__ = [
     "LONGEST_DAYS",
@@ -63,7 +63,7 @@ class Node:
     @property
     def place(self) -> str:
         """``file:line:column``."""
-        return f"{self.file}:{self.line}:{self.column}"
+        return place_of(self.file, self.line, self.column)
 
     @property
     def scalar(self) -> Scalar:
@@ -115,18 +115,20 @@ class Problems:
 
     # Readers: each returns None after adding a problem, so that reading goes on.
 
-    def map(self, node: Node, keys: Iterable[str], what: str, required: Iterable[str] = ()) -> dict[str, Node]:
-        """The values of a map by key; unknown and missing keys are mistakes."""
+    def map(
+        self, node: Node, keys: Iterable[str], what: str, required: Iterable[str] = (), *, others: bool = False
+    ) -> dict[str, Node]:
+        """The values of a map by key; missing keys are mistakes, unknown ones too unless ``others`` may be there."""
         if node.kind != "map":
             self.add(node, f"{what} has to be a map, not {describe(node)}")
             return {}
         known = list(keys)
         found = {}
         for key, value in node.pairs:
-            if key.value not in known:
-                self.add(key, f"unknown key {key.value!r} in {what}", did_you_mean(str(key.value), known))
-            else:
+            if key.value in known:
                 found[str(key.value)] = value
+            elif not others:
+                self.add(key, f"unknown key {key.value!r} in {what}", did_you_mean(str(key.value), known))
         for key_name in required:
             if key_name not in found and node.get(key_name) is None:
                 self.add(node, f"{what} needs the key {key_name!r}")
@@ -157,6 +159,14 @@ class Problems:
             self.add(node, f"{what} has to be {span}, not {value}")
             return None
         return value
+
+    def number(self, node: Node, what: str) -> float | None:
+        """A number, whole or not."""
+        value = node.value
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.add(node, f"{what} has to be a number, not {describe(node)}")
+            return None
+        return float(value)
 
     def boolean(self, node: Node, what: str) -> bool | None:
         """true or false, nothing else."""

@@ -9,9 +9,9 @@ The type of a field says what may stand there, and ``Annotated`` adds what a typ
         length: Annotated[int, Within(1)] = 2048
 
 ``read(Key, node, problems)`` reports every mistake at its place and gives None after one. A ``TypedDict`` describes a
-map of which only the keys that are given count. Types: str, int, bool, ``Literal`` words, ``X | None``, list, tuple,
-frozenset, Mapping, documents, unions that a look tells apart (words, and documents by their first key), and every
-``Kind`` in an ``Annotated``. Kinds are made when they are first asked for. Knows nothing of what a document means.
+map of which only the keys that are given count. Types: str, int, float, bool, ``Literal`` words, ``X | None``, list,
+tuple, frozenset, Mapping, documents, unions that a look tells apart (words, and documents by their first key), and
+every ``Kind`` in an ``Annotated``. Kinds are made when first asked for. Knows nothing of what a document means.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from functools import cache, cached_property, partial
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints, is_typeddict
 
-from mfp_sim.documents.kinds import REMEDY, WRONG, Definitions, Kind, Modifier, Scalar, Schema, Words
+from mfp_sim.documents.kinds import REMEDY, WRONG, Definitions, Either, Kind, Modifier, Scalar, Schema, Word, Words
 from mfp_sim.documents.nodes import Node, Problems, describe, did_you_mean
 
 __all__ = [
@@ -49,8 +49,9 @@ class ListOf:
     says: str = ""
 
     def read(self, node: Node, problems: Problems, what: str) -> object:
-        values = [self.entry.read(entry, problems, f"an entry of {what}") for entry in problems.list(node, what)]
-        wrong = node.kind != "list" or _is_short(node.items, self.low, node, problems, what)
+        entries = problems.list(node, what)
+        values = [self.entry.read(entry, problems, f"an entry of {what}") for entry in entries]
+        wrong = node.kind != "list" or _is_short(entries, self.low, node, problems, what)
         return WRONG if wrong or WRONG in values else self.make(values)
 
     def schema(self, found: Definitions) -> Schema:
@@ -74,9 +75,10 @@ class MapOf:
         if node.kind != "map":
             problems.add(node, f"{what} has to be a map, not {describe(node)}")
             return WRONG
-        wrong = _is_short(node.pairs, self.low, node, problems, what)
-        keys = [self.key.read(key, problems, f"a key of {what}") for key, _ in node.pairs]
-        values = [self.value.read(value, problems, str(key.value)) for key, value in node.pairs]
+        pairs = node.pairs
+        wrong = _is_short(pairs, self.low, node, problems, what)
+        keys = [self.key.read(key, problems, f"a key of {what}") for key, _ in pairs]
+        values = [self.value.read(value, problems, str(key.value)) for key, value in pairs]
         return WRONG if wrong or WRONG in (*keys, *values) else dict(zip(keys, values, strict=True))
 
     def schema(self, found: Definitions) -> Schema:
@@ -229,7 +231,9 @@ class Record:
     """A map with known keys, made into a value. ``what`` names it in messages, in place of its key.
 
     A bare value stands for the field ``shorthand``. ``whole``: its first field is all of it, and there is no map.
-    ``place``: the value has a field of that name, for ``file:line:column``.
+    ``place``: the value has a field of that name, for ``file:line:column``. ``exchanged``: programs write it, so every
+    field is written, null where it is None, and none is a ``place``; keys of a later version are passed over. ``says``
+    describes it.
     """
 
     name: str
@@ -240,6 +244,8 @@ class Record:
     shorthand: str = ""
     whole: bool = False
     place: bool = False
+    exchanged: bool = False
+    says: str = ""
 
     @cached_property
     def keys(self) -> Mapping[str, Field]:
@@ -255,7 +261,7 @@ class Record:
             entry = self.keys[self.shorthand] if self.shorthand else self.fields[0]
             values = {entry.name: entry.kind.read(node, problems, self.shorthand or what)}
         else:
-            given = problems.map(node, self.keys, what, self.required)
+            given = problems.map(node, self.keys, what, self.required, others=self.exchanged)
             found = {key: self.keys[key].kind.read(inner, problems, key) for key, inner in given.items()}
             right = {key: value for key, value in found.items() if value is not WRONG}
             for constraint in self.constraints if node.kind == "map" else ():
@@ -272,7 +278,8 @@ class Record:
             found[self.name] = (self, {})  # a place held, should a document name itself
             properties = {entry.key: described(entry.kind.schema(found), entry.sentence) for entry in self.fields}
             rules = [constraint.shape for constraint in self.constraints if constraint.shape]
-            shape = {**map_of(properties, self.required), **({"allOf": rules} if rules else {})}
+            shape = {**map_of(properties, self.required, others=self.exchanged), **({"allOf": rules} if rules else {})}
+            shape = described(shape, self.says)
             found[self.name] = (self, {"anyOf": [properties[self.shorthand], shape]} if self.shorthand else shape)
         assert found[self.name][0] is self, f"two documents are called {self.name}"
         return {"$ref": f"#/$defs/{self.name}"}
@@ -282,7 +289,8 @@ class Record:
         pairs = [(entry, get(entry.name, entry.default)) for entry in self.fields]
         if self.whole:
             return self.fields[0].kind.write(pairs[0][1])
-        return {entry.key: entry.kind.write(inner) for entry, inner in pairs if inner != entry.default}
+        said = pairs if self.exchanged else [(entry, inner) for entry, inner in pairs if inner != entry.default]
+        return {entry.key: entry.kind.write(inner) for entry, inner in said}
 
 
 def described(shape: Schema, sentence: str) -> Schema:
@@ -290,10 +298,10 @@ def described(shape: Schema, sentence: str) -> Schema:
     return {**shape, "description": sentence} if sentence else shape
 
 
-def map_of(properties: Schema, required: Iterable[str] = ()) -> Schema:
-    """The schema of a map with these keys and no others."""
+def map_of(properties: Schema, required: Iterable[str] = (), *, others: bool = False) -> Schema:
+    """The schema of a map with these keys, and with no ``others``."""
     needed = {"required": list(required)} if required else {}
-    return {"type": "object", "properties": properties, "additionalProperties": False, **needed}
+    return {"type": "object", "properties": properties, **({} if others else {"additionalProperties": False}), **needed}
 
 
 def document(what: str = "", *constraints: Constraint, **parts: Any) -> Callable[[type[T]], type[T]]:
@@ -310,9 +318,10 @@ def _record_of(record: Any) -> Record:
     hints = get_type_hints(record, localns={}, include_extras=True)  # a field must not hide a global of its name
     fields = () if is_typeddict(record) else dataclasses.fields(record)
     defaults = {entry.name: _default(entry) for entry in fields} or dict.fromkeys(hints)
-    rows = tuple(_field(name, hints[name], default) for name, default in defaults.items() if name != "place")
     about = record.__dict__.get("__document__", {})
-    return Record(record.__name__.lstrip("_"), record, rows, place="place" in defaults, **about)
+    placed = "place" in defaults and not about.get("exchanged")
+    rows = tuple(_field(n, hints[n], default, about) for n, default in defaults.items() if n != "place" or not placed)
+    return Record(record.__name__.lstrip("_"), record, rows, place=placed, **about)
 
 
 def _default(entry: dataclasses.Field[Any]) -> object:
@@ -320,9 +329,11 @@ def _default(entry: dataclasses.Field[Any]) -> object:
     return NEEDED if made is MISSING else made
 
 
-def _field(name: str, hint: Any, default: object) -> Field:
+def _field(name: str, hint: Any, default: object, about: Mapping[str, Any]) -> Field:
     doc = next((extra for extra in get_args(hint)[1:] if isinstance(extra, Doc)), Doc())
-    return Field(name, doc.key or name, kind_of(hint), doc.sentence, default)
+    inner, kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint, kind_of(hint)
+    null = about.get("exchanged") and NoneType in get_args(inner)
+    return Field(name, doc.key or name, Either(Word(None, None), kind) if null else kind, doc.sentence, default)
 
 
 # --- kinds of types ---------------------------------------------------------------------------------------
@@ -331,6 +342,7 @@ _SCALARS: Mapping[Any, Kind] = {
     str: Scalar(Problems.text, {"type": "string"}),
     int: Scalar(Problems.integer, {"type": "integer"}),
     bool: Scalar(Problems.boolean, {"type": "boolean"}),
+    float: Scalar(Problems.number, {"type": "number"}),
 }
 
 

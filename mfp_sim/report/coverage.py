@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mfp_sim.catalogue.registry import FieldFailure, Requirement, field_failures, requirements
-from mfp_sim.report.model import ScenarioReport
+from mfp_sim.documents.records import record_of
+from mfp_sim.report.model import ScenarioReport, exchanged
 
 __all__ = [
     "BASES",
@@ -32,6 +33,7 @@ BASES = ("said", "assumed", "field")
 SOURCES = {"manual": "MFP-", "rfc": "SCEP-", "field": "F-"}
 
 
+@exchanged
 @dataclass(frozen=True)
 class Shown:
     """One scenario that covers an entry. ``assumes`` are the assumptions that it rests on; ``basis`` is ``said``,
@@ -43,6 +45,7 @@ class Shown:
     basis: str
 
 
+@exchanged
 @dataclass(frozen=True)
 class CoverageRow:
     """One entry. ``basis`` is said, assumed (a statement whose reading rests on assumptions) or field."""
@@ -70,17 +73,8 @@ class CoverageRow:
 
     def to_json(self) -> dict[str, Any]:
         """The row as a JSON-able value."""
-        shown = [
-            {"name": s.name, "outcome": s.outcome, "assumes": list(s.assumes), "basis": s.basis} for s in self.scenarios
-        ]
-        return {
-            "id": self.id,
-            "title": self.title,
-            "basis": self.basis,
-            "planned": self.planned,
-            "verdict": self.verdict,
-            "scenarios": shown,
-        }
+        written: Any = record_of(CoverageRow).write(self)
+        return {**written, "verdict": self.verdict}
 
 
 def entries_of(prefix: str = "") -> tuple[Entry, ...]:

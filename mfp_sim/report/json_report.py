@@ -16,10 +16,12 @@ from typing import Any
 
 from mfp_sim import __version__
 from mfp_sim.catalogue import registry
+from mfp_sim.documents.json_values import read_json as read
+from mfp_sim.documents.kinds import Definitions
+from mfp_sim.documents.records import record_of
 from mfp_sim.errors import UsageError
 from mfp_sim.report.coverage import CoverageRow, covered
 from mfp_sim.report.model import BASES, OUTCOMES, CatalogueEntry, Provenance, RunReport
-from mfp_sim.report.values import as_value, read, schema_of
 
 __all__ = ["SCHEMA_VERSION", "as_json", "catalogue_of", "here", "read_file", "read_json", "report_schema"]
 
@@ -31,7 +33,7 @@ _CAP = 256 * 1024 * 1024
 
 def as_json(report: RunReport) -> dict[str, Any]:
     """The report as a JSON-able value; what follows from the rest (outcomes, counts, coverage) is written too."""
-    whole = as_value(report)
+    whole: Any = record_of(RunReport).write(report)
     for scenario, value in zip(report.scenarios, whole["scenarios"], strict=True):
         value["outcome"], value["basis"] = scenario.outcome, scenario.basis
     return {
@@ -79,26 +81,27 @@ def read_file(path: Path) -> RunReport:
 
 def report_schema() -> dict[str, Any]:
     """The JSON schema of :func:`as_json`."""
-    schema, coverage = schema_of(RunReport), schema_of(CoverageRow)
-    schema["$defs"] = dict(sorted({**schema["$defs"], **coverage["$defs"]}.items()))
-    run, scenario = schema["$defs"]["RunReport"], schema["$defs"]["ScenarioReport"]
-    schema["$defs"]["CoverageRow"]["properties"]["verdict"] = {"enum": ["FAIL", "pass", "planned", "none"]}
-    run["required"] = ["schema_version", "counts", "resting", "verdicts", "coverage", *run["required"]]
+    found: Definitions = {}
+    root, row = record_of(RunReport).schema(found), record_of(CoverageRow).schema(found)
+    parts = {name: part for name, (_, part) in sorted(found.items())}
+    run, scenario = parts["RunReport"], parts["ScenarioReport"]
+    parts["CoverageRow"]["properties"]["verdict"] = {"enum": ["FAIL", "pass", "planned", "none"]}
     counts = {"type": "object", "additionalProperties": {"type": "integer"}}
-    run["properties"] = {
+    follows = {
         "schema_version": {"const": SCHEMA_VERSION},
         "counts": counts,
         "resting": counts,
         "verdicts": counts,
-        "coverage": {"type": "array", "items": {"$ref": coverage["$ref"]}},
-        **run["properties"],
+        "coverage": {"type": "array", "items": row},
     }
-    scenario["properties"]["outcome"] = {"enum": list(OUTCOMES)}
-    scenario["properties"]["basis"] = {"enum": list(BASES)}
+    run["required"] = [*follows, *run["required"]]
+    run["properties"] = {**follows, **run["properties"]}
+    scenario["properties"] |= {"outcome": {"enum": list(OUTCOMES)}, "basis": {"enum": list(BASES)}}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"mfp-sim report, version {SCHEMA_VERSION}",
-        **schema,
+        **root,
+        "$defs": parts,
     }
 
 

@@ -1,16 +1,20 @@
 """What reports are made from: plain frozen values, so that reporters know nothing of scenarios, checks or devices.
 
 Owns the shape of the JSON report too: field names are its keys, docstrings its descriptions, and
-:mod:`mfp_sim.report.values` turns both ways and into the schema. Nothing here may hold a secret; whoever fills a value
+:mod:`mfp_sim.documents` turns both ways and into the schema. Nothing here may hold a secret; whoever fills a value
 masks it first. Every text may come from a server and is hostile to whoever shows it.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal, TypeVar
+
+from mfp_sim.documents.json_values import Anything, Strings
+from mfp_sim.documents.records import document
 
 __all__ = [
     "BASES",
@@ -36,6 +40,7 @@ __all__ = [
     "SourceLine",
     "StepReport",
     "Verdict",
+    "exchanged",
 ]
 
 Verdict = Literal["pass", "fail", "warn", "finding", "inconclusive", "skipped", "experimental", "planned"]
@@ -55,9 +60,19 @@ BASES: tuple[Basis, ...] = ("said", "assumed", "not-examined")
 """Of a scenario: what its result depends on."""
 
 
+T = TypeVar("T")
+
+
+def exchanged(part: type[T]) -> type[T]:
+    """Mark a part of the report: its docstring describes it, and programs of other versions exchange it."""
+    says = " ".join((inspect.getdoc(part) or "").replace("``", "").split())
+    return document(exchanged=True, says=says)(part)
+
+
 # --- evidence ---------------------------------------------------------------------------------------------
 
 
+@exchanged
 @dataclass(frozen=True)
 class Element:
     """One decoded value of a message: where it stands in it, and what it is in words."""
@@ -66,6 +81,7 @@ class Element:
     value: str
 
 
+@exchanged
 @dataclass(frozen=True)
 class HttpMessage:
     """A request or a reply. ``line`` is the request line or the status line; ``body`` is base64 of the octets, in which
@@ -73,12 +89,13 @@ class HttpMessage:
     A body that is left out (too many messages, too large) is an empty ``body`` with ``octets`` above 0."""
 
     line: str
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[Annotated[tuple[str, str], Strings(2)], ...] = ()
     body: str = ""
     octets: int = 0
     elements: tuple[Element, ...] = ()
 
 
+@exchanged
 @dataclass(frozen=True)
 class ExchangeReport:
     """One HTTP exchange. ``operation`` is the SCEP operation or message type; ``begun`` and ``ended`` are ISO 8601;
@@ -98,6 +115,7 @@ class ExchangeReport:
     notes: tuple[str, ...] = ()
 
 
+@exchanged
 @dataclass(frozen=True)
 class Difference:
     """One element in which what came differs from what should have come; None: it is not there."""
@@ -107,6 +125,7 @@ class Difference:
     got: str | None
 
 
+@exchanged
 @dataclass(frozen=True)
 class MintedCertificate:
     """A certificate that a CA made in this run. ``by`` is the check or the key name it was made for; ``fate`` is what
@@ -124,6 +143,7 @@ class MintedCertificate:
     fate: Literal["delivered", "installed", "orphaned", "unknown"] = "unknown"
 
 
+@exchanged
 @dataclass(frozen=True)
 class SourceLine:
     """A line of a scenario file, secrets masked; ``marked`` is the one that did not hold."""
@@ -136,6 +156,7 @@ class SourceLine:
 # --- scenarios --------------------------------------------------------------------------------------------
 
 
+@exchanged
 @dataclass(frozen=True)
 class StepReport:
     """One step; ``begun`` and ``ended`` are ISO 8601 instants."""
@@ -147,6 +168,7 @@ class StepReport:
     ended: str
 
 
+@exchanged
 @dataclass(frozen=True)
 class FailureReport:
     """What did not hold. ``step`` counts from 1; 0 is the whole run. ``source`` are the step's lines in its file.
@@ -161,6 +183,7 @@ class FailureReport:
     error: bool = False
 
 
+@exchanged
 @dataclass(frozen=True)
 class ScenarioReport:
     """One scenario as it ran. ``trace`` are the events as JSON-able objects; ``command`` repeats just this.
@@ -179,7 +202,7 @@ class ScenarioReport:
     tags: tuple[str, ...]
     steps: tuple[StepReport, ...]
     failures: tuple[FailureReport, ...]
-    trace: tuple[Mapping[str, object], ...]
+    trace: tuple[Mapping[str, Annotated[object, Anything()]], ...]
     virtual_seconds: float
     real_seconds: float
     command: str
@@ -213,6 +236,7 @@ class ScenarioReport:
 # --- conformance ------------------------------------------------------------------------------------------
 
 
+@exchanged
 @dataclass(frozen=True)
 class CheckReport:
     """One check of a SCEP server. ``section`` is of RFC 8894; ``level`` is the requirement's (``MUST``, ``SHOULD``,
@@ -248,6 +272,7 @@ class CheckReport:
     seconds: float = 0.0
 
 
+@exchanged
 @dataclass(frozen=True)
 class PrinterVerdict:
     """Whether a printer model works with the server. ``because`` are sentences: the settings it needs for
@@ -262,6 +287,7 @@ class PrinterVerdict:
     exchanges: tuple[ExchangeReport, ...] = ()
 
 
+@exchanged
 @dataclass(frozen=True)
 class Conclusion:
     """One of the verdicts on the whole, e.g. ``RFC 8894`` or ``Printers``, in a sentence."""
@@ -271,6 +297,7 @@ class Conclusion:
     because: str
 
 
+@exchanged
 @dataclass(frozen=True)
 class Baseline:
     """How the run compares with the file of expected failures; ids of checks. All three empty: as expected."""
@@ -284,6 +311,7 @@ class Baseline:
 # --- the run ----------------------------------------------------------------------------------------------
 
 
+@exchanged
 @dataclass(frozen=True)
 class CaIdentity:
     """Whose certificates the target serves. Fingerprints are SHA-256 in hex; ``capabilities`` is GetCACaps's list."""
@@ -296,6 +324,7 @@ class CaIdentity:
     server: str = ""
 
 
+@exchanged
 @dataclass(frozen=True)
 class Provenance:
     """Where the run comes from. ``begun`` is an ISO 8601 instant of the machine's clock; ``seed`` is None when each
@@ -314,6 +343,7 @@ class Provenance:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
+@exchanged
 @dataclass(frozen=True)
 class CatalogueEntry:
     """What an id in this report means: a requirement, a failure met in the field, or an assumption."""
@@ -325,6 +355,7 @@ class CatalogueEntry:
     level: str = ""
 
 
+@exchanged
 @dataclass(frozen=True)
 class RunReport:
     """A run: scenarios, or the checks of a conformance run. ``target`` is the server's URL, or ``in process``;
