@@ -21,7 +21,7 @@ from mfp_sim.conformance.personas import persona_named
 from mfp_sim.conformance.planned import planned, questionnaire
 from mfp_sim.conformance.printers import MODELS, printer_verdicts
 from mfp_sim.conformance.progress import MINTED, Journal, read_progress
-from mfp_sim.conformance.registry import all_checks, select
+from mfp_sim.conformance.registry import select
 from mfp_sim.conformance.reporting import report_of, verdicts_of
 from mfp_sim.conformance.session import Session
 from mfp_sim.conformance.target import ChallengeSource, Policy, target_of
@@ -228,8 +228,7 @@ def _run(options: argparse.Namespace) -> int:
     if not checks and options.verdict == "rfc":
         print("no check was selected; mfp-sim conform --list shows all", file=sys.stderr)
         return 5
-    ids = {*all_checks(), *(f"printer:{model}" for model in MODELS)}
-    expected = baselines.load_baseline(options.baseline, ids) if options.baseline is not None else ()
+    expected = baselines.load_baseline(options.baseline) if options.baseline is not None else ()
     clock = SystemClock()
     session = session_for(options, clock)
     console = Console(sys.stderr if options.json else sys.stdout)

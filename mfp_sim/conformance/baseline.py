@@ -10,59 +10,77 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Annotated, ClassVar, Literal
 
-from mfp_sim.documents import Node, Problems, load
+from mfp_sim.conformance.printers import MODELS
+from mfp_sim.conformance.registry import all_checks
+from mfp_sim.documents import Node, Problems, describe, did_you_mean, load
+from mfp_sim.documents.kinds import Leaf, Scalar, Schema, Text
+from mfp_sim.documents.records import document, read
 from mfp_sim.report.model import Baseline
 
 __all__ = ["Expected", "compared", "load_baseline"]
 
-WORDS = ("fail", "warn", "finding", "works-with", "does-not-work")
+
+class _Judged(Leaf):
+    """The id of a check, or ``printer:MODEL``."""
+
+    shape: ClassVar[Schema] = {"type": "string"}
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:
+        text, known = problems.text(node, what), {*all_checks(), *(f"printer:{model}" for model in MODELS)}
+        if text is not None and text not in known:
+            hint = did_you_mean(text, known) or "mfp-sim conform --list shows all"
+            problems.add(node, f"there is no check {text!r}", hint)
+            return None
+        return text
 
 
+class _Day(Leaf):
+    """A date, ``YYYY-MM-DD``."""
+
+    shape: ClassVar[Schema] = {"type": "string", "format": "date"}
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:
+        text = problems.text(node, what)
+        try:
+            return None if text is None else date.fromisoformat(text)
+        except ValueError:
+            problems.add(node, f"{what} has to be a date, not {describe(node)}", "write 2027-06-30")
+            return None
+
+
+@document("an expected failure")
 @dataclass(frozen=True)
 class Expected:
     """One line: what is expected, why, and until when."""
 
-    id: str
-    verdict: str
-    reason: str
-    expires: date
+    id: Annotated[str, _Judged()]
+    verdict: Literal["fail", "warn", "finding", "works-with", "does-not-work"]
+    reason: Annotated[str, Text("an expected failure needs a reason")]
+    expires: Annotated[date, _Day()]
 
 
-def load_baseline(path: Path, known: Iterable[str]) -> tuple[Expected, ...]:
-    """The lines of a file; ``known`` are the ids that there are.
+@document("a baseline")
+@dataclass(frozen=True)
+class _File:
+    format: Annotated[int, Scalar(Problems.version, {"const": 1})]
+    expected: tuple[Expected, ...]
+    server: str = ""
+
+
+def load_baseline(path: Path) -> tuple[Expected, ...]:
+    """The lines of a file.
 
     Raises:
         DocumentError: it has mistakes: all of them at once.
         UsageError: it cannot be read.
     """
-    problems, names = Problems(), frozenset(known)
-    top = problems.map(load(path), ("format", "server", "expected"), "a baseline", required=("format", "expected"))
-    if "format" in top and top["format"].value != 1:
-        problems.add(top["format"], "the format is 1")
-    entries = problems.list(top["expected"], "expected") if "expected" in top else ()
-    found = [entry for node in entries if (entry := _entry(node, names, problems)) is not None]
+    problems = Problems()
+    found = read(_File, load(path), problems)
     problems.raise_if_any()
-    return tuple(found)
-
-
-def _entry(node: Node, known: frozenset[str], problems: Problems) -> Expected | None:
-    keys = ("id", "verdict", "reason", "expires")
-    fields = problems.map(node, keys, "an expected failure", required=keys)
-    if set(fields) != set(keys):
-        return None
-    texts = {key: problems.text(fields[key], key) or "" for key in keys}
-    if texts["id"] not in known:
-        problems.add(fields["id"], f"there is no check {texts['id']!r}", "mfp-sim conform --list shows all")
-    problems.choice(fields["verdict"], WORDS, "verdict")
-    if not texts["reason"]:
-        problems.add(fields["reason"], "an expected failure needs a reason")
-    try:
-        expires = date.fromisoformat(texts["expires"])
-    except ValueError:
-        problems.add(fields["expires"], f"{texts['expires']!r} is no date", "write 2027-06-30")
-        return None
-    return Expected(texts["id"], texts["verdict"], texts["reason"], expires)
+    assert found is not None
+    return found.expected
 
 
 def compared(

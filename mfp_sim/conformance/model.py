@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from mfp_sim.catalogue.registry import requirements
+from mfp_sim.documents import Node, Problems
+from mfp_sim.documents.kinds import Leaf, Schema
+from mfp_sim.documents.records import document
 
 if TYPE_CHECKING:
     from mfp_sim.conformance.session import Session
@@ -78,6 +81,20 @@ class NotApplicable(Exception):
     """Raised by a check that this server gives no occasion for; the text says why."""
 
 
+class _Level(Leaf):
+    """A verdict, as its number."""
+
+    shape: ClassVar[Schema] = {"enum": [int(verdict) for verdict in Verdict]}
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:
+        number = problems.integer(node, what)
+        if number is not None and number not in set(Verdict):
+            problems.add(node, f"{what} has to be a verdict, not {number}")
+            return None
+        return None if number is None else Verdict(number)
+
+
+@document("a fact", exchanged=True)
 @dataclass(frozen=True)
 class Fact:
     """One observation.
@@ -95,7 +112,7 @@ class Fact:
     got: str
     evidence: tuple[int, ...] = ()
     requirement: str | None = None
-    at_most: Verdict = Verdict.FAIL
+    at_most: Annotated[Verdict, _Level()] = Verdict.FAIL
     element: str | None = None
     mistake: str | None = None
     of_grant: bool = False

@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 from mfp_sim.conformance.model import CheckResult, Fact, Minted, Untold, Verdict
 from mfp_sim.conformance.registry import all_checks
 from mfp_sim.conformance.reporting import certificate_report
-from mfp_sim.errors import UsageError
+from mfp_sim.documents.json_values import read_json
+from mfp_sim.documents.kinds import Words
+from mfp_sim.documents.records import document, record_of
+from mfp_sim.errors import DocumentError, UsageError
 from mfp_sim.redaction import Redactor
 
 __all__ = ["FILE", "MINTED", "Journal", "read_progress"]
@@ -24,6 +28,18 @@ __all__ = ["FILE", "MINTED", "Journal", "read_progress"]
 FILE, MINTED = "progress.jsonl", "minted.csv"
 CERTIFICATE = "certificate"
 CONTROL = "last control held"
+
+
+@document("a result", exchanged=True)
+@dataclass(frozen=True)
+class _Result:
+    """A line of :data:`FILE`: what became of a check. ``seconds`` is how long it took."""
+
+    check: str
+    verdict: Annotated[str, Words(lambda: Verdict.__members__)]
+    reason: str | None
+    seconds: float
+    facts: tuple[Fact, ...]
 
 
 class Journal:
@@ -47,15 +63,8 @@ class Journal:
         Raises:
             UsageError: the file cannot be written.
         """
-        self._write(
-            {
-                "check": result.check.id,
-                "verdict": result.verdict.name,
-                "reason": result.reason,
-                "seconds": result.seconds,
-                "facts": [asdict(fact) for fact in result.facts],
-            }
-        )
+        line = _Result(result.check.id, result.verdict.name, result.reason, result.seconds, result.facts)
+        self._write(record_of(_Result).write(line))
 
     def certificate(self, entry: Minted | Untold) -> None:
         """Write down a certificate that was made, or may have been.
@@ -76,7 +85,7 @@ class Journal:
         """
         self._write({CONTROL: held})
 
-    def _write(self, line: dict[str, object]) -> None:
+    def _write(self, line: object) -> None:
         self._append(self._path, json.dumps(self._redactor.value(line), ensure_ascii=False) + "\n")
 
     @staticmethod
@@ -117,21 +126,16 @@ def read_progress(directory: Path) -> dict[str, CheckResult]:
                 standing |= found if value[CONTROL] else _independent(found)
                 found = {}
                 continue
-            check = all_checks().get(value["check"])
-            verdict = Verdict[value["verdict"]]
-            facts = tuple(_fact(entry) for entry in value["facts"])
-        except (ValueError, KeyError, TypeError):
+            read = read_json(_Result, value, FILE)
+        except (ValueError, TypeError, RecursionError, DocumentError):
             raise UsageError(f"{path}:{number} is no result", remedy="run without --resume") from None
+        check, verdict = all_checks().get(read.check), Verdict[read.verdict]
+        facts = tuple(replace(fact, evidence=()) for fact in read.facts)
         if check is not None and verdict is not Verdict.NOT_RUN:
-            found[check.id] = CheckResult(check, verdict, facts, value["reason"], (), float(value["seconds"]))
+            found[check.id] = CheckResult(check, verdict, facts, read.reason, (), read.seconds)
     return standing | _independent(found)
 
 
 def _independent(results: Mapping[str, CheckResult]) -> dict[str, CheckResult]:
     """What stands whether or not the server still grants right requests."""
     return {name: result for name, result in results.items() if not result.hangs_on_control}
-
-
-def _fact(entry: dict[str, object]) -> Fact:
-    fields = {**entry, "evidence": (), "at_most": Verdict(int(str(entry["at_most"])))}
-    return Fact(**fields)  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mfp_sim.conformance.baseline import load_baseline
 from mfp_sim.conformance.registry import all_checks
 from mfp_sim.conformance.session import Session
 from mfp_sim.report.json_report import read_file
@@ -426,7 +427,12 @@ def test_mistakes_of_a_baseline_are_told_with_their_places(server, conform, tmp_
     code, shown = conform(server().url, "--baseline", file)
     assert code == 2
     assert f"{file}:3:10: there is no check 'no-such-check'" in shown
-    assert "'soon' is no date" in shown
+    assert f"{file}:3:60: expires has to be a date, not 'soon' (write 2027-06-30)" in shown
+
+
+def test_a_baseline_names_printers_whoever_reads_it(tmp_path: Path) -> None:
+    file = baseline(tmp_path / "baseline.yaml", ("printer:canon-legacy", "does-not-work", "2099-01-01"))
+    assert [line.id for line in load_baseline(file)] == ["printer:canon-legacy"]
 
 
 # --- usage ------------------------------------------------------------------------------------------------
