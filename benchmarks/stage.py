@@ -14,7 +14,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPrivateNumbers, RSAPublicKey
 
-from mfp_sim.device.printer import Printer
+from mfp_sim.device.printer import Listeners, Outside, Printer
 from mfp_sim.device.profile import profile_named as printer_profile
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings
 from mfp_sim.simtime import Entropy, FrozenClock, KeySource, PooledKeys, Scheduler
@@ -126,15 +126,15 @@ class Stage:
             keys=keys(1, "CA"),
             challenge=StaticChallenge("s3cret"),
         )
-        self.printer = Printer(
-            profile=printer_profile("canon-ir-adv-dx"),
+        outside = Outside(
             scheduler=self.scheduler,
             wire=InProcess(self.scheduler, self.ca.handle),
             entropy=entropy.fork("printer"),
             keys=keys(0, "printer"),
             recorder=self.recorder,
-            on_installed=self.ca.ledger.report_installed,
         )
+        listeners = Listeners(installed=self.ca.ledger.report_installed)
+        self.printer = Printer(printer_profile("canon-ir-adv-dx"), outside, listeners=listeners)
         self.printer.power_on()
         self.printer.update_communication(url="http://ca.example/scep")
         self.log.operations.clear()

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from mfp_sim.conformance.engine import INTERNAL
 from mfp_sim.conformance.model import Untold
 from mfp_sim.conformance.session import Session
-from mfp_sim.device.printer import Printer
+from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
 from mfp_sim.device.profile import Profile, profile_named
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.device.status import StatusRow
@@ -28,6 +28,7 @@ from mfp_sim.scep.http import HttpReply, HttpRequest, read_scep_query
 from mfp_sim.scep.messages import decode
 from mfp_sim.scep.vocabulary import MessageType, PkiStatus
 from mfp_sim.simtime import Clock, Scheduler
+from mfp_sim.trace import Recorder
 from mfp_sim.transport import Done, Result, Transport, UnderWay
 
 __all__ = ["CERTIFICATES", "MODELS", "printer_verdicts"]
@@ -281,15 +282,14 @@ def _timed(session: Session, printer: Printer, scheduler: Scheduler, name: str) 
 def _machine(session: Session, profile: Profile, transport: Transport, line: _Line) -> tuple[Printer, Scheduler]:
     """A printer that is on and set up; ``transport`` leads to ``line``."""
     scheduler = Scheduler(_Ahead(session.clock), max_events=10_000)
-    printer = Printer(
-        profile=profile,
+    outside = Outside(
         scheduler=scheduler,
         wire=_Waited(transport, scheduler),
         entropy=session.entropy.fork(f"{profile.name}/{session.entropy.octets(4).hex()}"),
         keys=session.keys,
-        dns=True,
-        on_installed=line.installed,
+        recorder=Recorder(scheduler.clock),
     )
+    printer = Printer(profile, outside, Factory(dns=True), Listeners(installed=line.installed))
     printer.power_on()
     target = session.target
     host = f"[{target.host}]" if ":" in target.host else target.host

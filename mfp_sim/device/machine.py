@@ -1,82 +1,102 @@
 """The machine as far as power, time, rights, storage and audit log go; it knows nothing of settings or requests.
 
-It never sleeps: it books events on the scheduler. What was not committed is gone after a restart. What there is to be
-forgotten, loaded, booked and committed is the printer's matter, which is built on it.
+It never sleeps: it books events on the scheduler. It holds the state, which is committed and loaded as a whole: what
+was not committed is gone after a restart. Everything else that is forgotten, started or booked along with it is the
+firmware's matter, which the machine is handed.
 Serves MFP-ADMIN-01, MFP-RESTART-01, F-K07, F-C08.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
 
 from mfp_sim.device.clock import DeviceClock
-from mfp_sim.device.power import Commit, PowerPoints
+from mfp_sim.device.outside import Factory, Outside
+from mfp_sim.device.power import Commit
 from mfp_sim.device.profile import Profile
 from mfp_sim.device.state import DeviceState
 from mfp_sim.device.status import AuditEntry
-from mfp_sim.device.storage import Storage
 from mfp_sim.errors import PowerLost, Refused
-from mfp_sim.simtime import Booking, Scheduler
-from mfp_sim.trace import BY_HAND, Recorder
+from mfp_sim.simtime import Booking, Entropy
+from mfp_sim.trace import BY_HAND
 
-__all__ = ["ADMINISTRATOR", "ROLES", "Machine"]
+__all__ = ["ADMINISTRATOR", "ROLES", "Firmware", "Machine"]
 
 ADMINISTRATOR: Final = "administrator"
 AGAIN_AFTER: Final = timedelta(minutes=1)
 """When what an error broke off is taken up again."""
+_AT_ONCE: Final = datetime.min.replace(tzinfo=UTC)
 ROLES: Final = (ADMINISTRATOR, "device-admin", "network-admin", "user", "logged-out")
 
 
-class Machine(ABC):
-    """Switched off at first. Arguments as in :class:`~mfp_sim.device.printer.Printer`."""
+class Firmware(Protocol):
+    """What runs on the machine, and is called by it."""
 
-    def __init__(
-        self, profile: Profile, scheduler: Scheduler, storage: Storage, recorder: Recorder, points: PowerPoints
-    ) -> None:
-        self.profile, self.points = profile, points
-        self.clock = DeviceClock(scheduler.clock)
-        self._scheduler, self._storage, self._recorder = scheduler, storage, recorder
+    def forget(self) -> None:
+        """Know what a machine knows that has no power: nothing beside the state."""
+        ...
+
+    def wake(self, *, first: bool) -> None:
+        """Start with the state as it is now: the stored one, or, at the ``first`` start, the one from the factory."""
+        ...
+
+    def revert(self) -> None:
+        """Go on with the state as it is now, which is the one of the last commit, without a restart."""
+        ...
+
+    def rebook(self, not_before: datetime) -> None:
+        """Book what is to come, by the machine's clock; nothing of it ``not_before`` that instant."""
+        ...
+
+    def break_off(self) -> None:
+        """Note in the audit log what is cut off by switching off."""
+        ...
+
+    def refuse_while_busy(self) -> None:
+        """Raise Refused while nobody can operate the machine."""
+        ...
+
+    def save(self) -> None:
+        """Put into the state what is to be committed with it."""
+        ...
+
+    def saved(self) -> None:
+        """The state is committed."""
+        ...
+
+
+class Machine:
+    """Switched off at first.
+
+    Args:
+        profile: the model.
+        outside: what it works with; its scheduler's clock is the true time.
+        factory: what its state is like fresh from the factory.
+        firmware: what runs on it; it is not called before the machine is switched on.
+    """
+
+    def __init__(self, profile: Profile, outside: Outside, factory: Factory, firmware: Firmware) -> None:
+        self.profile, self.points, self.recorder = profile, outside.points, outside.recorder
+        self.clock = DeviceClock(outside.scheduler.clock)
+        self.state: DeviceState = factory.state()
+        """What the machine knows at present; another one after each start."""
+        self.powered = False
+        self.lost: PowerLost | None = None
+        """Why the power went off last, when it failed."""
+        self._scheduler, self._storage, self.entropy = outside.scheduler, outside.storage, outside.entropy
+        self._factory, self._firmware = factory, firmware
         self._bookings: list[Booking] = []
         self._boot: Booking | None = None
-        self.powered = False
-        self._lost: PowerLost | None = None
-        self._state: DeviceState
         self._kept: Mapping[str, object] = {}
-        self._forget()
+        self._streams = 0
 
-    # --- what the printer makes of it ---------------------------------------------------------------------
-
-    @abstractmethod
-    def _forget(self) -> None:
-        """Know what a machine knows that has no power: nothing."""
-
-    @abstractmethod
-    def _wake(self, stored: Mapping[str, object] | None) -> None:
-        """Take up the stored state, or the one fresh from the factory."""
-
-    @abstractmethod
-    def _revert(self, stored: Mapping[str, object]) -> None:
-        """Know what is stored, and nothing that came after it, without a restart."""
-
-    @abstractmethod
-    def _rebook(self, not_before: datetime | None = None) -> None:
-        """Book what is to come, by the printer's clock; nothing of it ``not_before`` that instant."""
-
-    @abstractmethod
-    def _break_off(self) -> None:
-        """Tell the audit log what is cut off by switching off."""
-
-    @abstractmethod
-    def _refuse_while_busy(self) -> None:
-        """Raise Refused while nobody can operate the machine."""
-
-    @abstractmethod
-    def _to_store(self) -> Mapping[str, object]:
-        """What a commit holds; later changes do not touch it."""
+    def stream(self, name: str) -> Entropy:
+        """A stream of chance of its own, whatever was drawn before."""
+        self._streams += 1
+        return self.entropy.fork(f"{name}{self._streams}")
 
     # --- power --------------------------------------------------------------------------------------------
 
@@ -105,11 +125,22 @@ class Machine(ABC):
             raise
 
     def _start(self) -> None:
+        first = not self.load()
+        self._firmware.wake(first=first)
+        self.note("start", "OK")
+        self.commit("factory" if first else "start")
+        self._firmware.rebook(_AT_ONCE)
+
+    def load(self) -> bool:
+        """Take up the stored state, if there is one.
+
+        Raises:
+            UsageError: the stored state is not usable.
+        """
         stored = self._storage.load()
-        self._wake(stored)
-        self._note("start", "OK")
-        self._commit("factory" if stored is None else "start")
-        self._rebook()
+        if stored is not None:
+            self.state = DeviceState.from_stored(stored)
+        return stored is not None
 
     def power_off(self) -> None:
         """Switch off: the audit log says so, and what was not committed is gone.
@@ -123,8 +154,8 @@ class Machine(ABC):
             return
         try:
             with self._whole():
-                self._break_off()
-                self._log("shutdown", "OK")
+                self._firmware.break_off()
+                self.log("shutdown", "OK")
         finally:
             self._go_dark()  # a log that cannot be kept keeps no machine on
 
@@ -136,24 +167,21 @@ class Machine(ABC):
     def _go_dark(self, lost: PowerLost | None = None) -> None:
         if not self.powered:
             return
-        self.powered, self._lost = False, lost
-        self._cancel(*{booking.label for booking in self._bookings})
-        self._forget()
+        self.powered, self.lost = False, lost
+        self._cancel_all()
+        self._firmware.forget()
+        self.state = self._factory.state()
         if lost is not None:
-            self._recorder.record("printer.power-lost", point=lost.point)
+            self.recorder.record("printer.power-lost", point=lost.point)
             self._return_power(lost.off_seconds)
 
     def _return_power(self, seconds: float | None) -> None:
         if seconds is not None:
             self._boot = self._scheduler.after(seconds, self.power_on, "power on")
 
-    def restart(self, *, role: str = ADMINISTRATOR) -> None:
-        """Off now, on again after the model's restart time."""
-        self._needs(role)
-        self._restart("restart")
-
-    def _restart(self, why: str) -> None:
-        self._note(why, "OK")
+    def restart(self, why: str) -> None:
+        """Off now, on again after the model's restart time; the audit log says ``why``."""
+        self.note(why, "OK")
         try:
             self.power_off()
         except PowerLost:
@@ -168,24 +196,25 @@ class Machine(ABC):
         self.clock.set(instant)
         if self.powered:
             with self._whole():
-                self._log("clock set", "OK")
-                self._rebook()
+                self.log("clock set", "OK")
+                self._firmware.rebook(_AT_ONCE)
 
     # --- people -------------------------------------------------------------------------------------------
 
-    def _needs(self, role: str) -> None:
+    def needs(self, role: str) -> None:
+        """Raise Refused unless a person of that role can operate the machine now."""
         if not self.powered:
             raise Refused("powered-off", "the machine is off")
         if role == "logged-out":
             raise Refused("login-required", "nobody is logged in", remedy="log in as the administrator")
         if role != ADMINISTRATOR:
             raise Refused("not-administrator", "administrator rights are needed")
-        self._refuse_while_busy()
+        self._firmware.refuse_while_busy()
 
     @contextmanager
-    def _work(self, role: str) -> Iterator[None]:
+    def work(self, role: str) -> Iterator[None]:
         """What a person does on the machine: with rights, and wholly or not at all."""
-        self._needs(role)
+        self.needs(role)
         with self._whole():
             yield
 
@@ -210,31 +239,39 @@ class Machine(ABC):
     def _undo(self, error: Exception) -> None:
         if not self.powered or not self._kept:
             return
-        self._recorder.record("printer.undone", error=f"{type(error).__name__}: {error}")
-        self._cancel(*{booking.label for booking in self._bookings})
-        self._revert(self._kept)
-        self._rebook(self.clock.now() + AGAIN_AFTER)
+        self.recorder.record("printer.undone", error=f"{type(error).__name__}: {error}")
+        self._cancel_all()
+        self.state = DeviceState.from_stored(self._kept)
+        self._firmware.revert()
+        self._firmware.rebook(self.clock.now() + AGAIN_AFTER)
 
     # --- bookings -----------------------------------------------------------------------------------------
 
-    def _book(self, due: datetime, action: Callable[[], None], label: str) -> None:
+    def book(self, due: datetime, action: Callable[[], None], label: str) -> None:
+        """Book ``action`` for ``due`` by the machine's clock, as an event of its own."""
+
         def run() -> None:
             self._bookings.remove(booking)
-            self._as_an_event(action)
+            self.as_an_event(action)
 
         booking = self._scheduler.at(self.clock.true_instant(due), run, label)
         self._bookings = [other for other in self._bookings if not other.cancelled]
         self._bookings.append(booking)
 
-    def _as_an_event(self, action: Callable[[], None]) -> None:
+    def as_an_event(self, action: Callable[[], None]) -> None:
         """What happens by itself: a power failure ends it, and there is nobody who could be refused."""
         with suppress(PowerLost), self._whole():
             action()
 
-    def _cancel(self, *labels: str) -> None:
+    def cancel(self, label: str) -> None:
+        """Take back what is booked under that label."""
         for booking in self._bookings:
-            if booking.label in labels:
+            if booking.label == label:
                 booking.cancel()
+
+    def _cancel_all(self) -> None:
+        for booking in self._bookings:
+            booking.cancel()
 
     # --- audit log and storage ----------------------------------------------------------------------------
 
@@ -243,31 +280,24 @@ class Machine(ABC):
         """What the last commit left, secrets included; None before the first one."""
         return self._storage.load()
 
-    @property
-    def audit(self) -> tuple[AuditEntry, ...]:
-        """The audit log, oldest first."""
-        return self._state.audit.entries
-
-    def _note(self, operation: str, result: str, diagnosis: str = "") -> None:
+    def note(self, operation: str, result: str, diagnosis: str = "") -> None:
         """An entry of the audit log that goes in with the commit of what it tells of."""
-        self._state.audit.add(AuditEntry(self.clock.now(), "SYSTEM", operation, result, diagnosis))
-        self._recorder.record("printer.audit", operation=operation, result=result, diagnosis=diagnosis or None)
+        self.state.audit.add(AuditEntry(self.clock.now(), "SYSTEM", operation, result, diagnosis))
+        self.recorder.record("printer.audit", operation=operation, result=result, diagnosis=diagnosis or None)
 
-    def _committed(self, state: Mapping[str, object]) -> None:
-        """Remember what is stored now."""
-        self._kept = state
-
-    def _log(self, operation: str, result: str, diagnosis: str = "") -> None:
+    def log(self, operation: str, result: str, diagnosis: str = "") -> None:
         """An entry of the audit log that is committed for its own sake: nothing else of it has to be kept."""
-        self._note(operation, result, diagnosis)
-        self._commit("audit")
+        self.note(operation, result, diagnosis)
+        self.commit("audit")
 
-    def _commit(self, what: Commit, then: Callable[[], None] | None = None) -> None:
+    def commit(self, what: Commit, then: Callable[[], None] | None = None) -> None:
         """Everything at once; between the two points it is done, whatever comes after. ``then`` is told so."""
         self.points.reach(f"commit-{what}.before")
-        state = self._to_store()
+        self._firmware.save()
+        state = self.state.stored()
         self._storage.commit(state)
-        self._committed(state)
+        self._kept = state
+        self._firmware.saved()
         if then is not None:
             then()
         self.points.reach(f"commit-{what}.after")

@@ -51,7 +51,6 @@ from mfp_sim.scep.http import HttpReply, HttpRequest
 from mfp_sim.scep.stages import State
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mfp_sim.trace import Recorder
-from mfp_sim.transport import Wire
 from mfp_sim.visible import one_line
 
 __all__ = ["CertificateRequest", "Ended", "Registration", "Surroundings"]
@@ -85,17 +84,14 @@ class Ended:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What every request of one machine works with; ``abandon`` is told of a transactionID given up, and why, and
-    ``on_unforeseen`` of an exception that ended a request, once that is committed."""
+    """What every request of one machine works with; ``abandon`` is told of a transactionID given up, and why."""
 
     profile: Profile
     clock: Clock
     keys: KeySource
-    wire: Wire
     recorder: Recorder
     points: PowerPoints
     abandon: Callable[[str, str], None]
-    on_unforeseen: Callable[[Exception], None]
 
 
 class CertificateRequest:

@@ -1,22 +1,25 @@
-"""What an import of a bundle would change on this machine, decided before anything is touched.
+"""Batch export and import of settings on the machine; what an import would change is decided before it begins.
 
-Serves MFP-BUNDLE-01, MFP-BUNDLE-02; A-18, A-28, A-30. Applies nothing: the printer does, in ``stages``.
+The file's format is :mod:`mfp_sim.device.bundle`'s. Serves MFP-BUNDLE-01, MFP-BUNDLE-02; A-18, A-28, A-30.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
-from mfp_sim.device.bundle import Bundle
+from mfp_sim.device.bundle import CATEGORIES, CATEGORY, Bundle, check_password, open_bundle, seal_bundle
+from mfp_sim.device.machine import Machine
+from mfp_sim.device.outside import Factory
+from mfp_sim.device.plan import Plan
 from mfp_sim.device.profile import Profile
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings
 from mfp_sim.device.state import DeviceState
 from mfp_sim.errors import Refused
 
-__all__ = ["ImportPlan", "Transfer", "plan_import"]
+__all__ = ["ImportPlan", "Transfer", "Transfers", "plan_import"]
 
 DNS_ITEM = "DNS server"
 SCEP_ITEM = "Settings for Certificate Issuance Request (SCEP)"
@@ -81,3 +84,92 @@ def plan_import(
     elif auto.timer:
         raise Refused("no-communication-settings", "the bundle has the timer on, but no SCEP server")
     return ImportPlan(bundle.dns, bundle.communication, auto)
+
+
+class Transfers:
+    """The exports and imports of ``machine``, one at a time; ``plan`` follows an imported automatic request."""
+
+    def __init__(self, machine: Machine, factory: Factory, plan: Plan) -> None:
+        self._machine, self._factory, self._plan = machine, factory, plan
+        self.current: Transfer | None = None
+        """The export or import that is running."""
+        self.exported: bytes | None = None
+        """The file of the last export, once that has ended."""
+        self.report: tuple[str, ...] = ()
+        """What the last import did."""
+
+    def forget(self) -> None:
+        """Nothing is running."""
+        self.current = None
+
+    def break_off(self) -> None:
+        """Note in the audit log what is cut off."""
+        if self.current is not None:
+            partial = self._machine.profile.import_cut == "partial"
+            kept = "what had been applied stays" if partial else "nothing was changed"
+            text = f"cut off by switching off or a restart; {kept}"
+            self._machine.note(f"{self.current.kind} of settings", "NG", text)
+
+    def refuse_while_busy(self) -> None:
+        """Raise Refused while one is running."""
+        if self.current is not None:
+            text = f"an {self.current.kind} of settings is running"
+            raise Refused("import-export-running", text, remedy="wait until it has ended")
+
+    def begin_export(self, password: str, category: str) -> None:
+        """Export the settings: the file is in ``exported`` at the end."""
+        if not CATEGORIES.get(category):
+            raise Refused("category-not-offered", f"the simulator does not offer {category!r}", remedy=CATEGORY)
+        check_password(password)
+        self.exported = None
+        self._begin(Transfer("export", self._after(1)), lambda: self._end_export(password))
+
+    def begin_import(self, octets: bytes, password: str) -> None:
+        """Import settings; ``report`` says what was done at the end."""
+        machine = self._machine
+        try:
+            bundle = open_bundle(octets, password)
+            plan = plan_import(bundle, machine.state, machine.profile, self._factory.serial, self._factory.policies)
+        except Refused as refusal:
+            machine.log("import of settings", "NG", f"{refusal.reason}: {refusal.message}")
+            raise
+        self.report = ()
+        if machine.profile.import_cut == "partial":
+            machine.book(self._after(1 / 2), lambda: self._apply_first(plan), "import")
+        self._begin(Transfer("import", self._after(1), plan), lambda: self._end_import(plan))
+
+    def _after(self, part: float) -> datetime:
+        """When that part of a transfer is done that begins now."""
+        return self._machine.clock.now() + timedelta(seconds=self._machine.profile.transfer_seconds * part)
+
+    def _begin(self, transfer: Transfer, end: Callable[[], None]) -> None:
+        self.current = transfer
+        self._machine.log(f"{transfer.kind} of settings", "OK", "begun")
+        self._machine.book(transfer.ends, end, transfer.kind)
+
+    def _end_export(self, password: str) -> None:
+        machine, state = self._machine, self._machine.state
+        scep = (state.communication, state.auto) if machine.profile.bundle_has_scep else (None, None)
+        bundle = Bundle(machine.profile.name, self._factory.serial, state.dns, *scep)
+        sealed = seal_bundle(bundle, password, machine.stream("bundle"))
+        self.current = None
+        machine.log("export of settings", "OK", "done")
+        self.exported = sealed
+
+    def _apply_first(self, plan: ImportPlan) -> None:
+        """The first half of an import that is not all or nothing (A-18)."""
+        state = self._machine.state
+        state.dns = plan.dns
+        state.communication = plan.communication or state.communication
+        self._machine.commit("import")
+
+    def _end_import(self, plan: ImportPlan) -> None:
+        state = self._machine.state
+        state.dns = plan.dns
+        if plan.auto is not None:
+            state.communication, state.auto = plan.communication, plan.auto
+            self._plan.take_over(plan.auto)
+        self.current = None
+        self._machine.note("import of settings", "OK", "; ".join(plan.report))
+        self._machine.commit("import")
+        self.report = plan.report

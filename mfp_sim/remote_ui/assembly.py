@@ -14,13 +14,13 @@ import re
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from mfp_sim.device.printer import Printer
+from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
 from mfp_sim.device.profile import Profile
 from mfp_sim.device.storage import DirectoryStorage, MemoryStorage, Storage
 from mfp_sim.documents import YEARS, Node, Problems, in_years
@@ -152,22 +152,20 @@ def _printer(plan: Plan, served: Served, number: int, keys: KeySource, storage: 
         street = Street(site.scheduler, site.ca.handle, site.network, names, served.host.port, lambda: printer.ip)
         wire = street
         served.street = served.street or street
-    printer = Printer(
-        profile=plan.profile,
+    outside = Outside(
         scheduler=site.scheduler,
         wire=wire,
         entropy=Entropy(None) if plan.start is None else _Spread(plan.seed, serial),
         keys=keys,
-        storage=storage,
-        timezone=plan.timezone,
-        ip=ip,
-        policies=plan.policies,
-        serial=serial,
         recorder=Recorder(site.clock, Redactor([plan.challenge] if plan.challenge else []), limit=_KEPT_EVENTS),
-        on_installed=site.ca.ledger.report_installed if site.ca else None,
-        on_unforeseen=_tell,
+        storage=storage,
         points=UnwatchedPoints(),
     )
+    listeners = Listeners(unforeseen=_tell)
+    if site.ca is not None:
+        listeners = replace(listeners, installed=site.ca.ledger.report_installed)
+    factory = Factory(serial, plan.timezone, ip, policies=plan.policies)
+    printer = Printer(plan.profile, outside, factory, listeners)
     return printer
 
 

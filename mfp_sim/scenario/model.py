@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from mfp_sim.device.outside import Factory
 from mfp_sim.redaction import Redactor
 from mfp_sim.trace import Attachment, TraceEvent
 from mock_scep_server.setup import CaSetup
@@ -37,6 +38,11 @@ class PrinterSetup:
     timeout: int | None = None
     settings: Mapping[str, object] = field(default_factory=dict)  # other profile values, by field name
     place: str = ""
+
+    @property
+    def factory(self) -> Factory:
+        """How the printer is delivered."""
+        return Factory(self.serial, self.timezone, self.ip, self.dns, frozenset(self.functions), self.policies)
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from mfp_sim.device.power import PowerPoints
-from mfp_sim.device.printer import Printer
+from mfp_sim.device.printer import Listeners, Outside, Printer
 from mfp_sim.device.profile import Profile, find_profile, with_reading
 from mfp_sim.device.readings import noting
-from mfp_sim.device.storage import DirectoryStorage, Storage
+from mfp_sim.device.storage import DirectoryStorage, MemoryStorage, Storage
 from mfp_sim.errors import BoundExceeded, KeyGenerationFailed, Refused, UsageError
 from mfp_sim.redaction import Redactor
 from mfp_sim.scenario.model import Failure, PrinterSetup, Scenario
@@ -202,24 +202,19 @@ def build(
             wire = InProcess(scheduler, service.handle, network=network, client=lambda: machine.ip)
         if keep_messages:
             wire = Overheard(wire, clock, recorder)
-        machine = Printer(
-            profile=profile if read is None else noting(profile, read),
+        outside = Outside(
             scheduler=scheduler,
             wire=wire,
             entropy=entropy.fork(f"printer/{setup.serial}"),
             keys=key_sources.setdefault(setup.serial, FallibleKeys(keys)),
-            timezone=setup.timezone,
-            ip=setup.ip,
-            dns=setup.dns,
-            functions=setup.functions,
-            policies=setup.policies,
-            serial=setup.serial,
             recorder=recorder if number == 1 else recorder.of(setup.serial),
-            storage=storages(number, points) if storages else None,
+            storage=storages(number, points) if storages else MemoryStorage(),
             points=points,
-            on_installed=service.ledger.report_installed if service else None,
-            on_abandoned=service.ledger.report_abandoned if service else None,
         )
+        listeners = Listeners()
+        if service is not None:
+            listeners = Listeners(service.ledger.report_installed, service.ledger.report_abandoned)
+        machine = Printer(profile if read is None else noting(profile, read), outside, setup.factory, listeners)
         printers[setup.serial] = machine
         return machine
 

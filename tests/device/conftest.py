@@ -8,9 +8,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from mfp_sim.device.printer import Printer
+from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
 from mfp_sim.device.profile import Profile, profile_named, with_reading
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
+from mfp_sim.device.state import DeviceState
 from mfp_sim.device.storage import MemoryStorage, Storage
 from mfp_sim.documents import Problems, load_text
 from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys, Scheduler
@@ -75,22 +76,34 @@ class Machine:
         if set_up:
             self.printer.update_communication(url="http://ca.example/scep")
 
-    def make_printer(self, serial: str = "SIM00001") -> Printer:
-        """A printer over the same storage, clock and CA."""
-        return Printer(
-            profile=self.model,
+    def make_printer(self, serial: str = "SIM00001", storage: Storage | None = None) -> Printer:
+        """A printer over the same clock and CA, and the same storage unless it has one of its own."""
+        outside = Outside(
             scheduler=self.scheduler,
             wire=InProcess(self.scheduler, self.ca.handle, network=self.network),
             entropy=self.entropy.fork("printer"),
             keys=PooledKeys(self.entropy.fork("keys"), side=0),
-            functions=self.functions,
-            policies=self.policies,
-            serial=serial,
-            storage=self.storage,
             recorder=self.recorder,
-            on_installed=self.ca.ledger.report_installed,
-            on_abandoned=self.ca.ledger.report_abandoned,
+            storage=storage or self.storage,
         )
+        factory = Factory(serial=serial, functions=frozenset(self.functions), policies=self.policies)
+        listeners = Listeners(self.ca.ledger.report_installed, self.ca.ledger.report_abandoned)
+        return Printer(self.model, outside, factory, listeners)
+
+    @property
+    def state(self) -> DeviceState:
+        """What the printer knows at present."""
+        return self.printer.firmware.machine.state
+
+    def outside(self, **other: object) -> None:
+        """From now on the requests of the printer work with something else."""
+        requests = self.printer.firmware.requests
+        requests.outside = replace(requests.outside, **other)  # type: ignore[arg-type]
+
+    def listeners(self, **other: object) -> None:
+        """From now on somebody else hears of the requests."""
+        requests = self.printer.firmware.requests
+        requests.listeners = replace(requests.listeners, **other)  # type: ignore[arg-type]
 
     def pass_time(self, **span: float) -> None:
         self.scheduler.run_until(self.clock.now() + timedelta(**span))

@@ -16,6 +16,7 @@ from mfp_sim.device import bundle as bundle_module
 from mfp_sim.device.bundle import CATEGORIES, CATEGORY, MAGIC, Bundle, open_bundle, seal_bundle
 from mfp_sim.device.profile import profile_named
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Polling
+from mfp_sim.device.storage import MemoryStorage
 from mfp_sim.errors import Refused
 from mfp_sim.simtime import Entropy
 
@@ -357,9 +358,10 @@ def test_whose_bundles_are_taken(machine, reading: str, other: dict, reason: str
 def test_another_machine_of_the_same_model_is_another_machine(machine) -> None:
     octets = exported(machine)
     world = machine(flips=("A-30=same-machine",))
-    world.printer.serial = "SIM00002"
+    other = world.make_printer(serial="SIM00002", storage=MemoryStorage())
+    other.power_on()
     with pytest.raises(Refused) as caught:
-        world.printer.begin_import(octets, "pw")
+        other.begin_import(octets, "pw")
     assert caught.value.reason == "bundle-other-machine"
 
 

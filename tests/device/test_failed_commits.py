@@ -108,8 +108,7 @@ def _fresh(world) -> object:
     """What a machine shows that starts from the same storage, without asking anybody."""
     stored = MemoryStorage()
     stored.commit(world.storage.load())
-    other = world.make_printer()
-    other._storage = stored
+    other = world.make_printer(storage=stored)
     other.power_on()
     shown = other.status()
     other.power_cut()

@@ -134,7 +134,7 @@ def test_what_nobody_foresaw_ends_the_request_and_is_told(machine, monkeypatch, 
 def test_what_nobody_foresaw_in_an_automatic_request_is_followed_by_the_next(machine, monkeypatch) -> None:
     world = machine()
     told: list[Exception] = []
-    world.printer._around = replace(world.printer._around, on_unforeseen=told.append)
+    world.listeners(unforeseen=told.append)
     monkeypatch.setattr(ClientTransaction, "received", lambda *_: 1 // 0)
     world.timer(every_days=1)
     world.pass_time(days=2)

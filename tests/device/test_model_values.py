@@ -8,11 +8,12 @@ from datetime import datetime, timezone
 
 import pytest
 
-from mfp_sim.device.printer import Printer
+from mfp_sim.device.printer import Outside, Printer
 from mfp_sim.device.profile import PROFILES, READINGS, Profile, profile_named, with_reading
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Polling
 from mfp_sim.device.status import Detail, StatusRow
 from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys, Scheduler
+from mfp_sim.trace import Recorder
 from mfp_sim.transport import InProcess
 
 FIRST = profile_named("canon-ir-adv-dx")
@@ -59,13 +60,9 @@ def test_what_is_not_entered() -> None:
 def test_a_machine_that_is_told_nothing() -> None:
     """What the docstring of the printer says it is fresh from the factory, and its memory outlives a restart."""
     scheduler = Scheduler(FrozenClock(datetime(2026, 3, 2, tzinfo=timezone.utc)))
-    printer = Printer(
-        profile=FIRST,
-        scheduler=scheduler,
-        wire=InProcess(scheduler, lambda *_: pytest.fail("nothing is sent")),
-        entropy=Entropy(1),
-        keys=PooledKeys(Entropy(1)),
-    )
+    wire = InProcess(scheduler, lambda *_: pytest.fail("nothing is sent"))
+    keys, recorder = PooledKeys(Entropy(1)), Recorder(scheduler.clock)
+    printer = Printer(FIRST, Outside(scheduler, wire, Entropy(1), keys, recorder))
     printer.power_on()
     assert (printer.serial, printer.ip, str(printer.zone)) == ("SIM00001", "192.0.2.10", "Europe/Oslo")
     assert (printer.functions, printer.policies, printer.dns) == (frozenset(), (), False)

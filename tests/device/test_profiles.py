@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mfp_sim.catalogue.registry import assumptions
-from mfp_sim.device.printer import renewal_instant
+from mfp_sim.device.plan import renewal_instant
 from mfp_sim.device.profile import (
     PROFILES,
     READINGS,

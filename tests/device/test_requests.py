@@ -279,7 +279,7 @@ class Redirecting:
 def test_a37_redirects(machine, reading: str, location: str, times: int, shown: tuple[str, str | None]) -> None:
     world = machine(flips=(f"A-37={reading}",))
     carrier = Redirecting(world, location, times)
-    world.printer._around = replace(world.printer._around, wire=InProcess(world.scheduler, carrier.handle))
+    world.outside(wire=InProcess(world.scheduler, carrier.handle))
     world.printer.send_request(KEY)
     assert world.shown == shown
 
@@ -304,7 +304,7 @@ def test_a40_an_ra_that_changes_between_getcacert_and_the_request(machine, readi
         seen.append(request.method)
         return (world if len(seen) <= 2 else changed).ca.handle(request, client)
 
-    world.printer._around = replace(world.printer._around, wire=InProcess(world.scheduler, handle))
+    world.outside(wire=InProcess(world.scheduler, handle))
     world.printer.send_request(KEY)
     assert world.shown[0] == state
     if state == "error":
@@ -360,7 +360,7 @@ def test_no_nonce_comes_twice_however_often_the_power_fails(machine) -> None:
 
     world = machine(script=PENDING_ALWAYS)
     carrier = Recording(world)
-    world.printer._around = replace(world.printer._around, wire=InProcess(world.scheduler, carrier.handle))
+    world.outside(wire=InProcess(world.scheduler, carrier.handle))
     world.timer(polling=Polling(4, 10))
     world.pass_time(minutes=65)
     for _ in range(4):
@@ -405,7 +405,7 @@ def test_a_renewal_is_signed_with_the_old_key(machine, change: dict[str, str], k
         world.ca.profile, capabilities=("AES", "POSTPKIOperation", "SHA-256", "Renewal", "SCEPStandard")
     )
     carrier = Recording(world)
-    world.printer._around = replace(world.printer._around, wire=InProcess(world.scheduler, carrier.handle))
+    world.outside(wire=InProcess(world.scheduler, carrier.handle))
     world.printer.send_request(KEY)
     old = world.printer.key_list()[1].certificate
     world.printer.send_request(replace(KEY, name="second", **change))
@@ -425,7 +425,7 @@ def test_a_renewal_that_is_pending_is_still_signed_with_the_old_key_after_a_powe
         world.ca.profile, capabilities=("AES", "POSTPKIOperation", "SHA-256", "Renewal", "SCEPStandard")
     )
     carrier = Recording(world)
-    world.printer._around = replace(world.printer._around, wire=InProcess(world.scheduler, carrier.handle))
+    world.outside(wire=InProcess(world.scheduler, carrier.handle))
     world.printer.send_request(KEY)
     old = world.printer.key_list()[1].certificate
     world.timer(key=replace(KEY, name="second"))
@@ -488,12 +488,12 @@ def test_the_limit_counts_at_the_registration_too(machine) -> None:
     world = machine(key_limit=2)
 
     def handle(request: HttpRequest, client: str) -> Delivery:
-        store = world.printer._state.store
+        store = world.state.store
         if "PKIOperation" in request.target:  # a key comes from elsewhere while the CA is asked
-            world.printer._state.store = store.register(replace(store.entries[0], id=99, use="None"), delete_old=False)
+            world.state.store = store.register(replace(store.entries[0], id=99, use="None"), delete_old=False)
         return world.ca.handle(request, client)
 
-    world.printer._around = replace(world.printer._around, wire=InProcess(world.scheduler, handle))
+    world.outside(wire=InProcess(world.scheduler, handle))
     world.printer.send_request(KEY)
     assert world.shown == ("error", "registration-limit")
     assert "request failed NG: the store is full" in world.diagnoses
@@ -504,7 +504,7 @@ def test_no_key_no_request_and_what_is_there_stays(machine) -> None:
     world = machine()
     world.printer.send_request(KEY)
     before = world.printer.key_list()
-    world.printer._around = replace(world.printer._around, keys=NoKeys())
+    world.outside(keys=NoKeys())
     row = world.printer.send_request(KEY)
     assert (row.state, row.details and row.details.slug) == ("error", "scep-error")
     assert "request failed NG: no-key: no key of 2048 bits; nothing was sent" in world.diagnoses
@@ -516,6 +516,6 @@ def test_no_key_no_request_and_what_is_there_stays(machine) -> None:
 def test_polling_does_not_follow_a_key_that_cannot_be_made(machine) -> None:
     world = machine()
     world.timer()
-    world.printer._around = replace(world.printer._around, keys=NoKeys())
+    world.outside(keys=NoKeys())
     world.pass_time(hours=2)
     assert (world.shown, world.asked) == (("error", "scep-error"), [])

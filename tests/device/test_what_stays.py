@@ -253,7 +253,7 @@ class _Wire:
 def test_a37_where_a_redirect_leads(machine, status: int, location: str, place: tuple[str, int, str]) -> None:
     world = machine(flips=("A-37=followed",))
     wire = _Wire(world, status, location, 1)
-    world.printer._around = replace(world.printer._around, wire=wire)
+    world.outside(wire=wire)
     world.printer.send_request(KEY)
     assert wire.places[-2:] == [("ca.example", 80, "/scep"), place]
     assert world.shown == ("successful", None)
@@ -271,7 +271,7 @@ def test_a37_a_redirect_without_a_host_stays_at_the_host(machine, url: str, loca
     world = machine(flips=("A-37=followed",))
     world.printer.update_communication(url=url)
     wire = _Wire(world, 307, location, 1)
-    world.printer._around = replace(world.printer._around, wire=wire)
+    world.outside(wire=wire)
     world.printer.send_request(KEY)
     assert wire.places[-1] == place
     assert len(wire.places) == 4
@@ -282,7 +282,7 @@ def test_a37_a_redirect_without_a_host_stays_at_the_host(machine, url: str, loca
 def test_a22_there_is_no_status_above_599_to_poll_after(machine, status: int, polled: bool) -> None:
     world = machine(flips=("A-22=5xx",))
     wire = _Wire(world, status, "", 1)
-    world.printer._around = replace(world.printer._around, wire=wire)
+    world.outside(wire=wire)
     world.timer()
     world.pass_time(hours=2)
     assert world.shown == (("successful", None) if polled else ("error", "top-error-600"))
@@ -292,7 +292,7 @@ def test_a22_there_is_no_status_above_599_to_poll_after(machine, status: int, po
 def test_a37_a_redirect_has_a_status_and_a_location(machine, status: int, header: str) -> None:
     world = machine(flips=("A-37=followed",))
     wire = _Wire(world, status, "/x?operation=PKIOperation", 1, header)
-    world.printer._around = replace(world.printer._around, wire=wire)
+    world.outside(wire=wire)
     world.printer.send_request(KEY)
     assert [place for _, _, place in wire.places] == ["/scep"] * 3
     assert world.shown[0] == "error"
@@ -302,7 +302,7 @@ def test_a37_a_redirect_has_a_status_and_a_location(machine, status: int, header
 def test_a37_what_is_no_redirect_and_how_many_are_followed(machine, status: int, times: int, sent: int) -> None:
     world = machine(flips=("A-37=followed",))
     wire = _Wire(world, status, "/x?operation=PKIOperation", times)
-    world.printer._around = replace(world.printer._around, wire=wire)
+    world.outside(wire=wire)
     world.printer.send_request(KEY)
     assert len(wire.places) == 2 + sent
     assert (world.shown[0] == "successful") == (times < sent)
@@ -312,8 +312,8 @@ def test_the_certificate_that_signs_a_request_is_valid_now_and_for_a_month(machi
     world = machine(script="[{when: {type: PKCSReq}, then: pending}]")
     world.timer()
     world.pass_time(minutes=60)
-    assert re.fullmatch("[0-9A-F]{32}", world.printer._request.transaction_id)
-    signer = world.printer._request._transaction.enrolment.signer
+    assert re.fullmatch("[0-9A-F]{32}", world.printer.firmware.requests.current.transaction_id)
+    signer = world.printer.firmware.requests.current._transaction.enrolment.signer
     assert signer.not_before == world.clock.now() - timedelta(minutes=10)
     assert signer.not_after == world.clock.now() + timedelta(days=30)
     assert 0 < signer.serial < 2**63

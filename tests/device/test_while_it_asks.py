@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from mfp_sim.device.printer import Printer
+from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings
 from mfp_sim.errors import Refused, UsageError
 from mfp_sim.simtime import PooledKeys
@@ -145,7 +145,7 @@ def test_the_ca_learns_that_its_reply_arrived(machine) -> None:
 def test_the_ca_learns_that_its_reply_did_not_arrive(machine, happens, cause: str) -> None:
     world = machine(script="[{when: {type: PKCSReq}, faults: [{delay: 61s}]}]")
     # What the client says of it would stand before what the CA knows.
-    world.printer._around = replace(world.printer._around, abandon=lambda *_: None)
+    world.listeners(abandoned=lambda *_: None)
     world.printer.begin_request(KEY)
     world.pass_time(seconds=10)
     happens(world)
@@ -156,13 +156,16 @@ def test_the_ca_learns_that_its_reply_did_not_arrive(machine, happens, cause: st
 def test_two_printers_do_not_wait_for_each_other(machine) -> None:
     world = machine(script=SLOW)
     other = Printer(
-        profile=world.model,
-        scheduler=world.scheduler,
-        wire=InProcess(world.scheduler, world.ca.handle),
-        entropy=world.entropy.fork("other"),
-        keys=PooledKeys(world.entropy.fork("other keys"), side=0),
-        serial="SIM00002",
-        on_installed=world.ca.ledger.report_installed,
+        world.model,
+        Outside(
+            scheduler=world.scheduler,
+            wire=InProcess(world.scheduler, world.ca.handle),
+            entropy=world.entropy.fork("other"),
+            keys=PooledKeys(world.entropy.fork("other keys"), side=0),
+            recorder=world.recorder.of("SIM00002"),
+        ),
+        Factory(serial="SIM00002"),
+        Listeners(installed=world.ca.ledger.report_installed),
     )
     other.power_on()
     other.update_communication(url="http://ca.example/scep")
@@ -197,13 +200,16 @@ def three_at_nine(world, adjust: bool) -> list[Printer]:
     printers = []
     for number in range(3):
         printer = Printer(
-            profile=world.model,
-            scheduler=world.scheduler,
-            wire=InProcess(world.scheduler, world.ca.handle, client=f"192.0.2.{20 + number}"),
-            entropy=world.entropy.fork(f"printer {number}"),
-            keys=PooledKeys(world.entropy.fork(f"keys {number}"), side=0),
-            serial=f"SIM0000{number}",
-            on_installed=world.ca.ledger.report_installed,
+            world.model,
+            Outside(
+                scheduler=world.scheduler,
+                wire=InProcess(world.scheduler, world.ca.handle, client=f"192.0.2.{20 + number}"),
+                entropy=world.entropy.fork(f"printer {number}"),
+                keys=PooledKeys(world.entropy.fork(f"keys {number}"), side=0),
+                recorder=world.recorder.of(f"SIM0000{number}"),
+            ),
+            Factory(serial=f"SIM0000{number}"),
+            Listeners(installed=world.ca.ledger.report_installed),
         )
         printer.power_on()
         printer.update_communication(url="http://ca.example/scep")
@@ -243,7 +249,8 @@ def test_a_mistake_of_the_ca_in_process_ends_the_request_and_the_machine_is_not_
         raise ZeroDivisionError("planted")
 
     wire = InProcess(world.scheduler, handle)
-    world.printer._around = replace(world.printer._around, wire=wire, on_unforeseen=told.append)
+    world.outside(wire=wire)
+    world.listeners(unforeseen=told.append)
     assert world.printer.send_request(KEY).details.slug == "scep-error"
     assert world.printer.audit[-1].diagnosis == "unforeseen: ZeroDivisionError: planted"
     assert [repr(error) for error in told] == ["ZeroDivisionError('planted')"]
@@ -258,7 +265,8 @@ def test_a_request_that_http_has_no_octets_for_ends_too(machine) -> None:
         def begin(self, host: str, *_: object):
             raise UsageError(f"no octets for {host}")
 
-    world.printer._around = replace(world.printer._around, wire=Picky(), on_unforeseen=told.append)
+    world.outside(wire=Picky())
+    world.listeners(unforeseen=told.append)
     assert world.printer.send_request(KEY).details.slug == "scep-error"
     assert world.printer.audit[-1].diagnosis == "unforeseen: UsageError: no octets for ca.example"
     assert len(told) == 1
@@ -279,6 +287,6 @@ def test_a_wire_that_never_ends_an_exchange_is_a_mistake_and_no_endless_loop(mac
         def begin(self, *_: object) -> UnderWay:
             return UnderWay()
 
-    world.printer._around = replace(world.printer._around, wire=Dead())
+    world.outside(wire=Dead())
     with pytest.raises(RuntimeError, match="nothing is booked that could end it"):
         world.printer.send_request(KEY)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from mfp_sim.device.printer import Printer
+from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
 from mfp_sim.device.profile import profile_named as printer_profile
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.documents import Problems, load_text
@@ -44,14 +44,16 @@ class World:
         )
         self.recorder = Recorder(self.clock)
         self.printer = Printer(
-            profile=printer_profile("canon-ir-adv-dx"),
-            scheduler=self.scheduler,
-            wire=InProcess(self.scheduler, self.ca.handle),
-            entropy=entropy.fork("printer"),
-            keys=PooledKeys(entropy.fork("keys"), side=0),
-            functions=["TLS"],
-            recorder=self.recorder,
-            on_installed=self.ca.ledger.report_installed,
+            printer_profile("canon-ir-adv-dx"),
+            Outside(
+                scheduler=self.scheduler,
+                wire=InProcess(self.scheduler, self.ca.handle),
+                entropy=entropy.fork("printer"),
+                keys=PooledKeys(entropy.fork("keys"), side=0),
+                recorder=self.recorder,
+            ),
+            Factory(functions=frozenset({"TLS"})),
+            Listeners(installed=self.ca.ledger.report_installed),
         )
         self.printer.power_on()
         self.printer.update_communication(url="http://ca.example/scep")

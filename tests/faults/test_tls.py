@@ -25,7 +25,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from mfp_sim.device.printer import Printer
+from mfp_sim.device.printer import Outside, Printer
 from mfp_sim.device.profile import profile_named as model_named
 from mfp_sim.documents import Problems, load_text
 from mfp_sim.errors import Refused, SignatureInvalid, UsageError
@@ -36,6 +36,7 @@ from mfp_sim.scep.exchange import ClientTransaction, Enrolment, Failed, Issued, 
 from mfp_sim.scep.http import HttpReply, HttpRequest, outgoing
 from mfp_sim.scep.messages import read_ca_certificates
 from mfp_sim.simtime import Entropy, PooledKeys, Scheduler, SystemClock
+from mfp_sim.trace import Recorder
 from mfp_sim.transport import Sockets
 from mock_scep_server import tls
 from mock_scep_server.challenges import StaticChallenge
@@ -469,13 +470,9 @@ def test_the_printer_refuses_the_address_and_sends_nothing(kind: Kind) -> None:
     scheduler = Scheduler(clock)
     made = make_live(kind)
     try:
-        printer = Printer(
-            profile=model_named("canon-ir-adv-dx"),
-            scheduler=scheduler,
-            entropy=entropy,
-            keys=PooledKeys(entropy, side=0),
-            wire=Sockets(scheduler),
-        )
+        keys, recorder = PooledKeys(entropy, side=0), Recorder(clock)
+        outside = Outside(scheduler, Sockets(scheduler), entropy, keys, recorder)
+        printer = Printer(model_named("canon-ir-adv-dx"), outside)
         printer.power_on()
         with pytest.raises(Refused, match="does not support HTTPS") as refused:
             printer.update_communication(url=f"{made.host.url}/scep", port=made.host.port)

@@ -18,13 +18,14 @@ from mfp_sim.device.calendar import local_of
 from mfp_sim.device.invariants import WatchedStorage, broken
 from mfp_sim.device.machine import ROLES
 from mfp_sim.device.power import PowerPoints
-from mfp_sim.device.printer import Printer
+from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
 from mfp_sim.device.profile import READINGS, profile_named, with_reading
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.device.storage import decode_state, encode_state
 from mfp_sim.documents import Problems, load_text
 from mfp_sim.errors import PowerLost, Refused
 from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys, Scheduler
+from mfp_sim.trace import Recorder
 from mfp_sim.transport import InProcess, Network
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.profiles.registry import profile_named as ca_profile
@@ -146,18 +147,18 @@ class PrinterMachine(RuleBasedStateMachine):
         points = PowerPoints()
         storage = WatchedStorage(SerialStorage(), points)
         printer = Printer(
-            profile=self.profile,
-            scheduler=self.scheduler,
-            wire=InProcess(self.scheduler, self.ca.handle, network=self.network, client=ip),
-            entropy=entropy.fork("printer"),
-            keys=PooledKeys(keys, side=0),
-            ip=ip,
-            functions=("TLS",),
-            policies=("hq", "branch"),
-            storage=storage,
-            points=points,
-            on_installed=self.ca.ledger.report_installed,
-            on_abandoned=self.ca.ledger.report_abandoned,
+            self.profile,
+            Outside(
+                scheduler=self.scheduler,
+                wire=InProcess(self.scheduler, self.ca.handle, network=self.network, client=ip),
+                entropy=entropy.fork("printer"),
+                keys=PooledKeys(keys, side=0),
+                recorder=Recorder(self.scheduler.clock),
+                storage=storage,
+                points=points,
+            ),
+            Factory(ip=ip, functions=frozenset({"TLS"}), policies=("hq", "branch")),
+            Listeners(self.ca.ledger.report_installed, self.ca.ledger.report_abandoned),
         )
         printer.power_on()
         printer.update_communication(url=URLS[0])

@@ -11,8 +11,10 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from mfp_sim.device.keystore import KeyStore
+from mfp_sim.device.machine import Machine
 from mfp_sim.device.printer import Printer
 from mfp_sim.device.request import CertificateRequest
+from mfp_sim.device.requests import Requests
 from mock_scep_server.ledger import Ledger
 from tests.properties.printer_machine import PrinterMachine
 
@@ -20,15 +22,16 @@ Patch = Callable[[object, str, object], None]
 
 
 def old_key_goes_before_the_new_one_is_stored(patch: Patch) -> None:
-    begin = Printer._begin
+    begin = Requests._begin
 
     def slip(self, key, method):
-        if method == "automatic" and self._state.auto.delete_old:
-            gone = self._state.store.old_keys(key.destination)
-            self._state.store = KeyStore(tuple(e for e in self._state.store.entries if e not in gone))
+        state = self._machine.state
+        if method == "automatic" and state.auto.delete_old:
+            gone = state.store.old_keys(key.destination)
+            state.store = KeyStore(tuple(e for e in state.store.entries if e not in gone))
         begin(self, key, method)
 
-    patch(Printer, "_begin", slip)
+    patch(Requests, "_begin", slip)
 
 
 def limit_is_checked_for_what_is_there_now(patch: Patch) -> None:
@@ -70,12 +73,13 @@ def manual_request_is_not_locked_by_the_timer(patch: Patch) -> None:
     send = Printer.send_request
 
     def slip(self, key, **named):
-        auto = self._state.auto
-        self._state.auto = replace(auto, timer=False)
+        state = self.firmware.machine.state
+        auto = state.auto
+        state.auto = replace(auto, timer=False)
         try:
             return send(self, key, **named)
         finally:
-            self._state.auto = auto
+            self.firmware.machine.state.auto = auto
 
     patch(Printer, "send_request", slip)
 
@@ -100,20 +104,20 @@ def nobody_says_why_a_request_was_given_up(patch: Patch) -> None:
 
 
 def deleted_key_is_not_committed(patch: Patch) -> None:
-    commit = Printer._commit
-    patch(Printer, "_commit", lambda self, what, *rest: None if what == "key-deleted" else commit(self, what, *rest))
+    commit = Machine.commit
+    patch(Machine, "commit", lambda self, what, *rest: None if what == "key-deleted" else commit(self, what, *rest))
 
 
 def request_ends_without_a_row(patch: Patch) -> None:
-    finish = Printer._finish
+    finish = Requests._finish
 
     def slip(self, request, ended):
         if ended.registration is not None:
             return finish(self, request, ended)
-        self._request = None
-        return self._commit("request-ended")
+        self.current = None
+        return self._machine.commit("request-ended")
 
-    patch(Printer, "_finish", slip)
+    patch(Requests, "_finish", slip)
 
 
 BUGS = {
@@ -132,14 +136,14 @@ BUGS = {
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.__name__)
 def test_the_machine_finds(bug: Callable[[Patch], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    class Machine(PrinterMachine):
+    class Planted(PrinterMachine):
         pass
 
     bug(monkeypatch.setattr)
-    hypothesis.seed(1)(Machine)
+    hypothesis.seed(1)(Planted)
     with pytest.raises(AssertionError, match=BUGS[bug]):
         run_state_machine_as_test(
-            Machine,
+            Planted,
             settings=settings(
                 max_examples=100,
                 stateful_step_count=50,

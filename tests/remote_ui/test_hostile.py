@@ -262,7 +262,7 @@ def test_secrets_are_on_no_page(bench, key, auto) -> None:
     pages += [admin.get(path).text for path in [*(page.url for page in PAGES.values()), "/simulation"]]
     assert not any("canary" in page for page in pages)
     assert "canary" not in repr(here.served.plan)
-    assert all("canary" not in str(event.to_json()) for event in here.printer._recorder.events)
+    assert all("canary" not in str(event.to_json()) for event in here.printer.recorder.events)
 
 
 def test_sessions_without_a_login_go_first() -> None:

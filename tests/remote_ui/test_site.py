@@ -181,5 +181,5 @@ def test_on_the_real_clock_nobody_waits_while_the_ca_stalls(bench, key) -> None:
     stop.set()
     keeper.join(30)
     assert not keeper.is_alive()
-    events = [event.kind for event in here.printer._recorder.events]
+    events = [event.kind for event in here.printer.recorder.events]
     assert "exchange.cut" in events

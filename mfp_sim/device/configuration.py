@@ -1,0 +1,81 @@
+"""What the administrator has set on the machine, and how it is changed.
+
+Commits nothing; a refusal changes nothing. Serves MFP-COMM-04, MFP-COMM-05, MFP-REQ-03, MFP-REQ-04, MFP-AUTO-05.
+"""
+
+from __future__ import annotations
+
+from mfp_sim.device.machine import Machine
+from mfp_sim.device.outside import Factory
+from mfp_sim.device.plan import Plan
+from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, advice_on, read_ip
+from mfp_sim.errors import Refused
+
+__all__ = ["Configuration"]
+
+
+class Configuration:
+    """The settings of ``machine``; ``plan`` follows those of the automatic request."""
+
+    def __init__(self, machine: Machine, factory: Factory, plan: Plan) -> None:
+        self._machine, self._factory, self._plan = machine, factory, plan
+        self.advice: tuple[str, ...] = ()
+        """Help texts that applied to the key entered last (MFP-REQ-04)."""
+
+    @property
+    def ip(self) -> str:
+        """The machine's address."""
+        return self._machine.state.ip or self._factory.ip
+
+    def validate(self, settings: KeySettings | AutoRequestSettings) -> None:
+        """Raise Refused unless the model takes these values."""
+        settings.validate(self._machine.profile, dns=self._machine.state.dns, policies=self._factory.policies)
+
+    def needed(self) -> CommunicationSettings:
+        """The communication settings.
+
+        Raises:
+            Refused: there are none yet.
+        """
+        found = self._machine.state.communication
+        if found is None:
+            raise Refused("no-communication-settings", "set URL, port and time-out of the SCEP server first")
+        return found
+
+    def set_communication(self, url: str, port: int, timeout: int | None) -> None:
+        """Set the SCEP server; ``timeout`` in seconds, None for the model's own."""
+        machine = self._machine
+        if machine.state.auto.timer:
+            raise Refused("timer-on", "the timer is on; the communication settings cannot be updated")
+        settings = CommunicationSettings(url, port, machine.profile.default_timeout if timeout is None else timeout)
+        settings.validate(machine.profile)
+        machine.state.communication = settings
+        machine.note("SCEP settings changed", "OK")
+
+    def set_auto_request(self, settings: AutoRequestSettings) -> None:
+        """Set the automatic request, and plan it."""
+        self.validate(settings)
+        start = settings.start if settings.timer else None
+        if settings.timer:
+            self.needed()
+        if start is not None:
+            self._plan.refuse_past(start)
+        self._machine.state.auto = settings
+        self._plan.set(start)
+        self._machine.note("SCEP settings changed", "OK")
+        self.advise(settings.key)
+
+    def set_ip(self, ip: str) -> None:
+        """Give the machine another IPv4 or IPv6 address."""
+        try:
+            self._machine.state.ip = read_ip(ip)
+        except ValueError:
+            raise Refused("bad-ip", f"{ip[:60]!r} is not an address that a machine can have",
+                          remedy="an IPv4 or IPv6 address, such as 192.0.2.11") from None  # fmt: skip
+        self._machine.note("settings changed", "OK", f"IP address {self._machine.state.ip}")
+
+    def advise(self, key: KeySettings | None) -> None:
+        """Show the help texts for a key that was entered; the audit log has a warning of a name without DNS."""
+        self.advice = () if key is None else advice_on(key, self.ip)
+        if key is not None and key.needs_dns and not self._machine.state.dns:
+            self._machine.note("warning", "OK", "the common name is an FQDN and there is no DNS server")

@@ -1,0 +1,77 @@
+"""What comes to a printer from outside: what it works with, how the factory delivers it, and who hears what it does.
+
+Values only. Serves the determinism of traces: nothing else in ``device`` reaches a clock, chance, keys or a wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mfp_sim.device.power import PowerPoints
+from mfp_sim.device.state import DeviceState
+from mfp_sim.device.storage import MemoryStorage, Storage
+from mfp_sim.scep.certificate import Certificate
+from mfp_sim.simtime import Entropy, KeySource, Scheduler
+from mfp_sim.trace import Recorder
+from mfp_sim.transport import Wire
+
+__all__ = ["Factory", "Listeners", "Outside"]
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What a printer works with.
+
+    ``scheduler`` books what happens later, and its clock is the true time; exchanges begin on ``wire``; ``entropy`` and
+    ``keys`` give chance and key pairs; ``recorder`` takes the events; ``storage`` has what survives a restart;
+    ``points`` are where power may fail.
+    """
+
+    scheduler: Scheduler
+    wire: Wire
+    entropy: Entropy
+    keys: KeySource
+    recorder: Recorder
+    storage: Storage = field(default_factory=MemoryStorage)
+    points: PowerPoints = field(default_factory=PowerPoints)
+
+
+@dataclass(frozen=True)
+class Factory:
+    """How a printer is delivered.
+
+    ``serial`` is the number that a bundle names; ``timezone`` an IANA name, for the printer's wall clock; ``ip`` its
+    address, which the CA sees; ``dns`` whether a DNS server is configured; ``functions`` those that are switched on, by
+    use location (``TLS``, ``IEEE 802.1X`` …); ``policies`` the names of the IPSec policies, no more than the model has
+    room for (A-11). Address, DNS server and functions can be changed later.
+    """
+
+    serial: str = "SIM00001"
+    timezone: str = "Europe/Oslo"
+    ip: str = "192.0.2.10"
+    dns: bool = False
+    functions: frozenset[str] = frozenset()
+    policies: tuple[str, ...] = ()
+
+    def state(self) -> DeviceState:
+        """The state of a machine that has never been switched on."""
+        return DeviceState(functions=self.functions, dns=self.dns)
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Who hears what a printer does.
+
+    ``installed`` hears of each certificate that is registered, once that is committed, and of all again at each start;
+    ``abandoned`` of each transactionID that is given up, and why; ``unforeseen`` of an exception that ended a request,
+    once that is committed, and may raise it.
+    """
+
+    installed: Callable[[Certificate], None] = lambda _: None
+    abandoned: Callable[[str, str], None] = lambda *_: None
+    unforeseen: Callable[[Exception], None] = _raise
