@@ -30,7 +30,7 @@ CERTIFICATE = "certificate"
 CONTROL = "last control held"
 
 
-@document("a result", exchanged=True)
+@document("a result", exchanged=True, later=True)
 @dataclass(frozen=True)
 class _Result:
     """A line of :data:`FILE`: what became of a check. ``seconds`` is how long it took."""

@@ -19,15 +19,18 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from mfp_sim.device import persistence
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings
-from mfp_sim.errors import Refused
+from mfp_sim.documents import Problems
+from mfp_sim.documents.json_values import read_json
+from mfp_sim.documents.kinds import Scalar, Words
+from mfp_sim.documents.records import document, record_of
+from mfp_sim.errors import DocumentError, Refused
 from mfp_sim.simtime import Entropy
 
 __all__ = ["CATEGORIES", "CATEGORY", "MAX_OCTETS", "Bundle", "open_bundle", "seal_bundle"]
@@ -66,6 +69,24 @@ class Bundle:
     auto: AutoRequestSettings | None = None
 
 
+@document("the settings", exchanged=True)
+@dataclass(frozen=True)
+class _Settings:
+    dns: bool
+    communication: CommunicationSettings | None = None
+    auto: AutoRequestSettings | None = None
+
+
+@document("a bundle", exchanged=True)
+@dataclass(frozen=True)
+class _Document:
+    format: Annotated[int, Scalar(Problems.version, {"const": 1})]
+    model: str
+    serial: str
+    category: Annotated[str, Words(lambda: (CATEGORY,))]
+    settings: _Settings
+
+
 def _key(password: str, salt: bytes) -> bytes:
     return Scrypt(salt=salt, length=32, n=2**14, r=8, p=1).derive(password.encode("ascii"))
 
@@ -83,20 +104,8 @@ def seal_bundle(bundle: Bundle, password: str, entropy: Entropy) -> bytes:
         Refused: the password is not 1 to 32 printable ASCII characters.
     """
     check_password(password)
-    settings: dict[str, object] = {"dns": bundle.dns}
-    if bundle.auto is not None:
-        auto = bundle.auto
-        if auto.key is not None:
-            auto = replace(auto, key=replace(auto.key, challenge=None))
-        settings["communication"] = persistence.communication(bundle.communication)
-        settings["auto"] = persistence.auto_request(auto)
-    document = {
-        "format": 1,
-        "model": bundle.model,
-        "serial": bundle.serial,
-        "category": CATEGORY,
-        "settings": settings,
-    }
+    settings = _Settings(bundle.dns, bundle.communication, _without_challenge(bundle.auto))
+    document = record_of(_Document).write(_Document(1, bundle.model, bundle.serial, CATEGORY, settings))
     head = MAGIC + entropy.octets(_SALT) + entropy.octets(_NONCE)
     salt, nonce = head[len(MAGIC) : -_NONCE], head[-_NONCE:]
     return head + AESGCM(_key(password, salt)).encrypt(nonce, json.dumps(document).encode(), head)
@@ -122,51 +131,15 @@ def open_bundle(octets: bytes, password: str) -> Bundle:
         text = "the password is wrong, or the file was changed"
         raise Refused("bundle-not-opened", text, remedy="give the password of the export") from None
     try:
-        return _read(json.loads(document))
-    except (ValueError, TypeError, KeyError, RecursionError):
+        found = read_json(_Document, json.loads(document), "bundle")
+    except (ValueError, RecursionError, DocumentError):
         raise Refused("bundle-invalid", "the bundle does not hold what this machine exports") from None
+    settings = found.settings
+    auto = _without_challenge(settings.auto)
+    return Bundle(found.model, found.serial, settings.dns, settings.communication, auto)
 
 
-def _read(document: Any) -> Bundle:
-    if not isinstance(document, dict) or document["format"] != 1 or document["category"] != CATEGORY:
-        raise ValueError
-    settings = document["settings"]
-    auto = communication = None
-    if "auto" in settings:
-        communication = persistence.read_communication(_typed(settings["communication"], CommunicationSettings))
-        auto = persistence.read_auto_request(settings["auto"])
-        _check_types(auto)
-        if auto.key is not None:
-            auto = replace(auto, key=replace(auto.key, challenge=None))
-    found = Bundle(document["model"], document["serial"], settings["dns"], communication, auto)
-    _check_fields(found, {"model": str, "serial": str, "dns": bool})
-    return found
-
-
-def _typed(stored: Any, kind: type[CommunicationSettings]) -> Any:
-    if stored is not None:
-        _check_fields(kind(**stored), {"url": str, "port": int, "timeout": int})
-    return stored
-
-
-def _check_types(auto: AutoRequestSettings) -> None:
-    flags = dict.fromkeys(("timer", "adjust", "restart", "delete_old"), bool)
-    _check_fields(auto, flags)
-    if auto.start is not None and auto.start.tzinfo is not None:
-        raise TypeError("start")
-    if auto.every_days is not None:
-        _check_fields(auto, {"every_days": int})
-    if auto.polling is not None:
-        _check_fields(auto.polling, {"count": int, "minutes": int})
-    if auto.key is not None:
-        texts = dict.fromkeys(("name", "common_name", "organization", "signature", "use"), str)
-        _check_fields(auto.key, {**texts, "length": int})
-        if auto.key.policy is not None:
-            _check_fields(auto.key, {"policy": str})
-
-
-def _check_fields(value: object, kinds: Mapping[str, type]) -> None:
-    for name, kind in kinds.items():
-        actual = getattr(value, name)
-        if not isinstance(actual, kind) or (kind is int and isinstance(actual, bool)):
-            raise TypeError(name)
+def _without_challenge(auto: AutoRequestSettings | None) -> AutoRequestSettings | None:
+    if auto is None or auto.key is None:
+        return auto
+    return replace(auto, key=replace(auto.key, challenge=None))

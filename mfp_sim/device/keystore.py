@@ -9,18 +9,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Annotated
 
 from mfp_sim.device.private import load_private, pkcs8
 from mfp_sim.device.profile import Profile
+from mfp_sim.documents.json_values import Hex, Instant, Kept
+from mfp_sim.documents.records import document
 from mfp_sim.errors import Refused
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.csr import fits_key
+from mfp_sim.scep.exchange import STORED_CERTIFICATE
 from mfp_sim.simtime import KeySource
 
 __all__ = ["KeyEntry", "KeyStore", "factory_key"]
 
 
+@document("a key", exchanged=True)
 @dataclass(frozen=True)
 class KeyEntry:
     """One slot. ``private`` is PKCS#8; ``assigned`` tells whether the use location has this key at present."""
@@ -29,9 +34,9 @@ class KeyEntry:
     name: str
     use: str
     policy: str | None
-    certificate: Certificate
-    created: datetime
-    private: bytes = field(repr=False)
+    certificate: Annotated[Certificate, STORED_CERTIFICATE]
+    created: Annotated[datetime, Instant()]
+    private: Annotated[bytes, Hex()] = field(repr=False)
     default: bool = False
     assigned: bool = False
 
@@ -45,42 +50,13 @@ class KeyEntry:
         """Whether the certificate is for the key pair; anything else is a broken store."""
         return fits_key(self.certificate, load_private(self.private))
 
-    @cached_property
-    def stored(self) -> dict[str, object]:
-        """The entry as it is committed; made once, since entries never change."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "use": self.use,
-            "policy": self.policy,
-            "certificate": self.certificate.der.hex(),
-            "created": self.created.isoformat(),
-            "private": self.private.hex(),
-            "default": self.default,
-            "assigned": self.assigned,
-        }
 
-    @classmethod
-    def from_stored(cls, stored: dict[str, object]) -> KeyEntry:
-        """The entry as it was committed."""
-        return cls(
-            id=int(str(stored["id"])),
-            name=str(stored["name"]),
-            use=str(stored["use"]),
-            policy=None if stored["policy"] is None else str(stored["policy"]),
-            certificate=Certificate.from_der(bytes.fromhex(str(stored["certificate"]))),
-            created=datetime.fromisoformat(str(stored["created"])),
-            private=bytes.fromhex(str(stored["private"])),
-            default=bool(stored["default"]),
-            assigned=bool(stored["assigned"]),
-        )
-
-
+@document("the keys", whole=True)
 @dataclass(frozen=True)
 class KeyStore:
     """All slots in the order of registration."""
 
-    entries: tuple[KeyEntry, ...] = ()
+    entries: tuple[Annotated[KeyEntry, Kept()], ...] = ()
 
     @property
     def ids(self) -> frozenset[int]:

@@ -56,7 +56,7 @@ class Factory:
 
     def state(self) -> DeviceState:
         """The state of a machine that has never been switched on."""
-        return DeviceState(functions=self.functions, dns=self.dns)
+        return DeviceState.first(self.functions, dns=self.dns)
 
 
 def _raise(error: Exception) -> None:

@@ -8,13 +8,11 @@ Serves MFP-POLL-*, MFP-DETAIL-*, MFP-REQ-01, MFP-REQ-05; A-22, A-23, A-27, A-31,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from mfp_sim.device import persistence
 from mfp_sim.device.inquiry import Asked
 from mfp_sim.device.keystore import KeyStore
 from mfp_sim.device.polling import Answer, Ends, counted_at_first, detail_of, what_follows
@@ -22,6 +20,7 @@ from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.private import load_private, pkcs8
 from mfp_sim.device.profile import Profile
 from mfp_sim.device.settings import CommunicationSettings, KeySettings, Polling
+from mfp_sim.device.state import Material, StoredRequest
 from mfp_sim.device.status import Detail
 from mfp_sim.errors import (
     AlgorithmRefused,
@@ -120,6 +119,7 @@ class CertificateRequest:
         self.next_poll: datetime | None = None
         self._polls = counted_at_first(polling, around.profile)
         self._transaction: ClientTransaction | None = None
+        self._material: Material | None = None
 
     @property
     def transaction_id(self) -> str | None:
@@ -149,7 +149,7 @@ class CertificateRequest:
             self._transaction.resume()
             return None
         try:
-            self._transaction = self._new_transaction(self._new_enrolment(store))
+            self._begin(self._new_enrolment(store))
         except KeyGenerationFailed as error:
             return Ended(Detail("scep-error"), f"no-key: {error.message}; nothing was sent")
         return None
@@ -280,9 +280,9 @@ class CertificateRequest:
             return None
         return Predecessor(old.certificate, load_private(old.private))
 
-    def _new_transaction(self, enrolment: Enrolment) -> ClientTransaction:
-        profile = self._around.profile
-        return ClientTransaction(
+    def _begin(self, enrolment: Enrolment) -> ClientTransaction:
+        profile, self._material = self._around.profile, Material.of(enrolment)
+        self._transaction = ClientTransaction(
             enrolment,
             target=self._communication.target,
             policy=Policy(
@@ -295,60 +295,41 @@ class CertificateRequest:
             entropy=self._entropy,
             clock=self._around.clock,
         )
+        return self._transaction
 
     # --- across a restart ---------------------------------------------------------------------------------
 
-    def stored(self) -> dict[str, object]:
-        """The request as it is committed; without ``transaction``, a new one is to be begun."""
-        found: dict[str, object] = {
-            "settings": persistence.key(self.settings),
-            "method": self.method,
-            "communication": persistence.communication(self._communication),
-            "polling": persistence.polling(self._polling),
-            "delete_old": self.delete_old,
-            "started": self.started.isoformat(),
-            "next_poll": self.next_poll.isoformat() if self.next_poll else None,
-            "polls": self._polls,
-            "transaction": None,
-        }
-        if self._transaction is not None:
-            enrolment, old = self._transaction.enrolment, self._transaction.enrolment.predecessor
-            found["transaction"] = self._transaction.snapshot()
-            found["enrolment"] = {
-                "key": pkcs8(enrolment.key).hex(),
-                "csr": enrolment.csr.hex(),
-                "signer": enrolment.signer.der.hex(),
-                "transaction_id": enrolment.transaction_id,
-                "digest": enrolment.digest,
-                "old": [old.certificate.der.hex(), pkcs8(old.key).hex()] if old else None,
-            }
-        return found
+    def stored(self) -> StoredRequest:
+        """The request as it is committed."""
+        transaction = self._transaction
+        return StoredRequest(
+            settings=self.settings,
+            method=self.method,
+            communication=self._communication,
+            polling=self._polling,
+            delete_old=self.delete_old,
+            started=self.started,
+            next_poll=self.next_poll,
+            polls=self._polls,
+            transaction=transaction.snapshot() if transaction else None,
+            enrolment=self._material if transaction else None,
+        )
 
     @classmethod
-    def from_stored(cls, stored: Mapping[str, Any], around: Surroundings, entropy: Entropy) -> CertificateRequest:
-        """Go on with a committed request.
-
-        Raises:
-            ValueError, KeyError, TypeError, DecodeError: it is not what :meth:`stored` gives.
-        """
-        communication = persistence.read_communication(stored["communication"])
-        if communication is None:
-            raise ValueError("a request without communication settings")
+    def from_stored(cls, stored: StoredRequest, around: Surroundings, entropy: Entropy) -> CertificateRequest:
+        """Go on with a committed request."""
         request = cls(
             around,
-            settings=persistence.read_key(stored["settings"]),
-            method=str(stored["method"]),
-            communication=communication,
-            polling=persistence.read_polling(stored["polling"]),
-            delete_old=bool(stored["delete_old"]),
+            settings=stored.settings,
+            method=stored.method,
+            communication=stored.communication,
+            polling=stored.polling,
+            delete_old=stored.delete_old,
             entropy=entropy,
         )
-        request.started = datetime.fromisoformat(stored["started"])
-        request.next_poll = datetime.fromisoformat(stored["next_poll"]) if stored["next_poll"] else None
-        request._polls = int(stored["polls"])
-        if stored["transaction"] is not None:
-            request._transaction = request._new_transaction(_read_enrolment(stored["enrolment"]))
-            request._transaction.restore(stored["transaction"])
+        request.started, request.next_poll, request._polls = stored.started, stored.next_poll, stored.polls
+        if stored.transaction is not None and stored.enrolment is not None:
+            request._begin(stored.enrolment.enrolment()).restore(stored.transaction)
         return request
 
     def begin_again(self, *, method: str, polling: Polling | None, delete_old: bool) -> None:
@@ -386,23 +367,6 @@ def _ended_by(error: Exception) -> Ended:
         raise error
     diagnosis = one_line(f"unforeseen: {type(error).__name__}: {error}", 500)
     return Ended(Detail("scep-error"), diagnosis, unforeseen=error)
-
-
-def _read_enrolment(stored: Mapping[str, Any]) -> Enrolment:
-    signer = Certificate.from_der(bytes.fromhex(stored["signer"]))
-    old = None
-    if stored["old"] is not None:
-        certificate, key = (bytes.fromhex(text) for text in stored["old"])
-        old = Predecessor(Certificate.from_der(certificate), load_private(key))
-    return Enrolment(
-        key=load_private(bytes.fromhex(stored["key"])),
-        csr=bytes.fromhex(stored["csr"]),
-        signer=signer,
-        transaction_id=str(stored["transaction_id"]),
-        subject=signer.subject,
-        digest=stored["digest"],
-        predecessor=old,
-    )
 
 
 def _described_csr(transaction: ClientTransaction) -> dict[str, object]:

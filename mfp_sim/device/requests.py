@@ -7,10 +7,8 @@ Serves MFP-REQ-08…10, MFP-AUTO-*, MFP-RESTART-*, MFP-HIST-01, A-23, A-41.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
-from mfp_sim.device import persistence
 from mfp_sim.device.configuration import Configuration
 from mfp_sim.device.inquiry import Inquiry
 from mfp_sim.device.keyring import Keyring
@@ -19,7 +17,7 @@ from mfp_sim.device.outside import Listeners, Outside
 from mfp_sim.device.plan import Plan
 from mfp_sim.device.request import CertificateRequest, Ended, Surroundings
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings
-from mfp_sim.device.state import unusable
+from mfp_sim.device.state import StoredRequest, unusable
 from mfp_sim.device.status import Detail, StatusRow
 from mfp_sim.errors import DecodeError, Refused
 from mfp_sim.scep.certificate import Certificate
@@ -96,7 +94,7 @@ class Requests:
         else:
             assert machine.state.due is not None
             text = "another request is being processed"
-            self._add_row(StatusRow("error", machine.state.due, Detail("scep-error"), key.name, "automatic"), text)
+            self._add_row(StatusRow.of("error", machine.state.due, Detail("scep-error"), key.name, "automatic"), text)
             machine.note("request skipped", "NG", text)
             self._plan.skip()
             machine.commit("request-ended")
@@ -107,7 +105,7 @@ class Requests:
         state.requests += 1
         auto = state.auto if method == "automatic" else AutoRequestSettings(timer=False)
         kept, state.kept = state.kept, None
-        if kept is not None and kept["settings"] == persistence.key(key):
+        if kept is not None and kept.settings == key:
             self.current = self._restored(kept)
             self.current.begin_again(method=method, polling=auto.polling, delete_old=auto.delete_old)
         else:
@@ -134,12 +132,12 @@ class Requests:
             self.listeners.abandoned,
         )
 
-    def _restored(self, stored: Mapping[str, object]) -> CertificateRequest:
+    def _restored(self, stored: StoredRequest) -> CertificateRequest:
         entropy = self._machine.stream("resumed")
         try:
             return CertificateRequest.from_stored(stored, self._around, entropy)
-        except (KeyError, TypeError, ValueError, DecodeError) as error:
-            raise unusable(error) from None
+        except (ValueError, DecodeError) as error:
+            raise unusable(type(error).__name__) from None
 
     # --- how it goes on, and ends -------------------------------------------------------------------------
 
@@ -183,7 +181,7 @@ class Requests:
             time = installed.not_before
         self.current = None
         machine.state.kept = request.stored() if ended.keep else None
-        row = StatusRow(state, time, ended.detail, request.settings.name, request.method)
+        row = StatusRow.of(state, time, ended.detail, request.settings.name, request.method)
         self._add_row(row, ended.diagnosis, request.transaction_id)
         self._plan.ended(installed, automatic=automatic)
         machine.commit("request-ended", lambda: self._tell_of(request, ended, installed))
@@ -218,8 +216,8 @@ class Requests:
         """What goes on or is planned first, then the newest first."""
         current, state = [], self._machine.state
         if (request := self.current) is not None:
-            current = [StatusRow("processing", request.started, None, request.settings.name, request.method)]
+            current = [StatusRow.of("processing", request.started, None, request.settings.name, request.method)]
         elif (shown := self._plan.next_request) is not None:
             name = state.auto.key.name if state.auto.key else ""
-            current = [StatusRow("to-be-processed", shown, None, name, "automatic")]
+            current = [StatusRow.of("to-be-processed", shown, None, name, "automatic")]
         return (*current, *reversed(state.history))

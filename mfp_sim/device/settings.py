@@ -10,10 +10,12 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
 from mfp_sim.device.profile import Profile
 from mfp_sim.documents import YEARS, in_years
+from mfp_sim.documents.json_values import Exchanged, Instant
 from mfp_sim.documents.records import document
 from mfp_sim.errors import Refused
 
@@ -55,6 +57,7 @@ def _is_text(text: str) -> bool:
     return all(letter.isprintable() or letter in "\u200c\u200d\u200e\u200f" for letter in text)
 
 
+@document("the communication settings", exchanged=True)
 @dataclass(frozen=True)
 class CommunicationSettings:
     """[Communication Settings]: URL, port, and one deadline per HTTP exchange in seconds (A-01…A-03)."""
@@ -162,6 +165,7 @@ class KeySettings:
         return self.use, self.policy
 
 
+@document("polling", exchanged=True)
 @dataclass(frozen=True)
 class Polling:
     """How often and how many minutes apart the server is asked again (A-16)."""
@@ -170,13 +174,14 @@ class Polling:
     minutes: int = 10
 
 
+@document("the automatic request", exchanged=True)
 @dataclass(frozen=True)
 class AutoRequestSettings:
     """[Settings for Certificate Issuance Auto Request]. ``start`` is local time without a zone (A-14)."""
 
     timer: bool
-    start: datetime | None = None
-    key: KeySettings | None = None
+    start: Annotated[datetime | None, Instant(local=True)] = None
+    key: Annotated[KeySettings | None, Exchanged()] = None
     adjust: bool = False
     polling: Polling | None = None
     every_days: int | None = None

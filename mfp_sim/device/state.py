@@ -6,95 +6,188 @@ of a manual request are in it only for as long as that request is under way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, cast
 
-from mfp_sim.device import persistence
-from mfp_sim.device.keystore import KeyEntry, KeyStore
-from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, read_ip
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from mfp_sim.device.keystore import KeyStore
+from mfp_sim.device.private import load_private, pkcs8
+from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Polling, read_ip
 from mfp_sim.device.status import AuditEntry, AuditLog, StatusRow
-from mfp_sim.errors import DecodeError, UsageError
+from mfp_sim.documents import Node, Problems
+from mfp_sim.documents.json_values import Exchanged, Hex, Instant, Kept, Strings, read_json
+from mfp_sim.documents.kinds import WRONG, Leaf
+from mfp_sim.documents.records import Doc, document, kind_of, record_of
+from mfp_sim.errors import DocumentError, UsageError
+from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.exchange import STORED_CERTIFICATE, Enrolment, Predecessor, Snapshot
 
-__all__ = ["DeviceState"]
+__all__ = ["DeviceState", "Material", "StoredRequest", "unusable"]
 
 
+@document("the key pair and the CSR", exchanged=True)
+@dataclass(frozen=True)
+class Material:
+    """What a request under way has to keep: ``old`` are certificate and key that a renewal is signed with."""
+
+    key: Annotated[RSAPrivateKey, Hex(load_private, pkcs8)] = field(repr=False)
+    csr: Annotated[bytes, Hex()]
+    signer: Annotated[Certificate, STORED_CERTIFICATE]
+    transaction_id: str
+    digest: str | None
+    old: Annotated[tuple[str, str] | None, Strings(2)] = field(repr=False)
+
+    @classmethod
+    def of(cls, enrolment: Enrolment) -> Material:
+        """What is kept of an enrolment."""
+        old = enrolment.predecessor
+        return cls(
+            key=enrolment.key,
+            csr=enrolment.csr,
+            signer=enrolment.signer,
+            transaction_id=enrolment.transaction_id,
+            digest=enrolment.digest,
+            old=(old.certificate.der.hex(), pkcs8(old.key).hex()) if old else None,
+        )
+
+    def enrolment(self) -> Enrolment:
+        """The enrolment again.
+
+        Raises:
+            ValueError, DecodeError: ``old`` is not readable.
+        """
+        old = None
+        if self.old is not None:
+            certificate, key = map(bytes.fromhex, self.old)
+            old = Predecessor(Certificate.from_der(certificate), load_private(key))
+        return Enrolment(
+            key=self.key,
+            csr=self.csr,
+            signer=self.signer,
+            transaction_id=self.transaction_id,
+            subject=self.signer.subject,
+            digest=self.digest,
+            predecessor=old,
+        )
+
+
+@document("a request", exchanged=True)
+@dataclass(frozen=True)
+class StoredRequest:
+    """A request under way. ``polls`` counts the inquiries; without ``transaction``, a new one is to be begun."""
+
+    settings: Annotated[KeySettings, Exchanged(), Kept()]
+    method: str
+    communication: Annotated[CommunicationSettings, Kept()]
+    polling: Polling | None
+    delete_old: bool
+    started: Annotated[datetime, Instant()]
+    next_poll: Annotated[datetime | None, Instant()]
+    polls: int
+    transaction: Snapshot | None
+    enrolment: Annotated[Material | None, Kept()] = None
+
+
+_FOLD = "planned_fold"
+"""Beside ``planned``: 1 for the second of two local times that are spelled alike when clocks go back."""
+
+
+class _Log(Leaf):
+    """The audit log, which keeps beside each entry what is stored of it."""
+
+    _entries = kind_of(tuple[AuditEntry, ...])
+
+    def read(self, node: Node, problems: Problems, what: str) -> object:
+        entries: Any = self._entries.read(node, problems, what)
+        return WRONG if entries is WRONG else AuditLog(entries)
+
+    value = read
+
+    def write(self, value: Any) -> object:
+        return value.stored
+
+
+class _Address(Leaf):
+    """An IP address of one machine."""
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:
+        text = problems.text(node, what)
+        try:
+            return None if text is None else read_ip(text)
+        except ValueError:
+            problems.add(node, f"{what} has to be the address of one machine")
+            return None
+
+
+@document("the state", exchanged=True)
 @dataclass
 class DeviceState:
     """``planned`` is local time without a zone, ``due`` the adjusted instant by the printer's clock.
 
-    ``ip`` is the address that somebody set, None for the one fresh from the factory. ``request`` is the stored form of
-    the request under way, ``kept`` of one that ended while pending (A-23).
+    ``ip`` is the address that somebody set, None for the one fresh from the factory. ``request`` is the request under
+    way, ``kept`` one that ended while pending (A-23).
     """
 
-    communication: CommunicationSettings | None = None
-    auto: AutoRequestSettings = AutoRequestSettings(timer=False)  # noqa: RUF009 - frozen
-    planned: datetime | None = None
-    due: datetime | None = None
-    store: KeyStore = KeyStore()  # noqa: RUF009 - frozen
-    history: tuple[StatusRow, ...] = ()
-    next_id: int = 1
-    requests: int = 0
-    functions: frozenset[str] = frozenset()
-    dns: bool = False
-    ip: str | None = None
-    request: Mapping[str, Any] | None = None
-    kept: Mapping[str, Any] | None = None
-    audit: AuditLog = field(default_factory=AuditLog)
+    communication: Annotated[CommunicationSettings | None, Kept()]
+    auto: Annotated[AutoRequestSettings, Kept()]
+    planned: Annotated[datetime | None, Instant(local=True)]
+    due: Annotated[datetime | None, Instant()]
+    store: Annotated[KeyStore, Doc(key="keys")]
+    history: tuple[Annotated[StatusRow, Kept()], ...]
+    next_id: int
+    requests: int
+    functions: frozenset[str]
+    dns: bool
+    request: StoredRequest | None
+    kept: StoredRequest | None
+    audit: Annotated[AuditLog, _Log()]
+    ip: Annotated[str | None, _Address()] = None
+
+    @classmethod
+    def first(cls, functions: Iterable[str] = (), *, dns: bool = False) -> DeviceState:
+        """The state of a machine that has never been switched on."""
+        return cls(
+            communication=None,
+            auto=AutoRequestSettings(timer=False),
+            planned=None,
+            due=None,
+            store=KeyStore(),
+            history=(),
+            next_id=1,
+            requests=0,
+            functions=frozenset(functions),
+            dns=dns,
+            request=None,
+            kept=None,
+            audit=AuditLog(),
+        )
 
     def stored(self) -> dict[str, object]:
         """A JSON-able value that later changes do not touch."""
-        return {
-            "communication": persistence.communication(self.communication),
-            "auto": persistence.auto_request(self.auto),
-            "planned": self.planned.isoformat() if self.planned else None,
-            "planned_fold": self.planned.fold if self.planned else 0,
-            "due": self.due.isoformat() if self.due else None,
-            "keys": [entry.stored for entry in self.store.entries],
-            "history": [row.stored for row in self.history],
-            "next_id": self.next_id,
-            "requests": self.requests,
-            "functions": sorted(self.functions),
-            "dns": self.dns,
-            "ip": self.ip,
-            "request": self.request,
-            "kept": self.kept,
-            "audit": self.audit.stored,
-        }
+        written = cast(dict[str, object], record_of(DeviceState).write(self))
+        return {**written, _FOLD: self.planned.fold if self.planned else 0}
 
     @classmethod
-    def from_stored(cls, stored: Mapping[str, Any]) -> DeviceState:
+    def from_stored(cls, stored: Mapping[str, object]) -> DeviceState:
         """The state as it was committed.
 
         Raises:
-            UsageError: it is not what :meth:`stored` gives.
+            UsageError: it is not what :meth:`stored` gives; it says where, and nothing of the content.
         """
         try:
-            planned, due, fold = stored["planned"], stored["due"], stored.get("planned_fold", 0)
-            return cls(
-                communication=persistence.read_communication(stored["communication"]),
-                auto=persistence.read_auto_request(stored["auto"]),
-                planned=datetime.fromisoformat(planned).replace(fold=fold) if planned else None,
-                due=datetime.fromisoformat(due) if due else None,
-                store=KeyStore(tuple(map(KeyEntry.from_stored, persistence.entries(stored["keys"])))),
-                history=tuple(map(StatusRow.from_stored, persistence.entries(stored["history"]))),
-                next_id=int(stored["next_id"]),
-                requests=int(stored["requests"]),
-                functions=frozenset(map(str, stored["functions"])),
-                dns=bool(stored["dns"]),
-                ip=read_ip(stored["ip"]) if stored.get("ip") is not None else None,
-                request=stored["request"],
-                kept=stored["kept"],
-                audit=AuditLog(map(AuditEntry.from_stored, persistence.entries(stored["audit"]))),
-            )
-        except (KeyError, TypeError, ValueError, DecodeError) as error:
-            raise unusable(error) from None
+            found = read_json(cls, {name: value for name, value in stored.items() if name != _FOLD}, "")
+        except DocumentError as error:
+            raise unusable(error.problems[0].file.removeprefix(".") or type(error).__name__) from None
+        if found.planned is not None:
+            found.planned = found.planned.replace(fold=int(stored.get(_FOLD) == 1))
+        return found
 
 
-def unusable(error: Exception) -> UsageError:
-    """What is told of a stored state that cannot be taken; never with its content."""
+def unusable(where: str) -> UsageError:
+    """What is said of a stored state that cannot be taken; never with its content."""
     return UsageError(
-        f"the stored state of the printer is not usable ({type(error).__name__})",
-        remedy="start with an empty state directory",
+        f"the stored state of the printer is not usable ({where})", remedy="start with an empty state directory"
     )

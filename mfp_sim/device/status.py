@@ -9,7 +9,10 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from typing import Annotated
+
+from mfp_sim.documents.json_values import Instant
+from mfp_sim.documents.records import document, record_of
 
 __all__ = ["AUDIT_LIMIT", "AuditEntry", "AuditLog", "Detail", "StatusRow"]
 
@@ -51,73 +54,45 @@ class Detail:
         return _DETAIL_LABELS[self.kind].format(number=self.number)
 
 
+@document("a row", exchanged=True)
 @dataclass(frozen=True)
 class StatusRow:
-    """One row. ``time`` is an aware instant in UTC; ``method`` is manual or automatic."""
+    """One row. ``time`` is in UTC; ``kind`` and ``number`` are its details; ``method`` is manual or automatic."""
 
     state: str
-    time: datetime
-    details: Detail | None
+    time: Annotated[datetime, Instant()]
+    kind: str | None
+    number: int | None
     key_name: str
     method: str
+
+    @classmethod
+    def of(cls, state: str, time: datetime, details: Detail | None, key_name: str, method: str) -> StatusRow:
+        """The row with these details."""
+        kind, number = (details.kind, details.number) if details else (None, None)
+        return cls(state, time, kind, number, key_name, method)
+
+    @property
+    def details(self) -> Detail | None:
+        """Why the request ended in error."""
+        return Detail(self.kind, self.number) if self.kind else None
 
     @property
     def label(self) -> str:
         """The state in the printer's words."""
         return STATE_LABELS[self.state]
 
-    @cached_property
-    def stored(self) -> dict[str, object]:
-        """The row as it is committed."""
-        return {
-            "state": self.state,
-            "time": self.time.isoformat(),
-            "kind": self.details.kind if self.details else None,
-            "number": self.details.number if self.details else None,
-            "key_name": self.key_name,
-            "method": self.method,
-        }
 
-    @classmethod
-    def from_stored(cls, stored: dict[str, object]) -> StatusRow:
-        """The row as it was committed."""
-        number = stored["number"]
-        detail = Detail(str(stored["kind"]), None if number is None else int(str(number))) if stored["kind"] else None
-        return cls(
-            str(stored["state"]),
-            datetime.fromisoformat(str(stored["time"])),
-            detail,
-            str(stored["key_name"]),
-            str(stored["method"]),
-        )
-
-
+@document("an entry", exchanged=True)
 @dataclass(frozen=True)
 class AuditEntry:
     """One line of the audit log. ``result`` is OK or NG; ``diagnosis`` is a sentence for whoever looks for a cause."""
 
-    time: datetime
+    time: Annotated[datetime, Instant()]
     user: str
     operation: str
     result: str
     diagnosis: str
-
-    @property
-    def stored(self) -> dict[str, object]:
-        """The entry as it is committed."""
-        return {
-            "time": self.time.isoformat(),
-            "user": self.user,
-            "operation": self.operation,
-            "result": self.result,
-            "diagnosis": self.diagnosis,
-        }
-
-    @classmethod
-    def from_stored(cls, stored: dict[str, object]) -> AuditEntry:
-        """The entry as it was committed."""
-        names = ("user", "operation", "result", "diagnosis")
-        return cls(datetime.fromisoformat(str(stored["time"])), *(str(stored[name]) for name in names))
 
 
 class AuditLog:
@@ -125,7 +100,7 @@ class AuditLog:
 
     def __init__(self, entries: Iterable[AuditEntry] = ()) -> None:
         self._entries: deque[AuditEntry] = deque(maxlen=AUDIT_LIMIT)
-        self._stored: deque[dict[str, object]] = deque(maxlen=AUDIT_LIMIT)
+        self._stored: deque[object] = deque(maxlen=AUDIT_LIMIT)
         for entry in entries:
             self.add(entry)
 
@@ -135,7 +110,7 @@ class AuditLog:
     def add(self, entry: AuditEntry) -> None:
         """The newest entry; the oldest goes when there is no room."""
         self._entries.append(entry)
-        self._stored.append(entry.stored)
+        self._stored.append(record_of(AuditEntry).write(entry))
 
     @property
     def entries(self) -> tuple[AuditEntry, ...]:
@@ -143,6 +118,6 @@ class AuditLog:
         return tuple(self._entries)
 
     @property
-    def stored(self) -> list[dict[str, object]]:
+    def stored(self) -> list[object]:
         """What is committed, oldest first."""
         return list(self._stored)

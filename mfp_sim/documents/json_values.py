@@ -6,15 +6,18 @@ wide the rest is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
-from mfp_sim.documents.kinds import Definitions, Leaf, Schema
+from mfp_sim.documents.kinds import Definitions, Either, Kind, Leaf, Schema, Word
 from mfp_sim.documents.nodes import Node, Problems
-from mfp_sim.documents.records import read
+from mfp_sim.documents.records import Record, read
+from mfp_sim.errors import DecodeError
 
-__all__ = ["Anything", "JsonNode", "Strings", "read_json"]
+__all__ = ["Anything", "Exchanged", "Hex", "Instant", "JsonNode", "Kept", "Strings", "read_json"]
 
 T = TypeVar("T")
 
@@ -77,6 +80,84 @@ class Anything(Leaf):
     value = read
 
 
+class Exchanged:
+    """A document that people write, as programs exchange it: see :class:`~mfp_sim.documents.records.Record`."""
+
+    def around(self, inner: Kind) -> Kind:
+        record = cast(Record, inner)
+        null = {entry.name: Either(Word(None, None), entry.kind) for entry in record.fields if entry.default is None}
+        fields = tuple(replace(entry, kind=null.get(entry.name, entry.kind)) for entry in record.fields)
+        return replace(record, fields=fields, exchanged=True)
+
+
+class Kept:
+    """A frozen document that is written often: what is written is made once, and kept in the value."""
+
+    def around(self, inner: Kind) -> Kind:
+        return _WrittenOnce(inner)
+
+
+@dataclass(frozen=True)
+class _WrittenOnce:
+    inner: Kind
+
+    def read(self, node: Node, problems: Problems, what: str) -> object:
+        return self.inner.read(node, problems, what)
+
+    def schema(self, found: Definitions) -> Schema:
+        return self.inner.schema(found)
+
+    def write(self, value: Any) -> object:
+        if (written := value.__dict__.get("_written")) is None:
+            written = value.__dict__["_written"] = self.inner.write(value)
+        return written
+
+
+@dataclass(frozen=True)
+class Instant(Leaf):
+    """A time as ISO 8601: with its offset from UTC, or ``local``, without one."""
+
+    shape: ClassVar[Schema] = {"type": "string"}
+    local: bool = False
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:
+        text = problems.text(node, what)
+        try:
+            instant = None if text is None else datetime.fromisoformat(text)
+        except ValueError:
+            instant = None
+        if text is not None and (instant is None or (instant.tzinfo is None) != self.local):
+            problems.add(node, f"{what} has to be a time {'without' if self.local else 'with'} an offset")
+            return None
+        return instant
+
+    def write(self, value: Any) -> object:
+        return value.isoformat()
+
+
+@dataclass(frozen=True)
+class Hex(Leaf):
+    """Octets in hex, or what ``make`` makes of them; ``octets`` gives them again.
+
+    ``make`` may raise ValueError or DecodeError.
+    """
+
+    shape: ClassVar[Schema] = {"type": "string", "pattern": "^([0-9a-f]{2})*$"}
+    make: Callable[[bytes], object] = bytes
+    octets: Callable[[Any], bytes] = bytes
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:
+        text = problems.text(node, what)
+        try:
+            return None if text is None else self.make(bytes.fromhex(text))
+        except (ValueError, DecodeError):
+            problems.add(node, f"{what} is not readable")
+            return None
+
+    def write(self, value: Any) -> object:
+        return self.octets(value).hex()
+
+
 @dataclass(frozen=True)
 class Strings(Leaf):
     """A list of so many strings, as a tuple."""
@@ -88,6 +169,9 @@ class Strings(Leaf):
         if node.kind == "list" and len(entries) != self.count:
             problems.add(node, f"{what} has to be a list of {self.count}")
         return tuple(entries) if len(entries) == self.count and None not in entries else None
+
+    def write(self, value: Any) -> object:
+        return list(value)
 
     def schema(self, found: Definitions) -> Schema:  # noqa: ARG002
         entries = [{"type": "string"}] * self.count

@@ -59,7 +59,7 @@ class ListOf:
         return {"type": "array", "items": self.entry.schema(found), **least}
 
     def write(self, value: Any) -> object:
-        return [self.entry.write(entry) for entry in value]
+        return [self.entry.write(entry) for entry in (sorted(value) if self.make is frozenset else value)]
 
 
 @dataclass(frozen=True)
@@ -232,8 +232,8 @@ class Record:
 
     A bare value stands for the field ``shorthand``. ``whole``: its first field is all of it, and there is no map.
     ``place``: the value has a field of that name, for ``file:line:column``. ``exchanged``: programs write it, so every
-    field is written, null where it is None, and none is a ``place``; keys of a later version are passed over. ``says``
-    describes it.
+    field is written, null where it is None, and none is a ``place``. ``later``: keys of a later version are left out.
+    ``says`` describes it.
     """
 
     name: str
@@ -245,6 +245,7 @@ class Record:
     whole: bool = False
     place: bool = False
     exchanged: bool = False
+    later: bool = False
     says: str = ""
 
     @cached_property
@@ -261,7 +262,7 @@ class Record:
             entry = self.keys[self.shorthand] if self.shorthand else self.fields[0]
             values = {entry.name: entry.kind.read(node, problems, self.shorthand or what)}
         else:
-            given = problems.map(node, self.keys, what, self.required, others=self.exchanged)
+            given = problems.map(node, self.keys, what, self.required, others=self.later)
             found = {key: self.keys[key].kind.read(inner, problems, key) for key, inner in given.items()}
             right = {key: value for key, value in found.items() if value is not WRONG}
             for constraint in self.constraints if node.kind == "map" else ():
@@ -278,7 +279,7 @@ class Record:
             found[self.name] = (self, {})  # a place held, should a document name itself
             properties = {entry.key: described(entry.kind.schema(found), entry.sentence) for entry in self.fields}
             rules = [constraint.shape for constraint in self.constraints if constraint.shape]
-            shape = {**map_of(properties, self.required, others=self.exchanged), **({"allOf": rules} if rules else {})}
+            shape = {**map_of(properties, self.required, others=self.later), **({"allOf": rules} if rules else {})}
             shape = described(shape, self.says)
             found[self.name] = (self, {"anyOf": [properties[self.shorthand], shape]} if self.shorthand else shape)
         assert found[self.name][0] is self, f"two documents are called {self.name}"

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypedDict
 
-from mfp_sim.device import persistence
 from mfp_sim.device.invariants import broken
 from mfp_sim.device.printer import Printer
 from mfp_sim.device.profile import ALL_USES
 from mfp_sim.device.settings import AutoRequestSettings
 from mfp_sim.documents import Node, Problems, did_you_mean
 from mfp_sim.documents.kinds import Definitions, Leaf, Pattern, Schema, Words
-from mfp_sim.documents.records import Length, document
+from mfp_sim.documents.records import Length, document, record_of
 from mfp_sim.scenario.menu_look import compare_menu
 from mfp_sim.scenario.shapes import SOMETHING, Count, SomeText, Texts, Time, shown_like
 from mfp_sim.scenario.world import World
@@ -161,9 +160,8 @@ def _model(wanted: Model, world: World) -> Iterator[Difference]:
 
 def _settings_lack(wanted: Texts, world: World) -> Iterator[Difference]:
     printer = world.shown
-    stored = json.dumps(
-        [persistence.communication(printer.communication), persistence.auto_request(printer.auto_request)]
-    )
+    settings = [record_of(type(part)).write(part) for part in (printer.communication, printer.auto_request) if part]
+    stored = json.dumps(settings)
     for index, text in enumerate(wanted):
         if json.dumps(text)[1:-1] in stored:
             yield f"settings_lack[{index}]", f"no setting with {text!r}", "one has it"

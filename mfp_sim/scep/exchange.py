@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Final, Literal
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
+from mfp_sim.documents.json_values import Hex
+from mfp_sim.documents.kinds import Words
+from mfp_sim.documents.records import document
 from mfp_sim.errors import (
     AlgorithmRefused,
     ConnectionLost,
@@ -32,6 +35,7 @@ from mfp_sim.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
 from mfp_sim.simtime import Clock, Entropy
 
 __all__ = [
+    "STORED_CERTIFICATE",
     "BadReply",
     "ClientTransaction",
     "Enrolment",
@@ -43,6 +47,7 @@ __all__ = [
     "Pending",
     "Policy",
     "Predecessor",
+    "Snapshot",
 ]
 
 
@@ -141,6 +146,23 @@ NOTES, NOTE_LETTERS = 100, 500
 """How many notes are kept of one request, and the letters of each: a server does not fill the memory."""
 
 Outcome = Issued | Pending | Failed | HttpError | Lost | BadReply
+
+
+STORED_CERTIFICATE: Final = Hex(Certificate.from_der, lambda certificate: certificate.der)
+"""How a certificate is stored."""
+
+
+@document("a transaction", exchanged=True)
+@dataclass(frozen=True)
+class Snapshot:
+    """What a client has to know of a transaction to go on with it after a restart."""
+
+    state: Annotated[str, Words(lambda: State.__members__)]
+    capabilities: tuple[str, ...]
+    ca_certificates: tuple[Annotated[Certificate, STORED_CERTIFICATE], ...]
+    pending: bool
+    unanswered: bool
+    renewal: bool
 
 
 class ClientTransaction:
@@ -429,27 +451,17 @@ class ClientTransaction:
 
     # --- across a restart ---------------------------------------------------------------------------------
 
-    def snapshot(self) -> dict[str, object]:
-        """The state as a JSON-able value; the enrolment's material is stored by its owner."""
-        return {
-            "state": self.state.name,
-            "capabilities": list(self.capabilities.keywords),
-            "ca_certificates": [c.der.hex() for c in self.ca_certificates],
-            "pending": self.stage.pending,
-            "unanswered": self.stage.unanswered,
-            "renewal": self.is_renewal,
-        }
+    def snapshot(self) -> Snapshot:
+        """The state for a restart; the enrolment's material is stored by its owner."""
+        words, stage = self.capabilities.keywords, self.stage
+        return Snapshot(self.state.name, words, self.ca_certificates, stage.pending, stage.unanswered, self.is_renewal)
 
-    def restore(self, stored: Mapping[str, object]) -> None:
+    def restore(self, stored: Snapshot) -> None:
         """Go on from a :meth:`snapshot`."""
-        words, certificates = stored["capabilities"], stored["ca_certificates"]
-        if not isinstance(words, list) or not isinstance(certificates, list):
-            raise ValueError("the stored transaction has no lists of capabilities and certificates")
-        state = State[str(stored["state"])]
-        self.stage = Stage(state, pending=bool(stored["pending"]), unanswered=bool(stored["unanswered"]))
-        self.capabilities = Capabilities(tuple(words))
-        self.ca_certificates = tuple(Certificate.from_der(bytes.fromhex(c)) for c in certificates)
-        self.is_renewal = bool(stored["renewal"])
+        self.stage = Stage(State[stored.state], pending=stored.pending, unanswered=stored.unanswered)
+        self.capabilities = Capabilities(stored.capabilities)
+        self.ca_certificates = stored.ca_certificates
+        self.is_renewal = stored.renewal
 
 
 def _span(certificate: Certificate) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from mfp_sim.device.printer import Printer
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
+from mfp_sim.device.state import DeviceState
 from mfp_sim.device.status import AuditEntry
 from mfp_sim.device.storage import DirectoryStorage
 from mfp_sim.errors import PowerLost, Refused
@@ -21,7 +22,7 @@ def _told(printer: Printer) -> list[str]:
 
 
 def _kept(world) -> tuple[AuditEntry, ...]:
-    return tuple(map(AuditEntry.from_stored, world.storage.load()["audit"]))
+    return DeviceState.from_stored(world.storage.load()).audit.entries
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_details_in_the_words_of_the_printer(detail: Detail, slug: str, label: s
 def test_states_in_the_words_of_the_printer() -> None:
     states = ("to-be-processed", "processing", "error", "successful")
     time = datetime(2026, 1, 1)
-    assert [StatusRow(state, time, None, "", "").label for state in states] == [
+    assert [StatusRow.of(state, time, None, "", "").label for state in states] == [
         "To Be Processed",
         "Processing...",
         "Error",

@@ -10,6 +10,7 @@ import pytest
 
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings
 from mfp_sim.device.status import AuditEntry, AuditLog
+from mfp_sim.documents.json_values import read_json
 from mfp_sim.errors import Refused
 
 START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
@@ -201,7 +202,7 @@ def test_the_audit_log_has_room_for_a_thousand_entries() -> None:
     log = AuditLog(entries)
     assert (len(log), len(log.stored), log.entries) == (1000, 1000, tuple(entries[1:]))
     assert log.stored[0]["operation"] == "entry 1"
-    assert AuditLog(map(AuditEntry.from_stored, log.stored)).entries == log.entries
+    assert AuditLog(read_json(AuditEntry, entry, "") for entry in log.stored).entries == log.entries
 
 
 @pytest.mark.parametrize(

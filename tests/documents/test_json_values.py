@@ -14,7 +14,7 @@ from mfp_sim.documents.records import document, kind_of, record_of, schema_of
 from mfp_sim.errors import DocumentError
 
 
-@document(exchanged=True, says="A part.")
+@document(exchanged=True, later=True, says="A part.")
 @dataclass(frozen=True)
 class Part:
     name: str
@@ -25,7 +25,7 @@ class Part:
     rest: Annotated[object, Anything()] = None
 
 
-@document(exchanged=True)
+@document(exchanged=True, later=True)
 @dataclass(frozen=True)
 class Whole:
     parts: tuple[Part, ...] = ()
@@ -108,3 +108,16 @@ def test_a_schema_says_what_a_reader_takes() -> None:
 
 def test_a_node_names_its_place_only_where_there_is_no_line() -> None:
     assert JsonNode([{"x": 1}], "f").items[0].pairs[0][1].place == "f[0].x"
+
+
+@document("the settings", exchanged=True)
+@dataclass(frozen=True)
+class Settings:
+    name: str
+    note: str | None = None
+
+
+def test_what_is_exchanged_may_still_refuse_keys_that_it_does_not_know() -> None:
+    assert read_json(Settings, {"name": "x", "note": None}, "s") == Settings("x")
+    with pytest.raises(DocumentError, match=r"s: unknown key 'nmae' in the settings \(did you mean 'name'\?\)"):
+        read_json(Settings, {"name": "x", "nmae": "y"}, "s")

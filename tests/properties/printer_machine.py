@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mfp_sim.device.calendar import local_of
 from mfp_sim.device.invariants import WatchedStorage, broken
+from mfp_sim.device.keystore import KeyEntry
 from mfp_sim.device.machine import ROLES
 from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
@@ -23,6 +24,7 @@ from mfp_sim.device.profile import READINGS, profile_named, with_reading
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.device.storage import decode_state, encode_state
 from mfp_sim.documents import Problems, load_text
+from mfp_sim.documents.records import record_of
 from mfp_sim.errors import PowerLost, Refused
 from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys, Scheduler
 from mfp_sim.trace import Recorder
@@ -427,7 +429,7 @@ class PrinterMachine(RuleBasedStateMachine):
         if self.printer.powered:
             kept = self.storage.kept
             assert kept is not None
-            assert [key.stored for key in self.printer.key_list()] == list(kept["keys"]), (
+            assert [record_of(KeyEntry).write(key) for key in self.printer.key_list()] == list(kept["keys"]), (
                 "keys are shown that are not stored"
             )
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import http.client
 import io
+import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from mfp_sim.documents import Problems, load_text
-from mfp_sim.errors import AlgorithmRefused, ConnectFailed, ConnectionLost, TransportError
+from mfp_sim.documents.json_values import read_json
+from mfp_sim.documents.records import record_of
+from mfp_sim.errors import AlgorithmRefused, ConnectFailed, ConnectionLost, DocumentError, TransportError
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import csr as csrs
 from mfp_sim.scep import exchange, messages
@@ -26,6 +29,7 @@ from mfp_sim.scep.exchange import (
     Pending,
     Policy,
     Predecessor,
+    Snapshot,
 )
 from mfp_sim.scep.http import HttpReply
 from mfp_sim.scep.messages import Note
@@ -597,22 +601,30 @@ def test_a_transaction_goes_on_from_what_was_stored(parties) -> None:
     assert isinstance(here.inquiry(), Pending)
     here.transaction.resume()
     stored = here.transaction.snapshot()
-    certificates = [c.der.hex() for c in here.transaction.ca_certificates]
-    assert stored == {
-        "state": "POLL", "capabilities": list(here.transaction.capabilities.keywords),
-        "ca_certificates": certificates, "pending": True, "unanswered": False, "renewal": False,
-    }  # fmt: skip
+    words, certificates = here.transaction.capabilities.keywords, here.transaction.ca_certificates
+    assert stored == Snapshot("POLL", words, certificates, pending=True, unanswered=False, renewal=False)
     other = parties(service=here.service)
     other.transaction.restore(stored)
     assert other.transaction.snapshot() == stored
     assert other.transaction.state is State.POLL
     assert isinstance(other.inquiry(), Issued)
-    flags = {"pending": False, "unanswered": True, "renewal": True, "state": "SUBMIT"}
-    other.transaction.restore(stored | flags)
-    assert other.transaction.snapshot() == stored | flags
-    for broken in ({"capabilities": "AES"}, {"ca_certificates": None}):
-        with pytest.raises(ValueError, match="the stored transaction has no lists of capabilities and certificates"):
-            other.transaction.restore(stored | broken)
+    other_flags = replace(stored, pending=False, unanswered=True, renewal=True, state="SUBMIT")
+    other.transaction.restore(other_flags)
+    assert other.transaction.snapshot() == other_flags
+
+
+def test_what_was_stored_is_read_from_json_and_refused_by_its_place(parties) -> None:
+    stored = parties().transaction.snapshot()
+    written = json.loads(json.dumps(record_of(Snapshot).write(stored)))
+    assert read_json(Snapshot, written, "t") == stored
+    for broken, message in [
+        ({"capabilities": "AES"}, "t.capabilities: capabilities has to be a list"),
+        ({"ca_certificates": ["30"]}, r"t.ca_certificates\[0\]: an entry of ca_certificates is not readable"),
+        ({"state": "SUMBIT"}, r"t.state: state has to be one of .*did you mean 'SUBMIT'"),
+        ({"pending": 1}, "t.pending: pending has to be true or false, not 1"),
+    ]:
+        with pytest.raises(DocumentError, match=message):
+            read_json(Snapshot, written | broken, "t")
 
 
 def test_nothing_that_shows_the_material_shows_a_key(parties) -> None:
