@@ -107,7 +107,7 @@ class Client:
     """Makes hostile requests: one changed outside, inside, or in its HTTP."""
 
     def __init__(self, service: ScepService, entropy: Entropy, url: tuple[str, int]) -> None:
-        self._recipient, self._url = service.ca.recipient.certificate, url
+        self._recipient, self._url = service.authority.recipient.certificate, url
         self.changes, self._entropy = Changes(entropy.fork("changes")), entropy
         self._key = PooledKeys(entropy.fork("key"), side=0).rsa(2048)
         self._now = service.clock.now()

@@ -87,7 +87,7 @@ class _Client:
             transaction_id=self.entropy.octets(8).hex(),
             sender_nonce=self.nonce,
             message_data=data,
-            recipient=recipient or self.service.ca.recipient.certificate,
+            recipient=recipient or self.service.authority.recipient.certificate,
         )
         octets = messages.encode_request(
             plan, signer_key=self.key, signer_certificate=self.signer, octets=self.entropy.octets
@@ -99,7 +99,7 @@ class _Client:
         if reply.status != 200:
             raise MfpSimError(f"HTTP {reply.status}")
         message = messages.decode(reply.body)
-        message.verify(self.service.ca.signer.certificate)
+        message.verify(self.service.authority.signer.certificate)
         return message
 
     def enrol(self, recipient: Certificate | None = None) -> Certificate:
@@ -159,7 +159,7 @@ def _crl(client: _Client, data: bytes) -> str:
     crls, certificates = messages.read_crls(data), messages.read_certs_only(data)
     if not crls:
         return "refused, there is no CRL among the crls"
-    crls[0].verify_issued_by(client.service.ca.ca.certificate)
+    crls[0].verify_issued_by(client.service.authority.issuer.certificate)
     expires = crls[0].next_update
     if expires is not None and expires < client.clock.now():
         return "refused, the CRL has run out"
@@ -172,7 +172,7 @@ def _next(rules: str) -> Outcome:
     begun = client.begin()
     client.http(scep_request("/scep", Operation.GET_CA_CAPS))
     reply = client.http(scep_request("/scep", Operation.GET_NEXT_CA_CERT))
-    present = client.service.ca.ca.certificate
+    present = client.service.authority.issuer.certificate
     if reply.status != 200:
         return client.told(f"no next CA: HTTP {reply.status}", begun)
     try:
@@ -212,7 +212,7 @@ def _rollover(rules: str) -> Outcome:
     reply = messages.decode(client.http(request).body)
     reply.verify(coming.signer.certificate)
     found = messages.read_certs_only(messages.open_envelope(reply, client.key, client.signer))[0]
-    right = found.issuer == coming.ca.certificate.subject and _verifies(found, coming.ca.certificate)
+    right = found.issuer == coming.issuer.certificate.subject and _verifies(found, coming.issuer.certificate)
     words = "a certificate of the next CA" if right else "refused, the certificate is not from the next CA"
     return client.told(words, begun)
 
@@ -258,7 +258,7 @@ def _tls(rules: str) -> Outcome:
     clock, entropy = SystemClock(), Entropy(7)
     keys = PooledKeys(entropy.fork("keys"), side=1)
     service = ScepService(profile=profile_named("rfc8894"), clock=clock, entropy=entropy, keys=keys)
-    endpoint = make_endpoint(kind, service.ca, clock=clock, entropy=entropy.fork("tls"), keys=keys)
+    endpoint = make_endpoint(kind, service.authority, clock=clock, entropy=entropy.fork("tls"), keys=keys)
     with ServerHost(service, tls=endpoint.context) as host:
         try:
             CommunicationSettings(f"{host.url}/scep", host.port).validate(model_named("canon-ir-adv-dx"))

@@ -52,7 +52,7 @@ class Lineage:
             overlap: how long the present CA still answers after that; None: until its certificate expires.
         """
         last = self._generations[-1]
-        until = last.authority.ca.certificate.not_after if overlap is None else switch + overlap
+        until = last.authority.issuer.certificate.not_after if overlap is None else switch + overlap
         self._generations[-1] = _Generation(last.authority, last.published, last.current, until)
         authority = self._make(self.identifier, len(self._generations) + 1, publish)
         authority.url = self._url
@@ -125,7 +125,7 @@ class Authorities:
         for lineage in self.lineages:
             for authority in lineage.all:
                 try:
-                    certificate.verify_issued_by(authority.ca.certificate)
+                    certificate.verify_issued_by(authority.issuer.certificate)
                 except MfpSimError:
                     continue
                 return authority

@@ -104,6 +104,9 @@ class SerialNumbers:
 class CertificateAuthority:
     """A root CA that issues end-entity certificates, with or without an RA.
 
+    It has three identities: ``issuer`` signs certificates and CRLs, ``signer`` signs replies, and requests are
+    enveloped to ``recipient``. Without an RA they are one.
+
     Args:
         clock: decides validity.
         entropy: gives serial numbers, unless ``serials`` does.
@@ -149,7 +152,7 @@ class CertificateAuthority:
         subject = x509.name(("O", "mfp-sim"), ("CN", name))
         spki = x509.spki_of(pair)
         start = clock.now() if begins is None else begins
-        self.ca = Identity(
+        self.issuer = Identity(
             x509.issue(
                 serial=self._serials.next(),
                 issuer=subject,
@@ -166,8 +169,8 @@ class CertificateAuthority:
             ),
             pair,
         )
-        self.signer = self.recipient = self.ca
-        self.replace_ra(begins=self.ca.certificate.not_before)
+        self.signer = self.recipient = self.issuer
+        self.replace_ra(begins=self.issuer.certificate.not_before)
 
     def replace_ra(self, begins: datetime | None = None) -> bool:
         """Give the RA new keys and certificates under its names; the CA stays.
@@ -194,26 +197,26 @@ class CertificateAuthority:
         """What GetCACert serves: the CA, and the RA's certificates if there are any."""
         if self._published is not None:
             return self._published
-        found = (self.ca.certificate, self.signer.certificate, self.recipient.certificate)
+        found = (self.issuer.certificate, self.signer.certificate, self.recipient.certificate)
         return tuple({certificate.der: certificate for certificate in found}.values())
 
     def altered(
         self,
         *,
-        ca: Identity | None = None,
+        issuer: Identity | None = None,
         signer: Identity | None = None,
         recipient: Identity | None = None,
         published: Sequence[Certificate] | None = None,
     ) -> CertificateAuthority:
         """The same CA with another face: other identities, other certificates in GetCACert. For faults.
 
-        Who did all by itself goes on doing so with the new ``ca``.
+        Who did all by itself goes on doing so with the new ``issuer``.
         """
         other = copy.copy(self)
-        if ca is not None:
-            other.ca = ca
-            other.signer = ca if self.signer is self.ca else self.signer
-            other.recipient = ca if self.recipient is self.ca else self.recipient
+        if issuer is not None:
+            other.issuer = issuer
+            other.signer = issuer if self.signer is self.issuer else self.signer
+            other.recipient = issuer if self.recipient is self.issuer else self.recipient
         other.signer, other.recipient = signer or other.signer, recipient or other.recipient
         other._published = other._published if published is None else tuple(published)
         return other
@@ -229,21 +232,21 @@ class CertificateAuthority:
         extensions = [x509.basic_constraints_extension(False), x509.key_usage_extension(*usage)]
         template = Template(
             serial=self._serials.next(),
-            issuer=self.ca,
+            issuer=self.issuer,
             subject=subject,
             spki=x509.spki_of(key),
-            not_before=max(start, self.ca.certificate.not_before),
-            not_after=self.ca.certificate.not_after,
+            not_before=max(start, self.issuer.certificate.not_before),
+            not_after=self.issuer.certificate.not_after,
             extensions=tuple(extensions),
         )
         return Identity(self.sign(template), key)
 
     def template(self, csr: Csr) -> Template:
         """What a certificate for this CSR says: its subject and key, what is granted, and where the CRL is."""
-        issuer, now = self.ca.certificate, self._clock.now()
+        issuer, now = self.issuer.certificate, self._clock.now()
         return Template(
             serial=self._serials.next(),
-            issuer=self.ca,
+            issuer=self.issuer,
             subject=csr.subject,
             spki=csr.spki,
             not_before=max(now - self._shape.backdated, issuer.not_before),

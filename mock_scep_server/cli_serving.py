@@ -112,7 +112,7 @@ def _announcement(
 ) -> Iterator[str]:
     """What is said when all is ready."""
     yield f"mock SCEP CA at {hosts[0].url}/scep (profile {service.profile.name}); Ctrl-C stops it"
-    yield f"CA certificate, SHA-256: {service.ca.ca.certificate.fingerprint()}"
+    yield f"CA certificate, SHA-256: {service.authority.issuer.certificate.fingerprint()}"
     if options.defect:
         yield f"defects: {', '.join(options.defect)}"
     if endpoint is not None and endpoint.anchor is None:
@@ -169,7 +169,7 @@ def _endpoint(options: argparse.Namespace, service: ScepService) -> TlsEndpoint 
         return None
     names = (options.host, *options.tls_name)
     endpoint = make_endpoint(
-        options.tls, service.ca, clock=service.clock, entropy=Entropy(None), keys=GeneratedKeys(), names=names
+        options.tls, service.authority, clock=service.clock, entropy=Entropy(None), keys=GeneratedKeys(), names=names
     )
     if options.tls_ca_out is not None:
         if endpoint.anchor is None:

@@ -109,7 +109,7 @@ class ControlService:
             "profile": service.profile.name,
             "now": now.isoformat(),
             "capabilities": service.profile.capabilities,
-            "ca_certificate": service.ca.ca.certificate.fingerprint(),
+            "ca_certificate": service.authority.issuer.certificate.fingerprint(),
             "requests": service.journal.count,
             "ledger": service.ledger.counts,
             "waiting": len(self._operator.waiting),
@@ -184,7 +184,7 @@ class ControlService:
             spans.get("overlap"),
             None if identifier is None else str(identifier),
         )
-        return {"next_ca_certificate": coming.ca.certificate.fingerprint()}
+        return {"next_ca_certificate": coming.issuer.certificate.fingerprint()}
 
     def _span(self, name: str, text: str) -> timedelta:
         try:

@@ -74,7 +74,7 @@ class Pages:
             return None
         chosen = authority
         if ending == "cer":
-            certificate = chosen.ca.certificate
+            certificate = chosen.issuer.certificate
             return Page("CACertificate", lambda: (_binary(certificate.der, CERTIFICATE_TYPE), "CA certificate"))
         return Page("CRL", lambda: self._crl(chosen))
 
@@ -115,7 +115,7 @@ class Pages:
         except CacheFull:
             return _html(f"<P>{CACHE_FULL}</P>"), "cache full"
         minutes = int(self._challenge.lifetime.total_seconds() // 60)
-        octets = self._authorities.default.current(now).ca.certificate.der
+        octets = self._authorities.default.current(now).issuer.certificate.der
         digest = hashlib.md5(octets, usedforsecurity=False).hexdigest().upper()  # NDES shows an MD5 thumbprint
         thumbprint = " ".join(digest[start : start + 8] for start in range(0, 32, 8))
         body = (

@@ -64,7 +64,7 @@ class NextCaCertificates:
     @classmethod
     def of(cls, present: CertificateAuthority, coming: CertificateAuthority) -> NextCaCertificates:
         """What ``present`` says of ``coming``."""
-        return cls(coming.certificates, present.ca)
+        return cls(coming.certificates, present.issuer)
 
     def reply(self) -> HttpReply:
         body = messages.encode_next_ca(

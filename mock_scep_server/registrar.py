@@ -233,7 +233,7 @@ class Registrar:
         if known.issued is None or (answer is not None and answer.again):
             known.issued = self._earlier(known.csr) or self._mint(known, asked.message.transaction_id, alter)
         issued, authority = known.issued, known.authority
-        chain = (authority.ca.certificate.der,) if self._profile.ca_in_reply else ()
+        chain = (authority.issuer.certificate.der,) if self._profile.ca_in_reply else ()
         reply = replace(reply, certificates=(issued.der, *chain), recipient=asked.signer)
         if self._profile.bag_empty_crls:
             reply = replace(reply, oddities=replace(reply.oddities, bag_empty_sets=True))
@@ -452,7 +452,7 @@ def _odd_names(asked: Asked, known: _Transaction) -> tuple[Note, ...]:
     assert asked.subject is not None
     assert asked.issuer is not None
     rows = (
-        ("SCEP-3.3.3-02", "issuer", asked.issuer, known.authority.ca.certificate.subject),
+        ("SCEP-3.3.3-02", "issuer", asked.issuer, known.authority.issuer.certificate.subject),
         ("SCEP-3.3.3-03", "subject", asked.subject, known.csr.subject),
     )
     return tuple(

@@ -53,8 +53,8 @@ class Revocations:
                 return found
             number = 1 if found is None else (found.number or 0) + 1
             made = crl.issue(
-                issuer=authority.ca.certificate,
-                signing_key=authority.ca.key,
+                issuer=authority.issuer.certificate,
+                signing_key=authority.issuer.key,
                 this_update=now,
                 next_update=now + self._lifetime,
                 revoked=tuple(self._revoked.values()),

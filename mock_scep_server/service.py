@@ -162,7 +162,7 @@ class ScepService:
         )
 
     @property
-    def ca(self) -> CertificateAuthority:
+    def authority(self) -> CertificateAuthority:
         """The CA that GetCACert serves now where none is named."""
         return self.authorities.default.current(self.clock.now())
 
@@ -223,7 +223,7 @@ class ScepService:
             request=request,
             operation=operation,
             now=self.clock.now(),
-            ca=self.ca,
+            authority=self.authority,
             memory=self._memory,
             entropy=self._fault_entropy,
             keys=self._keys,

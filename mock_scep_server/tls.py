@@ -91,11 +91,11 @@ def make_endpoint(
         return TlsEndpoint(alone, None, _context(alone, key, entropy))
     if kind == "other-pki":
         ca = CertificateAuthority(clock, entropy.fork("web pki"), keys, name=_WEB_PKI)
-    anchor = ca.ca.certificate
+    anchor = ca.issuer.certificate
     certificate = ca.sign(
         Template(
             serial=serial,
-            issuer=ca.ca,
+            issuer=ca.issuer,
             subject=subject,
             spki=x509.spki_of(key),
             not_before=max(start, anchor.not_before),

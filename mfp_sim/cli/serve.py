@@ -156,7 +156,7 @@ def _announce(options: argparse.Namespace, served: Served, hosts: list[UiHost]) 
     port = served.host.port if served.host else None
     print(f"{kind}: {site.ca_url}" + (f", port number {port}" if port else ""))
     if site.ca is not None:
-        print(f"CA certificate, SHA-256: {site.ca.ca.ca.certificate.fingerprint()}")
+        print(f"CA certificate, SHA-256: {site.ca.authority.issuer.certificate.fingerprint()}")
     pin = "the one you set" if _secret(options, "pin") else f"{_default_pin()} (--pin-file sets another)"
     print(f"administrator's PIN: {pin}")
     if site.simulated:

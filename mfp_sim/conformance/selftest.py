@@ -98,7 +98,7 @@ def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Session]:
         Scheduler(clock).run_until(clock.now() + timedelta(days=60))
     gate = Gate(service, proof.defects, entropy.fork("gate").octets)
     policy = Policy(
-        fingerprint=service.ca.ca.certificate.fingerprint() if fingerprint == "right" else fingerprint,
+        fingerprint=service.authority.issuer.certificate.fingerprint() if fingerprint == "right" else fingerprint,
         opt_ins=frozenset({"load", "approval"}),
         timeout=20.0,
         approve=(lambda _: bool(service.operator.approve())) if approve else None,

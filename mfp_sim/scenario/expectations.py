@@ -372,7 +372,7 @@ def _signed_by_ca(entry: KeyEntry, world: World) -> bool | None:
     if world.ca is None:
         return None
     try:
-        entry.certificate.verify_issued_by(world.ca.ca.ca.certificate)
+        entry.certificate.verify_issued_by(world.ca.authority.issuer.certificate)
     except SignatureInvalid:
         return False
     return True

@@ -102,7 +102,7 @@ class Context:
     request: HttpRequest
     operation: str | None
     now: datetime
-    ca: CertificateAuthority
+    authority: CertificateAuthority
     memory: Memory
     entropy: Entropy
     keys: KeySource

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from enum import Enum
-from typing import Any
 
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.http import Send
+from mock_scep_server.ca import CertificateAuthority
 
 __all__ = ["differences"]
 
@@ -25,10 +25,11 @@ def differences(before: object, after: object, name: str = "") -> Iterator[str]:
                 yield from differences(old, new, inner)
             elif old != new:
                 yield f"{inner} changed"
-    elif hasattr(after, "certificates") and hasattr(after, "signer") and hasattr(before, "signer"):
-        for part in ("ca", "signer", "recipient"):
-            yield from differences(getattr(before, part).certificate, getattr(after, part).certificate, part)
-        yield from differences(before.certificates, after.certificates, "published")  # type: ignore[attr-defined]
+    elif isinstance(before, CertificateAuthority) and isinstance(after, CertificateAuthority):
+        yield from differences(before.issuer.certificate, after.issuer.certificate, "ca")
+        yield from differences(before.signer.certificate, after.signer.certificate, "signer")
+        yield from differences(before.recipient.certificate, after.recipient.certificate, "recipient")
+        yield from differences(before.certificates, after.certificates, "published")
     else:
         yield f"{name or _kind(after)}: {_short(before)} -> {_short(after)}"
 
@@ -37,7 +38,7 @@ def _kind(value: object) -> str:
     return "body" if isinstance(value, bytes) else "answer" if value is not None else "value"
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     """A value in at most some eighty letters; longer octets by their length and beginning."""
     match value:
         case bytes() if len(value) <= 20:

@@ -71,12 +71,12 @@ def stranger(context: Context, common_name: str = "Somebody Else CA", *, bits: i
 
 def device(context: Context) -> Identity:
     """An ordinary device of the same CA."""
-    return context.thing("device", lambda: issued(context, "another-device.example", by=context.ca.ca))
+    return context.thing("device", lambda: issued(context, "another-device.example", by=context.authority.issuer))
 
 
 def look_alike(context: Context, authority: CertificateAuthority, *, bits: int = 2048) -> Identity:
     """A CA with the very names of ``authority`` and a key of its own."""
-    subject = authority.ca.certificate.subject
+    subject = authority.issuer.certificate.subject
     return context.thing(
         f"look-alike {subject.hex()} {bits}",
         lambda: issued(context, "", bits=bits, ca=True, usage=CA_USAGE, subject=subject),
@@ -112,4 +112,4 @@ def reissued(context: Context, name: str, identity: Identity, by: Identity, **ch
 def next_ca(context: Context) -> CertificateAuthority:
     """The CA that is to follow, where no rollover is prepared."""
     identity = issued(context, "Mock SCEP CA, next (tests only)", ca=True, usage=CA_USAGE)
-    return context.ca.altered(ca=identity, signer=identity, recipient=identity)
+    return context.authority.altered(issuer=identity, signer=identity, recipient=identity)

@@ -249,7 +249,7 @@ def test_certificates_name_the_mock_where_it_speaks_http(signals, monkeypatch, o
     found: list[str] = []
 
     def stop_at_once(_: object, service: ScepService, *__: object) -> tuple[str, ...]:
-        found.append(str(service.ca.url))
+        found.append(str(service.authority.url))
         signal.raise_signal(signal.SIGTERM)
         return ()
 

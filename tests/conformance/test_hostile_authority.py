@@ -34,11 +34,11 @@ def test_a_hostile_ca_certificate_does_not_end_the_run(
     server, tmp_path: Path, capsys: pytest.CaptureFixture[str], name, extensions, subject, found
 ) -> None:
     target = server(static=False)
-    authority = target.service.ca
-    old, name = authority.ca.certificate, name or authority.ca.certificate.subject
+    authority = target.service.authority
+    old, name = authority.issuer.certificate, name or authority.issuer.certificate.subject
     made = x509.issue(
         serial=old.serial, issuer=name, subject=name, spki=old.spki, not_before=old.not_before,
-        not_after=old.not_after, extensions=extensions, signing_key=authority.ca.key,
+        not_after=old.not_after, extensions=extensions, signing_key=authority.issuer.key,
     )  # fmt: skip
     for field, value in list(vars(authority).items()):
         if getattr(value, "certificate", None) is old:

@@ -49,7 +49,7 @@ def test_a_conforming_server_passes_and_everything_minted_is_listed(server, conf
     )
     rows = list(csv.DictReader((out / "minted.csv").read_text("utf-8").splitlines()))
     assert {row["serial"] for row in rows} == listed
-    assert whole["provenance"]["ca"]["fingerprint"] == mock.service.ca.ca.certificate.fingerprint()
+    assert whole["provenance"]["ca"]["fingerprint"] == mock.service.authority.issuer.certificate.fingerprint()
     assert "latency" in whole["provenance"]["options"]
     everything = shown + "".join(path.read_text("utf-8") for path in out.rglob("*") if path.is_file())
     assert CHALLENGE not in everything

@@ -54,7 +54,7 @@ def _retagged(name: bytes) -> bytes:
 
 def test_a_signer_whose_issuer_is_not_a_name(machine, changing) -> None:
     world = machine()
-    issuer = world.ca.ca.ca.certificate.subject
+    issuer = world.ca.authority.issuer.certificate.subject
 
     def change(body: bytes) -> bytes:
         at = body.rindex(issuer)
@@ -74,7 +74,7 @@ def test_a_signer_whose_issuer_is_not_a_name(machine, changing) -> None:
 )
 def test_a_ca_certificate_with_a_malformed_extension(machine, changing, extension, value, words) -> None:
     world = machine()
-    ca = world.ca.ca.ca
+    ca = world.ca.authority.issuer
 
     def change(_: bytes) -> bytes:
         rest = [(x509.basic_constraints_extension(True)), (x509.key_usage_extension("keyCertSign"))]

@@ -453,7 +453,7 @@ def test_the_same_serial_number_twice_is_refused_and_the_first_stays(machine) ->
     world = machine()
     world.printer.send_request(replace(KEY, name="first"))
     serial = world.printer.key_list()[1].certificate.serial
-    world.ca.ca._serials.next = lambda: serial
+    world.ca.authority._serials.next = lambda: serial
     world.printer.send_request(KEY)
     assert world.shown == ("error", "scep-error")
     assert "duplicate-serial: " in world.diagnoses
@@ -464,8 +464,8 @@ def test_a_changed_subject_is_taken_and_told(machine) -> None:
     from mfp_sim.scep import certificate as x509
 
     world = machine()
-    template = world.ca.ca.template
-    world.ca.ca.template = lambda csr: replace(template(csr), subject=x509.name(("CN", "another name")))
+    template = world.ca.authority.template
+    world.ca.authority.template = lambda csr: replace(template(csr), subject=x509.name(("CN", "another name")))
     world.printer.send_request(KEY)
     assert world.shown == ("successful", None)
     assert "the certificate is for CN=another name, asked was CN=192.0.2.10" in world.diagnoses

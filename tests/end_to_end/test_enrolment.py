@@ -87,7 +87,7 @@ def test_a_manual_request_registers_a_certificate_that_the_function_uses_after_t
     assert world.printer.functions_in_use() == {"TLS": "tls"}
     assert world.ca.ledger.counts == {"minted": 1, "delivered": 1, "installed": 1, "orphaned": 0}
     issued = world.printer.key_list()[1].certificate
-    issued.verify_issued_by(world.ca.ca.ca.certificate)
+    issued.verify_issued_by(world.ca.authority.issuer.certificate)
 
 
 CASES = [

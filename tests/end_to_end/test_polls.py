@@ -41,7 +41,7 @@ def service() -> ScepService:
 
 
 def _ask(service: ScepService, kind: MessageType, data: bytes, key=OURS) -> PkiMessage:
-    request = Request(kind, "t-1", bytes(16), data, service.ca.recipient.certificate)
+    request = Request(kind, "t-1", bytes(16), data, service.authority.recipient.certificate)
     octets = messages.encode_request(
         request, signer_key=key, signer_certificate=_certificate(key), octets=Entropy(1).octets
     )
@@ -56,14 +56,14 @@ def _ask(service: ScepService, kind: MessageType, data: bytes, key=OURS) -> PkiM
 def test_other_names_are_noted_and_answered(service: ScepService, issuer, subject, noted: list[str]) -> None:
     pending = _ask(service, MessageType.PKCS_REQ, csr.build(OURS, subject=SUBJECT))
     assert pending.pki_status == PkiStatus.PENDING
-    named = messages.issuer_and_subject(issuer or service.ca.ca.certificate.subject, subject)
+    named = messages.issuer_and_subject(issuer or service.authority.issuer.certificate.subject, subject)
     assert _ask(service, MessageType.CERT_POLL, named).pki_status == PkiStatus.SUCCESS
     assert [note.split()[0] for note in service.journal.entries[-1].notes] == noted
 
 
 def test_a_poll_signed_with_another_key_gets_nothing(service: ScepService) -> None:
     _ask(service, MessageType.PKCS_REQ, csr.build(OURS, subject=SUBJECT))
-    named = messages.issuer_and_subject(service.ca.ca.certificate.subject, SUBJECT)
+    named = messages.issuer_and_subject(service.authority.issuer.certificate.subject, SUBJECT)
     refused = _ask(service, MessageType.CERT_POLL, named, key=THEIRS)
     assert (refused.pki_status, refused.fail_info) == (PkiStatus.FAILURE, FailInfo.BAD_CERT_ID)
     assert refused.fail_info_text == "the poll is signed with another key than the request"

@@ -49,7 +49,13 @@ def _ask(service: ScepService, request: HttpRequest) -> tuple[list[bytes], bytes
 def _enrol(service: ScepService, challenge: str, digest: str = "sha256", cipher: str = "aes-128-cbc"):
     data = csr.build(KEY, subject=SUBJECT, challenge=challenge)
     request = Request(
-        MessageType.PKCS_REQ, "t", bytes(16), data, service.ca.recipient.certificate, digest=digest, cipher=cipher
+        MessageType.PKCS_REQ,
+        "t",
+        bytes(16),
+        data,
+        service.authority.recipient.certificate,
+        digest=digest,
+        cipher=cipher,
     )
     octets = messages.encode_request(request, signer_key=KEY, signer_certificate=SIGNER, octets=Entropy(2).octets)
     return _ask(service, scep_request("/scep", Operation.PKI_OPERATION, octets, method="POST"))
@@ -64,14 +70,14 @@ def test_a_success_suits_every_client(ra: str, digest: str, cipher: str) -> None
     assert b"Content-Type: " + PKI_MESSAGE.encode() in head
     assert b"Connection: keep-alive" in head
     reply = messages.decode(body)
-    reply.verify(service.ca.signer.certificate)
+    reply.verify(service.authority.signer.certificate)
     assert reply.notes == (), "DER, primitive encryptedContent, both nonces: nothing odd"
     assert reply.signed_data.signature_algorithm == v.RSA_ENCRYPTION
     assert (reply.digest, reply.envelope.cipher if reply.envelope else None) == (digest, cipher)
     assert reply.sender_nonce not in (None, reply.recipient_nonce)
     issued, *rest = messages.read_certs_only(messages.open_envelope(reply, KEY, SIGNER))
     assert csr.fits_key(issued, KEY), "the issued certificate first"
-    assert rest == [service.ca.ca.certificate]
+    assert rest == [service.authority.issuer.certificate]
     (ciphertext,) = [leaf for leaf in leaves(body) if leaf.path.endswith("encryptedContent")]
     assert ciphertext.octets[0] == 0x80
 

@@ -96,7 +96,7 @@ def make_live(kind: Kind, rules: str = "[]", *, profile: str = "rfc8894", names:
         script=script,
         challenge=StaticChallenge("s3cret"),
     )
-    endpoint = make_endpoint(kind, service.ca, clock=clock, entropy=entropy.fork("tls"), keys=keys, names=names)
+    endpoint = make_endpoint(kind, service.authority, clock=clock, entropy=entropy.fork("tls"), keys=keys, names=names)
     handshakes: SimpleQueue[Handshake] = SimpleQueue()
     host = ServerHost(service, tls=endpoint.context, on_handshake=handshakes.put)
     return Live(service, endpoint, host, handshakes)
@@ -191,7 +191,7 @@ def enrol(live: Live, context: ssl.SSLContext, challenge: str | None) -> Outcome
 def test_no_client_can_know_an_untrusted_certificate(slug: str, untrusted: Live) -> None:
     assert untrusted.endpoint.anchor is None
     assert untrusted.host.url == f"https://127.0.0.1:{untrusted.host.port}"
-    for context in (trusting(), trusting(untrusted.service.ca.ca.certificate)):
+    for context in (trusting(), trusting(untrusted.service.authority.issuer.certificate)):
         assert why_refused(untrusted, context) == SELF_SIGNED
         assert untrusted.next_failure() == "the client says unknown ca"
     untrusted.host.stop()
@@ -202,7 +202,10 @@ def test_nothing_but_trust_is_wrong_with_an_untrusted_certificate(untrusted: Liv
     assert fetch(untrusted, careless()).body.split() == [
         word.encode() for word in profile_named("rfc8894").capabilities
     ]
-    assert ca_certificate(untrusted, trusting(untrusted.endpoint.certificate)) == untrusted.service.ca.ca.certificate
+    assert (
+        ca_certificate(untrusted, trusting(untrusted.endpoint.certificate))
+        == untrusted.service.authority.issuer.certificate
+    )
 
 
 # --- tls-other-pki ----------------------------------------------------------------------------------------
@@ -211,7 +214,7 @@ def test_nothing_but_trust_is_wrong_with_an_untrusted_certificate(untrusted: Liv
 @pytest.mark.parametrize("slug", ["tls-other-pki"])
 def test_the_scep_ca_does_not_chain_to_the_pki_of_the_tls_server(slug: str, other_pki: Live) -> None:
     found = ca_certificate(other_pki, trusting(other_pki.anchor))
-    assert found == other_pki.service.ca.ca.certificate
+    assert found == other_pki.service.authority.issuer.certificate
     with pytest.raises(SignatureInvalid, match="issuer is CN=Mock SCEP CA .*, not CN=Mock web PKI"):
         found.verify_issued_by(other_pki.anchor)
     other_pki.endpoint.certificate.verify_issued_by(other_pki.anchor)
@@ -220,7 +223,7 @@ def test_the_scep_ca_does_not_chain_to_the_pki_of_the_tls_server(slug: str, othe
 
 @pytest.mark.parametrize("slug", ["tls-other-pki"])
 def test_trust_in_the_scep_ca_is_no_trust_in_the_tls_server(slug: str, other_pki: Live) -> None:
-    assert why_refused(other_pki, trusting(other_pki.service.ca.ca.certificate)) == UNKNOWN_ISSUER
+    assert why_refused(other_pki, trusting(other_pki.service.authority.issuer.certificate)) == UNKNOWN_ISSUER
     assert other_pki.next_failure() == "the client says unknown ca"
     assert other_pki.service.journal.count == 0
 
@@ -228,7 +231,7 @@ def test_trust_in_the_scep_ca_is_no_trust_in_the_tls_server(slug: str, other_pki
 def test_who_does_not_look_at_the_ca_gets_a_certificate_that_the_web_pki_knows_nothing_of(other_pki: Live) -> None:
     outcome = enrol(other_pki, trusting(other_pki.anchor), "s3cret")
     assert isinstance(outcome, Issued)
-    outcome.certificate.verify_issued_by(other_pki.service.ca.ca.certificate)
+    outcome.certificate.verify_issued_by(other_pki.service.authority.issuer.certificate)
     with pytest.raises(SignatureInvalid, match="issuer is"):
         outcome.certificate.verify_issued_by(other_pki.anchor)
 
@@ -246,10 +249,10 @@ def test_tls_stands_in_for_no_challenge(challenge: str | None, other_pki: Live) 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_trusted_server_has_its_certificate_from_the_scep_ca(profile: str) -> None:
     with live("trusted", profile=profile) as made:
-        assert made.anchor == made.service.ca.ca.certificate
+        assert made.anchor == made.service.authority.issuer.certificate
         assert fetch(made, trusting(made.anchor), CA_CERT).status == 200
         assert made.next_handshake().version in ("TLSv1.2", "TLSv1.3")
-        made.endpoint.certificate.verify_issued_by(made.service.ca.ca.certificate)
+        made.endpoint.certificate.verify_issued_by(made.service.authority.issuer.certificate)
 
 
 def test_it_is_called_as_it_is_reached(other_pki: Live) -> None:

@@ -78,7 +78,7 @@ class Client:
 
     def send(self, kind: MessageType, data: bytes, **changes: object) -> Reply:
         """A pkiMessage by POST; ``changes`` are fields of :class:`messages.Request`."""
-        recipient = changes.pop("recipient", self.ca.service.ca.recipient.certificate)
+        recipient = changes.pop("recipient", self.ca.service.authority.recipient.certificate)
         plan = messages.Request(
             message_type=kind,
             transaction_id=str(changes.pop("transaction_id", self.transaction)),
@@ -100,7 +100,7 @@ class Client:
         return self.keep(self.send(kind, self.csr(challenge, **csr), **rest))
 
     def poll(self, **changes: object) -> Reply:
-        issuer = changes.pop("issuer", self.ca.service.ca.ca.certificate.subject)
+        issuer = changes.pop("issuer", self.ca.service.authority.issuer.certificate.subject)
         data = messages.issuer_and_subject(issuer, changes.pop("subject", self.subject))  # type: ignore[arg-type]
         return self.keep(self.send(MessageType.CERT_POLL, data, **changes))
 

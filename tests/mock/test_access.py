@@ -31,7 +31,7 @@ def test_get_cert_gives_the_certificate_to_anybody_who_can_open_it(make_ca, make
 def test_get_cert_knows_the_cas_own_certificates(make_ca, make_client) -> None:
     ca = make_ca(ra="split")
     client = make_client(ca)
-    for certificate in ca.service.ca.certificates:
+    for certificate in ca.service.authority.certificates:
         assert client.certificates(client.send(MessageType.GET_CERT, _of(certificate)))[0].der == certificate.der
 
 
@@ -58,7 +58,7 @@ def test_get_crl_gives_the_most_recent_crl_and_nothing_else(make_ca, make_client
         plain = first.open(first.send(MessageType.GET_CRL, _of(first.certificate)))
         assert messages.read_certs_only(plain) == ()
         (crl,) = messages.read_crls(plain)
-        crl.verify_issued_by(ca.service.ca.ca.certificate)
+        crl.verify_issued_by(ca.service.authority.issuer.certificate)
         return crl
 
     empty = fetch()
@@ -85,7 +85,7 @@ def test_certificates_name_the_crl_and_the_ca_and_the_mock_serves_both(make_ca, 
     assert (uri, issuer) == ("http://ca.example/pki/ca-1.crl", "http://ca.example/pki/ca-1.cer")
     crl = ca.get(uri.removeprefix("http://ca.example"))
     assert crl.headers["content-type"] == "application/pkix-crl"
-    Crl.from_der(crl.body).verify_issued_by(ca.service.ca.ca.certificate)
+    Crl.from_der(crl.body).verify_issued_by(ca.service.authority.issuer.certificate)
     fetched = ca.get(issuer.removeprefix("http://ca.example"))
     assert fetched.headers["content-type"] == "application/pkix-cert"
     client.certificate.verify_issued_by(Certificate.from_der(fetched.body))

@@ -179,7 +179,7 @@ def test_the_page_gives_a_challenge_and_the_thumbprint_in_utf_16(make_ca, make_c
     # As published clients look for it.
     secret = text.split("The enrollment challenge password is: <B> ")[1].split(" ")[0]
     assert len(secret) == 16
-    thumbprint = ca.service.ca.ca.certificate.fingerprint("md5").upper()
+    thumbprint = ca.service.authority.issuer.certificate.fingerprint("md5").upper()
     shown = text.split("The thumbprint (hash value) for the CA certificate is: <B> ")[1].split(" </B>")[0]
     assert shown.replace(" ", "") == thumbprint
     assert "will expire within 60 minutes" in text

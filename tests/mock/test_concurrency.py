@@ -43,7 +43,7 @@ def enrol(make_client):
         client.key = client.signer_key = ca.client_keys.rsa(1024)
         client.signer = client._self_signed()
         csr = client.csr()
-        poll = messages.issuer_and_subject(ca.service.ca.ca.certificate.subject, client.subject)
+        poll = messages.issuer_and_subject(ca.service.authority.issuer.certificate.subject, client.subject)
         words: list[str] = []
         kind, data = MessageType.PKCS_REQ, csr
         for _ in range(60):
@@ -118,7 +118,7 @@ def test_one_request_that_sixteen_send_at_once_is_issued_once(make_ca, make_clie
     ca = make_ca()
     client = make_client(ca)
     octets = messages.encode_request(
-        messages.Request(19, "t", bytes(16), client.csr(), ca.service.ca.recipient.certificate),
+        messages.Request(19, "t", bytes(16), client.csr(), ca.service.authority.recipient.certificate),
         signer_key=client.key, signer_certificate=client.signer, octets=client.entropy.octets,
     )  # fmt: skip
     request = scep_request("/", Operation.PKI_OPERATION, octets, method="POST")

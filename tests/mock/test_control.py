@@ -103,13 +103,14 @@ def test_hold_release_revoke_challenge_roll_over_and_reset(make_ca, clients, por
     assert second.enrol(control.post("/challenge")["challenge"]).words == "PENDING"
     control.post("/release", pattern="*")
     assert second.poll().words == "SUCCESS"
-    before = ca.service.ca
+    before = ca.service.authority
     told = control.post("/roll-over", publish="0s", switch="1h", overlap="1h")
     assert (
-        ca.service.authorities.default.next(ca.clock.now()).ca.certificate.fingerprint() == told["next_ca_certificate"]
+        ca.service.authorities.default.next(ca.clock.now()).issuer.certificate.fingerprint()
+        == told["next_ca_certificate"]
     )
     ca.pass_time(hours=1)
-    assert ca.service.ca is not before
+    assert ca.service.authority is not before
     control.post("/reset")
     assert ca.service.journal.entries == ()
     assert ca.minted == 0

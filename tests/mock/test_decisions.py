@@ -135,7 +135,7 @@ def test_a_decision_is_of_a_kind(make_ca) -> None:
     kinds = []
     for pki_status, http_status in ((0, 500), (0, 0), (2, 0), (3, 0)):
         reply = messages.CertRep(status=pki_status, transaction_id="t", recipient_nonce=b"", sender_nonce=b"")
-        kinds.append(Decision(reply, "x", ca.service.ca, status=http_status).kind)
+        kinds.append(Decision(reply, "x", ca.service.authority, status=http_status).kind)
     assert kinds == ["failure", "success", "failure", "pending"]
 
 
@@ -336,7 +336,7 @@ def test_the_names_of_a_poll_are_noted_each_by_its_requirement(make_ca, make_cli
     other = x509.name(("CN", "other"))
     client.poll(issuer=other, subject=other)
     noted = [note for note in ca.service.journal.entries[-1].notes if "issuerAndSubject" in note]
-    issuer = ca.service.ca.ca.certificate.subject_text
+    issuer = ca.service.authority.issuer.certificate.subject_text
     assert noted == [
         f"SCEP-3.3.3-02 issuerAndSubject.issuer: CN=other instead of {issuer}",
         "SCEP-3.3.3-03 issuerAndSubject.subject: CN=other instead of CN=printer-1.example",

@@ -202,7 +202,7 @@ def test_a_crl_of_a_hundred_thousand_entries_is_served(make_ca) -> None:
     ca = make_ca()
     for serial in range(100_000):
         ca.service.revocations.revoke((1 << 126) + serial)
-    reply = ca.get(f"/{ca.service.ca.slug}.crl")
+    reply = ca.get(f"/{ca.service.authority.slug}.crl")
     assert reply.status == 200
     assert len(Crl.from_der(reply.body).revoked) == 100_000
     assert ca.decisions == ["CRL 1"]

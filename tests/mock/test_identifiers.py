@@ -44,7 +44,7 @@ def test_a_strict_server_refuses_what_it_does_not_know(make_ca, query: str, told
 
 def test_without_identifiers_everything_names_the_one_ca(make_ca) -> None:
     ca = make_ca()
-    assert _served(ca, "&message=whatever").der == ca.service.ca.ca.certificate.der
+    assert _served(ca, "&message=whatever").der == ca.service.authority.issuer.certificate.der
 
 
 def test_the_envelope_says_which_ca_issues_and_answers_and_serials_are_shared(make_ca, clients) -> None:
@@ -55,8 +55,8 @@ def test_the_envelope_says_which_ca_issues_and_answers_and_serials_are_shared(ma
     reply = second.enrol(recipient=east.recipient.certificate)
     assert reply.words == "SUCCESS"
     assert reply.message.names_signer(east.signer.certificate)
-    first.certificate.verify_issued_by(west.ca.certificate)
-    second.certificate.verify_issued_by(east.ca.certificate)
+    first.certificate.verify_issued_by(west.issuer.certificate)
+    second.certificate.verify_issued_by(east.issuer.certificate)
     assert first.certificate.serial != second.certificate.serial
     asked = messages.issuer_and_serial(second.certificate.issuer, second.certificate.serial)
     found = first.certificates(first.send(MessageType.GET_CERT, asked, recipient=west.recipient.certificate))
@@ -72,5 +72,5 @@ def test_one_of_them_can_roll_over_alone(make_ca) -> None:
     ca.service.operator.roll_over(now, now, identifier="east")
     east = ca.service.authorities.lineages[1]
     assert len(east.all) == 2
-    assert _served(ca, "&message=east").der == east.all[1].ca.certificate.der
+    assert _served(ca, "&message=east").der == east.all[1].issuer.certificate.der
     assert len(ca.service.authorities.lineages[0].all) == 1

@@ -116,7 +116,7 @@ def test_nothing_outlives_its_issuer(make_ca, make_client) -> None:
     ca = make_ca("{validity: 365d, lifetime: 400d}")
     client = make_client(ca)
     client.enrol()
-    issuer = ca.service.ca.ca.certificate
+    issuer = ca.service.authority.issuer.certificate
     assert client.certificate.not_after - ca.clock.now() == timedelta(days=365)
     ca.pass_time(days=100)
     late = client.renewed()
@@ -131,20 +131,20 @@ def test_other_keys_of_the_ca_with_an_rsa_ra(make_ca, make_client, key: str, ra:
     ca = make_ca(f"{{key: {key}}}", ra=ra)
     client = make_client(ca)
     assert client.enrol().words == "SUCCESS"
-    public = ca.service.ca.ca.certificate.public_key()
+    public = ca.service.authority.issuer.certificate.public_key()
     assert isinstance(public, EllipticCurvePublicKey) == key.startswith("ec")
     assert public.key_size == int(key.partition("-")[2])
-    client.certificate.verify_issued_by(ca.service.ca.ca.certificate)
+    client.certificate.verify_issued_by(ca.service.authority.issuer.certificate)
     asked = messages.issuer_and_serial(client.certificate.issuer, client.certificate.serial)
     (crl,) = messages.read_crls(client.open(client.send(MessageType.GET_CRL, asked)))
-    crl.verify_issued_by(ca.service.ca.ca.certificate)
+    crl.verify_issued_by(ca.service.authority.issuer.certificate)
 
 
 def test_an_elliptic_ca_without_an_ra_has_nobody_to_envelop_to(make_ca, make_client) -> None:
     ca, other = make_ca("{key: ec-256}"), make_ca()
-    assert "keyEncipherment" not in ca.service.ca.ca.certificate.key_usage
+    assert "keyEncipherment" not in ca.service.authority.issuer.certificate.key_usage
     client = make_client(ca)
-    reply = client.enrol(recipient=other.service.ca.recipient.certificate)
+    reply = client.enrol(recipient=other.service.authority.recipient.certificate)
     assert reply.words == "badMessageCheck: the envelope has no RecipientInfo for our certificate"
 
 

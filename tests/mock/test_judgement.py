@@ -44,7 +44,7 @@ def test_the_verdict_is_the_requirements_level_and_only_of_clients() -> None:
 
 def _by_get(ca, client) -> None:
     octets = messages.encode_request(
-        messages.Request(19, "g", bytes(range(16)), client.csr(), ca.service.ca.recipient.certificate),
+        messages.Request(19, "g", bytes(range(16)), client.csr(), ca.service.authority.recipient.certificate),
         signer_key=client.key, signer_certificate=client.signer, octets=client.entropy.octets,
     )  # fmt: skip
     ca.ask(scep_request("/", Operation.PKI_OPERATION, octets))

@@ -44,7 +44,7 @@ def test_every_value_can_be_set(name: str) -> None:
     profile = _service("--set", f"{name}={json.dumps(value)}").profile
     found = profile.values()[name]
     assert (list(found) if isinstance(found, tuple) else found) == value or name == "ra"
-    assert name != "ra" or len(_service("--set", f"ra={value}").ca.certificates) > 1
+    assert name != "ra" or len(_service("--set", f"ra={value}").authority.certificates) > 1
 
 
 def test_values_that_a_policy_has_too_are_the_policys() -> None:

@@ -340,7 +340,7 @@ def test_ndes_2012r2_answers_a_post_with_an_empty_200_and_aes_with_oaep(make_ca,
     posted = client.send(19, client.csr())
     assert (posted.status, posted.body) == (200, b"")
     octets = messages.encode_request(
-        messages.Request(19, "t", bytes(16), client.csr(), ca.service.ca.recipient.certificate),
+        messages.Request(19, "t", bytes(16), client.csr(), ca.service.authority.recipient.certificate),
         signer_key=client.key, signer_certificate=client.signer, octets=client.entropy.octets,
     )  # fmt: skip
     reply = ca.ask(scep_request("/certsrv/mscep/mscep.dll", Operation.PKI_OPERATION, octets))
@@ -398,7 +398,7 @@ def test_legacy_md5_des(make_ca, make_client) -> None:
     assert client.send(19, client.csr()).status == 405
     octets = messages.encode_request(
         messages.Request(
-            19, "t", bytes(16), client.csr(), ca.service.ca.recipient.certificate,
+            19, "t", bytes(16), client.csr(), ca.service.authority.recipient.certificate,
             oddities=messages.Oddities(single_des=True, md5=True),
         ),
         signer_key=client.key, signer_certificate=client.signer, octets=client.entropy.octets,
@@ -415,7 +415,7 @@ def test_strict(make_ca, make_client) -> None:
     assert client.enrol(digest="sha256").words == "SUCCESS"
     assert len(client.certificates(client.enrol())) == 1
     sha1 = messages.encode_request(
-        messages.Request(19, "u", bytes(16), client.csr(), ca.service.ca.recipient.certificate, digest="sha1"),
+        messages.Request(19, "u", bytes(16), client.csr(), ca.service.authority.recipient.certificate, digest="sha1"),
         signer_key=client.key, signer_certificate=client.signer, octets=client.entropy.octets,
     )  # fmt: skip
     posted = ca.ask(scep_request("/", Operation.PKI_OPERATION, sha1, method="POST"))
@@ -446,7 +446,7 @@ def _csr_with(client, bits: int) -> bytes:
 def test_mitm_is_another_ca_and_cares_for_no_challenge(make_ca, make_client) -> None:
     ca = make_ca(profile="mitm")
     client = make_client(ca)
-    assert ca.service.ca.ca.certificate.common_name == "Mock interception CA (tests only)"
+    assert ca.service.authority.issuer.certificate.common_name == "Mock interception CA (tests only)"
     assert client.enrol("wrong").words == "SUCCESS"
     assert "wrong" not in str([entry.to_json() for entry in ca.service.journal.entries])
     stranger = make_client(ca, "stranger.example", 5)

@@ -114,7 +114,7 @@ def test_a_rule_without_conditions_is_for_the_requests_that_can_be_answered_so(m
     """What has no pkiStatus, or is never put off, does not use it up."""
     ca = make_ca(script="[{then: pending, times: 1}]")
     client = make_client(ca)
-    own = ca.service.ca.ca.certificate
+    own = ca.service.authority.issuer.certificate
     assert ca.get("?operation=GetCACaps").status == 200
     found = client.send(MessageType.GET_CERT, messages.issuer_and_serial(own.issuer, own.serial))
     assert found.words == "SUCCESS"

@@ -89,7 +89,7 @@ RSA_ENCRYPTION, RSA_OTHER = "06092a864886f70d010101", "06092a864886f70d01017f"
 def _sent(ca, client) -> bytes:
     plan = messages.Request(
         message_type=MessageType.PKCS_REQ, transaction_id="t-1", sender_nonce=bytes(16), message_data=client.csr(),
-        recipient=ca.service.ca.recipient.certificate,
+        recipient=ca.service.authority.recipient.certificate,
     )  # fmt: skip
     return messages.encode_request(
         plan, signer_key=client.key, signer_certificate=client.signer, octets=client.entropy.octets

@@ -210,7 +210,7 @@ def mock(tmp_path: Path) -> Iterator[Callable[..., Mock]]:
         host.start()
         hosts.append(host)
         file = tmp_path / f"mock-ca-{len(hosts)}.pem"
-        text = base64.encodebytes(service.ca.ca.certificate.der).decode()
+        text = base64.encodebytes(service.authority.issuer.certificate.der).decode()
         file.write_text(f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n")
         return Mock(f"{host.url}/scep", service, file, received, sent)
 

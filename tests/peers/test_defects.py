@@ -66,7 +66,7 @@ def test_micromdm_envelops_to_every_certificate_of_the_ca(mock, client) -> None:
     assert client(MICROMDM).enrol(server.url, server.ca_file).certificate is not None
     envelope = messages.decode(server.bodies[-1]).envelope
     assert envelope is not None
-    served = [certificate.serial for certificate in server.service.ca.certificates]
+    served = [certificate.serial for certificate in server.service.authority.certificates]
     assert sorted(recipient.serial for recipient in envelope.recipients) == sorted(served)
 
 
@@ -75,7 +75,7 @@ def test_micromdm_keeps_the_first_certificate_as_its_own(mock, client, openssl) 
     told = client(MICROMDM).enrol(server.url, server.ca_file)
     assert told.certificate is not None, told.text
     kept = openssl("x509", "-in", str(told.certificate), "-noout", "-fingerprint", "-sha256").strip()
-    ours = server.service.ca.ca.certificate.fingerprint()
+    ours = server.service.authority.issuer.certificate.fingerprint()
     assert kept.partition("=")[2].replace(":", "").lower() == ours, "a mended version keeps its own certificate"
 
 

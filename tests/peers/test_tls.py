@@ -44,7 +44,7 @@ def live(kind: Kind, where: Path) -> Iterator[Live]:
     """The mock with real keys; lenient, since micromdm's client uses single DES."""
     clock, keys, entropy = SystemClock(), GeneratedKeys(), Entropy(None)
     service = ScepService(profile=profile_named("lenient"), clock=clock, entropy=entropy, keys=keys)
-    endpoint = make_endpoint(kind, service.ca, clock=clock, entropy=entropy, keys=keys)
+    endpoint = make_endpoint(kind, service.authority, clock=clock, entropy=entropy, keys=keys)
     anchor = None
     if endpoint.anchor is not None:
         anchor = where / "anchor.pem"
@@ -94,7 +94,7 @@ def test_micromdm_without_a_fingerprint_takes_whatever_ca_is_behind_a_trusted_se
         done = micromdm(mock)
     assert done.returncode == 0, done.stdout + done.stderr
     issued = ssl.PEM_cert_to_DER_cert((tmp_path / "client.pem").read_text())
-    Certificate.from_der(issued).verify_issued_by(mock.service.ca.ca.certificate)
+    Certificate.from_der(issued).verify_issued_by(mock.service.authority.issuer.certificate)
     assert mock.asked[-1] == "PKCSReq"
 
 
@@ -107,7 +107,7 @@ def test_micromdm_with_a_fingerprint_stops_before_it_sends_a_request(micromdm: R
         assert "no selected CA/RA recipients" in done.stdout + done.stderr
         assert not (tmp_path / "client.pem").exists()
         assert mock.asked == ["GetCACert"]
-        right = micromdm(mock, "-ca-fingerprint", mock.service.ca.ca.certificate.fingerprint())
+        right = micromdm(mock, "-ca-fingerprint", mock.service.authority.issuer.certificate.fingerprint())
     assert right.returncode == 0, right.stdout + right.stderr
     assert mock.asked[-1] == "PKCSReq"
 
@@ -126,4 +126,7 @@ def test_certmonger_trusts_what_it_is_told_to(find_program, tmp_path: Path) -> N
         assert mock.asked == []
         taken = get_ca("-R", str(mock.anchor))
     assert taken.returncode == 0, taken.stdout + taken.stderr
-    assert Certificate.from_der(ssl.PEM_cert_to_DER_cert(taken.stdout.strip())) == mock.service.ca.ca.certificate
+    assert (
+        Certificate.from_der(ssl.PEM_cert_to_DER_cert(taken.stdout.strip()))
+        == mock.service.authority.issuer.certificate
+    )

@@ -127,7 +127,7 @@ def test_a_request_goes_through_its_states(parties) -> None:
     assert isinstance(outcome, Issued)
     assert (here.transaction.state, here.transaction.operation) == (State.DONE, "done")
     assert outcome.certificate.subject == SUBJECT
-    assert [c.der for c in outcome.chain] == [here.service.ca.ca.certificate.der]
+    assert [c.der for c in outcome.chain] == [here.service.authority.issuer.certificate.der]
     assert [request.method for request in here.requests] == ["GET", "GET", "POST"]
     assert here.transaction.algorithms == ("sha256", "aes-128-cbc")
     assert [state.value for state in State] == ["GetCACaps", "GetCACert", "PKCSReq", "CertPoll", "done"]
@@ -246,7 +246,7 @@ def _signed(here: Parties, **changes: object) -> HttpReply:
 
 
 def _encoded(here: Parties, plan: messages.CertRep) -> bytes:
-    ca = here.service.ca.ca
+    ca = here.service.authority.issuer
     return messages.encode_cert_rep(
         plan, signer_key=ca.key, signer_certificate=ca.certificate, octets=Entropy(3).octets
     )
@@ -450,7 +450,7 @@ def test_a_certificate_is_taken_from_its_first_second_to_its_last(parties, polic
 
 
 def test_an_authority_is_valid_from_its_first_second_to_its_last(parties) -> None:
-    ca = parties().service.ca.ca.certificate
+    ca = parties().service.authority.issuer.certificate
     second = timedelta(seconds=1)
     for now, noted in (
         (ca.not_before - second, True), (ca.not_before, False), (ca.not_after, False), (ca.not_after + second, True),
@@ -491,14 +491,14 @@ def test_a_certificate_for_another_key_or_of_another_issuer_is_refused(parties) 
     here.transaction.ca_certificates = (enrolment.signer,)
     told = BadReply("wrong-issuer", "the certificate was not issued by a CA of GetCACert or of the CertRep")
     assert here.transaction._fitting((outcome.certificate,)) == told
-    here.transaction.ca_certificates = (here.service.ca.ca.certificate,)
+    here.transaction.ca_certificates = (here.service.authority.issuer.certificate,)
     forged = x509.issue(
-        serial=5, issuer=here.service.ca.ca.certificate.subject, subject=SUBJECT, spki=x509.spki_of(enrolment.key),
+        serial=5, issuer=here.service.authority.issuer.certificate.subject, subject=SUBJECT, spki=x509.spki_of(enrolment.key),
         not_before=NOON, not_after=NOON + timedelta(days=9), extensions=(), signing_key=foreign,
     )  # fmt: skip
     assert here.transaction._fitting((forged,)) == told, "the name of the CA, and not its signature"
-    issued = here.transaction._fitting((here.service.ca.ca.certificate, outcome.certificate))
-    assert issued == Issued(outcome.certificate, (here.service.ca.ca.certificate,))
+    issued = here.transaction._fitting((here.service.authority.issuer.certificate, outcome.certificate))
+    assert issued == Issued(outcome.certificate, (here.service.authority.issuer.certificate,))
 
 
 # --- another CA meanwhile ---------------------------------------------------------------------------------

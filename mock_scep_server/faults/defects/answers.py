@@ -24,7 +24,7 @@ Row = tuple[str, str, tuple[str, ...], Instead]
 
 def encode(seen: Seen, cert_rep: CertRep) -> HttpReply:
     """A CertRep on the wire, signed with the CA's key."""
-    signer = seen.service.ca.signer
+    signer = seen.service.authority.signer
     octets = messages.encode_cert_rep(
         cert_rep, signer_key=signer.key, signer_certificate=signer.certificate, octets=seen.gate.octets
     )
@@ -73,12 +73,12 @@ def grant(
     """
     if csr is None and seen.csr is None:
         return None
-    ca = seen.service.ca
+    ca = seen.service.authority
     template = replace(ca.template(csr or seen.csr), **(change or {}))  # type: ignore[arg-type]
     template = replace(template, extensions=(*_without(template.extensions, extra), *extra))
     issued = x509.issue(
         serial=template.serial,
-        issuer=ca.ca.certificate.subject,
+        issuer=ca.issuer.certificate.subject,
         subject=template.subject,
         spki=template.spki,
         not_before=template.not_before,
@@ -86,9 +86,9 @@ def grant(
         extensions=[
             *template.extensions,
             (v.AUTHORITY_KEY_IDENTIFIER, False,
-             der.sequence(der.implicit(0, x509.key_identifier(ca.ca.certificate.spki)))),
+             der.sequence(der.implicit(0, x509.key_identifier(ca.issuer.certificate.spki)))),
         ],
-        signing_key=ca.ca.key,
+        signing_key=ca.issuer.key,
         digest=digest,
     )  # fmt: skip
     message = seen.message
@@ -96,7 +96,7 @@ def grant(
     cert_rep = reply(
         seen,
         PkiStatus.SUCCESS,
-        certificates=(issued.der, ca.ca.certificate.der),
+        certificates=(issued.der, ca.issuer.certificate.der),
         recipient=signer or issued,
         outer_certificates=(issued,) if outside else (),
         oddities=oddities or Oddities(),

@@ -101,7 +101,7 @@ def _indirect_crl(*, stranger: bool) -> Instead:
     def instead(seen: Seen) -> HttpReply | None:
         if seen.kind != MessageType.GET_CRL or seen.message is None:
             return None
-        ca, now = seen.service.ca.ca, seen.service.clock.now()
+        ca, now = seen.service.authority.issuer, seen.service.clock.now()
         certificate = x509.issue(
             serial=77, issuer=ca.certificate.subject, subject=x509.name(("CN", "CRLs of many CAs")),
             spki=ca.certificate.spki, not_before=ca.certificate.not_before, not_after=ca.certificate.not_after,
@@ -161,7 +161,8 @@ def _by_name(seen: Seen) -> bool:
         return False
     issuer, subject = messages.read_issuer_and_subject(seen.data)
     known = seen.gate.csrs.get(seen.message.transaction_id)
-    return issuer != seen.service.ca.ca.certificate.subject or (known is not None and known.subject != subject)
+    named = seen.service.authority.issuer.certificate.subject
+    return issuer != named or (known is not None and known.subject != subject)
 
 
 def _lost_for_good(seen: Seen) -> bool:
@@ -181,7 +182,7 @@ def _unopenable(seen: Seen) -> HttpReply | None:
     """A good signature around an envelope that the CA cannot open."""
     if seen.message is None or seen.message.envelope is None or seen.forged:
         return None
-    for identity in (seen.service.ca.recipient, seen.service.ca.ca):
+    for identity in (seen.service.authority.recipient, seen.service.authority.issuer):
         try:
             cms.open_envelope(seen.message.envelope, identity.key, identity.certificate)  # type: ignore[arg-type]
         except MfpSimError:

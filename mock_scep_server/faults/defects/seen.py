@@ -98,8 +98,8 @@ class Seen:
             content = self.frame.child(2, "encapContentInfo").child(1, "eContent").child(0, "value").to_octets()
         except (MfpSimError, AssertionError):
             return None
-        ca = self.service.ca
-        for key in (ca.recipient.key, ca.ca.key):
+        ca = self.service.authority
+        for key in (ca.recipient.key, ca.issuer.key):
             if not isinstance(key, RSAPrivateKey):
                 continue
             try:

@@ -30,14 +30,15 @@ def _ca(name: str, **changes: object) -> Change:
     """The CA's own certificate re-issued with other contents; its key stays."""
 
     def change(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
-        return authority.altered(ca=strangers.reissued(context, name, authority.ca, authority.ca, **changes))
+        own = authority.issuer
+        return authority.altered(issuer=strangers.reissued(context, name, own, own, **changes))
 
     return change
 
 
 def _expired(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
     past = {"not_before": context.now - 400 * DAY, "not_after": context.now - DAY}
-    return authority.altered(ca=strangers.reissued(context, "expired", authority.ca, authority.ca, **past))
+    return authority.altered(issuer=strangers.reissued(context, "expired", authority.issuer, authority.issuer, **past))
 
 
 def _usage(*bits: str) -> list[tuple[str, bool, bytes]]:
@@ -57,14 +58,14 @@ def _with(*more: Callable[[CertificateAuthority, Context], Identity]) -> Change:
 def _rogue(authority: CertificateAuthority, context: Context, *, bits: int = 2048) -> CertificateAuthority:
     """All of it replaced by somebody else's hierarchy with the same names."""
     other = strangers.look_alike(context, authority, bits=bits)
-    return authority.altered(ca=other, signer=other, recipient=other)
+    return authority.altered(issuer=other, signer=other, recipient=other)
 
 
 def _ra(authority: CertificateAuthority, context: Context, usage: Sequence[str], **dates: object) -> Identity:
     name = f"Mock SCEP CA (tests only) RA {' '.join(usage)}"
     return context.thing(
-        f"RA {usage} {dates} {authority.ca.certificate.fingerprint()}",
-        lambda: strangers.issued(context, name, by=authority.ca, usage=usage, **dates),  # type: ignore[arg-type]
+        f"RA {usage} {dates} {authority.issuer.certificate.fingerprint()}",
+        lambda: strangers.issued(context, name, by=authority.issuer, usage=usage, **dates),  # type: ignore[arg-type]
     )
 
 
@@ -87,7 +88,7 @@ def _chain(authority: CertificateAuthority, context: Context) -> tuple[Identity,
 def _under_a_root(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
     """Root, issuing CA and two RA certificates: NDES's usual layout."""
     root, issuing = _chain(authority, context)
-    below = split(authority.altered(ca=issuing, signer=issuing, recipient=issuing), context)
+    below = split(authority.altered(issuer=issuing, signer=issuing, recipient=issuing), context)
     return below.altered(published=[root.certificate, *below.certificates])
 
 
@@ -104,7 +105,7 @@ def _ordered(order: Sequence[int], change: Change) -> Change:
 
 def _missing_issuer(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
     other = _under_a_root(authority, context)
-    return other.altered(published=[c for c in other.certificates if c is not other.ca.certificate])
+    return other.altered(published=[c for c in other.certificates if c is not other.issuer.certificate])
 
 
 def _no_key_usage(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
@@ -112,9 +113,9 @@ def _no_key_usage(authority: CertificateAuthority, context: Context) -> Certific
     other = authority.altered(signer=both, recipient=both)
 
     def bare(identity: Identity) -> Identity:
-        return strangers.reissued(context, "no keyUsage", identity, authority.ca, without=[v.KEY_USAGE])
+        return strangers.reissued(context, "no keyUsage", identity, authority.issuer, without=[v.KEY_USAGE])
 
-    return other.altered(ca=bare(other.ca), signer=bare(other.signer), recipient=bare(other.recipient))
+    return other.altered(issuer=bare(other.issuer), signer=bare(other.signer), recipient=bare(other.recipient))
 
 
 def _ra_expired(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
@@ -154,7 +155,7 @@ def _bad_intermediate(kind: str) -> Change:
         elif kind == "revoked":
             context.revocations.revoke(issuing.certificate.serial, "cACompromise")
         bad = strangers.reissued(context, f"intermediate {kind}", issuing, by, **changes)
-        other = authority.altered(ca=bad, signer=bad, recipient=bad)
+        other = authority.altered(issuer=bad, signer=bad, recipient=bad)
         return other.altered(published=[root.certificate, bad.certificate])
 
     return change
@@ -172,19 +173,19 @@ def _two_bodies(octets: bytes, context: Context) -> bytes:
 
 def _signed(octets: bytes, context: Context) -> bytes:
     """The chain container with a SignerInfo."""
-    signer = context.ca.signer
+    signer = context.authority.signer
     return cms.encode_signed_data(
         None,
         [],
         signer_key=signer.key,
         signer_certificate=signer.certificate,
-        certificates=context.ca.certificates,
+        certificates=context.authority.certificates,
         digest="sha256",
     )
 
 
 def _pem(octets: bytes, context: Context) -> bytes:
-    return pem(context.ca.ca.certificate.der, "CERTIFICATE")
+    return pem(context.authority.issuer.certificate.der, "CERTIFICATE")
 
 
 CONTENT_TYPES: dict[str, Fault] = {
@@ -210,7 +211,7 @@ def _flip(authority: CertificateAuthority, context: Context) -> CertificateAutho
 
 
 def _alternative(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
-    longer = authority.ca.certificate.not_after + timedelta(days=1)
+    longer = authority.issuer.certificate.not_after + timedelta(days=1)
     return _ca("alternative", not_after=longer)(authority, context)
 
 

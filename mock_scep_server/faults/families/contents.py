@@ -82,11 +82,11 @@ def _broken(reply: CertRep, context: Context) -> dict[str, Any]:
 
 
 def _chain_only(reply: CertRep, context: Context) -> dict[str, Any]:
-    return {"certificates": (context.ca.ca.certificate.der,)}
+    return {"certificates": (context.authority.issuer.certificate.der,)}
 
 
 def _decoy(context: Context, subject: bytes) -> Certificate:
-    identity = strangers.issued(context, "", by=context.ca.ca, subject=subject)
+    identity = strangers.issued(context, "", by=context.authority.issuer, subject=subject)
     return identity.certificate
 
 
@@ -110,7 +110,7 @@ def _extra(reply: CertRep, context: Context) -> dict[str, Any]:
 
 
 def _with_crl(reply: CertRep, context: Context) -> dict[str, Any]:
-    return {"crls": (context.revocations.current(context.ca).der,)}
+    return {"crls": (context.revocations.current(context.authority).der,)}
 
 
 def _empty(certificates: str) -> At:
@@ -126,7 +126,7 @@ def _empty(certificates: str) -> At:
 
 def _signed(reply: CertRep, context: Context) -> dict[str, Any]:
     """The certificates-only SignedData with a SignerInfo."""
-    signer = context.ca.signer
+    signer = context.authority.signer
     bag = cms.encode_signed_data(
         None,
         [],
@@ -153,7 +153,7 @@ def _lint(form: str) -> Fault:
 def _given_before(context: Context) -> int:
     """The serial number of the certificate issued last; of the CA's own one, when there is none yet."""
     entries = context.ledger.entries
-    return (entries[-1].certificate if entries else context.ca.ca.certificate).serial
+    return (entries[-1].certificate if entries else context.authority.issuer.certificate).serial
 
 
 def _version_one(reply: CertRep, context: Context) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def _version_one(reply: CertRep, context: Context) -> dict[str, Any]:
 def _as_version_one(own: Certificate, context: Context) -> bytes:
     from mfp_sim.scep.algorithms import sign, signature_algorithm
 
-    key = context.ca.ca.key
+    key = context.authority.issuer.key
     name = signature_algorithm(key, "sha256")
     tbs = der.sequence(
         der.integer(own.serial),
@@ -190,10 +190,10 @@ def _old(reply: CertRep, context: Context) -> dict[str, Any]:
 def _by_present_ca(reply: CertRep, context: Context) -> dict[str, Any]:
     """A certificate of the present CA for a request that was enveloped to the next one."""
     csr = context.asked.csr if context.asked else None
-    if csr is None or context.asked is None or context.asked.authority.ca is context.ca.ca:
+    if csr is None or context.asked is None or context.asked.authority.issuer is context.authority.issuer:
         return {}
-    made = context.ca.sign(context.ca.template(csr))
-    return {"certificates": (made.der, context.ca.ca.certificate.der)}
+    made = context.authority.sign(context.authority.template(csr))
+    return {"certificates": (made.der, context.authority.issuer.certificate.der)}
 
 
 def _replay(octets: bytes, context: Context) -> bytes:

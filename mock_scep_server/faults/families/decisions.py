@@ -59,8 +59,8 @@ def _envelope_too() -> Said:
     def change(reply: Any, context: Any) -> dict[str, Any]:
         from mock_scep_server.faults import strangers
 
-        other = strangers.device(context).certificate
-        return {"certificates": (other.der, context.ca.ca.certificate.der), "recipient": context.asked.signer}
+        others = (strangers.device(context).certificate, context.authority.issuer.certificate)
+        return {"certificates": tuple(other.der for other in others), "recipient": context.asked.signer}
 
     return Said(change)
 

@@ -27,7 +27,7 @@ def _with_recipient(reply: CertRep, context: Context, kind: str) -> dict[str, An
         return {"recipient": _issued(reply)}
     if kind == "unrelated-key":
         return {"recipient": strangers.stranger(context).certificate}
-    return {"recipient": context.ca.recipient.certificate}
+    return {"recipient": context.authority.recipient.certificate}
 
 
 def _issued(reply: CertRep) -> Any:
@@ -67,7 +67,7 @@ def _confused(reply: CertRep, context: Context, content: str) -> dict[str, Any]:
         csr = context.asked.csr if context.asked else None
         return {"message_data": csr.der if csr else b""}
     if content == "crl":
-        return {"message_data": messages.certs_only([], [context.revocations.current(context.ca).der])}
+        return {"message_data": messages.certs_only([], [context.revocations.current(context.authority).der])}
     return {"message_data": reply.certificates[0]}
 
 

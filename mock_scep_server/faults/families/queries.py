@@ -57,7 +57,7 @@ def _crl(context: Context, issuer: Identity, age: int) -> bytes:
 
 
 def _stale(reply: CertRep, context: Context) -> dict[str, Any]:
-    return {"crls": (_crl(context, context.ca.ca, 1),)}
+    return {"crls": (_crl(context, context.authority.issuer, 1),)}
 
 
 def _foreign(reply: CertRep, context: Context) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _in_certificates(reply: CertRep, context: Context) -> dict[str, Any]:
 
 
 def _with_certificates(reply: CertRep, context: Context) -> dict[str, Any]:
-    return {"certificates": (context.ca.ca.certificate.der,)}
+    return {"certificates": (context.authority.issuer.certificate.der,)}
 
 
 # --- GetNextCACert ----------------------------------------------------------------------------------------
@@ -85,13 +85,13 @@ def _next(change: Callable[[NextCaCertificates, Context], dict[str, Any]]) -> Fa
 
 
 def _expired(plan: NextCaCertificates, context: Context) -> dict[str, Any]:
-    coming = context.coming().ca
+    coming = context.coming().issuer
     dates = {"not_before": context.now - 400 * DAY, "not_after": context.now - DAY}
     return {"certificates": (strangers.reissued(context, "next expired", coming, coming, **dates).certificate,)}
 
 
 def _not_a_ca(plan: NextCaCertificates, context: Context) -> dict[str, Any]:
-    coming = context.coming().ca
+    coming = context.coming().issuer
     changes = {"extensions": [x509.basic_constraints_extension(False)]}
     return {"certificates": (strangers.reissued(context, "next cA false", coming, coming, **changes).certificate,)}
 
@@ -106,7 +106,7 @@ def _flipped(octets: bytes, context: Context) -> bytes:
 
 def _replay(octets: bytes, context: Context) -> bytes:
     """An answer from before the last rollover: correctly signed, with the CA certificate that is current now."""
-    old = NextCaCertificates((context.ca.ca.certificate,), context.ca.ca)
+    old = NextCaCertificates((context.authority.issuer.certificate,), context.authority.issuer)
     del octets
     return context.thing("old next", lambda: old.reply().body)
 
@@ -144,7 +144,7 @@ TABLE: dict[str, Spec] = {
     "next-replay": Spec("bytes", lambda: offered(RIGHT, Body(_replay))),
     "next-same-cert": Spec(
         "certificates",
-        lambda: _next(lambda plan, context: {"certificates": (context.ca.ca.certificate,)}),
+        lambda: _next(lambda plan, context: {"certificates": (context.authority.issuer.certificate,)}),
     ),
     "next-signed-by-ee": Spec(
         "certificates",
@@ -152,7 +152,7 @@ TABLE: dict[str, Spec] = {
     ),
     "next-signed-by-next": Spec(
         "certificates",
-        lambda: _next(lambda plan, context: {"signer": context.coming().ca}),
+        lambda: _next(lambda plan, context: {"signer": context.coming().issuer}),
     ),
     "next-signed-by-stranger": Spec(
         "certificates",

@@ -67,8 +67,8 @@ def _decoy_outside(reply: CertRep, context: Context) -> dict[str, Any]:
     if csr is None:
         return {}
     issuer = strangers.stranger(context)
-    template = replace(context.ca.template(csr), serial=strangers.serial(context), issuer=issuer)
-    return {"outer_certificates": (*reply.outer_certificates, context.ca.sign(template))}
+    template = replace(context.authority.template(csr), serial=strangers.serial(context), issuer=issuer)
+    return {"outer_certificates": (*reply.outer_certificates, context.authority.sign(template))}
 
 
 TEXT_FORMS = {
