@@ -12,12 +12,12 @@ from mfp_sim.scep.certificate import Certificate, same_name
 from mfp_sim.scep.csr import Csr
 from mfp_sim.scep.vocabulary import FailInfo, MessageType
 from mfp_sim.simtime import Clock
+from mock_scep_server.asked import Asked, Refusal
 from mock_scep_server.authorities import Authorities
 from mock_scep_server.challenges import ChallengePolicy
 from mock_scep_server.ledger import Entry, Ledger
 from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import CaProfile
-from mock_scep_server.requests import Asked, Refusal
 from mock_scep_server.revocation import Revocations
 
 __all__ = ["Admission"]

@@ -23,12 +23,12 @@ from mfp_sim.scep.messages import CertRep, Note, Oddities
 from mfp_sim.scep.vocabulary import FailInfo, MessageType, PkiStatus
 from mfp_sim.simtime import Clock, Entropy
 from mock_scep_server.admission import Admission
+from mock_scep_server.asked import Asked, Refusal
 from mock_scep_server.authorities import Authorities
 from mock_scep_server.ca import CertificateAuthority, Template
 from mock_scep_server.ledger import Ledger
 from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import CaProfile
-from mock_scep_server.requests import Asked, Refusal
 from mock_scep_server.revocation import Revocations
 from mock_scep_server.script import Answer
 

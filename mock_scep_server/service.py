@@ -1,6 +1,6 @@
 """One HTTP request in, one delivery out: parse, read, ask the script, decide, apply faults layer by layer, record.
 
-HTTP shape, base64 and CMS structure are answered with 400; what a message asks is read by ``requests.py`` and decided
+HTTP shape, base64 and CMS structure are answered with 400; what a message asks is read by ``asked.py`` and decided
 by ``registrar.py``. Faults apply in fixed order: decide, certificates, message, bytes, http, delivery; the journal says
 what each of them changed. RFC 8894, 3.3 and 4.
 """
@@ -31,6 +31,7 @@ from mfp_sim.scep.http import (
 from mfp_sim.scep.vocabulary import Operation, PkiStatus
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mock_scep_server.admission import Admission
+from mock_scep_server.asked import Asked, RequestReader
 from mock_scep_server.authorities import Lineage
 from mock_scep_server.building import make_authorities, make_challenge
 from mock_scep_server.ca import CertificateAuthority
@@ -47,7 +48,6 @@ from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import CaProfile
 from mock_scep_server.publishing import CaCapabilities, CaCertificates, NextCaCertificates
 from mock_scep_server.registrar import Decision, Registrar
-from mock_scep_server.requests import Asked, RequestReader
 from mock_scep_server.revocation import Revocations
 from mock_scep_server.script import GRANTS, Answer, Facts, Script, Taken
 

@@ -20,9 +20,9 @@ from mfp_sim.scep.vocabulary import Operation
 from mfp_sim.simtime import Entropy, KeySource
 
 if TYPE_CHECKING:
+    from mock_scep_server.asked import Asked
     from mock_scep_server.ca import CertificateAuthority
     from mock_scep_server.ledger import Ledger
-    from mock_scep_server.requests import Asked
     from mock_scep_server.revocation import Revocations
 
 _TURNS = 100_000
