@@ -30,8 +30,8 @@ from mock_scep_server.journal import JournalEntry
 from mock_scep_server.profiles.registry import load_profile
 from mock_scep_server.script_file import load_script_file
 from mock_scep_server.server import ServerHost, Service
-from mock_scep_server.service import ScepService
-from mock_scep_server.setup import CaSetup, make_service, read_ca
+from mock_scep_server.service import ScepService, make_service
+from mock_scep_server.setup import CaSetup, read_ca
 from mock_scep_server.tls import Handshake, TlsEndpoint, make_endpoint
 
 __all__ = ["serve"]

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from mfp_sim.errors import DecodeError, EnvelopeUnreadable, SignatureInvalid
 from mfp_sim.scep import der, messages
@@ -33,11 +34,10 @@ from mfp_sim.simtime import Clock, Entropy, KeySource
 from mock_scep_server.admission import Admission
 from mock_scep_server.asked import Asked, RequestReader
 from mock_scep_server.authorities import Lineage
-from mock_scep_server.building import make_authorities, make_challenge
 from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.ca_operator import CaOperator
 from mock_scep_server.capacity import Workers
-from mock_scep_server.challenges import AskFirst, ChallengePolicy, CommandChallenge, Unhurried
+from mock_scep_server.challenges import AskFirst, ChallengePolicy, CommandChallenge, StaticChallenge, Unhurried
 from mock_scep_server.faults.base import HOOKS, Context, Memory, hooks_of
 from mock_scep_server.faults.differences import differences
 from mock_scep_server.journal import Journal, JournalEntry
@@ -50,8 +50,9 @@ from mock_scep_server.publishing import CaCapabilities, CaCertificates, NextCaCe
 from mock_scep_server.registrar import Decision, Registrar
 from mock_scep_server.revocation import Revocations
 from mock_scep_server.script import GRANTS, Answer, Facts, Script, Taken
+from mock_scep_server.setup import CaSetup, make_authorities, make_challenge
 
-__all__ = ["ScepService"]
+__all__ = ["ScepService", "make_service"]
 
 
 _NOT_ODD = ("SCEP-3.5.1-01 ", "SCEP-4.2-02 ")
@@ -480,6 +481,37 @@ class ScepService:
         kept = self.journal.add(entry)
         if self._on_entry is not None:
             self._on_entry(kept)
+
+
+def make_service(
+    setup: CaSetup,
+    *,
+    clock: Clock,
+    entropy: Entropy,
+    keys: KeySource,
+    zone: ZoneInfo,
+    challenge: ChallengePolicy | None = None,
+    on_entry: Callable[[JournalEntry], None] | None = None,
+) -> ScepService:
+    """The CA of a section; local times in it are in ``zone``. ``challenge`` stands in for the section's own.
+
+    Raises:
+        UsageError: a change of the profile that cannot be.
+    """
+    if challenge is None and setup.challenge:
+        challenge = StaticChallenge(setup.challenge)
+    profile = setup.made_profile()
+    return ScepService(
+        profile=profile,
+        clock=clock,
+        entropy=entropy,
+        keys=keys,
+        challenge=challenge,
+        script=Script(setup.script, zone, clock.now()),
+        ra=setup.ra or profile.ra,
+        policy=setup.policy,
+        on_entry=on_entry,
+    )
 
 
 _OF_CLIENTS = (DecodeError, SignatureInvalid, EnvelopeUnreadable)

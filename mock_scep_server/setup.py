@@ -1,13 +1,15 @@
-"""A CA as a file describes it: the keys of a scenario's ``ca:`` section, and a service made of them.
+"""A CA as a file describes it: the keys of a scenario's ``ca:`` section, and what is made of them.
 
 ``mock-scep-server --ca FILE`` and ``--set KEY=VALUE`` hold the same keys, so that what a scenario does in process can
-be had over sockets. Owns no policy of its own: profile, changes and policy do.
+be had over sockets. Makes profile, challenges and CAs (keys, identifiers, generations); ``service.py`` puts them
+together. Owns no policy of its own: profile, changes and policy do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
@@ -17,16 +19,21 @@ from mfp_sim.documents.kinds import WRONG, Definitions, Kind, OneWay, Schema, Wo
 from mfp_sim.documents.records import Constraint, Field, Given, Record, kind_of
 from mfp_sim.errors import UsageError
 from mfp_sim.simtime import Clock, Entropy, KeySource
-from mock_scep_server.challenges import ChallengePolicy, StaticChallenge
-from mock_scep_server.journal import JournalEntry
+from mock_scep_server.authorities import Authorities, Lineage
+from mock_scep_server.ca import CertificateAuthority, SerialNumbers, Shape
+from mock_scep_server.challenges import (
+    ChallengePolicy,
+    NoChallenge,
+    OneTimeChallenges,
+    SubjectChallenges,
+)
 from mock_scep_server.policy import POLICY_KEYS, CaPolicy, StaticPassword, policy_of
 from mock_scep_server.profiles.changes import EMPTY_CONTENTS, changed, changed_capabilities
 from mock_scep_server.profiles.registry import PROFILES, VALUES, CaProfile, profile_named, value_kind
-from mock_scep_server.script import Rule, Script
+from mock_scep_server.script import Rule
 from mock_scep_server.script_file import Rules
-from mock_scep_server.service import ScepService
 
-__all__ = ["CA_KEYS", "VALUE_KEYS", "CaSection", "CaSetup", "make_service", "read_ca"]
+__all__ = ["CA_KEYS", "VALUE_KEYS", "CaSection", "CaSetup", "make_authorities", "make_challenge", "read_ca"]
 
 CA_KEYS = ("profile", "caps", "empty_content", "ra", "script", "url", *POLICY_KEYS)
 VALUE_KEYS = tuple(name for name in VALUES if name not in CA_KEYS)
@@ -51,6 +58,15 @@ class CaSetup:
     given: tuple[str, ...] = ()
     values: Mapping[str, object] = field(default_factory=dict)
     shape: CaProfile | None = None
+
+    def made_profile(self) -> CaProfile:
+        """The profile with the section's changes.
+
+        Raises:
+            UsageError: a change that cannot be.
+        """
+        shape = self.shape or profile_named(self.profile)
+        return changed(shape, caps=self.caps, empty_content=self.empty_content, values=self.values)
 
 
 def read_ca(node: Node, problems: Problems) -> CaSetup:
@@ -106,33 +122,58 @@ def _setup(**said: Any) -> CaSetup:
     return CaSetup(**own, challenge=static, policy=policy_of(said), given=tuple(said), values=values)
 
 
-def make_service(
-    setup: CaSetup,
+def make_challenge(policy: CaPolicy, entropy: Entropy) -> ChallengePolicy:
+    """Who may enrol, where no static password is set."""
+    setup = policy.challenge
+    if setup.kind == "one_time":
+        return OneTimeChallenges(entropy, lifetime=setup.lifetime, cache=setup.cache)
+    return SubjectChallenges(setup.subjects) if setup.kind == "per_subject" else NoChallenge()
+
+
+def make_authorities(
+    profile: CaProfile,
+    policy: CaPolicy,
     *,
     clock: Clock,
     entropy: Entropy,
     keys: KeySource,
+    ra: Literal["none", "single", "split"],
     zone: ZoneInfo,
-    challenge: ChallengePolicy | None = None,
-    on_entry: Callable[[JournalEntry], None] | None = None,
-) -> ScepService:
-    """The CA of a section; local times in it are in ``zone``. ``challenge`` stands in for the section's own.
-
-    Raises:
-        UsageError: a change of the profile that cannot be.
-    """
-    if challenge is None and setup.challenge:
-        challenge = StaticChallenge(setup.challenge)
-    shape = setup.shape or profile_named(setup.profile)
-    profile = changed(shape, caps=setup.caps, empty_content=setup.empty_content, values=setup.values)
-    return ScepService(
-        profile=profile,
-        clock=clock,
-        entropy=entropy,
-        keys=keys,
-        challenge=challenge,
-        script=Script(setup.script, zone, clock.now()),
-        ra=setup.ra or profile.ra,
-        policy=setup.policy,
-        on_entry=on_entry,
+) -> Authorities:
+    """The CAs, with the next one prepared if the policy says so. One source of serial numbers for all."""
+    serials = SerialNumbers(entropy.fork("serials"), policy.serials or profile.serials)
+    start = clock.now()
+    base = profile.ca_name or policy.name
+    shape = Shape(
+        profile.issued_key_usage, profile.issued_purposes, profile.issued_basic_constraints, profile.backdated
     )
+
+    def make(identifier: str | None, generation: int, begins: datetime) -> CertificateAuthority:
+        return CertificateAuthority(
+            clock,
+            entropy,
+            keys,
+            name=f"{base} {identifier}" if identifier else base,
+            ra=ra,
+            validity=policy.validity,
+            lifetime=policy.lifetime,
+            key=policy.key,
+            key_usage=profile.ca_key_usage or None,
+            shape=shape,
+            serials=serials,
+            begins=begins,
+            slug=f"ca{policy.identifiers.index(identifier) if identifier else ''}-{generation}",
+        )
+
+    lineages = [Lineage(identifier, start, make) for identifier in policy.identifiers or (None,)]
+    if policy.rollover is not None:
+        publish, switch = (_instant(w, start, zone) for w in (policy.rollover.publish, policy.rollover.switch))
+        for lineage in lineages:
+            lineage.prepare(publish, switch, policy.rollover.overlap)
+    authorities = Authorities(lineages, strict=policy.strict_identifiers)
+    authorities.publish_at(policy.publish_at)
+    return authorities
+
+
+def _instant(when: timedelta | datetime, start: datetime, zone: ZoneInfo) -> datetime:
+    return start + when if isinstance(when, timedelta) else when.replace(tzinfo=zone)

@@ -36,8 +36,8 @@ from mock_scep_server.journal import JournalEntry
 from mock_scep_server.profiles.registry import profile_named
 from mock_scep_server.script_file import read_script
 from mock_scep_server.server import ServerHost
-from mock_scep_server.service import ScepService
-from mock_scep_server.setup import CaSetup, make_service
+from mock_scep_server.service import ScepService, make_service
+from mock_scep_server.setup import CaSetup
 
 __all__ = ["Plan", "Served", "assemble", "serial_of"]
 

@@ -35,8 +35,7 @@ from mfp_sim.trace import Recorder, TraceEvent
 from mfp_sim.transport import InProcess, Network, Overheard, Sockets, Wire
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.journal import JournalEntry
-from mock_scep_server.service import ScepService
-from mock_scep_server.setup import make_service
+from mock_scep_server.service import ScepService, make_service
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey

@@ -18,7 +18,8 @@ from mock_scep_server.cli import _parser, main
 from mock_scep_server.cli_serving import _setup
 from mock_scep_server.profiles.registry import PROFILES, VALUES
 from mock_scep_server.script_file import read_script
-from mock_scep_server.setup import VALUE_KEYS, make_service, read_ca
+from mock_scep_server.service import make_service
+from mock_scep_server.setup import VALUE_KEYS, read_ca
 
 BY_POLICY = {"serials", "minimum_rsa"}
 
