@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from mfp_sim.errors import DecodeError, EnvelopeUnreadable, SignatureInvalid
@@ -38,7 +38,21 @@ from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.ca_operator import CaOperator
 from mock_scep_server.capacity import Workers
 from mock_scep_server.challenges import AskFirst, ChallengePolicy, CommandChallenge, StaticChallenge, Unhurried
-from mock_scep_server.faults.base import HOOKS, Context, Memory, hooks_of
+from mock_scep_server.faults.base import (
+    ON_ANSWER,
+    ON_AUTHORITY,
+    ON_BYTES,
+    ON_CAPABILITIES,
+    ON_DELIVERY,
+    ON_HTTP,
+    ON_MESSAGE,
+    ON_NEXT_CA,
+    ON_TEMPLATE,
+    Context,
+    Hook,
+    Memory,
+    Value,
+)
 from mock_scep_server.faults.differences import differences
 from mock_scep_server.journal import Journal, JournalEntry
 from mock_scep_server.judgement import Finding, Judge
@@ -76,18 +90,18 @@ class _Work:
     effective: set[int] = field(default_factory=set)
     answered_by: int | None = None
 
-    def altered(self, hook: str, value: Any) -> Any:
+    def altered(self, hook: Hook[Value], value: Value) -> Value:
         """The value after the faults with that hook; what they changed is remembered for the journal.
 
         A changed value is an effect of the fault, by its index in the rule. Another answer is one only where it is
         what was decided: see :meth:`decided`.
         """
         for index, chosen in enumerate(self.taken.faults):
-            for act in hooks_of(chosen.fault, self.context, chosen.slug, hook):
-                before, value = value, act(value, self.context)
-                changes = [f"{HOOKS[hook]}: {change}" for change in differences(before, value)]
+            for part in chosen.fault.parts(self.context, chosen.slug):
+                before, value = value, hook.call(part, value, self.context)
+                changes = [f"{hook.layer}: {change}" for change in differences(before, value)]
                 self.changes.extend(changes)
-                if changes and hook == "on_answer":
+                if changes and hook is ON_ANSWER:
                     self.answered_by = index
                 elif changes:
                     self.effective.add(index)
@@ -104,9 +118,10 @@ class _Work:
         faults = enumerate(self.taken.faults)
         return tuple(chosen.slug for index, chosen in faults if (index in self.effective) == effective)
 
-    def has(self, hook: str) -> bool:
+    def has(self, hook: Hook[Value]) -> bool:
         """Whether a fault with that hook applies."""
-        return any(True for c in self.taken.faults for _ in hooks_of(c.fault, self.context, c.slug, hook))
+        parts = (part for c in self.taken.faults for part in c.fault.parts(self.context, c.slug))
+        return any(hook.name in part.hooks for part in parts)
 
 
 class ScepService:
@@ -236,7 +251,7 @@ class ScepService:
     def _take(self, work: _Work) -> Answer | None:
         """What the script and the faults of the decide layer want."""
         work.taken = self.script.take(work.facts, self.clock.now())
-        answer: Answer | None = work.altered("on_answer", work.taken.answer)
+        answer = work.altered(ON_ANSWER, work.taken.answer)
         work.taken = replace(work.taken, answer=answer)
         return answer
 
@@ -259,7 +274,7 @@ class ScepService:
         work.findings += self.judge.operation(query.operation, next_advertised="GetNextCACert" in self._words())
         if query.operation == Operation.GET_CA_CAPS and self.profile.caps_reply == "close":
             work.decision, work.closes = "the connection is closed, as this product does", True
-        body = work.altered("on_bytes", reply.body)
+        body = work.altered(ON_BYTES, reply.body)
         return self._send(request, work, reply if body is reply.body else replace(reply, body=body))
 
     def _publish(self, query: ScepQuery, work: _Work) -> HttpReply:
@@ -275,16 +290,16 @@ class ScepService:
             if self.profile.caps_reply == "404":
                 return _text(404, "This server has no GetCACaps.")
             plain = CaCapabilities.of(self._words(lineage), self.profile.caps_lines)
-            published: CaCapabilities = work.altered("on_capabilities", plain)
+            published = work.altered(ON_CAPABILITIES, plain)
             return published.reply()
         if query.operation == Operation.GET_CA_CERT:
             work.decision = "certificates"
-            authority: CertificateAuthority = work.altered("on_authority", present)
+            authority = work.altered(ON_AUTHORITY, present)
             return CaCertificates(authority.certificates).reply()
-        if query.operation == Operation.GET_NEXT_CA_CERT and (coming is not None or work.has("on_next_ca")):
+        if query.operation == Operation.GET_NEXT_CA_CERT and (coming is not None or work.has(ON_NEXT_CA)):
             work.decision = "next CA certificates"
             plan = NextCaCertificates.of(present, coming or work.context.coming())
-            following: NextCaCertificates = work.altered("on_next_ca", plan)
+            following = work.altered(ON_NEXT_CA, plan)
             return following.reply()
         work.decision = "no next CA" if query.operation == Operation.GET_NEXT_CA_CERT else "unknown operation"
         if query.operation == Operation.GET_NEXT_CA_CERT:
@@ -340,7 +355,7 @@ class ScepService:
             answer = self._take(work)
             if answer is not None and answer.kind == "http":
                 return self._send(request, work, self._http(answer, work))
-            authority = work.altered("on_authority", asked.authority)
+            authority = work.altered(ON_AUTHORITY, asked.authority)
             altered = authority is not asked.authority
             if altered:
                 asked = context.asked = self._reader.read(message, authority)
@@ -362,13 +377,13 @@ class ScepService:
             value = der.tlv(der.PRINTABLE_STRING, written.encode())
             plan = replace(plan, oddities=replace(plan.oddities, instead=(("failInfo", (value,)),)))
             work.decision += f" (failInfo as written: {written!r})"
-        plan = context.plan = work.altered("on_message", plan)
+        plan = work.altered(ON_MESSAGE, plan)
         work.carried = work.issued is not None and work.issued.der in plan.certificates
         signer = authority.signer if altered else decision.authority.signer
         octets = messages.encode_cert_rep(
             plan, signer_key=signer.key, signer_certificate=signer.certificate, octets=self._entropy.octets
         )
-        sent = work.altered("on_bytes", octets)
+        sent = work.altered(ON_BYTES, octets)
         self._memory.keep("nonce", message.sender_nonce)
         self._memory.keep(f"CertRep {context.name} {context.status}", octets)
         return self._send(request, work, HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),), body=sent))
@@ -377,7 +392,7 @@ class ScepService:
         """Decided under the lock; an external command that has a say is asked while others have it."""
 
         def decide() -> Decision:
-            return self._registrar.decide(asked, answer, lambda template: work.altered("on_template", template))
+            return self._registrar.decide(asked, answer, lambda template: work.altered(ON_TEMPLATE, template))
 
         try:
             return decide()
@@ -420,12 +435,12 @@ class ScepService:
     def _send(self, request: HttpRequest, work: _Work, reply: HttpReply) -> Delivery:
         server = (("Server", self.profile.server),) if self.profile.server else ()
         reply = replace(reply, headers=(*reply.headers, *server, ("Cache-Control", "no-store")))
-        reply = work.altered("on_http", reply)
+        reply = work.altered(ON_HTTP, reply)
         delivery = delivery_of(reply, keep_alive=request.keep_alive, date=self.clock.now())
         answer_none = work.taken.answer is not None and work.taken.answer.kind == "none"
         if answer_none or work.closes:
             delivery = Delivery((Close(),), keep_alive=False)
-        final: Delivery = work.altered("on_delivery", delivery)
+        final = work.altered(ON_DELIVERY, delivery)
         takes = None
         if self._workers is not None:
             takes = self._workers.take(self.clock.now(), work.facts.operation or "", work.facts.type or "")

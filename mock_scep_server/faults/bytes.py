@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mock_scep_server.faults.base import Context
+from mock_scep_server.faults.base import Context, Fault
 
 __all__ = ["Body", "pem"]
 
 
 @dataclass(frozen=True)
-class Body:
+class Body(Fault):
     """The body changed by ``change``."""
 
     change: Callable[[bytes, Context], bytes]
@@ -22,8 +23,6 @@ class Body:
 
 def pem(octets: bytes, label: str) -> bytes:
     """PEM with lines of 64 letters."""
-    from base64 import b64encode
-
     text = b64encode(octets).decode("ascii")
     lines = [text[i : i + 64] for i in range(0, len(text), 64)]
     return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""]).encode("ascii")

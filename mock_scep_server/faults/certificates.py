@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from mfp_sim.scep.certificate import spki_of
 from mock_scep_server.ca import CertificateAuthority, Template
-from mock_scep_server.faults.base import Context
+from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.publishing import NextCaCertificates
 
 __all__ = ["Face", "Issued", "NextCa", "WrongKey"]
 
 
 @dataclass(frozen=True)
-class Issued:
-    """A certificate with some of its fields changed; ``change`` gives their values."""
+class Issued(Fault):
+    """A certificate with some of its fields changed."""
 
-    change: Callable[[Template, Context], dict[str, Any]]
+    change: Callable[[Template, Context], Template]
 
     def on_template(self, template: Template, context: Context) -> Template:
-        return replace(template, **self.change(template, context))
+        return self.change(template, context)
 
 
 @dataclass(frozen=True)
-class WrongKey:
+class WrongKey(Fault):
     """The certificate is for a key that the client does not have."""
 
     def on_template(self, template: Template, context: Context) -> Template:
@@ -33,7 +32,7 @@ class WrongKey:
 
 
 @dataclass(frozen=True)
-class Face:
+class Face(Fault):
     """The CA with another face: other identities, or other certificates in GetCACert."""
 
     change: Callable[[CertificateAuthority, Context], CertificateAuthority]
@@ -43,7 +42,7 @@ class Face:
 
 
 @dataclass(frozen=True)
-class NextCa:
+class NextCa(Fault):
     """Another reply to GetNextCACert."""
 
     change: Callable[[NextCaCertificates, Context], NextCaCertificates] = lambda plan, context: plan  # noqa: ARG005

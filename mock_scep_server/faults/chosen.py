@@ -27,7 +27,7 @@ class Chosen:
 class ChosenKind(OneWay):
     """How a fault is written: ``slug``, ``{slug: argument}`` or ``{slug: argument, optional: true}``."""
 
-    def read(self, node: Node, problems: Problems, what: str) -> object:  # noqa: ARG002 - every kind is asked the same
+    def read(self, node: Node, problems: Problems, what: str) -> object:
         chosen = _chosen(node, problems)
         return WRONG if chosen is None else chosen
 

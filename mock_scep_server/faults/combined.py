@@ -41,15 +41,19 @@ class Where:
 
 
 @dataclass(frozen=True)
-class At:
+class At(Fault):
     """The fault where the request fits, else nothing."""
 
     where: Where
     fault: Fault
 
-    def parts(self, context: Context, slug: str) -> Iterator[Fault]:  # noqa: ARG002
+    @property
+    def members(self) -> tuple[Fault, ...]:
+        return (self.fault,)
+
+    def parts(self, context: Context, slug: str) -> Iterator[Fault]:
         if self.where.fits(context):
-            yield self.fault
+            yield from self.fault.parts(context, slug)
 
 
 def at(names: str, *faults: Fault, statuses: str = "", **conditions: str) -> At:
@@ -59,17 +63,22 @@ def at(names: str, *faults: Fault, statuses: str = "", **conditions: str) -> At:
 
 
 @dataclass(frozen=True)
-class Together:
+class Together(Fault):
     """All of them, in order."""
 
     faults: tuple[Fault, ...]
 
-    def parts(self, context: Context, slug: str) -> Iterator[Fault]:  # noqa: ARG002
-        yield from self.faults
+    @property
+    def members(self) -> tuple[Fault, ...]:
+        return self.faults
+
+    def parts(self, context: Context, slug: str) -> Iterator[Fault]:
+        for fault in self.faults:
+            yield from fault.parts(context, slug)
 
 
 @dataclass(frozen=True)
-class InTurn:
+class InTurn(Fault):
     """The first fault at the first request of a transaction (or operation), the second at the second, and so on.
 
     None stands for a right answer. After the last one nothing goes wrong, or all begins again with ``again``.
@@ -78,9 +87,13 @@ class InTurn:
     faults: tuple[Fault | None, ...]
     again: bool = False
 
+    @property
+    def members(self) -> tuple[Fault, ...]:
+        return tuple(fault for fault in self.faults if fault is not None)
+
     def parts(self, context: Context, slug: str) -> Iterator[Fault]:
         turn = context.turn(slug) - 1
         if self.again:
             turn %= len(self.faults)
         if turn < len(self.faults) and (fault := self.faults[turn]) is not None:
-            yield fault
+            yield from fault.parts(context, slug)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mock_scep_server.faults.base import Context
+from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.faults.combined import InTurn
 from mock_scep_server.faults.scope import OPERATIONS, TYPES
 from mock_scep_server.script import Answer
@@ -25,17 +25,17 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Answered:
+class Answered(Fault):
     """This answer, whatever the CA would say. What the CA's own checks refuse stays refused."""
 
     answer: Answer
 
     @property
-    def names(self) -> frozenset[str]:
-        """The requests that it can answer: an HTTP status suits any, a pkiStatus only messages."""
+    def only(self) -> frozenset[str]:
+        """An HTTP status suits any request, a pkiStatus only messages."""
         return frozenset((*OPERATIONS, *TYPES) if self.answer.kind == "http" else TYPES)
 
-    def on_answer(self, answer: Answer | None, context: Context) -> Answer | None:  # noqa: ARG002
+    def on_answer(self, answer: Answer | None, context: Context) -> Answer | None:
         return self.answer
 
 
@@ -60,7 +60,7 @@ def http(status: int) -> Answered:
 
 
 @dataclass(frozen=True)
-class TargetLimit:
+class TargetLimit(Fault):
     """414 for a GET whose target is longer than ``octets``: as IIS does with query strings."""
 
     octets: int
@@ -71,7 +71,7 @@ class TargetLimit:
 
 
 @dataclass(frozen=True)
-class UnlessPath:
+class UnlessPath(Fault):
     """404 for every path but this one; with a query (``/scep?ca=2``), the target has to begin with both."""
 
     path: str
@@ -84,7 +84,7 @@ class UnlessPath:
 
 
 @dataclass(frozen=True)
-class UnlessContentType:
+class UnlessContentType(Fault):
     """415 for a POST under another Content-Type than this one."""
 
     media_type: str
@@ -96,7 +96,7 @@ class UnlessContentType:
 
 
 @dataclass(frozen=True)
-class UnlessHeader:
+class UnlessHeader(Fault):
     """A status for requests without a header field: 411 without Content-Length, 400 without Host."""
 
     name: str

@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from mfp_sim.scep.http import Act, Close, Delivery, Reset, Send, Stall, Wait
-from mock_scep_server.faults.base import Context
+from mock_scep_server.faults.base import Context, Fault
 
 __all__ = ["CutOff", "Delay", "Drip", "Reframed", "chunked", "close_delimited", "head_and_body"]
 
 
 @dataclass(frozen=True)
-class Delay:
+class Delay(Fault):
     """The first octet of the reply comes ``seconds`` late; the next ones so many after the first ``after``."""
 
     seconds: float
     after: int = 0
 
-    def on_delivery(self, delivery: Delivery, context: Context) -> Delivery:  # noqa: ARG002
+    def on_delivery(self, delivery: Delivery, context: Context) -> Delivery:
         octets = delivery.octets
         if not self.after or self.after >= len(octets):
             return replace(delivery, acts=(Wait(self.seconds), *delivery.acts))
@@ -27,20 +27,20 @@ class Delay:
 
 
 @dataclass(frozen=True)
-class Drip:
+class Drip(Fault):
     """The reply comes in pieces of ``octets``, ``every`` so many seconds."""
 
     every: float
     octets: int = 1
 
-    def on_delivery(self, delivery: Delivery, context: Context) -> Delivery:  # noqa: ARG002
+    def on_delivery(self, delivery: Delivery, context: Context) -> Delivery:
         whole = delivery.octets
         pieces = (whole[i : i + self.octets] for i in range(0, len(whole), self.octets))
         return replace(delivery, acts=tuple(act for piece in pieces for act in (Send(piece), Wait(self.every))))
 
 
 @dataclass(frozen=True)
-class CutOff:
+class CutOff(Fault):
     """After some octets of the reply the connection is closed in good order, reset, or nothing more comes.
 
     ``after`` counts octets, or names a place: within the head, after the head, halfway in the body. The last octet is
@@ -50,7 +50,7 @@ class CutOff:
     how: Literal["close", "reset", "stall"]
     after: int | Literal["head", "in-head", "half"] = 0
 
-    def on_delivery(self, delivery: Delivery, context: Context) -> Delivery:  # noqa: ARG002
+    def on_delivery(self, delivery: Delivery, context: Context) -> Delivery:
         waits = tuple(act for act in delivery.acts if isinstance(act, Wait))
         octets = delivery.octets[: self._count(delivery.octets)]
         ends: dict[str, Act] = {"close": Close(), "reset": Reset(), "stall": Stall()}
@@ -64,13 +64,13 @@ class CutOff:
 
 
 @dataclass(frozen=True)
-class Reframed:
+class Reframed(Fault):
     """The same reply in another HTTP form: ``change`` takes head and body and gives the octets."""
 
     change: Callable[[bytes, bytes], bytes]
     close: bool = False
 
-    def on_delivery(self, delivery: Delivery, context: Context) -> Delivery:  # noqa: ARG002
+    def on_delivery(self, delivery: Delivery, context: Context) -> Delivery:
         head, body = head_and_body(delivery.octets)
         acts: tuple[Act, ...] = (Send(self.change(head, body)), *([Close()] if self.close else []))
         return replace(delivery, acts=acts, keep_alive=delivery.keep_alive and not self.close)

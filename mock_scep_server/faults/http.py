@@ -6,7 +6,7 @@ import gzip
 from dataclasses import dataclass, replace
 
 from mfp_sim.scep.http import HttpReply
-from mock_scep_server.faults.base import Context
+from mock_scep_server.faults.base import Context, Fault
 
 __all__ = ["Compressed", "HeaderField", "Page", "Status"]
 
@@ -17,30 +17,30 @@ def _with(headers: tuple[tuple[str, str], ...], name: str, value: str | None) ->
 
 
 @dataclass(frozen=True)
-class Status:
+class Status(Fault):
     """The same reply under another status, with a header field more if wanted."""
 
     status: int
     header: tuple[str, str] | None = None
 
-    def on_http(self, reply: HttpReply, context: Context) -> HttpReply:  # noqa: ARG002
+    def on_http(self, reply: HttpReply, context: Context) -> HttpReply:
         headers = reply.headers if self.header is None else _with(reply.headers, *self.header)
         return replace(reply, status=self.status, reason="", headers=headers)
 
 
 @dataclass(frozen=True)
-class HeaderField:
+class HeaderField(Fault):
     """A header field with another value; None leaves it out."""
 
     name: str
     value: str | None
 
-    def on_http(self, reply: HttpReply, context: Context) -> HttpReply:  # noqa: ARG002
+    def on_http(self, reply: HttpReply, context: Context) -> HttpReply:
         return replace(reply, headers=_with(reply.headers, self.name, self.value))
 
 
 @dataclass(frozen=True)
-class Page:
+class Page(Fault):
     """Something else altogether: status, media type and body. ``{target}`` in a header is the request's target."""
 
     status: int
@@ -56,10 +56,10 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Compressed:
+class Compressed(Fault):
     """The body gzip-encoded, though nobody asked for that."""
 
-    def on_http(self, reply: HttpReply, context: Context) -> HttpReply:  # noqa: ARG002
+    def on_http(self, reply: HttpReply, context: Context) -> HttpReply:
         # Stored, not packed: how well octets pack depends on chance, and so would the length of the reply.
         body = gzip.compress(reply.body, compresslevel=0, mtime=0)
         return replace(reply, headers=_with(reply.headers, "Content-Encoding", "gzip"), body=body)

@@ -4,45 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ParamSpec
 
-from mfp_sim.scep.messages import CertRep
-from mock_scep_server.faults.base import Context
+from mfp_sim.scep.messages import CertRep, Oddities
+from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.publishing import CaCapabilities
 
 __all__ = ["Caps", "Odd", "Said", "odd"]
 
+P = ParamSpec("P")
+
 
 @dataclass(frozen=True)
-class Odd:
-    """A CertRep written oddly: options of :class:`~mfp_sim.scep.oddities.Oddities`."""
+class Odd(Fault):
+    """A CertRep written oddly: options of :class:`~mfp_sim.scep.oddities.Oddities`, made by :func:`odd`."""
 
     options: tuple[tuple[str, Any], ...]
 
-    def on_message(self, reply: CertRep, context: Context) -> CertRep:  # noqa: ARG002
+    def on_message(self, reply: CertRep, context: Context) -> CertRep:
         return replace(reply, oddities=replace(reply.oddities, **dict(self.options)))
 
 
-def odd(**options: Any) -> Odd:
-    """The same, by name."""
-    return Odd(tuple(options.items()))
+def _by_name(form: Callable[P, Oddities]) -> Callable[P, Odd]:
+    """A maker of :class:`Odd` that takes what ``form`` takes, by name."""
+
+    def make(*arguments: P.args, **options: P.kwargs) -> Odd:
+        form(*arguments, **options)  # a name that does not exist is refused here
+        return Odd(tuple(options.items()))
+
+    return make
+
+
+odd = _by_name(Oddities)
+"""The same, with the options by name: ``odd(iv="short")``."""
 
 
 @dataclass(frozen=True)
-class Said:
-    """A CertRep that says something else; ``change`` gives fields of CertRep."""
+class Said(Fault):
+    """A CertRep that says something else."""
 
-    change: Callable[[CertRep, Context], dict[str, Any]]
+    change: Callable[[CertRep, Context], CertRep]
 
     def on_message(self, reply: CertRep, context: Context) -> CertRep:
-        return replace(reply, **self.change(reply, context))
+        return self.change(reply, context)
 
 
 @dataclass(frozen=True)
-class Caps:
-    """Another capability list; ``change`` gives fields of CaCapabilities."""
+class Caps(Fault):
+    """Another capability list."""
 
-    change: Callable[[CaCapabilities, Context], dict[str, Any]]
+    change: Callable[[CaCapabilities, Context], CaCapabilities]
 
     def on_capabilities(self, published: CaCapabilities, context: Context) -> CaCapabilities:
-        return replace(published, **self.change(published, context))
+        return self.change(published, context)

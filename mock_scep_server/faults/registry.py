@@ -13,7 +13,7 @@ from importlib import import_module, resources
 from typing import Any
 
 from mfp_sim.documents import Node, Problems, load_text, plain
-from mfp_sim.documents.kinds import WRONG, Definitions, Duration, Kind, Schema, Within, Words
+from mfp_sim.documents.kinds import Definitions, Duration, Kind, Schema, Within, Words
 from mfp_sim.documents.records import NEEDED, Field, Record
 from mock_scep_server.faults.base import Fault, Layer
 
@@ -155,7 +155,7 @@ class FaultEntry:
             problems.add(place, f"{self.slug} needs {needed.name}{f': {needed.sentence}' if needed.sentence else ''}")
             return None
         fault = self._record.make() if given is None else self._record.read(given, problems, self.slug)
-        return None if fault is WRONG else fault
+        return fault if isinstance(fault, Fault) else None  # mistakes are reported
 
     def to_json(self) -> dict[str, object]:
         """The entry as a JSON-able object."""

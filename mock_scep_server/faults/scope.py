@@ -6,12 +6,12 @@ each fault acts. Knows nothing of one request; :class:`~mock_scep_server.faults.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from mfp_sim.scep.vocabulary import MessageType, Operation
 from mock_scep_server.faults.base import HOOKS, Fault
-from mock_scep_server.faults.combined import At, InTurn, Together
+from mock_scep_server.faults.combined import At, Where
 from mock_scep_server.pages import PAGES
 
 __all__ = ["ANSWERS", "OPERATIONS", "TYPES", "Left", "Scope", "in_words", "names_of", "scopes"]
@@ -103,30 +103,23 @@ def names_of(operation: str | None, kind: str | None) -> frozenset[str]:
 
 def scopes(fault: Fault) -> Iterator[Scope]:
     """Where the hooks of a fault and of its parts can act."""
-    match fault:
-        case Together(faults):
-            parts: Sequence[Fault | None] = faults
-        case InTurn(faults=turns):
-            parts = turns
-        case At(where, inner):
-            names = frozenset(name for word in where.names for name in names_of(*_condition(word)))
-            for scope in scopes(inner):
-                statuses = where.statuses or scope.statuses
-                if where.statuses and scope.hook not in _DECIDED:
-                    continue
-                kept = scope.names & names if where.names else scope.names
-                if kept:
-                    yield Scope(scope.hook, kept, statuses, where.method or scope.method)
-            return
-        case _:
-            limits: frozenset[str] = getattr(fault, "names", _EVERYTHING)
-            for hook in HOOKS:
-                if hasattr(fault, hook):
-                    yield Scope(hook, _NAMES[hook] & limits, _STATUSES.get(hook, frozenset()))
-            return
-    for part in parts:
-        if part is not None:
-            yield from scopes(part)
+    inner = (scope for member in fault.members for scope in scopes(member))
+    yield from inner if not isinstance(fault, At) else _within(fault.where, inner)
+    for hook in HOOKS:
+        if hook in fault.hooks:
+            names = _NAMES[hook] if fault.only is None else _NAMES[hook] & fault.only
+            yield Scope(hook, names, _STATUSES.get(hook, frozenset()))
+
+
+def _within(where: Where, found: Iterable[Scope]) -> Iterator[Scope]:
+    """What a condition leaves of some scopes."""
+    names = frozenset(name for word in where.names for name in names_of(*_condition(word)))
+    for scope in found:
+        if where.statuses and scope.hook not in _DECIDED:
+            continue
+        kept = scope.names & names if where.names else scope.names
+        if kept:
+            yield Scope(scope.hook, kept, where.statuses or scope.statuses, where.method or scope.method)
 
 
 def _condition(word: str) -> tuple[str | None, str | None]:

@@ -15,13 +15,20 @@ from mfp_sim.scep import vocabulary as v
 from mock_scep_server.ca import CertificateAuthority, Identity
 from mock_scep_server.faults.base import Context
 
-__all__ = ["DAY", "device", "issued", "look_alike", "next_ca", "reissued", "serial", "stranger"]
+__all__ = ["DAY", "Dates", "device", "issued", "look_alike", "next_ca", "past", "reissued", "serial", "stranger"]
 
 DAY = timedelta(days=1)
 YEARS = timedelta(days=3650)
 CA_USAGE = ("digitalSignature", "keyEncipherment", "keyCertSign", "cRLSign")
 
 Extensions = Sequence[tuple[str, bool, bytes]]
+Dates = tuple[datetime, datetime]
+"""notBefore and notAfter."""
+
+
+def past(context: Context) -> Dates:
+    """A validity that ended yesterday."""
+    return context.now - 400 * DAY, context.now - DAY
 
 
 def serial(context: Context) -> int:
@@ -37,21 +44,21 @@ def issued(
     bits: int = 2048,
     ca: bool = False,
     usage: Sequence[str] = ("digitalSignature", "keyEncipherment"),
-    not_before: datetime | None = None,
-    not_after: datetime | None = None,
+    dates: Dates | None = None,
     subject: bytes | None = None,
 ) -> Identity:
     """A certificate with a new key pair, issued by ``by``; self-signed without it."""
     key = context.keys.rsa(bits)
     subject = x509.name(("O", "mfp-sim"), ("CN", common_name)) if subject is None else subject
     spki = x509.spki_of(key)
+    not_before, not_after = dates or (context.now - DAY, context.now + YEARS)
     certificate = x509.issue(
         serial=serial(context),
         issuer=by.certificate.subject if by else subject,
         subject=subject,
         spki=spki,
-        not_before=not_before or context.now - DAY,
-        not_after=not_after or context.now + YEARS,
+        not_before=not_before,
+        not_after=not_after,
         extensions=[
             x509.basic_constraints_extension(ca),
             x509.key_usage_extension(*usage),
@@ -83,26 +90,36 @@ def look_alike(context: Context, authority: CertificateAuthority, *, bits: int =
     )
 
 
-def reissued(context: Context, name: str, identity: Identity, by: Identity, **changes: object) -> Identity:
-    """The certificate of ``identity`` once more: same key, names and serial number, other ``changes``.
+def reissued(
+    context: Context,
+    name: str,
+    identity: Identity,
+    by: Identity,
+    *,
+    dates: Dates | None = None,
+    extensions: Extensions = (),
+    without: Sequence[str] = (),
+) -> Identity:
+    """The certificate of ``identity`` once more: same key, names and serial number.
 
-    ``extensions`` replaces those of the same kind and ``without`` leaves kinds out; ``not_before``, ``not_after`` and
-    ``serial`` are those of the certificate unless given.
+    ``extensions`` replaces those of the same kind, ``without`` leaves kinds out, and ``dates`` are those of the
+    certificate unless given.
     """
     certificate = identity.certificate
 
     def make() -> Identity:
-        new: Extensions = changes.get("extensions", ())  # type: ignore[assignment]
-        gone = {*(oid for oid, _, _ in new), *changes.get("without", ())}  # type: ignore[misc]
+        gone = {*(oid for oid, _, _ in extensions), *without}
         kept = [(oid, e.critical, e.value) for oid, e in certificate.extensions.items() if oid not in gone]
-        fields = {name: changes.get(name, getattr(certificate, name)) for name in ("serial", "not_before", "not_after")}
+        not_before, not_after = dates or (certificate.not_before, certificate.not_after)
         made = x509.issue(
+            serial=certificate.serial,
             issuer=by.certificate.subject,
             subject=certificate.subject,
             spki=certificate.spki,
-            extensions=[*new, *kept],
+            not_before=not_before,
+            not_after=not_after,
+            extensions=[*extensions, *kept],
             signing_key=by.key,
-            **fields,  # type: ignore[arg-type]
         )
         return replace(identity, certificate=made)
 

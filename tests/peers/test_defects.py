@@ -16,13 +16,13 @@ from mfp_sim.scep import messages
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.http import HttpReply
 from mfp_sim.scep.messages import CertRep, Oddities
-from mock_scep_server.faults.base import Context
+from mock_scep_server.faults.base import Context, Fault
 
 pytestmark = pytest.mark.peer
 
 
 @dataclass(frozen=True)
-class Reversed:
+class Reversed(Fault):
     """The CA's certificate before the issued one."""
 
     def on_message(self, reply: CertRep, context: Context) -> CertRep:
@@ -30,7 +30,7 @@ class Reversed:
 
 
 @dataclass(frozen=True)
-class Odd:
+class Odd(Fault):
     """A reply with options of the writer."""
 
     oddities: Oddities
@@ -40,7 +40,7 @@ class Odd:
 
 
 @dataclass(frozen=True)
-class MediaType:
+class MediaType(Fault):
     """A reply under another Content-Type."""
 
     value: str

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 from mfp_sim.scep import der
 from mfp_sim.scep.messages import CertRep
@@ -25,25 +26,23 @@ TYPES = {
 
 def _typed(name: str, kind: str, value: str | None = None) -> Said:
     """An attribute whose value has another ASN.1 type; ``value`` None takes the one of the reply."""
-    told = {"transactionID": "transaction_id", "failInfoText": "fail_info_text"}
 
-    def change(reply: CertRep, context: Context) -> dict[str, Any]:
-        text = value if value is not None else str(getattr(reply, told[name]) or "")
+    def change(reply: CertRep, context: Context) -> CertRep:
+        own = {"transactionID": reply.transaction_id, "failInfoText": reply.fail_info_text}
+        text = value if value is not None else own[name] or ""
         return _instead(reply, name, TYPES[kind](text))
 
     return Said(change)
 
 
-def _instead(reply: CertRep, name: str, *values: bytes) -> dict[str, Any]:
-    from dataclasses import replace
-
-    return {"oddities": replace(reply.oddities, instead=(*reply.oddities.instead, (name, values)))}
+def _instead(reply: CertRep, name: str, *values: bytes) -> CertRep:
+    return replace(reply, oddities=replace(reply.oddities, instead=(*reply.oddities.instead, (name, values))))
 
 
-def _hex_nonce(name: str, field: str) -> Said:
-    def change(reply: CertRep, context: Context) -> dict[str, Any]:
-        nonce: bytes = getattr(reply, field) or b""
-        return _instead(reply, name, der.printable_string(nonce.hex().upper()))
+def _hex_nonce(name: str) -> Said:
+    def change(reply: CertRep, context: Context) -> CertRep:
+        nonce = reply.sender_nonce if name == "senderNonce" else reply.recipient_nonce
+        return _instead(reply, name, der.printable_string((nonce or b"").hex().upper()))
 
     return Said(change)
 
@@ -57,8 +56,11 @@ def _raw(name: str, text: str) -> Fault:
     return odd(instead=((name, (der.tlv(der.PRINTABLE_STRING, text.encode()),)),))
 
 
-def _nonce(change: Any) -> Said:
-    return Said(lambda reply, context: {"recipient_nonce": change(reply.recipient_nonce or bytes(16), context)})
+def _nonce(change: Callable[[bytes, Context], bytes]) -> Said:
+    def said(reply: CertRep, context: Context) -> CertRep:
+        return replace(reply, recipient_nonce=change(reply.recipient_nonce or bytes(16), context))
+
+    return Said(said)
 
 
 def _stale(nonce: bytes, context: Context) -> bytes:
@@ -66,8 +68,8 @@ def _stale(nonce: bytes, context: Context) -> bytes:
     return context.memory.kept("nonce") or nonce
 
 
-def _transaction(change: Any) -> Said:
-    return Said(lambda reply, context: {"transaction_id": change(reply.transaction_id)})
+def _transaction(change: Callable[[str], str]) -> Said:
+    return Said(lambda reply, context: replace(reply, transaction_id=change(reply.transaction_id)))
 
 
 TRANSACTIONS = {
@@ -101,9 +103,9 @@ MISSING = {
 ID_TYPES = {"utf8": "utf8", "ia5": "ia5", "octets": "octets"}
 
 
-def _repeated(reply: CertRep, context: Context) -> dict[str, Any]:
+def _repeated(reply: CertRep, context: Context) -> CertRep:
     """The senderNonce of the first CertRep in all of them."""
-    return {"sender_nonce": context.thing("sender nonce", lambda: reply.sender_nonce)}
+    return replace(reply, sender_nonce=context.thing("sender nonce", lambda: reply.sender_nonce))
 
 
 def _missing(name: str) -> Spec:
@@ -136,8 +138,8 @@ TABLE: dict[str, Spec] = {
         lambda form: at(MESSAGES, _typed("pkiStatus", form, "0"), **SUCCESS_ONLY),
         (choice("form", ("integer", "utf8")),),
     ),
-    "enc-recipientnonce": Spec("message", lambda: _hex_nonce("recipientNonce", "recipient_nonce")),
-    "enc-sendernonce": Spec("message", lambda: _hex_nonce("senderNonce", "sender_nonce")),
+    "enc-recipientnonce": Spec("message", lambda: _hex_nonce("recipientNonce")),
+    "enc-sendernonce": Spec("message", lambda: _hex_nonce("senderNonce")),
     "enc-transactionid": Spec(
         "message", lambda form: _typed("transactionID", form), (choice("form", tuple(ID_TYPES)),)
     ),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from dataclasses import replace
 from itertools import permutations
-from typing import Any
 
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import cms
@@ -26,19 +25,19 @@ CERTS = "GetCACert"
 Change = Callable[[CertificateAuthority, Context], CertificateAuthority]
 
 
-def _ca(name: str, **changes: object) -> Change:
-    """The CA's own certificate re-issued with other contents; its key stays."""
+def _ca(name: str, extensions: Sequence[tuple[str, bool, bytes]]) -> Change:
+    """The CA's own certificate re-issued with other extensions; its key stays."""
 
     def change(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
         own = authority.issuer
-        return authority.altered(issuer=strangers.reissued(context, name, own, own, **changes))
+        return authority.altered(issuer=strangers.reissued(context, name, own, own, extensions=extensions))
 
     return change
 
 
 def _expired(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
-    past = {"not_before": context.now - 400 * DAY, "not_after": context.now - DAY}
-    return authority.altered(issuer=strangers.reissued(context, "expired", authority.issuer, authority.issuer, **past))
+    own = authority.issuer
+    return authority.altered(issuer=strangers.reissued(context, "expired", own, own, dates=strangers.past(context)))
 
 
 def _usage(*bits: str) -> list[tuple[str, bool, bytes]]:
@@ -61,11 +60,13 @@ def _rogue(authority: CertificateAuthority, context: Context, *, bits: int = 204
     return authority.altered(issuer=other, signer=other, recipient=other)
 
 
-def _ra(authority: CertificateAuthority, context: Context, usage: Sequence[str], **dates: object) -> Identity:
+def _ra(
+    authority: CertificateAuthority, context: Context, usage: Sequence[str], dates: strangers.Dates | None = None
+) -> Identity:
     name = f"Mock SCEP CA (tests only) RA {' '.join(usage)}"
     return context.thing(
         f"RA {usage} {dates} {authority.issuer.certificate.fingerprint()}",
-        lambda: strangers.issued(context, name, by=authority.issuer, usage=usage, **dates),  # type: ignore[arg-type]
+        lambda: strangers.issued(context, name, by=authority.issuer, usage=usage, dates=dates),
     )
 
 
@@ -75,7 +76,7 @@ def split(authority: CertificateAuthority, context: Context) -> CertificateAutho
     return authority.altered(signer=signer, recipient=_ra(authority, context, ("keyEncipherment",)))
 
 
-def _chain(authority: CertificateAuthority, context: Context) -> tuple[Identity, Identity]:
+def _chain(context: Context) -> tuple[Identity, Identity]:
     """A root, and an intermediate CA under it that issues."""
     root = context.thing(
         "root", lambda: strangers.issued(context, "Mock root CA (tests only)", ca=True, usage=CA_USAGE)
@@ -87,7 +88,7 @@ def _chain(authority: CertificateAuthority, context: Context) -> tuple[Identity,
 
 def _under_a_root(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
     """Root, issuing CA and two RA certificates: NDES's usual layout."""
-    root, issuing = _chain(authority, context)
+    root, issuing = _chain(context)
     below = split(authority.altered(issuer=issuing, signer=issuing, recipient=issuing), context)
     return below.altered(published=[root.certificate, *below.certificates])
 
@@ -119,8 +120,8 @@ def _no_key_usage(authority: CertificateAuthority, context: Context) -> Certific
 
 
 def _ra_expired(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
-    dates = {"not_before": context.now - 400 * DAY, "not_after": context.now - DAY}
-    signer = context.thing("expired RA", lambda: _ra(authority, context, ("digitalSignature",), **dates))
+    past = strangers.past(context)
+    signer = context.thing("expired RA", lambda: _ra(authority, context, ("digitalSignature",), past))
     return authority.altered(signer=signer, recipient=_ra(authority, context, ("keyEncipherment",)))
 
 
@@ -133,37 +134,51 @@ def _decoy_intermediate(authority: CertificateAuthority, context: Context) -> Id
     )
 
 
-INTERMEDIATES = ("not-signed-by-root", "expired", "not-yet-valid", "revoked", "not-a-ca")
+def _revoked(root: Identity, issuing: Identity, context: Context) -> Identity:
+    context.revocations.revoke(issuing.certificate.serial, "cACompromise")
+    return strangers.reissued(context, "intermediate revoked", issuing, root)
+
+
+def _not_signed_by_root(root: Identity, issuing: Identity, context: Context) -> Identity:
+    other = context.thing(
+        "another root",
+        lambda: strangers.issued(context, "", ca=True, usage=CA_USAGE, subject=root.certificate.subject),
+    )
+    return strangers.reissued(context, "intermediate not-signed-by-root", issuing, other)
+
+
+def _at(name: str, dates: Callable[[Context], strangers.Dates]) -> Callable[[Identity, Identity, Context], Identity]:
+    return lambda root, issuing, context: strangers.reissued(context, name, issuing, root, dates=dates(context))
+
+
+def _intermediate_without_ca(root: Identity, issuing: Identity, context: Context) -> Identity:
+    return strangers.reissued(context, "intermediate not-a-ca", issuing, root, extensions=CA_FALSE)
+
+
+CA_FALSE = [x509.basic_constraints_extension(False)]
+INTERMEDIATES: dict[str, Callable[[Identity, Identity, Context], Identity]] = {
+    "not-signed-by-root": _not_signed_by_root,
+    "expired": _at("intermediate expired", strangers.past),
+    "not-yet-valid": _at("intermediate not-yet-valid", lambda c: (c.now + DAY, c.now + 400 * DAY)),
+    "revoked": _revoked,
+    "not-a-ca": _intermediate_without_ca,
+}
+"""What can be wrong with an intermediate CA, by its root and itself as it should be."""
 
 
 def _bad_intermediate(kind: str) -> Change:
     def change(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
-        root, issuing = _chain(authority, context)
-        now, by = context.now, root
-        changes: dict[str, Any] = {}
-        if kind == "not-signed-by-root":
-            by = context.thing(
-                "another root",
-                lambda: strangers.issued(context, "", ca=True, usage=CA_USAGE, subject=root.certificate.subject),
-            )
-        elif kind == "expired":
-            changes = {"not_before": now - 400 * DAY, "not_after": now - DAY}
-        elif kind == "not-yet-valid":
-            changes = {"not_before": now + DAY, "not_after": now + 400 * DAY}
-        elif kind == "not-a-ca":
-            changes = {"extensions": [x509.basic_constraints_extension(False)]}
-        elif kind == "revoked":
-            context.revocations.revoke(issuing.certificate.serial, "cACompromise")
-        bad = strangers.reissued(context, f"intermediate {kind}", issuing, by, **changes)
+        root, issuing = _chain(context)
+        bad = INTERMEDIATES[kind](root, issuing, context)
         other = authority.altered(issuer=bad, signer=bad, recipient=bad)
         return other.altered(published=[root.certificate, bad.certificate])
 
     return change
 
 
-def _a_year(template: Template, context: Context) -> dict[str, Any]:
+def _a_year(template: Template, context: Context) -> Template:
     """What is issued is valid now, whatever its issuer is."""
-    return {"not_before": context.now - DAY, "not_after": context.now + 365 * DAY}
+    return replace(template, not_before=context.now - DAY, not_after=context.now + 365 * DAY)
 
 
 def _two_bodies(octets: bytes, context: Context) -> bytes:
@@ -199,8 +214,8 @@ CONTENT_TYPES: dict[str, Fault] = {
 KEY_ENC = {"none": ("digitalSignature", "keyCertSign", "cRLSign"),
            "data-encipherment": ("digitalSignature", "dataEncipherment", "keyCertSign", "cRLSign")}  # fmt: skip
 NOT_A_CA: dict[str, Change] = {
-    "basic-constraints": _ca("cA false", extensions=[x509.basic_constraints_extension(False)]),
-    "no-key-cert-sign": _ca("no keyCertSign", extensions=_usage("digitalSignature", "keyEncipherment")),
+    "basic-constraints": _ca("cA false", CA_FALSE),
+    "no-key-cert-sign": _ca("no keyCertSign", _usage("digitalSignature", "keyEncipherment")),
 }
 ORDERS = {"".join(map(str, order)): order for order in permutations(range(4))}
 BAG_ORDERS = {"".join(map(str, order)): order for order in permutations(range(3)) if order != (0, 1, 2)}
@@ -211,8 +226,9 @@ def _flip(authority: CertificateAuthority, context: Context) -> CertificateAutho
 
 
 def _alternative(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
-    longer = authority.issuer.certificate.not_after + timedelta(days=1)
-    return _ca("alternative", not_after=longer)(authority, context)
+    own = authority.issuer
+    longer = (own.certificate.not_before, own.certificate.not_after + DAY)
+    return authority.altered(issuer=strangers.reissued(context, "alternative", own, own, dates=longer))
 
 
 def _weak(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
@@ -227,11 +243,11 @@ TABLE: dict[str, Spec] = {
     ),
     "ca-cert-expired": Spec("certificates", lambda: at(CERTS, Face(_expired))),
     "ca-ku-no-digsig": Spec(
-        "certificates", lambda: Face(_ca("no digsig", extensions=_usage("keyEncipherment", "keyCertSign", "cRLSign")))
+        "certificates", lambda: Face(_ca("no digsig", _usage("keyEncipherment", "keyCertSign", "cRLSign")))
     ),
     "ca-ku-no-keyenc": Spec(
         "certificates",
-        lambda instead: Face(_ca(f"no keyenc {instead}", extensions=_usage(*KEY_ENC[instead]))),
+        lambda instead: Face(_ca(f"no keyenc {instead}", _usage(*KEY_ENC[instead]))),
         (choice("instead", tuple(KEY_ENC)),),
     ),
     "ca-not-a-ca": Spec("certificates", lambda lacks: Face(NOT_A_CA[lacks]), (choice("lacks", tuple(NOT_A_CA)),)),
@@ -258,7 +274,7 @@ TABLE: dict[str, Spec] = {
     "intermediate-bad": Spec(
         "certificates",
         lambda why: Together((Face(_bad_intermediate(why)), at("PKIOperation", Issued(_a_year)))),
-        (choice("why", INTERMEDIATES),),
+        (choice("why", tuple(INTERMEDIATES)),),
     ),
     "ra-expired": Spec("certificates", lambda: Face(_ra_expired)),
     "rogue-ca": Spec("certificates", lambda: Face(_rogue)),

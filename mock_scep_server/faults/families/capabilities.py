@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mfp_sim.scep.http import PKI_MESSAGE
 from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.faults.combined import Together, at
@@ -18,64 +20,66 @@ HTML = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body><form a
 
 def words(*chosen: str) -> Caps:
     """Exactly these keywords."""
-    return Caps(lambda published, context: {"words": chosen})
+    return Caps(lambda published, context: replace(published, words=chosen))
 
 
 def ends(*chosen: str) -> Caps:
     """Lines that end so, in turn."""
-    return Caps(lambda published, context: {"ends": chosen})
+    return Caps(lambda published, context: replace(published, ends=chosen))
 
 
 def without(*gone: str) -> Caps:
     """The list less these keywords."""
-    return Caps(lambda published, context: {"words": tuple(w for w in published.words if w not in gone)})
+    return Caps(lambda published, context: replace(published, words=tuple(w for w in published.words if w not in gone)))
 
 
 def and_also(*more: str) -> Caps:
     """The list with these keywords too."""
 
-    def change(published: CaCapabilities, context: Context) -> dict[str, tuple[str, ...]]:
-        return {"words": (*published.words, *(word for word in more if word not in published.words))}
+    def change(published: CaCapabilities, context: Context) -> CaCapabilities:
+        return replace(published, words=(*published.words, *(word for word in more if word not in published.words)))
 
     return Caps(change)
 
 
 def _each(change: str) -> Caps:
     """Every keyword written so."""
-    return Caps(lambda published, context: {"words": tuple(change.format(w) for w in published.words)})
+    return Caps(lambda published, context: replace(published, words=tuple(change.format(w) for w in published.words)))
 
 
-def _blank_lines(published: CaCapabilities, context: Context) -> dict[str, tuple[str, ...]]:
-    return {"words": tuple(line for word in published.words for line in ("", word))}
+def _blank_lines(published: CaCapabilities, context: Context) -> CaCapabilities:
+    return replace(published, words=tuple(line for word in published.words for line in ("", word)))
 
 
-def _case(published: CaCapabilities, context: Context) -> dict[str, tuple[str, ...]]:
-    return {"words": tuple(w.lower() if i % 2 else w.upper() for i, w in enumerate(published.words))}
+def _case(published: CaCapabilities, context: Context) -> CaCapabilities:
+    return replace(published, words=tuple(w.lower() if i % 2 else w.upper() for i, w in enumerate(published.words)))
 
 
-def _bom(published: CaCapabilities, context: Context) -> dict[str, tuple[str, ...]]:
-    return {"words": ("\ufeff" + published.words[0], *published.words[1:])}
+def _bom(published: CaCapabilities, context: Context) -> CaCapabilities:
+    return replace(published, words=("\ufeff" + published.words[0], *published.words[1:]))
 
 
-def _huge(published: CaCapabilities, context: Context) -> dict[str, tuple[str, ...]]:
-    return {"words": (*published.words, *(f"Example.com-Feature-{n}" for n in range(10_000 - len(published.words))))}
+def _huge(published: CaCapabilities, context: Context) -> CaCapabilities:
+    more = (f"Example.com-Feature-{n}" for n in range(10_000 - len(published.words)))
+    return replace(published, words=(*published.words, *more))
 
 
-def _unknown(published: CaCapabilities, context: Context) -> dict[str, tuple[str, ...]]:
-    return {"words": ("Example.com-Foo", *published.words[:2], "SHA3-512", "X" * 2048, *published.words[2:])}
+def _unknown(published: CaCapabilities, context: Context) -> CaCapabilities:
+    first, rest = published.words[:2], published.words[2:]
+    return replace(published, words=("Example.com-Foo", *first, "SHA3-512", "X" * 2048, *rest))
 
 
-def _shuffled(published: CaCapabilities, context: Context) -> dict[str, tuple[str, ...]]:
+def _shuffled(published: CaCapabilities, context: Context) -> CaCapabilities:
     left, drawn = list(published.words), []
     while left:
         drawn.append(left.pop(context.entropy.integer(0, len(left) - 1)))
-    return {"words": tuple(drawn)}
+    return replace(published, words=tuple(drawn))
 
 
-def _changed(published: CaCapabilities, context: Context) -> dict[str, tuple[str, ...]]:
+def _changed(published: CaCapabilities, context: Context) -> CaCapabilities:
     """Before the first certificate the whole list; from then on a weak one."""
     minted = context.ledger.counts["minted"] > 0
-    return {"words": ("DES3", "POSTPKIOperation", "SHA-1") if minted else published.words}
+    return replace(published, words=("DES3", "POSTPKIOperation", "SHA-1") if minted else published.words)
 
 
 def lie(keyword: str, *refused: Fault) -> Together:
@@ -160,13 +164,13 @@ TABLE: dict[str, Spec] = {
         lambda: Together(
             (
                 words("DES3", "SHA-1", "POSTPKIOperation"),
-                Said(lambda reply, context: {"cipher": "des-ede3-cbc", "digest": "sha1"}),
+                Said(lambda reply, context: replace(reply, cipher="des-ede3-cbc", digest="sha1")),
             )
         ),
     ),
     "no-8894-additions": Spec(
         "message",
-        lambda: Together((without("SCEPStandard"), Said(lambda reply, context: {"fail_info_text": None}))),
+        lambda: Together((without("SCEPStandard"), Said(lambda reply, context: replace(reply, fail_info_text=None)))),
     ),
     "no-renewal-cap": Spec(
         "decide",

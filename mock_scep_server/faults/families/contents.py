@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import cms, der, messages
 from mfp_sim.scep import vocabulary as v
+from mfp_sim.scep.algorithms import sign, signature_algorithm
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.messages import CertRep
 from mock_scep_server.ca import Template
@@ -21,68 +21,71 @@ from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.faults.bytes import Body, pem
 from mock_scep_server.faults.certificates import Issued, WrongKey
 from mock_scep_server.faults.combined import At, at
-from mock_scep_server.faults.message import Said
+from mock_scep_server.faults.message import Odd, Said, odd
 from mock_scep_server.faults.registry import Spec, choice
 from mock_scep_server.faults.strangers import DAY
 
 MESSAGES = "PKCSReq RenewalReq CertPoll"
 
 
-def _delivered(change: Callable[[CertRep, Context], dict[str, Any]]) -> At:
+def _delivered(change: Callable[[CertRep, Context], CertRep]) -> At:
     """A SUCCESS that delivers something else."""
     return at(MESSAGES, Said(change), statuses="SUCCESS")
 
 
-def _issued(change: Callable[[Template, Context], dict[str, Any]]) -> At:
+def _issued(change: Callable[[Template, Context], Template]) -> At:
     return at(MESSAGES, Issued(change))
 
 
-def _bag(reply: CertRep, **oddities: Any) -> bytes:
-    return messages.certs_only(reply.certificates, oddities=replace(reply.oddities, **oddities))
-
-
-def _form(**options: Any) -> At:
+def _form(form: Odd) -> At:
     """The certificates-only SignedData written oddly."""
-    return _delivered(lambda reply, context: {"oddities": replace(reply.oddities, **options)})
+    return at(MESSAGES, form, statuses="SUCCESS")
 
 
-def _altered(template: Template, context: Context) -> dict[str, Any]:
+def _pem_inside(reply: CertRep, context: Context) -> CertRep:
+    bag = messages.certs_only(reply.certificates, oddities=reply.oddities)
+    return replace(reply, message_data=pem(bag, "PKCS7"))
+
+
+def _altered(template: Template, context: Context) -> Template:
     kept = tuple(e for e in template.extensions if e[0] != v.SUBJECT_ALT_NAME)
-    return {"subject": x509.name(("O", "Altered by the CA"), ("CN", "somebody.else.example")), "extensions": kept}
+    other = x509.name(("O", "Altered by the CA"), ("CN", "somebody.else.example"))
+    return replace(template, subject=other, extensions=kept)
 
 
-def _reordered(template: Template, context: Context) -> dict[str, Any]:
+def _reordered(template: Template, context: Context) -> Template:
     """The same attributes in the other order, which matters to clients that find their certificate by its subject."""
     pairs = x509.name_pairs(template.subject)
-    return {"subject": x509.name(*reversed(pairs)) if len(pairs) > 1 else x509.name(*pairs, ("OU", "appended"))}
+    other = reversed(pairs) if len(pairs) > 1 else (*pairs, ("OU", "appended"))
+    return replace(template, subject=x509.name(*other))
 
 
-def _dates(begin: timedelta, end: timedelta) -> Callable[[Template, Context], dict[str, Any]]:
-    return lambda template, context: {"not_before": context.now + begin, "not_after": context.now + end}
+def _dates(begin: timedelta, end: timedelta) -> Callable[[Template, Context], Template]:
+    return lambda template, context: replace(template, not_before=context.now + begin, not_after=context.now + end)
 
 
-def _usage(form: str) -> Callable[[Template, Context], dict[str, Any]]:
+def _usage(form: str) -> Callable[[Template, Context], Template]:
     """An extended key usage of the CA's own choice, whatever was asked for."""
 
-    def change(template: Template, context: Context) -> dict[str, Any]:
+    def change(template: Template, context: Context) -> Template:
         kept = [e for e in template.extensions if e[0] != v.EXTENDED_KEY_USAGE]
-        return {"extensions": (*kept, USAGES[form])}
+        return replace(template, extensions=(*kept, USAGES[form]))
 
     return change
 
 
-def _foreign(template: Template, context: Context) -> dict[str, Any]:
-    return {"issuer": strangers.stranger(context)}
+def _foreign(template: Template, context: Context) -> Template:
+    return replace(template, issuer=strangers.stranger(context))
 
 
-def _broken(reply: CertRep, context: Context) -> dict[str, Any]:
+def _broken(reply: CertRep, context: Context) -> CertRep:
     """The last bit of the certificate's signature flipped."""
     own, *rest = reply.certificates
-    return {"certificates": (own[:-1] + bytes((own[-1] ^ 1,)), *rest)}
+    return replace(reply, certificates=(own[:-1] + bytes((own[-1] ^ 1,)), *rest))
 
 
-def _chain_only(reply: CertRep, context: Context) -> dict[str, Any]:
-    return {"certificates": (context.authority.issuer.certificate.der,)}
+def _chain_only(reply: CertRep, context: Context) -> CertRep:
+    return replace(reply, certificates=(context.authority.issuer.certificate.der,))
 
 
 def _decoy(context: Context, subject: bytes) -> Certificate:
@@ -94,37 +97,37 @@ def _own(reply: CertRep) -> Certificate:
     return Certificate.from_der(reply.certificates[0])
 
 
-def _decoy_first(reply: CertRep, context: Context) -> dict[str, Any]:
+def _decoy_first(reply: CertRep, context: Context) -> CertRep:
     subject = _own(reply).subject
     decoy = context.thing(f"decoy {subject.hex()}", lambda: _decoy(context, subject))
-    return {"certificates": (decoy.der, *reply.certificates)}
+    return replace(reply, certificates=(decoy.der, *reply.certificates))
 
 
-def _two_leaves(reply: CertRep, context: Context) -> dict[str, Any]:
-    return {"certificates": (strangers.device(context).certificate.der, *reply.certificates)}
+def _two_leaves(reply: CertRep, context: Context) -> CertRep:
+    return replace(reply, certificates=(strangers.device(context).certificate.der, *reply.certificates))
 
 
-def _extra(reply: CertRep, context: Context) -> dict[str, Any]:
+def _extra(reply: CertRep, context: Context) -> CertRep:
     others = (strangers.stranger(context).certificate, strangers.device(context).certificate)
-    return {"certificates": (*reply.certificates, *(other.der for other in others))}
+    return replace(reply, certificates=(*reply.certificates, *(other.der for other in others)))
 
 
-def _with_crl(reply: CertRep, context: Context) -> dict[str, Any]:
-    return {"crls": (context.revocations.current(context.authority).der,)}
+def _with_crl(reply: CertRep, context: Context) -> CertRep:
+    return replace(reply, crls=(context.revocations.current(context.authority).der,))
 
 
 def _empty(certificates: str) -> At:
-    def change(reply: CertRep, context: Context) -> dict[str, Any]:
+    def change(reply: CertRep, context: Context) -> CertRep:
         bag = messages.certs_only([])
         if certificates == "absent":
             body = der.sequence(der.integer(1), der.set_of([]), der.sequence(der.oid(v.DATA)), der.set_of([]))
             bag = cms.content_info(v.SIGNED_DATA, body)
-        return {"message_data": bag}
+        return replace(reply, message_data=bag)
 
     return _delivered(change)
 
 
-def _signed(reply: CertRep, context: Context) -> dict[str, Any]:
+def _signed(reply: CertRep, context: Context) -> CertRep:
     """The certificates-only SignedData with a SignerInfo."""
     signer = context.authority.signer
     bag = cms.encode_signed_data(
@@ -135,19 +138,7 @@ def _signed(reply: CertRep, context: Context) -> dict[str, Any]:
         certificates=[Certificate.from_der(octets) for octets in reply.certificates],
         digest=reply.digest,
     )
-    return {"message_data": bag}
-
-
-def _lint(form: str) -> Fault:
-    if form == "negative-serial":
-        return _issued(lambda template, context: {"serial": -template.serial})
-    if form == "long-serial":
-        return _issued(lambda template, context: {"serial": template.serial | 1 << 166})
-    if form == "zero-serial":
-        return _issued(lambda template, context: {"serial": 0})
-    if form == "same-serial":
-        return _issued(lambda template, context: {"serial": _given_before(context)})
-    return at(MESSAGES, Said(_version_one), statuses="SUCCESS")
+    return replace(reply, message_data=bag)
 
 
 def _given_before(context: Context) -> int:
@@ -156,18 +147,16 @@ def _given_before(context: Context) -> int:
     return (entries[-1].certificate if entries else context.authority.issuer.certificate).serial
 
 
-def _version_one(reply: CertRep, context: Context) -> dict[str, Any]:
+def _version_one(reply: CertRep, context: Context) -> CertRep:
     """The issued certificate once more as a version 1 certificate, which has no extensions."""
     own = _own(reply)
     made = context.thing(f"version 1 {own.fingerprint()}", lambda: _as_version_one(own, context))
     if context.ledger.of_key(own.spki)[-1].certificate.der != made:
         context.ledger.mint(Certificate.from_der(made), context.transaction or "", context.now)
-    return {"certificates": (made, *reply.certificates[1:])}
+    return replace(reply, certificates=(made, *reply.certificates[1:]))
 
 
 def _as_version_one(own: Certificate, context: Context) -> bytes:
-    from mfp_sim.scep.algorithms import sign, signature_algorithm
-
     key = context.authority.issuer.key
     name = signature_algorithm(key, "sha256")
     tbs = der.sequence(
@@ -181,29 +170,34 @@ def _as_version_one(own: Certificate, context: Context) -> bytes:
     return der.sequence(tbs, name, der.bit_string(sign(key, tbs, "sha256")))
 
 
-def _old(reply: CertRep, context: Context) -> dict[str, Any]:
+def _old(reply: CertRep, context: Context) -> CertRep:
     """The certificate that was to be renewed, in place of a new one."""
     signer = context.asked.signer if context.asked else None
-    return {"certificates": (signer.der, *reply.certificates[1:])} if signer else {}
+    return replace(reply, certificates=(signer.der, *reply.certificates[1:])) if signer else reply
 
 
-def _by_present_ca(reply: CertRep, context: Context) -> dict[str, Any]:
+def _by_present_ca(reply: CertRep, context: Context) -> CertRep:
     """A certificate of the present CA for a request that was enveloped to the next one."""
     csr = context.asked.csr if context.asked else None
     if csr is None or context.asked is None or context.asked.authority.issuer is context.authority.issuer:
-        return {}
+        return reply
     made = context.authority.sign(context.authority.template(csr))
-    return {"certificates": (made.der, context.authority.issuer.certificate.der)}
+    return replace(reply, certificates=(made.der, context.authority.issuer.certificate.der))
 
 
 def _replay(octets: bytes, context: Context) -> bytes:
     """The CertRep of an earlier transaction, if there was one."""
-    kept: bytes | None = context.memory.kept(f"CertRep {context.name} {context.status}")
-    return kept or octets
+    return context.memory.kept(f"CertRep {context.name} {context.status}") or octets
 
 
 ATTRIBUTE_CERTIFICATE = der.implicit(1, der.integer(1), constructed=True)
-LINT = ("negative-serial", "long-serial", "zero-serial", "same-serial", "version-1")
+LINT: dict[str, Fault] = {
+    "negative-serial": _issued(lambda template, context: replace(template, serial=-template.serial)),
+    "long-serial": _issued(lambda template, context: replace(template, serial=template.serial | 1 << 166)),
+    "zero-serial": _issued(lambda template, context: replace(template, serial=0)),
+    "same-serial": _issued(lambda template, context: replace(template, serial=_given_before(context))),
+    "version-1": _delivered(_version_one),
+}
 ALTERED: dict[str, Fault] = {"replaced": _issued(_altered), "reordered": _issued(_reordered)}
 CONTENTS = {"octets": b"content", "empty": b""}
 USAGES: dict[str, tuple[str, bool, bytes]] = {
@@ -215,20 +209,17 @@ USAGES: dict[str, tuple[str, bool, bytes]] = {
 
 
 TABLE: dict[str, Spec] = {
-    "cert-lint": Spec("certificates", _lint, (choice("form", LINT),)),
-    "certrep-pem-inside": Spec(
-        "message",
-        lambda: _delivered(lambda reply, context: {"message_data": pem(_bag(reply), "PKCS7")}),
-    ),
+    "cert-lint": Spec("certificates", lambda form: LINT[form], (choice("form", tuple(LINT)),)),
+    "certrep-pem-inside": Spec("message", lambda: _delivered(_pem_inside)),
     "certrep-raw-cert": Spec(
         "message",
-        lambda: _delivered(lambda reply, context: {"message_data": reply.certificates[0]}),
+        lambda: _delivered(lambda reply, context: replace(reply, message_data=reply.certificates[0])),
     ),
-    "degenerate-attrcert": Spec("message", lambda: _form(bag_others=(ATTRIBUTE_CERTIFICATE,))),
-    "degenerate-empty-sets": Spec("message", lambda: _form(bag_empty_sets=True)),
+    "degenerate-attrcert": Spec("message", lambda: _form(odd(bag_others=(ATTRIBUTE_CERTIFICATE,)))),
+    "degenerate-empty-sets": Spec("message", lambda: _form(odd(bag_empty_sets=True))),
     "degenerate-signed": Spec("message", lambda: _delivered(_signed)),
     "degenerate-with-content": Spec(
-        "message", lambda content: _form(bag_content=CONTENTS[content]), (choice("content", tuple(CONTENTS)),)
+        "message", lambda content: _form(odd(bag_content=CONTENTS[content])), (choice("content", tuple(CONTENTS)),)
     ),
     "renewal-returns-old": Spec("message", lambda: at("RenewalReq", Said(_old), statuses="SUCCESS")),
     "replayed-certrep": Spec("bytes", lambda: at("PKIOperation", Body(_replay))),
@@ -242,10 +233,10 @@ TABLE: dict[str, Spec] = {
     "success-extra-certs": Spec("message", lambda: _delivered(_extra)),
     "success-foreign-issuer": Spec("certificates", lambda: _issued(_foreign)),
     "success-future": Spec("certificates", lambda: _issued(_dates(DAY, 365 * DAY))),
-    "success-no-envelope": Spec("message", lambda: _delivered(lambda reply, context: {"recipient": None})),
+    "success-no-envelope": Spec("message", lambda: _delivered(lambda reply, context: replace(reply, recipient=None))),
     "success-order-reversed": Spec(
         "message",
-        lambda: _delivered(lambda reply, context: {"certificates": tuple(reversed(reply.certificates))}),
+        lambda: _delivered(lambda reply, context: replace(reply, certificates=tuple(reversed(reply.certificates)))),
     ),
     "success-short-validity": Spec(
         "certificates", lambda: _issued(_dates(-timedelta(seconds=1), timedelta(minutes=1)))
@@ -258,6 +249,6 @@ TABLE: dict[str, Spec] = {
     "success-wrong-key": Spec("certificates", lambda: at(MESSAGES, WrongKey())),
     "ca-certificate-left-out": Spec(
         "message",
-        lambda: _delivered(lambda reply, context: {"certificates": reply.certificates[:1]}),
+        lambda: _delivered(lambda reply, context: replace(reply, certificates=reply.certificates[:1])),
     ),
 }

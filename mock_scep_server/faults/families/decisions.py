@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 from mfp_sim.documents.kinds import Within
 from mfp_sim.scep import der
-from mock_scep_server.faults.base import Fault
+from mfp_sim.scep.messages import CertRep
+from mock_scep_server.faults import strangers
+from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.faults.combined import InTurn, Together, at
 from mock_scep_server.faults.decide import (
     FAILURE,
@@ -49,20 +51,27 @@ def _sequence(*faults: Fault | None) -> Fault:
     return at(MESSAGES, InTurn(faults))
 
 
-def _fields(**values: Any) -> Said:
-    return Said(lambda reply, context: values)
-
-
 def _envelope_too() -> Said:
     """The certificates and the recipient that a SUCCESS would have."""
 
-    def change(reply: Any, context: Any) -> dict[str, Any]:
-        from mock_scep_server.faults import strangers
-
+    def change(reply: CertRep, context: Context) -> CertRep:
+        signer = context.asked.signer if context.asked else None
         others = (strangers.device(context).certificate, context.authority.issuer.certificate)
-        return {"certificates": tuple(other.der for other in others), "recipient": context.asked.signer}
+        return replace(reply, certificates=tuple(other.der for other in others), recipient=signer)
 
     return Said(change)
+
+
+def _failed_all_the_same(reply: CertRep, context: Context) -> CertRep:
+    return replace(reply, fail_info=2, fail_info_text="and yet it failed")
+
+
+def _without_text(reply: CertRep, context: Context) -> CertRep:
+    return replace(reply, fail_info_text=None)
+
+
+def _without_fail_info(reply: CertRep, context: Context) -> CertRep:
+    return replace(reply, fail_info=None)
 
 
 CONFLICTS = {
@@ -71,7 +80,11 @@ CONFLICTS = {
 }
 REJECTIONS = {
     "with-text": at(ENROL, failed(2, "not allowed by the policy of this CA")),
-    "without-text": at(ENROL, failed(2, "not allowed by the policy of this CA"), _fields(fail_info_text=None)),
+    "without-text": at(
+        ENROL,
+        failed(2, "not allowed by the policy of this CA"),
+        Said(_without_text),
+    ),
 }
 
 TABLE: dict[str, Spec] = {
@@ -94,11 +107,9 @@ TABLE: dict[str, Spec] = {
         lambda text: at(MESSAGES, FAILURE, odd(instead=(("failInfoText", (HOSTILE[text],)),))),
         (choice("text", tuple(HOSTILE)),),
     ),
-    "failinfotext-on-success": Spec(
-        "message", lambda: at(MESSAGES, _fields(fail_info=2, fail_info_text="and yet it failed"), statuses="SUCCESS")
-    ),
+    "failinfotext-on-success": Spec("message", lambda: at(MESSAGES, Said(_failed_all_the_same), statuses="SUCCESS")),
     "failure-after-pending": Spec("decide", lambda: _sequence(PENDING, PENDING, failed(2, "refused after PENDING"))),
-    "failure-no-failinfo": Spec("message", lambda: at(MESSAGES, FAILURE, _fields(fail_info=None))),
+    "failure-no-failinfo": Spec("message", lambda: at(MESSAGES, FAILURE, Said(_without_fail_info))),
     "failure-with-envelope": Spec("message", lambda: at(MESSAGES, FAILURE, _envelope_too())),
     "get-414": Spec("decide", lambda octets: TargetLimit(octets), (argument("octets", Within(1, 65536), 2048),)),
     "outage-during-poll": Spec("delivery", lambda count: at("CertPoll", InTurn((CutOff("reset"),) * count)), (COUNT,)),

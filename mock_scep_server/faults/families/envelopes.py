@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 from mfp_sim.documents.records import kind_of
+from mfp_sim.scep import messages
 from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.algorithms import KeyTransport
+from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.messages import CertRep
 from mock_scep_server.faults import strangers
 from mock_scep_server.faults.base import Context
-from mock_scep_server.faults.combined import at
+from mock_scep_server.faults.combined import At, at
 from mock_scep_server.faults.message import Odd, Said, odd
 from mock_scep_server.faults.registry import Spec, argument, choice
 
@@ -20,55 +22,47 @@ OAEP = {
 }
 
 
-def _with_recipient(reply: CertRep, context: Context, kind: str) -> dict[str, Any]:
+def _with_recipient(reply: CertRep, context: Context, kind: str) -> CertRep:
     if reply.recipient is None:
-        return {}
+        return reply
     if kind == "issued-certificate":
-        return {"recipient": _issued(reply)}
+        return replace(reply, recipient=_issued(reply))
     if kind == "unrelated-key":
-        return {"recipient": strangers.stranger(context).certificate}
-    return {"recipient": context.authority.recipient.certificate}
+        return replace(reply, recipient=strangers.stranger(context).certificate)
+    return replace(reply, recipient=context.authority.recipient.certificate)
 
 
-def _issued(reply: CertRep) -> Any:
-    from mfp_sim.scep.certificate import Certificate
-
+def _issued(reply: CertRep) -> Certificate | None:
     return Certificate.from_der(reply.certificates[0]) if reply.certificates else reply.recipient
 
 
-def _two(reply: CertRep, context: Context) -> dict[str, Any]:
-    from dataclasses import replace
-
-    return {"oddities": replace(reply.oddities, other_recipients=(strangers.stranger(context).certificate,))}
+def _two(reply: CertRep, context: Context) -> CertRep:
+    return odd(other_recipients=(strangers.stranger(context).certificate,)).on_message(reply, context)
 
 
-def _password(reply: CertRep, context: Context, text: str | None) -> dict[str, Any]:
-    from dataclasses import replace
-
+def _password(reply: CertRep, context: Context, text: str | None) -> CertRep:
     csr = context.asked.csr if context.asked else None
     secret = text if text is not None else (csr.challenge if csr else None) or ""
-    return {"oddities": replace(reply.oddities, password=secret)}
+    return odd(password=secret).on_message(reply, context)
 
 
-def _new_key(reply: CertRep, context: Context) -> dict[str, Any]:
+def _new_key(reply: CertRep, context: Context) -> CertRep:
     """To the certificate just issued: its key is the new one, which a renewing client does not decrypt with."""
     return _with_recipient(reply, context, "issued-certificate")
 
 
 def _cipher(name: str, digest: str | None = None) -> Said:
-    more = {"digest": digest} if digest else {}
-    return Said(lambda reply, context: {"cipher": name, **more})
+    return Said(lambda reply, context: replace(reply, cipher=name, digest=digest or reply.digest))
 
 
-def _confused(reply: CertRep, context: Context, content: str) -> dict[str, Any]:
-    from mfp_sim.scep import messages
-
+def _confused(reply: CertRep, context: Context, content: str) -> CertRep:
     if content == "csr":
         csr = context.asked.csr if context.asked else None
-        return {"message_data": csr.der if csr else b""}
+        return replace(reply, message_data=csr.der if csr else b"")
     if content == "crl":
-        return {"message_data": messages.certs_only([], [context.revocations.current(context.authority).der])}
-    return {"message_data": reply.certificates[0]}
+        crl = context.revocations.current(context.authority)
+        return replace(reply, message_data=messages.certs_only([], [crl.der]))
+    return replace(reply, message_data=reply.certificates[0])
 
 
 RECIPIENTS = ("issued-certificate", "unrelated-key", "ca")
@@ -76,8 +70,13 @@ ONLY = {"statuses": "SUCCESS"}
 ANY = "PKIOperation"
 
 
-def _odd(fault: Odd) -> Any:
+def _odd(fault: Odd) -> At:
     return at(ANY, fault, **ONLY)
+
+
+def _garbage(reply: CertRep, context: Context) -> CertRep:
+    """Random octets as content, correctly signed."""
+    return odd(content=context.entropy.octets(700)).on_message(reply, context)
 
 
 TABLE: dict[str, Spec] = {
@@ -118,10 +117,3 @@ TABLE: dict[str, Spec] = {
     "reply-downgrade": Spec("message", lambda: at(ANY, _cipher("des-ede3-cbc", "sha1"))),
     "reply-upgrade": Spec("message", lambda: at(ANY, _cipher("aes-256-cbc", "sha512"))),
 }
-
-
-def _garbage(reply: CertRep, context: Context) -> dict[str, Any]:
-    """Random octets as content, correctly signed."""
-    from dataclasses import replace
-
-    return {"oddities": replace(reply.oddities, content=context.entropy.octets(700))}

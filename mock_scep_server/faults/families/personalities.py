@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from mfp_sim.scep import der
 from mfp_sim.scep.algorithms import KeyTransport
@@ -15,7 +14,7 @@ from mock_scep_server.faults.delivery import CutOff
 from mock_scep_server.faults.families.authority import split
 from mock_scep_server.faults.families.capabilities import words
 from mock_scep_server.faults.http import HeaderField, Page
-from mock_scep_server.faults.message import Said
+from mock_scep_server.faults.message import Said, odd
 from mock_scep_server.faults.registry import Spec
 
 PKI = "PKIOperation"
@@ -24,27 +23,23 @@ NDES_CAPS = ("POSTPKIOperation", "Renewal", "SHA-512", "SHA-256", "SHA-1", "DES3
 EMPTY_POST = at(PKI, Page(200, "application/x-pki-message", b""), method="POST")
 
 
-def _odd(reply: CertRep, **options: Any) -> dict[str, Any]:
-    return {"oddities": replace(reply.oddities, **options)}
+def _des(reply: CertRep, context: Context) -> CertRep:
+    return odd(single_des=True).on_message(replace(reply, digest="sha1"), context)
 
 
-def _des(reply: CertRep, context: Context) -> dict[str, Any]:
-    return {"digest": "sha1", **_odd(reply, single_des=True)}
-
-
-def _oaep(reply: CertRep, context: Context) -> dict[str, Any]:
+def _oaep(reply: CertRep, context: Context) -> CertRep:
     """OAEP for whoever asked with AES, without being asked."""
     envelope = context.asked.message.envelope if context.asked else None
     if envelope is None or not envelope.cipher.startswith("aes"):
-        return {}
-    return _odd(reply, key_transport=KeyTransport("oaep", parameters="explicit"))
+        return reply
+    return odd(key_transport=KeyTransport("oaep", parameters="explicit")).on_message(reply, context)
 
 
-def _failure(reply: CertRep, context: Context) -> dict[str, Any]:
+def _failure(reply: CertRep, context: Context) -> CertRep:
     """NDES's FAILURE: one zero octet as content, no certificates, an HRESULT in words (F-E06)."""
     result = (HRESULT, (der.printable_string("-2147024809"),))
-    odd = _odd(reply, certificates="absent", extra_signed=(*reply.oddities.extra_signed, result))
-    return {"empty_content": "zero", "digest": "sha1", "fail_info_text": None, **odd}
+    bare = odd(certificates="absent", extra_signed=(*reply.oddities.extra_signed, result))
+    return bare.on_message(replace(reply, empty_content="zero", digest="sha1", fail_info_text=None), context)
 
 
 def _server(name: str) -> HeaderField:

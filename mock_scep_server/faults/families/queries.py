@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import crl, messages
 from mfp_sim.scep.messages import CertRep
+from mfp_sim.scep.vocabulary import PkiStatus
 from mock_scep_server.ca import Identity
 from mock_scep_server.faults import strangers
 from mock_scep_server.faults.base import Context, Fault
@@ -18,7 +18,7 @@ from mock_scep_server.faults.combined import Together, at
 from mock_scep_server.faults.decide import failed, http
 from mock_scep_server.faults.families.capabilities import and_also
 from mock_scep_server.faults.http import HeaderField
-from mock_scep_server.faults.message import Said
+from mock_scep_server.faults.message import Said, odd
 from mock_scep_server.faults.registry import Spec, choice
 from mock_scep_server.faults.strangers import DAY
 from mock_scep_server.publishing import NextCaCertificates
@@ -26,24 +26,22 @@ from mock_scep_server.publishing import NextCaCertificates
 NEXT = "GetNextCACert"
 
 
-def _said(name: str, change: Callable[[CertRep, Context], dict[str, Any]]) -> Fault:
+def _said(name: str, change: Callable[[CertRep, Context], CertRep]) -> Fault:
     return at(name, Said(change), statuses="SUCCESS")
 
 
-def _pending(reply: CertRep, context: Context) -> dict[str, Any]:
-    from mfp_sim.scep.vocabulary import PkiStatus
-
-    return {"status": PkiStatus.PENDING, "certificates": (), "crls": (), "recipient": None,
-            "fail_info": None, "fail_info_text": None}  # fmt: skip
+def _pending(reply: CertRep, context: Context) -> CertRep:
+    bare = replace(reply, certificates=(), crls=(), recipient=None)
+    return replace(bare, status=PkiStatus.PENDING, fail_info=None, fail_info_text=None)
 
 
-def _other(reply: CertRep, context: Context) -> dict[str, Any]:
-    return {"certificates": (strangers.device(context).certificate.der,)}
+def _other(reply: CertRep, context: Context) -> CertRep:
+    return replace(reply, certificates=(strangers.device(context).certificate.der,))
 
 
-def _broken(reply: CertRep, context: Context) -> dict[str, Any]:
+def _broken(reply: CertRep, context: Context) -> CertRep:
     first = reply.crls[0]
-    return {"crls": (first[:-1] + bytes((first[-1] ^ 1,)),)}
+    return replace(reply, crls=(first[:-1] + bytes((first[-1] ^ 1,)),))
 
 
 def _crl(context: Context, issuer: Identity, age: int) -> bytes:
@@ -56,20 +54,16 @@ def _crl(context: Context, issuer: Identity, age: int) -> bytes:
     return made.der
 
 
-def _stale(reply: CertRep, context: Context) -> dict[str, Any]:
-    return {"crls": (_crl(context, context.authority.issuer, 1),)}
+def _stale(reply: CertRep, context: Context) -> CertRep:
+    return replace(reply, crls=(_crl(context, context.authority.issuer, 1),))
 
 
-def _foreign(reply: CertRep, context: Context) -> dict[str, Any]:
-    return {"crls": (_crl(context, strangers.stranger(context), -7),)}
+def _foreign(reply: CertRep, context: Context) -> CertRep:
+    return replace(reply, crls=(_crl(context, strangers.stranger(context), -7),))
 
 
-def _in_certificates(reply: CertRep, context: Context) -> dict[str, Any]:
-    return {"oddities": replace(reply.oddities, bag_crls_as_certificates=True)}
-
-
-def _with_certificates(reply: CertRep, context: Context) -> dict[str, Any]:
-    return {"certificates": (context.authority.issuer.certificate.der,)}
+def _with_certificates(reply: CertRep, context: Context) -> CertRep:
+    return replace(reply, certificates=(context.authority.issuer.certificate.der,))
 
 
 # --- GetNextCACert ----------------------------------------------------------------------------------------
@@ -80,20 +74,21 @@ def offered(*faults: Fault) -> Fault:
     return Together((at("GetCACaps", and_also(NEXT)), at(NEXT, *faults)))
 
 
-def _next(change: Callable[[NextCaCertificates, Context], dict[str, Any]]) -> Fault:
-    return offered(NextCa(lambda plan, context: replace(plan, **change(plan, context))))
+def _next(change: Callable[[NextCaCertificates, Context], NextCaCertificates]) -> Fault:
+    return offered(NextCa(change))
 
 
-def _expired(plan: NextCaCertificates, context: Context) -> dict[str, Any]:
+def _expired(plan: NextCaCertificates, context: Context) -> NextCaCertificates:
     coming = context.coming().issuer
-    dates = {"not_before": context.now - 400 * DAY, "not_after": context.now - DAY}
-    return {"certificates": (strangers.reissued(context, "next expired", coming, coming, **dates).certificate,)}
+    expired = strangers.reissued(context, "next expired", coming, coming, dates=strangers.past(context))
+    return replace(plan, certificates=(expired.certificate,))
 
 
-def _not_a_ca(plan: NextCaCertificates, context: Context) -> dict[str, Any]:
+def _not_a_ca(plan: NextCaCertificates, context: Context) -> NextCaCertificates:
     coming = context.coming().issuer
-    changes = {"extensions": [x509.basic_constraints_extension(False)]}
-    return {"certificates": (strangers.reissued(context, "next cA false", coming, coming, **changes).certificate,)}
+    constraints = [x509.basic_constraints_extension(False)]
+    other = strangers.reissued(context, "next cA false", coming, coming, extensions=constraints)
+    return replace(plan, certificates=(other.certificate,))
 
 
 def _unsigned(octets: bytes, context: Context) -> bytes:
@@ -125,7 +120,7 @@ TABLE: dict[str, Spec] = {
     "getcert-unsupported": Spec("decide", lambda: at(QUERIES, failed(2, "GetCert and GetCRL are not supported"))),
     "getcert-wrong-cert": Spec("message", lambda: _said("GetCert", _other)),
     "getcrl-bad-signature": Spec("message", lambda: _said("GetCRL", _broken)),
-    "getcrl-in-certs": Spec("message", lambda: _said("GetCRL", _in_certificates)),
+    "getcrl-in-certs": Spec("message", lambda: at("GetCRL", odd(bag_crls_as_certificates=True), statuses="SUCCESS")),
     "getcrl-other-issuer": Spec("message", lambda: _said("GetCRL", _foreign)),
     "getcrl-stale": Spec("message", lambda: _said("GetCRL", _stale)),
     "getcrl-with-certs": Spec("message", lambda: _said("GetCRL", _with_certificates)),
@@ -139,24 +134,24 @@ TABLE: dict[str, Spec] = {
     ),
     "next-empty": Spec("bytes", lambda: offered(RIGHT, Body(lambda octets, context: b""))),
     "next-expired": Spec("certificates", lambda: _next(_expired)),
-    "next-flat": Spec("certificates", lambda: _next(lambda plan, context: {"flat": True})),
+    "next-flat": Spec("certificates", lambda: _next(lambda plan, context: replace(plan, flat=True))),
     "next-not-ca": Spec("certificates", lambda: _next(_not_a_ca)),
     "next-replay": Spec("bytes", lambda: offered(RIGHT, Body(_replay))),
     "next-same-cert": Spec(
         "certificates",
-        lambda: _next(lambda plan, context: {"certificates": (context.authority.issuer.certificate,)}),
+        lambda: _next(lambda plan, context: replace(plan, certificates=(context.authority.issuer.certificate,))),
     ),
     "next-signed-by-ee": Spec(
         "certificates",
-        lambda: _next(lambda plan, context: {"signer": strangers.device(context)}),
+        lambda: _next(lambda plan, context: replace(plan, signer=strangers.device(context))),
     ),
     "next-signed-by-next": Spec(
         "certificates",
-        lambda: _next(lambda plan, context: {"signer": context.coming().issuer}),
+        lambda: _next(lambda plan, context: replace(plan, signer=context.coming().issuer)),
     ),
     "next-signed-by-stranger": Spec(
         "certificates",
-        lambda: _next(lambda plan, context: {"signer": strangers.stranger(context)}),
+        lambda: _next(lambda plan, context: replace(plan, signer=strangers.stranger(context))),
     ),
     "next-unsigned": Spec("bytes", lambda: offered(RIGHT, Body(_unsigned))),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Literal
 
 from mfp_sim.scep import der
 from mfp_sim.scep import vocabulary as v
@@ -44,31 +44,36 @@ AFTER_SIGNING: dict[str, Fault] = {
     "pki-status": at(MESSAGES, FAILURE, odd(after_signing=(_printable("pkiStatus", "0"),))),
     "transaction-id": odd(after_signing=(_printable("transactionID", "changed after signing"),)),
 }
-ORDERS = {
-    "signed-sorted": "unsorted-signed-sorted",
-    "signed-unsorted": "unsorted",
-    "signed-as-a0": "signed-as-a0",
+ORDERS: dict[str, Fault] = {
+    "signed-sorted": odd(attribute_order="unsorted-signed-sorted"),
+    "signed-unsorted": odd(attribute_order="unsorted"),
+    "signed-as-a0": odd(attribute_order="signed-as-a0"),
 }
 NO_CERTIFICATES: dict[str, Fault] = {
     "good": odd(certificates="absent"),
     "corrupted": odd(certificates="absent", signature="flipped"),
 }
-EMPTY = {"absent": "absent", "zero-length": "empty", "zero-octet": "zero"}
+EmptyContent = Literal["absent", "empty", "zero"]
+EMPTY: dict[str, EmptyContent] = {
+    "absent": "absent",
+    "zero-length": "empty",
+    "zero-octet": "zero",
+}
 
 
 def _empty(form: str, status: str) -> Fault:
     decided = FAILURE if status == "failure" else PENDING
-    return at(MESSAGES, decided, Said(lambda reply, context: {"empty_content": EMPTY[form]}))
+    return at(MESSAGES, decided, Said(lambda reply, context: replace(reply, empty_content=EMPTY[form])))
 
 
-def _decoy_outside(reply: CertRep, context: Context) -> dict[str, Any]:
+def _decoy_outside(reply: CertRep, context: Context) -> CertRep:
     """A certificate for the client's key by somebody else, outside the envelope."""
     csr = context.asked.csr if context.asked else None
     if csr is None:
-        return {}
+        return reply
     issuer = strangers.stranger(context)
     template = replace(context.authority.template(csr), serial=strangers.serial(context), issuer=issuer)
-    return {"outer_certificates": (*reply.outer_certificates, context.authority.sign(template))}
+    return replace(reply, outer_certificates=(*reply.outer_certificates, context.authority.sign(template)))
 
 
 TEXT_FORMS = {
@@ -79,13 +84,13 @@ TRAILERS = {"crlf": b"\r\n", "garbage": b"\x00\x17garbage after the message"}
 
 
 def _digest(name: str) -> Said:
-    return Said(lambda reply, context: {"digest": name})
+    return Said(lambda reply, context: replace(reply, digest=name))
 
 
 TABLE: dict[str, Spec] = {
     "attr-stripping": Spec("message", lambda: odd(attributes="stripped")),
     "attrs-unsigned": Spec("message", lambda: odd(attributes="unsigned")),
-    "attrs-unsorted": Spec("message", lambda form: odd(attribute_order=ORDERS[form]), (choice("form", tuple(ORDERS)),)),
+    "attrs-unsorted": Spec("message", lambda form: ORDERS[form], (choice("form", tuple(ORDERS)),)),
     "bad-attr": Spec("message", lambda name: AFTER_SIGNING[name], (choice("name", tuple(AFTER_SIGNING)),)),
     "bad-message-digest": Spec("message", lambda: odd(message_digest="wrong")),
     "bad-signature": Spec("message", lambda: odd(signature="flipped")),
