@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from mfp_sim.scep import certificate as x509
@@ -12,9 +12,22 @@ from mfp_sim.scep.csr import Csr
 from mfp_sim.scep.http import PKI_MESSAGE, TEXT, Delivery, HttpReply
 from mfp_sim.scep.messages import CertRep, Oddities
 from mfp_sim.scep.vocabulary import FailInfo, PkiStatus
+from mock_scep_server.ca import Template
 from mock_scep_server.faults.defects.seen import Seen
 
-__all__ = ["Instead", "Row", "crashing", "encode", "grant", "granting", "refuse", "refusing", "reply", "text"]
+__all__ = [
+    "Instead",
+    "Row",
+    "crashing",
+    "encode",
+    "failure",
+    "grant",
+    "granting",
+    "refuse",
+    "refusing",
+    "reply",
+    "text",
+]
 
 Instead = Callable[[Seen], HttpReply | Delivery | None]
 """What is answered in the CA's place; None where the defect does not apply."""
@@ -24,14 +37,14 @@ Row = tuple[str, str, tuple[str, ...], Instead]
 
 def encode(seen: Seen, cert_rep: CertRep) -> HttpReply:
     """A CertRep on the wire, signed with the CA's key."""
-    signer = seen.service.authority.signer
+    signer = seen.authority.signer
     octets = messages.encode_cert_rep(
         cert_rep, signer_key=signer.key, signer_certificate=signer.certificate, octets=seen.gate.octets
     )
     return HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),), body=octets)
 
 
-def reply(seen: Seen, status: PkiStatus, **fields: object) -> CertRep:
+def reply(seen: Seen, status: PkiStatus) -> CertRep:
     """A CertRep to the request that was seen."""
     message = seen.message
     return CertRep(
@@ -39,19 +52,23 @@ def reply(seen: Seen, status: PkiStatus, **fields: object) -> CertRep:
         transaction_id=message.transaction_id if message else "unknown",
         recipient_nonce=message.sender_nonce if message else None,
         sender_nonce=seen.gate.octets(16),
-        **fields,  # type: ignore[arg-type]
     )
+
+
+def failure(seen: Seen, info: FailInfo) -> CertRep:
+    """A FAILURE to the request that was seen, without a text."""
+    return replace(reply(seen, PkiStatus.FAILURE), fail_info=info)
 
 
 def refuse(seen: Seen, info: FailInfo, text: str) -> HttpReply:
     """A signed FAILURE."""
-    return encode(seen, reply(seen, PkiStatus.FAILURE, fail_info=info, fail_info_text=text))
+    return encode(seen, replace(failure(seen, info), fail_info_text=text))
 
 
 def grant(
     seen: Seen,
     *,
-    change: Mapping[str, object] | None = None,
+    change: Callable[[Template], Template] = lambda template: template,
     extra: Sequence[tuple[str, bool, bytes]] = (),
     digest: str = "sha256",
     outside: bool = False,
@@ -63,7 +80,7 @@ def grant(
 
     Args:
         seen: the request.
-        change: fields of the certificate that are set otherwise.
+        change: sets fields of the certificate otherwise.
         extra: further extensions.
         digest: of the certificate's signature.
         outside: the certificate is shown beside the envelope too.
@@ -71,10 +88,10 @@ def grant(
         bag: changes the messageData.
         csr: another request than the one in the message.
     """
-    if csr is None and seen.csr is None:
+    asked, ca = csr or seen.csr, seen.authority
+    if asked is None:
         return None
-    ca = seen.service.authority
-    template = replace(ca.template(csr or seen.csr), **(change or {}))  # type: ignore[arg-type]
+    template = change(ca.template(asked))
     template = replace(template, extensions=(*_without(template.extensions, extra), *extra))
     issued = x509.issue(
         serial=template.serial,
@@ -91,13 +108,10 @@ def grant(
         signing_key=ca.issuer.key,
         digest=digest,
     )  # fmt: skip
-    message = seen.message
-    signer = (message.signer() if message else None) or next(iter(seen.signers), None)
-    cert_rep = reply(
-        seen,
-        PkiStatus.SUCCESS,
+    cert_rep = replace(
+        reply(seen, PkiStatus.SUCCESS),
         certificates=(issued.der, ca.issuer.certificate.der),
-        recipient=signer or issued,
+        recipient=seen.signer or next(iter(seen.signers), issued),
         outer_certificates=(issued,) if outside else (),
         oddities=oddities or Oddities(),
     )
@@ -113,9 +127,9 @@ def _without(
     return tuple(entry for entry in extensions if entry[0] not in named)
 
 
-def granting(applies: Callable[[Seen], bool], **how: object) -> Instead:
-    """Grants where it applies, as :func:`grant` does."""
-    return lambda seen: grant(seen, **how) if seen.octets and applies(seen) else None  # type: ignore[arg-type]
+def granting(applies: Callable[[Seen], bool], how: Callable[[Seen], HttpReply | None] = grant) -> Instead:
+    """Grants where it applies, as ``how`` does: :func:`grant`, or a ``partial`` of it."""
+    return lambda seen: how(seen) if seen.octets and applies(seen) else None
 
 
 def text(status: int, text: str) -> HttpReply:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from mfp_sim.errors import DecodeError, MfpSimError
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import cms, crl, der, messages
 from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.http import PKI_MESSAGE, Close, Delivery, HttpReply
+from mfp_sim.scep.messages import PkiMessage
 from mfp_sim.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
 from mock_scep_server.faults.defects.answers import (
     Instead,
     Row,
     crashing,
     encode,
+    failure,
     grant,
     granting,
     refuse,
@@ -24,7 +27,7 @@ from mock_scep_server.faults.defects.answers import (
     reply,
     text,
 )
-from mock_scep_server.faults.defects.seen import Seen, asks, csr_forged
+from mock_scep_server.faults.defects.seen import Seen, asks, csr_forged, wrong_challenge
 
 __all__ = ["ROWS"]
 
@@ -34,9 +37,8 @@ def _odd(seen: Seen) -> bool:
     return seen.message is None
 
 
-def _renews_other_name(seen: Seen) -> bool:
-    signer = seen.message.signer() if seen.message else None
-    return seen.kind == MessageType.RENEWAL_REQ and signer is not None
+def _renews(seen: Seen) -> bool:
+    return seen.kind == MessageType.RENEWAL_REQ and seen.signer is not None
 
 
 def _copies_challenge(seen: Seen) -> HttpReply | None:
@@ -46,9 +48,7 @@ def _copies_challenge(seen: Seen) -> HttpReply | None:
 
 
 def _leaks_challenge(seen: Seen) -> HttpReply | None:
-    if not asks(seen) or seen.csr is None or not seen.csr.challenge:
-        return None
-    if seen.service.challenge.check(seen.csr, seen.service.clock.now()) is None:
+    if not asks(seen) or seen.csr is None or not seen.csr.challenge or not wrong_challenge(seen):
         return None
     return refuse(seen, FailInfo.BAD_REQUEST, f"wrong challenge {seen.csr.challenge}")
 
@@ -61,15 +61,17 @@ def _wrong(seen: Seen) -> bool:
     """A pkiMessage that is no good PKCSReq of somebody whom the CA would serve."""
     if seen.operation != Operation.PKI_OPERATION:
         return False
-    if seen.kind != MessageType.PKCS_REQ or seen.forged or seen.csr is None or csr_forged(seen):
-        return True
-    return seen.service.challenge.check(seen.csr, seen.service.clock.now()) is not None
+    return not _well_signed_request(seen) or seen.csr is None or wrong_challenge(seen)
+
+
+def _well_signed_request(seen: Seen) -> bool:
+    return seen.kind == MessageType.PKCS_REQ and not seen.forged and not csr_forged(seen)
 
 
 def _http_errors(seen: Seen) -> HttpReply | None:
     """Whatever is not a good PKCSReq ends in HTTP 500."""
-    good = seen.kind == MessageType.PKCS_REQ and not seen.forged and not csr_forged(seen)
-    return text(500, "internal error") if seen.operation == Operation.PKI_OPERATION and not good else None
+    bad = seen.operation == Operation.PKI_OPERATION and not _well_signed_request(seen)
+    return text(500, "internal error") if bad else None
 
 
 def _hangs_up(seen: Seen) -> Delivery | None:
@@ -101,7 +103,7 @@ def _indirect_crl(*, stranger: bool) -> Instead:
     def instead(seen: Seen) -> HttpReply | None:
         if seen.kind != MessageType.GET_CRL or seen.message is None:
             return None
-        ca, now = seen.service.authority.issuer, seen.service.clock.now()
+        ca, now = seen.authority.issuer, seen.now
         certificate = x509.issue(
             serial=77, issuer=ca.certificate.subject, subject=x509.name(("CN", "CRLs of many CAs")),
             spki=ca.certificate.spki, not_before=ca.certificate.not_before, not_after=ca.certificate.not_after,
@@ -114,27 +116,28 @@ def _indirect_crl(*, stranger: bool) -> Instead:
             )  # fmt: skip
         made = crl.issue(issuer=certificate, signing_key=ca.key, this_update=now, next_update=now + timedelta(days=7),
                          indirect=True)  # fmt: skip
-        return encode(seen, reply(seen, PkiStatus.SUCCESS, crls=(made.der,), recipient=seen.message.signer(),
-                                  outer_certificates=(certificate,)))  # fmt: skip
+        success = replace(reply(seen, PkiStatus.SUCCESS), crls=(made.der,), recipient=seen.signer)
+        return encode(seen, replace(success, outer_certificates=(certificate,)))
 
     return instead
 
 
 def _bare_signer(seen: Seen) -> bool:
-    signer = seen.message.signer() if seen.message else None
-    return asks(seen) and signer is not None and signer.key_usage is None
+    return asks(seen) and seen.signer is not None and seen.signer.key_usage is None
 
 
 def _other_subject(seen: Seen) -> bool:
-    signer = seen.message.signer() if seen.message else None
-    return asks(seen) and signer is not None and seen.csr is not None and signer.subject != seen.csr.subject
+    signer, csr = seen.signer, seen.csr
+    return asks(seen) and signer is not None and csr is not None and signer.subject != csr.subject
 
 
-def _skewed(seen: Seen) -> HttpReply | None:
-    signer = seen.message.signer() if seen.message else None
-    now = seen.service.clock.now()
-    wrong = signer is not None and not signer.not_before <= now <= signer.not_after
-    return text(500, "internal error") if wrong else None
+def _skewed(seen: Seen) -> bool:
+    return seen.signer is not None and not seen.signer.not_before <= seen.now <= seen.signer.not_after
+
+
+def _far_from_now(seen: Seen) -> bool:
+    time = seen.message.signing_time if seen.message else None
+    return time is not None and abs((time - seen.now).total_seconds()) > 1800
 
 
 def _odd_csr(seen: Seen) -> bool:
@@ -144,11 +147,31 @@ def _odd_csr(seen: Seen) -> bool:
 
 
 def _first_certificate(seen: Seen) -> bool:
-    signer = seen.message.signer() if seen.message else None
-    return bool(seen.signers) and signer is not None and seen.signers[0].der != signer.der
+    return bool(seen.signers) and seen.signer is not None and seen.signers[0].der != seen.signer.der
 
 
+_CHALLENGE_PASSWORD = der.oid("1.2.840.113549.1.9.7")
 _SHA256_NULL = der.oid(v.DIGEST_OIDS["sha256"]) + der.null()
+
+
+def _alters_nonce(seen: Seen) -> HttpReply | None:
+    nonce = (seen.message.sender_nonce or b"") if seen.message else bytes(16)
+    if len(nonce) == 16:
+        return None
+    return encode(seen, replace(failure(seen, FailInfo.BAD_CERT_ID), recipient_nonce=nonce[:16].ljust(16, b"\x00")))
+
+
+def _alters_transaction(seen: Seen) -> HttpReply | None:
+    if seen.kind != MessageType.CERT_POLL or seen.message is None:
+        return None
+    capital = seen.message.transaction_id.upper()
+    return encode(seen, replace(failure(seen, FailInfo.BAD_CERT_ID), transaction_id=capital))
+
+
+def _utf8_challenge(seen: Seen) -> bool:
+    """The challengePassword of the CSR is a UTF8String: its tag follows OID and head of the set."""
+    _, found, rest = (seen.data or b"").partition(_CHALLENGE_PASSWORD)
+    return seen.csr is not None and bool(found) and rest[2:3] == bytes((der.UTF8_STRING,))
 
 
 def _poll_again(seen: Seen) -> HttpReply | None:
@@ -161,7 +184,7 @@ def _by_name(seen: Seen) -> bool:
         return False
     issuer, subject = messages.read_issuer_and_subject(seen.data)
     known = seen.gate.csrs.get(seen.message.transaction_id)
-    named = seen.service.authority.issuer.certificate.subject
+    named = seen.authority.issuer.certificate.subject
     return issuer != named or (known is not None and known.subject != subject)
 
 
@@ -171,8 +194,7 @@ def _lost_for_good(seen: Seen) -> bool:
 
 
 def _locks_out(seen: Seen) -> HttpReply | None:
-    if seen.csr is not None and seen.service.challenge.check(seen.csr, seen.service.clock.now()) is not None:
-        seen.gate.locked = True
+    seen.gate.locked |= wrong_challenge(seen)
     if seen.gate.locked and asks(seen):
         return refuse(seen, FailInfo.BAD_REQUEST, "too many wrong challenges")
     return None
@@ -182,7 +204,7 @@ def _unopenable(seen: Seen) -> HttpReply | None:
     """A good signature around an envelope that the CA cannot open."""
     if seen.message is None or seen.message.envelope is None or seen.forged:
         return None
-    for identity in (seen.service.authority.recipient, seen.service.authority.issuer):
+    for identity in (seen.authority.recipient, seen.authority.issuer):
         try:
             cms.open_envelope(seen.message.envelope, identity.key, identity.certificate)  # type: ignore[arg-type]
         except MfpSimError:
@@ -201,8 +223,7 @@ def _elliptic(seen: Seen) -> bool:
 
 
 def _old_renewal(seen: Seen) -> bool:
-    signer = seen.message.signer() if seen.message else None
-    return seen.kind == MessageType.PKCS_REQ and signer is not None and signer.issuer != signer.subject
+    return seen.kind == MessageType.PKCS_REQ and seen.signer is not None and seen.signer.issuer != seen.signer.subject
 
 
 def _unknown_certificate(seen: Seen) -> bool:
@@ -215,8 +236,26 @@ def _unknown_certificate(seen: Seen) -> bool:
     return all(entry.certificate.serial != serial for entry in seen.service.ledger.entries)
 
 
-def _noted(requirement: str) -> Callable[[Seen], bool]:
-    return lambda seen: seen.message is not None and any(n.requirement == requirement for n in seen.message.notes)
+def _polls(seen: Seen) -> bool:
+    return seen.kind == MessageType.CERT_POLL
+
+
+def _message(fits: Callable[[PkiMessage], bool]) -> Callable[[Seen], bool]:
+    """Whether the pkiMessage, if it is one, fits."""
+    return lambda seen: seen.message is not None and fits(seen.message)
+
+
+def _noted(*requirements: str) -> Callable[[Seen], bool]:
+    """Whether reading noted that the message misses one of these."""
+    return _message(lambda message: any(note.requirement in requirements for note in message.notes))
+
+
+_SEVERAL = _message(lambda message: message.envelope is not None and len(message.envelope.recipients) > 1)
+_NOT_VERSION_0 = _message(lambda message: message.envelope is not None and message.envelope.version != 0)
+_COMBINED = _message(lambda message: message.signed_data.signature_algorithm != v.RSA_ENCRYPTION)
+_NO_HASH = _message(lambda message: len(message.transaction_id) != 40)
+_NO_TIME = _message(lambda message: message.signing_time is None)
+_STATUS = _message(lambda message: message.pki_status is not None)
 
 
 ROWS: tuple[Row, ...] = (
@@ -235,18 +274,19 @@ ROWS: tuple[Row, ...] = (
     ("reissues", "Every request makes a new certificate; transactions are not remembered.",
      ("SCEP-3.2.1.5-08", "SCEP-5.2-04", "SCEP-5.2-05"), granting(lambda s: asks(s) and not s.forged)),
     ("renews-for-anybody", "A RenewalReq is granted whoever signed it and whatever name it asks for.",
-     ("SCEP-2.4-09", "SCEP-2.4-13", "SCEP-2.4-14"), granting(_renews_other_name)),
+     ("SCEP-2.4-09", "SCEP-2.4-13", "SCEP-2.4-14"), granting(_renews)),
     ("constant-serial", "Every certificate has the serial number 7.",
-     ("SCEP-3.3.2.1-16",), granting(asks, change={"serial": 7})),
-    ("issues-sha1", "Certificates are signed with SHA-1.", ("SCEP-7.9-01",), granting(asks, digest="sha1")),
+     ("SCEP-3.3.2.1-16",), granting(asks, partial(grant, change=lambda template: replace(template, serial=7)))),
+    ("issues-sha1", "Certificates are signed with SHA-1.",
+     ("SCEP-7.9-01",), granting(asks, partial(grant, digest="sha1"))),
     ("issues-ca-certificates", "Certificates say cA, as a CSR may ask for.",
-     ("SCEP-3.3.1-09",), granting(asks, extra=(x509.basic_constraints_extension(True),))),
+     ("SCEP-3.3.1-09",), granting(asks, partial(grant, extra=(x509.basic_constraints_extension(True),)))),
     ("issued-in-clear", "The issued certificate stands outside the envelope too.",
-     ("SCEP-7.7-02",), granting(asks, outside=True)),
+     ("SCEP-7.7-02",), granting(asks, partial(grant, outside=True))),
     ("octets-after-bag", "A blank follows the certificates-only SignedData.",
-     ("SCEP-3.3.2-01",), granting(asks, bag=lambda octets: octets + b"\x00\x00")),
+     ("SCEP-3.3.2-01",), granting(asks, partial(grant, bag=lambda octets: octets + b"\x00\x00"))),
     ("drops-san", "The subjectAltName of the CSR is dropped.",
-     ("SCEP-3.3.1-09",), granting(asks, change={"extensions": ()})),
+     ("SCEP-3.3.1-09",), granting(asks, partial(grant, change=lambda template: replace(template, extensions=())))),
     ("copies-challenge", "The challenge is copied into the certificate.", ("SCEP-3.3.1-08",), _copies_challenge),
     ("leaks-challenge", "failInfoText repeats the challenge.", ("SCEP-3.2.1.4-11",), _leaks_challenge),
     ("polls-anything", "A CertPoll about any transaction is answered with PENDING.", ("SCEP-4.4-04",), _polls_anything),
@@ -265,49 +305,35 @@ ROWS: tuple[Row, ...] = (
     ("wants-same-subject", "A signer certificate with another subject than the CSR's is refused.",
      ("SCEP-2.3-06",), refusing(_other_subject, FailInfo.BAD_REQUEST, "the signer is another")),
     ("crashes-on-clock-skew", "A signer certificate that is not valid now ends in HTTP 500.",
-     ("SCEP-3.2-14",), _skewed),
+     ("SCEP-3.2-14",), crashing(_skewed)),
     ("takes-first-certificate", "The first certificate is taken for the signer's.",
      ("SCEP-2.3-14",), refusing(_first_certificate, FailInfo.BAD_MESSAGE_CHECK, "the signature does not verify")),
     ("refuses-extra-attributes", "A signed attribute that is not known is refused.",
-     ("SCEP-3.2.1-19",),
-     refusing(lambda s: s.message is not None and any(n.requirement == "SCEP-3.2.1-19" for n in s.message.notes),
-               FailInfo.BAD_REQUEST, "an attribute is not known")),
+     ("SCEP-3.2.1-19",), refusing(_noted("SCEP-3.2.1-19"), FailInfo.BAD_REQUEST, "an attribute is not known")),
     ("refuses-ber", "BER is refused.", ("SCEP-3-04",),
-     refusing(lambda s: s.message is not None and any(n.requirement in ("SCEP-3-04", "SCEP-3.2.2-06") for n in
-               s.message.notes), FailInfo.BAD_MESSAGE_CHECK, "not DER")),
+     refusing(_noted("SCEP-3-04", "SCEP-3.2.2-06"), FailInfo.BAD_MESSAGE_CHECK, "not DER")),
     ("refuses-several-recipients", "Only the first RecipientInfo is looked at.", ("SCEP-3.2.2-04",),
-     refusing(lambda s: s.message is not None and s.message.envelope is not None
-               and len(s.message.envelope.recipients) > 1, FailInfo.BAD_MESSAGE_CHECK, "not for this CA")),
+     refusing(_SEVERAL, FailInfo.BAD_MESSAGE_CHECK, "not for this CA")),
     ("alters-nonces", "A senderNonce that has not 16 octets is cut or padded in the reply.", ("SCEP-3.2.1.5-07",),
-     lambda s: encode(s, replace(reply(s, PkiStatus.FAILURE, fail_info=FailInfo.BAD_CERT_ID),
-                                  recipient_nonce=(s.message.sender_nonce or b"")[:16].ljust(16, b"\x00")))
-     if s.message is not None and len(s.message.sender_nonce or b"") != 16 else None),
+     _alters_nonce),
     ("alters-transactionid", "Letters of a transactionID are made capital.", ("SCEP-3.2.1.1-04",),
-     lambda s: encode(s, replace(reply(s, PkiStatus.FAILURE, fail_info=FailInfo.BAD_CERT_ID),
-                                  transaction_id=s.message.transaction_id.upper()))
-     if s.kind == MessageType.CERT_POLL and s.message is not None else None),
+     _alters_transaction),
     ("wants-transaction-hash", "A transactionID that is no hash is refused.", ("SCEP-3.2.1.1-05",),
-     refusing(lambda s: asks(s) and s.message is not None and len(s.message.transaction_id) != 40,
-               FailInfo.BAD_REQUEST, "the transactionID is no hash of the key")),
+     refusing(lambda s: asks(s) and _NO_HASH(s), FailInfo.BAD_REQUEST, "the transactionID is no hash of the key")),
     ("wants-signing-time", "A request without signingTime is refused.", ("SCEP-3.2.1.4-06",),
-     refusing(lambda s: s.message is not None and s.message.signing_time is None,
-               FailInfo.BAD_TIME, "no signingTime")),
+     refusing(_NO_TIME, FailInfo.BAD_TIME, "no signingTime")),
     ("crashes-on-signing-time", "A signingTime far from now ends in HTTP 500.", ("SCEP-3.2.1.4-05",),
-     lambda s: text(500, "internal error") if s.message is not None and s.message.signing_time is not None
-     and abs((s.message.signing_time - s.service.clock.now()).total_seconds()) > 1800 else None),
+     crashing(_far_from_now)),
     ("wants-printable-challenge", "A challenge as UTF8String is not understood.", ("SCEP-3.3.1-06",),
-     refusing(lambda s: s.csr is not None and s.data is not None and b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x07" in
-               s.data and s.data.split(b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x07")[1][2:3] == b"\x0c",
-               FailInfo.BAD_REQUEST, "the challenge password is wrong")),
+     refusing(_utf8_challenge, FailInfo.BAD_REQUEST, "the challenge password is wrong")),
     ("crashes-on-odd-csr", "Names beyond plain ASCII, and extensions, end in HTTP 500.", ("SCEP-3.3.1-10",),
      lambda s: text(500, "internal error") if _odd_csr(s) else None),
     ("refuses-pss-names", "Only rsaEncryption is known as signature algorithm.", ("SCEP-3.2-12",),
-     refusing(lambda s: s.message is not None and s.message.signed_data.signature_algorithm != v.RSA_ENCRYPTION,
-               FailInfo.BAD_ALG, "the signature algorithm is not known")),
+     refusing(_COMBINED, FailInfo.BAD_ALG, "the signature algorithm is not known")),
     ("chains-nonces", "A CertPoll has to carry the nonce of the last CertRep.", ("SCEP-3.2.1.5-09",),
-     refusing(lambda s: s.kind == MessageType.CERT_POLL, FailInfo.BAD_MESSAGE_CHECK, "the nonce is not the last one")),
+     refusing(_polls, FailInfo.BAD_MESSAGE_CHECK, "the nonce is not the last one")),
     ("forgets-issued", "A CertPoll about a certificate that was issued finds nothing.", ("SCEP-5.2-03",),
-     refusing(lambda s: s.kind == MessageType.CERT_POLL, FailInfo.BAD_CERT_ID, "no such transaction")),
+     refusing(_polls, FailInfo.BAD_CERT_ID, "no such transaction")),
     ("reissues-on-poll", "A CertPoll about a known transaction makes a new certificate, for whoever asks.",
      ("SCEP-3.3.3-06", "SCEP-5.2-03"), _poll_again),
     ("polls-by-name", "A CertPoll is looked up by the names in it.", ("SCEP-3.3.3-04",),
@@ -327,13 +353,11 @@ ROWS: tuple[Row, ...] = (
     ("refuses-every-third", "Every third request is refused for no reason.", ("SCEP-2.5-10",),
      refusing(lambda s: asks(s) and s.count % 3 == 0, FailInfo.BAD_REQUEST, "busy")),
     ("refuses-superfluous-attributes", "pkiStatus in a request is refused.", ("SCEP-3.2.1-20",),
-     refusing(lambda s: s.message is not None and s.message.pki_status is not None,
-               FailInfo.BAD_REQUEST, "no reply was expected")),
+     refusing(_STATUS, FailInfo.BAD_REQUEST, "no reply was expected")),
     ("unknown-is-bad-request", "GetCert about an unknown certificate is badRequest.", ("SCEP-3.2.1.4-07",),
      refusing(_unknown_certificate, FailInfo.BAD_REQUEST, "no such certificate")),
     ("wants-null", "A digest algorithm without NULL parameters is refused.", ("SCEP-3.2-11",),
      refusing(lambda s: _SHA256_NULL not in s.octets, FailInfo.BAD_ALG, "the digest algorithm is not known")),
     ("wants-envelope-version-0", "An EnvelopedData of another version than 0 is refused.", ("SCEP-3.2.2-03",),
-     refusing(lambda s: s.message is not None and s.message.envelope is not None and s.message.envelope.version != 0,
-               FailInfo.BAD_MESSAGE_CHECK, "the envelope's version is not 0")),
+     refusing(_NOT_VERSION_0, FailInfo.BAD_MESSAGE_CHECK, "the envelope's version is not 0")),
 )  # fmt: skip

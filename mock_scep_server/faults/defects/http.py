@@ -30,7 +30,7 @@ def _flip_flop(seen: Seen) -> HttpReply | None:
 def _without_root(seen: Seen) -> HttpReply | None:
     if seen.operation != Operation.GET_CA_CERT:
         return None
-    ca = seen.service.authority.issuer
+    ca = seen.authority.issuer
     above = x509.issue(
         serial=99, issuer=x509.name(("CN", "A root that is not shown")), subject=ca.certificate.subject,
         spki=ca.certificate.spki, not_before=ca.certificate.not_before, not_after=ca.certificate.not_after,
@@ -40,7 +40,7 @@ def _without_root(seen: Seen) -> HttpReply | None:
 
 
 def _chain_with_content(seen: Seen) -> HttpReply | None:
-    certificates = [certificate.der for certificate in seen.service.authority.certificates]
+    certificates = [certificate.der for certificate in seen.authority.certificates]
     if seen.operation != Operation.GET_CA_CERT:
         return None
     body = messages.certs_only(certificates, oddities=Oddities(bag_content=b"content"))
@@ -50,13 +50,13 @@ def _chain_with_content(seen: Seen) -> HttpReply | None:
 def _answers_next(seen: Seen) -> HttpReply | None:
     if seen.operation != Operation.GET_NEXT_CA_CERT:
         return None
-    return HttpReply(200, headers=(("Content-Type", CA_CERT),), body=seen.service.authority.issuer.certificate.der)
+    return HttpReply(200, headers=(("Content-Type", CA_CERT),), body=seen.authority.issuer.certificate.der)
 
 
 def _next_with_attributes(seen: Seen) -> HttpReply | None:
     if seen.operation != Operation.GET_NEXT_CA_CERT:
         return None
-    ca = seen.service.authority
+    ca = seen.authority
     body = messages.encode_next_ca(
         [ca.issuer.certificate.der],
         signer_key=ca.issuer.key,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,13 @@ from mfp_sim.scep.csr import Csr
 from mfp_sim.scep.http import HttpRequest, ScepQuery, read_scep_query
 from mfp_sim.scep.messages import PkiMessage
 from mfp_sim.scep.vocabulary import MessageType, Operation
+from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.service import ScepService
 
 if TYPE_CHECKING:
     from mock_scep_server.faults.defects.gate import Gate
 
-__all__ = ["Seen", "asks", "csr_forged"]
+__all__ = ["Seen", "asks", "csr_forged", "wrong_challenge"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,16 @@ class Seen:
     def service(self) -> ScepService:
         """What stands behind."""
         return self.gate.service
+
+    @property
+    def authority(self) -> CertificateAuthority:
+        """The CA that GetCACert serves."""
+        return self.service.authority
+
+    @property
+    def now(self) -> datetime:
+        """The CA's time."""
+        return self.service.clock.now()
 
     @cached_property
     def query(self) -> ScepQuery | None:
@@ -98,8 +110,7 @@ class Seen:
             content = self.frame.child(2, "encapContentInfo").child(1, "eContent").child(0, "value").to_octets()
         except (MfpSimError, AssertionError):
             return None
-        ca = self.service.authority
-        for key in (ca.recipient.key, ca.issuer.key):
+        for key in (self.authority.recipient.key, self.authority.issuer.key):
             if not isinstance(key, RSAPrivateKey):
                 continue
             try:
@@ -117,13 +128,17 @@ class Seen:
             return _subject_and_key(self.data or b"")
 
     @cached_property
+    def signer(self) -> Certificate | None:
+        """The signer's certificate, if it came along."""
+        return self.message.signer() if self.message else None
+
+    @cached_property
     def forged(self) -> bool:
         """The message's signature does not verify, or nobody signed it."""
-        signer = self.message.signer() if self.message else None
-        if self.message is None or signer is None:
+        if self.message is None or self.signer is None:
             return True
         try:
-            self.message.verify(signer)
+            self.message.verify(self.signer)
         except MfpSimError:
             return True
         return False
@@ -158,3 +173,8 @@ def csr_forged(seen: Seen) -> bool:
     except MfpSimError:
         return True
     return False
+
+
+def wrong_challenge(seen: Seen) -> bool:
+    """There is a CSR, and the CA does not take its challenge."""
+    return seen.csr is not None and seen.service.challenge.check(seen.csr, seen.now) is not None

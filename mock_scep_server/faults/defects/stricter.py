@@ -31,7 +31,7 @@ def _limited(seen: Seen) -> HttpReply | Delivery | None:
 
 def _for_the_ca(seen: Seen) -> HttpReply | None:
     envelope = seen.message.envelope if seen.message else None
-    mine = envelope is not None and any(r.names(seen.service.authority.issuer.certificate) for r in envelope.recipients)
+    mine = envelope is not None and any(r.names(seen.authority.issuer.certificate) for r in envelope.recipients)
     asked = mine and seen.kind == MessageType.CERT_POLL
     return refuse(seen, FailInfo.BAD_CERT_ID, "no such transaction") if asked else None
 
