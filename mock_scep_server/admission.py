@@ -13,9 +13,8 @@ from mfp_sim.scep.csr import Csr
 from mfp_sim.scep.vocabulary import FailInfo, MessageType
 from mfp_sim.simtime import Clock
 from mock_scep_server.asked import Asked, Refusal
-from mock_scep_server.authorities import Authorities
 from mock_scep_server.challenges import ChallengePolicy
-from mock_scep_server.ledger import Entry, Ledger
+from mock_scep_server.ledger import Ledger
 from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import CaProfile
 from mock_scep_server.revocation import Revocations
@@ -31,43 +30,29 @@ class Admission:
         profile: CaProfile,
         policy: CaPolicy,
         clock: Clock,
-        authorities: Authorities,
         challenge: ChallengePolicy,
         ledger: Ledger,
         revocations: Revocations,
     ) -> None:
         self._profile, self._policy, self._clock = profile, policy, clock
-        self._authorities, self._challenge = authorities, challenge
-        self._ledger, self._revocations = ledger, revocations
-
-    def own_certificate(self, asked: Asked) -> Entry | None:
-        """The ledger's entry of the certificate that signed a request, if it is one of this CA."""
-        signer = asked.signer
-        entry = None if signer is None else self._ledger.find(signer.serial)
-        return entry if signer is not None and entry is not None and entry.certificate.der == signer.der else None
-
-    def renews(self, asked: Asked) -> Entry | None:
-        """The ledger's entry of the certificate that a request renews: the one that signed it, if it is ours."""
-        legacy = asked.message.message_type == MessageType.PKCS_REQ
-        return self.own_certificate(asked) if self._profile.legacy_renewal or not legacy else None
+        self._challenge, self._ledger, self._revocations = challenge, ledger, revocations
 
     def refuse(self, asked: Asked) -> Refusal | None:
         """Why the request gets no certificate, or None."""
-        csr, signer = asked.csr, asked.signer
+        csr, signer, old = asked.csr, asked.signer, asked.renews
         assert csr is not None
         assert signer is not None
-        old = self.renews(asked)
         unchecked = self._profile.renewal_signer == "unchecked"
         if asked.message.message_type == MessageType.RENEWAL_REQ and not unchecked:
             if old is None:
                 return Refusal(FailInfo.BAD_REQUEST, "a RenewalReq has to be signed with a certificate of this CA")
-            wrong = self._unfit(old.certificate)
+            wrong = self._unfit(old)
             if wrong is not None:
                 return wrong
-        renewal = old is not None and self._unfit(old.certificate) is None
+        renewal = old is not None and self._unfit(old) is None
         if renewal:
             assert old is not None
-            early = self._too_early(old.certificate)
+            early = self._too_early(old)
             if early is not None:
                 return early
         if not (renewal and _same_identity(csr, signer) and not self._profile.renewal_challenge):

@@ -1,4 +1,4 @@
-"""What a PKIOperation asks, after every check that does not depend on the CA's memory.
+"""What a PKIOperation asks, after every check that does not depend on what was asked before.
 
 The order of checks: signature (badMessageCheck), digest, cipher and signer's key (badAlg), decryption
 (badMessageCheck), signingTime (badTime), messageData, CSR, key and extensions (badRequest, badAlg). Decides nothing: a
@@ -13,14 +13,15 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from mfp_sim.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable, SignatureInvalid
 from mfp_sim.scep import messages
-from mfp_sim.scep.certificate import Certificate, name_pairs
+from mfp_sim.scep.certificate import Certificate, name_pairs, name_text
 from mfp_sim.scep.csr import Csr
 from mfp_sim.scep.messages import PkiMessage
 from mfp_sim.scep.vocabulary import FailInfo, MessageType
 from mfp_sim.simtime import Clock
 from mock_scep_server.authorities import Authorities
 from mock_scep_server.ca import CertificateAuthority
-from mock_scep_server.grants import grant
+from mock_scep_server.grants import Grant, grant
+from mock_scep_server.ledger import Ledger
 from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import CaProfile
 
@@ -32,7 +33,8 @@ class Refusal:
     """Why the CA says no: failInfo and failInfoText of the CertRep. The text never holds a challenge.
 
     ``status``: the HTTP status that the profile answers with instead; 0: none. ``worded``: a script wants this text,
-    so that it is sent by profiles without one too; ``hresult``: what it wants instead of the profile's.
+    so that it is sent by profiles without one too; ``hresult``: what it wants instead of the profile's; ``written``: as
+    failInfo.
     """
 
     fail_info: FailInfo
@@ -40,24 +42,36 @@ class Refusal:
     status: int = 0
     worded: bool = False
     hresult: str | None = None
+    written: str | None = None
 
 
 @dataclass(frozen=True)
 class Asked:
     """A PKIOperation after all checks: what it asks for and of which CA, or why it is refused.
 
-    ``issuer`` and ``subject`` are those of a CertPoll, ``issuer`` and ``serial`` those of a GetCert or GetCRL.
+    ``own`` is the signer's certificate if this CA issued it, ``renews`` the same where that makes it a renewal.
+    ``granted`` is what a certificate gets of the extensions of ``csr``. ``issuer`` and ``subject`` are those of a
+    CertPoll, ``issuer`` and ``serial`` those of a GetCert or GetCRL.
     """
 
     message: PkiMessage
     signer: Certificate | None
     authority: CertificateAuthority
+    own: Certificate | None = None
+    renews: Certificate | None = None
     csr: Csr | None = None
+    granted: Grant | None = None
     subject: bytes | None = None
     issuer: bytes | None = None
     serial: int | None = None
     refusal: Refusal | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def subject_text(self) -> str | None:
+        """The subject that it asks for."""
+        subject = self.csr.subject if self.csr else self.subject
+        return name_text(subject) if subject is not None else None
 
     def refused(self, fail_info: FailInfo, text: str) -> Asked:
         """The same, refused."""
@@ -65,10 +79,13 @@ class Asked:
 
 
 class RequestReader:
-    """The checks, with what they depend on: the CA's shape, its keys, and its operator's policy."""
+    """The checks, with what they depend on: the CA's shape, its keys, its operator's policy, and what it issued."""
 
-    def __init__(self, profile: CaProfile, policy: CaPolicy, authorities: Authorities, clock: Clock) -> None:
-        self._profile, self._policy, self._authorities, self._clock = profile, policy, authorities, clock
+    def __init__(
+        self, profile: CaProfile, policy: CaPolicy, authorities: Authorities, ledger: Ledger, clock: Clock
+    ) -> None:
+        self._profile, self._policy, self._clock = profile, policy, clock
+        self._authorities, self._ledger = authorities, ledger
 
     def read(self, message: PkiMessage, authority: CertificateAuthority | None = None) -> Asked:
         """Check one decoded message; raises nothing for what a client sent.
@@ -80,9 +97,11 @@ class RequestReader:
             addressed = self._authorities.addressed(message.envelope, now)
             authority = addressed or self._authorities.default.current(now)
         signer = message.signer()
-        asked = Asked(message, signer, authority)
         if signer is None:
-            return asked.refused(FailInfo.BAD_MESSAGE_CHECK, "no signer certificate")
+            return Asked(message, signer, authority).refused(FailInfo.BAD_MESSAGE_CHECK, "no signer certificate")
+        own = self._ledger.own(signer)
+        legacy = self._profile.legacy_renewal or message.message_type != MessageType.PKCS_REQ
+        asked = Asked(message, signer, authority, own, own if legacy else None)
         try:
             message.verify(signer)
             if message.digest in self._profile.refuse_digests:
@@ -170,7 +189,7 @@ class RequestReader:
         least = self._policy.minimum_rsa or self._profile.minimum_rsa
         if isinstance(public, RSAPublicKey) and public.key_size < least:
             return asked.refused(self._unserved, f"an RSA key of {public.key_size} bits; {least} are needed")
-        not_granted = grant(csr).refused
-        if not_granted and self._policy.extensions == "refuse":
-            return asked.refused(FailInfo.BAD_REQUEST, f"not granted: {', '.join(not_granted)}")
-        return replace(asked, notes=tuple(f"not granted: {what}" for what in not_granted))
+        granted = grant(csr)
+        if granted.refused and self._policy.extensions == "refuse":
+            return asked.refused(FailInfo.BAD_REQUEST, f"not granted: {', '.join(granted.refused)}")
+        return replace(asked, granted=granted, notes=tuple(f"not granted: {what}" for what in granted.refused))

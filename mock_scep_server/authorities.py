@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from mfp_sim.errors import MfpSimError
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.messages import Envelope
 from mock_scep_server.ca import CertificateAuthority
@@ -118,19 +119,17 @@ class Authorities:
         for lineage in self.lineages:
             yield from lineage.answering(now)
 
+    @property
+    def all(self) -> tuple[CertificateAuthority, ...]:
+        """Every generation of every CA, also those to come."""
+        return tuple(authority for lineage in self.lineages for authority in lineage.all)
+
     def issuer_of(self, certificate: Certificate) -> CertificateAuthority | None:
         """The CA, of any generation, whose key signed ``certificate``."""
-        from mfp_sim.errors import MfpSimError
-
-        for lineage in self.lineages:
-            for authority in lineage.all:
-                try:
-                    certificate.verify_issued_by(authority.issuer.certificate)
-                except MfpSimError:
-                    continue
-                return authority
+        for authority in self.all:
+            try:
+                certificate.verify_issued_by(authority.issuer.certificate)
+            except MfpSimError:
+                continue
+            return authority
         return None
-
-    def lineage_of(self, authority: CertificateAuthority) -> Lineage:
-        """The lineage that a CA belongs to."""
-        return next(lineage for lineage in self.lineages if authority in lineage.all)

@@ -22,7 +22,7 @@ from mfp_sim.scep.algorithms import PrivateKey
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.csr import Csr
 from mfp_sim.simtime import Clock, Entropy, KeySource
-from mock_scep_server.grants import grant
+from mock_scep_server.grants import Grant
 
 __all__ = ["KEY_KINDS", "CertificateAuthority", "Identity", "SerialNumbers", "Shape", "Template"]
 
@@ -66,9 +66,9 @@ class Shape:
     basic_constraints: bool = True
     backdated: timedelta = BACKDATED
 
-    def extensions(self, csr: Csr) -> tuple[tuple[str, bool, bytes], ...]:
+    def extensions(self, grant: Grant) -> tuple[tuple[str, bool, bytes], ...]:
         """Those that the CSR or the product decides."""
-        granted = [e for e in grant(csr).extensions if not (self.purposes and e[0] == v.EXTENDED_KEY_USAGE)]
+        granted = [e for e in grant.extensions if not (self.purposes and e[0] == v.EXTENDED_KEY_USAGE)]
         if self.key_usage:
             granted[0] = x509.key_usage_extension(*self.key_usage)
         if self.purposes:
@@ -241,7 +241,7 @@ class CertificateAuthority:
         )
         return Identity(self.sign(template), key)
 
-    def template(self, csr: Csr) -> Template:
+    def template(self, csr: Csr, granted: Grant) -> Template:
         """What a certificate for this CSR says: its subject and key, what is granted, and where the CRL is."""
         issuer, now = self.issuer.certificate, self._clock.now()
         return Template(
@@ -251,7 +251,7 @@ class CertificateAuthority:
             spki=csr.spki,
             not_before=max(now - self._shape.backdated, issuer.not_before),
             not_after=min(max(now, issuer.not_before) + self._validity, issuer.not_after),
-            extensions=(*self._shape.extensions(csr), *self._pointers()),
+            extensions=(*self._shape.extensions(granted), *self._pointers()),
         )
 
     def _pointers(self) -> Extensions:

@@ -6,6 +6,7 @@ The one way in for scenarios, the control port and tests. Every act is one step 
 
 from __future__ import annotations
 
+import fnmatch
 import threading
 from datetime import datetime, timedelta
 
@@ -17,8 +18,8 @@ from mock_scep_server.authorities import Authorities
 from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.challenges import ChallengePolicy, Given, OneTimeChallenges
 from mock_scep_server.ledger import Entry, Ledger
-from mock_scep_server.registrar import Registrar, Waiting
 from mock_scep_server.revocation import Revocations
+from mock_scep_server.transactions import Transactions, Waiting
 
 __all__ = ["CaOperator"]
 
@@ -30,13 +31,13 @@ class CaOperator:
         self,
         lock: threading.Lock,
         clock: Clock,
-        registrar: Registrar,
+        transactions: Transactions,
         authorities: Authorities,
         ledger: Ledger,
         revocations: Revocations,
         challenge: ChallengePolicy,
     ) -> None:
-        self._lock, self._clock, self._registrar = lock, clock, registrar
+        self._lock, self._clock, self._transactions = lock, clock, transactions
         self._authorities, self._ledger, self._revocations = authorities, ledger, revocations
         self._challenge = challenge
 
@@ -44,7 +45,7 @@ class CaOperator:
     def waiting(self) -> tuple[Waiting, ...]:
         """Requests that are not decided, in the order in which they came."""
         with self._lock:
-            return self._registrar.waiting
+            return self._transactions.waiting
 
     def approve(self, pattern: str = "*") -> int:
         """Let waiting requests pass; their certificates are made when the clients ask again.
@@ -53,7 +54,7 @@ class CaOperator:
             How many they were, without those that were approved before.
         """
         with self._lock:
-            return self._registrar.approve(pattern)
+            return self._transactions.approve(pattern)
 
     def reject(self, pattern: str = "*", fail_info: int = 2, text: str = "rejected by the operator") -> int:
         """Refuse waiting requests for good.
@@ -62,7 +63,7 @@ class CaOperator:
             How many they were.
         """
         with self._lock:
-            return self._registrar.reject(pattern, FailInfo(fail_info), text)
+            return self._transactions.reject(pattern, FailInfo(fail_info), text)
 
     def hold(self, pattern: str = "*") -> int:
         """New requests whose subject fits wait for approval.
@@ -71,7 +72,7 @@ class CaOperator:
             How many patterns are held that were not before: one or none.
         """
         with self._lock:
-            return self._registrar.hold(pattern)
+            return self._transactions.hold(pattern)
 
     def release(self, pattern: str = "*") -> int:
         """They do not any longer: what waits passes when it is asked about again.
@@ -80,7 +81,7 @@ class CaOperator:
             How many patterns were held that are no longer: one or none.
         """
         with self._lock:
-            return self._registrar.release(pattern)
+            return self._transactions.release(pattern)
 
     def revoke(self, pattern: str, reason: str = "unspecified") -> int:
         """Revoke the certificates whose subject fits, or the one of this serial number (hex).
@@ -91,8 +92,6 @@ class CaOperator:
         Raises:
             UsageError: there is no such reason.
         """
-        import fnmatch
-
         if reason not in REASONS:
             raise UsageError(f"there is no reason {reason!r} to revoke for", remedy=", ".join(REASONS))
 
@@ -165,4 +164,4 @@ class CaOperator:
             How many they were.
         """
         with self._lock:
-            return self._registrar.forget()
+            return self._transactions.forget()

@@ -130,6 +130,11 @@ class Ledger:
             octets = self._by_serial.get(serial)
             return None if octets is None else self._entries[octets]
 
+    def own(self, certificate: Certificate) -> Certificate | None:
+        """The certificate, if it was minted here."""
+        entry = self.find(certificate.serial)
+        return entry.certificate if entry is not None and entry.certificate.der == certificate.der else None
+
     def of_subject(self, subject: bytes) -> tuple[Entry, ...]:
         """The entries for a subject, whatever its string types, case and blanks."""
         with self._lock:

@@ -13,6 +13,7 @@ import hmac
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -68,15 +69,13 @@ class Pages:
         if request.method != "GET" or "operation=" in query.lower():
             return None
         slug, _, ending = path.rpartition("/")[2].rpartition(".")
-        every = (authority for lineage in self._authorities.lineages for authority in lineage.all)
-        authority = next((a for a in every if a.slug == slug), None)
+        authority = next((a for a in self._authorities.all if a.slug == slug), None)
         if authority is None or ending not in ("crl", "cer"):
             return None
-        chosen = authority
         if ending == "cer":
-            certificate = chosen.issuer.certificate
-            return Page("CACertificate", lambda: (_binary(certificate.der, CERTIFICATE_TYPE), "CA certificate"))
-        return Page("CRL", lambda: self._crl(chosen))
+            octets = authority.issuer.certificate.der
+            return Page("CACertificate", lambda: (_binary(octets, CERTIFICATE_TYPE), "CA certificate"))
+        return Page("CRL", partial(self._crl, authority))
 
     def _crl(self, authority: CertificateAuthority) -> tuple[HttpReply, str]:
         crl = self._revocations.current(authority)

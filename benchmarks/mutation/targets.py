@@ -57,7 +57,16 @@ TARGETS: Mapping[str, Target] = {
     "mock": Target(
         tuple(
             f"mock_scep_server/{name}.py"
-            for name in ("admission", "challenges", "grants", "registrar", "script", "script_file")
+            for name in (
+                "admission",
+                "challenges",
+                "grants",
+                "registrar",
+                "replies",
+                "script",
+                "script_file",
+                "transactions",
+            )
         ),
         (
             "tests/mock",

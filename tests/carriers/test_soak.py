@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import soak
-from mock_scep_server.service import ScepService
+from mock_scep_server.ca_operations import CaOperations
 
 
 def test_hostile_requests_are_answered_and_recorded() -> None:
@@ -25,7 +25,7 @@ def test_hostile_files_are_decoded_or_refused() -> None:
 
 
 def test_an_answer_of_500_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ScepService, "_ca_operation", lambda *_: 1 // 0)
+    monkeypatch.setattr(CaOperations, "reply", lambda *_: 1 // 0)
     outcome = soak.requests(60, seed=7, workers=1)
     assert outcome.answers["500"] > 0
     assert outcome.bad

@@ -45,6 +45,7 @@ class Machine:
         policies: tuple[str, ...] = ("hq", "branch"),
         set_up: bool = True,
         capacity: Capacity | None = None,
+        caps: tuple[str, ...] | None = None,
         **values: object,
     ) -> None:
         self.clock = FrozenClock(start)
@@ -55,8 +56,9 @@ class Machine:
         problems = Problems()
         rules = read_script(load_text(script), problems)
         problems.raise_if_any()
+        shape = ca_profile("rfc8894")
         self.ca = ScepService(
-            profile=ca_profile("rfc8894"),
+            profile=shape if caps is None else replace(shape, capabilities=caps),
             clock=self.clock,
             entropy=self.entropy.fork("ca"),
             keys=PooledKeys(self.entropy.fork("keys"), side=1),

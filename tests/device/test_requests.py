@@ -375,8 +375,7 @@ def test_no_nonce_comes_twice_however_often_the_power_fails(machine) -> None:
 
 
 def test_where_the_ca_does_not_offer_renewal_a_model_that_renews_asks_anew(machine) -> None:
-    world = machine(profile="days-before-expiry")
-    world.ca.profile = replace(world.ca.profile, capabilities=("AES", "POSTPKIOperation", "SHA-256"))
+    world = machine(profile="days-before-expiry", caps=("AES", "POSTPKIOperation", "SHA-256"))
     world.printer.send_request(KEY)
     world.printer.send_request(replace(KEY, name="second"))
     assert [name for name in world.asked if name in ("PKCSReq", "RenewalReq")] == ["PKCSReq", "PKCSReq"]
@@ -400,9 +399,8 @@ class Recording:
 def test_a_renewal_is_signed_with_the_old_key(machine, change: dict[str, str], kind: str) -> None:
     from mfp_sim.scep import messages
 
-    world = machine(profile="days-before-expiry")
-    world.ca.profile = replace(
-        world.ca.profile, capabilities=("AES", "POSTPKIOperation", "SHA-256", "Renewal", "SCEPStandard")
+    world = machine(
+        profile="days-before-expiry", caps=("AES", "POSTPKIOperation", "SHA-256", "Renewal", "SCEPStandard")
     )
     carrier = Recording(world)
     world.outside(wire=InProcess(world.scheduler, carrier.handle))
@@ -420,9 +418,10 @@ def test_a_renewal_is_signed_with_the_old_key(machine, change: dict[str, str], k
 def test_a_renewal_that_is_pending_is_still_signed_with_the_old_key_after_a_power_failure(machine) -> None:
     from mfp_sim.scep import messages
 
-    world = machine(profile="days-before-expiry", script="[{when: {type: RenewalReq}, then: pending}]")
-    world.ca.profile = replace(
-        world.ca.profile, capabilities=("AES", "POSTPKIOperation", "SHA-256", "Renewal", "SCEPStandard")
+    world = machine(
+        profile="days-before-expiry",
+        script="[{when: {type: RenewalReq}, then: pending}]",
+        caps=("AES", "POSTPKIOperation", "SHA-256", "Renewal", "SCEPStandard"),
     )
     carrier = Recording(world)
     world.outside(wire=InProcess(world.scheduler, carrier.handle))
@@ -440,8 +439,7 @@ def test_a_renewal_that_is_pending_is_still_signed_with_the_old_key_after_a_powe
 
 
 def test_an_old_certificate_that_has_expired_renews_nothing(machine) -> None:
-    world = machine(profile="days-before-expiry")
-    world.ca.profile = replace(world.ca.profile, capabilities=("AES", "SHA-256", "Renewal", "SCEPStandard"))
+    world = machine(profile="days-before-expiry", caps=("AES", "SHA-256", "Renewal", "SCEPStandard"))
     world.printer.send_request(KEY)
     world.pass_time(days=366)
     world.printer.send_request(replace(KEY, name="second"))
@@ -465,7 +463,9 @@ def test_a_changed_subject_is_taken_and_told(machine) -> None:
 
     world = machine()
     template = world.ca.authority.template
-    world.ca.authority.template = lambda csr: replace(template(csr), subject=x509.name(("CN", "another name")))
+    world.ca.authority.template = lambda csr, granted: replace(
+        template(csr, granted), subject=x509.name(("CN", "another name"))
+    )
     world.printer.send_request(KEY)
     assert world.shown == ("successful", None)
     assert "the certificate is for CN=another name, asked was CN=192.0.2.10" in world.diagnoses

@@ -9,7 +9,7 @@ import pytest
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import messages
 from mfp_sim.scep.vocabulary import MessageType
-from mock_scep_server.registrar import Decision
+from mock_scep_server.replies import Decision
 
 GONE = "badCertId: no such transaction"
 
@@ -19,7 +19,7 @@ def _used(ca) -> list[tuple[int, int]]:
 
 
 def _remembered(ca) -> list:
-    return [known for found in ca.service._registrar._transactions.values() for known in found]
+    return [known for found in ca.service._transactions._known.values() for known in found]
 
 
 def test_a_first_request_that_is_refused_is_not_remembered(make_ca, make_client) -> None:
@@ -188,9 +188,9 @@ def test_holding_and_releasing_count_patterns(make_ca, clients) -> None:
     first, second = clients(ca, 2)
     operator = ca.service.operator
     assert [operator.hold(f"CN=printer-{number}*") for number in (0, 0, 1)] == [1, 0, 1]
-    registrar = ca.service._registrar
-    assert registrar.release("CN=printer-0*") == 1
-    assert registrar.release("CN=printer-0*") == 0
+    transactions = ca.service._transactions
+    assert transactions.release("CN=printer-0*") == 1
+    assert transactions.release("CN=printer-0*") == 0
     assert first.enrol().words == "SUCCESS"
     assert second.enrol().words == "PENDING"
 

@@ -92,7 +92,7 @@ def test_a_missing_attribute_is_judged_by_its_own_requirement(make_ca, make_clie
 
 def test_a_mistake_of_ours_has_an_entry_too(make_ca, monkeypatch) -> None:
     ca = make_ca()
-    monkeypatch.setattr(ca.service, "_ca_operation", lambda *_: 1 // 0)
+    monkeypatch.setattr(ca.service._ca_operations, "reply", lambda *_: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         ca.get("/scep?operation=GetCACaps")
     assert [(e.status, e.decision) for e in ca.service.journal.entries] == [(500, "the mock failed: ZeroDivisionError")]

@@ -12,6 +12,7 @@ from mfp_sim.scep.csr import Csr
 from mfp_sim.scep.http import PKI_MESSAGE, TEXT, Delivery, HttpReply
 from mfp_sim.scep.messages import CertRep, Oddities
 from mfp_sim.scep.vocabulary import FailInfo, PkiStatus
+from mock_scep_server import grants
 from mock_scep_server.ca import Template
 from mock_scep_server.faults.defects.seen import Seen
 
@@ -91,7 +92,7 @@ def grant(
     asked, ca = csr or seen.csr, seen.authority
     if asked is None:
         return None
-    template = change(ca.template(asked))
+    template = change(ca.template(asked, grants.grant(asked)))
     template = replace(template, extensions=(*_without(template.extensions, extra), *extra))
     issued = x509.issue(
         serial=template.serial,

@@ -24,6 +24,7 @@ from mock_scep_server.faults.combined import At, at
 from mock_scep_server.faults.message import Odd, Said, odd
 from mock_scep_server.faults.registry import Spec, choice
 from mock_scep_server.faults.strangers import DAY
+from mock_scep_server.grants import grant
 
 MESSAGES = "PKCSReq RenewalReq CertPoll"
 
@@ -181,7 +182,7 @@ def _by_present_ca(reply: CertRep, context: Context) -> CertRep:
     csr = context.asked.csr if context.asked else None
     if csr is None or context.asked is None or context.asked.authority.issuer is context.authority.issuer:
         return reply
-    made = context.authority.sign(context.authority.template(csr))
+    made = context.authority.sign(context.authority.template(csr, grant(csr)))
     return replace(reply, certificates=(made.der, context.authority.issuer.certificate.der))
 
 

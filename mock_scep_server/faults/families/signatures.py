@@ -19,6 +19,7 @@ from mock_scep_server.faults.combined import Together, at
 from mock_scep_server.faults.decide import FAILURE, PENDING
 from mock_scep_server.faults.message import Said, odd
 from mock_scep_server.faults.registry import Spec, choice
+from mock_scep_server.grants import grant
 
 PKI = "PKIOperation"
 MESSAGES = "PKCSReq RenewalReq CertPoll"
@@ -72,7 +73,7 @@ def _decoy_outside(reply: CertRep, context: Context) -> CertRep:
     if csr is None:
         return reply
     issuer = strangers.stranger(context)
-    template = replace(context.authority.template(csr), serial=strangers.serial(context), issuer=issuer)
+    template = replace(context.authority.template(csr, grant(csr)), serial=strangers.serial(context), issuer=issuer)
     return replace(reply, outer_certificates=(*reply.outer_certificates, context.authority.sign(template)))
 
 

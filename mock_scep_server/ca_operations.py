@@ -1,0 +1,93 @@
+"""GetCACaps, GetCACert and GetNextCACert: what the CA that is named says of itself. RFC 8894, 3.5, 4.2 and 4.7.
+
+Makes a publication of ``publishing.py``, lets the faults change it, and writes it. Decides nothing about clients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from mfp_sim.scep.http import HttpReply, ScepQuery
+from mfp_sim.scep.vocabulary import Operation
+from mfp_sim.simtime import Clock
+from mock_scep_server.authorities import Authorities, Lineage
+from mock_scep_server.faults.base import ON_AUTHORITY, ON_BYTES, ON_CAPABILITIES, ON_NEXT_CA
+from mock_scep_server.judgement import Finding, Judge
+from mock_scep_server.profiles.registry import CaProfile
+from mock_scep_server.publishing import CaCapabilities, CaCertificates, NextCaCertificates
+from mock_scep_server.script import Script
+from mock_scep_server.work import Work, text_reply
+
+__all__ = ["CaOperations"]
+
+_NO_OPERATION = "SCEP-4.1-03"
+
+
+class CaOperations:
+    """Answers what is not a PKIOperation, by the profile and the CAs that there are now."""
+
+    def __init__(
+        self, profile: CaProfile, clock: Clock, authorities: Authorities, *, judge: Judge, script: Script
+    ) -> None:
+        self._profile, self._clock, self._authorities = profile, clock, authorities
+        self._judge, self._script = judge, script
+        self._publications: dict[str, Callable[[Work, Lineage], HttpReply]] = {
+            Operation.GET_CA_CAPS: self._capabilities,
+            Operation.GET_CA_CERT: self._certificates,
+            Operation.GET_NEXT_CA_CERT: self._next,
+        }
+
+    def reply(self, work: Work, query: ScepQuery) -> HttpReply:
+        """The HTTP reply to one query.
+
+        Raises:
+            EarlyReply: a rule answers it with an HTTP status.
+        """
+        work.take(self._script)
+        reply = self._publish(work, query)
+        if query.operation == Operation.GET_CA_CAPS and self._profile.caps_reply == "close":
+            work.decision, work.closes = "the connection is closed, as this product does", True
+        advertised = "GetNextCACert" in self._words(self._authorities.default)
+        work.findings += self._judge.operation(query.operation, next_advertised=advertised)
+        return replace(reply, body=work.altered(ON_BYTES, reply.body))
+
+    def _publish(self, work: Work, query: ScepQuery) -> HttpReply:
+        identifier = query.message.decode("utf-8", "replace") if query.message else None
+        lineage = self._authorities.named(identifier)
+        if lineage is None:
+            work.decision = "no such CA"
+            return text_reply(404, f"There is no CA {identifier!r} here." if identifier else "The CA has to be named.")
+        publication = self._publications.get(query.operation or "")
+        if publication is not None:
+            return publication(work, lineage)
+        work.decision, text = "unknown operation", f"This server has no operation {query.operation or '(none)'}."
+        work.findings += (Finding(_NO_OPERATION, text),)
+        return text_reply(self._profile.unreadable_status, text)
+
+    def _capabilities(self, work: Work, lineage: Lineage) -> HttpReply:
+        work.decision = "capabilities"
+        if self._profile.caps_reply == "404":
+            return text_reply(404, "This server has no GetCACaps.")
+        return work.altered(ON_CAPABILITIES, CaCapabilities.of(self._words(lineage), self._profile.caps_lines)).reply()
+
+    def _certificates(self, work: Work, lineage: Lineage) -> HttpReply:
+        work.decision = "certificates"
+        return CaCertificates(work.altered(ON_AUTHORITY, lineage.current(self._clock.now())).certificates).reply()
+
+    def _next(self, work: Work, lineage: Lineage) -> HttpReply:
+        now = self._clock.now()
+        coming = lineage.next(now)
+        if coming is None and not work.has(ON_NEXT_CA):
+            work.decision = "no next CA"
+            return text_reply(self._profile.next_ca_status, "No next CA certificate is published.")
+        work.decision = "next CA certificates"
+        plan = NextCaCertificates.of(lineage.current(now), coming or work.context.coming())
+        return work.altered(ON_NEXT_CA, plan).reply()
+
+    def _words(self, lineage: Lineage) -> tuple[str, ...]:
+        """The capabilities now: GetNextCACert is among them while a next CA is published (SCEP-4.7-04)."""
+        words = self._profile.capabilities
+        if lineage.next(self._clock.now()) is None or "GetNextCACert" in words:
+            return words
+        return (*words, "GetNextCACert")

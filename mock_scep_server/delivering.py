@@ -1,0 +1,99 @@
+"""From an HTTP reply to what happens on the connection, and what is written down about it.
+
+Applies the faults of HTTP and of the connection, has the reply wait for a worker, and tells ledger and journal. The
+same for every request; decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from mfp_sim.scep.http import Close, Delivery, HttpReply, Reset, Stall, Wait, delivery_of
+from mfp_sim.simtime import Clock
+from mock_scep_server.capacity import Capacity, Workers
+from mock_scep_server.faults.base import ON_DELIVERY, ON_HTTP
+from mock_scep_server.journal import JournalEntry
+from mock_scep_server.ledger import Ledger
+from mock_scep_server.work import Work
+
+__all__ = ["Outgoing"]
+
+
+class Outgoing:
+    """The way out; ``server`` is the Server field, ``record`` takes the entry of the journal."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        ledger: Ledger,
+        capacity: Capacity | None,
+        *,
+        server: str,
+        record: Callable[[JournalEntry], None],
+    ) -> None:
+        self._clock, self._ledger, self._record = clock, ledger, record
+        self._workers = Workers(capacity) if capacity else None
+        own = (("Server", server),) if server else ()
+        self._headers = (*own, ("Cache-Control", "no-store"))
+
+    def send(self, work: Work, reply: HttpReply) -> Delivery:
+        """The delivery of a reply; the request is in the journal by then."""
+        reply = work.altered(ON_HTTP, replace(reply, headers=(*reply.headers, *self._headers)))
+        delivery = self._deliver(work, reply)
+        takes = self._queue(work)
+        if takes is not None:
+            delivery = replace(delivery, acts=(Wait(takes), *delivery.acts))
+        work.end()
+        self._journal(work, reply, delivery, takes)
+        return self._watched(work, reply, delivery)
+
+    def _deliver(self, work: Work, reply: HttpReply) -> Delivery:
+        """What happens on the connection."""
+        delivery = delivery_of(reply, keep_alive=work.request.keep_alive, date=self._clock.now())
+        if work.answers_nothing or work.closes:
+            delivery = Delivery((Close(),), keep_alive=False)
+        return work.altered(ON_DELIVERY, delivery)
+
+    def _queue(self, work: Work) -> float | None:
+        """The seconds until a worker is done with it, where the CA has a capacity."""
+        if self._workers is None:
+            return None
+        return self._workers.take(self._clock.now(), work.facts.operation or "", work.facts.type or "")
+
+    def _watched(self, work: Work, reply: HttpReply, delivery: Delivery) -> Delivery:
+        """The ledger learns what became of a reply with a certificate."""
+        issued = work.issued
+        if issued is None:
+            return delivery
+        how = ", ".join([f"HTTP {reply.status}", *work.slugs(effective=True)])
+        if work.answers_nothing:
+            how = "no octet sent, as the script says"
+        broken = any(isinstance(act, Close | Reset | Stall) for act in delivery.acts)
+        whole = work.carried and not broken and reply.status == 200
+        return replace(delivery, tell=lambda fate: self._ledger.record_sending(issued, whole=whole, how=how, fate=fate))
+
+    def _journal(self, work: Work, reply: HttpReply, delivery: Delivery, takes: float | None) -> None:
+        facts = work.facts
+        self._record(
+            JournalEntry(
+                time=self._clock.now(),
+                client=facts.client,
+                method=work.request.method,
+                takes=takes,
+                name=facts.type or facts.operation or "(no operation)",
+                transaction=facts.transaction,
+                subject=facts.subject,
+                rule=work.taken.rule,
+                overruled=work.taken.overruled,
+                decision=work.decision or reply.body[:200].decode("utf-8", "replace"),
+                faults=tuple(chosen.slug for chosen in work.taken.faults),
+                without_effect=work.slugs(effective=False),
+                changes=tuple(work.changes),
+                status=reply.status,
+                sent=", ".join(type(act).__name__.lower() for act in delivery.acts),
+                notes=work.notes,
+                near_misses=work.taken.near_misses,
+                judgement=tuple(str(finding) for finding in work.findings),
+            )
+        )

@@ -1,0 +1,164 @@
+"""A PKIOperation from its octets to the CertRep in octets: served, read, judged, decided, encoded.
+
+What a message asks is read by ``asked.py``, what that says about the client by ``judgement.py``, and what the CA
+answers is decided by ``registrar.py``, under one lock with the script: two clients with one transaction must not get
+two certificates. RFC 8894, 3.3 and 4.3 to 4.6.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+from mfp_sim.errors import DecodeError
+from mfp_sim.scep import messages
+from mfp_sim.scep.http import PKI_MESSAGE, HttpReply
+from mfp_sim.scep.vocabulary import PkiStatus
+from mfp_sim.simtime import Clock, Entropy
+from mock_scep_server.asked import Asked, RequestReader
+from mock_scep_server.challenges import AskFirst
+from mock_scep_server.faults.base import ON_AUTHORITY, ON_BYTES, ON_MESSAGE, ON_TEMPLATE, Memory
+from mock_scep_server.judgement import Judge
+from mock_scep_server.profiles.registry import CaProfile
+from mock_scep_server.registrar import Registrar
+from mock_scep_server.replies import Decision
+from mock_scep_server.script import GRANTS, Answer, Script
+from mock_scep_server.work import EarlyReply, Work, text_reply
+
+__all__ = ["PkiOperation"]
+
+_NO_MESSAGE = "SCEP-3-01"
+_MISSING = {"transactionID": "SCEP-3.2.1-01", "messageType": "SCEP-3.2.1-02"}
+
+
+class PkiOperation:
+    """The layers that a message goes through, one method each, in their order.
+
+    Args:
+        profile: the shape of the CA.
+        clock, entropy: time, and chance for what is encrypted.
+        reader, judge, script, registrar: read, judge, deviate and decide.
+        lock: over deciding and remembering; whoever acts on the CA's memory holds it.
+        memory: of faults, which repeat what was sent before.
+    """
+
+    def __init__(
+        self,
+        profile: CaProfile,
+        clock: Clock,
+        entropy: Entropy,
+        *,
+        reader: RequestReader,
+        judge: Judge,
+        script: Script,
+        registrar: Registrar,
+        lock: threading.Lock,
+        memory: Memory,
+    ) -> None:
+        self._profile, self._clock, self._entropy = profile, clock, entropy
+        self._reader, self._judge, self._script, self._registrar = reader, judge, script, registrar
+        self._lock, self._memory = lock, memory
+
+    def reply(self, work: Work, octets: bytes | None) -> HttpReply:
+        """The HTTP reply to one message.
+
+        Raises:
+            EarlyReply: it is not a message that is served, or a rule answers it with an HTTP status.
+        """
+        self._serve(work)
+        asked = self._read(work, octets)
+        self._examine(work, asked)
+        decision = self._decide(work, asked)
+        return self._encode(work, decision)
+
+    def _serve(self, work: Work) -> None:
+        """Some products do not take a POST."""
+        if work.request.method != "POST" or self._profile.post == "served":
+            return
+        work.decision = "POST is not served, as with this product"
+        empty = HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),))
+        raise EarlyReply(empty if self._profile.post == "empty-200" else text_reply(405, "GET only."))
+
+    def _read(self, work: Work, octets: bytes | None) -> Asked:
+        """The pkiMessage, and what it asks."""
+        try:
+            message = messages.decode(octets) if octets else None
+            text, requirement = "The PKIOperation has no message.", _NO_MESSAGE
+        except DecodeError as error:
+            message, text = None, f"The message is not a SCEP message: {error}"
+            requirement = _MISSING.get(error.path.rpartition(".")[2], _NO_MESSAGE)
+        if message is None:
+            work.findings = self._judge.noted(work.notes)
+            raise work.refused(requirement, text_reply(self._profile.unreadable_status, text), text)
+        asked = self._reader.read(message)
+        work.reads(asked)
+        return asked
+
+    def _examine(self, work: Work, asked: Asked) -> None:
+        """What the message says about its client."""
+        odd = tuple(str(note) for note in (*asked.message.notes, *(asked.csr.notes if asked.csr else ())))
+        work.notes += odd
+        work.findings += self._judge.message(
+            work.request,
+            asked.message,
+            now=self._clock.now(),
+            signer=asked.signer,
+            csr=asked.csr,
+            renews=asked.renews is not None,
+            noted=work.notes,
+        )
+
+    def _decide(self, work: Work, asked: Asked) -> Decision:
+        """What the script wants, and what the CA makes of it."""
+        with self._lock:
+            answer = work.take(self._script)
+            face = work.altered(ON_AUTHORITY, asked.authority)
+            other = face is not asked.authority
+            if other:
+                asked = self._reader.read(asked.message, face)
+                work.reads(asked)
+            decision = self._decided(work, asked, answer)
+            wanted = answer.kind if answer is not None else None
+            overruled = wanted in GRANTS and decision.kind != wanted
+            if overruled or (decision.kind == "failure" and wanted != "failure"):
+                work.taken = self._script.give_back(work.taken, overruled=overruled)
+        work.notes += (*(str(note) for note in decision.notes), *asked.notes)
+        work.decided(decision.kind, decision.text)
+        work.issued = decision.issued
+        return replace(decision, authority=face) if other else decision
+
+    def _decided(self, work: Work, asked: Asked, answer: Answer | None) -> Decision:
+        """Decided under the lock; an external command that has a say is asked while others have it."""
+
+        def decide() -> Decision:
+            return self._registrar.decide(asked, answer, lambda template: work.altered(ON_TEMPLATE, template))
+
+        try:
+            return decide()
+        except AskFirst as first:
+            self._lock.release()
+            try:
+                first.ask()
+            finally:
+                self._lock.acquire()
+            try:
+                return decide()
+            finally:
+                first.forget()
+
+    def _encode(self, work: Work, decision: Decision) -> HttpReply:
+        """The CertRep in octets, signed by the CA that was asked."""
+        if decision.status:
+            return text_reply(decision.status, "The request is not served.")
+        context, signer = work.context, decision.authority.signer
+        context.status = PkiStatus(decision.reply.status).name
+        plan = work.altered(ON_MESSAGE, decision.reply)
+        work.carried = work.issued is not None and work.issued.der in plan.certificates
+        octets = messages.encode_cert_rep(
+            plan, signer_key=signer.key, signer_certificate=signer.certificate, octets=self._entropy.octets
+        )
+        sent = work.altered(ON_BYTES, octets)
+        assert context.asked is not None
+        self._memory.keep("nonce", context.asked.message.sender_nonce)
+        self._memory.keep(f"CertRep {context.name} {context.status}", octets)
+        return HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),), body=sent)

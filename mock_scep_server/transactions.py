@@ -1,0 +1,172 @@
+"""What the CA remembers of transactions, and what its operator decides about those that wait.
+
+Several operations may carry one transactionID: clients derive it from the key, so that a renewal with the same key
+carries the enrolment's (SCEP-3.2.1.1-07). Issues nothing and answers nothing. Not thread-safe: deciding and
+remembering is one step of the caller, who holds a lock over it. RFC 8894, 3.2.1.1 and 5.2.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.csr import Csr
+from mfp_sim.scep.vocabulary import FailInfo
+from mfp_sim.simtime import Clock
+from mock_scep_server.asked import Refusal
+from mock_scep_server.ca import CertificateAuthority
+from mock_scep_server.grants import Grant
+from mock_scep_server.policy import CaPolicy
+
+__all__ = ["Transaction", "Transactions", "Waiting"]
+
+
+@dataclass
+class Transaction:
+    """One operation: the request, which CA was asked and when, and the final decision.
+
+    ``request`` is what makes a retransmission of it; ``signer`` the key that polls have to be signed with; ``waits``
+    whether the client was told to wait for the operator.
+    """
+
+    request: tuple[int, bytes, bytes | None] = field(repr=False)
+    csr: Csr
+    granted: Grant
+    signer: bytes
+    authority: CertificateAuthority
+    begun: datetime
+    approved: bool = False
+    issued: Certificate | None = None
+    refused: Refusal | None = None
+    admitted: bool = True
+    waits: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether nothing is decided yet."""
+        return self.issued is None and self.refused is None
+
+    def may_precede(self, csr: Csr, renewed: bytes | None) -> bool:
+        """Whether a new operation may carry the same transactionID (SCEP-5.2-05): it is of the same key and name, or
+        renews the certificate that this one gave."""
+        if csr.spki == self.csr.spki and csr.subject == self.csr.subject:
+            return True
+        return renewed is not None and self.issued is not None and self.issued.der == renewed
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A request that waits for the operator."""
+
+    transaction: str
+    subject: str
+    since: datetime
+    approved: bool
+
+    def to_json(self) -> dict[str, object]:
+        """As a JSON-able object."""
+        return {
+            "transaction": self.transaction,
+            "subject": self.subject,
+            "since": self.since.isoformat(),
+            "approved": self.approved,
+        }
+
+
+class Transactions:
+    """The operations by transactionID, and the patterns of subjects that wait for the operator."""
+
+    def __init__(self, policy: CaPolicy, clock: Clock) -> None:
+        self._policy, self._clock = policy, clock
+        self._known: dict[str, list[Transaction]] = {}
+        self._held = ["*"] if policy.approval == "manual" else []
+
+    def of(self, identifier: str) -> list[Transaction]:
+        """The operations under a transactionID that the CA has not forgotten (F-P08), the newest last."""
+        known, lifetime = self._known.get(identifier, []), self._policy.transaction_lifetime
+        if lifetime is not None:
+            known = [t for t in known if self._clock.now() < t.begun + lifetime]
+            self._known.pop(identifier, None)
+            if known:
+                self._known[identifier] = known
+        return known
+
+    def remember(self, identifier: str, newest: Transaction) -> None:
+        """A new operation takes the place of those that were not admitted or are not decided: the same client began it,
+        and polls for it from now on."""
+        kept = [t for t in self.of(identifier) if t.admitted and not t.open and t.request != newest.request]
+        self._known[identifier] = [*kept, newest]
+
+    def is_held(self, known: Transaction) -> bool:
+        """Whether it waits for the operator's approval."""
+        return not known.approved and any(fnmatch.fnmatchcase(known.csr.subject_text, held) for held in self._held)
+
+    def is_overdue(self, known: Transaction) -> bool:
+        """Whether the operator has had the time to approve it, and has not."""
+        expires = self._policy.approval_expires
+        return expires is not None and not known.approved and self._clock.now() >= known.begun + expires
+
+    # --- the operator -------------------------------------------------------------------------------------
+
+    def hold(self, pattern: str) -> int:
+        """Requests whose subject fits wait for approval from now on; how many patterns are new, one or none."""
+        if pattern in self._held:
+            return 0
+        self._held.append(pattern)
+        return 1
+
+    def release(self, pattern: str) -> int:
+        """Requests are not held for this pattern any longer; how many patterns that was, one or none."""
+        before = len(self._held)
+        self._held = [held for held in self._held if held != pattern]
+        return before - len(self._held)
+
+    @property
+    def waiting(self) -> tuple[Waiting, ...]:
+        """Requests that are not decided, in the order in which they came."""
+        return tuple(
+            Waiting(identifier, known.csr.subject_text, known.begun, known.approved)
+            for identifier, known in self._undecided()
+        )
+
+    def approve(self, pattern: str) -> int:
+        """Let the waiting requests pass whose subject or transactionID fits; they are issued when next asked about.
+
+        Returns:
+            How many they were, without those that were approved before.
+        """
+        found = [known for known in self._choose(pattern) if not known.approved]
+        for known in found:
+            known.approved = True
+        return len(found)
+
+    def reject(self, pattern: str, fail_info: FailInfo, text: str) -> int:
+        """Refuse them for good.
+
+        Returns:
+            How many they were.
+        """
+        found = self._choose(pattern)
+        for known in found:
+            known.refused, known.waits = Refusal(fail_info, text), False
+        return len(found)
+
+    def forget(self) -> int:
+        """All transactions are forgotten; how many they were."""
+        count = len(self._known)
+        self._known.clear()
+        return count
+
+    def _undecided(self) -> list[tuple[str, Transaction]]:
+        rows = [(identifier, known) for identifier, found in self._known.items() for known in found]
+        return [(identifier, known) for identifier, known in rows if known.waits and not self.is_overdue(known)]
+
+    def _choose(self, pattern: str) -> list[Transaction]:
+        """Those that wait and whose subject or transactionID fits."""
+        return [
+            known
+            for identifier, known in self._undecided()
+            if identifier == pattern or fnmatch.fnmatchcase(known.csr.subject_text, pattern)
+        ]

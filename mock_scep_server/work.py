@@ -1,0 +1,135 @@
+"""One request on its way: what each layer found, what the script and its faults want, and what they changed.
+
+The layers are those of ``service.py``; each adds to the :class:`Work` of the request, and the last one writes it to
+the journal. Decides nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from mfp_sim.scep.certificate import Certificate
+from mfp_sim.scep.http import HttpReply, HttpRequest
+from mock_scep_server.asked import Asked
+from mock_scep_server.faults.base import ON_ANSWER, Context, Hook, Value
+from mock_scep_server.faults.differences import differences
+from mock_scep_server.judgement import Finding
+from mock_scep_server.script import Answer, Facts, Script, Taken
+
+__all__ = ["EarlyReply", "Work", "text_reply"]
+
+
+def text_reply(status: int, text: str) -> HttpReply:
+    """A status and a line of plain text."""
+    return HttpReply(status, headers=(("Content-Type", "text/plain; charset=utf-8"),), body=(text + "\n").encode())
+
+
+class EarlyReply(Exception):
+    """The reply is known, and the layers that are left have no say: the request is refused, or a rule answers it."""
+
+    def __init__(self, reply: HttpReply) -> None:
+        super().__init__(reply.status)
+        self.reply = reply
+
+
+@dataclass
+class Work:
+    """A request with all that is known of it.
+
+    ``facts`` are what rules look at, ``context`` what faults see. ``issued`` is the certificate that the reply is to
+    deliver, ``carried`` whether it still does after the faults; ``closes``: the connection is closed instead.
+    """
+
+    request: HttpRequest
+    facts: Facts
+    context: Context
+    notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    taken: Taken = field(default_factory=Taken)
+    decision: str = ""
+    issued: Certificate | None = None
+    carried: bool = True
+    closes: bool = False
+    changes: list[str] = field(default_factory=list)
+    _effective: set[int] = field(default_factory=set)
+    _answered_by: int | None = None
+
+    def asks(self, operation: str | None, notes: tuple[str, ...] = ()) -> None:
+        """The operation of the query is known, and what is odd about its form."""
+        self.facts = replace(self.facts, operation=operation)
+        self.context.operation, self.notes = operation, notes
+
+    def reads(self, asked: Asked) -> None:
+        """What a message asks is known."""
+        message, context = asked.message, self.context
+        context.name, context.transaction, context.asked = message.label, message.transaction_id, asked
+        self.facts = replace(
+            self.facts, type=message.label, transaction=message.transaction_id, subject=asked.subject_text
+        )
+
+    def refused(self, requirement: str, reply: HttpReply, text: str) -> EarlyReply:
+        """An early end, since the request misses a requirement."""
+        self.findings += (Finding(requirement, text),)
+        return EarlyReply(reply)
+
+    # --- the script and its faults ------------------------------------------------------------------------
+
+    def take(self, script: Script) -> Answer | None:
+        """What the script and the faults of the decide layer want.
+
+        Raises:
+            EarlyReply: they want an HTTP status.
+        """
+        self.taken = script.take(self.facts, self.context.now)
+        answer = self.altered(ON_ANSWER, self.taken.answer)
+        self.taken = replace(self.taken, answer=answer)
+        if answer is None or answer.kind != "http":
+            return answer
+        status = answer.status or 500
+        self.decided("http", f"HTTP {status}")
+        reply = text_reply(status, f"The script answers {status}.")
+        if answer.retry_after is not None:
+            reply = replace(reply, headers=(*reply.headers, ("Retry-After", str(answer.retry_after))))
+        raise EarlyReply(reply)
+
+    def altered(self, hook: Hook[Value], value: Value) -> Value:
+        """The value after the faults with that hook; what they changed is remembered for the journal.
+
+        A changed value is an effect of the fault, by its index in the rule. Another answer is one only where it is
+        what was decided: see :meth:`decided`.
+        """
+        for index, chosen in enumerate(self.taken.faults):
+            for part in chosen.fault.parts(self.context, chosen.slug):
+                before, value = value, hook.call(part, value, self.context)
+                changes = [f"{hook.layer}: {change}" for change in differences(before, value)]
+                self.changes.extend(changes)
+                if changes and hook is ON_ANSWER:
+                    self._answered_by = index
+                elif changes:
+                    self._effective.add(index)
+        return value
+
+    def has(self, hook: Hook[Value]) -> bool:
+        """Whether a fault with that hook applies."""
+        parts = (part for c in self.taken.faults for part in c.fault.parts(self.context, c.slug))
+        return any(hook.name in part.hooks for part in parts)
+
+    def decided(self, kind: str, text: str) -> None:
+        """The answer is of this kind: a fault that wanted just this has had an effect. ``text`` is for the journal."""
+        self.decision, answer = text, self.taken.answer
+        if self._answered_by is not None and answer is not None and answer.kind == kind:
+            self._effective.add(self._answered_by)
+
+    def end(self) -> None:
+        """The script learns which of its faults have had an effect."""
+        self.taken.effects.update(self._effective)
+
+    def slugs(self, *, effective: bool) -> tuple[str, ...]:
+        """The faults of the rule that had an effect at this request, or those that had none."""
+        faults = enumerate(self.taken.faults)
+        return tuple(chosen.slug for index, chosen in faults if (index in self._effective) == effective)
+
+    @property
+    def answers_nothing(self) -> bool:
+        """Whether the script wants that no octet is sent."""
+        return self.taken.answer is not None and self.taken.answer.kind == "none"
