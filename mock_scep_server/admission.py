@@ -11,31 +11,17 @@ from mfp_sim.errors import DecodeError
 from mfp_sim.scep.certificate import Certificate, same_name
 from mfp_sim.scep.csr import Csr
 from mfp_sim.scep.vocabulary import FailInfo, MessageType
-from mfp_sim.simtime import Clock
 from mock_scep_server.asked import Asked, Refusal
-from mock_scep_server.challenges import ChallengePolicy
-from mock_scep_server.ledger import Ledger
-from mock_scep_server.policy import CaPolicy
-from mock_scep_server.profiles.registry import CaProfile
-from mock_scep_server.revocation import Revocations
+from mock_scep_server.office import Office
 
 __all__ = ["Admission"]
 
 
 class Admission:
-    """The rules, with what they look at."""
+    """The rules of an office."""
 
-    def __init__(
-        self,
-        profile: CaProfile,
-        policy: CaPolicy,
-        clock: Clock,
-        challenge: ChallengePolicy,
-        ledger: Ledger,
-        revocations: Revocations,
-    ) -> None:
-        self._profile, self._policy, self._clock = profile, policy, clock
-        self._challenge, self._ledger, self._revocations = challenge, ledger, revocations
+    def __init__(self, office: Office) -> None:
+        self._office, self._profile, self._clock = office, office.profile, office.clock
 
     def refuse(self, asked: Asked) -> Refusal | None:
         """Why the request gets no certificate, or None."""
@@ -65,9 +51,13 @@ class Admission:
         """Why the challenge speaks against a request, or None."""
         if self._profile.challenge == "ignored":
             return None
-        if not self._challenge.wanted and csr.challenge is not None and self._profile.unasked_challenge == "refused":
+        if (
+            not self._office.challenge.wanted
+            and csr.challenge is not None
+            and self._profile.unasked_challenge == "refused"
+        ):
             return "no challenge password is configured, and the request has one"
-        return self._challenge.check(csr, self._clock.now())
+        return self._office.challenge.check(csr, self._clock.now())
 
     def _unfit(self, certificate: Certificate) -> Refusal | None:
         """Why a certificate cannot vouch for its renewal (F-W05, F-W06, F-C09)."""
@@ -78,12 +68,12 @@ class Admission:
             )
         if now < certificate.not_before:
             return Refusal(FailInfo.BAD_REQUEST, "the certificate is not valid yet")
-        if self._revocations.is_revoked(certificate.serial):
+        if self._office.revocations.is_revoked(certificate.serial):
             return Refusal(FailInfo.BAD_REQUEST, "the certificate is revoked")
         return None
 
     def _too_early(self, certificate: Certificate) -> Refusal | None:
-        window = self._policy.renewal_window
+        window = self._office.policy.renewal_window
         if window is None:
             return None
         begins = certificate.not_after - window
@@ -93,14 +83,14 @@ class Admission:
 
     def _taken(self, csr: Csr) -> Refusal | None:
         """The rule on names that have a certificate already (F-W09, F-S14)."""
-        window, now = self._policy.duplicates, self._clock.now()
+        window, now = self._office.policy.duplicates, self._clock.now()
         if window is None:
             window = self._profile.duplicates
         if window is None:
             return None
-        for entry in self._ledger.of_subject(csr.subject):
+        for entry in self._office.ledger.of_subject(csr.subject):
             known = entry.certificate
-            if now < known.not_after - window and not self._revocations.is_revoked(known.serial):
+            if now < known.not_after - window and not self._office.revocations.is_revoked(known.serial):
                 return Refusal(FailInfo.BAD_REQUEST, f"{known.subject_text} has a certificate already")
         return None
 

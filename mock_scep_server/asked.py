@@ -17,13 +17,9 @@ from mfp_sim.scep.certificate import Certificate, name_pairs, name_text
 from mfp_sim.scep.csr import Csr
 from mfp_sim.scep.messages import PkiMessage
 from mfp_sim.scep.vocabulary import FailInfo, MessageType
-from mfp_sim.simtime import Clock
-from mock_scep_server.authorities import Authorities
 from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.grants import Grant, grant
-from mock_scep_server.ledger import Ledger
-from mock_scep_server.policy import CaPolicy
-from mock_scep_server.profiles.registry import CaProfile
+from mock_scep_server.office import Office
 
 __all__ = ["Asked", "Refusal", "RequestReader"]
 
@@ -79,27 +75,23 @@ class Asked:
 
 
 class RequestReader:
-    """The checks, with what they depend on: the CA's shape, its keys, its operator's policy, and what it issued."""
+    """The checks, by an office's shape, keys and policy, and by what it issued."""
 
-    def __init__(
-        self, profile: CaProfile, policy: CaPolicy, authorities: Authorities, ledger: Ledger, clock: Clock
-    ) -> None:
-        self._profile, self._policy, self._clock = profile, policy, clock
-        self._authorities, self._ledger = authorities, ledger
+    def __init__(self, office: Office) -> None:
+        self._office, self._profile, self._policy = office, office.profile, office.policy
 
     def read(self, message: PkiMessage, authority: CertificateAuthority | None = None) -> Asked:
         """Check one decoded message; raises nothing for what a client sent.
 
         ``authority`` is the CA that was asked; without it, the one that the envelope is addressed to.
         """
-        now = self._clock.now()
         if authority is None:
-            addressed = self._authorities.addressed(message.envelope, now)
-            authority = addressed or self._authorities.default.current(now)
+            now, authorities = self._office.clock.now(), self._office.authorities
+            authority = authorities.addressed(message.envelope, now) or authorities.default.current(now)
         signer = message.signer()
         if signer is None:
             return Asked(message, signer, authority).refused(FailInfo.BAD_MESSAGE_CHECK, "no signer certificate")
-        own = self._ledger.own(signer)
+        own = self._office.ledger.own(signer)
         legacy = self._profile.legacy_renewal or message.message_type != MessageType.PKCS_REQ
         asked = Asked(message, signer, authority, own, own if legacy else None)
         try:
@@ -156,7 +148,7 @@ class RequestReader:
             return "signingTime is outside the validity of the signer's certificate"
         if window is None:
             return None
-        off = message.signing_time - self._clock.now()
+        off = message.signing_time - self._office.clock.now()
         if abs(off) <= window:
             return None
         return f"signingTime is off by {abs(off).total_seconds():.0f} s, {window.total_seconds():.0f} s are allowed"

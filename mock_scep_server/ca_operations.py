@@ -10,13 +10,11 @@ from dataclasses import replace
 
 from mfp_sim.scep.http import HttpReply, ScepQuery
 from mfp_sim.scep.vocabulary import Operation
-from mfp_sim.simtime import Clock
-from mock_scep_server.authorities import Authorities, Lineage
+from mock_scep_server.authorities import Lineage
 from mock_scep_server.faults.base import ON_AUTHORITY, ON_BYTES, ON_CAPABILITIES, ON_NEXT_CA
-from mock_scep_server.judgement import Finding, Judge
-from mock_scep_server.profiles.registry import CaProfile
+from mock_scep_server.judgement import Finding
+from mock_scep_server.office import Office
 from mock_scep_server.publishing import CaCapabilities, CaCertificates, NextCaCertificates
-from mock_scep_server.script import Script
 from mock_scep_server.work import Work, text_reply
 
 __all__ = ["CaOperations"]
@@ -27,11 +25,8 @@ _NO_OPERATION = "SCEP-4.1-03"
 class CaOperations:
     """Answers what is not a PKIOperation, by the profile and the CAs that there are now."""
 
-    def __init__(
-        self, profile: CaProfile, clock: Clock, authorities: Authorities, *, judge: Judge, script: Script
-    ) -> None:
-        self._profile, self._clock, self._authorities = profile, clock, authorities
-        self._judge, self._script = judge, script
+    def __init__(self, office: Office) -> None:
+        self._office, self._profile, self._clock = office, office.profile, office.clock
         self._publications: dict[str, Callable[[Work, Lineage], HttpReply]] = {
             Operation.GET_CA_CAPS: self._capabilities,
             Operation.GET_CA_CERT: self._certificates,
@@ -44,17 +39,17 @@ class CaOperations:
         Raises:
             EarlyReply: a rule answers it with an HTTP status.
         """
-        work.take(self._script)
+        work.take(self._office.script)
         reply = self._publish(work, query)
         if query.operation == Operation.GET_CA_CAPS and self._profile.caps_reply == "close":
             work.decision, work.closes = "the connection is closed, as this product does", True
-        advertised = "GetNextCACert" in self._words(self._authorities.default)
-        work.findings += self._judge.operation(query.operation, next_advertised=advertised)
+        advertised = "GetNextCACert" in self._words(self._office.authorities.default)
+        work.findings += self._office.judge.operation(query.operation, next_advertised=advertised)
         return replace(reply, body=work.altered(ON_BYTES, reply.body))
 
     def _publish(self, work: Work, query: ScepQuery) -> HttpReply:
         identifier = query.message.decode("utf-8", "replace") if query.message else None
-        lineage = self._authorities.named(identifier)
+        lineage = self._office.authorities.named(identifier)
         if lineage is None:
             work.decision = "no such CA"
             return text_reply(404, f"There is no CA {identifier!r} here." if identifier else "The CA has to be named.")

@@ -7,45 +7,50 @@ The one way in for scenarios, the control port and tests. Every act is one step 
 from __future__ import annotations
 
 import fnmatch
-import threading
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mfp_sim.errors import UsageError
 from mfp_sim.scep.crl import REASONS
 from mfp_sim.scep.vocabulary import FailInfo
-from mfp_sim.simtime import Clock
-from mock_scep_server.authorities import Authorities
+from mock_scep_server.asked import Refusal
 from mock_scep_server.ca import CertificateAuthority
-from mock_scep_server.challenges import ChallengePolicy, Given, OneTimeChallenges
-from mock_scep_server.ledger import Entry, Ledger
-from mock_scep_server.revocation import Revocations
-from mock_scep_server.transactions import Transactions, Waiting
+from mock_scep_server.challenges import Given, OneTimeChallenges
+from mock_scep_server.ledger import Entry
+from mock_scep_server.office import Office
+from mock_scep_server.transactions import Transaction, Transactions
 
-__all__ = ["CaOperator"]
+__all__ = ["CaOperator", "Waiting"]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A request that waits for the operator."""
+
+    transaction: str
+    subject: str
+    since: datetime
+    approved: bool
+
+    def to_json(self) -> dict[str, object]:
+        """As a JSON-able object."""
+        return {**vars(self), "since": self.since.isoformat()}
 
 
 class CaOperator:
     """The acts. A pattern is one of a subject, as in a shell, or a transactionID."""
 
-    def __init__(
-        self,
-        lock: threading.Lock,
-        clock: Clock,
-        transactions: Transactions,
-        authorities: Authorities,
-        ledger: Ledger,
-        revocations: Revocations,
-        challenge: ChallengePolicy,
-    ) -> None:
-        self._lock, self._clock, self._transactions = lock, clock, transactions
-        self._authorities, self._ledger, self._revocations = authorities, ledger, revocations
-        self._challenge = challenge
+    def __init__(self, office: Office, transactions: Transactions) -> None:
+        self._office, self._transactions, self._lock = office, transactions, office.lock
 
     @property
     def waiting(self) -> tuple[Waiting, ...]:
         """Requests that are not decided, in the order in which they came."""
         with self._lock:
-            return self._transactions.waiting
+            return tuple(
+                Waiting(identifier, known.csr.subject_text, known.begun, known.approved)
+                for identifier, known in self._transactions.waiting
+            )
 
     def approve(self, pattern: str = "*") -> int:
         """Let waiting requests pass; their certificates are made when the clients ask again.
@@ -54,7 +59,10 @@ class CaOperator:
             How many they were, without those that were approved before.
         """
         with self._lock:
-            return self._transactions.approve(pattern)
+            chosen = [known for known in self._choose(pattern) if not known.approved]
+            for known in chosen:
+                known.approved = True
+            return len(chosen)
 
     def reject(self, pattern: str = "*", fail_info: int = 2, text: str = "rejected by the operator") -> int:
         """Refuse waiting requests for good.
@@ -63,7 +71,18 @@ class CaOperator:
             How many they were.
         """
         with self._lock:
-            return self._transactions.reject(pattern, FailInfo(fail_info), text)
+            chosen = self._choose(pattern)
+            for known in chosen:
+                known.refused, known.waits = Refusal(FailInfo(fail_info), text), False
+            return len(chosen)
+
+    def _choose(self, pattern: str) -> list[Transaction]:
+        """Those that wait and whose subject or transactionID fits."""
+        return [
+            known
+            for identifier, known in self._transactions.waiting
+            if identifier == pattern or fnmatch.fnmatchcase(known.csr.subject_text, pattern)
+        ]
 
     def hold(self, pattern: str = "*") -> int:
         """New requests whose subject fits wait for approval.
@@ -72,16 +91,20 @@ class CaOperator:
             How many patterns are held that were not before: one or none.
         """
         with self._lock:
-            return self._transactions.hold(pattern)
+            new = pattern not in self._transactions.held
+            self._transactions.held.add(pattern)
+            return int(new)
 
     def release(self, pattern: str = "*") -> int:
-        """They do not any longer: what waits passes when it is asked about again.
+        """New requests whose subject fits do not wait any longer; what waits passes when it is asked about again.
 
         Returns:
             How many patterns were held that are no longer: one or none.
         """
         with self._lock:
-            return self._transactions.release(pattern)
+            was_held = pattern in self._transactions.held
+            self._transactions.held.discard(pattern)
+            return int(was_held)
 
     def revoke(self, pattern: str, reason: str = "unspecified") -> int:
         """Revoke the certificates whose subject fits, or the one of this serial number (hex).
@@ -99,8 +122,8 @@ class CaOperator:
             certificate = entry.certificate
             return f"{certificate.serial:x}" == pattern or fnmatch.fnmatchcase(certificate.subject_text, pattern)
 
-        chosen = [entry.certificate for entry in self._ledger.entries if fits(entry)]
-        return sum(self._revocations.revoke(certificate.serial, reason) for certificate in chosen)
+        chosen = [entry.certificate for entry in self._office.ledger.entries if fits(entry)]
+        return sum(self._office.revocations.revoke(certificate.serial, reason) for certificate in chosen)
 
     def roll_over(
         self, publish: datetime, switch: datetime, overlap: timedelta | None = None, identifier: str | None = None
@@ -112,7 +135,7 @@ class CaOperator:
         """
         if switch < publish:
             raise UsageError("the next CA is to be published before it takes over")
-        lineage = self._authorities.named(identifier)
+        lineage = self._office.authorities.named(identifier)
         if lineage is None:
             raise UsageError(f"there is no CA {identifier!r}")
         with self._lock:
@@ -127,11 +150,11 @@ class CaOperator:
         Raises:
             UsageError: there is no CA of that identifier.
         """
-        lineage = self._authorities.named(identifier)
+        lineage = self._office.authorities.named(identifier)
         if lineage is None:
             raise UsageError(f"there is no CA {identifier!r}")
         with self._lock:
-            return int(lineage.current(self._clock.now()).replace_ra())
+            return int(lineage.current(self._office.clock.now()).replace_ra())
 
     def give_challenge(self, subject: str | None = None, *, secret: str | None = None) -> str:
         """A challenge that counts once: a new one, or ``secret``; with ``subject``, a pattern, for that subject only.
@@ -140,7 +163,7 @@ class CaOperator:
             UsageError: the CA has none to give.
             CacheFull: too many are outstanding.
         """
-        return self._one_time.give(self._clock.now(), subject, secret=secret)
+        return self._one_time.give(self._office.clock.now(), subject, secret=secret)
 
     def given(self, secret: str) -> Given:
         """What became of a challenge that was given.
@@ -153,9 +176,9 @@ class CaOperator:
 
     @property
     def _one_time(self) -> OneTimeChallenges:
-        if not isinstance(self._challenge, OneTimeChallenges):
+        if not isinstance(self._office.challenge, OneTimeChallenges):
             raise UsageError("this CA has no challenges that count once", remedy="set challenge: {one_time: {}}")
-        return self._challenge
+        return self._office.challenge
 
     def forget(self) -> int:
         """Forget all transactions; certificates, challenges and revocations stay.

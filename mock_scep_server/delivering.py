@@ -10,31 +10,22 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mfp_sim.scep.http import Close, Delivery, HttpReply, Reset, Stall, Wait, delivery_of
-from mfp_sim.simtime import Clock
-from mock_scep_server.capacity import Capacity, Workers
+from mock_scep_server.capacity import Workers
 from mock_scep_server.faults.base import ON_DELIVERY, ON_HTTP
 from mock_scep_server.journal import JournalEntry
-from mock_scep_server.ledger import Ledger
+from mock_scep_server.office import Office
 from mock_scep_server.work import Work
 
 __all__ = ["Outgoing"]
 
 
 class Outgoing:
-    """The way out; ``server`` is the Server field, ``record`` takes the entry of the journal."""
+    """The way out of an office; ``record`` takes the entry of the journal."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        ledger: Ledger,
-        capacity: Capacity | None,
-        *,
-        server: str,
-        record: Callable[[JournalEntry], None],
-    ) -> None:
-        self._clock, self._ledger, self._record = clock, ledger, record
-        self._workers = Workers(capacity) if capacity else None
-        own = (("Server", server),) if server else ()
+    def __init__(self, office: Office, record: Callable[[JournalEntry], None]) -> None:
+        self._clock, self._ledger, self._record = office.clock, office.ledger, record
+        self._workers = Workers(office.policy.capacity) if office.policy.capacity else None
+        own = (("Server", office.profile.server),) if office.profile.server else ()
         self._headers = (*own, ("Cache-Control", "no-store"))
 
     def send(self, work: Work, reply: HttpReply) -> Delivery:

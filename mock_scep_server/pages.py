@@ -19,44 +19,32 @@ from urllib.parse import urlsplit
 
 from mfp_sim.attempts import Attempts
 from mfp_sim.scep.http import HttpReply, HttpRequest
-from mfp_sim.simtime import Clock
-from mock_scep_server.authorities import Authorities
 from mock_scep_server.ca import CertificateAuthority
-from mock_scep_server.challenges import CacheFull, ChallengePolicy, OneTimeChallenges
+from mock_scep_server.challenges import CacheFull, OneTimeChallenges
+from mock_scep_server.office import Office
 from mock_scep_server.policy import AdminPage
-from mock_scep_server.revocation import Revocations
 
-__all__ = ["ADMIN_PATH", "PAGES", "Page", "Pages"]
+__all__ = ["Page", "Pages"]
 
 ADMIN_PATH = "/certsrv/mscep_admin"
-PAGES = ("AdminPage", "CRL", "CACertificate")
-"""What scripts and the journal call them."""
 CRL_TYPE = "application/pkix-crl"  # RFC 2585, 4.2
 CERTIFICATE_TYPE = "application/pkix-cert"  # RFC 2585, 4.1
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page that a request is for: its name of :data:`PAGES`, and what gives the reply and a line for the journal."""
+    """A page that a request is for: its name in scripts, and what gives the reply and a line for the journal."""
 
     name: str
     answer: Callable[[], tuple[HttpReply, str]]
 
 
 class Pages:
-    """Finds the page of a request; ``admin`` None means that there is no page for challenges."""
+    """Finds the page of a request; an office whose policy has no admin page has none for challenges."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        authorities: Authorities,
-        revocations: Revocations,
-        challenge: ChallengePolicy,
-        admin: AdminPage | None,
-    ) -> None:
-        self._clock, self._authorities, self._revocations = clock, authorities, revocations
-        self._challenge, self._admin = challenge, admin
-        self._attempts = Attempts(clock)
+    def __init__(self, office: Office) -> None:
+        self._office, self._admin = office, office.policy.admin
+        self._attempts = Attempts(office.clock)
         self.names: frozenset[str] | None = None
         """Under which host names NDES's page answers, in lower case; None: under any."""
 
@@ -69,7 +57,7 @@ class Pages:
         if request.method != "GET" or "operation=" in query.lower():
             return None
         slug, _, ending = path.rpartition("/")[2].rpartition(".")
-        authority = next((a for a in self._authorities.all if a.slug == slug), None)
+        authority = next((a for a in self._office.authorities.all if a.slug == slug), None)
         if authority is None or ending not in ("crl", "cer"):
             return None
         if ending == "cer":
@@ -78,7 +66,7 @@ class Pages:
         return Page("CRL", partial(self._crl, authority))
 
     def _crl(self, authority: CertificateAuthority) -> tuple[HttpReply, str]:
-        crl = self._revocations.current(authority)
+        crl = self._office.revocations.current(authority)
         return _binary(crl.der, CRL_TYPE), f"CRL {crl.number}"
 
     def _admin_page(self, request: HttpRequest, client: str, admin: AdminPage) -> tuple[HttpReply, str]:
@@ -106,15 +94,15 @@ class Pages:
             return _html("<P>Access is denied.</P>", 401, realm), "access denied"
         if user in admin.no_permission:
             return _html(f"<P>{NO_PERMISSION}</P>"), "no permission"
-        if not isinstance(self._challenge, OneTimeChallenges):
+        if not isinstance(self._office.challenge, OneTimeChallenges):
             return _html("<P>No challenge password is needed or given out.</P>"), "no challenge to give"
-        now = self._clock.now()
+        now = self._office.clock.now()
         try:
-            secret = self._challenge.give(now)
+            secret = self._office.challenge.give(now)
         except CacheFull:
             return _html(f"<P>{CACHE_FULL}</P>"), "cache full"
-        minutes = int(self._challenge.lifetime.total_seconds() // 60)
-        octets = self._authorities.default.current(now).issuer.certificate.der
+        minutes = int(self._office.challenge.lifetime.total_seconds() // 60)
+        octets = self._office.authorities.default.current(now).issuer.certificate.der
         digest = hashlib.md5(octets, usedforsecurity=False).hexdigest().upper()  # NDES shows an MD5 thumbprint
         thumbprint = " ".join(digest[start : start + 8] for start in range(0, 32, 8))
         body = (

@@ -7,22 +7,21 @@ two certificates. RFC 8894, 3.3 and 4.3 to 4.6.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 
 from mfp_sim.errors import DecodeError
 from mfp_sim.scep import messages
 from mfp_sim.scep.http import PKI_MESSAGE, HttpReply
 from mfp_sim.scep.vocabulary import PkiStatus
-from mfp_sim.simtime import Clock, Entropy
+from mfp_sim.simtime import Entropy
 from mock_scep_server.asked import Asked, RequestReader
 from mock_scep_server.challenges import AskFirst
-from mock_scep_server.faults.base import ON_AUTHORITY, ON_BYTES, ON_MESSAGE, ON_TEMPLATE, Memory
-from mock_scep_server.judgement import Judge
-from mock_scep_server.profiles.registry import CaProfile
+from mock_scep_server.faults.base import ON_AUTHORITY, ON_BYTES, ON_MESSAGE, ON_TEMPLATE
+from mock_scep_server.office import Office
 from mock_scep_server.registrar import Registrar
 from mock_scep_server.replies import Decision
-from mock_scep_server.script import GRANTS, Answer, Script
+from mock_scep_server.script import GRANTS, Answer
+from mock_scep_server.transactions import Transactions
 from mock_scep_server.work import EarlyReply, Work, text_reply
 
 __all__ = ["PkiOperation"]
@@ -32,32 +31,11 @@ _MISSING = {"transactionID": "SCEP-3.2.1-01", "messageType": "SCEP-3.2.1-02"}
 
 
 class PkiOperation:
-    """The layers that a message goes through, one method each, in their order.
+    """The layers that a message goes through, one method each, in their order."""
 
-    Args:
-        profile: the shape of the CA.
-        clock, entropy: time, and chance for what is encrypted.
-        reader, judge, script, registrar: read, judge, deviate and decide.
-        lock: over deciding and remembering; whoever acts on the CA's memory holds it.
-        memory: of faults, which repeat what was sent before.
-    """
-
-    def __init__(
-        self,
-        profile: CaProfile,
-        clock: Clock,
-        entropy: Entropy,
-        *,
-        reader: RequestReader,
-        judge: Judge,
-        script: Script,
-        registrar: Registrar,
-        lock: threading.Lock,
-        memory: Memory,
-    ) -> None:
-        self._profile, self._clock, self._entropy = profile, clock, entropy
-        self._reader, self._judge, self._script, self._registrar = reader, judge, script, registrar
-        self._lock, self._memory = lock, memory
+    def __init__(self, office: Office, transactions: Transactions, entropy: Entropy) -> None:
+        self._office, self._profile, self._entropy = office, office.profile, entropy
+        self._reader, self._registrar = RequestReader(office), Registrar(office, transactions, entropy)
 
     def reply(self, work: Work, octets: bytes | None) -> HttpReply:
         """The HTTP reply to one message.
@@ -88,7 +66,7 @@ class PkiOperation:
             message, text = None, f"The message is not a SCEP message: {error}"
             requirement = _MISSING.get(error.path.rpartition(".")[2], _NO_MESSAGE)
         if message is None:
-            work.findings = self._judge.noted(work.notes)
+            work.findings = self._office.judge.noted(work.notes)
             raise work.refused(requirement, text_reply(self._profile.unreadable_status, text), text)
         asked = self._reader.read(message)
         work.reads(asked)
@@ -98,10 +76,10 @@ class PkiOperation:
         """What the message says about its client."""
         odd = tuple(str(note) for note in (*asked.message.notes, *(asked.csr.notes if asked.csr else ())))
         work.notes += odd
-        work.findings += self._judge.message(
+        work.findings += self._office.judge.message(
             work.request,
             asked.message,
-            now=self._clock.now(),
+            now=self._office.clock.now(),
             signer=asked.signer,
             csr=asked.csr,
             renews=asked.renews is not None,
@@ -110,8 +88,8 @@ class PkiOperation:
 
     def _decide(self, work: Work, asked: Asked) -> Decision:
         """What the script wants, and what the CA makes of it."""
-        with self._lock:
-            answer = work.take(self._script)
+        with self._office.lock:
+            answer = work.take(self._office.script)
             face = work.altered(ON_AUTHORITY, asked.authority)
             other = face is not asked.authority
             if other:
@@ -121,7 +99,7 @@ class PkiOperation:
             wanted = answer.kind if answer is not None else None
             overruled = wanted in GRANTS and decision.kind != wanted
             if overruled or (decision.kind == "failure" and wanted != "failure"):
-                work.taken = self._script.give_back(work.taken, overruled=overruled)
+                work.taken = self._office.script.give_back(work.taken, overruled=overruled)
         work.notes += (*(str(note) for note in decision.notes), *asked.notes)
         work.decided(decision.kind, decision.text)
         work.issued = decision.issued
@@ -136,11 +114,11 @@ class PkiOperation:
         try:
             return decide()
         except AskFirst as first:
-            self._lock.release()
+            self._office.lock.release()
             try:
                 first.ask()
             finally:
-                self._lock.acquire()
+                self._office.lock.acquire()
             try:
                 return decide()
             finally:
@@ -159,6 +137,6 @@ class PkiOperation:
         )
         sent = work.altered(ON_BYTES, octets)
         assert context.asked is not None
-        self._memory.keep("nonce", context.asked.message.sender_nonce)
-        self._memory.keep(f"CertRep {context.name} {context.status}", octets)
+        context.memory.keep("nonce", context.asked.message.sender_nonce)
+        context.memory.keep(f"CertRep {context.name} {context.status}", octets)
         return HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),), body=sent)

@@ -15,15 +15,12 @@ from mfp_sim.scep.certificate import Certificate, name_text, same_name
 from mfp_sim.scep.csr import Csr
 from mfp_sim.scep.messages import CertRep, Note
 from mfp_sim.scep.vocabulary import FailInfo, MessageType, PkiStatus
-from mfp_sim.simtime import Clock
+from mfp_sim.simtime import Entropy
 from mock_scep_server.admission import Admission
 from mock_scep_server.asked import Asked, Refusal
-from mock_scep_server.authorities import Authorities
 from mock_scep_server.ca import Template
-from mock_scep_server.ledger import Ledger
-from mock_scep_server.profiles.registry import CaProfile
+from mock_scep_server.office import Office
 from mock_scep_server.replies import Decision, Replies
-from mock_scep_server.revocation import Revocations
 from mock_scep_server.script import Answer
 from mock_scep_server.transactions import Transaction, Transactions
 
@@ -60,34 +57,12 @@ class _Case:
 
 
 class Registrar:
-    """Decides on requests, one at a time.
+    """Decides on the requests of an office, one at a time; ``transactions`` are what was decided before."""
 
-    Args:
-        profile: the shape of the CA.
-        clock: decides what is still valid.
-        authorities: issue.
-        admission: who may have a certificate.
-        ledger: told of every certificate minted.
-        revocations: give CRLs.
-        transactions: what was decided before.
-        replies: word the answers.
-    """
-
-    def __init__(
-        self,
-        profile: CaProfile,
-        clock: Clock,
-        authorities: Authorities,
-        admission: Admission,
-        ledger: Ledger,
-        revocations: Revocations,
-        transactions: Transactions,
-        replies: Replies,
-    ) -> None:
-        self._profile, self._clock = profile, clock
-        self._authorities, self._admission = authorities, admission
-        self._ledger, self._revocations = ledger, revocations
-        self._transactions, self._replies = transactions, replies
+    def __init__(self, office: Office, transactions: Transactions, entropy: Entropy) -> None:
+        self._profile, self._clock = office.profile, office.clock
+        self._authorities, self._ledger, self._revocations = office.authorities, office.ledger, office.revocations
+        self._transactions, self._admission, self._replies = transactions, Admission(office), Replies(office, entropy)
         self._answers: dict[int, Callable[[_Case], Decision]] = {
             MessageType.PKCS_REQ: self._enrol,
             MessageType.RENEWAL_REQ: self._enrol,

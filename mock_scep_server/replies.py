@@ -13,10 +13,10 @@ from mfp_sim.scep.algorithms import HASHES, KeyTransport
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.messages import CertRep, Note, Oddities, PkiMessage
 from mfp_sim.scep.vocabulary import FailInfo, PkiStatus
-from mfp_sim.simtime import Clock, Entropy
+from mfp_sim.simtime import Entropy
 from mock_scep_server.asked import Refusal
 from mock_scep_server.ca import CertificateAuthority
-from mock_scep_server.profiles.registry import CaProfile
+from mock_scep_server.office import Office
 
 __all__ = ["Decision", "Replies"]
 
@@ -41,10 +41,10 @@ class Decision:
 
 
 class Replies:
-    """The words of a profile; ``clock`` gives signing times, ``entropy`` nonces."""
+    """The words of an office's profile; ``entropy`` gives nonces."""
 
-    def __init__(self, profile: CaProfile, clock: Clock, entropy: Entropy) -> None:
-        self._profile, self._clock, self._entropy = profile, clock, entropy
+    def __init__(self, office: Office, entropy: Entropy) -> None:
+        self._profile, self._clock, self._entropy = office.profile, office.clock, entropy
 
     def frame(self, message: PkiMessage) -> CertRep:
         """What every reply to a message has: nonces, transaction, and algorithms, by the profile or as was asked."""

@@ -9,7 +9,6 @@ Owns how the parts are put together. RFC 8894, 3.3 and 4.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -18,8 +17,6 @@ from mfp_sim.errors import DecodeError, EnvelopeUnreadable, SignatureInvalid
 from mfp_sim.scep.http import Delivery, HttpReply, HttpRequest, ScepQuery, read_scep_query
 from mfp_sim.scep.vocabulary import Operation
 from mfp_sim.simtime import Clock, Entropy, KeySource
-from mock_scep_server.admission import Admission
-from mock_scep_server.asked import RequestReader
 from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.ca_operations import CaOperations
 from mock_scep_server.ca_operator import CaOperator
@@ -28,13 +25,11 @@ from mock_scep_server.delivering import Outgoing
 from mock_scep_server.faults.base import Context, Memory
 from mock_scep_server.journal import Journal, JournalEntry
 from mock_scep_server.judgement import Finding, Judge
-from mock_scep_server.ledger import Ledger
+from mock_scep_server.office import Office
 from mock_scep_server.pages import Page, Pages
 from mock_scep_server.pki_operation import PkiOperation
 from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import CaProfile
-from mock_scep_server.registrar import Registrar
-from mock_scep_server.replies import Replies
 from mock_scep_server.revocation import Revocations
 from mock_scep_server.script import Facts, Script
 from mock_scep_server.setup import CaSetup, make_authorities, make_challenge
@@ -83,34 +78,24 @@ class ScepService:
         self.authorities = make_authorities(
             profile, self.policy, clock=clock, entropy=entropy, keys=keys, ra=ra, zone=self.script.zone
         )
-        self.journal, self.ledger, self._on_entry = Journal(), Ledger(), on_entry
         self.revocations = Revocations(clock, self.policy.crl_lifetime)
-        self._fault_entropy, self._memory, lock = entropy.fork("faults"), Memory(), threading.Lock()
-        self._transactions = Transactions(self.policy, clock)
-        unhurried = Unhurried(self.challenge) if isinstance(self.challenge, CommandChallenge) else self.challenge
-        self._admission = Admission(profile, self.policy, clock, unhurried, self.ledger, self.revocations)
-        wants = self.challenge.wanted and profile.challenge == "checked"
-        self.judge = Judge(profile.capabilities, wants_challenge=wants)
-        self._pages = Pages(clock, self.authorities, self.revocations, self.challenge, self.policy.admin)
-        self._ca_operations = CaOperations(profile, clock, self.authorities, judge=self.judge, script=self.script)
-        self._pki_operation = PkiOperation(
+        self.office = Office(
             profile,
+            self.policy,
             clock,
-            replies,
-            reader=RequestReader(profile, self.policy, self.authorities, self.ledger, clock),
-            judge=self.judge,
-            script=self.script,
-            registrar=Registrar(
-                profile, clock, self.authorities, self._admission, self.ledger, self.revocations, self._transactions,
-                Replies(profile, clock, replies),
-            ),
-            lock=lock,
-            memory=self._memory,
-        )  # fmt: skip
-        self._outgoing = Outgoing(clock, self.ledger, self.policy.capacity, server=profile.server, record=self._record)
-        self.operator = CaOperator(
-            lock, clock, self._transactions, self.authorities, self.ledger, self.revocations, self.challenge
+            self.authorities,
+            Unhurried(self.challenge) if isinstance(self.challenge, CommandChallenge) else self.challenge,
+            self.script,
+            Judge(profile.capabilities, wants_challenge=self.challenge.wanted and profile.challenge == "checked"),
+            self.revocations,
         )
+        self.journal, self.ledger, self._on_entry = Journal(), self.office.ledger, on_entry
+        self._fault_entropy, self._memory = entropy.fork("faults"), Memory()
+        self._transactions = Transactions(self.policy, clock)
+        self._pages, self._ca_operations = Pages(self.office), CaOperations(self.office)
+        self._pki_operation = PkiOperation(self.office, self._transactions, replies)
+        self._outgoing = Outgoing(self.office, self._record)
+        self.operator = CaOperator(self.office, self._transactions)
 
     @property
     def authority(self) -> CertificateAuthority:
@@ -203,7 +188,7 @@ class ScepService:
         work.asks(query.operation, query.notes)
         odd = [note for note in query.notes if not note.startswith(_NOT_ODD)]
         if self.profile.tolerance == "strict" and odd:
-            work.findings = self.judge.noted(query.notes)
+            work.findings = self.office.judge.noted(query.notes)
             raise EarlyReply(text_reply(400, f"An odd form of request: {odd[0]}"))
         return query
 

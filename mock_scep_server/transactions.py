@@ -1,4 +1,4 @@
-"""What the CA remembers of transactions, and what its operator decides about those that wait.
+"""What the CA remembers of transactions, and which of them wait for its operator.
 
 Several operations may carry one transactionID: clients derive it from the key, so that a renewal with the same key
 carries the enrolment's (SCEP-3.2.1.1-07). Issues nothing and answers nothing. Not thread-safe: deciding and
@@ -13,14 +13,13 @@ from datetime import datetime
 
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.csr import Csr
-from mfp_sim.scep.vocabulary import FailInfo
 from mfp_sim.simtime import Clock
 from mock_scep_server.asked import Refusal
 from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.grants import Grant
 from mock_scep_server.policy import CaPolicy
 
-__all__ = ["Transaction", "Transactions", "Waiting"]
+__all__ = ["Transaction", "Transactions"]
 
 
 @dataclass
@@ -56,32 +55,14 @@ class Transaction:
         return renewed is not None and self.issued is not None and self.issued.der == renewed
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """A request that waits for the operator."""
-
-    transaction: str
-    subject: str
-    since: datetime
-    approved: bool
-
-    def to_json(self) -> dict[str, object]:
-        """As a JSON-able object."""
-        return {
-            "transaction": self.transaction,
-            "subject": self.subject,
-            "since": self.since.isoformat(),
-            "approved": self.approved,
-        }
-
-
 class Transactions:
-    """The operations by transactionID, and the patterns of subjects that wait for the operator."""
+    """The operations by transactionID."""
 
     def __init__(self, policy: CaPolicy, clock: Clock) -> None:
         self._policy, self._clock = policy, clock
         self._known: dict[str, list[Transaction]] = {}
-        self._held = ["*"] if policy.approval == "manual" else []
+        self.held = {"*"} if policy.approval == "manual" else set()
+        """Patterns of subjects that wait for the operator's approval."""
 
     def of(self, identifier: str) -> list[Transaction]:
         """The operations under a transactionID that the CA has not forgotten (F-P08), the newest last."""
@@ -101,72 +82,21 @@ class Transactions:
 
     def is_held(self, known: Transaction) -> bool:
         """Whether it waits for the operator's approval."""
-        return not known.approved and any(fnmatch.fnmatchcase(known.csr.subject_text, held) for held in self._held)
+        return not known.approved and any(fnmatch.fnmatchcase(known.csr.subject_text, held) for held in self.held)
 
     def is_overdue(self, known: Transaction) -> bool:
         """Whether the operator has had the time to approve it, and has not."""
         expires = self._policy.approval_expires
         return expires is not None and not known.approved and self._clock.now() >= known.begun + expires
 
-    # --- the operator -------------------------------------------------------------------------------------
-
-    def hold(self, pattern: str) -> int:
-        """Requests whose subject fits wait for approval from now on; how many patterns are new, one or none."""
-        if pattern in self._held:
-            return 0
-        self._held.append(pattern)
-        return 1
-
-    def release(self, pattern: str) -> int:
-        """Requests are not held for this pattern any longer; how many patterns that was, one or none."""
-        before = len(self._held)
-        self._held = [held for held in self._held if held != pattern]
-        return before - len(self._held)
-
     @property
-    def waiting(self) -> tuple[Waiting, ...]:
-        """Requests that are not decided, in the order in which they came."""
-        return tuple(
-            Waiting(identifier, known.csr.subject_text, known.begun, known.approved)
-            for identifier, known in self._undecided()
-        )
-
-    def approve(self, pattern: str) -> int:
-        """Let the waiting requests pass whose subject or transactionID fits; they are issued when next asked about.
-
-        Returns:
-            How many they were, without those that were approved before.
-        """
-        found = [known for known in self._choose(pattern) if not known.approved]
-        for known in found:
-            known.approved = True
-        return len(found)
-
-    def reject(self, pattern: str, fail_info: FailInfo, text: str) -> int:
-        """Refuse them for good.
-
-        Returns:
-            How many they were.
-        """
-        found = self._choose(pattern)
-        for known in found:
-            known.refused, known.waits = Refusal(fail_info, text), False
-        return len(found)
+    def waiting(self) -> list[tuple[str, Transaction]]:
+        """Those whose clients wait for the operator, with their transactionID, in the order in which they came."""
+        rows = [(identifier, known) for identifier, found in self._known.items() for known in found]
+        return [(identifier, known) for identifier, known in rows if known.waits and not self.is_overdue(known)]
 
     def forget(self) -> int:
         """All transactions are forgotten; how many they were."""
         count = len(self._known)
         self._known.clear()
         return count
-
-    def _undecided(self) -> list[tuple[str, Transaction]]:
-        rows = [(identifier, known) for identifier, found in self._known.items() for known in found]
-        return [(identifier, known) for identifier, known in rows if known.waits and not self.is_overdue(known)]
-
-    def _choose(self, pattern: str) -> list[Transaction]:
-        """Those that wait and whose subject or transactionID fits."""
-        return [
-            known
-            for identifier, known in self._undecided()
-            if identifier == pattern or fnmatch.fnmatchcase(known.csr.subject_text, pattern)
-        ]

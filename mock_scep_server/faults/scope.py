@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from mfp_sim.scep.vocabulary import MessageType, Operation
 from mock_scep_server.faults.base import HOOKS, Fault
 from mock_scep_server.faults.combined import At, Where
-from mock_scep_server.pages import PAGES
 
 __all__ = ["ANSWERS", "OPERATIONS", "TYPES", "Left", "Scope", "in_words", "names_of", "scopes"]
 
 TYPES = tuple(kind.label for kind in MessageType if kind is not MessageType.CERT_REP)
+PAGES = ("AdminPage", "CRL", "CACertificate")
+"""What scripts and the journal call the pages of ``pages.py``."""
 OPERATIONS = (*(operation.value for operation in Operation), *PAGES)
 _ORDER = ("PKCSReq", "RenewalReq", "CertPoll", "GetCert", "GetCRL")
 _ENROLMENT = frozenset(_ORDER[:3])

@@ -14,7 +14,7 @@ from mfp_sim.scep.certificate import Extension
 from mfp_sim.scep.csr import Csr
 from mfp_sim.scep.vocabulary import SUBJECT_ALT_NAME, MessageType
 from mfp_sim.simtime import Entropy, PooledKeys
-from mock_scep_server.admission import _same_identity
+from mock_scep_server.admission import Admission, _same_identity
 from mock_scep_server.challenges import (
     AskFirst,
     CacheFull,
@@ -184,11 +184,10 @@ def test_a_certificate_vouches_from_its_first_second_to_its_last(make_ca, make_c
     ca = make_ca("{validity: 30d}")
     first, again = _holder(ca, make_client)
     begins, ends = first.certificate.not_before, first.certificate.not_after
-    admission = ca.service._admission
     expired = f"the certificate expired at {ends:%Y-%m-%dT%H:%M:%SZ}"
     told = {}
     for instant in (begins - timedelta(seconds=1), begins, ends, ends + timedelta(seconds=1)):
-        admission._clock = _At(instant)
+        admission = Admission(replace(ca.service.office, clock=_At(instant)))
         refusal = admission._unfit(first.certificate)
         told[instant] = None if refusal is None else f"{refusal.fail_info.label}: {refusal.text}"
     assert list(told.values()) == ["badRequest: the certificate is not valid yet", None, None, f"badRequest: {expired}"]

@@ -144,7 +144,7 @@ def test_what_the_judge_remembers_is_of_one_size(make_ca, make_client) -> None:
     client = make_client(ca)
     for _ in range(2):
         client.enrol(transaction_id="t" * 100_000)
-    judge = ca.service.judge
+    judge = ca.service.office.judge
     assert {len(key) for key in (*judge._nonces, *judge._transactions, *judge._transactions.values())} == {32}
 
 
