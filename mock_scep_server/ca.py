@@ -267,7 +267,7 @@ class CertificateAuthority:
             (AUTHORITY_INFORMATION_ACCESS, False, der.sequence(der.sequence(der.oid(CA_ISSUERS), certificate))),
         )
 
-    def sign(self, template: Template) -> Certificate:
+    def sign(self, template: Template, digest: str = "sha256") -> Certificate:
         """The certificate, with the identifiers of its key and of its issuer's."""
         issuer = template.issuer.certificate
         authority = der.sequence(der.implicit(0, x509.key_identifier(issuer.spki)))
@@ -284,4 +284,5 @@ class CertificateAuthority:
                 (v.AUTHORITY_KEY_IDENTIFIER, False, authority),
             ],
             signing_key=template.issuer.key,
+            digest=digest,
         )

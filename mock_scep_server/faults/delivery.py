@@ -9,7 +9,10 @@ from typing import Literal
 from mfp_sim.scep.http import Act, Close, Delivery, Reset, Send, Stall, Wait
 from mock_scep_server.faults.base import Context, Fault
 
-__all__ = ["CutOff", "Delay", "Drip", "Reframed", "chunked", "close_delimited", "head_and_body"]
+__all__ = ["CutOff", "Delay", "Drip", "Place", "Reframed", "chunked", "close_delimited", "without"]
+
+Place = int | Literal["head", "in-head", "half"]
+"""So many octets, or a place in a reply."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class CutOff(Fault):
     """
 
     how: Literal["close", "reset", "stall"]
-    after: int | Literal["head", "in-head", "half"] = 0
+    after: Place = 0
 
     def on_delivery(self, delivery: Delivery, context: Context) -> Delivery:
         waits = tuple(act for act in delivery.acts if isinstance(act, Wait))
@@ -65,24 +68,20 @@ class CutOff(Fault):
 
 @dataclass(frozen=True)
 class Reframed(Fault):
-    """The same reply in another HTTP form: ``change`` takes head and body and gives the octets."""
+    """The same reply in another HTTP form: ``change`` takes head (to its last line break) and body, and gives
+    the octets."""
 
     change: Callable[[bytes, bytes], bytes]
     close: bool = False
 
     def on_delivery(self, delivery: Delivery, context: Context) -> Delivery:
-        head, body = head_and_body(delivery.octets)
-        acts: tuple[Act, ...] = (Send(self.change(head, body)), *([Close()] if self.close else []))
+        head, _, body = delivery.octets.partition(b"\r\n\r\n")
+        acts: tuple[Act, ...] = (Send(self.change(head + b"\r\n", body)), *([Close()] if self.close else []))
         return replace(delivery, acts=acts, keep_alive=delivery.keep_alive and not self.close)
 
 
-def head_and_body(octets: bytes) -> tuple[bytes, bytes]:
-    """Status line and header fields with their last line break, and the body."""
-    head, _, body = octets.partition(b"\r\n\r\n")
-    return head + b"\r\n", body
-
-
-def _without(head: bytes, name: bytes) -> bytes:
+def without(head: bytes, name: bytes) -> bytes:
+    """The head without the field that begins so."""
     return b"".join(line for line in head.splitlines(keepends=True) if not line.lower().startswith(name.lower()))
 
 
@@ -90,10 +89,10 @@ def chunked(head: bytes, body: bytes) -> bytes:
     """In chunks of 400 octets, the first with an extension."""
     chunks = [body[i : i + 400] for i in range(0, len(body), 400)]
     coded = b"".join(b"%x%s\r\n%s\r\n" % (len(c), b"" if i else b";first=1", c) for i, c in enumerate(chunks))
-    return _without(head, b"Content-Length:") + b"Transfer-Encoding: chunked\r\n\r\n" + coded + b"0\r\n\r\n"
+    return without(head, b"Content-Length:") + b"Transfer-Encoding: chunked\r\n\r\n" + coded + b"0\r\n\r\n"
 
 
 def close_delimited(head: bytes, body: bytes) -> bytes:
     """Without a length: the end of the connection is the end of the body."""
-    head = _without(_without(head, b"Content-Length:"), b"Connection:")
+    head = without(without(head, b"Content-Length:"), b"Connection:")
     return head + b"Connection: close\r\n\r\n" + body

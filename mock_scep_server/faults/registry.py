@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module, resources
-from typing import Any
+from typing import Any, TypeVar
 
 from mfp_sim.documents import Node, Problems, load_text, plain
 from mfp_sim.documents.kinds import Definitions, Duration, Kind, Schema, Within, Words
 from mfp_sim.documents.records import NEEDED, Field, Record
 from mock_scep_server.faults.base import Fault, Layer
 
-__all__ = ["FAULTS", "FaultEntry", "Registry", "Spec", "argument", "choice"]
+__all__ = ["FAULTS", "FaultEntry", "Spec", "among", "argument", "choice", "one_of"]
+
+Value = TypeVar("Value")
 
 FAMILIES = (
     "capabilities",
@@ -59,6 +61,16 @@ class Spec:
     make: Callable[..., Fault] | None = None
     arguments: tuple[Field, ...] = ()
     option: str | None = None
+
+
+def one_of(layer: Layer, name: str, table: Mapping[str, Value], make: Callable[[Value], Fault]) -> Spec:
+    """A fault for each word of its one argument, made of what the table has for it; the first word is the default."""
+    return Spec(layer, lambda **given: make(table[given[name]]), (choice(name, tuple(table)),))
+
+
+def among(layer: Layer, name: str, faults: Mapping[str, Fault]) -> Spec:
+    """One of a few faults, by the word of its one argument."""
+    return one_of(layer, name, faults, lambda fault: fault)
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import der, messages
-from mfp_sim.scep import vocabulary as v
+from mfp_sim.scep import messages
 from mfp_sim.scep.csr import Csr
 from mfp_sim.scep.http import PKI_MESSAGE, TEXT, Delivery, HttpReply
-from mfp_sim.scep.messages import CertRep, Oddities
+from mfp_sim.scep.messages import CertRep
 from mfp_sim.scep.vocabulary import FailInfo, PkiStatus
 from mock_scep_server import grants
 from mock_scep_server.ca import Template
@@ -70,10 +68,8 @@ def grant(
     seen: Seen,
     *,
     change: Callable[[Template], Template] = lambda template: template,
-    extra: Sequence[tuple[str, bool, bytes]] = (),
     digest: str = "sha256",
     outside: bool = False,
-    oddities: Oddities | None = None,
     bag: Callable[[bytes], bytes] | None = None,
     csr: Csr | None = None,
 ) -> HttpReply | None:
@@ -82,50 +78,31 @@ def grant(
     Args:
         seen: the request.
         change: sets fields of the certificate otherwise.
-        extra: further extensions.
         digest: of the certificate's signature.
         outside: the certificate is shown beside the envelope too.
-        oddities: of the reply.
         bag: changes the messageData.
         csr: another request than the one in the message.
     """
     asked, ca = csr or seen.csr, seen.authority
     if asked is None:
         return None
-    template = change(ca.template(asked, grants.grant(asked)))
-    template = replace(template, extensions=(*_without(template.extensions, extra), *extra))
-    issued = x509.issue(
-        serial=template.serial,
-        issuer=ca.issuer.certificate.subject,
-        subject=template.subject,
-        spki=template.spki,
-        not_before=template.not_before,
-        not_after=template.not_after,
-        extensions=[
-            *template.extensions,
-            (v.AUTHORITY_KEY_IDENTIFIER, False,
-             der.sequence(der.implicit(0, x509.key_identifier(ca.issuer.certificate.spki)))),
-        ],
-        signing_key=ca.issuer.key,
-        digest=digest,
-    )  # fmt: skip
+    issued = ca.sign(change(ca.template(asked, grants.grant(asked))), digest)
     cert_rep = replace(
         reply(seen, PkiStatus.SUCCESS),
         certificates=(issued.der, ca.issuer.certificate.der),
         recipient=seen.signer or next(iter(seen.signers), issued),
         outer_certificates=(issued,) if outside else (),
-        oddities=oddities or Oddities(),
     )
     if bag is not None:
         cert_rep = replace(cert_rep, message_data=bag(messages.certs_only(cert_rep.certificates)))
     return encode(seen, cert_rep)
 
 
-def _without(
-    extensions: tuple[tuple[str, bool, bytes], ...], others: Sequence[tuple[str, bool, bytes]]
-) -> tuple[tuple[str, bool, bytes], ...]:
-    named = {oid for oid, _, _ in others}
-    return tuple(entry for entry in extensions if entry[0] not in named)
+def adding(extension: tuple[str, bool, bytes]) -> Callable[[Template], Template]:
+    """A change of certificates: one more extension, in place of one of its kind."""
+    return lambda template: replace(
+        template, extensions=(*(other for other in template.extensions if other[0] != extension[0]), extension)
+    )
 
 
 def granting(applies: Callable[[Seen], bool], how: Callable[[Seen], HttpReply | None] = grant) -> Instead:

@@ -17,6 +17,7 @@ from mfp_sim.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
 from mock_scep_server.faults.defects.answers import (
     Instead,
     Row,
+    adding,
     crashing,
     encode,
     failure,
@@ -44,7 +45,7 @@ def _renews(seen: Seen) -> bool:
 def _copies_challenge(seen: Seen) -> HttpReply | None:
     if not asks(seen) or seen.csr is None or seen.csr.challenge is None:
         return None
-    return grant(seen, extra=[("1.2.3.4.5", False, der.utf8_string(seen.csr.challenge))])
+    return grant(seen, change=adding(("1.2.3.4.5", False, der.utf8_string(seen.csr.challenge))))
 
 
 def _leaks_challenge(seen: Seen) -> HttpReply | None:
@@ -280,7 +281,7 @@ ROWS: tuple[Row, ...] = (
     ("issues-sha1", "Certificates are signed with SHA-1.",
      ("SCEP-7.9-01",), granting(asks, partial(grant, digest="sha1"))),
     ("issues-ca-certificates", "Certificates say cA, as a CSR may ask for.",
-     ("SCEP-3.3.1-09",), granting(asks, partial(grant, extra=(x509.basic_constraints_extension(True),)))),
+     ("SCEP-3.3.1-09",), granting(asks, partial(grant, change=adding(x509.basic_constraints_extension(True))))),
     ("issued-in-clear", "The issued certificate stands outside the envelope too.",
      ("SCEP-7.7-02",), granting(asks, partial(grant, outside=True))),
     ("octets-after-bag", "A blank follows the certificates-only SignedData.",

@@ -27,9 +27,12 @@ def _flip_flop(seen: Seen) -> HttpReply | None:
     return text(200, "AES\nSHA-256\nPOSTPKIOperation\n")
 
 
-def _without_root(seen: Seen) -> HttpReply | None:
-    if seen.operation != Operation.GET_CA_CERT:
-        return None
+def _at(operation: Operation, make: Callable[[Seen], HttpReply]) -> Instead:
+    """This answer to one operation."""
+    return lambda seen: make(seen) if seen.operation == operation else None
+
+
+def _without_root(seen: Seen) -> HttpReply:
     ca = seen.authority.issuer
     above = x509.issue(
         serial=99, issuer=x509.name(("CN", "A root that is not shown")), subject=ca.certificate.subject,
@@ -39,23 +42,17 @@ def _without_root(seen: Seen) -> HttpReply | None:
     return HttpReply(200, headers=(("Content-Type", CA_CERT),), body=above.der)
 
 
-def _chain_with_content(seen: Seen) -> HttpReply | None:
+def _chain_with_content(seen: Seen) -> HttpReply:
     certificates = [certificate.der for certificate in seen.authority.certificates]
-    if seen.operation != Operation.GET_CA_CERT:
-        return None
     body = messages.certs_only(certificates, oddities=Oddities(bag_content=b"content"))
     return HttpReply(200, headers=(("Content-Type", "application/x-x509-ca-ra-cert"),), body=body)
 
 
-def _answers_next(seen: Seen) -> HttpReply | None:
-    if seen.operation != Operation.GET_NEXT_CA_CERT:
-        return None
+def _present(seen: Seen) -> HttpReply:
     return HttpReply(200, headers=(("Content-Type", CA_CERT),), body=seen.authority.issuer.certificate.der)
 
 
-def _next_with_attributes(seen: Seen) -> HttpReply | None:
-    if seen.operation != Operation.GET_NEXT_CA_CERT:
-        return None
+def _next_with_attributes(seen: Seen) -> HttpReply:
     ca = seen.authority
     body = messages.encode_next_ca(
         [ca.issuer.certificate.der],
@@ -75,19 +72,21 @@ def _any_operation(seen: Seen) -> HttpReply | None:
     return None if known else HttpReply(200, headers=(("Content-Type", "text/html"),), body=b"<html>Welcome</html>")
 
 
+def _got(seen: Seen) -> bool:
+    """A message by GET."""
+    return seen.http.method == "GET" and "operation=PKIOperation" in seen.raw_query
+
+
 def _strict_base64(seen: Seen) -> HttpReply | None:
     """Raw ``+``, line breaks and missing padding are not understood."""
-    if seen.http.method != "GET" or "operation=PKIOperation" not in seen.raw_query:
-        return None
     message = seen.raw_query.partition("message=")[2]
     odd = any(mark in message for mark in ("+", "%0A", "%0D", "%20")) or len(unquote(message)) % 4 != 0
-    return text(500, "illegal base64 data") if odd else None
+    return text(500, "illegal base64 data") if odd and _got(seen) else None
 
 
 def _url_safe_only(seen: Seen) -> HttpReply | None:
-    if seen.http.method != "GET" or "operation=PKIOperation" not in seen.raw_query:
-        return None
-    return text(400, "illegal base64 data") if "%2B" in seen.raw_query or "%2F" in seen.raw_query else None
+    odd = "%2B" in seen.raw_query or "%2F" in seen.raw_query
+    return text(400, "illegal base64 data") if odd and _got(seen) else None
 
 
 def _garbage_crash(seen: Seen) -> HttpReply | None:
@@ -141,13 +140,16 @@ ROWS: tuple[Row, ...] = (
      ("SCEP-3.5.1-02",), _message_parameter),
     ("caps-flip-flop", "Every other GetCACaps comes from a back end of another version.",
      ("SCEP-3.5.2-01",), _flip_flop),
-    ("ca-without-root", "GetCACert gives an intermediate certificate alone.", ("SCEP-2.2-03",), _without_root),
-    ("chain-with-content", "The chain of GetCACert has content.", ("SCEP-3.4-01",), _chain_with_content),
+    ("ca-without-root", "GetCACert gives an intermediate certificate alone.", ("SCEP-2.2-03",),
+     _at(Operation.GET_CA_CERT, _without_root)),
+    ("chain-with-content", "The chain of GetCACert has content.", ("SCEP-3.4-01",),
+     _at(Operation.GET_CA_CERT, _chain_with_content)),
     ("answers-any-operation", "An unknown operation is answered with 200 and a page.",
      ("SCEP-4.1-03",), _any_operation),
     ("answers-next-with-present", "GetNextCACert is answered with the present CA's certificate.", ("SCEP-4.7-04",),
-     _answers_next),
-    ("next-with-attributes", "GetNextCACert carries a transactionID.", ("SCEP-4.7.1-05",), _next_with_attributes),
+     _at(Operation.GET_NEXT_CA_CERT, _present)),
+    ("next-with-attributes", "GetNextCACert carries a transactionID.", ("SCEP-4.7.1-05",),
+     _at(Operation.GET_NEXT_CA_CERT, _next_with_attributes)),
     ("caps-as-html", "GetCACaps is labelled text/html.", ("SCEP-3.5.2-23",),
      _header("Content-Type", "text/html", lambda s: s.operation == Operation.GET_CA_CAPS)),
     ("strict-base64", "GET: what is not fully escaped base64 ends in HTTP 500.", ("SCEP-4.1-11",), _strict_base64),

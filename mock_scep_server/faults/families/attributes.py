@@ -11,7 +11,7 @@ from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.faults.combined import at
 from mock_scep_server.faults.decide import FAILURE, PENDING
 from mock_scep_server.faults.message import Said, odd
-from mock_scep_server.faults.registry import Spec, choice
+from mock_scep_server.faults.registry import Spec, among, choice, one_of
 
 MESSAGES = "PKCSReq RenewalReq CertPoll"
 
@@ -117,8 +117,7 @@ TABLE: dict[str, Spec] = {
     "certrep-repeated-sendernonce": Spec("message", lambda: Said(_repeated)),
     "dup-attr": Spec("message", lambda: odd(repeat=(("pkiStatus", (der.printable_string("2"),)),))),
     "multi-value": Spec(
-        "message",
-        lambda: odd(instead=(("pkiStatus", (der.printable_string("0"), der.printable_string("2"))),)),
+        "message", lambda: odd(instead=(("pkiStatus", (der.printable_string("0"), der.printable_string("2"))),))
     ),
     "enc-failinfo": Spec(
         "message",
@@ -153,30 +152,16 @@ TABLE: dict[str, Spec] = {
         ),
     ),
     "forged-pending": Spec("message", lambda: at(MESSAGES, PENDING, FORGED_NONCE)),
-    "noncanonical-number": Spec("message", lambda form: NONCANONICAL[form], (choice("form", tuple(NONCANONICAL)),)),
-    "nonce-mismatch": Spec(
-        "message",
-        lambda: _nonce(lambda nonce, context: nonce[:-1] + bytes((nonce[-1] ^ 1,))),
-    ),
+    "noncanonical-number": among("message", "form", NONCANONICAL),
+    "nonce-mismatch": Spec("message", lambda: _nonce(lambda nonce, context: nonce[:-1] + bytes((nonce[-1] ^ 1,)))),
     "nonce-padded": Spec("message", lambda: _nonce(lambda nonce, context: nonce + b"\x00")),
     "nonce-stale": Spec("message", lambda: _nonce(_stale)),
     "nonce-truncated": Spec("message", lambda: _nonce(lambda nonce, context: nonce[:8])),
-    "reply-unknown-type": Spec(
-        "message",
-        lambda type: _number("messageType", UNKNOWN_TYPES[type]),
-        (choice("type", tuple(UNKNOWN_TYPES)),),
-    ),
-    "reply-wrong-type": Spec(
-        "message",
-        lambda type: _number("messageType", type),
-        (choice("type", REPLY_TYPES),),
-    ),
-    "status-undefined": Spec(
-        "message", lambda status: _number("pkiStatus", STATUSES[status]), (choice("status", tuple(STATUSES)),)
-    ),
-    "transactionid-mismatch": Spec("message", lambda form: TRANSACTIONS[form], (choice("form", tuple(TRANSACTIONS)),)),
+    "reply-unknown-type": one_of("message", "type", UNKNOWN_TYPES, lambda type: _number("messageType", type)),
+    "reply-wrong-type": Spec("message", lambda type: _number("messageType", type), (choice("type", REPLY_TYPES),)),
+    "status-undefined": one_of("message", "status", STATUSES, lambda status: _number("pkiStatus", status)),
+    "transactionid-mismatch": among("message", "form", TRANSACTIONS),
     "unsigned-override": Spec(
-        "message",
-        lambda: at(MESSAGES, FAILURE, odd(extra_unsigned=(("pkiStatus", (der.printable_string("0"),)),))),
+        "message", lambda: at(MESSAGES, FAILURE, odd(extra_unsigned=(("pkiStatus", (der.printable_string("0"),)),)))
     ),
 }

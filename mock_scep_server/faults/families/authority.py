@@ -18,7 +18,7 @@ from mock_scep_server.faults.certificates import Face, Issued
 from mock_scep_server.faults.combined import InTurn, Together, at
 from mock_scep_server.faults.decide import http
 from mock_scep_server.faults.http import HeaderField
-from mock_scep_server.faults.registry import Spec, choice
+from mock_scep_server.faults.registry import Spec, among, choice, one_of
 from mock_scep_server.faults.strangers import CA_USAGE, DAY
 
 CERTS = "GetCACert"
@@ -236,11 +236,7 @@ def _weak(authority: CertificateAuthority, context: Context) -> CertificateAutho
 
 
 TABLE: dict[str, Spec] = {
-    "bag-permutations": Spec(
-        "certificates",
-        lambda order: Face(_ordered(BAG_ORDERS[order], split)),
-        (choice("order", tuple(BAG_ORDERS)),),
-    ),
+    "bag-permutations": one_of("certificates", "order", BAG_ORDERS, lambda order: Face(_ordered(order, split))),
     "ca-cert-expired": Spec("certificates", lambda: at(CERTS, Face(_expired))),
     "ca-ku-no-digsig": Spec(
         "certificates", lambda: Face(_ca("no digsig", _usage("keyEncipherment", "keyCertSign", "cRLSign")))
@@ -250,26 +246,21 @@ TABLE: dict[str, Spec] = {
         lambda instead: Face(_ca(f"no keyenc {instead}", _usage(*KEY_ENC[instead]))),
         (choice("instead", tuple(KEY_ENC)),),
     ),
-    "ca-not-a-ca": Spec("certificates", lambda lacks: Face(NOT_A_CA[lacks]), (choice("lacks", tuple(NOT_A_CA)),)),
+    "ca-not-a-ca": one_of("certificates", "lacks", NOT_A_CA, lambda lacks: Face(lacks)),
     "fp-matches-decoy": Spec("certificates", lambda: Face(_with(_decoy_intermediate))),
     "getcacert-404": Spec("decide", lambda: at(CERTS, http(404))),
     "getcacert-alt-encoding": Spec("certificates", lambda: Face(_alternative)),
-    "getcacert-ct-mismatch": Spec("http", lambda form: CONTENT_TYPES[form], (choice("form", tuple(CONTENT_TYPES)),)),
+    "getcacert-ct-mismatch": among("http", "form", CONTENT_TYPES),
     "getcacert-empty": Spec("bytes", lambda: at(CERTS, Body(lambda octets, context: b""))),
     "getcacert-flipflop": Spec("certificates", lambda: at(CERTS, InTurn((None, Face(_flip)), again=True))),
     "getcacert-missing-issuer": Spec("certificates", lambda: Face(_missing_issuer)),
     "getcacert-no-keyusage": Spec("certificates", lambda: Face(_no_key_usage)),
     "getcacert-pem": Spec("bytes", lambda: at(CERTS, Body(_pem))),
-    "getcacert-ra-split": Spec(
-        "certificates",
-        lambda order: Face(_ordered(ORDERS[order], _under_a_root)),
-        (choice("order", tuple(ORDERS)),),
-    ),
+    "getcacert-ra-split": one_of("certificates", "order", ORDERS, lambda order: Face(_ordered(order, _under_a_root))),
     "getcacert-signed": Spec("bytes", lambda: at(CERTS, Body(_signed), HeaderField("Content-Type", CA_RA_CERT))),
     "getcacert-two-certs": Spec("bytes", lambda: at(CERTS, Body(_two_bodies))),
     "getcacert-unrelated": Spec(
-        "certificates",
-        lambda: Face(_with(lambda authority, context: strangers.stranger(context))),
+        "certificates", lambda: Face(_with(lambda authority, context: strangers.stranger(context)))
     ),
     "intermediate-bad": Spec(
         "certificates",

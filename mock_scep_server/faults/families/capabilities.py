@@ -11,7 +11,7 @@ from mock_scep_server.faults.decide import failed, http
 from mock_scep_server.faults.delivery import CutOff
 from mock_scep_server.faults.http import HeaderField, Page
 from mock_scep_server.faults.message import Caps, Said
-from mock_scep_server.faults.registry import Spec, choice
+from mock_scep_server.faults.registry import Spec, one_of
 from mock_scep_server.publishing import CaCapabilities
 
 CAPS = "GetCACaps"
@@ -100,10 +100,7 @@ CONTENT_TYPES = {
 ENROLLING = "PKCSReq RenewalReq CertPoll GetCert GetCRL"
 
 TABLE: dict[str, Spec] = {
-    "advertise-update": Spec(
-        "message",
-        lambda: at(CAPS, without("Renewal"), and_also("Update")),
-    ),
+    "advertise-update": Spec("message", lambda: at(CAPS, without("Renewal"), and_also("Update"))),
     "caps-404": Spec("http", lambda: at(CAPS, Page(404, "text/plain", b"not found\n"))),
     "caps-500": Spec("http", lambda: at(CAPS, Page(500, "text/plain", b"internal error\n"))),
     "caps-blank-lines": Spec("message", lambda: Caps(_blank_lines)),
@@ -111,10 +108,8 @@ TABLE: dict[str, Spec] = {
     "caps-case": Spec("message", lambda: Caps(_case)),
     "caps-change": Spec("message", lambda: Caps(_changed)),
     "caps-close": Spec("delivery", lambda: at(CAPS, CutOff("close"))),
-    "caps-content-type": Spec(
-        "http",
-        lambda form: at(CAPS, HeaderField("Content-Type", CONTENT_TYPES[form])),
-        (choice("form", tuple(CONTENT_TYPES)),),
+    "caps-content-type": one_of(
+        "http", "form", CONTENT_TYPES, lambda form: at(CAPS, HeaderField("Content-Type", form))
     ),
     "caps-cr-only": Spec("message", lambda: ends("\r")),
     "caps-crlf": Spec("message", lambda: ends("\r\n")),

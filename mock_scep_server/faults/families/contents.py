@@ -22,7 +22,7 @@ from mock_scep_server.faults.bytes import Body, pem
 from mock_scep_server.faults.certificates import Issued, WrongKey
 from mock_scep_server.faults.combined import At, at
 from mock_scep_server.faults.message import Odd, Said, odd
-from mock_scep_server.faults.registry import Spec, choice
+from mock_scep_server.faults.registry import Spec, among, choice, one_of
 from mock_scep_server.faults.strangers import DAY
 from mock_scep_server.grants import grant
 
@@ -210,22 +210,19 @@ USAGES: dict[str, tuple[str, bool, bytes]] = {
 
 
 TABLE: dict[str, Spec] = {
-    "cert-lint": Spec("certificates", lambda form: LINT[form], (choice("form", tuple(LINT)),)),
+    "cert-lint": among("certificates", "form", LINT),
     "certrep-pem-inside": Spec("message", lambda: _delivered(_pem_inside)),
     "certrep-raw-cert": Spec(
-        "message",
-        lambda: _delivered(lambda reply, context: replace(reply, message_data=reply.certificates[0])),
+        "message", lambda: _delivered(lambda reply, context: replace(reply, message_data=reply.certificates[0]))
     ),
     "degenerate-attrcert": Spec("message", lambda: _form(odd(bag_others=(ATTRIBUTE_CERTIFICATE,)))),
     "degenerate-empty-sets": Spec("message", lambda: _form(odd(bag_empty_sets=True))),
     "degenerate-signed": Spec("message", lambda: _delivered(_signed)),
-    "degenerate-with-content": Spec(
-        "message", lambda content: _form(odd(bag_content=CONTENTS[content])), (choice("content", tuple(CONTENTS)),)
-    ),
+    "degenerate-with-content": one_of("message", "content", CONTENTS, lambda content: _form(odd(bag_content=content))),
     "renewal-returns-old": Spec("message", lambda: at("RenewalReq", Said(_old), statuses="SUCCESS")),
     "replayed-certrep": Spec("bytes", lambda: at("PKIOperation", Body(_replay))),
     "rollover-wrong-issuer": Spec("message", lambda: _delivered(_by_present_ca)),
-    "success-altered-subject": Spec("certificates", lambda how: ALTERED[how], (choice("how", tuple(ALTERED)),)),
+    "success-altered-subject": among("certificates", "how", ALTERED),
     "success-bad-cert-signature": Spec("message", lambda: _delivered(_broken)),
     "success-chain-only": Spec("message", lambda: _delivered(_chain_only)),
     "success-decoy-same-subject": Spec("message", lambda: _delivered(_decoy_first)),
@@ -249,7 +246,6 @@ TABLE: dict[str, Spec] = {
     ),
     "success-wrong-key": Spec("certificates", lambda: at(MESSAGES, WrongKey())),
     "ca-certificate-left-out": Spec(
-        "message",
-        lambda: _delivered(lambda reply, context: replace(reply, certificates=reply.certificates[:1])),
+        "message", lambda: _delivered(lambda reply, context: replace(reply, certificates=reply.certificates[:1]))
     ),
 }

@@ -24,7 +24,7 @@ from mock_scep_server.faults.decide import (
 )
 from mock_scep_server.faults.delivery import CutOff
 from mock_scep_server.faults.message import Said, odd
-from mock_scep_server.faults.registry import Spec, argument, choice
+from mock_scep_server.faults.registry import Spec, among, argument, choice, one_of
 from mock_scep_server.script import Answer
 
 MESSAGES = "PKCSReq RenewalReq CertPoll"
@@ -102,10 +102,8 @@ TABLE: dict[str, Spec] = {
     "fail-badrequest": Spec("decide", lambda: at(MESSAGES, failed(2, "badRequest by the fault"))),
     "fail-badtime": Spec("decide", lambda: at(MESSAGES, failed(3, "badTime by the fault"))),
     "failinfo-undefined": Spec("message", _undefined, (choice("value", UNDEFINED_FAIL_INFO),)),
-    "failinfotext-hostile": Spec(
-        "message",
-        lambda text: at(MESSAGES, FAILURE, odd(instead=(("failInfoText", (HOSTILE[text],)),))),
-        (choice("text", tuple(HOSTILE)),),
+    "failinfotext-hostile": one_of(
+        "message", "text", HOSTILE, lambda text: at(MESSAGES, FAILURE, odd(instead=(("failInfoText", (text,)),)))
     ),
     "failinfotext-on-success": Spec("message", lambda: at(MESSAGES, Said(_failed_all_the_same), statuses="SUCCESS")),
     "failure-after-pending": Spec("decide", lambda: _sequence(PENDING, PENDING, failed(2, "refused after PENDING"))),
@@ -124,10 +122,10 @@ TABLE: dict[str, Spec] = {
     "pending-then-failure": Spec("decide", lambda count: at(MESSAGES, pending(count, DENIED)), (COUNT,)),
     "pending-then-success": Spec("decide", lambda count: at(MESSAGES, pending(count, SUCCESS)), (COUNT,)),
     "pending-with-envelope": Spec("message", lambda: at(MESSAGES, PENDING, _envelope_too())),
-    "policy-reject": Spec("decide", lambda how: REJECTIONS[how], (choice("how", tuple(REJECTIONS)),)),
+    "policy-reject": among("decide", "how", REJECTIONS),
     "poll-unknown": Spec("decide", lambda: at("CertPoll", failed(4, "no such transaction"))),
     "post-ct-strict": Spec("decide", lambda: UnlessContentType("application/x-pki-message")),
-    "status-body-conflict": Spec("message", lambda status: CONFLICTS[status], (choice("status", tuple(CONFLICTS)),)),
+    "status-body-conflict": among("message", "status", CONFLICTS),
     "wrong-challenge-reply": Spec("decide", lambda: at(ENROL, failed(2, "challenge password invalid"))),
     "demands-content-length": Spec(
         "decide", lambda: at("PKIOperation", UnlessHeader("Content-Length", 411), method="POST")

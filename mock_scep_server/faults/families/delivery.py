@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from mfp_sim.documents.kinds import Duration, Within
 from mock_scep_server.faults.base import Fault
 from mock_scep_server.faults.combined import InTurn, at
-from mock_scep_server.faults.delivery import CutOff, Delay, Drip, Reframed
-from mock_scep_server.faults.registry import Spec, argument, choice
+from mock_scep_server.faults.delivery import CutOff, Delay, Drip, Place, Reframed, without
+from mock_scep_server.faults.registry import Spec, among, argument, one_of
 
 PKI = "PKIOperation"
 SECONDS = argument("seconds", Duration(), 31.0)
@@ -16,18 +18,22 @@ NO_RESPONSE: dict[str, Fault] = {
     "stall": at(PKI, CutOff("stall")),
     "half": at(PKI, CutOff("close", "half")),
 }
-PLACES = {"before-headers": 0, "within-headers": "in-head", "after-headers": "head", "within-body": "half"}
+PLACES: dict[str, Place] = {
+    "before-headers": 0,
+    "within-headers": "in-head",
+    "after-headers": "head",
+    "within-body": "half",
+}
 
 
 def _promise(head: bytes, body: bytes) -> bytes:
     """The reply, with the promise that the connection stays."""
-    lines = [line for line in head.splitlines(keepends=True) if not line.lower().startswith(b"connection:")]
-    return b"".join(lines) + b"Connection: keep-alive\r\n\r\n" + body
+    return without(head, b"Connection:") + b"Connection: keep-alive\r\n\r\n" + body
 
 
-def _lost(how: str) -> Fault:
+def _lost(how: Literal["reset", "stall"]) -> Fault:
     """The first reply to a request for a certificate is decided and does not arrive."""
-    return at("PKCSReq RenewalReq", InTurn((CutOff(how, 0),)))  # type: ignore[arg-type]
+    return at("PKCSReq RenewalReq", InTurn((CutOff(how, 0),)))
 
 
 TABLE: dict[str, Spec] = {
@@ -35,14 +41,10 @@ TABLE: dict[str, Spec] = {
     "reset": Spec("delivery", lambda after: CutOff("reset", after), (AFTER,)),
     "stall": Spec("delivery", lambda after: CutOff("stall", after), (AFTER,)),
     "truncate": Spec("delivery", lambda after: CutOff("close", after), (argument("after", Within(0, 2**20)),)),
-    "no-response": Spec("delivery", lambda how: NO_RESPONSE[how], (choice("how", tuple(NO_RESPONSE)),)),
+    "no-response": among("delivery", "how", NO_RESPONSE),
     "slow-reply": Spec("delivery", lambda seconds: at(PKI, Delay(seconds)), (SECONDS,)),
     "http-slow": Spec("delivery", lambda every: at(PKI, Drip(every)), (argument("every", Duration(), 1.0),)),
-    "reset-in-reply": Spec(
-        "delivery",
-        lambda place: at(PKI, CutOff("reset", PLACES[place])),  # type: ignore[arg-type]
-        (choice("place", tuple(PLACES)),),
-    ),
+    "reset-in-reply": one_of("delivery", "place", PLACES, lambda place: at(PKI, CutOff("reset", place))),
     "stall-in-body": Spec("delivery", lambda: at(PKI, CutOff("stall", "half"))),
     "pause-in-reply": Spec("delivery", lambda seconds: at(PKI, Delay(seconds, 40)), (SECONDS,)),
     "close-after-getcacert": Spec("delivery", lambda: at("GetCACert", Reframed(_promise, close=True))),

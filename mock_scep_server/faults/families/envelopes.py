@@ -14,7 +14,7 @@ from mock_scep_server.faults import strangers
 from mock_scep_server.faults.base import Context
 from mock_scep_server.faults.combined import At, at
 from mock_scep_server.faults.message import Odd, Said, odd
-from mock_scep_server.faults.registry import Spec, argument, choice
+from mock_scep_server.faults.registry import Spec, argument, choice, one_of
 
 OAEP = {
     "sha1": KeyTransport("oaep", parameters="explicit"),
@@ -93,11 +93,8 @@ TABLE: dict[str, Spec] = {
         (choice("content", ("csr", "crl", "certificate")),),
     ),
     "eci-contenttype": Spec("message", lambda: _odd(odd(envelope_content_type=v.SIGNED_DATA))),
-    "econtent-garbage": Spec(
-        "message",
-        lambda: at(ANY, Said(_garbage), **ONLY),
-    ),
-    "env-oaep": Spec("message", lambda digest: _odd(odd(key_transport=OAEP[digest])), (choice("digest", tuple(OAEP)),)),
+    "econtent-garbage": Spec("message", lambda: at(ANY, Said(_garbage), **ONLY)),
+    "env-oaep": one_of("message", "digest", OAEP, lambda digest: _odd(odd(key_transport=digest))),
     "env-password": Spec(
         "message", lambda: at(ANY, Said(lambda reply, context: _password(reply, context, None)), **ONLY)
     ),

@@ -8,10 +8,10 @@ from mock_scep_server.faults.base import Fault
 from mock_scep_server.faults.bytes import Body
 from mock_scep_server.faults.combined import InTurn, at
 from mock_scep_server.faults.decide import http
-from mock_scep_server.faults.delivery import Reframed, chunked, close_delimited
+from mock_scep_server.faults.delivery import Reframed, chunked, close_delimited, without
 from mock_scep_server.faults.families.capabilities import HTML
 from mock_scep_server.faults.http import Compressed, HeaderField, Page, Status
-from mock_scep_server.faults.registry import Spec, argument, choice
+from mock_scep_server.faults.registry import Spec, among, argument, choice, one_of
 
 PKI = "PKIOperation"
 ERROR_PAGE = b"<html><body><h1>Server Error</h1><p>The page cannot be displayed.</p></body></html>\n"
@@ -49,8 +49,7 @@ STATUSES = ("503", "400", "401", "403", "404", "405", "408", "410", "411", "413"
 
 def _length(head: bytes, body: bytes, more: int) -> bytes:
     """A Content-Length that is wrong by ``more``."""
-    lines = [line for line in head.splitlines(keepends=True) if not line.lower().startswith(b"content-length:")]
-    return b"".join(lines) + b"Content-Length: %d\r\n\r\n" % max(len(body) + more, 0) + body
+    return without(head, b"Content-Length:") + b"Content-Length: %d\r\n\r\n" % max(len(body) + more, 0) + body
 
 
 def _two_lengths(head: bytes, body: bytes) -> bytes:
@@ -64,11 +63,7 @@ def _folded(head: bytes, body: bytes) -> bytes:
 
 
 def _version(head: bytes, body: bytes) -> bytes:
-    return _replaced(head, b"HTTP/1.0") + b"\r\n" + body
-
-
-def _replaced(head: bytes, version: bytes) -> bytes:
-    return version + head[len(version) :]
+    return b"HTTP/1.0" + head[len(b"HTTP/1.0") :] + b"\r\n" + body
 
 
 STATUS_LINES = {
@@ -103,30 +98,22 @@ CHUNKED: dict[str, Fault] = {
 
 
 TABLE: dict[str, Spec] = {
-    "certrep-ct": Spec(
-        "http",
-        lambda form: at(PKI, HeaderField("Content-Type", CONTENT_TYPES[form])),
-        (choice("form", tuple(CONTENT_TYPES)),),
-    ),
+    "certrep-ct": one_of("http", "form", CONTENT_TYPES, lambda form: at(PKI, HeaderField("Content-Type", form))),
     "certrep-http-status": Spec(
         "http",
         lambda status: at(PKI, Status(int(status))),
         (choice("status", ("400", "202", "204", "403", "500", "503")),),
     ),
-    "garbage-body": Spec("bytes", lambda form: GARBAGE[form], (choice("form", tuple(GARBAGE)),)),
+    "garbage-body": among("bytes", "form", GARBAGE),
     "http-5xx": Spec("decide", lambda status: at(PKI, http(int(status))), (choice("status", ("503", "500", "502")),)),
-    "http-error-instead": Spec(
-        "http", lambda status: at(PKI, Page(*ERRORS[status])), (choice("status", tuple(ERRORS)),)
-    ),
+    "http-error-instead": one_of("http", "status", ERRORS, lambda status: at(PKI, Page(*status))),
     "http-redirect": Spec(
         "http",
         lambda to, status: at(PKI, _redirect(to, status)),
         (choice("to", tuple(LOCATIONS)), choice("status", REDIRECTS)),
     ),
     "http-retry-after": Spec(
-        "http",
-        lambda seconds: at(PKI, _status("503", seconds)),
-        (argument("seconds", Within(0, 86400), 120),),
+        "http", lambda seconds: at(PKI, _status("503", seconds)), (argument("seconds", Within(0, 86400), 120),)
     ),
     "resp-chunked": Spec("delivery", lambda: at(PKI, Reframed(chunked))),
     "resp-close-delimited": Spec("delivery", lambda: at(PKI, Reframed(close_delimited, close=True))),
@@ -137,11 +124,7 @@ TABLE: dict[str, Spec] = {
         _status,
         (choice("status", STATUSES), argument("retry_after", Within(0, 86400), 0, "seconds; 0 leaves the field out")),
     ),
-    "http-error-body": Spec(
-        "http",
-        lambda form: at(PKI, Page(500, *BODIES[form])),
-        (choice("form", tuple(BODIES)),),
-    ),
+    "http-error-body": one_of("http", "form", BODIES, lambda form: at(PKI, Page(500, *form))),
     "http-redirect-everything": Spec("http", lambda to: _redirect(to, "302"), (choice("to", tuple(LOCATIONS)),)),
     "html-login-page": Spec("http", lambda: at("GetCACert PKIOperation", Page(200, "text/html", HTML))),
     "html-error-page": Spec("http", lambda: at(PKI, Page(200, "text/html", ERROR_PAGE))),
@@ -150,13 +133,11 @@ TABLE: dict[str, Spec] = {
     "length-too-short": Spec("delivery", lambda: at(PKI, Reframed(lambda h, b: _length(h, b, -100), close=True))),
     "length-twice": Spec("delivery", lambda: at(PKI, Reframed(_two_lengths, close=True))),
     "length-absurd": Spec("delivery", lambda: at(PKI, Reframed(lambda h, b: _length(h, b, 1 << 40), close=True))),
-    "chunks-broken": Spec("delivery", lambda form: at(PKI, CHUNKED[form]), (choice("form", tuple(CHUNKED)),)),
+    "chunks-broken": one_of("delivery", "form", CHUNKED, lambda form: at(PKI, form)),
     "folded-header": Spec("delivery", lambda: at(PKI, Reframed(_folded))),
     "http-1-0": Spec("delivery", lambda: Reframed(_version, close=True)),
-    "status-line-malformed": Spec(
-        "delivery",
-        lambda form: at(PKI, Reframed(lambda h, b: _status_line(h, b, STATUS_LINES[form]))),
-        (choice("form", tuple(STATUS_LINES)),),
+    "status-line-malformed": one_of(
+        "delivery", "form", STATUS_LINES, lambda form: at(PKI, Reframed(lambda h, b: _status_line(h, b, form)))
     ),
     "gateway-timeout-then-recover": Spec("decide", lambda: at(PKI, InTurn((http(504),)))),
     "issue-then-http-error": Spec(

@@ -60,8 +60,7 @@ TABLE: dict[str, Spec] = {
         ),
     ),
     "ndes-2012": Spec(
-        "message",
-        lambda: Together((words(*NDES_CAPS), EMPTY_POST, Said(_oaep), _server("Microsoft-IIS/8.5"))),
+        "message", lambda: Together((words(*NDES_CAPS), EMPTY_POST, Said(_oaep), _server("Microsoft-IIS/8.5")))
     ),
     "ndes-2019": Spec(
         "message",

@@ -19,7 +19,7 @@ from mock_scep_server.faults.decide import failed, http
 from mock_scep_server.faults.families.capabilities import and_also
 from mock_scep_server.faults.http import HeaderField
 from mock_scep_server.faults.message import Said, odd
-from mock_scep_server.faults.registry import Spec, choice
+from mock_scep_server.faults.registry import Spec, one_of
 from mock_scep_server.faults.strangers import DAY
 from mock_scep_server.publishing import NextCaCertificates
 
@@ -127,11 +127,7 @@ TABLE: dict[str, Spec] = {
     "next-404": Spec("decide", lambda: offered(http(404))),
     "next-501": Spec("decide", lambda: offered(http(501))),
     "next-bad-signature": Spec("bytes", lambda: offered(RIGHT, Body(_flipped))),
-    "next-ct": Spec(
-        "http",
-        lambda form: offered(RIGHT, HeaderField("Content-Type", CONTENT_TYPES[form])),
-        (choice("form", tuple(CONTENT_TYPES)),),
-    ),
+    "next-ct": one_of("http", "form", CONTENT_TYPES, lambda form: offered(RIGHT, HeaderField("Content-Type", form))),
     "next-empty": Spec("bytes", lambda: offered(RIGHT, Body(lambda octets, context: b""))),
     "next-expired": Spec("certificates", lambda: _next(_expired)),
     "next-flat": Spec("certificates", lambda: _next(lambda plan, context: replace(plan, flat=True))),
@@ -142,16 +138,13 @@ TABLE: dict[str, Spec] = {
         lambda: _next(lambda plan, context: replace(plan, certificates=(context.authority.issuer.certificate,))),
     ),
     "next-signed-by-ee": Spec(
-        "certificates",
-        lambda: _next(lambda plan, context: replace(plan, signer=strangers.device(context))),
+        "certificates", lambda: _next(lambda plan, context: replace(plan, signer=strangers.device(context)))
     ),
     "next-signed-by-next": Spec(
-        "certificates",
-        lambda: _next(lambda plan, context: replace(plan, signer=context.coming().issuer)),
+        "certificates", lambda: _next(lambda plan, context: replace(plan, signer=context.coming().issuer))
     ),
     "next-signed-by-stranger": Spec(
-        "certificates",
-        lambda: _next(lambda plan, context: replace(plan, signer=strangers.stranger(context))),
+        "certificates", lambda: _next(lambda plan, context: replace(plan, signer=strangers.stranger(context)))
     ),
     "next-unsigned": Spec("bytes", lambda: offered(RIGHT, Body(_unsigned))),
 }

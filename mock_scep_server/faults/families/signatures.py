@@ -18,7 +18,7 @@ from mock_scep_server.faults.certificates import Face
 from mock_scep_server.faults.combined import Together, at
 from mock_scep_server.faults.decide import FAILURE, PENDING
 from mock_scep_server.faults.message import Said, odd
-from mock_scep_server.faults.registry import Spec, choice
+from mock_scep_server.faults.registry import Spec, among, choice, one_of
 from mock_scep_server.grants import grant
 
 PKI = "PKIOperation"
@@ -91,20 +91,18 @@ def _digest(name: str) -> Said:
 TABLE: dict[str, Spec] = {
     "attr-stripping": Spec("message", lambda: odd(attributes="stripped")),
     "attrs-unsigned": Spec("message", lambda: odd(attributes="unsigned")),
-    "attrs-unsorted": Spec("message", lambda form: ORDERS[form], (choice("form", tuple(ORDERS)),)),
-    "bad-attr": Spec("message", lambda name: AFTER_SIGNING[name], (choice("name", tuple(AFTER_SIGNING)),)),
+    "attrs-unsorted": among("message", "form", ORDERS),
+    "bad-attr": among("message", "name", AFTER_SIGNING),
     "bad-message-digest": Spec("message", lambda: odd(message_digest="wrong")),
     "bad-signature": Spec("message", lambda: odd(signature="flipped")),
     "certrep-ber": Spec("message", lambda: odd(ber=True)),
     "certrep-ee-signer": Spec("certificates", lambda: _signed_by(strangers.device)),
     "certrep-md5": Spec("message", lambda: odd(md5=True)),
-    "certrep-no-certs": Spec(
-        "message", lambda signature: NO_CERTIFICATES[signature], (choice("signature", tuple(NO_CERTIFICATES)),)
-    ),
-    "certrep-pem": Spec("bytes", lambda form: at(PKI, Body(TEXT_FORMS[form])), (choice("form", tuple(TEXT_FORMS)),)),
+    "certrep-no-certs": among("message", "signature", NO_CERTIFICATES),
+    "certrep-pem": one_of("bytes", "form", TEXT_FORMS, lambda form: at(PKI, Body(form))),
     "certrep-sha512": Spec("message", lambda: _digest("sha512")),
     "certrep-stranger-signer": Spec("certificates", lambda: STRANGER),
-    "certrep-trailing": Spec("message", lambda what: odd(trailing=TRAILERS[what]), (choice("what", tuple(TRAILERS)),)),
+    "certrep-trailing": one_of("message", "what", TRAILERS, lambda what: odd(trailing=what)),
     "digest-alg-mismatch": Spec("message", lambda: odd(listed_digests=("sha1",))),
     "econtenttype-enveloped": Spec("message", lambda: odd(content_type=v.ENVELOPED_DATA)),
     "empty-econtent": Spec("message", _empty, (choice("form", tuple(EMPTY)), choice("status", ("failure", "pending")))),
