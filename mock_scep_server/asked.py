@@ -102,10 +102,7 @@ class RequestReader:
                 # Before anything is minted: no reply could be enveloped to this signer (F-A10).
                 return asked.refused(self._unserved, "the reply cannot be enveloped to an elliptic key")
             data = messages.open_envelope(
-                message,
-                authority.decrypts_with,
-                authority.recipient.certificate,
-                refuse=self._profile.refuse_ciphers,
+                message, authority.decrypts_with, authority.recipient.certificate, refuse=self._profile.refuse_ciphers
             )
         except AlgorithmRefused as error:
             return asked.refused(FailInfo.BAD_ALG, f"{error.got} is refused")

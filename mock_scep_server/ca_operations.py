@@ -11,7 +11,7 @@ from dataclasses import replace
 from mfp_sim.scep.http import HttpReply, ScepQuery
 from mfp_sim.scep.vocabulary import Operation
 from mock_scep_server.authorities import Lineage
-from mock_scep_server.faults.base import ON_AUTHORITY, ON_BYTES, ON_CAPABILITIES, ON_NEXT_CA
+from mock_scep_server.faults.base import On
 from mock_scep_server.judgement import Finding
 from mock_scep_server.office import Office
 from mock_scep_server.publishing import CaCapabilities, CaCertificates, NextCaCertificates
@@ -45,7 +45,7 @@ class CaOperations:
             work.decision, work.closes = "the connection is closed, as this product does", True
         advertised = "GetNextCACert" in self._words(self._office.authorities.default)
         work.findings += self._office.judge.operation(query.operation, next_advertised=advertised)
-        return replace(reply, body=work.altered(ON_BYTES, reply.body))
+        return replace(reply, body=work.altered(On.BYTES, reply.body))
 
     def _publish(self, work: Work, query: ScepQuery) -> HttpReply:
         identifier = query.message.decode("utf-8", "replace") if query.message else None
@@ -64,21 +64,21 @@ class CaOperations:
         work.decision = "capabilities"
         if self._profile.caps_reply == "404":
             return text_reply(404, "This server has no GetCACaps.")
-        return work.altered(ON_CAPABILITIES, CaCapabilities.of(self._words(lineage), self._profile.caps_lines)).reply()
+        return work.altered(On.CAPABILITIES, CaCapabilities.of(self._words(lineage), self._profile.caps_lines)).reply()
 
     def _certificates(self, work: Work, lineage: Lineage) -> HttpReply:
         work.decision = "certificates"
-        return CaCertificates(work.altered(ON_AUTHORITY, lineage.current(self._clock.now())).certificates).reply()
+        return CaCertificates(work.altered(On.AUTHORITY, lineage.current(self._clock.now())).certificates).reply()
 
     def _next(self, work: Work, lineage: Lineage) -> HttpReply:
         now = self._clock.now()
         coming = lineage.next(now)
-        if coming is None and not work.has(ON_NEXT_CA):
+        if coming is None and not work.has(On.NEXT_CA):
             work.decision = "no next CA"
             return text_reply(self._profile.next_ca_status, "No next CA certificate is published.")
         work.decision = "next CA certificates"
         plan = NextCaCertificates.of(lineage.current(now), coming or work.context.coming())
-        return work.altered(ON_NEXT_CA, plan).reply()
+        return work.altered(On.NEXT_CA, plan).reply()
 
     def _words(self, lineage: Lineage) -> tuple[str, ...]:
         """The capabilities now: GetNextCACert is among them while a next CA is published (SCEP-4.7-04)."""

@@ -14,6 +14,7 @@ from mfp_sim.errors import UsageError
 from mfp_sim.scep.crl import REASONS
 from mfp_sim.scep.vocabulary import FailInfo
 from mock_scep_server.asked import Refusal
+from mock_scep_server.authorities import Lineage
 from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.challenges import Given, OneTimeChallenges
 from mock_scep_server.ledger import Entry
@@ -135,9 +136,7 @@ class CaOperator:
         """
         if switch < publish:
             raise UsageError("the next CA is to be published before it takes over")
-        lineage = self._office.authorities.named(identifier)
-        if lineage is None:
-            raise UsageError(f"there is no CA {identifier!r}")
+        lineage = self._lineage(identifier)
         with self._lock:
             return lineage.prepare(publish, switch, overlap)
 
@@ -150,11 +149,15 @@ class CaOperator:
         Raises:
             UsageError: there is no CA of that identifier.
         """
+        lineage = self._lineage(identifier)
+        with self._lock:
+            return int(lineage.current(self._office.clock.now()).replace_ra())
+
+    def _lineage(self, identifier: str | None) -> Lineage:
         lineage = self._office.authorities.named(identifier)
         if lineage is None:
             raise UsageError(f"there is no CA {identifier!r}")
-        with self._lock:
-            return int(lineage.current(self._office.clock.now()).replace_ra())
+        return lineage
 
     def give_challenge(self, subject: str | None = None, *, secret: str | None = None) -> str:
         """A challenge that counts once: a new one, or ``secret``; with ``subject``, a pattern, for that subject only.

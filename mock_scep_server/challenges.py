@@ -131,8 +131,7 @@ class OneTimeChallenges:
         with self._lock:
             if self._outstanding(now) >= self.cache:
                 raise CacheFull(
-                    f"{self.cache} challenge passwords are outstanding",
-                    remedy="use one, or wait until one has expired",
+                    f"{self.cache} challenge passwords are outstanding", remedy="use one, or wait until one has expired"
                 )
             # What expired long ago is not told from what never was: a server that runs for months forgets it.
             self._given = {text: g for text, g in self._given.items() if now < g.expires + self.lifetime}

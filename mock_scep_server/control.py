@@ -38,7 +38,7 @@ class ControlService:
     """Stands behind a :class:`~mock_scep_server.server.ServerHost` of its own, beside the service that it controls."""
 
     def __init__(self, service: ScepService) -> None:
-        self._service, self._operator = service, service.operator
+        self._service, self._operator = service, (operator := service.operator)
         # path: (method, what it does, the act on the body or query)
         self._acts: Mapping[tuple[str, str], tuple[str, Callable[[Body], object]]] = {
             ("GET", "/status"): ("profile, clock, counts, what waits", self._status),
@@ -50,11 +50,12 @@ class ControlService:
             ("GET", "/judgement"): ("what the requests say about the clients, and how often", self._judgement),
             ("POST", "/installed"): ("{serial}: a client says that it has the certificate", self._installed),
             ("GET", "/queue"): ("requests that are not decided", self._queue),
-            ("POST", "/approve"): ("{pattern}: let waiting requests pass", self._act("approve", "pattern")),
-            ("POST", "/reject"): ("{pattern, fail_info, text}", self._act("reject", "pattern", "fail_info", "text")),
-            ("POST", "/hold"): ("{pattern}: new requests wait", self._act("hold", "pattern")),
-            ("POST", "/release"): ("{pattern}: they do not any longer", self._act("release", "pattern")),
-            ("POST", "/revoke"): ("{pattern, reason}", self._act("revoke", "pattern", "reason")),
+            ("POST", "/approve"): ("{pattern}: let waiting requests pass", self._act(operator.approve, "pattern")),
+            ("POST", "/reject"): ("{pattern, fail_info, text}",
+                                  self._act(operator.reject, "pattern", "fail_info", "text")),
+            ("POST", "/hold"): ("{pattern}: new requests wait", self._act(operator.hold, "pattern")),
+            ("POST", "/release"): ("{pattern}: they do not any longer", self._act(operator.release, "pattern")),
+            ("POST", "/revoke"): ("{pattern, reason}", self._act(operator.revoke, "pattern", "reason")),
             ("POST", "/challenge"): ("{subject}: a challenge that counts once", self._challenge),
             ("POST", "/roll-over"): ("{publish, switch, overlap, identifier}: spans from now", self._roll_over),
             ("POST", "/reset"): ("forget journal, ledger and transactions; the script starts again", self._reset),
@@ -136,15 +137,14 @@ class ControlService:
 
     # --- acting -------------------------------------------------------------------------------------------
 
-    def _act(self, name: str, *names: str) -> Callable[[Body], object]:
+    def _act(self, do: Callable[..., int], *names: str) -> Callable[[Body], object]:
         def act(body: Body) -> object:
             values = _fields(body, *names)
-            if name == "revoke" and "pattern" not in values:
+            if do == self._operator.revoke and "pattern" not in values:
                 raise _Refused(400, "say which: pattern")
             if "fail_info" in values and values["fail_info"] not in range(5):
                 raise _Refused(400, "fail_info has to be 0 to 4")
-            count = getattr(self._operator, name)(**values)
-            return {"count": count} if count is not None else {"ok": True}
+            return {"count": do(**values)}
 
         return act
 
@@ -217,21 +217,6 @@ def _body(octets: bytes, as_text: bool) -> Body:
     return value
 
 
-_TYPES: Mapping[str, type[str] | type[int]] = {
-    "pattern": str,
-    "text": str,
-    "fail_info": int,
-    "reason": str,
-    "serial": str,
-    "subject": str,
-    "publish": str,
-    "switch": str,
-    "overlap": str,
-    "identifier": str,
-}
-_WORDS = {str: "a text", int: "a whole number"}
-
-
 def _fields(body: Body, *names: str) -> dict[str, Any]:
     """The fields of a body, each of its type.
 
@@ -242,6 +227,7 @@ def _fields(body: Body, *names: str) -> dict[str, Any]:
     if unknown:
         raise UsageError(f"unknown: {', '.join(unknown)}", remedy=f"there is {', '.join(names) or 'nothing to say'}")
     for name, value in body.items():
-        if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
-            raise UsageError(f"{name} has to be {_WORDS[_TYPES[name]]}")
+        wanted, words = (int, "a whole number") if name == "fail_info" else (str, "a text")
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            raise UsageError(f"{name} has to be {words}")
     return dict(body)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from mfp_sim.scep.http import Close, Delivery, HttpReply, Reset, Stall, Wait, delivery_of
 from mock_scep_server.capacity import Workers
-from mock_scep_server.faults.base import ON_DELIVERY, ON_HTTP
+from mock_scep_server.faults.base import On
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.office import Office
 from mock_scep_server.work import Work
@@ -30,7 +30,7 @@ class Outgoing:
 
     def send(self, work: Work, reply: HttpReply) -> Delivery:
         """The delivery of a reply; the request is in the journal by then."""
-        reply = work.altered(ON_HTTP, replace(reply, headers=(*reply.headers, *self._headers)))
+        reply = work.altered(On.HTTP, replace(reply, headers=(*reply.headers, *self._headers)))
         delivery = self._deliver(work, reply)
         takes = self._queue(work)
         if takes is not None:
@@ -44,7 +44,7 @@ class Outgoing:
         delivery = delivery_of(reply, keep_alive=work.request.keep_alive, date=self._clock.now())
         if work.answers_nothing or work.closes:
             delivery = Delivery((Close(),), keep_alive=False)
-        return work.altered(ON_DELIVERY, delivery)
+        return work.altered(On.DELIVERY, delivery)
 
     def _queue(self, work: Work) -> float | None:
         """The seconds until a worker is done with it, where the CA has a capacity."""

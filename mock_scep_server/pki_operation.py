@@ -16,7 +16,7 @@ from mfp_sim.scep.vocabulary import PkiStatus
 from mfp_sim.simtime import Entropy
 from mock_scep_server.asked import Asked, RequestReader
 from mock_scep_server.challenges import AskFirst
-from mock_scep_server.faults.base import ON_AUTHORITY, ON_BYTES, ON_MESSAGE, ON_TEMPLATE
+from mock_scep_server.faults.base import On
 from mock_scep_server.office import Office
 from mock_scep_server.registrar import Registrar
 from mock_scep_server.replies import Decision
@@ -67,9 +67,9 @@ class PkiOperation:
             requirement = _MISSING.get(error.path.rpartition(".")[2], _NO_MESSAGE)
         if message is None:
             work.findings = self._office.judge.noted(work.notes)
-            raise work.refused(requirement, text_reply(self._profile.unreadable_status, text), text)
+            raise work.refused(requirement, text, self._profile.unreadable_status)
         asked = self._reader.read(message)
-        work.reads(asked)
+        work.context.asked = asked
         return asked
 
     def _examine(self, work: Work, asked: Asked) -> None:
@@ -90,11 +90,11 @@ class PkiOperation:
         """What the script wants, and what the CA makes of it."""
         with self._office.lock:
             answer = work.take(self._office.script)
-            face = work.altered(ON_AUTHORITY, asked.authority)
+            face = work.altered(On.AUTHORITY, asked.authority)
             other = face is not asked.authority
             if other:
                 asked = self._reader.read(asked.message, face)
-                work.reads(asked)
+                work.context.asked = asked
             decision = self._decided(work, asked, answer)
             wanted = answer.kind if answer is not None else None
             overruled = wanted in GRANTS and decision.kind != wanted
@@ -109,7 +109,7 @@ class PkiOperation:
         """Decided under the lock; an external command that has a say is asked while others have it."""
 
         def decide() -> Decision:
-            return self._registrar.decide(asked, answer, lambda template: work.altered(ON_TEMPLATE, template))
+            return self._registrar.decide(asked, answer, lambda template: work.altered(On.TEMPLATE, template))
 
         try:
             return decide()
@@ -130,12 +130,12 @@ class PkiOperation:
             return text_reply(decision.status, "The request is not served.")
         context, signer = work.context, decision.authority.signer
         context.status = PkiStatus(decision.reply.status).name
-        plan = work.altered(ON_MESSAGE, decision.reply)
+        plan = work.altered(On.MESSAGE, decision.reply)
         work.carried = work.issued is not None and work.issued.der in plan.certificates
         octets = messages.encode_cert_rep(
             plan, signer_key=signer.key, signer_certificate=signer.certificate, octets=self._entropy.octets
         )
-        sent = work.altered(ON_BYTES, octets)
+        sent = work.altered(On.BYTES, octets)
         assert context.asked is not None
         context.memory.keep("nonce", context.asked.message.sender_nonce)
         context.memory.keep(f"CertRep {context.name} {context.status}", octets)

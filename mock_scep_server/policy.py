@@ -195,9 +195,7 @@ class PolicyKey:
 POLICY_KEYS: Mapping[str, PolicyKey] = {
     "name": PolicyKey(str, "Mock SCEP CA (tests only)", "the CA's common name"),
     "key": PolicyKey(
-        Annotated[str, Words(lambda: KEY_KINDS)],
-        "rsa-2048",
-        f"the CA's key: {', '.join(KEY_KINDS)}; an RA's is RSA",
+        Annotated[str, Words(lambda: KEY_KINDS)], "rsa-2048", f"the CA's key: {', '.join(KEY_KINDS)}; an RA's is RSA"
     ),
     "challenge": PolicyKey(
         Literal["none", "checked", "ignored"] | StaticPassword | _OneTime | _PerSubject,
@@ -243,9 +241,7 @@ POLICY_KEYS: Mapping[str, PolicyKey] = {
     "serials": PolicyKey(Literal["random", "sequential"], "the profile's", "`random` or `sequential`"),
     "extensions": PolicyKey(Literal["drop", "refuse"], "drop", "what is done with extensions that a CSR must not get"),
     "minimum_rsa": PolicyKey(
-        Annotated[int, Within(512)],
-        "the profile's",
-        "bits; a shorter key is refused with badAlg",
+        Annotated[int, Within(512)], "the profile's", "bits; a shorter key is refused with badAlg"
     ),
     "time_window": PolicyKey(
         _Duration, "any", "a signingTime further off is refused with badTime; none is always taken"

@@ -23,16 +23,7 @@ from mfp_sim.simtime import Entropy
 from mock_scep_server.faults.chosen import Chosen
 from mock_scep_server.faults.scope import ANSWERS, OPERATIONS, TYPES
 
-__all__ = [
-    "GRANTS",
-    "Answer",
-    "Facts",
-    "Premise",
-    "Rule",
-    "Script",
-    "Taken",
-    "When",
-]
+__all__ = ["GRANTS", "Answer", "Facts", "Premise", "Rule", "Script", "Taken", "When"]
 
 GRANTS = ("success", "pending")
 

@@ -31,7 +31,7 @@ from mock_scep_server.pki_operation import PkiOperation
 from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import CaProfile
 from mock_scep_server.revocation import Revocations
-from mock_scep_server.script import Facts, Script
+from mock_scep_server.script import Script
 from mock_scep_server.setup import CaSetup, make_authorities, make_challenge
 from mock_scep_server.transactions import Transactions
 from mock_scep_server.work import EarlyReply, Work, text_reply
@@ -125,7 +125,8 @@ class ScepService:
                 return self._outgoing.send(work, self._reply(work))
             except _OF_CLIENTS as error:
                 work = self._begin(request, client)
-                refusal = self._refused(work, _NO_MESSAGE, f"The request cannot be answered: {error}")
+                text = f"The request cannot be answered: {error}"
+                refusal = work.refused(_NO_MESSAGE, text, self.profile.unreadable_status)
                 return self._outgoing.send(work, refusal.reply)
         except Exception as error:
             self._record(self._entry(request.method, client, 500, f"the mock failed: {type(error).__name__}"))
@@ -140,7 +141,6 @@ class ScepService:
     def _begin(self, request: HttpRequest, client: str) -> Work:
         context = Context(
             request=request,
-            operation=None,
             now=self.clock.now(),
             authority=self.authority,
             memory=self._memory,
@@ -149,7 +149,7 @@ class ScepService:
             revocations=self.revocations,
             ledger=self.ledger,
         )
-        return Work(request, Facts(None, request.method, client=client), context)
+        return Work(context, client)
 
     def _reply(self, work: Work) -> HttpReply:
         """The reply before the faults of HTTP and of the connection."""
@@ -160,7 +160,7 @@ class ScepService:
 
     def _answer(self, work: Work) -> HttpReply:
         """The reply of a page, to a message, or of the CA about itself."""
-        page = self._pages.find(work.request, work.facts.client)
+        page = self._pages.find(work.request, work.client)
         if page is not None:
             return self._page(work, page)
         query = self._query(work)
@@ -169,7 +169,7 @@ class ScepService:
         return self._ca_operations.reply(work, query)
 
     def _page(self, work: Work, page: Page) -> HttpReply:
-        work.asks(page.name)
+        work.context.operation = page.name
         work.take(self.script)
         reply, work.decision = page.answer()
         return reply
@@ -178,23 +178,20 @@ class ScepService:
         """What the request asks, if it is on the CA's path and in a form that the profile takes."""
         path = work.request.target.partition("?")[0]
         if self.profile.path and path != self.profile.path:
-            refusal = text_reply(404, "404 page not found")
-            raise work.refused(_NO_REQUEST, refusal, "the path is not the CA's")
+            work.findings = (Finding(_NO_REQUEST, "the path is not the CA's"),)
+            raise EarlyReply(text_reply(404, "404 page not found"))
         try:
             query = read_scep_query(work.request)
         except DecodeError as error:
-            work.asks(Operation.PKI_OPERATION)
-            raise self._refused(work, _NOT_BASE64, f"The message is not readable: {error}") from None
-        work.asks(query.operation, query.notes)
+            work.context.operation = Operation.PKI_OPERATION
+            text = f"The message is not readable: {error}"
+            raise work.refused(_NOT_BASE64, text, self.profile.unreadable_status) from None
+        work.context.operation, work.notes = query.operation, query.notes
         odd = [note for note in query.notes if not note.startswith(_NOT_ODD)]
         if self.profile.tolerance == "strict" and odd:
             work.findings = self.office.judge.noted(query.notes)
             raise EarlyReply(text_reply(400, f"An odd form of request: {odd[0]}"))
         return query
-
-    def _refused(self, work: Work, requirement: str, text: str) -> EarlyReply:
-        """What cannot be read: refused, and judged by the requirement that it misses."""
-        return work.refused(requirement, text_reply(self.profile.unreadable_status, text), text)
 
     # --- the journal --------------------------------------------------------------------------------------
 

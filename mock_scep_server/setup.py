@@ -21,12 +21,7 @@ from mfp_sim.errors import UsageError
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mock_scep_server.authorities import Authorities, Lineage
 from mock_scep_server.ca import CertificateAuthority, SerialNumbers, Shape
-from mock_scep_server.challenges import (
-    ChallengePolicy,
-    NoChallenge,
-    OneTimeChallenges,
-    SubjectChallenges,
-)
+from mock_scep_server.challenges import ChallengePolicy, NoChallenge, OneTimeChallenges, SubjectChallenges
 from mock_scep_server.policy import POLICY_KEYS, CaPolicy, StaticPassword, policy_of
 from mock_scep_server.profiles.changes import EMPTY_CONTENTS, changed, changed_capabilities
 from mock_scep_server.profiles.registry import PROFILES, VALUES, CaProfile, profile_named, value_kind

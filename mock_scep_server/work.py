@@ -10,8 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.http import HttpReply, HttpRequest
-from mock_scep_server.asked import Asked
-from mock_scep_server.faults.base import ON_ANSWER, Context, Hook, Value
+from mock_scep_server.faults.base import Context, Hook, On, Value
 from mock_scep_server.faults.differences import differences
 from mock_scep_server.judgement import Finding
 from mock_scep_server.script import Answer, Facts, Script, Taken
@@ -34,15 +33,14 @@ class EarlyReply(Exception):
 
 @dataclass
 class Work:
-    """A request with all that is known of it.
+    """A request with all that is known of it; ``context`` is what faults see of it.
 
-    ``facts`` are what rules look at, ``context`` what faults see. ``issued`` is the certificate that the reply is to
-    deliver, ``carried`` whether it still does after the faults; ``closes``: the connection is closed instead.
+    ``issued`` is the certificate that the reply is to deliver, ``carried`` whether it still does after the faults, and
+    ``closes`` that the connection is closed instead.
     """
 
-    request: HttpRequest
-    facts: Facts
     context: Context
+    client: str
     notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     taken: Taken = field(default_factory=Taken)
@@ -54,23 +52,22 @@ class Work:
     _effective: set[int] = field(default_factory=set)
     _answered_by: int | None = None
 
-    def asks(self, operation: str | None, notes: tuple[str, ...] = ()) -> None:
-        """The operation of the query is known, and what is odd about its form."""
-        self.facts = replace(self.facts, operation=operation)
-        self.context.operation, self.notes = operation, notes
+    @property
+    def request(self) -> HttpRequest:
+        """As it came."""
+        return self.context.request
 
-    def reads(self, asked: Asked) -> None:
-        """What a message asks is known."""
-        message, context = asked.message, self.context
-        context.name, context.transaction, context.asked = message.label, message.transaction_id, asked
-        self.facts = replace(
-            self.facts, type=message.label, transaction=message.transaction_id, subject=asked.subject_text
-        )
+    @property
+    def facts(self) -> Facts:
+        """What rules look at."""
+        seen, asked = self.context, self.context.asked
+        subject = asked.subject_text if asked else None
+        return Facts(seen.operation, seen.request.method, seen.name, seen.transaction, subject, self.client)
 
-    def refused(self, requirement: str, reply: HttpReply, text: str) -> EarlyReply:
+    def refused(self, requirement: str, text: str, status: int) -> EarlyReply:
         """An early end, since the request misses a requirement."""
         self.findings += (Finding(requirement, text),)
-        return EarlyReply(reply)
+        return EarlyReply(text_reply(status, text))
 
     # --- the script and its faults ------------------------------------------------------------------------
 
@@ -81,7 +78,7 @@ class Work:
             EarlyReply: they want an HTTP status.
         """
         self.taken = script.take(self.facts, self.context.now)
-        answer = self.altered(ON_ANSWER, self.taken.answer)
+        answer = self.altered(On.ANSWER, self.taken.answer)
         self.taken = replace(self.taken, answer=answer)
         if answer is None or answer.kind != "http":
             return answer
@@ -103,7 +100,7 @@ class Work:
                 before, value = value, hook.call(part, value, self.context)
                 changes = [f"{hook.layer}: {change}" for change in differences(before, value)]
                 self.changes.extend(changes)
-                if changes and hook is ON_ANSWER:
+                if changes and hook is On.ANSWER:
                     self._answered_by = index
                 elif changes:
                     self._effective.add(index)

@@ -26,24 +26,7 @@ if TYPE_CHECKING:
     from mock_scep_server.revocation import Revocations
     from mock_scep_server.script import Answer
 
-__all__ = [
-    "HOOKS",
-    "LAYERS",
-    "ON_ANSWER",
-    "ON_AUTHORITY",
-    "ON_BYTES",
-    "ON_CAPABILITIES",
-    "ON_DELIVERY",
-    "ON_HTTP",
-    "ON_MESSAGE",
-    "ON_NEXT_CA",
-    "ON_TEMPLATE",
-    "Context",
-    "Fault",
-    "Hook",
-    "Layer",
-    "Memory",
-]
+__all__ = ["HOOKS", "LAYERS", "Context", "Fault", "Hook", "Layer", "Memory", "On", "Value"]
 
 Layer = Literal["decide", "certificates", "message", "bytes", "http", "delivery"]
 Thing = TypeVar("Thing")
@@ -92,14 +75,13 @@ class Memory:
 
 @dataclass
 class Context:
-    """What hooks may know of the request at hand. Layers add what they find: ``asked``, ``status``.
+    """What hooks may know of the request at hand. Layers add what they find.
 
-    ``operation`` is the one of the query; ``name`` of a PKIOperation is its message type. ``status`` is the pkiStatus
-    of the answer once that is decided: SUCCESS, PENDING or FAILURE.
+    ``operation`` is the one of the query, ``asked`` what a PKIOperation asks. ``status`` is the pkiStatus of the answer
+    once that is decided: SUCCESS, PENDING or FAILURE.
     """
 
     request: HttpRequest
-    operation: str | None
     now: datetime
     authority: CertificateAuthority
     memory: Memory
@@ -107,11 +89,20 @@ class Context:
     keys: KeySource
     revocations: Revocations
     ledger: Ledger
-    name: str | None = None
-    transaction: str | None = None
+    operation: str | None = None
     asked: Asked | None = None
     status: str | None = None
     _turns: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str | None:
+        """The message type of a PKIOperation."""
+        return self.asked.message.label if self.asked else None
+
+    @property
+    def transaction(self) -> str | None:
+        """The transactionID of a PKIOperation."""
+        return self.asked.message.transaction_id if self.asked else None
 
     def turn(self, slug: str) -> int:
         """How often the fault has come in this transaction, else for this operation: 1 at the first time."""
@@ -204,36 +195,31 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class _Place:
-    """A hook by its name, and the layer in which it runs."""
+class Hook(Generic[Value]):
+    """A hook by its name, the layer in which it runs, and how it is called on a fault."""
 
     name: str
     layer: Layer
-
-
-@dataclass(frozen=True)
-class Hook(_Place, Generic[Value]):
-    """A hook, and how it is called on a fault."""
-
     call: Callable[[Fault, Value, Context], Value] = field(repr=False)
 
 
-ON_ANSWER: Hook[Answer | None] = Hook("on_answer", "decide", lambda f, value, c: f.on_answer(value, c))
-ON_AUTHORITY: Hook[CertificateAuthority] = Hook(
-    "on_authority", "certificates", lambda f, value, c: f.on_authority(value, c)
-)
-ON_TEMPLATE: Hook[Template] = Hook("on_template", "certificates", lambda f, value, c: f.on_template(value, c))
-ON_NEXT_CA: Hook[NextCaCertificates] = Hook("on_next_ca", "certificates", lambda f, value, c: f.on_next_ca(value, c))
-ON_CAPABILITIES: Hook[CaCapabilities] = Hook(
-    "on_capabilities", "message", lambda f, value, c: f.on_capabilities(value, c)
-)
-ON_MESSAGE: Hook[CertRep] = Hook("on_message", "message", lambda f, value, c: f.on_message(value, c))
-ON_BYTES: Hook[bytes] = Hook("on_bytes", "bytes", lambda f, value, c: f.on_bytes(value, c))
-ON_HTTP: Hook[HttpReply] = Hook("on_http", "http", lambda f, value, c: f.on_http(value, c))
-ON_DELIVERY: Hook[Delivery] = Hook("on_delivery", "delivery", lambda f, value, c: f.on_delivery(value, c))
+class On:
+    """The hooks, in the order in which they run."""
 
-_ALL: tuple[_Place, ...] = (
-    ON_ANSWER, ON_AUTHORITY, ON_TEMPLATE, ON_NEXT_CA, ON_CAPABILITIES, ON_MESSAGE, ON_BYTES, ON_HTTP, ON_DELIVERY,
-)  # fmt: skip
-HOOKS: Mapping[str, Layer] = {hook.name: hook.layer for hook in _ALL}
-"""Every hook with its layer, in the order in which they run."""
+    ANSWER: ClassVar[Hook[Answer | None]] = Hook("on_answer", "decide", lambda f, v, c: f.on_answer(v, c))
+    AUTHORITY: ClassVar[Hook[CertificateAuthority]] = Hook(
+        "on_authority", "certificates", lambda f, v, c: f.on_authority(v, c)
+    )
+    TEMPLATE: ClassVar[Hook[Template]] = Hook("on_template", "certificates", lambda f, v, c: f.on_template(v, c))
+    NEXT_CA: ClassVar[Hook[NextCaCertificates]] = Hook("on_next_ca", "certificates", lambda f, v, c: f.on_next_ca(v, c))
+    CAPABILITIES: ClassVar[Hook[CaCapabilities]] = Hook(
+        "on_capabilities", "message", lambda f, v, c: f.on_capabilities(v, c)
+    )
+    MESSAGE: ClassVar[Hook[CertRep]] = Hook("on_message", "message", lambda f, v, c: f.on_message(v, c))
+    BYTES: ClassVar[Hook[bytes]] = Hook("on_bytes", "bytes", lambda f, v, c: f.on_bytes(v, c))
+    HTTP: ClassVar[Hook[HttpReply]] = Hook("on_http", "http", lambda f, v, c: f.on_http(v, c))
+    DELIVERY: ClassVar[Hook[Delivery]] = Hook("on_delivery", "delivery", lambda f, v, c: f.on_delivery(v, c))
+
+
+HOOKS: Mapping[str, Layer] = {hook.name: hook.layer for hook in vars(On).values() if isinstance(hook, Hook)}
+"""The layer of each hook, by its name."""

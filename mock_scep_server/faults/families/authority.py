@@ -141,8 +141,7 @@ def _revoked(root: Identity, issuing: Identity, context: Context) -> Identity:
 
 def _not_signed_by_root(root: Identity, issuing: Identity, context: Context) -> Identity:
     other = context.thing(
-        "another root",
-        lambda: strangers.issued(context, "", ca=True, usage=CA_USAGE, subject=root.certificate.subject),
+        "another root", lambda: strangers.issued(context, "", ca=True, usage=CA_USAGE, subject=root.certificate.subject)
     )
     return strangers.reissued(context, "intermediate not-signed-by-root", issuing, other)
 

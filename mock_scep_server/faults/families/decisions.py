@@ -74,17 +74,10 @@ def _without_fail_info(reply: CertRep, context: Context) -> CertRep:
     return replace(reply, fail_info=None)
 
 
-CONFLICTS = {
-    "failure": at(MESSAGES, FAILURE, _envelope_too()),
-    "pending": at(MESSAGES, PENDING, _envelope_too()),
-}
+CONFLICTS = {"failure": at(MESSAGES, FAILURE, _envelope_too()), "pending": at(MESSAGES, PENDING, _envelope_too())}
 REJECTIONS = {
     "with-text": at(ENROL, failed(2, "not allowed by the policy of this CA")),
-    "without-text": at(
-        ENROL,
-        failed(2, "not allowed by the policy of this CA"),
-        Said(_without_text),
-    ),
+    "without-text": at(ENROL, failed(2, "not allowed by the policy of this CA"), Said(_without_text)),
 }
 
 TABLE: dict[str, Spec] = {

@@ -65,12 +65,7 @@ TABLE: dict[str, Spec] = {
     "ndes-2019": Spec(
         "message",
         lambda: Together(
-            (
-                words(*NDES_CAPS),
-                Face(split),
-                at(PKI, Said(_failure), statuses="FAILURE"),
-                _server("Microsoft-IIS/10.0"),
-            )
+            (words(*NDES_CAPS), Face(split), at(PKI, Said(_failure), statuses="FAILURE"), _server("Microsoft-IIS/10.0"))
         ),
     ),
 }

@@ -55,11 +55,7 @@ NO_CERTIFICATES: dict[str, Fault] = {
     "corrupted": odd(certificates="absent", signature="flipped"),
 }
 EmptyContent = Literal["absent", "empty", "zero"]
-EMPTY: dict[str, EmptyContent] = {
-    "absent": "absent",
-    "zero-length": "empty",
-    "zero-octet": "zero",
-}
+EMPTY: dict[str, EmptyContent] = {"absent": "absent", "zero-length": "empty", "zero-octet": "zero"}
 
 
 def _empty(form: str, status: str) -> Fault:
