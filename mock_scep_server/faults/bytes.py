@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mock_scep_server.faults.base import Context, Fault
 
-__all__ = ["Body", "pem"]
+__all__ = ["Body", "flipped", "pem"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,11 @@ class Body(Fault):
 
     def on_bytes(self, octets: bytes, context: Context) -> bytes:
         return self.change(octets, context)
+
+
+def flipped(octets: bytes) -> bytes:
+    """The same with the last bit flipped: of a signature, mostly."""
+    return octets[:-1] + bytes((octets[-1] ^ 1,))
 
 
 def pem(octets: bytes, label: str) -> bytes:

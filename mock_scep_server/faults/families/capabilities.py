@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from mfp_sim.scep.http import PKI_MESSAGE
@@ -18,9 +19,17 @@ CAPS = "GetCACaps"
 HTML = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body><form action='/login'></form></body></html>\n"
 
 
+Words = tuple[str, ...]
+
+
+def _listed(change: Callable[[Words], Words]) -> Caps:
+    """Other keywords, made of those that the CA lists."""
+    return Caps(lambda published, context: replace(published, words=change(published.words)))
+
+
 def words(*chosen: str) -> Caps:
     """Exactly these keywords."""
-    return Caps(lambda published, context: replace(published, words=chosen))
+    return _listed(lambda own: chosen)
 
 
 def ends(*chosen: str) -> Caps:
@@ -30,43 +39,29 @@ def ends(*chosen: str) -> Caps:
 
 def without(*gone: str) -> Caps:
     """The list less these keywords."""
-    return Caps(lambda published, context: replace(published, words=tuple(w for w in published.words if w not in gone)))
+    return _listed(lambda own: tuple(word for word in own if word not in gone))
 
 
 def and_also(*more: str) -> Caps:
     """The list with these keywords too."""
-
-    def change(published: CaCapabilities, context: Context) -> CaCapabilities:
-        return replace(published, words=(*published.words, *(word for word in more if word not in published.words)))
-
-    return Caps(change)
+    return _listed(lambda own: (*own, *(word for word in more if word not in own)))
 
 
 def _each(change: str) -> Caps:
     """Every keyword written so."""
-    return Caps(lambda published, context: replace(published, words=tuple(change.format(w) for w in published.words)))
+    return _listed(lambda own: tuple(change.format(word) for word in own))
 
 
-def _blank_lines(published: CaCapabilities, context: Context) -> CaCapabilities:
-    return replace(published, words=tuple(line for word in published.words for line in ("", word)))
+def _case(own: Words) -> Words:
+    return tuple(word.lower() if i % 2 else word.upper() for i, word in enumerate(own))
 
 
-def _case(published: CaCapabilities, context: Context) -> CaCapabilities:
-    return replace(published, words=tuple(w.lower() if i % 2 else w.upper() for i, w in enumerate(published.words)))
+def _huge(own: Words) -> Words:
+    return (*own, *(f"Example.com-Feature-{n}" for n in range(10_000 - len(own))))
 
 
-def _bom(published: CaCapabilities, context: Context) -> CaCapabilities:
-    return replace(published, words=("\ufeff" + published.words[0], *published.words[1:]))
-
-
-def _huge(published: CaCapabilities, context: Context) -> CaCapabilities:
-    more = (f"Example.com-Feature-{n}" for n in range(10_000 - len(published.words)))
-    return replace(published, words=(*published.words, *more))
-
-
-def _unknown(published: CaCapabilities, context: Context) -> CaCapabilities:
-    first, rest = published.words[:2], published.words[2:]
-    return replace(published, words=("Example.com-Foo", *first, "SHA3-512", "X" * 2048, *rest))
+def _unknown(own: Words) -> Words:
+    return ("Example.com-Foo", *own[:2], "SHA3-512", "X" * 2048, *own[2:])
 
 
 def _shuffled(published: CaCapabilities, context: Context) -> CaCapabilities:
@@ -103,9 +98,11 @@ TABLE: dict[str, Spec] = {
     "advertise-update": Spec("message", lambda: at(CAPS, without("Renewal"), and_also("Update"))),
     "caps-404": Spec("http", lambda: at(CAPS, Page(404, "text/plain", b"not found\n"))),
     "caps-500": Spec("http", lambda: at(CAPS, Page(500, "text/plain", b"internal error\n"))),
-    "caps-blank-lines": Spec("message", lambda: Caps(_blank_lines)),
-    "caps-bom": Spec("message", lambda: Caps(_bom)),
-    "caps-case": Spec("message", lambda: Caps(_case)),
+    "caps-blank-lines": Spec(
+        "message", lambda: _listed(lambda own: tuple(line for word in own for line in ("", word)))
+    ),
+    "caps-bom": Spec("message", lambda: _listed(lambda own: ("\ufeff" + own[0], *own[1:]))),
+    "caps-case": Spec("message", lambda: _listed(_case)),
     "caps-change": Spec("message", lambda: Caps(_changed)),
     "caps-close": Spec("delivery", lambda: at(CAPS, CutOff("close"))),
     "caps-content-type": one_of(
@@ -115,7 +112,7 @@ TABLE: dict[str, Spec] = {
     "caps-crlf": Spec("message", lambda: ends("\r\n")),
     "caps-empty": Spec("message", lambda: words()),
     "caps-html": Spec("http", lambda: at(CAPS, Page(200, "text/html", HTML))),
-    "caps-huge": Spec("message", lambda: Caps(_huge)),
+    "caps-huge": Spec("message", lambda: _listed(_huge)),
     "caps-lf": Spec("message", lambda: ends("\n")),
     "caps-lie-aes": Spec("decide", lambda: lie("AES", at(ENROLLING, _bad_alg("AES"), cipher="aes"))),
     "caps-lie-des3": Spec("decide", lambda: lie("DES3", at(ENROLLING, _bad_alg("3DES"), cipher="des-ede3"))),
@@ -136,7 +133,7 @@ TABLE: dict[str, Spec] = {
     "caps-quoted": Spec("message", lambda: _each('"{}"')),
     "caps-stripped": Spec("message", lambda: without("SCEPStandard", "AES", "SHA-256", "SHA-512", "POSTPKIOperation")),
     "caps-trailing-space": Spec("message", lambda: _each("{} \t ")),
-    "caps-unknown": Spec("message", lambda: Caps(_unknown)),
+    "caps-unknown": Spec("message", lambda: _listed(_unknown)),
     "caps-upgrade": Spec(
         "decide",
         lambda: Together(

@@ -18,7 +18,7 @@ from mfp_sim.scep.messages import CertRep
 from mock_scep_server.ca import Template
 from mock_scep_server.faults import strangers
 from mock_scep_server.faults.base import Context, Fault
-from mock_scep_server.faults.bytes import Body, pem
+from mock_scep_server.faults.bytes import Body, flipped, pem
 from mock_scep_server.faults.certificates import Issued, WrongKey
 from mock_scep_server.faults.combined import At, at
 from mock_scep_server.faults.message import Odd, Said, odd
@@ -32,6 +32,11 @@ MESSAGES = "PKCSReq RenewalReq CertPoll"
 def _delivered(change: Callable[[CertRep, Context], CertRep]) -> At:
     """A SUCCESS that delivers something else."""
     return at(MESSAGES, Said(change), statuses="SUCCESS")
+
+
+def _certificates(change: Callable[[tuple[bytes, ...], Context], tuple[bytes, ...]]) -> At:
+    """Other certificates than those of the reply, the issued one first."""
+    return _delivered(lambda reply, context: replace(reply, certificates=change(reply.certificates, context)))
 
 
 def _issued(change: Callable[[Template, Context], Template]) -> At:
@@ -79,42 +84,20 @@ def _foreign(template: Template, context: Context) -> Template:
     return replace(template, issuer=strangers.stranger(context))
 
 
-def _broken(reply: CertRep, context: Context) -> CertRep:
-    """The last bit of the certificate's signature flipped."""
-    own, *rest = reply.certificates
-    return replace(reply, certificates=(own[:-1] + bytes((own[-1] ^ 1,)), *rest))
-
-
-def _chain_only(reply: CertRep, context: Context) -> CertRep:
-    return replace(reply, certificates=(context.authority.issuer.certificate.der,))
-
-
 def _decoy(context: Context, subject: bytes) -> Certificate:
     identity = strangers.issued(context, "", by=context.authority.issuer, subject=subject)
     return identity.certificate
 
 
-def _own(reply: CertRep) -> Certificate:
-    return Certificate.from_der(reply.certificates[0])
-
-
-def _decoy_first(reply: CertRep, context: Context) -> CertRep:
-    subject = _own(reply).subject
+def _decoy_first(certificates: tuple[bytes, ...], context: Context) -> tuple[bytes, ...]:
+    subject = Certificate.from_der(certificates[0]).subject
     decoy = context.thing(f"decoy {subject.hex()}", lambda: _decoy(context, subject))
-    return replace(reply, certificates=(decoy.der, *reply.certificates))
+    return (decoy.der, *certificates)
 
 
-def _two_leaves(reply: CertRep, context: Context) -> CertRep:
-    return replace(reply, certificates=(strangers.device(context).certificate.der, *reply.certificates))
-
-
-def _extra(reply: CertRep, context: Context) -> CertRep:
+def _extra(certificates: tuple[bytes, ...], context: Context) -> tuple[bytes, ...]:
     others = (strangers.stranger(context).certificate, strangers.device(context).certificate)
-    return replace(reply, certificates=(*reply.certificates, *(other.der for other in others)))
-
-
-def _with_crl(reply: CertRep, context: Context) -> CertRep:
-    return replace(reply, crls=(context.revocations.current(context.authority).der,))
+    return (*certificates, *(other.der for other in others))
 
 
 def _empty(certificates: str) -> At:
@@ -150,7 +133,7 @@ def _given_before(context: Context) -> int:
 
 def _version_one(reply: CertRep, context: Context) -> CertRep:
     """The issued certificate once more as a version 1 certificate, which has no extensions."""
-    own = _own(reply)
+    own = Certificate.from_der(reply.certificates[0])
     made = context.thing(f"version 1 {own.fingerprint()}", lambda: _as_version_one(own, context))
     if context.ledger.of_key(own.spki)[-1].certificate.der != made:
         context.ledger.mint(Certificate.from_der(made), context.transaction or "", context.now)
@@ -223,29 +206,32 @@ TABLE: dict[str, Spec] = {
     "replayed-certrep": Spec("bytes", lambda: at("PKIOperation", Body(_replay))),
     "rollover-wrong-issuer": Spec("message", lambda: _delivered(_by_present_ca)),
     "success-altered-subject": among("certificates", "how", ALTERED),
-    "success-bad-cert-signature": Spec("message", lambda: _delivered(_broken)),
-    "success-chain-only": Spec("message", lambda: _delivered(_chain_only)),
-    "success-decoy-same-subject": Spec("message", lambda: _delivered(_decoy_first)),
+    "success-bad-cert-signature": Spec(
+        "message", lambda: _certificates(lambda own, context: (flipped(own[0]), *own[1:]))
+    ),
+    "success-chain-only": Spec(
+        "message", lambda: _certificates(lambda own, context: (context.authority.issuer.certificate.der,))
+    ),
+    "success-decoy-same-subject": Spec("message", lambda: _certificates(_decoy_first)),
     "success-empty": Spec("message", _empty, (choice("certificates", ("empty", "absent")),)),
     "success-expired": Spec("certificates", lambda: _issued(_dates(-30 * DAY, -DAY))),
-    "success-extra-certs": Spec("message", lambda: _delivered(_extra)),
+    "success-extra-certs": Spec("message", lambda: _certificates(_extra)),
     "success-foreign-issuer": Spec("certificates", lambda: _issued(_foreign)),
     "success-future": Spec("certificates", lambda: _issued(_dates(DAY, 365 * DAY))),
     "success-no-envelope": Spec("message", lambda: _delivered(lambda reply, context: replace(reply, recipient=None))),
-    "success-order-reversed": Spec(
-        "message",
-        lambda: _delivered(lambda reply, context: replace(reply, certificates=tuple(reversed(reply.certificates)))),
-    ),
+    "success-order-reversed": Spec("message", lambda: _certificates(lambda own, context: own[::-1])),
     "success-short-validity": Spec(
         "certificates", lambda: _issued(_dates(-timedelta(seconds=1), timedelta(minutes=1)))
     ),
-    "success-two-leaves": Spec("message", lambda: _delivered(_two_leaves)),
-    "success-with-crl": Spec("message", lambda: _delivered(_with_crl)),
+    "success-two-leaves": Spec(
+        "message", lambda: _certificates(lambda own, context: (strangers.device(context).certificate.der, *own))
+    ),
+    "success-with-crl": Spec(
+        "message", lambda: _delivered(lambda reply, c: replace(reply, crls=(c.revocations.current(c.authority).der,)))
+    ),
     "success-unfit-usage": Spec(
         "certificates", lambda usage: _issued(_usage(usage)), (choice("usage", tuple(USAGES)),)
     ),
     "success-wrong-key": Spec("certificates", lambda: at(MESSAGES, WrongKey())),
-    "ca-certificate-left-out": Spec(
-        "message", lambda: _delivered(lambda reply, context: replace(reply, certificates=reply.certificates[:1]))
-    ),
+    "ca-certificate-left-out": Spec("message", lambda: _certificates(lambda own, context: own[:1])),
 }

@@ -12,7 +12,7 @@ from mfp_sim.scep.vocabulary import PkiStatus
 from mock_scep_server.ca import Identity
 from mock_scep_server.faults import strangers
 from mock_scep_server.faults.base import Context, Fault
-from mock_scep_server.faults.bytes import Body
+from mock_scep_server.faults.bytes import Body, flipped
 from mock_scep_server.faults.certificates import NextCa
 from mock_scep_server.faults.combined import Together, at
 from mock_scep_server.faults.decide import failed, http
@@ -35,13 +35,14 @@ def _pending(reply: CertRep, context: Context) -> CertRep:
     return replace(bare, status=PkiStatus.PENDING, fail_info=None, fail_info_text=None)
 
 
-def _other(reply: CertRep, context: Context) -> CertRep:
-    return replace(reply, certificates=(strangers.device(context).certificate.der,))
+def _crls(change: Callable[[bytes, Context], bytes]) -> Fault:
+    """Another CRL than the one that was asked for."""
+    return _said("GetCRL", lambda reply, context: replace(reply, crls=(change(reply.crls[0], context),)))
 
 
-def _broken(reply: CertRep, context: Context) -> CertRep:
-    first = reply.crls[0]
-    return replace(reply, crls=(first[:-1] + bytes((first[-1] ^ 1,)),))
+def _certificate(name: str, who: Callable[[Context], Identity]) -> Fault:
+    """This certificate in the reply."""
+    return _said(name, lambda reply, context: replace(reply, certificates=(who(context).certificate.der,)))
 
 
 def _crl(context: Context, issuer: Identity, age: int) -> bytes:
@@ -54,18 +55,6 @@ def _crl(context: Context, issuer: Identity, age: int) -> bytes:
     return made.der
 
 
-def _stale(reply: CertRep, context: Context) -> CertRep:
-    return replace(reply, crls=(_crl(context, context.authority.issuer, 1),))
-
-
-def _foreign(reply: CertRep, context: Context) -> CertRep:
-    return replace(reply, crls=(_crl(context, strangers.stranger(context), -7),))
-
-
-def _with_certificates(reply: CertRep, context: Context) -> CertRep:
-    return replace(reply, certificates=(context.authority.issuer.certificate.der,))
-
-
 # --- GetNextCACert ----------------------------------------------------------------------------------------
 
 
@@ -76,6 +65,10 @@ def offered(*faults: Fault) -> Fault:
 
 def _next(change: Callable[[NextCaCertificates, Context], NextCaCertificates]) -> Fault:
     return offered(NextCa(change))
+
+
+def _signed_by(who: Callable[[Context], Identity]) -> Fault:
+    return _next(lambda plan, context: replace(plan, signer=who(context)))
 
 
 def _expired(plan: NextCaCertificates, context: Context) -> NextCaCertificates:
@@ -93,10 +86,6 @@ def _not_a_ca(plan: NextCaCertificates, context: Context) -> NextCaCertificates:
 
 def _unsigned(octets: bytes, context: Context) -> bytes:
     return messages.certs_only([c.der for c in context.coming().certificates])
-
-
-def _flipped(octets: bytes, context: Context) -> bytes:
-    return octets[:-1] + bytes((octets[-1] ^ 1,))
 
 
 def _replay(octets: bytes, context: Context) -> bytes:
@@ -118,15 +107,17 @@ QUERIES = "GetCert GetCRL"
 TABLE: dict[str, Spec] = {
     "getcert-pending": Spec("message", lambda: at("GetCert", Said(_pending))),
     "getcert-unsupported": Spec("decide", lambda: at(QUERIES, failed(2, "GetCert and GetCRL are not supported"))),
-    "getcert-wrong-cert": Spec("message", lambda: _said("GetCert", _other)),
-    "getcrl-bad-signature": Spec("message", lambda: _said("GetCRL", _broken)),
+    "getcert-wrong-cert": Spec("message", lambda: _certificate("GetCert", strangers.device)),
+    "getcrl-bad-signature": Spec("message", lambda: _crls(lambda own, context: flipped(own))),
     "getcrl-in-certs": Spec("message", lambda: at("GetCRL", odd(bag_crls_as_certificates=True), statuses="SUCCESS")),
-    "getcrl-other-issuer": Spec("message", lambda: _said("GetCRL", _foreign)),
-    "getcrl-stale": Spec("message", lambda: _said("GetCRL", _stale)),
-    "getcrl-with-certs": Spec("message", lambda: _said("GetCRL", _with_certificates)),
+    "getcrl-other-issuer": Spec(
+        "message", lambda: _crls(lambda own, context: _crl(context, strangers.stranger(context), -7))
+    ),
+    "getcrl-stale": Spec("message", lambda: _crls(lambda own, context: _crl(context, context.authority.issuer, 1))),
+    "getcrl-with-certs": Spec("message", lambda: _certificate("GetCRL", lambda context: context.authority.issuer)),
     "next-404": Spec("decide", lambda: offered(http(404))),
     "next-501": Spec("decide", lambda: offered(http(501))),
-    "next-bad-signature": Spec("bytes", lambda: offered(RIGHT, Body(_flipped))),
+    "next-bad-signature": Spec("bytes", lambda: offered(RIGHT, Body(lambda octets, context: flipped(octets)))),
     "next-ct": one_of("http", "form", CONTENT_TYPES, lambda form: offered(RIGHT, HeaderField("Content-Type", form))),
     "next-empty": Spec("bytes", lambda: offered(RIGHT, Body(lambda octets, context: b""))),
     "next-expired": Spec("certificates", lambda: _next(_expired)),
@@ -137,14 +128,8 @@ TABLE: dict[str, Spec] = {
         "certificates",
         lambda: _next(lambda plan, context: replace(plan, certificates=(context.authority.issuer.certificate,))),
     ),
-    "next-signed-by-ee": Spec(
-        "certificates", lambda: _next(lambda plan, context: replace(plan, signer=strangers.device(context)))
-    ),
-    "next-signed-by-next": Spec(
-        "certificates", lambda: _next(lambda plan, context: replace(plan, signer=context.coming().issuer))
-    ),
-    "next-signed-by-stranger": Spec(
-        "certificates", lambda: _next(lambda plan, context: replace(plan, signer=strangers.stranger(context)))
-    ),
+    "next-signed-by-ee": Spec("certificates", lambda: _signed_by(strangers.device)),
+    "next-signed-by-next": Spec("certificates", lambda: _signed_by(lambda context: context.coming().issuer)),
+    "next-signed-by-stranger": Spec("certificates", lambda: _signed_by(strangers.stranger)),
     "next-unsigned": Spec("bytes", lambda: offered(RIGHT, Body(_unsigned))),
 }
