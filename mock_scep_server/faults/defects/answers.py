@@ -100,9 +100,12 @@ def grant(
 
 def adding(extension: tuple[str, bool, bytes]) -> Callable[[Template], Template]:
     """A change of certificates: one more extension, in place of one of its kind."""
-    return lambda template: replace(
-        template, extensions=(*(other for other in template.extensions if other[0] != extension[0]), extension)
-    )
+
+    def change(template: Template) -> Template:
+        others = (other for other in template.extensions if other[0] != extension[0])
+        return replace(template, extensions=(*others, extension))
+
+    return change
 
 
 def granting(applies: Callable[[Seen], bool], how: Callable[[Seen], HttpReply | None] = grant) -> Instead:
