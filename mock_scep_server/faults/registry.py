@@ -54,7 +54,8 @@ def choice(name: str, words: tuple[str, ...], sentence: str = "") -> Field:
 class Spec:
     """How a slug becomes a fault: the layer it works in, and what makes it of its arguments.
 
-    What is decided before the first request is no matter of a script: ``option`` of ``mock-scep-server`` brings it.
+    What is decided before the first request is no matter of a script: ``option`` of ``mock-scep-server`` brings it, and
+    ``make`` is None.
     """
 
     layer: Layer
@@ -73,28 +74,23 @@ def among(layer: Layer, name: str, faults: Mapping[str, Fault]) -> Spec:
     return one_of(layer, name, faults, lambda fault: fault)
 
 
-@dataclass(frozen=True)
-class FaultEntry:
-    """The registry's line on one fault.
+@dataclass(frozen=True, kw_only=True)
+class FaultEntry(Spec):
+    """The registry's line on one fault: how it is made, and what is said of it.
 
     ``correct_client`` says what RFC 8894 expects of a client, ``printer_shows`` what the printer ends with, ``proof``
-    in which situation that is shown; ``alias_of`` names the fault that looks the same from outside. ``option`` is how
-    ``mock-scep-server`` is started with it, where no script can ask for it; ``make`` is None then.
+    in which situation that is shown; ``alias_of`` names the fault that looks the same from outside.
     """
 
     slug: str
     family: str
-    layer: Layer
     sentence: str
     requirements: tuple[str, ...]
     field_failures: tuple[str, ...]
     correct_client: str
     printer_shows: str
     proof: str
-    arguments: tuple[Field, ...]
     alias_of: str | None
-    option: str | None
-    make: Callable[..., Fault] | None
 
     @property
     def example(self) -> str:
@@ -220,19 +216,16 @@ class Registry(Mapping[str, FaultEntry]):
 def _entry(slug: str, family: str, spec: Spec, said: Mapping[str, Any], clients: Mapping[str, str]) -> FaultEntry:
     client = str(said["client"])
     return FaultEntry(
+        **vars(spec),
         slug=slug,
         family=family,
-        layer=spec.layer,
         sentence=str(said["does"]),
         requirements=tuple(said.get("requirements") or ()),
         field_failures=tuple(said.get("field_failures") or ()),
         correct_client=clients.get(client, client),
         printer_shows=str(said.get("printer", "")),
         proof=str(said.get("proof", "enrol")),
-        arguments=spec.arguments,
         alias_of=said.get("alias_of"),
-        option=spec.option,
-        make=spec.make,
     )
 
 
