@@ -14,6 +14,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +26,7 @@ from mfp_sim.device.bundle import CATEGORIES
 from mfp_sim.device.status import STATE_LABELS
 from mfp_sim.documents.kinds import Either, Kind
 from mfp_sim.documents.records import NEEDED, Field, Record
+from mfp_sim.events import KINDS, own_words
 from mfp_sim.scenario.ca_steps import OPERATOR_ACTS
 from mfp_sim.scenario.collection import load_all
 from mfp_sim.scenario.examined import changing
@@ -211,6 +213,16 @@ def _expectations() -> str:
     return _table(("field", "what it looks at", "when empty", "mock only", "example"), rows)
 
 
+def _events() -> str:
+    rows = []
+    for name, kind in KINDS.items():
+        said = " ".join((kind.__doc__ or "").split()).replace("``", "`")
+        own = own_words(kind)
+        parts = [f"*{_code(part.name)}*" if part.name in own else _code(part.name) for part in fields(kind)]
+        rows.append((_code(name), said, ", ".join(parts)))
+    return _table(("kind", "what happened", "fields"), rows)
+
+
 def _states() -> str:
     return _table(("state", "on the printer"), [(_code(slug), label) for slug, label in STATE_LABELS.items()])
 
@@ -331,6 +343,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "readings": _readings,
     "steps": _steps,
     "expectations": _expectations,
+    "events": _events,
     "states": _states,
     "printer-profiles": _printer_profiles,
     "ca-profiles": _ca_profiles,

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
+from mfp_sim.events import Event, content, own_words, read
 from mfp_sim.redaction import Redactor
 from mfp_sim.scep.http import HttpReply, HttpRequest
 from mfp_sim.simtime import Clock
 
 __all__ = [
-    "BY_HAND",
-    "OWN_WORDS",
     "Attachment",
     "Recorder",
     "TraceEvent",
@@ -29,33 +29,13 @@ __all__ = [
     "to_json_lines",
 ]
 
-BY_HAND = "by hand"
-"""The ``point`` of a ``printer.power-lost`` that no power point caused: somebody pulled the plug."""
-
-OWN_WORDS: Mapping[str, frozenset[str]] = {
-    "exchange.cut": frozenset({"operation"}),
-    "exchange.lost": frozenset({"operation"}),
-    "exchange.reply": frozenset({"operation"}),
-    "exchange.request": frozenset(
-        {
-            *("operation", "method", "digest", "cipher", "transaction"),
-            *("csr.signature", "csr.challenge", "csr.challenge_type"),
-        }
-    ),
-    "mock.request": frozenset({"sent"}),
-    "printer.audit": frozenset({"operation", "result"}),
-    "printer.poll-booked": frozenset({"due"}),
-    "printer.power-lost": frozenset({"point"}),
-    "printer.status": frozenset({"state", "details", "shown", "transaction"}),
-    "step.refused": frozenset({"reason"}),
-}
-"""The fields of each kind of event that hold words of the product's own: names of operations, algorithms, states and
-reasons, times, and what it has drawn. Whatever people, clients or servers say stands in the other fields."""
+E = TypeVar("E", bound=Event)
 
 
 @dataclass(frozen=True)
 class TraceEvent:
-    """One event: when (aware, UTC), what kind (``exchange.request``, ``printer.restart`` …), and its content."""
+    """One event as it is written: when (aware, UTC), what kind (:mod:`mfp_sim.events`), and its content; that of
+    another printer than the first names it (``printer``)."""
 
     time: datetime
     kind: str
@@ -64,6 +44,21 @@ class TraceEvent:
     def to_json(self) -> dict[str, object]:
         """The event as one JSON object."""
         return {"time": self.time.isoformat(), "kind": self.kind, **self.data}
+
+    @property
+    def printer(self) -> str:
+        """The serial number of another printer than the first, else nothing."""
+        return str(self.data.get("printer", ""))
+
+    @property
+    def event(self) -> Event:
+        """What happened."""
+        return read(self.kind, self.data)
+
+    def of(self, kind: type[E]) -> E | None:
+        """What happened, if it is of that kind."""
+        found = self.event if self.kind == kind.kind else None
+        return found if isinstance(found, kind) else None
 
 
 @dataclass(frozen=True)
@@ -83,9 +78,9 @@ class Attachment:
 class Recorder:
     """Collects the events of one run, and the messages that are attached beside them.
 
-    What is masked is decided by its place. The names of fields and the words in those of :data:`OWN_WORDS` come from
-    the product and are never a secret, so that a challenge that is spelled alike (``CACert``) hides nothing that
-    expectations look at. All other text is masked.
+    What is masked is decided by its place. The names of fields and the product's own words
+    (:func:`~mfp_sim.events.own_words`) are never a secret, so that a challenge that is spelled alike (``CACert``) hides
+    nothing that expectations look at. All other text is masked.
 
     With ``limit``, the newest events only, for what runs for years.
     """
@@ -103,17 +98,24 @@ class Recorder:
         other._mark = {"printer": printer}
         return other
 
-    def record(self, kind: str, **data: object) -> None:
-        """Add an event at the present instant; ``data`` has to be JSON-able, None entries are left out."""
-        kept = {key: self.as_recorded(kind, key, value) for key, value in data.items() if value is not None}
-        self._events.append(TraceEvent(self._clock.now(), kind, self._mark | kept))
+    def record(self, event: Event) -> None:
+        """Add what happens at the present instant."""
+        own = own_words(type(event))
+        kept = {
+            name: value if name in own else self._as_recorded(own, name, value)
+            for name, value in content(event).items()
+        }
+        self._events.append(TraceEvent(self._clock.now(), event.kind, self._mark | kept))
 
-    def as_recorded(self, kind: str, path: str, value: object) -> object:
+    def as_recorded(self, kind: type[Event], path: str, value: object) -> object:
         """What the trace shows of a value in a field (``csr.subject``) of that kind of event."""
-        if path in OWN_WORDS.get(kind, ()):
+        return self._as_recorded(own_words(kind), path, value)
+
+    def _as_recorded(self, own: Collection[str], path: str, value: object) -> object:
+        if path in own:
             return value
         if isinstance(value, dict):
-            return {key: self.as_recorded(kind, f"{path}.{key}", entry) for key, entry in value.items()}
+            return {key: self._as_recorded(own, f"{path}.{key}", entry) for key, entry in value.items()}
         return self.redactor.value(value)
 
     @property

@@ -20,8 +20,8 @@ from mfp_sim.device.profile import Profile
 from mfp_sim.device.state import DeviceState
 from mfp_sim.device.status import AuditEntry
 from mfp_sim.errors import PowerLost, Refused
+from mfp_sim.events import BY_HAND, SHUTDOWN, START, AuditNote, PowerFailed, Undone
 from mfp_sim.simtime import Booking, Entropy
-from mfp_sim.trace import BY_HAND
 
 __all__ = ["ADMINISTRATOR", "ROLES", "Firmware", "Machine"]
 
@@ -127,7 +127,7 @@ class Machine:
     def _start(self) -> None:
         first = not self.load()
         self._firmware.wake(first=first)
-        self.note("start", "OK")
+        self.note(START, "OK")
         self.commit("factory" if first else "start")
         self._firmware.rebook(_AT_ONCE)
 
@@ -155,7 +155,7 @@ class Machine:
         try:
             with self._whole():
                 self._firmware.break_off()
-                self.log("shutdown", "OK")
+                self.log(SHUTDOWN, "OK")
         finally:
             self._go_dark()  # a log that cannot be kept keeps no machine on
 
@@ -172,7 +172,7 @@ class Machine:
         self._firmware.forget()
         self.state = self._factory.state()
         if lost is not None:
-            self.recorder.record("printer.power-lost", point=lost.point)
+            self.recorder.record(PowerFailed(point=lost.point))
             self._return_power(lost.off_seconds)
 
     def _return_power(self, seconds: float | None) -> None:
@@ -239,7 +239,7 @@ class Machine:
     def _undo(self, error: Exception) -> None:
         if not self.powered or not self._kept:
             return
-        self.recorder.record("printer.undone", error=f"{type(error).__name__}: {error}")
+        self.recorder.record(Undone(error=f"{type(error).__name__}: {error}"))
         self._cancel_all()
         self.state = DeviceState.from_stored(self._kept)
         self._firmware.revert()
@@ -283,7 +283,7 @@ class Machine:
     def note(self, operation: str, result: str, diagnosis: str = "") -> None:
         """An entry of the audit log that goes in with the commit of what it tells of."""
         self.state.audit.add(AuditEntry(self.clock.now(), "SYSTEM", operation, result, diagnosis))
-        self.recorder.record("printer.audit", operation=operation, result=result, diagnosis=diagnosis or None)
+        self.recorder.record(AuditNote(operation=operation, result=result, diagnosis=diagnosis))
 
     def log(self, operation: str, result: str, diagnosis: str = "") -> None:
         """An entry of the audit log that is committed for its own sake: nothing else of it has to be kept."""

@@ -30,6 +30,7 @@ from mfp_sim.errors import (
     PowerLost,
     TransportError,
 )
+from mfp_sim.events import ExchangeLost, ExchangeReply, ExchangeRequest, PollBooked, ShownCsr
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import csr
 from mfp_sim.scep.certificate import Certificate
@@ -47,6 +48,7 @@ from mfp_sim.scep.exchange import (
     Predecessor,
 )
 from mfp_sim.scep.http import HttpReply, HttpRequest
+from mfp_sim.scep.messages import PkiMessage
 from mfp_sim.scep.stages import State
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mfp_sim.trace import Recorder
@@ -177,25 +179,26 @@ class CertificateRequest:
             digest, cipher = transaction.algorithms if is_message else (None, None)
             points.reach(f"{operation}.before")
             recorder.record(
-                "exchange.request",
-                operation=operation,
-                method=request.method,
-                transaction=transaction.enrolment.transaction_id if is_message else None,
-                digest=digest,
-                cipher=cipher,
-                host=self._communication.host,
-                port=self._communication.port,
-                path=request.target.partition("?")[0],
-                csr=_described_csr(transaction) if state is State.SUBMIT else None,
+                ExchangeRequest(
+                    operation=operation,
+                    method=request.method,
+                    transaction=transaction.enrolment.transaction_id if is_message else None,
+                    digest=digest,
+                    cipher=cipher,
+                    host=self._communication.host,
+                    port=self._communication.port,
+                    path=request.target.partition("?")[0],
+                    csr=_shown_csr(transaction) if state is State.SUBMIT else None,
+                )
             )
             try:
                 reply = await self._exchange(request, operation)
             except TransportError as error:
-                recorder.record("exchange.lost", operation=operation, sent=error.sent, error=str(error))
+                recorder.record(ExchangeLost(operation=operation, sent=error.sent, error=str(error)))
                 outcome = transaction.lost(error)
             else:
                 outcome = transaction.received(reply)
-                recorder.record("exchange.reply", operation=operation, **_described(state, reply, transaction))
+                recorder.record(_shown_reply(operation, reply, transaction.reply if is_message else None))
             points.reach(f"{operation}.after")
             if outcome is not None:
                 return outcome
@@ -235,7 +238,7 @@ class CertificateRequest:
             return Ended(follows.detail, diagnosis, keep=follows.keep)
         self._polls += 1
         self.next_poll = self._around.clock.now() + timedelta(minutes=follows.minutes)
-        self._around.recorder.record("printer.poll-booked", poll=self._polls, due=self.next_poll.isoformat())
+        self._around.recorder.record(PollBooked(poll=self._polls, due=self.next_poll.isoformat()))
         if follows.anew:
             assert self.transaction_id is not None
             self._around.abandon(self.transaction_id, diagnosis)
@@ -369,24 +372,21 @@ def _ended_by(error: Exception) -> Ended:
     return Ended(Detail("scep-error"), diagnosis, unforeseen=error)
 
 
-def _described_csr(transaction: ClientTransaction) -> dict[str, object]:
-    """What is asked for, for the trace; of the challenge only whether there is one."""
+def _shown_csr(transaction: ClientTransaction) -> ShownCsr:
     request = csr.Csr.from_der(transaction.enrolment.csr)
-    return {
-        "subject": request.subject_text,
-        "signature": request.signature_digest,
-        "length": transaction.enrolment.key.key_size,
-        "challenge": "absent" if request.challenge is None else "present",
-        "challenge_type": request.challenge_type or "absent",
-    }
+    return ShownCsr(
+        subject=request.subject_text,
+        signature=request.signature_digest,
+        length=transaction.enrolment.key.key_size,
+        challenge="absent" if request.challenge is None else "present",
+        challenge_type=request.challenge_type or "absent",
+    )
 
 
-def _described(operation: State, reply: HttpReply, transaction: ClientTransaction) -> dict[str, object]:
-    """A reply for the trace: decoded where it can be."""
-    found: dict[str, object] = {"status": reply.status, "media_type": reply.media_type}
-    if operation in _MESSAGES and reply.status == 200:
-        if isinstance(transaction.reply, DecodeError):
-            found["unreadable"] = str(transaction.reply)
-        elif transaction.reply is not None:
-            found["message"] = transaction.reply.describe()
-    return found
+def _shown_reply(operation: str, reply: HttpReply, decoded: PkiMessage | DecodeError | None) -> ExchangeReply:
+    shown = ExchangeReply(operation=operation, status=reply.status, media_type=reply.media_type)
+    if decoded is None or reply.status != 200:
+        return shown
+    if isinstance(decoded, DecodeError):
+        return replace(shown, unreadable=str(decoded))
+    return replace(shown, message=decoded.describe())

@@ -20,6 +20,7 @@ from mfp_sim.device.settings import AutoRequestSettings, KeySettings
 from mfp_sim.device.state import StoredRequest, unusable
 from mfp_sim.device.status import Detail, StatusRow
 from mfp_sim.errors import DecodeError, Refused
+from mfp_sim.events import ExchangeCut, StatusRowAdded
 from mfp_sim.scep.certificate import Certificate
 
 __all__ = ["Requests"]
@@ -49,7 +50,7 @@ class Requests:
         """Break off the inquiry that is under way, and know of no request."""
         inquiry, self._inquiry = self._inquiry, None
         if inquiry is not None and (operation := inquiry.cut()) is not None:
-            self._machine.recorder.record("exchange.cut", operation=operation)
+            self._machine.recorder.record(ExchangeCut(operation=operation))
         self.current = None
 
     def take_up(self) -> None:
@@ -194,13 +195,14 @@ class Requests:
         state = self._machine.state
         state.history = (*state.history, row)[-self._machine.profile.history :]
         self._machine.recorder.record(
-            "printer.status",
-            state=row.state,
-            details=row.details.slug if row.details else None,
-            shown=row.time.isoformat(),
-            diagnosis=diagnosis or None,
-            key=row.key_name,
-            transaction=transaction,
+            StatusRowAdded(
+                state=row.state,
+                details=row.details.slug if row.details else None,
+                shown=row.time.isoformat(),
+                diagnosis=diagnosis,
+                key=row.key_name,
+                transaction=transaction,
+            )
         )
 
     def _tell_of(self, request: CertificateRequest, ended: Ended, installed: Certificate | None) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from datetime import timedelta, tzinfo
 from typing import TextIO
 
+from mfp_sim.events import BY_HAND
 from mfp_sim.report.model import BASES, RunReport, ScenarioReport
 from mfp_sim.report.story import instant, zone_named
 from mfp_sim.simtime import local
-from mfp_sim.trace import BY_HAND
 from mfp_sim.visible import visible
 
 __all__ = ["Console"]

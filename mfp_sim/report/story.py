@@ -12,8 +12,8 @@ from datetime import UTC, datetime, tzinfo
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from mfp_sim.events import BY_HAND
 from mfp_sim.report.model import ExchangeReport
-from mfp_sim.trace import BY_HAND
 
 __all__ = ["Lane", "Row", "Say", "Tone", "instant", "off_spans", "story_of_exchanges", "story_of_trace", "zone_named"]
 

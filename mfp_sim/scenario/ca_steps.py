@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from mfp_sim.documents import Node, Problems
 from mfp_sim.documents.kinds import WRONG, Definitions, OneWay, Schema, Within, Words
 from mfp_sim.documents.records import Length, described, document, kind_of, map_of
+from mfp_sim.events import MockRequest
 from mfp_sim.scenario.premises import Missing
 from mfp_sim.scenario.shapes import SomeText
 from mfp_sim.scenario.world import World
@@ -55,7 +56,7 @@ def _roll_over(world: World, values: Mapping[str, object]) -> Missing:
     before = len(world.recorder.events)
 
     def missing() -> str | None:
-        came = any(e.kind == "mock.request" and e.time >= switch for e in world.recorder.events[before:])
+        came = any(e.of(MockRequest) and e.time >= switch for e in world.recorder.events[before:])
         since = max(switch, begun).astimezone(world.zone)
         return None if came else f"no request came after {since:%Y-%m-%d %H:%M:%S}, when it takes over"
 

@@ -21,6 +21,7 @@ from mfp_sim.documents import Node, Problems
 from mfp_sim.documents.kinds import WRONG, Definitions, Either, Kind, Leaf, LocalTime, Schema, Text, Word, Words
 from mfp_sim.documents.records import Doc, Length, ListOf, MapOf, Record, described, document, kind_of
 from mfp_sim.errors import SignatureInvalid
+from mfp_sim.events import ExchangeRequest
 from mfp_sim.scenario.ca_steps import CA_LOOKS
 from mfp_sim.scenario.machine_looks import LOOKS
 from mfp_sim.scenario.model import Failure
@@ -247,7 +248,7 @@ Operation = Literal["GetCACaps", "GetCACert", "PKCSReq", "RenewalReq", "CertPoll
 
 def asked(world: World) -> list[str]:
     """What the printer has sent, in order: operations, and message types of PKIOperation."""
-    return [str(event.data["operation"]) for event in world.events if event.kind == "exchange.request"]
+    return [event.operation for _, event in world.happened(ExchangeRequest)]
 
 
 def _requests(
@@ -264,7 +265,7 @@ def _request_count(wanted: Annotated[Mapping[Operation, Count], Length(1)], worl
 def _messages_at(
     wanted: Annotated[list[Time], Length(0, "there was no PKIOperation")], world: World
 ) -> Iterator[Difference]:
-    sent = [e.time for e in world.events if e.kind == "exchange.request" and "transaction" in e.data]
+    sent = [time for time, event in world.happened(ExchangeRequest) if event.transaction is not None]
     yield from _times("messages_at", wanted, sent, world)
 
 
@@ -273,8 +274,8 @@ SentAt = Annotated[Mapping[Operation, Annotated[list[Time], Length(0, "it was ne
 
 def _sent_at(wanted: SentAt, world: World) -> Iterator[Difference]:
     for name, times in wanted.items():
-        events = (e for e in world.events if e.kind == "exchange.request" and e.data["operation"] == name)
-        yield from _times(f"sent_at.{name}", times, [event.time for event in events], world)
+        sent = [time for time, event in world.happened(ExchangeRequest) if event.operation == name]
+        yield from _times(f"sent_at.{name}", times, sent, world)
 
 
 def _times(path: str, wanted: list[str], got: Sequence[datetime], world: World) -> Iterator[Difference]:
@@ -286,11 +287,7 @@ def _times(path: str, wanted: list[str], got: Sequence[datetime], world: World) 
 
 
 def _transactions(wanted: Count, world: World) -> Iterator[Difference]:
-    found = {
-        event.data["transaction"]
-        for event in world.events
-        if event.kind == "exchange.request" and "transaction" in event.data
-    }
+    found = {event.transaction for _, event in world.happened(ExchangeRequest)} - {None}
     if len(found) != wanted:
         yield "transactions", str(wanted), str(len(found))
 

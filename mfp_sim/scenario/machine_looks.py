@@ -14,6 +14,7 @@ from mfp_sim.device.settings import AutoRequestSettings
 from mfp_sim.documents import Node, Problems, did_you_mean
 from mfp_sim.documents.kinds import Definitions, Leaf, Pattern, Schema, Words
 from mfp_sim.documents.records import Length, document, record_of
+from mfp_sim.events import ExchangeRequest, content
 from mfp_sim.scenario.menu_look import compare_menu
 from mfp_sim.scenario.shapes import SOMETHING, Count, SomeText, Texts, Time, shown_like
 from mfp_sim.scenario.world import World
@@ -90,14 +91,14 @@ class Wire(TypedDict, total=False):
 
 
 def _wire(wanted: Wire, world: World) -> Iterator[Difference]:
-    sent = [event.data for event in world.events if event.kind == "exchange.request"]
-    yield from _differences("wire", _as_recorded(world, "", wanted), sent[-1] if sent else {})
+    sent = [event for _, event in world.happened(ExchangeRequest)]
+    yield from _differences("wire", _as_recorded(world, "", wanted), content(sent[-1]) if sent else {})
 
 
 def _as_recorded(world: World, within: str, wanted: Mapping[str, object]) -> Mapping[str, object]:
     """What is expected of a request, as the trace shows it: a secret in free text is masked on both sides."""
     shown = world.recorder.as_recorded
-    return {name: shown("exchange.request", f"{within}{name}", value) for name, value in wanted.items()}
+    return {name: shown(ExchangeRequest, f"{within}{name}", value) for name, value in wanted.items()}
 
 
 @document("", SOMETHING)
@@ -112,10 +113,8 @@ class CsrLook(TypedDict, total=False):
 
 
 def _csr(wanted: CsrLook, world: World) -> Iterator[Difference]:
-    made = [event.data["csr"] for event in world.events if "csr" in event.data]
-    last = made[-1] if made else {}
-    assert isinstance(last, Mapping)
-    yield from _differences("csr", _as_recorded(world, "csr.", wanted), last)
+    made = [event.csr for _, event in world.happened(ExchangeRequest) if event.csr is not None]
+    yield from _differences("csr", _as_recorded(world, "csr.", wanted), vars(made[-1]) if made else {})
 
 
 def _sound(wanted: bool, world: World) -> Iterator[Difference]:

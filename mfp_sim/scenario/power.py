@@ -19,11 +19,11 @@ from mfp_sim.device.invariants import WatchedStorage, broken
 from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.storage import MemoryStorage, Storage
 from mfp_sim.errors import BoundExceeded, Refused, UsageError
+from mfp_sim.events import BY_HAND, ExchangeCut, ExchangeLost, ExchangeReply, ExchangeRequest, PowerFailed
 from mfp_sim.scenario.expectations import Expectation
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.runner import frozen
 from mfp_sim.scenario.world import Storages, World, build
-from mfp_sim.trace import BY_HAND
 
 __all__ = ["CutResult", "PowerInstant", "PowerPoint", "cut_at", "cut_everywhere", "power_instants", "power_points"]
 
@@ -108,14 +108,15 @@ def power_instants(
     found: list[tuple[datetime, str, str]] = []
     begun: dict[str, datetime] = {}
     for event in world.recorder.events:
-        printer = str(event.data.get("printer", scenario.printer.serial))
-        if event.kind == "exchange.request":
-            begun[printer] = event.time
-        elif event.kind in ("exchange.reply", "exchange.lost", "exchange.cut"):
-            at = begun.pop(printer)
-            while at < event.time:
-                found.append((at, str(event.data["operation"]), printer))
-                at += every
+        printer = event.printer or scenario.printer.serial
+        match event.event:
+            case ExchangeRequest():
+                begun[printer] = event.time
+            case ExchangeReply(operation=name) | ExchangeLost(operation=name) | ExchangeCut(operation=name):
+                at = begun.pop(printer)
+                while at < event.time:
+                    found.append((at, name, printer))
+                    at += every
     return tuple(PowerInstant(number, name, at, printer) for number, (at, name, printer) in enumerate(sorted(found), 1))
 
 
@@ -153,7 +154,7 @@ def cut_at(
         except UsageError as error:
             found.append(f"the run came to an end: {error}")
     with world.about(point.printer):
-        lost = [event.data["point"] for event in world.events if event.kind == "printer.power-lost"]
+        lost = [event.point for _, event in world.happened(PowerFailed)]
     if where not in lost:
         found.append("the power did not fail there")
     if not machine.powered or not world.printer.powered:

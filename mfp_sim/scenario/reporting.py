@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from mfp_sim.events import ExchangeRequest
 from mfp_sim.report.messages import exchange_report, kept
 from mfp_sim.report.model import (
     ExchangeReport,
@@ -64,8 +65,8 @@ def _exchanges(result: ScenarioResult) -> tuple[ExchangeReport, ...]:
     found = []
     for attachment in kept(result.attachments):
         event = result.events[attachment.event] if 0 <= attachment.event < len(result.events) else None
-        operation = event.data.get("operation") if event is not None and event.kind == "exchange.request" else None
-        found.append(exchange_report(attachment, operation if isinstance(operation, str) else None))
+        asked = event.of(ExchangeRequest) if event is not None else None
+        found.append(exchange_report(attachment, asked.operation if asked else None))
     return tuple(found)
 
 

@@ -23,6 +23,7 @@ from freezegun import freeze_time
 
 from mfp_sim.device.calendar import instant_of
 from mfp_sim.errors import BoundExceeded, MfpSimError, Refused
+from mfp_sim.events import StepBegun, StepRefused
 from mfp_sim.scenario.examined import basis_of, changing
 from mfp_sim.scenario.expectations import Expectation, check
 from mfp_sim.scenario.model import CaSetup, Failure, Scenario, ScenarioResult, StepRecord
@@ -173,7 +174,7 @@ def _can_be_met(key: str, ca: CaSetup) -> bool:
 def carry_out(world: World, step: Step, number: int, records: list[StepRecord]) -> bool:
     """Do one step; False when the run cannot go on, which is an error of the scenario."""
     begun, before = world.clock.now(), len(world.failures)
-    world.recorder.record("step", number=number, text=step.text())
+    world.recorder.record(StepBegun(number=number, text=step.text()))
     goes_on = True
     try:
         with world.about(step.printer):
@@ -224,7 +225,7 @@ def _error(step: int, place: str, path: str, error: Exception) -> Failure:
 
 
 def _judge_refusal(world: World, step: Step, number: int, refusal: Refused) -> None:
-    world.recorder.record("step.refused", reason=refusal.reason, text=refusal.message)
+    world.recorder.record(StepRefused(reason=refusal.reason, text=refusal.message))
     if step.refused is None:
         got = f"refused: {refusal.reason} ({refusal.message})"
         world.failures.append(Failure(number, step.place, step.kind, "to be carried out", got))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from mfp_sim.device.profile import Profile, find_profile, with_reading
 from mfp_sim.device.readings import noting
 from mfp_sim.device.storage import DirectoryStorage, MemoryStorage, Storage
 from mfp_sim.errors import BoundExceeded, KeyGenerationFailed, Refused, UsageError
+from mfp_sim.events import Event, MockRequest
 from mfp_sim.redaction import Redactor
 from mfp_sim.scenario.model import Failure, PrinterSetup, Scenario
 from mfp_sim.scenario.premises import Premise, premises_of
@@ -31,7 +32,7 @@ from mfp_sim.simtime import (
     Scheduler,
     SystemClock,
 )
-from mfp_sim.trace import Recorder, TraceEvent
+from mfp_sim.trace import Recorder
 from mfp_sim.transport import InProcess, Network, Overheard, Sockets, Wire
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.journal import JournalEntry
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FallibleKeys", "Storages", "World", "build", "directories", "redactor_of"]
 
+E = TypeVar("E", bound=Event)
 Storages: TypeAlias = Callable[[int, PowerPoints], Storage]
 """Makes the storage of the n-th machine of a run, whose power may fail at these points."""
 
@@ -113,12 +115,11 @@ class World:
             if self.printer is chosen:
                 self.printer = before
 
-    @property
-    def events(self) -> tuple[TraceEvent, ...]:
-        """What the printer did, and what nobody in particular did."""
-        first = next(iter(self.printers))
-        serial = self.printer.serial
-        return tuple(event for event in self.recorder.events if event.data.get("printer", first) == serial)
+    def happened(self, kind: type[E]) -> list[tuple[datetime, E]]:
+        """What of that kind the printer did, or nobody in particular did, and when."""
+        first, serial = next(iter(self.printers)), self.printer.serial
+        found = ((event.time, event.of(kind)) for event in self.recorder.events if (event.printer or first) == serial)
+        return [(time, event) for time, event in found if event is not None]
 
     @property
     def zone(self) -> ZoneInfo:
@@ -283,7 +284,9 @@ def _keys(scenario: Scenario, entropy: Entropy, *, side: int, pooled: bool) -> K
 
 def _service(scenario: Scenario, clock: Clock, entropy: Entropy, recorder: Recorder, secret: str | None) -> ScepService:
     def tell(entry: JournalEntry) -> None:
-        recorder.record("mock.request", **{key: value for key, value in entry.to_json().items() if key != "time"})
+        values = {**vars(entry)}
+        del values["time"]
+        recorder.record(MockRequest(**values))
 
     return make_service(
         scenario.ca,

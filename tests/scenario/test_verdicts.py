@@ -12,6 +12,7 @@ import pytest
 from mfp_sim.device.keystore import KeyEntry
 from mfp_sim.device.status import STATE_LABELS
 from mfp_sim.errors import DocumentError, UsageError
+from mfp_sim.events import MockRequest
 from mfp_sim.scenario import expectations, runner
 from mfp_sim.scenario.expectations import DETAILS, Expectation, check
 from mfp_sim.scenario.loader import read_text
@@ -662,7 +663,7 @@ def test_certificates_are_compared_by_who_signed_them() -> None:
 
 def test_other_events_name_no_transaction() -> None:
     world = _world(scenario(BY_HAND))
-    world.recorder.record("told", transaction="another")
+    world.recorder.record(MockRequest(client="192.0.2.10", method="POST", name="PKCSReq", transaction="another"))
     assert list(expectations._transactions(1, world)) == []
     assert list(expectations._transactions(2, world)) == [("transactions", "2", "1")]
 

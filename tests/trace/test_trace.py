@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mfp_sim.events import (
+    KINDS,
+    AuditNote,
+    Event,
+    ExchangeCut,
+    ExchangeLost,
+    ExchangeReply,
+    ExchangeRequest,
+    MockRequest,
+    PowerFailed,
+    StepBegun,
+    Undone,
+    Unknown,
+    content,
+    own_words,
+    read,
+)
 from mfp_sim.redaction import MASK, Redactor
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.runner import run
 from mfp_sim.simtime import FrozenClock
-from mfp_sim.trace import OWN_WORDS, Recorder, TraceEvent, compare, from_json_lines, to_json_lines
+from mfp_sim.trace import Recorder, TraceEvent, compare, from_json_lines, to_json_lines
 
 START = datetime(2026, 3, 2, 8, tzinfo=timezone(timedelta(hours=1)))
 
@@ -27,9 +44,9 @@ def recorder(*secrets: str) -> tuple[Recorder, FrozenClock]:
 
 def test_an_event_has_the_present_instant_in_utc() -> None:
     taken, clock = recorder()
-    taken.record("printer.start")
+    taken.record(PowerFailed(point="by hand"))
     clock.advance(90.5)
-    taken.record("printer.audit", operation="start")
+    taken.record(AuditNote(operation="start", result="OK"))
     assert [event.time.isoformat() for event in taken.events] == [
         "2026-03-02T07:00:00+00:00",
         "2026-03-02T07:01:30.500000+00:00",
@@ -38,38 +55,45 @@ def test_an_event_has_the_present_instant_in_utc() -> None:
 
 def test_what_is_none_is_left_out_and_what_is_false_is_kept() -> None:
     taken, _ = recorder()
-    taken.record("x", gone=None, kept=False, zero=0, empty="")
-    assert taken.events[0].data == {"kept": False, "zero": 0, "empty": ""}
+    taken.record(ExchangeLost(operation="PKCSReq", sent=False, error=""))
+    taken.record(ExchangeReply(operation="PKCSReq", status=0, media_type="", unreadable=None))
+    taken.record(MockRequest(client="", method="GET", name="", rule=0, status=0))
+    assert [event.data for event in taken.events] == [
+        {"operation": "PKCSReq", "sent": False, "error": ""},
+        {"operation": "PKCSReq", "status": 0, "media_type": ""},
+        {"client": "", "method": "GET", "name": "", "rule": 0, "status": 0},
+    ]
 
 
 def test_secrets_are_masked_on_the_way_in() -> None:
     taken, _ = recorder("hunter22")
-    taken.record("x", text="the challenge is hunter22", deep=[{"c": b"hunter22".hex()}])
-    assert taken.events[0].data == {"text": f"the challenge is {MASK}", "deep": [{"c": MASK}]}
+    deep = {"text": "the challenge is hunter22", "deep": [{"c": b"hunter22".hex()}]}
+    taken.record(ExchangeReply(operation="PKCSReq", status=200, message=deep))
+    assert taken.events[0].data["message"] == {"text": f"the challenge is {MASK}", "deep": [{"c": MASK}]}
 
 
 def test_one_json_object_a_line_with_sorted_keys() -> None:
     taken, _ = recorder()
-    taken.record("b", z=1, a="ä\nö")
-    taken.record("c")
+    taken.record(StepBegun(number=1, text="ä\nö"))
+    taken.record(ExchangeCut(operation="PKCSReq"))
     lines = to_json_lines(taken.events).splitlines()
     assert len(lines) == 2
-    assert lines[0] == '{"a": "ä\\nö", "kind": "b", "time": "2026-03-02T07:00:00+00:00", "z": 1}'
-    assert list(json.loads(lines[1])) == ["kind", "time"]
+    assert lines[0] == '{"kind": "step", "number": 1, "text": "ä\\nö", "time": "2026-03-02T07:00:00+00:00"}'
+    assert list(json.loads(lines[1])) == ["kind", "operation", "time"]
 
 
 def test_events_come_back_as_they_were() -> None:
     taken, clock = recorder()
-    taken.record("exchange.reply", status=200, message={"type": "CertRep", "notes": ["a", "b"]})
+    taken.record(ExchangeReply(operation="PKCSReq", status=200, message={"type": "CertRep", "notes": ["a", "b"]}))
     clock.advance(0.000001)
-    taken.record("exchange.lost", error="reset")
+    taken.record(ExchangeLost(operation="CertPoll", sent=True, error="reset"))
     assert from_json_lines(to_json_lines(taken.events)) == taken.events
     assert from_json_lines("\n" + to_json_lines(taken.events) + "\n\n") == taken.events
 
 
 def test_equal_traces_have_no_differences() -> None:
     taken, _ = recorder()
-    taken.record("a", n=1)
+    taken.record(Undone(error="no space left"))
     assert compare(taken.events, from_json_lines(to_json_lines(taken.events))) == []
 
 
@@ -116,7 +140,7 @@ OTHERS_WORDS = {
     "step:text",
 }
 """The text fields in which people, clients and servers are quoted: a secret in them is masked."""
-OWN = {f"{kind}:{path}" for kind, paths in OWN_WORDS.items() for path in paths}
+OWN = {f"{name}:{path}" for name, kind in KINDS.items() for path in own_words(kind)}
 SAMPLE = (
     "faults-content*",
     "fails-at-each-message*",
@@ -153,14 +177,29 @@ def told() -> dict[str, set[str]]:
     return found
 
 
-def event_of(path: str, text: str) -> tuple[str, dict[str, object]]:
-    """An event that has a text in a field."""
+def event_of(path: str, text: str) -> Event:
+    """An event that has a text in a field, or in a list that is the field."""
     kind, _, names = path.partition(":")
     name, *within = names.split(".")
-    value: object = text
-    for inner in reversed(within):
-        value = {inner: value}
-    return kind, {name: value}
+    for found in (text, [text]):
+        value: object = found
+        for inner in reversed(within):
+            value = {inner: value}
+        event = read(kind, {name: value})
+        if text in str(getattr(event, name)):
+            return event
+    raise AssertionError(f"no event has a text in {path}")
+
+
+def recorded(path: str, text: str, secrets: Sequence[str]) -> object:
+    """What the trace shows of a text in a field."""
+    recorder = Recorder(FrozenClock(START), Redactor(secrets))
+    recorder.record(event_of(path, text))
+    value: object = recorder.events[0].data
+    for name in path.partition(":")[2].split("."):
+        assert isinstance(value, Mapping)
+        value = value[name]
+    return value[0] if isinstance(value, list) else value
 
 
 def test_of_each_text_field_of_a_trace_it_is_decided_whose_words_it_holds(told: dict[str, set[str]]) -> None:
@@ -174,37 +213,37 @@ def test_of_each_text_field_of_a_trace_it_is_decided_whose_words_it_holds(told: 
 def test_a_secret_that_is_spelled_like_an_own_word_masks_no_own_word(path: str, told: dict[str, set[str]]) -> None:
     for text in told[path]:
         for secret in (text, text[:1], text[1:3]):
-            recorder = Recorder(FrozenClock(START), Redactor([secret]))
-            kind, data = event_of(path, text)
-            recorder.record(kind, **data)
-            assert recorder.events[0].data == data
+            assert recorded(path, text, [secret]) == text
 
 
 @pytest.mark.parametrize("path", sorted(OTHERS_WORDS))
 @pytest.mark.parametrize("secret", ["canary-4711", "SUCCESS", "sha256", "PKCSReq"])
 def test_a_secret_in_the_words_of_others_is_masked_and_the_name_of_the_field_stays(path: str, secret: str) -> None:
-    recorder = Recorder(FrozenClock(START), Redactor([secret, path.rpartition(".")[2].rpartition(":")[2]]))
-    kind, data = event_of(path, f"<{secret}>")
-    recorder.record(kind, **data)
-    assert dict(recorder.events[0].data) == event_of(path, f"<{MASK}>")[1]
+    assert recorded(path, f"<{secret}>", [secret, path.rpartition(".")[2].rpartition(":")[2]]) == f"<{MASK}>"
 
 
 def test_a_list_in_the_words_of_others_is_masked() -> None:
     recorder = Recorder(FrozenClock(START), Redactor(["canary"]))
-    recorder.record("mock.request", changes=["a canary", {"canary": "x"}], sent="canary")
-    assert recorder.events[0].data == {"changes": [f"a {MASK}", {MASK: "x"}], "sent": "canary"}
+    recorder.record(MockRequest(client="", method="", name="", changes=("a canary", "b"), sent="canary"))
+    recorder.record(ExchangeReply(operation="", status=200, message={"notes": ["a canary", {"canary": "x"}]}))
+    asked, answered = recorder.events
+    assert (asked.data["changes"], asked.data["sent"]) == ([f"a {MASK}", "b"], "canary")
+    assert answered.data["message"] == {"notes": [f"a {MASK}", {MASK: "x"}]}
 
 
 @pytest.mark.parametrize("secret", ["CACert", "PKCSReq", "sha256", "POST", "P"])
 def test_a_secret_that_is_a_word_of_the_protocol_hides_no_operation(secret: str) -> None:
     recorder = Recorder(FrozenClock(START), Redactor([secret]))
     words = {"operation": "GetCACert", "method": "POST", "digest": "sha256", "cipher": "aes-128-cbc"}
-    recorder.record("exchange.request", **words, path=f"/scep/{secret}")
-    recorder.record("mock.request", name=f"Get{secret}", method=secret)
+    recorder.record(ExchangeRequest(**words, host="ca", port=80, path=f"/scep/{secret}"))
+    recorder.record(MockRequest(client="", name=f"Get{secret}", method=secret))
     asked, heard = recorder.events
     assert {key: asked.data[key] for key in words} == words
     assert asked.data["path"] == f"/scep/{MASK}" if len(secret) > 1 else secret not in str(asked.data["path"])
-    assert list(heard.data.values()) == [f"Get{MASK}", MASK]  # what a client says may be the secret itself
+    assert (heard.data["name"], heard.data["method"]) == (
+        f"Get{MASK}",
+        MASK,
+    )  # what a client says may be the secret itself
 
 
 def test_a_longer_trace_is_a_difference() -> None:
@@ -229,3 +268,21 @@ def test_any_content_survives_the_round_trip(data: dict[str, object]) -> None:
     text = to_json_lines([event])
     assert compare([event], from_json_lines(text)) == []
     assert to_json_lines(from_json_lines(text)) == text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.dictionaries(st.sampled_from([*"abc", "operation", "number", "csr", "message", "faults", "sent"]), JSON))
+def test_an_event_of_whatever_content_can_be_read(kind: str, data: dict[str, object]) -> None:
+    event = TraceEvent(START, kind, data)
+    assert type(event.event) is KINDS[kind]
+    assert event.of(KINDS[kind]) == event.event
+    assert event.of(Unknown) is None
+
+
+def test_an_event_is_read_as_it_was_recorded() -> None:
+    (scenario,) = select(["lost-reply-then-issued[reset]"])
+    events = run(scenario).events
+    assert len({event.kind for event in events}) > 5
+    for event in events:
+        read_back, listed = TraceEvent(START, event.kind, content(event.event)), json.loads(json.dumps(event.data))
+        assert json.loads(json.dumps(read_back.data)) == listed
