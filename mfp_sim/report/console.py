@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from datetime import timedelta, tzinfo
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import TextIO
 
-from mfp_sim.events import BY_HAND
+from mfp_sim.report.labels import labels
 from mfp_sim.report.model import BASES, RunReport, ScenarioReport
-from mfp_sim.report.story import instant, zone_named
+from mfp_sim.report.story import Row, story_of_trace, zone_named
 from mfp_sim.simtime import local
 from mfp_sim.visible import visible
 
@@ -72,7 +72,7 @@ class Console:
 
     def _before(self, scenario: ScenarioReport) -> None:
         """What the printer and the CA did last, before the step that failed first."""
-        told = list(_told(scenario, before=min(failure.step for failure in scenario.failures)))
+        told = _told(scenario, before=min(failure.step for failure in scenario.failures))
         if told:
             self.line(f"      what came before{', the end of it' if len(told) > _LAST else ''}")
         for at, text in told[-_LAST:]:
@@ -108,53 +108,27 @@ class Console:
         self._outcome(scenario)
 
 
-def _told(scenario: ScenarioReport, *, before: int = 0) -> Iterator[tuple[str, str]]:
+def _told(scenario: ScenarioReport, *, before: int = 0) -> list[tuple[str, str]]:
     """Local time and words of each event that says something to a person, up to the step ``before``; 0: all."""
     zone = zone_named(scenario.timezone)
-    for event in scenario.trace:
-        if before and event["kind"] == "step" and event["number"] == before:
-            return
-        text = _event(dict(event), zone)
-        if text:
-            yield _local(event["time"], zone), text
+
+    def clock(at: datetime) -> str:
+        return local(at, zone).strftime("%Y-%m-%d %H:%M:%S")
+
+    rows = story_of_trace(scenario.trace, labels("en"))
+    last = next((row.event for row in rows if before and row.step == before), len(scenario.trace))
+    lines = sorted((line for row in rows for line in _lines(row, clock)), key=lambda line: line[0])
+    return [(clock(at), text) for event, at, text in lines if event < last]
 
 
-def _local(text: object, zone: tzinfo) -> str:
-    """An instant of the trace as the printer's wall clock showed it."""
-    at = instant(text)
-    return str(text) if at is None else local(at, zone).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _event(event: dict[str, object], zone: tzinfo) -> str | None:
-    """A trace event in words, or None when it says nothing to a person."""
-    kind, name = event["kind"], event.get("printer", "printer")
-    if kind == "step":
-        return f"{event['number']}. {event['text']}"
-    if kind == "step.refused":
-        return f"     refused: {event['text']}"
-    if kind == "exchange.request":
-        return f"     {name} -> CA   {event['operation']} ({event['method']})"
-    if kind == "exchange.lost":
-        return f"     {name}    x    {event['operation']}: {event['error']}"
-    if kind == "exchange.cut":
-        return f"     {name}    x    {event['operation']}: the machine broke it off"
-    if kind == "exchange.reply":
-        return f"     {name} <- CA   {_reply(event)}"
-    if kind == "printer.poll-booked":
-        return f"     {name}: asks again at {_local(event['due'], zone)} (poll {event['poll']})"
-    if kind == "printer.power-lost":
-        point = event["point"]
-        return f"     {name}: the power fails" + ("" if point == BY_HAND else f" at {point}")
-    if kind == "printer.audit":
-        tail = f": {event['diagnosis']}" if event.get("diagnosis") else ""
-        return f"     {name}: {event['operation']}{tail}"
-    return None
-
-
-def _reply(event: dict[str, object]) -> str:
-    message = event.get("message")
-    if isinstance(message, dict):
-        detail = f" {message['failInfo']}" if "failInfo" in message else ""
-        # A secret of a letter or two is masked in the names too.
-        return f"{message.get('messageType', 'a message')} {message.get('pkiStatus', '')}{detail}"
-    return f"{event['operation']}: HTTP {event['status']} {event.get('media_type', '')}"
+def _lines(row: Row, clock: Callable[[datetime], str]) -> Iterator[tuple[int, datetime, str]]:
+    """A row in words, two of them for an exchange: the index of the event, the instant, and the text."""
+    name, text = row.printer or "printer", row.words(clock)
+    if row.kind == "step":
+        yield row.event, row.at, text
+    elif row.kind == "exchange":
+        yield row.event, row.at, f"     {name} -> CA   {text}"
+        if row.end is not None and row.ended is not None:
+            yield row.end, row.ended, f"     {name} {'   x  ' if row.lost else '<- CA '}  {row.alone}"
+    elif not row.again:
+        yield row.event, row.at, f"     {text}" if row.printer is None else f"     {name}: {text}"

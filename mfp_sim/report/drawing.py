@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Literal
 
+from mfp_sim.report.labels import Say
 from mfp_sim.report.model import MintedCertificate
-from mfp_sim.report.story import Row, Say, instant, off_spans
+from mfp_sim.report.story import Row, instant, off_spans
 from mfp_sim.simtime import local
 
 __all__ = ["Drawing", "Shape", "lasting", "sequence", "timeline"]
@@ -148,14 +149,14 @@ def _draw_row(whole: Drawing, row: Row, y: float, zone: tzinfo, say: Say) -> flo
         return y + _STEP
     if row.kind == "mark":
         x = _X[row.lane]
-        text = row.text.replace("{due}", _clock(row.ended, zone, date=True) if row.ended else "?")
+        text = row.named(lambda at: _clock(at, zone, date=True))
         whole.mark("dot", f"mark {row.tone}", x, y + 11, "")
         whole.text(f"mark-text {row.tone}", x + 10, y + 15, text, room=_WIDTH - x - 20)
         return y + _MARK
     left, right, middle = _X["printer"], _X["ca"], _X["network"]
     struck = row.lost and not row.sent
     whole.text("time", 14, y + 20, _clock(row.at, zone), room=70)
-    whole.text("message", left + 8, y + 16, row.text, room=200)
+    whole.text("message", left + 8, y + 16, row.named(str), room=200)
     whole.line("arrow", left, y + 21, middle if struck else right - 2, y + 21, arrow=True)
     below = y + 42
     if row.ended is not None and row.ended != row.at:
@@ -308,10 +309,12 @@ def _draw_axis(whole: Drawing, axis: _Axis, zone: tzinfo, below: float) -> None:
 
 
 def _draw_act(whole: Drawing, row: Row, x: float, tops: dict[str, float], zone: tzinfo) -> None:
-    text = f"{_clock(row.at, zone, date=True)} {row.text} {row.reply}".rstrip()
+    def clock(at: datetime) -> str:
+        return _clock(at, zone, date=True)
+
+    text = f"{clock(row.at)} {row.named(clock)} {row.reply}".rstrip()
     if row.kind == "mark":
-        due = _clock(row.ended, zone, date=True) if row.ended else "?"
-        whole.mark("dot", f"mark {row.tone}", x, tops[row.lane] + 18, text.replace("{due}", due))
+        whole.mark("dot", f"mark {row.tone}", x, tops[row.lane] + 18, text)
         return
     network = tops["network"]
     whole.line(f"request {row.tone}", x, tops["printer"] + 32, x, network + 34)

@@ -17,20 +17,19 @@ from datetime import timedelta, timezone, tzinfo
 from functools import cache
 from importlib import resources
 
-import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mfp_sim.report.coverage import BASES, CoverageRow, covered
 from mfp_sim.report.drawing import Drawing, lasting, sequence, timeline
 from mfp_sim.report.json_report import SCHEMA_VERSION
+from mfp_sim.report.labels import Say, labels
 from mfp_sim.report.model import CheckReport, ExchangeReport, RunReport, ScenarioReport
-from mfp_sim.report.story import Row, Say, instant, story_of_exchanges, story_of_trace, zone_named
+from mfp_sim.report.story import Row, instant, story_of_exchanges, story_of_trace, zone_named
 from mfp_sim.simtime import local
 
-__all__ = ["LANGUAGES", "as_html", "labels"]
+__all__ = ["as_html"]
 
-LANGUAGES = ("en", "nb")
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 """What is not seen, or turns the text around it: it is shown as its number."""
 _GROUPS = {"passed": "good", "pass": "good", "failed": "bad", "error": "bad", "fail": "bad", "warn": "warn",
@@ -41,18 +40,6 @@ _OWN_IDS = ("results", "matrix", "coverage", "theme", "print", "expand", "collap
             "coverage-count")  # fmt: skip
 """What the page itself calls its parts: no scenario may have such an anchor."""
 _SIGNS = {"good": "✓", "bad": "✗", "warn": "!", "plain": "–"}
-
-
-@cache
-def labels(language: str) -> Say:
-    """The labels of a language, as a function of the key.
-
-    Raises:
-        KeyError: when it is called with a key that is not there, which is a mistake in a template.
-    """
-    text = resources.files("mfp_sim.report").joinpath("labels", f"{language}.yaml").read_text("utf-8")
-    found: dict[str, str] = yaml.safe_load(text)
-    return found.__getitem__
 
 
 def shown(value: object) -> object:
@@ -156,7 +143,7 @@ def _environment(say: Say) -> Environment:
         lasting=lambda seconds: lasting(timedelta(seconds=seconds), say),
         group=lambda outcome: _GROUPS.get(outcome, "plain"),
         sign=lambda outcome: _SIGNS[_GROUPS.get(outcome, "plain")],
-        told=lambda row, zone: row.text.replace("{due}", local_time(row.ended, zone)),
+        told=lambda row, zone: row.named(lambda at: local_time(at, zone)),
     )
     return environment
 

@@ -1,7 +1,7 @@
-"""The story of a run as rows: what happened, when, on whose side. Diagrams and transcripts are drawn from it.
+"""The story of a run as rows: what happened, when, on whose side. The console, transcripts and diagrams show it.
 
 Reads the events of a trace, or the exchanges of a check where there is no trace. Knows no markup. A report may come
-from anybody, so nothing here relies on an event having the entries it should have.
+from anybody: its events are read leniently (:func:`mfp_sim.events.read`).
 """
 
 from __future__ import annotations
@@ -12,22 +12,43 @@ from datetime import UTC, datetime, tzinfo
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from mfp_sim.events import BY_HAND
+from mfp_sim.events import (
+    BY_HAND,
+    AuditNote,
+    Event,
+    ExchangeCut,
+    ExchangeLost,
+    ExchangeReply,
+    ExchangeRequest,
+    MockRequest,
+    PollBooked,
+    PowerFailed,
+    StatusRowAdded,
+    StepBegun,
+    StepRefused,
+    Unknown,
+    content,
+    read,
+)
+from mfp_sim.report.labels import Say
 from mfp_sim.report.model import ExchangeReport
 
-__all__ = ["Lane", "Row", "Say", "Tone", "instant", "off_spans", "story_of_exchanges", "story_of_trace", "zone_named"]
+__all__ = ["Lane", "Row", "Tone", "instant", "off_spans", "story_of_exchanges", "story_of_trace", "zone_named"]
 
 Lane = Literal["clock", "printer", "network", "ca"]
 Tone = Literal["plain", "good", "bad", "warn"]
-Say = Callable[[str], str]
-"""A label by its key, in the language of the report."""
 
 
 @dataclass(frozen=True)
 class Row:
     """One thing that happened. ``at`` and ``ended`` are aware; an exchange has ``reply`` or was ``lost``, after its
     request was ``sent`` or before; ``faults`` are those that the mock was told to play; ``power`` says that the printer
-    went ``off`` or came back ``on``."""
+    went ``off`` or came back ``on``. In ``text``, ``{due}`` stands for the instant ``due``.
+
+    ``printer`` is the serial number of another printer than the first, None where it is about no printer; ``step`` is
+    the number of a step. ``event`` and ``end`` are the indexes of the events with which it began and ended. ``alone``
+    says what ``reply`` does where ``text`` does not stand beside it. ``again``: another row says it in other words.
+    """
 
     at: datetime
     kind: Literal["step", "exchange", "mark"]
@@ -36,11 +57,25 @@ class Row:
     tone: Tone = "plain"
     ended: datetime | None = None
     reply: str = ""
+    alone: str = ""
     lost: bool = False
     sent: bool = True
     faults: tuple[str, ...] = ()
     power: Literal["", "off", "on"] = ""
-    event: int | None = None
+    due: datetime | None = None
+    printer: str | None = None
+    step: int | None = None
+    event: int = -1
+    end: int | None = None
+    again: bool = False
+
+    def words(self, clock: Callable[[datetime], str]) -> str:
+        """The text with its instant as ``clock`` shows it."""
+        return self.text.replace("{due}", clock(self.due) if self.due else "?")
+
+    def named(self, clock: Callable[[datetime], str]) -> str:
+        """The same, with the printer in front if it is another than the first."""
+        return f"{self.printer or ''} {self.words(clock)}".lstrip()
 
 
 def instant(text: object) -> datetime | None:
@@ -60,10 +95,10 @@ def zone_named(name: str) -> tzinfo:
         return UTC
 
 
-def _effective(event: Mapping[str, object]) -> tuple[str, ...]:
+def _effective(event: MockRequest) -> tuple[str, ...]:
     """The faults of the rule that took the request, less those that had no effect at it."""
-    found = list(_texts(event.get("faults")))
-    for slug in _texts(event.get("without_effect")):
+    found = list(event.faults)
+    for slug in event.without_effect:
         if slug in found:
             found.remove(slug)
     return tuple(found)
@@ -94,14 +129,6 @@ def _reply_line(exchange: ExchangeReport) -> str:
     return " ".join(words) or exchange.reply.line.partition(" ")[2]
 
 
-_ENDS = ("exchange.reply", "exchange.lost", "exchange.cut")
-
-
-def _printer(event: Mapping[str, object]) -> str:
-    """The serial number of another printer than the first, else nothing."""
-    return str(event.get("printer", ""))
-
-
 def story_of_trace(trace: Sequence[Mapping[str, object]], say: Say) -> tuple[Row, ...]:
     """The rows of a scenario."""
     return tuple(_Reader(say).rows(trace))
@@ -117,32 +144,43 @@ class _Reader:
 
     def rows(self, trace: Sequence[Mapping[str, object]]) -> list[Row]:
         """One row an event, but one for a whole exchange."""
-        for index, event in enumerate(trace):
-            at = instant(event.get("time"))
-            if at is None:
-                continue
-            kind, printer = str(event.get("kind", "")), _printer(event)
-            if kind == "mock.request":
-                self._took(event)
-            elif kind in _ENDS and printer in self._under_way:
-                row, _ = self._under_way.pop(printer)
-                self._rows[row] = self._closed(self._rows[row], kind, event, at)
-            elif kind == "exchange.request":
-                self._left_open(printer)
-                operation = str(event.get("operation", "?"))
-                self._under_way[printer] = len(self._rows), operation
-                text = f"{operation} ({event.get('method', '?')})"
-                self._rows.append(Row(at, "exchange", "network", f"{printer} {text}".lstrip(), event=index))
-            elif (found := self._row(kind, event, at)) is not None:
-                self._rows.append(replace(found, text=f"{printer} {found.text}", power="") if printer else found)
+        for index, entry in enumerate(trace):
+            at = instant(entry.get("time"))
+            if at is not None:
+                event, printer = read(str(entry.get("kind", "")), entry), str(entry.get("printer", ""))
+                self._add(event, Row(at, "mark", "printer", "", printer=printer, event=index))
         for printer in tuple(self._under_way):
             self._left_open(printer)
         return self._rows
 
-    def _took(self, event: Mapping[str, object]) -> None:
+    def _add(self, event: Event, bare: Row) -> None:
+        """``bare`` is what the row of any event would have."""
+        printer = bare.printer or ""
+        match event:
+            case MockRequest():
+                self._took(event)
+            case ExchangeReply() | ExchangeLost() | ExchangeCut() if printer in self._under_way:
+                number, operation = self._under_way.pop(printer)
+                closed = self._closed(event)
+                alone = closed.alone or f"{operation}: {closed.reply}"
+                self._rows[number] = replace(
+                    self._rows[number], reply=closed.reply, alone=alone, tone=closed.tone, lost=closed.lost,
+                    sent=closed.sent, ended=bare.at, end=bare.event,
+                )  # fmt: skip
+            case ExchangeRequest():
+                self._left_open(printer)
+                operation = event.operation or "?"
+                self._under_way[printer] = len(self._rows), operation
+                text = f"{operation} ({event.method or '?'})"
+                self._rows.append(replace(bare, kind="exchange", lane="network", text=text))
+            case _:
+                found = self._row(event, bare)
+                self._rows.append(replace(found, power="") if printer else found)
+
+    def _took(self, event: MockRequest) -> None:
         """The CA took a request: that of the printer which has asked last for this, if any did."""
         for row, operation in sorted(self._under_way.values(), reverse=True):
-            if operation == event.get("name") or len(self._under_way) == 1:
+            if operation == event.name or len(self._under_way) == 1:
                 self._rows[row] = replace(self._rows[row], faults=_effective(event))
                 return
 
@@ -153,52 +191,57 @@ class _Reader:
             found = self._rows[row]
             self._rows[row] = replace(found, lost=True, tone="bad", reply=self._say("no-reply"), ended=found.at)
 
-    def _closed(self, row: Row, kind: str, event: Mapping[str, object], at: datetime) -> Row:
-        if kind == "exchange.cut":
-            return replace(row, lost=True, tone="bad", reply=self._say("cut"), ended=at)
-        if kind == "exchange.lost":
-            sent, error = event.get("sent") is not False, str(event.get("error", ""))
-            return replace(row, lost=True, tone="bad", reply=error, ended=at, sent=sent)
-        message = event.get("message")
-        if isinstance(message, Mapping):
+    def _closed(self, event: ExchangeReply | ExchangeLost | ExchangeCut) -> _End:
+        match event:
+            case ExchangeCut():
+                return _End(self._say("cut"), "bad", lost=True)
+            case ExchangeLost():
+                return _End(event.error, "bad", lost=True, sent=event.sent)
+        if (message := event.message) is not None:
             words = [str(message[key]) for key in ("messageType", "pkiStatus", "failInfo") if key in message]
-            tone: Tone = "bad" if "FAILURE" in words else "good" if "SUCCESS" in words else "warn"
-            return replace(row, reply=" ".join(words), tone=tone, ended=at)
-        status, media_type = event.get("status"), event.get("media_type") or ""
-        text = str(event["unreadable"]) if "unreadable" in event else f"HTTP {status} {media_type}".rstrip()
-        return replace(row, reply=text, tone="plain" if status == 200 else "bad", ended=at)
+            text = " ".join(words)
+            return _End(text, "bad" if "FAILURE" in words else "good" if "SUCCESS" in words else "warn", text)
+        text = event.unreadable or f"HTTP {event.status} {event.media_type or ''}".rstrip()
+        return _End(text, "plain" if event.status == 200 else "bad")
 
-    def _row(self, kind: str, event: Mapping[str, object], at: datetime) -> Row | None:
+    def _row(self, event: Event, bare: Row) -> Row:
         say = self._say
-        if kind == "step":
-            return Row(at, "step", "clock", f"{event.get('number', '')}. {event.get('text', '')}")
-        if kind == "step.refused":
-            return Row(at, "mark", "printer", f"{say('refused')}: {event.get('text', '')}", "warn")
-        if kind == "printer.audit":
-            operation, diagnosis = str(event.get("operation", "")), event.get("diagnosis")
-            text = operation + (f": {diagnosis}" if diagnosis else "")
-            power = {"start": "on", "shutdown": "off"}.get(operation, "")
-            tone: Tone = "plain" if event.get("result", "OK") == "OK" else "bad"
-            return Row(at, "mark", "printer", text, tone, power=power)  # type: ignore[arg-type]
-        if kind == "printer.power-lost":
-            point = str(event.get("point", ""))
-            text = say("power-cut") if point == BY_HAND else f"{say('power-lost')}: {point}"
-            return Row(at, "mark", "printer", text, "bad", power="off")
-        if kind == "printer.poll-booked":
-            due = instant(event.get("due"))
-            text = f"{say('asks-again')} {{due}} ({say('poll')} {event.get('poll', '')})"
-            return Row(at, "mark", "clock", text, ended=due)
-        if kind == "printer.status":
-            details = event.get("details")
-            text = f"{say('status')}: {event.get('state', '')}" + (f", {details}" if details else "")
-            tone = "bad" if event.get("state") == "error" else "good"
-            return Row(at, "mark", "printer", text, tone)
-        rest = ", ".join(f"{key} {value}" for key, value in event.items() if key not in ("time", "kind", "printer"))
-        return Row(at, "mark", "ca" if kind.startswith("mock.") else "printer", f"{kind}: {rest}"[:200])
+        match event:
+            case StepBegun():
+                text = f"{event.number}. {event.text}"
+                return replace(bare, kind="step", lane="clock", text=text, step=event.number, printer=None)
+            case StepRefused():
+                return replace(bare, text=f"{say('refused')}: {event.text}", tone="warn", printer=None)
+            case AuditNote():
+                text = event.operation + (f": {event.diagnosis}" if event.diagnosis else "")
+                tone: Tone = "plain" if event.result in ("OK", "") else "bad"
+                return replace(bare, text=text, tone=tone, power=event.power)
+            case PowerFailed():
+                text = say("power-cut") if event.point == BY_HAND else f"{say('power-lost')}: {event.point}"
+                return replace(bare, text=text, tone="bad", power="off")
+            case PollBooked():
+                text = f"{say('asks-again')} {{due}} ({say('poll')} {event.poll})"
+                return replace(bare, lane="clock", text=text, due=instant(event.due))
+            case StatusRowAdded():
+                text = f"{say('status')}: {event.state}" + (f", {event.details}" if event.details else "")
+                return replace(bare, text=text, tone="bad" if event.state == "error" else "good", again=True)
+            case Unknown(kind, data):
+                rest = {key: value for key, value in data.items() if key not in ("time", "kind", "printer")}
+            case _:
+                kind, rest = event.kind, content(event)
+        text = f"{kind}: {', '.join(f'{key} {value}' for key, value in rest.items())}"[:200]
+        return replace(bare, lane="ca" if kind.startswith("mock.") else "printer", text=text, again=True)
 
 
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(str(entry) for entry in value) if isinstance(value, list | tuple) else ()
+@dataclass(frozen=True)
+class _End:
+    """How an exchange ended."""
+
+    reply: str
+    tone: Tone
+    alone: str = ""
+    lost: bool = False
+    sent: bool = True
 
 
 def off_spans(rows: Sequence[Row]) -> tuple[tuple[datetime, datetime], ...]:

@@ -17,7 +17,8 @@ import yaml
 
 from mfp_sim.report.coverage import BASES, covered
 from mfp_sim.report.drawing import lasting, sequence, timeline
-from mfp_sim.report.html_report import LANGUAGES, as_html, labels, shown
+from mfp_sim.report.html_report import as_html, shown
+from mfp_sim.report.labels import LANGUAGES, labels
 from mfp_sim.report.model import FailureReport
 from mfp_sim.report.story import Row, off_spans, story_of_exchanges, story_of_trace
 from mfp_sim.scenario.collection import select

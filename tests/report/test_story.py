@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import io
+
+import pytest
+
+from mfp_sim.events import KINDS, SHUTDOWN, START
+from mfp_sim.report.console import Console
 from mfp_sim.report.story import off_spans, story_of_trace
+from tests.report.samples import scenario
 
 WORDS = {"no-reply": "no reply", "cut": "broken off", "power-cut": "the power was cut"}
 
@@ -38,7 +45,7 @@ def test_a_step_in_the_middle_of_an_exchange_does_not_end_it() -> None:
 def test_each_printer_has_its_own_exchange_and_is_named_but_the_first() -> None:
     other = {"printer": "SIM00002"}
     rows = story_of_trace([asked(0), asked(5, **other), replied(6, **other), replied(20)], say)
-    assert [row.text for row in rows] == ["PKCSReq (POST)", "SIM00002 PKCSReq (POST)"]
+    assert [row.named(str) for row in rows] == ["PKCSReq (POST)", "SIM00002 PKCSReq (POST)"]
     assert [(row.ended - row.at).seconds for row in rows] == [20, 1]
 
 
@@ -61,3 +68,44 @@ def test_the_first_printer_is_off_until_it_starts_itself() -> None:
     ]
     ((since, until),) = off_spans(story_of_trace([lost, *starts], say))
     assert (until - since).seconds == 25
+
+
+def test_a_console_tells_request_and_reply_each_at_its_instant_and_nothing_after_a_step() -> None:
+    trace = (
+        at(0, "step", number=1, text="begin"),
+        asked(1),
+        asked(2, "GetCACert", printer="SIM00002"),
+        at(3, "exchange.cut", operation="GetCACert", printer="SIM00002"),
+        at(4, "printer.audit", operation="finding", result="OK", diagnosis="odd"),
+        at(5, "printer.status", state="successful", shown="", key="k"),
+        replied(6),
+        asked(7, "CertPoll"),
+        at(8, "exchange.reply", operation="CertPoll", status=200, unreadable="no SCEP message"),
+        at(9, "step", number=2, text="end"),
+        at(10, "step.refused", reason="busy", text="it is busy"),
+    )
+    out = io.StringIO()
+    Console(out).story(scenario(trace=trace, timezone="UTC"))
+    assert [line[2:] for line in out.getvalue().splitlines()[2:-2]] == [
+        "2026-03-02 08:00:00  1. begin",
+        "2026-03-02 08:00:01       printer -> CA   PKCSReq (POST)",
+        "2026-03-02 08:00:02       SIM00002 -> CA   GetCACert (POST)",
+        "2026-03-02 08:00:03       SIM00002    x    GetCACert: broken off",
+        "2026-03-02 08:00:04       printer: finding: odd",
+        "2026-03-02 08:00:06       printer <- CA   CertRep SUCCESS",
+        "2026-03-02 08:00:07       printer -> CA   CertPoll (POST)",
+        "2026-03-02 08:00:08       printer <- CA   CertPoll: no SCEP message",
+        "2026-03-02 08:00:09  2. end",
+        "2026-03-02 08:00:10       refused: it is busy",
+    ]
+
+
+def test_the_power_is_learnt_from_the_operations_that_the_machine_writes() -> None:
+    rows = story_of_trace([at(1, "printer.audit", operation=name) for name in (SHUTDOWN, "restart", START)], say)
+    assert [row.power for row in rows] == ["off", "", "on"]
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "from.tomorrow"])
+@pytest.mark.parametrize("data", [{}, {"operation": 7, "message": [1], "faults": "x", "number": "one", "due": {}}])
+def test_an_event_without_what_it_should_have_ends_no_story(kind: str, data: dict[str, object]) -> None:
+    story_of_trace([at(0, kind, **data), asked(1), at(2, kind, **data)], say)
