@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 __all__ = [
     "AlgorithmRefused",
@@ -43,6 +43,7 @@ __all__ = [
     "MfpSimError",
     "PowerLost",
     "Problem",
+    "Reason",
     "Refused",
     "SignatureInvalid",
     "TargetError",
@@ -173,12 +174,26 @@ class KeyGenerationFailed(MfpSimError):
     """No key pair could be made: the hardware or the source of keys gave none."""
 
 
+Reason = Literal[
+    "bad-bundle-password", "bad-challenge", "bad-common-name", "bad-ip", "bad-key-length", "bad-key-name",
+    "bad-organization", "bad-policy", "bad-poll-count", "bad-poll-interval", "bad-port", "bad-request-interval",
+    "bad-signature-algorithm", "bad-start", "bad-timeout", "bad-url", "bad-use", "bundle-damaged", "bundle-invalid",
+    "bundle-not-opened", "bundle-other-machine", "busy", "category-not-offered", "default-key", "fqdn-without-dns",
+    "https-not-supported", "import-export-running", "incomplete", "key-in-use", "login-required",
+    "no-communication-settings", "no-file", "no-such-function", "no-such-key", "no-such-policy", "not-a-number",
+    "not-administrator", "port-conflict", "power-lost", "powered-off", "start-in-the-past", "start-out-of-range",
+    "timer-on",
+]  # fmt: skip
+"""Why the printer refuses: stable slugs. The Remote UI has a field, a status and a label for each
+(:data:`mfp_sim.remote_ui.forms.REFUSALS`)."""
+
+
 class Refused(MfpSimError):
     """The printer refuses an operation and nothing changed. ``reason`` is a stable slug for scripts."""
 
-    def __init__(self, reason: str, message: str, *, remedy: str | None = None) -> None:
+    def __init__(self, reason: Reason, message: str, *, remedy: str | None = None) -> None:
         super().__init__(message, remedy=remedy)
-        self.reason = reason
+        self.reason: Reason = reason
 
 
 class PowerLost(Refused):

@@ -17,7 +17,7 @@ from mfp_sim.device.keystore import KeyEntry
 from mfp_sim.device.machine import ADMINISTRATOR
 from mfp_sim.device.outside import Factory, Listeners, Outside
 from mfp_sim.device.profile import Profile
-from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings
+from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Said
 from mfp_sim.device.status import AuditEntry, StatusRow
 from mfp_sim.device.transfer import Transfer
 from mfp_sim.errors import Refused, UsageError
@@ -160,7 +160,7 @@ class Printer:
         return self.firmware.configuration.ip
 
     @property
-    def advice(self) -> tuple[str, ...]:
+    def advice(self) -> tuple[Said, ...]:
         """Help texts that applied to the key entered last (MFP-REQ-04)."""
         return self.firmware.configuration.advice
 
@@ -233,7 +233,7 @@ class Printer:
         return self.firmware.transfers.exported
 
     @property
-    def import_report(self) -> tuple[str, ...]:
+    def import_report(self) -> tuple[Said, ...]:
         """What the last import did, once that has ended."""
         return self.firmware.transfers.report
 

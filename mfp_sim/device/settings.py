@@ -17,9 +17,9 @@ from mfp_sim.device.profile import Profile
 from mfp_sim.documents import YEARS, in_years
 from mfp_sim.documents.json_values import Exchanged, Instant
 from mfp_sim.documents.records import document
-from mfp_sim.errors import Refused
+from mfp_sim.errors import Reason, Refused
 
-__all__ = ["AutoRequestSettings", "CommunicationSettings", "KeySettings", "Polling", "advice_on"]
+__all__ = ["AutoRequestSettings", "CommunicationSettings", "KeySettings", "Polling", "Said", "advice_on"]
 
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)\Z")
 
@@ -47,7 +47,7 @@ def _is_host(text: str) -> bool:
     return True
 
 
-def _in_range(value: int, span: tuple[int, int], reason: str, what: str) -> None:
+def _in_range(value: int, span: tuple[int, int], reason: Reason, what: str) -> None:
     if not span[0] <= value <= span[1]:
         raise Refused(reason, f"{what} has to be from {span[0]} to {span[1]}, not {value}")
 
@@ -101,6 +101,17 @@ class CommunicationSettings:
         """Path and query, as they go on the wire."""
         parts = self._parts()
         return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence that the machine shows; ``key`` says which, whatever the language."""
+
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @document("the key")
@@ -206,8 +217,9 @@ class AutoRequestSettings:
             raise Refused("incomplete", "the timer needs a start date/time and the settings for key and certificate")
 
 
-def advice_on(key: KeySettings, ip: str) -> tuple[str, ...]:
+def advice_on(key: KeySettings, ip: str) -> tuple[Said, ...]:
     """The help texts beside the fields of a key that apply to what was entered; they refuse nothing (MFP-REQ-04)."""
     if key.common_name == ip:
         return ()
-    return ("For IPPS printing from Windows the common name has to be the IP address of the machine.",)
+    text = "For IPPS printing from Windows the common name has to be the IP address of the machine."
+    return (Said("name-for-ipps", text),)

@@ -15,14 +15,17 @@ from mfp_sim.device.machine import Machine
 from mfp_sim.device.outside import Factory
 from mfp_sim.device.plan import Plan
 from mfp_sim.device.profile import Profile
-from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings
+from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, Said
 from mfp_sim.device.state import DeviceState
 from mfp_sim.errors import Refused
 
 __all__ = ["ImportPlan", "Transfer", "Transfers", "plan_import"]
 
-DNS_ITEM = "DNS server"
-SCEP_ITEM = "Settings for Certificate Issuance Request (SCEP)"
+_SCEP = "Settings for Certificate Issuance Request (SCEP)"
+_DNS_IMPORTED = Said("dns-imported", "DNS server: imported")
+_SCEP_IMPORTED = Said("scep-imported", f"{_SCEP}: imported")
+_SCEP_ABSENT = Said("scep-absent", f"{_SCEP}: not in the bundle, left alone")
+_SCEP_UNSUPPORTED = Said("scep-unsupported", f"{_SCEP}: not supported by this model, left alone")
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,13 @@ class ImportPlan:
     dns: bool
     communication: CommunicationSettings | None
     auto: AutoRequestSettings | None
-    left_alone: tuple[str, ...] = ()
+    left_alone: tuple[Said, ...] = ()
 
     @property
-    def report(self) -> tuple[str, ...]:
+    def report(self) -> tuple[Said, ...]:
         """A sentence for each item of the category."""
-        scep = () if self.auto is None else (f"{SCEP_ITEM}: imported",)
-        return (f"{DNS_ITEM}: imported", *scep, *self.left_alone)
+        scep = () if self.auto is None else (_SCEP_IMPORTED,)
+        return (_DNS_IMPORTED, *scep, *self.left_alone)
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,9 @@ def plan_import(
         text = f"the bundle is from {bundle.model}, and these settings go to the {profile.import_scope} only"
         raise Refused("bundle-other-machine", text)
     if bundle.auto is None:
-        return ImportPlan(bundle.dns, None, None, (f"{SCEP_ITEM}: not in the bundle, left alone",))
+        return ImportPlan(bundle.dns, None, None, (_SCEP_ABSENT,))
     if not profile.bundle_has_scep:
-        return ImportPlan(bundle.dns, None, None, (f"{SCEP_ITEM}: not supported by this model, left alone",))
+        return ImportPlan(bundle.dns, None, None, (_SCEP_UNSUPPORTED,))
     if state.auto.timer and profile.import_while_timer == "refuse":
         raise Refused("timer-on", "the timer is on; these settings cannot be imported")
     auto = bundle.auto
@@ -95,7 +98,7 @@ class Transfers:
         """The export or import that is running."""
         self.exported: bytes | None = None
         """The file of the last export, once that has ended."""
-        self.report: tuple[str, ...] = ()
+        self.report: tuple[Said, ...] = ()
         """What the last import did."""
 
     def forget(self) -> None:
@@ -170,6 +173,6 @@ class Transfers:
             state.communication, state.auto = plan.communication, plan.auto
             self._plan.take_over(plan.auto)
         self.current = None
-        self._machine.note("import of settings", "OK", "; ".join(plan.report))
+        self._machine.note("import of settings", "OK", "; ".join(map(str, plan.report)))
         self._machine.commit("import")
         self.report = plan.report

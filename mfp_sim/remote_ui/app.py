@@ -22,7 +22,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from mfp_sim.device.printer import Printer
 from mfp_sim.errors import MfpSimError, Refused
-from mfp_sim.remote_ui.forms import FIELD_OF, STATUS_OF, Mistyped
+from mfp_sim.remote_ui.forms import REFUSALS, Mistyped
 from mfp_sim.remote_ui.labels import DEFAULT, LANGUAGES, Foreign, Labels, best_language, labels_of
 from mfp_sim.remote_ui.menu import PAGES, below, path_to
 from mfp_sim.remote_ui.sessions import DEFAULT_PIN, Session, Sessions
@@ -218,7 +218,7 @@ def form_page(render: Callable[[Refused | None], str], submit: Callable[[], None
     try:
         submit()
     except Refused as refusal:
-        status = STATUS_OF.get(refusal.reason, 422)
+        status = REFUSALS[refusal.reason][1]
         if status == 403:
             return _error_page(403, _shown(refusal))
         return render(refusal), status
@@ -227,12 +227,10 @@ def form_page(render: Callable[[Refused | None], str], submit: Callable[[], None
 
 def _shown(refusal: Refused) -> Shown:
     words, key = labels(), f"refused.{refusal.reason}"
-    if not words.has(key):
-        return Shown(refusal.reason, Foreign(str(refusal)), FIELD_OF.get(refusal.reason))
     if isinstance(refusal, Mistyped):
         name = words.text(refusal.label).removesuffix(":")
         return Shown(refusal.reason, words.shown(key, field=name), refusal.field)
-    return Shown(refusal.reason, words.shown(key, **_limits(desk().printer)), FIELD_OF.get(refusal.reason))
+    return Shown(refusal.reason, words.shown(key, **_limits(desk().printer)), REFUSALS[refusal.reason][0])
 
 
 def _limits(printer: Printer) -> dict[str, object]:

@@ -10,38 +10,64 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
-from mfp_sim.errors import Refused
+from mfp_sim.errors import Reason, Refused
 
-__all__ = ["FIELD_OF", "STATUS_OF", "Mistyped", "read_auto_request", "read_communication", "read_key"]
+__all__ = ["REFUSALS", "Mistyped", "read_auto_request", "read_communication", "read_key"]
 
 Form = Mapping[str, str]
 
-FIELD_OF: Mapping[str, str] = {
-    "bad-url": "url", "https-not-supported": "url", "bad-port": "port", "port-conflict": "port",
-    "bad-timeout": "timeout", "bad-key-name": "name", "bad-signature-algorithm": "signature",
-    "bad-key-length": "length", "bad-organization": "organization", "bad-common-name": "common_name",
-    "fqdn-without-dns": "common_name", "bad-challenge": "challenge", "bad-use": "use", "bad-policy": "policy",
-    "no-such-policy": "policy", "bad-poll-count": "polling_count", "bad-poll-interval": "polling_interval",
-    "bad-request-interval": "every", "start-in-the-past": "start", "start-out-of-range": "start", "bad-start": "start",
-    "incomplete": "timer",
-    "bad-bundle-password": "password", "bundle-not-opened": "password", "bundle-damaged": "file",
-    "bundle-invalid": "file", "bundle-other-machine": "file", "no-file": "file",
-    "bad-ip": "ip",
-}  # fmt: skip
-"""The name of the field that a refusal is about, by its reason."""
-
-STATUS_OF: Mapping[str, int] = {
-    "not-administrator": 403, "login-required": 403, "powered-off": 503, "power-lost": 503, "timer-on": 409,
-    "busy": 409, "no-communication-settings": 409, "import-export-running": 409, "key-in-use": 409, "default-key": 409,
-    "no-such-key": 404,
-}  # fmt: skip
-"""The HTTP status of a refusal by its reason; any other is 422 (A-04)."""
+REFUSALS: Mapping[Reason, tuple[str | None, int]] = {
+    "bad-bundle-password": ("password", 422),
+    "bad-challenge": ("challenge", 422),
+    "bad-common-name": ("common_name", 422),
+    "bad-ip": ("ip", 422),
+    "bad-key-length": ("length", 422),
+    "bad-key-name": ("name", 422),
+    "bad-organization": ("organization", 422),
+    "bad-policy": ("policy", 422),
+    "bad-poll-count": ("polling_count", 422),
+    "bad-poll-interval": ("polling_interval", 422),
+    "bad-port": ("port", 422),
+    "bad-request-interval": ("every", 422),
+    "bad-signature-algorithm": ("signature", 422),
+    "bad-start": ("start", 422),
+    "bad-timeout": ("timeout", 422),
+    "bad-url": ("url", 422),
+    "bad-use": ("use", 422),
+    "bundle-damaged": ("file", 422),
+    "bundle-invalid": ("file", 422),
+    "bundle-not-opened": ("password", 422),
+    "bundle-other-machine": ("file", 422),
+    "busy": (None, 409),
+    "category-not-offered": (None, 422),
+    "default-key": (None, 409),
+    "fqdn-without-dns": ("common_name", 422),
+    "https-not-supported": ("url", 422),
+    "import-export-running": (None, 409),
+    "incomplete": ("timer", 422),
+    "key-in-use": (None, 409),
+    "login-required": (None, 403),
+    "no-communication-settings": (None, 409),
+    "no-file": ("file", 422),
+    "no-such-function": (None, 422),
+    "no-such-key": (None, 404),
+    "no-such-policy": ("policy", 422),
+    "not-a-number": (None, 422),
+    "not-administrator": (None, 403),
+    "port-conflict": ("port", 422),
+    "power-lost": (None, 503),
+    "powered-off": (None, 503),
+    "start-in-the-past": ("start", 422),
+    "start-out-of-range": ("start", 422),
+    "timer-on": (None, 409),
+}
+"""The name of the field that a refusal is about, and its HTTP status (A-04); its label is ``refused.<reason>``."""
 
 
 class Mistyped(Refused):
     """A field cannot be read. ``field`` is its name, ``label`` the key of its label."""
 
-    def __init__(self, reason: str, field: str, label: str) -> None:
+    def __init__(self, reason: Reason, field: str, label: str) -> None:
         super().__init__(reason, f"the field {field} cannot be read")
         self.field, self.label = field, label
 

@@ -9,7 +9,7 @@ from flask import Flask, Response, abort, request
 
 from mfp_sim.device.bundle import CATEGORIES
 from mfp_sim.device.keystore import KeyEntry
-from mfp_sim.device.transfer import DNS_ITEM, SCEP_ITEM
+from mfp_sim.device.settings import Said
 from mfp_sim.errors import DecodeError, Refused
 from mfp_sim.remote_ui.app import View, desk, form_page, labels, notify, role, show
 from mfp_sim.remote_ui.labels import Foreign
@@ -79,18 +79,9 @@ def _transfer(refusal: Refused | None = None) -> str:
     return show("import_export.html", "import-export", refusal=refusal, categories=CATEGORIES, report_line=_report_line)
 
 
-_REPORTED = {
-    f"{DNS_ITEM}: imported": "import.dns-imported",
-    f"{SCEP_ITEM}: imported": "import.scep-imported",
-    f"{SCEP_ITEM}: not in the bundle, left alone": "import.scep-absent",
-    f"{SCEP_ITEM}: not supported by this model, left alone": "import.scep-unsupported",
-}
-
-
-def _report_line(line: str) -> str | Foreign:
+def _report_line(said: Said) -> str | Foreign:
     """A line of the printer's report in the language of the page."""
-    key = _REPORTED.get(line)
-    return labels().shown(key) if key else Foreign(line)
+    return labels().shown(f"import.{said.key}")
 
 
 def _export() -> View:

@@ -17,8 +17,6 @@ from mfp_sim.remote_ui.menu import PAGES
 
 __all__ = ["detail_text", "register"]
 
-_ADVISED = "For IPPS printing"
-
 
 def register(app: Flask) -> None:
     """Add these pages."""
@@ -137,8 +135,8 @@ def _typed_auto(stored: AutoRequestSettings) -> dict[str, object]:
 
 
 def _notify_advice() -> None:
-    if any(text.startswith(_ADVISED) for text in desk().printer.advice):
-        notify("advice", ip=desk().printer.ip)
+    for said in desk().printer.advice:
+        notify(f"advice.{said.key}", ip=desk().printer.ip)
 
 
 def _status() -> View:

@@ -126,9 +126,9 @@ def _sound(wanted: bool, world: World) -> Iterator[Difference]:
 def _bundle_report(
     wanted: Annotated[list[SomeText], Length(0, "the last import did nothing, or there was none")], world: World
 ) -> Iterator[Difference]:
-    report = world.shown.import_report
-    if list(report) != wanted:
-        yield "bundle_report", str(wanted), str(list(report))
+    report = [str(said) for said in world.shown.import_report]
+    if report != wanted:
+        yield "bundle_report", str(wanted), str(report)
 
 
 def _audit_lacks(wanted: Texts, world: World) -> Iterator[Difference]:
@@ -140,8 +140,9 @@ def _audit_lacks(wanted: Texts, world: World) -> Iterator[Difference]:
 
 
 def _advice(wanted: Annotated[list[SomeText], Length(0, "no help text applied")], world: World) -> Iterator[Difference]:
-    if list(world.shown.advice) != wanted:
-        yield "advice", str(wanted), str(list(world.shown.advice))
+    advice = [str(said) for said in world.shown.advice]
+    if advice != wanted:
+        yield "advice", str(wanted), str(advice)
 
 
 @document("", SOMETHING)

@@ -194,7 +194,7 @@ def test_an_import_restores_the_settings_and_keeps_the_machines_own_challenge(ma
     assert (auto.key.name, auto.every_days, auto.key.challenge) == ("tls", 30, "own-secret")
     assert world.printer.dns
     assert world.printer.next_request == datetime.fromisoformat("2026-03-02T08:00:00+00:00")
-    assert any("imported" in line for line in world.printer.import_report)
+    assert any("imported" in line.text for line in world.printer.import_report)
 
 
 def test_the_report_is_that_of_the_import_that_has_ended(machine) -> None:
@@ -241,7 +241,7 @@ def test_a_model_without_scep_in_its_bundles(machine, reading: str, there: dict,
         assert world.printer.communication == CommunicationSettings("http://here.example/", 80, 30)
         assert world.storage.load()["communication"]["url"] == "http://here.example/"
     assert world.printer.dns
-    assert world.printer.import_report == (
+    assert tuple(map(str, world.printer.import_report)) == (
         "DNS server: imported",
         f"Settings for Certificate Issuance Request (SCEP): {words}",
     )

@@ -8,12 +8,14 @@ import string
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from mfp_sim.device.profile import ALL_USES
 from mfp_sim.device.status import _DETAIL_LABELS, STATE_LABELS
-from mfp_sim.errors import UsageError
+from mfp_sim.errors import Reason, UsageError
+from mfp_sim.remote_ui.forms import REFUSALS
 from mfp_sim.remote_ui.labels import LANGUAGES, best_language, labels_of
 from mfp_sim.remote_ui.menu import PAGES
 
@@ -102,18 +104,43 @@ def test_what_a_language_does_not_have_is_english(language: str) -> None:
         words.text("nonsense")
 
 
-def test_every_reason_of_the_printer_has_a_label() -> None:
-    """A refusal that the pages could only show in English would be a missing label."""
-    reasons = {
+def named(**place: int) -> set[str]:
+    """The slugs that calls of some functions have at that place among their arguments, in the whole product."""
+    return {
         argument.value
-        for file in (ROOT / "device").glob("*.py")
+        for file in ROOT.rglob("*.py")
         for call in ast.walk(ast.parse(file.read_text("utf-8")))
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("Refused", "_in_range")
-        for argument in call.args[:3]
-        if isinstance(argument, ast.Constant) and re.fullmatch(r"[a-z]+(-[a-z]+)*", str(argument.value))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in place
+        for argument in call.args[place[call.func.id] : place[call.func.id] + 1]
+        if isinstance(argument, ast.Constant) and re.fullmatch("[a-z]+(-[a-z]+)*", str(argument.value))
     }
-    assert len(reasons) > 30
-    assert [reason for reason in sorted(reasons) if f"refused.{reason}" not in labels_of("nb").own] == []
+
+
+def test_the_reasons_are_the_same_for_the_printer_the_pages_and_the_labels() -> None:
+    """A refusal that the pages could only show in English would be a missing label."""
+    reasons = set(get_args(Reason))
+    assert len(reasons) > 40
+    assert set(REFUSALS) == reasons
+    assert named(Refused=0, Mistyped=0, _in_range=2) | {"power-lost"} == reasons
+    for language in ("en", "nb"):
+        assert {key for key in labels_of(language).own if key.startswith("refused.")} == {
+            f"refused.{reason}" for reason in reasons
+        }
+    assert {status for _, status in REFUSALS.values()} == {403, 404, 409, 422, 503}
+
+
+def test_the_field_of_a_refusal_is_one_of_a_page() -> None:
+    pages = "".join(file.read_text("utf-8") for file in (ROOT / "remote_ui" / "templates").glob("*.html"))
+    fields = {field for field, _ in REFUSALS.values() if field is not None}
+    assert len(fields) > 15
+    assert [field for field in sorted(fields) if f'"{field}"' not in pages] == []
+
+
+def test_what_the_machine_says_has_a_label() -> None:
+    said = named(Said=0)
+    assert len(said) == 5
+    keys = {*labels_of("nb").own}
+    assert [key for key in sorted(said) if not {f"advice.{key}", f"import.{key}"} & keys] == []
 
 
 def test_every_key_that_the_templates_and_modules_name_is_there() -> None:
