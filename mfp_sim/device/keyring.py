@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from mfp_sim.device.keystore import KeyEntry, factory_key
-from mfp_sim.device.machine import Machine
+from mfp_sim.device.machine import Machine, Part
 from mfp_sim.device.purposes import misfit
 from mfp_sim.device.request import CertificateRequest, Ended, Registration
 from mfp_sim.device.status import Detail
@@ -21,31 +21,29 @@ __all__ = ["Keyring"]
 Destination = tuple[str, str | None]
 
 
-class Keyring:
-    """The key store of ``machine``, and what its functions have loaded from it."""
+class Keyring(Part):
+    """The key store of ``machine``, and what its functions have loaded from it; ``keys`` gives the Default Key's."""
 
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
+    def __init__(self, machine: Machine, keys: KeySource) -> None:
+        self._machine, self._keys = machine, keys
         self._loaded: dict[Destination, KeyEntry] = {}
         self._kept: dict[Destination, KeyEntry] = {}
 
     def forget(self) -> None:
-        """The functions end."""
         self._loaded, self._kept = {}, {}
 
     def saved(self) -> None:
-        """What is loaded now is what :meth:`revert` goes back to."""
         self._kept = dict(self._loaded)
 
     def revert(self) -> None:
-        """The functions have what they had after the last commit."""
         self._loaded = dict(self._kept)
 
-    def make_factory_key(self, keys: KeySource) -> None:
-        """Put the Default Key into the store."""
-        machine = self._machine
-        entry = factory_key(machine.profile, keys, machine.clock.now(), self._take_id())
-        machine.state.store = machine.state.store.register(entry, delete_old=False)
+    def wake(self, *, first: bool) -> None:
+        machine, state = self._machine, self._machine.state
+        if first:
+            entry = factory_key(machine.profile, self._keys, machine.clock.now(), self._take_id())
+            state.store = state.store.register(entry, delete_old=False)
+        self.load(state.functions)
 
     def load(self, uses: Iterable[str]) -> None:
         """The functions of these use locations start with the keys that they have now."""

@@ -2,7 +2,7 @@
 
 It never sleeps: it books events on the scheduler. It holds the state, which is committed and loaded as a whole: what
 was not committed is gone after a restart. Everything else that is forgotten, started or booked along with it is the
-firmware's matter, which the machine is handed.
+matter of the parts that run on it.
 Serves MFP-ADMIN-01, MFP-RESTART-01, F-K07, F-C08.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from mfp_sim.device.clock import DeviceClock
 from mfp_sim.device.outside import Factory, Outside
@@ -23,7 +23,7 @@ from mfp_sim.errors import PowerLost, Refused
 from mfp_sim.events import BY_HAND, SHUTDOWN, START, AuditNote, PowerFailed, Undone
 from mfp_sim.simtime import Booking, Entropy
 
-__all__ = ["ADMINISTRATOR", "ROLES", "Firmware", "Machine"]
+__all__ = ["ADMINISTRATOR", "ROLES", "Machine", "Part"]
 
 ADMINISTRATOR: Final = "administrator"
 AGAIN_AFTER: Final = timedelta(minutes=1)
@@ -32,40 +32,32 @@ _AT_ONCE: Final = datetime.min.replace(tzinfo=UTC)
 ROLES: Final = (ADMINISTRATOR, "device-admin", "network-admin", "user", "logged-out")
 
 
-class Firmware(Protocol):
-    """What runs on the machine, and is called by it."""
+class Part:
+    """What runs on the machine, which calls these methods. A part does something in those that concern it."""
 
     def forget(self) -> None:
         """Know what a machine knows that has no power: nothing beside the state."""
-        ...
 
     def wake(self, *, first: bool) -> None:
         """Start with the state as it is now: the stored one, or, at the ``first`` start, the one from the factory."""
-        ...
 
     def revert(self) -> None:
         """Go on with the state as it is now, which is the one of the last commit, without a restart."""
-        ...
 
     def rebook(self, not_before: datetime) -> None:
         """Book what is to come, by the machine's clock; nothing of it ``not_before`` that instant."""
-        ...
 
     def break_off(self) -> None:
         """Note in the audit log what is cut off by switching off."""
-        ...
 
     def refuse_while_busy(self) -> None:
         """Raise Refused while nobody can operate the machine."""
-        ...
 
     def save(self) -> None:
         """Put into the state what is to be committed with it."""
-        ...
 
     def saved(self) -> None:
         """The state is committed."""
-        ...
 
 
 class Machine:
@@ -75,19 +67,20 @@ class Machine:
         profile: the model.
         outside: what it works with; its scheduler's clock is the true time.
         factory: what its state is like fresh from the factory.
-        firmware: what runs on it; it is not called before the machine is switched on.
     """
 
-    def __init__(self, profile: Profile, outside: Outside, factory: Factory, firmware: Firmware) -> None:
+    def __init__(self, profile: Profile, outside: Outside, factory: Factory) -> None:
         self.profile, self.points, self.recorder = profile, outside.points, outside.recorder
         self.clock = DeviceClock(outside.scheduler.clock)
         self.state: DeviceState = factory.state()
         """What the machine knows at present; another one after each start."""
+        self.parts: tuple[Part, ...] = ()
+        """What runs on it, to be set before it is switched on; each is called in this order."""
         self.powered = False
         self.lost: PowerLost | None = None
         """Why the power went off last, when it failed."""
         self._scheduler, self._storage, self.entropy = outside.scheduler, outside.storage, outside.entropy
-        self._factory, self._firmware = factory, firmware
+        self._factory = factory
         self._bookings: list[Booking] = []
         self._boot: Booking | None = None
         self._kept: Mapping[str, object] = {}
@@ -126,10 +119,11 @@ class Machine:
 
     def _start(self) -> None:
         first = not self.load()
-        self._firmware.wake(first=first)
+        for part in self.parts:
+            part.wake(first=first)
         self.note(START, "OK")
         self.commit("factory" if first else "start")
-        self._firmware.rebook(_AT_ONCE)
+        self._rebook(_AT_ONCE)
 
     def load(self) -> bool:
         """Take up the stored state, if there is one.
@@ -154,7 +148,8 @@ class Machine:
             return
         try:
             with self._whole():
-                self._firmware.break_off()
+                for part in self.parts:
+                    part.break_off()
                 self.log(SHUTDOWN, "OK")
         finally:
             self._go_dark()  # a log that cannot be kept keeps no machine on
@@ -169,7 +164,8 @@ class Machine:
             return
         self.powered, self.lost = False, lost
         self._cancel_all()
-        self._firmware.forget()
+        for part in self.parts:
+            part.forget()
         self.state = self._factory.state()
         if lost is not None:
             self.recorder.record(PowerFailed(point=lost.point))
@@ -197,7 +193,7 @@ class Machine:
         if self.powered:
             with self._whole():
                 self.log("clock set", "OK")
-                self._firmware.rebook(_AT_ONCE)
+                self._rebook(_AT_ONCE)
 
     # --- people -------------------------------------------------------------------------------------------
 
@@ -209,7 +205,8 @@ class Machine:
             raise Refused("login-required", "nobody is logged in", remedy="log in as the administrator")
         if role != ADMINISTRATOR:
             raise Refused("not-administrator", "administrator rights are needed")
-        self._firmware.refuse_while_busy()
+        for part in self.parts:
+            part.refuse_while_busy()
 
     @contextmanager
     def work(self, role: str) -> Iterator[None]:
@@ -242,8 +239,13 @@ class Machine:
         self.recorder.record(Undone(error=f"{type(error).__name__}: {error}"))
         self._cancel_all()
         self.state = DeviceState.from_stored(self._kept)
-        self._firmware.revert()
-        self._firmware.rebook(self.clock.now() + AGAIN_AFTER)
+        for part in self.parts:
+            part.revert()
+        self._rebook(self.clock.now() + AGAIN_AFTER)
+
+    def _rebook(self, not_before: datetime) -> None:
+        for part in self.parts:
+            part.rebook(not_before)
 
     # --- bookings -----------------------------------------------------------------------------------------
 
@@ -293,11 +295,13 @@ class Machine:
     def commit(self, what: Commit, then: Callable[[], None] | None = None) -> None:
         """Everything at once; between the two points it is done, whatever comes after. ``then`` is told so."""
         self.points.reach(f"commit-{what}.before")
-        self._firmware.save()
+        for part in self.parts:
+            part.save()
         state = self.state.stored()
         self._storage.commit(state)
         self._kept = state
-        self._firmware.saved()
+        for part in self.parts:
+            part.saved()
         if then is not None:
             then()
         self.points.reach(f"commit-{what}.after")

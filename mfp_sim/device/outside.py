@@ -51,7 +51,7 @@ class Factory:
     timezone: str = "Europe/Oslo"
     ip: str = "192.0.2.10"
     dns: bool = False
-    functions: frozenset[str] = frozenset()
+    functions: tuple[str, ...] = ()
     policies: tuple[str, ...] = ()
 
     def state(self) -> DeviceState:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from mfp_sim.device.calendar import following_start, instant_of, local_of, next_start
-from mfp_sim.device.machine import Machine
+from mfp_sim.device.machine import Machine, Part
 from mfp_sim.device.profile import Profile
 from mfp_sim.device.settings import AutoRequestSettings
 from mfp_sim.errors import Refused
@@ -21,7 +21,7 @@ __all__ = ["Plan", "renewal_instant"]
 _LABEL = "automatic request"
 
 
-class Plan:
+class Plan(Part):
     """The plan of ``machine``, whose wall clock is in ``zone``."""
 
     def __init__(self, machine: Machine, zone: ZoneInfo, start: Callable[[], None]) -> None:
@@ -37,7 +37,6 @@ class Plan:
         return instant_of(state.planned, self._zone) if nominal else state.due
 
     def rebook(self, not_before: datetime) -> None:
-        """Book what is planned, by the machine's clock; not ``not_before`` that instant."""
         self._machine.cancel(_LABEL)
         if (due := self._machine.state.due) is not None:
             self._machine.book(max(due, not_before), self._start, _LABEL)

@@ -1,6 +1,6 @@
 """The printer as people use it: each thing that they do needs rights, and is done wholly or not at all.
 
-Decides nothing itself: the machine and the parts of its firmware do.
+Puts the machine and its parts together, and decides nothing itself.
 All public methods raise :class:`~mfp_sim.errors.Refused` and change nothing when the machine would not do it.
 Serves MFP-ADMIN-01, MFP-COMM-04, MFP-REQ-08…10, MFP-AUTO-*, MFP-BUNDLE-*; A-20.
 """
@@ -10,16 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from mfp_sim.device.bundle import CATEGORY
-from mfp_sim.device.firmware import PrinterFirmware
+from mfp_sim.device.configuration import Configuration
+from mfp_sim.device.keyring import Keyring
 from mfp_sim.device.keystore import KeyEntry
-from mfp_sim.device.machine import ADMINISTRATOR
+from mfp_sim.device.machine import ADMINISTRATOR, Machine
 from mfp_sim.device.outside import Factory, Listeners, Outside
+from mfp_sim.device.plan import Plan
 from mfp_sim.device.profile import Profile
+from mfp_sim.device.requests import Requests
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Said
 from mfp_sim.device.status import AuditEntry, StatusRow
-from mfp_sim.device.transfer import Transfer
+from mfp_sim.device.transfer import Transfer, Transfers
 from mfp_sim.errors import Refused, UsageError
 
 __all__ = ["SCREENS", "Factory", "Listeners", "Outside", "Printer"]
@@ -58,25 +62,32 @@ class Printer:
             text = f"{profile.name} has no more than {profile.policy_limit} IPSec policies, not {len(factory.policies)}"
             raise UsageError(text, remedy="leave some out, or set policy_limit")
         self._given = (outside, factory, listeners)
-        self.profile, self.serial, self.policies = profile, factory.serial, factory.policies
-        self.firmware = PrinterFirmware(profile, *self._given)
-        """The parts that it is made of."""
-        self._machine = self.firmware.machine
-        self.clock, self.points, self.recorder = self._machine.clock, outside.points, outside.recorder
-        self.zone = self.firmware.zone
+        self.zone = ZoneInfo(factory.timezone)
         """The time zone of its wall clock."""
+        self.profile, self.serial, self.policies = profile, factory.serial, factory.policies
+        self.machine = machine = Machine(profile, outside, factory)
+        self.keyring = Keyring(machine, outside.keys)
+        self.plan = Plan(machine, self.zone, self._begin_automatic)
+        self.configuration = Configuration(machine, factory, self.plan)
+        self.transfers = Transfers(machine, factory, self.plan)
+        self.requests = Requests(machine, self.configuration, self.keyring, self.plan, outside, listeners)
+        machine.parts = (self.requests, self.transfers, self.keyring, self.plan)
+        self.clock, self.points, self.recorder = machine.clock, outside.points, outside.recorder
+
+    def _begin_automatic(self) -> None:
+        self.requests.begin_automatic()
 
     # --- power and time -----------------------------------------------------------------------------------
 
     @property
     def powered(self) -> bool:
         """Whether it is on."""
-        return self._machine.powered
+        return self.machine.powered
 
     @property
     def comes_back(self) -> bool:
         """Whether it is off, and starts by itself when its restart or a timed power failure is over."""
-        return self._machine.comes_back
+        return self.machine.comes_back
 
     def power_on(self) -> None:
         """Boot from storage: functions load their keys, a request under way and the timer go on.
@@ -84,7 +95,7 @@ class Printer:
         Raises:
             UsageError: the stored state is not usable.
         """
-        self._machine.power_on()
+        self.machine.power_on()
 
     def power_off(self) -> None:
         """Switch off: the audit log says so, and what was not committed is gone.
@@ -92,30 +103,30 @@ class Printer:
         Raises:
             PowerLost: the power failed before that.
         """
-        self._machine.power_off()
+        self.machine.power_off()
 
     def power_cut(self, off_seconds: float | None = None) -> None:
         """The power fails now; it comes back after ``off_seconds``, or with :meth:`power_on`."""
-        self._machine.power_cut(off_seconds)
+        self.machine.power_cut(off_seconds)
 
     def restart(self, *, role: str = ADMINISTRATOR) -> None:
         """Off now, on again after the model's restart time."""
-        self._machine.needs(role)
-        self._machine.restart("restart")
+        self.machine.needs(role)
+        self.machine.restart("restart")
 
     def set_clock(self, instant: datetime | None) -> None:
         """Set the printer's clock to an aware instant, or right (None): what is planned follows it (F-C08)."""
-        self._machine.set_clock(instant)
+        self.machine.set_clock(instant)
 
     @property
     def stored(self) -> Mapping[str, object] | None:
         """What the last commit left, secrets included; None before the first one."""
-        return self._machine.stored
+        return self.machine.stored
 
     @property
     def audit(self) -> tuple[AuditEntry, ...]:
         """The audit log, oldest first."""
-        return self._machine.state.audit.entries
+        return self.machine.state.audit.entries
 
     def at_rest(self) -> Printer:
         """The machine as its storage has it, to look at while it is off; no function is running.
@@ -124,12 +135,11 @@ class Printer:
             UsageError: the stored state is not usable.
         """
         other = Printer(self.profile, *self._given)
-        here, there = self.firmware, other.firmware
-        if there.machine.load():
-            there.requests.take_up()
+        if other.machine.load():
+            other.requests.take_up()
         other.clock = self.clock
-        there.configuration.advice = here.configuration.advice
-        there.transfers.exported, there.transfers.report = self.exported, self.import_report
+        other.configuration.advice = self.advice
+        other.transfers.exported, other.transfers.report = self.exported, self.import_report
         return other
 
     # --- settings -----------------------------------------------------------------------------------------
@@ -137,65 +147,65 @@ class Printer:
     @property
     def communication(self) -> CommunicationSettings | None:
         """[Communication Settings] as stored."""
-        return self._machine.state.communication
+        return self.machine.state.communication
 
     @property
     def auto_request(self) -> AutoRequestSettings:
         """[Settings for Certificate Issuance Auto Request] as stored."""
-        return self._machine.state.auto
+        return self.machine.state.auto
 
     @property
     def functions(self) -> frozenset[str]:
         """The functions that are switched on."""
-        return self._machine.state.functions
+        return self.machine.state.functions
 
     @property
     def dns(self) -> bool:
         """Whether a DNS server is configured."""
-        return self._machine.state.dns
+        return self.machine.state.dns
 
     @property
     def ip(self) -> str:
         """The printer's address, which the CA sees."""
-        return self.firmware.configuration.ip
+        return self.configuration.ip
 
     @property
     def advice(self) -> tuple[Said, ...]:
         """Help texts that applied to the key entered last (MFP-REQ-04)."""
-        return self.firmware.configuration.advice
+        return self.configuration.advice
 
     def update_communication(
         self, *, url: str, port: int = 80, timeout: int | None = None, role: str = ADMINISTRATOR
     ) -> None:
         """[Update] on the communication settings; ``timeout`` in seconds (MFP-COMM-04, MFP-COMM-05)."""
-        with self._machine.work(role):
-            self.firmware.configuration.set_communication(url, port, timeout)
-            self._machine.commit("settings")
+        with self.machine.work(role):
+            self.configuration.set_communication(url, port, timeout)
+            self.machine.commit("settings")
 
     def update_auto_request(self, settings: AutoRequestSettings, *, role: str = ADMINISTRATOR) -> None:
         """[Update] on the automatic request: stores it and plans the request (MFP-AUTO-05)."""
-        with self._machine.work(role):
-            self.firmware.configuration.set_auto_request(settings)
-            self._machine.commit("settings")
+        with self.machine.work(role):
+            self.configuration.set_auto_request(settings)
+            self.machine.commit("settings")
 
     def set_dns(self, dns: bool, *, role: str = ADMINISTRATOR) -> None:
         """Configure or remove the DNS server."""
-        with self._machine.work(role):
-            self._machine.state.dns = dns
-            self._machine.commit("settings")
+        with self.machine.work(role):
+            self.machine.state.dns = dns
+            self.machine.commit("settings")
 
     def set_ip(self, ip: str, *, role: str = ADMINISTRATOR) -> None:
         """Give the printer another IPv4 or IPv6 address; the CA sees it from the next request on."""
-        with self._machine.work(role):
-            self.firmware.configuration.set_ip(ip)
-            self._machine.commit("settings")
+        with self.machine.work(role):
+            self.configuration.set_ip(ip)
+            self.machine.commit("settings")
 
     def set_function(self, use: str, on: bool, *, role: str = ADMINISTRATOR) -> None:
         """Switch a function on, with the key that its use location has, or off. No request ever does (MFP-REQ-07)."""
-        with self._machine.work(role):
-            self.firmware.keyring.set_function(use, on)
-            self._machine.note("settings changed", "OK", f"{use} {'on' if on else 'off'}")
-            self._machine.commit("settings")
+        with self.machine.work(role):
+            self.keyring.set_function(use, on)
+            self.machine.note("settings changed", "OK", f"{use} {'on' if on else 'off'}")
+            self.machine.commit("settings")
 
     # --- requests -----------------------------------------------------------------------------------------
 
@@ -206,41 +216,40 @@ class Printer:
             Refused: as :meth:`begin_request`, or the machine lost its power or was switched off meanwhile.
         """
         self.begin_request(key, role=role)
-        requests = self.firmware.requests
-        request = requests.current
-        while request is not None and requests.current is request:
-            if not requests.outside.scheduler.run_next():
+        request = self.requests.current
+        while request is not None and self.requests.current is request:
+            if not self.requests.outside.scheduler.run_next():
                 raise RuntimeError("a request is processed, and nothing is booked that could end it")
         if not self.powered:
-            raise self._machine.lost or Refused("powered-off", "the machine was switched off meanwhile")
-        return self._machine.state.history[-1]
+            raise self.machine.lost or Refused("powered-off", "the machine was switched off meanwhile")
+        return self.machine.state.history[-1]
 
     def begin_request(self, key: KeySettings, *, role: str = ADMINISTRATOR) -> None:
         """[Send Request]: the manual request is under way. Nothing of ``key`` is kept as settings (MFP-REQ-09)."""
-        with self._machine.work(role):
-            self.firmware.requests.begin_manual(key)
+        with self.machine.work(role):
+            self.requests.begin_manual(key)
 
     # --- batch export and import --------------------------------------------------------------------------
 
     @property
     def transfer(self) -> Transfer | None:
         """The export or import that is running."""
-        return self.firmware.transfers.current
+        return self.transfers.current
 
     @property
     def exported(self) -> bytes | None:
         """The file of the last export, once that has ended."""
-        return self.firmware.transfers.exported
+        return self.transfers.exported
 
     @property
     def import_report(self) -> tuple[Said, ...]:
         """What the last import did, once that has ended."""
-        return self.firmware.transfers.report
+        return self.transfers.report
 
     def begin_export(self, password: str, *, category: str = CATEGORY, role: str = ADMINISTRATOR) -> None:
         """Export the settings: the file is in ``exported`` once the time that it takes has passed (MFP-BUNDLE-01)."""
-        with self._machine.work(role):
-            self.firmware.transfers.begin_export(password, category)
+        with self.machine.work(role):
+            self.transfers.begin_export(password, category)
 
     def begin_import(self, octets: bytes, password: str, *, role: str = ADMINISTRATOR) -> None:
         """Import settings; ``import_report`` says what was done once the time that it takes has passed.
@@ -248,8 +257,8 @@ class Printer:
         Raises:
             Refused: the bundle cannot be opened or its settings cannot be taken; nothing has changed.
         """
-        with self._machine.work(role):
-            self.firmware.transfers.begin_import(octets, password)
+        with self.machine.work(role):
+            self.transfers.begin_import(octets, password)
 
     # --- what is shown ------------------------------------------------------------------------------------
 
@@ -257,31 +266,31 @@ class Printer:
         """Raise Refused unless somebody of that role may see the screen now, one of ``SCREENS`` (A-20)."""
         if screen not in SCREENS:
             raise UsageError(f"the machine has no screen {screen!r}", remedy=f"one of {', '.join(SCREENS)}")
-        self._machine.needs(role)
+        self.machine.needs(role)
 
     def status(self) -> tuple[StatusRow, ...]:
         """[Certificate Issuance Request Status]: what goes on or is planned first, then the newest first."""
-        return self.firmware.requests.status()
+        return self.requests.status()
 
     @property
     def next_request(self) -> datetime | None:
         """[Next Request Date/Time] as an instant, or None when nothing is planned (A-33)."""
-        return self.firmware.plan.next_request
+        return self.plan.next_request
 
     def key_list(self) -> tuple[KeyEntry, ...]:
         """The key and certificate list in the order of registration."""
-        return self._machine.state.store.entries
+        return self.machine.state.store.entries
 
     def delete_key(self, name: str, *, key_id: int | None = None, role: str = ADMINISTRATOR) -> None:
         """Delete the newest key of that name by hand, or the one with that id."""
-        with self._machine.work(role):
-            self.firmware.keyring.delete(name, key_id)
-            self._machine.note("key deleted", "OK", name)
-            self._machine.commit("key-deleted")
+        with self.machine.work(role):
+            self.keyring.delete(name, key_id)
+            self.machine.note("key deleted", "OK", name)
+            self.machine.commit("key-deleted")
 
     def functions_in_use(self) -> Mapping[str, str]:
         """Which key each running function uses; it loaded it at the last start (MFP-REQ-10).
 
         By use location; with IPSec by ``IPSec/<policy>``.
         """
-        return self.firmware.keyring.in_use
+        return self.keyring.in_use

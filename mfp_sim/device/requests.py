@@ -12,7 +12,7 @@ from datetime import datetime
 from mfp_sim.device.configuration import Configuration
 from mfp_sim.device.inquiry import Inquiry
 from mfp_sim.device.keyring import Keyring
-from mfp_sim.device.machine import Machine
+from mfp_sim.device.machine import Machine, Part
 from mfp_sim.device.outside import Listeners, Outside
 from mfp_sim.device.plan import Plan
 from mfp_sim.device.request import CertificateRequest, Ended, Surroundings
@@ -26,7 +26,7 @@ from mfp_sim.scep.certificate import Certificate
 __all__ = ["Requests"]
 
 
-class Requests:
+class Requests(Part):
     """The requests of ``machine``, one at a time."""
 
     def __init__(
@@ -47,11 +47,20 @@ class Requests:
     # --- across a restart ---------------------------------------------------------------------------------
 
     def forget(self) -> None:
-        """Break off the inquiry that is under way, and know of no request."""
         inquiry, self._inquiry = self._inquiry, None
         if inquiry is not None and (operation := inquiry.cut()) is not None:
             self._machine.recorder.record(ExchangeCut(operation=operation))
         self.current = None
+
+    def wake(self, *, first: bool) -> None:
+        self.take_up()
+        if not first:
+            for key in self._machine.state.store.entries:
+                self.listeners.installed(key.certificate)  # the power may have failed between the commit and the word
+
+    def revert(self) -> None:
+        self.forget()
+        self.take_up()
 
     def take_up(self) -> None:
         """Go on with the request that the state has."""
@@ -59,11 +68,9 @@ class Requests:
         self.current = None if stored is None else self._restored(stored)
 
     def save(self) -> None:
-        """Put the request into the state."""
         self._machine.state.request = self.current.stored() if self.current else None
 
     def rebook(self, not_before: datetime) -> None:
-        """Book the next inquiry, by the machine's clock; not ``not_before`` that instant."""
         self._machine.cancel("poll")
         if self.current is not None and self._inquiry is None:
             self._machine.book(

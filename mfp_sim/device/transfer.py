@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from mfp_sim.device.bundle import CATEGORIES, CATEGORY, Bundle, check_password, open_bundle, seal_bundle
-from mfp_sim.device.machine import Machine
+from mfp_sim.device.machine import Machine, Part
 from mfp_sim.device.outside import Factory
 from mfp_sim.device.plan import Plan
 from mfp_sim.device.profile import Profile
@@ -89,7 +89,7 @@ def plan_import(
     return ImportPlan(bundle.dns, bundle.communication, auto)
 
 
-class Transfers:
+class Transfers(Part):
     """The exports and imports of ``machine``, one at a time; ``plan`` follows an imported automatic request."""
 
     def __init__(self, machine: Machine, factory: Factory, plan: Plan) -> None:
@@ -102,11 +102,11 @@ class Transfers:
         """What the last import did."""
 
     def forget(self) -> None:
-        """Nothing is running."""
         self.current = None
 
+    revert = forget
+
     def break_off(self) -> None:
-        """Note in the audit log what is cut off."""
         if self.current is not None:
             partial = self._machine.profile.import_cut == "partial"
             kept = "what had been applied stays" if partial else "nothing was changed"
@@ -114,7 +114,6 @@ class Transfers:
             self._machine.note(f"{self.current.kind} of settings", "NG", text)
 
     def refuse_while_busy(self) -> None:
-        """Raise Refused while one is running."""
         if self.current is not None:
             text = f"an {self.current.kind} of settings is running"
             raise Refused("import-export-running", text, remedy="wait until it has ended")

@@ -20,29 +20,19 @@ __all__ = ["Basis", "CaSetup", "Failure", "PrinterSetup", "Scenario", "ScenarioR
 
 
 @dataclass(frozen=True)
-class PrinterSetup:
-    """The ``printer:`` section. ``profile`` is a shipped model, or a file with ``mfp-sim run --profile``.
+class PrinterSetup(Factory):
+    """The ``printer:`` section: how the printer is delivered, and how it is set up.
 
+    ``profile`` is a shipped model, or a file with ``mfp-sim run --profile``; ``settings`` are other values of it.
     ``place`` is where its communication settings stand, or the section itself: a set-up that is refused names it.
     """
 
     profile: str = "canon-ir-adv-dx"
-    timezone: str = "Europe/Oslo"
-    ip: str = "192.0.2.10"
-    dns: bool = False
-    functions: tuple[str, ...] = ()
-    policies: tuple[str, ...] = ()
-    serial: str = "SIM00001"
     url: str | None = None
     port: int = 80
     timeout: int | None = None
-    settings: Mapping[str, object] = field(default_factory=dict)  # other profile values, by field name
+    settings: Mapping[str, object] = field(default_factory=dict)
     place: str = ""
-
-    @property
-    def factory(self) -> Factory:
-        """How the printer is delivered."""
-        return Factory(self.serial, self.timezone, self.ip, self.dns, frozenset(self.functions), self.policies)
 
 
 @dataclass(frozen=True)

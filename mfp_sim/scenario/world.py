@@ -214,7 +214,7 @@ def build(
         listeners = Listeners()
         if service is not None:
             listeners = Listeners(service.ledger.report_installed, service.ledger.report_abandoned)
-        machine = Printer(profile if read is None else noting(profile, read), outside, setup.factory, listeners)
+        machine = Printer(profile if read is None else noting(profile, read), outside, setup, listeners)
         printers[setup.serial] = machine
         return machine
 

@@ -1,4 +1,4 @@
-"""The printer is put together from parts: none reaches into another, and none is built on another."""
+"""The printer is put together from parts: none reaches into another, and a base class leaves nothing open."""
 
 import ast
 import inspect

@@ -88,23 +88,23 @@ class Machine:
             recorder=self.recorder,
             storage=storage or self.storage,
         )
-        factory = Factory(serial=serial, functions=frozenset(self.functions), policies=self.policies)
+        factory = Factory(serial=serial, functions=self.functions, policies=self.policies)
         listeners = Listeners(self.ca.ledger.report_installed, self.ca.ledger.report_abandoned)
         return Printer(self.model, outside, factory, listeners)
 
     @property
     def state(self) -> DeviceState:
         """What the printer knows at present."""
-        return self.printer.firmware.machine.state
+        return self.printer.machine.state
 
     def outside(self, **other: object) -> None:
         """From now on the requests of the printer work with something else."""
-        requests = self.printer.firmware.requests
+        requests = self.printer.requests
         requests.outside = replace(requests.outside, **other)  # type: ignore[arg-type]
 
     def listeners(self, **other: object) -> None:
         """From now on somebody else hears of the requests."""
-        requests = self.printer.firmware.requests
+        requests = self.printer.requests
         requests.listeners = replace(requests.listeners, **other)  # type: ignore[arg-type]
 
     def pass_time(self, **span: float) -> None:

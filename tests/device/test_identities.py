@@ -107,7 +107,7 @@ def test_a_subject_of_every_part_is_read_as_it_was_written_by_us_and_by_cryptogr
     world = machine(set_up=False)
     pairs = (("C", "NO"), ("L", office.locality), ("O", office.organization), ("OU", office.unit[:64]))
     subject = x509.name(*pairs, ("CN", office.person))
-    request = csr.build(world.printer.firmware.requests.outside.keys.rsa(2048), subject=subject)
+    request = csr.build(world.printer.requests.outside.keys.rsa(2048), subject=subject)
     assert x509.name_pairs(csr.Csr.from_der(request).subject) == (*pairs, ("CN", office.person))
     read = theirs.load_der_x509_csr(request).subject
     assert [attribute.value for attribute in read] == [*(value for _, value in pairs), office.person]

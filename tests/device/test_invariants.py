@@ -14,11 +14,11 @@ KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")
 
 
 def _entries(printer):
-    return printer.firmware.machine.state.store.entries
+    return printer.machine.state.store.entries
 
 
 def _put(printer, *entries):
-    printer.firmware.machine.state.store = KeyStore(tuple(entries))
+    printer.machine.state.store = KeyStore(tuple(entries))
 
 
 def _two(world):
@@ -34,9 +34,7 @@ BREAKS = {
     "2 keys for the use location TLS": lambda p, d, k: _put(p, replace(d, assigned=True), k),
     "a key is assigned to None": lambda p, d, k: _put(p, d, replace(k, use="None")),
     "more than 0 finished rows": lambda p, d, k: setattr(p, "profile", replace(p.profile, history=0)),
-    "TLS uses a key and is not switched on": lambda p, d, k: setattr(
-        p.firmware.machine.state, "functions", frozenset()
-    ),
+    "TLS uses a key and is not switched on": lambda p, d, k: setattr(p.machine.state, "functions", frozenset()),
 }
 
 

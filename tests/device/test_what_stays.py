@@ -312,8 +312,8 @@ def test_the_certificate_that_signs_a_request_is_valid_now_and_for_a_month(machi
     world = machine(script="[{when: {type: PKCSReq}, then: pending}]")
     world.timer()
     world.pass_time(minutes=60)
-    assert re.fullmatch("[0-9A-F]{32}", world.printer.firmware.requests.current.transaction_id)
-    signer = world.printer.firmware.requests.current._transaction.enrolment.signer
+    assert re.fullmatch("[0-9A-F]{32}", world.printer.requests.current.transaction_id)
+    signer = world.printer.requests.current._transaction.enrolment.signer
     assert signer.not_before == world.clock.now() - timedelta(minutes=10)
     assert signer.not_after == world.clock.now() + timedelta(days=30)
     assert 0 < signer.serial < 2**63

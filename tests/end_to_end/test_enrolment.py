@@ -52,7 +52,7 @@ class World:
                 keys=PooledKeys(entropy.fork("keys"), side=0),
                 recorder=self.recorder,
             ),
-            Factory(functions=frozenset({"TLS"})),
+            Factory(functions=("TLS",)),
             Listeners(installed=self.ca.ledger.report_installed),
         )
         self.printer.power_on()

@@ -159,7 +159,7 @@ class PrinterMachine(RuleBasedStateMachine):
                 storage=storage,
                 points=points,
             ),
-            Factory(ip=ip, functions=frozenset({"TLS"}), policies=("hq", "branch")),
+            Factory(ip=ip, functions=("TLS",), policies=("hq", "branch")),
             Listeners(self.ca.ledger.report_installed, self.ca.ledger.report_abandoned),
         )
         printer.power_on()

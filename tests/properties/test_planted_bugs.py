@@ -73,13 +73,13 @@ def manual_request_is_not_locked_by_the_timer(patch: Patch) -> None:
     send = Printer.send_request
 
     def slip(self, key, **named):
-        state = self.firmware.machine.state
+        state = self.machine.state
         auto = state.auto
         state.auto = replace(auto, timer=False)
         try:
             return send(self, key, **named)
         finally:
-            self.firmware.machine.state.auto = auto
+            self.machine.state.auto = auto
 
     patch(Printer, "send_request", slip)
 
