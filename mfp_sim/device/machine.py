@@ -87,7 +87,7 @@ class Machine:
         self._streams = 0
 
     def stream(self, name: str) -> Entropy:
-        """A stream of chance of its own, whatever was drawn before."""
+        """A stream of chance that nothing else on this machine has, not even under the same name."""
         self._streams += 1
         return self.entropy.fork(f"{name}{self._streams}")
 

@@ -65,6 +65,7 @@ class Printer:
         self.zone = ZoneInfo(factory.timezone)
         """The time zone of its wall clock."""
         self.profile, self.serial, self.policies = profile, factory.serial, factory.policies
+        # What it is made of, for those who look inside; people use the methods.
         self.machine = machine = Machine(profile, outside, factory)
         self.keyring = Keyring(machine, outside.keys)
         self.plan = Plan(machine, self.zone, self._begin_automatic)

@@ -108,12 +108,12 @@ class ScenarioResult:
     scenario: Scenario
     seed: int
     flips: tuple[str, ...]
-    failures: tuple[Failure, ...]
-    steps: tuple[StepRecord, ...]
-    events: tuple[TraceEvent, ...]
     basis: Basis
-    virtual_seconds: float
-    real_seconds: float
+    failures: tuple[Failure, ...] = ()
+    steps: tuple[StepRecord, ...] = ()
+    events: tuple[TraceEvent, ...] = ()
+    virtual_seconds: float = 0.0
+    real_seconds: float = 0.0
     skipped: str | None = None
     unobserved: tuple[str, ...] = ()
     attachments: tuple[Attachment, ...] = ()

@@ -78,10 +78,9 @@ def run(
     begun = SystemClock().now()
     chosen = scenario.seed if seed is None else seed
     reason = _not_for_a_real_server(scenario, begun) if ca_url or scenario.ca.url else None
+    nothing = ScenarioResult(scenario, chosen, tuple(flips), basis_of(scenario, None), skipped=reason)
     if reason is not None:
-        return ScenarioResult(
-            scenario, chosen, tuple(flips), (), (), (), basis_of(scenario, None), 0.0, 0.0, skipped=reason
-        )
+        return nothing
     in_process = (ca_url or scenario.ca.url) is None
     records: list[StepRecord] = []
     with directories(state_dir, fresh=in_process) if state_dir else contextlib.nullcontext() as storages:
@@ -98,16 +97,10 @@ def run(
             )
         except Exception as error:  # noqa: BLE001 - it is this scenario's result, whatever it is
             place = scenario.printer.place or f"{scenario.file}:1:1"
-            return ScenarioResult(
-                scenario,
-                chosen,
-                tuple(flips),
-                (_error(0, place, "set-up", error),),
-                (),
-                (),
-                basis_of(scenario, None),
-                0.0,
-                (SystemClock().now() - begun).total_seconds(),
+            return replace(
+                nothing,
+                failures=(_error(0, place, "set-up", error),),
+                real_seconds=(SystemClock().now() - begun).total_seconds(),
                 redactor=redactor_of(scenario, challenge),
             )
         start = world.clock.now()
@@ -115,14 +108,12 @@ def run(
             _all_steps(world, records, listener)
             ended = world.clock.now()
     as_measured = in_process and not flips and chosen == scenario.seed and not world.failures
-    return ScenarioResult(
-        scenario=scenario,
-        seed=chosen,
-        flips=tuple(flips),
+    return replace(
+        nothing,
+        basis=basis_of(scenario, changing(scenario)) if as_measured else nothing.basis,
         failures=tuple(world.failures),
         steps=tuple(records),
         events=world.recorder.events,
-        basis=basis_of(scenario, changing(scenario) if as_measured else None),
         virtual_seconds=(ended - start).total_seconds(),
         real_seconds=(SystemClock().now() - begun).total_seconds(),
         unobserved=tuple(world.unobserved),

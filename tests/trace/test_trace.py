@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -33,6 +34,7 @@ from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.runner import run
 from mfp_sim.simtime import FrozenClock
 from mfp_sim.trace import Recorder, TraceEvent, compare, from_json_lines, to_json_lines
+from mock_scep_server.journal import JournalEntry
 
 START = datetime(2026, 3, 2, 8, tzinfo=timezone(timedelta(hours=1)))
 
@@ -244,6 +246,14 @@ def test_a_secret_that_is_a_word_of_the_protocol_hides_no_operation(secret: str)
         f"Get{MASK}",
         MASK,
     )  # what a client says may be the secret itself
+
+
+def test_the_mock_s_journal_has_the_fields_of_its_event() -> None:
+    assert {part.name for part in fields(JournalEntry)} - {"time"} == {part.name for part in fields(MockRequest)}
+    entry = JournalEntry(START, "192.0.2.10", "GET", "GetCACaps")
+    assert content(MockRequest(client="192.0.2.10", method="GET", name="GetCACaps")) == {
+        name: value for name, value in entry.to_json().items() if name != "time"
+    }
 
 
 def test_a_longer_trace_is_a_difference() -> None:
