@@ -212,17 +212,9 @@ def _rollover(rules: str) -> Outcome:
     reply = messages.decode(client.http(request).body)
     reply.verify(coming.signer.certificate)
     found = messages.read_certs_only(messages.open_envelope(reply, client.key, client.signer))[0]
-    right = found.issuer == coming.issuer.certificate.subject and _verifies(found, coming.issuer.certificate)
+    right = found.issuer == coming.issuer.certificate.subject and found.was_issued_by(coming.issuer.certificate)
     words = "a certificate of the next CA" if right else "refused, the certificate is not from the next CA"
     return client.told(words, begun)
-
-
-def _verifies(certificate: Certificate, issuer: Certificate) -> bool:
-    try:
-        certificate.verify_issued_by(issuer)
-    except MfpSimError:
-        return False
-    return True
 
 
 def _direct(rules: str) -> Outcome:
@@ -285,7 +277,7 @@ def _over_tls(host: ServerHost, endpoint: TlsEndpoint) -> str:
     finally:
         connection.close()
     assert endpoint.anchor is not None
-    known = "is" if _verifies(certificate, endpoint.anchor) else "is not"
+    known = "is" if certificate.was_issued_by(endpoint.anchor) else "is not"
     return f"the server is trusted, its CA certificate {known} from the same PKI"
 
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from mfp_sim.conformance.answers import Exchange
 from mfp_sim.conformance.model import Inconclusive, NotApplicable
 from mfp_sim.conformance.target import Policy, Target
-from mfp_sim.errors import DecodeError, MfpSimError, TransportError
+from mfp_sim.errors import DecodeError, TransportError
 from mfp_sim.scep import messages
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.http import Capabilities, HttpReply, HttpRequest, read_capabilities, scep_request
@@ -179,7 +179,7 @@ class Wire:
     @property
     def issuer(self) -> Certificate:
         """The CA that issues: the one that issued to us, else the lowest CA of the set, or its first certificate."""
-        named = [c for c in self.ca_certificates if self.issued is not None and _issued_by(self.issued, c)]
+        named = [c for c in self.ca_certificates if self.issued is not None and self.issued.was_issued_by(c)]
         if named:
             return named[0]
         authorities = [c for c in self.ca_certificates if c.says_ca] or list(self.ca_certificates)
@@ -206,16 +206,6 @@ class Wire:
             return self.ca_certificates
         except Inconclusive:
             return ()
-
-
-def _issued_by(certificate: Certificate, issuer: Certificate) -> bool:
-    if certificate.issuer != issuer.subject:
-        return False
-    try:
-        certificate.verify_issued_by(issuer)
-    except MfpSimError:
-        return False
-    return True
 
 
 def _is_rsa(certificate: Certificate) -> bool:

@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, lru_cache
+from typing import ClassVar
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from mfp_sim.errors import DecodeError, SignatureInvalid
+from mfp_sim.errors import DecodeError, MfpSimError, SignatureInvalid
 from mfp_sim.scep import der
 from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.algorithms import (
@@ -71,13 +72,56 @@ class Extension:
     value: bytes
 
 
+class Signed:
+    """What a CA signs, a certificate or a CRL, and whether a given one did. Owns no fields: its kinds have them."""
+
+    noun: ClassVar[str]
+    issuer: bytes
+    tbs: bytes
+    signature_oid: str
+    signature: bytes
+
+    @cached_property
+    def issuer_text(self) -> str:
+        """The issuer as text; it raises nothing."""
+        return name_text(self.issuer)
+
+    def verify_issued_by(self, issuer: Certificate) -> None:
+        """Check the names and the signature.
+
+        Raises:
+            AlgorithmRefused: it is signed with MD5.
+            DecodeError: the issuer's key is malformed.
+            SignatureInvalid: the issuer's name or key does not fit.
+        """
+        if self.issuer != issuer.subject:
+            raise SignatureInvalid(f"{self.noun}'s issuer is {self.issuer_text}, not {issuer.subject_text}")
+        digest = DIGEST_OF_SIGNATURE.get(self.signature_oid)
+        if digest is None:
+            name = v.oid_text(self.signature_oid)
+            raise SignatureInvalid(f"{self.noun} is signed with an unknown algorithm, {name}")
+        verify_signature(issuer.public_key(), self.signature, self.tbs, digest, self.noun)
+
+    def was_issued_by(self, issuer: Certificate) -> bool:
+        """Whether :meth:`verify_issued_by` finds nothing wrong; it raises nothing."""
+        if self.issuer != issuer.subject:
+            return False
+        try:
+            self.verify_issued_by(issuer)
+        except MfpSimError:
+            return False
+        return True
+
+
 @dataclass(frozen=True)
-class Certificate:
+class Certificate(Signed):
     """A certificate as received. Names and the public key are the received DER octets.
 
     ``oddities`` are in words what RFC 5280 does not allow and the field does: an old version, a long serial number,
     GeneralizedTime before 2050.
     """
+
+    noun = "the certificate"
 
     der: bytes
     version: int
@@ -216,11 +260,6 @@ class Certificate:
         return name_text(self.subject)
 
     @cached_property
-    def issuer_text(self) -> str:
-        """The issuer as text; it raises nothing."""
-        return name_text(self.issuer)
-
-    @cached_property
     def common_name(self) -> str | None:
         """The last CN of the subject, or None.
 
@@ -242,21 +281,6 @@ class Certificate:
     def fingerprint(self, hash: str = "sha256") -> str:  # noqa: A002 - the field's word
         """The hex digest over the DER of the certificate."""
         return hashlib.new(hash, self.der, usedforsecurity=False).hexdigest()
-
-    def verify_issued_by(self, issuer: Certificate) -> None:
-        """Check the names and the signature.
-
-        Raises:
-            AlgorithmRefused: it is signed with MD5.
-            DecodeError: the issuer's key is malformed.
-            SignatureInvalid: the issuer's name or key does not fit.
-        """
-        if self.issuer != issuer.subject:
-            raise SignatureInvalid(f"the certificate's issuer is {self.issuer_text}, not {issuer.subject_text}")
-        digest = DIGEST_OF_SIGNATURE.get(self.signature_oid)
-        if digest is None:
-            raise SignatureInvalid(f"the certificate is signed with an unknown algorithm, {self.signature_oid}")
-        verify_signature(issuer.public_key(), self.signature, self.tbs, digest, "the certificate")
 
 
 def _oddities(found: Certificate, tags: Sequence[int]) -> tuple[str, ...]:

@@ -10,16 +10,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from mfp_sim.errors import SignatureInvalid
 from mfp_sim.scep import der
 from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.algorithms import DIGEST_OF_SIGNATURE, PrivateKey, sign, signature_algorithm, verify_signature
+from mfp_sim.scep.algorithms import PrivateKey, sign, signature_algorithm
 from mfp_sim.scep.certificate import (
     Certificate,
     Extension,
+    Signed,
     encode_extensions,
     key_identifier,
-    name_text,
     read_extensions,
 )
 
@@ -53,8 +52,10 @@ class Revoked:
 
 
 @dataclass(frozen=True)
-class Crl:
+class Crl(Signed):
     """A CRL as received."""
+
+    noun = "the CRL"
 
     der: bytes = field(repr=False)
     version: int
@@ -103,11 +104,6 @@ class Crl:
         )
 
     @cached_property
-    def issuer_text(self) -> str:
-        """The issuer as text; it raises nothing."""
-        return name_text(self.issuer)
-
-    @cached_property
     def number(self) -> int | None:
         """The cRLNumber, or None.
 
@@ -133,20 +129,6 @@ class Crl:
     def entry(self, serial: int) -> Revoked | None:
         """The entry of a certificate, or None."""
         return next((entry for entry in self.revoked if entry.serial == serial), None)
-
-    def verify_issued_by(self, issuer: Certificate) -> None:
-        """Check the issuer's name and the signature.
-
-        Raises:
-            AlgorithmRefused: it is signed with MD5.
-            SignatureInvalid: one of them does not fit.
-        """
-        if self.issuer != issuer.subject:
-            raise SignatureInvalid(f"the CRL's issuer is {self.issuer_text}, not {issuer.subject_text}")
-        digest = DIGEST_OF_SIGNATURE.get(self.signature_oid)
-        if digest is None:
-            raise SignatureInvalid(f"the CRL is signed with an unknown algorithm, {v.oid_text(self.signature_oid)}")
-        verify_signature(issuer.public_key(), self.signature, self.tbs, digest, "the CRL")
 
 
 def _revoked(holder: der.Element) -> tuple[Revoked, ...]:

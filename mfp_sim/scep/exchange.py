@@ -201,7 +201,7 @@ class ClientTransaction:
         if old is None or not self.capabilities.renewal:
             return False
         in_date = old.certificate.not_before <= now <= old.certificate.not_after
-        return in_date and any(_issued(old.certificate, ca) for ca in self.ca_certificates)
+        return in_date and any(old.certificate.was_issued_by(ca) for ca in self.ca_certificates)
 
     @property
     def algorithms(self) -> tuple[str, str]:
@@ -431,7 +431,7 @@ class ClientTransaction:
         for name in (certificate.subject, certificate.issuer):
             name_pairs(name)  # nobody could look at a certificate whose names are none
         issuers = [c for c in (*self.ca_certificates, *certificates) if c is not certificate]
-        if not any(_issued(certificate, issuer) for issuer in issuers):
+        if not any(certificate.was_issued_by(issuer) for issuer in issuers):
             return BadReply("wrong-issuer", "the certificate was not issued by a CA of GetCACert or of the CertRep")
         now = self._clock.now()
         early = now < certificate.not_before
@@ -490,13 +490,3 @@ def _can_receive(certificate: Certificate) -> bool:
         return isinstance(certificate.public_key(), RSAPublicKey)
     except DecodeError:
         return False
-
-
-def _issued(certificate: Certificate, issuer: Certificate) -> bool:
-    if certificate.issuer != issuer.subject:
-        return False
-    try:
-        certificate.verify_issued_by(issuer)
-    except MfpSimError:
-        return False
-    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -230,3 +231,26 @@ def test_a_request_made_by_openssl_is_read(tmp_path: Path, client, openssl: Open
 def test_a_key_identifier_is_the_digest_of_the_keys_bits(authority) -> None:
     oracle = asn1_x509.Certificate.load(authority.certificate.der).public_key
     assert x509.key_identifier(authority.certificate.spki) == oracle.sha1
+
+
+def test_who_issued_a_certificate_is_a_question_of_names_and_of_the_signature(keys, authority, client) -> None:
+    def issued(signed_by, **changes) -> Certificate:
+        fields = {
+            "serial": 7,
+            "issuer": authority.certificate.subject,
+            "subject": client.certificate.subject,
+            "spki": client.certificate.spki,
+            "not_before": authority.certificate.not_before,
+            "not_after": authority.certificate.not_after,
+            "extensions": (),
+            "signing_key": signed_by,
+        }
+        return x509.issue(**{**fields, **changes})
+
+    right = issued(authority.key)
+    assert right.was_issued_by(authority.certificate)
+    assert not right.was_issued_by(client.certificate)  # another name
+    assert not issued(client.key).was_issued_by(authority.certificate)  # another key
+    assert not issued(authority.key, digest="md5", md5=True).was_issued_by(authority.certificate)
+    assert not right.was_issued_by(replace(authority.certificate, spki=b"\x30\x00"))  # a key that cannot be read
+    assert not replace(right, signature_oid="1.2.3").was_issued_by(authority.certificate)

@@ -11,7 +11,7 @@ from mfp_sim.conformance.facts import fact
 from mfp_sim.conformance.model import Fact, Proof, Verdict
 from mfp_sim.conformance.session import Session
 from mfp_sim.conformance.watching import over, watch
-from mfp_sim.errors import DecodeError, MfpSimError
+from mfp_sim.errors import DecodeError
 from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.algorithms import DIGEST_OF_SIGNATURE
 from mfp_sim.scep.certificate import Certificate
@@ -149,7 +149,7 @@ for _id, _kinds, _requirement, _proofs in (
 def _leaf(_: Session, answer: Answer) -> str | None:
     issued, bag = answer.issued, answer.payload.certificates
     assert issued is not None
-    below = [c for c in bag if c is not issued and _signed_by(c, issued)]
+    below = [c for c in bag if c is not issued and c.was_issued_by(issued)]
     # An old root of version 1 says nowhere that it is a CA; that others name it as their issuer shows it.
     known = {issued.der, *(c.der for c in answer.trusted)}
     others = [c for c in bag if c.der not in known and not c.says_ca and not _names_issuer(bag, c)]
@@ -160,16 +160,6 @@ def _leaf(_: Session, answer: Answer) -> str | None:
 
 def _names_issuer(bag: tuple[Certificate, ...], issuer: Certificate) -> bool:
     return any(c.issuer == issuer.subject for c in bag if c.der != issuer.der)
-
-
-def _signed_by(certificate: Certificate, issuer: Certificate) -> bool:
-    if certificate.issuer != issuer.subject:
-        return False
-    try:
-        certificate.verify_issued_by(issuer)
-    except MfpSimError:
-        return False
-    return True
 
 
 watch_here(
@@ -260,7 +250,7 @@ def _issued_facts(
 
 def _by_known_ca(_: Session, certificate: Certificate, answer: Answer) -> str | None:
     pool = [c for c in (*answer.trusted, *answer.payload.certificates) if c.der != certificate.der]
-    if any(_signed_by(certificate, c) for c in pool):
+    if any(certificate.was_issued_by(c) for c in pool):
         return None
     return f"issued by {certificate.issuer_text}, whose certificate verifies it nowhere"
 
