@@ -12,8 +12,6 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from threading import Lock
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-
 from mfp_sim.conformance.answers import Exchange
 from mfp_sim.conformance.model import Inconclusive, NotApplicable
 from mfp_sim.conformance.target import Policy, Target
@@ -21,6 +19,7 @@ from mfp_sim.errors import DecodeError, TransportError
 from mfp_sim.scep import messages
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.http import Capabilities, HttpReply, HttpRequest, read_capabilities, scep_request
+from mfp_sim.scep.roles import CaRoles
 from mfp_sim.scep.vocabulary import Operation
 from mfp_sim.simtime import PassingClock, Scheduler
 from mfp_sim.transport import Transport
@@ -159,33 +158,26 @@ class Wire:
             raise Inconclusive(f"GetCACert gave no readable certificates: {error}") from None
 
     @cached_property
+    def _roles(self) -> CaRoles:
+        return CaRoles(self.ca_certificates, tolerant=True)
+
+    @property
     def recipient(self) -> Certificate:
-        """Whom to envelop to: by keyUsage, an RA's before the CA's, never refusing for keyUsage alone.
+        """Whom to envelop to, by the printer's rule.
 
         Raises:
-            Inconclusive: no certificate has an RSA key.
+            Inconclusive: nobody can be.
         """
-        fitting = [c for c in self.ca_certificates if _is_rsa(c)]
-        if not fitting:
-            raise Inconclusive("no certificate of GetCACert has an RSA key to envelop to")
-
-        def rank(certificate: Certificate) -> tuple[bool, bool, bool]:
-            usage = certificate.stated_usage
-            encrypts = usage is None or "keyEncipherment" in usage
-            return not encrypts, certificate.says_ca, usage is None
-
-        return min(fitting, key=rank)
+        found = self._roles.recipient
+        if found is None:
+            raise Inconclusive("no certificate of GetCACert that may be enveloped to has an RSA key")
+        return found
 
     @property
     def issuer(self) -> Certificate:
-        """The CA that issues: the one that issued to us, else the lowest CA of the set, or its first certificate."""
+        """The CA that issues: the one that issued to us, else what the certificates of GetCACert say."""
         named = [c for c in self.ca_certificates if self.issued is not None and self.issued.was_issued_by(c)]
-        if named:
-            return named[0]
-        authorities = [c for c in self.ca_certificates if c.says_ca] or list(self.ca_certificates)
-        issuing = [c for c in authorities if any(o.issuer == c.subject and not o.says_ca for o in self.ca_certificates)]
-        lowest = [c for c in authorities if not any(o.issuer == c.subject and o is not c for o in authorities)]
-        return (issuing or lowest or authorities)[0]
+        return named[0] if named else self._roles.issuer
 
     def need(self, keyword: str) -> None:
         """Go on only where the capability is advertised.
@@ -206,10 +198,3 @@ class Wire:
             return self.ca_certificates
         except Inconclusive:
             return ()
-
-
-def _is_rsa(certificate: Certificate) -> bool:
-    try:
-        return isinstance(certificate.public_key(), RSAPublicKey)
-    except DecodeError:
-        return False

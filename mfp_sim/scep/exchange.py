@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from mfp_sim.documents.json_values import Hex
 from mfp_sim.documents.kinds import Words
@@ -30,6 +30,7 @@ from mfp_sim.scep.certificate import Certificate, name_pairs, name_text
 from mfp_sim.scep.csr import fits_key
 from mfp_sim.scep.http import Capabilities, HttpReply, HttpRequest, read_capabilities, scep_request
 from mfp_sim.scep.messages import Note, PkiMessage
+from mfp_sim.scep.roles import ENCRYPTS, CaRoles
 from mfp_sim.scep.stages import GOES_ON, Result, Stage, State
 from mfp_sim.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
 from mfp_sim.simtime import Clock, Entropy
@@ -245,7 +246,7 @@ class ClientTransaction:
             raise AlgorithmRefused("GetCACaps", 0, "SHA-2 and AES", f"{digest} and {cipher}")
         self._nonce = self._entropy.octets(16)
         poll = self.state is State.POLL
-        data = messages.issuer_and_subject(self._issuer().subject, enrolment.subject) if poll else enrolment.csr
+        data = messages.issuer_and_subject(self._roles.issuer.subject, enrolment.subject) if poll else enrolment.csr
         return messages.encode_request(
             messages.Request(
                 message_type=self._message_type,
@@ -263,40 +264,18 @@ class ClientTransaction:
         )
 
     def recipient(self) -> Certificate:
-        """Whom to envelop to: by keyUsage, never by position, never refusing for keyUsage alone (SCEP-3.5.2-*)."""
-        # Where root and issuing CA both may encrypt, the request is for the one that issues.
-        authorities = sorted((c for c in self.ca_certificates if c.is_ca), key=lambda c: c is not self._issuer())
-        others = [c for c in self.ca_certificates if not c.is_ca]
-        choices: tuple[tuple[list[Certificate], Callable[[Certificate], bool], str | None], ...] = (
-            (others, lambda c: "keyEncipherment" in (c.key_usage or ()), None),
-            (others, lambda c: c.key_usage is None, None),
-            (authorities, lambda c: "keyEncipherment" in (c.key_usage or ()), None),
-            (
-                [self._issuer()],
-                lambda _: True,
-                "the CA's keyUsage has no keyEncipherment; enveloped to it all the same",
-            ),
-        )
-        for candidates, fits, finding in choices:
-            for certificate in candidates:
-                if _can_receive(certificate) and fits(certificate):
-                    if finding and certificate.key_usage is not None:
-                        self._note("SCEP-2.1.2-02", "GetCACert", finding)
-                    return certificate
-        raise AlgorithmRefused("GetCACert", 0, "a certificate with an RSA key", "none")
+        """Whom to envelop to; a CA whose keyUsage speaks against it is noted, not refused (SCEP-2.1.2-02)."""
+        found = self._roles.recipient
+        if found is None:
+            raise AlgorithmRefused("GetCACert", 0, "a certificate with an RSA key", "none")
+        if found.key_usage is not None and ENCRYPTS not in found.key_usage:
+            text = f"the CA's keyUsage has no {ENCRYPTS}; enveloped to it all the same"
+            self._note("SCEP-2.1.2-02", "GetCACert", text)
+        return found
 
-    def _issuer(self) -> Certificate:
-        """The CA that will issue: one that issued another certificate of the set, else the first CA, else the first."""
-        authorities = [c for c in self.ca_certificates if c.is_ca] or list(self.ca_certificates)
-        leaves = [c for c in self.ca_certificates if not c.is_ca]
-        for authority in authorities:
-            if any(leaf.issuer == authority.subject for leaf in leaves):
-                return authority
-        # In a chain the lowest CA issues: no other CA of the set was issued by it.
-        for authority in authorities:
-            if not any(c.issuer == authority.subject for c in authorities if c is not authority):
-                return authority
-        return authorities[0]
+    @property
+    def _roles(self) -> CaRoles:
+        return CaRoles(self.ca_certificates)
 
     # --- what came ----------------------------------------------------------------------------------------
 
@@ -482,11 +461,3 @@ def _speaks_of_another_ca(outcome: Outcome) -> bool:
     if isinstance(outcome, BadReply):
         return outcome.reason == "unknown-signer"
     return isinstance(outcome, Failed) and outcome.fail_info == FailInfo.BAD_MESSAGE_CHECK
-
-
-def _can_receive(certificate: Certificate) -> bool:
-    """Whether an envelope can be made for it: its key is RSA. Another kind is not wrong, and is passed over."""
-    try:
-        return isinstance(certificate.public_key(), RSAPublicKey)
-    except DecodeError:
-        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,12 +13,14 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from mfp_sim.errors import AlgorithmRefused
+from mfp_sim.errors import AlgorithmRefused, DecodeError
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import csr as csrs
 from mfp_sim.scep import messages
+from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.certificate import Certificate
 from mfp_sim.scep.exchange import ClientTransaction, Enrolment, Policy
+from mfp_sim.scep.roles import CaRoles
 from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys
 
 DATA = Path(__file__).parent / "data"
@@ -135,7 +138,9 @@ def test_the_issuer_is_the_ca_that_issued_another_or_the_lowest(
     printer: ClientTransaction, certificates, issuer
 ) -> None:
     printer.ca_certificates = certificates
-    assert printer._issuer() is (certificates[0] if isinstance(issuer, str) else issuer or certificates[-1])
+    assert CaRoles(printer.ca_certificates).issuer is (
+        certificates[0] if isinstance(issuer, str) else issuer or certificates[-1]
+    )
 
 
 def test_nobody_to_envelop_to_is_told_of_the_reply(printer: ClientTransaction) -> None:
@@ -143,3 +148,12 @@ def test_nobody_to_envelop_to_is_told_of_the_reply(printer: ClientTransaction) -
     with pytest.raises(AlgorithmRefused) as refused:
         printer.recipient()
     assert str(refused.value) == "GetCACert at octet 0: expected a certificate with an RSA key, got none"
+
+
+@pytest.mark.parametrize("oid", [v.BASIC_CONSTRAINTS, v.KEY_USAGE])
+def test_a_malformed_extension_is_refused_or_says_nothing(oid: str) -> None:
+    malformed = replace(RA, extensions={**RA.extensions, oid: x509.Extension(True, b"\x05\x00")})
+    with pytest.raises(DecodeError):
+        _ = CaRoles((SUB, malformed)).recipient
+    assert CaRoles((SUB, malformed), tolerant=True).recipient is malformed
+    assert CaRoles((SUB, malformed), tolerant=True).issuer is SUB
