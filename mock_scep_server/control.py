@@ -11,11 +11,12 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from mfp_sim.documents import Problems, duration, load_text
 from mfp_sim.errors import DocumentError, MfpSimError, UsageError
 from mfp_sim.scep.http import Delivery, HttpReply, HttpRequest, delivery_of
+from mfp_sim.scep.url import Url
 from mock_scep_server.challenges import OneTimeChallenges
 from mock_scep_server.script_file import read_script
 from mock_scep_server.service import ScepService
@@ -81,9 +82,9 @@ class ControlService:
 
     def _answer(self, request: HttpRequest) -> object:
         try:
-            host = urlsplit(f"//{request.header('Host') or 'localhost'}").hostname
+            host = Url.parse(f"//{request.header('Host') or 'localhost'}").host
         except ValueError:
-            host = None
+            host = ""
         if host not in _LOOPBACK or request.header("Origin") is not None:
             raise _Refused(403, "the control port answers programs on this machine only")
         path, _, query = request.target.partition("?")

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from mfp_sim.attempts import Attempts
 from mfp_sim.scep.http import HttpReply, HttpRequest
+from mfp_sim.scep.url import Url
 from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.challenges import CacheFull, OneTimeChallenges
 from mock_scep_server.office import Office
@@ -125,7 +125,7 @@ def _foreign(request: HttpRequest, names: frozenset[str] | None) -> str | None:
     another origin. None where nothing shows that."""
     host = request.header("Host")
     try:
-        named = urlsplit(f"//{host}").hostname or "" if host is not None else "localhost"
+        named = Url.parse(f"//{host}").host if host is not None else "localhost"
     except ValueError:
         return "the Host is not a host"
     if names is not None and named not in names and not named.endswith(".localhost") and not _is_address(named):

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
-from urllib.parse import urlsplit
 
 from mfp_sim.scep.http import HEAD_CAP, IDLE_SECONDS, MESSAGE_CAP, HttpRequest
+from mfp_sim.scep.url import Url
 from mfp_sim.simtime import Clock
 
 __all__ = ["Connection", "Gone", "Unreadable", "read_request"]
@@ -116,10 +116,9 @@ def _origin_form(target: str) -> str:
     if not target.lower().startswith(("http://", "https://")):
         return target
     try:
-        parts = urlsplit(target)
+        return Url.parse(target).target
     except ValueError:
         raise Unreadable(400, "The target of the request is not a URL.") from None
-    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def _body(source: Connection, request: HttpRequest) -> bytes:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from urllib.parse import urlsplit
 
-from mfp_sim.errors import DecodeError, TargetError, TransportError, UsageError
+from mfp_sim.errors import DecodeError, TargetError, TransportError
 from mfp_sim.report.model import CaIdentity
-from mfp_sim.scep.http import read_capabilities, scep_request
+from mfp_sim.scep.http import HttpReply, read_capabilities, scep_request
 from mfp_sim.scep.messages import read_ca_certificates
+from mfp_sim.scep.url import Url
 from mfp_sim.scep.vocabulary import Operation
 from mfp_sim.simtime import SystemClock
 from mfp_sim.transport import SocketClient
@@ -22,20 +22,18 @@ def probe(url: str) -> CaIdentity:
     """Ask for the CA's certificate and its capabilities; returns who answers.
 
     Raises:
-        UsageError: the URL is none, or not http.
+        UsageError: it is not a URL, or not http.
         TargetError: nobody answers, or not in SCEP.
     """
+    where = Url.of_server(url, remedy="the printer speaks http only; write http://host/path")
+
+    def asked(operation: Operation) -> HttpReply:
+        return SocketClient(SystemClock()).exchange(
+            where.host, where.port, scep_request(where.target, operation), _SECONDS
+        )
+
     try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or 80
-    except ValueError:
-        raise UsageError(f"{url!r} is not a URL") from None
-    if parts.scheme != "http" or not host:
-        raise UsageError(f"{url!r} is not an http URL", remedy="the printer speaks http only; write http://host/path")
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    request = scep_request(target, Operation.GET_CA_CERT)
-    try:
-        reply = SocketClient(SystemClock()).exchange(host, port, request, _SECONDS)
+        reply = asked(Operation.GET_CA_CERT)
     except TransportError as error:
         remedy = "check the URL and that the server runs"
         raise TargetError(f"no SCEP server at {url}: {error.message}", remedy=remedy) from None
@@ -52,7 +50,7 @@ def probe(url: str) -> CaIdentity:
     first = certificates[0]
     capabilities: tuple[str, ...] = ()
     with contextlib.suppress(TransportError):  # a server without GetCACaps is an old one, not none
-        told = SocketClient(SystemClock()).exchange(host, port, scep_request(target, Operation.GET_CA_CAPS), _SECONDS)
+        told = asked(Operation.GET_CA_CAPS)
         capabilities = read_capabilities(told.body).keywords if told.status == 200 else ()
     return CaIdentity(
         first.subject_text, first.fingerprint(), capabilities=capabilities, server=reply.header("Server") or ""

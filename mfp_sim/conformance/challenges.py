@@ -11,10 +11,10 @@ import re
 import shlex
 import subprocess
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from mfp_sim.errors import TransportError, UsageError
 from mfp_sim.scep.http import HttpRequest
+from mfp_sim.scep.url import Url
 from mfp_sim.simtime import PassingClock
 from mfp_sim.transport import SocketClient, Transport
 
@@ -85,11 +85,7 @@ class AdminPage:
     def __init__(
         self, url: str, clock: PassingClock, transport: Transport | None = None, *, login: str | None = None
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
-            raise UsageError(f"{url!r} is not an http URL of an admin page")
-        self._url, self._host, self._port = url, parts.hostname, parts.port or 80
-        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._url, self._where = url, Url.of_server(url, remedy="write the admin page as http://host/path")
         self._transport = transport or SocketClient(clock)
         token = base64.b64encode(login.encode()).decode() if login else None
         self._headers = (("Authorization", f"Basic {token}"),) if token else ()
@@ -106,9 +102,8 @@ class AdminPage:
             UsageError: the page cannot be read or shows none; the text says what it says instead.
         """
         try:
-            reply = self._transport.exchange(
-                self._host, self._port, HttpRequest("GET", self._target, self._headers), SECONDS
-            )
+            request = HttpRequest("GET", self._where.target, self._headers)
+            reply = self._transport.exchange(self._where.host, self._where.port, request, SECONDS)
         except TransportError as error:
             raise UsageError(f"the admin page {self._url} cannot be read: {error.message}") from None
         encoding = "utf-16" if reply.body[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import urlsplit
 
-from mfp_sim.errors import UsageError
+from mfp_sim.scep.url import Url
 
 __all__ = ["ChallengeSource", "Policy", "Target", "target_of"]
 
@@ -43,14 +42,8 @@ def target_of(url: str) -> Target:
     Raises:
         UsageError: it is none, or not http.
     """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or 80
-    except ValueError:
-        raise UsageError(f"{url!r} is not a URL") from None
-    if parts.scheme != "http" or not host:
-        raise UsageError(f"{url!r} is not an http URL", remedy="SCEP is plain HTTP here; write http://host/path")
-    return Target(url, host, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+    where = Url.of_server(url, remedy="SCEP is plain HTTP here; write http://host/path")
+    return Target(url, where.host, where.port, where.target)
 
 
 @dataclass(frozen=True)

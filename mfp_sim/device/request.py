@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from mfp_sim.device.inquiry import Asked
 from mfp_sim.device.keystore import KeyStore
@@ -50,6 +50,7 @@ from mfp_sim.scep.exchange import (
 from mfp_sim.scep.http import HttpReply, HttpRequest
 from mfp_sim.scep.messages import PkiMessage
 from mfp_sim.scep.stages import State
+from mfp_sim.scep.url import Url
 from mfp_sim.simtime import Clock, Entropy, KeySource
 from mfp_sim.trace import Recorder
 from mfp_sim.visible import one_line
@@ -216,14 +217,13 @@ class CertificateRequest:
                 break
             host = f"[{where[0]}]" if ":" in where[0] else where[0]
             try:
-                parts = urlsplit(urljoin(f"http://{host}:{where[1]}{request.target}", location))
-                where = (parts.hostname or "", parts.port or 80)
+                found = Url.parse(urljoin(f"http://{host}:{where[1]}{request.target}", location))
+                where = found.host, found.port
             except ValueError:
                 break
-            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            if parts.scheme != "http" or not where[0] or not re.fullmatch(r"[!-~]+", where[0] + target):
+            if found.parts.scheme != "http" or not found.host or not re.fullmatch(r"[!-~]+", found.host + found.target):
                 break
-            request = replace(request, target=target)
+            request = replace(request, target=found.target)
             reply = await Asked(operation, *where, request, timeout)
         return reply
 

@@ -11,13 +11,13 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
-from urllib.parse import SplitResult, urlsplit
 
 from mfp_sim.device.profile import Profile
 from mfp_sim.documents import YEARS, in_years
 from mfp_sim.documents.json_values import Exchanged, Instant
 from mfp_sim.documents.records import document
 from mfp_sim.errors import Reason, Refused
+from mfp_sim.scep.url import Url
 
 __all__ = ["AutoRequestSettings", "CommunicationSettings", "KeySettings", "Polling", "Said", "advice_on"]
 
@@ -70,7 +70,7 @@ class CommunicationSettings:
         """Raise Refused unless the model takes these values."""
         if not self.url or len(self.url) > profile.url_length or not re.fullmatch(r"[!-~]+", self.url):
             raise Refused("bad-url", f"the URL has to be 1 to {profile.url_length} printable ASCII characters")
-        parts = self._parts()
+        parts = self._url().parts
         if parts.scheme == "https":
             raise Refused("https-not-supported", "the machine does not support HTTPS here", remedy="use http://")
         try:
@@ -85,22 +85,21 @@ class CommunicationSettings:
             raise Refused("port-conflict", f"the URL says port {port}, the setting says {self.port}")
         _in_range(self.timeout, profile.timeout_range, "bad-timeout", "the communication timeout (seconds)")
 
-    def _parts(self) -> SplitResult:
+    def _url(self) -> Url:
         try:
-            return urlsplit(self.url)
+            return Url.parse(self.url)
         except ValueError:
             raise Refused("bad-url", "the host in the URL is no IPv6 address in brackets") from None
 
     @property
     def host(self) -> str:
         """Host name or IP literal without brackets."""
-        return self._parts().hostname or ""
+        return self._url().host
 
     @property
     def target(self) -> str:
         """Path and query, as they go on the wire."""
-        parts = self._parts()
-        return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return self._url().target
 
 
 @dataclass(frozen=True)

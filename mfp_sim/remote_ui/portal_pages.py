@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, g, redirect, render_template, request, url_for
 
@@ -11,6 +10,7 @@ from mfp_sim.device.machine import ADMINISTRATOR, ROLES
 from mfp_sim.remote_ui.app import View, desk, show
 from mfp_sim.remote_ui.labels import LANGUAGES
 from mfp_sim.remote_ui.menu import PAGES
+from mfp_sim.scep.url import Url
 
 __all__ = ["local_path", "register"]
 
@@ -74,7 +74,7 @@ def _language(code: str) -> View:
 def local_path(text: str | None) -> str:
     """A path of these pages; anything else leads to the portal."""
     try:
-        parts = urlsplit(text or "/")
+        parts = Url.parse(text or "/").parts
     except ValueError:
         return "/"
     path = parts.path

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from mfp_sim.device.power import PowerPoints
@@ -21,6 +20,7 @@ from mfp_sim.events import Event, MockRequest
 from mfp_sim.redaction import Redactor
 from mfp_sim.scenario.model import Failure, PrinterSetup, Scenario
 from mfp_sim.scenario.premises import Premise, premises_of
+from mfp_sim.scep.url import Url
 from mfp_sim.simtime import (
     Clock,
     Entropy,
@@ -304,7 +304,7 @@ def _communicate(printer: Printer, setup: PrinterSetup, url: str | None) -> None
     wanted, port = setup.url, setup.port
     if url is not None:
         try:
-            wanted, port = url, urlsplit(url).port or 80
+            wanted, port = url, Url.parse(url).port
         except ValueError:
             raise UsageError(f"{url!r} is not a URL") from None
     present = printer.communication
