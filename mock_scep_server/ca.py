@@ -29,9 +29,6 @@ __all__ = ["KEY_KINDS", "CertificateAuthority", "Identity", "SerialNumbers", "Sh
 BACKDATED = timedelta(minutes=10)
 """How far notBefore lies back, so that a client whose clock is a little slow accepts what it gets."""
 KEY_KINDS = ("rsa-2048", "rsa-4096", "ec-256", "ec-384")
-CRL_DISTRIBUTION_POINTS = "2.5.29.31"
-AUTHORITY_INFORMATION_ACCESS = "1.3.6.1.5.5.7.1.1"
-CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
 
 Extensions = Sequence[tuple[str, bool, bytes]]
 
@@ -263,8 +260,8 @@ class CertificateAuthority:
         )
         point = der.sequence(der.explicit(0, der.implicit(0, crl, constructed=True)))
         return (
-            (CRL_DISTRIBUTION_POINTS, False, der.sequence(point)),
-            (AUTHORITY_INFORMATION_ACCESS, False, der.sequence(der.sequence(der.oid(CA_ISSUERS), certificate))),
+            (v.CRL_DISTRIBUTION_POINTS, False, der.sequence(point)),
+            (v.AUTHORITY_INFORMATION_ACCESS, False, der.sequence(der.sequence(der.oid(v.CA_ISSUERS), certificate))),
         )
 
     def sign(self, template: Template, digest: str = "sha256") -> Certificate:

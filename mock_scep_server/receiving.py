@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from mfp_sim.scep.http import HEAD_CAP, IDLE_SECONDS, MESSAGE_CAP, HttpRequest
+from mfp_sim.scep.http import HEAD_CAP, HttpRequest, IDLE_SECONDS, MESSAGE_CAP, TOKEN
 from mfp_sim.scep.url import Url
 from mfp_sim.simtime import Clock
 
 __all__ = ["Connection", "Gone", "Unreadable", "read_request"]
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?")
 
 
@@ -91,7 +90,7 @@ def read_request(source: Connection) -> HttpRequest:
             break
         line = source.line(HEAD_CAP)  # some clients send an empty line after a body
     words = line.decode("latin-1").split(" ")
-    if len(words) != 3 or not _TOKEN.fullmatch(words[0]) or not words[1]:
+    if len(words) != 3 or not TOKEN.fullmatch(words[0]) or not words[1]:
         raise Unreadable(400, "The request line is not METHOD SP target SP version.")
     method, target, version = words
     if version not in ("HTTP/1.0", "HTTP/1.1"):
@@ -107,7 +106,7 @@ def _headers(source: Connection, left: int) -> Iterator[tuple[str, str]]:
         if left < 0:
             raise Unreadable(431, "The head of the request is too large.")
         name, colon, value = line.decode("latin-1").partition(":")
-        if not colon or not _TOKEN.fullmatch(name):
+        if not colon or not TOKEN.fullmatch(name):
             raise Unreadable(400, "A header field is not name: value.")
         yield name, value.strip(" \t")
 

@@ -25,6 +25,7 @@ from mfp_sim.scep.http import (
     IDLE_SECONDS,
     MESSAGE_CAP,
     TEXT,
+    TOKEN,
     Close,
     Delivery,
     Fate,

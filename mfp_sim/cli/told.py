@@ -164,7 +164,7 @@ def _message(octets: bytes, envelopes: Envelopes) -> Told:
     told.facts.pop("notes", None)
     told.notes += [str(note) for note in message.notes]
     if message.signed_data.signer_key_identifier is None:
-        told.well_formed("signer", message.signer_issuer)
+        told.well_formed("signer", message.signed_data.signer_issuer)
     _signed(told, message.signer(), message.verify)
     if message.content and (message.envelope is not None or message.closed is not None):
         _open(told, message.content, envelopes)

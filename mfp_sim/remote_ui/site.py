@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from mfp_sim.device.machine import ADMINISTRATOR
 from mfp_sim.device.power import PowerPoints
@@ -30,7 +30,7 @@ __all__ = ["ANSWERS", "NETWORK_STATES", "Act", "Busy", "Site", "Street", "Troubl
 
 T = TypeVar("T")
 
-NETWORK_STATES: tuple[NetworkState, ...] = ("up", "refused", "unreachable", "no-such-host", "silent")
+NETWORK_STATES: tuple[NetworkState, ...] = get_args(NetworkState)
 ANSWERS: dict[str, str | None] = {
     "policy": None,
     "pending": "pending",

@@ -42,7 +42,7 @@ __all__ = [
     "encode_envelope",
     "encode_signed_data",
     "open_envelope",
-    "read_certs_only",
+    "read_bag",
     "read_content",
     "read_envelope",
     "read_signed_data",
@@ -132,7 +132,7 @@ class SignedData:
             verify_signature(key, self.signature, self.signed_attributes, self.digest, "the message", md5=True)
 
 
-_VERIFIED = frozenset({v.RSA_ENCRYPTION, "1.2.840.10045.2.1", *DIGEST_OF_SIGNATURE})
+_VERIFIED = frozenset({v.RSA_ENCRYPTION, v.EC_PUBLIC_KEY, *DIGEST_OF_SIGNATURE})
 
 
 def read_signed_data(octets: bytes) -> SignedData:
@@ -528,13 +528,3 @@ def read_content(octets: bytes) -> bytes | None:
         DecodeError: it is not SignedData.
     """
     return _Frame(octets).encapsulated()[1]
-
-
-def read_certs_only(octets: bytes) -> tuple[tuple[Certificate, ...], int]:
-    """The certificates of a degenerate SignedData, and how many octets follow it.
-
-    Raises:
-        DecodeError: it is not SignedData.
-    """
-    bag = read_bag(octets)
-    return bag.certificates, bag.trailing

@@ -13,6 +13,7 @@ from mfp_sim.scep import cms, der
 from mfp_sim.scep.algorithms import PrivateKey
 from mfp_sim.scep.certificate import Certificate, name_pairs
 from mfp_sim.scep.crl import Crl
+from mfp_sim.scep.http import CA_CERT, CA_RA_CERT, NEXT_CA_CERT
 from mfp_sim.scep.note import Note
 from mfp_sim.scep.oddities import CORRECT, Oddities
 
@@ -24,16 +25,11 @@ __all__ = [
     "issuer_and_subject",
     "read_ca_certificates",
     "read_certs_only",
-    "read_certs_only_notes",
     "read_crls",
     "read_issuer_and_serial",
     "read_issuer_and_subject",
     "read_next_ca",
 ]
-
-CA_CERT_TYPE = "application/x-x509-ca-cert"
-CA_RA_CERT_TYPE = "application/x-x509-ca-ra-cert"
-NEXT_CA_CERT_TYPE = "application/x-x509-next-ca-cert"
 
 
 # --- messageData ------------------------------------------------------------------------------------------
@@ -51,15 +47,6 @@ def read_certs_only(octets: bytes) -> tuple[Certificate, ...]:
         DecodeError: it is not one.
     """
     return cms.read_bag(octets).certificates
-
-
-def read_certs_only_notes(octets: bytes) -> tuple[Note, ...]:
-    """What is odd about a degenerate SignedData.
-
-    Raises:
-        DecodeError: it is not one.
-    """
-    return cms.read_bag(octets).notes
 
 
 def read_crls(octets: bytes) -> tuple[Crl, ...]:
@@ -118,7 +105,7 @@ def read_ca_certificates(body: bytes, media_type: str | None) -> tuple[tuple[Cer
     """
     outer = _outer(body, "GetCACert", "a certificate", "a DER certificate or SignedData")
     is_bag = bool(outer.children) and outer.children[0].tag == der.OID
-    notes = _media_notes(CA_RA_CERT_TYPE if is_bag else CA_CERT_TYPE, media_type, "SCEP-4.2.1-01")
+    notes = _media_notes(CA_RA_CERT if is_bag else CA_CERT, media_type, "SCEP-4.2.1-01")
     if outer.end != len(body):
         notes.append(Note("SCEP-4.2.1.1-01", "body", f"{len(body) - outer.end} octets follow"))
     if not is_bag:
@@ -201,7 +188,7 @@ def encode_next_ca(
     )
 
 
-def read_next_ca(body: bytes, media_type: str | None = NEXT_CA_CERT_TYPE) -> NextCa:
+def read_next_ca(body: bytes, media_type: str | None = NEXT_CA_CERT) -> NextCa:
     """Read a GetNextCACert reply; :meth:`NextCa.verify` it before anything in it is trusted.
 
     Raises:
@@ -209,7 +196,7 @@ def read_next_ca(body: bytes, media_type: str | None = NEXT_CA_CERT_TYPE) -> Nex
     """
     _outer(body, "GetNextCACert", "a SignedData", "a DER SignedData")
     signed = cms.read_signed_data(body)
-    notes = [*signed.notes, *_media_notes(NEXT_CA_CERT_TYPE, media_type, "SCEP-4.7.1-03")]
+    notes = [*signed.notes, *_media_notes(NEXT_CA_CERT, media_type, "SCEP-4.7.1-03")]
     if signed.content is not None:
         bag = cms.read_bag(signed.content)
         notes.extend(bag.notes)

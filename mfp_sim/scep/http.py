@@ -32,6 +32,7 @@ __all__ = [
     "NEXT_CA_CERT",
     "PKI_MESSAGE",
     "TEXT",
+    "TOKEN",
     "Act",
     "Capabilities",
     "Close",
@@ -69,7 +70,8 @@ HEAD_CAP: Final = 64 * 1024
 IDLE_SECONDS: Final = 75.0
 """How long a server keeps a connection on which nothing comes; micromdm's client uses its own again after 30 s."""
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A method, or the name of a field (RFC 9110, 5.6.2)."""
 _NO_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
@@ -258,7 +260,7 @@ def render_outgoing(whole: HttpRequest) -> bytes:
     Raises:
         UsageError: the target or a field holds what cannot be written into an HTTP head.
     """
-    if not _TOKEN.fullmatch(whole.method) or not re.fullmatch(r"[!-~]+", whole.target):
+    if not TOKEN.fullmatch(whole.method) or not re.fullmatch(r"[!-~]+", whole.target):
         raise UsageError(f"not an HTTP request line: {whole.method!r} {whole.target!r}")
     return _render(f"{whole.method} {whole.target} {whole.version}", whole.headers) + whole.body
 

@@ -40,8 +40,6 @@ class PkiMessage:
     signing_time: datetime | None
     digest: str
     certificates: tuple[Certificate, ...]
-    signer_issuer: bytes
-    signer_serial: int
     content: bytes | None = field(repr=False)
     envelope: Envelope | None
     notes: tuple[Note, ...]
@@ -68,10 +66,10 @@ class PkiMessage:
     @property
     def signer_text(self) -> str:
         """Whom the SignerInfo names, as text."""
-        identifier = self.signed_data.signer_key_identifier
-        if identifier is not None:
-            return f"key identifier {identifier[:32].hex()}"
-        return f"{name_text(self.signer_issuer)} serial {self.signer_serial:x}"
+        signed = self.signed_data
+        if signed.signer_key_identifier is not None:
+            return f"key identifier {signed.signer_key_identifier[:32].hex()}"
+        return f"{name_text(signed.signer_issuer)} serial {signed.signer_serial:x}"
 
     @property
     def label(self) -> str:
@@ -154,8 +152,6 @@ def decode(octets: bytes) -> PkiMessage:
         signing_time=signing_time.to_time() if signing_time is not None else None,
         digest=signed.digest,
         certificates=signed.certificates,
-        signer_issuer=signed.signer_issuer,
-        signer_serial=signed.signer_serial,
         content=signed.content,
         envelope=envelope,
         notes=(),

@@ -118,6 +118,7 @@ RSAES_OAEP = "1.2.840.113549.1.1.7"
 MGF1 = "1.2.840.113549.1.1.8"
 P_SPECIFIED = "1.2.840.113549.1.1.9"
 RSASSA_PSS = "1.2.840.113549.1.1.10"
+EC_PUBLIC_KEY = "1.2.840.10045.2.1"
 
 # Password recipients (RFC 3211) and AES-GCM (RFC 5084)
 PBKDF2 = "1.2.840.113549.1.5.12"
@@ -168,17 +169,21 @@ AUTHORITY_KEY_IDENTIFIER = "2.5.29.35"
 CRL_NUMBER = "2.5.29.20"
 ISSUING_DISTRIBUTION_POINT = "2.5.29.28"
 REASON_CODE = "2.5.29.21"
+CRL_DISTRIBUTION_POINTS = "2.5.29.31"
+AUTHORITY_INFORMATION_ACCESS = "1.3.6.1.5.5.7.1.1"
+CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
 
 # purposes of extKeyUsage (RFC 5280, 4.2.1.12)
 ANY_PURPOSE = "2.5.29.37.0"
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
 CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
+EMAIL_PROTECTION = "1.3.6.1.5.5.7.3.4"
 PURPOSES = {
     ANY_PURPOSE: "anyExtendedKeyUsage",
     SERVER_AUTH: "serverAuth",
     CLIENT_AUTH: "clientAuth",
     "1.3.6.1.5.5.7.3.3": "codeSigning",
-    "1.3.6.1.5.5.7.3.4": "emailProtection",
+    EMAIL_PROTECTION: "emailProtection",
     "1.3.6.1.5.5.7.3.5": "ipsecEndSystem",
     "1.3.6.1.5.5.7.3.6": "ipsecTunnel",
     "1.3.6.1.5.5.7.3.7": "ipsecUser",
@@ -222,7 +227,7 @@ OID_NAMES: dict[str, str] = {
     PBKDF2: "PBKDF2",
     PWRI_KEK: "PWRI-KEK",
     AES_128_GCM: "aes-128-gcm",
-    "1.2.840.10045.2.1": "ecPublicKey",
+    EC_PUBLIC_KEY: "ecPublicKey",
     SUBJECT_ALT_NAME: "subjectAltName",
     KEY_USAGE: "keyUsage",
     BASIC_CONSTRAINTS: "basicConstraints",
@@ -230,10 +235,10 @@ OID_NAMES: dict[str, str] = {
     AUTHORITY_KEY_IDENTIFIER: "authorityKeyIdentifier",
     CRL_NUMBER: "cRLNumber",
     REASON_CODE: "cRLReason",
-    "2.5.29.31": "cRLDistributionPoints",
+    CRL_DISTRIBUTION_POINTS: "cRLDistributionPoints",
     "2.5.29.32": "certificatePolicies",
     EXTENDED_KEY_USAGE: "extKeyUsage",
-    "1.3.6.1.5.5.7.1.1": "authorityInfoAccess",
+    AUTHORITY_INFORMATION_ACCESS: "authorityInfoAccess",
     **{oid: name for name, oid in SCEP_ATTRIBUTES.items()},
     **{oid: name for name, oid in DIGEST_OIDS.items()},
     **{oid: name for name, oid in CIPHER_OIDS.items()},

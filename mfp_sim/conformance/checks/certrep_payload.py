@@ -316,7 +316,7 @@ def _lint(_: Session, certificate: Certificate, __: Answer) -> str | None:
         wrong.append(f"serial number {certificate.serial}")
     if certificate.serial.bit_length() > 159:
         wrong.append("a serial number of more than 20 octets")
-    if "2.5.29.35" not in certificate.extensions:
+    if v.AUTHORITY_KEY_IDENTIFIER not in certificate.extensions:
         wrong.append("no authorityKeyIdentifier")
     return ", ".join(wrong) or None
 
@@ -367,8 +367,8 @@ watch_here(
 
 
 def _digest(_: Session, certificate: Certificate, __: Answer) -> str | None:
-    weak = {"1.2.840.113549.1.1.5": "SHA-1", "1.2.840.113549.1.1.4": "MD5", "1.2.840.10045.4.1": "SHA-1"}
-    return f"signed with {weak[certificate.signature_oid]}" if certificate.signature_oid in weak else None
+    weak = {"sha1": "SHA-1", "md5": "MD5"}.get(DIGEST_OF_SIGNATURE.get(certificate.signature_oid, ""))
+    return None if weak is None else f"signed with {weak}"
 
 
 watch_here(
@@ -403,7 +403,7 @@ watch_here(
 
 
 def _pointers(_: Session, certificate: Certificate, __: Answer) -> str | None:
-    found = {"2.5.29.31", "1.3.6.1.5.5.7.1.1"} & set(certificate.extensions)
+    found = {v.CRL_DISTRIBUTION_POINTS, v.AUTHORITY_INFORMATION_ACCESS} & set(certificate.extensions)
     return None if found else "neither a CRL distribution point nor authorityInfoAccess"
 
 

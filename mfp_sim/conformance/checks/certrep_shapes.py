@@ -10,9 +10,10 @@ from mfp_sim.conformance.session import Session
 from mfp_sim.conformance.watching import noted, over, watch
 from mfp_sim.scep import der
 from mfp_sim.scep import vocabulary as v
+from mfp_sim.scep.http import PKI_MESSAGE
 
 watch_here = partial(watch, __name__)
-_ENVELOPE = der.oid("1.2.840.113549.1.7.3")
+_ENVELOPE = der.oid(v.ENVELOPED_DATA)
 
 
 def _granted(answer: Answer) -> bool:
@@ -267,7 +268,7 @@ def _signature_algorithm(_: Session, answer: Answer) -> str | None:
     return None if name in _PLAIN else v.oid_text(name)
 
 
-_PLAIN = {v.RSA_ENCRYPTION, *v.RSA_SIGNATURE_OIDS.values(), *v.ECDSA_SIGNATURE_OIDS.values(), "1.2.840.10045.2.1"}
+_PLAIN = {v.RSA_ENCRYPTION, *v.RSA_SIGNATURE_OIDS.values(), *v.ECDSA_SIGNATURE_OIDS.values(), v.EC_PUBLIC_KEY}
 watch_here(
     "certrep-signature-algorithm",
     "The signature algorithm is one that every verifier knows",
@@ -427,7 +428,7 @@ watch_here(
     "What is labelled application/x-pki-message is a pkiMessage",
     "SCEP-6.4-01",
     judge=over("not-readable", "a pkiMessage with one signer", _names_error,
-               only=lambda a: a.reply is not None and a.reply.media_type == "application/x-pki-message"),
+               only=lambda a: a.reply is not None and a.reply.media_type == PKI_MESSAGE),
     why="The media type promises a message that any SCEP client reads.",
     proofs=(Proof("not-readable", "missing-messagetype"),),
 )  # fmt: skip

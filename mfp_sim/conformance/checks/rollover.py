@@ -11,7 +11,8 @@ from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Session
 from mfp_sim.errors import DecodeError, MfpSimError
 from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.contents import NEXT_CA_CERT_TYPE, NextCa, read_next_ca
+from mfp_sim.scep.contents import NextCa, read_next_ca
+from mfp_sim.scep.http import NEXT_CA_CERT
 from mfp_sim.scep.messages import read_ca_certificates
 from mfp_sim.scep.vocabulary import Operation
 
@@ -116,7 +117,7 @@ def _bare(body: bytes) -> bool:
 def media(session: Session) -> Iterator[Fact]:
     exchange, _ = _next(session)
     got = exchange.reply.media_type if exchange.reply else None
-    yield fact("other-type", got == NEXT_CA_CERT_TYPE, NEXT_CA_CERT_TYPE, got or "none", exchange)
+    yield fact("other-type", got == NEXT_CA_CERT, NEXT_CA_CERT, got or "none", exchange)
 
 
 @check(

@@ -220,7 +220,7 @@ def _oaep(seen: Seen) -> bool:
 
 
 def _elliptic(seen: Seen) -> bool:
-    return seen.csr is not None and der.oid("1.2.840.10045.2.1") in seen.csr.spki
+    return seen.csr is not None and der.oid(v.EC_PUBLIC_KEY) in seen.csr.spki
 
 
 def _old_renewal(seen: Seen) -> bool:

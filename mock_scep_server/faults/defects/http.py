@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import der, messages
-from mfp_sim.scep.http import CA_CERT, Close, Delivery, HttpReply
+from mfp_sim.scep.http import CA_CERT, CA_RA_CERT, NEXT_CA_CERT, Close, Delivery, HttpReply
 from mfp_sim.scep.messages import Oddities
 from mfp_sim.scep.vocabulary import Operation
 from mock_scep_server.faults.defects.answers import Instead, Row, text
@@ -45,7 +45,7 @@ def _without_root(seen: Seen) -> HttpReply:
 def _chain_with_content(seen: Seen) -> HttpReply:
     certificates = [certificate.der for certificate in seen.authority.certificates]
     body = messages.certs_only(certificates, oddities=Oddities(bag_content=b"content"))
-    return HttpReply(200, headers=(("Content-Type", "application/x-x509-ca-ra-cert"),), body=body)
+    return HttpReply(200, headers=(("Content-Type", CA_RA_CERT),), body=body)
 
 
 def _present(seen: Seen) -> HttpReply:
@@ -60,7 +60,7 @@ def _next_with_attributes(seen: Seen) -> HttpReply:
         signer_certificate=ca.issuer.certificate,
         oddities=Oddities(extra_signed=(("transactionID", (der.printable_string("1"),)),)),
     )
-    return HttpReply(200, headers=(("Content-Type", "application/x-x509-next-ca-cert"),), body=body)
+    return HttpReply(200, headers=(("Content-Type", NEXT_CA_CERT),), body=body)
 
 
 def _operation_of(seen: Seen) -> str:

@@ -187,7 +187,7 @@ CONTENTS = {"octets": b"content", "empty": b""}
 USAGES: dict[str, tuple[str, bool, bytes]] = {
     "client-only": x509.extended_key_usage_extension(v.CLIENT_AUTH),
     "server-only": x509.extended_key_usage_extension(v.SERVER_AUTH),
-    "mail-only": x509.extended_key_usage_extension("1.3.6.1.5.5.7.3.4"),
+    "mail-only": x509.extended_key_usage_extension(v.EMAIL_PROTECTION),
     "unreadable": (v.EXTENDED_KEY_USAGE, False, der.octet_string(b"clientAuth")),
 }
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from mfp_sim.documents.kinds import Within
 from mfp_sim.scep import der
+from mfp_sim.scep.http import PKI_MESSAGE
 from mfp_sim.scep.messages import CertRep
 from mock_scep_server.faults import strangers
 from mock_scep_server.faults.base import Context, Fault
@@ -117,7 +118,7 @@ TABLE: dict[str, Spec] = {
     "pending-with-envelope": Spec("message", lambda: at(MESSAGES, PENDING, _envelope_too())),
     "policy-reject": among("decide", "how", REJECTIONS),
     "poll-unknown": Spec("decide", lambda: at("CertPoll", failed(4, "no such transaction"))),
-    "post-ct-strict": Spec("decide", lambda: UnlessContentType("application/x-pki-message")),
+    "post-ct-strict": Spec("decide", lambda: UnlessContentType(PKI_MESSAGE)),
     "status-body-conflict": among("message", "status", CONFLICTS),
     "wrong-challenge-reply": Spec("decide", lambda: at(ENROL, failed(2, "challenge password invalid"))),
     "demands-content-length": Spec(

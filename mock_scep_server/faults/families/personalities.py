@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mfp_sim.scep import der
+from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.algorithms import KeyTransport
+from mfp_sim.scep.http import PKI_MESSAGE
 from mfp_sim.scep.messages import CertRep
 from mock_scep_server.faults.base import Context
 from mock_scep_server.faults.certificates import Face
@@ -18,9 +20,8 @@ from mock_scep_server.faults.message import Said, odd
 from mock_scep_server.faults.registry import Spec
 
 PKI = "PKIOperation"
-HRESULT = "1.3.6.1.4.1.311.21.33"
 NDES_CAPS = ("POSTPKIOperation", "Renewal", "SHA-512", "SHA-256", "SHA-1", "DES3")
-EMPTY_POST = at(PKI, Page(200, "application/x-pki-message", b""), method="POST")
+EMPTY_POST = at(PKI, Page(200, PKI_MESSAGE, b""), method="POST")
 
 
 def _des(reply: CertRep, context: Context) -> CertRep:
@@ -37,7 +38,7 @@ def _oaep(reply: CertRep, context: Context) -> CertRep:
 
 def _failure(reply: CertRep, context: Context) -> CertRep:
     """NDES's FAILURE: one zero octet as content, no certificates, an HRESULT in words (F-E06)."""
-    result = (HRESULT, (der.printable_string("-2147024809"),))
+    result = (v.NDES_RESULT, (der.printable_string("-2147024809"),))
     bare = odd(certificates="absent", extra_signed=(*reply.oddities.extra_signed, result))
     return bare.on_message(replace(reply, empty_content="zero", digest="sha1", fail_info_text=None), context)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import crl, messages
+from mfp_sim.scep.http import CA_CERT, CA_RA_CERT
 from mfp_sim.scep.messages import CertRep
 from mfp_sim.scep.vocabulary import PkiStatus
 from mock_scep_server.ca import Identity
@@ -97,8 +98,8 @@ def _replay(octets: bytes, context: Context) -> bytes:
 
 RIGHT = NextCa()
 CONTENT_TYPES = {
-    "ca-cert": "application/x-x509-ca-cert",
-    "ca-ra-cert": "application/x-x509-ca-ra-cert",
+    "ca-cert": CA_CERT,
+    "ca-ra-cert": CA_RA_CERT,
     "octet-stream": "application/octet-stream",
     "missing": None,
 }
