@@ -6,7 +6,6 @@ It judges what it gets as RFC 8894 wants a client to, and says what it found in 
 from __future__ import annotations
 
 import http.client
-import io
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from datetime import datetime, timedelta, timezone
 
 from mfp_sim.documents import Problems, load_text
 from mfp_sim.errors import MfpSimError
+from mfp_sim.http_octets import reply_of
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import csr, messages
 from mfp_sim.scep.certificate import Certificate
@@ -75,10 +75,7 @@ class _Client:
     def http(self, request: HttpRequest, *, whole: bool = True) -> HttpReply:
         """One exchange in process; ``whole`` adds what a client adds."""
         sent = outgoing(request, "ca.example", 80) if whole else request
-        octets = self.service.handle(sent, "192.0.2.20").octets
-        response = http.client.HTTPResponse(_Played(octets))  # type: ignore[arg-type]
-        response.begin()
-        return HttpReply(response.status, response.reason, tuple(response.getheaders()), response.read())
+        return reply_of(self.service.handle(sent, "192.0.2.20").octets)
 
     def message(self, kind: MessageType, data: bytes, recipient: Certificate | None = None) -> HttpRequest:
         self.nonce = self.entropy.octets(16)
@@ -115,15 +112,6 @@ class _Client:
 
     def told(self, words: str, begun: int) -> Outcome:
         return Outcome(words, self.service.journal.entries[begun:])
-
-
-class _Played:
-    def __init__(self, octets: bytes) -> None:
-        self._octets = octets
-
-    def makefile(self, mode: str) -> io.BytesIO:
-        assert mode == "rb"
-        return io.BytesIO(self._octets)
 
 
 def _query(rules: str) -> Outcome:

@@ -6,14 +6,11 @@ in ``server.py`` plays all of them as they are.
 
 from __future__ import annotations
 
-import http.client
-import io
-import socket
 import threading
-from typing import cast
 
 from flask import Flask, Response, request
 
+from mfp_sim.http_octets import reply_of
 from mfp_sim.scep.http import MESSAGE_CAP, Delivery, HttpRequest, Send, Wait
 from mock_scep_server.server import Service
 
@@ -55,23 +52,10 @@ def _response(delivery: Delivery) -> Response:
             threading.Event().wait(act.seconds)
         elif not isinstance(act, Send):
             raise DeliveryAborted("the delivery breaks off on purpose")
-    reply = http.client.HTTPResponse(cast("socket.socket", _Octets(delivery.octets)))
-    reply.begin()
-    body = reply.read()
+    reply = reply_of(delivery.octets)
     hop = {"connection", "transfer-encoding", "content-length"}
     return Response(
-        body,
+        reply.body,
         status=f"{reply.status} {reply.reason}",
-        headers=[(name, value) for name, value in reply.getheaders() if name.lower() not in hop],
+        headers=[(name, value) for name, value in reply.headers if name.lower() not in hop],
     )
-
-
-class _Octets:
-    """All that ``HTTPResponse`` wants of a socket."""
-
-    def __init__(self, octets: bytes) -> None:
-        self._octets = octets
-
-    def makefile(self, mode: str) -> io.BytesIO:
-        assert mode == "rb"
-        return io.BytesIO(self._octets)

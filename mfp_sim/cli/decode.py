@@ -6,15 +6,12 @@ import argparse
 import base64
 import binascii
 import http.client
-import io
 import json
 import re
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -22,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from mfp_sim.cli.told import Envelopes, Told, tell, tell_capabilities
 from mfp_sim.errors import DecodeError, UsageError
+from mfp_sim.http_octets import reply_of
 from mfp_sim.scep.crl import MAX_OCTETS
 from mfp_sim.scep.elements import Leaf, leaves
 from mfp_sim.scep.http import KEYWORDS, HttpRequest, read_base64, read_scep_query
@@ -200,26 +198,13 @@ def _take_request(opened: Opened) -> None:
     opened.octets = query.message or b""
 
 
-class _Replayed:
-    """As much of a socket as ``HTTPResponse`` wants."""
-
-    def __init__(self, octets: bytes) -> None:
-        self._octets = octets
-
-    def makefile(self, mode: str) -> io.BytesIO:
-        assert mode == "rb"
-        return io.BytesIO(self._octets)
-
-
 def _take_reply(opened: Opened) -> None:
-    response = http.client.HTTPResponse(cast("socket.socket", _Replayed(opened.octets)))
     try:
-        response.begin()
-        body = response.read()
+        reply = reply_of(opened.octets)
     except (http.client.HTTPException, ValueError, OSError) as error:
         raise UsageError(f"the HTTP reply is not readable: {type(error).__name__}: {error}") from None
-    opened.wrapping.append(f"status {response.status}, {response.getheader('Content-Type') or 'no media type'}")
-    opened.octets = body
+    opened.wrapping.append(f"status {reply.status}, {reply.header('Content-Type') or 'no media type'}")
+    opened.octets = reply.body
 
 
 def _take_pem(opened: Opened) -> None:

@@ -11,9 +11,10 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
 from mfp_sim.errors import ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp
+from mfp_sim.http_octets import response_of
 from mfp_sim.scep.http import MESSAGE_CAP, Act, Close, HttpReply, Reset, Send, Stall, Wait
 from mfp_sim.simtime import Clock, FrozenClock
 
@@ -124,21 +125,10 @@ class _Lines(io.BufferedReader):
         return line
 
 
-class _SocketLike:
-    """All that ``HTTPResponse`` wants of a socket."""
-
-    def __init__(self, incoming: _Incoming) -> None:
-        self._incoming = incoming
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        assert mode == "rb"
-        return _Lines(self._incoming)
-
-
 def read_reply(source: _Source, deadline: Deadline, method: str, where: str) -> HttpReply:
     """The one reader: a reply, whole and within the cap, or a TransportError that says the request was sent."""
     incoming = _Incoming(source, deadline)
-    response = http.client.HTTPResponse(cast("socket.socket", _SocketLike(incoming)), method=method)
+    response = response_of(_Lines(incoming), method)
     with _translated(where, deadline, incoming), closing(response):
         response.begin()
         if len(set(response.headers.get_all("Content-Length") or ())) > 1:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 SHARED_WITH_THE_MOCK = (
     "scep",
+    "http_octets",
     "catalogue",
     "documents",
     "simtime",

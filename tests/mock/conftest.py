@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -11,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from mfp_sim.documents import Problems, load_text
+from mfp_sim.http_octets import reply_of
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import csr as csrs
 from mfp_sim.scep import messages
@@ -164,11 +163,8 @@ class Ca:
     def ask(self, request: HttpRequest, client: str = "192.0.2.10") -> Reply:
         delivery = self.service.handle(request, client)
         delivery.tell("ended")
-        octets = delivery.octets
-        reply = http.client.HTTPResponse(_Socket(octets))  # type: ignore[arg-type]
-        reply.begin()
-        body = reply.read()
-        return Reply(reply.status, {name.lower(): value for name, value in reply.getheaders()}, body)
+        reply = reply_of(delivery.octets)
+        return Reply(reply.status, {name.lower(): value for name, value in reply.headers}, reply.body)
 
     def get(self, target: str, *headers: tuple[str, str]) -> Reply:
         return self.ask(HttpRequest("GET", target, headers))
@@ -192,14 +188,6 @@ class Ca:
 
     def pass_time(self, **span: float) -> None:
         self.clock.advance(timedelta(**span).total_seconds())
-
-
-class _Socket:
-    def __init__(self, octets: bytes) -> None:
-        self._octets = octets
-
-    def makefile(self, mode: str) -> io.BytesIO:
-        return io.BytesIO(self._octets)
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import http.client
-import io
 import json
 
 import pytest
 
 from mfp_sim.errors import UsageError
+from mfp_sim.http_octets import reply_of
 from mfp_sim.scep.http import HttpRequest
 from mock_scep_server.control import ControlService
 from mock_scep_server.server import ServerHost
@@ -25,12 +25,9 @@ class Port:
     def ask(self, method: str, target: str, body: object = None, headers=(JSON,)) -> tuple[int, object]:
         octets = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         request = HttpRequest(method, target, (("Host", "127.0.0.1:9"), *headers), octets)
-        sent = self.service.handle(request, "127.0.0.1").octets
-        holder = type("Socket", (), {"makefile": lambda self, mode: io.BytesIO(sent)})()
-        reply = http.client.HTTPResponse(holder)
-        reply.begin()
-        assert reply.headers["Content-Type"] == "application/json; charset=utf-8"
-        return reply.status, json.loads(reply.read())
+        reply = reply_of(self.service.handle(request, "127.0.0.1").octets)
+        assert reply.header("Content-Type") == "application/json; charset=utf-8"
+        return reply.status, json.loads(reply.body)
 
     def post(self, target: str, **body: object) -> object:
         status, value = self.ask("POST", target, body)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import io
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
@@ -14,6 +12,7 @@ from mfp_sim.documents import Problems, load_text
 from mfp_sim.documents.json_values import read_json
 from mfp_sim.documents.records import record_of
 from mfp_sim.errors import AlgorithmRefused, ConnectFailed, ConnectionLost, DocumentError, TransportError
+from mfp_sim.http_octets import reply_of
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import csr as csrs
 from mfp_sim.scep import exchange, messages
@@ -45,14 +44,6 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
 SUBJECT = x509.name(("CN", "printer-1.example"))
 
 
-class _Socket:
-    def __init__(self, octets: bytes) -> None:
-        self._octets = octets
-
-    def makefile(self, mode: str) -> io.BytesIO:
-        return io.BytesIO(self._octets)
-
-
 @dataclass
 class Parties:
     """A CA and one client of it."""
@@ -65,9 +56,7 @@ class Parties:
     def answer(self) -> HttpReply:
         request = self.transaction.next_request()
         self.requests.append(request)
-        reply = http.client.HTTPResponse(_Socket(self.service.handle(request, "192.0.2.10").octets))  # type: ignore[arg-type]
-        reply.begin()
-        return HttpReply(reply.status, "", tuple(reply.getheaders()), reply.read())
+        return reply_of(self.service.handle(request, "192.0.2.10").octets)
 
     def inquiry(self) -> Outcome:
         for _ in range(9):
