@@ -47,6 +47,11 @@ class Exchange:
     confirmed: bool = False
 
     @property
+    def client_error(self) -> bool:
+        """The reply is an HTTP error by which the server says that the request is wrong."""
+        return self.reply is not None and 400 <= self.reply.status < 500
+
+    @property
     def text(self) -> str:
         """What came, in a few words."""
         if self.reply is None:
@@ -204,6 +209,16 @@ class Answer:
     def refused(self) -> bool:
         """A CertRep says FAILURE."""
         return self.status == PkiStatus.FAILURE
+
+    @property
+    def taken(self) -> bool:
+        """A CertRep says SUCCESS or PENDING."""
+        return self.granted or self.parked
+
+    @property
+    def decided(self) -> bool:
+        """A CertRep says SUCCESS, PENDING or FAILURE."""
+        return self.taken or self.refused
 
     @property
     def unclear(self) -> str | None:

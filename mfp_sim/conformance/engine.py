@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from mfp_sim.conformance.answers import Answer, Exchange
-from mfp_sim.conformance.facts import fact, seen_through
+from mfp_sim.conformance.facts import answered, seen_through
 from mfp_sim.conformance.model import (
     Check,
     CheckResult,
@@ -288,11 +288,11 @@ class _Engine:
             probe = self._session.alive()
             if probe.reply is not None and probe.reply.status < 500:
                 holds = attempt == 0
-                return [fact("server-hurt", holds, expected, probe.text, probe, requirement="SCEP-4.1-19")]
+                return [answered("server-hurt", holds, expected, probe, requirement="SCEP-4.1-19")]
         self._silent = True
         self._stopped = self._stopped or f"stopped: the server does not answer any more: {probe.text}"
         mistake = "the request of this check brought the server down or made it hang"
-        return [fact("server-dead", False, expected, probe.text, probe, requirement="SCEP-4.1-19", mistake=mistake)]
+        return [answered("server-dead", False, expected, probe, requirement="SCEP-4.1-19", mistake=mistake)]
 
 
 def _concluded(check: Check, facts: Sequence[Fact], found: CheckResult) -> CheckResult:

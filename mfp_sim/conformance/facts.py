@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from mfp_sim.conformance.answers import Answer, Exchange
-from mfp_sim.conformance.model import Fact, Inconclusive, Verdict
+from mfp_sim.conformance.model import Fact, Inconclusive, Run, Verdict
+from mfp_sim.conformance.session import Session
 from mfp_sim.scep.vocabulary import FailInfo
 
-__all__ = ["fact", "kept_apart", "processed", "refusal", "seen_through", "told"]
+__all__ = ["answered", "fact", "kept_apart", "processed", "processes", "refusal", "refused", "seen_through", "told"]
 
 ANY = tuple(FailInfo)
 
@@ -34,6 +36,11 @@ def fact(
     """An observation with the exchanges that show it."""
     numbers = tuple(e.exchange.number if isinstance(e, Answer) else e.number for e in evidence)
     return Fact(slug, holds, expected, got, numbers, requirement, at_most, element, mistake, of_grant)
+
+
+def answered(slug: str, holds: bool, expected: str, reply: Answer | Exchange, **more: Any) -> Fact:
+    """An observation on one reply, which shows it and says what came; ``more`` are keywords of :func:`fact`."""
+    return fact(slug, holds, expected, reply.text, reply, **more)
 
 
 def refusal(
@@ -61,11 +68,10 @@ def refusal(
     wanted = fitting or ANY
     names = " or ".join(info.label for info in fitting) or "a failInfo"
     expected = f"{what} is refused: CertRep FAILURE, {names}"
-    yield fact(
+    yield answered(
         slug,
         not answer.handed_out and (parking or not answer.parked),
         expected,
-        answer.text,
         answer,
         requirement=requirement,
         at_most=granted_at_most,
@@ -74,11 +80,10 @@ def refusal(
     unreadable = answer.reply is None or (answer.is_cms and answer.unclear is not None)
     if answer.handed_out or answer.parked or unreadable:
         return
-    yield fact(
+    yield answered(
         "refused-without-certrep",
         answer.refused,
         expected,
-        answer.text,
         answer,
         requirement="SCEP-3.3.2.2-04",
         mistake="the request is turned down before a CertRep is made, so a client sees a transport error and retries",
@@ -90,11 +95,10 @@ def refusal(
         word = fact("refusal-not-signed", False, expected_word, text, answer, requirement="SCEP-3.2-05")
         yield replace(word, unclear=answer.unverifiable)
     fits = answer.fail_info in wanted
-    yield fact(
+    yield answered(
         "refused-for-another-reason",
         fits,
         expected,
-        answer.text,
         answer,
         requirement="SCEP-3.3.2.2-01" if answer.fail_info is None else _USAGE[wanted[0]],
         at_most=Verdict.FAIL if answer.fail_info is None else Verdict.FINDING,
@@ -112,11 +116,32 @@ _USAGE = {
 }
 
 
-def processed(answer: Answer, what: str, *, slug: str = "not-processed", **more: object) -> Fact:
+def processed(answer: Answer, what: str, *, slug: str = "not-processed", **more: Any) -> Fact:
     """The fact that a right, if unusual, request was granted or parked like any other."""
-    done = answer.granted or answer.parked
-    expected = f"{what} is processed"
-    return fact(slug, done, expected, answer.text, answer, of_grant=True, **more)  # type: ignore[arg-type]
+    return answered(slug, answer.taken, f"{what} is processed", answer, of_grant=True, **more)
+
+
+def refused(
+    session: Session,
+    what: str,
+    *fitting: FailInfo,
+    parking: bool = False,
+    granted_at_most: Verdict = Verdict.FAIL,
+    mistake: str | None = None,
+    **order: Any,
+) -> Iterator[Fact]:
+    """Send a request that is wrong by ``order`` (:meth:`Session.order`): the facts of its :func:`refusal`."""
+    answer = session.ask(session.order(wrong=True, **order), expect_refusal=True)
+    yield from refusal(answer, what, *fitting, parking=parking, granted_at_most=granted_at_most, mistake=mistake)
+
+
+def processes(what: str, **order: Any) -> Run:
+    """A check that sends one request which is right, and unusual by ``order``."""
+
+    def run(session: Session) -> Iterator[Fact]:
+        yield processed(session.ask(session.order(**order)), what)
+
+    return run
 
 
 def told(answer: Answer) -> Answer:

@@ -13,7 +13,7 @@ from mfp_sim.conformance.model import Check, Run
 from mfp_sim.documents import did_you_mean
 from mfp_sim.errors import UsageError
 
-__all__ = ["all_checks", "check", "register", "select"]
+__all__ = ["all_checks", "check", "register", "row", "select"]
 
 CHAPTERS = (
     "ca_certificates",
@@ -50,12 +50,16 @@ def register(entry: Check) -> None:
     _CHECKS[entry.id] = entry
 
 
+def row(module: str, identifier: str, title: str, *requirements: str, run: Run, why: str, **fields: Any) -> None:
+    """Register a check whose ``run`` is made of parts; ``module`` is the ``__name__`` of its chapter."""
+    register(Check(identifier, title, requirements, why, run, module.rpartition(".")[2], **fields))
+
+
 def check(identifier: str, title: str, *requirements: str, why: str, **fields: Any) -> Callable[[Run], Run]:
     """Register a generator of facts as a check; ``fields`` are those of :class:`Check`."""
 
     def decorate(run: Run) -> Run:
-        chapter = run.__module__.rpartition(".")[2]
-        register(Check(identifier, title, requirements, why, run, chapter, **fields))
+        row(run.__module__, identifier, title, *requirements, run=run, why=why, **fields)
         return run
 
     return decorate

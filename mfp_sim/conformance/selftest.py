@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from multiprocessing import get_context
@@ -334,22 +334,17 @@ def self_test(
     ids = tuple(check.id for check in checks)
     proofs: list[Proven] = []
     runs: list[CleanRun] = []
-    if jobs == 1:
-        for number, pair in enumerate(pairs, 1):
-            told(number, total, pair[0])
-            proofs.append(_prove_one(pair))
-        for number, clean in enumerate(CLEAN, len(pairs) + 1):
-            told(number, total, clean.name)
-            runs.append(_clean_one((clean.name, ids)))
-    else:
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-            shapes = [pool.submit(_clean_one, (clean.name, ids)) for clean in CLEAN]
-            for number, (pair, proven) in enumerate(
-                zip(pairs, pool.map(_prove_one, pairs, chunksize=8), strict=True), 1
-            ):
-                told(number, total, pair[0])
-                proofs.append(proven)
-            runs = [shape.result() for shape in shapes]
+    shapes = [(clean.name, ids) for clean in CLEAN]
+    with ExitStack() as stack:
+        pool = stack.enter_context(ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))) if jobs > 1 else None
+        clean = pool.map(_clean_one, shapes) if pool else map(_clean_one, shapes)  # these last, so they begin first
+        proven = pool.map(_prove_one, pairs, chunksize=8) if pool else map(_prove_one, pairs)
+        for number, (identifier, _) in enumerate(pairs, 1):
+            told(number, total, identifier)
+            proofs.append(next(proven))
+        for number, (name, _) in enumerate(shapes, len(pairs) + 1):
+            told(number, total, name)
+            runs.append(next(clean))
     table = all_checks()
     whole = tuple(replace(p, check=table[p.check.id]) for p in proofs)
     return SelfTest(whole, tuple(runs), tuple(checks))

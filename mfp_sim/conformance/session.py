@@ -306,7 +306,7 @@ class Session(Wire):
         if self._granted is None:
             self._granted = self.enrol_by_ladder()
             self.issued = self._granted.issued
-        if not (self._granted.granted or self._granted.parked):
+        if not self._granted.taken:
             raise Inconclusive(f"a right request was not granted: {self._granted.text}")
         return self._granted
 
@@ -324,7 +324,7 @@ class Session(Wire):
         for usual in ladder:
             self.usual = usual
             attempt = self.ask(self.order())
-            if attempt.granted or attempt.parked:
+            if attempt.taken:
                 if attempt.parked and self.policy.approve is not None:
                     return self._await_approval(attempt)
                 return attempt

@@ -11,8 +11,8 @@ from typing import Any
 
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.facts import fact
-from mfp_sim.conformance.model import Check, Fact, Inconclusive, Verdict
-from mfp_sim.conformance.registry import register
+from mfp_sim.conformance.model import Fact, Inconclusive, Verdict
+from mfp_sim.conformance.registry import row
 from mfp_sim.conformance.session import Session
 from mfp_sim.errors import DecodeError
 
@@ -34,8 +34,7 @@ def watch(module: str, identifier: str, title: str, *requirements: str, judge: J
             raise Inconclusive("no message of the run shows it")
         yield from collapsed(found)
 
-    chapter = module.rpartition(".")[2]
-    register(Check(identifier, title, requirements, why, run, chapter, watches=True, reads=True, **fields))
+    row(module, identifier, title, *requirements, run=run, why=why, watches=True, reads=True, **fields)
 
 
 def collapsed(facts: Iterable[Fact]) -> list[Fact]:

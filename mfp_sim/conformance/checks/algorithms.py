@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mfp_sim.conformance.answers import Answer
-from mfp_sim.conformance.facts import fact, processed, refusal
+from mfp_sim.conformance.facts import answered, fact, processed, refusal, refused
 from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Session
@@ -131,11 +131,11 @@ def common(session: Session) -> Iterator[Fact]:
     proofs=(Proof("granted", profile="lenient"),),
 )
 def des_request(session: Session) -> Iterator[Fact]:
-    answer = session.ask(session.order(oddities=Oddities(single_des=True), wrong=True), expect_refusal=True)
-    yield from refusal(
-        answer,
+    yield from refused(
+        session,
         "single DES",
         FailInfo.BAD_ALG,
+        oddities=Oddities(single_des=True),
         mistake="the cipher of a request is not checked against what the server advertises",
     )
 
@@ -177,8 +177,7 @@ def des_reply(session: Session) -> Iterator[Fact]:
     proofs=(Proof("granted", profile="lenient"),),
 )
 def md5_request(session: Session) -> Iterator[Fact]:
-    answer = session.ask(session.order(oddities=Oddities(md5=True), wrong=True), expect_refusal=True)
-    yield from refusal(answer, "MD5", FailInfo.BAD_ALG, FailInfo.BAD_MESSAGE_CHECK)
+    yield from refused(session, "MD5", FailInfo.BAD_ALG, FailInfo.BAD_MESSAGE_CHECK, oddities=Oddities(md5=True))
 
 
 @check(
@@ -258,8 +257,8 @@ def mirrored(session: Session) -> Iterator[Fact]:
 def oaep(session: Session) -> Iterator[Fact]:
     transport = KeyTransport(scheme="oaep")
     answer = session.ask(session.order(oddities=Oddities(key_transport=transport), wrong=True))
-    clean = answer.granted or answer.parked or (answer.refused and answer.fail_info in (0, 1))
-    yield fact("crash", clean, "SUCCESS, or FAILURE badAlg", answer.text, answer)
+    clean = answer.taken or (answer.refused and answer.fail_info in (0, 1))
+    yield answered("crash", clean, "SUCCESS, or FAILURE badAlg", answer)
 
 
 @check(
@@ -272,12 +271,8 @@ def oaep(session: Session) -> Iterator[Fact]:
 )
 def gcm(session: Session) -> Iterator[Fact]:
     answer = session.ask(session.order(oddities=Oddities(gcm=True), wrong=True), expect_refusal=False)
-    clean = answer.granted or answer.refused or _client_error(answer)
-    yield fact("crash", clean, "FAILURE badAlg, or HTTP 4xx", answer.text, answer)
-
-
-def _client_error(answer: Answer) -> bool:
-    return answer.reply is not None and 400 <= answer.reply.status < 500
+    clean = answer.granted or answer.refused or answer.exchange.client_error
+    yield answered("crash", clean, "FAILURE badAlg, or HTTP 4xx", answer)
 
 
 @check(
@@ -294,8 +289,7 @@ def _client_error(answer: Answer) -> bool:
 def ec_client(session: Session) -> Iterator[Fact]:
     key = session.keys.ec(256)
     answer = session.ask(session.order(key=key, wrong=True))
-    clean = answer.granted or answer.parked or answer.refused
-    yield fact("crash", clean, "a CertRep: by password recipient, or FAILURE badAlg", answer.text, answer)
+    yield answered("crash", answer.decided, "a CertRep: by password recipient, or FAILURE badAlg", answer)
     if answer.granted:
         encrypted = answer.envelope is not None and bool(answer.envelope.password_recipients)
         got = "a password recipient" if encrypted else "no password recipient"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from mfp_sim.conformance.answers import Answer
-from mfp_sim.conformance.facts import fact
+from mfp_sim.conformance.facts import answered, fact
 from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Session
@@ -60,7 +60,7 @@ def _bag(session: Session) -> cms.Bag:
 def getcacert(session: Session) -> Iterator[Fact]:
     exchange = session.ca_exchange
     good = exchange.reply is not None and exchange.reply.status == 200
-    yield fact("no-reply", good, "HTTP 200", exchange.text, exchange)
+    yield answered("no-reply", good, "HTTP 200", exchange)
     if exchange.reply is None or not good:
         return
     try:

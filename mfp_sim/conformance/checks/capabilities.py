@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
-from mfp_sim.conformance.facts import fact, processed
+from mfp_sim.conformance.facts import answered, fact, processed
 from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
-from mfp_sim.conformance.registry import check
+from mfp_sim.conformance.registry import check, row
 from mfp_sim.conformance.session import Session
 from mfp_sim.scep.http import read_capabilities
 from mfp_sim.scep.vocabulary import MessageType, Operation
@@ -48,11 +50,10 @@ def _body(session: Session) -> bytes:
 )
 def caps_supported(session: Session) -> Iterator[Fact]:
     exchange = session.caps_exchange
-    yield fact(
+    yield answered(
         "no-answer",
         exchange.reply is not None,
         "a reply to GetCACaps",
-        exchange.text,
         exchange,
         mistake="the connection is closed on an operation that is not known",
     )
@@ -151,24 +152,18 @@ def message_parameter(session: Session) -> Iterator[Fact]:
             again = session.get(operation, message)
             same = again.reply is not None and again.reply.status == 200
             expected = f"{operation.value}&message={message} is answered as without"
-            yield fact(
-                "parameter-refused",
-                same,
-                expected,
-                again.text,
-                again,
-                mistake="the parameter is looked up as the name of a CA",
+            yield answered(
+                "parameter-refused", same, expected, again, mistake="the parameter is looked up as the name of a CA"
             )
 
 
 # --- is it true? ------------------------------------------------------------------------------------------
 
 
-def _truth(session: Session, keyword: str, **changes: object) -> Iterator[Fact]:
+def _truth(session: Session, keyword: str, changes: dict[str, Any]) -> Iterator[Fact]:
     session.need(keyword)
-    answer = session.ask(session.order(**changes))  # type: ignore[arg-type]
     yield processed(
-        answer,
+        session.ask(session.order(**changes)),
         f"{keyword} is advertised, so a request that uses it",
         slug="advertised-not-served",
         mistake="the capability list is a constant that nobody compared with the code or its crypto policy",
@@ -184,20 +179,17 @@ for _keyword, _requirement, _changes, _proof in (
     ("POSTPKIOperation", "SCEP-3.5.2-05", {"method": "POST"},
      Proof("advertised-not-served", "caps-lie-postpkioperation")),
 ):  # fmt: skip
-
-    def _run(session: Session, keyword: str = _keyword, changes: dict[str, str] = _changes) -> Iterator[Fact]:
-        yield from _truth(session, keyword, **changes)
-
-    _run.__module__ = __name__
-    check(
+    row(
+        __name__,
         f"caps-true-{_keyword.lower()}",
         f"{_keyword} is advertised only if it works",
         _requirement,
+        run=partial(_truth, keyword=_keyword, changes=_changes),
         why="Clients choose by the list and do not try again with something else.",
         field_failures=("F-N08",),
         cost=1,
         proofs=(_proof,),
-    )(_run)
+    )
 
 
 @check(
@@ -232,7 +224,7 @@ def caps_next(session: Session) -> Iterator[Fact]:
     session.need("GetNextCACert")
     exchange = session.get(Operation.GET_NEXT_CA_CERT)
     good = exchange.reply is not None and exchange.reply.status == 200 and bool(exchange.reply.body)
-    yield fact("advertised-not-served", good, "the next CA's certificate", exchange.text, exchange)
+    yield answered("advertised-not-served", good, "the next CA's certificate", exchange)
 
 
 @check(
@@ -267,7 +259,7 @@ def caps_modern(session: Session) -> Iterator[Fact]:
     told = caps.post and caps.cipher == "aes-128-cbc" and caps.digest == "sha256"
     if not told:
         answer = session.ask(session.order(method="POST", cipher="aes-128-cbc", digest="sha256"))
-        if not (answer.granted or answer.parked):
+        if not answer.taken:
             raise NotApplicable("the server can do no better than it says")
         got = ", ".join(caps.keywords) or "nothing"
         yield fact("not-advertised", False, "AES, SHA-256 and POSTPKIOperation, or SCEPStandard", got, answer)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mfp_sim.conformance import csrs
-from mfp_sim.conformance.facts import fact, processed, refusal
+from mfp_sim.conformance.facts import answered, fact, processed, processes, refused
 from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
-from mfp_sim.conformance.registry import check
+from mfp_sim.conformance.registry import check, row
 from mfp_sim.conformance.session import Identity, Session
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import der
 from mfp_sim.scep.vocabulary import FailInfo
 
+REQUEST = FailInfo.BAD_REQUEST
 UNCHECKED = Proof("granted", defects=("challenge-unchecked",))
 
 
@@ -38,11 +39,11 @@ def _secret(session: Session) -> str:
 )
 def missing(session: Session) -> Iterator[Fact]:
     _secret(session)
-    answer = session.ask(session.order(challenge=None, wrong=True), expect_refusal=True)
-    yield from refusal(
-        answer,
+    yield from refused(
+        session,
         "a PKCSReq without a challenge",
-        FailInfo.BAD_REQUEST,
+        REQUEST,
+        challenge=None,
         parking=True,
         mistake="a request without the attribute is treated as one that needs none",
     )
@@ -70,11 +71,11 @@ def wrong(session: Session) -> Iterator[Fact]:
         ("a challenge of 4,000 letters", "x" * 4000),
         ("a challenge in Greek", "σύνθημα"),
     ):
-        answer = session.ask(session.order(challenge=given, wrong=True), expect_refusal=True)
-        yield from refusal(
-            answer,
+        yield from refused(
+            session,
             what,
-            FailInfo.BAD_REQUEST,
+            REQUEST,
+            challenge=given,
             parking=True,
             mistake="the challenge is read and not compared, or compared by prefix",
         )
@@ -95,8 +96,7 @@ def empty(session: Session) -> Iterator[Fact]:
     _secret(session)
     key, subject = session.key(), session.subject()
     request = csrs.encoded(key, subject, [csrs.challenge(der.printable_string(""))])
-    answer = session.ask(session.order(key=key, subject=subject, request=request, wrong=True), expect_refusal=True)
-    yield from refusal(answer, "an empty challenge", FailInfo.BAD_REQUEST, parking=True)
+    yield from refused(session, "an empty challenge", REQUEST, parking=True, key=key, subject=subject, request=request)
 
 
 @check(
@@ -111,13 +111,13 @@ def empty(session: Session) -> Iterator[Fact]:
 )
 def foreign(session: Session) -> Iterator[Fact]:
     _secret(session)
-    identity = stranger(session, session.subject())
-    answer = session.ask(session.order(challenge=None, by=identity, wrong=True), expect_refusal=True)
-    yield from refusal(
-        answer,
+    yield from refused(
+        session,
         "a PKCSReq signed by a certificate of another CA, without a challenge",
-        FailInfo.BAD_REQUEST,
+        REQUEST,
         FailInfo.BAD_MESSAGE_CHECK,
+        challenge=None,
+        by=stranger(session, session.subject()),
         parking=True,
     )
 
@@ -156,7 +156,7 @@ def one_time(session: Session) -> Iterator[Fact]:
     again = session.ask(session.order(challenge=secret))
     if again.status is None:
         raise Inconclusive(f"no CertRep came to the second use: {again.text}")
-    yield fact("static", not again.granted, "a second use is refused", again.text, again)
+    yield answered("static", not again.granted, "a second use is refused", again)
 
 
 @check(
@@ -180,19 +180,18 @@ def string_types(session: Session) -> Iterator[Fact]:
         yield processed(answer, f"the challenge as {name}")
 
 
-@check(
+row(
+    __name__,
     "challenge-after-extensions",
     "The challenge is found wherever it stands among the attributes",
     "SCEP-3.3.1-06",
+    run=processes("a challenge beside an extensionRequest", sans=("printer.example",)),
     why="Attributes are a set: strongSwan and Apple put the extensions first.",
     field_failures=("F-E09", "F-E10", "F-E11"),
     cost=1,
     tags=("clients",),
     proofs=(Proof("not-processed", defects=("crashes-on-odd-csr",)),),
 )
-def after_extensions(session: Session) -> Iterator[Fact]:
-    answer = session.ask(session.order(sans=("printer.example",)))
-    yield processed(answer, "a challenge beside an extensionRequest")
 
 
 @check(
@@ -209,8 +208,9 @@ def twice(session: Session) -> Iterator[Fact]:
     key, subject = session.key(), session.subject()
     values = [der.utf8_string("wrong-" + secret[::-1]), der.utf8_string(secret)]
     request = csrs.encoded(key, subject, [csrs.challenge(value) for value in values])
-    answer = session.ask(session.order(key=key, subject=subject, request=request, wrong=True), expect_refusal=True)
-    yield from refusal(answer, "two challengePassword attributes", FailInfo.BAD_REQUEST, parking=True)
+    yield from refused(
+        session, "two challengePassword attributes", REQUEST, parking=True, key=key, subject=subject, request=request
+    )
 
 
 @check(
@@ -230,8 +230,7 @@ def survives(session: Session) -> Iterator[Fact]:
         session.order(challenge=secret[:-1] + ("x" if secret[-1] != "x" else "y"), wrong=True), expect_refusal=True
     )
     answer = session.ask(session.order(challenge=secret))
-    works = answer.granted or answer.parked
-    yield fact("used-up", works, "the right challenge still works", answer.text, answer, of_grant=True)
+    yield answered("used-up", answer.taken, "the right challenge still works", answer, of_grant=True)
 
 
 @check(

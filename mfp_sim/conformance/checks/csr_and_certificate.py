@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mfp_sim.conformance import csrs
 from mfp_sim.conformance.answers import Answer
-from mfp_sim.conformance.facts import fact, processed, refusal
+from mfp_sim.conformance.facts import answered, fact, processed, refusal
 from mfp_sim.conformance.model import Fact, Inconclusive, Proof, Verdict
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Session
@@ -74,8 +74,7 @@ def unknown_extension(session: Session) -> Iterator[Fact]:
     for oid in (v.EXTENSION_REQUEST, v.MICROSOFT_EXTENSION_REQUEST):
         attribute = csrs.extensions((BOGUS, True, der.octet_string(b"x")), oid=oid)
         answer = _ask(session, attribute, wrong=True)
-        done = answer.granted or answer.parked or answer.refused
-        yield fact("no-certrep", done, "a CertRep of any status", answer.text, answer)
+        yield answered("no-certrep", answer.decided, "a CertRep of any status", answer)
 
 
 @check(
@@ -148,8 +147,7 @@ def _names(session: Session) -> Iterator[tuple[str, bytes, bool]]:
 def odd_subjects(session: Session) -> Iterator[Fact]:
     for what, subject, _ in _names(session):
         answer = _ask(session, subject=subject, wrong=True)
-        done = answer.granted or answer.parked or answer.refused
-        yield fact("no-certrep", done, f"a CertRep to {what}", answer.text, answer)
+        yield answered("no-certrep", answer.decided, f"a CertRep to {what}", answer)
 
 
 @check(
@@ -202,5 +200,4 @@ def no_attributes(session: Session) -> Iterator[Fact]:
     key, subject = session.key(), session.subject()
     order = session.order(key=key, subject=subject, request=csrs.encoded(key, subject, []), wrong=True)
     answer = session.ask(order, expect_refusal=session.challenges.next() is not None)
-    done = answer.granted or answer.parked or answer.refused
-    yield fact("no-certrep", done, "a CertRep of any status", answer.text, answer)
+    yield answered("no-certrep", answer.decided, "a CertRep of any status", answer)

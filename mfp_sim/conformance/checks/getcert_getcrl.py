@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from mfp_sim.conformance.answers import Answer
-from mfp_sim.conformance.facts import fact, refusal, told
+from mfp_sim.conformance.facts import answered, fact, refusal, told
 from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
-from mfp_sim.conformance.registry import check
+from mfp_sim.conformance.registry import check, row
 from mfp_sim.conformance.session import Session
 from mfp_sim.scep import messages
 from mfp_sim.scep.algorithms import DIGEST_OF_SIGNATURE
@@ -43,29 +43,30 @@ def _served(answer: Answer) -> Answer:
     return answer
 
 
+def _clean(session: Session, make: Callable[[Session], Answer]) -> Iterator[Fact]:
+    answer = make(session)
+    if answer.granted:
+        yield answered("granted", True, "SUCCESS, or FAILURE badRequest", answer)
+        return
+    yield from refusal(answer, "an operation that is not supported", REQUEST, BAD_ID)
+
+
 for _kind, _make, _name in (
     (MessageType.GET_CERT, _get_cert, "getcert"),
     (MessageType.GET_CRL, _get_crl, "getcrl"),
 ):
-
-    def _clean(session: Session, make: partial[Answer] = _make) -> Iterator[Fact]:  # type: ignore[assignment]
-        answer = make(session)
-        if answer.granted:
-            yield fact("granted", True, "SUCCESS, or FAILURE badRequest", answer.text, answer)
-            return
-        yield from refusal(answer, "an operation that is not supported", REQUEST, BAD_ID)
-
-    _clean.__module__ = __name__
-    check(
+    row(
+        __name__,
         f"{_name}-clean",
         f"{_kind.label} is served or refused as badRequest",
         "SCEP-3.3.4-04",
+        run=partial(_clean, make=_make),
         why="A client that asks once too many should be told so in SCEP.",
         field_failures=("F-P04",),
         negative=True,
         reads=_kind is MessageType.GET_CRL,
         proofs=(Proof("refused-without-certrep", defects=("http-errors",)),),
-    )(_clean)
+    )
 
 
 @check(
@@ -114,7 +115,7 @@ def not_pending(session: Session) -> Iterator[Fact]:
     answer = told(_get_cert(session))
     if answer.status is None:
         raise NotApplicable(f"the server does not serve it: {answer.text}")
-    yield fact("pending", not answer.parked, "SUCCESS or FAILURE", answer.text, answer)
+    yield answered("pending", not answer.parked, "SUCCESS or FAILURE", answer)
 
 
 @check(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
-from mfp_sim.conformance.facts import fact
+from mfp_sim.conformance.facts import answered
 from mfp_sim.conformance.model import Fact, Proof
-from mfp_sim.conformance.registry import check
+from mfp_sim.conformance.registry import row
 from mfp_sim.conformance.session import Session
 from mfp_sim.scep import der
 from mfp_sim.scep.http import PKI_MESSAGE, HttpRequest, scep_request
@@ -22,12 +23,11 @@ def _post(session: Session, what: str, make: Callable[[bytes], bytes]) -> Iterat
     exchange = session.http(HttpRequest("POST", target, (("Content-Type", PKI_MESSAGE),), body), what)
     answer = session.take(order, exchange)
     # A FAILURE is as good an answer: the server read enough to give one.
-    calm = answer.refused or (exchange.reply is not None and 400 <= exchange.reply.status < 500)
-    yield fact(
+    calm = answer.refused or exchange.client_error
+    yield answered(
         "not-a-client-error",
         calm,
         f"{what}: HTTP 4xx, or a FAILURE",
-        answer.text,
         answer,
         mistake="the parser's error is not caught, or is reported as the server's own",
     )
@@ -50,26 +50,25 @@ BODIES: tuple[tuple[str, str, Callable[[bytes], bytes] | None], ...] = (
     ("malformed-trailing", "a message and 1 kB after it", None),
 )
 
+
+def _trailing(session: Session, what: str) -> Iterator[Fact]:
+    order = session.harmless(wrong=True)
+    answer = session.ask(order, octets=session.encode(order) + bytes(1024))
+    calm = answer.status is not None or answer.exchange.client_error
+    yield answered("not-a-client-error", calm, f"{what}: read, or refused cleanly", answer)
+
+
 for _id, _what, _make in BODIES:
-
-    def _run(session: Session, what: str = _what, make: Callable[[bytes], bytes] | None = _make) -> Iterator[Fact]:
-        if make is None:
-            order = session.harmless(wrong=True)
-            answer = session.ask(order, octets=session.encode(order) + bytes(1024))
-            calm = answer.status is not None or (answer.reply is not None and 400 <= answer.reply.status < 500)
-            yield fact("not-a-client-error", calm, f"{what}: read, or refused cleanly", answer.text, answer)
-            return
-        yield from _post(session, what, make)
-
-    _run.__module__ = __name__
-    check(
+    row(
+        __name__,
         _id,
         f"{_what[0].upper()}{_what[1:]} is refused as the client's error",
         "SCEP-4.1-19" if _make is not None else "SCEP-3-05",
+        run=partial(_trailing, what=_what) if _make is None else partial(_post, what=_what, make=_make),
         why="Whatever comes from the network must not bring a CA down, nor look like its own failure.",
         field_failures=("F-E08", "F-E06"),
         reads=True,
         negative=True,
         tags=("malformed",),
         proofs=(CRASH,) if _make is not None else (Proof("not-a-client-error", defects=("crashes-on-trailing",)),),
-    )(_run)
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mfp_sim.conformance.facts import fact, processed
+from mfp_sim.conformance.facts import answered, fact, processed
 from mfp_sim.conformance.model import Fact, Inconclusive, Proof
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Session
@@ -38,11 +38,10 @@ def forms(session: Session) -> Iterator[Fact]:
         answer = session.ask(session.harmless(transaction_id=identifier))
         got = answer.octets(v.TRANSACTION_ID)
         if got is None:
-            yield fact(
+            yield answered(
                 "no-certrep",
                 False,
                 f"a CertRep for the transactionID {identifier[:24]!r}",
-                answer.text,
                 answer,
                 requirement="SCEP-3.3.2.2-04",
             )
@@ -89,13 +88,8 @@ def nonce_sizes(session: Session) -> Iterator[Fact]:
         answer = session.ask(session.harmless(nonce=nonce, wrong=True))
         got = answer.octets(v.RECIPIENT_NONCE)
         if not answer.is_cms or got is None:
-            yield fact(
-                "no-certrep",
-                False,
-                f"a CertRep to a nonce of {size} octets",
-                answer.text,
-                answer,
-                requirement="SCEP-3.3.2.2-04",
+            yield answered(
+                "no-certrep", False, f"a CertRep to a nonce of {size} octets", answer, requirement="SCEP-3.3.2.2-04"
             )
             continue
         yield fact(
@@ -150,5 +144,5 @@ def of_this_request(session: Session) -> Iterator[Fact]:
 def not_chained(session: Session) -> Iterator[Fact]:
     enrolled = session.enrol()
     answer = session.ask(session.poll(enrolled.order))
-    done = answer.granted or answer.parked or (answer.refused and answer.fail_info in (2, 4))
-    yield fact("refused", done, "the poll is taken for what it is", answer.text, answer)
+    done = answer.taken or (answer.refused and answer.fail_info in (2, 4))
+    yield answered("refused", done, "the poll is taken for what it is", answer)

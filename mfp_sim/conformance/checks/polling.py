@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mfp_sim.conformance.facts import fact, refusal, told
+from mfp_sim.conformance.facts import answered, fact, refusal, told
 from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Session
@@ -51,11 +51,10 @@ def after_issue(session: Session) -> Iterator[Fact]:
     first = session.enrol()
     issued = session.identity(first).certificate
     again = session.ask(session.poll(first.order))
-    yield fact(
+    yield answered(
         "not-again",
         again.granted,
         f"SUCCESS with serial {issued.serial:x}",
-        again.text,
         again,
         mistake="the transaction is forgotten when its certificate is issued",
     )
@@ -117,7 +116,7 @@ def wrong_names(session: Session) -> Iterator[Fact]:
     ):
         order = replace(session.poll(first.order), data=messages.issuer_and_subject(issuer, subject))
         answer = session.ask(order)
-        yield fact("not-found", answer.granted, f"the transaction is found in spite of {what}", answer.text, answer)
+        yield answered("not-found", answer.granted, f"the transaction is found in spite of {what}", answer)
 
 
 @check(
@@ -141,15 +140,13 @@ def pending(session: Session) -> Iterator[Fact]:
     if not told(answer).parked:
         raise NotApplicable(f"the server does not wait for approval: {answer.text}")
     waiting = session.ask(session.poll(answer.order))
-    yield fact("not-pending", waiting.parked, "PENDING to a poll before the decision", waiting.text, waiting)
+    yield answered("not-pending", waiting.parked, "PENDING to a poll before the decision", waiting)
     approve = session.policy.approve
     if approve is None:
         raise Inconclusive("nobody is there to approve (--interactive-approval)")
     if approve(answer.order.transaction_id):
         decided = session.ask(session.poll(answer.order))
-        yield fact(
-            "not-granted", decided.granted, "SUCCESS after approval", decided.text, decided, at_most=Verdict.FINDING
-        )
+        yield answered("not-granted", decided.granted, "SUCCESS after approval", decided, at_most=Verdict.FINDING)
 
 
 @check(
@@ -163,5 +160,4 @@ def pending(session: Session) -> Iterator[Fact]:
 def other_connection(session: Session) -> Iterator[Fact]:
     first = session.enrol()
     answer = session.ask(session.poll(first.order))
-    known = answer.granted or answer.parked
-    yield fact("not-recognised", known, "the transaction is known", answer.text, answer)
+    yield answered("not-recognised", answer.taken, "the transaction is known", answer)

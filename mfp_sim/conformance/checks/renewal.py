@@ -8,7 +8,7 @@ from datetime import timedelta
 from mfp_sim.conformance import csrs
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.checks.challenge import stranger
-from mfp_sim.conformance.facts import fact, refusal
+from mfp_sim.conformance.facts import answered, fact, refusal, refused
 from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Identity, Session
@@ -49,11 +49,10 @@ def _granted(session: Session) -> tuple[Answer, Answer]:
 )
 def without_challenge(session: Session) -> Iterator[Fact]:
     _, new = _renewed(session)
-    yield fact(
+    yield answered(
         "refused",
-        new.granted or new.parked,
+        new.taken,
         "SUCCESS or PENDING",
-        new.text,
         new,
         of_grant=True,
         mistake="the challenge is asked for before the type of the request is looked at",
@@ -169,13 +168,15 @@ def self_signed(session: Session) -> Iterator[Fact]:
 )
 def by_stranger(session: Session) -> Iterator[Fact]:
     old = session.identity(session.sample("enrolment to renew", session.enrol)).certificate
-    identity = stranger(session, old.subject)
-    order = session.order(message_type=RENEWAL, by=identity, subject=old.subject, challenge=None, wrong=True)
-    yield from refusal(
-        session.ask(order, expect_refusal=True),
+    yield from refused(
+        session,
         "a RenewalReq by a certificate of another CA",
         REQUEST,
         CHECK,
+        message_type=RENEWAL,
+        by=stranger(session, old.subject),
+        subject=old.subject,
+        challenge=None,
         parking=True,
     )
 
@@ -257,15 +258,16 @@ def expired(session: Session) -> Iterator[Fact]:
         extensions=[],
         signing_key=authority,
     )
-    order = session.order(
-        message_type=RENEWAL, by=Identity(certificate, key), subject=subject, challenge=None, wrong=True
-    )
-    yield from refusal(
-        session.ask(order, expect_refusal=True),
+    yield from refused(
+        session,
         "a RenewalReq by an expired certificate",
         REQUEST,
         CHECK,
         FailInfo.BAD_TIME,
+        message_type=RENEWAL,
+        by=Identity(certificate, key),
+        subject=subject,
+        challenge=None,
         parking=True,
     )
 
@@ -308,5 +310,4 @@ def as_pkcsreq(session: Session) -> Iterator[Fact]:
     identity = session.enrolled()
     order = session.order(by=identity, subject=identity.certificate.subject, challenge=None, wrong=True)
     answer = session.ask(order)
-    done = answer.granted or answer.parked or answer.refused
-    yield fact("no-certrep", done, "SUCCESS, PENDING or FAILURE", answer.text, answer, at_most=Verdict.FINDING)
+    yield answered("no-certrep", answer.decided, "SUCCESS, PENDING or FAILURE", answer, at_most=Verdict.FINDING)

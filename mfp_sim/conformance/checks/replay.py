@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from mfp_sim.conformance.answers import Answer
-from mfp_sim.conformance.facts import fact, refusal, told
+from mfp_sim.conformance.facts import answered, fact, refused, told
 from mfp_sim.conformance.model import Fact, Inconclusive, Proof, Verdict
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Session
@@ -104,12 +104,11 @@ def new_nonce(session: Session) -> Iterator[Fact]:
 def other_csr(session: Session) -> Iterator[Fact]:
     first = session.order()
     _taken(session.ask(first))
-    second = session.order(transaction_id=first.transaction_id, wrong=True)
-    answer = session.ask(second, expect_refusal=True)
-    yield from refusal(
-        answer,
+    yield from refused(
+        session,
         "a second CSR under the same transactionID",
         FailInfo.BAD_REQUEST,
+        transaction_id=first.transaction_id,
         parking=True,
         granted_at_most=Verdict.FINDING,
         mistake="the transactionID is echoed and never looked up",
@@ -132,7 +131,7 @@ def lost_reply(session: Session) -> Iterator[Fact]:
     # As after a lost reply: the poll, and the request again. One of the two has to help.
     poll = session.ask(session.poll(order))
     again = session.ask(replace(order, nonce=session.entropy.octets(16)))
-    helped = [a for a in (poll, again) if a.granted or a.parked]
+    helped = [a for a in (poll, again) if a.taken]
     got = f"CertPoll: {poll.text}; PKCSReq again: {again.text}"
     yield fact(
         "not-asked", bool(helped), "the certificate again, by poll or by the same request", got, first, poll, again
@@ -154,11 +153,10 @@ def duplicate(session: Session) -> Iterator[Fact]:
     subject = session.subject()
     session.enrol(subject=subject)
     answer = session.ask(session.order(subject=subject))
-    yield fact(
+    yield answered(
         "refused",
-        answer.granted or answer.parked,
+        answer.taken,
         "a second certificate for the name, or PENDING",
-        answer.text,
         answer,
         at_most=Verdict.FINDING,
         of_grant=True,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mfp_sim.conformance.facts import fact, processed, told
+from mfp_sim.conformance.facts import answered, processed, processes, told
 from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof
-from mfp_sim.conformance.registry import check
+from mfp_sim.conformance.registry import check, row
 from mfp_sim.conformance.session import Session
 from mfp_sim.scep import der
 from mfp_sim.scep import vocabulary as v
@@ -43,12 +43,18 @@ _ROWS = (
 )  # fmt: skip
 
 for _id, _title, _ids, _what, _oddities, _why, _fields, _proof in _ROWS:
-
-    def _run(session: Session, what: str = _what, oddities: Oddities = _oddities) -> Iterator[Fact]:
-        yield processed(session.ask(session.order(oddities=oddities)), what)
-
-    _run.__module__ = __name__
-    check(_id, _title, *_ids, why=_why, field_failures=_fields, cost=1, tags=("clients",), proofs=(_proof,))(_run)
+    row(
+        __name__,
+        _id,
+        _title,
+        *_ids,
+        run=processes(_what, oddities=_oddities),
+        why=_why,
+        field_failures=_fields,
+        cost=1,
+        tags=("clients",),
+        proofs=(_proof,),
+    )
 
 
 @check(
@@ -87,10 +93,6 @@ def each_certificate(session: Session) -> Iterator[Fact]:
     for certificate in usable:
         answer = session.ask(session.harmless(recipient=certificate))
         same = answer.refused and answer.fail_info == normal.fail_info
-        yield fact(
-            "not-decrypted",
-            same,
-            f"a poll enveloped to {certificate.subject_text} is read: {normal.text}",
-            answer.text,
-            answer,
+        yield answered(
+            "not-decrypted", same, f"a poll enveloped to {certificate.subject_text} is read: {normal.text}", answer
         )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from mfp_sim.conformance import csrs
-from mfp_sim.conformance.facts import fact, refusal
+from mfp_sim.conformance.facts import answered, refusal, refused
 from mfp_sim.conformance.model import Fact, NotApplicable, Proof, Verdict
-from mfp_sim.conformance.registry import check
+from mfp_sim.conformance.registry import check, row
 from mfp_sim.conformance.session import Session
 from mfp_sim.scep import der, messages
 from mfp_sim.scep.messages import Oddities
@@ -17,21 +18,19 @@ from mfp_sim.scep.vocabulary import FailInfo, MessageType
 CHECK, REQUEST, ALGORITHM = FailInfo.BAD_MESSAGE_CHECK, FailInfo.BAD_REQUEST, FailInfo.BAD_ALG
 
 
-def _refused(
-    session: Session,
-    what: str,
-    oddities: Oddities,
-    *fitting: FailInfo,
-    unreadable: bool = False,
-    mistake: str | None = None,
-    at_most: Verdict = Verdict.FAIL,
+_Cases = Sequence[tuple[str, Oddities]]
+
+
+def _all_refused(
+    session: Session, cases: _Cases, fitting: tuple[FailInfo, ...], unreadable: bool, mistake: str | None
 ) -> Iterator[Fact]:
-    """Send one request with this oddity; ``unreadable``: an HTTP 4xx is a fitting answer too."""
-    answer = session.ask(session.order(oddities=oddities, wrong=True), expect_refusal=True)
-    if unreadable and answer.reply is not None and 400 <= answer.reply.status < 500 and not answer.is_cms:
-        yield fact("granted", True, f"{what} is refused", answer.text, answer)
-        return
-    yield from refusal(answer, what, *fitting, mistake=mistake, granted_at_most=at_most)
+    """Send a request with each oddity; ``unreadable``: an HTTP 4xx is a fitting answer too."""
+    for what, oddities in cases:
+        answer = session.ask(session.order(oddities=oddities, wrong=True), expect_refusal=True)
+        if unreadable and answer.exchange.client_error and not answer.is_cms:
+            yield answered("granted", True, f"{what} is refused", answer)
+        else:
+            yield from refusal(answer, what, *fitting, mistake=mistake, granted_at_most=Verdict.FINDING)
 
 
 # (id, title, requirement, what, oddities, fitting, unreadable, why, rows, mistake, defect)
@@ -39,7 +38,7 @@ _Row = tuple[
     str,
     str,
     tuple[str, ...],
-    Sequence[tuple[str, Oddities]],
+    _Cases,
     tuple[FailInfo, ...],
     bool,
     str,
@@ -117,31 +116,13 @@ _ROWS: tuple[_Row, ...] = (
 )  # fmt: skip
 
 for _id, _title, _ids, _cases, _fit, _unreadable, _why, _rows, _mistake, _defect in _ROWS:
-
-    def _run(
-        session: Session,
-        cases: Sequence[tuple[str, Oddities]] = _cases,
-        fitting: tuple[FailInfo, ...] = _fit,
-        unreadable: bool = _unreadable,
-        mistake: str = _mistake,
-    ) -> Iterator[Fact]:
-        for what, oddities in cases:
-            yield from _refused(
-                session,
-                what,
-                oddities,
-                *fitting,
-                unreadable=unreadable,
-                mistake=mistake or None,
-                at_most=Verdict.FINDING,
-            )
-
-    _run.__module__ = __name__
     _slug = "refused-without-certrep" if _defect in ("crashes-on-garbage", "http-errors") else "granted"
-    check(
+    row(
+        __name__,
         _id,
         _title,
         *_ids,
+        run=partial(_all_refused, cases=_cases, fitting=_fit, unreadable=_unreadable, mistake=_mistake or None),
         why=_why,
         field_failures=_rows,
         negative=True,
@@ -149,7 +130,7 @@ for _id, _title, _ids, _cases, _fit, _unreadable, _why, _rows, _mistake, _defect
         at_most=Verdict.FINDING,
         tags=("security",),
         proofs=(Proof(_slug, defects=(_defect,)),),
-    )(_run)
+    )
 
 
 @check(
@@ -164,8 +145,8 @@ for _id, _title, _ids, _cases, _fit, _unreadable, _why, _rows, _mistake, _defect
 def no_nonce(session: Session) -> Iterator[Fact]:
     # A grant is odd and no danger, so it does not stop the run.
     answer = session.ask(session.order(oddities=Oddities(omit=frozenset({"senderNonce"})), wrong=True))
-    if not answer.is_cms and answer.reply is not None and 400 <= answer.reply.status < 500:
-        yield fact("granted", True, "a request without senderNonce is refused", answer.text, answer)
+    if answer.exchange.client_error and not answer.is_cms:
+        yield answered("granted", True, "a request without senderNonce is refused", answer)
         return
     yield from refusal(answer, "a request without senderNonce", REQUEST)
 
@@ -182,11 +163,11 @@ def no_nonce(session: Session) -> Iterator[Fact]:
 )
 def unknown_types(session: Session) -> Iterator[Fact]:
     for number in (0, 1, 4, 16, 23, 255):
-        answer = session.ask(session.order(message_type=number, wrong=True), expect_refusal=True)
-        yield from refusal(
-            answer,
+        yield from refused(
+            session,
             f"messageType {number}",
             REQUEST,
+            message_type=number,
             mistake="every type that is not CertPoll or GetCert falls through to PKCSReq",
         )
 
@@ -203,8 +184,7 @@ def unknown_types(session: Session) -> Iterator[Fact]:
 def update_req(session: Session) -> Iterator[Fact]:
     if session.capabilities.has("Update"):
         raise NotApplicable("Update is advertised")
-    answer = session.ask(session.order(message_type=18, wrong=True), expect_refusal=True)
-    yield from refusal(answer, "messageType 18", REQUEST)
+    yield from refused(session, "messageType 18", REQUEST, message_type=18)
 
 
 @check(
@@ -219,8 +199,7 @@ def update_req(session: Session) -> Iterator[Fact]:
     ),
 )
 def certrep(session: Session) -> Iterator[Fact]:
-    answer = session.ask(session.order(message_type=MessageType.CERT_REP, wrong=True), expect_refusal=True)
-    yield from refusal(answer, "a CertRep as a request", REQUEST)
+    yield from refused(session, "a CertRep as a request", REQUEST, message_type=MessageType.CERT_REP)
 
 
 @check(
@@ -272,8 +251,7 @@ def undecryptable(session: Session) -> Iterator[Fact]:
         ("an IV of half its length", {"oddities": Oddities(iv="short")}),
     )
     for what, changes in cases:
-        answer = session.ask(session.order(wrong=True, **changes), expect_refusal=True)
-        yield from refusal(answer, what, CHECK, REQUEST)
+        yield from refused(session, what, CHECK, REQUEST, **changes)
 
 
 @check(
@@ -297,9 +275,8 @@ def csr_forged(session: Session) -> Iterator[Fact]:
         request = csrs.encoded(
             key, subject, csrs.text(secret), flipped=flipped, signed_by=None if flipped else session.key()
         )
-        order = session.order(key=key, subject=subject, request=request, wrong=True)
-        answer = session.ask(order, expect_refusal=True)
-        yield from refusal(answer, what, CHECK, REQUEST, mistake="the CSR's signature is not verified")
+        mistake = "the CSR's signature is not verified"
+        yield from refused(session, what, CHECK, REQUEST, key=key, subject=subject, request=request, mistake=mistake)
 
 
 @check(
@@ -318,11 +295,10 @@ def certreps(session: Session) -> Iterator[Fact]:
         probes.append(session.refusal())
     for answer in probes:
         good = answer.refused and answer.reply is not None and answer.reply.status == 200
-        yield fact(
+        yield answered(
             "not-a-certrep",
             good,
             "CertRep FAILURE under HTTP 200",
-            answer.text,
             answer,
             mistake="errors of the SCEP layer are turned into errors of HTTP",
         )

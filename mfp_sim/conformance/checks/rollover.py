@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mfp_sim.conformance.answers import Exchange
-from mfp_sim.conformance.facts import fact
+from mfp_sim.conformance.facts import answered, fact
 from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Session
@@ -53,11 +53,10 @@ def not_available(session: Session) -> Iterator[Fact]:
         raise Inconclusive(f"GetNextCACert was not answered: {exchange.text}")
     status = exchange.reply.status
     refused = 400 <= status < 500 or status == 501
-    yield fact(
+    yield answered(
         "answered",
         refused,
         "HTTP 4xx or 501",
-        exchange.text,
         exchange,
         mistake="operations that are not known fall through to another one",
     )

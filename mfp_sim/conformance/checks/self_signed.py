@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from mfp_sim.conformance.facts import fact, processed, refusal
+from mfp_sim.conformance.facts import answered, fact, processed, refused
 from mfp_sim.conformance.model import Fact, Inconclusive, Proof
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Session
@@ -33,7 +33,7 @@ def self_signed(session: Session) -> Iterator[Fact]:
         answer = session.granted()
     except Inconclusive:
         first = next(iter(session.answers), None)
-        if first is None or first.refused or (first.reply is not None and 400 <= first.reply.status < 500):
+        if first is None or first.refused or first.exchange.client_error:
             # The server's own word: a wrong challenge on our side looks just like it.
             raise
         answer = first
@@ -113,8 +113,7 @@ def clock_skew(session: Session) -> Iterator[Fact]:
         key, subject = session.key(), session.subject()
         signer = session.self_signed(key, subject, not_before=now + first, not_after=now + last)
         answer = session.ask(session.order(key=key, subject=subject, signer=signer, wrong=True))
-        done = answer.granted or answer.parked or answer.refused
-        yield fact("no-certrep", done, f"a CertRep to a signer certificate that {what}", answer.text, answer)
+        yield answered("no-certrep", answer.decided, f"a CertRep to a signer certificate that {what}", answer)
 
 
 @check(
@@ -129,10 +128,8 @@ def clock_skew(session: Session) -> Iterator[Fact]:
 )
 def signer_missing(session: Session) -> Iterator[Fact]:
     for form in ("absent", "empty"):
-        order = session.order(oddities=Oddities(certificates=form), wrong=True)
-        answer = session.ask(order, expect_refusal=True)
-        what = f"a request whose certificates are {form}"
-        yield from refusal(answer, what, FailInfo.BAD_MESSAGE_CHECK, FailInfo.BAD_REQUEST)
+        what, fitting = f"a request whose certificates are {form}", (FailInfo.BAD_MESSAGE_CHECK, FailInfo.BAD_REQUEST)
+        yield from refused(session, what, *fitting, oddities=Oddities(certificates=form))
 
 
 @check(

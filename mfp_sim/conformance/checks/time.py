@@ -7,9 +7,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from mfp_sim.conformance.answers import Answer, Order
-from mfp_sim.conformance.facts import fact, processed
+from mfp_sim.conformance.facts import answered, processes
 from mfp_sim.conformance.model import Fact, Proof
-from mfp_sim.conformance.registry import check
+from mfp_sim.conformance.registry import check, row
 from mfp_sim.conformance.session import Session
 from mfp_sim.scep.vocabulary import FailInfo
 
@@ -25,26 +25,25 @@ INSTANTS = (
 )
 
 
-@check(
+row(
+    __name__,
     "signing-time-absent",
     "A request without signingTime is processed",
     "SCEP-3.2.1.4-06",
+    run=processes("a request without signingTime", signing_time=None),
     why="It is not among the required attributes; devices without a clock have none to give.",
     field_failures=("F-C01", "F-C08"),
     cost=1,
     proofs=(Proof("not-processed", defects=("wants-signing-time",)),),
 )
-def absent(session: Session) -> Iterator[Fact]:
-    yield processed(session.ask(session.order(signing_time=None)), "a request without signingTime")
 
 
 def _judged(answer: Answer, what: str) -> Iterator[Fact]:
-    clean = answer.granted or answer.parked or answer.refused
     expected = f"a signingTime {what}: SUCCESS, or FAILURE badTime"
-    yield fact("no-certrep", clean, expected, answer.text, answer)
+    yield answered("no-certrep", answer.decided, expected, answer)
     if answer.refused:
         right = answer.fail_info == FailInfo.BAD_TIME
-        yield fact("another-reason", right, expected, answer.text, answer)
+        yield answered("another-reason", right, expected, answer)
 
 
 def _signed_at(session: Session, instant: datetime) -> Order:

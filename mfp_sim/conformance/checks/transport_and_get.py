@@ -11,7 +11,7 @@ from functools import partial
 from urllib.parse import quote
 
 from mfp_sim.conformance.answers import Answer, Exchange, Order
-from mfp_sim.conformance.facts import fact, processed, told
+from mfp_sim.conformance.facts import answered, fact, processed, told
 from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.session import Session
@@ -83,7 +83,7 @@ def content_types(session: Session) -> Iterator[Fact]:
         headers = (("Content-Type", media),) if media else ()
         request = HttpRequest("POST", request.target, headers, request.body)
         answer = session.take(order, session.http(request, f"CertPoll as {media or 'no Content-Type'}"))
-        yield fact("not-read", _read(answer), f"a POST with {media or 'no Content-Type'} is read", answer.text, answer)
+        yield answered("not-read", _read(answer), f"a POST with {media or 'no Content-Type'} is read", answer)
 
 
 @check(
@@ -103,11 +103,11 @@ def without_operation(session: Session) -> Iterator[Fact]:
         request = HttpRequest("POST", target, (("Content-Type", PKI_MESSAGE),), session.encode(order))
         answer = session.take(order, session.http(request, f"POST ?{query}"))
         clean = _read(answer) or _client_error(answer.exchange)
-        yield fact("crash", clean, "a CertRep, or HTTP 4xx", answer.text, answer)
+        yield answered("crash", clean, "a CertRep, or HTTP 4xx", answer)
 
 
 def _client_error(exchange: Exchange) -> bool:
-    return exchange.reply is not None and (400 <= exchange.reply.status < 500 or exchange.reply.status == 501)
+    return exchange.client_error or (exchange.reply is not None and exchange.reply.status == 501)
 
 
 # --- GET --------------------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ def _client_error(exchange: Exchange) -> bool:
 )
 def get(session: Session) -> Iterator[Fact]:
     answer = session.ask(session.harmless(method="GET"))
-    yield fact("not-served", _read(answer), "the message is read", answer.text, answer)
+    yield answered("not-served", _read(answer), "the message is read", answer)
 
 
 @check(
@@ -147,11 +147,10 @@ def standard_base64(session: Session) -> Iterator[Fact]:
     if not _read(told(answer)) and not _reads_otherwise(session):
         # GET is a MAY: only who reads the message in another alphabet shows that it is the alphabet.
         raise NotApplicable(f"PKIOperation by GET is not served: {answer.text}")
-    yield fact(
+    yield answered(
         "not-read",
         _read(answer),
         "a message with %2B and %2F is read",
-        answer.text,
         answer,
         mistake="the parameter is decoded as base64url, or unescaped twice",
     )
@@ -199,7 +198,7 @@ def encodings(session: Session) -> Iterator[Fact]:
         order = session.harmless()
         text = base64.b64encode(session.encode(order)).decode()
         answer = _get(session, order, write(text), f"CertPoll by GET, {what}")
-        yield fact("not-read", _read(answer), f"{what}: the message is read", answer.text, answer)
+        yield answered("not-read", _read(answer), f"{what}: the message is read", answer)
 
 
 @check(
@@ -221,11 +220,10 @@ def long_get(session: Session) -> Iterator[Fact]:
         answer = _get(session, order, text, f"CertPoll by GET, {len(text)} characters")
         if size == 0 and not _read(answer) and (answer.reply is None or answer.reply.status != 414):
             raise NotApplicable(f"PKIOperation by GET is not served: {answer.text}")
-        yield fact(
+        yield answered(
             "too-long",
             _read(answer),
             f"a target of {len(text)} characters is read",
-            answer.text,
             answer,
             mistake="the front end's limit of the request line or the query",
         )
@@ -265,7 +263,7 @@ def not_cached(session: Session) -> Iterator[Fact]:
 def unknown(session: Session) -> Iterator[Fact]:
     for query in ("operation=GetEverything", "message=x"):
         exchange = session.get(query)
-        yield fact("not-refused", _client_error(exchange), "HTTP 4xx", exchange.text, exchange)
+        yield answered("not-refused", _client_error(exchange), "HTTP 4xx", exchange)
 
 
 @check(
@@ -282,7 +280,7 @@ def by_post(session: Session) -> Iterator[Fact]:
         target = scep_request(session.target.path, operation).target
         exchange = session.http(HttpRequest("POST", target, (), b""), f"{operation.value} by POST")
         calm = (exchange.reply is not None and exchange.reply.status < 500) or _client_error(exchange)
-        yield fact("crash", calm, "an answer as to GET, or HTTP 4xx", exchange.text, exchange)
+        yield answered("crash", calm, "an answer as to GET, or HTTP 4xx", exchange)
 
 
 @check(
@@ -301,7 +299,7 @@ def path(session: Session) -> Iterator[Fact]:
     for other in ("/cgi-bin/pkiclient.exe", base.rstrip("/") + "/pkiclient.exe", base.rstrip("/") + "/"):
         exchange = session.http(scep_request(other, Operation.GET_CA_CERT), f"GetCACert at {other}")
         good = exchange.reply is not None and exchange.reply.status == 200
-        yield fact("path-matters", good, f"{other} is served", exchange.text, exchange, at_most=Verdict.FINDING)
+        yield answered("path-matters", good, f"{other} is served", exchange, at_most=Verdict.FINDING)
 
 
 # --- framing ----------------------------------------------------------------------------------------------
@@ -335,7 +333,7 @@ def chunked(session: Session) -> Iterator[Fact]:
     head = _octets(session, HttpRequest("POST", request.target, request.headers))
     octets = head.replace(b"Content-Length: 0\r\n", b"") + pieces + b"0\r\n\r\n"
     answer = session.take(order, session.raw([octets], request, "CertPoll, chunked"))
-    yield fact("not-read", _read(answer), "the chunked message is read", answer.text, answer)
+    yield answered("not-read", _read(answer), "the chunked message is read", answer)
 
 
 @check(
@@ -351,7 +349,7 @@ def chunked(session: Session) -> Iterator[Fact]:
 def expect(session: Session) -> Iterator[Fact]:
     order, request = _posted(session, ("Expect", "100-continue"))
     answer = session.take(order, session.raw([_octets(session, request)], request, "CertPoll, Expect"))
-    yield fact("not-read", _read(answer), "the message is read", answer.text, answer)
+    yield answered("not-read", _read(answer), "the message is read", answer)
 
 
 @check(
@@ -369,7 +367,7 @@ def keep_alive(session: Session) -> Iterator[Fact]:
     octets = _octets(session, HttpRequest("GET", first.target, (("Connection", "keep-alive"),)))
     exchange = session.raw([octets, octets], first, "GetCACaps twice on one connection")
     good = exchange.reply is not None and exchange.reply.status == 200
-    yield fact("closed", good, "a second reply on the same connection", exchange.text, exchange)
+    yield answered("closed", good, "a second reply on the same connection", exchange)
 
 
 @check(
@@ -389,7 +387,7 @@ def http10(session: Session) -> Iterator[Fact]:
     octets = f"GET {request.target} HTTP/1.0\r\n\r\n".encode()
     exchange = session.raw([octets], request, "GetCACert in HTTP/1.0")
     good = exchange.reply is not None and exchange.reply.status == 200
-    yield fact("not-served", good, "HTTP 200", exchange.text, exchange)
+    yield answered("not-served", good, "HTTP 200", exchange)
 
 
 watch_here(
