@@ -104,8 +104,8 @@ VERBS = (
 )  # fmt: skip
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole grammar."""
+def build_parser(value: type[argparse.Action] | None = None) -> argparse.ArgumentParser:
+    """The whole grammar; ``value`` is the action of every option and place with a value, argparse's own without it."""
     parser = argparse.ArgumentParser(
         prog="mfp-sim",
         description="A simulated multifunction printer that gets its certificates over SCEP, and scenarios for it.",
@@ -125,6 +125,8 @@ def build_parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         sub.set_defaults(entry=verb)
+        if value is not None:
+            sub.register("action", None, value)
         _ARGUMENTS[verb.name](sub)
     return parser
 

@@ -112,6 +112,8 @@ def test_completion_knows_every_verb_and_is_a_script(mfp_sim, tmp_path: Path, sh
     for verb in VERBS:
         assert verb.name in script
     assert "--shuffle" in script or "-l shuffle" in script
+    assert "mfp-sim list" in script
+    assert "mfp-sim profiles" in script
     if (program := shutil.which(shell)) is not None:
         (tmp_path / "script").write_text(script)
         subprocess.run([program, "-n", str(tmp_path / "script")], check=True)
@@ -120,7 +122,7 @@ def test_completion_knows_every_verb_and_is_a_script(mfp_sim, tmp_path: Path, sh
 def test_bash_completes(mfp_sim, tmp_path: Path) -> None:
     (tmp_path / "script").write_text(mfp_sim("completion", "bash").out)
     told = subprocess.run(
-        ["bash", "-c", f"source {tmp_path}/script; COMP_WORDS=(mfp-sim run --sh); COMP_CWORD=2; _mfp_sim; echo $COMPREPLY"],
+        ["bash", "-c", f"source {tmp_path}/script; COMP_WORDS=(mfp-sim run --sh); COMP_CWORD=2; _shtab_mfp_sim; echo $COMPREPLY"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert told.stdout == "--shuffle\n"
@@ -133,6 +135,10 @@ def test_bash_completes(mfp_sim, tmp_path: Path) -> None:
         (["serve", "--clock", "f"], "frozen"),
         (["run", "--profile", "canon-l"], "canon-legacy"),
         (["run", "manual-req"], "manual-request"),
+        (["run", "--tag", "smoke", "manual-req"], "manual-request"),
+        (["explain", "manual-req"], "manual-request"),
+        (["run", "--lang", "n"], "nb"),
+        (["run", "--report", "scr"], "script"),
         (["run", "--seed", "m"], ""),
     ],
 )
@@ -142,7 +148,7 @@ def test_bash_completes_values(mfp_sim, tmp_path: Path, words: list[str], told: 
     source = f"source {tmp_path}/script"
     stand_in = "mfp-sim() { [ $1 = list ] && echo 'manual-request  why' || echo 'canon-legacy  what'; }"
     run = subprocess.run(
-        ["bash", "-c", f'{source}; {stand_in}; {place}; _mfp_sim; echo "${{COMPREPLY[@]}}"'],
+        ["bash", "-c", f'{source}; {stand_in}; {place}; _shtab_mfp_sim; echo "${{COMPREPLY[@]}}"'],
         capture_output=True, text=True, check=True, cwd=tmp_path,
     )  # fmt: skip
     assert run.stdout == f"{told}\n"
