@@ -289,12 +289,12 @@ def _oddities(found: Certificate, tags: Sequence[int]) -> tuple[str, ...]:
     early = [when for when, tag in zip((found.not_before, found.not_after), tags, strict=False)
              if tag == der.GENERALIZED_TIME and when.year < 2050]  # fmt: skip
     rows = (
-        (found.version != 3, f"version {found.version}"),
-        (size > 20, f"a serial number of {size} octets"),
-        (found.serial <= 0, "a serial number that is not positive"),
-        (bool(early), "GeneralizedTime before 2050"),
+        found.version != 3 and f"version {found.version}",
+        size > 20 and f"a serial number of {size} octets",
+        found.serial <= 0 and "a serial number that is not positive",
+        early and "GeneralizedTime before 2050",
     )
-    return tuple(text for wrong, text in rows if wrong)
+    return tuple(text for text in rows if text)
 
 
 READ_LIMIT, READ_OCTETS = 256, 4096

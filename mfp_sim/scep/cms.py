@@ -29,7 +29,7 @@ from mfp_sim.scep.algorithms import (
 )
 from mfp_sim.scep.certificate import Certificate, key_identifier
 from mfp_sim.scep.envelope import Envelope, Recipient, encode_envelope, open_envelope, read_envelope
-from mfp_sim.scep.note import Note
+from mfp_sim.scep.note import Note, notes_of
 from mfp_sim.scep.oddities import CORRECT, Oddities
 
 __all__ = [
@@ -226,17 +226,14 @@ class _Frame:
 
     def notes(self) -> list[Note]:
         """What is odd about the frame of any SignedData."""
-        found: list[Note] = []
-        if self.trailing:
-            found.append(Note("SCEP-3-05", "signedData", f"{self.trailing} octets follow the message"))
-        if self.outer.work.ber:
-            text = "BER: an indefinite length, or one that is not the shortest"
-            found.append(Note("SCEP-3-04", "signedData", text))
-        if self.others:
-            text = f"{self.others} of the entries are no X.509 certificates"
-            found.append(Note("SCEP-3.4-03", "certificates", text))
-        found.extend(Note("SCEP-3.4-05", name, "present but empty") for name in self.empty)
-        return found
+        ber = "BER: an indefinite length, or one that is not the shortest"
+        found = notes_of(
+            self.trailing != 0 and ("SCEP-3-05", "signedData", f"{self.trailing} octets follow the message"),
+            self.outer.work.ber and ("SCEP-3-04", "signedData", ber),
+            self.others != 0
+            and ("SCEP-3.4-03", "certificates", f"{self.others} of the entries are no X.509 certificates"),
+        )
+        return [*found, *(Note("SCEP-3.4-05", name, "present but empty") for name in self.empty)]
 
 
 def is_crl(entry: der.Element) -> bool:
@@ -272,53 +269,25 @@ def _attributes(holder: der.Element) -> dict[str, tuple[der.Element, ...]]:
 def _signer_notes(found: SignedData, frame: _Frame, info: der.Element) -> list[Note]:
     version = info.child(0, "version", der.INTEGER).to_integer()
     listed = [entry.children[0].to_oid() for entry in frame.digests.children if entry.constructed and entry.children]
-    named = DIGEST_OF_SIGNATURE.get(found.signature_algorithm)
-    attributes, place = found.attributes, "signerInfos[0]"
-    return [
-        Note(requirement, path, text)
-        for wrong, requirement, path, text in (
-            (
-                found.signer_key_identifier is not None,
-                "SCEP-3.2-10",
-                f"{place}.sid",
-                "subjectKeyIdentifier instead of issuerAndSerialNumber",
-            ),
-            (
-                frame.version != 1 or version != 1,
-                "SCEP-3.2-10",
-                "version",
-                f"versions 1 and 1 expected, got {frame.version} and {version}",
-            ),
-            (
-                v.DIGEST_OIDS.get(found.digest, found.digest) not in listed,
-                "SCEP-3.2-11",
-                "digestAlgorithms",
-                f"{found.digest}, which the signer uses, is not listed",
-            ),
-            (
-                named not in (None, found.digest),
-                "SCEP-3.2-12",
-                f"{place}.signatureAlgorithm",
-                f"it names {named}, the digestAlgorithm is {found.digest}",
-            ),
-            (
-                found.received_attributes != found.signed_attributes,
-                "SCEP-3.2-13",
-                f"{place}.signedAttrs",
-                "not DER, or not in its order",
-            ),
-            (v.CONTENT_TYPE not in attributes, "SCEP-3.2.1-05", f"{place}.signedAttrs.contentType", "absent"),
-            (v.MESSAGE_DIGEST not in attributes, "SCEP-3.2.1-05", f"{place}.signedAttrs.messageDigest", "absent"),
-            (
-                not any(found.names_signer(c) for c in found.certificates),
-                "SCEP-3.2-07",
-                "certificates",
-                "the signer's certificate is not in the message",
-            ),
-            (found.digest == "md5", "SCEP-2.9-10", f"{place}.digestAlgorithm", "MD5"),
-        )
-        if wrong
-    ]
+    named, digest = DIGEST_OF_SIGNATURE.get(found.signature_algorithm), found.digest
+    versions = f"versions 1 and 1 expected, got {frame.version} and {version}"
+    by_key = "subjectKeyIdentifier instead of issuerAndSerialNumber"
+    included = any(found.names_signer(c) for c in found.certificates)
+    place, attributes = "signerInfos[0]", "signerInfos[0].signedAttrs"
+    return notes_of(
+        found.signer_key_identifier is not None and ("SCEP-3.2-10", f"{place}.sid", by_key),
+        (frame.version != 1 or version != 1) and ("SCEP-3.2-10", "version", versions),
+        v.DIGEST_OIDS.get(digest, digest) not in listed
+        and ("SCEP-3.2-11", "digestAlgorithms", f"{digest}, which the signer uses, is not listed"),
+        named not in (None, digest)
+        and ("SCEP-3.2-12", f"{place}.signatureAlgorithm", f"it names {named}, the digestAlgorithm is {digest}"),
+        found.received_attributes != found.signed_attributes
+        and ("SCEP-3.2-13", attributes, "not DER, or not in its order"),
+        v.CONTENT_TYPE not in found.attributes and ("SCEP-3.2.1-05", f"{attributes}.contentType", "absent"),
+        v.MESSAGE_DIGEST not in found.attributes and ("SCEP-3.2.1-05", f"{attributes}.messageDigest", "absent"),
+        not included and ("SCEP-3.2-07", "certificates", "the signer's certificate is not in the message"),
+        digest == "md5" and ("SCEP-2.9-10", f"{place}.digestAlgorithm", "MD5"),
+    )
 
 
 # --- writing ----------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ else is an option. Reads several recipients, PKCS#1 v1.5 and OAEP, password reci
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -29,7 +29,7 @@ from mfp_sim.scep.algorithms import (
     unpad,
 )
 from mfp_sim.scep.certificate import Certificate, key_identifier
-from mfp_sim.scep.note import Note
+from mfp_sim.scep.note import Note, notes_of
 from mfp_sim.scep.oddities import CORRECT, Oddities
 from mfp_sim.scep.repeatable import encrypt_rsa
 
@@ -148,49 +148,30 @@ def _cipher(method: der.Element) -> tuple[str, bytes]:
     return CIPHER_NAMES.get(dotted, dotted), iv
 
 
-def _notes(envelope: Envelope, outer: der.Element, info: der.Element) -> Iterable[Note]:
+def _notes(envelope: Envelope, outer: der.Element, info: der.Element) -> list[Note]:
     content_type = info.child(0, "contentType").to_oid()
-    tag = info.children[2].tag
-    oaep = [r.transport.label_text for r in envelope.recipients if r.transport and r.transport.scheme == "oaep"]
-    for wrong, requirement, name, text in (
-        (outer.work.ber, "SCEP-3-04", "", "BER: an indefinite length, or one that is not the shortest"),
-        (envelope.version != 0, "SCEP-3.2.2-03", "version", f"version 0 expected, got {envelope.version}"),
-        (
-            content_type != v.DATA,
-            "SCEP-3.2.2-01",
-            "encryptedContentInfo.contentType",
-            f"data expected, got {v.oid_text(content_type)}",
-        ),
-        (tag == 0xA0, "SCEP-3.2.2-06", "encryptedContentInfo.encryptedContent", "constructed instead of primitive"),
-        (
-            any(r.key_identifier is not None for r in envelope.recipients),
-            "SCEP-3.2.2-03",
-            "recipientInfos",
-            "a recipient by subjectKeyIdentifier instead of issuerAndSerialNumber",
-        ),
-        (bool(oaep), "SCEP-3.1-03", "recipientInfos", f"{', '.join(oaep)} instead of PKCS#1 v1.5"),
-        (
-            bool(envelope.password_recipients),
-            "SCEP-3.1-04",
-            "recipientInfos",
-            "a password recipient; it is meant for keys that cannot encrypt",
-        ),
-        (
-            len(envelope.recipients) > 1,
-            "SCEP-3.2.2-04",
-            "recipientInfos",
-            f"{len(envelope.recipients)} recipients",
-        ),
-        (bool(envelope.others), "SCEP-3.1-02", "recipientInfos", f"a recipient {', '.join(envelope.others)}"),
-        (
-            envelope.cipher == "des-cbc",
-            "SCEP-2.9-09",
-            "encryptedContentInfo.contentEncryptionAlgorithm",
-            "single DES",
-        ),
-    ):
-        if wrong:
-            yield Note(requirement, f"pkcsPKIEnvelope.{name}" if name else "pkcsPKIEnvelope", text)
+    place = "pkcsPKIEnvelope"
+    recipients, content = f"{place}.recipientInfos", f"{place}.encryptedContentInfo"
+    transports = [r.transport for r in envelope.recipients if r.transport is not None]
+    oaep = ", ".join(transport.label_text for transport in transports if transport.scheme == "oaep")
+    count, others = len(envelope.recipients), ", ".join(envelope.others)
+    by_key = any(r.key_identifier is not None for r in envelope.recipients)
+    by_password = len(envelope.password_recipients) > 0
+    return notes_of(
+        outer.work.ber and ("SCEP-3-04", place, "BER: an indefinite length, or one that is not the shortest"),
+        envelope.version != 0 and ("SCEP-3.2.2-03", f"{place}.version", f"version 0 expected, got {envelope.version}"),
+        content_type != v.DATA
+        and ("SCEP-3.2.2-01", f"{content}.contentType", f"data expected, got {v.oid_text(content_type)}"),
+        info.children[2].tag == 0xA0
+        and ("SCEP-3.2.2-06", f"{content}.encryptedContent", "constructed instead of primitive"),
+        by_key
+        and ("SCEP-3.2.2-03", recipients, "a recipient by subjectKeyIdentifier instead of issuerAndSerialNumber"),
+        oaep and ("SCEP-3.1-03", recipients, f"{oaep} instead of PKCS#1 v1.5"),
+        by_password and ("SCEP-3.1-04", recipients, "a password recipient; it is meant for keys that cannot encrypt"),
+        count > 1 and ("SCEP-3.2.2-04", recipients, f"{count} recipients"),
+        others and ("SCEP-3.1-02", recipients, f"a recipient {others}"),
+        envelope.cipher == "des-cbc" and ("SCEP-2.9-09", f"{content}.contentEncryptionAlgorithm", "single DES"),
+    )
 
 
 def _recipient(element: der.Element) -> Recipient | PasswordRecipient | str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
-__all__ = ["Note"]
+__all__ = ["Note", "Row", "notes_of"]
 
 
 @dataclass(frozen=True)
@@ -17,3 +18,11 @@ class Note:
 
     def __str__(self) -> str:
         return f"{self.requirement} {self.path}: {self.text}"
+
+
+Row: TypeAlias = tuple[str, str, str] | Literal[False, "", b""] | None
+
+
+def notes_of(*rows: Row) -> list[Note]:
+    """The notes of rows that are written ``wrong and (requirement, path, text)``: what is right makes no text."""
+    return [Note(*row) for row in rows if row]

@@ -16,7 +16,7 @@ from mfp_sim.scep import cms, der
 from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.certificate import Certificate, name_text
 from mfp_sim.scep.cms import Envelope
-from mfp_sim.scep.note import Note
+from mfp_sim.scep.note import Note, notes_of
 from mfp_sim.scep.vocabulary import FailInfo, MessageType, PkiStatus
 
 __all__ = ["PkiMessage", "decode", "open_envelope"]
@@ -164,98 +164,46 @@ def decode(octets: bytes) -> PkiMessage:
 _KNOWN = frozenset(
     {*v.SCEP_ATTRIBUTES.values(), v.CONTENT_TYPE, v.MESSAGE_DIGEST, v.SIGNING_TIME}  # RFC 8894, 3.2.1
 )
+_TYPES, _STATUSES, _FAILURES = set(MessageType), {None, *PkiStatus}, {None, *FailInfo}
 
 
-def _content_notes(message: PkiMessage) -> Iterable[Note]:
+def _content_notes(message: PkiMessage) -> list[Note]:
     """What is odd about the values of a message, as far as the message itself tells."""
     signed = message.signed_data
     reply, status = message.message_type == MessageType.CERT_REP, message.pki_status
-    undefined_type = message.message_type not in set(MessageType)
-    undefined_failure = message.fail_info is not None and message.fail_info not in set(FailInfo)
+    success, failure = status == PkiStatus.SUCCESS, status == PkiStatus.FAILURE
+    kind, fail_info = message.message_type, message.fail_info
     extra = ", ".join(v.oid_text(kind) for kind in signed.attributes if kind not in _KNOWN)
     unsigned = ", ".join(v.oid_text(kind) for kind in signed.unsigned_attributes)
     enveloped = message.envelope is not None or message.closed is not None
     signer = None if reply else message.signer()
-    self_signed = signer is not None and signer.issuer == signer.subject
     odd = ", ".join(signer.oddities) if signer is not None else ""
-    for wrong, requirement, path, text in (
-        (undefined_type, "SCEP-3.2.1.2-03", f"{_PLACE}.messageType", f"{message.message_type} is not assigned"),
-        (
-            any(letter not in der.PRINTABLE for letter in message.transaction_id),
-            "SCEP-3.2.1.1-02",
-            f"{_PLACE}.transactionID",
-            "letters that no PrintableString has",
-        ),
-        (message.transaction_id == "", "SCEP-3.2.1.1-02", f"{_PLACE}.transactionID", "empty"),
-        (
-            message.sender_nonce is None,
-            "SCEP-3.2.1-04" if reply else "SCEP-3.2.1-03",
-            f"{_PLACE}.senderNonce",
-            "absent",
-        ),
-        (len(message.sender_nonce or bytes(16)) != 16, "SCEP-3.2.1-14", f"{_PLACE}.senderNonce", "not 16 octets"),
-        (
-            len(message.recipient_nonce or bytes(16)) != 16,
-            "SCEP-3.2.1-15",
-            f"{_PLACE}.recipientNonce",
-            "not 16 octets",
-        ),
-        (
-            self_signed and signer is not None and v.KEY_USAGE not in signer.extensions,
-            "SCEP-2.3-02",
-            "certificates",
-            "the self-signed certificate has no keyUsage",
-        ),
-        (bool(odd), "SCEP-2.3-03", "certificates", f"the signer's certificate has {odd}"),
-        (bool(extra), "SCEP-3.2.1-19", _PLACE, f"further attributes: {extra}"),
-        (
-            bool(unsigned),
-            "SCEP-3.2.1-18",
-            "signerInfos[0].unsignedAttrs",
-            f"not signed: {unsigned}",
-        ),
-        (reply and status is None, "SCEP-3.2.1-06", f"{_PLACE}.pkiStatus", "absent"),
-        (reply and message.recipient_nonce is None, "SCEP-3.2.1-08", f"{_PLACE}.recipientNonce", "absent"),
-        (
-            status is not None and status not in set(PkiStatus),
-            "SCEP-3.2.1.3-02",
-            f"{_PLACE}.pkiStatus",
-            f"{status} is not defined",
-        ),
-        (
-            status == PkiStatus.FAILURE and message.fail_info is None,
-            "SCEP-3.2.1-07",
-            f"{_PLACE}.failInfo",
-            "absent from a FAILURE",
-        ),
-        (undefined_failure, "SCEP-3.2.1.4-08", f"{_PLACE}.failInfo", f"{message.fail_info} is not defined"),
-        (
-            reply and status != PkiStatus.FAILURE and message.fail_info is not None,
-            "SCEP-3.2.1.4-10",
-            f"{_PLACE}.failInfo",
-            "present without a FAILURE",
-        ),
-        (
-            reply and status == PkiStatus.SUCCESS and not enveloped,
-            "SCEP-3.3.2.1-15",
-            "encapContentInfo",
-            "a SUCCESS without an envelope",
-        ),
-        (
-            status == PkiStatus.FAILURE and enveloped,
-            "SCEP-3.3.2.2-03",
-            "encapContentInfo",
-            "a FAILURE with an envelope",
-        ),
-        (
-            status == PkiStatus.PENDING and enveloped,
-            "SCEP-3.3.2.3-01",
-            "encapContentInfo",
-            "PENDING with an envelope",
-        ),
-    ):
-        if wrong:
-            yield Note(requirement, path, text)
+    bare = signer is not None and signer.issuer == signer.subject and v.KEY_USAGE not in signer.extensions
+    letters = not der.PRINTABLE.issuperset(message.transaction_id)
+    mine, yours = message.sender_nonce, message.recipient_nonce
+    nonce, status_place, fail_place = f"{_PLACE}.senderNonce", f"{_PLACE}.pkiStatus", f"{_PLACE}.failInfo"
+    stray, content = reply and not failure and fail_info is not None, "encapContentInfo"
+    return notes_of(
+        kind not in _TYPES and ("SCEP-3.2.1.2-03", f"{_PLACE}.messageType", f"{kind} is not assigned"),
+        letters and ("SCEP-3.2.1.1-02", f"{_PLACE}.transactionID", "letters that no PrintableString has"),
+        message.transaction_id == "" and ("SCEP-3.2.1.1-02", f"{_PLACE}.transactionID", "empty"),
+        mine is None and ("SCEP-3.2.1-04" if reply else "SCEP-3.2.1-03", nonce, "absent"),
+        mine and len(mine) != 16 and ("SCEP-3.2.1-14", nonce, "not 16 octets"),
+        yours and len(yours) != 16 and ("SCEP-3.2.1-15", f"{_PLACE}.recipientNonce", "not 16 octets"),
+        bare and ("SCEP-2.3-02", "certificates", "the self-signed certificate has no keyUsage"),
+        odd and ("SCEP-2.3-03", "certificates", f"the signer's certificate has {odd}"),
+        extra and ("SCEP-3.2.1-19", _PLACE, f"further attributes: {extra}"),
+        unsigned and ("SCEP-3.2.1-18", "signerInfos[0].unsignedAttrs", f"not signed: {unsigned}"),
+        reply and status is None and ("SCEP-3.2.1-06", status_place, "absent"),
+        reply and yours is None and ("SCEP-3.2.1-08", f"{_PLACE}.recipientNonce", "absent"),
+        status not in _STATUSES and ("SCEP-3.2.1.3-02", status_place, f"{status} is not defined"),
+        failure and fail_info is None and ("SCEP-3.2.1-07", fail_place, "absent from a FAILURE"),
+        fail_info not in _FAILURES and ("SCEP-3.2.1.4-08", fail_place, f"{fail_info} is not defined"),
+        stray and ("SCEP-3.2.1.4-10", fail_place, "present without a FAILURE"),
+        reply and success and not enveloped and ("SCEP-3.3.2.1-15", content, "a SUCCESS without an envelope"),
+        failure and enveloped and ("SCEP-3.3.2.2-03", content, "a FAILURE with an envelope"),
+        status == PkiStatus.PENDING and enveloped and ("SCEP-3.3.2.3-01", content, "PENDING with an envelope"),
+    )
 
 
 def _envelope(content: bytes | None, reader: _AttributeReader) -> tuple[Envelope | None, AlgorithmRefused | None]:

@@ -7,6 +7,7 @@ RFC 3986; RFC 8894, 4.1.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 from mfp_sim.errors import UsageError
@@ -21,6 +22,7 @@ class Url:
     parts: SplitResult
 
     @classmethod
+    @lru_cache(maxsize=64)  # the same few come with every exchange
     def parse(cls, text: str) -> Url:
         """Take ``text`` apart.
 

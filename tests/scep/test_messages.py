@@ -15,6 +15,7 @@ from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import cms, csr, der, messages
 from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.messages import CertRep, Request
+from mfp_sim.scep.note import notes_of
 from mfp_sim.scep.vocabulary import FailInfo, MessageType, PkiStatus
 
 OpenSsl = Callable[..., bytes]
@@ -334,3 +335,12 @@ def test_issuer_and_subject_come_back(client, authority) -> None:
     assert messages.read_issuer_and_subject(octets) == (authority.certificate.subject, client.certificate.subject)
     with pytest.raises(DecodeError, match=r"issuerAndSubject\.subject"):
         messages.read_issuer_and_subject(der.sequence(x509.name(("CN", "x"))))
+
+
+def test_a_row_of_what_is_odd_makes_no_text_of_what_is_right() -> None:
+    def text() -> str:
+        raise AssertionError("the text of what is right was made")
+
+    wrong, right = True, False
+    rows = (wrong and ("SCEP-3-05", "signedData", "7 octets"), right and ("SCEP-3-04", "signedData", text()), "", None)
+    assert notes_of(*rows) == [messages.Note("SCEP-3-05", "signedData", "7 octets")]
