@@ -35,9 +35,7 @@ from mfp_sim.secret_options import environment_secret, read_secret
 from mfp_sim.simtime import Entropy, GeneratedKeys, PassingClock, SystemClock
 from mfp_sim.transport import SocketClient
 
-__all__ = ["conform", "session_for"]
-
-OPT_INS = ("load", "approval")
+__all__ = ["conform"]
 
 
 def conform(options: argparse.Namespace) -> int:
@@ -120,7 +118,7 @@ def _self_test(options: argparse.Namespace) -> int:
 # --- a run ------------------------------------------------------------------------------------------------
 
 
-def session_for(options: argparse.Namespace, clock: PassingClock) -> Session:
+def _session(options: argparse.Namespace, clock: PassingClock) -> Session:
     """The dealings with the server that the options name."""
     redactor = Redactor([])
     persona_named(options.persona)
@@ -230,7 +228,7 @@ def _run(options: argparse.Namespace) -> int:
         return 5
     expected = baselines.load_baseline(options.baseline) if options.baseline is not None else ()
     clock = SystemClock()
-    session = session_for(options, clock)
+    session = _session(options, clock)
     console = Console(sys.stderr if options.json else sys.stdout)
     done = read_progress(options.resume) if options.resume is not None else {}
     kept = options.resume or options.report

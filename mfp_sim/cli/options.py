@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mfp_sim import __version__
 
-__all__ = ["VERBS", "Verb", "build_parser"]
+__all__ = ["VERBS", "build_parser"]
 
 _SELECTION = "scenario files, directories, names, or globs of names; without any, all that come with the package"
 

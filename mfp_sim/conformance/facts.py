@@ -16,7 +16,7 @@ from mfp_sim.conformance.model import Fact, Inconclusive, Run, Verdict
 from mfp_sim.conformance.session import Session
 from mfp_sim.scep.vocabulary import FailInfo
 
-__all__ = ["answered", "fact", "kept_apart", "processed", "processes", "refusal", "refused", "seen_through", "told"]
+__all__ = ["answered", "fact", "processed", "processes", "refusal", "refused", "seen_through", "told"]
 
 ANY = tuple(FailInfo)
 
@@ -153,11 +153,6 @@ def told(answer: Answer) -> Answer:
     if answer.unclear is not None and (answer.reply is None or answer.is_cms):
         raise Inconclusive(answer.unclear)
     return answer
-
-
-def kept_apart(slug: str, holds: bool, expected: str, values: Iterable[str], *evidence: Answer | Exchange) -> Fact:
-    """A fact over several values that are shown one after the other."""
-    return fact(slug, holds, expected, "; ".join(values), *evidence)
 
 
 LOST = "connection-lost"

@@ -26,7 +26,7 @@ from mfp_sim.secret_options import read_secret
 from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
 from mfp_sim.transport import SocketClient
 
-__all__ = ["CheckFailed", "items_of"]
+__all__ = ["items_of"]
 
 _SESSION = pytest.StashKey[Session]()
 

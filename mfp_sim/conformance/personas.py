@@ -14,7 +14,7 @@ from mfp_sim.documents import did_you_mean
 from mfp_sim.errors import UsageError
 from mfp_sim.scep.oddities import CORRECT, Oddities
 
-__all__ = ["PERSONAS", "Persona", "persona_named"]
+__all__ = ["Persona", "persona_named"]
 
 
 @dataclass(frozen=True)

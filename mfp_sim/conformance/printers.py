@@ -31,7 +31,7 @@ from mfp_sim.simtime import Clock, Scheduler
 from mfp_sim.trace import Recorder
 from mfp_sim.transport import Done, Result, Transport, UnderWay
 
-__all__ = ["CERTIFICATES", "MODELS", "printer_verdicts"]
+__all__ = ["MODELS", "printer_verdicts"]
 
 MODELS = (
     "canon-ir-adv-dx",

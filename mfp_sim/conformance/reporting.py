@@ -30,7 +30,7 @@ from mfp_sim.scep.elements import leaves
 from mfp_sim.scep.oddities import CORRECT
 from mfp_sim.trace import Attachment
 
-__all__ = ["conclusions_of", "report_of", "verdicts_of"]
+__all__ = ["report_of", "verdicts_of"]
 
 _KEPT, _KEPT_PASSED = 6, 1
 _VALUE = 240

@@ -16,7 +16,7 @@ from mfp_sim.conformance.registry import row
 from mfp_sim.conformance.session import Session
 from mfp_sim.errors import DecodeError
 
-__all__ = ["collapsed", "noted", "over", "watch"]
+__all__ = ["noted", "over", "watch"]
 
 Judge = Callable[[Session], Iterator[Fact]]
 SHOWN = 5

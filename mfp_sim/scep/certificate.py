@@ -113,8 +113,39 @@ class Signed:
         return True
 
 
+class Named:
+    """What names somebody, a certificate or a request for one. Owns no fields: its kinds have them."""
+
+    subject: bytes
+    extensions: Mapping[str, Extension]
+
+    @cached_property
+    def subject_text(self) -> str:
+        """The subject as text, ``CN=…,O=…`` (RFC 4514 order and escaping); it raises nothing."""
+        return name_text(self.subject)
+
+    @cached_property
+    def common_name(self) -> str | None:
+        """The last CN of the subject, or None.
+
+        Raises:
+            DecodeError: the subject is not a Name.
+        """
+        return common_name_of(self.subject)
+
+    @cached_property
+    def sans(self) -> tuple[str, ...]:
+        """dNSName and iPAddress entries of the subjectAltName, as text.
+
+        Raises:
+            DecodeError: the extension is malformed.
+        """
+        extension = self.extensions.get(v.SUBJECT_ALT_NAME)
+        return () if extension is None else read_alt_names(extension.value)
+
+
 @dataclass(frozen=True)
-class Certificate(Signed):
+class Certificate(Signed, Named):
     """A certificate as received. Names and the public key are the received DER octets.
 
     ``oddities`` are in words what RFC 5280 does not allow and the field does: an old version, a long serial number,
@@ -253,30 +284,6 @@ class Certificate(Signed):
             return self.key_usage
         except DecodeError:
             return None
-
-    @cached_property
-    def subject_text(self) -> str:
-        """The subject as text, ``CN=…,O=…`` (RFC 4514 order and escaping); it raises nothing."""
-        return name_text(self.subject)
-
-    @cached_property
-    def common_name(self) -> str | None:
-        """The last CN of the subject, or None.
-
-        Raises:
-            DecodeError: the subject is not a Name.
-        """
-        return common_name_of(self.subject)
-
-    @cached_property
-    def sans(self) -> tuple[str, ...]:
-        """dNSName and iPAddress entries of the subjectAltName, as text.
-
-        Raises:
-            DecodeError: the extension is malformed.
-        """
-        extension = self.extensions.get(v.SUBJECT_ALT_NAME)
-        return () if extension is None else read_alt_names(extension.value)
 
     def fingerprint(self, hash: str = "sha256") -> str:  # noqa: A002 - the field's word
         """The hex digest over the DER of the certificate."""

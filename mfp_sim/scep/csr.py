@@ -24,10 +24,8 @@ from mfp_sim.scep.algorithms import (
 from mfp_sim.scep.certificate import (
     Certificate,
     Extension,
-    common_name_of,
+    Named,
     encode_extensions,
-    name_text,
-    read_alt_names,
     read_extensions,
     spki_of,
     subject_alt_name_extension,
@@ -77,7 +75,7 @@ def build(
 
 
 @dataclass(frozen=True)
-class Csr:
+class Csr(Named):
     """A certification request as received."""
 
     der: bytes = field(repr=False)
@@ -147,30 +145,6 @@ class Csr:
             DecodeError: malformed.
         """
         return public_key_of(self.spki, "csr.subjectPKInfo")
-
-    @property
-    def subject_text(self) -> str:
-        """The subject as text; it raises nothing."""
-        return name_text(self.subject)
-
-    @property
-    def common_name(self) -> str | None:
-        """The last CN of the subject, or None.
-
-        Raises:
-            DecodeError: the subject is not a Name.
-        """
-        return common_name_of(self.subject)
-
-    @property
-    def sans(self) -> tuple[str, ...]:
-        """The requested dNSName and iPAddress entries.
-
-        Raises:
-            DecodeError: the extension is malformed.
-        """
-        extension = self.extensions.get(v.SUBJECT_ALT_NAME)
-        return () if extension is None else read_alt_names(extension.value)
 
 
 def _attributes(info: der.Element) -> tuple[str | None, str | None, dict[str, Extension], tuple[Note, ...]]:

@@ -11,20 +11,9 @@ from mfp_sim.conformance.facts import answered, fact, processed
 from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
 from mfp_sim.conformance.registry import check, row
 from mfp_sim.conformance.session import Session
-from mfp_sim.scep.http import read_capabilities
+from mfp_sim.scep.http import KEYWORDS, read_capabilities
 from mfp_sim.scep.vocabulary import MessageType, Operation
 
-REGISTRY = (
-    "AES",
-    "DES3",
-    "GetNextCACert",
-    "POSTPKIOperation",
-    "Renewal",
-    "SHA-1",
-    "SHA-256",
-    "SHA-512",
-    "SCEPStandard",
-)
 LEGACY = ("Update", "SHA-224", "SHA-384", "SHAng", "SubjectAltName")
 _KEYWORD = re.compile(rb"[A-Za-z0-9.-]+")
 _PRIVATE = re.compile(r"[A-Za-z0-9.]+\.[A-Za-z]+-.+")
@@ -92,7 +81,7 @@ def caps_plain(session: Session) -> Iterator[Fact]:
 )
 def caps_case(session: Session) -> Iterator[Fact]:
     _body(session)
-    known = {word.lower(): word for word in REGISTRY}
+    known = {word.lower(): word for word in KEYWORDS}
     wrong = [w for w in session.capabilities.keywords if w.lower() in known and w != known[w.lower()]]
     got = f"{wrong[0]} for {known[wrong[0].lower()]}" if wrong else "as specified"
     yield fact("other-case", not wrong, "the RFC's letter case", got, session.caps_exchange)
@@ -109,7 +98,7 @@ def caps_case(session: Session) -> Iterator[Fact]:
 )
 def caps_registered(session: Session) -> Iterator[Fact]:
     _body(session)
-    known = {word.lower() for word in (*REGISTRY, *LEGACY)}
+    known = {word.lower() for word in (*KEYWORDS, *LEGACY)}
     wrong = [w for w in session.capabilities.keywords if w.lower() not in known and not _PRIVATE.fullmatch(w)]
     expected = "registered keywords, or Example.com-Name"
     yield fact("not-registered", not wrong, expected, ", ".join(wrong) or "registered ones", session.caps_exchange)

@@ -15,7 +15,7 @@ from mfp_sim.scep import der, messages
 from mfp_sim.scep.messages import Oddities
 from mfp_sim.scep.vocabulary import FailInfo, MessageType
 
-CHECK, REQUEST, ALGORITHM = FailInfo.BAD_MESSAGE_CHECK, FailInfo.BAD_REQUEST, FailInfo.BAD_ALG
+CHECK, REQUEST = FailInfo.BAD_MESSAGE_CHECK, FailInfo.BAD_REQUEST
 
 
 _Cases = Sequence[tuple[str, Oddities]]
