@@ -257,6 +257,13 @@ def _run(options: argparse.Namespace) -> int:
         repeat=_command(options, everything=False),
         wanted=options.verdict,
     )
+    _publish(options, console, report, run, kept)
+    code = _exit_code(run, verdicts, compared, strict=options.strict, judged=bool(checks or printers))
+    return code or (MfpSimError.exit_code if run.internal_errors else 0)
+
+
+def _publish(options: argparse.Namespace, console: Console, report: RunReport, run: Run, kept: Path | None) -> None:
+    """The summary, and every form of the report that was asked for; ``kept`` is where the run wrote as it went."""
     _summary(console, report, run)
     for result in run.internal_errors:
         print(f"mfp-sim: {result.check.id}: {result.reason} (MFP_SIM_DEBUG=1 shows where)", file=sys.stderr)
@@ -267,8 +274,6 @@ def _run(options: argparse.Namespace) -> int:
         console.line(f"reports in {options.report}")
     if options.json:
         print(json.dumps(as_json(report), ensure_ascii=False))
-    code = _exit_code(run, verdicts, compared, strict=options.strict, judged=bool(checks or printers))
-    return code or (MfpSimError.exit_code if run.internal_errors else 0)
 
 
 def _printers(options: argparse.Namespace, session: Session, run: Run, console: Console) -> tuple[PrinterVerdict, ...]:

@@ -10,6 +10,7 @@ from mfp_sim import __version__
 
 __all__ = ["VERBS", "build_parser"]
 
+
 _SELECTION = "scenario files, directories, names, or globs of names; without any, all that come with the package"
 
 
@@ -147,20 +148,30 @@ def _conditions(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def _json(parser: argparse.ArgumentParser, what: str = "for machines") -> None:
+    parser.add_argument("--json", action="store_true", help=what)
+
+
+def _jobs(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--jobs", type=_count, default=1, metavar="N", help=what)
+
+
+def _secret(parser: argparse.ArgumentParser, name: str, what: str) -> None:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(f"--{name}-file", type=Path, metavar="FILE", help=f"{what}, on one line")
+    group.add_argument(f"--{name}-env", metavar="NAME", help=f"environment variable with {what}")
+    group.add_argument(f"--{name}", metavar="TEXT", help=f"{what}; for test values only")
+
+
 def _run(parser: argparse.ArgumentParser) -> None:
     _selection(parser)
     _conditions(parser)
     parser.add_argument(
         "--profile", metavar="NAME|FILE", help="another printer model instead of each scenario's own (mfp-sim profiles)"
     )
-    parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes (default: 1)")
+    _jobs(parser, "processes (default: 1)")
     parser.add_argument("--ca", metavar="URL", help="a real SCEP server instead of the mock; the system's clock rules")
-    challenge = parser.add_mutually_exclusive_group()
-    challenge.add_argument(
-        "--challenge-file", type=Path, metavar="FILE", help="challenge password for --ca, on one line"
-    )
-    challenge.add_argument("--challenge-env", metavar="NAME", help="environment variable with the challenge password")
-    challenge.add_argument("--challenge", metavar="TEXT", help="the challenge password; for test values only")
+    _secret(parser, "challenge", "the challenge password for --ca")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write the reports and the traces into DIR")
     parser.add_argument(
         "--state-dir", type=Path, metavar="DIR",
@@ -177,47 +188,41 @@ def _run(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--shuffle", action="store_true", help="in an order drawn from the seed")
     parser.add_argument("-q", "--quiet", action="store_true", help="only what failed, and the count")
-    parser.add_argument(
-        "--json", action="store_true", help="the JSON report on standard output, and nothing else there"
-    )
+    _json(parser, "the JSON report on standard output, and nothing else there")
 
 
 def _list(parser: argparse.ArgumentParser) -> None:
     _selection(parser)
-    parser.add_argument("--json", action="store_true", help="for machines")
+    _json(parser)
 
 
 def _show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("selection", nargs=1, metavar="NAME", help="a scenario's name or file")
     parser.set_defaults(tag=[])
     _conditions(parser)
-    parser.add_argument("--json", action="store_true", help="the JSON report of this one")
+    _json(parser, "the JSON report of this one")
 
 
 def _explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ids", nargs="+", metavar="ID", help="MFP-…, SCEP-…, A-nn, a fault, a step, a scenario")
-    parser.add_argument("--json", action="store_true", help="for machines")
+    _json(parser)
 
 
 def _check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("selection", nargs="*", metavar="PATH", help=_SELECTION)
     parser.set_defaults(tag=[])
-    parser.add_argument("--json", action="store_true", help="the mistakes for machines")
+    _json(parser, "the mistakes for machines")
     parser.add_argument(
         "--assumptions",
         action="store_true",
         help="run them with every other reading of the assumptions, and tell what assumes names too little or too much",
     )
-    parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="with --assumptions: so many processes")
+    _jobs(parser, "with --assumptions: so many processes")
     parser.add_argument(
         "--write",
         action="store_true",
         help="with --assumptions: keep what was measured in the nearest examined.json, or in a new one at PATH",
     )
-
-
-def _schema(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults()
 
 
 def _completion(parser: argparse.ArgumentParser) -> None:
@@ -232,6 +237,11 @@ def _conform(parser: argparse.ArgumentParser) -> None:
     ):
         parser.add_argument(option, action="store_true", help=what)
     parser.add_argument("--questionnaire", type=Path, metavar="FILE", help="write what cannot be seen from outside")
+    for part in (_conform_choice, _conform_safety, _conform_challenge, _conform_results):
+        part(parser)
+
+
+def _conform_choice(parser: argparse.ArgumentParser) -> None:
     choose = parser.add_argument_group("what is checked")
     choose.add_argument(
         "--only",
@@ -251,6 +261,9 @@ def _conform(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="whose requests: rfc8894, micromdm, strongswan, certmonger, jscep (default: rfc8894)",
     )
+
+
+def _conform_safety(parser: argparse.ArgumentParser) -> None:
     safe = parser.add_argument_group("safety")
     safe.add_argument("--read-only", action="store_true", help="ask for no certificate at all")
     safe.add_argument("--budget", type=_count, metavar="N", help="at most N certificates")
@@ -273,6 +286,9 @@ def _conform(parser: argparse.ArgumentParser) -> None:
     safe.add_argument(
         "--keep-going", action="store_true", help="go on after a certificate that should not have been issued"
     )
+
+
+def _conform_challenge(parser: argparse.ArgumentParser) -> None:
     source = parser.add_argument_group("challenge password").add_mutually_exclusive_group()
     source.add_argument("--challenge-file", type=Path, metavar="FILE", help="on its first line")
     source.add_argument("--challenge-env", metavar="NAME", help="in an environment variable")
@@ -282,6 +298,9 @@ def _conform(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--challenge-page-login-env", metavar="NAME", help="environment variable with user:password for the page"
     )
+
+
+def _conform_results(parser: argparse.ArgumentParser) -> None:
     out = parser.add_argument_group("results")
     out.add_argument("--baseline", type=Path, metavar="FILE", help="expected failures; strict both ways")
     out.add_argument("--strict", action="store_true", help="a warn or a finding makes the exit code 1 too")
@@ -306,13 +325,13 @@ def _coverage(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument("--markdown", action="store_true", help="a table for a page")
     parser.add_argument("--missing", metavar="PREFIX", help="only what no scenario covers: MFP, SCEP-3.2, ...")
-    parser.add_argument("--json", action="store_true", help="for machines")
+    _json(parser)
 
 
 def _profiles(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME|FILE", help="one model, with its values and their sources")
     parser.add_argument("--schema", action="store_true", help="the JSON schema of model files, for editors")
-    parser.add_argument("--json", action="store_true", help="for machines")
+    _json(parser)
 
 
 def _power_points(parser: argparse.ArgumentParser) -> None:
@@ -322,7 +341,7 @@ def _power_points(parser: argparse.ArgumentParser) -> None:
         "--every", metavar="SPAN", help="instead of the points, the instants at which an exchange is under way: 250ms"
     )
     _conditions(parser)
-    parser.add_argument("--json", action="store_true", help="for machines")
+    _json(parser)
 
 
 def _report(parser: argparse.ArgumentParser) -> None:
@@ -342,7 +361,7 @@ def _language(parser: argparse.ArgumentParser) -> None:
 def _decode(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE|-", help="DER, PEM, base64, or an HTTP request or reply as it was sent")
     parser.add_argument("--key", type=Path, metavar="PEM", help="the recipient's private key, to open the envelope")
-    parser.add_argument("--json", action="store_true", help="for machines")
+    _json(parser)
 
 
 def _diff(parser: argparse.ArgumentParser) -> None:
@@ -377,16 +396,13 @@ def _serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ca-profile", default="rfc8894", metavar="NAME", help="the mock's shape (default: rfc8894)")
     parser.add_argument("--ra", choices=["none", "single", "split"], help="RA certificates (default: the profile's)")
     parser.add_argument("--script", type=Path, metavar="FILE", help="rules for the mock: a scenario's ca.script list")
-    for name, what in (("challenge", "the mock's challenge password"), ("pin", "the administrator's PIN")):
-        group = parser.add_mutually_exclusive_group()
-        group.add_argument(f"--{name}-file", type=Path, metavar="FILE", help=f"{what}, on one line")
-        group.add_argument(f"--{name}-env", metavar="NAME", help=f"environment variable with {what}")
-        group.add_argument(f"--{name}", metavar="TEXT", help=f"{what}; for test values only")
+    _secret(parser, "challenge", "the mock's challenge password")
+    _secret(parser, "pin", "the administrator's PIN")
     parser.add_argument("-q", "--quiet", action="store_true", help="do not tell each request to the mock")
 
 
 _ARGUMENTS = {
-    "run": _run, "list": _list, "show": _show, "explain": _explain, "check": _check, "schema": _schema,
+    "run": _run, "list": _list, "show": _show, "explain": _explain, "check": _check, "schema": lambda _: None,
     "coverage": _coverage, "profiles": _profiles, "power-points": _power_points, "diff": _diff, "decode": _decode,
     "serve": _serve, "conform": _conform, "completion": _completion, "report": _report,
 }  # fmt: skip

@@ -35,17 +35,7 @@ def run(options: argparse.Namespace) -> int:
         UsageError, DocumentError, TargetError: see :mod:`mfp_sim.errors`.
     """
     console = Console(sys.stderr if options.json else sys.stdout)
-    conditions = Conditions(
-        options.seed,
-        tuple(options.flip),
-        options.ca,
-        options.profile,
-        options.state_dir,
-        _challenge(options),
-        options.report is not None or options.json,
-    )
-    if options.state_dir is not None and options.repeat > 1:
-        raise UsageError("--repeat starts with new machines each time, and --state-dir keeps them", remedy="drop one")
+    conditions = _conditions(options)
     mistakes: list[Problem] = []
     scenarios = select(options.selection, options.tag, mistakes)
     if not scenarios:
@@ -56,43 +46,56 @@ def run(options: argparse.Namespace) -> int:
     _check_flips(scenarios[0], conditions)
     if options.report is not None:
         ready(options.report)
-    ca: CaIdentity | None = None
-    if conditions.ca_url is not None:
-        ca = probe(conditions.ca_url)
-        console.line(f"target: {conditions.ca_url}, {ca.subject}, SHA-256 {ca.fingerprint}")
+    ca = None if conditions.ca_url is None else _target(conditions.ca_url, console)
+    whole_run = _carried_out(scenarios, tuple(unreadable(mistakes)), conditions, options, console)
+    provenance = replace(whole_run.provenance, seed=options.seed, ca=ca, command=_command(options, conditions))
+    _publish(replace(whole_run, provenance=provenance), options, console)
+    return _exit_code(whole_run, console)
+
+
+def _conditions(options: argparse.Namespace) -> Conditions:
+    if options.state_dir is not None and options.repeat > 1:
+        raise UsageError("--repeat starts with new machines each time, and --state-dir keeps them", remedy="drop one")
+    return Conditions(
+        options.seed,
+        tuple(options.flip),
+        options.ca,
+        options.profile,
+        options.state_dir,
+        _challenge(options),
+        keep_messages=_reports(options),
+    )
+
+
+def _target(url: str, console: Console) -> CaIdentity:
+    ca = probe(url)
+    console.line(f"target: {url}, {ca.subject}, SHA-256 {ca.fingerprint}")
+    return ca
+
+
+def _carried_out(
+    scenarios: Sequence[Scenario],
+    broken: tuple[ScenarioReport, ...],
+    conditions: Conditions,
+    options: argparse.Namespace,
+    console: Console,
+) -> RunReport:
+    """Carry the scenarios out; the report of the run, with when and how long it was."""
     clock = SystemClock()
     begun = clock.now()
     todo = [scenario for scenario in scenarios for _ in range(options.repeat)]
     if options.shuffle:
         todo = _shuffled(todo, options.seed)
-    broken = tuple(unreadable(mistakes))
     reports = _told(todo, broken, conditions, options, console)
     ran = tuple(reports[scenario.name] for scenario in scenarios if scenario.name in reports)
     seconds = (clock.now() - begun).total_seconds()
-    whole_run = RunReport(
+    return RunReport(
         (*broken, *ran),
         conditions.ca_url or "in process",
         conditions.flips,
-        replace(
-            here(),
-            begun=begun.isoformat(),
-            seconds=seconds,
-            seed=options.seed,
-            ca=ca,
-            command=_command(options, conditions),
-        ),
+        replace(here(), begun=begun.isoformat(), seconds=seconds),
         stopped=None if len(ran) == len(scenarios) else "it was to stop at the first failure",
     )
-    console.summary(whole_run, seconds)
-    if _reports(options):
-        whole_run = replace(whole_run, catalogue=catalogue_of(whole_run))
-    if options.report is not None:
-        write_reports(whole_run, options.report, lambda text: print(text, file=sys.stderr), options.lang)
-        console.line(f"reports in {options.report}")
-    _tell_github(whole_run, options, console)
-    if options.json:
-        print(json.dumps(as_json(whole_run), ensure_ascii=False))
-    return _exit_code(whole_run, console)
 
 
 def _told(
@@ -184,7 +187,20 @@ def _compared(first: ScenarioReport, again: ScenarioReport) -> ScenarioReport:
 
 def _reports(options: argparse.Namespace) -> bool:
     """Whether the messages are wanted."""
-    return bool(options.report is not None or options.json)
+    return options.report is not None or bool(options.json)
+
+
+def _publish(report: RunReport, options: argparse.Namespace, console: Console) -> None:
+    """The summary, and every form of the report that was asked for."""
+    console.summary(report, report.provenance.seconds)
+    if _reports(options):
+        report = replace(report, catalogue=catalogue_of(report))
+    if options.report is not None:
+        write_reports(report, options.report, lambda text: print(text, file=sys.stderr), options.lang)
+        console.line(f"reports in {options.report}")
+    _tell_github(report, options, console)
+    if options.json:
+        print(json.dumps(as_json(report), ensure_ascii=False))
 
 
 def _command(options: argparse.Namespace, conditions: Conditions) -> str:
