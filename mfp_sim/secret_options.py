@@ -11,7 +11,17 @@ from pathlib import Path
 
 from mfp_sim.errors import UsageError
 
-__all__ = ["environment_secret", "read_secret"]
+__all__ = ["environment_secret", "read_secret", "secret_of"]
+
+
+def secret_of(options: object, name: str) -> str | None:
+    """The secret of the options ``--NAME-file``, ``--NAME-env`` and ``--NAME`` as argparse has read them.
+
+    Raises:
+        UsageError: as :func:`read_secret` has it.
+    """
+    file, variable, given = (getattr(options, f"{name}{ending}") for ending in ("_file", "_env", ""))
+    return read_secret(name, file=file, variable=variable, given=given)
 
 
 def read_secret(
@@ -20,7 +30,8 @@ def read_secret(
     """The secret, or None where no source is named; ``what`` names it in errors (``challenge``).
 
     Raises:
-        UsageError: the file cannot be read, its first line is empty, or the variable is not set or empty.
+        UsageError: the file cannot be read, its first line is empty, the variable is not set or empty, or what is
+            given is empty.
     """
     if file is not None:
         try:
@@ -30,7 +41,12 @@ def read_secret(
         if not lines or not lines[0]:
             raise UsageError(f"the {what} file {file} is empty", remedy=f"write the {what} on its first line")
         return lines[0]
-    return given if variable is None else environment_secret(variable)
+    if variable is not None:
+        return environment_secret(variable)
+    if given == "":
+        name = "challenge password" if what == "challenge" else what
+        raise UsageError(f"the {name} is empty", remedy=f"leave --{what} out where there is none")
+    return given
 
 
 def environment_secret(variable: str) -> str:

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from mfp_sim.documents import Node, Problems, load, load_text
 from mfp_sim.errors import UsageError
-from mfp_sim.secret_options import read_secret
+from mfp_sim.secret_options import secret_of
 from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
 from mfp_sim.visible import say
 from mock_scep_server.challenges import ChallengePolicy, CommandChallenge, StaticChallenge
@@ -67,7 +67,7 @@ def serve(options: argparse.Namespace) -> int:
 
 def _service(options: argparse.Namespace) -> ScepService:
     """The CA; it tells of each request."""
-    secret = _secret(options)
+    secret = secret_of(options, "challenge")
     challenge: ChallengePolicy | None = StaticChallenge(secret) if secret else None
     if options.challenge_command:
         challenge = CommandChallenge(shlex.split(options.challenge_command))
@@ -122,14 +122,6 @@ def _announcement(
         yield f"CA to trust for TLS: {endpoint.anchor.common_name}{where}"
     if options.control_port is not None:
         yield f"control at {hosts[1].url}/"
-
-
-def _secret(options: argparse.Namespace) -> str | None:
-    if options.challenge == "":
-        raise UsageError("the challenge password is empty", remedy="leave --challenge out for a CA that wants none")
-    return read_secret(
-        "challenge", file=options.challenge_file, variable=options.challenge_env, given=options.challenge
-    )
 
 
 def _setup(options: argparse.Namespace) -> CaSetup:

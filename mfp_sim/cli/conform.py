@@ -31,7 +31,7 @@ from mfp_sim.report.console import Console
 from mfp_sim.report.json_report import as_json
 from mfp_sim.report.model import Baseline, PrinterVerdict, RunReport
 from mfp_sim.report.writing import ready, write_reports
-from mfp_sim.secret_options import environment_secret, read_secret
+from mfp_sim.secret_options import environment_secret, secret_of
 from mfp_sim.simtime import Entropy, GeneratedKeys, PassingClock, SystemClock
 from mfp_sim.transport import SocketClient
 
@@ -150,13 +150,11 @@ def _challenges(options: argparse.Namespace, clock: PassingClock, redactor: Reda
         return Command(options.challenge_command)
     if options.challenge_page is not None:
         variable = options.challenge_page_login_env
-        login = environment_secret(variable) if variable else None
+        login = None if variable is None else environment_secret(variable)
         redactor.add(login or "")
         return AdminPage(options.challenge_page, clock, login=login)
-    secret = read_secret(
-        "challenge", file=options.challenge_file, variable=options.challenge_env, given=options.challenge
-    )
-    if not secret:
+    secret = secret_of(options, "challenge")
+    if secret is None:
         return NoChallenge()
     redactor.add(secret)
     return Static(secret)

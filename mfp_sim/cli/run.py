@@ -22,7 +22,7 @@ from mfp_sim.report.model import CaIdentity, FailureReport, RunReport, ScenarioR
 from mfp_sim.report.writing import ready, write_reports
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.model import Scenario
-from mfp_sim.secret_options import read_secret
+from mfp_sim.secret_options import secret_of
 from mfp_sim.simtime import Entropy, SystemClock
 
 __all__ = ["run"]
@@ -139,12 +139,10 @@ def _exit_code(report: RunReport, console: Console) -> int:
 
 
 def _challenge(options: argparse.Namespace) -> str | None:
-    given = options.challenge_file or options.challenge_env or options.challenge
-    if given is not None and options.ca is None:
+    found = secret_of(options, "challenge")
+    if found is not None and options.ca is None:
         raise UsageError("a challenge password is for a real server", remedy="give --ca URL too")
-    return read_secret(
-        "challenge", file=options.challenge_file, variable=options.challenge_env, given=options.challenge
-    )
+    return found
 
 
 def _check_flips(scenario: Scenario, conditions: Conditions) -> None:

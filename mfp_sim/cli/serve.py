@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mfp_sim.errors import UsageError
-from mfp_sim.secret_options import read_secret
+from mfp_sim.secret_options import secret_of
 from mfp_sim.visible import say, visible
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         ca_port=options.ca_port,
         ca_profile=options.ca_profile,
         ra=options.ra,
-        challenge=_secret(options, "challenge"),
+        challenge=secret_of(options, "challenge"),
         script=load(options.script) if options.script else None,
         state_dir=options.state_dir,
     )
@@ -125,13 +125,6 @@ def _start(text: str, zone: ZoneInfo) -> datetime:
     return start.astimezone(timezone.utc).replace(microsecond=0)
 
 
-def _secret(options: argparse.Namespace, name: str) -> str | None:
-    """A secret from a file, the environment or the command line."""
-    sources = (getattr(options, f"{name}{ending}") for ending in ("_file", "_env", ""))
-    file, variable, given = sources
-    return read_secret(name, file=file, variable=variable, given=given)
-
-
 def _open(options: argparse.Namespace, served: Served, number: int) -> UiHost:
     from mfp_sim.remote_ui.app import LOOPBACK, create_app
     from mfp_sim.remote_ui.host import UiHost
@@ -142,7 +135,7 @@ def _open(options: argparse.Namespace, served: Served, number: int) -> UiHost:
         served.site,
         served.site.printers[number],
         entropy=Entropy(None),
-        pin=_secret(options, "pin") or DEFAULT_PIN,
+        pin=secret_of(options, "pin") or DEFAULT_PIN,
         hosts=LOOPBACK if options.host in _LOOPBACK else (),
     )
     return UiHost(app, options.host, options.port + number if options.port else 0)
@@ -157,7 +150,7 @@ def _announce(options: argparse.Namespace, served: Served, hosts: list[UiHost]) 
     print(f"{kind}: {site.ca_url}" + (f", port number {port}" if port else ""))
     if site.ca is not None:
         print(f"CA certificate, SHA-256: {site.ca.authority.issuer.certificate.fingerprint()}")
-    pin = "the one you set" if _secret(options, "pin") else f"{_default_pin()} (--pin-file sets another)"
+    pin = "the one you set" if secret_of(options, "pin") else f"{_default_pin()} (--pin-file sets another)"
     print(f"administrator's PIN: {pin}")
     if site.simulated:
         now = served.start.astimezone(site.printers[0].zone)

@@ -444,6 +444,7 @@ def test_a_baseline_names_printers_whoever_reads_it(tmp_path: Path) -> None:
         ((), 2, "which server?"),
         (("ftp://x",), 2, "is not an http URL"),
         (("http://127.0.0.1:9/", "--challenge-page", "http://[::1/x"), 2, "is not a URL"),
+        (("http://127.0.0.1:1/", "--challenge", ""), 2, "the challenge password is empty"),
         (("http://127.0.0.1:1/", "--only", "nonsense"), 2, "no check is called 'nonsense'"),
         (("http://127.0.0.1:1/", "--persona", "nobody"), 2, "there is no persona 'nobody'"),
         (("http://127.0.0.1:1/", "--challenge-env", "NOT_SET_AT_ALL"), 2, "is not set"),

@@ -1,0 +1,50 @@
+"""A secret from a file, the environment or the command line: the first is taken, and what is empty is refused."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from mfp_sim.errors import UsageError
+from mfp_sim.secret_options import secret_of
+
+
+def _options(**given: object) -> Namespace:
+    return Namespace(**{"pin_file": None, "pin_env": None, "pin": None, **given})
+
+
+def test_a_secret_comes_from_where_it_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "pin"
+    file.write_text("1234\nnot this\n")
+    monkeypatch.setenv("PIN", "5678")
+    assert secret_of(_options(pin_file=file), "pin") == "1234"
+    assert secret_of(_options(pin_env="PIN"), "pin") == "5678"
+    assert secret_of(_options(pin="9999"), "pin") == "9999"
+    assert secret_of(_options(), "pin") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"pin": ""}, "the pin is empty"),
+        ({"pin_env": "EMPTY"}, "the environment variable EMPTY is empty"),
+        ({"pin_env": "UNSET"}, "the environment variable UNSET is not set"),
+        ({"pin_env": ""}, "the environment variable  is not set"),
+        ({"pin_file": Path("empty")}, "the pin file empty is empty"),
+        ({"pin_file": Path("none")}, "cannot read the pin file none"),
+        ({"pin_file": Path("binary")}, "cannot read the pin file binary"),
+    ],
+)
+def test_a_source_that_holds_nothing_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, object], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").write_text("\n1234\n")
+    Path("binary").write_bytes(b"\xff\xfe")
+    monkeypatch.setenv("EMPTY", "")
+    monkeypatch.delenv("UNSET", raising=False)
+    with pytest.raises(UsageError) as refused:
+        secret_of(_options(**given), "pin")
+    assert told in refused.value.message
