@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mfp_sim.cli.execution import Conditions, carried_out, machine, unreadable
-from mfp_sim.cli.target import probe
+from mfp_sim.contact import probe
 from mfp_sim.errors import DocumentError, Problem, UsageError
 from mfp_sim.report.console import Console
 from mfp_sim.report.github import as_annotations

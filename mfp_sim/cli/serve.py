@@ -27,7 +27,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 def serve(options: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; 0 after a clean stop."""
-    from mfp_sim.cli.target import probe
+    from mfp_sim.contact import probe
     from mfp_sim.remote_ui.assembly import assemble
     from mfp_sim.remote_ui.recording import Recording
 

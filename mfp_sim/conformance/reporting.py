@@ -11,6 +11,7 @@ from mfp_sim.conformance.answers import Answer, Exchange
 from mfp_sim.conformance.engine import Run
 from mfp_sim.conformance.model import JUDGED, CheckResult, Minted, Untold, Verdict
 from mfp_sim.conformance.session import Session
+from mfp_sim.contact import identity_of
 from mfp_sim.errors import DecodeError
 from mfp_sim.redaction import MASK, Redactor
 from mfp_sim.report.json_report import catalogue_of, here
@@ -190,21 +191,11 @@ def _options(run: Run, session: Session) -> dict[str, str]:
 
 
 def _ca(session: Session) -> CaIdentity:
-    reply = session.ca_exchange.reply
-    server = (reply.header("Server") or "") if reply is not None else ""
-    words = session.capabilities.keywords
-    if not session.trusted:
+    reply, words = session.ca_exchange.reply, session.capabilities.keywords
+    if reply is None or not session.trusted:
+        server = (reply.header("Server") or "") if reply is not None else ""
         return CaIdentity(capabilities=words, server=server)
-    issuer = session.issuer
-    others = [c for c in session.trusted if not c.says_ca]
-    return CaIdentity(
-        subject=issuer.subject_text,
-        fingerprint=issuer.fingerprint(),
-        ra_subject=others[0].subject_text if others else "",
-        ra_fingerprint=others[0].fingerprint() if others else "",
-        capabilities=words,
-        server=server,
-    )
+    return identity_of(session.issuer, session.trusted, words, reply)
 
 
 def certificate_report(entry: Minted | Untold) -> MintedCertificate:
