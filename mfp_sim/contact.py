@@ -1,7 +1,7 @@
-"""Is there a SCEP server at a URL, and who is it? Asked once before scenarios or printers meet it.
+"""The first contact with a SCEP server: whether there is one at a URL, and how reports name its CA.
 
-Owns the first contact, and how a CA is named in reports. Judges no server: the checks of ``conformance`` take more for
-one, since they are there to say what is wrong with it.
+May not judge the server. ``conformance`` makes a contact of its own, since it also checks servers that this module
+refuses. RFC 8894, 3.5.1 and 4.2.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _SECONDS = 30.0
 def identity_of(
     issuer: Certificate, certificates: Sequence[Certificate], capabilities: tuple[str, ...], reply: HttpReply
 ) -> CaIdentity:
-    """Who answers: the CA that issues, the first certificate that is not a CA's, and what it says of itself.
+    """The CA as reports name it: the issuer, and the first other certificate that is not a CA's as its RA.
 
     Args:
-        issuer: one of ``certificates``.
-        certificates: of GetCACert.
+        issuer: the one of ``certificates`` that issues.
+        certificates: the certificates of GetCACert.
         capabilities: the keywords of GetCACaps.
-        reply: to GetCACert.
+        reply: the reply to GetCACert.
     """
     other = next((c for c in certificates if not c.says_ca and c is not issuer), None)
     return CaIdentity(
@@ -48,11 +48,11 @@ def identity_of(
 
 
 def probe(url: str) -> CaIdentity:
-    """Ask for the CA's certificate and its capabilities; returns who answers.
+    """Ask for the CA's certificates and its capabilities; returns the identity of the CA.
 
     Raises:
-        UsageError: it is not a URL, or not http.
-        TargetError: nobody answers, or not in SCEP.
+        UsageError: ``url`` is not a URL, or not http.
+        TargetError: the server does not answer, or does not speak SCEP.
     """
     where = Url.of_server(url, remedy="the printer speaks http only; write http://host/path")
 

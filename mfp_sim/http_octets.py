@@ -1,6 +1,7 @@
-"""Replies of HTTP in octets, read by ``http.client``: it wants a socket, and this is the one place that feigns one.
+"""HTTP replies as octets, read by ``http.client``, which expects a socket: the one place that stands in for one.
 
-Owns no deadline, no cap and no translation of errors: the transport has those. Opens nothing.
+May not open connections. Deadlines, size limits and the translation of errors belong to :mod:`mfp_sim.transport`.
+RFC 9112; RFC 8894, 4.1.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from mfp_sim.scep.http import HttpReply
 __all__ = ["reply_of", "response_of"]
 
 
-class _Feigned:
-    """All that ``HTTPResponse`` wants of a socket."""
+class _StreamAsSocket:
+    """The part of a socket that ``HTTPResponse`` uses."""
 
     def __init__(self, stream: io.BufferedIOBase) -> None:
         self._stream = stream
@@ -27,15 +28,15 @@ class _Feigned:
 
 
 def response_of(stream: io.BufferedIOBase, method: str = "GET") -> http.client.HTTPResponse:
-    """The reply to a request of ``method`` that is to be read from ``stream``; nothing is read yet."""
-    return http.client.HTTPResponse(cast("socket.socket", _Feigned(stream)), method=method)
+    """A reply to a request of ``method`` that will be read from ``stream``; reads nothing yet."""
+    return http.client.HTTPResponse(cast("socket.socket", _StreamAsSocket(stream)), method=method)
 
 
 def reply_of(octets: bytes) -> HttpReply:
-    """The reply that stands in ``octets``.
+    """The reply in ``octets``.
 
     Raises:
-        http.client.HTTPException, ValueError, OSError: it is not whole, or not HTTP.
+        http.client.HTTPException, ValueError, OSError: it is incomplete, or not HTTP.
     """
     response = response_of(io.BytesIO(octets))
     response.begin()

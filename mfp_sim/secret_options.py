@@ -15,10 +15,10 @@ __all__ = ["environment_secret", "read_secret", "secret_of"]
 
 
 def secret_of(options: object, name: str) -> str | None:
-    """The secret of the options ``--NAME-file``, ``--NAME-env`` and ``--NAME`` as argparse has read them.
+    """The secret that ``--NAME-file``, ``--NAME-env`` or ``--NAME`` gives in parsed ``options``, or None.
 
     Raises:
-        UsageError: as :func:`read_secret` has it.
+        UsageError: see :func:`read_secret`.
     """
     file, variable, given = (getattr(options, f"{name}{ending}") for ending in ("_file", "_env", ""))
     return read_secret(name, file=file, variable=variable, given=given)
@@ -30,8 +30,7 @@ def read_secret(
     """The secret, or None where no source is named; ``what`` names it in errors (``challenge``).
 
     Raises:
-        UsageError: the file cannot be read, its first line is empty, the variable is not set or empty, or what is
-            given is empty.
+        UsageError: the file cannot be read, or the source is empty: the file's first line, the variable, or ``given``.
     """
     if file is not None:
         try:

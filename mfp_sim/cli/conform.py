@@ -261,7 +261,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _publish(options: argparse.Namespace, console: Console, report: RunReport, run: Run, kept: Path | None) -> None:
-    """The summary, and every form of the report that was asked for; ``kept`` is where the run wrote as it went."""
+    """Print the summary, and write the report as the options say; ``kept`` is the directory of the run's journal."""
     _summary(console, report, run)
     for result in run.internal_errors:
         print(f"mfp-sim: {result.check.id}: {result.reason} (MFP_SIM_DEBUG=1 shows where)", file=sys.stderr)

@@ -106,7 +106,7 @@ VERBS = (
 
 
 def build_parser(value: type[argparse.Action] | None = None) -> argparse.ArgumentParser:
-    """The whole grammar; ``value`` is the action of every option and place with a value, argparse's own without it."""
+    """The whole grammar. ``value`` replaces argparse's own action for arguments that store a value."""
     parser = argparse.ArgumentParser(
         prog="mfp-sim",
         description="A simulated multifunction printer that gets its certificates over SCEP, and scenarios for it.",

@@ -80,7 +80,7 @@ def _carried_out(
     options: argparse.Namespace,
     console: Console,
 ) -> RunReport:
-    """Carry the scenarios out; the report of the run, with when and how long it was."""
+    """Run the scenarios; returns the report of the run, with its start and duration."""
     clock = SystemClock()
     begun = clock.now()
     todo = [scenario for scenario in scenarios for _ in range(options.repeat)]
@@ -189,7 +189,7 @@ def _reports(options: argparse.Namespace) -> bool:
 
 
 def _publish(report: RunReport, options: argparse.Namespace, console: Console) -> None:
-    """The summary, and every form of the report that was asked for."""
+    """Print the summary, and write the report in every form that the options name."""
     console.summary(report, report.provenance.seconds)
     if _reports(options):
         report = replace(report, catalogue=catalogue_of(report))

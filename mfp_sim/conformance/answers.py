@@ -48,7 +48,7 @@ class Exchange:
 
     @property
     def client_error(self) -> bool:
-        """The reply is an HTTP error by which the server says that the request is wrong."""
+        """The reply is HTTP 4xx: the server blames the request."""
         return self.reply is not None and 400 <= self.reply.status < 500
 
     @property

@@ -39,7 +39,7 @@ def fact(
 
 
 def answered(slug: str, holds: bool, expected: str, reply: Answer | Exchange, **more: Any) -> Fact:
-    """An observation on one reply, which shows it and says what came; ``more`` are keywords of :func:`fact`."""
+    """A fact about one reply, which is its evidence and gives its ``got``; ``more`` are keywords of :func:`fact`."""
     return fact(slug, holds, expected, reply.text, reply, **more)
 
 
@@ -130,13 +130,13 @@ def refused(
     mistake: str | None = None,
     **order: Any,
 ) -> Iterator[Fact]:
-    """Send a request that is wrong by ``order`` (:meth:`Session.order`): the facts of its :func:`refusal`."""
+    """Send a request that ``order`` (:meth:`Session.order`) makes wrong; gives the facts of its :func:`refusal`."""
     answer = session.ask(session.order(wrong=True, **order), expect_refusal=True)
     yield from refusal(answer, what, *fitting, parking=parking, granted_at_most=granted_at_most, mistake=mistake)
 
 
 def processes(what: str, **order: Any) -> Run:
-    """A check that sends one request which is right, and unusual by ``order``."""
+    """A check that sends one correct request, which ``order`` makes unusual."""
 
     def run(session: Session) -> Iterator[Fact]:
         yield processed(session.ask(session.order(**order)), what)

@@ -51,7 +51,7 @@ def register(entry: Check) -> None:
 
 
 def row(module: str, identifier: str, title: str, *requirements: str, run: Run, why: str, **fields: Any) -> None:
-    """Register a check whose ``run`` is made of parts; ``module`` is the ``__name__`` of its chapter."""
+    """Register a check without decorating a function; ``module`` is the ``__name__`` of its chapter."""
     register(Check(identifier, title, requirements, why, run, module.rpartition(".")[2], **fields))
 
 

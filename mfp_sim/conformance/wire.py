@@ -163,14 +163,14 @@ class Wire:
 
     @property
     def recipient(self) -> Certificate:
-        """Whom to envelop to, by the printer's rule.
+        """The certificate to envelop to, chosen as the printer chooses.
 
         Raises:
-            Inconclusive: nobody can be.
+            Inconclusive: there is none.
         """
         found = self._roles.recipient
         if found is None:
-            raise Inconclusive("no certificate of GetCACert that may be enveloped to has an RSA key")
+            raise Inconclusive("GetCACert gave no certificate with an RSA key that requests may be enveloped to")
         return found
 
     @property

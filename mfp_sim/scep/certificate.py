@@ -73,7 +73,7 @@ class Extension:
 
 
 class Signed:
-    """What a CA signs, a certificate or a CRL, and whether a given one did. Owns no fields: its kinds have them."""
+    """A certificate or a CRL: what a CA signs. Answers whether a given CA did; the fields belong to the subclasses."""
 
     noun: ClassVar[str]
     issuer: bytes
@@ -103,7 +103,7 @@ class Signed:
         verify_signature(issuer.public_key(), self.signature, self.tbs, digest, self.noun)
 
     def was_issued_by(self, issuer: Certificate) -> bool:
-        """Whether :meth:`verify_issued_by` finds nothing wrong; it raises nothing."""
+        """Whether :meth:`verify_issued_by` passes; raises nothing."""
         if self.issuer != issuer.subject:
             return False
         try:
@@ -114,7 +114,7 @@ class Signed:
 
 
 class Named:
-    """What names somebody, a certificate or a request for one. Owns no fields: its kinds have them."""
+    """A certificate or a certification request: what has a subject. The fields belong to the subclasses."""
 
     subject: bytes
     extensions: Mapping[str, Extension]

@@ -264,7 +264,7 @@ class ClientTransaction:
         )
 
     def recipient(self) -> Certificate:
-        """Whom to envelop to; a CA whose keyUsage speaks against it is noted, not refused (SCEP-2.1.2-02)."""
+        """The certificate to envelop to. A CA whose keyUsage does not allow it is used and noted (SCEP-2.1.2-02)."""
         found = self._roles.recipient
         if found is None:
             raise AlgorithmRefused("GetCACert", 0, "a certificate with an RSA key", "none")

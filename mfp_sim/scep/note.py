@@ -24,5 +24,5 @@ Row: TypeAlias = tuple[str, str, str] | Literal[False, "", b""] | None
 
 
 def notes_of(*rows: Row) -> list[Note]:
-    """The notes of rows that are written ``wrong and (requirement, path, text)``: what is right makes no text."""
+    """The notes of ``rows``. A row is ``wrong and (requirement, path, text)``: its text is made only if it is wrong."""
     return [Note(*row) for row in rows if row]

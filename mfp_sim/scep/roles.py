@@ -1,7 +1,7 @@
 """Who does what among the certificates of GetCACert: which CA issues, and to whom requests are enveloped.
 
-Owns the choice, by what the certificates say and never by their position where it can be helped. The printer's client
-and the checks of servers choose alike; whether a choice is worth a note is theirs. RFC 8894, 2.1.2 and 4.2.
+Owns the choice, which goes by what the certificates say; their position decides only between equals. The printer's
+client and the checks of servers both use it. May not record or refuse anything: the callers do. RFC 8894, 2.1.2, 4.2.
 """
 
 from __future__ import annotations
@@ -24,10 +24,8 @@ ENCRYPTS = "keyEncipherment"
 class CaRoles:
     """The roles among ``certificates``, of which there is at least one.
 
-    ``tolerant``: a malformed extension says nothing, so that the choice goes on without it.
-
-    Raises:
-        DecodeError: from each property, where an extension that matters is malformed and ``tolerant`` is not set.
+    ``tolerant`` treats a malformed extension as absent. Otherwise each property raises DecodeError if an extension that
+    it has to read is malformed.
     """
 
     certificates: tuple[Certificate, ...]
@@ -49,9 +47,9 @@ class CaRoles:
 
     @cached_property
     def recipient(self) -> Certificate | None:
-        """To whom requests are enveloped, None where nobody can be: by keyUsage, an RA before a CA.
+        """The certificate that requests are enveloped to, or None if none is suitable: by keyUsage, an RA before a CA.
 
-        The issuing CA is not refused for its keyUsage alone (SCEP-3.5.2-*).
+        The keyUsage of the issuing CA alone does not rule it out (SCEP-3.5.2-*).
         """
         authorities, others = self._split
         # Where root and issuing CA both may encrypt, the request is for the one that issues.
@@ -82,7 +80,7 @@ class CaRoles:
 
 
 def _can_receive(certificate: Certificate) -> bool:
-    """Whether an envelope can be made for it: its key is RSA. Another kind is not wrong, and is passed over."""
+    """Whether its key is RSA, so that an envelope can be made for it. Certificates with other keys are passed over."""
     try:
         return isinstance(certificate.public_key(), RSAPublicKey)
     except DecodeError:

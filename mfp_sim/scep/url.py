@@ -1,7 +1,7 @@
-"""A URL and its parts: the one reader of host, port and what goes into the request line.
+"""A URL and its parts: the one place that finds host, port and request target in a URL.
 
-Owns no refusal but that of a server's URL in a command: what else may not be in a URL is said by whoever takes it.
-RFC 3986; RFC 8894, 4.1.
+Refuses what is not the URL of a server (:meth:`Url.of_server`); any other rule about URLs belongs to the caller. May
+not open connections. RFC 3986; RFC 8894, 4.1.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ __all__ = ["Url"]
 
 @dataclass(frozen=True)
 class Url:
-    """A URL, or a reference to one, as its ``parts``; none of them has to be there."""
+    """A URL or a relative reference; each of its ``parts`` may be empty."""
 
     parts: SplitResult
 
     @classmethod
     @lru_cache(maxsize=64)  # the same few come with every exchange
     def parse(cls, text: str) -> Url:
-        """Take ``text`` apart.
+        """Split ``text`` into its parts.
 
         Raises:
-            ValueError: its host is neither a name nor an address; one of IPv6 stands in brackets.
+            ValueError: a bracket is missing, or what stands in brackets is not an IPv6 address.
         """
         return cls(urlsplit(text))
 
     @classmethod
     def of_server(cls, text: str, remedy: str) -> Url:
-        """The URL of a server that is spoken to in plain HTTP; ``remedy`` is given for another scheme.
+        """The URL of a server that speaks plain HTTP. ``remedy`` is shown if the URL has another scheme, or no host.
 
         Raises:
-            UsageError: it is not a URL, or not http.
+            UsageError: ``text`` is not a URL, or not http.
         """
         try:
             found = cls.parse(text)
@@ -49,12 +49,12 @@ class Url:
 
     @property
     def host(self) -> str:
-        """Host name in small letters, or IP literal without brackets; empty where there is none."""
+        """The host name in lower case, or the IP literal without brackets; empty if there is none."""
         return self.parts.hostname or ""
 
     @property
     def port(self) -> int:
-        """The port, 80 where none is named.
+        """The port; 80 if the URL names none.
 
         Raises:
             ValueError: it is not a number from 0 to 65535.
