@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mfp_sim.conformance import baseline as baselines
 from mfp_sim.conformance.challenges import AdminPage, Command, NoChallenge, Static
-from mfp_sim.conformance.engine import UNPROVED, Run, run_checks
+from mfp_sim.conformance.engine import UNPROVED, Listener, Run, run_checks
 from mfp_sim.conformance.model import Check, CheckResult, Verdict
 from mfp_sim.conformance.personas import persona_named
 from mfp_sim.conformance.planned import planned, questionnaire
@@ -169,7 +169,7 @@ def _ask_operator(transaction: str) -> bool:
         return False
 
 
-class _Teller:
+class _Teller(Listener):
     """Shows the running check, then its line; writes each result down as it comes.
 
     A failure that the last positive control may take back is shown when that is settled.

@@ -65,16 +65,8 @@ def encode_request(
     if request.recipient is None and odd.password is None and not odd.unencrypted and odd.content is None:
         raise UsageError("a request has a recipient", remedy="give one, or oddities with a password or unencrypted")
     attributes = _common(request.message_type, request.transaction_id, request.sender_nonce, request.signing_time)
-    return _signed(
-        request.message_data,
-        attributes,
-        request,
-        [signer_certificate, *request.chain],
-        signer_key,
-        signer_certificate,
-        octets,
-        odd,
-    )
+    chain = [signer_certificate, *request.chain]
+    return _signed(request.message_data, attributes, request, chain, signer_key, signer_certificate, octets)
 
 
 @dataclass(frozen=True)
@@ -138,16 +130,8 @@ def encode_cert_rep(
         plain = reply.printable_text and _PRINTABLE.fullmatch(reply.fail_info_text)
         attributes["failInfoText"] = (der.printable_string if plain else der.utf8_string)(reply.fail_info_text)
     outer, own = list(reply.outer_certificates), [signer_certificate]
-    return _signed(
-        data,
-        attributes,
-        reply,
-        outer + own if reply.signer_last else own + outer,
-        signer_key,
-        signer_certificate,
-        octets,
-        odd,
-    )
+    chain = outer + own if reply.signer_last else own + outer
+    return _signed(data, attributes, reply, chain, signer_key, signer_certificate, octets)
 
 
 def _signed(
@@ -158,9 +142,9 @@ def _signed(
     signer_key: PrivateKey,
     signer_certificate: Certificate,
     octets: Callable[[int], bytes],
-    odd: Oddities,
 ) -> bytes:
     """Envelope and signature, in the right order or swapped."""
+    odd = plan.oddities
     content = _EMPTY[plan.empty_content] if isinstance(plan, CertRep) else None
     deliverable = plan.recipient is not None or odd.password is not None
 
