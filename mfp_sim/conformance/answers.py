@@ -47,6 +47,11 @@ class Exchange:
     confirmed: bool = False
 
     @property
+    def ok(self) -> bool:
+        """The reply is HTTP 200."""
+        return self.reply is not None and self.reply.status == 200
+
+    @property
     def client_error(self) -> bool:
         """The reply is HTTP 4xx: the server blames the request."""
         return self.reply is not None and 400 <= self.reply.status < 500

@@ -197,8 +197,7 @@ class _Engine:
     def _alive_control(self) -> Control:
         """The budget is spent: what is left to see is whether the server still answers."""
         probe = self._session.alive()
-        held = probe.reply is not None and probe.reply.status == 200
-        return Control(held, f"the budget is spent; GetCACert: {probe.text}", asked=False)
+        return Control(probe.ok, f"the budget is spent; GetCACert: {probe.text}", asked=False)
 
     def _doubt(self, last: Control) -> None:
         """Refusals of a server that no longer grants anything prove nothing: neither for it nor against it. What an

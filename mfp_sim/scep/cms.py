@@ -191,8 +191,14 @@ class _Frame:
         self.crls: tuple[bytes, ...] = ()
         self.others = 0  # entries among the certificates that are none
         self.empty: list[str] = []
-        position = self._certificates(3)
-        self.signer_infos = self.data.child(self._crls(position), "signerInfos", der.SET)
+        self._next = 3
+        if (holder := self._optional("certificates", 0xA0)) is not None:
+            entries = [(i, e) for i, e in enumerate(holder.children) if e.tag == der.SEQUENCE and not is_crl(e)]
+            self.certificates = tuple(Certificate.from_element(e, f"certificates[{i}]") for i, e in entries)
+            self.others = len(holder.children) - len(entries)
+        if (holder := self._optional("crls", 0xA1)) is not None:
+            self.crls = tuple(entry.as_der() for entry in holder.children if entry.tag == der.SEQUENCE)
+        self.signer_infos = self.data.child(self._next, "signerInfos", der.SET)
 
     def encapsulated(self) -> tuple[str, bytes | None]:
         """Type and octets of the content; None where there is none."""
@@ -201,28 +207,15 @@ class _Frame:
             content = self.encap.child(1, "eContent", 0xA0).child(0, "value").to_octets()
         return self.encap.child(0, "eContentType").to_oid(), content
 
-    def _tagged(self, position: int, tag: int) -> bool:
-        return len(self.data.children) > position and self.data.children[position].tag == tag
-
-    def _certificates(self, position: int) -> int:
-        if not self._tagged(position, 0xA0):
-            return position
-        holder = self.data.child(position, "certificates")
+    def _optional(self, name: str, tag: int) -> der.Element | None:
+        """The next field, where it has this tag; an empty one is remembered."""
+        if len(self.data.children) <= self._next or self.data.children[self._next].tag != tag:
+            return None
+        holder = self.data.child(self._next, name)
+        self._next += 1
         if not holder.children:
-            self.empty.append("certificates")
-        entries = [(i, e) for i, e in enumerate(holder.children) if e.tag == der.SEQUENCE and not is_crl(e)]
-        self.certificates = tuple(Certificate.from_element(e, f"certificates[{i}]") for i, e in entries)
-        self.others = len(holder.children) - len(entries)
-        return position + 1
-
-    def _crls(self, position: int) -> int:
-        if not self._tagged(position, 0xA1):
-            return position
-        holder = self.data.child(position, "crls")
-        if not holder.children:
-            self.empty.append("crls")
-        self.crls = tuple(entry.as_der() for entry in holder.children if entry.tag == der.SEQUENCE)
-        return position + 1
+            self.empty.append(name)
+        return holder
 
     def notes(self) -> list[Note]:
         """What is odd about the frame of any SignedData."""

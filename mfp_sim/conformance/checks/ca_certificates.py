@@ -59,9 +59,8 @@ def _bag(session: Session) -> cms.Bag:
 )
 def getcacert(session: Session) -> Iterator[Fact]:
     exchange = session.ca_exchange
-    good = exchange.reply is not None and exchange.reply.status == 200
-    yield answered("no-reply", good, "HTTP 200", exchange)
-    if exchange.reply is None or not good:
+    yield answered("no-reply", exchange.ok, "HTTP 200", exchange)
+    if exchange.reply is None or not exchange.ok:
         return
     try:
         found = read_ca_certificates(exchange.reply.body, exchange.reply.media_type)[0]

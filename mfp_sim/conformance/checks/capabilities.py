@@ -135,15 +135,13 @@ def message_parameter(session: Session) -> Iterator[Fact]:
         (Operation.GET_CA_CAPS, session.caps_exchange),
         (Operation.GET_CA_CERT, session.ca_exchange),
     ):
-        if first.reply is None or first.reply.status != 200:
+        if not first.ok:
             continue
         for message in ("", "0", "CAIdentifier", "*"):
             again = session.get(operation, message)
-            same = again.reply is not None and again.reply.status == 200
             expected = f"{operation.value}&message={message} is answered as without"
-            yield answered(
-                "parameter-refused", same, expected, again, mistake="the parameter is looked up as the name of a CA"
-            )
+            mistake = "the parameter is looked up as the name of a CA"
+            yield answered("parameter-refused", again.ok, expected, again, mistake=mistake)
 
 
 # --- is it true? ------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from mfp_sim.conformance.session import Session
 from mfp_sim.errors import DecodeError, MfpSimError
 from mfp_sim.scep import vocabulary as v
 from mfp_sim.scep.contents import NextCa, read_next_ca
-from mfp_sim.scep.http import NEXT_CA_CERT
+from mfp_sim.scep.http import NEXT_CA_CERT, HttpReply
 from mfp_sim.scep.messages import read_ca_certificates
 from mfp_sim.scep.vocabulary import Operation
 
@@ -25,12 +25,17 @@ def _exchange(session: Session) -> Exchange:
     return session.questions["next"]
 
 
-def _next(session: Session) -> tuple[Exchange, NextCa]:
+def _given(session: Session) -> tuple[Exchange, HttpReply]:
     session.need("GetNextCACert")
     exchange = _exchange(session)
     if exchange.reply is None or exchange.reply.status != 200:
         raise NotApplicable(f"no next CA was given: {exchange.text}")
-    return exchange, read_next_ca(exchange.reply.body, exchange.reply.media_type)
+    return exchange, exchange.reply
+
+
+def _next(session: Session) -> tuple[Exchange, NextCa]:
+    exchange, reply = _given(session)
+    return exchange, read_next_ca(reply.body, reply.media_type)
 
 
 @check(
@@ -75,15 +80,12 @@ def not_available(session: Session) -> Iterator[Fact]:
             Proof("not-signed-by-current", "next-signed-by-stranger", setup=NEXT)),
 )  # fmt: skip
 def signed(session: Session) -> Iterator[Fact]:
-    session.need("GetNextCACert")
-    exchange = _exchange(session)
-    if exchange.reply is None or exchange.reply.status != 200:
-        raise NotApplicable(f"no next CA was given: {exchange.text}")
+    exchange, reply = _given(session)
     expected = "a signature by a certificate of GetCACert that verifies"
     try:
-        found = read_next_ca(exchange.reply.body, exchange.reply.media_type)
+        found = read_next_ca(reply.body, reply.media_type)
     except DecodeError as error:
-        if not _bare(exchange.reply.body):
+        if not _bare(reply.body):
             raise Inconclusive(f"what came cannot be read: {error}") from None
         yield fact("not-signed-by-current", False, expected, "certificates that nobody signed", exchange)
         return

@@ -298,8 +298,7 @@ def path(session: Session) -> Iterator[Fact]:
     base = session.target.path.partition("?")[0]
     for other in ("/cgi-bin/pkiclient.exe", base.rstrip("/") + "/pkiclient.exe", base.rstrip("/") + "/"):
         exchange = session.http(scep_request(other, Operation.GET_CA_CERT), f"GetCACert at {other}")
-        good = exchange.reply is not None and exchange.reply.status == 200
-        yield answered("path-matters", good, f"{other} is served", exchange, at_most=Verdict.FINDING)
+        yield answered("path-matters", exchange.ok, f"{other} is served", exchange, at_most=Verdict.FINDING)
 
 
 # --- framing ----------------------------------------------------------------------------------------------
@@ -366,8 +365,7 @@ def keep_alive(session: Session) -> Iterator[Fact]:
     first = scep_request(session.target.path, Operation.GET_CA_CAPS)
     octets = _octets(session, HttpRequest("GET", first.target, (("Connection", "keep-alive"),)))
     exchange = session.raw([octets, octets], first, "GetCACaps twice on one connection")
-    good = exchange.reply is not None and exchange.reply.status == 200
-    yield answered("closed", good, "a second reply on the same connection", exchange)
+    yield answered("closed", exchange.ok, "a second reply on the same connection", exchange)
 
 
 @check(
@@ -386,8 +384,7 @@ def http10(session: Session) -> Iterator[Fact]:
     request = scep_request(session.target.path, Operation.GET_CA_CERT)
     octets = f"GET {request.target} HTTP/1.0\r\n\r\n".encode()
     exchange = session.raw([octets], request, "GetCACert in HTTP/1.0")
-    good = exchange.reply is not None and exchange.reply.status == 200
-    yield answered("not-served", good, "HTTP 200", exchange)
+    yield answered("not-served", exchange.ok, "HTTP 200", exchange)
 
 
 watch_here(
