@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from mfp_sim.scep.http import HEAD_CAP, HttpRequest, IDLE_SECONDS, MESSAGE_CAP, TOKEN
+from mfp_sim.scep.http import HEAD_CAP, IDLE_SECONDS, MESSAGE_CAP, TOKEN, HttpRequest
 from mfp_sim.scep.url import Url
 from mfp_sim.simtime import Clock
 

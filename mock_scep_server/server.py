@@ -25,7 +25,6 @@ from mfp_sim.scep.http import (
     IDLE_SECONDS,
     MESSAGE_CAP,
     TEXT,
-    TOKEN,
     Close,
     Delivery,
     Fate,
