@@ -44,66 +44,6 @@ SCENARIOS = HERE.parent / "scenarios"
 PAGES = (*sorted(HERE.glob("*.md")), SCENARIOS / "README.md")
 _PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 
-# One use of each step and expectation, as it is written in a list of steps. A test reads them all.
-STEP_EXAMPLES = {
-    "communication": "communication: {url: http://ca.example/scep, port: 80, timeout: 30s}",
-    "request": "request: {name: tls, common_name: 192.0.2.10, challenge: s3cret, use: TLS}",
-    "auto_request": "auto_request: {start: 2026-03-02 09:00, polling: {count: 2, interval: 10m}, "
-    "every: 30d, key: {name: tls, common_name: 192.0.2.10, challenge: s3cret}}",
-    "open_screen": "open_screen: Communication Settings",
-    "delete_key": "delete_key: tls",
-    "restart": "restart",
-    "power_off": "power_off",
-    "power_on": "power_on",
-    "advance": "advance: 20m",
-    "advance_to": "advance_to: 2026-03-02 09:00",
-    "network": "network: refused",
-    "dns": "dns: true",
-    "ip": "ip: 192.0.2.11",
-    "function": "function: {use: TLS, on: true}",
-    "key_generation": "key_generation: fails",
-    "printer_clock": "printer_clock: 2026-03-01 08:00",
-    "power_cut": "power_cut: {at: PKCSReq.after, off: 10m}",
-    "export_bundle": "export_bundle: {name: settings, password: b4ndle}",
-    "import_bundle": "import_bundle: {name: settings, password: b4ndle}",
-    "another_printer": "another_printer: {profile: canon-legacy, serial: MFP00002}",
-    "ca_operator": 'ca_operator: {approve: "CN=*"}',
-    "ca_script": "ca_script: [{when: {type: CertPoll}, then: success}]",
-}
-EXPECTATION_EXAMPLES = {
-    "status": "{state: error, details: top-error-503, time: 2026-03-02 09:00, key: tls, method: automatic}",
-    "statuses": "[{state: to-be-processed}, {state: successful}]",
-    "history": "{count: 2, successful: 1, error: 1}",
-    "keys": "[{name: tls, use: TLS, assigned: true, certificate: {common_name: 192.0.2.10, fits_key: true}}]",
-    "key_count": "2",
-    "requests": "[GetCACaps, GetCACert, PKCSReq, CertPoll]",
-    "request_count": "{PKCSReq: 1, CertPoll: 2}",
-    "messages_at": "[2026-03-02 09:00, 2026-03-02 09:10]",
-    "sent_at": "{GetCACaps: [2026-03-02 09:00], GetCACert: []}",
-    "storage_lacks": "[s3cret]",
-    "audit_entries": "{holding: registered, are: [{time: 2026-03-02 09:00}, {text: tls, time: 2026-03-03 09:00}]}",
-    "transactions": "1",
-    "ledger": "{minted: 1, delivered: 1, installed: 1, orphaned: 0}",
-    "next_request": "2026-04-01 09:00",
-    "next_request_within": '{from: "2026-03-02 09:00:01", to: "2026-03-02 09:10:00"}',
-    "functions": "{TLS: tls, IPSec: off}",
-    "audit": "[certificate registered]",
-    "powered": "true",
-    "communication": "{url: http://ca.example/scep, port: 80, timeout: 30}",
-    "auto_request": "{timer: true, start: 2026-03-02 09:00, poll_count: 3, challenge: set}",
-    "wire": "{operation: PKCSReq, method: POST, digest: sha256, cipher: aes-128-cbc}",
-    "csr": '{subject: "CN=192.0.2.10", length: 2048, challenge: present}',
-    "sound": "true",
-    "bundle_report": "[]",
-    "advice": "[]",
-    "model": "{name: canon-ir-adv-dx}",
-    "waiting": '["CN=192.0.2.10"]',
-    "orphans": "[nonce-mismatch]",
-    "menu": "{as: user, path: [Settings/Registration, Device Management], items: []}",
-    "settings_lack": "[s3cret]",
-    "audit_lacks": "[key deleted]",
-}
-
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     def line(cells: Sequence[str]) -> str:
@@ -185,8 +125,9 @@ def _steps() -> str:
     rows = []
     for name, step in STEPS.items():
         fields = ", ".join(_code(entry.key) + ("*" if entry.default is NEEDED else "") for entry in _keys(step.kind))
-        example = STEP_EXAMPLES.get(name, "")
-        rows.append((_code(name), step.sentence, fields, "yes" if step.person else "", _code(f"- {example}")))
+        rows.append(
+            (_code(name), step.sentence, fields, "yes" if step.person else "", _code(f"- {step.example_of(name)}"))
+        )
     return _table(("step", "what happens", "fields (* needed)", "`as`, `refused`", "example"), rows)
 
 
@@ -206,7 +147,7 @@ def _expectations() -> str:
             entry.sentence,
             "; ".join(f"{_code(f'{path}: []'.removeprefix(': '))}: {says}" for path, says in entry.empty.items()),
             "yes" if entry.needs_mock else "",
-            _code(f"{name}: {EXPECTATION_EXAMPLES[name]}" if name in EXPECTATION_EXAMPLES else ""),
+            _code(f"{name}: {entry.example}"),
         )
         for name, entry in EXPECTATIONS.items()
     ]

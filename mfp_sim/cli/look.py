@@ -116,12 +116,14 @@ def _fault(word: str) -> str | None:
 
 def _step(word: str) -> str | None:
     entry = STEPS.get(word)
-    return None if entry is None else f"{word}  a step of scenarios\n  {entry.sentence}"
+    return None if entry is None else f"{word}  a step of scenarios\n  {entry.sentence}\n  - {entry.example_of(word)}"
 
 
 def _expectation(word: str) -> str | None:
     entry = EXPECTATIONS.get(word)
-    return None if entry is None else f"{word}  a field of expect\n  {entry.sentence}"
+    if entry is None:
+        return None
+    return f"{word}  a field of expect\n  {entry.sentence}\n  - expect: {{{word}: {entry.example}}}"
 
 
 def _scenario(word: str) -> str | None:

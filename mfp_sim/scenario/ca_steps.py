@@ -220,7 +220,7 @@ def _orphans(
         yield "orphans", str(wanted), str(got)
 
 
-CA_LOOKS: Mapping[str, tuple[Callable[[Any, World], Iterator[tuple[str, str, str]]], str]] = {
-    "waiting": (_waiting, "the subjects that wait for the CA's operator, in order"),
-    "orphans": (_orphans, "certificates that no client has, in order: a part of each one's cause"),
+CA_LOOKS: Mapping[str, tuple[Callable[[Any, World], Iterator[tuple[str, str, str]]], str, str]] = {
+    "waiting": (_waiting, "the subjects that wait for the CA's operator, in order", '["CN=192.0.2.10"]'),
+    "orphans": (_orphans, "certificates that no client has, in order: a part of each one's cause", "[nonce-mismatch]"),
 }

@@ -379,6 +379,7 @@ class _Kind:
 
     compare: Callable[[Any, World], Iterator[Difference]]
     sentence: str
+    example: str
     needs_mock: bool = False
 
     @cached_property
@@ -408,22 +409,49 @@ def _empty(kind: Kind, path: str) -> Iterator[tuple[str, str]]:
 
 
 EXPECTATIONS: dict[str, _Kind] = {
-    "status": _Kind(_status, "the first row of the status page, or none"),
-    "statuses": _Kind(_statuses, "all rows of the status page, the newest first"),
-    "history": _Kind(_history, "how many finished rows there are"),
-    "keys": _Kind(_keys, "the keys in order of registration; the default key only if one says default"),
-    "key_count": _Kind(_key_count, "how many keys there are, the default key included"),
-    "requests": _Kind(_requests, "what the printer has sent since the start, in order"),
-    "request_count": _Kind(_request_count, "how often it sent what"),
-    "messages_at": _Kind(_messages_at, "the local times of all PKIOperations"),
-    "sent_at": _Kind(_sent_at, "the local times at which each of these was sent, in order"),
-    "transactions": _Kind(_transactions, "how many different transactionIDs were used"),
-    "ledger": _Kind(_ledger, "the CA's certificates and their fate; keys: of how many public keys they are", True),
-    "next_request": _Kind(_next_request, "[Next Request Date/Time], or none"),
-    "next_request_within": _Kind(_next_request_within, "the span it has to lie in, both ends included"),
-    "audit": _Kind(_audit, "texts that the audit log has to hold"),
-    "powered": _Kind(_powered, "whether the machine is on"),
-    "communication": _Kind(_communication, "the stored communication settings"),
+    "status": _Kind(
+        _status,
+        "the first row of the status page, or none",
+        "{state: error, details: top-error-503, time: 2026-03-02 09:00, key: tls, method: automatic}",
+    ),
+    "statuses": _Kind(
+        _statuses, "all rows of the status page, the newest first", "[{state: to-be-processed}, {state: successful}]"
+    ),
+    "history": _Kind(_history, "how many finished rows there are", "{count: 2, successful: 1, error: 1}"),
+    "keys": _Kind(
+        _keys,
+        "the keys in order of registration; the default key only if one says default",
+        "[{name: tls, use: TLS, assigned: true, certificate: {common_name: 192.0.2.10, fits_key: true}}]",
+    ),
+    "key_count": _Kind(_key_count, "how many keys there are, the default key included", "2"),
+    "requests": _Kind(
+        _requests, "what the printer has sent since the start, in order", "[GetCACaps, GetCACert, PKCSReq, CertPoll]"
+    ),
+    "request_count": _Kind(_request_count, "how often it sent what", "{PKCSReq: 1, CertPoll: 2}"),
+    "messages_at": _Kind(_messages_at, "the local times of all PKIOperations", "[2026-03-02 09:00, 2026-03-02 09:10]"),
+    "sent_at": _Kind(
+        _sent_at,
+        "the local times at which each of these was sent, in order",
+        "{GetCACaps: [2026-03-02 09:00], GetCACert: []}",
+    ),
+    "transactions": _Kind(_transactions, "how many different transactionIDs were used", "1"),
+    "ledger": _Kind(
+        _ledger,
+        "the CA's certificates and their fate; keys: of how many public keys they are",
+        "{minted: 1, delivered: 1, installed: 1, orphaned: 0}",
+        True,
+    ),
+    "next_request": _Kind(_next_request, "[Next Request Date/Time], or none", "2026-04-01 09:00"),
+    "next_request_within": _Kind(
+        _next_request_within,
+        "the span it has to lie in, both ends included",
+        '{from: "2026-03-02 09:00:01", to: "2026-03-02 09:10:00"}',
+    ),
+    "audit": _Kind(_audit, "texts that the audit log has to hold", "[certificate registered]"),
+    "powered": _Kind(_powered, "whether the machine is on", "true"),
+    "communication": _Kind(
+        _communication, "the stored communication settings", "{url: http://ca.example/scep, port: 80, timeout: 30}"
+    ),
     **{name: _Kind(*look) for name, look in LOOKS.items()},
     **{name: _Kind(*look, needs_mock=True) for name, look in CA_LOOKS.items()},
 }

@@ -243,21 +243,42 @@ def _function(name: str, printer: Printer) -> str:
     return ", ".join(keys) or WITHOUT_KEY
 
 
-LOOKS: Mapping[str, tuple[Callable[[Any, World], Iterator[Difference]], str]] = {
-    "functions": (_functions, "which key each function uses; off, or without-key for one that is on and has none"),
-    "auto_request": (_auto_request, "the stored settings of the automatic request"),
-    "wire": (_wire, "how the last request went out"),
-    "csr": (_csr, "what the last CSR said; challenge is present or absent"),
-    "sound": (_sound, "keys fit, the limit holds, the Default Key is there, one key for each use"),
-    "bundle_report": (_bundle_report, "what the last import said of each item"),
-    "advice": (_advice, "the help texts that applied to the key entered last"),
-    "model": (_model, "what the machine says of itself: name and SCEP versions"),
-    "settings_lack": (_settings_lack, "texts that no stored setting must hold"),
-    "menu": (compare_menu, "the Remote UI's menu, walked from the portal by its labels"),
-    "storage_lacks": (_storage_lacks, "texts that the machine's storage must not hold anywhere"),
+LOOKS: Mapping[str, tuple[Callable[[Any, World], Iterator[Difference]], str, str]] = {
+    "functions": (
+        _functions,
+        "which key each function uses; off, or without-key for one that is on and has none",
+        "{TLS: tls, IPSec: off}",
+    ),
+    "auto_request": (
+        _auto_request,
+        "the stored settings of the automatic request",
+        "{timer: true, start: 2026-03-02 09:00, poll_count: 3, challenge: set}",
+    ),
+    "wire": (
+        _wire,
+        "how the last request went out",
+        "{operation: PKCSReq, method: POST, digest: sha256, cipher: aes-128-cbc}",
+    ),
+    "csr": (
+        _csr,
+        "what the last CSR said; challenge is present or absent",
+        '{subject: "CN=192.0.2.10", length: 2048, challenge: present}',
+    ),
+    "sound": (_sound, "keys fit, the limit holds, the Default Key is there, one key for each use", "true"),
+    "bundle_report": (_bundle_report, "what the last import said of each item", "[]"),
+    "advice": (_advice, "the help texts that applied to the key entered last", "[]"),
+    "model": (_model, "what the machine says of itself: name and SCEP versions", "{name: canon-ir-adv-dx}"),
+    "settings_lack": (_settings_lack, "texts that no stored setting must hold", "[s3cret]"),
+    "menu": (
+        compare_menu,
+        "the Remote UI's menu, walked from the portal by its labels",
+        "{as: user, path: [Settings/Registration, Device Management], items: []}",
+    ),
+    "storage_lacks": (_storage_lacks, "texts that the machine's storage must not hold anywhere", "[s3cret]"),
     "audit_entries": (
         _audit_entries,
         "the entries of the audit log, or those that hold a text: how many, in order, each with a text and a time",
+        "{holding: registered, are: [{time: 2026-03-02 09:00}, {text: tls, time: 2026-03-03 09:00}]}",
     ),
-    "audit_lacks": (_audit_lacks, "texts that the audit log must not hold"),
+    "audit_lacks": (_audit_lacks, "texts that the audit log must not hold", "[key deleted]"),
 }

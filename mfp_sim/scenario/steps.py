@@ -300,14 +300,20 @@ class _Powered(OneWay):
 class StepKind:
     """A line of the step table.
 
-    ``shape`` is the type of its argument, or a kind; ``person`` whether ``as`` applies; ``premise`` what has to come
-    true by the end of the run, unless the step says ``optional: true``. It is empty where nothing has to.
+    ``shape`` is the type of its argument, or a kind; ``example`` is one, empty for a bare step; ``person`` whether
+    ``as`` applies; ``premise`` what has to come true by the end of the run, unless the step says ``optional: true``. It
+    is empty where nothing has to.
     """
 
     shape: Any
     sentence: str
+    example: str
     person: bool = True
     premise: str = ""
+
+    def example_of(self, name: str) -> str:
+        """A step as it stands in a list of steps."""
+        return f"{name}: {self.example}" if self.example else name
 
     @cached_property
     def kind(self) -> Kind:
@@ -321,41 +327,76 @@ class StepKind:
 
 
 STEPS: dict[str, StepKind] = {
-    "communication": StepKind(Communication, "[Update] on the communication settings"),
-    "request": StepKind(Request, "a manual request, to its end, or (wait: false) begun only"),
-    "auto_request": StepKind(AutoRequest, "[Update] on the automatic request"),
-    "open_screen": StepKind(OpenScreen, "a screen is opened, to look"),
-    "delete_key": StepKind(DeleteKey, "delete the newest key of that name, or the nth oldest of them"),
-    "restart": StepKind(_Powered("restart"), "restart, until the machine is up again"),
-    "power_off": StepKind(_Powered("power_off"), "switch the machine off", False, "a machine that is on"),
-    "power_on": StepKind(_Powered("power_on"), "switch it on", False, "a machine that is off"),
-    "advance": StepKind(Advance, "let time pass", person=False),
-    "advance_to": StepKind(AdvanceTo, "let time pass until a local time", False, "a time to come"),
-    "network": StepKind(NetworkState, "the state of the network", False, "an exchange in this state"),
-    "dns": StepKind(Dns, "configure or remove the DNS server"),
-    "ip": StepKind(Ip, "give the printer another IPv4 or IPv6 address"),
-    "function": StepKind(Function, "switch a function on or off"),
+    "communication": StepKind(
+        Communication, "[Update] on the communication settings", "{url: http://ca.example/scep, port: 80, timeout: 30s}"
+    ),
+    "request": StepKind(
+        Request,
+        "a manual request, to its end, or (wait: false) begun only",
+        "{name: tls, common_name: 192.0.2.10, challenge: s3cret, use: TLS}",
+    ),
+    "auto_request": StepKind(
+        AutoRequest,
+        "[Update] on the automatic request",
+        "{start: 2026-03-02 09:00, polling: {count: 2, interval: 10m}, "
+        "every: 30d, key: {name: tls, common_name: 192.0.2.10, challenge: s3cret}}",
+    ),
+    "open_screen": StepKind(OpenScreen, "a screen is opened, to look", "Communication Settings"),
+    "delete_key": StepKind(DeleteKey, "delete the newest key of that name, or the nth oldest of them", "tls"),
+    "restart": StepKind(_Powered("restart"), "restart, until the machine is up again", ""),
+    "power_off": StepKind(_Powered("power_off"), "switch the machine off", "", False, "a machine that is on"),
+    "power_on": StepKind(_Powered("power_on"), "switch it on", "", False, "a machine that is off"),
+    "advance": StepKind(Advance, "let time pass", "20m", person=False),
+    "advance_to": StepKind(AdvanceTo, "let time pass until a local time", "2026-03-02 09:00", False, "a time to come"),
+    "network": StepKind(NetworkState, "the state of the network", "refused", False, "an exchange in this state"),
+    "dns": StepKind(Dns, "configure or remove the DNS server", "true"),
+    "ip": StepKind(Ip, "give the printer another IPv4 or IPv6 address", "192.0.2.11"),
+    "function": StepKind(Function, "switch a function on or off", "{use: TLS, on: true}"),
     "key_generation": StepKind(
-        KeyGeneration, "the machine's generation of keys fails, or works", False, "a key that was to be generated"
+        KeyGeneration,
+        "the machine's generation of keys fails, or works",
+        "fails",
+        False,
+        "a key that was to be generated",
     ),
     "printer_clock": StepKind(
-        PrinterClock, "the printer's clock: a local time, or right", False, "a clock that shows another time"
+        PrinterClock,
+        "the printer's clock: a local time, or right",
+        "2026-03-01 08:00",
+        False,
+        "a clock that shows another time",
     ),
     "power_cut": StepKind(
         Annotated[PowerCut, Word(None, PowerCut())],
         "the power fails, now or at a point (mfp-sim power-points)",
+        "{at: PKCSReq.after, off: 10m}",
         False,
         "the power to fail",
     ),
-    "export_bundle": StepKind(ExportBundle, "batch export of the settings"),
+    "export_bundle": StepKind(ExportBundle, "batch export of the settings", "{name: settings, password: b4ndle}"),
     "import_bundle": StepKind(
-        ImportBundle, "batch import of the settings", premise="a file that is longer than what cut leaves of it"
+        ImportBundle,
+        "batch import of the settings",
+        "{name: settings, password: b4ndle}",
+        premise="a file that is longer than what cut leaves of it",
     ),
-    "another_printer": StepKind(AnotherPrinter, "go on with another machine", person=False),
+    "another_printer": StepKind(
+        AnotherPrinter, "go on with another machine", "{profile: canon-legacy, serial: MFP00002}", person=False
+    ),
     "ca_operator": StepKind(
-        OperatorActs(), "the CA's operator does something (see below)", False, "something that it fits"
+        OperatorActs(),
+        "the CA's operator does something (see below)",
+        '{approve: "CN=*"}',
+        False,
+        "something that it fits",
     ),
-    "ca_script": StepKind(CaScript, "another script for the CA", False, "rules, or some that they replace"),
+    "ca_script": StepKind(
+        CaScript,
+        "another script for the CA",
+        "[{when: {type: CertPoll}, then: success}]",
+        False,
+        "rules, or some that they replace",
+    ),
 }
 WORLD = ("advance", "network", "another_printer", "ca_operator", "ca_script")
 """The steps that are not about one machine."""

@@ -93,36 +93,21 @@ def test_generated_parts_are_up_to_date() -> None:
     assert done.returncode == 0
 
 
-def examples() -> tuple[dict[str, str], dict[str, str]]:
-    import importlib.util
-
-    specification = importlib.util.spec_from_file_location("documentation_generator", ROOT / "docs" / "generate.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module.STEP_EXAMPLES, module.EXPECTATION_EXAMPLES
-
-
-def test_there_is_an_example_of_every_step_and_expectation() -> None:
-    steps, expectations = examples()
-    assert (steps.keys(), expectations.keys()) == (STEPS.keys(), EXPECTATIONS.keys())
+@pytest.mark.parametrize("name", STEPS)
+def test_the_example_of_a_step_is_read(name: str) -> None:
+    problems = Problems()
+    text = STEPS[name].example_of(name)
+    argument = load_text(text if ":" in text else f"{text}:").get(name)
+    assert argument is not None
+    assert read_step(name, argument, problems) is not None, problems.found
+    assert problems.found == []
 
 
-def test_the_examples_of_steps_are_read() -> None:
-    for name, text in examples()[0].items():
-        problems = Problems()
-        argument = load_text(text if ":" in text else f"{text}:").get(name)
-        assert argument is not None, name
-        assert read_step(name, argument, problems) is not None, (name, problems.found)
-        assert problems.found == []
-
-
-def test_the_examples_of_expectations_are_read() -> None:
-    for name, text in examples()[1].items():
-        problems = Problems()
-        assert read_expectation(load_text(f"{name}: {text}"), problems) is not None
-        assert problems.found == [], name
+@pytest.mark.parametrize("name", EXPECTATIONS)
+def test_the_example_of_an_expectation_is_read(name: str) -> None:
+    problems = Problems()
+    assert read_expectation(load_text(f"{name}: {EXPECTATIONS[name].example}"), problems) is not None
+    assert problems.found == []
 
 
 def test_every_key_of_the_sections_is_in_the_reference() -> None:

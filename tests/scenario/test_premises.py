@@ -9,7 +9,6 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from docs.generate import STEP_EXAMPLES
 from mfp_sim.device import power
 from mfp_sim.documents import load_text, plain
 from mfp_sim.errors import DocumentError, Refused
@@ -237,7 +236,7 @@ def test_every_act_of_the_operator_can_be_for_nothing() -> None:
 def test_a_step_without_a_premise_does_something_even_the_second_time(kind: str) -> None:
     """The machine passes a commit, time passes, or the second of the same step is refused."""
     dated = "auto_request: {start: 2026-03-02 09:00, key: {name: b, common_name: 192.0.2.10}}"
-    step = {"auto_request": dated, "delete_key": "delete_key: web"}.get(kind, STEP_EXAMPLES[kind])
+    step = {"auto_request": dated, "delete_key": "delete_key: web"}.get(kind, STEPS[kind].example_of(kind))
     before = "  - request: {name: web, common_name: 192.0.2.10, challenge: s3cret}\n" if kind == "delete_key" else ""
     again = step.replace("MFP00002", "MFP00003")  # no two machines have one serial number
     steps_twice = f"{before}  - {step}\n  - {again}\n"
@@ -388,7 +387,7 @@ def test_an_unknown_power_point_is_refused() -> None:
 
 def test_every_point_that_the_printer_passes_has_its_name_in_the_table() -> None:
     source = "".join(path.read_text("utf-8") for path in DEVICE.glob("*.py"))
-    commits = set(re.findall(r'_commit\("([a-z-]+)"', source))
+    commits = set(re.findall(r'\.commit\("([a-z-]+)"', source))
     assert {f"commit-{name}.{when}" for name in commits | {"factory", "start"} for when in ("before", "after")} == {
         name for name in power.NAMES if name.startswith("commit-")
     }
