@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from mfp_sim.scep.certificate import spki_of
 from mock_scep_server.ca import CertificateAuthority, Template
 from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.publishing import NextCaCertificates
 
-__all__ = ["Face", "Issued", "NextCa", "WrongKey"]
+__all__ = ["Face", "Issued", "NextCa"]
 
 
 @dataclass(frozen=True)
@@ -21,14 +20,6 @@ class Issued(Fault):
 
     def on_template(self, template: Template, context: Context) -> Template:
         return self.change(template, context)
-
-
-@dataclass(frozen=True)
-class WrongKey(Fault):
-    """The certificate is for a key that the client does not have."""
-
-    def on_template(self, template: Template, context: Context) -> Template:
-        return replace(template, spki=spki_of(context.keys.rsa(2048)))
 
 
 @dataclass(frozen=True)

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from mfp_sim.scep.http import HttpRequest
 from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.faults.combined import InTurn
 from mock_scep_server.faults.scope import OPERATIONS, TYPES
 from mock_scep_server.script import Answer
 
-__all__ = [
-    "FAILURE",
-    "PENDING",
-    "SUCCESS",
-    "Answered",
-    "TargetLimit",
-    "UnlessContentType",
-    "UnlessHeader",
-    "UnlessPath",
-    "failed",
-    "http",
-    "pending",
-]
+__all__ = ["FAILURE", "PENDING", "SUCCESS", "Answered", "Unless", "failed", "http", "pending"]
 
 
 @dataclass(frozen=True)
@@ -60,47 +50,11 @@ def http(status: int) -> Answered:
 
 
 @dataclass(frozen=True)
-class TargetLimit(Fault):
-    """414 for a GET whose target is longer than ``octets``: as IIS does with query strings."""
+class Unless(Fault):
+    """An HTTP status for requests that do not fit."""
 
-    octets: int
-
-    def on_answer(self, answer: Answer | None, context: Context) -> Answer | None:
-        too_long = context.request.method == "GET" and len(context.request.target) > self.octets
-        return Answer("http", status=414) if too_long else answer
-
-
-@dataclass(frozen=True)
-class UnlessPath(Fault):
-    """404 for every path but this one; with a query (``/scep?ca=2``), the target has to begin with both."""
-
-    path: str
-
-    def on_answer(self, answer: Answer | None, context: Context) -> Answer | None:
-        target = context.request.target
-        whole = "?" in self.path
-        fits = f"{target}&".startswith(f"{self.path}&") if whole else target.partition("?")[0] == self.path
-        return answer if fits else Answer("http", status=404)
-
-
-@dataclass(frozen=True)
-class UnlessContentType(Fault):
-    """415 for a POST under another Content-Type than this one."""
-
-    media_type: str
-
-    def on_answer(self, answer: Answer | None, context: Context) -> Answer | None:
-        request = context.request
-        fits = request.method != "POST" or (request.header("Content-Type") or "").lower() == self.media_type
-        return answer if fits else Answer("http", status=415)
-
-
-@dataclass(frozen=True)
-class UnlessHeader(Fault):
-    """A status for requests without a header field: 411 without Content-Length, 400 without Host."""
-
-    name: str
     status: int
+    fits: Callable[[HttpRequest], bool]
 
     def on_answer(self, answer: Answer | None, context: Context) -> Answer | None:
-        return answer if context.request.header(self.name) is not None else Answer("http", status=self.status)
+        return answer if self.fits(context.request) else Answer("http", status=self.status)

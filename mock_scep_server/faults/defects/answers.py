@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mfp_sim.scep import messages
 from mfp_sim.scep.csr import Csr
-from mfp_sim.scep.http import PKI_MESSAGE, TEXT, Delivery, HttpReply
+from mfp_sim.scep.http import PKI_MESSAGE, TEXT, Close, Delivery, HttpReply
 from mfp_sim.scep.messages import CertRep
 from mfp_sim.scep.vocabulary import FailInfo, PkiStatus
 from mock_scep_server import grants
@@ -15,18 +15,9 @@ from mock_scep_server.ca import Template
 from mock_scep_server.faults.defects.seen import Seen
 
 __all__ = [
-    "Instead",
-    "Row",
-    "crashing",
-    "encode",
-    "failure",
-    "grant",
-    "granting",
-    "refuse",
-    "refusing",
-    "reply",
-    "text",
-]
+    "CRASHED", "HUNG_UP", "Instead", "Row", "adding", "crashing", "encode", "failure", "grant", "granting", "instead",
+    "refuse", "refusing", "reply", "text",
+]  # fmt: skip
 
 Instead = Callable[[Seen], HttpReply | Delivery | None]
 """What is answered in the CA's place; None where the defect does not apply."""
@@ -108,6 +99,11 @@ def adding(extension: tuple[str, bool, bytes]) -> Callable[[Template], Template]
     return change
 
 
+def instead(applies: Callable[[Seen], bool], answer: HttpReply | Delivery) -> Instead:
+    """The same answer wherever it applies."""
+    return lambda seen: answer if applies(seen) else None
+
+
 def granting(applies: Callable[[Seen], bool], how: Callable[[Seen], HttpReply | None] = grant) -> Instead:
     """Grants where it applies, as ``how`` does: :func:`grant`, or a ``partial`` of it."""
     return lambda seen: how(seen) if seen.octets and applies(seen) else None
@@ -125,4 +121,8 @@ def refusing(applies: Callable[[Seen], bool], info: FailInfo, text: str) -> Inst
 
 def crashing(applies: Callable[[Seen], bool]) -> Instead:
     """Answers the pkiMessages to which it applies with HTTP 500."""
-    return lambda seen: text(500, "internal error") if seen.message is not None and applies(seen) else None
+    return instead(lambda seen: seen.message is not None and applies(seen), CRASHED)
+
+
+CRASHED = text(500, "internal error")
+HUNG_UP = Delivery((Close(),), keep_alive=False)

@@ -11,10 +11,12 @@ from mfp_sim.errors import DecodeError, MfpSimError
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import cms, crl, der, messages
 from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.http import PKI_MESSAGE, Close, Delivery, HttpReply
+from mfp_sim.scep.http import PKI_MESSAGE, HttpReply
 from mfp_sim.scep.messages import PkiMessage
 from mfp_sim.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
 from mock_scep_server.faults.defects.answers import (
+    CRASHED,
+    HUNG_UP,
     Instead,
     Row,
     adding,
@@ -23,6 +25,7 @@ from mock_scep_server.faults.defects.answers import (
     failure,
     grant,
     granting,
+    instead,
     refuse,
     refusing,
     reply,
@@ -69,28 +72,18 @@ def _well_signed_request(seen: Seen) -> bool:
     return seen.kind == MessageType.PKCS_REQ and not seen.forged and not csr_forged(seen)
 
 
-def _http_errors(seen: Seen) -> HttpReply | None:
-    """Whatever is not a good PKCSReq ends in HTTP 500."""
-    bad = seen.operation == Operation.PKI_OPERATION and not _well_signed_request(seen)
-    return text(500, "internal error") if bad else None
+def _not_well_signed(seen: Seen) -> bool:
+    return seen.operation == Operation.PKI_OPERATION and not _well_signed_request(seen)
 
 
-def _hangs_up(seen: Seen) -> Delivery | None:
-    return Delivery((Close(),), keep_alive=False) if _wrong(seen) else None
-
-
-def _loses_first(seen: Seen) -> Delivery | None:
-    """The first reply to each message is lost on its way; the same message again is answered."""
-    if not seen.octets or seen.octets in seen.gate.met:
-        return None
+def _first(seen: Seen) -> bool:
+    """A message that did not come before, whose first reply is lost on its way; the same again is answered."""
+    first = bool(seen.octets) and seen.octets not in seen.gate.met
     seen.gate.met.add(seen.octets)
-    return Delivery((Close(),), keep_alive=False)
+    return first
 
 
-def _unreadable(seen: Seen) -> HttpReply | None:
-    if not _wrong(seen):
-        return None
-    return HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),), body=der.sequence(der.integer(1)))
+_UNREADABLE = HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),), body=der.sequence(der.integer(1)))
 
 
 def _grants_unreadably(seen: Seen) -> HttpReply | None:
@@ -101,7 +94,7 @@ def _grants_unreadably(seen: Seen) -> HttpReply | None:
 def _indirect_crl(*, stranger: bool) -> Instead:
     """The CRL is that of another issuer, whom the CA appointed, or whom it does not know."""
 
-    def instead(seen: Seen) -> HttpReply | None:
+    def answer(seen: Seen) -> HttpReply | None:
         if seen.kind != MessageType.GET_CRL or seen.message is None:
             return None
         ca, now = seen.authority.issuer, seen.now
@@ -120,7 +113,7 @@ def _indirect_crl(*, stranger: bool) -> Instead:
         success = replace(reply(seen, PkiStatus.SUCCESS), crls=(made.der,), recipient=seen.signer)
         return encode(seen, replace(success, outer_certificates=(certificate,)))
 
-    return instead
+    return answer
 
 
 def _bare_signer(seen: Seen) -> bool:
@@ -201,17 +194,17 @@ def _locks_out(seen: Seen) -> HttpReply | None:
     return None
 
 
-def _unopenable(seen: Seen) -> HttpReply | None:
+def _unopenable(seen: Seen) -> bool:
     """A good signature around an envelope that the CA cannot open."""
     if seen.message is None or seen.message.envelope is None or seen.forged:
-        return None
+        return False
     for identity in (seen.authority.recipient, seen.authority.issuer):
         try:
             cms.open_envelope(seen.message.envelope, identity.key, identity.certificate)  # type: ignore[arg-type]
         except MfpSimError:
             continue
-        return None
-    return text(500, "cannot decrypt")
+        return False
+    return True
 
 
 def _oaep(seen: Seen) -> bool:
@@ -291,10 +284,14 @@ ROWS: tuple[Row, ...] = (
     ("copies-challenge", "The challenge is copied into the certificate.", ("SCEP-3.3.1-08",), _copies_challenge),
     ("leaks-challenge", "failInfoText repeats the challenge.", ("SCEP-3.2.1.4-11",), _leaks_challenge),
     ("polls-anything", "A CertPoll about any transaction is answered with PENDING.", ("SCEP-4.4-04",), _polls_anything),
-    ("http-errors", "What is wrong ends in HTTP 500 instead of a FAILURE.", ("SCEP-3.3.2.2-04",), _http_errors),
-    ("hangs-up", "What is wrong ends in a closed connection, and the server lives on.", ("SCEP-4.1-19",), _hangs_up),
-    ("loses-first-replies", "The first reply to each message is lost, the second is not.", (), _loses_first),
-    ("answers-unreadably", "What is wrong is answered with octets that are no CertRep.", ("SCEP-6.4-01",), _unreadable),
+    ("http-errors", "What is wrong ends in HTTP 500 instead of a FAILURE.", ("SCEP-3.3.2.2-04",),
+     instead(_not_well_signed, CRASHED)),
+    ("hangs-up", "What is wrong ends in a closed connection, and the server lives on.", ("SCEP-4.1-19",),
+     instead(_wrong, HUNG_UP)),
+    ("loses-first-replies", "The first reply to each message is lost, the second is not.", (),
+     instead(_first, HUNG_UP)),
+    ("answers-unreadably", "What is wrong is answered with octets that are no CertRep.", ("SCEP-6.4-01",),
+     instead(_wrong, _UNREADABLE)),
     ("grants-unreadably", "What is wrong is granted, in a reply that nobody can read.",
      ("SCEP-2.4-09", "SCEP-3.3.2-01"), _grants_unreadably),
     ("indirect-crl", "GetCRL gives an indirect CRL of somebody whom the CA appointed.", (),
@@ -328,7 +325,7 @@ ROWS: tuple[Row, ...] = (
     ("wants-printable-challenge", "A challenge as UTF8String is not understood.", ("SCEP-3.3.1-06",),
      refusing(_utf8_challenge, FailInfo.BAD_REQUEST, "the challenge password is wrong")),
     ("crashes-on-odd-csr", "Names beyond plain ASCII, and extensions, end in HTTP 500.", ("SCEP-3.3.1-10",),
-     lambda s: text(500, "internal error") if _odd_csr(s) else None),
+     instead(_odd_csr, CRASHED)),
     ("refuses-pss-names", "Only rsaEncryption is known as signature algorithm.", ("SCEP-3.2-12",),
      refusing(_COMBINED, FailInfo.BAD_ALG, "the signature algorithm is not known")),
     ("chains-nonces", "A CertPoll has to carry the nonce of the last CertRep.", ("SCEP-3.2.1.5-09",),
@@ -343,7 +340,7 @@ ROWS: tuple[Row, ...] = (
      refusing(_lost_for_good, FailInfo.BAD_REQUEST, "the transaction is over")),
     ("locks-out", "One wrong challenge locks everybody out.", ("SCEP-7.3-04",), _locks_out),
     ("http-errors-on-envelopes", "An envelope that cannot be opened ends in HTTP 500.",
-     ("SCEP-3.2.2-07",), _unopenable),
+     ("SCEP-3.2.2-07",), instead(_unopenable, text(500, "cannot decrypt"))),
     ("crashes-on-oaep", "Key transport by OAEP ends in HTTP 500.", ("SCEP-3.1-03",), crashing(_oaep)),
     ("crashes-on-ec", "An EC key ends in HTTP 500.", ("SCEP-3.1-04",), crashing(_elliptic)),
     ("crashes-on-old-renewal", "A PKCSReq signed with an issued certificate ends in HTTP 500.",

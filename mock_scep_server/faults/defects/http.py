@@ -7,24 +7,17 @@ from urllib.parse import unquote
 
 from mfp_sim.scep import certificate as x509
 from mfp_sim.scep import der, messages
-from mfp_sim.scep.http import CA_CERT, CA_RA_CERT, NEXT_CA_CERT, Close, Delivery, HttpReply
+from mfp_sim.scep.http import CA_CERT, CA_RA_CERT, NEXT_CA_CERT, Delivery, HttpReply
 from mfp_sim.scep.messages import Oddities
 from mfp_sim.scep.vocabulary import Operation
-from mock_scep_server.faults.defects.answers import Instead, Row, text
+from mock_scep_server.faults.defects.answers import CRASHED, HUNG_UP, Instead, Row, instead, text
 from mock_scep_server.faults.defects.seen import Seen
 
 __all__ = ["ROWS"]
 
 
-def _message_parameter(seen: Seen) -> HttpReply | None:
-    wanted = seen.operation in (Operation.GET_CA_CAPS, Operation.GET_CA_CERT)
-    return text(404, "no such CA") if wanted and "message=" in seen.raw_query else None
-
-
-def _flip_flop(seen: Seen) -> HttpReply | None:
-    if seen.operation != Operation.GET_CA_CAPS or seen.count % 2 == 0:
-        return None
-    return text(200, "AES\nSHA-256\nPOSTPKIOperation\n")
+def _question(seen: Seen) -> bool:
+    return seen.operation in (Operation.GET_CA_CAPS, Operation.GET_CA_CERT)
 
 
 def _at(operation: Operation, make: Callable[[Seen], HttpReply]) -> Instead:
@@ -67,9 +60,7 @@ def _operation_of(seen: Seen) -> str:
     return next((part[10:] for part in seen.raw_query.split("&") if part.startswith("operation=")), "")
 
 
-def _any_operation(seen: Seen) -> HttpReply | None:
-    known = seen.operation in set(Operation)
-    return None if known else HttpReply(200, headers=(("Content-Type", "text/html"),), body=b"<html>Welcome</html>")
+_WELCOME = HttpReply(200, headers=(("Content-Type", "text/html"),), body=b"<html>Welcome</html>")
 
 
 def _got(seen: Seen) -> bool:
@@ -77,36 +68,33 @@ def _got(seen: Seen) -> bool:
     return seen.http.method == "GET" and "operation=PKIOperation" in seen.raw_query
 
 
-def _strict_base64(seen: Seen) -> HttpReply | None:
-    """Raw ``+``, line breaks and missing padding are not understood."""
+def _loose_base64(seen: Seen) -> bool:
+    """A message by GET with a raw ``+``, a line break, or without padding."""
     message = seen.raw_query.partition("message=")[2]
     odd = any(mark in message for mark in ("+", "%0A", "%0D", "%20")) or len(unquote(message)) % 4 != 0
-    return text(500, "illegal base64 data") if odd and _got(seen) else None
+    return odd and _got(seen)
 
 
-def _url_safe_only(seen: Seen) -> HttpReply | None:
-    odd = "%2B" in seen.raw_query or "%2F" in seen.raw_query
-    return text(400, "illegal base64 data") if odd and _got(seen) else None
+def _plain_base64(seen: Seen) -> bool:
+    """A message by GET that is not base64url."""
+    return _got(seen) and ("%2B" in seen.raw_query or "%2F" in seen.raw_query)
 
 
-def _garbage_crash(seen: Seen) -> HttpReply | None:
-    if seen.operation != Operation.PKI_OPERATION:
-        return None
+def _garbage(seen: Seen) -> bool:
     unread = seen.message is None or seen.message.closed is not None
-    return text(500, "panic: asn1: structure error") if unread else None
+    return seen.operation == Operation.PKI_OPERATION and unread
 
 
-def _dies(seen: Seen) -> Delivery | None:
+def _dead(seen: Seen) -> bool:
     """The first message that is none ends the server."""
-    if seen.operation == Operation.PKI_OPERATION and seen.message is None:
-        seen.gate.dead = True
-    return Delivery((Close(),), keep_alive=False) if seen.gate.dead else None
+    seen.gate.dead |= seen.operation == Operation.PKI_OPERATION and seen.message is None
+    return seen.gate.dead
 
 
 def _header(name: str, value: str | None, applies: Callable[[Seen], bool]) -> Instead:
     """The reply of the CA with one header field changed or dropped."""
 
-    def instead(seen: Seen) -> HttpReply | None:
+    def answer(seen: Seen) -> HttpReply | None:
         if not applies(seen):
             return None
         octets = seen.service.handle(seen.http, "gate").octets
@@ -119,16 +107,7 @@ def _header(name: str, value: str | None, applies: Callable[[Seen], bool]) -> In
         added = ((name, value),) if value is not None else ()
         return HttpReply(int(lines[0].split()[1]), headers=(*kept, *added), body=body)
 
-    return instead
-
-
-def _wants_operation_on_post(seen: Seen) -> HttpReply | None:
-    return text(500, "no operation") if seen.http.method == "POST" and not _operation_of(seen) else None
-
-
-def _posted_question(seen: Seen) -> HttpReply | None:
-    asked = seen.operation in (Operation.GET_CA_CAPS, Operation.GET_CA_CERT)
-    return text(500, "internal error") if seen.http.method == "POST" and asked else None
+    return answer
 
 
 def _wire(seen: Seen, word: str) -> bool:
@@ -137,37 +116,43 @@ def _wire(seen: Seen, word: str) -> bool:
 
 ROWS: tuple[Row, ...] = (
     ("refuses-message-parameter", "GetCACaps and GetCACert with a message parameter are answered with 404.",
-     ("SCEP-3.5.1-02",), _message_parameter),
+     ("SCEP-3.5.1-02",),
+     instead(lambda s: _question(s) and "message=" in s.raw_query, text(404, "no such CA"))),
     ("caps-flip-flop", "Every other GetCACaps comes from a back end of another version.",
-     ("SCEP-3.5.2-01",), _flip_flop),
+     ("SCEP-3.5.2-01",),
+     instead(lambda s: s.operation == Operation.GET_CA_CAPS and s.count % 2 == 1,
+             text(200, "AES\nSHA-256\nPOSTPKIOperation\n"))),
     ("ca-without-root", "GetCACert gives an intermediate certificate alone.", ("SCEP-2.2-03",),
      _at(Operation.GET_CA_CERT, _without_root)),
     ("chain-with-content", "The chain of GetCACert has content.", ("SCEP-3.4-01",),
      _at(Operation.GET_CA_CERT, _chain_with_content)),
     ("answers-any-operation", "An unknown operation is answered with 200 and a page.",
-     ("SCEP-4.1-03",), _any_operation),
+     ("SCEP-4.1-03",), instead(lambda s: s.operation not in set(Operation), _WELCOME)),
     ("answers-next-with-present", "GetNextCACert is answered with the present CA's certificate.", ("SCEP-4.7-04",),
      _at(Operation.GET_NEXT_CA_CERT, _present)),
     ("next-with-attributes", "GetNextCACert carries a transactionID.", ("SCEP-4.7.1-05",),
      _at(Operation.GET_NEXT_CA_CERT, _next_with_attributes)),
     ("caps-as-html", "GetCACaps is labelled text/html.", ("SCEP-3.5.2-23",),
      _header("Content-Type", "text/html", lambda s: s.operation == Operation.GET_CA_CAPS)),
-    ("strict-base64", "GET: what is not fully escaped base64 ends in HTTP 500.", ("SCEP-4.1-11",), _strict_base64),
-    ("base64url-only", "GET: only base64url is understood.", ("SCEP-4.1-09",), _url_safe_only),
-    ("crashes-on-garbage", "A body that is no SCEP message ends in HTTP 500.", ("SCEP-4.1-19",), _garbage_crash),
-    ("dies-on-garbage", "A body that is no SCEP message ends the server.", ("SCEP-4.1-19",), _dies),
+    ("strict-base64", "GET: what is not fully escaped base64 ends in HTTP 500.", ("SCEP-4.1-11",),
+     instead(_loose_base64, text(500, "illegal base64 data"))),
+    ("base64url-only", "GET: only base64url is understood.", ("SCEP-4.1-09",),
+     instead(_plain_base64, text(400, "illegal base64 data"))),
+    ("crashes-on-garbage", "A body that is no SCEP message ends in HTTP 500.", ("SCEP-4.1-19",),
+     instead(_garbage, text(500, "panic: asn1: structure error"))),
+    ("dies-on-garbage", "A body that is no SCEP message ends the server.", ("SCEP-4.1-19",), instead(_dead, HUNG_UP)),
     ("get-cacheable", "Replies to GET may be cached for an hour.", ("SCEP-4.1-13",),
      _header("Cache-Control", "max-age=3600", lambda s: s.http.method == "GET")),
     ("wants-operation-on-post", "A POST without operation ends in HTTP 500.",
-     ("SCEP-4.3-03",), _wants_operation_on_post),
+     ("SCEP-4.3-03",), instead(lambda s: s.http.method == "POST" and not _operation_of(s), text(500, "no operation"))),
     ("crashes-on-posted-questions", "GetCACaps and GetCACert by POST end in HTTP 500.", ("SCEP-4.1-07",),
-     _posted_question),
+     instead(lambda s: _question(s) and s.http.method == "POST", CRASHED)),
     ("refuses-chunked", "A chunked body is answered with 411.", ("SCEP-4.1-16",),
-     lambda s: text(411, "length required") if _wire(s, "transfer-encoding: chunked") else None),
+     instead(lambda s: _wire(s, "transfer-encoding: chunked"), text(411, "length required"))),
     ("refuses-expect", "Expect: 100-continue is answered with 417.", ("SCEP-4.1-16",),
-     lambda s: text(417, "expectation failed") if _wire(s, "expect:") else None),
+     instead(lambda s: _wire(s, "expect:"), text(417, "expectation failed"))),
     ("refuses-http10", "HTTP/1.0 is answered with 505.", ("SCEP-4.1-17",),
-     lambda s: text(505, "version not supported") if s.http.version == "HTTP/1.0" else None),
+     instead(lambda s: s.http.version == "HTTP/1.0", text(505, "version not supported"))),
     ("one-operation-a-connection", "A kept connection is answered once.", ("SCEP-4.1-16",),
      lambda s: Delivery(s.service.handle(s.http, "gate").acts, keep_alive=False)),
 )  # fmt: skip

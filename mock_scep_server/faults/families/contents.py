@@ -19,7 +19,7 @@ from mock_scep_server.ca import Template
 from mock_scep_server.faults import strangers
 from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.faults.bytes import Body, flipped, pem
-from mock_scep_server.faults.certificates import Issued, WrongKey
+from mock_scep_server.faults.certificates import Issued
 from mock_scep_server.faults.combined import At, at
 from mock_scep_server.faults.message import Odd, Said, odd
 from mock_scep_server.faults.registry import Spec, among, choice, one_of
@@ -78,6 +78,10 @@ def _usage(form: str) -> Callable[[Template, Context], Template]:
         return replace(template, extensions=(*kept, USAGES[form]))
 
     return change
+
+
+def _wrong_key(template: Template, context: Context) -> Template:
+    return replace(template, spki=x509.spki_of(context.keys.rsa(2048)))
 
 
 def _foreign(template: Template, context: Context) -> Template:
@@ -232,6 +236,6 @@ TABLE: dict[str, Spec] = {
     "success-unfit-usage": Spec(
         "certificates", lambda usage: _issued(_usage(usage)), (choice("usage", tuple(USAGES)),)
     ),
-    "success-wrong-key": Spec("certificates", lambda: at(MESSAGES, WrongKey())),
+    "success-wrong-key": Spec("certificates", lambda: _issued(_wrong_key)),
     "ca-certificate-left-out": Spec("message", lambda: _certificates(lambda own, context: own[:1])),
 }

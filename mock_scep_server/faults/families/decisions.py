@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from mfp_sim.documents.kinds import Within
 from mfp_sim.scep import der
-from mfp_sim.scep.http import PKI_MESSAGE
+from mfp_sim.scep.http import PKI_MESSAGE, HttpRequest
 from mfp_sim.scep.messages import CertRep
 from mock_scep_server.faults import strangers
 from mock_scep_server.faults.base import Context, Fault
@@ -16,10 +17,7 @@ from mock_scep_server.faults.decide import (
     PENDING,
     SUCCESS,
     Answered,
-    TargetLimit,
-    UnlessContentType,
-    UnlessHeader,
-    UnlessPath,
+    Unless,
     failed,
     pending,
 )
@@ -67,6 +65,25 @@ def _failed_all_the_same(reply: CertRep, context: Context) -> CertRep:
     return replace(reply, fail_info=2, fail_info_text="and yet it failed")
 
 
+def _limited(octets: int) -> Fault:
+    """For GETs with a longer target, as IIS does with query strings."""
+    return Unless(414, lambda request: request.method != "GET" or len(request.target) <= octets)
+
+
+def _is_at(path: str, request: HttpRequest) -> bool:
+    """With a query (``/scep?ca=2``), the target has to begin with both."""
+    whole = f"{request.target}&".startswith(f"{path}&")
+    return whole if "?" in path else request.target.partition("?")[0] == path
+
+
+def _posts_messages(request: HttpRequest) -> bool:
+    return request.method != "POST" or (request.header("Content-Type") or "").lower() == PKI_MESSAGE
+
+
+def _has(name: str, request: HttpRequest) -> bool:
+    return request.header(name) is not None
+
+
 def _without_text(reply: CertRep, context: Context) -> CertRep:
     return replace(reply, fail_info_text=None)
 
@@ -103,11 +120,11 @@ TABLE: dict[str, Spec] = {
     "failure-after-pending": Spec("decide", lambda: _sequence(PENDING, PENDING, failed(2, "refused after PENDING"))),
     "failure-no-failinfo": Spec("message", lambda: at(MESSAGES, FAILURE, Said(_without_fail_info))),
     "failure-with-envelope": Spec("message", lambda: at(MESSAGES, FAILURE, _envelope_too())),
-    "get-414": Spec("decide", lambda octets: TargetLimit(octets), (argument("octets", Within(1, 65536), 2048),)),
+    "get-414": Spec("decide", _limited, (argument("octets", Within(1, 65536), 2048),)),
     "outage-during-poll": Spec("delivery", lambda count: at("CertPoll", InTurn((CutOff("reset"),) * count)), (COUNT,)),
     "path-strict": Spec(
         "decide",
-        lambda path: UnlessPath(path),
+        lambda path: Unless(404, partial(_is_at, path)),
         (choice("path", ("/cgi-bin/pkiclient.exe", "/certsrv/mscep/mscep.dll", "/scep?ca=2")),),
     ),
     "pending-forever": Spec("decide", lambda: at(MESSAGES, PENDING)),
@@ -118,11 +135,11 @@ TABLE: dict[str, Spec] = {
     "pending-with-envelope": Spec("message", lambda: at(MESSAGES, PENDING, _envelope_too())),
     "policy-reject": among("decide", "how", REJECTIONS),
     "poll-unknown": Spec("decide", lambda: at("CertPoll", failed(4, "no such transaction"))),
-    "post-ct-strict": Spec("decide", lambda: UnlessContentType(PKI_MESSAGE)),
+    "post-ct-strict": Spec("decide", lambda: Unless(415, _posts_messages)),
     "status-body-conflict": among("message", "status", CONFLICTS),
     "wrong-challenge-reply": Spec("decide", lambda: at(ENROL, failed(2, "challenge password invalid"))),
     "demands-content-length": Spec(
-        "decide", lambda: at("PKIOperation", UnlessHeader("Content-Length", 411), method="POST")
+        "decide", lambda: at("PKIOperation", Unless(411, partial(_has, "Content-Length")), method="POST")
     ),
-    "demands-host": Spec("decide", lambda: UnlessHeader("Host", 400)),
+    "demands-host": Spec("decide", lambda: Unless(400, partial(_has, "Host"))),
 }
