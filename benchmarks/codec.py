@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from benchmarks.stage import no_collection
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import csr, messages
-from mfp_sim.scep.vocabulary import FailInfo, MessageType, PkiStatus
-from mfp_sim.simtime import Entropy, PooledKeys
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import csr, messages
+from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType, PkiStatus
+from mfp_sim.shared.simtime import Entropy, PooledKeys
 
 __all__ = ["Comparison", "Row", "beside_pyscep", "measure"]
 
@@ -60,7 +60,7 @@ class _Parties:
         }
 
     def request(self, kind: MessageType) -> bytes:
-        asked = messages.Request(kind, "0123456789abcdef", self.octets(16), self.data[kind], self.authority)
+        asked = messages.RequestContent(kind, "0123456789abcdef", self.octets(16), self.data[kind], self.authority)
         return messages.encode_request(
             asked, signer_key=self.client, signer_certificate=self.signer, octets=self.octets
         )

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from time import process_time
 
-from mfp_sim.errors import MfpSimError
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import cms, der, messages
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.elements import leaves
-from mfp_sim.scep.http import HEAD_CAP, HttpRequest, read_capabilities, read_scep_query
-from mfp_sim.scep.messages import Oddities, Request
-from mfp_sim.scep.vocabulary import MessageType
-from mfp_sim.simtime import Entropy, PooledKeys
+from mfp_sim.shared.errors import MfpSimError
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import cms, der, messages
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.elements import leaves
+from mfp_sim.shared.scep.http_messages import HEAD_CAP, HttpRequest, read_capabilities, read_scep_query
+from mfp_sim.shared.scep.messages import Oddities, RequestContent
+from mfp_sim.shared.scep.vocabulary import MessageType
+from mfp_sim.shared.simtime import Entropy, PooledKeys
 
 __all__ = ["GOAL_OCTETS", "GOAL_SECONDS", "Cost", "measure"]
 
@@ -56,7 +56,7 @@ class _Makers:
         self.authority = x509.self_signed(self.ca, subject=x509.name(("CN", "ca")), **named)  # type: ignore[arg-type]
 
     def request(self, data: bytes, oddities: Oddities = messages.Oddities()) -> bytes:  # noqa: B008 - frozen
-        asked = Request(MessageType.PKCS_REQ, "t-1", bytes(16), data, self.authority, oddities=oddities)
+        asked = RequestContent(MessageType.PKCS_REQ, "t-1", bytes(16), data, self.authority, oddities=oddities)
         return messages.encode_request(
             asked, signer_key=self.client, signer_certificate=self.signer, octets=self.octets
         )

@@ -18,13 +18,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from benchmarks.stage import NINE
-from mfp_sim.device.profile import profile_named
+from mfp_sim.device.printer_profile import profile_named
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.remote_ui.app import create_app
-from mfp_sim.remote_ui.assembly import Plan, Served, assemble
+from mfp_sim.remote_ui.assembly import Served, ServePlan, assemble
 from mfp_sim.remote_ui.menu import PAGES
 from mfp_sim.remote_ui.sessions import DEFAULT_PIN
-from mfp_sim.simtime import Entropy, PooledKeys
+from mfp_sim.shared.simtime import Entropy, PooledKeys
 
 __all__ = ["YEARS", "Night", "measure"]
 
@@ -51,7 +51,7 @@ class Night:
 
 def measure(years: int = YEARS) -> Night:
     """Run them."""
-    plan = Plan(profile_named("canon-ir-adv-dx"), start=START)
+    plan = ServePlan(profile_named("canon-ir-adv-dx"), start=START)
     served = assemble(plan, keys=PooledKeys(Entropy(5), sides=1))
     try:
         return _run(served, years)

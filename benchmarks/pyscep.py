@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from mfp_sim.scep.certificate import Certificate
+from mfp_sim.shared.scep.certificate import Certificate
 
 __all__ = ["builder"]
 

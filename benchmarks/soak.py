@@ -21,13 +21,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import csr, der, messages
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.http import HttpRequest, render_request, scep_request
-from mfp_sim.scep.vocabulary import MessageType, Operation
-from mfp_sim.simtime import Entropy, PooledKeys, SystemClock
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import csr, der, messages
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.http_messages import HttpRequest, render_request, scep_request
+from mfp_sim.shared.scep.vocabulary import MessageType, Operation
+from mfp_sim.shared.simtime import Entropy, PooledKeys, SystemClock
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.profiles.registry import profile_named
 from mock_scep_server.server import ServerHost
@@ -132,7 +132,7 @@ class Client:
         yield MessageType.GET_CRL, messages.issuer_and_serial(issuer, 5)
 
     def _message(self, kind: MessageType, data: bytes, signer: Certificate | None = None) -> bytes:
-        plan = messages.Request(
+        plan = messages.RequestContent(
             kind, self._entropy.octets(8).hex(), self._entropy.octets(16), data, self._recipient,
             signing_time=self._now,
         )  # fmt: skip

@@ -15,10 +15,10 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPrivateNumbers, RSAPublicKey
 
 from mfp_sim.device.printer import Listeners, Outside, Printer
-from mfp_sim.device.profile import profile_named as printer_profile
+from mfp_sim.device.printer_profile import profile_named as printer_profile
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings
-from mfp_sim.simtime import Entropy, FrozenClock, KeySource, PooledKeys, Scheduler
-from mfp_sim.trace import Recorder
+from mfp_sim.run_trace import Recorder
+from mfp_sim.shared.simtime import Entropy, FrozenClock, KeySource, PooledKeys, Scheduler
 from mfp_sim.transport import InProcess
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.profiles.registry import profile_named as ca_profile

@@ -20,12 +20,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mfp_sim.catalogue.registry import assumptions, requirements
-from mfp_sim.device import profile as printer_profiles
+from mfp_sim.device import printer_profile as printer_profiles
 from mfp_sim.device.bundle import CATEGORIES
 from mfp_sim.device.status import STATE_LABELS
-from mfp_sim.documents.kinds import Either, Kind
-from mfp_sim.documents.records import NEEDED, Field, Record
 from mfp_sim.events import KINDS, own_words
 from mfp_sim.scenario.ca_steps import OPERATOR_ACTS
 from mfp_sim.scenario.collection import load_all
@@ -33,6 +30,9 @@ from mfp_sim.scenario.examined import changing
 from mfp_sim.scenario.expectations import EXPECTATIONS
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.steps import STEPS
+from mfp_sim.shared.catalogue.registry import assumptions, requirements
+from mfp_sim.shared.documents.kinds import Either, Kind
+from mfp_sim.shared.documents.records import NEEDED, Field, Record
 from mock_scep_server.faults import FAULTS
 from mock_scep_server.faults.defects import DEFECTS
 from mock_scep_server.faults.listing import in_markdown

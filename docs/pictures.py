@@ -16,12 +16,12 @@ from typing import Any
 
 from PIL import Image
 
-from mfp_sim.device.profile import profile_named
+from mfp_sim.device.printer_profile import profile_named
 from mfp_sim.remote_ui.app import create_app
-from mfp_sim.remote_ui.assembly import Plan, assemble
+from mfp_sim.remote_ui.assembly import ServePlan, assemble
 from mfp_sim.remote_ui.host import UiHost
 from mfp_sim.remote_ui.sessions import DEFAULT_PIN
-from mfp_sim.simtime import Entropy
+from mfp_sim.shared.simtime import Entropy
 
 FOLDER = Path(__file__).parent / "images"
 START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
@@ -38,7 +38,7 @@ def main() -> int:
         print("Chromium is not there: apt-get install chromium", file=sys.stderr)
         return 2
     FOLDER.mkdir(exist_ok=True)
-    plan = Plan(profile_named("canon-ir-adv-dx"), start=START, challenge="s3cret", ca_port=8080)
+    plan = ServePlan(profile_named("canon-ir-adv-dx"), start=START, challenge="s3cret", ca_port=8080)
     served = assemble(plan)
     app = create_app(served.site, served.site.printers[0], entropy=Entropy(None))
     try:

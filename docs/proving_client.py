@@ -11,16 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
-from mfp_sim.documents import Problems, load_text
-from mfp_sim.errors import MfpSimError
-from mfp_sim.http_octets import reply_of
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import csr, messages
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.http import HttpReply, HttpRequest, outgoing, scep_request
-from mfp_sim.scep.messages import PkiMessage
-from mfp_sim.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
-from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys, SystemClock
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.errors import MfpSimError
+from mfp_sim.shared.http_octets import reply_of
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import csr, messages
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest, outgoing, scep_request
+from mfp_sim.shared.scep.messages import PkiMessage
+from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
+from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys, SystemClock
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.policy import CaPolicy, Rollover
 from mock_scep_server.profiles.registry import profile_named
@@ -79,7 +79,7 @@ class _Client:
 
     def message(self, kind: MessageType, data: bytes, recipient: Certificate | None = None) -> HttpRequest:
         self.nonce = self.entropy.octets(16)
-        plan = messages.Request(
+        plan = messages.RequestContent(
             message_type=kind,
             transaction_id=self.entropy.octets(8).hex(),
             sender_nonce=self.nonce,
@@ -231,7 +231,7 @@ def _headers(headers: tuple[tuple[str, str], ...], name: str) -> tuple[tuple[str
 def _tls(rules: str) -> Outcome:
     """The printer speaks no TLS: the address of a live TLS host is refused where it is entered. A client with TLS says
     what it finds there; its library looks at the real time, therefore the host and the CA have it too."""
-    from mfp_sim.device.profile import profile_named as model_named
+    from mfp_sim.device.printer_profile import profile_named as model_named
     from mfp_sim.device.settings import CommunicationSettings
 
     (kind,) = [kind for kind in KINDS if f"tls-{kind}" in rules]

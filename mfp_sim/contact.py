@@ -9,15 +9,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from mfp_sim.errors import DecodeError, TargetError, TransportError
 from mfp_sim.report.model import CaIdentity
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.http import HttpReply, read_capabilities, scep_request
-from mfp_sim.scep.messages import read_ca_certificates
-from mfp_sim.scep.roles import CaRoles
-from mfp_sim.scep.url import Url
-from mfp_sim.scep.vocabulary import Operation
-from mfp_sim.simtime import SystemClock
+from mfp_sim.shared.errors import DecodeError, TargetError, TransportError
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.http_messages import HttpReply, read_capabilities, scep_request
+from mfp_sim.shared.scep.messages import read_ca_certificates
+from mfp_sim.shared.scep.roles import CaRoles
+from mfp_sim.shared.scep.url import Url
+from mfp_sim.shared.scep.vocabulary import Operation
+from mfp_sim.shared.simtime import SystemClock
 from mfp_sim.transport import SocketClient
 
 __all__ = ["identity_of", "probe"]

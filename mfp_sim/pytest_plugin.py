@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mfp_sim.errors import DocumentError, MfpSimError, TargetError, UsageError
+from mfp_sim.shared.errors import DocumentError, MfpSimError, TargetError, UsageError
 
 if TYPE_CHECKING:
     from mfp_sim.device.printer import Printer
@@ -219,7 +219,7 @@ class SimulatedTime:
             UsageError: the span is not readable.
             BoundExceeded: more events ran than a world may have.
         """
-        from mfp_sim.documents import duration
+        from mfp_sim.shared.documents import duration
 
         try:
             seconds = duration(span) if isinstance(span, str) else span
@@ -243,7 +243,7 @@ class SimulatedTime:
 
 def _instant(given: datetime | str, zone: tzinfo) -> datetime:
     """An instant; without a zone of its own it is the printer's local time."""
-    from mfp_sim.documents import YEARS, in_years
+    from mfp_sim.shared.documents import YEARS, in_years
 
     try:
         then = datetime.fromisoformat(given) if isinstance(given, str) else given
@@ -282,9 +282,9 @@ def _marked(node: pytest.Item) -> Scenario:
     """
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-    from mfp_sim.device.profile import find_profile
-    from mfp_sim.documents import Problems, did_you_mean, load_text
+    from mfp_sim.device.printer_profile import find_profile
     from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
+    from mfp_sim.shared.documents import Problems, did_you_mean, load_text
     from mock_scep_server.script_file import read_script
 
     given: dict[str, Any] = {}

@@ -7,21 +7,21 @@ thread-safe: a challenge that counts once is used up here, so whoever decides ho
 
 from __future__ import annotations
 
-from mfp_sim.errors import DecodeError
-from mfp_sim.scep.certificate import Certificate, same_name
-from mfp_sim.scep.csr import Csr
-from mfp_sim.scep.vocabulary import FailInfo, MessageType
+from mfp_sim.shared.errors import DecodeError
+from mfp_sim.shared.scep.certificate import Certificate, same_name
+from mfp_sim.shared.scep.csr import Csr
+from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType
 from mock_scep_server.asked import Asked, Refusal
-from mock_scep_server.office import Office
+from mock_scep_server.ca_parts import CaParts
 
 __all__ = ["Admission"]
 
 
 class Admission:
-    """The rules of an office."""
+    """The rules of an parts."""
 
-    def __init__(self, office: Office) -> None:
-        self._office, self._profile, self._clock = office, office.profile, office.clock
+    def __init__(self, parts: CaParts) -> None:
+        self._parts, self._profile, self._clock = parts, parts.profile, parts.clock
 
     def refuse(self, asked: Asked) -> Refusal | None:
         """Why the request gets no certificate, or None."""
@@ -52,12 +52,12 @@ class Admission:
         if self._profile.challenge == "ignored":
             return None
         if (
-            not self._office.challenge.wanted
+            not self._parts.challenge.wanted
             and csr.challenge is not None
             and self._profile.unasked_challenge == "refused"
         ):
             return "no challenge password is configured, and the request has one"
-        return self._office.challenge.check(csr, self._clock.now())
+        return self._parts.challenge.check(csr, self._clock.now())
 
     def _unfit(self, certificate: Certificate) -> Refusal | None:
         """Why a certificate cannot vouch for its renewal (F-W05, F-W06, F-C09)."""
@@ -68,12 +68,12 @@ class Admission:
             )
         if now < certificate.not_before:
             return Refusal(FailInfo.BAD_REQUEST, "the certificate is not valid yet")
-        if self._office.revocations.is_revoked(certificate.serial):
+        if self._parts.revocations.is_revoked(certificate.serial):
             return Refusal(FailInfo.BAD_REQUEST, "the certificate is revoked")
         return None
 
     def _too_early(self, certificate: Certificate) -> Refusal | None:
-        window = self._office.policy.renewal_window
+        window = self._parts.policy.renewal_window
         if window is None:
             return None
         begins = certificate.not_after - window
@@ -83,14 +83,14 @@ class Admission:
 
     def _taken(self, csr: Csr) -> Refusal | None:
         """The rule on names that have a certificate already (F-W09, F-S14)."""
-        window, now = self._office.policy.duplicates, self._clock.now()
+        window, now = self._parts.policy.duplicates, self._clock.now()
         if window is None:
             window = self._profile.duplicates
         if window is None:
             return None
-        for entry in self._office.ledger.of_subject(csr.subject):
+        for entry in self._parts.ledger.of_subject(csr.subject):
             known = entry.certificate
-            if now < known.not_after - window and not self._office.revocations.is_revoked(known.serial):
+            if now < known.not_after - window and not self._parts.revocations.is_revoked(known.serial):
                 return Refusal(FailInfo.BAD_REQUEST, f"{known.subject_text} has a certificate already")
         return None
 

@@ -10,8 +10,8 @@ import threading
 
 from flask import Flask, Response, request
 
-from mfp_sim.http_octets import reply_of
-from mfp_sim.scep.http import MESSAGE_CAP, Delivery, HttpRequest, Send, Wait
+from mfp_sim.shared.http_octets import reply_of
+from mfp_sim.shared.scep.http_messages import MESSAGE_CAP, Delivery, HttpRequest, Send, Wait
 from mock_scep_server.server import Service
 
 __all__ = ["DeliveryAborted", "create_app"]

@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from mfp_sim.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable, SignatureInvalid
-from mfp_sim.scep import messages
-from mfp_sim.scep.certificate import Certificate, name_pairs, name_text
-from mfp_sim.scep.csr import Csr
-from mfp_sim.scep.messages import PkiMessage
-from mfp_sim.scep.vocabulary import FailInfo, MessageType
+from mfp_sim.shared.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable, SignatureInvalid
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep.certificate import Certificate, name_pairs, name_text
+from mfp_sim.shared.scep.csr import Csr
+from mfp_sim.shared.scep.messages import PkiMessage
+from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType
 from mock_scep_server.ca import CertificateAuthority
+from mock_scep_server.ca_parts import CaParts
 from mock_scep_server.grants import Grant, grant
-from mock_scep_server.office import Office
 
 __all__ = ["Asked", "Refusal", "RequestReader"]
 
@@ -75,10 +75,10 @@ class Asked:
 
 
 class RequestReader:
-    """The checks, by an office's shape, keys and policy, and by what it issued."""
+    """The checks, by an parts's shape, keys and policy, and by what it issued."""
 
-    def __init__(self, office: Office) -> None:
-        self._office, self._profile, self._policy = office, office.profile, office.policy
+    def __init__(self, parts: CaParts) -> None:
+        self._parts, self._profile, self._policy = parts, parts.profile, parts.policy
 
     def read(self, message: PkiMessage, authority: CertificateAuthority | None = None) -> Asked:
         """Check one decoded message; raises nothing for what a client sent.
@@ -86,12 +86,12 @@ class RequestReader:
         ``authority`` is the CA that was asked; without it, the one that the envelope is addressed to.
         """
         if authority is None:
-            now, authorities = self._office.clock.now(), self._office.authorities
+            now, authorities = self._parts.clock.now(), self._parts.authorities
             authority = authorities.addressed(message.envelope, now) or authorities.default.current(now)
         signer = message.signer()
         if signer is None:
             return Asked(message, signer, authority).refused(FailInfo.BAD_MESSAGE_CHECK, "no signer certificate")
-        own = self._office.ledger.own(signer)
+        own = self._parts.ledger.own(signer)
         legacy = self._profile.legacy_renewal or message.message_type != MessageType.PKCS_REQ
         asked = Asked(message, signer, authority, own, own if legacy else None)
         try:
@@ -145,7 +145,7 @@ class RequestReader:
             return "signingTime is outside the validity of the signer's certificate"
         if window is None:
             return None
-        off = message.signing_time - self._office.clock.now()
+        off = message.signing_time - self._parts.clock.now()
         if abs(off) <= window:
             return None
         return f"signingTime is off by {abs(off).total_seconds():.0f} s, {window.total_seconds():.0f} s are allowed"

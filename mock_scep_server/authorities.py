@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mfp_sim.errors import MfpSimError
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.messages import Envelope
+from mfp_sim.shared.errors import MfpSimError
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.messages import Envelope
 from mock_scep_server.ca import CertificateAuthority
 
 __all__ = ["Authorities", "Lineage"]

@@ -15,30 +15,22 @@ from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import der
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.algorithms import PrivateKey
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.csr import Csr
-from mfp_sim.simtime import Clock, Entropy, KeySource
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.algorithms import PrivateKey
+from mfp_sim.shared.scep.certificate import Certificate, Identity
+from mfp_sim.shared.scep.csr import Csr
+from mfp_sim.shared.simtime import Clock, Entropy, KeySource
 from mock_scep_server.grants import Grant
 
-__all__ = ["KEY_KINDS", "CertificateAuthority", "Identity", "SerialNumbers", "Shape", "Template"]
+__all__ = ["KEY_KINDS", "CertificateAuthority", "Extensions", "IssuingStyle", "SerialNumbers", "Template"]
 
 BACKDATED = timedelta(minutes=10)
 """How far notBefore lies back, so that a client whose clock is a little slow accepts what it gets."""
 KEY_KINDS = ("rsa-2048", "rsa-4096", "ec-256", "ec-384")
 
 Extensions = Sequence[tuple[str, bool, bytes]]
-
-
-@dataclass(frozen=True)
-class Identity:
-    """A certificate and its key pair."""
-
-    certificate: Certificate
-    key: PrivateKey = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -55,7 +47,7 @@ class Template:
 
 
 @dataclass(frozen=True)
-class Shape:
+class IssuingStyle:
     """How issued certificates look, where a product has its own way. Empty: what fits the key, or was asked for."""
 
     key_usage: tuple[str, ...] = ()
@@ -134,11 +126,11 @@ class CertificateAuthority:
         serials: SerialNumbers | None = None,
         begins: datetime | None = None,
         slug: str = "ca",
-        shape: Shape | None = None,
+        shape: IssuingStyle | None = None,
     ) -> None:
         self._clock, self._keys, self._validity, self.slug = clock, keys, validity, slug
         self._common_name, self._ra = name, ra
-        self._shape = shape or Shape()
+        self._shape = shape or IssuingStyle()
         self._serials = serials or SerialNumbers(entropy.fork("serials"))
         self._published: tuple[Certificate, ...] | None = None
         self.url: str | None = None

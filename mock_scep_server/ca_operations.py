@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from mfp_sim.scep.http import HttpReply, ScepQuery
-from mfp_sim.scep.vocabulary import Operation
+from mfp_sim.shared.scep.http_messages import HttpReply, ScepQuery
+from mfp_sim.shared.scep.vocabulary import Operation
 from mock_scep_server.authorities import Lineage
+from mock_scep_server.ca_parts import CaParts
 from mock_scep_server.faults.base import On
 from mock_scep_server.judgement import Finding
-from mock_scep_server.office import Office
 from mock_scep_server.publishing import CaCapabilities, CaCertificates, NextCaCertificates
 from mock_scep_server.work import Work, text_reply
 
@@ -25,8 +25,8 @@ _NO_OPERATION = "SCEP-4.1-03"
 class CaOperations:
     """Answers what is not a PKIOperation, by the profile and the CAs that there are now."""
 
-    def __init__(self, office: Office) -> None:
-        self._office, self._profile, self._clock = office, office.profile, office.clock
+    def __init__(self, parts: CaParts) -> None:
+        self._parts, self._profile, self._clock = parts, parts.profile, parts.clock
         self._publications: dict[str, Callable[[Work, Lineage], HttpReply]] = {
             Operation.GET_CA_CAPS: self._capabilities,
             Operation.GET_CA_CERT: self._certificates,
@@ -39,17 +39,17 @@ class CaOperations:
         Raises:
             EarlyReply: a rule answers it with an HTTP status.
         """
-        work.take(self._office.script)
+        work.take(self._parts.script)
         reply = self._publish(work, query)
         if query.operation == Operation.GET_CA_CAPS and self._profile.caps_reply == "close":
             work.decision, work.closes = "the connection is closed, as this product does", True
-        advertised = "GetNextCACert" in self._words(self._office.authorities.default)
-        work.findings += self._office.judge.operation(query.operation, next_advertised=advertised)
+        advertised = "GetNextCACert" in self._words(self._parts.authorities.default)
+        work.findings += self._parts.judge.operation(query.operation, next_advertised=advertised)
         return replace(reply, body=work.altered(On.BYTES, reply.body))
 
     def _publish(self, work: Work, query: ScepQuery) -> HttpReply:
         identifier = query.message.decode("utf-8", "replace") if query.message else None
-        lineage = self._office.authorities.named(identifier)
+        lineage = self._parts.authorities.named(identifier)
         if lineage is None:
             work.decision = "no such CA"
             return text_reply(404, f"There is no CA {identifier!r} here." if identifier else "The CA has to be named.")

@@ -10,15 +10,15 @@ import fnmatch
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mfp_sim.errors import UsageError
-from mfp_sim.scep.crl import REASONS
-from mfp_sim.scep.vocabulary import FailInfo
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.scep.crl import REASONS
+from mfp_sim.shared.scep.vocabulary import FailInfo
 from mock_scep_server.asked import Refusal
 from mock_scep_server.authorities import Lineage
 from mock_scep_server.ca import CertificateAuthority
-from mock_scep_server.challenges import Given, OneTimeChallenges
-from mock_scep_server.ledger import Entry
-from mock_scep_server.office import Office
+from mock_scep_server.ca_parts import CaParts
+from mock_scep_server.challenges import GivenChallenge, OneTimeChallenges
+from mock_scep_server.ledger import LedgerEntry
 from mock_scep_server.transactions import Transaction, Transactions
 
 __all__ = ["CaOperator", "Waiting"]
@@ -41,8 +41,8 @@ class Waiting:
 class CaOperator:
     """The acts. A pattern is one of a subject, as in a shell, or a transactionID."""
 
-    def __init__(self, office: Office, transactions: Transactions) -> None:
-        self._office, self._transactions, self._lock = office, transactions, office.lock
+    def __init__(self, parts: CaParts, transactions: Transactions) -> None:
+        self._parts, self._transactions, self._lock = parts, transactions, parts.lock
 
     @property
     def waiting(self) -> tuple[Waiting, ...]:
@@ -119,12 +119,12 @@ class CaOperator:
         if reason not in REASONS:
             raise UsageError(f"there is no reason {reason!r} to revoke for", remedy=", ".join(REASONS))
 
-        def fits(entry: Entry) -> bool:
+        def fits(entry: LedgerEntry) -> bool:
             certificate = entry.certificate
             return f"{certificate.serial:x}" == pattern or fnmatch.fnmatchcase(certificate.subject_text, pattern)
 
-        chosen = [entry.certificate for entry in self._office.ledger.entries if fits(entry)]
-        return sum(self._office.revocations.revoke(certificate.serial, reason) for certificate in chosen)
+        chosen = [entry.certificate for entry in self._parts.ledger.entries if fits(entry)]
+        return sum(self._parts.revocations.revoke(certificate.serial, reason) for certificate in chosen)
 
     def roll_over(
         self, publish: datetime, switch: datetime, overlap: timedelta | None = None, identifier: str | None = None
@@ -151,10 +151,10 @@ class CaOperator:
         """
         lineage = self._lineage(identifier)
         with self._lock:
-            return int(lineage.current(self._office.clock.now()).replace_ra())
+            return int(lineage.current(self._parts.clock.now()).replace_ra())
 
     def _lineage(self, identifier: str | None) -> Lineage:
-        lineage = self._office.authorities.named(identifier)
+        lineage = self._parts.authorities.named(identifier)
         if lineage is None:
             raise UsageError(f"there is no CA {identifier!r}")
         return lineage
@@ -166,9 +166,9 @@ class CaOperator:
             UsageError: the CA has none to give.
             CacheFull: too many are outstanding.
         """
-        return self._one_time.give(self._office.clock.now(), subject, secret=secret)
+        return self._one_time.give(self._parts.clock.now(), subject, secret=secret)
 
-    def given(self, secret: str) -> Given:
+    def given(self, secret: str) -> GivenChallenge:
         """What became of a challenge that was given.
 
         Raises:
@@ -179,9 +179,9 @@ class CaOperator:
 
     @property
     def _one_time(self) -> OneTimeChallenges:
-        if not isinstance(self._office.challenge, OneTimeChallenges):
+        if not isinstance(self._parts.challenge, OneTimeChallenges):
             raise UsageError("this CA has no challenges that count once", remedy="set challenge: {one_time: {}}")
-        return self._office.challenge
+        return self._parts.challenge
 
     def forget(self) -> int:
         """Forget all transactions; certificates, challenges and revocations stay.

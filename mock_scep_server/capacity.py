@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from mfp_sim.documents.kinds import Duration, Within, Words
-from mfp_sim.documents.records import document, some
-from mfp_sim.scep.vocabulary import MessageType, Operation
+from mfp_sim.shared.documents.kinds import Duration, Within, Words
+from mfp_sim.shared.documents.records import document, some
+from mfp_sim.shared.scep.vocabulary import MessageType, Operation
 
 __all__ = ["Capacity", "Workers"]
 

@@ -16,18 +16,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Protocol
 
-from mfp_sim.errors import MfpSimError
-from mfp_sim.scep.csr import Csr
-from mfp_sim.simtime import Entropy
+from mfp_sim.shared.errors import MfpSimError
+from mfp_sim.shared.scep.csr import Csr
+from mfp_sim.shared.simtime import Entropy
 
 __all__ = [
     "AskFirst",
     "CacheFull",
     "ChallengePolicy",
     "CommandChallenge",
-    "Given",
-    "NoChallenge",
+    "GivenChallenge",
     "OneTimeChallenges",
+    "OpenEnrolment",
     "StaticChallenge",
     "SubjectChallenges",
     "Unhurried",
@@ -48,7 +48,7 @@ class ChallengePolicy(Protocol):
         ...
 
 
-class NoChallenge:
+class OpenEnrolment:
     """Everybody may enrol; a challenge that is given is not looked at."""
 
     wanted: ClassVar[bool] = False
@@ -97,7 +97,7 @@ class CacheFull(MfpSimError):
 
 
 @dataclass
-class Given:
+class GivenChallenge:
     """One that counts once. ``presented``: a request came with it, whether that was accepted or not."""
 
     expires: datetime
@@ -120,7 +120,7 @@ class OneTimeChallenges:
     def __init__(self, entropy: Entropy, *, lifetime: timedelta = timedelta(minutes=60), cache: int = 5) -> None:
         self._entropy, self.lifetime, self.cache = entropy.fork("challenges"), lifetime, cache
         self._lock = threading.Lock()
-        self._given: dict[str, Given] = {}
+        self._given: dict[str, GivenChallenge] = {}
 
     def give(self, now: datetime, subject: str | None = None, *, secret: str | None = None) -> str:
         """A new password of 16 hex digits, or ``secret``; with ``subject`` (a pattern), good for that subject only.
@@ -136,10 +136,10 @@ class OneTimeChallenges:
             # What expired long ago is not told from what never was: a server that runs for months forgets it.
             self._given = {text: g for text, g in self._given.items() if now < g.expires + self.lifetime}
             secret = secret or self._entropy.octets(8).hex().upper()
-            self._given[secret] = Given(now + self.lifetime, subject)
+            self._given[secret] = GivenChallenge(now + self.lifetime, subject)
             return secret
 
-    def given(self, secret: str) -> Given:
+    def given(self, secret: str) -> GivenChallenge:
         """What became of one that was given.
 
         Raises:

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from mfp_sim import __version__
-from mfp_sim.errors import DecodeError, EnvelopeUnreadable, MfpSimError, UsageError
-from mfp_sim.output import standard_output
-from mfp_sim.visible import one_line, visible
+from mfp_sim.shared.errors import DecodeError, EnvelopeUnreadable, MfpSimError, UsageError
+from mfp_sim.shared.output import standard_output
+from mfp_sim.shared.visible import one_line, visible
 from mock_scep_server.profiles.changes import EMPTY_CONTENTS
 
 __all__ = ["main"]
@@ -141,7 +141,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _faults(options: argparse.Namespace) -> int:
-    from mfp_sim.documents import did_you_mean
+    from mfp_sim.shared.documents import did_you_mean
     from mock_scep_server.faults import FAULTS, listing
 
     if options.name is not None and options.name not in FAULTS:
@@ -187,9 +187,9 @@ def _judge(options: argparse.Namespace) -> int:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    from mfp_sim.scep import messages
-    from mfp_sim.scep.csr import Csr
-    from mock_scep_server.judgement import Finding, Judge
+    from mfp_sim.shared.scep import messages
+    from mfp_sim.shared.scep.csr import Csr
+    from mock_scep_server.judgement import ClientJudge, Finding
 
     if not options.name:
         raise UsageError("judge needs the file with the message", remedy="mock-scep-server judge request.der")
@@ -211,7 +211,7 @@ def _judge(options: argparse.Namespace) -> int:
             csr = Csr.from_der(data) if message.label in ("PKCSReq", "RenewalReq") else None
         except (DecodeError, EnvelopeUnreadable) as error:
             raise UsageError(f"the inside of {options.name} cannot be judged: {error}") from None
-    judge = Judge(options.caps.split(",") if options.caps else None)
+    judge = ClientJudge(options.caps.split(",") if options.caps else None)
     signer = message.signer()
     noted = [str(note) for note in (*message.notes, *(csr.notes if csr else ()))]
     # How it was sent a file does not tell: nothing is said about that.

@@ -10,11 +10,11 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
-from mfp_sim.documents import did_you_mean
-from mfp_sim.errors import DecodeError, UsageError
-from mfp_sim.scep.http import Delivery, HttpRequest, read_scep_query
-from mfp_sim.scep.vocabulary import Operation
-from mfp_sim.simtime import Entropy
+from mfp_sim.shared.documents import did_you_mean
+from mfp_sim.shared.errors import DecodeError, UsageError
+from mfp_sim.shared.scep.http_messages import Delivery, HttpRequest, read_scep_query
+from mfp_sim.shared.scep.vocabulary import Operation
+from mfp_sim.shared.simtime import Entropy
 from mock_scep_server.faults.defects import DEFECTS, Defect, Gate
 from mock_scep_server.service import ScepService
 

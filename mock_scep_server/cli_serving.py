@@ -18,11 +18,11 @@ from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from mfp_sim.documents import Node, Problems, load, load_text
-from mfp_sim.errors import UsageError
-from mfp_sim.secret_options import secret_of
-from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
-from mfp_sim.visible import say
+from mfp_sim.shared.documents import Node, Problems, load, load_text
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.secret_options import secret_of
+from mfp_sim.shared.simtime import Entropy, GeneratedKeys, SystemClock
+from mfp_sim.shared.visible import say
 from mock_scep_server.challenges import ChallengePolicy, CommandChallenge, StaticChallenge
 from mock_scep_server.cli_defects import DefectiveService
 from mock_scep_server.control import ControlService

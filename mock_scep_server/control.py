@@ -13,17 +13,17 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
-from mfp_sim.documents import Problems, duration, load_text
-from mfp_sim.errors import DocumentError, MfpSimError, UsageError
-from mfp_sim.scep.http import Delivery, HttpReply, HttpRequest, delivery_of
-from mfp_sim.scep.url import Url
+from mfp_sim.shared.documents import Problems, duration, load_text
+from mfp_sim.shared.errors import DocumentError, MfpSimError, UsageError
+from mfp_sim.shared.scep.http_messages import Delivery, HttpReply, HttpRequest, delivery_of
+from mfp_sim.shared.scep.url import Url
 from mock_scep_server.challenges import OneTimeChallenges
 from mock_scep_server.script_file import read_script
 from mock_scep_server.service import ScepService
 
 __all__ = ["ControlService"]
 
-Body = Mapping[str, object]
+JsonObject = Mapping[str, object]
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -41,7 +41,7 @@ class ControlService:
     def __init__(self, service: ScepService) -> None:
         self._service, self._operator = service, (operator := service.operator)
         # path: (method, what it does, the act on the body or query)
-        self._acts: Mapping[tuple[str, str], tuple[str, Callable[[Body], object]]] = {
+        self._acts: Mapping[tuple[str, str], tuple[str, Callable[[JsonObject], object]]] = {
             ("GET", "/status"): ("profile, clock, counts, what waits", self._status),
             ("GET", "/clock"): ("the CA's time", lambda _: {"now": self._now().isoformat()}),
             ("GET", "/script"): ("the rules, as they are tried", lambda _: service.script.describe()),
@@ -104,7 +104,7 @@ class ControlService:
 
     # --- looking ------------------------------------------------------------------------------------------
 
-    def _status(self, _: Body) -> object:
+    def _status(self, _: JsonObject) -> object:
         service, now = self._service, self._now()
         challenge = service.challenge
         return {
@@ -118,7 +118,7 @@ class ControlService:
             "challenges_outstanding": challenge.outstanding(now) if isinstance(challenge, OneTimeChallenges) else None,
         }
 
-    def _journal(self, query: Body) -> object:
+    def _journal(self, query: JsonObject) -> object:
         since = query.get("since", "0")
         if not (isinstance(since, str) and since.isascii() and since.isdigit() and len(since) < 10):
             raise _Refused(400, "since has to be a number")
@@ -126,20 +126,20 @@ class ControlService:
         first = self._service.journal.count - len(entries)
         return {"count": first + len(entries), "entries": [e.to_json() for e in entries[max(int(since) - first, 0) :]]}
 
-    def _ledger(self, _: Body) -> object:
+    def _ledger(self, _: JsonObject) -> object:
         ledger = self._service.ledger
         return {"counts": ledger.counts, "entries": [entry.to_json() for entry in ledger.entries]}
 
-    def _queue(self, _: Body) -> object:
+    def _queue(self, _: JsonObject) -> object:
         return [waiting.to_json() for waiting in self._operator.waiting]
 
-    def _judgement(self, _: Body) -> object:
+    def _judgement(self, _: JsonObject) -> object:
         return self._service.journal.judgement()
 
     # --- acting -------------------------------------------------------------------------------------------
 
-    def _act(self, do: Callable[..., int], *names: str) -> Callable[[Body], object]:
-        def act(body: Body) -> object:
+    def _act(self, do: Callable[..., int], *names: str) -> Callable[[JsonObject], object]:
+        def act(body: JsonObject) -> object:
             values = _fields(body, *names)
             if do == self._operator.revoke and "pattern" not in values:
                 raise _Refused(400, "say which: pattern")
@@ -149,7 +149,7 @@ class ControlService:
 
         return act
 
-    def _put_script(self, body: Body) -> object:
+    def _put_script(self, body: JsonObject) -> object:
         text = body["text"]
         assert isinstance(text, str)
         problems = Problems()
@@ -158,7 +158,7 @@ class ControlService:
         self._service.script.replace(rules)
         return self._service.script.describe()
 
-    def _installed(self, body: Body) -> object:
+    def _installed(self, body: JsonObject) -> object:
         serial = _fields(body, "serial").get("serial")
         try:
             entry = self._service.ledger.find(int(str(serial), 16))
@@ -169,11 +169,11 @@ class ControlService:
         self._service.ledger.report_installed(entry.certificate)
         return {"ok": True}
 
-    def _challenge(self, body: Body) -> object:
+    def _challenge(self, body: JsonObject) -> object:
         subject = _fields(body, "subject").get("subject")
         return {"challenge": self._operator.give_challenge(None if subject is None else str(subject))}
 
-    def _roll_over(self, body: Body) -> object:
+    def _roll_over(self, body: JsonObject) -> object:
         fields = _fields(body, "publish", "switch", "overlap", "identifier")
         if not {"publish", "switch"} <= fields.keys():
             raise _Refused(400, "say when: publish and switch, as spans from now (30d)")
@@ -195,13 +195,13 @@ class ControlService:
             raise _Refused(400, f"{name}: {text[:40]} from now is beyond the calendar") from None
         return span
 
-    def _reset(self, body: Body) -> object:
+    def _reset(self, body: JsonObject) -> object:
         _fields(body)
         self._service.reset()
         return {"ok": True}
 
 
-def _body(octets: bytes, as_text: bool) -> Body:
+def _body(octets: bytes, as_text: bool) -> JsonObject:
     """The JSON object of a body; a script is kept as text, since it has a reader of its own that tells places."""
     try:
         text = octets.decode()
@@ -218,7 +218,7 @@ def _body(octets: bytes, as_text: bool) -> Body:
     return value
 
 
-def _fields(body: Body, *names: str) -> dict[str, Any]:
+def _fields(body: JsonObject, *names: str) -> dict[str, Any]:
     """The fields of a body, each of its type.
 
     Raises:

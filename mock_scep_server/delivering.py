@@ -9,23 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from mfp_sim.scep.http import Close, Delivery, HttpReply, Reset, Stall, Wait, delivery_of
+from mfp_sim.shared.scep.http_messages import Close, Delivery, HttpReply, Reset, Stall, Wait, delivery_of
+from mock_scep_server.ca_parts import CaParts
 from mock_scep_server.capacity import Workers
 from mock_scep_server.faults.base import On
 from mock_scep_server.journal import JournalEntry
-from mock_scep_server.office import Office
 from mock_scep_server.work import Work
 
 __all__ = ["Outgoing"]
 
 
 class Outgoing:
-    """The way out of an office; ``record`` takes the entry of the journal."""
+    """The way out of an parts; ``record`` takes the entry of the journal."""
 
-    def __init__(self, office: Office, record: Callable[[JournalEntry], None]) -> None:
-        self._clock, self._ledger, self._record = office.clock, office.ledger, record
-        self._workers = Workers(office.policy.capacity) if office.policy.capacity else None
-        own = (("Server", office.profile.server),) if office.profile.server else ()
+    def __init__(self, parts: CaParts, record: Callable[[JournalEntry], None]) -> None:
+        self._clock, self._ledger, self._record = parts.clock, parts.ledger, record
+        self._workers = Workers(parts.policy.capacity) if parts.policy.capacity else None
+        own = (("Server", parts.profile.server),) if parts.profile.server else ()
         self._headers = (*own, ("Cache-Control", "no-store"))
 
     def send(self, work: Work, reply: HttpReply) -> Delivery:

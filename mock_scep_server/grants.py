@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from mfp_sim.errors import DecodeError
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import der
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.certificate import KEY_USAGE_BITS, Extension
-from mfp_sim.scep.csr import Csr
+from mfp_sim.shared.errors import DecodeError
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.certificate import KEY_USAGE_BITS, Extension
+from mfp_sim.shared.scep.csr import Csr
 
 __all__ = ["Grant", "grant"]
 

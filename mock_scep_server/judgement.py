@@ -18,25 +18,25 @@ from typing import Literal, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from mfp_sim.catalogue.registry import requirements
-from mfp_sim.errors import DecodeError
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.csr import Csr
-from mfp_sim.scep.http import Capabilities, HttpRequest
-from mfp_sim.scep.messages import PkiMessage
-from mfp_sim.scep.vocabulary import MessageType, Operation
+from mfp_sim.shared.catalogue.registry import requirements
+from mfp_sim.shared.errors import DecodeError
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.csr import Csr
+from mfp_sim.shared.scep.http_messages import Capabilities, HttpRequest
+from mfp_sim.shared.scep.messages import PkiMessage
+from mfp_sim.shared.scep.vocabulary import MessageType, Operation
 
-__all__ = ["Finding", "Judge", "verdict_of"]
+__all__ = ["ClientJudge", "Finding", "verdict_of"]
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
-Verdict = Literal["fail", "warn", "note"]
+Severity = Literal["fail", "warn", "note"]
 REMEMBERED = 100_000
 """How many nonces and transactions are remembered; the oldest goes first."""
 
 
 NO_USAGE = "the self-signed certificate has no keyUsage"
-WORTH: Mapping[tuple[str, str], Verdict] = {
+WORTH: Mapping[tuple[str, str], Severity] = {
     ("SCEP-2.3-02", NO_USAGE): "warn",  # unrestricted; sscep and others send none
     ("SCEP-3.2.1.1-07", ""): "warn",
     ("SCEP-4.3-02", ""): "warn",
@@ -52,7 +52,7 @@ class Finding:
     text: str
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Severity:
         """``fail``, ``warn`` or ``note``."""
         for (requirement, end), verdict in WORTH.items():
             if requirement == self.requirement and self.text.endswith(end):
@@ -67,7 +67,7 @@ class Finding:
         return {"requirement": self.requirement, "verdict": self.verdict, "text": self.text}
 
 
-def verdict_of(requirement: str) -> Verdict:
+def verdict_of(requirement: str) -> Severity:
     """The worst that missing a requirement can be: by its level, and only where it speaks of clients."""
     entry = requirements().get(requirement)
     if entry is None or entry.level is None or entry.on == "server":
@@ -77,7 +77,7 @@ def verdict_of(requirement: str) -> Verdict:
     return "warn" if entry.level.startswith("SHOULD") else "note"
 
 
-class Judge:
+class ClientJudge:
     """Looks at requests in the order in which they come; thread-safe.
 
     Args:

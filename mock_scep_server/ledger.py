@@ -10,10 +10,10 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from mfp_sim.scep.certificate import Certificate, folded_name
-from mfp_sim.scep.http import Fate
+from mfp_sim.shared.scep.certificate import Certificate, folded_name
+from mfp_sim.shared.scep.http_messages import Fate
 
-__all__ = ["Entry", "Ledger"]
+__all__ = ["Ledger", "LedgerEntry"]
 
 _FATES: dict[Fate, tuple[str, ...]] = {
     "ended": (),
@@ -24,7 +24,7 @@ _FATES: dict[Fate, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """One certificate: ``delivered`` means a SUCCESS that carries it arrived whole and in time, as far as the CA can
     know, ``installed`` that the client has it in its key store. ``sent`` says how each reply with it left and what
     became of it, in order; ``given_up`` why the client gave its transaction up."""
@@ -78,7 +78,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._entries: dict[bytes, Entry] = {}
+        self._entries: dict[bytes, LedgerEntry] = {}
         self._by_serial: dict[int, bytes] = {}
         self._by_subject: dict[Hashable, list[bytes]] = {}
         self._by_key: dict[bytes, list[bytes]] = {}
@@ -87,7 +87,7 @@ class Ledger:
         """Record a new certificate."""
         with self._lock:
             octets = certificate.der
-            self._entries[octets] = Entry(certificate, transaction_id, now)
+            self._entries[octets] = LedgerEntry(certificate, transaction_id, now)
             self._by_serial[certificate.serial] = octets
             self._by_subject.setdefault(folded_name(certificate.subject), []).append(octets)
             self._by_key.setdefault(certificate.spki, []).append(octets)
@@ -124,7 +124,7 @@ class Ledger:
                 if entry.transaction_id == transaction_id and not entry.installed and entry.given_up is None:
                     self._entries[octets] = replace(entry, given_up=why)
 
-    def find(self, serial: int) -> Entry | None:
+    def find(self, serial: int) -> LedgerEntry | None:
         """The newest entry of a serial number, or None."""
         with self._lock:
             octets = self._by_serial.get(serial)
@@ -135,24 +135,24 @@ class Ledger:
         entry = self.find(certificate.serial)
         return entry.certificate if entry is not None and entry.certificate.der == certificate.der else None
 
-    def of_subject(self, subject: bytes) -> tuple[Entry, ...]:
+    def of_subject(self, subject: bytes) -> tuple[LedgerEntry, ...]:
         """The entries for a subject, whatever its string types, case and blanks."""
         with self._lock:
             return tuple(self._entries[octets] for octets in self._by_subject.get(folded_name(subject), ()))
 
-    def of_key(self, spki: bytes) -> tuple[Entry, ...]:
+    def of_key(self, spki: bytes) -> tuple[LedgerEntry, ...]:
         """The entries for a public key."""
         with self._lock:
             return tuple(self._entries[octets] for octets in self._by_key.get(spki, ()))
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[LedgerEntry, ...]:
         """All entries in the order of minting."""
         with self._lock:
             return tuple(self._entries.values())
 
     @property
-    def orphans(self) -> tuple[Entry, ...]:
+    def orphans(self) -> tuple[LedgerEntry, ...]:
         """The entries that no client has; each has a cause."""
         return tuple(entry for entry in self.entries if not entry.installed)
 

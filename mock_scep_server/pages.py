@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
 
-from mfp_sim.attempts import Attempts
-from mfp_sim.scep.http import HttpReply, HttpRequest
-from mfp_sim.scep.url import Url
+from mfp_sim.shared.attempts import Attempts
+from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest
+from mfp_sim.shared.scep.url import Url
 from mock_scep_server.ca import CertificateAuthority
+from mock_scep_server.ca_parts import CaParts
 from mock_scep_server.challenges import CacheFull, OneTimeChallenges
-from mock_scep_server.office import Office
 from mock_scep_server.policy import AdminPage
 
-__all__ = ["Page", "Pages"]
+__all__ = ["MockPage", "Pages"]
 
 ADMIN_PATH = "/certsrv/mscep_admin"
 CRL_TYPE = "application/pkix-crl"  # RFC 2585, 4.2
@@ -32,7 +32,7 @@ CERTIFICATE_TYPE = "application/pkix-cert"  # RFC 2585, 4.1
 
 
 @dataclass(frozen=True)
-class Page:
+class MockPage:
     """A page that a request is for: its name in scripts, and what gives the reply and a line for the journal."""
 
     name: str
@@ -40,33 +40,33 @@ class Page:
 
 
 class Pages:
-    """Finds the page of a request; an office whose policy has no admin page has none for challenges."""
+    """Finds the page of a request; an parts whose policy has no admin page has none for challenges."""
 
-    def __init__(self, office: Office) -> None:
-        self._office, self._admin = office, office.policy.admin
-        self._attempts = Attempts(office.clock)
+    def __init__(self, parts: CaParts) -> None:
+        self._parts, self._admin = parts, parts.policy.admin
+        self._attempts = Attempts(parts.clock)
         self.names: frozenset[str] | None = None
         """Under which host names NDES's page answers, in lower case; None: under any."""
 
-    def find(self, request: HttpRequest, client: str) -> Page | None:
+    def find(self, request: HttpRequest, client: str) -> MockPage | None:
         """The page that a GET of ``client`` is for, or None: then it is for SCEP."""
         path, _, query = request.target.partition("?")
         if self._admin is not None and path.rstrip("/").lower().endswith(ADMIN_PATH):
             admin = self._admin
-            return Page("AdminPage", lambda: self._admin_page(request, client, admin))
+            return MockPage("AdminPage", lambda: self._admin_page(request, client, admin))
         if request.method != "GET" or "operation=" in query.lower():
             return None
         slug, _, ending = path.rpartition("/")[2].rpartition(".")
-        authority = next((a for a in self._office.authorities.all if a.slug == slug), None)
+        authority = next((a for a in self._parts.authorities.all if a.slug == slug), None)
         if authority is None or ending not in ("crl", "cer"):
             return None
         if ending == "cer":
             octets = authority.issuer.certificate.der
-            return Page("CACertificate", lambda: (_binary(octets, CERTIFICATE_TYPE), "CA certificate"))
-        return Page("CRL", partial(self._crl, authority))
+            return MockPage("CACertificate", lambda: (_binary(octets, CERTIFICATE_TYPE), "CA certificate"))
+        return MockPage("CRL", partial(self._crl, authority))
 
     def _crl(self, authority: CertificateAuthority) -> tuple[HttpReply, str]:
-        crl = self._office.revocations.current(authority)
+        crl = self._parts.revocations.current(authority)
         return _binary(crl.der, CRL_TYPE), f"CRL {crl.number}"
 
     def _admin_page(self, request: HttpRequest, client: str, admin: AdminPage) -> tuple[HttpReply, str]:
@@ -94,15 +94,15 @@ class Pages:
             return _html("<P>Access is denied.</P>", 401, realm), "access denied"
         if user in admin.no_permission:
             return _html(f"<P>{NO_PERMISSION}</P>"), "no permission"
-        if not isinstance(self._office.challenge, OneTimeChallenges):
+        if not isinstance(self._parts.challenge, OneTimeChallenges):
             return _html("<P>No challenge password is needed or given out.</P>"), "no challenge to give"
-        now = self._office.clock.now()
+        now = self._parts.clock.now()
         try:
-            secret = self._office.challenge.give(now)
+            secret = self._parts.challenge.give(now)
         except CacheFull:
             return _html(f"<P>{CACHE_FULL}</P>"), "cache full"
-        minutes = int(self._office.challenge.lifetime.total_seconds() // 60)
-        octets = self._office.authorities.default.current(now).issuer.certificate.der
+        minutes = int(self._parts.challenge.lifetime.total_seconds() // 60)
+        octets = self._parts.authorities.default.current(now).issuer.certificate.der
         digest = hashlib.md5(octets, usedforsecurity=False).hexdigest().upper()  # NDES shows an MD5 thumbprint
         thumbprint = " ".join(digest[start : start + 8] for start in range(0, 32, 8))
         body = (

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mfp_sim.errors import DecodeError
-from mfp_sim.scep import messages
-from mfp_sim.scep.http import PKI_MESSAGE, HttpReply
-from mfp_sim.scep.vocabulary import PkiStatus
-from mfp_sim.simtime import Entropy
+from mfp_sim.shared.errors import DecodeError
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep.http_messages import PKI_MESSAGE, HttpReply
+from mfp_sim.shared.scep.vocabulary import PkiStatus
+from mfp_sim.shared.simtime import Entropy
 from mock_scep_server.asked import Asked, RequestReader
+from mock_scep_server.ca_parts import CaParts
 from mock_scep_server.challenges import AskFirst
 from mock_scep_server.faults.base import On
-from mock_scep_server.office import Office
 from mock_scep_server.registrar import Registrar
 from mock_scep_server.replies import Decision
-from mock_scep_server.script import GRANTS, Answer
+from mock_scep_server.script import GRANTS, RuledAnswer
 from mock_scep_server.transactions import Transactions
 from mock_scep_server.work import EarlyReply, Work, text_reply
 
@@ -33,9 +33,9 @@ _MISSING = {"transactionID": "SCEP-3.2.1-01", "messageType": "SCEP-3.2.1-02"}
 class PkiOperation:
     """The layers that a message goes through, one method each, in their order."""
 
-    def __init__(self, office: Office, transactions: Transactions, entropy: Entropy) -> None:
-        self._office, self._profile, self._entropy = office, office.profile, entropy
-        self._reader, self._registrar = RequestReader(office), Registrar(office, transactions, entropy)
+    def __init__(self, parts: CaParts, transactions: Transactions, entropy: Entropy) -> None:
+        self._parts, self._profile, self._entropy = parts, parts.profile, entropy
+        self._reader, self._registrar = RequestReader(parts), Registrar(parts, transactions, entropy)
 
     def reply(self, work: Work, octets: bytes | None) -> HttpReply:
         """The HTTP reply to one message.
@@ -66,7 +66,7 @@ class PkiOperation:
             message, text = None, f"The message is not a SCEP message: {error}"
             requirement = _MISSING.get(error.path.rpartition(".")[2], _NO_MESSAGE)
         if message is None:
-            work.findings = self._office.judge.noted(work.notes)
+            work.findings = self._parts.judge.noted(work.notes)
             raise work.refused(requirement, text, self._profile.unreadable_status)
         asked = self._reader.read(message)
         work.context.asked = asked
@@ -76,10 +76,10 @@ class PkiOperation:
         """What the message says about its client."""
         odd = tuple(str(note) for note in (*asked.message.notes, *(asked.csr.notes if asked.csr else ())))
         work.notes += odd
-        work.findings += self._office.judge.message(
+        work.findings += self._parts.judge.message(
             work.request,
             asked.message,
-            now=self._office.clock.now(),
+            now=self._parts.clock.now(),
             signer=asked.signer,
             csr=asked.csr,
             renews=asked.renews is not None,
@@ -88,8 +88,8 @@ class PkiOperation:
 
     def _decide(self, work: Work, asked: Asked) -> Decision:
         """What the script wants, and what the CA makes of it."""
-        with self._office.lock:
-            answer = work.take(self._office.script)
+        with self._parts.lock:
+            answer = work.take(self._parts.script)
             face = work.altered(On.AUTHORITY, asked.authority)
             other = face is not asked.authority
             if other:
@@ -99,13 +99,13 @@ class PkiOperation:
             wanted = answer.kind if answer is not None else None
             overruled = wanted in GRANTS and decision.kind != wanted
             if overruled or (decision.kind == "failure" and wanted != "failure"):
-                work.taken = self._office.script.give_back(work.taken, overruled=overruled)
+                work.taken = self._parts.script.give_back(work.taken, overruled=overruled)
         work.notes += (*(str(note) for note in decision.notes), *asked.notes)
         work.decided(decision.kind, decision.text)
         work.issued = decision.issued
         return replace(decision, authority=face) if other else decision
 
-    def _decided(self, work: Work, asked: Asked, answer: Answer | None) -> Decision:
+    def _decided(self, work: Work, asked: Asked, answer: RuledAnswer | None) -> Decision:
         """Decided under the lock; an external command that has a say is asked while others have it."""
 
         def decide() -> Decision:
@@ -114,11 +114,11 @@ class PkiOperation:
         try:
             return decide()
         except AskFirst as first:
-            self._office.lock.release()
+            self._parts.lock.release()
             try:
                 first.ask()
             finally:
-                self._office.lock.acquire()
+                self._parts.lock.acquire()
             try:
                 return decide()
             finally:

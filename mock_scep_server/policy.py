@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from mfp_sim.documents import Node, Problems
-from mfp_sim.documents.kinds import WRONG, Definitions, Kind, Schema, Text, Within, Words
-from mfp_sim.documents.records import Length, agree, document, kind_of
+from mfp_sim.shared.documents import Node, Problems
+from mfp_sim.shared.documents.kinds import WRONG, Definitions, Kind, Schema, Text, Within, Words
+from mfp_sim.shared.documents.records import Length, agree, document, kind_of
 from mock_scep_server.ca import KEY_KINDS
 from mock_scep_server.capacity import Capacity
-from mock_scep_server.spans import Span, SpanOrTime, When
+from mock_scep_server.spans import Moment, Span, SpanOrTime
 
 __all__ = [
     "IN_ORDER",
@@ -50,7 +50,7 @@ class AdminPage:
     no_permission: tuple[str, ...] = ()
 
 
-def _in_order(publish: When, switch: When) -> str | None:
+def _in_order(publish: Moment, switch: Moment) -> str | None:
     late = type(publish) is type(switch) and switch < publish  # type: ignore[operator]
     return "the next CA is to be published before it takes over" if late else None
 
@@ -63,8 +63,8 @@ IN_ORDER = agree("publish", "switch", _in_order)
 class Rollover:
     """When a next CA is published and when it takes over: spans from the start, or local times without a zone."""
 
-    publish: Annotated[When, SpanOrTime()]
-    switch: Annotated[When, SpanOrTime()]
+    publish: Annotated[Moment, SpanOrTime()]
+    switch: Annotated[Moment, SpanOrTime()]
     overlap: Annotated[timedelta | None, Span()] = None
 
 

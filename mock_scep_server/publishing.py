@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mfp_sim.scep import messages
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.http import CA_CERT, CA_RA_CERT, NEXT_CA_CERT, TEXT, HttpReply
-from mock_scep_server.ca import CertificateAuthority, Identity
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep.certificate import Certificate, Identity
+from mfp_sim.shared.scep.http_messages import CA_CERT, CA_RA_CERT, NEXT_CA_CERT, TEXT, HttpReply
+from mock_scep_server.ca import CertificateAuthority
 
 __all__ = ["CaCapabilities", "CaCertificates", "NextCaCertificates"]
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from mfp_sim.scep.http import HEAD_CAP, IDLE_SECONDS, MESSAGE_CAP, TOKEN, HttpRequest
-from mfp_sim.scep.url import Url
-from mfp_sim.simtime import Clock
+from mfp_sim.shared.scep.http_messages import HEAD_CAP, IDLE_SECONDS, MESSAGE_CAP, TOKEN, HttpRequest
+from mfp_sim.shared.scep.url import Url
+from mfp_sim.shared.simtime import Clock
 
 __all__ = ["Connection", "Gone", "Unreadable", "read_request"]
 

@@ -11,17 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from mfp_sim.scep.certificate import Certificate, name_text, same_name
-from mfp_sim.scep.csr import Csr
-from mfp_sim.scep.messages import CertRep, Note
-from mfp_sim.scep.vocabulary import FailInfo, MessageType, PkiStatus
-from mfp_sim.simtime import Entropy
+from mfp_sim.shared.scep.certificate import Certificate, name_text, same_name
+from mfp_sim.shared.scep.csr import Csr
+from mfp_sim.shared.scep.messages import CertRep, Note
+from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType, PkiStatus
+from mfp_sim.shared.simtime import Entropy
 from mock_scep_server.admission import Admission
 from mock_scep_server.asked import Asked, Refusal
 from mock_scep_server.ca import Template
-from mock_scep_server.office import Office
+from mock_scep_server.ca_parts import CaParts
 from mock_scep_server.replies import Decision, Replies
-from mock_scep_server.script import Answer
+from mock_scep_server.script import RuledAnswer
 from mock_scep_server.transactions import Transaction, Transactions
 
 __all__ = ["Registrar"]
@@ -38,7 +38,7 @@ class _Case:
 
     asked: Asked
     reply: CertRep
-    answer: Answer | None
+    answer: RuledAnswer | None
     alter: Alter
 
     @property
@@ -57,12 +57,12 @@ class _Case:
 
 
 class Registrar:
-    """Decides on the requests of an office, one at a time; ``transactions`` are what was decided before."""
+    """Decides on the requests of an parts, one at a time; ``transactions`` are what was decided before."""
 
-    def __init__(self, office: Office, transactions: Transactions, entropy: Entropy) -> None:
-        self._profile, self._clock = office.profile, office.clock
-        self._authorities, self._ledger, self._revocations = office.authorities, office.ledger, office.revocations
-        self._transactions, self._admission, self._replies = transactions, Admission(office), Replies(office, entropy)
+    def __init__(self, parts: CaParts, transactions: Transactions, entropy: Entropy) -> None:
+        self._profile, self._clock = parts.profile, parts.clock
+        self._authorities, self._ledger, self._revocations = parts.authorities, parts.ledger, parts.revocations
+        self._transactions, self._admission, self._replies = transactions, Admission(parts), Replies(parts, entropy)
         self._answers: dict[int, Callable[[_Case], Decision]] = {
             MessageType.PKCS_REQ: self._enrol,
             MessageType.RENEWAL_REQ: self._enrol,
@@ -72,7 +72,7 @@ class Registrar:
             MessageType.GET_CRL: self._get_crl,
         }
 
-    def decide(self, asked: Asked, answer: Answer | None, alter: Alter) -> Decision:
+    def decide(self, asked: Asked, answer: RuledAnswer | None, alter: Alter) -> Decision:
         """The answer to one request.
 
         Args:
@@ -168,7 +168,7 @@ class Registrar:
         reply = self._replies.issued(case.reply, known.issued, known.authority, case.asked.signer)
         return Decision(reply, f"SUCCESS serial {known.issued.serial:x}", known.authority, known.issued)
 
-    def _is_pending(self, known: Transaction, answer: Answer | None) -> bool:
+    def _is_pending(self, known: Transaction, answer: RuledAnswer | None) -> bool:
         """Whether the answer is PENDING: the script says so, or the operator has not approved."""
         if answer is not None and answer.kind in ("pending", "success"):
             return answer.kind == "pending"

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mfp_sim.scep import der
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.algorithms import HASHES, KeyTransport
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.messages import CertRep, Note, Oddities, PkiMessage
-from mfp_sim.scep.vocabulary import FailInfo, PkiStatus
-from mfp_sim.simtime import Entropy
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.algorithms import HASHES, KeyTransport
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.messages import CertRep, Note, Oddities, PkiMessage
+from mfp_sim.shared.scep.vocabulary import FailInfo, PkiStatus
+from mfp_sim.shared.simtime import Entropy
 from mock_scep_server.asked import Refusal
 from mock_scep_server.ca import CertificateAuthority
-from mock_scep_server.office import Office
+from mock_scep_server.ca_parts import CaParts
 
 __all__ = ["Decision", "Replies"]
 
@@ -41,10 +41,10 @@ class Decision:
 
 
 class Replies:
-    """The words of an office's profile; ``entropy`` gives nonces."""
+    """The words of an parts's profile; ``entropy`` gives nonces."""
 
-    def __init__(self, office: Office, entropy: Entropy) -> None:
-        self._profile, self._clock, self._entropy = office.profile, office.clock, entropy
+    def __init__(self, parts: CaParts, entropy: Entropy) -> None:
+        self._profile, self._clock, self._entropy = parts.profile, parts.clock, entropy
 
     def frame(self, message: PkiMessage) -> CertRep:
         """What every reply to a message has: nonces, transaction, and algorithms, by the profile or as was asked."""

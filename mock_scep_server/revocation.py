@@ -8,9 +8,9 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 
-from mfp_sim.scep import crl
-from mfp_sim.scep.crl import Crl, Revoked
-from mfp_sim.simtime import Clock
+from mfp_sim.shared.scep import crl
+from mfp_sim.shared.scep.crl import Crl, Revoked
+from mfp_sim.shared.simtime import Clock
 from mock_scep_server.ca import CertificateAuthority
 
 __all__ = ["Revocations"]

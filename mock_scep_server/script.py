@@ -18,12 +18,12 @@ from functools import partial
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from mfp_sim.documents.kinds import Within, Words
-from mfp_sim.simtime import Entropy
+from mfp_sim.shared.documents.kinds import Within, Words
+from mfp_sim.shared.simtime import Entropy
 from mock_scep_server.faults.chosen import Chosen
 from mock_scep_server.faults.scope import ANSWERS, OPERATIONS, TYPES
 
-__all__ = ["GRANTS", "Answer", "Facts", "Premise", "Rule", "Script", "Taken", "When"]
+__all__ = ["GRANTS", "Condition", "Facts", "Rule", "RuledAnswer", "Script", "ScriptPremise", "Taken"]
 
 GRANTS = ("success", "pending")
 
@@ -41,7 +41,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class When:
+class Condition:
     """The conditions of a rule; None matches everything. Subject and transaction are shell-style patterns."""
 
     operation: Annotated[str | None, Words(lambda: OPERATIONS)] = None
@@ -76,7 +76,7 @@ def _fits(wanted: str, actual: str | None, pattern: bool) -> bool:
 
 
 @dataclass(frozen=True)
-class Answer:
+class RuledAnswer:
     """What a rule or a fault decides: ``kind`` is success, pending, failure, http or none.
 
     ``written`` stands in failInfo as it is, where that is no number that RFC 8894 knows: ``7``, or ``"2 "``.
@@ -106,8 +106,8 @@ class Rule:
     ``number`` counts rules from 1 as they are written; rules with the same ``shuffle`` stand in a drawn order.
     """
 
-    when: When
-    answer: Answer | None
+    when: Condition
+    answer: RuledAnswer | None
     faults: tuple[Chosen, ...] = ()
     times: int | None = None
     until: str | None = None
@@ -161,7 +161,7 @@ class Taken:
     """
 
     rule: int | None = None
-    answer: Answer | None = None
+    answer: RuledAnswer | None = None
     faults: tuple[Chosen, ...] = ()
     near_misses: tuple[str, ...] = ()
     overruled: int | None = None
@@ -171,7 +171,7 @@ class Taken:
 
 
 @dataclass(frozen=True)
-class Premise:
+class ScriptPremise:
     """What a script takes for granted: a rule is hit, a fault has an effect.
 
     ``expected`` says so in words. ``missing`` gives what is not so yet, or None; it holds for these rules also after
@@ -295,14 +295,14 @@ class Script:
                 if not state.taken and not rule.optional
             ]
 
-    def premises(self) -> list[Premise]:
+    def premises(self) -> list[ScriptPremise]:
         """What the present rules take for granted and do not call optional."""
         with self._lock:
             pairs = list(zip(self.rules, self._states, strict=True))
         return [premise for rule, state in pairs for premise in _premises(rule, state)]
 
 
-def _premises(rule: Rule, state: _State) -> Iterator[Premise]:
+def _premises(rule: Rule, state: _State) -> Iterator[ScriptPremise]:
     """A rule is hit, and each of its faults has an effect where the rule was hit."""
 
     def never_hit() -> str | None:
@@ -316,11 +316,11 @@ def _premises(rule: Rule, state: _State) -> Iterator[Premise]:
         return f"rule {rule.number} was hit {times}, and {rule.faults[index].slug} changed nothing"
 
     if not rule.optional:
-        yield Premise(rule.place or "script", rule.number, "every rule hit", never_hit)
+        yield ScriptPremise(rule.place or "script", rule.number, "every rule hit", never_hit)
     for index, chosen in enumerate(rule.faults):
         if not chosen.optional:
             expected = f"{chosen.slug} to have an effect"
-            yield Premise(chosen.place or rule.place, rule.number, expected, partial(without_effect, index))
+            yield ScriptPremise(chosen.place or rule.place, rule.number, expected, partial(without_effect, index))
 
 
 def _shuffled(rules: Sequence[Rule], entropy: Entropy) -> list[Rule]:

@@ -11,13 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
-from mfp_sim.documents import Node, Problems, did_you_mean, load
-from mfp_sim.documents.kinds import WRONG, Definitions, Leaf, OneWay, Schema, Within
-from mfp_sim.documents.records import Constraint, Doc, Given, Length, agree, document, kind_of, some
-from mfp_sim.scep.vocabulary import HRESULTS
+from mfp_sim.shared.documents import Node, Problems, did_you_mean, load
+from mfp_sim.shared.documents.kinds import WRONG, Definitions, Leaf, OneWay, Schema, Within
+from mfp_sim.shared.documents.records import Constraint, Doc, Given, Length, agree, document, kind_of, some
+from mfp_sim.shared.scep.vocabulary import HRESULTS
 from mock_scep_server.faults.chosen import Chosen, ChosenKind, check_scopes
 from mock_scep_server.faults.scope import ANSWERS, names_of
-from mock_scep_server.script import Answer, Rule, When
+from mock_scep_server.script import Condition, Rule, RuledAnswer
 
 __all__ = ["Rules", "load_script_file", "read_script"]
 
@@ -132,13 +132,13 @@ class _Http:
 _Then = Literal["success", "pending", "none"] | _Pending | _Failure | _Http
 
 
-def _answer(then: _Then | None) -> Answer | None:
+def _answer(then: _Then | None) -> RuledAnswer | None:
     if isinstance(then, _Failure):
         number, written = then.fail_info
-        return Answer("failure", number, then.text, written=written, hresult=then.hresult)
+        return RuledAnswer("failure", number, then.text, written=written, hresult=then.hresult)
     if isinstance(then, _Http):
-        return Answer("http", status=then.status, retry_after=then.retry_after)
-    return None if then is None else Answer(then if isinstance(then, str) else "pending")
+        return RuledAnswer("http", status=then.status, retry_after=then.retry_after)
+    return None if then is None else RuledAnswer(then if isinstance(then, str) else "pending")
 
 
 def _said_twice(then: _Then, times: int) -> str | None:  # noqa: ARG001 - whatever the number is
@@ -147,7 +147,7 @@ def _said_twice(then: _Then, times: int) -> str | None:  # noqa: ARG001 - whatev
 
 def _takes_requests(given: Given, problems: Problems) -> None:
     """There are requests that fit ``when``, and each fault can act at one of them."""
-    when, answer = given.values.get("when", When()), _answer(given.values.get("then"))
+    when, answer = given.values.get("when", Condition()), _answer(given.values.get("then"))
     kind = None if answer is None else answer.kind
     if not names_of(when.operation, when.type):
         text = f"no request is both: the operation {when.operation} has no message, so it has no type {when.type}"
@@ -174,7 +174,7 @@ def _takes_requests(given: Given, problems: Problems) -> None:
 class _Rule:
     """A rule as it is written."""
 
-    when: When = field(default_factory=When)
+    when: Condition = field(default_factory=Condition)
     then: _Then | None = None
     faults: tuple[Annotated[Chosen, ChosenKind()], ...] = ()
     times: Annotated[int | None, Within(1)] = None

@@ -19,8 +19,8 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Final, Protocol
 
-from mfp_sim.listening import listen, reason_of
-from mfp_sim.scep.http import (
+from mfp_sim.shared.listening import listen, reason_of
+from mfp_sim.shared.scep.http_messages import (
     HEAD_CAP,
     IDLE_SECONDS,
     MESSAGE_CAP,
@@ -36,8 +36,8 @@ from mfp_sim.scep.http import (
     Wait,
     render_reply,
 )
-from mfp_sim.simtime import SystemClock
-from mfp_sim.visible import one_line, visible
+from mfp_sim.shared.simtime import SystemClock
+from mfp_sim.shared.visible import one_line, visible
 from mock_scep_server.receiving import Connection, Gone, Unreadable, read_request
 from mock_scep_server.tls import NO_ROOM, Handshake, say_goodbye, shake_hands, shut_down
 
@@ -75,7 +75,7 @@ class ServerHost:
         port_option: the option that names the port, for people.
 
     Raises:
-        UsageError: see :func:`~mfp_sim.listening.listen`.
+        UsageError: see :func:`~mfp_sim.shared.listening.listen`.
     """
 
     def __init__(

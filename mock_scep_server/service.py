@@ -13,20 +13,20 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from mfp_sim.errors import DecodeError, EnvelopeUnreadable, SignatureInvalid
-from mfp_sim.scep.http import Delivery, HttpReply, HttpRequest, ScepQuery, read_scep_query
-from mfp_sim.scep.vocabulary import Operation
-from mfp_sim.simtime import Clock, Entropy, KeySource
+from mfp_sim.shared.errors import DecodeError, EnvelopeUnreadable, SignatureInvalid
+from mfp_sim.shared.scep.http_messages import Delivery, HttpReply, HttpRequest, ScepQuery, read_scep_query
+from mfp_sim.shared.scep.vocabulary import Operation
+from mfp_sim.shared.simtime import Clock, Entropy, KeySource
 from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.ca_operations import CaOperations
 from mock_scep_server.ca_operator import CaOperator
+from mock_scep_server.ca_parts import CaParts
 from mock_scep_server.challenges import ChallengePolicy, CommandChallenge, StaticChallenge, Unhurried
 from mock_scep_server.delivering import Outgoing
 from mock_scep_server.faults.base import Context, Memory
 from mock_scep_server.journal import Journal, JournalEntry
-from mock_scep_server.judgement import Finding, Judge
-from mock_scep_server.office import Office
-from mock_scep_server.pages import Page, Pages
+from mock_scep_server.judgement import ClientJudge, Finding
+from mock_scep_server.pages import MockPage, Pages
 from mock_scep_server.pki_operation import PkiOperation
 from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import CaProfile
@@ -79,23 +79,23 @@ class ScepService:
             profile, self.policy, clock=clock, entropy=entropy, keys=keys, ra=ra, zone=self.script.zone
         )
         self.revocations = Revocations(clock, self.policy.crl_lifetime)
-        self.office = Office(
+        self.parts = CaParts(
             profile,
             self.policy,
             clock,
             self.authorities,
             Unhurried(self.challenge) if isinstance(self.challenge, CommandChallenge) else self.challenge,
             self.script,
-            Judge(profile.capabilities, wants_challenge=self.challenge.wanted and profile.challenge == "checked"),
+            ClientJudge(profile.capabilities, wants_challenge=self.challenge.wanted and profile.challenge == "checked"),
             self.revocations,
         )
-        self.journal, self.ledger, self._on_entry = Journal(), self.office.ledger, on_entry
+        self.journal, self.ledger, self._on_entry = Journal(), self.parts.ledger, on_entry
         self._fault_entropy, self._memory = entropy.fork("faults"), Memory()
         self._transactions = Transactions(self.policy, clock)
-        self._pages, self._ca_operations = Pages(self.office), CaOperations(self.office)
-        self._pki_operation = PkiOperation(self.office, self._transactions, replies)
-        self._outgoing = Outgoing(self.office, self._record)
-        self.operator = CaOperator(self.office, self._transactions)
+        self._pages, self._ca_operations = Pages(self.parts), CaOperations(self.parts)
+        self._pki_operation = PkiOperation(self.parts, self._transactions, replies)
+        self._outgoing = Outgoing(self.parts, self._record)
+        self.operator = CaOperator(self.parts, self._transactions)
 
     @property
     def authority(self) -> CertificateAuthority:
@@ -168,7 +168,7 @@ class ScepService:
             return self._pki_operation.reply(work, query.message)
         return self._ca_operations.reply(work, query)
 
-    def _page(self, work: Work, page: Page) -> HttpReply:
+    def _page(self, work: Work, page: MockPage) -> HttpReply:
         work.context.operation = page.name
         work.take(self.script)
         reply, work.decision = page.answer()
@@ -189,7 +189,7 @@ class ScepService:
         work.context.operation, work.notes = query.operation, query.notes
         odd = [note for note in query.notes if not note.startswith(_NOT_ODD)]
         if self.profile.tolerance == "strict" and odd:
-            work.findings = self.office.judge.noted(query.notes)
+            work.findings = self.parts.judge.noted(query.notes)
             raise EarlyReply(text_reply(400, f"An odd form of request: {odd[0]}"))
         return query
 

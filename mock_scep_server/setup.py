@@ -14,14 +14,14 @@ from functools import cache
 from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
 
-from mfp_sim.documents import Node, Problems
-from mfp_sim.documents.kinds import WRONG, Definitions, Kind, OneWay, Schema, Words
-from mfp_sim.documents.records import Constraint, Field, Given, Record, kind_of
-from mfp_sim.errors import UsageError
-from mfp_sim.simtime import Clock, Entropy, KeySource
+from mfp_sim.shared.documents import Node, Problems
+from mfp_sim.shared.documents.kinds import WRONG, Definitions, Kind, OneWay, Schema, Words
+from mfp_sim.shared.documents.records import Constraint, Field, Given, Record, kind_of
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.simtime import Clock, Entropy, KeySource
 from mock_scep_server.authorities import Authorities, Lineage
-from mock_scep_server.ca import CertificateAuthority, SerialNumbers, Shape
-from mock_scep_server.challenges import ChallengePolicy, NoChallenge, OneTimeChallenges, SubjectChallenges
+from mock_scep_server.ca import CertificateAuthority, IssuingStyle, SerialNumbers
+from mock_scep_server.challenges import ChallengePolicy, OneTimeChallenges, OpenEnrolment, SubjectChallenges
 from mock_scep_server.policy import POLICY_KEYS, CaPolicy, StaticPassword, policy_of
 from mock_scep_server.profiles.changes import EMPTY_CONTENTS, changed, changed_capabilities
 from mock_scep_server.profiles.registry import PROFILES, VALUES, CaProfile, profile_named, value_kind
@@ -122,7 +122,7 @@ def make_challenge(policy: CaPolicy, entropy: Entropy) -> ChallengePolicy:
     setup = policy.challenge
     if setup.kind == "one_time":
         return OneTimeChallenges(entropy, lifetime=setup.lifetime, cache=setup.cache)
-    return SubjectChallenges(setup.subjects) if setup.kind == "per_subject" else NoChallenge()
+    return SubjectChallenges(setup.subjects) if setup.kind == "per_subject" else OpenEnrolment()
 
 
 def make_authorities(
@@ -139,7 +139,7 @@ def make_authorities(
     serials = SerialNumbers(entropy.fork("serials"), policy.serials or profile.serials)
     start = clock.now()
     base = profile.ca_name or policy.name
-    shape = Shape(
+    shape = IssuingStyle(
         profile.issued_key_usage, profile.issued_purposes, profile.issued_basic_constraints, profile.backdated
     )
 

@@ -6,12 +6,12 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from mfp_sim.documents import Node, Problems
-from mfp_sim.documents.kinds import Definitions, Duration, Leaf, LocalTime, Schema
+from mfp_sim.shared.documents import Node, Problems
+from mfp_sim.shared.documents.kinds import Definitions, Duration, Leaf, LocalTime, Schema
 
-__all__ = ["Span", "SpanOrTime", "When"]
+__all__ = ["Moment", "Span", "SpanOrTime"]
 
-When = timedelta | datetime
+Moment = timedelta | datetime
 
 
 class Span(Duration):

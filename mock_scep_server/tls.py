@@ -20,27 +20,27 @@ from typing import Final, Literal, get_args
 
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
-from mfp_sim.errors import UsageError
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.algorithms import PrivateKey
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.simtime import Clock, Entropy, KeySource
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.algorithms import PrivateKey
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.simtime import Clock, Entropy, KeySource
 from mock_scep_server.ca import BACKDATED, CertificateAuthority, SerialNumbers, Template
 
 __all__ = [
     "HANDSHAKE_SECONDS",
     "KINDS",
     "Handshake",
-    "Kind",
     "TlsEndpoint",
+    "TlsKind",
     "make_endpoint",
     "say_goodbye",
     "shake_hands",
 ]
 
-Kind = Literal["trusted", "untrusted", "other-pki"]
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+TlsKind = Literal["trusted", "untrusted", "other-pki"]
+KINDS: Final[tuple[TlsKind, ...]] = get_args(TlsKind)
 HANDSHAKE_SECONDS: Final = 10.0
 """How long a client may take from the connection to the end of the handshake."""
 
@@ -62,7 +62,13 @@ class TlsEndpoint:
 
 
 def make_endpoint(
-    kind: Kind, ca: CertificateAuthority, *, clock: Clock, entropy: Entropy, keys: KeySource, names: Iterable[str] = ()
+    kind: TlsKind,
+    ca: CertificateAuthority,
+    *,
+    clock: Clock,
+    entropy: Entropy,
+    keys: KeySource,
+    names: Iterable[str] = (),
 ) -> TlsEndpoint:
     """A TLS server for this machine, with a key of its own.
 

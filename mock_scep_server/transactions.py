@@ -11,9 +11,9 @@ import fnmatch
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.csr import Csr
-from mfp_sim.simtime import Clock
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.csr import Csr
+from mfp_sim.shared.simtime import Clock
 from mock_scep_server.asked import Refusal
 from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.grants import Grant

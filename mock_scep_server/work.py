@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.http import HttpReply, HttpRequest
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest
 from mock_scep_server.faults.base import Context, Hook, On, Value
 from mock_scep_server.faults.differences import differences
 from mock_scep_server.judgement import Finding
-from mock_scep_server.script import Answer, Facts, Script, Taken
+from mock_scep_server.script import Facts, RuledAnswer, Script, Taken
 
 __all__ = ["EarlyReply", "Work", "text_reply"]
 
@@ -71,7 +71,7 @@ class Work:
 
     # --- the script and its faults ------------------------------------------------------------------------
 
-    def take(self, script: Script) -> Answer | None:
+    def take(self, script: Script) -> RuledAnswer | None:
         """What the script and the faults of the decide layer want.
 
         Raises:

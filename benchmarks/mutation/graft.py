@@ -16,7 +16,7 @@ from types import FunctionType, MemberDescriptorType, ModuleType
 
 __all__ = ["graft"]
 
-_AFTERWARDS = {"mfp_sim.device.profile": ("PROFILES", "_load_shipped")}
+_AFTERWARDS = {"mfp_sim.device.printer_profile": ("PROFILES", "_load_shipped")}
 """What a module fills once, when it is imported, and by what: it is emptied, and filled by the changed code."""
 _MADE_BY_PYTHON = {
     "__dict__", "__weakref__", "__module__", "__doc__", "__dataclass_fields__", "__dataclass_params__",

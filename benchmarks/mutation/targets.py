@@ -34,7 +34,7 @@ TARGETS: Mapping[str, Target] = {
         90,
     ),
     "exchange": Target(
-        ("mfp_sim/scep/exchange.py", "mfp_sim/scep/stages.py"),
+        ("mfp_sim/client/exchange.py", "mfp_sim/client/stages.py"),
         (
             *(f"scenarios/{chapter}" for chapter in ("enrolment", "polling", "details", "models")),
             "tests/end_to_end",

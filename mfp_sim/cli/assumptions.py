@@ -10,13 +10,13 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from mfp_sim.cli.workers import in_processes, scenario_of
-from mfp_sim.documents import load
-from mfp_sim.errors import MfpSimError
 from mfp_sim.report.console import Console
 from mfp_sim.scenario.collection import load_all
 from mfp_sim.scenario.examined import FILE, assumptions_of, nearest, read_file, write_file
 from mfp_sim.scenario.examining import Mistake, examine, mistakes_of
 from mfp_sim.scenario.model import Scenario
+from mfp_sim.shared.documents import load
+from mfp_sim.shared.errors import MfpSimError
 
 __all__ = ["check_assumptions"]
 

@@ -14,25 +14,25 @@ from dataclasses import replace
 from pathlib import Path
 
 from mfp_sim.conformance import baseline as baselines
-from mfp_sim.conformance.challenges import AdminPage, Command, NoChallenge, Static
-from mfp_sim.conformance.engine import UNPROVED, Listener, Run, run_checks
-from mfp_sim.conformance.model import Check, CheckResult, Verdict
+from mfp_sim.conformance.challenges import Command, NdesPageClient, SendNoChallenge, Static
+from mfp_sim.conformance.client import Client
+from mfp_sim.conformance.engine import UNPROVED, ConformanceListener, ConformanceRun, run_checks
+from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict
 from mfp_sim.conformance.personas import persona_named
 from mfp_sim.conformance.planned import planned, questionnaire
 from mfp_sim.conformance.printers import MODELS, printer_verdicts
-from mfp_sim.conformance.progress import MINTED, Journal, read_progress
+from mfp_sim.conformance.progress import MINTED, ProgressFile, read_progress
 from mfp_sim.conformance.registry import select
 from mfp_sim.conformance.reporting import report_of, verdicts_of
-from mfp_sim.conformance.session import Session
-from mfp_sim.conformance.target import ChallengeSource, Policy, target_of
-from mfp_sim.errors import MfpSimError, UsageError
-from mfp_sim.redaction import Redactor
+from mfp_sim.conformance.target import ChallengeSource, Permissions, target_of
 from mfp_sim.report.console import Console
 from mfp_sim.report.json_report import as_json
 from mfp_sim.report.model import Baseline, PrinterVerdict, RunReport
 from mfp_sim.report.writing import ready, write_reports
-from mfp_sim.secret_options import environment_secret, secret_of
-from mfp_sim.simtime import Entropy, GeneratedKeys, PassingClock, SystemClock
+from mfp_sim.shared.errors import MfpSimError, UsageError
+from mfp_sim.shared.redaction import Redactor
+from mfp_sim.shared.secret_options import environment_secret, secret_of
+from mfp_sim.shared.simtime import Entropy, GeneratedKeys, PassingClock, SystemClock
 from mfp_sim.transport import SocketClient
 
 __all__ = ["conform"]
@@ -42,7 +42,7 @@ def conform(options: argparse.Namespace) -> int:
     """The verb; returns the exit code.
 
     Raises:
-        UsageError, DocumentError, TargetError: see :mod:`mfp_sim.errors`.
+        UsageError, DocumentError, TargetError: see :mod:`mfp_sim.shared.errors`.
     """
     if options.list:
         return _list(options)
@@ -118,11 +118,11 @@ def _self_test(options: argparse.Namespace) -> int:
 # --- a run ------------------------------------------------------------------------------------------------
 
 
-def _session(options: argparse.Namespace, clock: PassingClock) -> Session:
+def _session(options: argparse.Namespace, clock: PassingClock) -> Client:
     """The dealings with the server that the options name."""
     redactor = Redactor([])
     persona_named(options.persona)
-    policy = Policy(
+    policy = Permissions(
         read_only=options.read_only,
         budget=options.budget,
         subject_prefix=options.subject_prefix,
@@ -133,7 +133,7 @@ def _session(options: argparse.Namespace, clock: PassingClock) -> Session:
         approve=_ask_operator if options.interactive_approval else None,
         persona=options.persona,
     )
-    return Session(
+    return Client(
         target_of(options.url),
         SocketClient(clock),
         clock=clock,
@@ -152,10 +152,10 @@ def _challenges(options: argparse.Namespace, clock: PassingClock, redactor: Reda
         variable = options.challenge_page_login_env
         login = None if variable is None else environment_secret(variable)
         redactor.add(login or "")
-        return AdminPage(options.challenge_page, clock, login=login)
+        return NdesPageClient(options.challenge_page, clock, login=login)
     secret = secret_of(options, "challenge")
     if secret is None:
-        return NoChallenge()
+        return SendNoChallenge()
     redactor.add(secret)
     return Static(secret)
 
@@ -169,13 +169,13 @@ def _ask_operator(transaction: str) -> bool:
         return False
 
 
-class _Teller(Listener):
+class _Teller(ConformanceListener):
     """Shows the running check, then its line; writes each result down as it comes.
 
     A failure that the last positive control may take back is shown when that is settled.
     """
 
-    def __init__(self, console: Console, quiet: bool, journal: Journal | None) -> None:
+    def __init__(self, console: Console, quiet: bool, journal: ProgressFile | None) -> None:
         self._console, self._quiet, self._journal = console, quiet, journal
         self._held: list[str] = []
 
@@ -190,7 +190,7 @@ class _Teller(Listener):
         else:
             self._show(result)
 
-    def settled(self, run: Run) -> None:
+    def settled(self, run: ConformanceRun) -> None:
         """The last control was made: show what was held back, and write down whether it stands."""
         for result in run.results:
             if result.check.id in self._held:
@@ -199,15 +199,15 @@ class _Teller(Listener):
             self._journal.close(held=run.last.held and run.last.asked)
 
     def _show(self, result: CheckResult) -> None:
-        shown = result.verdict in (Verdict.FAIL, Verdict.WARN, Verdict.FINDING)
-        if shown or (not self._quiet and result.verdict in (Verdict.PASS, Verdict.INCONCLUSIVE)):
+        shown = result.verdict in (CheckVerdict.FAIL, CheckVerdict.WARN, CheckVerdict.FINDING)
+        if shown or (not self._quiet and result.verdict in (CheckVerdict.PASS, CheckVerdict.INCONCLUSIVE)):
             _tell(self._console, result)
 
 
 def _tell(console: Console, result: CheckResult) -> None:
     check = result.check
     mark = "experimental " if check.experimental else ""
-    word = {Verdict.FAIL: "FAIL", Verdict.INCONCLUSIVE: "?"}.get(result.verdict, result.verdict.word)
+    word = {CheckVerdict.FAIL: "FAIL", CheckVerdict.INCONCLUSIVE: "?"}.get(result.verdict, result.verdict.word)
     console.line(f"{word:8} {check.section:9} {check.id}: {mark}{check.title}")
     if result.reason:
         console.line(f"             {result.reason}")
@@ -232,7 +232,7 @@ def _run(options: argparse.Namespace) -> int:
     kept = options.resume or options.report
     if options.report is not None:
         ready(options.report)
-    journal = Journal(kept, session.redactor, goes_on=options.resume is not None) if kept else None
+    journal = ProgressFile(kept, session.redactor, goes_on=options.resume is not None) if kept else None
     if journal is not None:
         session.on_certificate = journal.certificate
     teller = _Teller(console, options.quiet, journal)
@@ -260,7 +260,9 @@ def _run(options: argparse.Namespace) -> int:
     return code or (MfpSimError.exit_code if run.internal_errors else 0)
 
 
-def _publish(options: argparse.Namespace, console: Console, report: RunReport, run: Run, kept: Path | None) -> None:
+def _publish(
+    options: argparse.Namespace, console: Console, report: RunReport, run: ConformanceRun, kept: Path | None
+) -> None:
     """Print the summary, and write the report as the options say; ``kept`` is the directory of the run's journal."""
     _summary(console, report, run)
     for result in run.internal_errors:
@@ -274,7 +276,9 @@ def _publish(options: argparse.Namespace, console: Console, report: RunReport, r
         print(json.dumps(as_json(report), ensure_ascii=False))
 
 
-def _printers(options: argparse.Namespace, session: Session, run: Run, console: Console) -> tuple[PrinterVerdict, ...]:
+def _printers(
+    options: argparse.Namespace, session: Client, run: ConformanceRun, console: Console
+) -> tuple[PrinterVerdict, ...]:
     if options.verdict == "rfc" or (options.verdict == "both" and (options.only or run.stopped or not run.last.held)):
         return ()
     found = []
@@ -308,7 +312,7 @@ def _command(options: argparse.Namespace, *, everything: bool) -> str:
     return shlex.join(words)
 
 
-def _summary(console: Console, report: RunReport, run: Run) -> None:
+def _summary(console: Console, report: RunReport, run: ConformanceRun) -> None:
     console.line()
     options = report.provenance.options
     ca = report.provenance.ca
@@ -339,7 +343,7 @@ def _summary(console: Console, report: RunReport, run: Run) -> None:
                 console.line(f"baseline   {name}: {words}")
 
 
-def _minted(console: Console, report: RunReport, run: Run) -> None:
+def _minted(console: Console, report: RunReport, run: ConformanceRun) -> None:
     options = report.provenance.options
     certificates = "1 certificate" if len(run.minted) == 1 else f"{len(run.minted)} certificates"
     console.line(f"minted     {certificates}, named {options['subject prefix']}-…")
@@ -356,8 +360,8 @@ def _minted(console: Console, report: RunReport, run: Run) -> None:
         console.line(f"lost       {options['lost replies']}")
 
 
-def _taken_back(console: Console, run: Run) -> None:
-    taken_back = [r.check.id for r in run.results if r.verdict is Verdict.INCONCLUSIVE and r.deviations]
+def _taken_back(console: Console, run: ConformanceRun) -> None:
+    taken_back = [r.check.id for r in run.results if r.verdict is CheckVerdict.INCONCLUSIVE and r.deviations]
     if taken_back:
         end = (
             "no right request could be asked for at the end"
@@ -370,7 +374,9 @@ def _taken_back(console: Console, run: Run) -> None:
         console.line(f"not counted: {unproved} of the checks, since {UNPROVED}")
 
 
-def _exit_code(run: Run, verdicts: dict[str, str], compared: Baseline | None, *, strict: bool, judged: bool) -> int:
+def _exit_code(
+    run: ConformanceRun, verdicts: dict[str, str], compared: Baseline | None, *, strict: bool, judged: bool
+) -> int:
     if not (run.first.held and run.last.held):
         return 3
     if not judged:

@@ -18,12 +18,12 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from mfp_sim.cli.told import Envelopes, Told, tell, tell_capabilities
-from mfp_sim.errors import DecodeError, UsageError
-from mfp_sim.http_octets import reply_of
-from mfp_sim.scep.crl import MAX_OCTETS
-from mfp_sim.scep.elements import Leaf, leaves
-from mfp_sim.scep.http import KEYWORDS, HttpRequest, read_base64, read_scep_query
-from mfp_sim.visible import one_line
+from mfp_sim.shared.errors import DecodeError, UsageError
+from mfp_sim.shared.http_octets import reply_of
+from mfp_sim.shared.scep.crl import MAX_OCTETS
+from mfp_sim.shared.scep.elements import ElementValue, leaves
+from mfp_sim.shared.scep.http_messages import KEYWORDS, HttpRequest, read_base64, read_scep_query
+from mfp_sim.shared.visible import one_line
 
 __all__ = ["decode", "differences", "is_trace", "read_input"]
 
@@ -83,7 +83,9 @@ _MOST_ELEMENTS, _MOST_VALUES = 2000, 50
 """So many elements of a message, and values of a fact, are shown to people; JSON has all."""
 
 
-def _lines(opened: Opened, told: Told, elements: list[Leaf], notes: list[str], closed: str | None) -> Iterator[str]:
+def _lines(
+    opened: Opened, told: Told, elements: list[ElementValue], notes: list[str], closed: str | None
+) -> Iterator[str]:
     """What people are shown. All of it may come from the message, so no line steers the terminal."""
     yield one_line(", ".join([told.kind, *opened.wrapping, f"{len(opened.octets)} octets"]))
     width = min(max((len(name) for name in told.facts), default=0), 40)
@@ -123,9 +125,9 @@ def _is_text(octets: bytes) -> bool:
     return "\ufffd" not in start and all(letter.isprintable() or letter in "\r\n\t" for letter in start)
 
 
-def _elements(octets: bytes, envelopes: Envelopes) -> tuple[list[Leaf], str | None]:
+def _elements(octets: bytes, envelopes: Envelopes) -> tuple[list[ElementValue], str | None]:
     """The elements as far as they can be read, and where that ends."""
-    found: list[Leaf] = []
+    found: list[ElementValue] = []
     try:
         for leaf in leaves(octets, plaintext=envelopes.open):
             found.append(leaf)
@@ -268,8 +270,8 @@ def differences(first: bytes, second: bytes) -> Iterator[str]:
             yield f"~ {path}  {one_line(one.text)}  ->  {one_line(other.text)}"
 
 
-def _by_path(octets: bytes) -> dict[str, Leaf]:
-    found: dict[str, Leaf] = {}
+def _by_path(octets: bytes) -> dict[str, ElementValue]:
+    found: dict[str, ElementValue] = {}
     for leaf in leaves(octets):
         path, number = leaf.path, 1
         while path in found:

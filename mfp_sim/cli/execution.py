@@ -13,13 +13,13 @@ from itertools import groupby
 from pathlib import Path
 
 from mfp_sim.cli.workers import in_processes, scenario_of
-from mfp_sim.errors import MfpSimError, Problem
-from mfp_sim.redaction import Redactor
 from mfp_sim.report.model import FailureReport, ScenarioReport
 from mfp_sim.scenario.excerpt import excerpt
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.reporting import report_of
 from mfp_sim.scenario.runner import run as run_scenario
+from mfp_sim.shared.errors import MfpSimError, Problem
+from mfp_sim.shared.redaction import Redactor
 
 __all__ = ["Conditions", "carried_out", "machine", "unreadable"]
 

@@ -9,11 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from mfp_sim.catalogue.registry import explain as explain_catalogued
-from mfp_sim.catalogue.registry import known_ids
 from mfp_sim.cli.assumptions import check_assumptions
-from mfp_sim.documents import did_you_mean
-from mfp_sim.errors import DocumentError, UsageError
 from mfp_sim.report.console import Console
 from mfp_sim.report.json_report import as_json, catalogue_of, here
 from mfp_sim.report.model import RunReport
@@ -23,7 +19,11 @@ from mfp_sim.scenario.loader import scenario_schema
 from mfp_sim.scenario.reporting import report_of
 from mfp_sim.scenario.runner import run
 from mfp_sim.scenario.steps import STEPS
-from mfp_sim.visible import visible
+from mfp_sim.shared.catalogue.registry import explain as explain_catalogued
+from mfp_sim.shared.catalogue.registry import known_ids
+from mfp_sim.shared.documents import did_you_mean
+from mfp_sim.shared.errors import DocumentError, UsageError
+from mfp_sim.shared.visible import visible
 from mock_scep_server.faults import FAULTS
 
 __all__ = ["check", "explain", "list_scenarios", "schema", "show"]

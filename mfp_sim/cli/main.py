@@ -9,8 +9,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from mfp_sim.errors import DocumentError, MfpSimError
-from mfp_sim.output import standard_output
+from mfp_sim.shared.errors import DocumentError, MfpSimError
+from mfp_sim.shared.output import standard_output
 
 __all__ = ["main"]
 
@@ -64,7 +64,7 @@ def _carried_out(options: argparse.Namespace) -> int:
 
 def _tell(error: MfpSimError) -> None:
     """An error on standard error; what a file or a server put into it is shown, not obeyed."""
-    from mfp_sim.visible import visible
+    from mfp_sim.shared.visible import visible
 
     text = str(error)
     if isinstance(error, DocumentError) and len(error.problems) > _MOST_MISTAKES:

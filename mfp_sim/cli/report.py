@@ -7,9 +7,9 @@ import json
 import sys
 from pathlib import Path
 
-from mfp_sim.errors import UsageError
 from mfp_sim.report.json_report import read_file, report_schema
 from mfp_sim.report.writing import FORMATS
+from mfp_sim.shared.errors import UsageError
 
 __all__ = ["report"]
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from mfp_sim.cli.execution import Conditions, carried_out, machine, unreadable
 from mfp_sim.contact import probe
-from mfp_sim.errors import DocumentError, Problem, UsageError
 from mfp_sim.report.console import Console
 from mfp_sim.report.github import as_annotations
 from mfp_sim.report.json_report import as_json, catalogue_of, here
@@ -22,8 +21,9 @@ from mfp_sim.report.model import CaIdentity, FailureReport, RunReport, ScenarioR
 from mfp_sim.report.writing import ready, write_reports
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.model import Scenario
-from mfp_sim.secret_options import secret_of
-from mfp_sim.simtime import Entropy, SystemClock
+from mfp_sim.shared.errors import DocumentError, Problem, UsageError
+from mfp_sim.shared.secret_options import secret_of
+from mfp_sim.shared.simtime import Entropy, SystemClock
 
 __all__ = ["run"]
 
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     """The verb; returns the exit code.
 
     Raises:
-        UsageError, DocumentError, TargetError: see :mod:`mfp_sim.errors`.
+        UsageError, DocumentError, TargetError: see :mod:`mfp_sim.shared.errors`.
     """
     console = Console(sys.stderr if options.json else sys.stdout)
     conditions = _conditions(options)
@@ -147,7 +147,7 @@ def _challenge(options: argparse.Namespace) -> str | None:
 
 def _check_flips(scenario: Scenario, conditions: Conditions) -> None:
     """A model or a flip that does not exist is told once, before anything runs."""
-    from mfp_sim.device.profile import find_profile, with_reading
+    from mfp_sim.device.printer_profile import find_profile, with_reading
 
     model = find_profile(conditions.profile or scenario.printer.profile)
     for flip in conditions.flips:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from mfp_sim.errors import UsageError
-from mfp_sim.secret_options import secret_of
-from mfp_sim.visible import say, visible
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.secret_options import secret_of
+from mfp_sim.shared.visible import say, visible
 
 if TYPE_CHECKING:
-    from mfp_sim.remote_ui.assembly import Plan, Served
+    from mfp_sim.remote_ui.assembly import Served, ServePlan
     from mfp_sim.remote_ui.host import UiHost
     from mock_scep_server.journal import JournalEntry
 
@@ -79,11 +79,11 @@ def _check(options: argparse.Namespace) -> None:
         _try_to_write(options.record)
 
 
-def _plan(options: argparse.Namespace) -> Plan:
-    from mfp_sim.device.profile import find_profile
-    from mfp_sim.documents import load
-    from mfp_sim.remote_ui.assembly import Plan
-    from mfp_sim.simtime import SystemClock
+def _plan(options: argparse.Namespace) -> ServePlan:
+    from mfp_sim.device.printer_profile import find_profile
+    from mfp_sim.remote_ui.assembly import ServePlan
+    from mfp_sim.shared.documents import load
+    from mfp_sim.shared.simtime import SystemClock
 
     try:
         zone = ZoneInfo(options.timezone)
@@ -92,7 +92,7 @@ def _plan(options: argparse.Namespace) -> Plan:
     start = None
     if options.clock == "frozen":
         start = _start(options.start, zone) if options.start else SystemClock().now().replace(microsecond=0)
-    return Plan(
+    return ServePlan(
         profile=find_profile(options.profile),
         printers=options.printers,
         start=start,
@@ -113,7 +113,7 @@ def _plan(options: argparse.Namespace) -> Plan:
 
 
 def _start(text: str, zone: ZoneInfo) -> datetime:
-    from mfp_sim.documents import YEARS, in_years
+    from mfp_sim.shared.documents import YEARS, in_years
 
     try:
         start = datetime.fromisoformat(text)
@@ -129,7 +129,7 @@ def _open(options: argparse.Namespace, served: Served, number: int) -> UiHost:
     from mfp_sim.remote_ui.app import LOOPBACK, create_app
     from mfp_sim.remote_ui.host import UiHost
     from mfp_sim.remote_ui.sessions import DEFAULT_PIN
-    from mfp_sim.simtime import Entropy
+    from mfp_sim.shared.simtime import Entropy
 
     app = create_app(
         served.site,

@@ -10,27 +10,27 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from mfp_sim.device.profile import PROFILES, Profile, find_profile, profile_schema
-from mfp_sim.documents import duration
-from mfp_sim.errors import UsageError
+from mfp_sim.device.printer_profile import PROFILES, Profile, find_profile, profile_schema
 from mfp_sim.report.console import Console
 from mfp_sim.report.coverage import (
     SOURCES,
     CoverageRow,
-    Entry,
+    Statement,
     basis_of,
     coverage_of,
     entries_of,
     markdown_of,
     reason_of,
 )
+from mfp_sim.run_trace import TraceEvent, compare, from_json_lines
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.power import PowerInstant, PowerPoint, cut_at, power_instants
 from mfp_sim.scenario.power import power_points as points_of
 from mfp_sim.scenario.reporting import report_of
 from mfp_sim.scenario.runner import run
-from mfp_sim.trace import TraceEvent, compare, from_json_lines
+from mfp_sim.shared.documents import duration
+from mfp_sim.shared.errors import UsageError
 
 __all__ = ["coverage", "diff", "power_points", "profiles"]
 
@@ -114,7 +114,7 @@ _TITLES = {"MFP": "the printer's manual", "SCEP": "RFC 8894", "F": "failures met
 
 
 def _print_summary(by_id: dict[str, list[str]]) -> None:
-    groups: dict[tuple[str, str], list[Entry]] = {}
+    groups: dict[tuple[str, str], list[Statement]] = {}
     for entry in entries_of():
         source = _TITLES[entry.id.partition("-")[0]]
         groups.setdefault((source, basis_of(entry)), []).append(entry)

@@ -12,17 +12,17 @@ from itertools import islice
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from mfp_sim.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable, MfpSimError
-from mfp_sim.scep import cms, der, messages
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.algorithms import PublicKey
-from mfp_sim.scep.certificate import Certificate, name_pairs, name_text
-from mfp_sim.scep.crl import MAX_ELEMENTS, MAX_OCTETS, Crl
-from mfp_sim.scep.csr import Csr
-from mfp_sim.scep.elements import structure_of
-from mfp_sim.scep.envelope import Envelope, malformation, open_envelope, read_envelope
-from mfp_sim.scep.http import KEYWORDS, read_capabilities
-from mfp_sim.scep.vocabulary import MessageType
+from mfp_sim.shared.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable, MfpSimError
+from mfp_sim.shared.scep import cms, der, messages
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.algorithms import PublicKey
+from mfp_sim.shared.scep.certificate import Certificate, name_pairs, name_text
+from mfp_sim.shared.scep.crl import MAX_ELEMENTS, MAX_OCTETS, Crl
+from mfp_sim.shared.scep.csr import Csr
+from mfp_sim.shared.scep.elements import structure_of
+from mfp_sim.shared.scep.envelope import Envelope, malformation, open_envelope, read_envelope
+from mfp_sim.shared.scep.http_messages import KEYWORDS, read_capabilities
+from mfp_sim.shared.scep.vocabulary import MessageType
 
 __all__ = ["Envelopes", "Told", "tell", "tell_capabilities"]
 

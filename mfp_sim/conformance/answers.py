@@ -12,16 +12,16 @@ from functools import cached_property
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from mfp_sim.errors import DecodeError, MfpSimError, TransportError
-from mfp_sim.scep import cms, der, messages
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.algorithms import PrivateKey
-from mfp_sim.scep.certificate import Certificate, spki_of
-from mfp_sim.scep.crl import Crl
-from mfp_sim.scep.http import HttpReply, HttpRequest
-from mfp_sim.scep.messages import PkiMessage
-from mfp_sim.scep.oddities import CORRECT, Oddities
-from mfp_sim.scep.vocabulary import FailInfo, MessageType, PkiStatus
+from mfp_sim.shared.errors import DecodeError, MfpSimError, TransportError
+from mfp_sim.shared.scep import cms, der, messages
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.algorithms import PrivateKey
+from mfp_sim.shared.scep.certificate import Certificate, spki_of
+from mfp_sim.shared.scep.crl import Crl
+from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest
+from mfp_sim.shared.scep.messages import PkiMessage
+from mfp_sim.shared.scep.oddities import CORRECT, Oddities
+from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType, PkiStatus
 
 __all__ = ["Answer", "Exchange", "Order", "Payload"]
 

@@ -14,12 +14,12 @@ from typing import Annotated, ClassVar, Literal
 
 from mfp_sim.conformance.printers import MODELS
 from mfp_sim.conformance.registry import all_checks
-from mfp_sim.documents import Node, Problems, describe, did_you_mean, load
-from mfp_sim.documents.kinds import Leaf, Scalar, Schema, Text
-from mfp_sim.documents.records import document, read
 from mfp_sim.report.model import Baseline
+from mfp_sim.shared.documents import Node, Problems, describe, did_you_mean, load
+from mfp_sim.shared.documents.kinds import Leaf, Scalar, Schema, Text
+from mfp_sim.shared.documents.records import document, read
 
-__all__ = ["Expected", "compared", "load_baseline"]
+__all__ = ["BaselineLine", "compared", "load_baseline"]
 
 
 class _Judged(Leaf):
@@ -52,7 +52,7 @@ class _Day(Leaf):
 
 @document("an expected failure")
 @dataclass(frozen=True)
-class Expected:
+class BaselineLine:
     """One line: what is expected, why, and until when."""
 
     id: Annotated[str, _Judged()]
@@ -65,11 +65,11 @@ class Expected:
 @dataclass(frozen=True)
 class _File:
     format: Annotated[int, Scalar(Problems.version, {"const": 1})]
-    expected: tuple[Expected, ...]
+    expected: tuple[BaselineLine, ...]
     server: str = ""
 
 
-def load_baseline(path: Path) -> tuple[Expected, ...]:
+def load_baseline(path: Path) -> tuple[BaselineLine, ...]:
     """The lines of a file.
 
     Raises:
@@ -84,7 +84,7 @@ def load_baseline(path: Path) -> tuple[Expected, ...]:
 
 
 def compared(
-    file: str, expected: Iterable[Expected], verdicts: Mapping[str, str], today: date, *, strict: bool
+    file: str, expected: Iterable[BaselineLine], verdicts: Mapping[str, str], today: date, *, strict: bool
 ) -> Baseline:
     """How a run compares.
 

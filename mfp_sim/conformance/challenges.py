@@ -12,19 +12,19 @@ import shlex
 import subprocess
 from dataclasses import dataclass, field
 
-from mfp_sim.errors import TransportError, UsageError
-from mfp_sim.scep.http import HttpRequest
-from mfp_sim.scep.url import Url
-from mfp_sim.simtime import PassingClock
+from mfp_sim.shared.errors import TransportError, UsageError
+from mfp_sim.shared.scep.http_messages import HttpRequest
+from mfp_sim.shared.scep.url import Url
+from mfp_sim.shared.simtime import PassingClock
 from mfp_sim.transport import SocketClient, Transport
 
-__all__ = ["AdminPage", "Command", "NoChallenge", "Static"]
+__all__ = ["Command", "NdesPageClient", "SendNoChallenge", "Static"]
 
 SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class NoChallenge:
+class SendNoChallenge:
     """Enrolment is open, or decided by hand."""
 
     described: str = "none"
@@ -79,7 +79,7 @@ _LABELLED = re.compile(r"challenge password is:?\s*<b>\s*([^<\s]+)\s*</b>", re.I
 _TROUBLES = ("cache is full", "sufficient permission", "No challenge password")
 
 
-class AdminPage:
+class NdesPageClient:
     """The page of NDES (``/CertSrv/mscep_admin/``) that shows a new challenge each time it is fetched."""
 
     def __init__(

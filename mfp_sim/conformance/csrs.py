@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mfp_sim.scep import der
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.algorithms import PrivateKey, sign, signature_algorithm
-from mfp_sim.scep.certificate import encode_extensions, spki_of
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.algorithms import PrivateKey, sign, signature_algorithm
+from mfp_sim.shared.scep.certificate import encode_extensions, spki_of
 
 __all__ = ["challenge", "encoded", "extensions"]
 

@@ -12,22 +12,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mfp_sim.conformance.answers import Answer, Exchange
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, seen_through
 from mfp_sim.conformance.model import (
     Check,
     CheckResult,
+    CheckVerdict,
     Fact,
     Inconclusive,
     Minted,
     NotApplicable,
     Untold,
-    Verdict,
     verdict_of,
 )
-from mfp_sim.conformance.session import Session
-from mfp_sim.errors import MfpSimError, TargetError
+from mfp_sim.shared.errors import MfpSimError, TargetError
 
-__all__ = ["INTERNAL", "UNPROVED", "Control", "Listener", "Run", "run_checks"]
+__all__ = ["INTERNAL", "UNPROVED", "ConformanceListener", "ConformanceRun", "Control", "run_checks"]
 
 UNPROVED = "no right request was granted at the end, so refusals prove nothing"
 INTERNAL = "internal error of mfp-sim, please report it"
@@ -47,7 +47,7 @@ class Control:
     asked: bool = True
 
 
-class Listener:
+class ConformanceListener:
     """Follows a run; this one ignores what it is given."""
 
     def begins(self, number: int, total: int, check: Check) -> None: ...
@@ -56,7 +56,7 @@ class Listener:
 
 
 @dataclass(frozen=True)
-class Run:
+class ConformanceRun:
     """A whole run as values."""
 
     results: tuple[CheckResult, ...]
@@ -84,14 +84,14 @@ class Run:
 
 
 def run_checks(
-    session: Session,
+    session: Client,
     checks: Sequence[Check],
     *,
     keep_going: bool = False,
     done: Mapping[str, CheckResult] | None = None,
-    listener: Listener | None = None,
+    listener: ConformanceListener | None = None,
     last_control: bool = True,
-) -> Run:
+) -> ConformanceRun:
     """Carry out ``checks``; results come in the order given.
 
     Args:
@@ -105,17 +105,17 @@ def run_checks(
     Raises:
         TargetError: nobody answers, or not in SCEP.
     """
-    return _Engine(session, checks, keep_going, done or {}, listener or Listener(), last_control).run()
+    return _Engine(session, checks, keep_going, done or {}, listener or ConformanceListener(), last_control).run()
 
 
 class _Engine:
     def __init__(
         self,
-        session: Session,
+        session: Client,
         checks: Sequence[Check],
         keep_going: bool,
         done: Mapping[str, CheckResult],
-        listener: Listener,
+        listener: ConformanceListener,
         last_control: bool,
     ) -> None:
         self._session, self._checks, self._keep_going = session, checks, keep_going
@@ -124,7 +124,7 @@ class _Engine:
         self._stopped: str | None = None
         self._silent = False
 
-    def run(self) -> Run:
+    def run(self) -> ConformanceRun:
         session = self._session
         begun = session.clock.now()
         session.check = "control"
@@ -142,7 +142,7 @@ class _Engine:
         last = self._last(first)
         if first.held and not (last.held and last.asked):
             self._doubt(last)
-        return Run(
+        return ConformanceRun(
             tuple(self._results[c.id] for c in self._checks),
             first,
             last,
@@ -205,17 +205,17 @@ class _Engine:
         reason = f"{UNPROVED}: {last.text}"
         for identifier, result in self._results.items():
             if result.hangs_on_control and identifier not in self._done:
-                self._results[identifier] = replace(result, verdict=Verdict.INCONCLUSIVE, reason=reason)
+                self._results[identifier] = replace(result, verdict=CheckVerdict.INCONCLUSIVE, reason=reason)
 
     # --- one check ----------------------------------------------------------------------------------------
 
     def _one(self, check: Check) -> CheckResult:
         session = self._session
         if self._stopped is not None and not check.watches:
-            return CheckResult(check, Verdict.NOT_RUN, reason=self._stopped)
+            return CheckResult(check, CheckVerdict.NOT_RUN, reason=self._stopped)
         reason = self._forbidden(check)
         if reason is not None:
-            return CheckResult(check, Verdict.NOT_RUN, reason=reason)
+            return CheckResult(check, CheckVerdict.NOT_RUN, reason=reason)
         session.check = check.id
         begun, first = session.clock.now(), len(session.exchanges)
         before = session.unexpected
@@ -259,16 +259,16 @@ class _Engine:
                 session.granted()
             found.extend(check.run(session))
         except NotApplicable as why:
-            return CheckResult(check, Verdict.NOT_APPLICABLE, tuple(found), str(why))
+            return CheckResult(check, CheckVerdict.NOT_APPLICABLE, tuple(found), str(why))
         except (Inconclusive, MfpSimError) as why:
-            return CheckResult(check, Verdict.INCONCLUSIVE, tuple(found), str(why))
+            return CheckResult(check, CheckVerdict.INCONCLUSIVE, tuple(found), str(why))
         except Exception as error:
             if os.environ.get("MFP_SIM_DEBUG"):
                 raise
             told = f"{INTERNAL}: {type(error).__name__}: {error}"
-            return CheckResult(check, Verdict.INCONCLUSIVE, tuple(found), told)
+            return CheckResult(check, CheckVerdict.INCONCLUSIVE, tuple(found), told)
         if not found:
-            return CheckResult(check, Verdict.INCONCLUSIVE, (), "nothing was there to be judged")
+            return CheckResult(check, CheckVerdict.INCONCLUSIVE, (), "nothing was there to be judged")
         return CheckResult(check, verdict_of(check, found), tuple(found))
 
     def _probe(self) -> list[Fact]:
@@ -295,4 +295,6 @@ def _concluded(check: Check, facts: Sequence[Fact], found: CheckResult) -> Check
         return replace(found, facts=tuple(facts))
     verdict = verdict_of(check, facts)
     open_ones = [f"{fact.expected}: {fact.got}" for fact in facts if fact.unclear]
-    return CheckResult(check, verdict, tuple(facts), "; ".join(open_ones) if verdict is Verdict.INCONCLUSIVE else None)
+    return CheckResult(
+        check, verdict, tuple(facts), "; ".join(open_ones) if verdict is CheckVerdict.INCONCLUSIVE else None
+    )

@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from mfp_sim.conformance.answers import Answer, Exchange
-from mfp_sim.conformance.model import Fact, Inconclusive, Run, Verdict
-from mfp_sim.conformance.session import Session
-from mfp_sim.scep.vocabulary import FailInfo
+from mfp_sim.conformance.client import Client
+from mfp_sim.conformance.model import CheckFunction, CheckVerdict, Fact, Inconclusive
+from mfp_sim.shared.scep.vocabulary import FailInfo
 
 __all__ = ["answered", "fact", "processed", "processes", "refusal", "refused", "seen_through", "told"]
 
@@ -28,7 +28,7 @@ def fact(
     got: str,
     *evidence: Answer | Exchange,
     requirement: str | None = None,
-    at_most: Verdict = Verdict.FAIL,
+    at_most: CheckVerdict = CheckVerdict.FAIL,
     element: str | None = None,
     mistake: str | None = None,
     of_grant: bool = False,
@@ -48,7 +48,7 @@ def refusal(
     what: str,
     *fitting: FailInfo,
     requirement: str | None = None,
-    granted_at_most: Verdict = Verdict.FAIL,
+    granted_at_most: CheckVerdict = CheckVerdict.FAIL,
     parking: bool = False,
     mistake: str | None = None,
     slug: str = "granted",
@@ -101,7 +101,7 @@ def refusal(
         expected,
         answer,
         requirement="SCEP-3.3.2.2-01" if answer.fail_info is None else _USAGE[wanted[0]],
-        at_most=Verdict.FAIL if answer.fail_info is None else Verdict.FINDING,
+        at_most=CheckVerdict.FAIL if answer.fail_info is None else CheckVerdict.FINDING,
         element="signerInfos[0].signedAttrs.failInfo",
         mistake="the server maps several causes to one failInfo, so clients cannot tell them apart",
     )
@@ -122,23 +122,23 @@ def processed(answer: Answer, what: str, *, slug: str = "not-processed", **more:
 
 
 def refused(
-    session: Session,
+    session: Client,
     what: str,
     *fitting: FailInfo,
     parking: bool = False,
-    granted_at_most: Verdict = Verdict.FAIL,
+    granted_at_most: CheckVerdict = CheckVerdict.FAIL,
     mistake: str | None = None,
     **order: Any,
 ) -> Iterator[Fact]:
-    """Send a request that ``order`` (:meth:`Session.order`) makes wrong; gives the facts of its :func:`refusal`."""
+    """Send a request that ``order`` (:meth:`Client.order`) makes wrong; gives the facts of its :func:`refusal`."""
     answer = session.ask(session.order(wrong=True, **order), expect_refusal=True)
     yield from refusal(answer, what, *fitting, parking=parking, granted_at_most=granted_at_most, mistake=mistake)
 
 
-def processes(what: str, **order: Any) -> Run:
+def processes(what: str, **order: Any) -> CheckFunction:
     """A check that sends one correct request, which ``order`` makes unusual."""
 
-    def run(session: Session) -> Iterator[Fact]:
+    def run(session: Client) -> Iterator[Fact]:
         yield processed(session.ask(session.order(**order)), what)
 
     return run

@@ -13,22 +13,22 @@ from typing import Any
 
 import pytest
 
-from mfp_sim.conformance.baseline import Expected, load_baseline
-from mfp_sim.conformance.challenges import NoChallenge, Static
+from mfp_sim.conformance.baseline import BaselineLine, load_baseline
+from mfp_sim.conformance.challenges import SendNoChallenge, Static
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.engine import run_checks
-from mfp_sim.conformance.model import Check, CheckResult, Verdict
+from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict
 from mfp_sim.conformance.registry import all_checks
-from mfp_sim.conformance.session import Session
-from mfp_sim.conformance.target import Policy, target_of
-from mfp_sim.errors import TargetError, UsageError
-from mfp_sim.redaction import Redactor
-from mfp_sim.secret_options import read_secret
-from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
+from mfp_sim.conformance.target import Permissions, target_of
+from mfp_sim.shared.errors import TargetError, UsageError
+from mfp_sim.shared.redaction import Redactor
+from mfp_sim.shared.secret_options import read_secret
+from mfp_sim.shared.simtime import Entropy, GeneratedKeys, SystemClock
 from mfp_sim.transport import SocketClient
 
 __all__ = ["items_of"]
 
-_SESSION = pytest.StashKey[Session]()
+_SESSION = pytest.StashKey[Client]()
 
 
 class CheckFailed(Exception):
@@ -61,19 +61,19 @@ class ScepServer(pytest.Collector):
         return iter(())
 
 
-def _session(config: pytest.Config) -> Session:
+def _session(config: pytest.Config) -> Client:
     if _SESSION not in config.stash:
         clock, redactor = SystemClock(), Redactor([])
         secret = _secret(config)
         redactor.add(secret or "")
-        config.stash[_SESSION] = Session(
+        config.stash[_SESSION] = Client(
             target_of(config.getoption("scep_url")),
             SocketClient(clock),
             clock=clock,
             entropy=Entropy(None),
             keys=GeneratedKeys(),
-            challenges=Static(secret) if secret else NoChallenge(),
-            policy=Policy(read_only=config.getoption("scep_read_only")),
+            challenges=Static(secret) if secret else SendNoChallenge(),
+            policy=Permissions(read_only=config.getoption("scep_read_only")),
             redactor=redactor,
         )
     return config.stash[_SESSION]
@@ -114,7 +114,7 @@ class _Item(pytest.Item):
 class CheckItem(_Item):
     """One check; chapter and tags can be chosen with ``-k``."""
 
-    def __init__(self, *, check: Check, expected: Expected | None, **rest: Any) -> None:
+    def __init__(self, *, check: Check, expected: BaselineLine | None, **rest: Any) -> None:
         super().__init__(**rest)
         self.check, self.expected = check, expected
         self.extra_keyword_matches.update({check.chapter, *check.tags})
@@ -132,16 +132,16 @@ class CheckItem(_Item):
         (result,) = run.results
         self.user_properties.append(("verdict", result.verdict.word))
         self._compare(result)
-        if result.verdict > Verdict.FAIL:
+        if result.verdict > CheckVerdict.FAIL:
             pytest.skip(result.reason or "not judged")
         if self.check.experimental:
             pytest.skip("experimental: no fault of the mock proves it yet")
-        worst = Verdict.PASS if self.config.getoption("scep_strict") else Verdict.WARN
+        worst = CheckVerdict.PASS if self.config.getoption("scep_strict") else CheckVerdict.WARN
         if result.verdict > worst:
             raise CheckFailed(result)
 
     def _compare(self, result: CheckResult) -> None:
-        if self.expected is None or result.verdict > Verdict.FAIL:
+        if self.expected is None or result.verdict > CheckVerdict.FAIL:
             return
         if self.expected.expires < SystemClock().now().date():
             raise CheckFailed(result, f"the baseline's line expired on {self.expected.expires}: look at it again")

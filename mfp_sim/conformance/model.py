@@ -13,29 +13,29 @@ from enum import IntEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from mfp_sim.catalogue.registry import requirements
-from mfp_sim.documents import Node, Problems
-from mfp_sim.documents.kinds import Leaf, Schema
-from mfp_sim.documents.records import document
+from mfp_sim.shared.catalogue.registry import requirements
+from mfp_sim.shared.documents import Node, Problems
+from mfp_sim.shared.documents.kinds import Leaf, Schema
+from mfp_sim.shared.documents.records import document
 
 if TYPE_CHECKING:
-    from mfp_sim.conformance.session import Session
+    from mfp_sim.conformance.client import Client
 
 __all__ = [
     "Check",
     "CheckResult",
+    "CheckVerdict",
     "Fact",
     "Inconclusive",
     "Minted",
     "NotApplicable",
     "Proof",
     "Untold",
-    "Verdict",
     "severity_of",
 ]
 
 
-class Verdict(IntEnum):
+class CheckVerdict(IntEnum):
     """From good to bad; the last three say that nothing was judged."""
 
     PASS = 0
@@ -54,19 +54,19 @@ class Verdict(IntEnum):
 
 HURT = ("server-dead", "server-hurt")
 """Slugs of the facts that the probe for life gives."""
-JUDGED = (Verdict.PASS, Verdict.FINDING, Verdict.WARN, Verdict.FAIL)
+JUDGED = (CheckVerdict.PASS, CheckVerdict.FINDING, CheckVerdict.WARN, CheckVerdict.FAIL)
 
-_SEVERITY: Mapping[str, Verdict] = {
-    "MUST": Verdict.FAIL,
-    "MUST NOT": Verdict.FAIL,
-    "SHOULD": Verdict.WARN,
-    "SHOULD NOT": Verdict.WARN,
-    "MAY": Verdict.FINDING,
-    "(implied)": Verdict.FINDING,
+_SEVERITY: Mapping[str, CheckVerdict] = {
+    "MUST": CheckVerdict.FAIL,
+    "MUST NOT": CheckVerdict.FAIL,
+    "SHOULD": CheckVerdict.WARN,
+    "SHOULD NOT": CheckVerdict.WARN,
+    "MAY": CheckVerdict.FINDING,
+    "(implied)": CheckVerdict.FINDING,
 }
 
 
-def severity_of(requirement: str) -> Verdict:
+def severity_of(requirement: str) -> CheckVerdict:
     """The verdict of a deviation from a requirement of the catalogue, by its id."""
     level = requirements()[requirement].level
     assert level is not None, requirement
@@ -84,14 +84,14 @@ class NotApplicable(Exception):
 class _Level(Leaf):
     """A verdict, as its number."""
 
-    shape: ClassVar[Schema] = {"enum": [int(verdict) for verdict in Verdict]}
+    shape: ClassVar[Schema] = {"enum": [int(verdict) for verdict in CheckVerdict]}
 
     def value(self, node: Node, problems: Problems, what: str) -> object:
         number = problems.integer(node, what)
-        if number is not None and number not in set(Verdict):
+        if number is not None and number not in set(CheckVerdict):
             problems.add(node, f"{what} has to be a verdict, not {number}")
             return None
-        return None if number is None else Verdict(number)
+        return None if number is None else CheckVerdict(number)
 
 
 @document("a fact", exchanged=True)
@@ -112,7 +112,7 @@ class Fact:
     got: str
     evidence: tuple[int, ...] = ()
     requirement: str | None = None
-    at_most: Annotated[Verdict, _Level()] = Verdict.FAIL
+    at_most: Annotated[CheckVerdict, _Level()] = CheckVerdict.FAIL
     element: str | None = None
     mistake: str | None = None
     of_grant: bool = False
@@ -123,12 +123,12 @@ class Fact:
         """It was seen, and is not as it should be."""
         return not self.holds and not self.unclear
 
-    def verdict(self, check: Check) -> Verdict:
+    def verdict(self, check: Check) -> CheckVerdict:
         """What this fact makes of its check."""
         if self.unclear:
-            return Verdict.INCONCLUSIVE
+            return CheckVerdict.INCONCLUSIVE
         if self.holds:
-            return Verdict.PASS
+            return CheckVerdict.PASS
         return min(severity_of(self.requirement or check.requirements[0]), self.at_most)
 
 
@@ -173,7 +173,7 @@ def _plain(value: object) -> str:
     return str(value)
 
 
-Run = Callable[["Session"], Iterator[Fact]]
+CheckFunction = Callable[["Client"], Iterator[Fact]]
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class Check:
     title: str
     requirements: tuple[str, ...]
     why: str
-    run: Run = field(repr=False, compare=False)
+    run: CheckFunction = field(repr=False, compare=False)
     chapter: str = ""
     field_failures: tuple[str, ...] = ()
     cost: int = 0
@@ -202,7 +202,7 @@ class Check:
     watches: bool = False
     negative: bool = False
     reads: bool = False
-    at_most: Verdict = Verdict.FAIL
+    at_most: CheckVerdict = CheckVerdict.FAIL
     is_control: bool = False
     proofs: tuple[Proof, ...] = ()
 
@@ -217,7 +217,7 @@ class Check:
         return requirements()[self.requirements[0]].level or ""
 
     @property
-    def worst(self) -> Verdict:
+    def worst(self) -> CheckVerdict:
         """The worst that this check can become."""
         return min(severity_of(self.requirements[0]), self.at_most)
 
@@ -262,7 +262,7 @@ class CheckResult:
     """What became of one check. ``reason`` says why nothing was judged; ``exchanges`` are the numbers of its own."""
 
     check: Check
-    verdict: Verdict
+    verdict: CheckVerdict
     facts: tuple[Fact, ...] = ()
     reason: str | None = None
     exchanges: tuple[int, ...] = ()
@@ -288,7 +288,7 @@ class CheckResult:
         return doubtful and self.verdict in JUDGED
 
 
-def verdict_of(check: Check, facts: Sequence[Fact]) -> Verdict:
+def verdict_of(check: Check, facts: Sequence[Fact]) -> CheckVerdict:
     """The worst of what was seen; without anything wrong, what could not be told leaves the whole open."""
-    worst = max((fact.verdict(check) for fact in facts if not fact.unclear), default=Verdict.INCONCLUSIVE)
-    return Verdict.INCONCLUSIVE if worst is Verdict.PASS and any(fact.unclear for fact in facts) else worst
+    worst = max((fact.verdict(check) for fact in facts if not fact.unclear), default=CheckVerdict.INCONCLUSIVE)
+    return CheckVerdict.INCONCLUSIVE if worst is CheckVerdict.PASS and any(fact.unclear for fact in facts) else worst

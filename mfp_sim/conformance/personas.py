@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mfp_sim.documents import did_you_mean
-from mfp_sim.errors import UsageError
-from mfp_sim.scep.oddities import CORRECT, Oddities
+from mfp_sim.shared.documents import did_you_mean
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.scep.oddities import CORRECT, Oddities
 
 __all__ = ["Persona", "persona_named"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mfp_sim.catalogue.registry import Requirement, requirements
 from mfp_sim.conformance.registry import all_checks, section_key
+from mfp_sim.shared.catalogue.registry import Requirement, requirements
 
 __all__ = ["planned", "questionnaire", "unobservable"]
 

@@ -14,21 +14,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.engine import INTERNAL
 from mfp_sim.conformance.model import Untold
-from mfp_sim.conformance.session import Session
 from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
-from mfp_sim.device.profile import Profile, profile_named
+from mfp_sim.device.printer_profile import Profile, profile_named
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.device.status import StatusRow
-from mfp_sim.errors import ConnectionLost, MfpSimError, TransportError
 from mfp_sim.report.model import PrinterVerdict
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.http import HttpReply, HttpRequest, read_scep_query
-from mfp_sim.scep.messages import decode
-from mfp_sim.scep.vocabulary import MessageType, PkiStatus
-from mfp_sim.simtime import Clock, Scheduler
-from mfp_sim.trace import Recorder
+from mfp_sim.run_trace import Recorder
+from mfp_sim.shared.errors import ConnectionLost, MfpSimError, TransportError
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest, read_scep_query
+from mfp_sim.shared.scep.messages import decode
+from mfp_sim.shared.scep.vocabulary import MessageType, PkiStatus
+from mfp_sim.shared.simtime import Clock, Scheduler
 from mfp_sim.transport import Done, Result, Transport, UnderWay
 
 __all__ = ["MODELS", "printer_verdicts"]
@@ -75,7 +75,7 @@ class _Line:
     """The run's wire: counts what it loses, has somebody approve what the server parks, and knows of which requests a
     certificate may have been made that the printer does not have."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Client) -> None:
         self._session, self.lost = session, 0
         self._asked: set[str] = set()
         self._open: dict[str, str] = {}
@@ -174,7 +174,7 @@ class _Try:
     lost: int = 0
 
 
-def printer_verdicts(session: Session, models: tuple[str, ...] = MODELS) -> Iterator[PrinterVerdict]:
+def printer_verdicts(session: Client, models: tuple[str, ...] = MODELS) -> Iterator[PrinterVerdict]:
     """Each model against the server."""
     for name in models:
         needed = len(session.minted) + CERTIFICATES
@@ -194,7 +194,7 @@ def printer_verdicts(session: Session, models: tuple[str, ...] = MODELS) -> Iter
             yield PrinterVerdict(name, "not-tried", (f"{INTERNAL}: {type(error).__name__}: {error}",))
 
 
-def _judge(session: Session, name: str) -> PrinterVerdict:
+def _judge(session: Client, name: str) -> PrinterVerdict:
     session.check = f"printer:{name}"
     profile = profile_named(name)
     plain = _lives(session, profile)
@@ -220,7 +220,7 @@ def _judge(session: Session, name: str) -> PrinterVerdict:
     return PrinterVerdict(name, "does-not-work", (plain.trouble, *plain.notes), _RESTS_ON)
 
 
-def _lives(session: Session, profile: Profile) -> _Try:
+def _lives(session: Client, profile: Profile) -> _Try:
     """Enrol, renew, and recover from a lost reply; the first two have to hold."""
     line = _Line(session)
     printer, scheduler = _machine(session, profile, line, line)
@@ -234,7 +234,7 @@ def _lives(session: Session, profile: Profile) -> _Try:
     return _Try(None, (*asked, *_recovers(session, profile)))
 
 
-def _renews(session: Session, printer: Printer, scheduler: Scheduler, line: _Line, name: str) -> _Try:
+def _renews(session: Client, printer: Printer, scheduler: Scheduler, line: _Line, name: str) -> _Try:
     """Enrol, then enrol again for the same name."""
 
     def request() -> StatusRow | None:
@@ -252,7 +252,7 @@ def _renews(session: Session, printer: Printer, scheduler: Scheduler, line: _Lin
     return _Try(None)
 
 
-def _recovers(session: Session, profile: Profile) -> tuple[str, ...]:
+def _recovers(session: Client, profile: Profile) -> tuple[str, ...]:
     line = _Line(session)
     printer, scheduler = _machine(session, profile, _Dropping(line), line)
     name = f"{session.policy.subject_prefix}-{session.entropy.octets(3).hex()}.example"
@@ -263,7 +263,7 @@ def _recovers(session: Session, profile: Profile) -> tuple[str, ...]:
     return (f"after a lost reply it does not recover by itself: {_why(printer, row)}",)
 
 
-def _timed(session: Session, printer: Printer, scheduler: Scheduler, name: str) -> StatusRow | None:
+def _timed(session: Client, printer: Printer, scheduler: Scheduler, name: str) -> StatusRow | None:
     """A request by the machine's timer, with its polls: the row that it ends in, or None where it waits on."""
     profile, known = printer.profile, printer.status()
     now = scheduler.clock.now().astimezone(printer.zone).replace(tzinfo=None, second=0, microsecond=0)
@@ -279,7 +279,7 @@ def _timed(session: Session, printer: Printer, scheduler: Scheduler, name: str) 
     return settled[0] if settled else None
 
 
-def _machine(session: Session, profile: Profile, transport: Transport, line: _Line) -> tuple[Printer, Scheduler]:
+def _machine(session: Client, profile: Profile, transport: Transport, line: _Line) -> tuple[Printer, Scheduler]:
     """A printer that is on and set up; ``transport`` leads to ``line``."""
     scheduler = Scheduler(_Ahead(session.clock), max_events=10_000)
     outside = Outside(
@@ -299,7 +299,7 @@ def _machine(session: Session, profile: Profile, transport: Transport, line: _Li
     return printer, scheduler
 
 
-def _key(session: Session, name: str) -> KeySettings:
+def _key(session: Client, name: str) -> KeySettings:
     challenge = session.challenges.next()
     if challenge:
         session.redactor.add(challenge)

@@ -14,16 +14,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from mfp_sim.conformance.model import CheckResult, Fact, Minted, Untold, Verdict
+from mfp_sim.conformance.model import CheckResult, CheckVerdict, Fact, Minted, Untold
 from mfp_sim.conformance.registry import all_checks
 from mfp_sim.conformance.reporting import certificate_report
-from mfp_sim.documents.json_values import read_json
-from mfp_sim.documents.kinds import Words
-from mfp_sim.documents.records import document, record_of
-from mfp_sim.errors import DocumentError, UsageError
-from mfp_sim.redaction import Redactor
+from mfp_sim.shared.documents.json_values import read_json
+from mfp_sim.shared.documents.kinds import Words
+from mfp_sim.shared.documents.records import document, record_of
+from mfp_sim.shared.errors import DocumentError, UsageError
+from mfp_sim.shared.redaction import Redactor
 
-__all__ = ["FILE", "MINTED", "Journal", "read_progress"]
+__all__ = ["FILE", "MINTED", "ProgressFile", "read_progress"]
 
 FILE, MINTED = "progress.jsonl", "minted.csv"
 CERTIFICATE = "certificate"
@@ -36,13 +36,13 @@ class _Result:
     """A line of :data:`FILE`: what became of a check. ``seconds`` is how long it took."""
 
     check: str
-    verdict: Annotated[str, Words(lambda: Verdict.__members__)]
+    verdict: Annotated[str, Words(lambda: CheckVerdict.__members__)]
     reason: str | None
     seconds: float
     facts: tuple[Fact, ...]
 
 
-class Journal:
+class ProgressFile:
     """Appends a line a result and a line a certificate, masked; what an earlier run wrote is kept only where this one
     ``goes_on`` with it.
 
@@ -129,9 +129,9 @@ def read_progress(directory: Path) -> dict[str, CheckResult]:
             read = read_json(_Result, value, FILE)
         except (ValueError, TypeError, RecursionError, DocumentError):
             raise UsageError(f"{path}:{number} is no result", remedy="run without --resume") from None
-        check, verdict = all_checks().get(read.check), Verdict[read.verdict]
+        check, verdict = all_checks().get(read.check), CheckVerdict[read.verdict]
         facts = tuple(replace(fact, evidence=()) for fact in read.facts)
-        if check is not None and verdict is not Verdict.NOT_RUN:
+        if check is not None and verdict is not CheckVerdict.NOT_RUN:
             found[check.id] = CheckResult(check, verdict, facts, read.reason, (), read.seconds)
     return standing | _independent(found)
 

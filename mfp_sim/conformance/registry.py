@@ -9,9 +9,9 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
-from mfp_sim.conformance.model import Check, Run
-from mfp_sim.documents import did_you_mean
-from mfp_sim.errors import UsageError
+from mfp_sim.conformance.model import Check, CheckFunction
+from mfp_sim.shared.documents import did_you_mean
+from mfp_sim.shared.errors import UsageError
 
 __all__ = ["all_checks", "check", "register", "row", "select"]
 
@@ -50,15 +50,19 @@ def register(entry: Check) -> None:
     _CHECKS[entry.id] = entry
 
 
-def row(module: str, identifier: str, title: str, *requirements: str, run: Run, why: str, **fields: Any) -> None:
+def row(
+    module: str, identifier: str, title: str, *requirements: str, run: CheckFunction, why: str, **fields: Any
+) -> None:
     """Register a check without decorating a function; ``module`` is the ``__name__`` of its chapter."""
     register(Check(identifier, title, requirements, why, run, module.rpartition(".")[2], **fields))
 
 
-def check(identifier: str, title: str, *requirements: str, why: str, **fields: Any) -> Callable[[Run], Run]:
+def check(
+    identifier: str, title: str, *requirements: str, why: str, **fields: Any
+) -> Callable[[CheckFunction], CheckFunction]:
     """Register a generator of facts as a check; ``fields`` are those of :class:`Check`."""
 
-    def decorate(run: Run) -> Run:
+    def decorate(run: CheckFunction) -> CheckFunction:
         row(run.__module__, identifier, title, *requirements, run=run, why=why, **fields)
         return run
 

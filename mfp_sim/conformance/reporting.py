@@ -6,14 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from mfp_sim.catalogue.registry import requirements
 from mfp_sim.conformance.answers import Answer, Exchange
-from mfp_sim.conformance.engine import Run
-from mfp_sim.conformance.model import JUDGED, CheckResult, Minted, Untold, Verdict
-from mfp_sim.conformance.session import Session
+from mfp_sim.conformance.client import Client
+from mfp_sim.conformance.engine import ConformanceRun
+from mfp_sim.conformance.model import JUDGED, CheckResult, CheckVerdict, Minted, Untold
 from mfp_sim.contact import identity_of
-from mfp_sim.errors import DecodeError
-from mfp_sim.redaction import MASK, Redactor
 from mfp_sim.report.json_report import catalogue_of, here
 from mfp_sim.report.messages import exchange_report
 from mfp_sim.report.model import (
@@ -27,28 +24,31 @@ from mfp_sim.report.model import (
     PrinterVerdict,
     RunReport,
 )
-from mfp_sim.scep.elements import leaves
-from mfp_sim.scep.oddities import CORRECT
-from mfp_sim.trace import Attachment
+from mfp_sim.run_trace import Attachment
+from mfp_sim.shared.catalogue.registry import requirements
+from mfp_sim.shared.errors import DecodeError
+from mfp_sim.shared.redaction import MASK, Redactor
+from mfp_sim.shared.scep.elements import leaves
+from mfp_sim.shared.scep.oddities import CORRECT
 
 __all__ = ["report_of", "verdicts_of"]
 
 _KEPT, _KEPT_PASSED = 6, 1
 _VALUE = 240
 _WORDS = {
-    Verdict.PASS: "pass",
-    Verdict.FINDING: "finding",
-    Verdict.WARN: "warn",
-    Verdict.FAIL: "fail",
-    Verdict.INCONCLUSIVE: "inconclusive",
-    Verdict.NOT_APPLICABLE: "skipped",
-    Verdict.NOT_RUN: "skipped",
+    CheckVerdict.PASS: "pass",
+    CheckVerdict.FINDING: "finding",
+    CheckVerdict.WARN: "warn",
+    CheckVerdict.FAIL: "fail",
+    CheckVerdict.INCONCLUSIVE: "inconclusive",
+    CheckVerdict.NOT_APPLICABLE: "skipped",
+    CheckVerdict.NOT_RUN: "skipped",
 }
 
 
 def report_of(
-    run: Run,
-    session: Session,
+    run: ConformanceRun,
+    session: Client,
     *,
     printers: Sequence[PrinterVerdict] = (),
     baseline: Baseline | None = None,
@@ -140,14 +140,14 @@ def _rfc(results: Sequence[CheckResult], *, controlled: bool) -> Conclusion:
     parts = [
         f"{counts[verdict]} {one if counts[verdict] == 1 else several}"
         for verdict, one, several in (
-            (Verdict.FAIL, "check of a MUST failed", "checks of a MUST failed"),
-            (Verdict.WARN, "of a SHOULD warns", "of a SHOULD warn"),
-            (Verdict.FINDING, "finding", "findings"),
-            (Verdict.PASS, "passed", "passed"),
+            (CheckVerdict.FAIL, "check of a MUST failed", "checks of a MUST failed"),
+            (CheckVerdict.WARN, "of a SHOULD warns", "of a SHOULD warn"),
+            (CheckVerdict.FINDING, "finding", "findings"),
+            (CheckVerdict.PASS, "passed", "passed"),
         )
         if counts[verdict]
     ]
-    if not controlled and worst is not Verdict.FAIL:
+    if not controlled and worst is not CheckVerdict.FAIL:
         because = f"a positive control failed; of what could be judged all the same {', '.join(parts)}"
         return Conclusion("RFC 8894", "inconclusive", because)
     return Conclusion("RFC 8894", _WORDS[worst], ", ".join(parts))  # type: ignore[arg-type]
@@ -166,7 +166,7 @@ def _printers(printers: Sequence[PrinterVerdict]) -> Conclusion:
     return Conclusion("Printers", "fail" if bad else "warn" if half else "pass", "; ".join(parts))
 
 
-def _options(run: Run, session: Session) -> dict[str, str]:
+def _options(run: ConformanceRun, session: Client) -> dict[str, str]:
     policy = session.policy
     median, high, longest = run.latency
     found = {
@@ -190,7 +190,7 @@ def _options(run: Run, session: Session) -> dict[str, str]:
     return found
 
 
-def _ca(session: Session) -> CaIdentity:
+def _ca(session: Client) -> CaIdentity:
     reply, words = session.ca_exchange.reply, session.capabilities.keywords
     if reply is None or not session.trusted:
         server = (reply.header("Server") or "") if reply is not None else ""
@@ -218,7 +218,7 @@ def certificate_report(entry: Minted | Untold) -> MintedCertificate:
 class _Maker:
     """Turns results into reports of checks."""
 
-    def __init__(self, session: Session, run: Run, waived: Mapping[str, str], repeat: str) -> None:
+    def __init__(self, session: Client, run: ConformanceRun, waived: Mapping[str, str], repeat: str) -> None:
         self._session, self._waived, self._repeat = session, waived, repeat
         self._exchanges = {exchange.number: exchange for exchange in run.exchanges}
         self._answers = {answer.exchange.number: answer for answer in session.answers}

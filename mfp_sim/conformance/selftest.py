@@ -15,17 +15,16 @@ from multiprocessing import get_context
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from mfp_sim.conformance.challenges import NoChallenge as NoneGiven
-from mfp_sim.conformance.challenges import Static
-from mfp_sim.conformance.engine import Run, run_checks
-from mfp_sim.conformance.model import Check, CheckResult, Fact, Proof, Verdict
+from mfp_sim.conformance.challenges import SendNoChallenge, Static
+from mfp_sim.conformance.client import Client
+from mfp_sim.conformance.engine import ConformanceRun, run_checks
+from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict, Fact, Proof
 from mfp_sim.conformance.registry import all_checks
-from mfp_sim.conformance.session import Session
-from mfp_sim.conformance.target import Policy, Target
-from mfp_sim.documents import Problems, load_text
-from mfp_sim.simtime import Clock, Entropy, FrozenClock, PassingClock, PooledKeys, Scheduler, SystemClock
+from mfp_sim.conformance.target import Permissions, Target
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.simtime import Clock, Entropy, FrozenClock, PassingClock, PooledKeys, Scheduler, SystemClock
 from mfp_sim.transport import InProcess, Sequential, SocketClient
-from mock_scep_server.challenges import NoChallenge, StaticChallenge
+from mock_scep_server.challenges import OpenEnrolment, StaticChallenge
 from mock_scep_server.faults.defects import Gate
 from mock_scep_server.policy import CaPolicy, ChallengeSetup, Rollover
 from mock_scep_server.profiles.registry import profile_named
@@ -46,7 +45,7 @@ class Proven:
 
     check: Check
     proof: Proof
-    verdict: Verdict
+    verdict: CheckVerdict
     trouble: str | None = None
 
 
@@ -68,7 +67,7 @@ def _script(proof: Proof, clock: Clock) -> Script:
 
 
 @contextmanager
-def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Session]:
+def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Client]:
     """A session with the mock; ``proof`` says what is wrong with it. ``setup`` of the proof may hold ``ra``,
     ``fingerprint``, ``path``, ``sockets``, ``open``, ``one_time``, ``next_ca``, ``approve`` and
     fields of the CA's policy."""
@@ -89,7 +88,7 @@ def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Session]:
         clock=clock,
         entropy=entropy.fork("ca"),
         keys=PooledKeys(entropy.fork("keys"), side=1),
-        challenge=None if one_time else NoChallenge() if opened else StaticChallenge(CHALLENGE),
+        challenge=None if one_time else OpenEnrolment() if opened else StaticChallenge(CHALLENGE),
         script=_script(proof, clock),
         ra=ra,
         policy=CaPolicy(**setup),
@@ -97,7 +96,7 @@ def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Session]:
     if next_ca:
         Scheduler(clock).run_until(clock.now() + timedelta(days=60))
     gate = Gate(service, proof.defects, entropy.fork("gate").octets)
-    policy = Policy(
+    policy = Permissions(
         fingerprint=service.authority.issuer.certificate.fingerprint() if fingerprint == "right" else fingerprint,
         opt_ins=frozenset({"load", "approval"}),
         timeout=20.0,
@@ -107,13 +106,13 @@ def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Session]:
     if host is not None:
         host.start()
     try:
-        yield Session(
+        yield Client(
             Target("in process", "127.0.0.1", host.port if host else 80, path),
             SocketClient(clock) if host else Sequential(clock, lambda scheduler: InProcess(scheduler, gate.handle)),
             clock=clock,
             entropy=entropy.fork("session"),
             keys=PooledKeys(entropy.fork("client"), side=0),
-            challenges=_Given(service) if one_time else NoneGiven() if opened else Static(CHALLENGE),
+            challenges=_Given(service) if one_time else SendNoChallenge() if opened else Static(CHALLENGE),
             policy=policy,
         )
     finally:
@@ -148,7 +147,7 @@ def _trouble(proof: Proof, result: CheckResult) -> str | None:
     return None
 
 
-def run_clean(checks: Sequence[Check], profile: str = "rfc8894", **setup: object) -> Run:
+def run_clean(checks: Sequence[Check], profile: str = "rfc8894", **setup: object) -> ConformanceRun:
     """A run against a clean mock."""
     with bench(Proof("", profile=profile, setup=setup)) as session:
         return run_checks(session, checks, keep_going=True)
@@ -238,7 +237,9 @@ def run_clean_shape(clean: Clean, checks: Sequence[Check]) -> CleanRun:
     with bench(clean.proof) as session:
         run = run_checks(session, checks, keep_going=True)
     found = {
-        r.check.id: r.verdict.word for r in run.results if r.verdict in (Verdict.FINDING, Verdict.WARN, Verdict.FAIL)
+        r.check.id: r.verdict.word
+        for r in run.results
+        if r.verdict in (CheckVerdict.FINDING, CheckVerdict.WARN, CheckVerdict.FAIL)
     }
     trouble = [
         f"{name}: {found.get(name, 'not found')} instead of {clean.known.get(name, 'pass')}"
@@ -247,12 +248,12 @@ def run_clean_shape(clean: Clean, checks: Sequence[Check]) -> CleanRun:
     ]
     if not (run.first.held and run.last.held):
         trouble.append(f"a positive control failed: {run.first.text}; {run.last.text}")
-    passed = frozenset(r.check.id for r in run.results if r.verdict is Verdict.PASS)
+    passed = frozenset(r.check.id for r in run.results if r.verdict is CheckVerdict.PASS)
     return CleanRun(clean.name, passed, tuple(trouble))
 
 
-def _judged(name: str, run: Run) -> bool:
-    return any(r.check.id == name and r.verdict <= Verdict.FAIL for r in run.results)
+def _judged(name: str, run: ConformanceRun) -> bool:
+    return any(r.check.id == name and r.verdict <= CheckVerdict.FAIL for r in run.results)
 
 
 @dataclass(frozen=True)
@@ -357,7 +358,7 @@ def _prove_one(pair: tuple[str, int]) -> Proven:
     return replace(found, check=replace(check, run=_nothing, proofs=()))
 
 
-def _nothing(_: Session) -> Iterator[Fact]:
+def _nothing(_: Client) -> Iterator[Fact]:
     yield from ()
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from mfp_sim.scep.url import Url
+from mfp_sim.shared.scep.url import Url
 
-__all__ = ["ChallengeSource", "Policy", "Target", "target_of"]
+__all__ = ["ChallengeSource", "Permissions", "Target", "target_of"]
 
 TIMEOUT = 30.0
 
@@ -47,7 +47,7 @@ def target_of(url: str) -> Target:
 
 
 @dataclass(frozen=True)
-class Policy:
+class Permissions:
     """What a person allows. ``budget`` counts certificates, ``rate`` requests a second; None is without bound."""
 
     read_only: bool = False

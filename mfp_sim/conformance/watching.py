@@ -10,22 +10,24 @@ from dataclasses import replace
 from typing import Any
 
 from mfp_sim.conformance.answers import Answer
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import fact
-from mfp_sim.conformance.model import Fact, Inconclusive, Verdict
+from mfp_sim.conformance.model import CheckVerdict, Fact, Inconclusive
 from mfp_sim.conformance.registry import row
-from mfp_sim.conformance.session import Session
-from mfp_sim.errors import DecodeError
+from mfp_sim.shared.errors import DecodeError
 
 __all__ = ["noted", "over", "watch"]
 
-Judge = Callable[[Session], Iterator[Fact]]
+WatchRule = Callable[[Client], Iterator[Fact]]
 SHOWN = 5
 
 
-def watch(module: str, identifier: str, title: str, *requirements: str, judge: Judge, why: str, **fields: Any) -> None:
+def watch(
+    module: str, identifier: str, title: str, *requirements: str, judge: WatchRule, why: str, **fields: Any
+) -> None:
     """Register a check that watches; ``module`` is the ``__name__`` of its chapter."""
 
-    def run(session: Session) -> Iterator[Fact]:
+    def run(session: Client) -> Iterator[Fact]:
         session.look()
         if not session.replies:
             raise Inconclusive("no CertRep came in the whole run")
@@ -56,12 +58,12 @@ def noted(
     *ids: str,
     broken: Callable[[DecodeError], bool] | None = None,
     requirement: str | None = None,
-    at_most: Verdict = Verdict.FAIL,
+    at_most: CheckVerdict = CheckVerdict.FAIL,
     mistake: str | None = None,
-) -> Judge:
+) -> WatchRule:
     """Judge by what the reader notes under ``ids``, or by ``broken``: why it could not read on."""
 
-    def judge(session: Session) -> Iterator[Fact]:
+    def judge(session: Client) -> Iterator[Fact]:
         common: dict[str, Any] = {"requirement": requirement, "at_most": at_most, "mistake": mistake}
         for answer in session.replies:
             problem = answer.problem
@@ -83,14 +85,14 @@ def noted(
 def over(
     slug: str,
     expected: str,
-    rule: Callable[[Session, Answer], str | None],
+    rule: Callable[[Client, Answer], str | None],
     *,
     only: Callable[[Answer], bool] = lambda _: True,
     **more: Any,
-) -> Judge:
+) -> WatchRule:
     """Judge by a rule over each CertRep: it gives what is wrong, in words, or None."""
 
-    def judge(session: Session) -> Iterator[Fact]:
+    def judge(session: Client) -> Iterator[Fact]:
         for answer in session.cert_reps:
             if only(answer):
                 wrong = rule(session, answer)

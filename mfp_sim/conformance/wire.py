@@ -14,23 +14,23 @@ from threading import Lock
 
 from mfp_sim.conformance.answers import Exchange
 from mfp_sim.conformance.model import Inconclusive, NotApplicable
-from mfp_sim.conformance.target import Policy, Target
-from mfp_sim.errors import DecodeError, TransportError
-from mfp_sim.scep import messages
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.http import Capabilities, HttpReply, HttpRequest, read_capabilities, scep_request
-from mfp_sim.scep.roles import CaRoles
-from mfp_sim.scep.vocabulary import Operation
-from mfp_sim.simtime import PassingClock, Scheduler
+from mfp_sim.conformance.target import Permissions, Target
+from mfp_sim.shared.errors import DecodeError, TransportError
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.http_messages import Capabilities, HttpReply, HttpRequest, read_capabilities, scep_request
+from mfp_sim.shared.scep.roles import CaRoles
+from mfp_sim.shared.scep.vocabulary import Operation
+from mfp_sim.shared.simtime import PassingClock, Scheduler
 from mfp_sim.transport import Transport
 
-__all__ = ["Wire"]
+__all__ = ["ServerWire"]
 
 
-class Wire:
+class ServerWire:
     """Exchanges with one server, and what it says of itself."""
 
-    def __init__(self, target: Target, transport: Transport, clock: PassingClock, policy: Policy) -> None:
+    def __init__(self, target: Target, transport: Transport, clock: PassingClock, policy: Permissions) -> None:
         self.target, self.transport, self.clock, self.policy = target, transport, clock, policy
         self.exchanges: list[Exchange] = []
         self.check = "control"

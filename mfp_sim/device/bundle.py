@@ -26,12 +26,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings
-from mfp_sim.documents import Problems
-from mfp_sim.documents.json_values import read_json
-from mfp_sim.documents.kinds import Scalar, Words
-from mfp_sim.documents.records import document, record_of
-from mfp_sim.errors import DocumentError, Refused
-from mfp_sim.simtime import Entropy
+from mfp_sim.shared.documents import Problems
+from mfp_sim.shared.documents.json_values import read_json
+from mfp_sim.shared.documents.kinds import Scalar, Words
+from mfp_sim.shared.documents.records import document, record_of
+from mfp_sim.shared.errors import DocumentError, Refused
+from mfp_sim.shared.simtime import Entropy
 
 __all__ = ["CATEGORIES", "CATEGORY", "MAX_OCTETS", "Bundle", "open_bundle", "seal_bundle"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from mfp_sim.simtime import Clock
+from mfp_sim.shared.simtime import Clock
 
 __all__ = ["DeviceClock"]
 

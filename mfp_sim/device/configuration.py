@@ -8,8 +8,15 @@ from __future__ import annotations
 from mfp_sim.device.machine import Machine
 from mfp_sim.device.outside import Factory
 from mfp_sim.device.plan import Plan
-from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Said, advice_on, read_ip
-from mfp_sim.errors import Refused
+from mfp_sim.device.settings import (
+    AutoRequestSettings,
+    CommunicationSettings,
+    KeySettings,
+    ShownSentence,
+    advice_on,
+    read_ip,
+)
+from mfp_sim.shared.errors import Refused
 
 __all__ = ["Configuration"]
 
@@ -19,7 +26,7 @@ class Configuration:
 
     def __init__(self, machine: Machine, factory: Factory, plan: Plan) -> None:
         self._machine, self._factory, self._plan = machine, factory, plan
-        self.advice: tuple[Said, ...] = ()
+        self.advice: tuple[ShownSentence, ...] = ()
         """Help texts that applied to the key entered last (MFP-REQ-04)."""
 
     @property

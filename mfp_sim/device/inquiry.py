@@ -11,17 +11,17 @@ from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from mfp_sim.errors import UsageError
-from mfp_sim.scep.http import HttpReply, HttpRequest
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest
 from mfp_sim.transport import Result, UnderWay, Wire
 
-__all__ = ["Asked", "Inquiry"]
+__all__ = ["AwaitedExchange", "Inquiry"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Asked:
+class AwaitedExchange:
     """An exchange to be awaited: gives the reply, or raises what came instead. ``timeout`` is in seconds."""
 
     operation: str
@@ -30,12 +30,12 @@ class Asked:
     request: HttpRequest
     timeout: float
 
-    def __await__(self) -> Generator[Asked, Any, HttpReply]:
+    def __await__(self) -> Generator[AwaitedExchange, Any, HttpReply]:
         reply: HttpReply = yield self
         return reply
 
 
-Story: TypeAlias = Coroutine[Asked, Any, T]
+Story: TypeAlias = Coroutine[AwaitedExchange, Any, T]
 
 
 class Inquiry(Generic[T]):
@@ -52,7 +52,7 @@ class Inquiry(Generic[T]):
         self, story: Story[T], wire: Wire, event: Callable[[Callable[[], None]], None], ended: Callable[[T], None]
     ) -> None:
         self._story, self._wire, self._event, self._ended = story, wire, event, ended
-        self._asked: Asked | None = None
+        self._asked: AwaitedExchange | None = None
         self._exchange: UnderWay | None = None
 
     def begin(self) -> None:
@@ -69,7 +69,7 @@ class Inquiry(Generic[T]):
         self._asked = self._exchange = None
         return asked.operation if asked else None
 
-    def _go_on(self, resume: Callable[[], Asked]) -> None:
+    def _go_on(self, resume: Callable[[], AwaitedExchange]) -> None:
         self._asked = self._exchange = None
         try:
             asked = resume()
@@ -84,7 +84,7 @@ class Inquiry(Generic[T]):
             self._go_on(lambda: self._story.throw(refused))
 
     def _done(self, result: Result) -> None:
-        def resume() -> Asked:
+        def resume() -> AwaitedExchange:
             return self._story.throw(result) if isinstance(result, Exception) else self._story.send(result)
 
         self._event(lambda: self._go_on(resume))

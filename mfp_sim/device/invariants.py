@@ -13,7 +13,7 @@ from typing import Any
 from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.printer import Printer
 from mfp_sim.device.storage import Storage
-from mfp_sim.errors import UsageError
+from mfp_sim.shared.errors import UsageError
 
 __all__ = ["WatchedStorage", "broken", "broken_by"]
 

@@ -13,8 +13,8 @@ from mfp_sim.device.machine import Machine, Part
 from mfp_sim.device.purposes import misfit
 from mfp_sim.device.request import CertificateRequest, Ended, Registration
 from mfp_sim.device.status import Detail
-from mfp_sim.errors import Refused
-from mfp_sim.simtime import KeySource
+from mfp_sim.shared.errors import Refused
+from mfp_sim.shared.simtime import KeySource
 
 __all__ = ["Keyring"]
 

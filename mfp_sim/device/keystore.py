@@ -11,16 +11,16 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Annotated
 
+from mfp_sim.client.exchange import STORED_CERTIFICATE
+from mfp_sim.device.printer_profile import Profile
 from mfp_sim.device.private import load_private, pkcs8
-from mfp_sim.device.profile import Profile
-from mfp_sim.documents.json_values import Hex, Instant, Kept
-from mfp_sim.documents.records import document
-from mfp_sim.errors import Refused
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.csr import fits_key
-from mfp_sim.scep.exchange import STORED_CERTIFICATE
-from mfp_sim.simtime import KeySource
+from mfp_sim.shared.documents.json_values import Hex, Instant, Kept
+from mfp_sim.shared.documents.records import document
+from mfp_sim.shared.errors import Refused
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.csr import fits_key
+from mfp_sim.shared.simtime import KeySource
 
 __all__ = ["KeyEntry", "KeyStore", "factory_key"]
 

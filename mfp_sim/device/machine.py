@@ -16,12 +16,12 @@ from typing import Final
 from mfp_sim.device.clock import DeviceClock
 from mfp_sim.device.outside import Factory, Outside
 from mfp_sim.device.power import Commit
-from mfp_sim.device.profile import Profile
+from mfp_sim.device.printer_profile import Profile
 from mfp_sim.device.state import DeviceState
 from mfp_sim.device.status import AuditEntry
-from mfp_sim.errors import PowerLost, Refused
 from mfp_sim.events import BY_HAND, SHUTDOWN, START, AuditNote, PowerFailed, Undone
-from mfp_sim.simtime import Booking, Entropy
+from mfp_sim.shared.errors import PowerLost, Refused
+from mfp_sim.shared.simtime import Booking, Entropy
 
 __all__ = ["ADMINISTRATOR", "ROLES", "Machine", "Part"]
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.state import DeviceState
 from mfp_sim.device.storage import MemoryStorage, Storage
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.simtime import Entropy, KeySource, Scheduler
-from mfp_sim.trace import Recorder
+from mfp_sim.run_trace import Recorder
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.simtime import Entropy, KeySource, Scheduler
 from mfp_sim.transport import Wire
 
 __all__ = ["Factory", "Listeners", "Outside"]

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from mfp_sim.device.calendar import following_start, instant_of, local_of, next_start
+from mfp_sim.device.local_time import following_start, instant_of, local_of, next_start
 from mfp_sim.device.machine import Machine, Part
-from mfp_sim.device.profile import Profile
+from mfp_sim.device.printer_profile import Profile
 from mfp_sim.device.settings import AutoRequestSettings
-from mfp_sim.errors import Refused
-from mfp_sim.scep.certificate import Certificate
+from mfp_sim.shared.errors import Refused
+from mfp_sim.shared.scep.certificate import Certificate
 
 __all__ = ["Plan", "renewal_instant"]
 

@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from mfp_sim.device.profile import Profile
+from mfp_sim.device.printer_profile import Profile
 from mfp_sim.device.settings import Polling
 from mfp_sim.device.status import Detail
 
-__all__ = ["Answer", "Ends", "Polls", "counted_at_first", "detail_of", "what_follows"]
+__all__ = ["Ends", "PollReply", "Polls", "counted_at_first", "detail_of", "what_follows"]
 
 
 @dataclass(frozen=True)
-class Answer:
+class PollReply:
     """What an inquiry about a request brought, other than a certificate; ``number`` is the HTTP status or the failInfo,
     if there is one."""
 
@@ -41,7 +41,7 @@ class Ends:
     keep: bool = False
 
 
-Rule: TypeAlias = Callable[[Answer, Profile], bool]
+PollingRule: TypeAlias = Callable[[PollReply, Profile], bool]
 
 _DETAILS: Mapping[str, Callable[[int | None], Detail]] = {
     "pending": lambda _: Detail("deferred"),
@@ -51,7 +51,7 @@ _DETAILS: Mapping[str, Callable[[int | None], Detail]] = {
     "unusable": lambda _: Detail("scep-error"),
 }
 _HTTP_ERRORS: Mapping[str, range] = {"none": range(0), "5xx": range(500, 600), "all": range(1000)}
-_MAY_POLL: Mapping[str, Rule] = {
+_MAY_POLL: Mapping[str, PollingRule] = {
     "pending": lambda *_: True,
     "lost": lambda *_: True,
     "http": lambda answer, profile: answer.number in _HTTP_ERRORS[profile.http_errors_that_poll],
@@ -60,7 +60,7 @@ _MAY_POLL: Mapping[str, Rule] = {
 }
 
 
-def detail_of(answer: Answer) -> Detail:
+def detail_of(answer: PollReply) -> Detail:
     """What the status page shows when the request ends with this answer (MFP-DETAIL-*)."""
     return _DETAILS[answer.kind](answer.number)
 
@@ -70,7 +70,7 @@ def counted_at_first(polling: Polling | None, profile: Profile) -> int:
     return int(polling is not None and profile.first_request_counts)
 
 
-def what_follows(answer: Answer, polls: int, polling: Polling | None, profile: Profile) -> Polls | Ends:
+def what_follows(answer: PollReply, polls: int, polling: Polling | None, profile: Profile) -> Polls | Ends:
     """Whether the machine polls after this answer, when it has polled ``polls`` times (MFP-POLL-01 to -05)."""
     if polling is not None and polls < polling.count and _MAY_POLL[answer.kind](answer, profile):
         return Polls(polling.minutes, anew=answer.kind == "lost" and profile.resend == "new-transaction")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from mfp_sim.errors import PowerLost
+from mfp_sim.shared.errors import PowerLost
 
 __all__ = ["NAMES", "Armed", "Commit", "PowerPoints"]
 

@@ -1,7 +1,7 @@
 """The printer as people use it: each thing that they do needs rights, and is done wholly or not at all.
 
 Puts the machine and its parts together, and decides nothing itself.
-All public methods raise :class:`~mfp_sim.errors.Refused` and change nothing when the machine would not do it.
+All public methods raise :class:`~mfp_sim.shared.errors.Refused` and change nothing when the machine would not do it.
 Serves MFP-ADMIN-01, MFP-COMM-04, MFP-REQ-08…10, MFP-AUTO-*, MFP-BUNDLE-*; A-20.
 """
 
@@ -14,17 +14,17 @@ from zoneinfo import ZoneInfo
 
 from mfp_sim.device.bundle import CATEGORY
 from mfp_sim.device.configuration import Configuration
+from mfp_sim.device.current_request import Requests
 from mfp_sim.device.keyring import Keyring
 from mfp_sim.device.keystore import KeyEntry
 from mfp_sim.device.machine import ADMINISTRATOR, Machine
 from mfp_sim.device.outside import Factory, Listeners, Outside
 from mfp_sim.device.plan import Plan
-from mfp_sim.device.profile import Profile
-from mfp_sim.device.requests import Requests
-from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Said
+from mfp_sim.device.printer_profile import Profile
+from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, ShownSentence
 from mfp_sim.device.status import AuditEntry, StatusRow
 from mfp_sim.device.transfer import Transfer, Transfers
-from mfp_sim.errors import Refused, UsageError
+from mfp_sim.shared.errors import Refused, UsageError
 
 __all__ = ["SCREENS", "Factory", "Listeners", "Outside", "Printer"]
 
@@ -171,7 +171,7 @@ class Printer:
         return self.configuration.ip
 
     @property
-    def advice(self) -> tuple[Said, ...]:
+    def advice(self) -> tuple[ShownSentence, ...]:
         """Help texts that applied to the key entered last (MFP-REQ-04)."""
         return self.configuration.advice
 
@@ -243,7 +243,7 @@ class Printer:
         return self.transfers.exported
 
     @property
-    def import_report(self) -> tuple[Said, ...]:
+    def import_report(self) -> tuple[ShownSentence, ...]:
         """What the last import did, once that has ended."""
         return self.transfers.report
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mfp_sim.errors import DecodeError
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.certificate import Certificate
+from mfp_sim.shared.errors import DecodeError
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.certificate import Certificate
 
 __all__ = ["NEEDED", "misfit"]
 

@@ -9,8 +9,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from mfp_sim.device.profile import READINGS, Profile, with_reading
-from mfp_sim.errors import UsageError
+from mfp_sim.device.printer_profile import READINGS, Profile, with_reading
+from mfp_sim.shared.errors import UsageError
 
 __all__ = ["MEASURABLE", "OTHER_VALUES", "Flip", "flips_of", "noting"]
 

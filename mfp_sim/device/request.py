@@ -13,29 +13,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from urllib.parse import urljoin
 
-from mfp_sim.device.inquiry import Asked
-from mfp_sim.device.keystore import KeyStore
-from mfp_sim.device.polling import Answer, Ends, counted_at_first, detail_of, what_follows
-from mfp_sim.device.power import PowerPoints
-from mfp_sim.device.private import load_private, pkcs8
-from mfp_sim.device.profile import Profile
-from mfp_sim.device.settings import CommunicationSettings, KeySettings, Polling
-from mfp_sim.device.state import Material, StoredRequest
-from mfp_sim.device.status import Detail
-from mfp_sim.errors import (
-    AlgorithmRefused,
-    BoundExceeded,
-    DecodeError,
-    KeyGenerationFailed,
-    PowerLost,
-    TransportError,
-)
-from mfp_sim.events import ExchangeLost, ExchangeReply, ExchangeRequest, PollBooked, ShownCsr
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import csr
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.exchange import (
+from mfp_sim.client.exchange import (
     BadReply,
+    ClientPolicy,
     ClientTransaction,
     Enrolment,
     Failed,
@@ -44,16 +24,36 @@ from mfp_sim.scep.exchange import (
     Lost,
     Outcome,
     Pending,
-    Policy,
     Predecessor,
 )
-from mfp_sim.scep.http import HttpReply, HttpRequest
-from mfp_sim.scep.messages import PkiMessage
-from mfp_sim.scep.stages import State
-from mfp_sim.scep.url import Url
-from mfp_sim.simtime import Clock, Entropy, KeySource
-from mfp_sim.trace import Recorder
-from mfp_sim.visible import one_line
+from mfp_sim.client.stages import State
+from mfp_sim.device.inquiry import AwaitedExchange
+from mfp_sim.device.keystore import KeyStore
+from mfp_sim.device.polling import Ends, PollReply, counted_at_first, detail_of, what_follows
+from mfp_sim.device.power import PowerPoints
+from mfp_sim.device.printer_profile import Profile
+from mfp_sim.device.private import load_private, pkcs8
+from mfp_sim.device.settings import CommunicationSettings, KeySettings, Polling
+from mfp_sim.device.state import Material, StoredRequest
+from mfp_sim.device.status import Detail
+from mfp_sim.events import ExchangeLost, ExchangeReply, ExchangeRequest, PollBooked, ShownCsr
+from mfp_sim.run_trace import Recorder
+from mfp_sim.shared.errors import (
+    AlgorithmRefused,
+    BoundExceeded,
+    DecodeError,
+    KeyGenerationFailed,
+    PowerLost,
+    TransportError,
+)
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import csr
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest
+from mfp_sim.shared.scep.messages import PkiMessage
+from mfp_sim.shared.scep.url import Url
+from mfp_sim.shared.simtime import Clock, Entropy, KeySource
+from mfp_sim.shared.visible import one_line
 
 __all__ = ["CertificateRequest", "Ended", "Registration", "Surroundings"]
 
@@ -208,7 +208,7 @@ class CertificateRequest:
         """One exchange; redirects are followed where the profile says so, over http only (A-37)."""
         communication = self._communication
         where, timeout = (communication.host, communication.port), float(communication.timeout)
-        reply = await Asked(operation, *where, request, timeout)
+        reply = await AwaitedExchange(operation, *where, request, timeout)
         if reply.status not in _REDIRECTS or self._around.profile.redirects != "followed":
             return reply
         for _ in range(_REDIRECT_LIMIT):
@@ -224,7 +224,7 @@ class CertificateRequest:
             if found.parts.scheme != "http" or not found.host or not re.fullmatch(r"[!-~]+", found.host + found.target):
                 break
             request = replace(request, target=found.target)
-            reply = await Asked(operation, *where, request, timeout)
+            reply = await AwaitedExchange(operation, *where, request, timeout)
         return reply
 
     def _judge(self, outcome: Outcome) -> Ended | None:
@@ -288,7 +288,7 @@ class CertificateRequest:
         self._transaction = ClientTransaction(
             enrolment,
             target=self._communication.target,
-            policy=Policy(
+            policy=ClientPolicy(
                 read_single_des=profile.read_single_des,
                 weak=profile.weak_algorithms,
                 resend=profile.resend,
@@ -342,21 +342,21 @@ class CertificateRequest:
         self._polls = counted_at_first(polling, self._around.profile)
 
 
-def _answer_of(outcome: Outcome) -> tuple[Answer, str]:
+def _answer_of(outcome: Outcome) -> tuple[PollReply, str]:
     """An outcome other than a certificate as the rules of polling take it, and a diagnosis for the audit log."""
     match outcome:
         case Pending():
-            return Answer("pending"), "the server's last answer was PENDING"
+            return PollReply("pending"), "the server's last answer was PENDING"
         case Lost(error, operation):
-            return Answer("lost"), f"{operation}: {error}"
+            return PollReply("lost"), f"{operation}: {error}"
         case HttpError(status):
-            return Answer("http", status), f"the server answered HTTP {status}"
+            return PollReply("http", status), f"the server answered HTTP {status}"
         case Failed(fail_info, text):
-            answer, said = Answer("failure", fail_info), f": {one_line(text, 200)}" if text else ""
+            answer, said = PollReply("failure", fail_info), f": {one_line(text, 200)}" if text else ""
             known = detail_of(answer).kind == "fail-info"
             return answer, f"{'' if known else 'FAILURE with '}failInfo {fail_info}{said}"
     assert isinstance(outcome, BadReply)
-    return Answer("unusable"), f"{outcome.reason}: {outcome.diagnosis}"
+    return PollReply("unusable"), f"{outcome.reason}: {outcome.diagnosis}"
 
 
 _MESSAGES = (State.SUBMIT, State.POLL)

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 
-from mfp_sim.device.profile import Profile
-from mfp_sim.documents import YEARS, in_years
-from mfp_sim.documents.json_values import Exchanged, Instant
-from mfp_sim.documents.records import document
-from mfp_sim.errors import Reason, Refused
-from mfp_sim.scep.url import Url
+from mfp_sim.device.printer_profile import Profile
+from mfp_sim.shared.documents import YEARS, in_years
+from mfp_sim.shared.documents.json_values import Exchanged, Instant
+from mfp_sim.shared.documents.records import document
+from mfp_sim.shared.errors import Reason, Refused
+from mfp_sim.shared.scep.url import Url
 
-__all__ = ["AutoRequestSettings", "CommunicationSettings", "KeySettings", "Polling", "Said", "advice_on"]
+__all__ = ["AutoRequestSettings", "CommunicationSettings", "KeySettings", "Polling", "ShownSentence", "advice_on"]
 
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)\Z")
 
@@ -103,7 +103,7 @@ class CommunicationSettings:
 
 
 @dataclass(frozen=True)
-class Said:
+class ShownSentence:
     """A sentence that the machine shows; ``key`` says which, whatever the language."""
 
     key: str
@@ -216,9 +216,9 @@ class AutoRequestSettings:
             raise Refused("incomplete", "the timer needs a start date/time and the settings for key and certificate")
 
 
-def advice_on(key: KeySettings, ip: str) -> tuple[Said, ...]:
+def advice_on(key: KeySettings, ip: str) -> tuple[ShownSentence, ...]:
     """The help texts beside the fields of a key that apply to what was entered; they refuse nothing (MFP-REQ-04)."""
     if key.common_name == ip:
         return ()
     text = "For IPPS printing from Windows the common name has to be the IP address of the machine."
-    return (Said("name-for-ipps", text),)
+    return (ShownSentence("name-for-ipps", text),)

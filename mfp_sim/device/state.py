@@ -13,17 +13,17 @@ from typing import Annotated, Any, cast
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from mfp_sim.client.exchange import STORED_CERTIFICATE, Enrolment, Predecessor, Snapshot
 from mfp_sim.device.keystore import KeyStore
 from mfp_sim.device.private import load_private, pkcs8
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Polling, read_ip
 from mfp_sim.device.status import AuditEntry, AuditLog, StatusRow
-from mfp_sim.documents import Node, Problems
-from mfp_sim.documents.json_values import Exchanged, Hex, Instant, Kept, Strings, read_json
-from mfp_sim.documents.kinds import WRONG, Leaf
-from mfp_sim.documents.records import Doc, document, kind_of, record_of
-from mfp_sim.errors import DocumentError, UsageError
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.exchange import STORED_CERTIFICATE, Enrolment, Predecessor, Snapshot
+from mfp_sim.shared.documents import Node, Problems
+from mfp_sim.shared.documents.json_values import Exchanged, Hex, Instant, Kept, Strings, read_json
+from mfp_sim.shared.documents.kinds import WRONG, Leaf
+from mfp_sim.shared.documents.records import Doc, document, kind_of, record_of
+from mfp_sim.shared.errors import DocumentError, UsageError
+from mfp_sim.shared.scep.certificate import Certificate
 
 __all__ = ["DeviceState", "Material", "StoredRequest", "unusable"]
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from mfp_sim.documents.json_values import Instant
-from mfp_sim.documents.records import document, record_of
+from mfp_sim.shared.documents.json_values import Instant
+from mfp_sim.shared.documents.records import document, record_of
 
 __all__ = ["AUDIT_LIMIT", "AuditEntry", "AuditLog", "Detail", "StatusRow"]
 

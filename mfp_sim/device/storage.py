@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from mfp_sim.errors import UsageError
+from mfp_sim.shared.errors import UsageError
 
 __all__ = ["MAX_OCTETS", "DirectoryStorage", "MemoryStorage", "Storage", "decode_state", "encode_state"]
 

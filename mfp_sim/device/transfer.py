@@ -14,18 +14,18 @@ from mfp_sim.device.bundle import CATEGORIES, CATEGORY, Bundle, check_password, 
 from mfp_sim.device.machine import Machine, Part
 from mfp_sim.device.outside import Factory
 from mfp_sim.device.plan import Plan
-from mfp_sim.device.profile import Profile
-from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, Said
+from mfp_sim.device.printer_profile import Profile
+from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, ShownSentence
 from mfp_sim.device.state import DeviceState
-from mfp_sim.errors import Refused
+from mfp_sim.shared.errors import Refused
 
 __all__ = ["ImportPlan", "Transfer", "Transfers", "plan_import"]
 
 _SCEP = "Settings for Certificate Issuance Request (SCEP)"
-_DNS_IMPORTED = Said("dns-imported", "DNS server: imported")
-_SCEP_IMPORTED = Said("scep-imported", f"{_SCEP}: imported")
-_SCEP_ABSENT = Said("scep-absent", f"{_SCEP}: not in the bundle, left alone")
-_SCEP_UNSUPPORTED = Said("scep-unsupported", f"{_SCEP}: not supported by this model, left alone")
+_DNS_IMPORTED = ShownSentence("dns-imported", "DNS server: imported")
+_SCEP_IMPORTED = ShownSentence("scep-imported", f"{_SCEP}: imported")
+_SCEP_ABSENT = ShownSentence("scep-absent", f"{_SCEP}: not in the bundle, left alone")
+_SCEP_UNSUPPORTED = ShownSentence("scep-unsupported", f"{_SCEP}: not supported by this model, left alone")
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class ImportPlan:
     dns: bool
     communication: CommunicationSettings | None
     auto: AutoRequestSettings | None
-    left_alone: tuple[Said, ...] = ()
+    left_alone: tuple[ShownSentence, ...] = ()
 
     @property
-    def report(self) -> tuple[Said, ...]:
+    def report(self) -> tuple[ShownSentence, ...]:
         """A sentence for each item of the category."""
         scep = () if self.auto is None else (_SCEP_IMPORTED,)
         return (_DNS_IMPORTED, *scep, *self.left_alone)
@@ -98,7 +98,7 @@ class Transfers(Part):
         """The export or import that is running."""
         self.exported: bytes | None = None
         """The file of the last export, once that has ended."""
-        self.report: tuple[Said, ...] = ()
+        self.report: tuple[ShownSentence, ...] = ()
         """What the last import did."""
 
     def forget(self) -> None:

@@ -21,15 +21,27 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from mfp_sim.device.printer import Printer
-from mfp_sim.errors import MfpSimError, Refused
 from mfp_sim.remote_ui.forms import REFUSALS, Mistyped
 from mfp_sim.remote_ui.labels import DEFAULT, LANGUAGES, Foreign, Labels, best_language, labels_of
 from mfp_sim.remote_ui.menu import PAGES, below, path_to
-from mfp_sim.remote_ui.sessions import DEFAULT_PIN, Session, Sessions
-from mfp_sim.remote_ui.site import Busy, Site
-from mfp_sim.simtime import Clock, Entropy, local
+from mfp_sim.remote_ui.served_site import Busy, Site
+from mfp_sim.remote_ui.sessions import DEFAULT_PIN, BrowserSession, Sessions
+from mfp_sim.shared.errors import MfpSimError, Refused
+from mfp_sim.shared.simtime import Clock, Entropy, local
 
-__all__ = ["LOOPBACK", "Desk", "Shown", "View", "create_app", "desk", "form_page", "labels", "notify", "role", "show"]
+__all__ = [
+    "LOOPBACK",
+    "Desk",
+    "RefusalView",
+    "View",
+    "create_app",
+    "desk",
+    "form_page",
+    "labels",
+    "notify",
+    "role",
+    "show",
+]
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 """The names by which a browser may call a Remote UI that is bound to loopback; others are refused."""
@@ -69,7 +81,7 @@ class Desk:
 
 
 @dataclass(frozen=True)
-class Shown:
+class RefusalView:
     """A refusal as a page shows it: its reason for scripts, its text, and the name of the field it is about."""
 
     reason: str
@@ -131,7 +143,7 @@ def create_app(
     def finish(response: Response) -> Response:
         for name, value in _HEADERS.items():
             response.headers[name] = value
-        session: Session | None = g.get("session")
+        session: BrowserSession | None = g.get("session")
         if session is not None and request.cookies.get(cookie) != session.token:
             response.set_cookie(cookie, session.token, httponly=True, samesite="Strict")
         return response
@@ -188,7 +200,7 @@ def desk() -> Desk:
 
 def role() -> str:
     """Who is asking."""
-    session: Session | None = g.get("session")
+    session: BrowserSession | None = g.get("session")
     return session.role if session else "logged-out"
 
 
@@ -225,12 +237,12 @@ def form_page(render: Callable[[Refused | None], str], submit: Callable[[], None
     return redirect(url_for(then, **values), 303)
 
 
-def _shown(refusal: Refused) -> Shown:
+def _shown(refusal: Refused) -> RefusalView:
     words, key = labels(), f"refused.{refusal.reason}"
     if isinstance(refusal, Mistyped):
         name = words.text(refusal.label).removesuffix(":")
-        return Shown(refusal.reason, words.shown(key, field=name), refusal.field)
-    return Shown(refusal.reason, words.shown(key, **_limits(desk().printer)), REFUSALS[refusal.reason][0])
+        return RefusalView(refusal.reason, words.shown(key, field=name), refusal.field)
+    return RefusalView(refusal.reason, words.shown(key, **_limits(desk().printer)), REFUSALS[refusal.reason][0])
 
 
 def _limits(printer: Printer) -> dict[str, object]:
@@ -275,7 +287,7 @@ def _common() -> dict[str, object]:
     def policies() -> list[tuple[str, str | Foreign]]:
         return [("", text("key.no-policy")), *((name, name) for name in at.printer.policies)]
 
-    session: Session | None = g.get("session")
+    session: BrowserSession | None = g.get("session")
     return {
         "t": text,
         "use_options": uses,
@@ -340,7 +352,7 @@ def _check_rights() -> View | None:
 # --- errors -----------------------------------------------------------------------------------------------
 
 
-def _error_page(status: int, refusal: Shown | None = None, key: str | None = None) -> View:
+def _error_page(status: int, refusal: RefusalView | None = None, key: str | None = None) -> View:
     text = key or (f"error.{status}" if labels().has(f"error.{status}") else "error.400")
     return render_template("error.html", endpoint=None, path=[], key=text, refusal=refusal), status
 
@@ -354,4 +366,4 @@ def _http_error(error: HTTPException) -> View:
 
 def _failed(error: MfpSimError) -> View:
     """What went wrong inside, such as a full disk: said in words, never with a traceback."""
-    return _error_page(500, Shown("internal", Foreign(str(error)), None))
+    return _error_page(500, RefusalView("internal", Foreign(str(error)), None))

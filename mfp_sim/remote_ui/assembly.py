@@ -21,16 +21,25 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
-from mfp_sim.device.profile import Profile
+from mfp_sim.device.printer_profile import Profile
 from mfp_sim.device.storage import DirectoryStorage, MemoryStorage, Storage
-from mfp_sim.documents import YEARS, Node, Problems, in_years
-from mfp_sim.errors import UsageError
-from mfp_sim.redaction import Redactor
-from mfp_sim.remote_ui.site import Site, Street, UnwatchedPoints
-from mfp_sim.simtime import Clock, Entropy, FrozenClock, GeneratedKeys, KeySource, PassingClock, Scheduler, SystemClock
-from mfp_sim.trace import Recorder
+from mfp_sim.remote_ui.served_site import Site, Street, UnwatchedPoints
+from mfp_sim.run_trace import Recorder
+from mfp_sim.shared.documents import YEARS, Node, Problems, in_years
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.redaction import Redactor
+from mfp_sim.shared.simtime import (
+    Clock,
+    Entropy,
+    FrozenClock,
+    GeneratedKeys,
+    KeySource,
+    PassingClock,
+    Scheduler,
+    SystemClock,
+)
+from mfp_sim.shared.visible import visible
 from mfp_sim.transport import Network, Sockets, Wire
-from mfp_sim.visible import visible
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.profiles.registry import profile_named
@@ -39,7 +48,7 @@ from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService, make_service
 from mock_scep_server.setup import CaSetup
 
-__all__ = ["Plan", "Served", "assemble", "serial_of"]
+__all__ = ["ServePlan", "Served", "assemble", "serial_of"]
 
 _KEPT_EVENTS = 10_000
 _MANY = 10**9
@@ -47,7 +56,7 @@ _CLOCK_FILE = "clock.json"
 
 
 @dataclass(frozen=True)
-class Plan:
+class ServePlan:
     """What is to be served.
 
     ``start`` is the first instant of a simulated clock, None for the system's; ``seed`` decides the spread of the
@@ -78,7 +87,7 @@ class Served:
     """What was put together. ``close`` stops the mock's socket, writes down where a simulated clock stood, and leaves
     the state's directories to others."""
 
-    plan: Plan
+    plan: ServePlan
     site: Site
     host: ServerHost | None
     street: Street | None
@@ -109,12 +118,12 @@ def serial_of(number: int) -> str:
 
 
 def assemble(
-    plan: Plan, *, keys: KeySource | None = None, on_entry: Callable[[JournalEntry], None] | None = None
+    plan: ServePlan, *, keys: KeySource | None = None, on_entry: Callable[[JournalEntry], None] | None = None
 ) -> Served:
     """Put it together and switch the printers on.
 
     Args:
-        plan: see :class:`Plan`.
+        plan: see :class:`ServePlan`.
         keys: instead of generated ones, in tests.
         on_entry: told of each request to the mock.
 
@@ -144,7 +153,7 @@ def assemble(
     return served
 
 
-def _printer(plan: Plan, served: Served, number: int, keys: KeySource, storage: Storage) -> Printer:
+def _printer(plan: ServePlan, served: Served, number: int, keys: KeySource, storage: Storage) -> Printer:
     site, serial, ip = served.site, serial_of(number), _address(plan.ip, number)
     wire: Wire = Sockets(site.scheduler)
     if site.ca is not None and site.network is not None and served.host is not None:
@@ -182,7 +191,9 @@ def _address(first: str, number: int) -> str:
         raise UsageError(f"{first!r} is not an IP address") from None
 
 
-def _mock(plan: Plan, clock: Clock, keys: KeySource, on_entry: Callable[[JournalEntry], None] | None) -> ScepService:
+def _mock(
+    plan: ServePlan, clock: Clock, keys: KeySource, on_entry: Callable[[JournalEntry], None] | None
+) -> ScepService:
     profile_named(plan.ca_profile)  # a name that is none is told as such
     problems = Problems()
     script = read_script(plan.script, problems) if plan.script is not None else ()
@@ -198,7 +209,7 @@ def _mock(plan: Plan, clock: Clock, keys: KeySource, on_entry: Callable[[Journal
     )
 
 
-def _listen(ca: ScepService, plan: Plan) -> ServerHost:
+def _listen(ca: ScepService, plan: ServePlan) -> ServerHost:
     try:
         return ServerHost(ca, plan.ca_host, plan.ca_port, on_refusal=ca.record_refusal, port_option="--ca-port")
     except UsageError as error:
@@ -230,7 +241,7 @@ class _WithClock:
         return self._storage.load()
 
 
-def _storage(plan: Plan, serial: str, clock: Clock, leaving: ExitStack) -> Storage:
+def _storage(plan: ServePlan, serial: str, clock: Clock, leaving: ExitStack) -> Storage:
     if plan.state_dir is None:
         return MemoryStorage()
     storage = DirectoryStorage(plan.state_dir / serial)
@@ -238,7 +249,7 @@ def _storage(plan: Plan, serial: str, clock: Clock, leaving: ExitStack) -> Stora
     return storage if plan.start is None else _WithClock(storage, plan.state_dir, clock)
 
 
-def _clock(plan: Plan) -> tuple[PassingClock, datetime]:
+def _clock(plan: ServePlan) -> tuple[PassingClock, datetime]:
     if plan.start is None:
         clock = SystemClock()
         return clock, clock.now()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
-from mfp_sim.errors import Reason, Refused
+from mfp_sim.shared.errors import Reason, Refused
 
 __all__ = ["REFUSALS", "Mistyped", "read_auto_request", "read_communication", "read_key"]
 

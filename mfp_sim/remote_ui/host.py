@@ -11,8 +11,8 @@ from typing import Any
 from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from mfp_sim.listening import listen
-from mfp_sim.simtime import Clock, SystemClock
+from mfp_sim.shared.listening import listen
+from mfp_sim.shared.simtime import Clock, SystemClock
 
 __all__ = ["UiHost"]
 
@@ -65,7 +65,7 @@ class UiHost:
     """Serves one application from the time of its making; :attr:`url` tells where.
 
     Raises:
-        UsageError: see :func:`~mfp_sim.listening.listen`.
+        UsageError: see :func:`~mfp_sim.shared.listening.listen`.
     """
 
     def __init__(self, app: Flask, host: str = "127.0.0.1", port: int = 0) -> None:

@@ -13,8 +13,8 @@ from importlib import resources
 
 from markupsafe import Markup
 
-from mfp_sim.documents import load_text, plain
-from mfp_sim.errors import UsageError
+from mfp_sim.shared.documents import load_text, plain
+from mfp_sim.shared.errors import UsageError
 
 __all__ = ["DEFAULT", "LANGUAGES", "Foreign", "Labels", "best_language", "labels_of"]
 

@@ -9,11 +9,11 @@ from flask import Flask, Response, abort, request
 
 from mfp_sim.device.bundle import CATEGORIES
 from mfp_sim.device.keystore import KeyEntry
-from mfp_sim.device.settings import Said
-from mfp_sim.errors import DecodeError, Refused
+from mfp_sim.device.settings import ShownSentence
 from mfp_sim.remote_ui.app import View, desk, form_page, labels, notify, role, show
 from mfp_sim.remote_ui.labels import Foreign
 from mfp_sim.remote_ui.menu import PAGES
+from mfp_sim.shared.errors import DecodeError, Refused
 
 __all__ = ["register"]
 
@@ -79,7 +79,7 @@ def _transfer(refusal: Refused | None = None) -> str:
     return show("import_export.html", "import-export", refusal=refusal, categories=CATEGORIES, report_line=_report_line)
 
 
-def _report_line(said: Said) -> str | Foreign:
+def _report_line(said: ShownSentence) -> str | Foreign:
     """A line of the printer's report in the language of the page."""
     return labels().shown(f"import.{said.key}")
 

@@ -10,7 +10,7 @@ from mfp_sim.device.machine import ADMINISTRATOR, ROLES
 from mfp_sim.remote_ui.app import View, desk, show
 from mfp_sim.remote_ui.labels import LANGUAGES
 from mfp_sim.remote_ui.menu import PAGES
-from mfp_sim.scep.url import Url
+from mfp_sim.shared.scep.url import Url
 
 __all__ = ["local_path", "register"]
 

@@ -14,26 +14,26 @@ from typing import Any
 
 import yaml
 
-from mfp_sim.device.profile import ALL_USES, PROFILES, Profile
+from mfp_sim.device.printer_profile import ALL_USES, PROFILES, Profile
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings
-from mfp_sim.documents import load_text, plain
 from mfp_sim.remote_ui.assembly import Served
-from mfp_sim.remote_ui.site import Act
-from mfp_sim.scep.certificate import name_pairs
+from mfp_sim.remote_ui.served_site import Performed
+from mfp_sim.shared.documents import load_text, plain
+from mfp_sim.shared.scep.certificate import name_pairs
 
 __all__ = ["PREMISES", "Recording"]
 
 _LONG = timedelta(days=700)
 _WAITED = ("restart", "export_bundle")
 _UNUSABLE = "\u0101"
-Step = dict[str, object]
+RecordedStep = dict[str, object]
 
 
 @dataclass
 class _Waiting:
     """A step that in a scenario waits until it is over, and what of that time has not passed yet in the recording."""
 
-    step: Step
+    step: RecordedStep
     left: float
     passed: float = 0.0
 
@@ -44,7 +44,7 @@ class Recording:
     def __init__(self, served: Served) -> None:
         self._served, self._printer = served, served.site.printers[0]
         self._first_ip = self._printer.ip
-        self._acts: list[Act] = []
+        self._acts: list[Performed] = []
         self._stand_ins: dict[str, str] = {}
         self._bundles: dict[bytes, str] = {}
         self._exports = 0
@@ -53,7 +53,7 @@ class Recording:
         if served.plan.challenge:
             self._stand_ins[served.plan.challenge] = "recorded-challenge"
 
-    def __call__(self, act: Act) -> None:
+    def __call__(self, act: Performed) -> None:
         """Take an act in; what changes the CA's reachability is noted with it."""
         if self._printer.exported is not None:
             self._bundles.setdefault(self._printer.exported, f"export-{self._exports}")
@@ -75,7 +75,7 @@ class Recording:
         state = self._reachability()
         if state != self._network:
             self._network = state
-            self._acts.append(Act("network", state))
+            self._acts.append(Performed("network", state))
 
     def _reachability(self) -> str:
         settings, street = self._printer.communication, self._served.street
@@ -106,11 +106,11 @@ class Recording:
     def _local(self, instant: datetime) -> datetime:
         return instant.astimezone(self._printer.zone)
 
-    def _bounds(self) -> Step:
+    def _bounds(self) -> RecordedStep:
         passed = self._served.site.clock.now() - self._served.start
         return {} if passed < _LONG else {"bounds": {"virtual": f"{passed.days + 2}d", "events": 1_000_000}}
 
-    def _printer_section(self) -> Step:
+    def _printer_section(self) -> RecordedStep:
         plan, printer = self._served.plan, self._printer
         base = PROFILES.get(plan.profile.name, PROFILES["canon-ir-adv-dx"])
         texts = ("name", "summary", "scep", "sources")
@@ -119,14 +119,14 @@ class Recording:
             for item in fields(Profile)
             if item.name not in texts and getattr(plan.profile, item.name) != getattr(base, item.name)
         }
-        section: Step = {"profile": base.name, "timezone": plan.timezone, "ip": self._first_ip}
+        section: RecordedStep = {"profile": base.name, "timezone": plan.timezone, "ip": self._first_ip}
         section["serial"] = printer.serial
         section |= {"policies": list(plan.policies)} if plan.policies else {}
         return section | ({"settings": changed} if changed else {})
 
-    def _ca_section(self) -> Step:
+    def _ca_section(self) -> RecordedStep:
         plan = self._served.plan
-        section: Step = {"profile": plan.ca_profile}
+        section: RecordedStep = {"profile": plan.ca_profile}
         section |= {"ra": plan.ra} if plan.ra else {}
         if plan.challenge:
             section["challenge"] = {"static": self._stand_in(plan.challenge)}
@@ -138,8 +138,8 @@ class Recording:
 
     # --- steps --------------------------------------------------------------------------------------------
 
-    def _steps(self) -> list[Step]:
-        steps: list[Step] = []
+    def _steps(self) -> list[RecordedStep]:
+        steps: list[RecordedStep] = []
         waiting: _Waiting | None = None
         mergeable = False
         for act in self._acts:
@@ -172,11 +172,11 @@ class Recording:
             _rewrite(waiting, steps)
         return steps
 
-    def _step(self, act: Act) -> Step | None:
+    def _step(self, act: Performed) -> RecordedStep | None:
         argument = self._argument(act)
         if argument is None:
             return None
-        step: Step = {act.kind: argument}
+        step: RecordedStep = {act.kind: argument}
         if act.role != "administrator":
             step["as"] = act.role
         if act.refused is not None:
@@ -185,7 +185,7 @@ class Recording:
             step["optional"] = True  # it was done; whether it came to anything is seen in what is expected
         return step
 
-    def _argument(self, act: Act) -> object | None:
+    def _argument(self, act: Performed) -> object | None:
         """The argument of the scenario step, or None for what a scenario does not know."""
         value = act.argument
         if isinstance(value, KeySettings):
@@ -209,8 +209,8 @@ class Recording:
             return {}
         return value
 
-    def _key(self, key: KeySettings, refused: str | None) -> Step:
-        found: Step = {"name": key.name, "common_name": key.common_name}
+    def _key(self, key: KeySettings, refused: str | None) -> RecordedStep:
+        found: RecordedStep = {"name": key.name, "common_name": key.common_name}
         found |= {"organization": key.organization} if key.organization else {}
         found |= {"length": key.length, "signature": key.signature, "use": key.use}
         found |= {"policy": key.policy} if key.policy is not None else {}
@@ -219,8 +219,8 @@ class Recording:
             found["challenge"] = _UNUSABLE * len(key.challenge) if bad else self._stand_in(key.challenge)
         return found
 
-    def _auto_request(self, settings: AutoRequestSettings, refused: str | None) -> Step:
-        found: Step = {"timer": settings.timer}
+    def _auto_request(self, settings: AutoRequestSettings, refused: str | None) -> RecordedStep:
+        found: RecordedStep = {"timer": settings.timer}
         if settings.start is not None:
             found["start"] = settings.start.strftime("%Y-%m-%d %H:%M")
         found |= {name: True for name in ("adjust", "restart", "delete_old") if getattr(settings, name)}
@@ -241,11 +241,11 @@ class Recording:
 
     # --- what was shown -----------------------------------------------------------------------------------
 
-    def _expectation(self) -> Step:
+    def _expectation(self) -> RecordedStep:
         printer = self._printer
         if not printer.powered:
             return {"powered": False}
-        found: Step = {"powered": True, "statuses": list(self._rows())}
+        found: RecordedStep = {"powered": True, "statuses": list(self._rows())}
         found["next_request"] = self._shown(printer.next_request) if printer.next_request else "none"
         found["keys"] = list(self._keys())
         settings = printer.communication
@@ -256,7 +256,7 @@ class Recording:
     def _shown(self, instant: datetime) -> str:
         return self._local(instant).strftime("%Y-%m-%d %H:%M:%S")
 
-    def _rows(self) -> Iterator[Step]:
+    def _rows(self) -> Iterator[RecordedStep]:
         for row in self._printer.status():
             details = row.details.slug if row.details else "none"
             yield {
@@ -264,10 +264,10 @@ class Recording:
                 "method": row.method,
             }  # fmt: skip
 
-    def _keys(self) -> Iterator[Step]:
+    def _keys(self) -> Iterator[RecordedStep]:
         for entry in self._printer.key_list():
             if not entry.default:
-                found: Step = {"name": entry.name, "use": entry.use, "assigned": entry.assigned}
+                found: RecordedStep = {"name": entry.name, "use": entry.use, "assigned": entry.assigned}
                 found |= {"policy": entry.policy} if entry.policy is not None else {}
                 subject = dict(name_pairs(entry.certificate.subject))
                 shown = {"common_name": subject.get("CN"), "organization": subject.get("O")}
@@ -287,7 +287,7 @@ def _as_it_was(rule: Any) -> Any:
     return {**rule, **({"faults": faults} if faults else {}), "optional": True}
 
 
-def _rewrite(waiting: _Waiting, steps: list[Step]) -> None:
+def _rewrite(waiting: _Waiting, steps: list[RecordedStep]) -> None:
     """A scenario's step would wait longer than was waited: say the same with steps that do not wait."""
     index = next(number for number, step in enumerate(steps) if step is waiting.step)
     if "restart" in waiting.step:

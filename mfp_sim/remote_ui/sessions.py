@@ -9,11 +9,11 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, field
 
-from mfp_sim.attempts import Attempts
 from mfp_sim.device.machine import ADMINISTRATOR, ROLES
-from mfp_sim.simtime import Clock, Entropy, SystemClock
+from mfp_sim.shared.attempts import Attempts
+from mfp_sim.shared.simtime import Clock, Entropy, SystemClock
 
-__all__ = ["DEFAULT_PIN", "LOGGED_OUT", "Session", "Sessions"]
+__all__ = ["DEFAULT_PIN", "LOGGED_OUT", "BrowserSession", "Sessions"]
 
 DEFAULT_PIN = "7654321"
 """The administrator's PIN when none is set; documented, so it protects nothing."""
@@ -30,7 +30,7 @@ _TOKEN_OCTETS = 32
 
 
 @dataclass
-class Session:
+class BrowserSession:
     """One browser. ``notices`` are label keys with values, shown once on the next page."""
 
     token: str = field(repr=False)
@@ -59,25 +59,25 @@ class Sessions:
 
     def __init__(self, entropy: Entropy, pin: str = DEFAULT_PIN, clock: Clock | None = None) -> None:
         self._entropy, self._pin = entropy, pin
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, BrowserSession] = {}
         self.attempts = Attempts(clock or SystemClock())
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def get(self, token: str | None) -> Session | None:
+    def get(self, token: str | None) -> BrowserSession | None:
         """The session of a browser's token."""
         return self._sessions.get(token) if token else None
 
-    def begin(self, role: str = LOGGED_OUT) -> Session:
+    def begin(self, role: str = LOGGED_OUT) -> BrowserSession:
         """A new session."""
         if len(self._sessions) >= _LIMIT:
             del self._sessions[min(self._sessions, key=lambda token: _worth(self._sessions[token].role))]
-        session = Session(self._random(), self._random(), role)
+        session = BrowserSession(self._random(), self._random(), role)
         self._sessions[session.token] = session
         return session
 
-    def log_in(self, before: Session, role: str, pin: str, *, client: str = "") -> Session | None:
+    def log_in(self, before: BrowserSession, role: str, pin: str, *, client: str = "") -> BrowserSession | None:
         """A session with rights in the place of ``before``, or None when the PIN is wrong, or ``client`` has to wait
         after wrong ones (``attempts.wait``).
 
@@ -95,7 +95,7 @@ class Sessions:
         self.end(before)
         return self.begin(role)
 
-    def end(self, session: Session) -> None:
+    def end(self, session: BrowserSession) -> None:
         """Log out."""
         self._sessions.pop(session.token, None)
 

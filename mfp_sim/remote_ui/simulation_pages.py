@@ -9,7 +9,7 @@ from flask import Flask, abort, g, redirect, render_template, request, url_for
 
 from mfp_sim.remote_ui.app import View, desk, notify
 from mfp_sim.remote_ui.portal_pages import local_path
-from mfp_sim.remote_ui.site import ANSWERS, NETWORK_STATES
+from mfp_sim.remote_ui.served_site import ANSWERS, NETWORK_STATES
 
 __all__ = ["SPANS", "register"]
 

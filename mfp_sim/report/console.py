@@ -9,9 +9,9 @@ from typing import TextIO
 
 from mfp_sim.report.labels import labels
 from mfp_sim.report.model import BASES, RunReport, ScenarioReport
-from mfp_sim.report.story import Row, story_of_trace, zone_named
-from mfp_sim.simtime import local
-from mfp_sim.visible import visible
+from mfp_sim.report.story import StoryRow, story_of_trace, zone_named
+from mfp_sim.shared.simtime import local
+from mfp_sim.shared.visible import visible
 
 __all__ = ["Console"]
 
@@ -121,7 +121,7 @@ def _told(scenario: ScenarioReport, *, before: int = 0) -> list[tuple[str, str]]
     return [(clock(at), text) for event, at, text in lines if event < last]
 
 
-def _lines(row: Row, clock: Callable[[datetime], str]) -> Iterator[tuple[int, datetime, str]]:
+def _lines(row: StoryRow, clock: Callable[[datetime], str]) -> Iterator[tuple[int, datetime, str]]:
     """A row in words, two of them for an exchange: the index of the event, the instant, and the text."""
     name, text = row.printer or "printer", row.words(clock)
     if row.kind == "step":

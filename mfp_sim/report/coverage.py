@@ -10,16 +10,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mfp_sim.catalogue.registry import FieldFailure, Requirement, field_failures, requirements
-from mfp_sim.documents.records import record_of
 from mfp_sim.report.model import ScenarioReport, exchanged
+from mfp_sim.shared.catalogue.registry import FieldFailure, Requirement, field_failures, requirements
+from mfp_sim.shared.documents.records import record_of
 
 __all__ = [
     "BASES",
     "SOURCES",
     "CoverageRow",
-    "Entry",
-    "Shown",
+    "CoveringScenario",
+    "Statement",
     "basis_of",
     "coverage_of",
     "covered",
@@ -28,14 +28,14 @@ __all__ = [
     "reason_of",
 ]
 
-Entry = Requirement | FieldFailure
+Statement = Requirement | FieldFailure
 BASES = ("said", "assumed", "field")
 SOURCES = {"manual": "MFP-", "rfc": "SCEP-", "field": "F-"}
 
 
 @exchanged
 @dataclass(frozen=True)
-class Shown:
+class CoveringScenario:
     """One scenario that covers an entry. ``assumes`` are the assumptions that it rests on; ``basis`` is ``said``,
     ``assumed`` or ``not-examined``, as in :class:`~mfp_sim.report.model.ScenarioReport`."""
 
@@ -54,7 +54,7 @@ class CoverageRow:
     title: str
     basis: str
     planned: str | None
-    scenarios: tuple[Shown, ...]
+    scenarios: tuple[CoveringScenario, ...]
 
     @property
     def outcome(self) -> str:
@@ -77,26 +77,26 @@ class CoverageRow:
         return {**written, "verdict": self.verdict}
 
 
-def entries_of(prefix: str = "") -> tuple[Entry, ...]:
+def entries_of(prefix: str = "") -> tuple[Statement, ...]:
     """The entries of the manual, the RFC and the field whose id begins like this, in the catalogues' order."""
-    entries: tuple[Entry, ...] = (*requirements().values(), *field_failures().values())
+    entries: tuple[Statement, ...] = (*requirements().values(), *field_failures().values())
     return tuple(entry for entry in entries if entry.id.startswith(prefix))
 
 
-def basis_of(entry: Entry) -> str:
+def basis_of(entry: Statement) -> str:
     """``said``, ``assumed`` or ``field``."""
     if isinstance(entry, FieldFailure):
         return "field"
     return "assumed" if entry.derived else "said"
 
 
-def coverage_of(entries: Iterable[Entry], scenarios: Iterable[ScenarioReport]) -> tuple[CoverageRow, ...]:
+def coverage_of(entries: Iterable[Statement], scenarios: Iterable[ScenarioReport]) -> tuple[CoverageRow, ...]:
     """A row for each entry, with the scenarios that cover it."""
-    by_id: dict[str, list[Shown]] = {}
+    by_id: dict[str, list[CoveringScenario]] = {}
     for scenario in scenarios:
         for covered in scenario.covers:
             by_id.setdefault(covered, []).append(
-                Shown(scenario.name, scenario.outcome, scenario.rests_on, scenario.basis)
+                CoveringScenario(scenario.name, scenario.outcome, scenario.rests_on, scenario.basis)
             )
     return tuple(
         CoverageRow(

@@ -14,10 +14,10 @@ from typing import Literal
 
 from mfp_sim.report.labels import Say
 from mfp_sim.report.model import MintedCertificate
-from mfp_sim.report.story import Row, instant, off_spans
-from mfp_sim.simtime import local
+from mfp_sim.report.story import StoryRow, instant, off_spans
+from mfp_sim.shared.simtime import local
 
-__all__ = ["Drawing", "Shape", "lasting", "sequence", "timeline"]
+__all__ = ["Drawing", "Figure", "lasting", "sequence", "timeline"]
 
 Anchor = Literal["start", "middle", "end"]
 _LETTER = 6.3
@@ -29,7 +29,7 @@ _GAP = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
-class Shape:
+class Figure:
     """A line, a box, or a text from ``x, y``; ``x2, y2`` are the other end or the other corner."""
 
     kind: Literal["line", "box", "text", "cross", "bolt", "dot"]
@@ -51,16 +51,16 @@ class Drawing:
     width: float
     height: float
     label: str
-    shapes: list[Shape] = field(default_factory=list)
+    shapes: list[Figure] = field(default_factory=list)
 
     def line(self, css: str, x: float, y: float, x2: float, y2: float, *, arrow: bool = False) -> None:
-        self.shapes.append(Shape("line", css, x, y, x2, y2, arrow=arrow))
+        self.shapes.append(Figure("line", css, x, y, x2, y2, arrow=arrow))
 
     def box(self, css: str, x: float, y: float, x2: float, y2: float, title: str = "") -> None:
-        self.shapes.append(Shape("box", css, min(x, x2), min(y, y2), max(x, x2), max(y, y2), title=title))
+        self.shapes.append(Figure("box", css, min(x, x2), min(y, y2), max(x, x2), max(y, y2), title=title))
 
     def mark(self, kind: Literal["cross", "bolt", "dot"], css: str, x: float, y: float, title: str) -> None:
-        self.shapes.append(Shape(kind, css, x, y, title=title))
+        self.shapes.append(Figure(kind, css, x, y, title=title))
 
     def text(
         self,
@@ -75,7 +75,7 @@ class Drawing:
         """A text, cut to ``room`` pixels; all of it is its title then."""
         most = max(int(room / _LETTER), 4)
         cut = text if len(text) <= most else text[: most - 1] + "…"
-        self.shapes.append(Shape("text", css, x, y, text=cut, title=text if cut != text else "", anchor=anchor))
+        self.shapes.append(Figure("text", css, x, y, text=cut, title=text if cut != text else "", anchor=anchor))
 
 
 def lasting(span: timedelta, say: Say) -> str:
@@ -96,7 +96,7 @@ _WIDTH = 900.0
 _HEAD, _STEP, _EXCHANGE, _MARK, _GAP_HEIGHT = 44.0, 24.0, 50.0, 22.0, 26.0
 
 
-def sequence(rows: Sequence[Row], zone: tzinfo, say: Say, server: str) -> Drawing | None:
+def sequence(rows: Sequence[StoryRow], zone: tzinfo, say: Say, server: str) -> Drawing | None:
     """Lanes side by side, time downwards, one exchange as two arrows; None where nothing happened."""
     if not rows:
         return None
@@ -117,14 +117,14 @@ def sequence(rows: Sequence[Row], zone: tzinfo, say: Say, server: str) -> Drawin
     lanes = []
     for lane, x in _X.items():
         name = server if lane == "ca" else say(f"lane-{lane}")
-        lanes.append(Shape("line", "lane", x, _HEAD - 12, x, whole.height))
-        lanes.append(Shape("box", "head", x - 62, 6, x + 62, _HEAD - 12))
-        lanes.append(Shape("text", "name", x, 24, text=name[:18], anchor="middle"))
+        lanes.append(Figure("line", "lane", x, _HEAD - 12, x, whole.height))
+        lanes.append(Figure("box", "head", x - 62, 6, x + 62, _HEAD - 12))
+        lanes.append(Figure("text", "name", x, 24, text=name[:18], anchor="middle"))
     whole.shapes[:0] = lanes
     return whole
 
 
-def _told(rows: Sequence[Row], say: Say) -> str:
+def _told(rows: Sequence[StoryRow], say: Say) -> str:
     exchanges = [row for row in rows if row.kind == "exchange"]
     lost = sum(row.lost for row in exchanges)
     return f"{len(exchanges)} {say('exchanges')}, {lost} {say('lost')}, {lasting(rows[-1].at - rows[0].at, say)}"
@@ -141,7 +141,7 @@ def _clock(at: datetime, zone: tzinfo, *, date: bool = False) -> str:
     return local(at, zone).strftime("%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S")
 
 
-def _draw_row(whole: Drawing, row: Row, y: float, zone: tzinfo, say: Say) -> float:
+def _draw_row(whole: Drawing, row: StoryRow, y: float, zone: tzinfo, say: Say) -> float:
     if row.kind == "step":
         whole.box("step", 8, y + 2, _WIDTH - 8, y + _STEP - 2)
         whole.text("step-text", 16, y + 16, row.text, room=_WIDTH - 190)
@@ -229,7 +229,7 @@ class _Axis:
 
 
 def timeline(
-    rows: Sequence[Row], minted: Sequence[MintedCertificate], zone: tzinfo, say: Say, server: str
+    rows: Sequence[StoryRow], minted: Sequence[MintedCertificate], zone: tzinfo, say: Say, server: str
 ) -> Drawing | None:
     """Lanes one below the other, time to the right; None where nothing happened.
 
@@ -264,7 +264,7 @@ def timeline(
     return whole
 
 
-def _moments(rows: Sequence[Row]) -> tuple[list[datetime], int]:
+def _moments(rows: Sequence[StoryRow]) -> tuple[list[datetime], int]:
     """The instants that the axis shows, of a long story the first and the last ones; and how many it does not."""
     found = sorted({row.at for row in rows} | {row.ended for row in rows if row.ended and row.kind == "exchange"})
     left_out = max(len(found) - _MOMENTS, 0)
@@ -274,8 +274,8 @@ def _moments(rows: Sequence[Row]) -> tuple[list[datetime], int]:
 class _Stacks:
     """What happened at each shown instant, beside each other where it was at the same one on the same lane."""
 
-    def __init__(self, acts: Sequence[Row], shown: set[datetime]) -> None:
-        self._acts: list[tuple[Row, float]] = []
+    def __init__(self, acts: Sequence[StoryRow], shown: set[datetime]) -> None:
+        self._acts: list[tuple[StoryRow, float]] = []
         self.wide: dict[datetime, float] = {}
         count: Counter[tuple[datetime, str]] = Counter()
         for row in acts:
@@ -285,7 +285,7 @@ class _Stacks:
                 self._acts.append((row, shift))
                 self.wide[row.at] = max(self.wide.get(row.at, 0.0), shift)
 
-    def placed(self, axis: _Axis) -> list[tuple[float, Row]]:
+    def placed(self, axis: _Axis) -> list[tuple[float, StoryRow]]:
         """Each with its x."""
         return [(axis.place(row.at) + shift, row) for row, shift in self._acts]
 
@@ -308,7 +308,7 @@ def _draw_axis(whole: Drawing, axis: _Axis, zone: tzinfo, below: float) -> None:
         free = x + 62
 
 
-def _draw_act(whole: Drawing, row: Row, x: float, tops: dict[str, float], zone: tzinfo) -> None:
+def _draw_act(whole: Drawing, row: StoryRow, x: float, tops: dict[str, float], zone: tzinfo) -> None:
     def clock(at: datetime) -> str:
         return _clock(at, zone, date=True)
 

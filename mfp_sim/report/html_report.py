@@ -25,8 +25,8 @@ from mfp_sim.report.drawing import Drawing, lasting, sequence, timeline
 from mfp_sim.report.json_report import SCHEMA_VERSION
 from mfp_sim.report.labels import Say, labels
 from mfp_sim.report.model import CheckReport, ExchangeReport, RunReport, ScenarioReport
-from mfp_sim.report.story import Row, instant, story_of_exchanges, story_of_trace, zone_named
-from mfp_sim.simtime import local
+from mfp_sim.report.story import StoryRow, instant, story_of_exchanges, story_of_trace, zone_named
+from mfp_sim.shared.simtime import local
 
 __all__ = ["as_html"]
 
@@ -86,12 +86,12 @@ def as_html(report: RunReport, language: str = "en") -> str:
     order = dict.fromkeys((*report.verdicts, *report.counts) if report.checks else report.counts)
     style, script = _asset("report.css"), _asset("report.js")
 
-    def rows_of(item: _Item) -> tuple[Row, ...]:
+    def rows_of(item: _Item) -> tuple[StoryRow, ...]:
         if item.scenario is not None and item.scenario.trace:
             return story_of_trace(item.scenario.trace, say)
         return story_of_exchanges(item.exchanges, say)
 
-    def drawings(item: _Item, rows: Sequence[Row]) -> list[tuple[str, Drawing]]:
+    def drawings(item: _Item, rows: Sequence[StoryRow]) -> list[tuple[str, Drawing]]:
         minted = item.scenario.minted if item.scenario else ()
         found = (
             ("timeline", timeline(rows, minted, item.zone, say, server)),

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from mfp_sim import __version__
-from mfp_sim.catalogue import registry
-from mfp_sim.documents.json_values import read_json as read
-from mfp_sim.documents.kinds import Definitions
-from mfp_sim.documents.records import record_of
-from mfp_sim.errors import UsageError
 from mfp_sim.report.coverage import CoverageRow, covered
 from mfp_sim.report.model import BASES, OUTCOMES, CatalogueEntry, Provenance, RunReport
+from mfp_sim.shared.catalogue import registry
+from mfp_sim.shared.documents.json_values import read_json as read
+from mfp_sim.shared.documents.kinds import Definitions
+from mfp_sim.shared.documents.records import record_of
+from mfp_sim.shared.errors import UsageError
 
 __all__ = ["SCHEMA_VERSION", "as_json", "catalogue_of", "here", "read_file", "read_json", "report_schema"]
 
@@ -146,7 +146,7 @@ def _entry(identifier: str) -> CatalogueEntry | None:
 def _catalogue_version() -> str:
     """The number of entries, and a digest that tells two catalogues apart."""
     digest = hashlib.sha256()
-    for file in sorted(resources.files("mfp_sim.catalogue").iterdir(), key=lambda file: file.name):
+    for file in sorted(resources.files("mfp_sim.shared.catalogue").iterdir(), key=lambda file: file.name):
         if file.name.endswith(".yaml"):
             digest.update(file.read_bytes())
     return f"{len(registry.known_ids())} entries, {digest.hexdigest()[:12]}"

@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Sequence
 
-from mfp_sim.errors import DecodeError
-from mfp_sim.report.model import Element, ExchangeReport, HttpMessage
-from mfp_sim.scep import messages
-from mfp_sim.scep.elements import leaves
-from mfp_sim.scep.http import HttpReply, HttpRequest, read_capabilities, read_scep_query
-from mfp_sim.scep.vocabulary import Operation
-from mfp_sim.trace import Attachment
+from mfp_sim.report.model import DecodedElement, ExchangeReport, HttpMessage
+from mfp_sim.run_trace import Attachment
+from mfp_sim.shared.errors import DecodeError
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep.elements import leaves
+from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest, read_capabilities, read_scep_query
+from mfp_sim.shared.scep.vocabulary import Operation
 
 __all__ = ["KEPT", "exchange_report", "kept"]
 
@@ -53,7 +53,7 @@ def exchange_report(attachment: Attachment, operation: str | None = None) -> Exc
     )
 
 
-def _message(line: str, message: HttpRequest | HttpReply, elements: tuple[Element, ...]) -> HttpMessage:
+def _message(line: str, message: HttpRequest | HttpReply, elements: tuple[DecodedElement, ...]) -> HttpMessage:
     body = message.body
     return HttpMessage(
         line=line,
@@ -79,30 +79,30 @@ def _asked(request: HttpRequest) -> tuple[str, bytes]:
         return query.operation, message
 
 
-def _reply_elements(reply: HttpReply, asked: str) -> Iterator[Element]:
+def _reply_elements(reply: HttpReply, asked: str) -> Iterator[DecodedElement]:
     if asked == Operation.GET_CA_CAPS and reply.status == 200:
-        yield from (Element("capability", word) for word in read_capabilities(reply.body).keywords)
+        yield from (DecodedElement("capability", word) for word in read_capabilities(reply.body).keywords)
     elif reply.body and reply.body[:1] not in (b"0",):
-        yield Element("text", reply.body[:_VALUE].decode("utf-8", "replace"))
+        yield DecodedElement("text", reply.body[:_VALUE].decode("utf-8", "replace"))
     else:
         yield from _decoded(reply.body)
 
 
-def _decoded(octets: bytes) -> Iterator[Element]:
+def _decoded(octets: bytes) -> Iterator[DecodedElement]:
     """What a pkiMessage says in words, then every element; nothing for octets that are no BER."""
     if not octets:
         return
     try:
         for name, value in messages.decode(octets).describe().items():
             for entry in value if isinstance(value, list) else (value,):
-                yield Element(name, str(entry))
+                yield DecodedElement(name, str(entry))
     except DecodeError:
         pass
     try:
         for number, leaf in enumerate(leaves(octets)):
             if number == _ELEMENTS:
-                yield Element("…", "further elements are left out")
+                yield DecodedElement("…", "further elements are left out")
                 break
-            yield Element(leaf.path, leaf.text[:_VALUE])
+            yield DecodedElement(leaf.path, leaf.text[:_VALUE])
     except DecodeError as error:
-        yield Element("unreadable", str(error)[:_VALUE])
+        yield DecodedElement("unreadable", str(error)[:_VALUE])

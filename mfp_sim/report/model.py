@@ -1,8 +1,8 @@
 """What reports are made from: plain frozen values, so that reporters know nothing of scenarios, checks or devices.
 
 Owns the shape of the JSON report too: field names are its keys, docstrings its descriptions, and
-:mod:`mfp_sim.documents` turns both ways and into the schema. Nothing here may hold a secret; whoever fills a value
-masks it first. Every text may come from a server and is hostile to whoever shows it.
+:mod:`mfp_sim.shared.documents` turns both ways and into the schema. Nothing here may hold a secret; what fills a value
+masks it first. Every text may come from a server and is hostile to what shows it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeVar
 
-from mfp_sim.documents.json_values import Anything, Strings
-from mfp_sim.documents.records import document
+from mfp_sim.shared.documents.json_values import Anything, Strings
+from mfp_sim.shared.documents.records import document
 
 __all__ = [
     "BASES",
@@ -26,16 +26,16 @@ __all__ = [
     "CatalogueEntry",
     "CheckReport",
     "Conclusion",
+    "DecodedElement",
     "Difference",
-    "Element",
     "ExchangeReport",
     "FailureReport",
     "HttpMessage",
     "MintedCertificate",
-    "Outcome",
     "PrinterVerdict",
     "Provenance",
     "RunReport",
+    "ScenarioOutcome",
     "ScenarioReport",
     "SourceLine",
     "StepReport",
@@ -50,8 +50,8 @@ VERDICTS: tuple[Verdict, ...] = (
 """From what wants attention most to what wants none; reports are in this order."""
 
 
-Outcome = Literal["passed", "failed", "error", "skipped"]
-OUTCOMES: tuple[Outcome, ...] = ("passed", "failed", "error", "skipped")
+ScenarioOutcome = Literal["passed", "failed", "error", "skipped"]
+OUTCOMES: tuple[ScenarioOutcome, ...] = ("passed", "failed", "error", "skipped")
 """Of a scenario; an error could not be carried out to its end, or has a file with mistakes."""
 
 
@@ -74,7 +74,7 @@ def exchanged(part: type[T]) -> type[T]:
 
 @exchanged
 @dataclass(frozen=True)
-class Element:
+class DecodedElement:
     """One decoded value of a message: where it stands in it, and what it is in words."""
 
     path: str
@@ -92,7 +92,7 @@ class HttpMessage:
     headers: tuple[Annotated[tuple[str, str], Strings(2)], ...] = ()
     body: str = ""
     octets: int = 0
-    elements: tuple[Element, ...] = ()
+    elements: tuple[DecodedElement, ...] = ()
 
 
 @exchanged
@@ -224,7 +224,7 @@ class ScenarioReport:
         return "assumed" if self.rests_on else "said"
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ScenarioOutcome:
         """``passed``, ``failed``, ``error`` or ``skipped``."""
         if self.skipped is not None:
             return "skipped"

@@ -33,14 +33,14 @@ from mfp_sim.events import (
 from mfp_sim.report.labels import Say
 from mfp_sim.report.model import ExchangeReport
 
-__all__ = ["Lane", "Row", "Tone", "instant", "off_spans", "story_of_exchanges", "story_of_trace", "zone_named"]
+__all__ = ["Lane", "StoryRow", "Tone", "instant", "off_spans", "story_of_exchanges", "story_of_trace", "zone_named"]
 
 Lane = Literal["clock", "printer", "network", "ca"]
 Tone = Literal["plain", "good", "bad", "warn"]
 
 
 @dataclass(frozen=True)
-class Row:
+class StoryRow:
     """One thing that happened. ``at`` and ``ended`` are aware; an exchange has ``reply`` or was ``lost``, after its
     request was ``sent`` or before; ``faults`` are those that the mock was told to play; ``power`` says that the printer
     went ``off`` or came back ``on``. In ``text``, ``{due}`` stands for the instant ``due``.
@@ -104,14 +104,14 @@ def _effective(event: MockRequest) -> tuple[str, ...]:
     return tuple(found)
 
 
-def story_of_exchanges(exchanges: Sequence[ExchangeReport], say: Say) -> tuple[Row, ...]:
+def story_of_exchanges(exchanges: Sequence[ExchangeReport], say: Say) -> tuple[StoryRow, ...]:
     """The rows of a check."""
     rows = []
     for exchange in exchanges:
         at = instant(exchange.begun)
         if at is None:
             continue
-        row = Row(at, "exchange", "network", f"{exchange.operation} ({exchange.request.line.partition(' ')[0]})")
+        row = StoryRow(at, "exchange", "network", f"{exchange.operation} ({exchange.request.line.partition(' ')[0]})")
         ended = instant(exchange.ended)
         if exchange.reply is None:
             row = replace(row, lost=True, tone="bad", reply=exchange.error or say("no-reply"), ended=ended,
@@ -129,7 +129,7 @@ def _reply_line(exchange: ExchangeReport) -> str:
     return " ".join(words) or exchange.reply.line.partition(" ")[2]
 
 
-def story_of_trace(trace: Sequence[Mapping[str, object]], say: Say) -> tuple[Row, ...]:
+def story_of_trace(trace: Sequence[Mapping[str, object]], say: Say) -> tuple[StoryRow, ...]:
     """The rows of a scenario."""
     return tuple(_Reader(say).rows(trace))
 
@@ -139,21 +139,21 @@ class _Reader:
 
     def __init__(self, say: Say) -> None:
         self._say = say
-        self._rows: list[Row] = []
+        self._rows: list[StoryRow] = []
         self._under_way: dict[str, tuple[int, str]] = {}  # by printer: the row of its exchange, and the operation
 
-    def rows(self, trace: Sequence[Mapping[str, object]]) -> list[Row]:
+    def rows(self, trace: Sequence[Mapping[str, object]]) -> list[StoryRow]:
         """One row an event, but one for a whole exchange."""
         for index, entry in enumerate(trace):
             at = instant(entry.get("time"))
             if at is not None:
                 event, printer = read(str(entry.get("kind", "")), entry), str(entry.get("printer", ""))
-                self._add(event, Row(at, "mark", "printer", "", printer=printer, event=index))
+                self._add(event, StoryRow(at, "mark", "printer", "", printer=printer, event=index))
         for printer in tuple(self._under_way):
             self._left_open(printer)
         return self._rows
 
-    def _add(self, event: Event, bare: Row) -> None:
+    def _add(self, event: Event, bare: StoryRow) -> None:
         """``bare`` is what the row of any event would have."""
         printer = bare.printer or ""
         match event:
@@ -204,7 +204,7 @@ class _Reader:
         text = event.unreadable or f"HTTP {event.status} {event.media_type or ''}".rstrip()
         return _End(text, "plain" if event.status == 200 else "bad")
 
-    def _row(self, event: Event, bare: Row) -> Row:
+    def _row(self, event: Event, bare: StoryRow) -> StoryRow:
         say = self._say
         match event:
             case StepBegun():
@@ -244,7 +244,7 @@ class _End:
     sent: bool = True
 
 
-def off_spans(rows: Sequence[Row]) -> tuple[tuple[datetime, datetime], ...]:
+def off_spans(rows: Sequence[StoryRow]) -> tuple[tuple[datetime, datetime], ...]:
     """When the printer was off."""
     spans, since = [], None
     for row in rows:

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mfp_sim.errors import UsageError
 from mfp_sim.report.github import as_annotations
 from mfp_sim.report.html_report import as_html
 from mfp_sim.report.json_report import as_json
 from mfp_sim.report.junit import as_junit
 from mfp_sim.report.markdown import as_markdown
 from mfp_sim.report.model import RunReport
+from mfp_sim.shared.errors import UsageError
 
 __all__ = ["FORMATS", "Format", "ready", "write_reports"]
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from mfp_sim.documents import Node, Problems
-from mfp_sim.documents.kinds import WRONG, Definitions, OneWay, Schema, Within, Words
-from mfp_sim.documents.records import Length, described, document, kind_of, map_of
 from mfp_sim.events import MockRequest
 from mfp_sim.scenario.premises import Missing
 from mfp_sim.scenario.shapes import SomeText
 from mfp_sim.scenario.world import World
-from mfp_sim.scep.crl import REASONS
+from mfp_sim.shared.documents import Node, Problems
+from mfp_sim.shared.documents.kinds import WRONG, Definitions, OneWay, Schema, Within, Words
+from mfp_sim.shared.documents.records import Length, described, document, kind_of, map_of
+from mfp_sim.shared.scep.crl import REASONS
 from mock_scep_server.ca_operator import CaOperator
 from mock_scep_server.policy import IN_ORDER, Rollover
 

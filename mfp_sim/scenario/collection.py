@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
-from mfp_sim.documents import did_you_mean
-from mfp_sim.errors import DocumentError, Problem, UsageError
 from mfp_sim.scenario.loader import load_file
 from mfp_sim.scenario.model import Scenario
+from mfp_sim.shared.documents import did_you_mean
+from mfp_sim.shared.errors import DocumentError, Problem, UsageError
 
 __all__ = ["SUFFIX", "bundled_directory", "files_of", "load_all", "select"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mfp_sim.device.machine import ROLES
-from mfp_sim.documents import Node, Problems
-from mfp_sim.documents.kinds import WRONG, Definitions, OneWay, Schema
-from mfp_sim.documents.records import described, map_of
 from mfp_sim.scenario.expectations import expectation_schema, read_expectation
 from mfp_sim.scenario.steps import STEPS, WORLD, Step, read_step
+from mfp_sim.shared.documents import Node, Problems
+from mfp_sim.shared.documents.kinds import WRONG, Definitions, OneWay, Schema
+from mfp_sim.shared.documents.records import described, map_of
 
 __all__ = ["StepEntry"]
 

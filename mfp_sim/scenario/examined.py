@@ -16,11 +16,11 @@ from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 
-from mfp_sim.catalogue.registry import requirements
-from mfp_sim.device.profile import READINGS, find_profile
+from mfp_sim.device.printer_profile import READINGS, find_profile
 from mfp_sim.device.readings import MEASURABLE, OTHER_VALUES
-from mfp_sim.errors import UsageError
-from mfp_sim.scenario.model import Basis, Scenario
+from mfp_sim.scenario.model import Grounds, Scenario
+from mfp_sim.shared.catalogue.registry import requirements
+from mfp_sim.shared.errors import UsageError
 
 __all__ = ["FILE", "Entries", "assumptions_of", "basis_of", "changing", "named", "nearest", "read_file", "write_file"]
 
@@ -35,7 +35,7 @@ def named(scenario: Scenario) -> frozenset[str]:
     return frozenset({*scenario.assumes, *derived})
 
 
-def basis_of(scenario: Scenario, flips: Sequence[str] | None) -> Basis:
+def basis_of(scenario: Scenario, flips: Sequence[str] | None) -> Grounds:
     """What a result rests on: ``flips`` change it, as measured; None: nobody measured it.
 
     What cannot be measured stays as declared: an assumption of the covered statements without any other reading or
@@ -45,7 +45,7 @@ def basis_of(scenario: Scenario, flips: Sequence[str] | None) -> Basis:
     declared = named(scenario)
     if flips is not None:
         declared = (declared - MEASURABLE | {*scenario.assumes} - READINGS.keys()) - measured
-    return Basis(tuple(sorted({*declared, *measured})), tuple(sorted(declared)), flips is not None)
+    return Grounds(tuple(sorted({*declared, *measured})), tuple(sorted(declared)), flips is not None)
 
 
 def assumptions_of(flips: Sequence[str]) -> tuple[str, ...]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mfp_sim.device.profile import READINGS, find_profile
+from mfp_sim.device.printer_profile import READINGS, find_profile
 from mfp_sim.device.readings import Flip, flips_of
-from mfp_sim.documents import Node
-from mfp_sim.errors import Problem
 from mfp_sim.scenario.examined import assumptions_of, named
 from mfp_sim.scenario.machine_steps import AnotherPrinter
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.runner import run
+from mfp_sim.shared.documents import Node
+from mfp_sim.shared.errors import Problem
 
 __all__ = ["Mistake", "examine", "mistakes_of", "tried"]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import yaml
 
-from mfp_sim.documents import Node, load_text
-from mfp_sim.errors import MfpSimError
-from mfp_sim.redaction import MASK, Redactor
 from mfp_sim.report.model import SourceLine
+from mfp_sim.shared.documents import Node, load_text
+from mfp_sim.shared.errors import MfpSimError
+from mfp_sim.shared.redaction import MASK, Redactor
 
 __all__ = ["excerpt"]
 

@@ -15,26 +15,24 @@ from functools import cached_property
 from typing import Annotated, Any, Literal, TypedDict, get_type_hints
 
 from mfp_sim.device.keystore import KeyEntry
-from mfp_sim.device.profile import ALL_USES
+from mfp_sim.device.printer_profile import ALL_USES
 from mfp_sim.device.status import STATE_LABELS, StatusRow
-from mfp_sim.documents import Node, Problems
-from mfp_sim.documents.kinds import WRONG, Definitions, Either, Kind, Leaf, LocalTime, Schema, Text, Word, Words
-from mfp_sim.documents.records import Doc, Length, ListOf, MapOf, Record, described, document, kind_of
 from mfp_sim.events import ExchangeRequest
 from mfp_sim.scenario.ca_steps import CA_LOOKS
 from mfp_sim.scenario.machine_looks import LOOKS
 from mfp_sim.scenario.model import Failure
-from mfp_sim.scenario.shapes import SOMETHING, Count, SomeText, Texts, Time, moment, shown_like
+from mfp_sim.scenario.shapes import SOMETHING, Count, Mismatch, SomeText, Texts, Time, moment, shown_like
 from mfp_sim.scenario.world import World
-from mfp_sim.scep.certificate import name_pairs
+from mfp_sim.shared.documents import Node, Problems
+from mfp_sim.shared.documents.kinds import WRONG, Definitions, Either, Kind, Leaf, LocalTime, Schema, Text, Word, Words
+from mfp_sim.shared.documents.records import Doc, Length, ListOf, MapOf, Record, described, document, kind_of
+from mfp_sim.shared.scep.certificate import name_pairs
 
-__all__ = ["EXPECTATIONS", "Expectation", "Expected", "check", "expectation_schema", "read_expectation"]
-
-Difference = tuple[str, str, str]
+__all__ = ["EXPECTATIONS", "Expectation", "ExpectedField", "check", "expectation_schema", "read_expectation"]
 
 
 @dataclass(frozen=True)
-class Expected:
+class ExpectedField:
     """One field of an ``expect``: its value, and where it stands."""
 
     name: str
@@ -46,7 +44,7 @@ class Expected:
 class Expectation:
     """The ``expect`` step."""
 
-    fields: tuple[Expected, ...]
+    fields: tuple[ExpectedField, ...]
 
     def act(self, world: World, role: str) -> None:
         """Nothing is done; :func:`check` looks."""
@@ -100,7 +98,7 @@ class _Detail(Leaf):
 
 
 @document("", SOMETHING)
-class Row(TypedDict, total=False):
+class StatusLook(TypedDict, total=False):
     """A row of the status page."""
 
     state: Annotated[str, Words(lambda: STATE_LABELS)]
@@ -110,7 +108,7 @@ class Row(TypedDict, total=False):
     method: Literal["manual", "automatic"]
 
 
-def _row(wanted: Row, row: StatusRow | None, world: World, path: str) -> Iterator[Difference]:
+def _row(wanted: StatusLook, row: StatusRow | None, world: World, path: str) -> Iterator[Mismatch]:
     if row is None:
         yield path, str(dict(wanted)), "no row"
         return
@@ -126,7 +124,7 @@ def _row(wanted: Row, row: StatusRow | None, world: World, path: str) -> Iterato
             yield f"{path}.{name}", str(value), str(got)
 
 
-def _status(wanted: Row | Literal["none"], world: World) -> Iterator[Difference]:
+def _status(wanted: StatusLook | Literal["none"], world: World) -> Iterator[Mismatch]:
     rows = world.shown.status()
     if wanted == "none":
         if rows:
@@ -135,7 +133,7 @@ def _status(wanted: Row | Literal["none"], world: World) -> Iterator[Difference]
     yield from _row(wanted, rows[0] if rows else None, world, "status")
 
 
-def _statuses(wanted: Annotated[list[Row], Length(0, "there is no row")], world: World) -> Iterator[Difference]:
+def _statuses(wanted: Annotated[list[StatusLook], Length(0, "there is no row")], world: World) -> Iterator[Mismatch]:
     rows = world.shown.status()
     if len(rows) != len(wanted):
         yield "statuses", f"{len(wanted)} rows", f"{len(rows)}: {', '.join(row.state for row in rows)}"
@@ -144,7 +142,7 @@ def _statuses(wanted: Annotated[list[Row], Length(0, "there is no row")], world:
         yield from _row(value, row, world, f"statuses[{index}]")
 
 
-def _counts(path: str, wanted: Mapping[Any, object], actual: Mapping[str, object]) -> Iterator[Difference]:
+def _counts(path: str, wanted: Mapping[Any, object], actual: Mapping[str, object]) -> Iterator[Mismatch]:
     for name, value in wanted.items():
         if actual.get(name, 0) != value:
             yield f"{path}.{name}", str(value), str(actual.get(name, 0))
@@ -159,7 +157,7 @@ class History(TypedDict, total=False):
     error: Count
 
 
-def _history(wanted: History, world: World) -> Iterator[Difference]:
+def _history(wanted: History, world: World) -> Iterator[Mismatch]:
     states = Counter(row.state for row in world.shown.status())
     total = states["error"] + states["successful"]
     yield from _counts("history", wanted, {"count": total, **states})
@@ -222,7 +220,7 @@ def _validity(entry: KeyEntry, world: World) -> str:
     return "expired" if now > entry.certificate.not_after else "valid"
 
 
-def _keys(wanted: Keys, world: World) -> Iterator[Difference]:
+def _keys(wanted: Keys, world: World) -> Iterator[Mismatch]:
     wants_default = any(value.get("default") for value in wanted)
     entries = [entry for entry in world.shown.key_list() if wants_default or not entry.default]
     if len(entries) != len(wanted):
@@ -237,12 +235,12 @@ def _keys(wanted: Keys, world: World) -> Iterator[Difference]:
                 yield f"keys[{index}].{name}", str(inner), str(actual[name])
 
 
-def _key_count(wanted: Count, world: World) -> Iterator[Difference]:
+def _key_count(wanted: Count, world: World) -> Iterator[Mismatch]:
     if len(world.shown.key_list()) != wanted:
         yield "key_count", str(wanted), str(len(world.shown.key_list()))
 
 
-Operation = Literal["GetCACaps", "GetCACert", "PKCSReq", "RenewalReq", "CertPoll"]
+OperationName = Literal["GetCACaps", "GetCACert", "PKCSReq", "RenewalReq", "CertPoll"]
 
 
 def asked(world: World) -> list[str]:
@@ -251,33 +249,33 @@ def asked(world: World) -> list[str]:
 
 
 def _requests(
-    wanted: Annotated[list[Operation], Length(0, "it has sent nothing")], world: World
-) -> Iterator[Difference]:
+    wanted: Annotated[list[OperationName], Length(0, "it has sent nothing")], world: World
+) -> Iterator[Mismatch]:
     if asked(world) != wanted:
         yield "requests", str(wanted), str(asked(world))
 
 
-def _request_count(wanted: Annotated[Mapping[Operation, Count], Length(1)], world: World) -> Iterator[Difference]:
+def _request_count(wanted: Annotated[Mapping[OperationName, Count], Length(1)], world: World) -> Iterator[Mismatch]:
     yield from _counts("request_count", wanted, Counter(asked(world)))
 
 
 def _messages_at(
     wanted: Annotated[list[Time], Length(0, "there was no PKIOperation")], world: World
-) -> Iterator[Difference]:
+) -> Iterator[Mismatch]:
     sent = [time for time, event in world.happened(ExchangeRequest) if event.transaction is not None]
     yield from _times("messages_at", wanted, sent, world)
 
 
-SentAt = Annotated[Mapping[Operation, Annotated[list[Time], Length(0, "it was never sent")]], Length(1)]
+SentAt = Annotated[Mapping[OperationName, Annotated[list[Time], Length(0, "it was never sent")]], Length(1)]
 
 
-def _sent_at(wanted: SentAt, world: World) -> Iterator[Difference]:
+def _sent_at(wanted: SentAt, world: World) -> Iterator[Mismatch]:
     for name, times in wanted.items():
         sent = [time for time, event in world.happened(ExchangeRequest) if event.operation == name]
         yield from _times(f"sent_at.{name}", times, sent, world)
 
 
-def _times(path: str, wanted: list[str], got: Sequence[datetime], world: World) -> Iterator[Difference]:
+def _times(path: str, wanted: list[str], got: Sequence[datetime], world: World) -> Iterator[Mismatch]:
     """Each time is compared as precisely as it is written; where there are too many, as the last one."""
     likes = wanted or ["0 00:00:00"]
     shown = [_local(time, world, likes[min(index, len(likes) - 1)]) for index, time in enumerate(got)]
@@ -285,7 +283,7 @@ def _times(path: str, wanted: list[str], got: Sequence[datetime], world: World) 
         yield path, str(wanted), str(shown)
 
 
-def _transactions(wanted: Count, world: World) -> Iterator[Difference]:
+def _transactions(wanted: Count, world: World) -> Iterator[Mismatch]:
     found = {event.transaction for _, event in world.happened(ExchangeRequest)} - {None}
     if len(found) != wanted:
         yield "transactions", str(wanted), str(len(found))
@@ -302,13 +300,13 @@ class LedgerCounts(TypedDict, total=False):
     keys: Count
 
 
-def _ledger(wanted: LedgerCounts, world: World) -> Iterator[Difference]:
+def _ledger(wanted: LedgerCounts, world: World) -> Iterator[Mismatch]:
     assert world.ca is not None
     ledger = world.ca.ledger
     yield from _counts("ledger", wanted, {**ledger.counts, "keys": ledger.keys})
 
 
-def _next_request(wanted: Time | Literal["none"], world: World) -> Iterator[Difference]:
+def _next_request(wanted: Time | Literal["none"], world: World) -> Iterator[Mismatch]:
     instant = world.shown.next_request
     got = "none" if instant is None else _local(instant, world, wanted)
     if got != wanted:
@@ -319,14 +317,14 @@ Second = Annotated[str, LocalTime(offset=True, seconds=True, as_text=True)]
 
 
 @dataclass(frozen=True)
-class Span:
+class TimeSpan:
     """A span of time, both ends included."""
 
     low: Annotated[Second, Doc(key="from")]
     high: Annotated[Second, Doc(key="to")]
 
 
-def _next_request_within(wanted: Span, world: World) -> Iterator[Difference]:
+def _next_request_within(wanted: TimeSpan, world: World) -> Iterator[Mismatch]:
     instant, low, high = world.shown.next_request, wanted.low, wanted.high
     first, last = (moment(datetime.fromisoformat(text), world.zone) for text in (low, high))
     if instant is None or not first <= instant.replace(microsecond=0) <= last:
@@ -334,14 +332,14 @@ def _next_request_within(wanted: Span, world: World) -> Iterator[Difference]:
         yield "next_request_within", f"from {low} to {high}", got
 
 
-def _audit(wanted: Texts, world: World) -> Iterator[Difference]:
+def _audit(wanted: Texts, world: World) -> Iterator[Mismatch]:
     lines = [f"{entry.operation} {entry.result}: {entry.diagnosis}" for entry in world.shown.audit]
     for index, text in enumerate(wanted):
         if not any(text in line for line in lines):
             yield f"audit[{index}]", f"an entry with {text!r}", "; ".join(lines[-4:])
 
 
-def _powered(wanted: bool, world: World) -> Iterator[Difference]:
+def _powered(wanted: bool, world: World) -> Iterator[Mismatch]:
     if world.printer.powered != wanted:
         yield "powered", str(wanted), str(world.printer.powered)
 
@@ -355,7 +353,7 @@ class StoredCommunication(TypedDict, total=False):
     timeout: Count
 
 
-def _communication(wanted: StoredCommunication, world: World) -> Iterator[Difference]:
+def _communication(wanted: StoredCommunication, world: World) -> Iterator[Mismatch]:
     settings = world.shown.communication
     for name, value in wanted.items():
         got = getattr(settings, name) if settings is not None else None
@@ -377,7 +375,7 @@ def _signed_by_ca(entry: KeyEntry, world: World) -> bool | None:
 class _Kind:
     """A line of the table of expectations."""
 
-    compare: Callable[[Any, World], Iterator[Difference]]
+    compare: Callable[[Any, World], Iterator[Mismatch]]
     sentence: str
     example: str
     needs_mock: bool = False
@@ -466,7 +464,7 @@ def read_expectation(node: Node, problems: Problems) -> Expectation | None:
         (name, EXPECTATIONS[name].shape.read(value, problems, name), value.place) for name, value in fields.items()
     ]
     right = node.kind == "map" and all(value is not WRONG for _, value, _ in values)
-    return Expectation(tuple(Expected(*value) for value in values)) if right else None
+    return Expectation(tuple(ExpectedField(*value) for value in values)) if right else None
 
 
 def expectation_schema(found: Definitions) -> Schema:

@@ -15,13 +15,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from mfp_sim.catalogue.registry import assumptions, known_ids
-from mfp_sim.device.calendar import local_of
-from mfp_sim.device.profile import ALL_USES, PROFILES, ModelValues, contradictions
+from mfp_sim.device.local_time import local_of
+from mfp_sim.device.printer_profile import ALL_USES, PROFILES, ModelValues, contradictions
 from mfp_sim.device.settings import CommunicationSettings, read_ip
-from mfp_sim.documents import Node, Problems, describe, did_you_mean, load, load_text
-from mfp_sim.documents.kinds import Definitions, Duration, Leaf, Pattern, Scalar, Schema, Text, Within, Words
-from mfp_sim.documents.records import (
+from mfp_sim.scenario.entries import StepEntry
+from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
+from mfp_sim.scenario.parameters import NAME, ParameterSets, instances, with_parameters
+from mfp_sim.scenario.steps import Advance, AdvanceTo, Communication, Step
+from mfp_sim.shared.catalogue.registry import assumptions, known_ids
+from mfp_sim.shared.documents import Node, Problems, describe, did_you_mean, load, load_text
+from mfp_sim.shared.documents.kinds import Definitions, Duration, Leaf, Pattern, Scalar, Schema, Text, Within, Words
+from mfp_sim.shared.documents.records import (
     Constraint,
     Doc,
     Given,
@@ -31,11 +35,7 @@ from mfp_sim.documents.records import (
     record_of,
     schema_of,
 )
-from mfp_sim.errors import DocumentError, Refused
-from mfp_sim.scenario.entries import StepEntry
-from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
-from mfp_sim.scenario.parameters import NAME, ParameterSets, instances, with_parameters
-from mfp_sim.scenario.steps import Advance, AdvanceTo, Communication, Step
+from mfp_sim.shared.errors import DocumentError, Refused
 from mock_scep_server.setup import CaSection
 
 __all__ = ["WrittenPrinter", "WrittenScenario", "load_file", "read_text", "scenario_schema"]

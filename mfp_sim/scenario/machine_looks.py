@@ -9,23 +9,21 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from mfp_sim.device.invariants import broken
 from mfp_sim.device.printer import Printer
-from mfp_sim.device.profile import ALL_USES
+from mfp_sim.device.printer_profile import ALL_USES
 from mfp_sim.device.settings import AutoRequestSettings
-from mfp_sim.documents import Node, Problems, did_you_mean
-from mfp_sim.documents.kinds import Definitions, Leaf, Pattern, Schema, Words
-from mfp_sim.documents.records import Length, document, record_of
 from mfp_sim.events import ExchangeRequest, content
 from mfp_sim.scenario.menu_look import compare_menu
-from mfp_sim.scenario.shapes import SOMETHING, Count, SomeText, Texts, Time, shown_like
+from mfp_sim.scenario.shapes import SOMETHING, Count, Mismatch, SomeText, Texts, Time, shown_like
 from mfp_sim.scenario.world import World
-from mfp_sim.scep.algorithms import CIPHERS, HASHES
+from mfp_sim.shared.documents import Node, Problems, did_you_mean
+from mfp_sim.shared.documents.kinds import Definitions, Leaf, Pattern, Schema, Words
+from mfp_sim.shared.documents.records import Length, document, record_of
+from mfp_sim.shared.scep.algorithms import CIPHERS, HASHES
 
 __all__ = ["LOOKS"]
 
-Difference = tuple[str, str, str]
 
-
-def _differences(path: str, wanted: Mapping[str, object], actual: Mapping[str, object]) -> Iterator[Difference]:
+def _differences(path: str, wanted: Mapping[str, object], actual: Mapping[str, object]) -> Iterator[Mismatch]:
     for name, value in wanted.items():
         if actual.get(name) != value:
             yield f"{path}.{name}", str(value), str(actual.get(name))
@@ -73,12 +71,12 @@ class AutoRequestLook(TypedDict, total=False):
     use: Annotated[str, Words(lambda: (*ALL_USES, "none"))]
 
 
-def _auto_request(wanted: AutoRequestLook, world: World) -> Iterator[Difference]:
+def _auto_request(wanted: AutoRequestLook, world: World) -> Iterator[Mismatch]:
     yield from _differences("auto_request", wanted, _auto_values(world.shown.auto_request))
 
 
 @document("", SOMETHING)
-class Wire(TypedDict, total=False):
+class WireLook(TypedDict, total=False):
     """How a request goes out."""
 
     operation: Literal["GetCACaps", "GetCACert", "PKCSReq", "RenewalReq", "CertPoll"]
@@ -90,7 +88,7 @@ class Wire(TypedDict, total=False):
     path: SomeText
 
 
-def _wire(wanted: Wire, world: World) -> Iterator[Difference]:
+def _wire(wanted: WireLook, world: World) -> Iterator[Mismatch]:
     sent = [event for _, event in world.happened(ExchangeRequest)]
     yield from _differences("wire", _as_recorded(world, "", wanted), content(sent[-1]) if sent else {})
 
@@ -112,12 +110,12 @@ class CsrLook(TypedDict, total=False):
     challenge_type: SomeText
 
 
-def _csr(wanted: CsrLook, world: World) -> Iterator[Difference]:
+def _csr(wanted: CsrLook, world: World) -> Iterator[Mismatch]:
     made = [event.csr for _, event in world.happened(ExchangeRequest) if event.csr is not None]
     yield from _differences("csr", _as_recorded(world, "csr.", wanted), vars(made[-1]) if made else {})
 
 
-def _sound(wanted: bool, world: World) -> Iterator[Difference]:
+def _sound(wanted: bool, world: World) -> Iterator[Mismatch]:
     found = broken(world.printer)
     if wanted == bool(found):
         yield "sound", str(wanted), "; ".join(found) or "nothing is broken"
@@ -125,13 +123,13 @@ def _sound(wanted: bool, world: World) -> Iterator[Difference]:
 
 def _bundle_report(
     wanted: Annotated[list[SomeText], Length(0, "the last import did nothing, or there was none")], world: World
-) -> Iterator[Difference]:
+) -> Iterator[Mismatch]:
     report = [str(said) for said in world.shown.import_report]
     if report != wanted:
         yield "bundle_report", str(wanted), str(report)
 
 
-def _audit_lacks(wanted: Texts, world: World) -> Iterator[Difference]:
+def _audit_lacks(wanted: Texts, world: World) -> Iterator[Mismatch]:
     lines = [f"{entry.operation} {entry.result}: {entry.diagnosis}" for entry in world.shown.audit]
     for index, text in enumerate(wanted):
         for line in lines:
@@ -139,7 +137,7 @@ def _audit_lacks(wanted: Texts, world: World) -> Iterator[Difference]:
                 yield f"audit_lacks[{index}]", f"no entry with {text!r}", line
 
 
-def _advice(wanted: Annotated[list[SomeText], Length(0, "no help text applied")], world: World) -> Iterator[Difference]:
+def _advice(wanted: Annotated[list[SomeText], Length(0, "no help text applied")], world: World) -> Iterator[Mismatch]:
     advice = [str(said) for said in world.shown.advice]
     if advice != wanted:
         yield "advice", str(wanted), str(advice)
@@ -153,12 +151,12 @@ class Model(TypedDict, total=False):
     scep: SomeText
 
 
-def _model(wanted: Model, world: World) -> Iterator[Difference]:
+def _model(wanted: Model, world: World) -> Iterator[Mismatch]:
     profile = world.printer.profile
     yield from _differences("model", wanted, {"name": profile.name, "scep": profile.scep})
 
 
-def _settings_lack(wanted: Texts, world: World) -> Iterator[Difference]:
+def _settings_lack(wanted: Texts, world: World) -> Iterator[Mismatch]:
     printer = world.shown
     settings = [record_of(type(part)).write(part) for part in (printer.communication, printer.auto_request) if part]
     stored = json.dumps(settings)
@@ -167,7 +165,7 @@ def _settings_lack(wanted: Texts, world: World) -> Iterator[Difference]:
             yield f"settings_lack[{index}]", f"no setting with {text!r}", "one has it"
 
 
-def _storage_lacks(wanted: Texts, world: World) -> Iterator[Difference]:
+def _storage_lacks(wanted: Texts, world: World) -> Iterator[Mismatch]:
     stored = json.dumps(world.printer.stored, ensure_ascii=False)
     for index, text in enumerate(wanted):
         if json.dumps(text, ensure_ascii=False)[1:-1] in stored:
@@ -190,7 +188,7 @@ class AuditEntries:
     holding: SomeText = ""
 
 
-def _audit_entries(wanted: AuditEntries, world: World) -> Iterator[Difference]:
+def _audit_entries(wanted: AuditEntries, world: World) -> Iterator[Mismatch]:
     entries = [(entry, f"{entry.operation} {entry.result}: {entry.diagnosis}") for entry in world.shown.audit]
     entries = [(entry, line) for entry, line in entries if wanted.holding in line]
     if len(entries) != len(wanted.are):
@@ -227,7 +225,7 @@ class _FunctionName(Leaf):
 Functions = Annotated[Mapping[Annotated[str, _FunctionName()], SomeText], Length(1)]
 
 
-def _functions(wanted: Functions, world: World) -> Iterator[Difference]:
+def _functions(wanted: Functions, world: World) -> Iterator[Mismatch]:
     for name, value in wanted.items():
         got = _function(name, world.printer)
         if got != value:
@@ -243,7 +241,7 @@ def _function(name: str, printer: Printer) -> str:
     return ", ".join(keys) or WITHOUT_KEY
 
 
-LOOKS: Mapping[str, tuple[Callable[[Any, World], Iterator[Difference]], str, str]] = {
+LOOKS: Mapping[str, tuple[Callable[[Any, World], Iterator[Mismatch]], str, str]] = {
     "functions": (
         _functions,
         "which key each function uses; off, or without-key for one that is on and has none",

@@ -12,14 +12,14 @@ from typing import Annotated, Literal
 from mfp_sim.device.bundle import CATEGORIES, CATEGORY
 from mfp_sim.device.power import NAMES as POWER_POINTS
 from mfp_sim.device.printer import SCREENS
-from mfp_sim.device.profile import ALL_USES, PROFILES
-from mfp_sim.documents import Node, Problems, did_you_mean
-from mfp_sim.documents.kinds import Definitions, Duration, Leaf, LocalTime, Schema, Within, Word, Words
-from mfp_sim.documents.records import agree, beside, document, some
-from mfp_sim.errors import Refused
+from mfp_sim.device.printer_profile import ALL_USES, PROFILES
 from mfp_sim.scenario.premises import Missing
 from mfp_sim.scenario.shapes import moment
 from mfp_sim.scenario.world import World
+from mfp_sim.shared.documents import Node, Problems, did_you_mean
+from mfp_sim.shared.documents.kinds import Definitions, Duration, Leaf, LocalTime, Schema, Within, Word, Words
+from mfp_sim.shared.documents.records import agree, beside, document, some
+from mfp_sim.shared.errors import Refused
 
 __all__ = [
     "AnotherPrinter",

@@ -11,19 +11,18 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Annotated
 
 from mfp_sim.device.machine import ADMINISTRATOR, ROLES
-from mfp_sim.documents import Problems
-from mfp_sim.documents.kinds import Words
-from mfp_sim.documents.records import Constraint, Doc, Given, Length, document
-from mfp_sim.scenario.shapes import SomeText
+from mfp_sim.scenario.shapes import Mismatch, SomeText
 from mfp_sim.scenario.world import World
-from mfp_sim.simtime import Entropy
+from mfp_sim.shared.documents import Problems
+from mfp_sim.shared.documents.kinds import Words
+from mfp_sim.shared.documents.records import Constraint, Doc, Given, Length, document
+from mfp_sim.shared.simtime import Entropy
 
 if TYPE_CHECKING:
     from werkzeug.test import Client
 
 __all__ = ["compare_menu"]
 
-Difference = tuple[str, str, str]
 Links = list[tuple[str, str]]
 
 
@@ -74,7 +73,7 @@ class Menu:
     role: Annotated[str, Words(lambda: ROLES[:-1]), Doc(key="as")] = ADMINISTRATOR
 
 
-def compare_menu(wanted: Menu, world: World) -> Iterator[Difference]:
+def compare_menu(wanted: Menu, world: World) -> Iterator[Mismatch]:
     """Where the walk ends, or what is on the page that it leads to."""
     if not world.printer.powered:
         yield "menu", "the portal", "the machine is off"
@@ -97,8 +96,8 @@ def _labels(links: Sequence[tuple[str, str]]) -> list[str]:
 def _log_in(world: World, role: str) -> tuple[Client, _Menu]:
     """A browser at the portal."""
     from mfp_sim.remote_ui.app import create_app
+    from mfp_sim.remote_ui.served_site import Site
     from mfp_sim.remote_ui.sessions import DEFAULT_PIN
-    from mfp_sim.remote_ui.site import Site
 
     site = Site(world.clock, world.scheduler, ca=None, ca_url="")
     client = create_app(site, world.printer, entropy=Entropy(None)).test_client()

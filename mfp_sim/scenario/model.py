@@ -8,15 +8,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from mfp_sim.device.outside import Factory
-from mfp_sim.redaction import Redactor
-from mfp_sim.trace import Attachment, TraceEvent
+from mfp_sim.run_trace import Attachment, TraceEvent
+from mfp_sim.shared.redaction import Redactor
 from mock_scep_server.setup import CaSetup
 
 if TYPE_CHECKING:
     from mfp_sim.scenario.steps import Step
-    from mock_scep_server.ledger import Entry
+    from mock_scep_server.ledger import LedgerEntry
 
-__all__ = ["Basis", "CaSetup", "Failure", "PrinterSetup", "Scenario", "ScenarioResult", "StepRecord"]
+__all__ = ["CaSetup", "Failure", "Grounds", "PrinterSetup", "Scenario", "ScenarioResult", "StepRecord"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class StepRecord:
 
 
 @dataclass(frozen=True)
-class Basis:
+class Grounds:
     """The assumptions that a result rests on. ``declared`` are those of them that nobody measured: all where the
     scenario was not ``examined`` as it ran, else those that have no other reading."""
 
@@ -108,7 +108,7 @@ class ScenarioResult:
     scenario: Scenario
     seed: int
     flips: tuple[str, ...]
-    basis: Basis
+    basis: Grounds
     failures: tuple[Failure, ...] = ()
     steps: tuple[StepRecord, ...] = ()
     events: tuple[TraceEvent, ...] = ()
@@ -117,7 +117,7 @@ class ScenarioResult:
     skipped: str | None = None
     unobserved: tuple[str, ...] = ()
     attachments: tuple[Attachment, ...] = ()
-    ledger: tuple[Entry, ...] = ()
+    ledger: tuple[LedgerEntry, ...] = ()
     redactor: Redactor = field(default_factory=Redactor, repr=False, compare=False)
 
     @property

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mfp_sim.documents import Node, Problems, did_you_mean
-from mfp_sim.documents.kinds import Definitions, OneWay, Schema
+from mfp_sim.shared.documents import Node, Problems, did_you_mean
+from mfp_sim.shared.documents.kinds import Definitions, OneWay, Schema
 
 __all__ = ["NAME", "ParameterSets", "instances", "with_parameters"]
 

@@ -18,12 +18,12 @@ from datetime import datetime, timedelta
 from mfp_sim.device.invariants import WatchedStorage, broken
 from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.storage import MemoryStorage, Storage
-from mfp_sim.errors import BoundExceeded, Refused, UsageError
 from mfp_sim.events import BY_HAND, ExchangeCut, ExchangeLost, ExchangeReply, ExchangeRequest, PowerFailed
 from mfp_sim.scenario.expectations import Expectation
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.runner import frozen
 from mfp_sim.scenario.world import Storages, World, build
+from mfp_sim.shared.errors import BoundExceeded, Refused, UsageError
 
 __all__ = ["CutResult", "PowerInstant", "PowerPoint", "cut_at", "cut_everywhere", "power_instants", "power_points"]
 

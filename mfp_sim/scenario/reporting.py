@@ -16,7 +16,7 @@ from mfp_sim.report.model import (
 )
 from mfp_sim.scenario.excerpt import excerpt
 from mfp_sim.scenario.model import Failure, ScenarioResult
-from mock_scep_server.ledger import Entry
+from mock_scep_server.ledger import LedgerEntry
 
 __all__ = ["report_of"]
 
@@ -70,7 +70,7 @@ def _exchanges(result: ScenarioResult) -> tuple[ExchangeReport, ...]:
     return tuple(found)
 
 
-def _minted(entry: Entry) -> MintedCertificate:
+def _minted(entry: LedgerEntry) -> MintedCertificate:
     certificate = entry.certificate
     return MintedCertificate(
         serial=f"{certificate.serial:x}",

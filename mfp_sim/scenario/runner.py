@@ -21,8 +21,7 @@ from zoneinfo import ZoneInfo
 
 from freezegun import freeze_time
 
-from mfp_sim.device.calendar import instant_of
-from mfp_sim.errors import BoundExceeded, MfpSimError, Refused
+from mfp_sim.device.local_time import instant_of
 from mfp_sim.events import StepBegun, StepRefused
 from mfp_sim.scenario.examined import basis_of, changing
 from mfp_sim.scenario.expectations import Expectation, check
@@ -30,7 +29,8 @@ from mfp_sim.scenario.model import CaSetup, Failure, Scenario, ScenarioResult, S
 from mfp_sim.scenario.premises import Premise, broken_premises, premises_of
 from mfp_sim.scenario.steps import STEPS, AutoRequest, CaScript, Step
 from mfp_sim.scenario.world import World, build, directories, redactor_of
-from mfp_sim.simtime import FrozenClock, SystemClock
+from mfp_sim.shared.errors import BoundExceeded, MfpSimError, Refused
+from mfp_sim.shared.simtime import FrozenClock, SystemClock
 
 __all__ = ["StepDone", "frozen", "run"]
 
@@ -46,7 +46,7 @@ class StepDone:
     failures: tuple[Failure, ...]
 
 
-Listener = Callable[[StepDone], None]
+StepListener = Callable[[StepDone], None]
 
 
 def run(
@@ -56,7 +56,7 @@ def run(
     flips: Sequence[str] = (),
     ca_url: str | None = None,
     challenge: str | None = None,
-    listener: Listener | None = None,
+    listener: StepListener | None = None,
     keep_messages: bool = False,
     state_dir: Path | None = None,
     read: set[str] | None = None,
@@ -123,7 +123,7 @@ def run(
     )
 
 
-def _all_steps(world: World, records: list[StepRecord], listener: Listener | None) -> None:
+def _all_steps(world: World, records: list[StepRecord], listener: StepListener | None) -> None:
     for number, step in enumerate(world.scenario.steps, 1):
         before = len(world.failures)
         goes_on = carry_out(world, step, number, records)

@@ -6,16 +6,18 @@ from datetime import datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from mfp_sim.device.calendar import instant_of
-from mfp_sim.documents.kinds import REMEDY, LocalTime, Text, Within
-from mfp_sim.documents.records import Length, some
+from mfp_sim.device.local_time import instant_of
+from mfp_sim.shared.documents.kinds import REMEDY, LocalTime, Text, Within
+from mfp_sim.shared.documents.records import Length, some
 
-__all__ = ["SOMETHING", "Count", "SomeText", "Texts", "Time", "moment", "shown_like"]
+__all__ = ["SOMETHING", "Count", "Mismatch", "SomeText", "Texts", "Time", "moment", "shown_like"]
 
 Count = Annotated[int, Within(0)]
 SomeText = Annotated[str, Text()]
 Texts = Annotated[list[SomeText], Length(1)]
 Time = Annotated[str, LocalTime(offset=True, as_text=True)]
+Mismatch = tuple[str, str, str]
+"""What does not hold: the path of the field, what was expected, what there is."""
 SOMETHING = some("expects nothing", hint=REMEDY)
 """What is expected is not empty."""
 

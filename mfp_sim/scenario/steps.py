@@ -12,11 +12,8 @@ from functools import cached_property
 from typing import Annotated, Any, Protocol, cast
 from zoneinfo import ZoneInfo
 
-from mfp_sim.device.calendar import local_of
+from mfp_sim.device.local_time import local_of
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
-from mfp_sim.documents import Node, Problems
-from mfp_sim.documents.kinds import WRONG, Definitions, Duration, Kind, LocalTime, OneWay, Schema, Word
-from mfp_sim.documents.records import Doc, apart, document, kind_of
 from mfp_sim.scenario.ca_steps import OperatorActs
 from mfp_sim.scenario.machine_steps import (
     AnotherPrinter,
@@ -32,14 +29,17 @@ from mfp_sim.scenario.machine_steps import (
 from mfp_sim.scenario.premises import Missing
 from mfp_sim.scenario.shapes import moment
 from mfp_sim.scenario.world import World
-from mfp_sim.transport import NetworkState as States
+from mfp_sim.shared.documents import Node, Problems
+from mfp_sim.shared.documents.kinds import WRONG, Definitions, Duration, Kind, LocalTime, OneWay, Schema, Word
+from mfp_sim.shared.documents.records import Doc, apart, document, kind_of
+from mfp_sim.transport import NetworkState
 from mock_scep_server.script import Rule
 from mock_scep_server.script_file import Rules
 
-__all__ = ["STEPS", "WORLD", "Act", "Step", "StepKind", "read_step"]
+__all__ = ["STEPS", "WORLD", "Step", "StepAction", "StepKind", "read_step"]
 
 
-class Act(Protocol):
+class StepAction(Protocol):
     """What a step does."""
 
     def act(self, world: World, role: str) -> Missing | None:
@@ -59,7 +59,7 @@ class Step:
     """
 
     kind: str
-    act: Act
+    act: StepAction
     place: str
     role: str = "administrator"
     refused: str | None = None
@@ -86,7 +86,7 @@ class Communication:
 
 @document("the key")
 @dataclass(frozen=True)
-class Request(KeySettings):
+class SendRequest(KeySettings):
     """The key's settings, sent. ``wait``: until the request has ended; else only what takes no time happens."""
 
     wait: bool = True
@@ -215,8 +215,8 @@ class Power:
 
 @document(whole=True)
 @dataclass(frozen=True)
-class NetworkState:
-    state: States
+class SetNetwork:
+    state: NetworkState
 
     def act(self, world: World, role: str) -> Missing:  # noqa: ARG002
         world.network.state = self.state
@@ -331,7 +331,7 @@ STEPS: dict[str, StepKind] = {
         Communication, "[Update] on the communication settings", "{url: http://ca.example/scep, port: 80, timeout: 30s}"
     ),
     "request": StepKind(
-        Request,
+        SendRequest,
         "a manual request, to its end, or (wait: false) begun only",
         "{name: tls, common_name: 192.0.2.10, challenge: s3cret, use: TLS}",
     ),
@@ -348,7 +348,7 @@ STEPS: dict[str, StepKind] = {
     "power_on": StepKind(_Powered("power_on"), "switch it on", "", False, "a machine that is off"),
     "advance": StepKind(Advance, "let time pass", "20m", person=False),
     "advance_to": StepKind(AdvanceTo, "let time pass until a local time", "2026-03-02 09:00", False, "a time to come"),
-    "network": StepKind(NetworkState, "the state of the network", "refused", False, "an exchange in this state"),
+    "network": StepKind(SetNetwork, "the state of the network", "refused", False, "an exchange in this state"),
     "dns": StepKind(Dns, "configure or remove the DNS server", "true"),
     "ip": StepKind(Ip, "give the printer another IPv4 or IPv6 address", "192.0.2.11"),
     "function": StepKind(Function, "switch a function on or off", "{use: TLS, on: true}"),
@@ -402,7 +402,7 @@ WORLD = ("advance", "network", "another_printer", "ca_operator", "ca_script")
 """The steps that are not about one machine."""
 
 
-def read_step(kind: str, node: Node, problems: Problems) -> Act | None:
+def read_step(kind: str, node: Node, problems: Problems) -> StepAction | None:
     """Read the argument of a step of the table."""
     act = STEPS[kind].kind.read(node, problems, kind)
-    return None if act is WRONG else cast(Act, act)
+    return None if act is WRONG else cast(StepAction, act)

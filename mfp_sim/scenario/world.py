@@ -12,16 +12,17 @@ from zoneinfo import ZoneInfo
 
 from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.printer import Listeners, Outside, Printer
-from mfp_sim.device.profile import Profile, find_profile, with_reading
+from mfp_sim.device.printer_profile import Profile, find_profile, with_reading
 from mfp_sim.device.readings import noting
 from mfp_sim.device.storage import DirectoryStorage, MemoryStorage, Storage
-from mfp_sim.errors import BoundExceeded, KeyGenerationFailed, Refused, UsageError
 from mfp_sim.events import Event, MockRequest
-from mfp_sim.redaction import Redactor
+from mfp_sim.run_trace import Recorder
 from mfp_sim.scenario.model import Failure, PrinterSetup, Scenario
 from mfp_sim.scenario.premises import Premise, premises_of
-from mfp_sim.scep.url import Url
-from mfp_sim.simtime import (
+from mfp_sim.shared.errors import BoundExceeded, KeyGenerationFailed, Refused, UsageError
+from mfp_sim.shared.redaction import Redactor
+from mfp_sim.shared.scep.url import Url
+from mfp_sim.shared.simtime import (
     Clock,
     Entropy,
     FrozenClock,
@@ -32,7 +33,6 @@ from mfp_sim.simtime import (
     Scheduler,
     SystemClock,
 )
-from mfp_sim.trace import Recorder
 from mfp_sim.transport import InProcess, Network, Overheard, Sockets, Wire
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.journal import JournalEntry

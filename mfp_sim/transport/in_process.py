@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from mfp_sim.errors import DeadlineExceeded, TransportError
-from mfp_sim.scep.http import (
+from mfp_sim.shared.errors import DeadlineExceeded, TransportError
+from mfp_sim.shared.scep.http_messages import (
     IDLE_SECONDS,
     Close,
     Delivery,
@@ -16,7 +16,7 @@ from mfp_sim.scep.http import (
     outgoing,
     render_outgoing,
 )
-from mfp_sim.simtime import FrozenClock, Scheduler
+from mfp_sim.shared.simtime import FrozenClock, Scheduler
 from mfp_sim.transport.reader import Deadline, PlayedSource, connect_failed, deadline_exceeded, place_of, read_reply
 from mfp_sim.transport.wire import Done, Network, NetworkState, Result, Spell, UnderWay
 

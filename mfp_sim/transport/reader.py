@@ -13,10 +13,10 @@ from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from mfp_sim.errors import ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp
-from mfp_sim.http_octets import response_of
-from mfp_sim.scep.http import MESSAGE_CAP, Act, Close, HttpReply, Reset, Send, Stall, Wait
-from mfp_sim.simtime import Clock, FrozenClock
+from mfp_sim.shared.errors import ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp
+from mfp_sim.shared.http_octets import response_of
+from mfp_sim.shared.scep.http_messages import MESSAGE_CAP, Close, DeliveryAct, HttpReply, Reset, Send, Stall, Wait
+from mfp_sim.shared.simtime import Clock, FrozenClock
 
 __all__ = ["Deadline", "PlayedSource", "SocketSource", "connect_failed", "deadline_exceeded", "place_of", "read_reply"]
 
@@ -62,8 +62,8 @@ class SocketSource:
 class PlayedSource:
     """Plays a delivery on a clock that it moves instead of sleeping; a wait never goes beyond the deadline."""
 
-    def __init__(self, acts: tuple[Act, ...], clock: FrozenClock) -> None:
-        self._acts: Iterator[Act] = iter(acts)
+    def __init__(self, acts: tuple[DeliveryAct, ...], clock: FrozenClock) -> None:
+        self._acts: Iterator[DeliveryAct] = iter(acts)
         self._clock, self._sent = clock, b""
 
     def receive(self, count: int, deadline: Deadline) -> bytes:

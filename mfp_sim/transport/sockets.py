@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Self
 
-from mfp_sim.errors import ConnectionLost, DeadlineExceeded, TransportError
-from mfp_sim.scep.http import HttpReply, HttpRequest, render_request
-from mfp_sim.simtime import Clock, PassingClock, Scheduler
+from mfp_sim.shared.errors import ConnectionLost, DeadlineExceeded, TransportError
+from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest, render_request
+from mfp_sim.shared.simtime import Clock, PassingClock, Scheduler
 from mfp_sim.transport.reader import Deadline, SocketSource, connect_failed, deadline_exceeded, place_of, read_reply
 from mfp_sim.transport.wire import Done, Result, Sequential, UnderWay
 
@@ -85,7 +85,7 @@ class SocketClient(Sequential):
         For requests that no :class:`HttpRequest` stands for: HTTP/1.0 without Host, chunked bodies, two in a row.
 
         Raises:
-            ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp: see :mod:`mfp_sim.errors`.
+            ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp: see :mod:`mfp_sim.shared.errors`.
         """
         with _Connection(self._clock, host, port, timeout) as connection:
             return [
@@ -138,7 +138,7 @@ class _Connection:
         """Send a request's octets and read the reply.
 
         Raises:
-            ConnectionLost, DeadlineExceeded, MalformedHttp: see :mod:`mfp_sim.errors`.
+            ConnectionLost, DeadlineExceeded, MalformedHttp: see :mod:`mfp_sim.shared.errors`.
         """
         connection = self._socket
         assert connection is not None

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias
 
-from mfp_sim.errors import ConnectionLost, TransportError
-from mfp_sim.scep.http import HttpReply, HttpRequest, outgoing
-from mfp_sim.simtime import Booking, Clock, PassingClock, Scheduler
-from mfp_sim.trace import Attachment, Recorder
+from mfp_sim.run_trace import Attachment, Recorder
+from mfp_sim.shared.errors import ConnectionLost, TransportError
+from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest, outgoing
+from mfp_sim.shared.simtime import Booking, Clock, PassingClock, Scheduler
 
 __all__ = [
     "EXCHANGE_LABELS",
@@ -67,7 +67,7 @@ class Transport(Protocol):
         """Send ``request`` to ``host:port``; ``timeout`` (seconds) is one deadline over connect, send and receive.
 
         Raises:
-            ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp: see :mod:`mfp_sim.errors`.
+            ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp: see :mod:`mfp_sim.shared.errors`.
         """
         ...
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar, cast
 
-from mfp_sim.scep.http import Delivery, HttpReply, HttpRequest
-from mfp_sim.scep.messages import CertRep
-from mfp_sim.simtime import Entropy, KeySource
+from mfp_sim.shared.scep.http_messages import Delivery, HttpReply, HttpRequest
+from mfp_sim.shared.scep.messages import CertRep
+from mfp_sim.shared.simtime import Entropy, KeySource
 
 if TYPE_CHECKING:
     from mock_scep_server.asked import Asked
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mock_scep_server.ledger import Ledger
     from mock_scep_server.publishing import CaCapabilities, NextCaCertificates
     from mock_scep_server.revocation import Revocations
-    from mock_scep_server.script import Answer
+    from mock_scep_server.script import RuledAnswer
 
 __all__ = ["HOOKS", "LAYERS", "Context", "Fault", "Hook", "Layer", "Memory", "On", "Value"]
 
@@ -157,7 +157,7 @@ class Fault:
         """The faults with hooks that apply to this request: itself, or those of a combination."""
         yield self
 
-    def on_answer(self, answer: Answer | None, context: Context) -> Answer | None:
+    def on_answer(self, answer: RuledAnswer | None, context: Context) -> RuledAnswer | None:
         """What is decided; None leaves it to the CA."""
         return answer
 
@@ -206,7 +206,7 @@ class Hook(Generic[Value]):
 class On:
     """The hooks, in the order in which they run."""
 
-    ANSWER: ClassVar[Hook[Answer | None]] = Hook("on_answer", "decide", lambda f, v, c: f.on_answer(v, c))
+    ANSWER: ClassVar[Hook[RuledAnswer | None]] = Hook("on_answer", "decide", lambda f, v, c: f.on_answer(v, c))
     AUTHORITY: ClassVar[Hook[CertificateAuthority]] = Hook(
         "on_authority", "certificates", lambda f, v, c: f.on_authority(v, c)
     )

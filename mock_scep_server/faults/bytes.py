@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from mock_scep_server.faults.base import Context, Fault
 
-__all__ = ["Body", "flipped", "pem"]
+__all__ = ["AlteredBody", "flipped", "pem"]
 
 
 @dataclass(frozen=True)
-class Body(Fault):
+class AlteredBody(Fault):
     """The body changed by ``change``."""
 
     change: Callable[[bytes, Context], bytes]

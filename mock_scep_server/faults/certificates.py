@@ -9,11 +9,11 @@ from mock_scep_server.ca import CertificateAuthority, Template
 from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.publishing import NextCaCertificates
 
-__all__ = ["Face", "Issued", "NextCa"]
+__all__ = ["AlteredCertificate", "AlteredNextCa", "Face"]
 
 
 @dataclass(frozen=True)
-class Issued(Fault):
+class AlteredCertificate(Fault):
     """A certificate with some of its fields changed."""
 
     change: Callable[[Template, Context], Template]
@@ -33,7 +33,7 @@ class Face(Fault):
 
 
 @dataclass(frozen=True)
-class NextCa(Fault):
+class AlteredNextCa(Fault):
     """Another reply to GetNextCACert."""
 
     change: Callable[[NextCaCertificates, Context], NextCaCertificates] = lambda plan, context: plan  # noqa: ARG005

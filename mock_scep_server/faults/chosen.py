@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mfp_sim.documents import Node, Problems, did_you_mean
-from mfp_sim.documents.kinds import WRONG, Definitions, OneWay, Schema
-from mfp_sim.documents.records import map_of
+from mfp_sim.shared.documents import Node, Problems, did_you_mean
+from mfp_sim.shared.documents.kinds import WRONG, Definitions, OneWay, Schema
+from mfp_sim.shared.documents.records import map_of
 from mock_scep_server.faults import FAULTS, Fault
 from mock_scep_server.faults.scope import ANSWERS, in_words, names_of, scopes
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mfp_sim.scep.http import HttpRequest
+from mfp_sim.shared.scep.http_messages import HttpRequest
 from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.faults.combined import InTurn
 from mock_scep_server.faults.scope import OPERATIONS, TYPES
-from mock_scep_server.script import Answer
+from mock_scep_server.script import RuledAnswer
 
 __all__ = ["FAILURE", "PENDING", "SUCCESS", "Answered", "Unless", "failed", "http", "pending"]
 
@@ -18,25 +18,25 @@ __all__ = ["FAILURE", "PENDING", "SUCCESS", "Answered", "Unless", "failed", "htt
 class Answered(Fault):
     """This answer, whatever the CA would say. What the CA's own checks refuse stays refused."""
 
-    answer: Answer
+    answer: RuledAnswer
 
     @property
     def only(self) -> frozenset[str]:
         """An HTTP status suits any request, a pkiStatus only messages."""
         return frozenset((*OPERATIONS, *TYPES) if self.answer.kind == "http" else TYPES)
 
-    def on_answer(self, answer: Answer | None, context: Context) -> Answer | None:
+    def on_answer(self, answer: RuledAnswer | None, context: Context) -> RuledAnswer | None:
         return self.answer
 
 
-SUCCESS = Answered(Answer("success"))
-PENDING = Answered(Answer("pending"))
-FAILURE = Answered(Answer("failure", 2, "refused by the fault"))
+SUCCESS = Answered(RuledAnswer("success"))
+PENDING = Answered(RuledAnswer("pending"))
+FAILURE = Answered(RuledAnswer("failure", 2, "refused by the fault"))
 
 
 def failed(fail_info: int, text: str) -> Answered:
     """FAILURE with this failInfo and failInfoText."""
-    return Answered(Answer("failure", fail_info, text))
+    return Answered(RuledAnswer("failure", fail_info, text))
 
 
 def pending(count: int, then: Answered | None = None) -> InTurn:
@@ -46,7 +46,7 @@ def pending(count: int, then: Answered | None = None) -> InTurn:
 
 def http(status: int) -> Answered:
     """An HTTP status and nothing decided."""
-    return Answered(Answer("http", status=status))
+    return Answered(RuledAnswer("http", status=status))
 
 
 @dataclass(frozen=True)
@@ -56,5 +56,5 @@ class Unless(Fault):
     status: int
     fits: Callable[[HttpRequest], bool]
 
-    def on_answer(self, answer: Answer | None, context: Context) -> Answer | None:
-        return answer if self.fits(context.request) else Answer("http", status=self.status)
+    def on_answer(self, answer: RuledAnswer | None, context: Context) -> RuledAnswer | None:
+        return answer if self.fits(context.request) else RuledAnswer("http", status=self.status)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from mfp_sim.scep.http import Act, Close, Delivery, Reset, Send, Stall, Wait
+from mfp_sim.shared.scep.http_messages import Close, Delivery, DeliveryAct, Reset, Send, Stall, Wait
 from mock_scep_server.faults.base import Context, Fault
 
 __all__ = ["CutOff", "Delay", "Drip", "Place", "Reframed", "chunked", "close_delimited", "without"]
@@ -56,7 +56,7 @@ class CutOff(Fault):
     def on_delivery(self, delivery: Delivery, context: Context) -> Delivery:
         waits = tuple(act for act in delivery.acts if isinstance(act, Wait))
         octets = delivery.octets[: self._count(delivery.octets)]
-        ends: dict[str, Act] = {"close": Close(), "reset": Reset(), "stall": Stall()}
+        ends: dict[str, DeliveryAct] = {"close": Close(), "reset": Reset(), "stall": Stall()}
         return Delivery((*waits, *([Send(octets)] if octets else []), ends[self.how]), keep_alive=False)
 
     def _count(self, octets: bytes) -> int:
@@ -76,7 +76,7 @@ class Reframed(Fault):
 
     def on_delivery(self, delivery: Delivery, context: Context) -> Delivery:
         head, _, body = delivery.octets.partition(b"\r\n\r\n")
-        acts: tuple[Act, ...] = (Send(self.change(head + b"\r\n", body)), *([Close()] if self.close else []))
+        acts: tuple[DeliveryAct, ...] = (Send(self.change(head + b"\r\n", body)), *([Close()] if self.close else []))
         return replace(delivery, acts=acts, keep_alive=delivery.keep_alive and not self.close)
 
 

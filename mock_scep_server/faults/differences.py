@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterator
 from enum import Enum
 
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.http import Send
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.http_messages import Send
 from mock_scep_server.ca import CertificateAuthority
 
 __all__ = ["differences"]

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 
-from mfp_sim.documents.kinds import Duration, Kind, Scalar, Within, Words
-from mfp_sim.documents.records import NEEDED, Field
+from mfp_sim.shared.documents.kinds import Duration, Kind, Scalar, Within, Words
+from mfp_sim.shared.documents.records import NEEDED, Field
 from mock_scep_server.faults.registry import FaultEntry
 
 __all__ = ["in_full", "in_json", "in_lines", "in_markdown"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ParamSpec
 
-from mfp_sim.scep.messages import CertRep, Oddities
+from mfp_sim.shared.scep.messages import CertRep, Oddities
 from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.publishing import CaCapabilities
 
@@ -17,7 +17,7 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True)
 class Odd(Fault):
-    """A CertRep written oddly: options of :class:`~mfp_sim.scep.oddities.Oddities`, made by :func:`odd`."""
+    """A CertRep written oddly: options of :class:`~mfp_sim.shared.scep.oddities.Oddities`, made by :func:`odd`."""
 
     options: tuple[tuple[str, Any], ...]
 

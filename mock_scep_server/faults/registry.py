@@ -12,9 +12,9 @@ from functools import cached_property
 from importlib import import_module, resources
 from typing import Any, TypeVar
 
-from mfp_sim.documents import Node, Problems, load_text, plain
-from mfp_sim.documents.kinds import Definitions, Duration, Kind, Schema, Within, Words
-from mfp_sim.documents.records import NEEDED, Field, Record
+from mfp_sim.shared.documents import Node, Problems, load_text, plain
+from mfp_sim.shared.documents.kinds import Definitions, Duration, Kind, Schema, Within, Words
+from mfp_sim.shared.documents.records import NEEDED, Field, Record
 from mock_scep_server.faults.base import Fault, Layer
 
 __all__ = ["FAULTS", "FaultEntry", "Spec", "among", "argument", "choice", "one_of"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from mfp_sim.scep.vocabulary import MessageType, Operation
+from mfp_sim.shared.scep.vocabulary import MessageType, Operation
 from mock_scep_server.faults.base import HOOKS, Fault
 from mock_scep_server.faults.combined import At, Where
 

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import der
-from mfp_sim.scep import vocabulary as v
-from mock_scep_server.ca import CertificateAuthority, Identity
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.certificate import Identity
+from mock_scep_server.ca import CertificateAuthority, Extensions
 from mock_scep_server.faults.base import Context
 
 __all__ = ["DAY", "Dates", "device", "issued", "look_alike", "next_ca", "past", "reissued", "serial", "stranger"]
@@ -21,7 +22,6 @@ DAY = timedelta(days=1)
 YEARS = timedelta(days=3650)
 CA_USAGE = ("digitalSignature", "keyEncipherment", "keyCertSign", "cRLSign")
 
-Extensions = Sequence[tuple[str, bool, bytes]]
 Dates = tuple[datetime, datetime]
 """notBefore and notAfter."""
 

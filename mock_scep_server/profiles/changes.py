@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from mfp_sim.errors import UsageError
+from mfp_sim.shared.errors import UsageError
 from mock_scep_server.profiles.registry import CaProfile
 
 __all__ = ["EMPTY_CONTENTS", "changed", "changed_capabilities"]

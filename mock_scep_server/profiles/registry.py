@@ -17,13 +17,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
-from mfp_sim.documents import Node, Problems, did_you_mean, load, load_text
-from mfp_sim.documents.kinds import Kind, Pattern, Scalar, Within, Word, Words
-from mfp_sim.documents.records import document, kind_of, read
-from mfp_sim.documents.sourced import Sourced, SourcedValues
-from mfp_sim.errors import UsageError
-from mfp_sim.scep.certificate import KEY_USAGE_BITS
-from mfp_sim.scep.vocabulary import CIPHER_OIDS, DIGEST_OIDS, FailInfo
+from mfp_sim.shared.documents import Node, Problems, did_you_mean, load, load_text
+from mfp_sim.shared.documents.kinds import Kind, Pattern, Scalar, Within, Word, Words
+from mfp_sim.shared.documents.records import document, kind_of, read
+from mfp_sim.shared.documents.sourced import Sourced, SourcedValues
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.scep.certificate import KEY_USAGE_BITS
+from mfp_sim.shared.scep.vocabulary import CIPHER_OIDS, DIGEST_OIDS, FailInfo
 from mock_scep_server.spans import Span
 
 __all__ = [
@@ -84,7 +84,7 @@ class Source:
 
 @dataclass(frozen=True)
 class CaProfile:
-    """One shape. Ciphers and digests are names of :mod:`mfp_sim.scep.vocabulary`; the defaults are RFC 8894's.
+    """One shape. Ciphers and digests are names of :mod:`mfp_sim.shared.scep.vocabulary`; the defaults are RFC 8894's.
 
     ``imitates`` is the product; empty for a shape of our own, of which nothing can be wrong. ``unlike`` is what the
     product is known to do otherwise: by the check of servers that tells them apart, or by the element.

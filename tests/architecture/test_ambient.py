@@ -4,8 +4,8 @@ import ast
 
 import pytest
 
-OWNER = "mfp_sim/simtime.py"
-POOL_MAKER = "mfp_sim/keypool/__main__.py"  # makes the committed pool, by hand, never at run time
+OWNER = "mfp_sim/shared/simtime.py"
+POOL_MAKER = "mfp_sim/shared/keypool/__main__.py"  # makes the committed pool, by hand, never at run time
 BANNED_MODULES = {"random", "secrets"}
 BANNED_CALLS = {
     "datetime.now", "datetime.utcnow", "datetime.today", "date.today", "datetime.datetime.now",

@@ -8,20 +8,6 @@ import sysconfig
 import tomllib
 from pathlib import Path
 
-SHARED_WITH_THE_MOCK = (
-    "scep",
-    "http_octets",
-    "catalogue",
-    "documents",
-    "simtime",
-    "redaction",
-    "output",
-    "secret_options",
-    "listening",
-    "attempts",
-    "visible",
-    "errors",
-)
 INPUT_AND_OUTPUT = {
     "asyncio", "concurrent", "flask", "freezegun", "io", "multiprocessing", "os", "pathlib", "random",
     "secrets", "select", "selectors", "shutil", "socket", "socketserver", "ssl", "subprocess", "tempfile",
@@ -41,7 +27,7 @@ def test_the_import_contracts_are_kept(root: Path) -> None:
 def test_every_module_has_a_layer(root: Path) -> None:
     contracts = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     layers = {name.strip() for row in contracts[0]["layers"] for name in row.split("|")}
-    data = {"mfp_sim.keypool"}  # lines of text that simtime reads as package data
+    data = {"mfp_sim.shared.keypool"}  # lines of text that simtime reads as package data
     there = {
         f"mfp_sim.{entry.stem}"
         for entry in (root / "mfp_sim").iterdir()
@@ -56,16 +42,16 @@ def test_the_mock_uses_the_shared_protocol_and_nothing_else(modules) -> None:
         for module in modules
         if module.name.startswith("mock_scep_server")
         for name, line in module.imports()
-        if name.startswith("mfp_sim.")
-        and name != "mfp_sim.__version__"
-        and (name.split(".")[1] not in SHARED_WITH_THE_MOCK or name.startswith("mfp_sim.scep.exchange"))
+        if name.startswith("mfp_sim.") and name != "mfp_sim.__version__" and not name.startswith("mfp_sim.shared.")
     ]
     assert foreign == []
 
 
 def test_the_protocol_core_does_no_io(modules) -> None:
-    core = [module for module in modules if module.name.startswith("mfp_sim.scep")]
-    assert {"mfp_sim.scep.exchange", "mfp_sim.scep.messages", "mfp_sim.scep.der"} <= {module.name for module in core}
+    core = [module for module in modules if module.name.startswith(("mfp_sim.shared.scep", "mfp_sim.client"))]
+    assert {"mfp_sim.client.exchange", "mfp_sim.shared.scep.messages", "mfp_sim.shared.scep.der"} <= {
+        module.name for module in core
+    }
     found = [
         f"{module.path}:{line}: {name}"
         for module in core
@@ -92,17 +78,15 @@ def test_modules_say_what_they_are(modules) -> None:
 
 def test_the_document_layer_stays_small(root: Path) -> None:
     """What it cannot say in so many lines is said by a kind beside the document that needs it."""
-    files = [root / "mfp_sim" / "documents" / name for name in ("kinds.py", "records.py")]
+    files = [root / "mfp_sim" / "shared" / "documents" / name for name in ("kinds.py", "records.py")]
     lines = [line for file in files for line in file.read_text("utf-8").splitlines() if line.strip()]
     assert len(lines) <= 450
 
 
 def test_reading_nodes_imports_no_descriptions() -> None:
-    script = (
-        "import sys, mfp_sim.documents; print(sorted(n for n in sys.modules if n.startswith('mfp_sim.documents.')))"
-    )
+    script = "import sys, mfp_sim.shared.documents; print(sorted(n for n in sys.modules if n.startswith('mfp_sim.shared.documents.')))"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert run.stdout == "['mfp_sim.documents.nodes']\n"
+    assert run.stdout == "['mfp_sim.shared.documents.nodes']\n"
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-OWNER = "mfp_sim/simtime.py"
+OWNER = "mfp_sim/shared/simtime.py"
 READER = "mfp_sim/transport/reader.py"  # moves the private clock of a reply that it reads ahead
 MOVES = {"wait_until": {OWNER}, "move_to": {OWNER, READER, "mfp_sim/transport/in_process.py"}}
 

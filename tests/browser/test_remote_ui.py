@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mfp_sim.device.profile import profile_named
+from mfp_sim.device.printer_profile import profile_named
 from mfp_sim.remote_ui.app import create_app
-from mfp_sim.remote_ui.assembly import Plan, Served, assemble
+from mfp_sim.remote_ui.assembly import Served, ServePlan, assemble
 from mfp_sim.remote_ui.host import UiHost
 from mfp_sim.remote_ui.labels import labels_of
 from mfp_sim.remote_ui.menu import PAGES
@@ -20,7 +20,7 @@ from mfp_sim.remote_ui.recording import Recording
 from mfp_sim.remote_ui.sessions import DEFAULT_PIN
 from mfp_sim.scenario.loader import read_text
 from mfp_sim.scenario.runner import run
-from mfp_sim.simtime import Entropy, PooledKeys
+from mfp_sim.shared.simtime import Entropy, PooledKeys
 
 START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)  # 08:00 in Oslo
 CHALLENGE = "s3cret"
@@ -107,7 +107,7 @@ def person(page, watched) -> Iterator[Callable[..., Person]]:
 
     def make(language: str = "en", **changes: object) -> Person:
         profile = replace(profile_named("canon-ir-adv-dx"), **changes)  # type: ignore[arg-type]
-        plan = Plan(profile, start=START, challenge=CHALLENGE, policies=("hq",))
+        plan = ServePlan(profile, start=START, challenge=CHALLENGE, policies=("hq",))
         served = assemble(plan, keys=PooledKeys(Entropy(5), sides=1))
         app = create_app(served.site, served.site.printers[0], entropy=Entropy(3))
         running.append((UiHost(app), served))

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from mfp_sim.documents import Problems, load_text
-from mfp_sim.simtime import Clock, Entropy, FrozenClock, PooledKeys, SystemClock
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.simtime import Clock, Entropy, FrozenClock, PooledKeys, SystemClock
 from mfp_sim.transport import InProcess, Sequential, SocketClient, Transport
 from mock_scep_server.profiles.registry import profile_named
 from mock_scep_server.script import Script

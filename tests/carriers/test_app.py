@@ -2,7 +2,7 @@
 
 import pytest
 
-from mfp_sim.scep.messages import read_ca_certificates
+from mfp_sim.shared.scep.messages import read_ca_certificates
 from mock_scep_server.app import DeliveryAborted, create_app
 
 

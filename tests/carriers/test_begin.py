@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from mfp_sim.errors import ConnectFailed, DeadlineExceeded, TransportError
-from mfp_sim.scep.http import Delivery, HttpReply, HttpRequest, Send, Wait
-from mfp_sim.simtime import FrozenClock, Scheduler, SystemClock
+from mfp_sim.shared.errors import ConnectFailed, DeadlineExceeded, TransportError
+from mfp_sim.shared.scep.http_messages import Delivery, HttpReply, HttpRequest, Send, Wait
+from mfp_sim.shared.simtime import FrozenClock, Scheduler, SystemClock
 from mfp_sim.transport import InProcess, Network, Sockets
 from mock_scep_server.server import ServerHost
 from tests.carriers.conftest import NOON, make_service

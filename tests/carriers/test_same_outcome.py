@@ -2,8 +2,8 @@
 
 import pytest
 
-from mfp_sim.errors import ConnectionLost, DeadlineExceeded
-from mfp_sim.scep.http import HttpReply, Operation, read_capabilities, scep_request
+from mfp_sim.shared.errors import ConnectionLost, DeadlineExceeded
+from mfp_sim.shared.scep.http_messages import HttpReply, Operation, read_capabilities, scep_request
 
 CAPS = scep_request("/scep", Operation.GET_CA_CAPS)
 CLEAN = "clean"

@@ -9,8 +9,8 @@ import struct
 
 import pytest
 
-from mfp_sim.errors import UsageError
-from mfp_sim.scep.http import HEAD_CAP, MESSAGE_CAP, HttpReply, HttpRequest, delivery_of
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.scep.http_messages import HEAD_CAP, MESSAGE_CAP, HttpReply, HttpRequest, delivery_of
 from mock_scep_server.server import ServerHost
 
 

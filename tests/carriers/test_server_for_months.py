@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from mfp_sim.scep.http import HttpReply, HttpRequest, delivery_of
+from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest, delivery_of
 from mock_scep_server.server import ServerHost
 
 

@@ -9,14 +9,14 @@ from importlib import resources
 import pytest
 import yaml
 
-from mfp_sim.catalogue.registry import assumptions, explain, field_failures, known_ids, requirements
-from mfp_sim.device.profile import READINGS
+from mfp_sim.device.printer_profile import READINGS
+from mfp_sim.shared.catalogue.registry import assumptions, explain, field_failures, known_ids, requirements
 
 FILES = ("device_manual.yaml", "scep_rfc8894.yaml", "assumptions.yaml", "field_failures.yaml")
 
 
 def ids_in(name: str) -> list[str]:
-    text = resources.files("mfp_sim.catalogue").joinpath(name).read_text("utf-8")
+    text = resources.files("mfp_sim.shared.catalogue").joinpath(name).read_text("utf-8")
     return re.findall(r"^- \{?id: ([A-Z0-9.-]+)", text, re.MULTILINE)
 
 
@@ -117,7 +117,7 @@ def test_what_the_rfc_requires_with_a_keyword_is_quoted_from_it() -> None:
 
 
 def test_quotes_belong_to_requirements_that_exist() -> None:
-    text = resources.files("mfp_sim.catalogue").joinpath("rfc8894_quotes.yaml").read_text("utf-8")
+    text = resources.files("mfp_sim.shared.catalogue").joinpath("rfc8894_quotes.yaml").read_text("utf-8")
     named = {name for entry in yaml.safe_load(text) for name in entry["ids"]}
     assert named
     assert named - requirements().keys() == set()

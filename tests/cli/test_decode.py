@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from mfp_sim.cli.main import main
-from mfp_sim.scep import messages
-from mfp_sim.scep.certificate import basic_constraints_extension, self_signed
-from mfp_sim.scep.certificate import name as x509_name
-from mfp_sim.simtime import Entropy, PooledKeys
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep.certificate import basic_constraints_extension, self_signed
+from mfp_sim.shared.scep.certificate import name as x509_name
+from mfp_sim.shared.simtime import Entropy, PooledKeys
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 KEYS = {

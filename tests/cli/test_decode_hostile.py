@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from mfp_sim.cli.main import main
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import crl, der, messages
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.vocabulary import MessageType
-from mfp_sim.simtime import Entropy, PooledKeys
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import crl, der, messages
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.vocabulary import MessageType
+from mfp_sim.shared.simtime import Entropy, PooledKeys
 
 TESTS = Path(__file__).parents[1]
 DATA, VECTORS = TESTS / "scep" / "data", TESTS / "vectors"
@@ -109,7 +109,7 @@ def test_a_message_is_told_by_what_it_is_meant_to_be(decoded) -> None:
 
 def _request(**oddities: object) -> bytes:
     ca = authority()
-    plan = messages.Request(
+    plan = messages.RequestContent(
         MessageType.PKCS_REQ, "t-1", bytes(16), b"x", ca, oddities=messages.Oddities(**oddities)  # type: ignore[arg-type]
     )  # fmt: skip
     return messages.encode_request(plan, signer_key=KEY, signer_certificate=ca, octets=Entropy(1).octets)

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from mfp_sim.scep.http import HttpReply, delivery_of
+from mfp_sim.shared.scep.http_messages import HttpReply, delivery_of
 from mock_scep_server.server import ServerHost
 
 
@@ -182,7 +182,7 @@ def test_what_only_the_simulation_can_know_fails_nobody_else(mfp_sim, scenario, 
 
 @pytest.fixture
 def mock_url():
-    from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
+    from mfp_sim.shared.simtime import Entropy, GeneratedKeys, SystemClock
     from mock_scep_server.profiles.registry import profile_named
     from mock_scep_server.service import ScepService
 

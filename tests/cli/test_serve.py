@@ -18,7 +18,7 @@ import pytest
 
 from mfp_sim.cli.options import build_parser
 from mfp_sim.cli.serve import _write
-from mfp_sim.errors import UsageError
+from mfp_sim.shared.errors import UsageError
 
 Words = tuple[object, ...]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator
 
-from mfp_sim.device import profile
+from mfp_sim.device import printer_profile as profile
 
 NAME = "deferred-twice-then-issued"
 FILE = Path(__file__).parents[2] / "scenarios/polling/deferred_twice_then_issued.scenario.yaml"
@@ -136,8 +136,8 @@ def test_diff_of_traces(mfp_sim, tmp_path: Path) -> None:
 
 
 def test_every_failure_of_the_field_has_a_scenario_or_a_reason_and_not_both(mfp_sim) -> None:
-    from mfp_sim.catalogue.registry import field_failures
     from mfp_sim.scenario.collection import select
+    from mfp_sim.shared.catalogue.registry import field_failures
 
     covered = {entry for scenario in select([]) for entry in scenario.covers}
     assert {name for name, failure in field_failures().items() if failure.elsewhere is None} == covered & set(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from mfp_sim.cli.main import main
-from mfp_sim.simtime import Entropy, PooledKeys, SystemClock
+from mfp_sim.shared.simtime import Entropy, PooledKeys, SystemClock
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.faults.defects import Gate
 from mock_scep_server.policy import CaPolicy

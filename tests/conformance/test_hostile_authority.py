@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from mfp_sim.cli.main import main
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import der
-from mfp_sim.scep import vocabulary as v
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep import vocabulary as v
 
 BITS = der.sequence(
     der.set_of([der.sequence(der.oid("2.5.4.45"), der.bit_string(b"\x01"))]),

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from mfp_sim.catalogue.registry import field_failures, requirements
-from mfp_sim.conformance.model import Check, Fact, Verdict, severity_of
+from mfp_sim.conformance.model import Check, CheckVerdict, Fact, severity_of
 from mfp_sim.conformance.planned import planned, questionnaire, unobservable
 from mfp_sim.conformance.registry import CHAPTERS, all_checks, section_key, select
-from mfp_sim.errors import UsageError
+from mfp_sim.shared.catalogue.registry import field_failures, requirements
+from mfp_sim.shared.errors import UsageError
 
 CHECKS = tuple(all_checks().values())
 
@@ -44,23 +44,24 @@ def test_the_order_is_that_of_the_rfc() -> None:
 
 @pytest.mark.parametrize(
     ("requirement", "worst"),
-    [("SCEP-2.9-09", Verdict.FAIL), ("SCEP-3.5.2-18", Verdict.WARN), ("SCEP-2.9-07", Verdict.FINDING),
-     ("SCEP-3.3.1-05", Verdict.FINDING)],
+    [("SCEP-2.9-09", CheckVerdict.FAIL), ("SCEP-3.5.2-18", CheckVerdict.WARN), ("SCEP-2.9-07", CheckVerdict.FINDING),
+     ("SCEP-3.3.1-05", CheckVerdict.FINDING)],
 )  # fmt: skip
-def test_the_level_decides_the_severity(requirement: str, worst: Verdict) -> None:
+def test_the_level_decides_the_severity(requirement: str, worst: CheckVerdict) -> None:
     check = next(iter(CHECKS))
     wrong = Fact("x", False, "a", "b", requirement=requirement)
     assert wrong.verdict(check) is worst
-    assert Fact("x", True, "a", "b", requirement=requirement).verdict(check) is Verdict.PASS
+    assert Fact("x", True, "a", "b", requirement=requirement).verdict(check) is CheckVerdict.PASS
     assert (
-        Fact("x", False, "a", "b", requirement=requirement, at_most=Verdict.FINDING).verdict(check) is Verdict.FINDING
+        Fact("x", False, "a", "b", requirement=requirement, at_most=CheckVerdict.FINDING).verdict(check)
+        is CheckVerdict.FINDING
     )
 
 
 def test_no_implied_requirement_can_fail_a_server() -> None:
     for identifier, requirement in requirements().items():
         if requirement.level == "(implied)":
-            assert severity_of(identifier) is Verdict.FINDING
+            assert severity_of(identifier) is CheckVerdict.FINDING
 
 
 def test_selection_by_id_requirement_section_level_chapter_and_tag() -> None:

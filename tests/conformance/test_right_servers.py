@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.engine import run_checks
-from mfp_sim.conformance.model import CheckResult, Proof, Verdict
+from mfp_sim.conformance.model import CheckResult, CheckVerdict, Proof
 from mfp_sim.conformance.registry import select
 from mfp_sim.conformance.selftest import bench
-from mfp_sim.conformance.session import Session
-from mfp_sim.scep.http import HttpReply, HttpRequest
+from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest
 from mock_scep_server.policy import CaPolicy, ChallengeSetup
 
 SECRET = "used-0nly-once"
@@ -18,7 +18,7 @@ SECRET = "used-0nly-once"
 class _Refusing:
     """A wire on which some requests get an HTTP error."""
 
-    def __init__(self, session: Session, status: int) -> None:
+    def __init__(self, session: Client, status: int) -> None:
         self._inner, self._status = session.transport, status
 
     def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
@@ -27,7 +27,7 @@ class _Refusing:
         return self._inner.exchange(host, port, request, timeout)
 
 
-def _one(session: Session, name: str) -> CheckResult:
+def _one(session: Client, name: str) -> CheckResult:
     return run_checks(session, select([name])).results[0]
 
 
@@ -47,7 +47,7 @@ def test_who_does_not_serve_get_breaks_no_rule_on_base64() -> None:
         with bench() as session:
             session.transport = _Refusing(session, status)
             result = _one(session, "get-standard-base64")
-            assert result.verdict is Verdict.NOT_APPLICABLE, (status, result)
+            assert result.verdict is CheckVerdict.NOT_APPLICABLE, (status, result)
             assert f"HTTP {status}" in (result.reason or "")
 
 
@@ -62,7 +62,7 @@ def test_printers_that_wait_for_approval_are_not_said_to_fail(server, conform) -
 
 def test_advertised_update_req_is_not_judged() -> None:
     with bench(Proof("", ca={"capabilities": ("AES", "SHA-256", "SCEPStandard", "Update")})) as session:
-        assert _one(session, "refuses-update-req").verdict is Verdict.NOT_APPLICABLE
+        assert _one(session, "refuses-update-req").verdict is CheckVerdict.NOT_APPLICABLE
 
 
 def test_a_success_without_any_content_has_no_certificate() -> None:
@@ -75,14 +75,14 @@ def test_a_success_without_any_content_has_no_certificate() -> None:
         session.answers[:] = [bare]
         session._granted = bare
         result = _one(session, "issued-present")
-        assert result.verdict is Verdict.FAIL
+        assert result.verdict is CheckVerdict.FAIL
         assert result.deviations[0].got == "no messageData at all"
 
 
 def test_a_renewal_that_everybody_gets_authenticates_nobody() -> None:
     with bench(Proof("", defects=("renews-for-anybody",), setup={"open": True})) as session:
         result = _one(session, "renewal-self-signed")
-        assert result.verdict is Verdict.FINDING
+        assert result.verdict is CheckVerdict.FINDING
         assert result.deviations[0].slug == "granted"
         assert not session.unexpected
 
@@ -92,5 +92,5 @@ def test_a_crl_alone_says_nothing_on_certificates_in_clear() -> None:
         seen, result = run_checks(session, select(["getcrl-in-crls", "issued-not-in-clear"])).results[::-1]
         if seen.check.id != "getcrl-in-crls":
             seen, result = result, seen
-        assert seen.verdict is Verdict.PASS
-        assert result.verdict is Verdict.INCONCLUSIVE
+        assert seen.verdict is CheckVerdict.PASS
+        assert result.verdict is CheckVerdict.INCONCLUSIVE

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from mfp_sim.conformance.baseline import load_baseline
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.registry import all_checks
-from mfp_sim.conformance.session import Session
 from mfp_sim.report.json_report import read_file
 from mock_scep_server.policy import AdminPage, CaPolicy, ChallengeSetup
 
@@ -333,14 +333,14 @@ def test_a_mistake_of_ours_in_a_check_is_that_checks_result(server, conform, tmp
 
 def test_a_reply_that_ends_the_run_while_it_is_read_is_listed(server, conform, tmp_path: Path, monkeypatch) -> None:
     mock = server()
-    real = Session.take
+    real = Client.take
 
-    def interrupted(self: Session, order, exchange, **rest):
+    def interrupted(self: Client, order, exchange, **rest):
         if self.check == "challenge-empty":
             raise KeyboardInterrupt
         return real(self, order, exchange, **rest)
 
-    monkeypatch.setattr(Session, "take", interrupted)
+    monkeypatch.setattr(Client, "take", interrupted)
     code, _ = conform(mock.url, *BY_VALUE, "--verdict", "rfc", "--only", "challenge-empty", "--report", tmp_path)
     assert code == 130
     last = _table(tmp_path)[-1]

@@ -7,15 +7,15 @@ from datetime import timedelta
 
 import pytest
 
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.engine import run_checks
-from mfp_sim.conformance.model import Check, CheckResult, Proof, Verdict
+from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict, Proof
 from mfp_sim.conformance.printers import printer_verdicts
 from mfp_sim.conformance.registry import all_checks, select
 from mfp_sim.conformance.selftest import bench
-from mfp_sim.conformance.session import Session
-from mfp_sim.errors import ConnectionLost
-from mfp_sim.scep.http import HttpReply, HttpRequest, read_scep_query
-from mfp_sim.scep.vocabulary import Operation
+from mfp_sim.shared.errors import ConnectionLost
+from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest, read_scep_query
+from mfp_sim.shared.scep.vocabulary import Operation
 from mfp_sim.transport import Transport
 
 LOST = "the connection was closed"
@@ -73,20 +73,26 @@ def _sweep(instead: Instead) -> dict[str, CheckResult]:
 def test_no_check_passes_where_every_reply_is_lost() -> None:
     """The server answers GetCACert all the while and drops every message twice: each check sees that."""
     found = _sweep(_lose)
-    assert {name for name, result in found.items() if result.verdict not in (Verdict.FINDING, Verdict.FAIL)} == set()
-    assert {name for name, result in found.items() if result.verdict is Verdict.FAIL} == {"post-binary"}
+    assert {
+        name for name, result in found.items() if result.verdict not in (CheckVerdict.FINDING, CheckVerdict.FAIL)
+    } == set()
+    assert {name for name, result in found.items() if result.verdict is CheckVerdict.FAIL} == {"post-binary"}
 
 
 def test_no_check_is_decided_by_replies_that_cannot_be_read() -> None:
     found = _sweep(_garble)
     # Judged by what came before, and by whether the server crashes.
     elsewhere = {"signer-usage", "questions-by-post"}
-    decided = {name: r.verdict for name, r in found.items() if r.verdict in (Verdict.PASS, Verdict.WARN, Verdict.FAIL)}
+    decided = {
+        name: r.verdict
+        for name, r in found.items()
+        if r.verdict in (CheckVerdict.PASS, CheckVerdict.WARN, CheckVerdict.FAIL)
+    }
     assert set(decided) == elsewhere
-    assert set(decided.values()) == {Verdict.PASS}
+    assert set(decided.values()) == {CheckVerdict.PASS}
 
 
-def _one(session: Session, name: str, *, keep_going: bool = True) -> CheckResult:
+def _one(session: Client, name: str, *, keep_going: bool = True) -> CheckResult:
     return run_checks(session, select([name]), keep_going=keep_going).results[0]
 
 
@@ -101,9 +107,9 @@ def test_a_server_that_hangs_up_on_what_is_wrong_does_not_pass(name: str) -> Non
     with bench(_with("hangs-up", setup={"minimum_rsa": 2048})) as session:
         result = _one(session, name)
     if name == "weak-keys-refused":  # refused in SCEP: nothing is lost
-        assert result.verdict is Verdict.PASS
+        assert result.verdict is CheckVerdict.PASS
         return
-    assert result.verdict is Verdict.FINDING, result
+    assert result.verdict is CheckVerdict.FINDING, result
     first = result.deviations[0]
     assert "twice, while GetCACert is answered" in first.got
     assert first.slug == ("not-a-client-error" if name == "malformed-text" else "connection-lost")
@@ -121,7 +127,7 @@ def test_a_reply_that_cannot_be_read_is_no_refusal() -> None:
     with bench(_with("answers-unreadably")) as session:
         run = run_checks(session, select(["refuses-unknown-types"]), keep_going=True)
     (result,) = run.results
-    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.verdict is CheckVerdict.INCONCLUSIVE
     assert "cannot be read as a CertRep" in (result.reason or "")
     assert len(run.untold) == 6
     assert not any(entry.claimed for entry in run.untold)
@@ -131,7 +137,7 @@ def test_a_success_that_cannot_be_read_is_a_grant_and_stops_the_run() -> None:
     with bench(_with("grants-unreadably")) as session:
         run = run_checks(session, select(["challenge-empty", "challenge-missing"]))
     first, second = sorted(run.results, key=lambda result: result.verdict)
-    assert (first.verdict, second.verdict) == (Verdict.FAIL, Verdict.NOT_RUN)
+    assert (first.verdict, second.verdict) == (CheckVerdict.FAIL, CheckVerdict.NOT_RUN)
     assert first.deviations[0].slug == "granted"
     assert "a certificate that should not exist, for CN=mfp-sim-conform-" in (run.stopped or "")
     assert [entry.claimed for entry in run.untold] == [True]
@@ -168,11 +174,11 @@ def test_a_right_request_refused_when_it_is_sent_again_is_not_blamed() -> None:
 
         session.transport = Late()
         result = _one(session, "post-binary")
-    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.verdict is CheckVerdict.INCONCLUSIVE
     assert "the same request again was refused" in (result.reason or "")
 
 
-def _refused(session: Session) -> HttpReply:
+def _refused(session: Client) -> HttpReply:
     answer = session.refusal()
     assert answer.reply is not None
     return answer.reply
@@ -186,24 +192,24 @@ def test_a_server_that_is_gone_is_not_blamed_for_what_it_did_not_answer() -> Non
     killer = found["malformed-text"]
     assert [fact.slug for fact in killer.deviations] == ["server-dead"]
     assert not run.last.held
-    assert found["post-binary"].verdict in (Verdict.NOT_RUN, Verdict.PASS)
+    assert found["post-binary"].verdict in (CheckVerdict.NOT_RUN, CheckVerdict.PASS)
 
 
 def test_indirect_crls_are_right_where_the_ca_appointed_their_issuer() -> None:
     with bench(_with("indirect-crl")) as session:
         result = _one(session, "getcrl-issuer")
-        assert result.verdict is Verdict.PASS, result
+        assert result.verdict is CheckVerdict.PASS, result
         assert "an indirect CRL of CN=CRLs of many CAs" in result.facts[0].got
     with bench(_with("indirect-crl-of-a-stranger")) as session:
         result = _one(session, "getcrl-issuer")
-        assert (result.verdict, result.deviations[0].slug) == (Verdict.FAIL, "other-issuer")
+        assert (result.verdict, result.deviations[0].slug) == (CheckVerdict.FAIL, "other-issuer")
 
 
 @pytest.mark.parametrize("name", ["signing-time-skew", "signing-time-far"])
 def test_only_the_signing_time_is_off(name: str) -> None:
     """The signer's certificate is valid at that time and now, or a server would refuse it for its certificate."""
     with bench() as session:
-        assert _one(session, name).verdict is Verdict.PASS
+        assert _one(session, name).verdict is CheckVerdict.PASS
         orders = [answer.order for answer in session.answers if answer.order.signing_time is not None]
         now = session.clock.now()
     assert len(orders) == 3
@@ -215,12 +221,12 @@ def test_only_the_signing_time_is_off(name: str) -> None:
 
 def test_each_exchange_has_its_own_number_even_at_the_same_time() -> None:
     with bench(Proof("", setup={"sockets": True})) as session:
-        assert _one(session, "concurrent-enrolments").verdict is Verdict.PASS
+        assert _one(session, "concurrent-enrolments").verdict is CheckVerdict.PASS
         assert [exchange.number for exchange in session.exchanges] == list(range(1, len(session.exchanges) + 1))
 
 
 def test_a_client_that_is_turned_away_once_leaves_it_open_and_twice_is_a_finding() -> None:
-    for times, verdict in ((1, Verdict.INCONCLUSIVE), (2, Verdict.FINDING)):
+    for times, verdict in ((1, CheckVerdict.INCONCLUSIVE), (2, CheckVerdict.FINDING)):
         with bench() as session:
             rounds: list[HttpRequest] = []
 

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from mfp_sim.contact import probe
-from mfp_sim.errors import TargetError
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.http import CA_RA_CERT, HttpReply, delivery_of
-from mfp_sim.scep.messages import certs_only
-from mfp_sim.simtime import Entropy, PooledKeys
+from mfp_sim.shared.errors import TargetError
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.http_messages import CA_RA_CERT, HttpReply, delivery_of
+from mfp_sim.shared.scep.messages import certs_only
+from mfp_sim.shared.simtime import Entropy, PooledKeys
 from mock_scep_server.server import ServerHost
 
 KEY = PooledKeys(Entropy(5), side=0).rsa(2048)

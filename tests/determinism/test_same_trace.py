@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from freezegun import freeze_time
 
+from mfp_sim.run_trace import compare, to_json_lines
 from mfp_sim.scenario import runner
 from mfp_sim.scenario.collection import select
-from mfp_sim.trace import compare, to_json_lines
 
 NAMES = ["deferred-twice-then-issued", "fail-info*", "*year*"]
 

@@ -9,13 +9,13 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
-from mfp_sim.device.profile import Profile, profile_named, with_reading
+from mfp_sim.device.printer_profile import Profile, profile_named, with_reading
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.device.state import DeviceState
 from mfp_sim.device.storage import MemoryStorage, Storage
-from mfp_sim.documents import Problems, load_text
-from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys, Scheduler
-from mfp_sim.trace import Recorder
+from mfp_sim.run_trace import Recorder
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys, Scheduler
 from mfp_sim.transport import InProcess, Network
 from mock_scep_server.capacity import Capacity
 from mock_scep_server.challenges import StaticChallenge

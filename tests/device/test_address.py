@@ -6,7 +6,7 @@ import pytest
 
 from mfp_sim.device.settings import KeySettings
 from mfp_sim.device.state import DeviceState
-from mfp_sim.errors import Refused, UsageError
+from mfp_sim.shared.errors import Refused, UsageError
 
 KEY = KeySettings("tls", "192.0.2.11")
 

@@ -12,7 +12,7 @@ from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.device.state import DeviceState
 from mfp_sim.device.status import AuditEntry
 from mfp_sim.device.storage import DirectoryStorage
-from mfp_sim.errors import PowerLost, Refused
+from mfp_sim.shared.errors import PowerLost, Refused
 
 KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from mfp_sim.device import bundle as bundle_module
 from mfp_sim.device.bundle import CATEGORIES, CATEGORY, MAGIC, Bundle, open_bundle, seal_bundle
-from mfp_sim.device.profile import profile_named
+from mfp_sim.device.printer_profile import profile_named
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Polling
 from mfp_sim.device.storage import MemoryStorage
-from mfp_sim.errors import Refused
-from mfp_sim.simtime import Entropy
+from mfp_sim.shared.errors import Refused
+from mfp_sim.shared.simtime import Entropy
 
 KEY = KeySettings("tls", "192.0.2.10", "Ørsted Blåbær AS", 4096, "SHA512", "TLS", None, "s3cret-challenge")
 AUTO = AutoRequestSettings(True, datetime(2026, 3, 2, 9), KEY, True, Polling(2, 10), 30, True, True)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mfp_sim.device.calendar import following_start, instant_of, local_of, next_start
+from mfp_sim.device.local_time import following_start, instant_of, local_of, next_start
 
 OSLO, SYDNEY, LORD_HOWE = ZoneInfo("Europe/Oslo"), ZoneInfo("Australia/Sydney"), ZoneInfo("Australia/Lord_Howe")
 UTC = timezone.utc

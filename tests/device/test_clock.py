@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from mfp_sim.device.clock import DeviceClock
-from mfp_sim.simtime import FrozenClock
+from mfp_sim.shared.simtime import FrozenClock
 
 START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)

@@ -10,7 +10,7 @@ import pytest
 from mfp_sim.device.invariants import broken
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.device.storage import MemoryStorage
-from mfp_sim.errors import UsageError
+from mfp_sim.shared.errors import UsageError
 
 KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")
 

@@ -9,14 +9,14 @@ from datetime import datetime
 import pytest
 
 from benchmarks.soak import Changes
+from mfp_sim.client.exchange import ClientTransaction
 from mfp_sim.device.settings import KeySettings
-from mfp_sim.errors import TransportError
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import der, messages
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.exchange import ClientTransaction
-from mfp_sim.scep.http import HttpReply
-from mfp_sim.simtime import Entropy
+from mfp_sim.shared.errors import TransportError
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import der, messages
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.http_messages import HttpReply
+from mfp_sim.shared.simtime import Entropy
 from mfp_sim.transport import Done, InProcess, UnderWay
 
 KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")

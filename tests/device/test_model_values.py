@@ -9,11 +9,11 @@ from datetime import datetime, timezone
 import pytest
 
 from mfp_sim.device.printer import Outside, Printer
-from mfp_sim.device.profile import PROFILES, READINGS, Profile, profile_named, with_reading
+from mfp_sim.device.printer_profile import PROFILES, READINGS, Profile, profile_named, with_reading
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Polling
 from mfp_sim.device.status import Detail, StatusRow
-from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys, Scheduler
-from mfp_sim.trace import Recorder
+from mfp_sim.run_trace import Recorder
+from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys, Scheduler
 from mfp_sim.transport import InProcess
 
 FIRST = profile_named("canon-ir-adv-dx")

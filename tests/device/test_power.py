@@ -12,7 +12,7 @@ from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.printer import Printer
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings
 from mfp_sim.device.storage import DirectoryStorage, MemoryStorage
-from mfp_sim.errors import PowerLost
+from mfp_sim.shared.errors import PowerLost
 
 KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from jsonschema import Draft202012Validator
 
-from mfp_sim.device.profile import PROFILES, profile_schema
+from mfp_sim.device.printer_profile import PROFILES, profile_schema
 
 SOURCE = {
     "type": "string",

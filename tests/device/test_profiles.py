@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mfp_sim.catalogue.registry import assumptions
 from mfp_sim.device.plan import renewal_instant
-from mfp_sim.device.profile import (
+from mfp_sim.device.printer_profile import (
     PROFILES,
     READINGS,
     Profile,
@@ -20,8 +19,9 @@ from mfp_sim.device.profile import (
     values_of,
     with_reading,
 )
-from mfp_sim.errors import DocumentError, UsageError
-from mfp_sim.scep.certificate import Certificate
+from mfp_sim.shared.catalogue.registry import assumptions
+from mfp_sim.shared.errors import DocumentError, UsageError
+from mfp_sim.shared.scep.certificate import Certificate
 
 VALUES = {f.name for f in fields(Profile)} - {"name", "summary", "scep", "sources"}
 

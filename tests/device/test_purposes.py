@@ -8,11 +8,11 @@ import pytest
 
 from mfp_sim.device.purposes import misfit
 from mfp_sim.device.settings import KeySettings
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import der
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.simtime import Entropy, PooledKeys
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.simtime import Entropy, PooledKeys
 
 MAIL = "1.3.6.1.5.5.7.3.4"
 START, END = datetime(2026, 1, 1, tzinfo=timezone.utc), datetime(2027, 1, 1, tzinfo=timezone.utc)

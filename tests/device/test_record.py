@@ -10,8 +10,8 @@ import pytest
 
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings
 from mfp_sim.device.status import AuditEntry, AuditLog
-from mfp_sim.documents.json_values import read_json
-from mfp_sim.errors import Refused
+from mfp_sim.shared.documents.json_values import read_json
+from mfp_sim.shared.errors import Refused
 
 START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
 KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from mfp_sim.device.profile import profile_named
+from mfp_sim.device.printer_profile import profile_named
 from mfp_sim.device.settings import KeySettings, Polling
-from mfp_sim.errors import KeyGenerationFailed, Refused
-from mfp_sim.scep.http import Delivery, HttpReply, HttpRequest, delivery_of
+from mfp_sim.shared.errors import KeyGenerationFailed, Refused
+from mfp_sim.shared.scep.http_messages import Delivery, HttpReply, HttpRequest, delivery_of
 from mfp_sim.transport import InProcess
 
 NINE = datetime(2026, 3, 2, 9)
@@ -356,7 +356,7 @@ def test_a_poll_that_a_power_failure_cut_off_is_made_at_the_start_whatever_the_c
 
 def test_no_nonce_comes_twice_however_often_the_power_fails(machine) -> None:
     """RFC 8894, 3.2.1.5: a senderNonce is fresh for each message."""
-    from mfp_sim.scep import messages
+    from mfp_sim.shared.scep import messages
 
     world = machine(script=PENDING_ALWAYS)
     carrier = Recording(world)
@@ -397,7 +397,7 @@ class Recording:
     [({}, "RenewalReq"), ({"common_name": "192.0.2.11"}, "PKCSReq"), ({"use": "IEEE 802.1X"}, "PKCSReq")],
 )
 def test_a_renewal_is_signed_with_the_old_key(machine, change: dict[str, str], kind: str) -> None:
-    from mfp_sim.scep import messages
+    from mfp_sim.shared.scep import messages
 
     world = machine(
         profile="days-before-expiry", caps=("AES", "POSTPKIOperation", "SHA-256", "Renewal", "SCEPStandard")
@@ -416,7 +416,7 @@ def test_a_renewal_is_signed_with_the_old_key(machine, change: dict[str, str], k
 
 
 def test_a_renewal_that_is_pending_is_still_signed_with_the_old_key_after_a_power_failure(machine) -> None:
-    from mfp_sim.scep import messages
+    from mfp_sim.shared.scep import messages
 
     world = machine(
         profile="days-before-expiry",
@@ -459,7 +459,7 @@ def test_the_same_serial_number_twice_is_refused_and_the_first_stays(machine) ->
 
 
 def test_a_changed_subject_is_taken_and_told(machine) -> None:
-    from mfp_sim.scep import certificate as x509
+    from mfp_sim.shared.scep import certificate as x509
 
     world = machine()
     template = world.ca.authority.template

@@ -9,7 +9,7 @@ import pytest
 
 from mfp_sim.device.machine import ROLES
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings
-from mfp_sim.errors import Refused, UsageError
+from mfp_sim.shared.errors import Refused, UsageError
 
 NINE = datetime(2026, 3, 2, 9)
 KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")

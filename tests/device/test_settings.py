@@ -7,9 +7,9 @@ from datetime import datetime
 
 import pytest
 
-from mfp_sim.device.profile import profile_named
+from mfp_sim.device.printer_profile import profile_named
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Polling
-from mfp_sim.errors import Refused
+from mfp_sim.shared.errors import Refused
 
 MODEL = profile_named("canon-ir-adv-dx")
 KEY = KeySettings("tls", "192.0.2.10")

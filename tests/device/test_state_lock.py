@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mfp_sim.device.storage import DirectoryStorage
-from mfp_sim.errors import UsageError
+from mfp_sim.shared.errors import UsageError
 
 HOLDER = """
 import sys

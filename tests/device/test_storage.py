@@ -15,8 +15,8 @@ from mfp_sim.device import storage as storage_module
 from mfp_sim.device.private import load_private, pkcs8
 from mfp_sim.device.settings import KeySettings, Polling
 from mfp_sim.device.storage import DirectoryStorage, MemoryStorage, decode_state, encode_state
-from mfp_sim.errors import PowerLost, UsageError
-from mfp_sim.simtime import Entropy, PooledKeys
+from mfp_sim.shared.errors import PowerLost, UsageError
+from mfp_sim.shared.simtime import Entropy, PooledKeys
 
 KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")
 

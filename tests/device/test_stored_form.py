@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mfp_sim.device.state import DeviceState
-from mfp_sim.errors import UsageError
+from mfp_sim.shared.errors import UsageError
 
 STATES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("states_of_format_1.json").read_text("utf-8"))
 

@@ -13,8 +13,8 @@ from mfp_sim.device.machine import ROLES
 from mfp_sim.device.printer import SCREENS, Printer
 from mfp_sim.device.request import Registration
 from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Polling
-from mfp_sim.errors import Refused, UsageError
-from mfp_sim.scep.http import Delivery, HttpReply, HttpRequest, delivery_of
+from mfp_sim.shared.errors import Refused, UsageError
+from mfp_sim.shared.scep.http_messages import Delivery, HttpReply, HttpRequest, delivery_of
 from mfp_sim.transport import Done, InProcess, UnderWay
 
 KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")

@@ -9,8 +9,8 @@ import pytest
 
 from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings
-from mfp_sim.errors import Refused, UsageError
-from mfp_sim.simtime import PooledKeys
+from mfp_sim.shared.errors import Refused, UsageError
+from mfp_sim.shared.simtime import PooledKeys
 from mfp_sim.transport import InProcess, UnderWay
 from mock_scep_server.capacity import Capacity
 

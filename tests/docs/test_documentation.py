@@ -13,12 +13,12 @@ from urllib.parse import unquote
 
 import pytest
 
-from mfp_sim.documents import Problems, load_text
-from mfp_sim.documents.records import record_of
 from mfp_sim.scenario.expectations import EXPECTATIONS, read_expectation
 from mfp_sim.scenario.loader import WrittenPrinter, WrittenScenario, read_text
 from mfp_sim.scenario.runner import run
 from mfp_sim.scenario.steps import STEPS, read_step
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.documents.records import record_of
 from mock_scep_server.cli import _parser as mock_parser
 from mock_scep_server.script_file import load_script_file
 from mock_scep_server.setup import CA_KEYS

@@ -12,14 +12,14 @@ import pytest
 
 from mfp_sim.conformance.baseline import load_baseline
 from mfp_sim.device import bundle as bundles
-from mfp_sim.device import profile as models
+from mfp_sim.device import printer_profile as models
 from mfp_sim.device.state import DeviceState
 from mfp_sim.device.storage import FORMAT, DirectoryStorage, encode_state
-from mfp_sim.documents import Problems
-from mfp_sim.errors import DocumentError, Refused, UsageError
 from mfp_sim.report.json_report import SCHEMA_VERSION, as_json, read_file
 from mfp_sim.scenario import examined
 from mfp_sim.scenario.loader import load_file
+from mfp_sim.shared.documents import Problems
+from mfp_sim.shared.errors import DocumentError, Refused, UsageError
 from mock_scep_server.profiles import registry as cas
 from tests.report.samples import scenario_run
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfp_sim.documents import MAX_OCTETS, Problems, did_you_mean, duration, load, load_text, plain
-from mfp_sim.errors import DocumentError, UsageError
+from mfp_sim.shared.documents import MAX_OCTETS, Problems, did_you_mean, duration, load, load_text, plain
+from mfp_sim.shared.errors import DocumentError, UsageError
 
 
 def problems_of(text: str | bytes) -> list[str]:

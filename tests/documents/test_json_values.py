@@ -9,9 +9,9 @@ from typing import Annotated
 import jsonschema
 import pytest
 
-from mfp_sim.documents.json_values import Anything, JsonNode, Strings, read_json
-from mfp_sim.documents.records import document, kind_of, record_of, schema_of
-from mfp_sim.errors import DocumentError
+from mfp_sim.shared.documents.json_values import Anything, JsonNode, Strings, read_json
+from mfp_sim.shared.documents.records import document, kind_of, record_of, schema_of
+from mfp_sim.shared.errors import DocumentError
 
 
 @document(exchanged=True, later=True, says="A part.")

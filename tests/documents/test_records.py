@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mfp_sim.documents import Problems, load_text, plain
-from mfp_sim.documents.kinds import Duration, LocalTime, Pattern, Text, Within, Word, Words
-from mfp_sim.documents.records import (
+from mfp_sim.scenario.parameters import with_parameters
+from mfp_sim.shared.documents import Problems, load_text, plain
+from mfp_sim.shared.documents.kinds import Duration, LocalTime, Pattern, Text, Within, Word, Words
+from mfp_sim.shared.documents.records import (
     Doc,
     Length,
     agree,
@@ -29,7 +30,6 @@ from mfp_sim.documents.records import (
     schema_of,
     some,
 )
-from mfp_sim.scenario.parameters import with_parameters
 
 Count = Annotated[int, Within(1, 9)]
 

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
-from mfp_sim.device.profile import profile_named as printer_profile
+from mfp_sim.device.printer_profile import profile_named as printer_profile
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
-from mfp_sim.documents import Problems, load_text
-from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys, Scheduler
-from mfp_sim.trace import Recorder
+from mfp_sim.run_trace import Recorder
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys, Scheduler
 from mfp_sim.transport import InProcess
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.profiles.registry import profile_named as ca_profile

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from mfp_sim.documents import Problems, load_text
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import csr, messages
-from mfp_sim.scep.http import scep_request
-from mfp_sim.scep.messages import PkiMessage, Request
-from mfp_sim.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
-from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import csr, messages
+from mfp_sim.shared.scep.http_messages import scep_request
+from mfp_sim.shared.scep.messages import PkiMessage, RequestContent
+from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
+from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys
 from mock_scep_server.profiles.registry import profile_named
 from mock_scep_server.script import Script
 from mock_scep_server.script_file import read_script
@@ -41,7 +41,7 @@ def service() -> ScepService:
 
 
 def _ask(service: ScepService, kind: MessageType, data: bytes, key=OURS) -> PkiMessage:
-    request = Request(kind, "t-1", bytes(16), data, service.authority.recipient.certificate)
+    request = RequestContent(kind, "t-1", bytes(16), data, service.authority.recipient.certificate)
     octets = messages.encode_request(
         request, signer_key=key, signer_certificate=_certificate(key), octets=Entropy(1).octets
     )

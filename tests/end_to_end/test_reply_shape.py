@@ -6,14 +6,14 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import csr, der, messages
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.elements import leaves
-from mfp_sim.scep.http import CA_CERT, CA_RA_CERT, PKI_MESSAGE, HttpRequest, scep_request
-from mfp_sim.scep.messages import Request
-from mfp_sim.scep.vocabulary import MessageType, Operation, PkiStatus
-from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import csr, der, messages
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.elements import leaves
+from mfp_sim.shared.scep.http_messages import CA_CERT, CA_RA_CERT, PKI_MESSAGE, HttpRequest, scep_request
+from mfp_sim.shared.scep.messages import RequestContent
+from mfp_sim.shared.scep.vocabulary import MessageType, Operation, PkiStatus
+from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.profiles.changes import changed
 from mock_scep_server.profiles.registry import profile_named
@@ -48,7 +48,7 @@ def _ask(service: ScepService, request: HttpRequest) -> tuple[list[bytes], bytes
 
 def _enrol(service: ScepService, challenge: str, digest: str = "sha256", cipher: str = "aes-128-cbc"):
     data = csr.build(KEY, subject=SUBJECT, challenge=challenge)
-    request = Request(
+    request = RequestContent(
         MessageType.PKCS_REQ,
         "t",
         bytes(16),

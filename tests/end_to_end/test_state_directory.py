@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from mfp_sim.cli.main import main
-from mfp_sim.documents import Problems, load_text
-from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys, SystemClock
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys, SystemClock
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.profiles.registry import profile_named
 from mock_scep_server.script import Script

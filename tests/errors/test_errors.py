@@ -6,8 +6,8 @@ import pickle
 
 import pytest
 
-from mfp_sim import errors
-from mfp_sim.errors import DecodeError, DocumentError, Problem, UsageError
+from mfp_sim.shared import errors
+from mfp_sim.shared.errors import DecodeError, DocumentError, Problem, UsageError
 
 
 def test_a_document_error_lists_all_problems_in_the_order_of_their_places() -> None:

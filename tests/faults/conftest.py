@@ -10,12 +10,21 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from docs.fault_matrix import PROOFS
-from mfp_sim.documents import Problems, load_text
-from mfp_sim.errors import DeadlineExceeded
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import csr
-from mfp_sim.scep.exchange import BadReply, ClientTransaction, Enrolment, Failed, HttpError, Issued, Lost, Policy
-from mfp_sim.simtime import Clock, Entropy, FrozenClock, PooledKeys, SystemClock
+from mfp_sim.client.exchange import (
+    BadReply,
+    ClientPolicy,
+    ClientTransaction,
+    Enrolment,
+    Failed,
+    HttpError,
+    Issued,
+    Lost,
+)
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.errors import DeadlineExceeded
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import csr
+from mfp_sim.shared.simtime import Clock, Entropy, FrozenClock, PooledKeys, SystemClock
 from mfp_sim.transport import InProcess, Sequential, SocketClient, Transport
 from mock_scep_server.profiles.registry import profile_named
 from mock_scep_server.script import Script
@@ -71,7 +80,7 @@ class Client:
             subject=subject,
         )
         transaction = ClientTransaction(
-            enrolment, target="/scep", policy=Policy(), entropy=self.entropy, clock=self.clock
+            enrolment, target="/scep", policy=ClientPolicy(), entropy=self.entropy, clock=self.clock
         )
         found: list[str] = []
         for _ in range(INQUIRIES):
@@ -83,7 +92,7 @@ class Client:
         return found
 
     def _inquiry(self, transaction: ClientTransaction, timeout: float) -> object:
-        from mfp_sim.errors import TransportError
+        from mfp_sim.shared.errors import TransportError
 
         while True:
             request = transaction.next_request()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mfp_sim.documents import Problems, load_text
+from mfp_sim.shared.documents import Problems, load_text
 from mock_scep_server import faults
 from mock_scep_server.faults import FAULTS
 from mock_scep_server.faults.base import HOOKS, LAYERS, Fault

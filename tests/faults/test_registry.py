@@ -9,9 +9,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from mfp_sim.catalogue.registry import known_ids
-from mfp_sim.documents import Problems, load_text
 from mfp_sim.scenario.loader import scenario_schema
+from mfp_sim.shared.catalogue.registry import known_ids
+from mfp_sim.shared.documents import Problems, load_text
 from mock_scep_server.cli import _parser as parser
 from mock_scep_server.cli import main
 from mock_scep_server.faults import FAULTS
@@ -26,7 +26,7 @@ def catalogued() -> set[str]:
 
     import yaml
 
-    text = resources.files("mfp_sim.catalogue").joinpath("scep_rfc8894.yaml").read_text("utf-8")
+    text = resources.files("mfp_sim.shared.catalogue").joinpath("scep_rfc8894.yaml").read_text("utf-8")
     found: set[str] = set()
     for entry in yaml.safe_load(text):
         found.update(re.findall(r"(?:^|; )([a-z0-9]+(?:-[a-z0-9]+)*):", entry.get("fault") or ""))

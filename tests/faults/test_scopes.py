@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mfp_sim.errors import DocumentError
 from mfp_sim.scenario.loader import read_text
 from mfp_sim.scenario.runner import run
+from mfp_sim.shared.errors import DocumentError
 from mock_scep_server import script_file
 from mock_scep_server.faults import FAULTS
 from mock_scep_server.faults.registry import FaultEntry
@@ -89,7 +89,7 @@ def test_the_command_says_where_a_fault_acts(capsys: pytest.CaptureFixture[str])
 
 
 def test_scopes_are_those_of_the_hooks() -> None:
-    from mfp_sim.documents import Problems, load_text
+    from mfp_sim.shared.documents import Problems, load_text
 
     problems = Problems()
     (rule,) = read_script(load_text("[{faults: [success-wrong-key]}]"), problems)

@@ -25,18 +25,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from mfp_sim.client.exchange import ClientPolicy, ClientTransaction, Enrolment, Failed, Issued, Outcome
 from mfp_sim.device.printer import Outside, Printer
-from mfp_sim.device.profile import profile_named as model_named
-from mfp_sim.documents import Problems, load_text
-from mfp_sim.errors import Refused, SignatureInvalid, UsageError
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import csr
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.exchange import ClientTransaction, Enrolment, Failed, Issued, Outcome, Policy
-from mfp_sim.scep.http import HttpReply, HttpRequest, outgoing
-from mfp_sim.scep.messages import read_ca_certificates
-from mfp_sim.simtime import Entropy, PooledKeys, Scheduler, SystemClock
-from mfp_sim.trace import Recorder
+from mfp_sim.device.printer_profile import profile_named as model_named
+from mfp_sim.run_trace import Recorder
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.errors import Refused, SignatureInvalid, UsageError
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import csr
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest, outgoing
+from mfp_sim.shared.scep.messages import read_ca_certificates
+from mfp_sim.shared.simtime import Entropy, PooledKeys, Scheduler, SystemClock
 from mfp_sim.transport import Sockets
 from mock_scep_server import tls
 from mock_scep_server.challenges import StaticChallenge
@@ -45,7 +45,7 @@ from mock_scep_server.script import Script
 from mock_scep_server.script_file import read_script
 from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService
-from mock_scep_server.tls import Handshake, Kind, TlsEndpoint, make_endpoint
+from mock_scep_server.tls import Handshake, TlsEndpoint, TlsKind, make_endpoint
 
 SELF_SIGNED, UNKNOWN_ISSUER, ANOTHER_ADDRESS, ANOTHER_NAME = 18, 20, 64, 62
 """OpenSSL's X509_V_ERR_*, whose numbers stay where its words differ between versions."""
@@ -81,7 +81,7 @@ class Live:
         return self.next_handshake().failure
 
 
-def make_live(kind: Kind, rules: str = "[]", *, profile: str = "rfc8894", names: tuple[str, ...] = ()) -> Live:
+def make_live(kind: TlsKind, rules: str = "[]", *, profile: str = "rfc8894", names: tuple[str, ...] = ()) -> Live:
     """The mock with that kind of TLS, not started."""
     problems = Problems()
     clock, entropy = SystemClock(), Entropy(5)
@@ -103,7 +103,7 @@ def make_live(kind: Kind, rules: str = "[]", *, profile: str = "rfc8894", names:
 
 
 @contextmanager
-def live(kind: Kind, rules: str = "[]", **how: object) -> Iterator[Live]:
+def live(kind: TlsKind, rules: str = "[]", **how: object) -> Iterator[Live]:
     """The mock with that kind of TLS, started."""
     made = make_live(kind, rules, **how)  # type: ignore[arg-type]
     with made.host:
@@ -175,7 +175,7 @@ def enrol(live: Live, context: ssl.SSLContext, challenge: str | None) -> Outcome
     request = csr.build(key, subject=subject, challenge=challenge)
     enrolment = Enrolment(key=key, csr=request, signer=signer, transaction_id="4711", subject=subject)
     transaction = ClientTransaction(
-        enrolment, target="/scep", policy=Policy(), entropy=entropy, clock=live.service.clock
+        enrolment, target="/scep", policy=ClientPolicy(), entropy=entropy, clock=live.service.clock
     )
     while True:
         asked = outgoing(transaction.next_request(), live.host.host, live.host.port)
@@ -468,7 +468,7 @@ def waits(host: ServerHost) -> bool:
 
 
 @pytest.mark.parametrize("kind", ["untrusted", "other-pki"])
-def test_the_printer_refuses_the_address_and_sends_nothing(kind: Kind) -> None:
+def test_the_printer_refuses_the_address_and_sends_nothing(kind: TlsKind) -> None:
     clock, entropy = SystemClock(), Entropy(7)
     scheduler = Scheduler(clock)
     made = make_live(kind)

@@ -8,16 +8,16 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from mfp_sim.documents import Problems, load_text
-from mfp_sim.http_octets import reply_of
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import csr as csrs
-from mfp_sim.scep import messages
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.http import HttpRequest, scep_request
-from mfp_sim.scep.messages import PkiMessage
-from mfp_sim.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
-from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.http_octets import reply_of
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import csr as csrs
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.http_messages import HttpRequest, scep_request
+from mfp_sim.shared.scep.messages import PkiMessage
+from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
+from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys
 from mock_scep_server.challenges import ChallengePolicy, StaticChallenge
 from mock_scep_server.profiles.registry import profile_named
 from mock_scep_server.script import Script
@@ -78,7 +78,7 @@ class Client:
     def send(self, kind: MessageType, data: bytes, **changes: object) -> Reply:
         """A pkiMessage by POST; ``changes`` are fields of :class:`messages.Request`."""
         recipient = changes.pop("recipient", self.ca.service.authority.recipient.certificate)
-        plan = messages.Request(
+        plan = messages.RequestContent(
             message_type=kind,
             transaction_id=str(changes.pop("transaction_id", self.transaction)),
             sender_nonce=self.entropy.octets(16),

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import der, messages
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.crl import Crl
-from mfp_sim.scep.vocabulary import MessageType
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import der, messages
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.crl import Crl
+from mfp_sim.shared.scep.vocabulary import MessageType
 
 NOT_THERE = "badCertId: no certificate of this issuer and serial number"
 

@@ -8,19 +8,19 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from mfp_sim.errors import DecodeError
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep.certificate import Extension
-from mfp_sim.scep.csr import Csr
-from mfp_sim.scep.vocabulary import SUBJECT_ALT_NAME, MessageType
-from mfp_sim.simtime import Entropy, PooledKeys
+from mfp_sim.shared.errors import DecodeError
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep.certificate import Extension
+from mfp_sim.shared.scep.csr import Csr
+from mfp_sim.shared.scep.vocabulary import SUBJECT_ALT_NAME, MessageType
+from mfp_sim.shared.simtime import Entropy, PooledKeys
 from mock_scep_server.admission import Admission, _same_identity
 from mock_scep_server.challenges import (
     AskFirst,
     CacheFull,
     CommandChallenge,
-    NoChallenge,
     OneTimeChallenges,
+    OpenEnrolment,
     StaticChallenge,
     SubjectChallenges,
     Unhurried,
@@ -45,12 +45,12 @@ def csr(make_ca, make_client) -> Csr:
 def test_every_policy_says_whether_it_looks() -> None:
     wanted = [StaticChallenge, SubjectChallenges, OneTimeChallenges, CommandChallenge, Unhurried]
     assert [policy.wanted for policy in wanted] == [True] * 5
-    assert not NoChallenge.wanted
+    assert not OpenEnrolment.wanted
 
 
 def test_no_challenge_lets_everybody_in(csr: Csr) -> None:
-    assert NoChallenge().check(csr, NOW) is None
-    assert NoChallenge().check(replace(csr, challenge=None), NOW) is None
+    assert OpenEnrolment().check(csr, NOW) is None
+    assert OpenEnrolment().check(replace(csr, challenge=None), NOW) is None
 
 
 @pytest.mark.parametrize("policy", [StaticChallenge("s3cret"), SubjectChallenges({"CN=printer-?.*": "s3cret"})])
@@ -187,7 +187,7 @@ def test_a_certificate_vouches_from_its_first_second_to_its_last(make_ca, make_c
     expired = f"the certificate expired at {ends:%Y-%m-%dT%H:%M:%SZ}"
     told = {}
     for instant in (begins - timedelta(seconds=1), begins, ends, ends + timedelta(seconds=1)):
-        admission = Admission(replace(ca.service.office, clock=_At(instant)))
+        admission = Admission(replace(ca.service.parts, clock=_At(instant)))
         refusal = admission._unfit(first.certificate)
         told[instant] = None if refusal is None else f"{refusal.fail_info.label}: {refusal.text}"
     assert list(told.values()) == ["badRequest: the certificate is not valid yet", None, None, f"badRequest: {expired}"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mfp_sim.scep import certificate as x509
+from mfp_sim.shared.scep import certificate as x509
 
 
 def test_a_request_waits_until_it_is_approved_and_is_issued_once(make_ca, make_client) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from mfp_sim.scep.http import HttpRequest, Wait
+from mfp_sim.shared.scep.http_messages import HttpRequest, Wait
 from mock_scep_server.capacity import Capacity, Workers
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)

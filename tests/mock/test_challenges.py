@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mfp_sim.documents import Problems, load_text
-from mfp_sim.errors import DocumentError
-from mfp_sim.scep.csr import Csr
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.errors import DocumentError
+from mfp_sim.shared.scep.csr import Csr
 from mock_scep_server.challenges import CacheFull, CommandChallenge
 from mock_scep_server.setup import read_ca
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import messages
-from mfp_sim.scep.http import Operation, scep_request
-from mfp_sim.scep.vocabulary import MessageType
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep.http_messages import Operation, scep_request
+from mfp_sim.shared.scep.vocabulary import MessageType
 from mock_scep_server.server import ServerHost
 
 THREADS = 16
@@ -118,7 +118,7 @@ def test_one_request_that_sixteen_send_at_once_is_issued_once(make_ca, make_clie
     ca = make_ca()
     client = make_client(ca)
     octets = messages.encode_request(
-        messages.Request(19, "t", bytes(16), client.csr(), ca.service.authority.recipient.certificate),
+        messages.RequestContent(19, "t", bytes(16), client.csr(), ca.service.authority.recipient.certificate),
         signer_key=client.key, signer_certificate=client.signer, octets=client.entropy.octets,
     )  # fmt: skip
     request = scep_request("/", Operation.PKI_OPERATION, octets, method="POST")

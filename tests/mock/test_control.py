@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from mfp_sim.errors import UsageError
-from mfp_sim.http_octets import reply_of
-from mfp_sim.scep.http import HttpRequest
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.http_octets import reply_of
+from mfp_sim.shared.scep.http_messages import HttpRequest
 from mock_scep_server.control import ControlService
 from mock_scep_server.server import ServerHost
 

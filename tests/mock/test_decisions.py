@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import messages
-from mfp_sim.scep.vocabulary import MessageType
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep.vocabulary import MessageType
 from mock_scep_server.replies import Decision
 
 GONE = "badCertId: no such transaction"

@@ -11,9 +11,9 @@ from datetime import timedelta
 
 import pytest
 
-from mfp_sim.scep.crl import Crl
-from mfp_sim.scep.http import HttpRequest
-from mfp_sim.simtime import Entropy
+from mfp_sim.shared.scep.crl import Crl
+from mfp_sim.shared.scep.http_messages import HttpRequest
+from mfp_sim.shared.simtime import Entropy
 from mock_scep_server.challenges import CommandChallenge, OneTimeChallenges
 from mock_scep_server.control import ControlService
 from mock_scep_server.faults import base
@@ -144,7 +144,7 @@ def test_what_the_judge_remembers_is_of_one_size(make_ca, make_client) -> None:
     client = make_client(ca)
     for _ in range(2):
         client.enrol(transaction_id="t" * 100_000)
-    judge = ca.service.office.judge
+    judge = ca.service.parts.judge
     assert {len(key) for key in (*judge._nonces, *judge._transactions, *judge._transactions.values())} == {32}
 
 

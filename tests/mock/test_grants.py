@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import csr as csrs
-from mfp_sim.scep import der
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.certificate import KEY_USAGE_BITS, Extension
-from mfp_sim.scep.csr import Csr
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import csr as csrs
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.certificate import KEY_USAGE_BITS, Extension
+from mfp_sim.shared.scep.csr import Csr
 from mock_scep_server.grants import grant
 
 EKU = v.EXTENDED_KEY_USAGE

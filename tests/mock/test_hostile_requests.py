@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import csr as csrs
-from mfp_sim.scep import der, messages
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.http import HttpRequest
-from mfp_sim.scep.vocabulary import MessageType
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import csr as csrs
+from mfp_sim.shared.scep import der, messages
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.http_messages import HttpRequest
+from mfp_sim.shared.scep.vocabulary import MessageType
 from mock_scep_server.journal import MOST_LETTERS, MOST_TEXTS, Journal, JournalEntry
 
 BITS = der.sequence(der.set_of([der.sequence(der.oid("2.5.4.45"), der.bit_string(b"\x01"))]))

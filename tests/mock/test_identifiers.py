@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mfp_sim.scep import messages
-from mfp_sim.scep.vocabulary import MessageType
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep.vocabulary import MessageType
 
 TWO = "{identifiers: [west, east]}"
 STRICT = "{identifiers: {names: [west, east], strict: true}}"

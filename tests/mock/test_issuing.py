@@ -8,13 +8,13 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import csr as csrs
-from mfp_sim.scep import der, messages
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.algorithms import sign, signature_algorithm
-from mfp_sim.scep.vocabulary import MessageType
-from mfp_sim.simtime import Entropy
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import csr as csrs
+from mfp_sim.shared.scep import der, messages
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.algorithms import sign, signature_algorithm
+from mfp_sim.shared.scep.vocabulary import MessageType
+from mfp_sim.shared.simtime import Entropy
 from mock_scep_server.ca import SerialNumbers
 
 ANY, CODE, OCSP, SERVER, CLIENT = (

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import csr as csrs
-from mfp_sim.scep import messages
-from mfp_sim.scep.http import HttpRequest, Operation, scep_request
-from mfp_sim.scep.vocabulary import MessageType
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import csr as csrs
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep.http_messages import HttpRequest, Operation, scep_request
+from mfp_sim.shared.scep.vocabulary import MessageType
 from mock_scep_server.cli import main
 from mock_scep_server.judgement import verdict_of
 
@@ -44,7 +44,7 @@ def test_the_verdict_is_the_requirements_level_and_only_of_clients() -> None:
 
 def _by_get(ca, client) -> None:
     octets = messages.encode_request(
-        messages.Request(19, "g", bytes(range(16)), client.csr(), ca.service.authority.recipient.certificate),
+        messages.RequestContent(19, "g", bytes(range(16)), client.csr(), ca.service.authority.recipient.certificate),
         signer_key=client.key, signer_certificate=client.signer, octets=client.entropy.octets,
     )  # fmt: skip
     ca.ask(scep_request("/", Operation.PKI_OPERATION, octets))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mfp_sim.scep.http import HttpRequest
-from mfp_sim.scep.messages import Oddities
-from mfp_sim.scep.vocabulary import MessageType
+from mfp_sim.shared.scep.http_messages import HttpRequest
+from mfp_sim.shared.scep.messages import Oddities
+from mfp_sim.shared.scep.vocabulary import MessageType
 from mock_scep_server import asked, grants
 from mock_scep_server.ledger import Ledger
 

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from mfp_sim.documents import Problems, load_text
-from mfp_sim.errors import DocumentError
-from mfp_sim.scep.elements import leaves
-from mfp_sim.scep.vocabulary import NDES_MESSAGE, NDES_RESULT, hresult_text
-from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.errors import DocumentError
+from mfp_sim.shared.scep.elements import leaves
+from mfp_sim.shared.scep.vocabulary import NDES_MESSAGE, NDES_RESULT, hresult_text
+from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys
 from mock_scep_server.cli import _parser, main
 from mock_scep_server.cli_serving import _setup
 from mock_scep_server.profiles.registry import PROFILES, VALUES

@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from mfp_sim.catalogue.registry import requirements
-from mfp_sim.documents import load_text
-from mfp_sim.errors import DecodeError, DocumentError
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import elements, messages
-from mfp_sim.scep.algorithms import KeyTransport
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.csr import Csr
-from mfp_sim.scep.http import HttpRequest, Operation, scep_request
-from mfp_sim.scep.vocabulary import NDES_RESULT, MessageType
+from mfp_sim.shared.catalogue.registry import requirements
+from mfp_sim.shared.documents import load_text
+from mfp_sim.shared.errors import DecodeError, DocumentError
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import elements, messages
+from mfp_sim.shared.scep.algorithms import KeyTransport
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.csr import Csr
+from mfp_sim.shared.scep.http_messages import HttpRequest, Operation, scep_request
+from mfp_sim.shared.scep.vocabulary import NDES_RESULT, MessageType
 from mock_scep_server.profiles.registry import PROFILES, CaProfile, read_profile
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "micromdm"
@@ -340,7 +340,7 @@ def test_ndes_2012r2_answers_a_post_with_an_empty_200_and_aes_with_oaep(make_ca,
     posted = client.send(19, client.csr())
     assert (posted.status, posted.body) == (200, b"")
     octets = messages.encode_request(
-        messages.Request(19, "t", bytes(16), client.csr(), ca.service.authority.recipient.certificate),
+        messages.RequestContent(19, "t", bytes(16), client.csr(), ca.service.authority.recipient.certificate),
         signer_key=client.key, signer_certificate=client.signer, octets=client.entropy.octets,
     )  # fmt: skip
     reply = ca.ask(scep_request("/certsrv/mscep/mscep.dll", Operation.PKI_OPERATION, octets))
@@ -397,7 +397,7 @@ def test_legacy_md5_des(make_ca, make_client) -> None:
     assert ca.get("/?operation=GetCACaps").status == 404
     assert client.send(19, client.csr()).status == 405
     octets = messages.encode_request(
-        messages.Request(
+        messages.RequestContent(
             19, "t", bytes(16), client.csr(), ca.service.authority.recipient.certificate,
             oddities=messages.Oddities(single_des=True, md5=True),
         ),
@@ -415,7 +415,7 @@ def test_strict(make_ca, make_client) -> None:
     assert client.enrol(digest="sha256").words == "SUCCESS"
     assert len(client.certificates(client.enrol())) == 1
     sha1 = messages.encode_request(
-        messages.Request(19, "u", bytes(16), client.csr(), ca.service.authority.recipient.certificate, digest="sha1"),
+        messages.RequestContent(19, "u", bytes(16), client.csr(), ca.service.authority.recipient.certificate, digest="sha1"),
         signer_key=client.key, signer_certificate=client.signer, octets=client.entropy.octets,
     )  # fmt: skip
     posted = ca.ask(scep_request("/", Operation.PKI_OPERATION, sha1, method="POST"))
@@ -438,7 +438,7 @@ def test_strict(make_ca, make_client) -> None:
 
 
 def _csr_with(client, bits: int) -> bytes:
-    from mfp_sim.scep import csr as csrs
+    from mfp_sim.shared.scep import csr as csrs
 
     return csrs.build(client.keys.rsa(bits), subject=client.subject, challenge="s3cret")
 

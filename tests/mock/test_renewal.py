@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep.vocabulary import MessageType
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep.vocabulary import MessageType
 
 RENEW, OLD_WAY = MessageType.RENEWAL_REQ, MessageType.PKCS_REQ
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mfp_sim.scep import messages
-from mfp_sim.scep.http import read_capabilities
-from mfp_sim.scep.vocabulary import MessageType
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep.http_messages import read_capabilities
+from mfp_sim.shared.scep.vocabulary import MessageType
 
 ROLLOVER = "{rollover: {publish: 10d, switch: 20d, overlap: 5d}}"
 

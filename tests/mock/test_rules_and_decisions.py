@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mfp_sim.scep import messages
-from mfp_sim.scep.vocabulary import MessageType
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep.vocabulary import MessageType
 from mock_scep_server.script import Facts
 
 WRONG = "badRequest: the challenge password is wrong"

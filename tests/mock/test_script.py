@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from mfp_sim.documents import Problems, load_text
-from mfp_sim.errors import DocumentError
-from mfp_sim.simtime import Entropy
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.errors import DocumentError
+from mfp_sim.shared.simtime import Entropy
 from mock_scep_server.script import Facts, Script
 from mock_scep_server.script_file import read_script
 

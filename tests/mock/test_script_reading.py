@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from mfp_sim.documents import Problems, load_text
-from mfp_sim.errors import DocumentError
-from mfp_sim.simtime import Entropy
-from mock_scep_server.script import Answer, Facts, Rule, Script, Taken, When
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.errors import DocumentError
+from mfp_sim.shared.simtime import Entropy
+from mock_scep_server.script import Condition, Facts, Rule, RuledAnswer, Script, Taken
 from mock_scep_server.script_file import load_script_file, read_script
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=timezone.utc)
@@ -42,25 +42,35 @@ def _mistakes(text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("then", "answer", "times", "text"),
     [
-        ("success", Answer("success"), None, "success"),
-        ("pending", Answer("pending"), None, "pending"),
-        ("none", Answer("none"), None, "none"),
-        ("{pending: 3}", Answer("pending"), 3, "pending"),
-        ("{failure: 0}", Answer("failure", 0), None, "failure 0"),
-        ("{failure: 4}", Answer("failure", 4), None, "failure 4"),
-        ("{failure: 5}", Answer("failure", 2, written="5"), None, "failure '5'"),
-        ("{failure: 1000000000}", Answer("failure", 2, written="1000000000"), None, "failure '1000000000'"),
-        ("{failure: '2 '}", Answer("failure", 2, written="2 "), None, "failure '2 '"),
-        ("{failure: 3, text: late}", Answer("failure", 3, "late"), None, "failure 3"),
-        ("{failure: 7, text: a, hresult: 1}", Answer("failure", 2, "a", written="7", hresult="1"), None, "failure '7'"),
-        ("{failure: x, text: a, hresult: 1}", Answer("failure", 2, "a", written="x", hresult="1"), None, "failure 'x'"),
-        ("{failure: 1, text: a, hresult: 1}", Answer("failure", 1, "a", hresult="1"), None, "failure 1"),
-        ("{http: 200}", Answer("http", status=200), None, "http 200"),
-        ("{http: 599, retry_after: 0}", Answer("http", status=599, retry_after=0), None, "http 599"),
-        ("{http: 503, retry_after: 30}", Answer("http", status=503, retry_after=30), None, "http 503"),
+        ("success", RuledAnswer("success"), None, "success"),
+        ("pending", RuledAnswer("pending"), None, "pending"),
+        ("none", RuledAnswer("none"), None, "none"),
+        ("{pending: 3}", RuledAnswer("pending"), 3, "pending"),
+        ("{failure: 0}", RuledAnswer("failure", 0), None, "failure 0"),
+        ("{failure: 4}", RuledAnswer("failure", 4), None, "failure 4"),
+        ("{failure: 5}", RuledAnswer("failure", 2, written="5"), None, "failure '5'"),
+        ("{failure: 1000000000}", RuledAnswer("failure", 2, written="1000000000"), None, "failure '1000000000'"),
+        ("{failure: '2 '}", RuledAnswer("failure", 2, written="2 "), None, "failure '2 '"),
+        ("{failure: 3, text: late}", RuledAnswer("failure", 3, "late"), None, "failure 3"),
+        (
+            "{failure: 7, text: a, hresult: 1}",
+            RuledAnswer("failure", 2, "a", written="7", hresult="1"),
+            None,
+            "failure '7'",
+        ),
+        (
+            "{failure: x, text: a, hresult: 1}",
+            RuledAnswer("failure", 2, "a", written="x", hresult="1"),
+            None,
+            "failure 'x'",
+        ),
+        ("{failure: 1, text: a, hresult: 1}", RuledAnswer("failure", 1, "a", hresult="1"), None, "failure 1"),
+        ("{http: 200}", RuledAnswer("http", status=200), None, "http 200"),
+        ("{http: 599, retry_after: 0}", RuledAnswer("http", status=599, retry_after=0), None, "http 599"),
+        ("{http: 503, retry_after: 30}", RuledAnswer("http", status=503, retry_after=30), None, "http 503"),
     ],
 )
-def test_each_answer_is_read(then: str, answer: Answer, times: int | None, text: str) -> None:
+def test_each_answer_is_read(then: str, answer: RuledAnswer, times: int | None, text: str) -> None:
     (rule,) = _rules(f"[{{then: {then}}}]")
     assert (rule.answer, rule.times) == (answer, times)
     assert str(rule.answer) == text
@@ -190,7 +200,7 @@ def test_everything_that_a_rule_says_is_read_and_told() -> None:
 - {faults: [{delay: 5s}]}
 """
     first, second, third = _rules(text)
-    assert first.when == When("PKIOperation", "POST", "CertPoll", "CN=a", "t*", "192.0.2.1", 2)
+    assert first.when == Condition("PKIOperation", "POST", "CertPoll", "CN=a", "t*", "192.0.2.1", 2)
     assert [(rule.optional, rule.number, rule.shuffle) for rule in (first, second, third)] == [
         (True, 1, None), (False, 2, None), (False, 3, None),
     ]  # fmt: skip
@@ -208,13 +218,13 @@ def test_everything_that_a_rule_says_is_read_and_told() -> None:
     }  # fmt: skip
     assert second.describe() == {"rule": 2, "place": "rules:8:3", "then": "pending"}
     assert third.describe() == {"rule": 3, "place": "rules:9:3", "faults": ["delay"]}
-    assert (third.answer, third.grants, third.when) == (None, False, When())
+    assert (third.answer, third.grants, third.when) == (None, False, Condition())
 
 
 def test_a_file_is_read_and_its_mistakes_have_its_name(tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text("- {then: pending}\n")
-    assert [rule.answer for rule in load_script_file(file)] == [Answer("pending")]
+    assert [rule.answer for rule in load_script_file(file)] == [RuledAnswer("pending")]
     file.write_text("- {then: pendig}\n- {tims: 1, then: success}\n")
     with pytest.raises(DocumentError) as caught:
         load_script_file(file)
@@ -251,7 +261,7 @@ def test_the_first_rule_that_fits_wins_and_says_who_it_is() -> None:
     script = _script("[{then: {failure: 1}, faults: [nonce-mismatch]}, {then: {failure: 2}}]")
     taken = script.take(ASKED, NOW)
     assert (taken.rule, taken.answer, [chosen.slug for chosen in taken.faults]) == (
-        1, Answer("failure", 1), ["nonce-mismatch"],
+        1, RuledAnswer("failure", 1), ["nonce-mismatch"],
     )  # fmt: skip
     assert [(rule["rule"], rule["fitted"], rule["taken"]) for rule in script.describe()] == [(1, 1, 1), (2, 1, 0)]
     assert Taken() == Taken(None, None, (), (), None)
@@ -291,7 +301,7 @@ def test_rules_that_have_no_number_are_counted() -> None:
     kept = [replace(rule, number=number) for rule, number in zip(bare, (7, 9), strict=True)]
     assert [rule.number for rule in Script(tuple(kept)).rules] == [7, 9]
     assert Script().zone == ZoneInfo("UTC")
-    written = Rule(When(), Answer("none"))
+    written = Rule(Condition(), RuledAnswer("none"))
     assert [rule.number for rule in Script((written, written)).rules] == [1, 2]
     assert written.describe() == {"rule": 0, "then": "none"}
     assert Facts("PKIOperation", "GET") == Facts("PKIOperation", "GET", None, None, None, "")
@@ -361,7 +371,7 @@ def test_rules_that_were_never_used_are_told_unless_they_are_optional() -> None:
     assert script.unused() == ["rules:1:2: rule 1 was never hit", "rules:1:92: rule 3 was never hit"]
     script.take(ASKED, NOW)
     assert script.unused() == ["rules:1:2: rule 1 was never hit"]
-    assert Script((Rule(When(), Answer("none")),)).unused() == ["script: rule 1 was never hit"]
+    assert Script((Rule(Condition(), RuledAnswer("none")),)).unused() == ["script: rule 1 was never hit"]
 
 
 def test_what_a_script_takes_for_granted() -> None:
@@ -389,7 +399,7 @@ def test_what_a_script_takes_for_granted() -> None:
     script.replace(_rules("[{then: success}]"))
     assert [premise.missing() for premise in found] == [f"rule 1 was never hit; {near}", None, None]
     assert [premise.missing() for premise in script.premises()] == ["rule 1 was never hit"]
-    (bare,) = Script((Rule(When(), Answer("none")),)).premises()
+    (bare,) = Script((Rule(Condition(), RuledAnswer("none")),)).premises()
     assert bare.place == "script"
     (rule,) = _rules("[{faults: [nonce-mismatch]}]")
     unplaced = replace(rule, faults=tuple(replace(chosen, place="") for chosen in rule.faults))

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from mfp_sim.scep.vocabulary import MessageType
+from mfp_sim.shared.scep.vocabulary import MessageType
 
 RENEW, OLD_WAY = MessageType.RENEWAL_REQ, MessageType.PKCS_REQ
 OLD = "badRequest: the certificate is revoked"

@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding,
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from mfp_sim.scep import cms, messages
-from mfp_sim.scep.http import scep_request
-from mfp_sim.scep.messages import Oddities
-from mfp_sim.scep.vocabulary import MessageType, Operation
+from mfp_sim.shared.scep import cms, messages
+from mfp_sim.shared.scep.http_messages import scep_request
+from mfp_sim.shared.scep.messages import Oddities
+from mfp_sim.shared.scep.vocabulary import MessageType, Operation
 
 DATA = Path(__file__).parent.parent / "scep" / "data"
 PROFILES = pytest.mark.parametrize("profile", ["rfc8894", "strict", "lenient"])
@@ -87,7 +87,7 @@ RSA_ENCRYPTION, RSA_OTHER = "06092a864886f70d010101", "06092a864886f70d01017f"
 
 
 def _sent(ca, client) -> bytes:
-    plan = messages.Request(
+    plan = messages.RequestContent(
         message_type=MessageType.PKCS_REQ, transaction_id="t-1", sender_nonce=bytes(16), message_data=client.csr(),
         recipient=ca.service.authority.recipient.certificate,
     )  # fmt: skip
@@ -128,7 +128,7 @@ def test_an_envelope_with_an_unknown_cipher_or_key_transport_is_bad_alg(
 ) -> None:
     original = cms.encode_envelope
     monkeypatch.setattr(
-        "mfp_sim.scep.writing.cms.encode_envelope",
+        "mfp_sim.shared.scep.writing.cms.encode_envelope",
         lambda *values, **more: _other_oid(original(*values, **more), old, new, 1),
     )
     ca = make_ca()

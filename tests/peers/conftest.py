@@ -22,16 +22,16 @@ sys.path.insert(0, str(Path(__file__).parent))
 from clients import CHALLENGE, OPENSSL_PLUGIN, Certmonger, Client, Pki, Scepclient
 from table import MICROMDM, STRONGSWAN, Ca
 
-from mfp_sim.documents import Problems, load_text
-from mfp_sim.scep.http import Delivery, HttpRequest, read_scep_query
-from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.scep.http_messages import Delivery, HttpRequest, read_scep_query
+from mfp_sim.shared.simtime import Entropy, GeneratedKeys, SystemClock
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.faults import Fault
 from mock_scep_server.faults.chosen import Chosen
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.profiles.changes import changed
 from mock_scep_server.profiles.registry import profile_named
-from mock_scep_server.script import Rule, Script, When
+from mock_scep_server.script import Condition, Rule, Script
 from mock_scep_server.script_file import read_script
 from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService
@@ -183,7 +183,7 @@ def mock(tmp_path: Path) -> Iterator[Callable[..., Mock]]:
         problems.raise_if_any()
         if faults:
             named = tuple(Chosen(type(fault).__name__, fault) for fault in faults)
-            parsed.append(Rule(When(operation="PKIOperation"), None, named))
+            parsed.append(Rule(Condition(operation="PKIOperation"), None, named))
         clock = SystemClock()
         profile = changed(profile_named(ca.profile), caps=ca.caps, empty_content=ca.empty_content)
         service = ScepService(

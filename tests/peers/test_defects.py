@@ -12,10 +12,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from table import CERTMONGER, DES3, MICROMDM, NO_MD5, NO_NAME, STRONGSWAN, Ca
 
-from mfp_sim.scep import messages
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.http import HttpReply
-from mfp_sim.scep.messages import CertRep, Oddities
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.http_messages import HttpReply
+from mfp_sim.shared.scep.messages import CertRep, Oddities
 from mock_scep_server.faults.base import Context, Fault
 
 pytestmark = pytest.mark.peer

@@ -20,14 +20,14 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from table import AT_PROFILES, Row
 
 from mfp_sim.device.settings import KeySettings
-from mfp_sim.errors import SignatureInvalid
 from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
 from mfp_sim.scenario.world import World, build
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import csr, messages
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.vocabulary import MessageType, PkiStatus
-from mfp_sim.simtime import Entropy, GeneratedKeys
+from mfp_sim.shared.errors import SignatureInvalid
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import csr, messages
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.vocabulary import MessageType, PkiStatus
+from mfp_sim.shared.simtime import Entropy, GeneratedKeys
 
 pytestmark = pytest.mark.peer
 NONCE, SUBJECT = bytes(range(16)), x509.name(("CN", "printer-1.example"))
@@ -131,7 +131,7 @@ class Asking:
     signer: Certificate
 
     def post(self, kind: MessageType, data: bytes) -> tuple[int, bytes]:
-        asked = messages.Request(kind, "t-1", NONCE, data, self.authority, cipher="aes-128-cbc")
+        asked = messages.RequestContent(kind, "t-1", NONCE, data, self.authority, cipher="aes-128-cbc")
         octets = messages.encode_request(
             asked, signer_key=self.key, signer_certificate=self.signer, octets=Entropy(None).octets
         )

@@ -14,12 +14,12 @@ from queue import SimpleQueue
 import pytest
 from clients import LIBRARY
 
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.simtime import Entropy, GeneratedKeys, SystemClock
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.simtime import Entropy, GeneratedKeys, SystemClock
 from mock_scep_server.profiles.registry import profile_named
 from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService
-from mock_scep_server.tls import Handshake, Kind, make_endpoint
+from mock_scep_server.tls import Handshake, TlsKind, make_endpoint
 
 pytestmark = pytest.mark.peer
 
@@ -40,7 +40,7 @@ class Live:
 
 
 @contextmanager
-def live(kind: Kind, where: Path) -> Iterator[Live]:
+def live(kind: TlsKind, where: Path) -> Iterator[Live]:
     """The mock with real keys; lenient, since micromdm's client uses single DES."""
     clock, keys, entropy = SystemClock(), GeneratedKeys(), Entropy(None)
     service = ScepService(profile=profile_named("lenient"), clock=clock, entropy=entropy, keys=keys)

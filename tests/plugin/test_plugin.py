@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
-from mfp_sim.errors import UsageError
+from mfp_sim.shared.errors import UsageError
 
 SCENARIO = """\
 format: 1

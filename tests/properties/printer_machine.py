@@ -14,20 +14,20 @@ from datetime import datetime, timedelta, timezone
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from mfp_sim.device.calendar import local_of
 from mfp_sim.device.invariants import WatchedStorage, broken
 from mfp_sim.device.keystore import KeyEntry
+from mfp_sim.device.local_time import local_of
 from mfp_sim.device.machine import ROLES
 from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
-from mfp_sim.device.profile import READINGS, profile_named, with_reading
+from mfp_sim.device.printer_profile import READINGS, profile_named, with_reading
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.device.storage import decode_state, encode_state
-from mfp_sim.documents import Problems, load_text
-from mfp_sim.documents.records import record_of
-from mfp_sim.errors import PowerLost, Refused
-from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys, Scheduler
-from mfp_sim.trace import Recorder
+from mfp_sim.run_trace import Recorder
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.documents.records import record_of
+from mfp_sim.shared.errors import PowerLost, Refused
+from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys, Scheduler
 from mfp_sim.transport import InProcess, Network
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.profiles.registry import profile_named as ca_profile

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfp_sim.errors import DecodeError, MfpSimError
-from mfp_sim.scep import der, messages
-from mfp_sim.scep.certificate import Certificate, folded_name, name_pairs, name_text, same_name
-from mfp_sim.scep.crl import Crl
-from mfp_sim.scep.csr import Csr
+from mfp_sim.shared.errors import DecodeError, MfpSimError
+from mfp_sim.shared.scep import der, messages
+from mfp_sim.shared.scep.certificate import Certificate, folded_name, name_pairs, name_text, same_name
+from mfp_sim.shared.scep.crl import Crl
+from mfp_sim.shared.scep.csr import Csr
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 READERS: dict[str, Callable[[bytes], object]] = {

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from mfp_sim.device.current_request import Requests
 from mfp_sim.device.keystore import KeyStore
 from mfp_sim.device.machine import Machine
 from mfp_sim.device.printer import Printer
 from mfp_sim.device.request import CertificateRequest
-from mfp_sim.device.requests import Requests
 from mock_scep_server.ledger import Ledger
 from tests.properties.printer_machine import PrinterMachine
 

@@ -22,13 +22,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import crl, csr, der, messages
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.cms import read_signed_data
-from mfp_sim.scep.envelope import open_envelope, read_envelope
-from mfp_sim.scep.vocabulary import FailInfo, MessageType, PkiStatus
-from mfp_sim.simtime import Entropy, PooledKeys
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import crl, csr, der, messages
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.cms import read_signed_data
+from mfp_sim.shared.scep.envelope import open_envelope, read_envelope
+from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType, PkiStatus
+from mfp_sim.shared.simtime import Entropy, PooledKeys
 
 KEYS = PooledKeys(Entropy(3))
 CLIENT, CA = KEYS.rsa(1024), KEYS.rsa(2048)
@@ -117,7 +117,7 @@ def test_names(pairs: list[tuple[str, str]]) -> None:
 def test_requests(
     kind: MessageType, transaction: str, nonce: bytes, data: bytes, digest: str, cipher: str, seed: int
 ) -> None:
-    request = messages.Request(kind, transaction, nonce, data, AUTHORITY, digest=digest, cipher=cipher)
+    request = messages.RequestContent(kind, transaction, nonce, data, AUTHORITY, digest=digest, cipher=cipher)
     octets = messages.encode_request(request, signer_key=CLIENT, signer_certificate=SIGNER, octets=Entropy(seed).octets)
     read = messages.decode(octets)
     assert (read.message_type, read.transaction_id, read.sender_nonce, read.digest) == (
@@ -411,7 +411,7 @@ def test_openssl_verifies_and_opens_what_we_write(
     transaction: str, data: bytes, digest: str, cipher: str, ber: bool, files: Path
 ) -> None:
     odd = messages.Oddities(ber=ber)
-    request = messages.Request(
+    request = messages.RequestContent(
         MessageType.PKCS_REQ, transaction, bytes(16), data, AUTHORITY, digest=digest, cipher=cipher, oddities=odd
     )
     octets = messages.encode_request(

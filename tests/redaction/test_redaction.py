@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfp_sim.redaction import MASK, Redactor
+from mfp_sim.shared.redaction import MASK, Redactor
 
 SECRET = "s3cret päss/+&w0rd"
 TEXT = SECRET

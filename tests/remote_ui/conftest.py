@@ -12,11 +12,11 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from mfp_sim.device.profile import profile_named
+from mfp_sim.device.printer_profile import profile_named
 from mfp_sim.remote_ui.app import create_app
-from mfp_sim.remote_ui.assembly import Plan, Served, assemble
+from mfp_sim.remote_ui.assembly import Served, ServePlan, assemble
 from mfp_sim.remote_ui.menu import PAGES
-from mfp_sim.simtime import Entropy, PooledKeys
+from mfp_sim.shared.simtime import Entropy, PooledKeys
 
 START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)  # 08:00 in Oslo
 CHALLENGE = "canary-c4a11e"
@@ -111,10 +111,10 @@ def bench() -> Iterator[Callable[..., Bench]]:
     made: list[Served] = []
 
     def make(model: str = "canon-ir-adv-dx", **changes: object) -> Bench:
-        ours = {name: value for name, value in changes.items() if name in Plan.__dataclass_fields__}
+        ours = {name: value for name, value in changes.items() if name in ServePlan.__dataclass_fields__}
         profile = replace(profile_named(model), **{n: v for n, v in changes.items() if n not in ours})  # type: ignore[arg-type]
         values: dict[str, object] = {"start": START, "challenge": CHALLENGE, "policies": ("hq", "branch"), **ours}
-        served = assemble(Plan(profile, **values), keys=PooledKeys(Entropy(5), sides=1))  # type: ignore[arg-type]
+        served = assemble(ServePlan(profile, **values), keys=PooledKeys(Entropy(5), sides=1))  # type: ignore[arg-type]
         made.append(served)
         return Bench(served)
 

@@ -12,7 +12,7 @@ from mfp_sim.remote_ui.app import create_app
 from mfp_sim.remote_ui.host import _Received
 from mfp_sim.remote_ui.menu import PAGES
 from mfp_sim.remote_ui.sessions import Sessions
-from mfp_sim.simtime import Entropy, FrozenClock
+from mfp_sim.shared.simtime import Entropy, FrozenClock
 
 PIN = "canary-p1n"
 

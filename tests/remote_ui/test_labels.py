@@ -12,12 +12,12 @@ from typing import get_args
 
 import pytest
 
-from mfp_sim.device.profile import ALL_USES
+from mfp_sim.device.printer_profile import ALL_USES
 from mfp_sim.device.status import _DETAIL_LABELS, STATE_LABELS
-from mfp_sim.errors import Reason, UsageError
 from mfp_sim.remote_ui.forms import REFUSALS
 from mfp_sim.remote_ui.labels import LANGUAGES, best_language, labels_of
 from mfp_sim.remote_ui.menu import PAGES
+from mfp_sim.shared.errors import Reason, UsageError
 
 ROOT = Path(__file__).parents[2] / "mfp_sim"
 

@@ -6,11 +6,11 @@ import io
 
 import pytest
 
-from mfp_sim.documents import load_text
 from mfp_sim.remote_ui.menu import PAGES
 from mfp_sim.remote_ui.recording import Recording
 from mfp_sim.scenario.loader import read_text
 from mfp_sim.scenario.runner import run
+from mfp_sim.shared.documents import load_text
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 
 from mfp_sim.device.invariants import broken
-from mfp_sim.documents import load_text
-from mfp_sim.errors import UsageError
 from mfp_sim.remote_ui.menu import PAGES
-from mfp_sim.remote_ui.site import Busy
+from mfp_sim.remote_ui.served_site import Busy
+from mfp_sim.shared.documents import load_text
+from mfp_sim.shared.errors import UsageError
 
 PIN = "canary-p1n"
 

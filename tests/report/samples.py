@@ -10,8 +10,8 @@ from mfp_sim.report.model import (
     CaIdentity,
     CheckReport,
     Conclusion,
+    DecodedElement,
     Difference,
-    Element,
     ExchangeReport,
     FailureReport,
     HttpMessage,
@@ -36,7 +36,7 @@ def exchange(**changed: object) -> ExchangeReport:
         begun=_T.format(0),
         ended=_T.format(1),
         request=HttpMessage("POST /scep?operation=PKIOperation HTTP/1.1", (("Content-Length", "3"),), "AQID", 3),
-        reply=HttpMessage("HTTP/1.1 200 OK", (("Server", HOSTILE),), "MAA=", 2, (Element("status", HOSTILE),)),
+        reply=HttpMessage("HTTP/1.1 200 OK", (("Server", HOSTILE),), "MAA=", 2, (DecodedElement("status", HOSTILE),)),
         seconds=60.0,
         event=1,
     )

@@ -20,7 +20,7 @@ from mfp_sim.report.drawing import lasting, sequence, timeline
 from mfp_sim.report.html_report import as_html, shown
 from mfp_sim.report.labels import LANGUAGES, labels
 from mfp_sim.report.model import FailureReport
-from mfp_sim.report.story import Row, off_spans, story_of_exchanges, story_of_trace
+from mfp_sim.report.story import StoryRow, off_spans, story_of_exchanges, story_of_trace
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.reporting import report_of
 from mfp_sim.scenario.runner import run
@@ -134,7 +134,7 @@ def test_hidden_letters_are_shown() -> None:
 # --- story and drawings -----------------------------------------------------------------------------------
 
 
-def story(name: str) -> tuple[Row, ...]:
+def story(name: str) -> tuple[StoryRow, ...]:
     (found,) = select([name])
     return story_of_trace([event.to_json() for event in run(found).events], SAY)
 
@@ -153,7 +153,7 @@ def test_a_fault_strikes_where_it_strikes() -> None:
     assert [row.faults for row in lost] == [("reset",)]
     drawn = sequence(lost, UTC, SAY, "CA")
     assert [shape.kind for shape in drawn.shapes if shape.kind in ("bolt", "cross")] == ["bolt", "cross"]
-    unreachable = Row(lost[0].at, "exchange", "network", "GetCACaps", lost=True, sent=False, reply="away")
+    unreachable = StoryRow(lost[0].at, "exchange", "network", "GetCACaps", lost=True, sent=False, reply="away")
     drawn = sequence([unreachable], UTC, SAY, "CA")
     (cross,) = [shape for shape in drawn.shapes if shape.kind == "cross"]
     (lane,) = [shape for shape in drawn.shapes if shape.css == "name" and shape.text == "Network"]
@@ -196,7 +196,7 @@ def test_what_happens_is_inside_the_sheet_and_in_order() -> None:
 
 def test_a_long_sequence_says_what_it_leaves_out() -> None:
     start = datetime(2026, 3, 2, tzinfo=UTC)
-    rows = [Row(start + timedelta(seconds=n), "mark", "printer", f"row {n}") for n in range(500)]
+    rows = [StoryRow(start + timedelta(seconds=n), "mark", "printer", f"row {n}") for n in range(500)]
     drawn = sequence(rows, UTC, SAY, "CA")
     texts = [shape.text for shape in drawn.shapes]
     assert any("360 rows left out" in text for text in texts)
@@ -207,9 +207,9 @@ def test_a_long_sequence_says_what_it_leaves_out() -> None:
 
 def test_when_the_printer_is_off() -> None:
     rows = [
-        Row(datetime(2026, 3, 2, 8, tzinfo=UTC), "mark", "printer", "start", power="on"),
-        Row(datetime(2026, 3, 2, 9, tzinfo=UTC), "mark", "printer", "shutdown", power="off"),
-        Row(datetime(2026, 3, 2, 10, tzinfo=UTC), "mark", "printer", "start", power="on"),
+        StoryRow(datetime(2026, 3, 2, 8, tzinfo=UTC), "mark", "printer", "start", power="on"),
+        StoryRow(datetime(2026, 3, 2, 9, tzinfo=UTC), "mark", "printer", "shutdown", power="off"),
+        StoryRow(datetime(2026, 3, 2, 10, tzinfo=UTC), "mark", "printer", "start", power="on"),
     ]  # fmt: skip
     ((since, until),) = off_spans(rows)
     assert (since.hour, until.hour) == (9, 10)
@@ -218,7 +218,7 @@ def test_when_the_printer_is_off() -> None:
 
 def test_a_long_time_line_does_not_call_idle_what_it_leaves_out() -> None:
     start = datetime(2026, 3, 2, tzinfo=UTC)
-    rows = [Row(start + timedelta(minutes=20 * n), "mark", "printer", f"row {n}") for n in range(200)]
+    rows = [StoryRow(start + timedelta(minutes=20 * n), "mark", "printer", f"row {n}") for n in range(200)]
     drawn = timeline(rows, (), UTC, SAY, "CA")
     assert [s.title for s in drawn.shapes if s.css == "break left-out"] == ["110 moments not drawn"]
     assert "110 moments not drawn" in [s.text for s in drawn.shapes if s.css == "break-text"]

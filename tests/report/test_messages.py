@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mfp_sim.errors import ConnectionLost
-from mfp_sim.redaction import Redactor
 from mfp_sim.report.messages import KEPT, exchange_report, kept
+from mfp_sim.run_trace import Attachment, Recorder, compare
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.excerpt import excerpt
 from mfp_sim.scenario.reporting import report_of
 from mfp_sim.scenario.runner import run
-from mfp_sim.scep.http import HttpReply, HttpRequest
-from mfp_sim.simtime import FrozenClock
-from mfp_sim.trace import Attachment, Recorder, compare
+from mfp_sim.shared.errors import ConnectionLost
+from mfp_sim.shared.redaction import Redactor
+from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest
+from mfp_sim.shared.simtime import FrozenClock
 from mfp_sim.transport import Overheard, UnderWay
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)

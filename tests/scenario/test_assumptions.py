@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from mfp_sim.catalogue.registry import assumptions
-from mfp_sim.device.profile import READINGS, profile_named, values_of, with_reading
+from mfp_sim.device.printer_profile import READINGS, profile_named, values_of, with_reading
 from mfp_sim.device.readings import MEASURABLE, OTHER_VALUES, flips_of, noting
-from mfp_sim.documents import load, load_text
-from mfp_sim.errors import UsageError
 from mfp_sim.scenario.collection import bundled_directory, select
 from mfp_sim.scenario.examined import FILE, basis_of, changing, nearest, read_file, write_file
 from mfp_sim.scenario.examining import examine, mistakes_of, tried
 from mfp_sim.scenario.loader import load_file, read_text
-from mfp_sim.scenario.model import Basis, Scenario
+from mfp_sim.scenario.model import Grounds, Scenario
 from mfp_sim.scenario.reporting import report_of
 from mfp_sim.scenario.runner import run
+from mfp_sim.shared.catalogue.registry import assumptions
+from mfp_sim.shared.documents import load, load_text
+from mfp_sim.shared.errors import UsageError
 
 REMEDY = "mfp-sim check --assumptions --write FILE measures it, and scenarios for all"
 WITHOUT_SCENARIO = {
@@ -148,23 +148,23 @@ def test_what_has_no_other_reading_may_be_named_and_stays_declared() -> None:
     assert "A-13" not in MEASURABLE
     assert mistakes(naming(COUNT, "A-13")) == []
     (scenario,) = read_text(naming(COUNT, "A-13"))
-    assert basis_of(scenario, ()) == Basis(("A-13",), ("A-13",), examined=True)
-    assert basis_of(scenario, ("A-22=5xx", "A-22=all")) == Basis(("A-13", "A-22"), ("A-13",), examined=True)
-    assert basis_of(scenario, None) == Basis(("A-13",), ("A-13",), examined=False)
+    assert basis_of(scenario, ()) == Grounds(("A-13",), ("A-13",), examined=True)
+    assert basis_of(scenario, ("A-22=5xx", "A-22=all")) == Grounds(("A-13", "A-22"), ("A-13",), examined=True)
+    assert basis_of(scenario, None) == Grounds(("A-13",), ("A-13",), examined=False)
 
 
 def test_values_are_not_all_of_an_assumption_so_that_it_may_be_named() -> None:
     assert {"A-01", "A-16"} <= MEASURABLE - READINGS.keys()
     (scenario,) = read_text(naming(COUNT, "A-01"))
     assert mistakes(naming(COUNT, "A-01")) == []
-    assert basis_of(scenario, ()) == Basis(("A-01",), ("A-01",), examined=True)
-    assert basis_of(scenario, ("A-01=url_length=4096",)) == Basis(("A-01",), (), examined=True)
+    assert basis_of(scenario, ()) == Grounds(("A-01",), ("A-01",), examined=True)
+    assert basis_of(scenario, ("A-01=url_length=4096",)) == Grounds(("A-01",), (), examined=True)
 
 
 def test_of_covered_statements_what_was_measured_to_change_nothing_does_not_count() -> None:
     (scenario,) = read_text(COUNT.replace("clock:", "covers: [MFP-POLL-05]\nclock:", 1))
     assert basis_of(scenario, None).rests_on == ("A-22",)
-    assert basis_of(scenario, ()) == Basis((), (), examined=True)
+    assert basis_of(scenario, ()) == Grounds((), (), examined=True)
 
 
 def test_what_the_covered_statements_rest_on_need_not_be_named() -> None:

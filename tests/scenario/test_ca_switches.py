@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mfp_sim.errors import DocumentError, UsageError
 from mfp_sim.scenario.loader import read_text
 from mfp_sim.scenario.runner import run
+from mfp_sim.shared.errors import DocumentError, UsageError
 from mock_scep_server.cli import _parser
 from mock_scep_server.profiles.changes import changed, changed_capabilities
 from mock_scep_server.profiles.registry import profile_named

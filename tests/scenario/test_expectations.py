@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from mfp_sim.documents.kinds import Either, Kind
-from mfp_sim.documents.records import Forms, ListOf, MapOf, Record, kind_of
-from mfp_sim.errors import DocumentError
 from mfp_sim.scenario.expectations import EXPECTATIONS
 from mfp_sim.scenario.loader import read_text
 from mfp_sim.scenario.runner import run
 from mfp_sim.scenario.shapes import SOMETHING
+from mfp_sim.shared.documents.kinds import Either, Kind
+from mfp_sim.shared.documents.records import Forms, ListOf, MapOf, Record, kind_of
+from mfp_sim.shared.errors import DocumentError
 
 HEAD = """\
 format: 1

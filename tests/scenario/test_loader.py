@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mfp_sim.errors import DocumentError
+from mfp_sim.run_trace import compare, to_json_lines
 from mfp_sim.scenario.loader import load_file, read_text
 from mfp_sim.scenario.runner import run
-from mfp_sim.trace import compare, to_json_lines
+from mfp_sim.shared.errors import DocumentError
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "scenarios").rglob("*.scenario.yaml"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mfp_sim.errors import DocumentError
 from mfp_sim.scenario.loader import read_text
 from mfp_sim.scenario.runner import run
+from mfp_sim.shared.errors import DocumentError
 
 HEAD = """\
 format: 1

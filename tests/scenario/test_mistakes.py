@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mfp_sim.errors import DocumentError
 from mfp_sim.scenario.loader import read_text
+from mfp_sim.shared.errors import DocumentError
 
 HEAD = "format: 1\nname: x\nwhy: y\nclock: 2026-03-02T08:00:00+01:00\nsteps:\n"
 WHERE = {"step": HEAD + "  - expect: {powered: true}\n  - ", "expect": HEAD + "  - expect: "}

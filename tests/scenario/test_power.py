@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from mfp_sim.device.storage import MemoryStorage
-from mfp_sim.errors import UsageError
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.power import PowerInstant, PowerPoint, cut_at, cut_everywhere, power_instants, power_points
 from mfp_sim.scenario.world import directories
+from mfp_sim.shared.errors import UsageError
 
 CHOICE = [
     "manual-request",

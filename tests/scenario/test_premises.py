@@ -10,16 +10,16 @@ import jsonschema
 import pytest
 
 from mfp_sim.device import power
-from mfp_sim.documents import load_text, plain
-from mfp_sim.errors import DocumentError, Refused
 from mfp_sim.remote_ui.recording import PREMISES
 from mfp_sim.report.story import story_of_trace
 from mfp_sim.scenario.ca_steps import OPERATOR_ACTS
 from mfp_sim.scenario.loader import read_text, scenario_schema
 from mfp_sim.scenario.premises import Missing
 from mfp_sim.scenario.runner import run
-from mfp_sim.scenario.steps import STEPS, Act
+from mfp_sim.scenario.steps import STEPS, StepAction
 from mfp_sim.scenario.world import World
+from mfp_sim.shared.documents import load_text, plain
+from mfp_sim.shared.errors import DocumentError, Refused
 
 DEVICE = Path(power.__file__).parent
 POLL = """\
@@ -244,7 +244,7 @@ def test_a_step_without_a_premise_does_something_even_the_second_time(kind: str)
     begun, done, refused = [], [], []
 
     class Watched:
-        def __init__(self, act: Act) -> None:
+        def __init__(self, act: StepAction) -> None:
             self.text, self._act = act.text, act
 
         def act(self, world: World, role: str) -> Missing | None:

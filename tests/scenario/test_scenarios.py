@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from mfp_sim.catalogue.registry import requirements
 from mfp_sim.device.machine import ROLES
 from mfp_sim.device.printer import SCREENS
-from mfp_sim.documents import Problems, load_text
-from mfp_sim.errors import DocumentError
 from mfp_sim.report.coverage import coverage_of, entries_of
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.loader import read_text
 from mfp_sim.scenario.reporting import report_of
 from mfp_sim.scenario.runner import run
 from mfp_sim.scenario.steps import STEPS, read_step
+from mfp_sim.shared.catalogue.registry import requirements
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.errors import DocumentError
 
 ROOT = Path(__file__).parents[2] / "scenarios"
 HEAD = """\

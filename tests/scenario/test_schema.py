@@ -9,10 +9,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from mfp_sim.documents import Problems, load, load_text, plain
-from mfp_sim.errors import DocumentError
 from mfp_sim.scenario.loader import read_text
 from mfp_sim.scenario.parameters import instances
+from mfp_sim.shared.documents import Problems, load, load_text, plain
+from mfp_sim.shared.errors import DocumentError
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 FILES = sorted(SCENARIOS.rglob("*.scenario.yaml"))

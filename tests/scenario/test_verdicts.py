@@ -11,7 +11,6 @@ import pytest
 
 from mfp_sim.device.keystore import KeyEntry
 from mfp_sim.device.status import STATE_LABELS
-from mfp_sim.errors import DocumentError, UsageError
 from mfp_sim.events import MockRequest
 from mfp_sim.scenario import expectations, runner
 from mfp_sim.scenario.expectations import DETAILS, Expectation, check
@@ -19,8 +18,9 @@ from mfp_sim.scenario.loader import read_text
 from mfp_sim.scenario.model import Failure, Scenario
 from mfp_sim.scenario.runner import StepDone, carry_out, frozen, run
 from mfp_sim.scenario.world import World, build
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.simtime import SystemClock
+from mfp_sim.shared.errors import DocumentError, UsageError
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.simtime import SystemClock
 
 HEAD = """\
 format: 1

@@ -12,9 +12,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.simtime import Entropy, PooledKeys
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.simtime import Entropy, PooledKeys
 
 NOT_BEFORE = datetime(2026, 1, 1, tzinfo=timezone.utc)
 NOT_AFTER = datetime(2036, 1, 1, tzinfo=timezone.utc)

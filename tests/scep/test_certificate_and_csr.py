@@ -12,12 +12,12 @@ from asn1crypto import csr as asn1_csr
 from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from mfp_sim.errors import DecodeError, SignatureInvalid
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import csr, der
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.simtime import PooledKeys
+from mfp_sim.shared.errors import DecodeError, SignatureInvalid
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import csr, der
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.simtime import PooledKeys
 
 UTC = timezone.utc
 OpenSsl = Callable[..., bytes]

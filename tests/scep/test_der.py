@@ -9,8 +9,8 @@ from asn1crypto import core
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfp_sim.errors import DecodeError
-from mfp_sim.scep import der
+from mfp_sim.shared.errors import DecodeError
+from mfp_sim.shared.scep import der
 
 UTC = timezone.utc
 

@@ -8,16 +8,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from mfp_sim.documents import Problems, load_text
-from mfp_sim.documents.json_values import read_json
-from mfp_sim.documents.records import record_of
-from mfp_sim.errors import AlgorithmRefused, ConnectFailed, ConnectionLost, DocumentError, TransportError
-from mfp_sim.http_octets import reply_of
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import csr as csrs
-from mfp_sim.scep import exchange, messages
-from mfp_sim.scep.exchange import (
+from mfp_sim.client import exchange
+from mfp_sim.client.exchange import (
     BadReply,
+    ClientPolicy,
     ClientTransaction,
     Enrolment,
     Failed,
@@ -26,15 +20,22 @@ from mfp_sim.scep.exchange import (
     Lost,
     Outcome,
     Pending,
-    Policy,
     Predecessor,
     Snapshot,
 )
-from mfp_sim.scep.http import HttpReply
-from mfp_sim.scep.messages import Note
-from mfp_sim.scep.stages import State
-from mfp_sim.scep.vocabulary import MessageType
-from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys
+from mfp_sim.client.stages import State
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.documents.json_values import read_json
+from mfp_sim.shared.documents.records import record_of
+from mfp_sim.shared.errors import AlgorithmRefused, ConnectFailed, ConnectionLost, DocumentError, TransportError
+from mfp_sim.shared.http_octets import reply_of
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import csr as csrs
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep.http_messages import HttpReply
+from mfp_sim.shared.scep.messages import Note
+from mfp_sim.shared.scep.vocabulary import MessageType
+from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys
 from mock_scep_server.profiles.registry import profile_named
 from mock_scep_server.script import Script
 from mock_scep_server.script_file import read_script
@@ -77,7 +78,7 @@ class Parties:
 @pytest.fixture
 def parties():
     def make(
-        script: str = "[]", *, profile: str = "rfc8894", policy: Policy | None = None, ra: str = "none",
+        script: str = "[]", *, profile: str = "rfc8894", policy: ClientPolicy | None = None, ra: str = "none",
         predecessor: Predecessor | None = None, service: ScepService | None = None, clock: FrozenClock | None = None,
         digest: str | None = None, **changes: object,
     ) -> Parties:  # fmt: skip
@@ -99,7 +100,7 @@ def parties():
             key, csrs.build(key, subject=SUBJECT), signer, "t-1", SUBJECT, digest=digest, predecessor=predecessor
         )
         transaction = ClientTransaction(
-            enrolment, target="/scep", policy=policy or Policy(), entropy=Entropy(1), clock=clock
+            enrolment, target="/scep", policy=policy or ClientPolicy(), entropy=Entropy(1), clock=clock
         )
         return Parties(clock, service, transaction, [])
 
@@ -199,7 +200,7 @@ def test_capabilities_that_are_cut_off_are_none_and_all_else_is_lost(parties) ->
 def test_a_lost_request_is_polled_for_only_where_it_was_sent_and_the_policy_says_so(
     parties, resend, sent: bool, state: State
 ) -> None:
-    transaction = parties(policy=Policy(resend=resend)).transaction
+    transaction = parties(policy=ClientPolicy(resend=resend)).transaction
     transaction.stage = replace(transaction.stage, state=state)
     transaction.lost(_lost(sent))
     transaction.resume()
@@ -287,7 +288,7 @@ def test_a_signature_that_is_broken_or_anothers_counts_for_every_status(parties,
     [("use", "sha1", False), ("refuse", "sha1", True), ("refuse", "sha256", False), ("use", "sha512", False)],
 )
 def test_weak_signatures_are_refused_by_the_policy(parties, weak, digest: str, refused: bool) -> None:
-    here = parties(policy=Policy(weak=weak))
+    here = parties(policy=ClientPolicy(weak=weak))
     outcome = here.transaction.received(_signed(here, digest=digest))
     words = BadReply("refused-algorithm", "the CertRep is signed with sha1, which is refused")
     assert outcome == (words if refused else Pending())
@@ -310,7 +311,7 @@ def test_md5_is_refused_always(parties) -> None:
 )
 def test_weak_algorithms_are_not_sent_where_the_policy_refuses_them(parties, caps, refused: str | None) -> None:
     for weak in ("use", "refuse"):
-        here = parties(policy=Policy(weak=weak))
+        here = parties(policy=ClientPolicy(weak=weak))
         here.up_to(State.SUBMIT)
         here.transaction.capabilities = replace(here.transaction.capabilities, keywords=caps)
         if refused is None or weak == "use":
@@ -358,17 +359,17 @@ def test_what_get_ca_cert_gives_is_looked_at(parties) -> None:
 @pytest.mark.parametrize(
     ("cipher", "policy", "refused"),
     [
-        ("des-cbc", Policy(), "des-cbc"),
-        ("des-cbc", Policy(weak="refuse"), "des-cbc"),
-        ("des-cbc", Policy(read_single_des=True), None),
-        ("des-cbc", Policy(read_single_des=True, weak="refuse"), None),
-        ("des-ede3-cbc", Policy(), None),
-        ("des-ede3-cbc", Policy(read_single_des=True, weak="refuse"), "des-ede3-cbc"),
-        ("des-ede3-cbc", Policy(weak="refuse"), "des-ede3-cbc"),
-        ("aes-256-cbc", Policy(weak="refuse"), None),
+        ("des-cbc", ClientPolicy(), "des-cbc"),
+        ("des-cbc", ClientPolicy(weak="refuse"), "des-cbc"),
+        ("des-cbc", ClientPolicy(read_single_des=True), None),
+        ("des-cbc", ClientPolicy(read_single_des=True, weak="refuse"), None),
+        ("des-ede3-cbc", ClientPolicy(), None),
+        ("des-ede3-cbc", ClientPolicy(read_single_des=True, weak="refuse"), "des-ede3-cbc"),
+        ("des-ede3-cbc", ClientPolicy(weak="refuse"), "des-ede3-cbc"),
+        ("aes-256-cbc", ClientPolicy(weak="refuse"), None),
     ],
 )
-def test_which_ciphers_of_a_reply_are_taken(parties, cipher: str, policy: Policy, refused: str | None) -> None:
+def test_which_ciphers_of_a_reply_are_taken(parties, cipher: str, policy: ClientPolicy, refused: str | None) -> None:
     here = parties(reply_cipher=cipher, policy=policy)
     outcome = here.inquiry()
     if refused:
@@ -416,7 +417,7 @@ def test_what_is_odd_in_a_reply_is_noted(parties, operation: str) -> None:
     ],
 )
 def test_a_certificate_is_taken_from_its_first_second_to_its_last(parties, policy, side: str, told) -> None:
-    here = parties(policy=Policy(not_yet_valid=policy))
+    here = parties(policy=ClientPolicy(not_yet_valid=policy))
     here.up_to(State.SUBMIT)
     reply = here.answer()
     (certificate,) = [entry.certificate for entry in here.service.ledger.entries]
@@ -502,13 +503,15 @@ def test_a_certificate_for_another_key_or_of_another_issuer_is_refused(parties) 
     ],
 )
 def test_the_ca_is_asked_once_more_where_its_answer_speaks_of_another(parties, changed_ca, script, operations) -> None:
-    here = parties(f"[{{when: {{type: PKCSReq}}, then: {script}}}]", policy=Policy(changed_ca=changed_ca))
+    here = parties(f"[{{when: {{type: PKCSReq}}, then: {script}}}]", policy=ClientPolicy(changed_ca=changed_ca))
     assert isinstance(here.inquiry(), Failed)
     assert here.operations == ["GetCACaps", "GetCACert", *operations]
 
 
 def test_each_inquiry_may_ask_the_ca_once_more(parties) -> None:
-    here = parties("[{when: {type: PKCSReq}, faults: [certrep-stranger-signer]}]", policy=Policy(changed_ca="refetch"))
+    here = parties(
+        "[{when: {type: PKCSReq}, faults: [certrep-stranger-signer]}]", policy=ClientPolicy(changed_ca="refetch")
+    )
     for number in (1, 2):
         outcome = here.inquiry()
         assert isinstance(outcome, BadReply)
@@ -624,4 +627,4 @@ def test_nothing_that_shows_the_material_shows_a_key(parties) -> None:
 
 
 def test_the_policy_is_lenient_unless_it_is_told() -> None:
-    assert Policy() == Policy(False, "use", "same", "refuse", "keep")
+    assert ClientPolicy() == ClientPolicy(False, "use", "same", "refuse", "keep")

@@ -19,15 +19,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from vectors import FOLDER, MESSAGES, private_key, vector
 
-from mfp_sim.errors import MfpSimError
-from mfp_sim.scep import der, messages
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.crl import Crl
-from mfp_sim.scep.csr import Csr
-from mfp_sim.scep.elements import leaves
-from mfp_sim.scep.envelope import read_envelope
-from mfp_sim.scep.http import HttpRequest, read_capabilities, read_scep_query
-from mfp_sim.simtime import Entropy
+from mfp_sim.shared.errors import MfpSimError
+from mfp_sim.shared.scep import der, messages
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.crl import Crl
+from mfp_sim.shared.scep.csr import Csr
+from mfp_sim.shared.scep.elements import leaves
+from mfp_sim.shared.scep.envelope import read_envelope
+from mfp_sim.shared.scep.http_messages import HttpRequest, read_capabilities, read_scep_query
+from mfp_sim.shared.simtime import Entropy
 
 TOTAL = int(os.environ.get("MFP_SIM_MUTATIONS", "100000"))
 
@@ -162,7 +162,7 @@ def _mutations(octets: bytes, count: int) -> Iterator[bytes]:
 LEAST = {name: _least(_octets(name)) for name in READERS}
 
 
-class Counted(der.Work):
+class Counted(der.ReadingWork):
     """Remembers each count of work that the readers open for one message, however many they open."""
 
     __slots__ = ()

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from asn1crypto import crl as asn1_crl
 
-from mfp_sim.errors import DecodeError
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import crl, der
-from mfp_sim.scep.crl import Crl, Revoked
-from mfp_sim.scep.elements import leaves
-from mfp_sim.simtime import Entropy, PooledKeys
+from mfp_sim.shared.errors import DecodeError
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import crl, der
+from mfp_sim.shared.scep.crl import Crl, Revoked
+from mfp_sim.shared.scep.elements import leaves
+from mfp_sim.shared.simtime import Entropy, PooledKeys
 
 NOW = datetime(2026, 3, 2, tzinfo=timezone.utc)
 COUNT = 100_000

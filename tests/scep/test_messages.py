@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from asn1crypto import cms as asn1_cms
 
-from mfp_sim.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable, SignatureInvalid
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import cms, csr, der, messages
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.messages import CertRep, Request
-from mfp_sim.scep.note import notes_of
-from mfp_sim.scep.vocabulary import FailInfo, MessageType, PkiStatus
+from mfp_sim.shared.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable, SignatureInvalid
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import cms, csr, der, messages
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.messages import CertRep, RequestContent
+from mfp_sim.shared.scep.note import notes_of
+from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType, PkiStatus
 
 OpenSsl = Callable[..., bytes]
 Octets = Callable[[int], bytes]
@@ -26,7 +26,7 @@ NONCE = bytes(range(16))
 @pytest.fixture
 def request_of(client, authority, octets: Octets) -> Callable[..., bytes]:
     def make(**fields: object) -> bytes:
-        asked = Request(
+        asked = RequestContent(
             message_type=MessageType.PKCS_REQ,
             transaction_id="a+b/c=",
             sender_nonce=NONCE,

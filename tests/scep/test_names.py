@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mfp_sim.errors import DecodeError
-from mfp_sim.scep import der, messages
-from mfp_sim.scep.certificate import Certificate, common_name_of, name_pairs, name_text, same_name
-from mfp_sim.scep.csr import Csr
+from mfp_sim.shared.errors import DecodeError
+from mfp_sim.shared.scep import der, messages
+from mfp_sim.shared.scep.certificate import Certificate, common_name_of, name_pairs, name_text, same_name
+from mfp_sim.shared.scep.csr import Csr
 
 HOSTILE = Path(__file__).parent / "data"
 CN = der.oid("2.5.4.3")

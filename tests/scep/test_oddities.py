@@ -8,12 +8,12 @@ from datetime import datetime, timezone
 
 import pytest
 
-from mfp_sim.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable, MfpSimError, SignatureInvalid
-from mfp_sim.scep import cms, crl, der, messages
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.algorithms import KeyTransport
-from mfp_sim.scep.messages import CertRep, Oddities, PkiMessage
-from mfp_sim.scep.vocabulary import FailInfo, PkiStatus
+from mfp_sim.shared.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable, MfpSimError, SignatureInvalid
+from mfp_sim.shared.scep import cms, crl, der, messages
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.algorithms import KeyTransport
+from mfp_sim.shared.scep.messages import CertRep, Oddities, PkiMessage
+from mfp_sim.shared.scep.vocabulary import FailInfo, PkiStatus
 
 Octets = Callable[[int], bytes]
 NONCE = bytes(range(16))

@@ -12,12 +12,12 @@ from asn1crypto import cms as asn1_cms
 from asn1crypto import crl as asn1_crl
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from mfp_sim.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable, SignatureInvalid
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import cms, crl, csr, der, messages
-from mfp_sim.scep.algorithms import KeyTransport
-from mfp_sim.scep.messages import CertRep, Oddities, Request
-from mfp_sim.scep.vocabulary import MessageType, PkiStatus
+from mfp_sim.shared.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable, SignatureInvalid
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import cms, crl, csr, der, messages
+from mfp_sim.shared.scep.algorithms import KeyTransport
+from mfp_sim.shared.scep.messages import CertRep, Oddities, RequestContent
+from mfp_sim.shared.scep.vocabulary import MessageType, PkiStatus
 
 OpenSsl = Callable[..., bytes]
 Octets = Callable[[int], bytes]
@@ -29,7 +29,7 @@ REVOKED = (crl.Revoked(0x80FF01, NOW, "keyCompromise"), crl.Revoked(7, NOW))
 @pytest.fixture
 def ask(client, authority, octets: Octets) -> Callable[..., messages.PkiMessage]:
     def make(kind: MessageType, data: bytes, **fields: object) -> messages.PkiMessage:
-        request = Request(kind, "t-1", bytes(16), data, authority.certificate)
+        request = RequestContent(kind, "t-1", bytes(16), data, authority.certificate)
         return messages.decode(
             messages.encode_request(
                 replace(request, **fields),  # type: ignore[arg-type]
@@ -209,7 +209,7 @@ def test_an_ec_key_signs_request_certificate_and_csr(
     data = csr.build(key, subject=certificate.subject, challenge="s3cret", digest=digest)
     csr.Csr.from_der(data).verify()
     assert b"Certificate request self-signature verify OK" in _stderr_of(openssl, data)
-    request = Request(MessageType.PKCS_REQ, "t", bytes(16), data, authority.certificate, digest=digest)
+    request = RequestContent(MessageType.PKCS_REQ, "t", bytes(16), data, authority.certificate, digest=digest)
     octets_ = messages.encode_request(request, signer_key=key, signer_certificate=certificate, octets=octets)
     openssl("cms", "-verify", "-noverify", "-inform", "DER", "-binary", stdin=octets_)
     message = messages.decode(octets_)
@@ -316,7 +316,7 @@ def test_every_key_transport_we_write_is_opened_by_openssl_and_by_us(
 def test_single_des_and_md5_are_written_by_their_option_only(
     authority, client, octets: Octets, openssl: OpenSsl, tmp_path: Path
 ) -> None:
-    request = Request(MessageType.PKCS_REQ, "t", bytes(16), b"content", authority.certificate)
+    request = RequestContent(MessageType.PKCS_REQ, "t", bytes(16), b"content", authority.certificate)
     sign = {"signer_key": client.key, "signer_certificate": client.certificate, "octets": octets}
     odd = messages.encode_request(replace(request, oddities=Oddities(single_des=True, md5=True)), **sign)
     found = messages.decode(odd)
@@ -335,7 +335,7 @@ def test_single_des_and_md5_are_written_by_their_option_only(
 def test_a_reply_to_an_odd_transaction_carries_it_octet_for_octet(authority, client, octets: Octets) -> None:
     asked = messages.decode(
         messages.encode_request(
-            Request(
+            RequestContent(
                 MessageType.PKCS_REQ,
                 "t",
                 bytes(16),

@@ -13,15 +13,15 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from mfp_sim.errors import AlgorithmRefused, DecodeError
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import csr as csrs
-from mfp_sim.scep import messages
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.exchange import ClientTransaction, Enrolment, Policy
-from mfp_sim.scep.roles import CaRoles
-from mfp_sim.simtime import Entropy, FrozenClock, PooledKeys
+from mfp_sim.client.exchange import ClientPolicy, ClientTransaction, Enrolment
+from mfp_sim.shared.errors import AlgorithmRefused, DecodeError
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import csr as csrs
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.roles import CaRoles
+from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys
 
 DATA = Path(__file__).parent / "data"
 NOON = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
@@ -34,7 +34,9 @@ def printer() -> ClientTransaction:
         key, subject=subject, serial=1, not_before=NOON - timedelta(hours=1), not_after=NOON + timedelta(days=9)
     )
     enrolment = Enrolment(key, csrs.build(key, subject=subject), signer, "t-1", subject)
-    return ClientTransaction(enrolment, target="/scep", policy=Policy(), entropy=Entropy(1), clock=FrozenClock(NOON))
+    return ClientTransaction(
+        enrolment, target="/scep", policy=ClientPolicy(), entropy=Entropy(1), clock=FrozenClock(NOON)
+    )
 
 
 def test_an_ed25519_leaf_before_the_ca_is_passed_over(printer: ClientTransaction) -> None:

@@ -6,9 +6,9 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 
-from mfp_sim.scep.algorithms import HASHES, KeyTransport, sign
-from mfp_sim.scep.repeatable import encrypt_rsa, sign_pss
-from mfp_sim.simtime import Entropy, PooledKeys
+from mfp_sim.shared.scep.algorithms import HASHES, KeyTransport, sign
+from mfp_sim.shared.scep.repeatable import encrypt_rsa, sign_pss
+from mfp_sim.shared.simtime import Entropy, PooledKeys
 
 TRANSPORTS = (
     KeyTransport(),

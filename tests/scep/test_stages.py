@@ -6,9 +6,9 @@ from typing import get_args
 
 import pytest
 
-from mfp_sim.scep.stages import GOES_ON, NEXT, Result, Stage, State
+from mfp_sim.client.stages import GOES_ON, NEXT, Stage, StageResult, State
 
-RESULTS = get_args(Result)
+RESULTS = get_args(StageResult)
 LEADS = {
     "GetCACaps": {"taken": "GetCACert", "closed": "GetCACert"},
     "GetCACert": {"taken": "PKCSReq"},
@@ -20,7 +20,7 @@ LEADS = {
 
 @pytest.mark.parametrize("state", State)
 @pytest.mark.parametrize("result", RESULTS)
-def test_where_a_result_leads(state: State, result: Result) -> None:
+def test_where_a_result_leads(state: State, result: StageResult) -> None:
     wanted = LEADS[state.value].get(result, state.value)
     assert Stage(state).after(result).state.value == wanted
 

@@ -11,15 +11,15 @@ from urllib.parse import quote
 import pytest
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from mfp_sim.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable, UsageError
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import cms, crl, csr, der, messages
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.algorithms import algorithm, read_key_transport
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.http import PKI_MESSAGE, HttpRequest, read_capabilities, read_scep_query
-from mfp_sim.scep.messages import Oddities, Request
-from mfp_sim.scep.vocabulary import MessageType
+from mfp_sim.shared.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable, UsageError
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import cms, crl, csr, der, messages
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.algorithms import algorithm, read_key_transport
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.http_messages import PKI_MESSAGE, HttpRequest, read_capabilities, read_scep_query
+from mfp_sim.shared.scep.messages import Oddities, RequestContent
+from mfp_sim.shared.scep.vocabulary import MessageType
 
 Octets = Callable[[int], bytes]
 NOW, LATER = datetime(2026, 3, 2, tzinfo=timezone.utc), datetime(2027, 3, 2, tzinfo=timezone.utc)
@@ -135,7 +135,7 @@ def test_a_signer_of_the_field_is_read_verified_and_noted(
     signer = _odd_certificate(client.key, **given)  # type: ignore[arg-type]
     assert signer.oddities == oddities
     signer.verify_issued_by(signer)
-    request = Request(MessageType.PKCS_REQ, "t", bytes(16), b"x", authority.certificate)
+    request = RequestContent(MessageType.PKCS_REQ, "t", bytes(16), b"x", authority.certificate)
     message = messages.decode(
         messages.encode_request(request, signer_key=client.key, signer_certificate=signer, octets=octets)
     )
@@ -216,7 +216,7 @@ def test_password_recipients_that_would_keep_us_busy_together_are_refused(octets
 
 
 def test_a_request_without_a_recipient_is_not_written(client, octets: Octets) -> None:
-    request = Request(MessageType.PKCS_REQ, "t", bytes(16), b"x", None)
+    request = RequestContent(MessageType.PKCS_REQ, "t", bytes(16), b"x", None)
     with pytest.raises(UsageError, match="a request has a recipient"):
         messages.encode_request(request, signer_key=client.key, signer_certificate=client.certificate, octets=octets)
 
@@ -314,7 +314,9 @@ def test_a_legacy_renewal_is_a_pkcsreq_signed_by_the_old_certificate(client, aut
         extensions=[x509.key_usage_extension("digitalSignature", "keyEncipherment")],
     )  # fmt: skip
     new = keys.rsa(2048)
-    request = Request(MessageType.PKCS_REQ, "t", bytes(16), csr.build(new, subject=old.subject), authority.certificate)
+    request = RequestContent(
+        MessageType.PKCS_REQ, "t", bytes(16), csr.build(new, subject=old.subject), authority.certificate
+    )
     for kind in (MessageType.PKCS_REQ, MessageType.RENEWAL_REQ):
         message = messages.decode(
             messages.encode_request(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mfp_sim.errors import UsageError
-from mfp_sim.scep.url import Url
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.scep.url import Url
 
 
 @pytest.mark.parametrize(

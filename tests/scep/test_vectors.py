@@ -11,14 +11,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from vectors import FOLDER, MESSAGES, private_key, vector
 
-from mfp_sim.errors import EnvelopeUnreadable
-from mfp_sim.scep import messages
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.crl import Crl
-from mfp_sim.scep.csr import Csr
-from mfp_sim.scep.envelope import open_envelope, read_envelope
-from mfp_sim.scep.http import HttpRequest, read_capabilities, read_scep_query
-from mfp_sim.scep.vocabulary import FailInfo, MessageType, PkiStatus
+from mfp_sim.shared.errors import EnvelopeUnreadable
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.crl import Crl
+from mfp_sim.shared.scep.csr import Csr
+from mfp_sim.shared.scep.envelope import open_envelope, read_envelope
+from mfp_sim.shared.scep.http_messages import HttpRequest, read_capabilities, read_scep_query
+from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType, PkiStatus
 
 SWAN = "C1ECD1A684C18B7DFEF3B93B5A13DCC6B6B888BD"
 MICRO = "TmRqR2U4r6XqKg8oRdbz3Wv9yK0="

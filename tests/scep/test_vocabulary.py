@@ -7,11 +7,11 @@ from pathlib import Path
 
 import mfp_sim
 import mock_scep_server
-from mfp_sim.scep import http
-from mfp_sim.scep import vocabulary as v
+from mfp_sim.shared.scep import http_messages as http
+from mfp_sim.shared.scep import vocabulary as v
 
 MEDIA_TYPES = {http.CA_CERT, http.CA_RA_CERT, http.NEXT_CA_CERT, http.PKI_MESSAGE}
-HOMES = {"scep/vocabulary.py": set(v.OID_NAMES), "scep/http.py": MEDIA_TYPES}
+HOMES = {"shared/scep/vocabulary.py": set(v.OID_NAMES), "shared/scep/http_messages.py": MEDIA_TYPES}
 
 
 def _literals(path: Path) -> set[str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mfp_sim.errors import UsageError
-from mfp_sim.secret_options import secret_of
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.secret_options import secret_of
 
 
 def _options(**given: object) -> Namespace:

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from mfp_sim.errors import BoundExceeded, UsageError
-from mfp_sim.simtime import Entropy, FrozenClock, PassingClock, PooledKeys, Scheduler, SystemClock
+from mfp_sim.shared.errors import BoundExceeded, UsageError
+from mfp_sim.shared.simtime import Entropy, FrozenClock, PassingClock, PooledKeys, Scheduler, SystemClock
 
 START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
 
@@ -135,7 +135,7 @@ def test_the_sides_of_the_pool_never_share_a_key() -> None:
 
 
 def test_every_key_of_the_pool_is_a_valid_key_of_its_length() -> None:
-    from mfp_sim import simtime
+    from mfp_sim.shared import simtime
 
     for bits in (1024, 2048):
         for line in simtime._pool(bits):

@@ -29,11 +29,11 @@ from mfp_sim.events import (
     own_words,
     read,
 )
-from mfp_sim.redaction import MASK, Redactor
+from mfp_sim.run_trace import Recorder, TraceEvent, compare, from_json_lines, to_json_lines
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.runner import run
-from mfp_sim.simtime import FrozenClock
-from mfp_sim.trace import Recorder, TraceEvent, compare, from_json_lines, to_json_lines
+from mfp_sim.shared.redaction import MASK, Redactor
+from mfp_sim.shared.simtime import FrozenClock
 from mock_scep_server.journal import JournalEntry
 
 START = datetime(2026, 3, 2, 8, tzinfo=timezone(timedelta(hours=1)))

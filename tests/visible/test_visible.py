@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from mfp_sim.visible import one_line, say, visible
+from mfp_sim.shared.visible import one_line, say, visible
 
 
 @pytest.mark.parametrize(

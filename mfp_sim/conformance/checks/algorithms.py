@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mfp_sim.conformance.answers import Answer
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, processed, refusal, refused
-from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
+from mfp_sim.conformance.model import CheckVerdict, Fact, Inconclusive, NotApplicable, Proof
 from mfp_sim.conformance.registry import check
-from mfp_sim.conformance.session import Session
-from mfp_sim.scep.algorithms import KeyTransport
-from mfp_sim.scep.messages import Oddities
-from mfp_sim.scep.vocabulary import FailInfo
+from mfp_sim.shared.scep.algorithms import KeyTransport
+from mfp_sim.shared.scep.messages import Oddities
+from mfp_sim.shared.scep.vocabulary import FailInfo
 
 STRONG = {"aes-128-cbc", "aes-192-cbc", "aes-256-cbc"}
 SHA2 = {"sha256", "sha384", "sha512"}
 
 
-def _standard(session: Session) -> Answer:
+def _standard(session: Client) -> Answer:
     """The answer to a request with AES-128 and SHA-256, made once."""
     control = session.granted()
     if (control.order.cipher, control.order.digest) == ("aes-128-cbc", "sha256"):
@@ -35,7 +35,7 @@ def _standard(session: Session) -> Answer:
     field_failures=("F-N10", "F-A03"),
     proofs=(Proof("not-processed", ca={"refuse_ciphers": frozenset({"aes-128-cbc", "des-cbc"})}),),
 )
-def aes_request(session: Session) -> Iterator[Fact]:
+def aes_request(session: Client) -> Iterator[Fact]:
     yield processed(_standard(session), "an AES-128-CBC request")
 
 
@@ -49,7 +49,7 @@ def aes_request(session: Session) -> Iterator[Fact]:
     field_failures=("F-A05", "F-A06", "F-A07"),
     proofs=(Proof("weaker-cipher", "reply-downgrade"), Proof("weaker-cipher", "certrep-des")),
 )
-def aes_reply(session: Session) -> Iterator[Fact]:
+def aes_reply(session: Client) -> Iterator[Fact]:
     answer = _standard(session)
     if answer.envelope is None:
         raise Inconclusive(f"no envelope came: {answer.text}")
@@ -72,7 +72,7 @@ def aes_reply(session: Session) -> Iterator[Fact]:
     why="It is the one digest that every implementation has to have.",
     proofs=(Proof("not-processed", ca={"refuse_digests": frozenset({"sha256", "md5"})}),),
 )
-def sha256_request(session: Session) -> Iterator[Fact]:
+def sha256_request(session: Client) -> Iterator[Fact]:
     yield processed(_standard(session), "a SHA-256 request")
 
 
@@ -86,7 +86,7 @@ def sha256_request(session: Session) -> Iterator[Fact]:
     field_failures=("F-A01",),
     proofs=(Proof("weaker-digest", "reply-downgrade"),),
 )
-def sha256_reply(session: Session) -> Iterator[Fact]:
+def sha256_reply(session: Client) -> Iterator[Fact]:
     answer = _standard(session)
     if answer.signed is None:
         raise Inconclusive(f"no CertRep came: {answer.text}")
@@ -110,7 +110,7 @@ def sha256_reply(session: Session) -> Iterator[Fact]:
     field_failures=("F-A01", "F-N10"),
     proofs=(Proof("uncommon", "certrep-aes256"), Proof("uncommon", "certrep-sha512")),
 )
-def common(session: Session) -> Iterator[Fact]:
+def common(session: Client) -> Iterator[Fact]:
     answer = _standard(session)
     if answer.envelope is None or answer.signed is None:
         raise Inconclusive(f"no envelope came: {answer.text}")
@@ -130,7 +130,7 @@ def common(session: Session) -> Iterator[Fact]:
     tags=("security",),
     proofs=(Proof("granted", profile="lenient"),),
 )
-def des_request(session: Session) -> Iterator[Fact]:
+def des_request(session: Client) -> Iterator[Fact]:
     yield from refused(
         session,
         "single DES",
@@ -149,7 +149,7 @@ def des_request(session: Session) -> Iterator[Fact]:
     tags=("security",),
     proofs=(Proof("single-des", "certrep-des"),),
 )
-def des_reply(session: Session) -> Iterator[Fact]:
+def des_reply(session: Client) -> Iterator[Fact]:
     answer = session.granted()
     if answer.envelope is None:
         raise Inconclusive(f"no envelope came: {answer.text}")
@@ -176,7 +176,7 @@ def des_reply(session: Session) -> Iterator[Fact]:
     tags=("security",),
     proofs=(Proof("granted", profile="lenient"),),
 )
-def md5_request(session: Session) -> Iterator[Fact]:
+def md5_request(session: Client) -> Iterator[Fact]:
     yield from refused(session, "MD5", FailInfo.BAD_ALG, FailInfo.BAD_MESSAGE_CHECK, oddities=Oddities(md5=True))
 
 
@@ -188,7 +188,7 @@ def md5_request(session: Session) -> Iterator[Fact]:
     tags=("security",),
     proofs=(Proof("md5", "certrep-md5"),),
 )
-def md5_reply(session: Session) -> Iterator[Fact]:
+def md5_reply(session: Client) -> Iterator[Fact]:
     answer = session.granted()
     if answer.signed is None:
         raise Inconclusive(f"no CertRep came: {answer.text}")
@@ -211,7 +211,7 @@ def md5_reply(session: Session) -> Iterator[Fact]:
     negative=True,
     proofs=(Proof("not-advertised", ca={"capabilities": ("AES", "SHA-256", "POSTPKIOperation", "SCEPStandard")}),),
 )
-def weak(session: Session) -> Iterator[Fact]:
+def weak(session: Client) -> Iterator[Fact]:
     caps = session.capabilities
     if caps.has("DES3") and caps.has("SHA-1"):
         raise NotApplicable("both are advertised")
@@ -232,7 +232,7 @@ def weak(session: Session) -> Iterator[Fact]:
     cost=1,
     proofs=(Proof("upgraded", "reply-upgrade"),),
 )
-def mirrored(session: Session) -> Iterator[Fact]:
+def mirrored(session: Client) -> Iterator[Fact]:
     session.need("DES3")
     session.need("SHA-1")
     answer = session.enrol(cipher="des-ede3-cbc", digest="sha1")
@@ -254,7 +254,7 @@ def mirrored(session: Session) -> Iterator[Fact]:
     negative=True,
     proofs=(Proof("crash", defects=("crashes-on-oaep",)),),
 )
-def oaep(session: Session) -> Iterator[Fact]:
+def oaep(session: Client) -> Iterator[Fact]:
     transport = KeyTransport(scheme="oaep")
     answer = session.ask(session.order(oddities=Oddities(key_transport=transport), wrong=True))
     clean = answer.taken or (answer.refused and answer.fail_info in (0, 1))
@@ -269,7 +269,7 @@ def oaep(session: Session) -> Iterator[Fact]:
     negative=True,
     proofs=(Proof("crash", defects=("crashes-on-garbage",)),),
 )
-def gcm(session: Session) -> Iterator[Fact]:
+def gcm(session: Client) -> Iterator[Fact]:
     answer = session.ask(session.order(oddities=Oddities(gcm=True), wrong=True), expect_refusal=False)
     clean = answer.granted or answer.refused or answer.exchange.client_error
     yield answered("crash", clean, "FAILURE badAlg, or HTTP 4xx", answer)
@@ -286,7 +286,7 @@ def gcm(session: Session) -> Iterator[Fact]:
     negative=True,
     proofs=(Proof("crash", defects=("crashes-on-ec",)),),
 )
-def ec_client(session: Session) -> Iterator[Fact]:
+def ec_client(session: Client) -> Iterator[Fact]:
     key = session.keys.ec(256)
     answer = session.ask(session.order(key=key, wrong=True))
     yield answered("crash", answer.decided, "a CertRep: by password recipient, or FAILURE badAlg", answer)
@@ -300,5 +300,5 @@ def ec_client(session: Session) -> Iterator[Fact]:
             got,
             answer,
             requirement="SCEP-3.1-05",
-            at_most=Verdict.WARN,
+            at_most=CheckVerdict.WARN,
         )

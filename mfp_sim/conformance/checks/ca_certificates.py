@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from mfp_sim.conformance.answers import Answer
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact
 from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof
 from mfp_sim.conformance.registry import check
-from mfp_sim.conformance.session import Session
-from mfp_sim.errors import DecodeError
-from mfp_sim.scep import cms, der
-from mfp_sim.scep.algorithms import DIGEST_OF_SIGNATURE
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.http import CA_CERT, CA_RA_CERT
-from mfp_sim.scep.messages import read_ca_certificates
-from mfp_sim.scep.vocabulary import Operation
+from mfp_sim.shared.errors import DecodeError
+from mfp_sim.shared.scep import cms, der
+from mfp_sim.shared.scep.algorithms import DIGEST_OF_SIGNATURE
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.http_messages import CA_CERT, CA_RA_CERT
+from mfp_sim.shared.scep.messages import read_ca_certificates
+from mfp_sim.shared.scep.vocabulary import Operation
 
 
-def _reply(session: Session) -> tuple[bytes, str | None]:
+def _reply(session: Client) -> tuple[bytes, str | None]:
     reply = session.ca_exchange.reply
     if reply is None or reply.status != 200:
         raise Inconclusive(f"GetCACert gave nothing: {session.ca_exchange.text}")
@@ -35,7 +35,7 @@ def _is_bag(body: bytes) -> bool:
     return bool(outer.children) and outer.children[0].tag == der.OID
 
 
-def _bag(session: Session) -> cms.Bag:
+def _bag(session: Client) -> cms.Bag:
     body, _ = _reply(session)
     if not _is_bag(body):
         raise NotApplicable("GetCACert gives a single certificate")
@@ -57,7 +57,7 @@ def _bag(session: Session) -> cms.Bag:
         Proof("no-reply", "getcacert-404"),
     ),
 )
-def getcacert(session: Session) -> Iterator[Fact]:
+def getcacert(session: Client) -> Iterator[Fact]:
     exchange = session.ca_exchange
     yield answered("no-reply", exchange.ok, "HTTP 200", exchange)
     if exchange.reply is None or not exchange.ok:
@@ -89,7 +89,7 @@ def getcacert(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("other-type", "getcacert-ct-mismatch"),),
 )
-def media_type(session: Session) -> Iterator[Fact]:
+def media_type(session: Client) -> Iterator[Fact]:
     body, media = _reply(session)
     bag = _is_bag(body)
     if not bag:
@@ -107,7 +107,7 @@ def media_type(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("octets-after", "getcacert-two-certs"),),
 )
-def one_structure(session: Session) -> Iterator[Fact]:
+def one_structure(session: Client) -> Iterator[Fact]:
     body, _ = _reply(session)
     outer = der.read(body, "GetCACert", trailing=True)
     rest = len(body) - outer.end
@@ -124,7 +124,7 @@ def one_structure(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("no-root", defects=("ca-without-root",)),),
 )
-def self_contained(session: Session) -> Iterator[Fact]:
+def self_contained(session: Client) -> Iterator[Fact]:
     certificates = session.ca_certificates
     roots = [c for c in certificates if c.issuer == c.subject]
     names = ", ".join(c.subject_text for c in certificates)
@@ -139,7 +139,7 @@ def self_contained(session: Session) -> Iterator[Fact]:
     field_failures=("F-R08", "F-R09"),
     proofs=(Proof("issuer-missing", "getcacert-missing-issuer", setup={"ra": "split"}),),
 )
-def issuer_included(session: Session) -> Iterator[Fact]:
+def issuer_included(session: Client) -> Iterator[Fact]:
     answer = session.granted()
     issued = session.identity(answer).certificate
     if issued.signature_oid not in DIGEST_OF_SIGNATURE:
@@ -161,7 +161,7 @@ def issuer_included(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("content", defects=("chain-with-content",), setup={"ra": "split"}),),
 )
-def bag_shape(session: Session) -> Iterator[Fact]:
+def bag_shape(session: Client) -> Iterator[Fact]:
     wrong = [n.text for n in _bag(session).notes if n.requirement == "SCEP-3.4-01"]
     yield fact("content", not wrong, "no eContent", "; ".join(wrong) or "none", session.ca_exchange)
 
@@ -175,7 +175,7 @@ def bag_shape(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("signed", "getcacert-signed", setup={"ra": "split"}),),
 )
-def bag_unsigned(session: Session) -> Iterator[Fact]:
+def bag_unsigned(session: Client) -> Iterator[Fact]:
     wrong = [n.text for n in _bag(session).notes if n.requirement == "SCEP-3.4-02"]
     yield fact(
         "signed", not wrong, "empty digestAlgorithms and signerInfos", "; ".join(wrong) or "empty", session.ca_exchange
@@ -191,7 +191,7 @@ def bag_unsigned(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("stranger", "getcacert-unrelated"),),
 )
-def related(session: Session) -> Iterator[Fact]:
+def related(session: Client) -> Iterator[Fact]:
     certificates = session.ca_certificates
     if len(certificates) == 1:
         raise NotApplicable("GetCACert gives a single certificate")
@@ -213,7 +213,7 @@ def related(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("changes", "getcacert-flipflop"),),
 )
-def stable(session: Session) -> Iterator[Fact]:
+def stable(session: Client) -> Iterator[Fact]:
     first = {c.der for c in session.ca_certificates}
     for _ in range(4):
         again = session.get(Operation.GET_CA_CERT)
@@ -227,7 +227,7 @@ def stable(session: Session) -> Iterator[Fact]:
         yield fact("changes", found == first, "the same certificates", got, again)
 
 
-def _signers(session: Session) -> list[tuple[Certificate, Answer]]:
+def _signers(session: Client) -> list[tuple[Certificate, Answer]]:
     """The certificates of GetCACert that signed CertReps of this run."""
     session.look()
     found: dict[bytes, tuple[Certificate, Answer]] = {}
@@ -249,7 +249,7 @@ def _signers(session: Session) -> list[tuple[Certificate, Answer]]:
     reads=True,
     proofs=(Proof("no-digitalsignature", "ca-ku-no-digsig"),),
 )
-def signer_usage(session: Session) -> Iterator[Fact]:
+def signer_usage(session: Client) -> Iterator[Fact]:
     for certificate, answer in _signers(session):
         usage = certificate.key_usage
         got = "no keyUsage" if usage is None else ", ".join(sorted(usage))
@@ -283,7 +283,7 @@ def signer_usage(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("no-keyencipherment", "ca-ku-no-keyenc"),),
 )
-def recipient_usage(session: Session) -> Iterator[Fact]:
+def recipient_usage(session: Client) -> Iterator[Fact]:
     certificate = session.recipient
     usage = certificate.key_usage
     got = "no keyUsage" if usage is None else ", ".join(sorted(usage))
@@ -306,7 +306,7 @@ def recipient_usage(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("not-a-ca", "ca-not-a-ca"),),
 )
-def issuer_usage(session: Session) -> Iterator[Fact]:
+def issuer_usage(session: Client) -> Iterator[Fact]:
     issuer = session.issuer
     wrong = []
     try:
@@ -337,7 +337,7 @@ def issuer_usage(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("not-valid", "ca-cert-expired"),),
 )
-def ca_valid(session: Session) -> Iterator[Fact]:
+def ca_valid(session: Client) -> Iterator[Fact]:
     now = session.clock.now()
     for c in session.ca_certificates:
         got = f"{c.subject_text}: from {c.not_before:%Y-%m-%d} to {c.not_after:%Y-%m-%d}"
@@ -354,7 +354,7 @@ def ca_valid(session: Session) -> Iterator[Fact]:
     tags=("security",),
     proofs=(Proof("short", "weak-ca-key"),),
 )
-def key_length(session: Session) -> Iterator[Fact]:
+def key_length(session: Client) -> Iterator[Fact]:
     for c in session.ca_certificates:
         try:
             key = c.public_key()
@@ -375,7 +375,7 @@ def key_length(session: Session) -> Iterator[Fact]:
     tags=("security",),
     proofs=(Proof("other-fingerprint", setup={"fingerprint": "00" * 32}),),
 )
-def fingerprint(session: Session) -> Iterator[Fact]:
+def fingerprint(session: Client) -> Iterator[Fact]:
     wanted = session.policy.fingerprint
     if wanted is None:
         raise NotApplicable("no fingerprint was given (--ca-fingerprint)")
@@ -393,7 +393,7 @@ def fingerprint(session: Session) -> Iterator[Fact]:
     tags=("security",),
     proofs=(Proof("ca-key-used", setup={"ra": "none"}),),
 )
-def separate_ra(session: Session) -> Iterator[Fact]:
+def separate_ra(session: Client) -> Iterator[Fact]:
     for certificate, answer in _signers(session):
         got = f"{certificate.subject_text} signs CertReps" + (", and is the issuing CA" if certificate.is_ca else "")
         yield fact("ca-key-used", not certificate.is_ca, "an RA certificate signs CertReps", got, answer)

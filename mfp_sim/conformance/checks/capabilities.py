@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, processed
-from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
+from mfp_sim.conformance.model import CheckVerdict, Fact, Inconclusive, NotApplicable, Proof
 from mfp_sim.conformance.registry import check, row
-from mfp_sim.conformance.session import Session
-from mfp_sim.scep.http import KEYWORDS, read_capabilities
-from mfp_sim.scep.vocabulary import MessageType, Operation
+from mfp_sim.shared.scep.http_messages import KEYWORDS, read_capabilities
+from mfp_sim.shared.scep.vocabulary import MessageType, Operation
 
 LEGACY = ("Update", "SHA-224", "SHA-384", "SHAng", "SubjectAltName")
 _KEYWORD = re.compile(rb"[A-Za-z0-9.-]+")
 _PRIVATE = re.compile(r"[A-Za-z0-9.]+\.[A-Za-z]+-.+")
 
 
-def _body(session: Session) -> bytes:
+def _body(session: Client) -> bytes:
     reply = session.caps_exchange.reply
     if reply is None or reply.status != 200:
         raise Inconclusive(f"GetCACaps gave no list: {session.caps_exchange.text}")
@@ -37,7 +37,7 @@ def _body(session: Session) -> bytes:
     reads=True,
     proofs=(Proof("no-answer", "caps-close"), Proof("http-error", "caps-404")),
 )
-def caps_supported(session: Session) -> Iterator[Fact]:
+def caps_supported(session: Client) -> Iterator[Fact]:
     exchange = session.caps_exchange
     yield answered(
         "no-answer",
@@ -50,7 +50,7 @@ def caps_supported(session: Session) -> Iterator[Fact]:
         status = exchange.reply.status
         # An error is allowed to a CA that supports nothing of the list, which none does that is judged here.
         yield fact(
-            "http-error", status == 200, "HTTP 200 with a list", f"HTTP {status}", exchange, at_most=Verdict.WARN
+            "http-error", status == 200, "HTTP 200 with a list", f"HTTP {status}", exchange, at_most=CheckVerdict.WARN
         )
 
 
@@ -63,7 +63,7 @@ def caps_supported(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("not-a-keyword", "caps-quoted"), Proof("not-a-keyword", "caps-bom")),
 )
-def caps_plain(session: Session) -> Iterator[Fact]:
+def caps_plain(session: Client) -> Iterator[Fact]:
     lines = [line.rstrip(b"\r") for line in _body(session).split(b"\n")]
     odd = [line for line in lines if line and not _KEYWORD.fullmatch(line)]
     got = f"the line {odd[0][:60]!r}" if odd else "keywords only"
@@ -79,7 +79,7 @@ def caps_plain(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("other-case", ca={"capabilities": ("aes", "POSTPKIOPERATION", "SHA-256", "SCEPStandard")}),),
 )
-def caps_case(session: Session) -> Iterator[Fact]:
+def caps_case(session: Client) -> Iterator[Fact]:
     _body(session)
     known = {word.lower(): word for word in KEYWORDS}
     wrong = [w for w in session.capabilities.keywords if w.lower() in known and w != known[w.lower()]]
@@ -96,7 +96,7 @@ def caps_case(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("not-registered", ca={"capabilities": ("AES", "SHA-256", "POSTPKIOperation", "Turbo")}),),
 )
-def caps_registered(session: Session) -> Iterator[Fact]:
+def caps_registered(session: Client) -> Iterator[Fact]:
     _body(session)
     known = {word.lower() for word in (*KEYWORDS, *LEGACY)}
     wrong = [w for w in session.capabilities.keywords if w.lower() not in known and not _PRIVATE.fullmatch(w)]
@@ -113,7 +113,7 @@ def caps_registered(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("media-type", defects=("caps-as-html",)),),
 )
-def caps_content_type(session: Session) -> Iterator[Fact]:
+def caps_content_type(session: Client) -> Iterator[Fact]:
     _body(session)
     reply = session.caps_exchange.reply
     media = reply.media_type if reply else None
@@ -130,7 +130,7 @@ def caps_content_type(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("parameter-refused", defects=("refuses-message-parameter",)),),
 )
-def message_parameter(session: Session) -> Iterator[Fact]:
+def message_parameter(session: Client) -> Iterator[Fact]:
     for operation, first in (
         (Operation.GET_CA_CAPS, session.caps_exchange),
         (Operation.GET_CA_CERT, session.ca_exchange),
@@ -147,7 +147,7 @@ def message_parameter(session: Session) -> Iterator[Fact]:
 # --- is it true? ------------------------------------------------------------------------------------------
 
 
-def _truth(session: Session, keyword: str, changes: dict[str, Any]) -> Iterator[Fact]:
+def _truth(session: Client, keyword: str, changes: dict[str, Any]) -> Iterator[Fact]:
     session.need(keyword)
     yield processed(
         session.ask(session.order(**changes)),
@@ -188,7 +188,7 @@ for _keyword, _requirement, _changes, _proof in (
     cost=1,
     proofs=(Proof("advertised-not-served", "caps-lie-renewal"),),
 )
-def caps_renewal(session: Session) -> Iterator[Fact]:
+def caps_renewal(session: Client) -> Iterator[Fact]:
     session.need("Renewal")
     old = session.granted()
     answer = session.ask(
@@ -207,7 +207,7 @@ def caps_renewal(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("advertised-not-served", "caps-lie-getnextcacert"), Proof("advertised-not-served", "next-404")),
 )
-def caps_next(session: Session) -> Iterator[Fact]:
+def caps_next(session: Client) -> Iterator[Fact]:
     session.need("GetNextCACert")
     exchange = session.get(Operation.GET_NEXT_CA_CERT)
     good = exchange.reply is not None and exchange.reply.status == 200 and bool(exchange.reply.body)
@@ -223,7 +223,7 @@ def caps_next(session: Session) -> Iterator[Fact]:
     cost=1,
     proofs=(Proof("standard-not-served", "caps-lie-aes"),),
 )
-def caps_standard(session: Session) -> Iterator[Fact]:
+def caps_standard(session: Client) -> Iterator[Fact]:
     session.need("SCEPStandard")
     answer = session.ask(session.order(method="POST", cipher="aes-128-cbc", digest="sha256"))
     yield processed(answer, "a request by POST with AES-128 and SHA-256", slug="standard-not-served")
@@ -239,7 +239,7 @@ def caps_standard(session: Session) -> Iterator[Fact]:
     cost=1,
     proofs=(Proof("not-advertised", ca={"capabilities": ("DES3", "SHA-1")}),),
 )
-def caps_modern(session: Session) -> Iterator[Fact]:
+def caps_modern(session: Client) -> Iterator[Fact]:
     caps = session.capabilities
     if session.caps_exchange.reply is None:
         raise Inconclusive(f"GetCACaps was not answered: {session.caps_exchange.text}")
@@ -268,7 +268,7 @@ def caps_modern(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("list-changes", defects=("caps-flip-flop",)),),
 )
-def caps_stable(session: Session) -> Iterator[Fact]:
+def caps_stable(session: Client) -> Iterator[Fact]:
     first = frozenset(read_capabilities(_body(session)).keywords)
     for _ in range(4):
         again = session.get(Operation.GET_CA_CAPS)

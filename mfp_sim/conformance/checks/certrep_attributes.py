@@ -6,12 +6,12 @@ from collections.abc import Callable
 from functools import partial
 
 from mfp_sim.conformance.answers import Answer
-from mfp_sim.conformance.model import Proof, Verdict
-from mfp_sim.conformance.session import Session
+from mfp_sim.conformance.client import Client
+from mfp_sim.conformance.model import CheckVerdict, Proof
 from mfp_sim.conformance.watching import noted, over, watch
-from mfp_sim.scep import der
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.vocabulary import FailInfo, MessageType, PkiStatus
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType, PkiStatus
 
 watch_here = partial(watch, __name__)
 _PLACE = "signerInfos[0].signedAttrs"
@@ -26,26 +26,27 @@ def _refused(answer: Answer) -> bool:
 
 
 # --- presence: (id, attribute, requirements, only of, fault, at most, why, rows of field failures)
-_Presence = tuple[str, str, tuple[str, ...], Callable[[Answer], bool], str, Verdict, str, tuple[str, ...]]
+_Presence = tuple[str, str, tuple[str, ...], Callable[[Answer], bool], str, CheckVerdict, str, tuple[str, ...]]
 _PRESENCE: tuple[_Presence, ...] = (
-    ("transactionid-present", "transactionID", ("SCEP-3.2.1-01",), _any, "missing-transactionid", Verdict.FAIL,
+    ("transactionid-present", "transactionID", ("SCEP-3.2.1-01",), _any, "missing-transactionid", CheckVerdict.FAIL,
      "A client finds its request by the transactionID.", ("F-X05",)),
-    ("messagetype-present", "messageType", ("SCEP-3.2.1-02", "SCEP-3.3-01"), _any, "missing-messagetype", Verdict.FAIL,
+    ("messagetype-present", "messageType", ("SCEP-3.2.1-02", "SCEP-3.3-01"), _any, "missing-messagetype",
+     CheckVerdict.FAIL,
      "Without messageType a client cannot know that it is a reply.", ()),
-    ("sendernonce-present", "senderNonce", ("SCEP-3.2.1-04",), _any, "certrep-no-sendernonce", Verdict.WARN,
+    ("sendernonce-present", "senderNonce", ("SCEP-3.2.1-04",), _any, "certrep-no-sendernonce", CheckVerdict.WARN,
      "The RFC's own samples lack it, but certmonger refuses a reply without one.", ("F-X03",)),
-    ("pkistatus-present", "pkiStatus", ("SCEP-3.2.1-06", "SCEP-3.3.2-03"), _any, "missing-pkistatus", Verdict.FAIL,
+    ("pkistatus-present", "pkiStatus", ("SCEP-3.2.1-06", "SCEP-3.3.2-03"), _any, "missing-pkistatus", CheckVerdict.FAIL,
      "The status is the reply.", ("F-P02",)),
     ("failinfo-present", "failInfo", ("SCEP-3.2.1-07", "SCEP-3.2.1.3-03", "SCEP-3.3.2.2-01"), _refused,
-     "failure-no-failinfo", Verdict.FAIL,
+     "failure-no-failinfo", CheckVerdict.FAIL,
      "Devices show the failInfo to the administrator: it is all that is known of a refusal.", ("F-K04", "F-E06")),
-    ("recipientnonce-present", "recipientNonce", ("SCEP-3.2.1-08",), _any, "missing-recipientnonce", Verdict.FAIL,
+    ("recipientnonce-present", "recipientNonce", ("SCEP-3.2.1-08",), _any, "missing-recipientnonce", CheckVerdict.FAIL,
      "A client that checks nonces, as the RFC says it must, drops the reply.", ("F-X03",)),
 )  # fmt: skip
 
 
-def _missing(name: str) -> Callable[[Session, Answer], str | None]:
-    def rule(_: Session, answer: Answer) -> str | None:
+def _missing(name: str) -> Callable[[Client, Answer], str | None]:
+    def rule(_: Client, answer: Answer) -> str | None:
         return None if answer.attribute(v.SCEP_ATTRIBUTES[name]) else "absent"
 
     return rule
@@ -90,8 +91,8 @@ _TYPES = (
 )
 
 
-def _other_type(name: str, tag: int) -> Callable[[Session, Answer], str | None]:
-    def rule(_: Session, answer: Answer) -> str | None:
+def _other_type(name: str, tag: int) -> Callable[[Client, Answer], str | None]:
+    def rule(_: Client, answer: Answer) -> str | None:
         tags = {element.tag for element in answer.attribute(v.SCEP_ATTRIBUTES[name])}
         return ", ".join(der.tag_name(other) for other in sorted(tags - {tag})) or None
 
@@ -152,7 +153,7 @@ watch_here(
 )
 
 
-def _type(_: Session, answer: Answer) -> str | None:
+def _type(_: Client, answer: Answer) -> str | None:
     number = answer.number(v.MESSAGE_TYPE)
     return None if number == MessageType.CERT_REP else f"messageType {number}"
 
@@ -169,7 +170,7 @@ watch_here(
 )
 
 
-def _status(_: Session, answer: Answer) -> str | None:
+def _status(_: Client, answer: Answer) -> str | None:
     return None if answer.status in set(PkiStatus) else f"pkiStatus {answer.octets(v.PKI_STATUS)!r}"
 
 
@@ -185,7 +186,7 @@ watch_here(
 )  # fmt: skip
 
 
-def _fail_info(_: Session, answer: Answer) -> str | None:
+def _fail_info(_: Client, answer: Answer) -> str | None:
     return None if answer.fail_info in set(FailInfo) else f"failInfo {answer.octets(v.FAIL_INFO)!r}"
 
 
@@ -201,7 +202,7 @@ watch_here(
 )  # fmt: skip
 
 
-def _with_failure_only(_: Session, answer: Answer) -> str | None:
+def _with_failure_only(_: Client, answer: Answer) -> str | None:
     found = [name for name in ("failInfo", "failInfoText") if answer.attribute(v.SCEP_ATTRIBUTES[name])]
     return f"{' and '.join(found)} in a reply with pkiStatus {answer.status}" if found else None
 
@@ -216,7 +217,7 @@ watch_here(
 )
 
 
-def _nonce(_: Session, answer: Answer) -> str | None:
+def _nonce(_: Client, answer: Answer) -> str | None:
     got = answer.octets(v.RECIPIENT_NONCE)
     if got == answer.order.nonce:
         return None
@@ -239,7 +240,7 @@ watch_here(
 )  # fmt: skip
 
 
-def _transaction(_: Session, answer: Answer) -> str | None:
+def _transaction(_: Client, answer: Answer) -> str | None:
     got = answer.octets(v.TRANSACTION_ID)
     wanted = answer.order.transaction_id.encode()
     return None if got == wanted else f"{got!r} to {wanted!r}"
@@ -257,7 +258,7 @@ watch_here(
 )  # fmt: skip
 
 
-def _fresh(session: Session, answer: Answer) -> str | None:
+def _fresh(session: Client, answer: Answer) -> str | None:
     mine = answer.octets(v.SENDER_NONCE)
     if mine == answer.order.nonce:
         return "the request's own nonce again"
@@ -280,7 +281,7 @@ watch_here(
 _INTERNAL = ("Traceback", "Exception", "goroutine", " at java.", ".java:", "SELECT ", "stack trace")
 
 
-def _leaks(_: Session, answer: Answer) -> str | None:
+def _leaks(_: Client, answer: Answer) -> str | None:
     text = answer.fail_info_text or ""
     secret = answer.order.challenge
     if secret and secret in text:

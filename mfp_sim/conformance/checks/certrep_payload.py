@@ -7,15 +7,15 @@ from functools import partial
 from typing import Any
 
 from mfp_sim.conformance.answers import Answer
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import fact
-from mfp_sim.conformance.model import Fact, Proof, Verdict
-from mfp_sim.conformance.session import Session
+from mfp_sim.conformance.model import CheckVerdict, Fact, Proof
 from mfp_sim.conformance.watching import over, watch
-from mfp_sim.errors import DecodeError
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.algorithms import DIGEST_OF_SIGNATURE
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.vocabulary import MessageType
+from mfp_sim.shared.errors import DecodeError
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.algorithms import DIGEST_OF_SIGNATURE
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.vocabulary import MessageType
 
 watch_here = partial(watch, __name__)
 _ENROLS = (MessageType.PKCS_REQ, MessageType.RENEWAL_REQ, MessageType.CERT_POLL)
@@ -39,7 +39,7 @@ def _empty(answer: Answer) -> bool:
     return answer.granted and answer.signed is not None and not answer.signed.content
 
 
-def _bag(_: Session, answer: Answer) -> str | None:
+def _bag(_: Client, answer: Answer) -> str | None:
     return None if answer.payload.bag is not None else answer.payload.problem
 
 
@@ -55,8 +55,8 @@ watch_here(
 )
 
 
-def _bag_notes(*ids: str) -> Callable[[Session, Answer], str | None]:
-    def rule(_: Session, answer: Answer) -> str | None:
+def _bag_notes(*ids: str) -> Callable[[Client, Answer], str | None]:
+    def rule(_: Client, answer: Answer) -> str | None:
         assert answer.payload.bag is not None
         wrong = [f"{note.path}: {note.text}" for note in answer.payload.bag.notes if note.requirement in ids]
         return "; ".join(wrong) or None
@@ -88,7 +88,7 @@ for _id, _title, _ids, _slug, _expected, _faults, _why in (
     )
 
 
-def _present(_: Session, answer: Answer) -> str | None:
+def _present(_: Client, answer: Answer) -> str | None:
     if answer.payload.plain is None:
         return "no messageData at all"
     count = len(answer.payload.certificates)
@@ -105,8 +105,8 @@ for _id, _kinds, _requirement, _proofs in (
     def _of(kinds: tuple[MessageType, ...]) -> Callable[[Answer], bool]:
         return lambda answer: (_bagged(answer) or _empty(answer)) and answer.order.message_type in kinds
 
-    def _samples(kind: MessageType, judge: Callable[[Session], Iterator[Fact]]) -> Callable[[Session], Iterator[Fact]]:
-        def judged(session: Session) -> Iterator[Fact]:
+    def _samples(kind: MessageType, judge: Callable[[Client], Iterator[Fact]]) -> Callable[[Client], Iterator[Fact]]:
+        def judged(session: Client) -> Iterator[Fact]:
             if kind is MessageType.CERT_POLL:
                 session.sample("poll after success", lambda: session.ask(session.poll(session.granted().order)))
             if kind is MessageType.RENEWAL_REQ and session.capabilities.renewal and not session.policy.read_only:
@@ -146,7 +146,7 @@ for _id, _kinds, _requirement, _proofs in (
     )
 
 
-def _leaf(_: Session, answer: Answer) -> str | None:
+def _leaf(_: Client, answer: Answer) -> str | None:
     issued, bag = answer.issued, answer.payload.certificates
     assert issued is not None
     below = [c for c in bag if c is not issued and c.was_issued_by(issued)]
@@ -175,7 +175,7 @@ watch_here(
 )
 
 
-def _relevant(_: Session, answer: Answer) -> str | None:
+def _relevant(_: Client, answer: Answer) -> str | None:
     """Extra certificates have to be issuers of the one that was asked for."""
     needed, current = set(), answer.issued
     pool = [*answer.payload.certificates, *answer.trusted]
@@ -200,7 +200,7 @@ watch_here(
 )
 
 
-def _key(_: Session, answer: Answer) -> str | None:
+def _key(_: Client, answer: Answer) -> str | None:
     if answer.issued is not None:
         return None
     return f"{answer.leaves[0].subject_text} is for another key"
@@ -232,14 +232,14 @@ watch_here(
 def _issued_facts(
     slug: str,
     expected: str,
-    rule: Callable[[Session, Certificate, Answer], str | None],
+    rule: Callable[[Client, Certificate, Answer], str | None],
     *,
     only: Callable[[Certificate, Answer], bool] = lambda *_: True,
     **more: Any,
-) -> Callable[[Session], Iterator[Fact]]:
+) -> Callable[[Client], Iterator[Fact]]:
     """Judge each issued certificate of the run once."""
 
-    def judge(session: Session) -> Iterator[Fact]:
+    def judge(session: Client) -> Iterator[Fact]:
         for answer in session.cert_reps:
             if _bagged(answer) and answer.issued is not None and only(answer.issued, answer):
                 wrong = rule(session, answer.issued, answer)
@@ -248,7 +248,7 @@ def _issued_facts(
     return judge
 
 
-def _by_known_ca(_: Session, certificate: Certificate, answer: Answer) -> str | None:
+def _by_known_ca(_: Client, certificate: Certificate, answer: Answer) -> str | None:
     pool = [c for c in (*answer.trusted, *answer.payload.certificates) if c.der != certificate.der]
     if any(certificate.was_issued_by(c) for c in pool):
         return None
@@ -273,7 +273,7 @@ watch_here(
 )
 
 
-def _valid(session: Session, certificate: Certificate, _: Answer) -> str | None:
+def _valid(session: Client, certificate: Certificate, _: Answer) -> str | None:
     if certificate.not_before <= session.clock.now() <= certificate.not_after:
         return None
     return f"valid from {certificate.not_before} to {certificate.not_after}"
@@ -291,7 +291,7 @@ watch_here(
 )
 
 
-def _subject(_: Session, certificate: Certificate, answer: Answer) -> str | None:
+def _subject(_: Client, certificate: Certificate, answer: Answer) -> str | None:
     if certificate.subject == answer.order.subject:
         return None
     return f"for {certificate.subject_text}"
@@ -308,7 +308,7 @@ watch_here(
 )
 
 
-def _lint(_: Session, certificate: Certificate, __: Answer) -> str | None:
+def _lint(_: Client, certificate: Certificate, __: Answer) -> str | None:
     wrong = []
     if certificate.version != 3:
         wrong.append(f"version {certificate.version}")
@@ -334,7 +334,7 @@ watch_here(
 )
 
 
-def _purposes(_: Session, certificate: Certificate, __: Answer) -> str | None:
+def _purposes(_: Client, certificate: Certificate, __: Answer) -> str | None:
     try:
         purposes = certificate.purposes
     except DecodeError as error:
@@ -352,13 +352,13 @@ watch_here(
         "no-server-auth",
         "no extKeyUsage, or one with serverAuth",
         _purposes,
-        at_most=Verdict.FINDING,
+        at_most=CheckVerdict.FINDING,
         mistake="one extKeyUsage, clientAuth, for all certificates, whatever the request or the profile says",
     ),
     why="A printer's key is for its TLS server; browsers and drivers refuse a certificate for clients only.",
     field_failures=("F-S15",),
     # A CA may be there for clients alone; the RFC says nothing of purposes.
-    at_most=Verdict.FINDING,
+    at_most=CheckVerdict.FINDING,
     proofs=(
         Proof("no-server-auth", "success-unfit-usage"),
         Proof("no-server-auth", "{success-unfit-usage: unreadable}"),
@@ -366,7 +366,7 @@ watch_here(
 )
 
 
-def _digest(_: Session, certificate: Certificate, __: Answer) -> str | None:
+def _digest(_: Client, certificate: Certificate, __: Answer) -> str | None:
     weak = {"sha1": "SHA-1", "md5": "MD5"}.get(DIGEST_OF_SIGNATURE.get(certificate.signature_oid, ""))
     return None if weak is None else f"signed with {weak}"
 
@@ -381,7 +381,7 @@ watch_here(
 )
 
 
-def _secret(_: Session, certificate: Certificate, answer: Answer) -> str | None:
+def _secret(_: Client, certificate: Certificate, answer: Answer) -> str | None:
     secret = answer.order.challenge
     return "the challenge stands in the certificate" if secret and secret.encode() in certificate.der else None
 
@@ -402,7 +402,7 @@ watch_here(
 )
 
 
-def _pointers(_: Session, certificate: Certificate, __: Answer) -> str | None:
+def _pointers(_: Client, certificate: Certificate, __: Answer) -> str | None:
     found = {v.CRL_DISTRIBUTION_POINTS, v.AUTHORITY_INFORMATION_ACCESS} & set(certificate.extensions)
     return None if found else "neither a CRL distribution point nor authorityInfoAccess"
 
@@ -413,10 +413,10 @@ watch_here(
     "SCEP-3.3.4-03",
     "SCEP-7.8-01",
     judge=_issued_facts(
-        "no-pointer", "a CRL distribution point or authorityInfoAccess", _pointers, at_most=Verdict.FINDING
+        "no-pointer", "a CRL distribution point or authorityInfoAccess", _pointers, at_most=CheckVerdict.FINDING
     ),
     why="Without a pointer, relying parties have only GetCRL, which the RFC advises against.",
     # The RFC speaks of who would use GetCert and GetCRL; certificates that nobody revokes need no pointer.
-    at_most=Verdict.FINDING,
+    at_most=CheckVerdict.FINDING,
     proofs=(Proof("no-pointer"),),
 )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from mfp_sim.conformance.answers import Answer
-from mfp_sim.conformance.model import Proof, Verdict
-from mfp_sim.conformance.session import Session
+from mfp_sim.conformance.client import Client
+from mfp_sim.conformance.model import CheckVerdict, Proof
 from mfp_sim.conformance.watching import noted, over, watch
-from mfp_sim.scep import der
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.http import PKI_MESSAGE
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.http_messages import PKI_MESSAGE
 
 watch_here = partial(watch, __name__)
 _ENVELOPE = der.oid(v.ENVELOPED_DATA)
@@ -38,13 +38,13 @@ watch_here(
 )
 
 
-def _absent(_: Session, answer: Answer) -> str | None:
+def _absent(_: Client, answer: Answer) -> str | None:
     assert answer.signed is not None
     content = answer.signed.content
     return None if content is None or answer.envelope is not None else f"eContent of {len(content)} octets"
 
 
-def _no_envelope(_: Session, answer: Answer) -> str | None:
+def _no_envelope(_: Client, answer: Answer) -> str | None:
     return None if answer.envelope is None else "an EnvelopedData"
 
 
@@ -57,14 +57,14 @@ watch_here(
         "FAILURE and PENDING have no eContent",
         _absent,
         only=_without_data,
-        at_most=Verdict.WARN,
+        at_most=CheckVerdict.WARN,
         element="encapContentInfo.eContent",
         mistake="an empty OCTET STRING is written where the optional field has to be left out",
     ),
     why="Clients built on strict CMS readers stop at an empty content; others stop at an absent one, so only the RFC's "
     "form can be insisted on.",
     field_failures=("F-E07", "F-E15"),
-    at_most=Verdict.WARN,
+    at_most=CheckVerdict.WARN,
     proofs=(Proof("empty-content", ca={"empty_content": "zero"}),),
 )
 
@@ -87,7 +87,7 @@ def _by_known_signer(answer: Answer) -> bool:
     return answer.signer is not None and not answer.unverifiable
 
 
-def _digest(_: Session, answer: Answer) -> str | None:
+def _digest(_: Client, answer: Answer) -> str | None:
     return answer.distrust if answer.distrust and "messageDigest" in answer.distrust else None
 
 
@@ -112,7 +112,7 @@ watch_here(
 )
 
 
-def _wrongly_signed(_: Session, answer: Answer) -> str | None:
+def _wrongly_signed(_: Client, answer: Answer) -> str | None:
     reason = answer.distrust
     return None if reason is None or "messageDigest" in reason else reason
 
@@ -153,7 +153,7 @@ watch_here(
 )
 
 
-def _transport(_: Session, answer: Answer) -> str | None:
+def _transport(_: Client, answer: Answer) -> str | None:
     envelope = answer.envelope
     if envelope is None:
         return None
@@ -185,7 +185,7 @@ watch_here(
 )  # fmt: skip
 
 
-def _wrapped(_: Session, answer: Answer) -> str | None:
+def _wrapped(_: Client, answer: Answer) -> str | None:
     assert answer.signed is not None
     content = answer.signed.content
     if answer.envelope is not None:
@@ -262,7 +262,7 @@ watch_here(
 )
 
 
-def _signature_algorithm(_: Session, answer: Answer) -> str | None:
+def _signature_algorithm(_: Client, answer: Answer) -> str | None:
     assert answer.signed is not None
     name = answer.signed.signature_algorithm
     return None if name in _PLAIN else v.oid_text(name)
@@ -291,7 +291,7 @@ watch_here(
 )
 
 
-def _expired(session: Session, answer: Answer) -> str | None:
+def _expired(session: Client, answer: Answer) -> str | None:
     assert answer.signed is not None
     now = session.clock.now()
     for signer in answer.trusted:
@@ -311,7 +311,7 @@ watch_here(
 )
 
 
-def _single(_: Session, answer: Answer) -> str | None:
+def _single(_: Client, answer: Answer) -> str | None:
     envelope = answer.envelope
     if envelope is None:
         return None
@@ -348,7 +348,7 @@ watch_here(
 )
 
 
-def _opens(_: Session, answer: Answer) -> str | None:
+def _opens(_: Client, answer: Answer) -> str | None:
     return None if answer.payload.plain is not None else answer.payload.problem
 
 
@@ -375,7 +375,7 @@ watch_here(
 )
 
 
-def _to_signer(_: Session, answer: Answer) -> str | None:
+def _to_signer(_: Client, answer: Answer) -> str | None:
     envelope, signer = answer.envelope, answer.order.signer
     if envelope is None or not envelope.recipients or any(r.names(signer) for r in envelope.recipients):
         return None
@@ -402,7 +402,7 @@ def _issued(answer: Answer) -> bool:
     return answer.granted and answer.issued is not None
 
 
-def _in_clear(_: Session, answer: Answer) -> str | None:
+def _in_clear(_: Client, answer: Answer) -> str | None:
     outer = answer.signed.certificates if answer.signed else ()
     wrong = [c for c in outer if answer.issued is not None and c.der == answer.issued.der]
     return "the issued certificate stands in the outer certificates" if wrong else None
@@ -419,7 +419,7 @@ watch_here(
 )  # fmt: skip
 
 
-def _names_error(_: Session, answer: Answer) -> str | None:
+def _names_error(_: Client, answer: Answer) -> str | None:
     return None if answer.message is not None else f"{answer.problem}"
 
 

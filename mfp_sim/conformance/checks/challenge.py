@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mfp_sim.conformance import csrs
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, processed, processes, refused
-from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
+from mfp_sim.conformance.model import CheckVerdict, Fact, Inconclusive, NotApplicable, Proof
 from mfp_sim.conformance.registry import check, row
-from mfp_sim.conformance.session import Identity, Session
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import der
-from mfp_sim.scep.vocabulary import FailInfo
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep.certificate import Identity
+from mfp_sim.shared.scep.vocabulary import FailInfo
 
 REQUEST = FailInfo.BAD_REQUEST
 UNCHECKED = Proof("granted", defects=("challenge-unchecked",))
 
 
-def _secret(session: Session) -> str:
+def _secret(session: Client) -> str:
     secret = session.challenges.next()
     if secret is None:
         raise NotApplicable("no challenge is configured: tell where it comes from, or that enrolment is open")
@@ -37,7 +38,7 @@ def _secret(session: Session) -> str:
     tags=("security",),
     proofs=(UNCHECKED,),
 )
-def missing(session: Session) -> Iterator[Fact]:
+def missing(session: Client) -> Iterator[Fact]:
     _secret(session)
     yield from refused(
         session,
@@ -61,7 +62,7 @@ def missing(session: Session) -> Iterator[Fact]:
     tags=("security",),
     proofs=(UNCHECKED,),
 )
-def wrong(session: Session) -> Iterator[Fact]:
+def wrong(session: Client) -> Iterator[Fact]:
     secret = _secret(session)
     other = "x" if secret[:1] != "x" else "y"
     for what, given in (
@@ -92,7 +93,7 @@ def wrong(session: Session) -> Iterator[Fact]:
     tags=("security",),
     proofs=(UNCHECKED,),
 )
-def empty(session: Session) -> Iterator[Fact]:
+def empty(session: Client) -> Iterator[Fact]:
     _secret(session)
     key, subject = session.key(), session.subject()
     request = csrs.encoded(key, subject, [csrs.challenge(der.printable_string(""))])
@@ -109,7 +110,7 @@ def empty(session: Session) -> Iterator[Fact]:
     tags=("security",),
     proofs=(UNCHECKED,),
 )
-def foreign(session: Session) -> Iterator[Fact]:
+def foreign(session: Client) -> Iterator[Fact]:
     _secret(session)
     yield from refused(
         session,
@@ -122,7 +123,7 @@ def foreign(session: Session) -> Iterator[Fact]:
     )
 
 
-def stranger(session: Session, subject: bytes) -> Identity:
+def stranger(session: Client, subject: bytes) -> Identity:
     """A certificate that a CA of the same name, with another key, issued for ``subject``."""
     key, authority = session.key(), session.key()
     now = session.clock.now().replace(microsecond=0)
@@ -150,7 +151,7 @@ def stranger(session: Session, subject: bytes) -> Identity:
     tags=("security",),
     proofs=(Proof("static"),),
 )
-def one_time(session: Session) -> Iterator[Fact]:
+def one_time(session: Client) -> Iterator[Fact]:
     secret = _secret(session)
     session.enrol(challenge=secret)
     again = session.ask(session.order(challenge=secret))
@@ -169,7 +170,7 @@ def one_time(session: Session) -> Iterator[Fact]:
     tags=("clients",),
     proofs=(Proof("not-processed", defects=("wants-printable-challenge",)),),
 )
-def string_types(session: Session) -> Iterator[Fact]:
+def string_types(session: Client) -> Iterator[Fact]:
     for name, write in (("PrintableString", der.printable_string), ("UTF8String", der.utf8_string)):
         secret = _secret(session)
         if name == "PrintableString" and any(letter not in der.PRINTABLE for letter in secret):
@@ -203,7 +204,7 @@ row(
     tags=("security",),
     proofs=(Proof("granted", defects=("grants-anything",)),),
 )
-def twice(session: Session) -> Iterator[Fact]:
+def twice(session: Client) -> Iterator[Fact]:
     secret = _secret(session)
     key, subject = session.key(), session.subject()
     values = [der.utf8_string("wrong-" + secret[::-1]), der.utf8_string(secret)]
@@ -224,7 +225,7 @@ def twice(session: Session) -> Iterator[Fact]:
     tags=("security",),
     proofs=(Proof("used-up", defects=("locks-out",)),),
 )
-def survives(session: Session) -> Iterator[Fact]:
+def survives(session: Client) -> Iterator[Fact]:
     secret = _secret(session)
     session.ask(
         session.order(challenge=secret[:-1] + ("x" if secret[-1] != "x" else "y"), wrong=True), expect_refusal=True
@@ -243,7 +244,7 @@ def survives(session: Session) -> Iterator[Fact]:
     tags=("security", "load"),
     proofs=(Proof("unimpeded"),),
 )
-def brute_force(session: Session) -> Iterator[Fact]:
+def brute_force(session: Client) -> Iterator[Fact]:
     secret = _secret(session)
     key = session.key()
     last = None
@@ -256,4 +257,4 @@ def brute_force(session: Session) -> Iterator[Fact]:
         slow += last.reply.status == 429 or last.exchange.seconds > usual + 1
     assert last is not None
     text = f"50 wrong challenges answered, {slow} of them slowly or with 429"
-    yield fact("unimpeded", slow > 0, "a delay or a limit", text, last, at_most=Verdict.FINDING)
+    yield fact("unimpeded", slow > 0, "a delay or a limit", text, last, at_most=CheckVerdict.FINDING)

@@ -6,21 +6,21 @@ from collections.abc import Iterator
 
 from mfp_sim.conformance import csrs
 from mfp_sim.conformance.answers import Answer
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, processed, refusal
-from mfp_sim.conformance.model import Fact, Inconclusive, Proof, Verdict
+from mfp_sim.conformance.model import CheckVerdict, Fact, Inconclusive, Proof
 from mfp_sim.conformance.registry import check
-from mfp_sim.conformance.session import Session
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import der
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.vocabulary import FailInfo
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.vocabulary import FailInfo
 
 BOGUS = "1.3.6.1.4.1.32473.99"
 """An extension that nobody knows (the arc is for examples)."""
 
 
 def _ask(
-    session: Session,
+    session: Client,
     *attributes: bytes,
     subject: bytes | None = None,
     bits: int = 2048,
@@ -46,7 +46,7 @@ def _ask(
     cost=1,
     proofs=(Proof("dropped", defects=("drops-san",)),),
 )
-def san(session: Session) -> Iterator[Fact]:
+def san(session: Client) -> Iterator[Fact]:
     names = ("printer-7.example", "192.0.2.10")
     answer = session.enrol(sans=names)
     got = session.identity(answer).certificate.sans
@@ -70,7 +70,7 @@ def san(session: Session) -> Iterator[Fact]:
     negative=True,
     proofs=(Proof("no-certrep", defects=("crashes-on-odd-csr",)),),
 )
-def unknown_extension(session: Session) -> Iterator[Fact]:
+def unknown_extension(session: Client) -> Iterator[Fact]:
     for oid in (v.EXTENSION_REQUEST, v.MICROSOFT_EXTENSION_REQUEST):
         attribute = csrs.extensions((BOGUS, True, der.octet_string(b"x")), oid=oid)
         answer = _ask(session, attribute, wrong=True)
@@ -89,7 +89,7 @@ def unknown_extension(session: Session) -> Iterator[Fact]:
     cost=1,
     proofs=(Proof("ca-certificate", defects=("issues-ca-certificates",)),),
 )
-def ca_true(session: Session) -> Iterator[Fact]:
+def ca_true(session: Client) -> Iterator[Fact]:
     wanted = csrs.extensions(
         x509.basic_constraints_extension(True), x509.key_usage_extension("keyCertSign", "cRLSign", "digitalSignature")
     )
@@ -113,7 +113,7 @@ def ca_true(session: Session) -> Iterator[Fact]:
     )
 
 
-def _names(session: Session) -> Iterator[tuple[str, bytes, bool]]:
+def _names(session: Client) -> Iterator[tuple[str, bytes, bool]]:
     """Odd subjects: what is odd, the Name, and whether it is right at all."""
     marked = x509.common_name_of(session.subject()) or "printer"
 
@@ -144,7 +144,7 @@ def _names(session: Session) -> Iterator[tuple[str, bytes, bool]]:
     negative=True,
     proofs=(Proof("no-certrep", defects=("crashes-on-odd-csr",)),),
 )
-def odd_subjects(session: Session) -> Iterator[Fact]:
+def odd_subjects(session: Client) -> Iterator[Fact]:
     for what, subject, _ in _names(session):
         answer = _ask(session, subject=subject, wrong=True)
         yield answered("no-certrep", answer.decided, f"a CertRep to {what}", answer)
@@ -158,7 +158,7 @@ def odd_subjects(session: Session) -> Iterator[Fact]:
     cost=1,
     proofs=(Proof("not-processed", defects=("crashes-on-odd-csr",)),),
 )
-def rsa_4096(session: Session) -> Iterator[Fact]:
+def rsa_4096(session: Client) -> Iterator[Fact]:
     yield processed(session.ask(session.order(key=session.key(4096))), "a 4096-bit key")
 
 
@@ -174,7 +174,7 @@ def rsa_4096(session: Session) -> Iterator[Fact]:
     cost=1,
     proofs=(Proof("weak-key"),),
 )
-def weak_keys(session: Session) -> Iterator[Fact]:
+def weak_keys(session: Client) -> Iterator[Fact]:
     answer = session.ask(session.order(key=session.key(1024), wrong=True))
     yield from refusal(
         answer,
@@ -183,7 +183,7 @@ def weak_keys(session: Session) -> Iterator[Fact]:
         FailInfo.BAD_ALG,
         parking=True,
         slug="weak-key",
-        granted_at_most=Verdict.FINDING,
+        granted_at_most=CheckVerdict.FINDING,
     )
 
 
@@ -196,7 +196,7 @@ def weak_keys(session: Session) -> Iterator[Fact]:
     negative=True,
     proofs=(Proof("no-certrep", defects=("crashes-without-attributes",)),),
 )
-def no_attributes(session: Session) -> Iterator[Fact]:
+def no_attributes(session: Client) -> Iterator[Fact]:
     key, subject = session.key(), session.subject()
     order = session.order(key=key, subject=subject, request=csrs.encoded(key, subject, []), wrong=True)
     answer = session.ask(order, expect_refusal=session.challenges.next() is not None)

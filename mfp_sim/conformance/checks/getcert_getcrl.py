@@ -6,31 +6,31 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from mfp_sim.conformance.answers import Answer
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, refusal, told
-from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
+from mfp_sim.conformance.model import CheckVerdict, Fact, Inconclusive, NotApplicable, Proof
 from mfp_sim.conformance.registry import check, row
-from mfp_sim.conformance.session import Session
-from mfp_sim.scep import messages
-from mfp_sim.scep.algorithms import DIGEST_OF_SIGNATURE
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.crl import Crl
-from mfp_sim.scep.vocabulary import FailInfo, MessageType
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep.algorithms import DIGEST_OF_SIGNATURE
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.crl import Crl
+from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType
 
 BAD_ID, REQUEST = FailInfo.BAD_CERT_ID, FailInfo.BAD_REQUEST
 
 
-def _ask(session: Session, kind: MessageType, serial: int) -> Answer:
+def _ask(session: Client, kind: MessageType, serial: int) -> Answer:
     order = session.order(challenge=None)
     data = messages.issuer_and_serial(session.issuer.subject, serial)
     return session.ask(session.poll(order, message_type=kind, data=data))
 
 
-def _get_cert(session: Session) -> Answer:
+def _get_cert(session: Client) -> Answer:
     serial = session.enrolled().certificate.serial
     return session.sample("GetCert", partial(_ask, session, MessageType.GET_CERT, serial))
 
 
-def _get_crl(session: Session) -> Answer:
+def _get_crl(session: Client) -> Answer:
     serial = session.issuer.serial
     return session.sample("GetCRL", partial(_ask, session, MessageType.GET_CRL, serial))
 
@@ -43,7 +43,7 @@ def _served(answer: Answer) -> Answer:
     return answer
 
 
-def _clean(session: Session, make: Callable[[Session], Answer]) -> Iterator[Fact]:
+def _clean(session: Client, make: Callable[[Client], Answer]) -> Iterator[Fact]:
     answer = make(session)
     if answer.granted:
         yield answered("granted", True, "SUCCESS, or FAILURE badRequest", answer)
@@ -78,7 +78,7 @@ for _kind, _make, _name in (
     field_failures=("F-X09",),
     proofs=(Proof("another", "getcert-wrong-cert"),),
 )
-def getcert(session: Session) -> Iterator[Fact]:
+def getcert(session: Client) -> Iterator[Fact]:
     answer = _served(_get_cert(session))
     wanted = session.enrolled().certificate
     found = any(c.serial == wanted.serial and c.issuer == wanted.issuer for c in answer.payload.certificates)
@@ -96,7 +96,7 @@ def getcert(session: Session) -> Iterator[Fact]:
     negative=True,
     proofs=(Proof("refused-for-another-reason", defects=("unknown-is-bad-request",)),),
 )
-def getcert_unknown(session: Session) -> Iterator[Fact]:
+def getcert_unknown(session: Client) -> Iterator[Fact]:
     if not session.policy.read_only:
         _served(_get_cert(session))
     serial = int.from_bytes(session.entropy.octets(12), "big") | 1 << 90
@@ -111,7 +111,7 @@ def getcert_unknown(session: Session) -> Iterator[Fact]:
     why="There is nothing to wait for, and no poll for it.",
     proofs=(Proof("pending", "getcert-pending"),),
 )
-def not_pending(session: Session) -> Iterator[Fact]:
+def not_pending(session: Client) -> Iterator[Fact]:
     answer = told(_get_cert(session))
     if answer.status is None:
         raise NotApplicable(f"the server does not serve it: {answer.text}")
@@ -127,7 +127,7 @@ def not_pending(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("no-crl", "getcrl-in-certs"),),
 )
-def getcrl(session: Session) -> Iterator[Fact]:
+def getcrl(session: Client) -> Iterator[Fact]:
     answer = _served(_get_crl(session))
     count = len(answer.payload.crls)
     yield fact("no-crl", count >= 1, "a CRL", f"{count} in crls", answer, element="messageData.crls")
@@ -141,7 +141,7 @@ def getcrl(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("certificates", "getcrl-with-certs"),),
 )
-def only_crl(session: Session) -> Iterator[Fact]:
+def only_crl(session: Client) -> Iterator[Fact]:
     answer = _served(_get_crl(session))
     count = len(answer.payload.certificates)
     yield fact("certificates", count == 0, "no certificates", f"{count} certificates", answer)
@@ -160,7 +160,7 @@ def only_crl(session: Session) -> Iterator[Fact]:
         Proof("other-issuer", defects=("indirect-crl-of-a-stranger",)),
     ),
 )
-def crl_issuer(session: Session) -> Iterator[Fact]:
+def crl_issuer(session: Client) -> Iterator[Fact]:
     answer = _served(_get_crl(session))
     if not answer.crls:
         raise NotApplicable("no CRL came")
@@ -184,7 +184,7 @@ def _at_hand(answer: Answer) -> tuple[Certificate, ...]:
     return (*answer.trusted, *(answer.signed.certificates if answer.signed else ()), *answer.payload.certificates)
 
 
-def _crl_signers(session: Session, answer: Answer, crl: Crl) -> list[Certificate]:
+def _crl_signers(session: Client, answer: Answer, crl: Crl) -> list[Certificate]:
     """Who may have signed it: the CA under each of its keys, or whom it appoints for an indirect CRL (RFC 5280, 5)."""
     issuer = session.issuer
     if crl.issuer == issuer.subject:
@@ -203,11 +203,11 @@ def _crl_signers(session: Session, answer: Answer, crl: Crl) -> list[Certificate
     reads=True,
     proofs=(Proof("stale", "getcrl-stale"),),
 )
-def crl_current(session: Session) -> Iterator[Fact]:
+def crl_current(session: Client) -> Iterator[Fact]:
     answer = _served(_get_crl(session))
     if not answer.crls:
         raise NotApplicable("no CRL came")
     crl, now = answer.crls[0], session.clock.now()
     current = crl.this_update <= now and (crl.next_update is None or now <= crl.next_update)
     got = f"thisUpdate {crl.this_update}, nextUpdate {crl.next_update}"
-    yield fact("stale", current, f"current at {now:%Y-%m-%d %H:%M}", got, answer, at_most=Verdict.FAIL)
+    yield fact("stale", current, f"current at {now:%Y-%m-%d %H:%M}", got, answer, at_most=CheckVerdict.FAIL)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered
 from mfp_sim.conformance.model import Fact, Proof
 from mfp_sim.conformance.registry import row
-from mfp_sim.conformance.session import Session
-from mfp_sim.scep import der
-from mfp_sim.scep.http import PKI_MESSAGE, HttpRequest, scep_request
-from mfp_sim.scep.vocabulary import Operation
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep.http_messages import PKI_MESSAGE, HttpRequest, scep_request
+from mfp_sim.shared.scep.vocabulary import Operation
 
 CRASH = Proof("not-a-client-error", defects=("crashes-on-garbage",))
 
 
-def _post(session: Session, what: str, make: Callable[[bytes], bytes]) -> Iterator[Fact]:
+def _post(session: Client, what: str, make: Callable[[bytes], bytes]) -> Iterator[Fact]:
     order = session.poll(wrong=True)
     body = make(session.encode(order))
     target = scep_request(session.target.path, Operation.PKI_OPERATION, b"x", method="POST").target
@@ -51,7 +51,7 @@ BODIES: tuple[tuple[str, str, Callable[[bytes], bytes] | None], ...] = (
 )
 
 
-def _trailing(session: Session, what: str) -> Iterator[Fact]:
+def _trailing(session: Client, what: str) -> Iterator[Fact]:
     order = session.harmless(wrong=True)
     answer = session.ask(order, octets=session.encode(order) + bytes(1024))
     calm = answer.status is not None or answer.exchange.client_error

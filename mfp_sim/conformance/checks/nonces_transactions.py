@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, processed
 from mfp_sim.conformance.model import Fact, Inconclusive, Proof
 from mfp_sim.conformance.registry import check
-from mfp_sim.conformance.session import Session
-from mfp_sim.scep import vocabulary as v
+from mfp_sim.shared.scep import vocabulary as v
 
 FORMS = (
     "a",
@@ -33,7 +33,7 @@ FORMS = (
     reads=True,
     proofs=(Proof("altered", defects=("alters-transactionid",)),),
 )
-def forms(session: Session) -> Iterator[Fact]:
+def forms(session: Client) -> Iterator[Fact]:
     for identifier in FORMS:
         answer = session.ask(session.harmless(transaction_id=identifier))
         got = answer.octets(v.TRANSACTION_ID)
@@ -66,7 +66,7 @@ def forms(session: Session) -> Iterator[Fact]:
     cost=2,
     proofs=(Proof("not-processed", defects=("wants-transaction-hash",)),),
 )
-def not_a_hash(session: Session) -> Iterator[Fact]:
+def not_a_hash(session: Client) -> Iterator[Fact]:
     mark = session.entropy.octets(4).hex()
     for identifier in (f"RTU 7 {mark}", f"printer/{mark}="):
         answer = session.ask(session.order(transaction_id=identifier))
@@ -82,7 +82,7 @@ def not_a_hash(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("altered", defects=("alters-nonces",)),),
 )
-def nonce_sizes(session: Session) -> Iterator[Fact]:
+def nonce_sizes(session: Client) -> Iterator[Fact]:
     for size in (1, 8, 15, 17, 32):
         nonce = session.entropy.octets(size)
         answer = session.ask(session.harmless(nonce=nonce, wrong=True))
@@ -113,7 +113,7 @@ def nonce_sizes(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("stale", "nonce-stale", when="type: CertPoll"),),
 )
-def of_this_request(session: Session) -> Iterator[Fact]:
+def of_this_request(session: Client) -> Iterator[Fact]:
     first = session.harmless()
     for order in (first, replace(first, nonce=session.entropy.octets(16))):
         answer = session.ask(order)
@@ -141,7 +141,7 @@ def of_this_request(session: Session) -> Iterator[Fact]:
     cost=1,
     proofs=(Proof("refused", defects=("chains-nonces",)),),
 )
-def not_chained(session: Session) -> Iterator[Fact]:
+def not_chained(session: Client) -> Iterator[Fact]:
     enrolled = session.enrol()
     answer = session.ask(session.poll(enrolled.order))
     done = answer.taken or (answer.refused and answer.fail_info in (2, 4))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, refusal, told
-from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
+from mfp_sim.conformance.model import CheckVerdict, Fact, Inconclusive, NotApplicable, Proof
 from mfp_sim.conformance.registry import check
-from mfp_sim.conformance.session import Session
-from mfp_sim.scep import messages
-from mfp_sim.scep.vocabulary import FailInfo
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep.vocabulary import FailInfo
 
 BAD_ID, REQUEST = FailInfo.BAD_CERT_ID, FailInfo.BAD_REQUEST
 
@@ -26,7 +26,7 @@ BAD_ID, REQUEST = FailInfo.BAD_CERT_ID, FailInfo.BAD_REQUEST
     negative=True,
     proofs=(Proof("granted", defects=("polls-anything",)),),
 )
-def unknown(session: Session) -> Iterator[Fact]:
+def unknown(session: Client) -> Iterator[Fact]:
     yield from refusal(
         session.unknown_poll(),
         "a CertPoll about nothing",
@@ -47,7 +47,7 @@ def unknown(session: Session) -> Iterator[Fact]:
     cost=1,
     proofs=(Proof("not-again", defects=("forgets-issued",)), Proof("another", defects=("reissues-on-poll",))),
 )
-def after_issue(session: Session) -> Iterator[Fact]:
+def after_issue(session: Client) -> Iterator[Fact]:
     first = session.enrol()
     issued = session.identity(first).certificate
     again = session.ask(session.poll(first.order))
@@ -74,7 +74,7 @@ def after_issue(session: Session) -> Iterator[Fact]:
     tags=("security",),
     proofs=(Proof("handed-out", defects=("reissues-on-poll",)),),
 )
-def by_another(session: Session) -> Iterator[Fact]:
+def by_another(session: Client) -> Iterator[Fact]:
     first = session.enrol()
     own = session.ask(session.poll(first.order))
     if not told(own).granted:
@@ -105,7 +105,7 @@ def by_another(session: Session) -> Iterator[Fact]:
     cost=1,
     proofs=(Proof("not-found", defects=("polls-by-name",)),),
 )
-def wrong_names(session: Session) -> Iterator[Fact]:
+def wrong_names(session: Client) -> Iterator[Fact]:
     first = session.enrol()
     right = session.ask(session.poll(first.order))
     if not told(right).granted:
@@ -135,7 +135,7 @@ def wrong_names(session: Session) -> Iterator[Fact]:
         Proof("not-pending", defects=("forgets-issued",), answer="pending", when="type: PKCSReq", setup={"open": True}),
     ),
 )
-def pending(session: Session) -> Iterator[Fact]:
+def pending(session: Client) -> Iterator[Fact]:
     answer = session.ask(session.order(challenge=None))
     if not told(answer).parked:
         raise NotApplicable(f"the server does not wait for approval: {answer.text}")
@@ -146,7 +146,7 @@ def pending(session: Session) -> Iterator[Fact]:
         raise Inconclusive("nobody is there to approve (--interactive-approval)")
     if approve(answer.order.transaction_id):
         decided = session.ask(session.poll(answer.order))
-        yield answered("not-granted", decided.granted, "SUCCESS after approval", decided, at_most=Verdict.FINDING)
+        yield answered("not-granted", decided.granted, "SUCCESS after approval", decided, at_most=CheckVerdict.FINDING)
 
 
 @check(
@@ -157,7 +157,7 @@ def pending(session: Session) -> Iterator[Fact]:
     cost=1,
     proofs=(Proof("not-recognised", defects=("forgets-issued",)),),
 )
-def other_connection(session: Session) -> Iterator[Fact]:
+def other_connection(session: Client) -> Iterator[Fact]:
     first = session.enrol()
     answer = session.ask(session.poll(first.order))
     yield answered("not-recognised", answer.taken, "the transaction is known", answer)

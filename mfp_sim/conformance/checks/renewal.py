@@ -8,18 +8,19 @@ from datetime import timedelta
 from mfp_sim.conformance import csrs
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.checks.challenge import stranger
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, refusal, refused
-from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
+from mfp_sim.conformance.model import CheckVerdict, Fact, Inconclusive, NotApplicable, Proof
 from mfp_sim.conformance.registry import check
-from mfp_sim.conformance.session import Identity, Session
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep.vocabulary import FailInfo, MessageType
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep.certificate import Identity
+from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType
 
 RENEWAL = MessageType.RENEWAL_REQ
 REQUEST, CHECK = FailInfo.BAD_REQUEST, FailInfo.BAD_MESSAGE_CHECK
 
 
-def _renewed(session: Session) -> tuple[Answer, Answer]:
+def _renewed(session: Client) -> tuple[Answer, Answer]:
     """An enrolment and the answer to its renewal without a challenge, made once."""
     session.need("Renewal")
     old = session.sample("enrolment to renew", session.enrol)
@@ -31,7 +32,7 @@ def _renewed(session: Session) -> tuple[Answer, Answer]:
     return old, session.sample("renewal without a challenge", renew)
 
 
-def _granted(session: Session) -> tuple[Answer, Answer]:
+def _granted(session: Client) -> tuple[Answer, Answer]:
     old, new = _renewed(session)
     if not new.granted:
         raise Inconclusive(f"the renewal was not granted: {new.text}")
@@ -47,7 +48,7 @@ def _granted(session: Session) -> tuple[Answer, Answer]:
     cost=2,
     proofs=(Proof("refused", "caps-lie-renewal"),),
 )
-def without_challenge(session: Session) -> Iterator[Fact]:
+def without_challenge(session: Client) -> Iterator[Fact]:
     _, new = _renewed(session)
     yield answered(
         "refused",
@@ -68,7 +69,7 @@ def without_challenge(session: Session) -> Iterator[Fact]:
     cost=2,
     proofs=(Proof("old-one", "renewal-returns-old"),),
 )
-def new_certificate(session: Session) -> Iterator[Fact]:
+def new_certificate(session: Client) -> Iterator[Fact]:
     old, new = _granted(session)
     before = session.identity(old).certificate
     if not new.payload.certificates:
@@ -94,7 +95,7 @@ def new_certificate(session: Session) -> Iterator[Fact]:
     cost=2,
     proofs=(Proof("not-to-old-key", "renewal-env-new-key"),),
 )
-def to_old_key(session: Session) -> Iterator[Fact]:
+def to_old_key(session: Client) -> Iterator[Fact]:
     _, new = _granted(session)
     if new.envelope is None:
         raise Inconclusive(f"no envelope came: {new.payload.problem or new.text}")
@@ -110,7 +111,7 @@ def to_old_key(session: Session) -> Iterator[Fact]:
     cost=2,
     proofs=(Proof("no-issued", "success-wrong-key", when="type: RenewalReq"),),
 )
-def for_new_key(session: Session) -> Iterator[Fact]:
+def for_new_key(session: Client) -> Iterator[Fact]:
     _, new = _granted(session)
     if new.payload.plain is None or (new.payload.problem is not None and not new.payload.certificates):
         raise Inconclusive(f"the reply cannot be read: {new.payload.problem}")
@@ -132,7 +133,7 @@ def for_new_key(session: Session) -> Iterator[Fact]:
     tags=("security",),
     proofs=(Proof("granted", defects=("renews-for-anybody",)),),
 )
-def self_signed(session: Session) -> Iterator[Fact]:
+def self_signed(session: Client) -> Iterator[Fact]:
     # Who enrols everybody without a challenge authenticates nobody, by a self-signed certificate or otherwise.
     everybody = session.challenges.next() is None
     old = session.identity(session.sample("enrolment to renew", session.enrol)).certificate
@@ -150,7 +151,7 @@ def self_signed(session: Session) -> Iterator[Fact]:
             REQUEST,
             CHECK,
             parking=True,
-            granted_at_most=Verdict.FINDING if everybody else Verdict.FAIL,
+            granted_at_most=CheckVerdict.FINDING if everybody else CheckVerdict.FAIL,
             mistake="17 is treated like 19, or the signer is looked up by its name",
         )
 
@@ -166,7 +167,7 @@ def self_signed(session: Session) -> Iterator[Fact]:
     tags=("security",),
     proofs=(Proof("granted", defects=("renews-for-anybody",)),),
 )
-def by_stranger(session: Session) -> Iterator[Fact]:
+def by_stranger(session: Client) -> Iterator[Fact]:
     old = session.identity(session.sample("enrolment to renew", session.enrol)).certificate
     yield from refused(
         session,
@@ -192,7 +193,7 @@ def by_stranger(session: Session) -> Iterator[Fact]:
     tags=("security",),
     proofs=(Proof("granted", defects=("renews-for-anybody",)),),
 )
-def other_name(session: Session) -> Iterator[Fact]:
+def other_name(session: Client) -> Iterator[Fact]:
     session.need("Renewal")
     identity = session.identity(session.sample("enrolment to renew", session.enrol))
     subject = session.subject()
@@ -222,7 +223,7 @@ def other_name(session: Session) -> Iterator[Fact]:
     tags=("security",),
     proofs=(Proof("granted", defects=("csr-signature-unchecked",)),),
 )
-def csr_forged(session: Session) -> Iterator[Fact]:
+def csr_forged(session: Client) -> Iterator[Fact]:
     session.need("Renewal")
     old = session.identity(session.sample("enrolment to renew", session.enrol))
     key = session.key()
@@ -243,7 +244,7 @@ def csr_forged(session: Session) -> Iterator[Fact]:
     tags=("security",),
     proofs=(Proof("granted", defects=("renews-for-anybody",)),),
 )
-def expired(session: Session) -> Iterator[Fact]:
+def expired(session: Client) -> Iterator[Fact]:
     """Only a certificate of the server's own can be expired for it; a forged one stands in, so a refusal is sure to be
     right whichever of the two is noticed first."""
     key, subject, authority = session.key(), session.subject(), session.key()
@@ -283,7 +284,7 @@ def expired(session: Session) -> Iterator[Fact]:
         Proof("granted", defects=("renews-for-anybody",), ca={"capabilities": ("AES", "SHA-256", "SCEPStandard")}),
     ),
 )
-def not_advertised(session: Session) -> Iterator[Fact]:
+def not_advertised(session: Client) -> Iterator[Fact]:
     if session.capabilities.renewal:
         raise NotApplicable("Renewal is advertised")
     identity = session.enrolled()
@@ -306,8 +307,8 @@ def not_advertised(session: Session) -> Iterator[Fact]:
     tags=("clients",),
     proofs=(Proof("no-certrep", defects=("crashes-on-old-renewal",)),),
 )
-def as_pkcsreq(session: Session) -> Iterator[Fact]:
+def as_pkcsreq(session: Client) -> Iterator[Fact]:
     identity = session.enrolled()
     order = session.order(by=identity, subject=identity.certificate.subject, challenge=None, wrong=True)
     answer = session.ask(order)
-    yield answered("no-certrep", answer.decided, "SUCCESS, PENDING or FAILURE", answer, at_most=Verdict.FINDING)
+    yield answered("no-certrep", answer.decided, "SUCCESS, PENDING or FAILURE", answer, at_most=CheckVerdict.FINDING)

@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from mfp_sim.conformance.answers import Answer
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, refused, told
-from mfp_sim.conformance.model import Fact, Inconclusive, Proof, Verdict
+from mfp_sim.conformance.model import CheckVerdict, Fact, Inconclusive, Proof
 from mfp_sim.conformance.registry import check
-from mfp_sim.conformance.session import Session
-from mfp_sim.scep.vocabulary import FailInfo
+from mfp_sim.shared.scep.vocabulary import FailInfo
 
 TWICE = Proof("second-certificate", defects=("reissues",))
 
@@ -50,7 +50,7 @@ def _taken(answer: Answer) -> Answer:
     tags=("security",),
     proofs=(TWICE,),
 )
-def same_octets(session: Session) -> Iterator[Fact]:
+def same_octets(session: Client) -> Iterator[Fact]:
     order = session.order()
     octets = session.encode(order)
     first = _taken(session.ask(order, octets=octets))
@@ -75,7 +75,7 @@ def same_octets(session: Session) -> Iterator[Fact]:
     tags=("clients",),
     proofs=(TWICE,),
 )
-def new_nonce(session: Session) -> Iterator[Fact]:
+def new_nonce(session: Client) -> Iterator[Fact]:
     order = session.order()
     first = _taken(session.ask(order))
     second = session.ask(replace(order, nonce=session.entropy.octets(16)), expect_refusal=True)
@@ -101,7 +101,7 @@ def new_nonce(session: Session) -> Iterator[Fact]:
     tags=("security",),
     proofs=(Proof("granted", defects=("reissues",)),),
 )
-def other_csr(session: Session) -> Iterator[Fact]:
+def other_csr(session: Client) -> Iterator[Fact]:
     first = session.order()
     _taken(session.ask(first))
     yield from refused(
@@ -110,7 +110,7 @@ def other_csr(session: Session) -> Iterator[Fact]:
         FailInfo.BAD_REQUEST,
         transaction_id=first.transaction_id,
         parking=True,
-        granted_at_most=Verdict.FINDING,
+        granted_at_most=CheckVerdict.FINDING,
         mistake="the transactionID is echoed and never looked up",
     )
 
@@ -125,7 +125,7 @@ def other_csr(session: Session) -> Iterator[Fact]:
     cost=1,
     proofs=(Proof("not-asked", defects=("forgets-and-refuses",)),),
 )
-def lost_reply(session: Session) -> Iterator[Fact]:
+def lost_reply(session: Client) -> Iterator[Fact]:
     order = session.order()
     first = session.ask(order)
     # As after a lost reply: the poll, and the request again. One of the two has to help.
@@ -149,7 +149,7 @@ def lost_reply(session: Session) -> Iterator[Fact]:
     tags=("clients",),
     proofs=(Proof("refused", setup={"duplicates": timedelta(0)}),),
 )
-def duplicate(session: Session) -> Iterator[Fact]:
+def duplicate(session: Client) -> Iterator[Fact]:
     subject = session.subject()
     session.enrol(subject=subject)
     answer = session.ask(session.order(subject=subject))
@@ -158,6 +158,6 @@ def duplicate(session: Session) -> Iterator[Fact]:
         answer.taken,
         "a second certificate for the name, or PENDING",
         answer,
-        at_most=Verdict.FINDING,
+        at_most=CheckVerdict.FINDING,
         of_grant=True,
     )

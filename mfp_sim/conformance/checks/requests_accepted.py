@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, processed, processes, told
 from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof
 from mfp_sim.conformance.registry import check, row
-from mfp_sim.conformance.session import Session
-from mfp_sim.scep import der
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.messages import Oddities
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.messages import Oddities
 
 # (id, title, requirements, what, oddities, why, rows, proof)
 _ROWS = (
@@ -67,7 +67,7 @@ for _id, _title, _ids, _what, _oddities, _why, _fields, _proof in _ROWS:
     tags=("clients",),
     proofs=(Proof("not-processed", defects=("refuses-several-recipients",)),),
 )
-def several_recipients(session: Session) -> Iterator[Fact]:
+def several_recipients(session: Client) -> Iterator[Fact]:
     stranger = session.self_signed(session.key(), session.subject())
     answer = session.ask(session.order(oddities=Oddities(other_recipients=(stranger,))))
     yield processed(answer, "an envelope to a stranger and to the server")
@@ -83,7 +83,7 @@ def several_recipients(session: Session) -> Iterator[Fact]:
     tags=("clients",),
     proofs=(Proof("not-decrypted", setup={"ra": "split"}),),
 )
-def each_certificate(session: Session) -> Iterator[Fact]:
+def each_certificate(session: Client) -> Iterator[Fact]:
     usable = [c for c in session.ca_certificates if c.stated_usage is None or "keyEncipherment" in c.stated_usage]
     if len(usable) < 2:
         raise NotApplicable("only one certificate of GetCACert is for encryption")

@@ -7,13 +7,13 @@ from dataclasses import replace
 from functools import partial
 
 from mfp_sim.conformance import csrs
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, refusal, refused
-from mfp_sim.conformance.model import Fact, NotApplicable, Proof, Verdict
+from mfp_sim.conformance.model import CheckVerdict, Fact, NotApplicable, Proof
 from mfp_sim.conformance.registry import check, row
-from mfp_sim.conformance.session import Session
-from mfp_sim.scep import der, messages
-from mfp_sim.scep.messages import Oddities
-from mfp_sim.scep.vocabulary import FailInfo, MessageType
+from mfp_sim.shared.scep import der, messages
+from mfp_sim.shared.scep.messages import Oddities
+from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType
 
 CHECK, REQUEST = FailInfo.BAD_MESSAGE_CHECK, FailInfo.BAD_REQUEST
 
@@ -22,7 +22,7 @@ _Cases = Sequence[tuple[str, Oddities]]
 
 
 def _all_refused(
-    session: Session, cases: _Cases, fitting: tuple[FailInfo, ...], unreadable: bool, mistake: str | None
+    session: Client, cases: _Cases, fitting: tuple[FailInfo, ...], unreadable: bool, mistake: str | None
 ) -> Iterator[Fact]:
     """Send a request with each oddity; ``unreadable``: an HTTP 4xx is a fitting answer too."""
     for what, oddities in cases:
@@ -30,7 +30,7 @@ def _all_refused(
         if unreadable and answer.exchange.client_error and not answer.is_cms:
             yield answered("granted", True, f"{what} is refused", answer)
         else:
-            yield from refusal(answer, what, *fitting, mistake=mistake, granted_at_most=Verdict.FINDING)
+            yield from refusal(answer, what, *fitting, mistake=mistake, granted_at_most=CheckVerdict.FINDING)
 
 
 # (id, title, requirement, what, oddities, fitting, unreadable, why, rows, mistake, defect)
@@ -127,7 +127,7 @@ for _id, _title, _ids, _cases, _fit, _unreadable, _why, _rows, _mistake, _defect
         field_failures=_rows,
         negative=True,
         # The RFC says how messages are made. That a receiver takes others too is lenient; what it may cost is said.
-        at_most=Verdict.FINDING,
+        at_most=CheckVerdict.FINDING,
         tags=("security",),
         proofs=(Proof(_slug, defects=(_defect,)),),
     )
@@ -142,7 +142,7 @@ for _id, _title, _ids, _cases, _fit, _unreadable, _why, _rows, _mistake, _defect
     negative=True,
     proofs=(Proof("granted", defects=("reissues",)),),
 )
-def no_nonce(session: Session) -> Iterator[Fact]:
+def no_nonce(session: Client) -> Iterator[Fact]:
     # A grant is odd and no danger, so it does not stop the run.
     answer = session.ask(session.order(oddities=Oddities(omit=frozenset({"senderNonce"})), wrong=True))
     if answer.exchange.client_error and not answer.is_cms:
@@ -161,7 +161,7 @@ def no_nonce(session: Session) -> Iterator[Fact]:
     negative=True,
     proofs=(Proof("granted", defects=("accepts-any-type",)),),
 )
-def unknown_types(session: Session) -> Iterator[Fact]:
+def unknown_types(session: Client) -> Iterator[Fact]:
     for number in (0, 1, 4, 16, 23, 255):
         yield from refused(
             session,
@@ -181,7 +181,7 @@ def unknown_types(session: Session) -> Iterator[Fact]:
     negative=True,
     proofs=(Proof("granted", defects=("accepts-any-type",)),),
 )
-def update_req(session: Session) -> Iterator[Fact]:
+def update_req(session: Client) -> Iterator[Fact]:
     if session.capabilities.has("Update"):
         raise NotApplicable("Update is advertised")
     yield from refused(session, "messageType 18", REQUEST, message_type=18)
@@ -198,7 +198,7 @@ def update_req(session: Session) -> Iterator[Fact]:
         Proof("refused-without-certrep", defects=("http-errors",)),
     ),
 )
-def certrep(session: Session) -> Iterator[Fact]:
+def certrep(session: Client) -> Iterator[Fact]:
     yield from refused(session, "a CertRep as a request", REQUEST, message_type=MessageType.CERT_REP)
 
 
@@ -209,13 +209,13 @@ def certrep(session: Session) -> Iterator[Fact]:
     "SCEP-3.2.2-02",
     why="What is announced and what is done would be two things.",
     negative=True,
-    at_most=Verdict.FINDING,
+    at_most=CheckVerdict.FINDING,
     proofs=(
         Proof("refused-without-certrep", defects=("http-errors",)),
         Proof("granted", defects=("accepts-any-type",)),
     ),
 )
-def other_content(session: Session) -> Iterator[Fact]:
+def other_content(session: Client) -> Iterator[Fact]:
     order = session.order()
     names = messages.issuer_and_subject(session.issuer.subject, order.subject)
     pairs = (
@@ -229,7 +229,7 @@ def other_content(session: Session) -> Iterator[Fact]:
             what,
             REQUEST,
             FailInfo.BAD_CERT_ID,
-            granted_at_most=Verdict.FINDING,
+            granted_at_most=CheckVerdict.FINDING,
         )
 
 
@@ -243,7 +243,7 @@ def other_content(session: Session) -> Iterator[Fact]:
     negative=True,
     proofs=(Proof("refused-without-certrep", defects=("http-errors-on-envelopes",)),),
 )
-def undecryptable(session: Session) -> Iterator[Fact]:
+def undecryptable(session: Client) -> Iterator[Fact]:
     stranger = session.self_signed(session.key(), session.issuer.subject)
     cases = (
         ("an envelope to another key", {"recipient": stranger}),
@@ -266,7 +266,7 @@ def undecryptable(session: Session) -> Iterator[Fact]:
     tags=("security",),
     proofs=(Proof("granted", defects=("csr-signature-unchecked",)),),
 )
-def csr_forged(session: Session) -> Iterator[Fact]:
+def csr_forged(session: Client) -> Iterator[Fact]:
     for what, flipped in (
         ("a CSR with its signature's last bit changed", True),
         ("a CSR signed by another key", False),
@@ -289,7 +289,7 @@ def csr_forged(session: Session) -> Iterator[Fact]:
     negative=True,
     proofs=(Proof("not-a-certrep", answer="{http: 400}", when="type: CertPoll"),),
 )
-def certreps(session: Session) -> Iterator[Fact]:
+def certreps(session: Client) -> Iterator[Fact]:
     probes = [session.unknown_poll()]
     if session.challenges.next() is not None:
         probes.append(session.refusal())

@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mfp_sim.conformance.answers import Exchange
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact
 from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof
 from mfp_sim.conformance.registry import check
-from mfp_sim.conformance.session import Session
-from mfp_sim.errors import DecodeError, MfpSimError
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.contents import NextCa, read_next_ca
-from mfp_sim.scep.http import NEXT_CA_CERT, HttpReply
-from mfp_sim.scep.messages import read_ca_certificates
-from mfp_sim.scep.vocabulary import Operation
+from mfp_sim.shared.errors import DecodeError, MfpSimError
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.contents import NextCaReply, read_next_ca
+from mfp_sim.shared.scep.http_messages import NEXT_CA_CERT, HttpReply
+from mfp_sim.shared.scep.messages import read_ca_certificates
+from mfp_sim.shared.scep.vocabulary import Operation
 
 NEXT = {"next_ca": True}
 
 
-def _exchange(session: Session) -> Exchange:
+def _exchange(session: Client) -> Exchange:
     if "next" not in session.questions:
         session.questions["next"] = session.get(Operation.GET_NEXT_CA_CERT)
     return session.questions["next"]
 
 
-def _given(session: Session) -> tuple[Exchange, HttpReply]:
+def _given(session: Client) -> tuple[Exchange, HttpReply]:
     session.need("GetNextCACert")
     exchange = _exchange(session)
     if exchange.reply is None or exchange.reply.status != 200:
@@ -33,7 +33,7 @@ def _given(session: Session) -> tuple[Exchange, HttpReply]:
     return exchange, exchange.reply
 
 
-def _next(session: Session) -> tuple[Exchange, NextCa]:
+def _next(session: Client) -> tuple[Exchange, NextCaReply]:
     exchange, reply = _given(session)
     return exchange, read_next_ca(reply.body, reply.media_type)
 
@@ -48,7 +48,7 @@ def _next(session: Session) -> tuple[Exchange, NextCa]:
     reads=True,
     proofs=(Proof("answered", defects=("answers-next-with-present",)),),
 )
-def not_available(session: Session) -> Iterator[Fact]:
+def not_available(session: Client) -> Iterator[Fact]:
     if session.caps_exchange.reply is None:
         raise Inconclusive(f"GetCACaps was not answered: {session.caps_exchange.text}")
     if session.capabilities.next_ca:
@@ -79,7 +79,7 @@ def not_available(session: Session) -> Iterator[Fact]:
     proofs=(Proof("not-signed-by-current", "next-signed-by-next", setup=NEXT),
             Proof("not-signed-by-current", "next-signed-by-stranger", setup=NEXT)),
 )  # fmt: skip
-def signed(session: Session) -> Iterator[Fact]:
+def signed(session: Client) -> Iterator[Fact]:
     exchange, reply = _given(session)
     expected = "a signature by a certificate of GetCACert that verifies"
     try:
@@ -115,7 +115,7 @@ def _bare(body: bytes) -> bool:
     reads=True,
     proofs=(Proof("other-type", "next-ct", setup=NEXT),),
 )
-def media(session: Session) -> Iterator[Fact]:
+def media(session: Client) -> Iterator[Fact]:
     exchange, _ = _next(session)
     got = exchange.reply.media_type if exchange.reply else None
     yield fact("other-type", got == NEXT_CA_CERT, NEXT_CA_CERT, got or "none", exchange)
@@ -130,7 +130,7 @@ def media(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("flat", "next-flat", setup=NEXT),),
 )
-def nested(session: Session) -> Iterator[Fact]:
+def nested(session: Client) -> Iterator[Fact]:
     exchange, found = _next(session)
     inside = found.signed_data.content is not None
     yield fact("flat", inside, "a SignedData as content", "no content" if not inside else "nested", exchange)
@@ -144,7 +144,7 @@ def nested(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("scep-attributes", defects=("next-with-attributes",), setup=NEXT),),
 )
-def attributes(session: Session) -> Iterator[Fact]:
+def attributes(session: Client) -> Iterator[Fact]:
     exchange, found = _next(session)
     names = [name for name, oid in v.SCEP_ATTRIBUTES.items() if oid in found.signed_data.attributes]
     yield fact("scep-attributes", not names, "none", ", ".join(names) or "none", exchange)
@@ -160,7 +160,7 @@ def attributes(session: Session) -> Iterator[Fact]:
         Proof("implausible", fault, setup=NEXT) for fault in ("next-same-cert", "next-expired", "next-not-ca")
     ),
 )
-def plausible(session: Session) -> Iterator[Fact]:
+def plausible(session: Client) -> Iterator[Fact]:
     exchange, found = _next(session)
     present, new = session.issuer, found.certificates[0]
     wrong = []

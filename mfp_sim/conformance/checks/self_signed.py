@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, processed, refused
 from mfp_sim.conformance.model import Fact, Inconclusive, Proof
 from mfp_sim.conformance.registry import check
-from mfp_sim.conformance.session import Session
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import der
-from mfp_sim.scep.algorithms import PrivateKey, sign, signature_algorithm
-from mfp_sim.scep.certificate import Certificate, spki_of
-from mfp_sim.scep.messages import Oddities
-from mfp_sim.scep.vocabulary import FailInfo
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep.algorithms import PrivateKey, sign, signature_algorithm
+from mfp_sim.shared.scep.certificate import Certificate, spki_of
+from mfp_sim.shared.scep.messages import Oddities
+from mfp_sim.shared.scep.vocabulary import FailInfo
 
 
 @check(
@@ -28,7 +28,7 @@ from mfp_sim.scep.vocabulary import FailInfo
     is_control=True,
     proofs=(Proof("not-granted", answer="{http: 500}", when="type: PKCSReq"),),
 )
-def self_signed(session: Session) -> Iterator[Fact]:
+def self_signed(session: Client) -> Iterator[Fact]:
     try:
         answer = session.granted()
     except Inconclusive:
@@ -46,7 +46,7 @@ def self_signed(session: Session) -> Iterator[Fact]:
     )
 
 
-def _bare(session: Session, key: PrivateKey, subject: bytes, *, version: int) -> Certificate:
+def _bare(session: Client, key: PrivateKey, subject: bytes, *, version: int) -> Certificate:
     """A self-signed certificate without extensions, in version 3 or 1."""
     now = session.clock.now().replace(microsecond=0)
     method = signature_algorithm(key, "sha256")
@@ -71,7 +71,7 @@ def _bare(session: Session, key: PrivateKey, subject: bytes, *, version: int) ->
     cost=2,
     proofs=(Proof("not-processed", defects=("wants-key-usage",)),),
 )
-def bare(session: Session) -> Iterator[Fact]:
+def bare(session: Client) -> Iterator[Fact]:
     for version, what in ((3, "a signer certificate without extensions"), (1, "a version 1 signer certificate")):
         key, subject = session.key(), session.subject()
         signer = _bare(session, key, subject, version=version)
@@ -87,7 +87,7 @@ def bare(session: Session) -> Iterator[Fact]:
     cost=1,
     proofs=(Proof("not-processed", defects=("wants-same-subject",)),),
 )
-def other_subject(session: Session) -> Iterator[Fact]:
+def other_subject(session: Client) -> Iterator[Fact]:
     key = session.key()
     signer = session.self_signed(key, x509.name(("CN", "SCEP SIGNER")))
     yield processed(session.ask(session.order(key=key, signer=signer)), "another subject in the signer certificate")
@@ -103,7 +103,7 @@ def other_subject(session: Session) -> Iterator[Fact]:
     negative=True,
     proofs=(Proof("no-certrep", defects=("crashes-on-clock-skew",)),),
 )
-def clock_skew(session: Session) -> Iterator[Fact]:
+def clock_skew(session: Client) -> Iterator[Fact]:
     now = session.clock.now().replace(microsecond=0)
     for what, first, last in (
         ("starts in five minutes", timedelta(minutes=5), timedelta(days=365)),
@@ -126,7 +126,7 @@ def clock_skew(session: Session) -> Iterator[Fact]:
     tags=("security",),
     proofs=(Proof("granted", defects=("accepts-bad-signature",)),),
 )
-def signer_missing(session: Session) -> Iterator[Fact]:
+def signer_missing(session: Client) -> Iterator[Fact]:
     for form in ("absent", "empty"):
         what, fitting = f"a request whose certificates are {form}", (FailInfo.BAD_MESSAGE_CHECK, FailInfo.BAD_REQUEST)
         yield from refused(session, what, *fitting, oddities=Oddities(certificates=form))
@@ -141,7 +141,7 @@ def signer_missing(session: Session) -> Iterator[Fact]:
     cost=1,
     proofs=(Proof("not-processed", defects=("takes-first-certificate",)),),
 )
-def by_sid(session: Session) -> Iterator[Fact]:
+def by_sid(session: Client) -> Iterator[Fact]:
     others = [session.self_signed(session.key(), session.subject()) for _ in range(2)]
     order = session.order(chain=tuple(others), oddities=Oddities(certificates="reversed"))
     answer = session.ask(order)

@@ -8,12 +8,12 @@ from itertools import pairwise
 from threading import Barrier
 
 from mfp_sim.conformance.answers import Answer, Exchange
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import fact
 from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof
 from mfp_sim.conformance.registry import check
-from mfp_sim.conformance.session import Session
-from mfp_sim.scep.http import HttpRequest, scep_request
-from mfp_sim.scep.vocabulary import Operation
+from mfp_sim.shared.scep.http_messages import HttpRequest, scep_request
+from mfp_sim.shared.scep.vocabulary import Operation
 from mfp_sim.transport import InProcess
 
 SEVERAL = 4
@@ -41,7 +41,7 @@ def _serials(answers: list[Answer]) -> list[int]:
     tags=("serials",),
     proofs=(Proof("repeated", defects=("constant-serial",)),),
 )
-def unique(session: Session) -> Iterator[Fact]:
+def unique(session: Client) -> Iterator[Fact]:
     answers = [session.enrol() for _ in range(SEVERAL)]
     serials = _serials(answers)
     got = ", ".join(f"{serial:x}" for serial in serials)
@@ -57,7 +57,7 @@ def unique(session: Session) -> Iterator[Fact]:
     tags=("serials", "security"),
     proofs=(Proof("counting", setup={"serials": "sequential"}),),
 )
-def unpredictable(session: Session) -> Iterator[Fact]:
+def unpredictable(session: Client) -> Iterator[Fact]:
     answers = [session.enrol() for _ in range(3)]
     serials = _serials(answers)
     steps = [b - a for a, b in pairwise(serials)]
@@ -77,7 +77,7 @@ def unpredictable(session: Session) -> Iterator[Fact]:
     tags=("serials", "load"),
     proofs=(Proof("repeated", defects=("constant-serial",)), Proof("refused", defects=("refuses-every-third",))),
 )
-def concurrent(session: Session) -> Iterator[Fact]:
+def concurrent(session: Client) -> Iterator[Fact]:
     """A race shows in some rounds only, so there are several, up to the first that shows it; a pass says no more than
     that none of them did."""
     lost = []
@@ -98,7 +98,7 @@ def concurrent(session: Session) -> Iterator[Fact]:
         raise Inconclusive(f"whether the server or the network lost it cannot be told: {lost[0]}")
 
 
-def _at_once(session: Session) -> list[Answer]:
+def _at_once(session: Client) -> list[Answer]:
     orders = [session.order() for _ in range(CLIENTS)]
     if session.policy.budget is not None and session.spent + CLIENTS > session.policy.budget:
         raise Inconclusive(f"the budget of {session.policy.budget} certificates does not allow {CLIENTS} at once")

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from mfp_sim.conformance.answers import Answer, Order
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, processes
 from mfp_sim.conformance.model import Fact, Proof
 from mfp_sim.conformance.registry import check, row
-from mfp_sim.conformance.session import Session
-from mfp_sim.scep.vocabulary import FailInfo
+from mfp_sim.shared.scep.vocabulary import FailInfo
 
 SKEWS = (
     ("an hour ahead", timedelta(hours=1)),
@@ -46,7 +46,7 @@ def _judged(answer: Answer, what: str) -> Iterator[Fact]:
         yield answered("another-reason", right, expected, answer)
 
 
-def _signed_at(session: Session, instant: datetime) -> Order:
+def _signed_at(session: Client, instant: datetime) -> Order:
     """A request signed at an instant, by a certificate that was valid then and is now: only the time is off."""
     now, key, subject = session.clock.now().replace(microsecond=0), session.key(), session.subject()
     life: dict[str, Any] = {
@@ -68,7 +68,7 @@ def _signed_at(session: Session, instant: datetime) -> Order:
     tags=("time",),
     proofs=(Proof("no-certrep", defects=("crashes-on-signing-time",)),),
 )
-def skew(session: Session) -> Iterator[Fact]:
+def skew(session: Client) -> Iterator[Fact]:
     now = session.clock.now().replace(microsecond=0)
     for what, offset in SKEWS:
         answer = session.ask(_signed_at(session, now + offset))
@@ -86,7 +86,7 @@ def skew(session: Session) -> Iterator[Fact]:
     tags=("time",),
     proofs=(Proof("no-certrep", defects=("crashes-on-signing-time",)),),
 )
-def far(session: Session) -> Iterator[Fact]:
+def far(session: Client) -> Iterator[Fact]:
     for what, instant in INSTANTS:
         answer = session.ask(_signed_at(session, instant))
         yield from _judged(answer, what)

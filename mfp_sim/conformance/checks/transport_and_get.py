@@ -11,15 +11,15 @@ from functools import partial
 from urllib.parse import quote
 
 from mfp_sim.conformance.answers import Answer, Exchange, Order
+from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, processed, told
-from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof, Verdict
+from mfp_sim.conformance.model import CheckVerdict, Fact, Inconclusive, NotApplicable, Proof
 from mfp_sim.conformance.registry import check
-from mfp_sim.conformance.session import Session
 from mfp_sim.conformance.watching import over, watch
-from mfp_sim.scep import der
-from mfp_sim.scep.http import PKI_MESSAGE, HttpRequest, render_request, scep_request
-from mfp_sim.scep.messages import Oddities
-from mfp_sim.scep.vocabulary import Operation
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep.http_messages import PKI_MESSAGE, HttpRequest, render_request, scep_request
+from mfp_sim.shared.scep.messages import Oddities
+from mfp_sim.shared.scep.vocabulary import Operation
 
 watch_here = partial(watch, __name__)
 
@@ -29,16 +29,16 @@ def _read(answer: Answer) -> bool:
     return answer.status is not None
 
 
-def _target(session: Session, message: str) -> str:
+def _target(session: Client, message: str) -> str:
     base = session.target.path
     return f"{base}{'&' if '?' in base else '?'}operation=PKIOperation&message={message}"
 
 
-def _get(session: Session, order: Order, message: str, label: str) -> Answer:
+def _get(session: Client, order: Order, message: str, label: str) -> Answer:
     return session.take(order, session.http(HttpRequest("GET", _target(session, message)), label))
 
 
-def _needs_get(session: Session) -> None:
+def _needs_get(session: Client) -> None:
     """Is GET served at all?"""
     probe = session.sample("poll by GET", lambda: session.ask(session.harmless(method="GET")))
     if not _read(told(probe)):
@@ -58,7 +58,7 @@ def _needs_get(session: Session) -> None:
     cost=1,
     proofs=(Proof("not-processed", "post-405"),),
 )
-def post(session: Session) -> Iterator[Fact]:
+def post(session: Client) -> Iterator[Fact]:
     yield processed(
         session.ask(session.order(method="POST")),
         "a PKCSReq by POST",
@@ -76,7 +76,7 @@ def post(session: Session) -> Iterator[Fact]:
     tags=("clients",),
     proofs=(Proof("not-read", "post-ct-strict"),),
 )
-def content_types(session: Session) -> Iterator[Fact]:
+def content_types(session: Client) -> Iterator[Fact]:
     for media in (PKI_MESSAGE, "application/octet-stream", "application/x-www-form-urlencoded", None):
         order = session.harmless()
         request = scep_request(session.target.path, Operation.PKI_OPERATION, session.encode(order), method="POST")
@@ -95,7 +95,7 @@ def content_types(session: Session) -> Iterator[Fact]:
     negative=True,
     proofs=(Proof("crash", defects=("wants-operation-on-post",)),),
 )
-def without_operation(session: Session) -> Iterator[Fact]:
+def without_operation(session: Client) -> Iterator[Fact]:
     order = session.harmless(wrong=True)
     for query in ("", "operation=pkioperation"):
         base = session.target.path
@@ -123,7 +123,7 @@ def _client_error(exchange: Exchange) -> bool:
     tags=("clients",),
     proofs=(Proof("not-served", answer="{http: 405}", when="{operation: PKIOperation, method: GET}"),),
 )
-def get(session: Session) -> Iterator[Fact]:
+def get(session: Client) -> Iterator[Fact]:
     answer = session.ask(session.harmless(method="GET"))
     yield answered("not-served", _read(answer), "the message is read", answer)
 
@@ -137,7 +137,7 @@ def get(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("not-read", defects=("base64url-only",)),),
 )
-def standard_base64(session: Session) -> Iterator[Fact]:
+def standard_base64(session: Client) -> Iterator[Fact]:
     for _ in range(8):
         order = session.harmless()
         text = base64.b64encode(session.encode(order)).decode()
@@ -156,7 +156,7 @@ def standard_base64(session: Session) -> Iterator[Fact]:
     )
 
 
-def _reads_otherwise(session: Session) -> bool:
+def _reads_otherwise(session: Client) -> bool:
     """Whether a GET in base64url, or escaped twice, is read."""
     order = session.harmless(wrong=True)
     octets = session.encode(order)
@@ -192,7 +192,7 @@ ENCODINGS = (
     tags=("clients",),
     proofs=(Proof("not-read", defects=("strict-base64",)),),
 )
-def encodings(session: Session) -> Iterator[Fact]:
+def encodings(session: Client) -> Iterator[Fact]:
     _needs_get(session)
     for what, write in ENCODINGS:
         order = session.harmless()
@@ -212,7 +212,7 @@ def encodings(session: Session) -> Iterator[Fact]:
     tags=("clients",),
     proofs=(Proof("too-long", "get-414"),),
 )
-def long_get(session: Session) -> Iterator[Fact]:
+def long_get(session: Client) -> Iterator[Fact]:
     for size in (0, 1500, 4500):
         filler = (("1.3.6.1.4.1.32473.1", (der.octet_string(bytes(size)),)),)
         order = session.harmless(oddities=Oddities(extra_signed=filler))
@@ -238,7 +238,7 @@ def long_get(session: Session) -> Iterator[Fact]:
     reads=True,
     proofs=(Proof("cacheable", defects=("get-cacheable",)),),
 )
-def not_cached(session: Session) -> Iterator[Fact]:
+def not_cached(session: Client) -> Iterator[Fact]:
     _needs_get(session)
     answer = session.ask(session.harmless(method="GET"))
     control = (answer.reply.header("Cache-Control") or "") if answer.reply else ""
@@ -260,7 +260,7 @@ def not_cached(session: Session) -> Iterator[Fact]:
     negative=True,
     proofs=(Proof("not-refused", defects=("answers-any-operation",)),),
 )
-def unknown(session: Session) -> Iterator[Fact]:
+def unknown(session: Client) -> Iterator[Fact]:
     for query in ("operation=GetEverything", "message=x"):
         exchange = session.get(query)
         yield answered("not-refused", _client_error(exchange), "HTTP 4xx", exchange)
@@ -275,7 +275,7 @@ def unknown(session: Session) -> Iterator[Fact]:
     negative=True,
     proofs=(Proof("crash", defects=("crashes-on-posted-questions",)),),
 )
-def by_post(session: Session) -> Iterator[Fact]:
+def by_post(session: Client) -> Iterator[Fact]:
     for operation in (Operation.GET_CA_CAPS, Operation.GET_CA_CERT):
         target = scep_request(session.target.path, operation).target
         exchange = session.http(HttpRequest("POST", target, (), b""), f"{operation.value} by POST")
@@ -291,24 +291,25 @@ def by_post(session: Session) -> Iterator[Fact]:
     field_failures=("F-T08", "F-T09"),
     reads=True,
     tags=("clients",),
-    at_most=Verdict.FINDING,  # the RFC excepts a CA whose operation needs the path, as where it names one CA of many
+    # The RFC excepts a CA whose operation needs the path, as where it names one CA of many.
+    at_most=CheckVerdict.FINDING,
     proofs=(Proof("path-matters", "path-strict", setup={"path": "/cgi-bin/pkiclient.exe"}),),
 )
-def path(session: Session) -> Iterator[Fact]:
+def path(session: Client) -> Iterator[Fact]:
     base = session.target.path.partition("?")[0]
     for other in ("/cgi-bin/pkiclient.exe", base.rstrip("/") + "/pkiclient.exe", base.rstrip("/") + "/"):
         exchange = session.http(scep_request(other, Operation.GET_CA_CERT), f"GetCACert at {other}")
-        yield answered("path-matters", exchange.ok, f"{other} is served", exchange, at_most=Verdict.FINDING)
+        yield answered("path-matters", exchange.ok, f"{other} is served", exchange, at_most=CheckVerdict.FINDING)
 
 
 # --- framing ----------------------------------------------------------------------------------------------
 
 
-def _octets(session: Session, request: HttpRequest) -> bytes:
+def _octets(session: Client, request: HttpRequest) -> bytes:
     return render_request(request, session.target.host, session.target.port)
 
 
-def _posted(session: Session, *headers: tuple[str, str]) -> tuple[Order, HttpRequest]:
+def _posted(session: Client, *headers: tuple[str, str]) -> tuple[Order, HttpRequest]:
     order = session.harmless()
     request = scep_request(session.target.path, Operation.PKI_OPERATION, session.encode(order), method="POST")
     return order, HttpRequest("POST", request.target, (*request.headers, *headers), request.body)
@@ -325,7 +326,7 @@ def _posted(session: Session, *headers: tuple[str, str]) -> tuple[Order, HttpReq
     tags=("wire",),
     proofs=(Proof("not-read", defects=("refuses-chunked",), setup={"sockets": True}),),
 )
-def chunked(session: Session) -> Iterator[Fact]:
+def chunked(session: Client) -> Iterator[Fact]:
     order, request = _posted(session, ("Transfer-Encoding", "chunked"))
     half = len(request.body) // 2
     pieces = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (request.body[:half], request.body[half:]))
@@ -345,7 +346,7 @@ def chunked(session: Session) -> Iterator[Fact]:
     tags=("wire",),
     proofs=(Proof("not-read", defects=("refuses-expect",), setup={"sockets": True}),),
 )
-def expect(session: Session) -> Iterator[Fact]:
+def expect(session: Client) -> Iterator[Fact]:
     order, request = _posted(session, ("Expect", "100-continue"))
     answer = session.take(order, session.raw([_octets(session, request)], request, "CertPoll, Expect"))
     yield answered("not-read", _read(answer), "the message is read", answer)
@@ -361,7 +362,7 @@ def expect(session: Session) -> Iterator[Fact]:
     tags=("wire",),
     proofs=(Proof("closed", defects=("one-operation-a-connection",), setup={"sockets": True}),),
 )
-def keep_alive(session: Session) -> Iterator[Fact]:
+def keep_alive(session: Client) -> Iterator[Fact]:
     first = scep_request(session.target.path, Operation.GET_CA_CAPS)
     octets = _octets(session, HttpRequest("GET", first.target, (("Connection", "keep-alive"),)))
     exchange = session.raw([octets, octets], first, "GetCACaps twice on one connection")
@@ -380,7 +381,7 @@ def keep_alive(session: Session) -> Iterator[Fact]:
     tags=("wire", "clients"),
     proofs=(Proof("not-served", defects=("refuses-http10",), setup={"sockets": True}),),
 )
-def http10(session: Session) -> Iterator[Fact]:
+def http10(session: Client) -> Iterator[Fact]:
     request = scep_request(session.target.path, Operation.GET_CA_CERT)
     octets = f"GET {request.target} HTTP/1.0\r\n\r\n".encode()
     exchange = session.raw([octets], request, "GetCACert in HTTP/1.0")
@@ -420,7 +421,7 @@ watch_here(
     reads=True,
     proofs=(Proof("compressed", "resp-gzip"),),
 )
-def framed(session: Session) -> Iterator[Fact]:
+def framed(session: Client) -> Iterator[Fact]:
     for exchange in (session.caps_exchange, session.ca_exchange, session.unknown_poll().exchange):
         if exchange.reply is None:
             raise Inconclusive(f"no reply: {exchange.text}")

@@ -5,23 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from mfp_sim.scep import messages
-from mfp_sim.scep.csr import Csr
-from mfp_sim.scep.http import PKI_MESSAGE, TEXT, Close, Delivery, HttpReply
-from mfp_sim.scep.messages import CertRep
-from mfp_sim.scep.vocabulary import FailInfo, PkiStatus
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep.csr import Csr
+from mfp_sim.shared.scep.http_messages import PKI_MESSAGE, TEXT, Close, Delivery, HttpReply
+from mfp_sim.shared.scep.messages import CertRep
+from mfp_sim.shared.scep.vocabulary import FailInfo, PkiStatus
 from mock_scep_server import grants
 from mock_scep_server.ca import Template
 from mock_scep_server.faults.defects.seen import Seen
 
 __all__ = [
-    "CRASHED", "HUNG_UP", "Instead", "Row", "adding", "crashing", "encode", "failure", "grant", "granting", "instead",
-    "refuse", "refusing", "reply", "text",
+    "CRASHED",
+    "HUNG_UP",
+    "DefectRow",
+    "Instead",
+    "adding",
+    "crashing",
+    "encode",
+    "failure",
+    "grant",
+    "granting",
+    "instead",
+    "refuse",
+    "refusing",
+    "reply",
+    "text",
 ]  # fmt: skip
 
 Instead = Callable[[Seen], HttpReply | Delivery | None]
 """What is answered in the CA's place; None where the defect does not apply."""
-Row = tuple[str, str, tuple[str, ...], Instead]
+DefectRow = tuple[str, str, tuple[str, ...], Instead]
 """A defect: its slug, what it does, the requirements it breaks, and how."""
 
 

@@ -7,18 +7,18 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-from mfp_sim.errors import DecodeError, MfpSimError
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import cms, crl, der, messages
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.http import PKI_MESSAGE, HttpReply
-from mfp_sim.scep.messages import PkiMessage
-from mfp_sim.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
+from mfp_sim.shared.errors import DecodeError, MfpSimError
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import cms, crl, der, messages
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.http_messages import PKI_MESSAGE, HttpReply
+from mfp_sim.shared.scep.messages import PkiMessage
+from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
 from mock_scep_server.faults.defects.answers import (
     CRASHED,
     HUNG_UP,
+    DefectRow,
     Instead,
-    Row,
     adding,
     crashing,
     encode,
@@ -144,7 +144,7 @@ def _first_certificate(seen: Seen) -> bool:
     return bool(seen.signers) and seen.signer is not None and seen.signers[0].der != seen.signer.der
 
 
-_CHALLENGE_PASSWORD = der.oid("1.2.840.113549.1.9.7")
+_CHALLENGE_PASSWORD = der.oid(v.CHALLENGE_PASSWORD)
 _SHA256_NULL = der.oid(v.DIGEST_OIDS["sha256"]) + der.null()
 
 
@@ -252,7 +252,7 @@ _NO_TIME = _message(lambda message: message.signing_time is None)
 _STATUS = _message(lambda message: message.pki_status is not None)
 
 
-ROWS: tuple[Row, ...] = (
+ROWS: tuple[DefectRow, ...] = (
     ("grants-anything", "Whatever a CSR can be found in is granted; nothing is checked.",
      ("SCEP-2.4-09", "SCEP-3.2-05", "SCEP-3.2.1.2-03"), granting(lambda _: True)),
     ("accepts-bad-signature", "The signature of a request is not verified.",

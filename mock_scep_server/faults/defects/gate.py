@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from mfp_sim.scep.csr import Csr
-from mfp_sim.scep.http import Delivery, HttpReply, HttpRequest, delivery_of
+from mfp_sim.shared.scep.csr import Csr
+from mfp_sim.shared.scep.http_messages import Delivery, HttpReply, HttpRequest, delivery_of
 from mock_scep_server.faults.defects import enrolling, http, stricter
 from mock_scep_server.faults.defects.answers import Instead
 from mock_scep_server.faults.defects.seen import Seen

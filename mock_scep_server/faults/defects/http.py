@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import unquote
 
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import der, messages
-from mfp_sim.scep.http import CA_CERT, CA_RA_CERT, NEXT_CA_CERT, Delivery, HttpReply
-from mfp_sim.scep.messages import Oddities
-from mfp_sim.scep.vocabulary import Operation
-from mock_scep_server.faults.defects.answers import CRASHED, HUNG_UP, Instead, Row, instead, text
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import der, messages
+from mfp_sim.shared.scep.http_messages import CA_CERT, CA_RA_CERT, NEXT_CA_CERT, Delivery, HttpReply
+from mfp_sim.shared.scep.messages import Oddities
+from mfp_sim.shared.scep.vocabulary import Operation
+from mock_scep_server.faults.defects.answers import CRASHED, HUNG_UP, DefectRow, Instead, instead, text
 from mock_scep_server.faults.defects.seen import Seen
 
 __all__ = ["ROWS"]
@@ -114,7 +114,7 @@ def _wire(seen: Seen, word: str) -> bool:
     return any(word in f"{name}: {value}".lower() for name, value in seen.http.headers)
 
 
-ROWS: tuple[Row, ...] = (
+ROWS: tuple[DefectRow, ...] = (
     ("refuses-message-parameter", "GetCACaps and GetCACert with a message parameter are answered with 404.",
      ("SCEP-3.5.1-02",),
      instead(lambda s: _question(s) and "message=" in s.raw_query, text(404, "no such CA"))),

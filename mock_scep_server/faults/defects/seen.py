@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from mfp_sim.errors import DecodeError, MfpSimError
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import cms, der, messages
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.csr import Csr
-from mfp_sim.scep.http import HttpRequest, ScepQuery, read_scep_query
-from mfp_sim.scep.messages import PkiMessage
-from mfp_sim.scep.vocabulary import MessageType, Operation
+from mfp_sim.shared.errors import DecodeError, MfpSimError
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import cms, der, messages
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.csr import Csr
+from mfp_sim.shared.scep.http_messages import HttpRequest, ScepQuery, read_scep_query
+from mfp_sim.shared.scep.messages import PkiMessage
+from mfp_sim.shared.scep.vocabulary import MessageType, Operation
 from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.service import ScepService
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mfp_sim.scep.http import Delivery, HttpReply
-from mfp_sim.scep.vocabulary import FailInfo, MessageType
-from mock_scep_server.faults.defects.answers import Row, refuse, text
+from mfp_sim.shared.scep.http_messages import Delivery, HttpReply
+from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType
+from mock_scep_server.faults.defects.answers import DefectRow, refuse, text
 from mock_scep_server.faults.defects.seen import Seen, asks
 
 __all__ = ["ROWS"]
@@ -36,7 +36,7 @@ def _for_the_ca(seen: Seen) -> HttpReply | None:
     return refuse(seen, FailInfo.BAD_CERT_ID, "no such transaction") if asked else None
 
 
-ROWS: tuple[Row, ...] = (
+ROWS: tuple[DefectRow, ...] = (
     ("wants-nonce", "A request without senderNonce is refused.", ("SCEP-3.2.1.5-06",), _without_nonce),
     ("limits-guesses", "After many wrong challenges in a row the answer is 429.", ("SCEP-7.3-04",), _limited),
     ("reads-for-the-ca", "A CertPoll enveloped to the CA is read beside an RA too.", ("SCEP-4.2.1.2-02",), _for_the_ca),

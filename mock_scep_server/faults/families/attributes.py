@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from mfp_sim.scep import der
-from mfp_sim.scep.messages import CertRep
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep.messages import CertRep
 from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.faults.combined import at
 from mock_scep_server.faults.decide import FAILURE, PENDING

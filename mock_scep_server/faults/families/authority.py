@@ -6,18 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import permutations
 
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import cms
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.http import CA_CERT, CA_RA_CERT
-from mock_scep_server.ca import CertificateAuthority, Identity, Template
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import cms
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.certificate import Identity
+from mfp_sim.shared.scep.http_messages import CA_CERT, CA_RA_CERT
+from mock_scep_server.ca import CertificateAuthority, Template
 from mock_scep_server.faults import strangers
 from mock_scep_server.faults.base import Context, Fault
-from mock_scep_server.faults.bytes import Body, pem
-from mock_scep_server.faults.certificates import Face, Issued
+from mock_scep_server.faults.bytes import AlteredBody, pem
+from mock_scep_server.faults.certificates import AlteredCertificate, Face
 from mock_scep_server.faults.combined import InTurn, Together, at
 from mock_scep_server.faults.decide import http
-from mock_scep_server.faults.http import HeaderField
+from mock_scep_server.faults.http_reply import HeaderField
 from mock_scep_server.faults.registry import Spec, among, choice, one_of
 from mock_scep_server.faults.strangers import CA_USAGE, DAY
 
@@ -250,20 +251,20 @@ TABLE: dict[str, Spec] = {
     "getcacert-404": Spec("decide", lambda: at(CERTS, http(404))),
     "getcacert-alt-encoding": Spec("certificates", lambda: Face(_alternative)),
     "getcacert-ct-mismatch": among("http", "form", CONTENT_TYPES),
-    "getcacert-empty": Spec("bytes", lambda: at(CERTS, Body(lambda octets, context: b""))),
+    "getcacert-empty": Spec("bytes", lambda: at(CERTS, AlteredBody(lambda octets, context: b""))),
     "getcacert-flipflop": Spec("certificates", lambda: at(CERTS, InTurn((None, Face(_flip)), again=True))),
     "getcacert-missing-issuer": Spec("certificates", lambda: Face(_missing_issuer)),
     "getcacert-no-keyusage": Spec("certificates", lambda: Face(_no_key_usage)),
-    "getcacert-pem": Spec("bytes", lambda: at(CERTS, Body(_pem))),
+    "getcacert-pem": Spec("bytes", lambda: at(CERTS, AlteredBody(_pem))),
     "getcacert-ra-split": one_of("certificates", "order", ORDERS, lambda order: Face(_ordered(order, _under_a_root))),
-    "getcacert-signed": Spec("bytes", lambda: at(CERTS, Body(_signed), HeaderField("Content-Type", CA_RA_CERT))),
-    "getcacert-two-certs": Spec("bytes", lambda: at(CERTS, Body(_two_bodies))),
+    "getcacert-signed": Spec("bytes", lambda: at(CERTS, AlteredBody(_signed), HeaderField("Content-Type", CA_RA_CERT))),
+    "getcacert-two-certs": Spec("bytes", lambda: at(CERTS, AlteredBody(_two_bodies))),
     "getcacert-unrelated": Spec(
         "certificates", lambda: Face(_with(lambda authority, context: strangers.stranger(context)))
     ),
     "intermediate-bad": Spec(
         "certificates",
-        lambda why: Together((Face(_bad_intermediate(why)), at("PKIOperation", Issued(_a_year)))),
+        lambda why: Together((Face(_bad_intermediate(why)), at("PKIOperation", AlteredCertificate(_a_year)))),
         (choice("why", tuple(INTERMEDIATES)),),
     ),
     "ra-expired": Spec("certificates", lambda: Face(_ra_expired)),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from mfp_sim.scep.http import PKI_MESSAGE
+from mfp_sim.shared.scep.http_messages import PKI_MESSAGE
 from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.faults.combined import Together, at
 from mock_scep_server.faults.decide import failed, http
 from mock_scep_server.faults.delivery import CutOff
-from mock_scep_server.faults.http import HeaderField, Page
+from mock_scep_server.faults.http_reply import HeaderField, PageInstead
 from mock_scep_server.faults.message import Caps, Said
 from mock_scep_server.faults.registry import Spec, one_of
 from mock_scep_server.publishing import CaCapabilities
@@ -19,10 +19,10 @@ CAPS = "GetCACaps"
 HTML = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body><form action='/login'></form></body></html>\n"
 
 
-Words = tuple[str, ...]
+KeywordChange = tuple[str, ...]
 
 
-def _listed(change: Callable[[Words], Words]) -> Caps:
+def _listed(change: Callable[[KeywordChange], KeywordChange]) -> Caps:
     """Other keywords, made of those that the CA lists."""
     return Caps(lambda published, context: replace(published, words=change(published.words)))
 
@@ -52,15 +52,15 @@ def _each(change: str) -> Caps:
     return _listed(lambda own: tuple(change.format(word) for word in own))
 
 
-def _case(own: Words) -> Words:
+def _case(own: KeywordChange) -> KeywordChange:
     return tuple(word.lower() if i % 2 else word.upper() for i, word in enumerate(own))
 
 
-def _huge(own: Words) -> Words:
+def _huge(own: KeywordChange) -> KeywordChange:
     return (*own, *(f"Example.com-Feature-{n}" for n in range(10_000 - len(own))))
 
 
-def _unknown(own: Words) -> Words:
+def _unknown(own: KeywordChange) -> KeywordChange:
     return ("Example.com-Foo", *own[:2], "SHA3-512", "X" * 2048, *own[2:])
 
 
@@ -96,8 +96,8 @@ ENROLLING = "PKCSReq RenewalReq CertPoll GetCert GetCRL"
 
 TABLE: dict[str, Spec] = {
     "advertise-update": Spec("message", lambda: at(CAPS, without("Renewal"), and_also("Update"))),
-    "caps-404": Spec("http", lambda: at(CAPS, Page(404, "text/plain", b"not found\n"))),
-    "caps-500": Spec("http", lambda: at(CAPS, Page(500, "text/plain", b"internal error\n"))),
+    "caps-404": Spec("http", lambda: at(CAPS, PageInstead(404, "text/plain", b"not found\n"))),
+    "caps-500": Spec("http", lambda: at(CAPS, PageInstead(500, "text/plain", b"internal error\n"))),
     "caps-blank-lines": Spec(
         "message", lambda: _listed(lambda own: tuple(line for word in own for line in ("", word)))
     ),
@@ -111,7 +111,7 @@ TABLE: dict[str, Spec] = {
     "caps-cr-only": Spec("message", lambda: ends("\r")),
     "caps-crlf": Spec("message", lambda: ends("\r\n")),
     "caps-empty": Spec("message", lambda: words()),
-    "caps-html": Spec("http", lambda: at(CAPS, Page(200, "text/html", HTML))),
+    "caps-html": Spec("http", lambda: at(CAPS, PageInstead(200, "text/html", HTML))),
     "caps-huge": Spec("message", lambda: _listed(_huge)),
     "caps-lf": Spec("message", lambda: ends("\n")),
     "caps-lie-aes": Spec("decide", lambda: lie("AES", at(ENROLLING, _bad_alg("AES"), cipher="aes"))),

@@ -9,17 +9,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import cms, der, messages
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.algorithms import sign, signature_algorithm
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.messages import CertRep
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import cms, der, messages
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.algorithms import sign, signature_algorithm
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.messages import CertRep
 from mock_scep_server.ca import Template
 from mock_scep_server.faults import strangers
 from mock_scep_server.faults.base import Context, Fault
-from mock_scep_server.faults.bytes import Body, flipped, pem
-from mock_scep_server.faults.certificates import Issued
+from mock_scep_server.faults.bytes import AlteredBody, flipped, pem
+from mock_scep_server.faults.certificates import AlteredCertificate
 from mock_scep_server.faults.combined import At, at
 from mock_scep_server.faults.message import Odd, Said, odd
 from mock_scep_server.faults.registry import Spec, among, choice, one_of
@@ -40,7 +40,7 @@ def _certificates(change: Callable[[tuple[bytes, ...], Context], tuple[bytes, ..
 
 
 def _issued(change: Callable[[Template, Context], Template]) -> At:
-    return at(MESSAGES, Issued(change))
+    return at(MESSAGES, AlteredCertificate(change))
 
 
 def _form(form: Odd) -> At:
@@ -207,7 +207,7 @@ TABLE: dict[str, Spec] = {
     "degenerate-signed": Spec("message", lambda: _delivered(_signed)),
     "degenerate-with-content": one_of("message", "content", CONTENTS, lambda content: _form(odd(bag_content=content))),
     "renewal-returns-old": Spec("message", lambda: at("RenewalReq", Said(_old), statuses="SUCCESS")),
-    "replayed-certrep": Spec("bytes", lambda: at("PKIOperation", Body(_replay))),
+    "replayed-certrep": Spec("bytes", lambda: at("PKIOperation", AlteredBody(_replay))),
     "rollover-wrong-issuer": Spec("message", lambda: _delivered(_by_present_ca)),
     "success-altered-subject": among("certificates", "how", ALTERED),
     "success-bad-cert-signature": Spec(

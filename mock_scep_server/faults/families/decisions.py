@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from mfp_sim.documents.kinds import Within
-from mfp_sim.scep import der
-from mfp_sim.scep.http import PKI_MESSAGE, HttpRequest
-from mfp_sim.scep.messages import CertRep
+from mfp_sim.shared.documents.kinds import Within
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep.http_messages import PKI_MESSAGE, HttpRequest
+from mfp_sim.shared.scep.messages import CertRep
 from mock_scep_server.faults import strangers
 from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.faults.combined import InTurn, Together, at
@@ -24,7 +24,7 @@ from mock_scep_server.faults.decide import (
 from mock_scep_server.faults.delivery import CutOff
 from mock_scep_server.faults.message import Said, odd
 from mock_scep_server.faults.registry import Spec, among, argument, choice, one_of
-from mock_scep_server.script import Answer
+from mock_scep_server.script import RuledAnswer
 
 MESSAGES = "PKCSReq RenewalReq CertPoll"
 ENROL = "PKCSReq RenewalReq"
@@ -105,7 +105,7 @@ TABLE: dict[str, Spec] = {
         "decide", lambda: at(MESSAGES, InTurn((Together((SUCCESS, LOST)), failed(2, "certificate already exists"))))
     ),
     "duplicate-success": Spec(
-        "decide", lambda: _sequence(Together((SUCCESS, LOST)), Answered(Answer("success", again=True)))
+        "decide", lambda: _sequence(Together((SUCCESS, LOST)), Answered(RuledAnswer("success", again=True)))
     ),
     "fail-badalg": Spec("decide", lambda: at(MESSAGES, failed(0, "badAlg by the fault"))),
     "fail-badcertid": Spec("decide", lambda: at(MESSAGES, failed(4, "badCertId by the fault"))),

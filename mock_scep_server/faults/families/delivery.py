@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from mfp_sim.documents.kinds import Duration, Within
+from mfp_sim.shared.documents.kinds import Duration, Within
 from mock_scep_server.faults.base import Fault
 from mock_scep_server.faults.combined import InTurn, at
 from mock_scep_server.faults.delivery import CutOff, Delay, Drip, Place, Reframed, without

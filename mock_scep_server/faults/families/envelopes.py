@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mfp_sim.documents.records import kind_of
-from mfp_sim.scep import messages
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.algorithms import KeyTransport
-from mfp_sim.scep.certificate import Certificate
-from mfp_sim.scep.messages import CertRep
+from mfp_sim.shared.documents.records import kind_of
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.algorithms import KeyTransport
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.messages import CertRep
 from mock_scep_server.faults import strangers
 from mock_scep_server.faults.base import Context
 from mock_scep_server.faults.combined import At, at

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from mfp_sim.documents.kinds import Within
-from mfp_sim.scep.http import PKI_MESSAGE
+from mfp_sim.shared.documents.kinds import Within
+from mfp_sim.shared.scep.http_messages import PKI_MESSAGE
 from mock_scep_server.faults.base import Fault
-from mock_scep_server.faults.bytes import Body
+from mock_scep_server.faults.bytes import AlteredBody
 from mock_scep_server.faults.combined import InTurn, at
 from mock_scep_server.faults.decide import http
 from mock_scep_server.faults.delivery import Reframed, chunked, close_delimited, without
 from mock_scep_server.faults.families.capabilities import HTML
-from mock_scep_server.faults.http import Compressed, HeaderField, Page, Status
+from mock_scep_server.faults.http_reply import Compressed, HeaderField, PageInstead, Status
 from mock_scep_server.faults.registry import Spec, among, argument, choice, one_of
 
 PKI = "PKIOperation"
@@ -25,9 +25,9 @@ CONTENT_TYPES = {
     "upper-case": PKI_MESSAGE.upper(),
 }
 GARBAGE: dict[str, Fault] = {
-    "random": at(PKI, Body(lambda octets, context: bytes(octet ^ 0xA5 for octet in octets))),
-    "empty": at(PKI, Body(lambda octets, context: b"")),
-    "truncated": at(PKI, Body(lambda octets, context: octets[: len(octets) // 2])),
+    "random": at(PKI, AlteredBody(lambda octets, context: bytes(octet ^ 0xA5 for octet in octets))),
+    "empty": at(PKI, AlteredBody(lambda octets, context: b"")),
+    "truncated": at(PKI, AlteredBody(lambda octets, context: octets[: len(octets) // 2])),
     "wrong-length": at(PKI, Reframed(lambda head, body: _length(head, body, 100))),
 }
 ERRORS: dict[str, tuple[int, str, bytes]] = {
@@ -81,12 +81,12 @@ def _status_line(head: bytes, body: bytes, line: bytes) -> bytes:
 def _redirect(to: str, status: str) -> Fault:
     location = LOCATIONS[to]
     headers = (("Location", location),) if location else ()
-    return Page(int(status), "text/html", ERROR_PAGE, headers)
+    return PageInstead(int(status), "text/html", ERROR_PAGE, headers)
 
 
 def _status(status: str, retry_after: int) -> Fault:
     headers = (("Retry-After", str(retry_after)),) if retry_after else ()
-    return Page(int(status), "text/plain; charset=utf-8", b"not now\n", headers)
+    return PageInstead(int(status), "text/plain; charset=utf-8", b"not now\n", headers)
 
 
 BODIES = {"text": ("text/plain", b"the request could not be processed\n"), "json": ("application/json", JSON_ERROR),
@@ -106,7 +106,7 @@ TABLE: dict[str, Spec] = {
     ),
     "garbage-body": among("bytes", "form", GARBAGE),
     "http-5xx": Spec("decide", lambda status: at(PKI, http(int(status))), (choice("status", ("503", "500", "502")),)),
-    "http-error-instead": one_of("http", "status", ERRORS, lambda status: at(PKI, Page(*status))),
+    "http-error-instead": one_of("http", "status", ERRORS, lambda status: at(PKI, PageInstead(*status))),
     "http-redirect": Spec(
         "http",
         lambda to, status: at(PKI, _redirect(to, status)),
@@ -124,11 +124,11 @@ TABLE: dict[str, Spec] = {
         _status,
         (choice("status", STATUSES), argument("retry_after", Within(0, 86400), 0, "seconds; 0 leaves the field out")),
     ),
-    "http-error-body": one_of("http", "form", BODIES, lambda form: at(PKI, Page(500, *form))),
+    "http-error-body": one_of("http", "form", BODIES, lambda form: at(PKI, PageInstead(500, *form))),
     "http-redirect-everything": Spec("http", lambda to: _redirect(to, "302"), (choice("to", tuple(LOCATIONS)),)),
-    "html-login-page": Spec("http", lambda: at("GetCACert PKIOperation", Page(200, "text/html", HTML))),
-    "html-error-page": Spec("http", lambda: at(PKI, Page(200, "text/html", ERROR_PAGE))),
-    "empty-200": Spec("http", lambda: at(PKI, Page(200, PKI_MESSAGE, b""))),
+    "html-login-page": Spec("http", lambda: at("GetCACert PKIOperation", PageInstead(200, "text/html", HTML))),
+    "html-error-page": Spec("http", lambda: at(PKI, PageInstead(200, "text/html", ERROR_PAGE))),
+    "empty-200": Spec("http", lambda: at(PKI, PageInstead(200, PKI_MESSAGE, b""))),
     "length-too-long": Spec("delivery", lambda: at(PKI, Reframed(lambda h, b: _length(h, b, 100), close=True))),
     "length-too-short": Spec("delivery", lambda: at(PKI, Reframed(lambda h, b: _length(h, b, -100), close=True))),
     "length-twice": Spec("delivery", lambda: at(PKI, Reframed(_two_lengths, close=True))),
@@ -142,7 +142,7 @@ TABLE: dict[str, Spec] = {
     "gateway-timeout-then-recover": Spec("decide", lambda: at(PKI, InTurn((http(504),)))),
     "issue-then-http-error": Spec(
         "http",
-        lambda status: at("PKCSReq RenewalReq", InTurn((Page(int(status), "text/html", ERROR_PAGE),))),
+        lambda status: at("PKCSReq RenewalReq", InTurn((PageInstead(int(status), "text/html", ERROR_PAGE),))),
         (choice("status", ("500", "502", "503", "504")),),
     ),
 }

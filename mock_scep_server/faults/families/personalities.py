@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mfp_sim.scep import der
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.algorithms import KeyTransport
-from mfp_sim.scep.http import PKI_MESSAGE
-from mfp_sim.scep.messages import CertRep
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.algorithms import KeyTransport
+from mfp_sim.shared.scep.http_messages import PKI_MESSAGE
+from mfp_sim.shared.scep.messages import CertRep
 from mock_scep_server.faults.base import Context
 from mock_scep_server.faults.certificates import Face
 from mock_scep_server.faults.combined import Together, at
 from mock_scep_server.faults.delivery import CutOff
 from mock_scep_server.faults.families.authority import split
 from mock_scep_server.faults.families.capabilities import words
-from mock_scep_server.faults.http import HeaderField, Page
+from mock_scep_server.faults.http_reply import HeaderField, PageInstead
 from mock_scep_server.faults.message import Said, odd
 from mock_scep_server.faults.registry import Spec
 
 PKI = "PKIOperation"
 NDES_CAPS = ("POSTPKIOperation", "Renewal", "SHA-512", "SHA-256", "SHA-1", "DES3")
-EMPTY_POST = at(PKI, Page(200, PKI_MESSAGE, b""), method="POST")
+EMPTY_POST = at(PKI, PageInstead(200, PKI_MESSAGE, b""), method="POST")
 
 
 def _des(reply: CertRep, context: Context) -> CertRep:
@@ -54,7 +54,11 @@ TABLE: dict[str, Spec] = {
             (
                 at("GetCACaps", CutOff("close")),
                 Face(split),
-                at(PKI, Page(500, "text/html", b"<html><body>POST is not supported.</body></html>\n"), method="POST"),
+                at(
+                    PKI,
+                    PageInstead(500, "text/html", b"<html><body>POST is not supported.</body></html>\n"),
+                    method="POST",
+                ),
                 Said(_des),
                 _server("Microsoft-IIS/7.5"),
             )

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from mfp_sim.scep import certificate as x509
-from mfp_sim.scep import crl, messages
-from mfp_sim.scep.http import CA_CERT, CA_RA_CERT
-from mfp_sim.scep.messages import CertRep
-from mfp_sim.scep.vocabulary import PkiStatus
-from mock_scep_server.ca import Identity
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import crl, messages
+from mfp_sim.shared.scep.certificate import Identity
+from mfp_sim.shared.scep.http_messages import CA_CERT, CA_RA_CERT
+from mfp_sim.shared.scep.messages import CertRep
+from mfp_sim.shared.scep.vocabulary import PkiStatus
 from mock_scep_server.faults import strangers
 from mock_scep_server.faults.base import Context, Fault
-from mock_scep_server.faults.bytes import Body, flipped
-from mock_scep_server.faults.certificates import NextCa
+from mock_scep_server.faults.bytes import AlteredBody, flipped
+from mock_scep_server.faults.certificates import AlteredNextCa
 from mock_scep_server.faults.combined import Together, at
 from mock_scep_server.faults.decide import failed, http
 from mock_scep_server.faults.families.capabilities import and_also
-from mock_scep_server.faults.http import HeaderField
+from mock_scep_server.faults.http_reply import HeaderField
 from mock_scep_server.faults.message import Said, odd
 from mock_scep_server.faults.registry import Spec, one_of
 from mock_scep_server.faults.strangers import DAY
@@ -65,7 +65,7 @@ def offered(*faults: Fault) -> Fault:
 
 
 def _next(change: Callable[[NextCaCertificates, Context], NextCaCertificates]) -> Fault:
-    return offered(NextCa(change))
+    return offered(AlteredNextCa(change))
 
 
 def _signed_by(who: Callable[[Context], Identity]) -> Fault:
@@ -96,7 +96,7 @@ def _replay(octets: bytes, context: Context) -> bytes:
     return context.thing("old next", lambda: old.reply().body)
 
 
-RIGHT = NextCa()
+RIGHT = AlteredNextCa()
 CONTENT_TYPES = {
     "ca-cert": CA_CERT,
     "ca-ra-cert": CA_RA_CERT,
@@ -118,13 +118,13 @@ TABLE: dict[str, Spec] = {
     "getcrl-with-certs": Spec("message", lambda: _certificate("GetCRL", lambda context: context.authority.issuer)),
     "next-404": Spec("decide", lambda: offered(http(404))),
     "next-501": Spec("decide", lambda: offered(http(501))),
-    "next-bad-signature": Spec("bytes", lambda: offered(RIGHT, Body(lambda octets, context: flipped(octets)))),
+    "next-bad-signature": Spec("bytes", lambda: offered(RIGHT, AlteredBody(lambda octets, context: flipped(octets)))),
     "next-ct": one_of("http", "form", CONTENT_TYPES, lambda form: offered(RIGHT, HeaderField("Content-Type", form))),
-    "next-empty": Spec("bytes", lambda: offered(RIGHT, Body(lambda octets, context: b""))),
+    "next-empty": Spec("bytes", lambda: offered(RIGHT, AlteredBody(lambda octets, context: b""))),
     "next-expired": Spec("certificates", lambda: _next(_expired)),
     "next-flat": Spec("certificates", lambda: _next(lambda plan, context: replace(plan, flat=True))),
     "next-not-ca": Spec("certificates", lambda: _next(_not_a_ca)),
-    "next-replay": Spec("bytes", lambda: offered(RIGHT, Body(_replay))),
+    "next-replay": Spec("bytes", lambda: offered(RIGHT, AlteredBody(_replay))),
     "next-same-cert": Spec(
         "certificates",
         lambda: _next(lambda plan, context: replace(plan, certificates=(context.authority.issuer.certificate,))),
@@ -132,5 +132,5 @@ TABLE: dict[str, Spec] = {
     "next-signed-by-ee": Spec("certificates", lambda: _signed_by(strangers.device)),
     "next-signed-by-next": Spec("certificates", lambda: _signed_by(lambda context: context.coming().issuer)),
     "next-signed-by-stranger": Spec("certificates", lambda: _signed_by(strangers.stranger)),
-    "next-unsigned": Spec("bytes", lambda: offered(RIGHT, Body(_unsigned))),
+    "next-unsigned": Spec("bytes", lambda: offered(RIGHT, AlteredBody(_unsigned))),
 }

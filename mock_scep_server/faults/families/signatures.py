@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
-from mfp_sim.scep import der
-from mfp_sim.scep import vocabulary as v
-from mfp_sim.scep.messages import CertRep
-from mock_scep_server.ca import CertificateAuthority, Identity
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.certificate import Identity
+from mfp_sim.shared.scep.messages import CertRep
+from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.faults import strangers
 from mock_scep_server.faults.base import Context, Fault
-from mock_scep_server.faults.bytes import Body, pem
+from mock_scep_server.faults.bytes import AlteredBody, pem
 from mock_scep_server.faults.certificates import Face
 from mock_scep_server.faults.combined import Together, at
 from mock_scep_server.faults.decide import FAILURE, PENDING
@@ -95,7 +96,7 @@ TABLE: dict[str, Spec] = {
     "certrep-ee-signer": Spec("certificates", lambda: _signed_by(strangers.device)),
     "certrep-md5": Spec("message", lambda: odd(md5=True)),
     "certrep-no-certs": among("message", "signature", NO_CERTIFICATES),
-    "certrep-pem": one_of("bytes", "form", TEXT_FORMS, lambda form: at(PKI, Body(form))),
+    "certrep-pem": one_of("bytes", "form", TEXT_FORMS, lambda form: at(PKI, AlteredBody(form))),
     "certrep-sha512": Spec("message", lambda: _digest("sha512")),
     "certrep-stranger-signer": Spec("certificates", lambda: STRANGER),
     "certrep-trailing": one_of("message", "what", TRAILERS, lambda what: odd(trailing=what)),

@@ -1,0 +1,262 @@
+"""Printers, their network and their CA on one clock, behind one lock: what the pages and the time-keeper act on.
+
+Requests of browsers and the scheduler's bookings come from several threads; whoever holds the lock acts, the others
+wait. Nobody holds it while an exchange is under way. On a simulated clock the CA is called in process, and time moves
+when somebody moves it, or ``speed`` times as fast as the real one. An observer gets what was done, in the words of
+scenario steps.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar, get_args
+
+from mfp_sim.device.machine import ADMINISTRATOR
+from mfp_sim.device.power import PowerPoints
+from mfp_sim.device.printer import Printer
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.errors import MfpSimError, Refused
+from mfp_sim.shared.scep.http_messages import Delivery, HttpRequest
+from mfp_sim.shared.simtime import Booking, Clock, FrozenClock, Scheduler, SystemClock
+from mfp_sim.transport import EXCHANGE_LABELS, Done, InProcess, Network, NetworkState, UnderWay
+from mock_scep_server.script_file import read_script
+from mock_scep_server.service import ScepService
+
+__all__ = ["ANSWERS", "NETWORK_STATES", "Busy", "Performed", "Site", "Street", "Trouble", "UnwatchedPoints"]
+
+T = TypeVar("T")
+
+NETWORK_STATES: tuple[NetworkState, ...] = get_args(NetworkState)
+ANSWERS: dict[str, str | None] = {
+    "policy": None,
+    "pending": "pending",
+    **{f"failure-{number}": f"{{failure: {number}}}" for number in range(5)},
+    **{f"http-{number}": f"{{http: {number}}}" for number in (404, 500, 503)},
+    "none": "none",
+}
+"""What the mock can be told to answer from now on: the ``then`` of a rule, or None for its own policy."""
+_TICK = 0.25
+_LONGEST_PAUSE = timedelta(seconds=1)
+
+
+class Busy(Exception):
+    """Somebody else has been acting for longer than one wants to wait; nothing was done."""
+
+
+@dataclass(frozen=True)
+class Performed:
+    """What somebody did: a scenario step's name and argument, and the reason if the machine refused it.
+
+    ``ended``: whether all that follows from it had happened when it was done; a request may still be processed.
+    """
+
+    kind: str
+    argument: object
+    role: str = ADMINISTRATOR
+    refused: str | None = None
+    ended: bool = True
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What went wrong while time passed by itself: when, and what."""
+
+    at: datetime
+    text: str
+
+
+class UnwatchedPoints(PowerPoints):
+    """The power points of a machine that nobody examines: it runs for years, so what it passed is not kept."""
+
+    def reach(self, name: str) -> None:
+        super().reach(name)
+        self.passed.clear()
+
+
+class Street:
+    """The simulated network: the CA answers at its address, another port there refuses, other names are unknown."""
+
+    def __init__(
+        self, scheduler: Scheduler, handle: Callable[[HttpRequest, str], Delivery], network: Network,
+        hosts: tuple[str, ...], port: int, client: Callable[[], str],
+    ) -> None:  # fmt: skip
+        self._hosts, self._port, self._network = hosts, port, network
+        self._at_home = InProcess(scheduler, handle, network=network, client=client)
+        self._elsewhere = {
+            state: InProcess(scheduler, handle, network=Network(state), client=client)
+            for state in ("refused", "no-such-host")
+        }
+
+    def state_for(self, host: str, port: int) -> NetworkState:
+        """How the network is for somebody who wants to go there."""
+        if host.lower() not in self._hosts:
+            return "no-such-host"
+        return self._network.state if port == self._port else "refused"
+
+    def begin(self, host: str, port: int, request: HttpRequest, timeout: float, done: Done) -> UnderWay:
+        """See :class:`mfp_sim.transport.Wire`."""
+        at_home = host.lower() in self._hosts and port == self._port
+        wire = self._at_home if at_home else self._elsewhere[self.state_for(host, port)]
+        return wire.begin(host, port, request, timeout, done)
+
+
+class Site:
+    """What is served: see the module.
+
+    Args:
+        clock, scheduler: simulated, or the system's.
+        speed: how many times as fast as the real one a simulated clock runs by itself; 0 for not at all.
+        ca: the mock, or None with a real server.
+        ca_url: where the CA is.
+        network: the simulated network's state, on a simulated clock.
+        observer: told of everything that is done.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        scheduler: Scheduler,
+        *,
+        ca: ScepService | None,
+        ca_url: str,
+        speed: float = 0.0,
+        network: Network | None = None,
+        observer: Callable[[Performed], None] | None = None,
+    ) -> None:
+        self.clock, self.scheduler, self.speed = clock, scheduler, speed
+        self.ca, self.ca_url, self.network = ca, ca_url, network
+        self.printers: list[Printer] = []
+        self.answer = "policy"
+        self.observer = observer
+        self.trouble: Trouble | None = None
+        """The last thing that went wrong while time passed by itself, until somebody has seen it."""
+        self._lock = threading.RLock()
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the clock is one that can be moved."""
+        return isinstance(self.clock, FrozenClock)
+
+    @property
+    def next_event(self) -> Booking | None:
+        """What happens next by itself, as far as anybody can know: not when a reply will come."""
+        return next((booking for booking in self.scheduler.planned() if booking.label not in EXCHANGE_LABELS), None)
+
+    # --- acting -------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def held(self, patience: float = -1) -> Iterator[None]:
+        """The lock, held.
+
+        Raises:
+            Busy: it was not to be had within ``patience`` seconds of real time (-1: waits for ever).
+        """
+        if not self._lock.acquire(timeout=patience):
+            raise Busy
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def act(self, kind: str, argument: object, do: Callable[[], T], *, role: str = ADMINISTRATOR) -> T:
+        """Do something, with all that takes no time, and tell the observer, with the reason when it was refused.
+
+        Raises:
+            Refused: the machine refused it.
+        """
+        with self._lock:
+            try:
+                done = do()
+            except Refused as refusal:
+                self._tell(Performed(kind, argument, role, refusal.reason))
+                raise
+            self.scheduler.run_due()
+            self._tell(Performed(kind, argument, role))
+            return done
+
+    def _tell(self, act: Performed) -> None:
+        if self.observer is not None:
+            self.observer(act)
+
+    def advance(self, seconds: float) -> None:
+        """Let simulated time pass; what is due in it happens."""
+        with self._lock:
+            self.scheduler.run_until(self.clock.now() + timedelta(seconds=seconds))
+            self._tell(Performed("advance", seconds))
+
+    def advance_to_next(self) -> None:
+        """Let simulated time pass until the next event has happened."""
+        with self._lock:
+            booking = self.next_event
+            if booking is not None:
+                self.advance(max(0.0, (booking.due - self.clock.now()).total_seconds()))
+
+    def set_answer(self, answer: str) -> None:
+        """From now on the mock gives this one of :data:`ANSWERS` to every request for a certificate."""
+        with self._lock:
+            assert self.ca is not None
+            then = ANSWERS[answer]
+            text = "[]" if then is None else _RULES.format(then=then)
+            problems = Problems()
+            rules = read_script(load_text(text), problems)
+            problems.raise_if_any()
+            self.ca.script.replace(rules)
+            self._tell(Performed("ca_script", text))
+            self.answer = answer
+
+    def set_network(self, state: NetworkState) -> None:
+        """Change the simulated network."""
+        with self._lock:
+            assert self.network is not None
+            self.network.state = state
+            self._tell(Performed("network", state))
+
+    # --- time that passes by itself -----------------------------------------------------------------------
+
+    def keep_time(self, stop: threading.Event, *, tell: Callable[[str], None] = lambda _: None) -> None:
+        """Run what is due, and move a simulated clock that has a speed, until ``stop``.
+
+        It goes on after any exception, such as a full disk: ``trouble`` has what happened, and ``tell`` is told.
+        """
+        if not self.simulated:
+            self._follow(stop, tell)
+        elif self.speed:
+            self._move(stop, tell)
+
+    @contextmanager
+    def _survived(self, tell: Callable[[str], None]) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - time has to go on, whatever an event does
+            named = isinstance(error, MfpSimError)
+            text = str(error) if named else f"internal error: {type(error).__name__}: {error}"
+            self.trouble = Trouble(self.clock.now(), text)
+            tell(text)
+
+    def _follow(self, stop: threading.Event, tell: Callable[[str], None]) -> None:
+        while not stop.is_set():
+            until = self.clock.now() + _LONGEST_PAUSE
+            with self._survived(tell), self._lock:
+                self.scheduler.run_due()
+                until = min(self.scheduler.next_due() or until, until)
+            self.scheduler.listen(until)
+
+    def _move(self, stop: threading.Event, tell: Callable[[str], None]) -> None:
+        real = SystemClock()
+        before: datetime = real.now()
+        while not stop.wait(_TICK):
+            now = real.now()
+            with self._survived(tell):
+                self.advance((now - before).total_seconds() * self.speed)
+            before = now
+
+
+_RULES = """\
+- {{when: {{type: PKCSReq}}, then: {then}, optional: true}}
+- {{when: {{type: CertPoll}}, then: {then}, optional: true}}
+- {{when: {{type: RenewalReq}}, then: {then}, optional: true}}
+"""

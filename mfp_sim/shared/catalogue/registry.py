@@ -1,0 +1,171 @@
+"""What the manual and the RFC require, and what is assumed where they are silent: data by id, loaded when asked for.
+
+Owns no verdicts. Ids are stable: ``MFP-…`` the printer's manual, ``SCEP-…`` RFC 8894, ``F-…`` failures met in the
+field, ``A-…`` assumptions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+__all__ = [
+    "Assumption",
+    "FieldFailure",
+    "Requirement",
+    "assumptions",
+    "explain",
+    "field_failures",
+    "known_ids",
+    "requirements",
+]
+
+_QUOTES = "rfc8894_quotes.yaml"
+_FILES = ("device_manual.yaml", "scep_rfc8894.yaml", "assumptions.yaml", "field_failures.yaml")
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One checkable statement. ``derived`` names the assumptions that its reading rests on (MFP only).
+
+    ``planned`` says what a statement waits for that nothing can show yet. ``quotes`` are the sentences of RFC 8894 that
+    it rests on; a statement without a keyword has none.
+    """
+
+    id: str
+    title: str
+    text: str
+    level: str | None = None
+    section: str | None = None
+    on: str | None = None
+    check: str | None = None
+    fault: str | None = None
+    derived: tuple[str, ...] = ()
+    planned: str | None = None
+    quotes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """What is assumed: ``readings`` are the choices of ``--flip``, the default first; empty when there is no switch."""
+
+    id: str
+    title: str
+    default: str
+    text: str
+    readings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FieldFailure:
+    """Something that went wrong between real clients and servers. ``sources`` are the addresses where it is told.
+
+    ``evidence``: T an issue's or a change's text, C source or test read, D a vendor's documentation, W a report whose
+    cause is not known for sure, - our own addition. ``elsewhere`` says why no scenario shows it, where none does.
+    """
+
+    id: str
+    title: str
+    cause: str
+    evidence: str
+    sources: tuple[str, ...]
+    elsewhere: str | None = None
+
+
+def _read(name: str) -> list[dict[str, Any]]:
+    loader = yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader
+    text = resources.files("mfp_sim.shared.catalogue").joinpath(name).read_text("utf-8")
+    entries: list[dict[str, Any]] = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader
+    return entries
+
+
+@cache
+def known_ids() -> frozenset[str]:
+    """All ids, without parsing the catalogues (which takes a while)."""
+    found: set[str] = set()
+    for name in _FILES:
+        text = resources.files("mfp_sim.shared.catalogue").joinpath(name).read_text("utf-8")
+        found.update(re.findall(r"^- \{?id: ([A-Z0-9.-]+?),?(?:\s|$)", text, re.MULTILINE))
+    return frozenset(found)
+
+
+@cache
+def requirements() -> Mapping[str, Requirement]:
+    """All requirements by id."""
+    quotes: dict[str, list[str]] = {}
+    for entry in _read(_QUOTES):
+        for identifier in entry["ids"]:
+            quotes.setdefault(identifier, []).append(entry["text"])
+    found = {}
+    for name in _FILES[:2]:
+        for entry in _read(name):
+            found[entry["id"]] = Requirement(
+                id=entry["id"],
+                title=entry["title"],
+                text=entry.get("statement") or entry["requirement"],
+                level=entry.get("level"),
+                section=entry.get("section"),
+                on=entry.get("on"),
+                check=entry.get("check"),
+                fault=entry.get("fault"),
+                derived=tuple(entry.get("derived", ())),
+                planned=entry.get("planned"),
+                quotes=tuple(quotes.get(entry["id"], ())),
+            )
+    return found
+
+
+@cache
+def assumptions() -> Mapping[str, Assumption]:
+    """All assumptions by id."""
+    return {
+        entry["id"]: Assumption(
+            id=entry["id"],
+            title=entry["title"],
+            default=str(entry["default"]),
+            text=entry["text"],
+            readings=tuple(entry.get("readings", ())) if entry.get("switch") else (),
+        )
+        for entry in _read(_FILES[2])
+    }
+
+
+@cache
+def field_failures() -> Mapping[str, FieldFailure]:
+    """All failures met in the field by id."""
+    return {entry["id"]: FieldFailure(**{**entry, "sources": tuple(entry["sources"])}) for entry in _read(_FILES[3])}
+
+
+def explain(identifier: str) -> str | None:
+    """An id in words, or None when the catalogues do not know it."""
+    if identifier in assumptions():
+        entry = assumptions()[identifier]
+        lines = [f"{entry.id}  {entry.title} (assumed, not said by the manual)", f"  {entry.text}"]
+        lines.append(f"  default: {entry.default}")
+        if entry.readings:
+            others = ", ".join(entry.readings[1:])
+            lines.append(f"  other readings: {others}   mfp-sim run --flip {entry.id}={entry.readings[1]}")
+        return "\n".join(lines)
+    if identifier in field_failures():
+        failure = field_failures()[identifier]
+        lines = [f"{failure.id}  {failure.title} (met in the field)", f"  cause: {failure.cause}"]
+        lines += [f"  no scenario: {failure.elsewhere}"] if failure.elsewhere else []
+        return "\n".join([*lines, *(f"  told at: {source}" for source in failure.sources)])
+    found = requirements().get(identifier)
+    if found is None:
+        return None
+    source = f"RFC 8894, {found.section}" if found.section else "the printer's manual"
+    lines = [f"{found.id}  {found.title}", f"  {found.text}", f"  source: {source}"]
+    lines += [f'  RFC text: "{quote}"' for quote in found.quotes]
+    lines += [f"  level: {found.level}, on the {found.on}"] if found.level else []
+    lines += [f"  check: {found.check}"] if found.check else []
+    lines += [f"  fault: {found.fault}"] if found.fault else []
+    lines += [f"  rests on: {', '.join(found.derived)}"] if found.derived else []
+    lines += [f"  planned: {found.planned}"] if found.planned else []
+    return "\n".join(lines)

@@ -1,0 +1,384 @@
+"""YAML with positions: every mistake of a file in one go, each as ``file:line:column``, with "did you mean".
+
+Used for scenarios, scripts, profiles and baselines. Scalars follow the core rules of YAML 1.2: ``true`` and
+``false``, decimal integers and floats and ``null`` are what they look like; everything else (dates, ``yes``,
+``on``, ``12:30``, ``0x10``) stays the string it is. Anchors, aliases and tags are refused. A file is hostile input.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+
+from mfp_sim.shared.errors import DocumentError, Problem, UsageError, place_of
+
+__all__ = [
+    "LONGEST_DAYS",
+    "MAX_OCTETS",
+    "YEARS",
+    "Node",
+    "Problems",
+    "did_you_mean",
+    "duration",
+    "in_years",
+    "load",
+    "load_text",
+    "plain",
+]
+
+MAX_OCTETS = 1024 * 1024
+_MAX_DEPTH = 40
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
+_FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)\.[0-9]+\Z")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\Z")
+LONGEST_DAYS = 36_525
+"""The longest duration, a hundred years; and with :data:`YEARS`, no sum of the two leaves what a date can be."""
+YEARS = (1970, 2199)
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+ScalarValue = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Node:
+    """A value and where it stands (1-based line and column).
+
+    ``value`` is a scalar, a tuple of nodes, or a tuple of (key node, value node) pairs, as ``kind`` says.
+    """
+
+    kind: str  # "scalar", "list" or "map"
+    value: object
+    file: str
+    line: int
+    column: int
+    quoted: bool = False
+
+    @property
+    def place(self) -> str:
+        """``file:line:column``."""
+        return place_of(self.file, self.line, self.column)
+
+    @property
+    def scalar(self) -> ScalarValue:
+        assert self.kind == "scalar"
+        return self.value  # type: ignore[return-value]
+
+    @property
+    def items(self) -> tuple[Node, ...]:
+        """The entries of a list."""
+        assert self.kind == "list"
+        return self.value  # type: ignore[return-value]
+
+    @property
+    def pairs(self) -> tuple[tuple[Node, Node], ...]:
+        """The (key, value) pairs of a map, in order."""
+        assert self.kind == "map"
+        return self.value  # type: ignore[return-value]
+
+    def get(self, key: str) -> Node | None:
+        """The value under ``key`` of a map, or None."""
+        if self.kind == "map":
+            for name, value in self.pairs:
+                if name.value == key:
+                    return value
+        return None
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.items)
+
+
+class Problems:
+    """Collects the mistakes of one or more files, so that they are told all at once."""
+
+    def __init__(self) -> None:
+        self.found: list[Problem] = []
+
+    def add(self, node: Node, message: str, hint: str | None = None) -> None:
+        """A mistake at ``node``."""
+        self.found.append(Problem(node.file, node.line, node.column, message, hint))
+
+    def raise_if_any(self) -> None:
+        """Raise all mistakes so far.
+
+        Raises:
+            DocumentError: there are some.
+        """
+        if self.found:
+            raise DocumentError(self.found)
+
+    # Readers: each returns None after adding a problem, so that reading goes on.
+
+    def map(
+        self, node: Node, keys: Iterable[str], what: str, required: Iterable[str] = (), *, others: bool = False
+    ) -> dict[str, Node]:
+        """The values of a map by key; missing keys are mistakes, unknown ones too unless ``others`` may be there."""
+        if node.kind != "map":
+            self.add(node, f"{what} has to be a map, not {describe(node)}")
+            return {}
+        known = list(keys)
+        found = {}
+        for key, value in node.pairs:
+            if key.value in known:
+                found[str(key.value)] = value
+            elif not others:
+                self.add(key, f"unknown key {key.value!r} in {what}", did_you_mean(str(key.value), known))
+        for key_name in required:
+            if key_name not in found and node.get(key_name) is None:
+                self.add(node, f"{what} needs the key {key_name!r}")
+        return found
+
+    def list(self, node: Node, what: str) -> tuple[Node, ...]:
+        """The entries of a list."""
+        if node.kind != "list":
+            self.add(node, f"{what} has to be a list, not {describe(node)}")
+            return ()
+        return node.items
+
+    def text(self, node: Node, what: str) -> str | None:
+        """A string; numbers are taken as written only when they were quoted."""
+        if node.kind != "scalar" or not isinstance(node.value, str):
+            self.add(node, f"{what} has to be a string, not {describe(node)}", _quote_hint(node))
+            return None
+        return node.value
+
+    def integer(self, node: Node, what: str, low: int | None = None, high: int | None = None) -> int | None:
+        """An integer within the range, both ends included."""
+        value = node.value
+        if node.kind != "scalar" or isinstance(value, bool) or not isinstance(value, int):
+            self.add(node, f"{what} has to be an integer, not {describe(node)}")
+            return None
+        if (low is not None and value < low) or (high is not None and value > high):
+            span = f"from {low} to {high}" if high is not None else f"at least {low}"
+            self.add(node, f"{what} has to be {span}, not {value}")
+            return None
+        return value
+
+    def number(self, node: Node, what: str) -> float | None:
+        """A number, whole or not."""
+        value = node.value
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.add(node, f"{what} has to be a number, not {describe(node)}")
+            return None
+        return float(value)
+
+    def boolean(self, node: Node, what: str) -> bool | None:
+        """true or false, nothing else."""
+        if node.kind != "scalar" or not isinstance(node.value, bool):
+            self.add(node, f"{what} has to be true or false, not {describe(node)}")
+            return None
+        return node.value
+
+    def choice(self, node: Node, choices: Iterable[str], what: str) -> str | None:
+        """One of the strings."""
+        known = list(choices)
+        if node.kind != "scalar" or node.value not in known:
+            got = describe(node)
+            hint = None if node.kind != "scalar" or node.value is None else did_you_mean(str(node.value), known)
+            self.add(node, f"{what} has to be one of {', '.join(known)}, not {got}", hint)
+            return None
+        return str(node.value)
+
+    def version(self, node: Node, what: str) -> int | None:
+        """The version of a format, which is 1."""
+        if node.value != 1 or isinstance(node.value, bool):
+            self.add(node, f"{what} has to be 1, not {describe(node)}")
+            return None
+        return 1
+
+    def seconds(self, node: Node, what: str) -> float | None:
+        """A duration such as 30s, 10m, 2h or 31d, in seconds; a hundred years at most."""
+        if node.kind == "scalar" and isinstance(node.value, str) and _DURATION.match(node.value):
+            try:
+                return duration(node.value)
+            except UsageError:
+                self.add(node, f"{what} has to be at most {LONGEST_DAYS}d, not {describe(node)}")
+                return None
+        self.add(node, f"{what} has to be a duration such as 30s, 10m, 2h or 31d, not {describe(node)}")
+        return None
+
+    def year(self, node: Node, value: datetime, what: str) -> bool:
+        """Whether the year of a date is within :data:`YEARS`."""
+        if in_years(value):
+            return True
+        self.add(node, f"{what} has to be in the years {YEARS[0]} to {YEARS[1]}, not {describe(node)}")
+        return False
+
+    def moment(self, node: Node, what: str, *, offset: bool = False) -> datetime | None:
+        """A local time ``YYYY-MM-DD HH:MM[:SS]``, without a zone.
+
+        With ``offset`` it may end with that from UTC, ``2026-10-25 02:30+01:00``, and is aware then: the second of a
+        local time that comes twice.
+        """
+        text = self.text(node, what)
+        if text is None:
+            return None
+        forms = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")
+        for form in (*forms, *(f"{form}%z" for form in forms if offset)):
+            try:
+                found = datetime.strptime(text, form)  # noqa: DTZ007 - local time has no zone
+            except ValueError:
+                continue
+            return found if self.year(node, found, what) else None
+        shape = "YYYY-MM-DD HH:MM[:SS][+HH:MM]" if offset else "YYYY-MM-DD HH:MM[:SS]"
+        self.add(node, f"{what} has to be {shape}, not {text!r}")
+        return None
+
+    def zone(self, node: Node, what: str) -> str | None:
+        """The name of a time zone, ``Europe/Oslo``."""
+        text = self.text(node, what)
+        if text is None:
+            return None
+        try:
+            ZoneInfo(text)
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # a directory, a file that is none, a name too long
+            self.add(node, f"there is no time zone {describe(node)}", "write Europe/Oslo")
+            return None
+        return text
+
+
+def _quote_hint(node: Node) -> str | None:
+    return "put it in quotes" if node.kind == "scalar" and node.value is not None else None
+
+
+def describe(node: Node) -> str:
+    """A node in a few words, for error messages."""
+    if node.kind == "map":
+        return "a map"
+    if node.kind == "list":
+        return "a list"
+    if isinstance(node.value, bool):
+        return "true" if node.value else "false"
+    if node.value is None:
+        return "nothing"
+    text = repr(node.value) if isinstance(node.value, str) else str(node.value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def in_years(value: date) -> bool:
+    """Whether the year of a date is within :data:`YEARS`."""
+    return YEARS[0] <= value.year <= YEARS[1]
+
+
+def duration(text: str) -> float:
+    """Seconds of a duration such as ``30s``, ``10m``, ``2h``, ``31d`` or ``250ms``.
+
+    Raises:
+        UsageError: it is not one, or is longer than a hundred years.
+    """
+    match = _DURATION.match(text)
+    if match is None:
+        raise UsageError(f"{text!r} is not a duration", remedy="write 30s, 10m, 2h or 31d")
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if seconds > LONGEST_DAYS * 86400:
+        raise UsageError(f"{text!r} is too long", remedy=f"at most {LONGEST_DAYS}d")
+    return seconds
+
+
+def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
+    """``did you mean 'x'?`` for the nearest candidate, whatever its case, or None when none is near."""
+    known = {candidate.lower(): candidate for candidate in candidates}
+    near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
+    return f"did you mean {known[near[0]]!r}?" if near else None
+
+
+def plain(node: Node) -> object:
+    """The plain Python value of a node: dict, list or scalar."""
+    if node.kind == "map":
+        return {str(key.value): plain(value) for key, value in node.pairs}
+    if node.kind == "list":
+        return [plain(entry) for entry in node.items]
+    return node.value
+
+
+def load(path: Path) -> Node:
+    """Read a file.
+
+    Raises:
+        UsageError: it cannot be read.
+        DocumentError: it is not well-formed, has duplicate keys, anchors, aliases or tags, or is too large.
+    """
+    try:
+        octets = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    return load_text(octets, str(path))
+
+
+def load_text(text: str | bytes, file: str = "<text>") -> Node:
+    """Read a document from text or UTF-8 octets; ``file`` is the name that errors begin with."""
+    if len(text) > MAX_OCTETS:
+        raise DocumentError([Problem(file, 1, 1, f"the file is larger than {MAX_OCTETS} octets")])
+    if isinstance(text, bytes):
+        try:
+            text = text.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = error.object[: error.start].count(b"\n") + 1
+            raise DocumentError([Problem(file, line, 1, "the file is not UTF-8")]) from None
+    loader = yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader
+    problems = Problems()
+    try:
+        marked = any(mark in text for mark in "&*!")  # the scan costs as much as the rest
+        for token in yaml.scan(text, Loader=loader) if marked else ():
+            if isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken):
+                mark = token.start_mark
+                kind = "a tag" if isinstance(token, yaml.TagToken) else "an anchor or alias"
+                problems.found.append(
+                    Problem(file, mark.line + 1, mark.column + 1, f"{kind} is not allowed", "write the value out")
+                )
+        problems.raise_if_any()
+        root = yaml.compose(text, Loader=loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        words = " ".join(part for part in (error.context, error.problem) if part)
+        raise DocumentError([Problem(file, line, column, f"not well-formed YAML: {words}")]) from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise DocumentError([Problem(file, 1, 1, f"not well-formed YAML: {error}")]) from None
+    if root is None:
+        raise DocumentError([Problem(file, 1, 1, "the file is empty")])
+    node = _convert(root, file, problems, 0)
+    problems.raise_if_any()
+    return node
+
+
+def _convert(node: yaml.Node, file: str, problems: Problems, depth: int) -> Node:
+    line, column = node.start_mark.line + 1, node.start_mark.column + 1
+    if depth > _MAX_DEPTH:
+        raise DocumentError([Problem(file, line, column, f"nested deeper than {_MAX_DEPTH}")])
+    if isinstance(node, yaml.MappingNode):
+        pairs: list[tuple[Node, Node]] = []
+        seen: dict[object, Node] = {}
+        for key_node, value_node in node.value:
+            key = _convert(key_node, file, problems, depth + 1)
+            if key.kind != "scalar":
+                problems.add(key, f"a key has to be a word, not {describe(key)}")
+                continue
+            key = Node("scalar", key_node.value, file, key.line, key.column)
+            if key.value in seen:
+                problems.add(key, f"the key {key.value!r} is here twice; first at line {seen[key.value].line}")
+            seen.setdefault(key.value, key)
+            pairs.append((key, _convert(value_node, file, problems, depth + 1)))
+        return Node("map", tuple(pairs), file, line, column)
+    if isinstance(node, yaml.SequenceNode):
+        entries = tuple(_convert(entry, file, problems, depth + 1) for entry in node.value)
+        return Node("list", entries, file, line, column)
+    quoted = isinstance(node, yaml.ScalarNode) and node.style in ('"', "'", "|", ">")
+    value: ScalarValue = str(node.value) if quoted else _scalar(node.value)
+    return Node("scalar", value, file, line, column, quoted)
+
+
+def _scalar(text: str) -> ScalarValue:
+    if text in ("true", "false"):
+        return text == "true"
+    if text in ("", "null", "~"):
+        return None
+    if len(text) <= 300 and _INTEGER.match(text):
+        return int(text)
+    return float(text) if len(text) <= 300 and _FLOAT.match(text) else text

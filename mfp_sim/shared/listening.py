@@ -1,0 +1,49 @@
+"""A listening TCP socket, or why there is none: the same words for every server of the product."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from mfp_sim.shared.errors import UsageError
+
+__all__ = ["listen", "reason_of"]
+
+_WAITING = 128
+"""Connections that the system may keep waiting."""
+
+
+def listen(host: str, port: int, *, port_option: str = "--port") -> socket.socket:
+    """Bind and listen; port 0 is any free one. ``port_option`` names the option of the port in the remedy.
+
+    Raises:
+        UsageError: the host does not resolve or is not this machine's, the port is taken or needs rights.
+    """
+    told = f"cannot listen on {host}, port {port}"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except (OSError, OverflowError, UnicodeError) as error:
+        remedy = f"{host!r} is not an address of this machine, nor a name of one: choose another --host"
+        raise UsageError(f"{told}: {reason_of(error)}", remedy=remedy) from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_WAITING)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        remedies = {
+            errno.EADDRNOTAVAIL: f"{host!r} is not an address of this machine: choose another --host, or leave it out",
+            errno.EACCES: f"ports below 1024 need rights: choose another {port_option}, or 0 for any free one",
+        }
+        usual = f"another program listens there: stop it, or choose another {port_option}, or 0 for any free one"
+        remedy = remedies.get(getattr(error, "errno", None) or 0, usual)
+        raise UsageError(f"{told}: {reason_of(error)}", remedy=remedy) from None
+    return listener
+
+
+def reason_of(error: Exception) -> str:
+    """What the system says, in small letters and without its number."""
+    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)

@@ -1,0 +1,285 @@
+"""Algorithms by name: digests, signatures, content ciphers and key transport, and their AlgorithmIdentifiers.
+
+The one place of the protocol that calls cryptography's primitives. Knows single DES and MD5, since the field still
+sends them; whether they are used or refused is decided above (SCEP-2.9-09, SCEP-2.9-10). RFC 3370, 4055, 5754, 5084.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from mfp_sim.shared.errors import AlgorithmRefused, DecodeError, SignatureInvalid
+from mfp_sim.shared.scep import der, repeatable
+from mfp_sim.shared.scep import vocabulary as v
+
+__all__ = ["CIPHERS", "HASHES", "KeyTransport", "PrivateKey", "PublicKey", "algorithm", "sign", "verify_signature"]
+
+PrivateKey = RSAPrivateKey | ec.EllipticCurvePrivateKey
+PublicKey = RSAPublicKey | ec.EllipticCurvePublicKey
+
+HASHES: Mapping[str, type[hashes.HashAlgorithm]] = {
+    "md5": hashes.MD5,
+    "sha1": hashes.SHA1,
+    "sha256": hashes.SHA256,
+    "sha384": hashes.SHA384,
+    "sha512": hashes.SHA512,
+}
+# name: key length and block length in octets
+CIPHERS: Mapping[str, tuple[int, int]] = {
+    "des-cbc": (8, 8),
+    "des-ede3-cbc": (24, 8),
+    "aes-128-cbc": (16, 16),
+    "aes-192-cbc": (24, 16),
+    "aes-256-cbc": (32, 16),
+}
+CIPHER_NAMES = {oid: name for name, oid in v.CIPHER_OIDS.items()}
+DIGEST_NAMES = {oid: name for name, oid in v.DIGEST_OIDS.items()}
+DIGEST_OF_SIGNATURE = {oid: digest for digest, oid in v.RSA_SIGNATURE_OIDS.items()} | {
+    oid: digest for digest, oid in v.ECDSA_SIGNATURE_OIDS.items()
+}
+
+
+def algorithm(oid: str, *parameters: bytes) -> bytes:
+    """An AlgorithmIdentifier; without ``parameters`` they are absent."""
+    return der.sequence(der.oid(oid), *parameters)
+
+
+def digest_of(name: str, octets: bytes) -> bytes:
+    """The digest of ``octets`` by one of the names of :data:`HASHES`."""
+    return hashlib.new(name, octets, usedforsecurity=False).digest()
+
+
+def digest_label(element: der.Element) -> str:
+    """The name of the digest that an OID names; one of a signature algorithm counts as its digest's. One that is not
+    known stays an object identifier."""
+    dotted = element.to_oid()
+    return DIGEST_NAMES.get(dotted) or DIGEST_OF_SIGNATURE.get(dotted) or dotted
+
+
+def digest_name(element: der.Element) -> str:
+    """The same.
+
+    Raises:
+        AlgorithmRefused: it is not known.
+    """
+    digest = dotted = digest_label(element)
+    if digest not in HASHES:
+        raise AlgorithmRefused(element.path, element.start, "a known digest", dotted)
+    return digest
+
+
+# --- signatures -------------------------------------------------------------------------------------------
+
+
+def public_key_of(spki: bytes, path: str) -> PublicKey:
+    """Load a SubjectPublicKeyInfo.
+
+    Raises:
+        AlgorithmRefused: it is neither RSA nor EC, or on a curve that is not known; ``got`` names it.
+        DecodeError: it is malformed.
+    """
+    wanted = "an RSA or EC public key"
+    try:
+        key = load_der_public_key(spki)
+    except UnsupportedAlgorithm as error:
+        raise AlgorithmRefused(path, 0, wanted, str(error) or "another kind of key") from None
+    except (ValueError, TypeError, OverflowError) as error:
+        raise DecodeError(path, 0, wanted, str(error) or "something else") from None
+    if not isinstance(key, PublicKey):
+        kind = type(key).__name__.strip("_").removesuffix("PublicKey")
+        raise AlgorithmRefused(path, 0, wanted, f"a key for {kind}")
+    return key
+
+
+def sign(key: PrivateKey, octets: bytes, digest: str, *, pss: bool = False) -> bytes:
+    """RSA PKCS#1 v1.5, ECDSA, or, on demand, RSASSA-PSS with a salt as long as the digest.
+
+    The same key signs the same octets alike each time: ECDSA by RFC 6979, PSS with a salt that follows from them.
+    """
+    hashed = HASHES[digest]()
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return key.sign(octets, ec.ECDSA(hashed, deterministic_signing=True))
+    if pss:
+        return repeatable.sign_pss(key, octets, digest)
+    return key.sign(octets, padding.PKCS1v15(), hashed)
+
+
+def signature_algorithm(key: PrivateKey, digest: str, *, md5: bool = False) -> bytes:
+    """The AlgorithmIdentifier that names key and digest, as in certificates: ``sha256WithRSAEncryption``.
+
+    Raises:
+        AlgorithmRefused: MD5, unless ``md5`` asks for it; or a digest that does not go with the key.
+    """
+    known = v.ECDSA_SIGNATURE_OIDS if isinstance(key, ec.EllipticCurvePrivateKey) else v.RSA_SIGNATURE_OIDS
+    if digest not in known or (digest == "md5" and not md5):
+        raise AlgorithmRefused("signatureAlgorithm", 0, "SHA-1 or SHA-2", digest)
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return algorithm(v.ECDSA_SIGNATURE_OIDS[digest])
+    return algorithm(v.RSA_SIGNATURE_OIDS[digest], der.null())
+
+
+def pss_algorithm(digest: str) -> bytes:
+    """RSASSA-PSS with its parameters written out (RFC 4055, 3.1)."""
+    hashed = algorithm(v.DIGEST_OIDS[digest], der.null())
+    parameters = der.sequence(
+        der.explicit(0, hashed),
+        der.explicit(1, algorithm(v.MGF1, hashed)),
+        der.explicit(2, der.integer(HASHES[digest]().digest_size)),
+    )
+    return algorithm(v.RSASSA_PSS, parameters)
+
+
+def verify_signature(
+    key: PublicKey, signature: bytes, signed: bytes, digest: str, what: str, *, md5: bool = False
+) -> None:
+    """Check an RSA PKCS#1 v1.5 or ECDSA signature.
+
+    Raises:
+        AlgorithmRefused: MD5, unless ``md5`` takes it (SCEP-2.9-10).
+        SignatureInvalid: it does not verify; ``what`` is named.
+    """
+    if digest == "md5" and not md5:
+        raise AlgorithmRefused(f"the signature of {what}", 0, "SHA-1 or SHA-2", digest)
+    hashed = HASHES[digest]()
+    try:
+        if isinstance(key, RSAPublicKey):
+            key.verify(signature, signed, padding.PKCS1v15(), hashed)
+        else:
+            key.verify(signature, signed, ec.ECDSA(hashed))
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError):
+        raise SignatureInvalid(f"the signature of {what} does not verify ({digest})") from None
+
+
+# --- content ciphers --------------------------------------------------------------------------------------
+
+
+def block_cipher(cipher: str, key: bytes) -> algorithms.AES | TripleDES:
+    """The block cipher for a name of :data:`CIPHERS`."""
+    if cipher == "des-cbc":
+        return TripleDES(key * 3)  # single DES is 3DES with three equal keys
+    return TripleDES(key) if cipher == "des-ede3-cbc" else algorithms.AES(key)
+
+
+def encrypt_cbc(cipher: str, key: bytes, iv: bytes, padded: bytes) -> bytes:
+    """CBC over whole blocks."""
+    encryptor = Cipher(block_cipher(cipher, key), modes.CBC(iv)).encryptor()
+    return encryptor.update(padded) + encryptor.finalize()
+
+
+def decrypt_cbc(cipher: str, key: bytes, iv: bytes, ciphertext: bytes) -> bytes:
+    """The reverse of :func:`encrypt_cbc`.
+
+    Raises:
+        ValueError: key, IV or ciphertext have the wrong length.
+    """
+    key_length, block = CIPHERS[cipher]
+    if len(key) != key_length or len(iv) != block or len(ciphertext) % block:
+        raise ValueError("length")
+    decryptor = Cipher(block_cipher(cipher, key), modes.CBC(iv)).decryptor()
+    return decryptor.update(ciphertext) + decryptor.finalize()
+
+
+def pad(plaintext: bytes, block: int) -> bytes:
+    """PKCS#7 padding, always at least one octet (RFC 5652, 6.3)."""
+    count = block - len(plaintext) % block
+    return plaintext + bytes((count,)) * count
+
+
+def unpad(padded: bytes, block: int) -> bytes:
+    """The reverse of :func:`pad`.
+
+    Raises:
+        ValueError: the padding is wrong.
+    """
+    count = padded[-1] if padded else 0
+    if not 1 <= count <= block or padded[-count:] != bytes((count,)) * count:
+        raise ValueError("padding")
+    return padded[:-count]
+
+
+# --- key transport ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class KeyTransport:
+    """How a content key is wrapped: PKCS#1 v1.5, or OAEP with these choices.
+
+    ``parameters`` says how they are written: ``null`` and ``absent`` for PKCS#1; for OAEP ``minimal`` leaves
+    defaults (SHA-1, MGF1 with SHA-1, no label) out, ``explicit`` writes them, ``absent`` writes no parameters at all.
+    """
+
+    scheme: Literal["pkcs1", "oaep"] = "pkcs1"
+    digest: str = "sha1"
+    mgf_digest: str = "sha1"
+    label: bytes = field(default=b"", repr=False)
+    parameters: Literal["null", "absent", "minimal", "explicit"] = "null"
+
+    def identifier(self) -> bytes:
+        """The keyEncryptionAlgorithm."""
+        if self.scheme == "pkcs1":
+            return algorithm(v.RSA_ENCRYPTION, *([] if self.parameters == "absent" else [der.null()]))
+        if self.parameters == "absent":
+            return algorithm(v.RSAES_OAEP)
+        explicit, parts = self.parameters == "explicit", []
+        if explicit or self.digest != "sha1":
+            parts.append(der.explicit(0, algorithm(v.DIGEST_OIDS[self.digest], der.null())))
+        if explicit or self.mgf_digest != "sha1":
+            hashed = algorithm(v.DIGEST_OIDS[self.mgf_digest], der.null())
+            parts.append(der.explicit(1, algorithm(v.MGF1, hashed)))
+        if explicit or self.label:
+            parts.append(der.explicit(2, algorithm(v.P_SPECIFIED, der.octet_string(self.label))))
+        return algorithm(v.RSAES_OAEP, der.sequence(*parts))
+
+    def padding(self) -> padding.AsymmetricPadding:
+        """The padding for cryptography's RSA."""
+        if self.scheme == "pkcs1":
+            return padding.PKCS1v15()
+        mgf = padding.MGF1(HASHES[self.mgf_digest]())
+        return padding.OAEP(mgf, HASHES[self.digest](), self.label or None)
+
+    @property
+    def label_text(self) -> str:
+        """For people: ``RSA PKCS#1 v1.5`` or ``RSA OAEP (sha256, MGF1 sha1)``."""
+        if self.scheme == "pkcs1":
+            return "RSA PKCS#1 v1.5"
+        return f"RSA OAEP ({self.digest}, MGF1 {self.mgf_digest}{', labelled' if self.label else ''})"
+
+
+def read_key_transport(method: der.Element) -> KeyTransport | None:
+    """Read a keyEncryptionAlgorithm; None where it is no RSA.
+
+    OAEP parameters left out mean SHA-1, MGF1 with SHA-1 and an empty label (RFC 4055, 4.1).
+
+    Raises:
+        DecodeError: its parameters are malformed.
+    """
+    kind = method.child(0, "algorithm").to_oid()
+    parameters = method.child(1, "parameters") if len(method.children) > 1 else None
+    if kind == v.RSA_ENCRYPTION:
+        return KeyTransport(parameters="absent" if parameters is None else "null")
+    if kind != v.RSAES_OAEP:
+        return None
+    if parameters is None or parameters.tag == der.NULL:
+        return KeyTransport("oaep", parameters="absent")
+    digest = mgf_digest = "sha1"
+    label = b""
+    for index, part in enumerate(parameters.expect(der.SEQUENCE).children):
+        inner = parameters.child(index, f"[{index}]").child(0, "value", der.SEQUENCE)
+        if part.tag == 0xA0:
+            digest = digest_name(inner.child(0, "algorithm"))
+        elif part.tag == 0xA1:
+            mgf_digest = digest_name(inner.child(1, "parameters", der.SEQUENCE).child(0, "algorithm"))
+        elif part.tag == 0xA2 and len(inner.children) > 1:
+            label = inner.child(1, "label", der.OCTET_STRING).content
+    return KeyTransport("oaep", digest, mgf_digest, label, "explicit" if parameters.children else "minimal")

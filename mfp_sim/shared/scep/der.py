@@ -1,0 +1,523 @@
+"""ASN.1: a strict DER writer, and a reader that takes BER and keeps every value's own octets and offset.
+
+Owns encoding alone; what the elements mean is for the modules above. The reader accepts indefinite lengths,
+constructed strings and unsorted sets, since the field sends them (F-E01, F-E02); it refuses with a
+:class:`~mfp_sim.shared.errors.DecodeError` that names path, offset, expected and got.
+Caps: 1 MiB, depth 32, 10,000 elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+
+from mfp_sim.shared.errors import DecodeError
+
+__all__ = ["MAX_DEPTH", "MAX_ELEMENTS", "MAX_OCTETS", "Element", "ReadingWork", "read"]
+
+MAX_OCTETS = 1024 * 1024
+MAX_DEPTH = 32
+MAX_ELEMENTS = 10_000
+
+BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
+UTF8_STRING, PRINTABLE_STRING, T61_STRING, IA5_STRING = 0x0C, 0x13, 0x14, 0x16
+UTC_TIME, GENERALIZED_TIME, UNIVERSAL_STRING, BMP_STRING = 0x17, 0x18, 0x1C, 0x1E
+SEQUENCE, SET = 0x30, 0x31
+
+TAG_NAMES = {
+    BOOLEAN: "BOOLEAN",
+    INTEGER: "INTEGER",
+    BIT_STRING: "BIT STRING",
+    OCTET_STRING: "OCTET STRING",
+    NULL: "NULL",
+    OID: "OBJECT IDENTIFIER",
+    UTF8_STRING: "UTF8String",
+    PRINTABLE_STRING: "PrintableString",
+    T61_STRING: "T61String",
+    IA5_STRING: "IA5String",
+    UTC_TIME: "UTCTime",
+    GENERALIZED_TIME: "GeneralizedTime",
+    UNIVERSAL_STRING: "UniversalString",
+    BMP_STRING: "BMPString",
+    SEQUENCE: "SEQUENCE",
+    SET: "SET",
+}
+
+
+def tag_name(tag: int) -> str:
+    """A tag octet in words, as in ``SEQUENCE`` or ``[0]``."""
+    if tag in TAG_NAMES:
+        return TAG_NAMES[tag]
+    if tag & ~0x20 in TAG_NAMES:
+        return f"constructed {TAG_NAMES[tag & ~0x20]}"
+    if tag & 0xC0 == 0x80:
+        return f"[{tag & 0x1F}]"
+    return f"tag {tag:02X}"
+
+
+# --- writer -----------------------------------------------------------------------------------------------
+
+
+def tlv(tag: int, content: bytes) -> bytes:
+    """One element with a definite, shortest length."""
+    length = len(content)
+    if length < 0x80:
+        return bytes((tag, length)) + content
+    size = (length.bit_length() + 7) // 8
+    return bytes((tag, 0x80 | size)) + length.to_bytes(size, "big") + content
+
+
+def indefinite(tag: int, content: bytes) -> bytes:
+    """One constructed BER element of indefinite length; never DER."""
+    return bytes((tag, 0x80)) + content + b"\x00\x00"
+
+
+def sequence(*parts: bytes) -> bytes:
+    """SEQUENCE of encoded parts."""
+    return tlv(SEQUENCE, b"".join(parts))
+
+
+def set_of(parts: Iterable[bytes], *, sort: bool = True) -> bytes:
+    """SET OF; DER sorts the encodings as octet strings, ``sort=False`` keeps the given order."""
+    return tlv(SET, b"".join(sorted(parts) if sort else parts))
+
+
+def integer(number: int) -> bytes:
+    """INTEGER in the fewest octets, two's complement."""
+    size = (number + (number < 0)).bit_length() // 8 + 1
+    return tlv(INTEGER, number.to_bytes(size, "big", signed=True))
+
+
+@lru_cache(maxsize=1024)
+def oid(dotted: str) -> bytes:
+    """OBJECT IDENTIFIER from its dotted form."""
+    first, second, *rest = (int(arc) for arc in dotted.split("."))
+    out = bytearray()
+    for arc in (first * 40 + second, *rest):
+        group = [arc & 0x7F]
+        while arc := arc >> 7:
+            group.append(arc & 0x7F | 0x80)
+        out += bytes(reversed(group))
+    return tlv(OID, bytes(out))
+
+
+def octet_string(content: bytes) -> bytes:
+    return tlv(OCTET_STRING, content)
+
+
+def bit_string(content: bytes, unused: int = 0) -> bytes:
+    return tlv(BIT_STRING, bytes((unused,)) + content)
+
+
+def null() -> bytes:
+    return b"\x05\x00"
+
+
+def boolean(value: bool) -> bytes:
+    return tlv(BOOLEAN, b"\xff" if value else b"\x00")
+
+
+def printable_string(text: str) -> bytes:
+    return tlv(PRINTABLE_STRING, text.encode("ascii"))
+
+
+def utf8_string(text: str) -> bytes:
+    return tlv(UTF8_STRING, text.encode())
+
+
+def ia5_string(text: str) -> bytes:
+    return tlv(IA5_STRING, text.encode("ascii"))
+
+
+def time(instant: datetime) -> bytes:
+    """UTCTime up to 2049, GeneralizedTime from 2050 on (RFC 5280, 4.1.2.5); whole seconds, UTC."""
+    moment = instant.astimezone(timezone.utc)
+    if 1950 <= moment.year < 2050:
+        return tlv(UTC_TIME, moment.strftime("%y%m%d%H%M%SZ").encode())
+    return generalized_time(moment)
+
+
+def generalized_time(instant: datetime) -> bytes:
+    moment = instant.astimezone(timezone.utc)
+    return tlv(GENERALIZED_TIME, f"{moment.year:04d}{moment:%m%d%H%M%S}Z".encode())
+
+
+def explicit(number: int, inner: bytes) -> bytes:
+    """``[number] EXPLICIT``."""
+    return tlv(0xA0 | number, inner)
+
+
+def implicit(number: int, content: bytes, *, constructed: bool = False) -> bytes:
+    """``[number] IMPLICIT`` around content octets."""
+    return tlv((0xA0 if constructed else 0x80) | number, content)
+
+
+PRINTABLE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?")
+
+
+# --- reader -----------------------------------------------------------------------------------------------
+
+
+class ReadingWork:
+    """Counts what the reader did with one message, so that hostile input cannot make it work without end.
+
+    ``elements`` headers were read (at most ``most``), the deepest at ``depth`` (capped), and ``copied`` octets of
+    content were handed out, each into memory of its own. ``ber`` tells that a length was indefinite, or not the
+    shortest.
+    """
+
+    __slots__ = ("ber", "copied", "depth", "elements", "most")
+
+    def __init__(self) -> None:
+        self.elements = self.depth = self.copied = 0
+        self.most = MAX_ELEMENTS
+        self.ber = False
+
+    @property
+    def visited(self) -> int:
+        """A bound on the octets that were looked at: the longest header has 6, and what was handed out."""
+        return 6 * self.elements + self.copied
+
+
+class Element:
+    """One element as received. ``buffer`` is the whole message; ``start``, ``body`` and ``end`` are offsets in it.
+
+    Its place in the message is told by ``path``, which is put together only when somebody asks: most messages are
+    right, and reading them has to be fast.
+    """
+
+    __slots__ = (
+        "_children",
+        "_name",
+        "_parent",
+        "body",
+        "body_end",
+        "buffer",
+        "depth",
+        "end",
+        "start",
+        "tag",
+        "work",
+    )
+
+    def __init__(
+        self,
+        buffer: bytes,
+        tag: int,
+        start: int,
+        body: int,
+        body_end: int,
+        end: int,
+        depth: int,
+        work: ReadingWork,
+        parent: Element | None,
+        name: str | int,
+    ) -> None:
+        self.buffer, self.tag, self.start, self.body = buffer, tag, start, body
+        self.body_end, self.end, self.depth = body_end, end, depth
+        self.work = work
+        self._parent, self._name = parent, name
+        self._children: tuple[Element, ...] | None = None
+
+    def __repr__(self) -> str:
+        return f"<{tag_name(self.tag)} at {self.start}, {self.path or 'the message'}>"
+
+    @property
+    def path(self) -> str:
+        """The place in names that people know, ``signerInfos[0].sid``; a number where there is no name."""
+        above = "" if self._parent is None else self._parent.path
+        if isinstance(self._name, int):
+            return f"{above}[{self._name}]"
+        return f"{above}.{self._name}" if above and self._name[:1] != "[" else above + self._name
+
+    @property
+    def indefinite(self) -> bool:
+        """Whether its length was indefinite: end-of-contents octets follow its content."""
+        return self.end != self.body_end
+
+    @property
+    def raw(self) -> bytes:
+        """The element's own octets, header included, as received."""
+        self.work.copied += self.end - self.start
+        return self.buffer[self.start : self.end]
+
+    @property
+    def content(self) -> bytes:
+        """The content octets as received."""
+        self.work.copied += self.body_end - self.body
+        return self.buffer[self.body : self.body_end]
+
+    @property
+    def constructed(self) -> bool:
+        return bool(self.tag & 0x20)
+
+    @property
+    def first_tag(self) -> int | None:
+        """The tag of the first element inside, which is not read; None without content."""
+        return self.buffer[self.body] if self.body < self.body_end else None
+
+    @property
+    def children(self) -> tuple[Element, ...]:
+        """The elements inside a constructed one."""
+        if self._children is None:
+            found: list[Element] = []
+            buffer, work, limit, depth = self.buffer, self.work, self.body_end, self.depth + 1
+            position = self.body
+            while position < limit:
+                child = _element(buffer, position, limit, depth, self, len(found), work)
+                found.append(child)
+                position = child.end
+            self._children = tuple(found)
+        return self._children
+
+    def each(self) -> Iterator[Element]:
+        """The elements inside a constructed one, none of which is kept: for long lists."""
+        position, number = self.body, 0
+        while position < self.body_end:
+            child = _element(self.buffer, position, self.body_end, self.depth + 1, self, number, self.work)
+            yield child
+            position, number = child.end, number + 1
+
+    def fail(self, expected: str, got: str | None = None) -> DecodeError:
+        """A typed error at this place."""
+        return DecodeError(self.path, self.start, expected, got or tag_name(self.tag))
+
+    def under(self, path: str) -> Element:
+        """The same element, from now on under a path that people know."""
+        self._parent, self._name = None, path
+        return self
+
+    def expect(self, tag: int, name: str | None = None) -> Element:
+        """This element if it has ``tag``.
+
+        Raises:
+            DecodeError: it has another.
+        """
+        if name:
+            self.under(name)
+        if self.tag != tag:
+            raise self.fail(tag_name(tag))
+        return self
+
+    def child(self, index: int, name: str, tag: int | None = None) -> Element:
+        """The child at ``index`` under the path ``<this>.<name>``, with ``tag`` if one is asked for."""
+        if not self.tag & 0x20:
+            raise self.fail("a constructed element")
+        children = self.children
+        if not 0 <= index < len(children):
+            path = f"{self.path}.{name}" if self.path and name[:1] != "[" else self.path + name
+            raise DecodeError(path, self.body_end, tag_name(tag) if tag else "an element", "the end of its parent")
+        found = children[index]
+        found._name = name
+        if tag is not None and found.tag != tag:
+            raise found.fail(tag_name(tag))
+        return found
+
+    def to_der(self) -> bytes:
+        """The element in DER as far as its tags tell: definite shortest lengths, strings in one piece, SETs sorted."""
+        if not self.work.ber and not self.constructed:
+            return self.raw
+        if not self.constructed:
+            return tlv(self.tag, self.content)
+        if self.tag & 0xC0 == 0 and self.tag & ~0x20 in TAG_NAMES:
+            return tlv(self.tag & ~0x20, self.to_octets(self.tag & ~0x20))
+        parts = [child.to_der() for child in self.children]
+        return tlv(self.tag, b"".join(sorted(parts) if self.tag == SET else parts))
+
+    def as_der(self) -> bytes:
+        """The octets as received, or in DER where the message was BER: what names are compared by."""
+        return self.to_der() if self.work.ber else self.raw
+
+    def to_integer(self) -> int:
+        """The value of an INTEGER (sign kept; any length up to 1025 octets)."""
+        self.expect(INTEGER)
+        if not 1 <= len(self.content) <= 1025:
+            raise self.fail("an INTEGER of 1 to 1025 octets", f"{len(self.content)} octets")
+        return int.from_bytes(self.content, "big", signed=True)
+
+    def to_oid(self) -> str:
+        """The dotted form of an OBJECT IDENTIFIER."""
+        self.expect(OID)
+        dotted = _dotted(self.content)
+        if dotted is None:
+            raise self.fail("a well-formed OBJECT IDENTIFIER", self.content[:16].hex() or "nothing")
+        return dotted
+
+    def to_octets(self, primitive_tag: int = OCTET_STRING) -> bytes:
+        """The octets of a string, put together when it came in constructed pieces (BER)."""
+        if self.tag == primitive_tag:
+            return self.content
+        if self.tag == primitive_tag | 0x20:
+            return b"".join(piece.to_octets() for piece in self.children)
+        raise self.fail(tag_name(primitive_tag))
+
+    def to_bits(self) -> bytes:
+        """The octets of a BIT STRING without its count of unused bits."""
+        self.expect(BIT_STRING)
+        if not self.content or self.content[0] > 7:
+            raise self.fail("a BIT STRING with a count of unused bits from 0 to 7", self.content[:1].hex() or "nothing")
+        return self.content[1:]
+
+    def to_text(self) -> str:
+        """The text of any string type; what is not decodable becomes U+FFFD."""
+        encoding = TEXT_ENCODINGS.get(self.tag)
+        if encoding is None:
+            raise self.fail("a string")
+        return self.content.decode(encoding, "replace")
+
+    def to_time(self) -> datetime:
+        """The instant of a UTCTime or GeneralizedTime, aware, in UTC."""
+        if self.tag not in (UTC_TIME, GENERALIZED_TIME):
+            raise self.fail("UTCTime or GeneralizedTime")
+        text = self.content.decode("ascii", "replace")
+        if self.tag == UTC_TIME:
+            text = ("19" if "50" <= text[:2] <= "99" else "20") + text
+        instant = _instant(text)
+        if instant is None:
+            raise self.fail("a time such as 260302070000Z", repr(self.content[:24].decode("ascii", "replace")))
+        return instant
+
+
+TEXT_ENCODINGS = {
+    UTF8_STRING: "utf-8",
+    PRINTABLE_STRING: "ascii",
+    T61_STRING: "latin-1",
+    IA5_STRING: "ascii",
+    0x12: "ascii",
+    0x1A: "ascii",
+    UNIVERSAL_STRING: "utf-32-be",
+    BMP_STRING: "utf-16-be",
+}
+
+
+def _instant(text: str) -> datetime | None:
+    """YYYYMMDDHHMM[SS[.f]] followed by Z or an offset."""
+    digits = text[:12] if not text[12:14].isdigit() else text[:14]
+    rest = text[len(digits) :]
+    if rest[:1] == ".":
+        fraction = rest[1:].rstrip("Z")
+        rest = rest[1 + len(fraction) :]
+        if not (fraction.isascii() and fraction.isdigit()):
+            return None
+    if not (digits.isascii() and digits.isdigit() and len(digits) in (12, 14)):
+        return None
+    shift = timedelta()
+    if rest != "Z":
+        if len(rest) != 5 or rest[0] not in "+-" or not (rest[1:].isascii() and rest[1:].isdigit()):
+            return None
+        shift = timedelta(hours=int(rest[1:3]), minutes=int(rest[3:5])) * (1 if rest[0] == "+" else -1)
+    try:
+        parts = [int(digits[:4]), *(int(digits[i : i + 2]) for i in range(4, len(digits), 2))]
+        return datetime(*parts, tzinfo=timezone.utc) - shift  # type: ignore[arg-type, misc]
+    except (ValueError, OverflowError):
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _dotted_cached(content: bytes) -> str | None:
+    if not content or content[-1] & 0x80 or len(content) > 128:
+        return None
+    arcs, value = [], 0
+    for octet in content:
+        value = value << 7 | octet & 0x7F
+        if not octet & 0x80:
+            arcs.append(value)
+            value = 0
+    first = min(arcs[0] // 40, 2)
+    return ".".join(str(arc) for arc in (first, arcs[0] - 40 * first, *arcs[1:]))
+
+
+def _dotted(content: bytes) -> str | None:
+    # Only short identifiers are cached: what a hostile peer sends must not fill the memory.
+    return _dotted_cached(content) if len(content) <= 12 else _dotted_cached.__wrapped__(content)
+
+
+def read(
+    octets: bytes, path: str = "", *, trailing: bool = False, size: int = MAX_OCTETS, elements: int = MAX_ELEMENTS
+) -> Element:
+    """The one element that ``octets`` hold.
+
+    Args:
+        octets: the message.
+        path: the name that errors begin with.
+        trailing: whether octets after the element are tolerated; ``Element.end`` tells where it ended.
+        size: how many octets it may have.
+        elements: how many elements are read of it.
+
+    Raises:
+        DecodeError: malformed, larger or deeper than the caps, or with trailing octets.
+    """
+    if len(octets) > size:
+        raise DecodeError(path, 0, f"at most {size} octets", f"{len(octets)} octets")
+    work = ReadingWork()
+    work.most = elements
+    element = _element(octets, 0, len(octets), 0, None, path, work)
+    if not trailing and element.end != len(octets):
+        raise DecodeError(path, element.end, "the end of the message", f"{len(octets) - element.end} octets more")
+    return element
+
+
+def _element(
+    buffer: bytes, start: int, limit: int, depth: int, parent: Element | None, name: str | int, work: ReadingWork
+) -> Element:
+    work.elements += 1
+    if work.elements > work.most:
+        raise DecodeError(_place(parent, name), start, f"at most {work.most} elements", "more")
+    if depth > work.depth:
+        if depth > MAX_DEPTH:
+            raise DecodeError(_place(parent, name), start, f"a depth of at most {MAX_DEPTH}", "more")
+        work.depth = depth
+    if limit - start < 2:
+        raise DecodeError(_place(parent, name), start, "tag and length", f"{limit - start} octets")
+    tag = buffer[start]
+    if tag & 0x1F == 0x1F:
+        raise DecodeError(_place(parent, name), start, "a tag number below 31", "a long tag")
+    if tag == 0:
+        raise DecodeError(_place(parent, name), start, "an element", "tag 00")
+    first, body = buffer[start + 1], start + 2
+    if first == 0x80:
+        return _indefinite(buffer, start, limit, depth, parent, name, work)
+    length = first
+    if first > 0x80:
+        size = first & 0x7F
+        if size > 4 or body + size > limit:
+            raise DecodeError(
+                _place(parent, name), start + 1, "a length of at most 4 octets within the message", f"{size} octets"
+            )
+        length = int.from_bytes(buffer[body : body + size], "big")
+        if length < 0x80 or not buffer[body]:
+            work.ber = True
+        body += size
+    if body + length > limit:
+        raise DecodeError(_place(parent, name), start, f"{length} octets of content", f"{limit - body} octets")
+    end = body + length
+    return Element(buffer, tag, start, body, end, end, depth, work, parent, name)
+
+
+def _place(parent: Element | None, name: str | int) -> str:
+    """The path of an element that could not be read."""
+    above = "" if parent is None else parent.path
+    return f"{above}[{name}]" if isinstance(name, int) else name
+
+
+def _indefinite(
+    buffer: bytes, start: int, limit: int, depth: int, parent: Element | None, name: str | int, work: ReadingWork
+) -> Element:
+    """A BER element of indefinite length: its children run up to the end-of-contents octets."""
+    tag = buffer[start]
+    if not tag & 0x20:
+        raise DecodeError(
+            _place(parent, name), start + 1, "a definite length for a primitive element", "an indefinite one"
+        )
+    work.ber = True
+    position = start + 2
+    children: list[Element] = []
+    element = Element(buffer, tag, start, position, position, position, depth, work, parent, name)
+    while buffer[position : min(position + 2, limit)] != b"\x00\x00":
+        child = _element(buffer, position, limit, depth + 1, element, len(children), work)
+        children.append(child)
+        position = child.end
+    element.body_end, element.end = position, position + 2
+    element._children = tuple(children)  # already walked: do not walk (and count) them again
+    return element

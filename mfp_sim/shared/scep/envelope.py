@@ -1,0 +1,446 @@
+"""CMS EnvelopedData: for whom content is encrypted, and opening it. Structure and cryptography, no SCEP.
+
+Writes one KeyTransRecipientInfo by issuerAndSerialNumber and primitive encryptedContent, what all peers read; anything
+else is an option. Reads several recipients, PKCS#1 v1.5 and OAEP, password recipients, BER. RFC 5652, 6; RFC 3211.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from mfp_sim.shared.errors import AlgorithmRefused, EnvelopeUnreadable
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.algorithms import (
+    CIPHER_NAMES,
+    CIPHERS,
+    KeyTransport,
+    algorithm,
+    decrypt_cbc,
+    encrypt_cbc,
+    pad,
+    read_key_transport,
+    unpad,
+)
+from mfp_sim.shared.scep.certificate import Certificate, key_identifier
+from mfp_sim.shared.scep.note import Note, notes_of
+from mfp_sim.shared.scep.oddities import CORRECT, Oddities
+from mfp_sim.shared.scep.repeatable import encrypt_rsa
+
+__all__ = [
+    "Envelope",
+    "PasswordRecipient",
+    "Recipient",
+    "encode_envelope",
+    "malformation",
+    "open_envelope",
+    "read_envelope",
+]
+
+MAX_ITERATIONS = 100_000  # of PBKDF2, all recipients together: a message must not keep the reader busy
+MAX_TRIED = 8  # recipients of one message, for the same reason
+Octets = Callable[[int], bytes]
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """One KeyTransRecipientInfo: for whom, how wrapped. ``transport`` is None for what is no RSA."""
+
+    issuer: bytes
+    serial: int
+    key_identifier: bytes | None
+    key_algorithm: str
+    transport: KeyTransport | None
+    encrypted_key: bytes = field(repr=False)
+
+    def names(self, certificate: Certificate) -> bool:
+        """Whether it is for the holder of ``certificate``."""
+        if self.key_identifier is not None:
+            return self.key_identifier == _key_identifier(certificate)
+        return self.issuer == certificate.issuer and self.serial == certificate.serial
+
+
+@dataclass(frozen=True)
+class PasswordRecipient:
+    """One PasswordRecipientInfo: PBKDF2 and PWRI-KEK over ``cipher`` (RFC 3211)."""
+
+    digest: str
+    salt: bytes = field(repr=False)
+    iterations: int
+    cipher: str
+    iv: bytes = field(repr=False)
+    encrypted_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """A pkcsPKIEnvelope as received. ``cipher`` is a name of the vocabulary, or the dotted OID of an unknown one.
+
+    ``others`` are the tags of recipients of other kinds.
+    """
+
+    der: bytes = field(repr=False)
+    version: int
+    cipher: str
+    iv: bytes = field(repr=False)
+    recipients: tuple[Recipient, ...]
+    password_recipients: tuple[PasswordRecipient, ...]
+    others: tuple[str, ...]
+    ciphertext: bytes = field(repr=False)
+    notes: tuple[Note, ...] = ()
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+def read_envelope(octets: bytes) -> Envelope:
+    """Read a ContentInfo with EnvelopedData.
+
+    Raises:
+        DecodeError: it is not one.
+        AlgorithmRefused: it is AuthEnvelopedData, or OAEP with an unknown digest.
+    """
+    outer = der.read(octets, "pkcsPKIEnvelope", trailing=True).expect(der.SEQUENCE)
+    kind = outer.child(0, "contentType")
+    dotted = kind.to_oid()
+    if dotted == v.AUTH_ENVELOPED_DATA:
+        raise AlgorithmRefused(kind.path, kind.start, "envelopedData", "authEnvelopedData")
+    if dotted != v.ENVELOPED_DATA:
+        raise kind.fail("envelopedData", v.oid_text(dotted))
+    data = outer.child(1, "content", 0xA0).child(0, "envelopedData", der.SEQUENCE).under("pkcsPKIEnvelope")
+    version = data.child(0, "version", der.INTEGER).to_integer()
+    first = 2 if len(data.children) > 1 and data.children[1].tag == 0xA0 else 1  # originatorInfo
+    holder = data.child(first, "recipientInfos", der.SET)
+    found = [_recipient(holder.children[i].under(f"{holder.path}[{i}]")) for i in range(len(holder.children))]
+    rounds = sum(r.iterations for r in found if isinstance(r, PasswordRecipient))
+    if rounds > MAX_ITERATIONS:
+        raise holder.fail(f"at most {MAX_ITERATIONS} iterations in all recipients", str(rounds))
+    info = data.child(first + 1, "encryptedContentInfo", der.SEQUENCE)
+    cipher, iv = _cipher(info.child(1, "contentEncryptionAlgorithm", der.SEQUENCE))
+    envelope = Envelope(
+        der=outer.raw,
+        version=version,
+        cipher=cipher,
+        iv=iv,
+        recipients=tuple(r for r in found if isinstance(r, Recipient)),
+        password_recipients=tuple(r for r in found if isinstance(r, PasswordRecipient)),
+        others=tuple(r for r in found if isinstance(r, str)),
+        ciphertext=info.child(2, "encryptedContent").to_octets(0x80),
+    )
+    if outer.end != len(octets):
+        trailing = Note("SCEP-3-05", "pkcsPKIEnvelope", f"{len(octets) - outer.end} octets follow the envelope")
+        envelope = replace(envelope, notes=(trailing,))
+    return replace(envelope, notes=(*envelope.notes, *_notes(envelope, outer, info)))
+
+
+def _cipher(method: der.Element) -> tuple[str, bytes]:
+    """Name and IV of a cipher's AlgorithmIdentifier."""
+    dotted = method.child(0, "algorithm").to_oid()
+    iv = b""
+    if len(method.children) > 1 and method.children[1].tag & ~0x20 == der.OCTET_STRING:
+        iv = method.children[1].to_octets()
+    return CIPHER_NAMES.get(dotted, dotted), iv
+
+
+def _notes(envelope: Envelope, outer: der.Element, info: der.Element) -> list[Note]:
+    content_type = info.child(0, "contentType").to_oid()
+    place = "pkcsPKIEnvelope"
+    recipients, content = f"{place}.recipientInfos", f"{place}.encryptedContentInfo"
+    transports = [r.transport for r in envelope.recipients if r.transport is not None]
+    oaep = ", ".join(transport.label_text for transport in transports if transport.scheme == "oaep")
+    count, others = len(envelope.recipients), ", ".join(envelope.others)
+    by_key = any(r.key_identifier is not None for r in envelope.recipients)
+    by_password = len(envelope.password_recipients) > 0
+    return notes_of(
+        outer.work.ber and ("SCEP-3-04", place, "BER: an indefinite length, or one that is not the shortest"),
+        envelope.version != 0 and ("SCEP-3.2.2-03", f"{place}.version", f"version 0 expected, got {envelope.version}"),
+        content_type != v.DATA
+        and ("SCEP-3.2.2-01", f"{content}.contentType", f"data expected, got {v.oid_text(content_type)}"),
+        info.children[2].tag == 0xA0
+        and ("SCEP-3.2.2-06", f"{content}.encryptedContent", "constructed instead of primitive"),
+        by_key
+        and ("SCEP-3.2.2-03", recipients, "a recipient by subjectKeyIdentifier instead of issuerAndSerialNumber"),
+        oaep and ("SCEP-3.1-03", recipients, f"{oaep} instead of PKCS#1 v1.5"),
+        by_password and ("SCEP-3.1-04", recipients, "a password recipient; it is meant for keys that cannot encrypt"),
+        count > 1 and ("SCEP-3.2.2-04", recipients, f"{count} recipients"),
+        others and ("SCEP-3.1-02", recipients, f"a recipient {others}"),
+        envelope.cipher == "des-cbc" and ("SCEP-2.9-09", f"{content}.contentEncryptionAlgorithm", "single DES"),
+    )
+
+
+def _recipient(element: der.Element) -> Recipient | PasswordRecipient | str:
+    if element.tag == 0xA3:
+        return _password_recipient(element)
+    if element.tag != der.SEQUENCE:
+        return der.tag_name(element.tag)  # key agreement and others: not ours to open
+    element.child(0, "version", der.INTEGER)
+    rid = element.child(1, "rid")
+    issuer, serial, identifier = b"", -1, None
+    if rid.tag == der.SEQUENCE:
+        issuer = rid.child(0, "issuer", der.SEQUENCE).as_der()
+        serial = rid.child(1, "serialNumber", der.INTEGER).to_integer()
+    else:
+        identifier = rid.to_octets(0x80)
+    method = element.child(2, "keyEncryptionAlgorithm", der.SEQUENCE)
+    return Recipient(
+        issuer=issuer,
+        serial=serial,
+        key_identifier=identifier,
+        key_algorithm=method.child(0, "algorithm").to_oid(),
+        transport=read_key_transport(method),
+        encrypted_key=element.child(3, "encryptedKey").to_octets(),
+    )
+
+
+_HMAC_NAMES = {oid: name for name, oid in v.HMAC_OIDS.items()}
+
+
+def _password_recipient(element: der.Element) -> PasswordRecipient | str:
+    """A PasswordRecipientInfo; the tag's name where its algorithms are not ours."""
+    element.child(0, "version", der.INTEGER)
+    if len(element.children) < 4 or element.children[1].tag != 0xA0:
+        return "by password without a keyDerivationAlgorithm"
+    derivation = element.child(1, "keyDerivationAlgorithm")
+    method = element.child(2, "keyEncryptionAlgorithm", der.SEQUENCE)
+    if derivation.child(0, "algorithm").to_oid() != v.PBKDF2 or method.child(0, "algorithm").to_oid() != v.PWRI_KEK:
+        return "by password with another derivation than PBKDF2 and PWRI-KEK"
+    parameters = derivation.child(1, "parameters", der.SEQUENCE)
+    iterations = parameters.child(1, "iterationCount", der.INTEGER)
+    if not 1 <= iterations.to_integer() <= MAX_ITERATIONS:
+        raise iterations.fail(f"from 1 to {MAX_ITERATIONS} iterations", str(iterations.to_integer())[:20])
+    digest = "sha1"
+    for index, part in enumerate(parameters.children):
+        if index > 1 and part.tag == der.SEQUENCE:
+            prf = parameters.child(index, "prf").child(0, "algorithm")
+            if prf.to_oid() not in _HMAC_NAMES:
+                raise AlgorithmRefused(prf.path, prf.start, "a known HMAC", prf.to_oid())
+            digest = _HMAC_NAMES[prf.to_oid()]
+    cipher, iv = _cipher(method.child(1, "parameters", der.SEQUENCE))
+    return PasswordRecipient(
+        digest=digest,
+        salt=parameters.child(0, "salt").to_octets(),
+        iterations=iterations.to_integer(),
+        cipher=cipher,
+        iv=iv,
+        encrypted_key=element.child(3, "encryptedKey").to_octets(),
+    )
+
+
+# --- opening ----------------------------------------------------------------------------------------------
+
+
+def open_envelope(
+    envelope: Envelope,
+    key: RSAPrivateKey | None = None,
+    certificate: Certificate | None = None,
+    *,
+    password: str | None = None,
+    refuse: frozenset[str] = frozenset(),
+) -> bytes:
+    """The plaintext for the holder of ``key``, or of ``password``.
+
+    The answer to a wrong padding, key length or content is one and the same, so that it is no oracle.
+
+    Args:
+        envelope: as received.
+        key: the recipient's RSA key pair.
+        certificate: whose RecipientInfo to take; without one, each is tried with the key.
+        password: opens PasswordRecipientInfos.
+        refuse: names of ciphers that are refused.
+
+    Raises:
+        AlgorithmRefused: the cipher is in ``refuse``, or cipher or key transport are not known.
+        EnvelopeUnreadable: no recipient is ours, or decryption failed.
+    """
+    if envelope.cipher not in CIPHERS or envelope.cipher in refuse:
+        raise AlgorithmRefused(
+            "pkcsPKIEnvelope.encryptedContentInfo.contentEncryptionAlgorithm",
+            0,
+            "an accepted cipher",
+            v.oid_text(envelope.cipher),
+        )
+    malformed = malformation(envelope)
+    if malformed is not None:
+        raise EnvelopeUnreadable(malformed)
+    mine = [r for r in envelope.recipients if key is not None and (certificate is None or r.names(certificate))]
+    byword = envelope.password_recipients if password is not None else ()
+    if not mine and not byword:
+        kinds = [*envelope.others, *(["by password"] if envelope.password_recipients else [])]
+        also = f"; it has one {', '.join(kinds)}" if kinds else ""
+        raise EnvelopeUnreadable(f"the envelope has no RecipientInfo for our certificate{also}")
+    if len(mine) == 1 and mine[0].transport is None:
+        place = "pkcsPKIEnvelope.recipientInfos.keyEncryptionAlgorithm"
+        raise AlgorithmRefused(place, 0, "RSA key transport", v.oid_text(mine[0].key_algorithm))
+    tried: list[Recipient | PasswordRecipient] = [*mine[:MAX_TRIED], *byword[:MAX_TRIED]]
+    for recipient in tried:
+        try:
+            content_key = _content_key(recipient, key, password)
+            padded = decrypt_cbc(envelope.cipher, content_key, envelope.iv, envelope.ciphertext)
+            return unpad(padded, CIPHERS[envelope.cipher][1])
+        except (ValueError, UnsupportedAlgorithm):
+            continue
+    raise EnvelopeUnreadable("the envelope cannot be decrypted with our key")
+
+
+def malformation(envelope: Envelope) -> str | None:
+    """Why nobody can open an envelope of a known cipher: what anybody can see without a key, so that to say it is no
+    oracle (RFC 3370, 5.1; RFC 3565, 4.1). None where nothing is to be seen."""
+    if envelope.cipher not in CIPHERS:
+        return None
+    block, size = CIPHERS[envelope.cipher][1], len(envelope.ciphertext)
+    if len(envelope.iv) != block:
+        has = f"an IV of {len(envelope.iv)} octets" if envelope.iv else "no IV"
+        return f"the envelope has {has}; {envelope.cipher} needs one of {block} octets"
+    if not size or size % block:
+        return f"the ciphertext has {size} octets, which are not whole blocks of {block} octets"
+    return None
+
+
+def _content_key(recipient: Recipient | PasswordRecipient, key: RSAPrivateKey | None, password: str | None) -> bytes:
+    if isinstance(recipient, PasswordRecipient):
+        return _by_password(recipient, password or "")
+    if recipient.transport is None or key is None:
+        raise ValueError("transport")
+    return key.decrypt(recipient.encrypted_key, recipient.transport.padding())
+
+
+def _by_password(recipient: PasswordRecipient, password: str) -> bytes:
+    """Unwrap by PBKDF2 and PWRI-KEK (RFC 3211, 2.3.2)."""
+    if recipient.cipher not in CIPHERS:
+        raise ValueError("cipher")
+    key = _derive(recipient.digest, password, recipient.salt, recipient.iterations, recipient.cipher)
+    block, wrapped = CIPHERS[recipient.cipher][1], recipient.encrypted_key
+    if len(wrapped) < 2 * block or len(wrapped) % block:
+        raise ValueError("length")
+    # The outer pass is undone with the IV that its last block but one stands for.
+    tail = decrypt_cbc(recipient.cipher, key, wrapped[-2 * block : -block], wrapped[-block:])
+    inner = decrypt_cbc(recipient.cipher, key, tail, wrapped[:-block]) + tail
+    plain = decrypt_cbc(recipient.cipher, key, recipient.iv, inner)
+    count = plain[0]
+    if bytes(octet ^ 0xFF for octet in plain[1:4]) != plain[4:7] or count > len(plain) - 4:
+        raise ValueError("check")
+    return plain[4 : 4 + count]
+
+
+def _derive(digest: str, password: str, salt: bytes, iterations: int, cipher: str) -> bytes:
+    return hashlib.pbkdf2_hmac(digest, password.encode(), salt, iterations, CIPHERS[cipher][0])
+
+
+def _key_identifier(certificate: Certificate) -> bytes:
+    extension = certificate.extensions.get(v.SUBJECT_KEY_IDENTIFIER)
+    if extension is None:
+        return key_identifier(certificate.spki)
+    return der.read(extension.value, "certificate.subjectKeyIdentifier").to_octets()
+
+
+# --- writing ----------------------------------------------------------------------------------------------
+
+
+def encode_envelope(
+    plaintext: bytes,
+    *,
+    recipient: Certificate | None,
+    cipher: str,
+    octets: Octets,
+    repeatable: bool = False,
+    oddities: Oddities = CORRECT,
+) -> bytes:
+    """ContentInfo with EnvelopedData: RSA PKCS#1 v1.5, CBC with PKCS#7 padding, one recipient, unless told otherwise.
+
+    Args:
+        plaintext: the messageData.
+        recipient: whose RSA key the content key is wrapped with; None only with ``oddities.password``.
+        cipher: ``aes-128-cbc``, ``aes-192-cbc``, ``aes-256-cbc`` or ``des-ede3-cbc``.
+        octets: gives random octets for content key and IV.
+        repeatable: RSA's padding follows from what it pads, instead of being drawn: for keys that hide nothing.
+        oddities: what to do otherwise; single DES is written only by its option.
+
+    Raises:
+        AlgorithmRefused: single DES without its option, an unknown cipher, or a recipient without an RSA key.
+    """
+    cipher = "des-cbc" if oddities.single_des else cipher
+    if cipher not in CIPHERS or (cipher == "des-cbc" and not oddities.single_des):
+        raise AlgorithmRefused("pkcsPKIEnvelope", 0, "AES or 3DES", cipher)
+    key_length, block = CIPHERS[cipher]
+    key = octets(16 if oddities.gcm else key_length)
+    recipients = [_encode_recipient(other, key, oddities, repeatable) for other in oddities.other_recipients]
+    if oddities.password is not None:
+        recipients.append(_encode_password_recipient(oddities.password, key, octets))
+    elif recipient is not None:
+        recipients.append(_encode_recipient(recipient, key, oddities, repeatable))
+    version = 3 if oddities.password is not None else 2 if oddities.recipient_by == "key-identifier" else 0
+    version = version if oddities.envelope_version is None else oddities.envelope_version
+    wrap = der.indefinite if oddities.ber else der.tlv
+    if oddities.gcm:
+        return _gcm(plaintext, key, recipients, octets)
+    iv = octets(block)
+    padded = pad(plaintext, block)
+    if oddities.padding == "wrong":
+        padded = padded[:-1] + b"\x00"
+    ciphertext = encrypt_cbc(cipher, key, iv, padded)
+    parameters = {"right": [der.octet_string(iv)], "short": [der.octet_string(iv[: block // 2])], "absent": []}
+    if oddities.ber:
+        pieces = [ciphertext[i : i + 1000] for i in range(0, len(ciphertext), 1000)]
+        content = der.indefinite(0xA0, b"".join(map(der.octet_string, pieces)))
+    elif oddities.constructed_ciphertext:
+        content = der.tlv(0xA0, der.octet_string(ciphertext))
+    else:
+        content = der.implicit(0, ciphertext)
+    info = wrap(
+        der.SEQUENCE,
+        der.oid(oddities.envelope_content_type) + algorithm(v.CIPHER_OIDS[cipher], *parameters[oddities.iv]) + content,
+    )
+    holder = der.set_of(recipients, sort=not oddities.other_recipients)
+    body = wrap(der.SEQUENCE, der.integer(version) + holder + info)
+    return wrap(der.SEQUENCE, der.oid(v.ENVELOPED_DATA) + wrap(0xA0, body))
+
+
+def _encode_recipient(recipient: Certificate, key: bytes, oddities: Oddities, repeatable: bool) -> bytes:
+    public = recipient.public_key()
+    if not isinstance(public, RSAPublicKey):
+        raise AlgorithmRefused("pkcsPKIEnvelope", 0, "a recipient with an RSA key", "another kind of key")
+    by_key = oddities.recipient_by == "key-identifier"
+    if by_key:
+        rid = der.implicit(0, _key_identifier(recipient))
+    else:
+        rid = der.sequence(recipient.issuer, der.integer(recipient.serial))
+    chosen = oddities.key_transport
+    try:
+        wrapped = encrypt_rsa(public, key, chosen) if repeatable else public.encrypt(key, chosen.padding())
+    except ValueError:
+        raise AlgorithmRefused("pkcsPKIEnvelope", 0, "a key long enough for the content key", "a short one") from None
+    return der.sequence(der.integer(2 if by_key else 0), rid, chosen.identifier(), der.octet_string(wrapped))
+
+
+def _encode_password_recipient(password: str, key: bytes, octets: Octets) -> bytes:
+    """PBKDF2 with HMAC-SHA1, 2,048 rounds, and PWRI-KEK over AES-128: what openssl writes (RFC 3211)."""
+    cipher, iterations = "aes-128-cbc", 2048
+    salt, iv = octets(16), octets(16)
+    kek = _derive("sha1", password, salt, iterations, cipher)
+    block = bytes((len(key),)) + bytes(octet ^ 0xFF for octet in key[:3]) + key
+    block += octets(max(32, -(-len(block) // 16) * 16) - len(block))
+    once = encrypt_cbc(cipher, kek, iv, block)
+    twice = encrypt_cbc(cipher, kek, once[-16:], once)
+    derivation = der.oid(v.PBKDF2) + der.sequence(der.octet_string(salt), der.integer(iterations))
+    method = algorithm(v.PWRI_KEK, algorithm(v.CIPHER_OIDS[cipher], der.octet_string(iv)))
+    return der.tlv(0xA3, der.integer(0) + der.tlv(0xA0, derivation) + method + der.octet_string(twice))
+
+
+def _gcm(plaintext: bytes, key: bytes, recipients: list[bytes], octets: Octets) -> bytes:
+    """AuthEnvelopedData with AES-128-GCM and a tag of 16 octets (RFC 5083, RFC 5084)."""
+    nonce = octets(12)
+    sealed = AESGCM(key).encrypt(nonce, plaintext, None)
+    method = algorithm(v.AES_128_GCM, der.sequence(der.octet_string(nonce), der.integer(16)))
+    body = der.sequence(
+        der.integer(0),
+        der.set_of(recipients),
+        der.sequence(der.oid(v.DATA), method, der.implicit(0, sealed[:-16])),
+        der.octet_string(sealed[-16:]),
+    )
+    return der.sequence(der.oid(v.AUTH_ENVELOPED_DATA), der.explicit(0, body))

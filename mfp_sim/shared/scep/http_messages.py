@@ -1,0 +1,464 @@
+"""HTTP as values, and SCEP's use of it: what goes over the wire and with what timing, without any I/O.
+
+Owns :class:`HttpRequest`, :class:`HttpReply`, :class:`Delivery` (octets with times), the GET and POST mapping of
+RFC 8894 section 4, its media types and the capability list of GetCACaps. May not open connections, read a clock or
+know what a CertRep is. Serves SCEP-4.1-*, SCEP-4.2-*, SCEP-3.5.2-*.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from email.utils import format_datetime
+from http import HTTPStatus
+from typing import Final, Literal, TypeAlias
+from urllib.parse import quote, unquote_to_bytes
+
+from mfp_sim import __version__
+from mfp_sim.shared.errors import DecodeError, UsageError
+from mfp_sim.shared.scep.vocabulary import Operation
+
+__all__ = [
+    "CA_CERT",
+    "CA_RA_CERT",
+    "HEAD_CAP",
+    "IDLE_SECONDS",
+    "KEYWORDS",
+    "MESSAGE_CAP",
+    "NEXT_CA_CERT",
+    "PKI_MESSAGE",
+    "TEXT",
+    "TOKEN",
+    "Capabilities",
+    "Close",
+    "Delivery",
+    "DeliveryAct",
+    "Fate",
+    "HttpReply",
+    "HttpRequest",
+    "Reset",
+    "ScepQuery",
+    "Send",
+    "Stall",
+    "Wait",
+    "delivery_of",
+    "outgoing",
+    "read_capabilities",
+    "read_scep_query",
+    "render_outgoing",
+    "render_reply",
+    "render_request",
+    "scep_request",
+]
+
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+
+CA_CERT: Final = "application/x-x509-ca-cert"
+CA_RA_CERT: Final = "application/x-x509-ca-ra-cert"
+NEXT_CA_CERT: Final = "application/x-x509-next-ca-cert"
+PKI_MESSAGE: Final = "application/x-pki-message"
+TEXT: Final = "text/plain"
+
+MESSAGE_CAP: Final = 1024 * 1024
+"""The largest body, of a request or of a reply, in octets."""
+HEAD_CAP: Final = 64 * 1024
+"""The largest request line and header fields of a request together, in octets."""
+IDLE_SECONDS: Final = 75.0
+"""How long a server keeps a connection on which nothing comes; micromdm's client uses its own again after 30 s."""
+
+TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A method, or the name of a field (RFC 9110, 5.6.2)."""
+_NO_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+
+
+def _first(headers: Iterable[tuple[str, str]], name: str) -> str | None:
+    wanted = name.lower()
+    return next((value for key, value in headers if key.lower() == wanted), None)
+
+
+def _tokens(value: str | None) -> frozenset[str]:
+    return frozenset(word.strip().lower() for word in (value or "").split(","))
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """A request; ``target`` is path and query as on the wire, ``headers`` keep their order and case."""
+
+    method: str
+    target: str
+    headers: Headers = ()
+    body: bytes = field(default=b"", repr=False)
+    version: str = "HTTP/1.1"
+
+    def header(self, name: str) -> str | None:
+        """The first field of that name, whatever its case."""
+        return _first(self.headers, name)
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the client will use the connection again (RFC 9112 section 9.3)."""
+        tokens = _tokens(self.header("Connection"))
+        if "close" in tokens:
+            return False
+        return self.version != "HTTP/1.0" or "keep-alive" in tokens
+
+
+@dataclass(frozen=True)
+class HttpReply:
+    """A reply; an empty ``reason`` is filled in from the status when it is written."""
+
+    status: int
+    reason: str = ""
+    headers: Headers = ()
+    body: bytes = field(default=b"", repr=False)
+
+    def header(self, name: str) -> str | None:
+        """The first field of that name, whatever its case."""
+        return _first(self.headers, name)
+
+    @property
+    def media_type(self) -> str | None:
+        """Content-Type in lower case without parameters; None if there is none."""
+        value = (self.header("Content-Type") or "").partition(";")[0].strip().lower()
+        return value or None
+
+
+@dataclass(frozen=True)
+class Send:
+    """These octets go out, in one piece."""
+
+    octets: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing happens for ``seconds``."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Close:
+    """The server closes the connection in good order (FIN)."""
+
+
+@dataclass(frozen=True)
+class Reset:
+    """The server breaks the connection off (RST)."""
+
+
+@dataclass(frozen=True)
+class Stall:
+    """The server holds the connection open and sends nothing until the client goes."""
+
+
+DeliveryAct: TypeAlias = Send | Wait | Close | Reset | Stall
+
+
+Fate: TypeAlias = Literal["ended", "cut", "late", "lost"]
+"""What became of a delivery: it went to its end, the client broke it off, the client's deadline passed before the end,
+or the network lost it."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What happens on the connection once the request is read: acts in order, the same for both carriers.
+
+    When the acts have run out, the connection stays open if ``keep_alive`` is set and the client wants it too,
+    else it is closed in good order. ``Close``, ``Reset`` and ``Stall`` end a delivery. Its carrier tells ``tell`` its
+    fate, once, as far as that can be known: a socket host knows only what it could send.
+    """
+
+    acts: tuple[DeliveryAct, ...]
+    keep_alive: bool = True
+    tell: Callable[[Fate], None] = field(default=lambda _: None, repr=False, compare=False)
+
+    @property
+    def octets(self) -> bytes:
+        """All that is sent, joined: for journals and people."""
+        return b"".join(act.octets for act in self.acts if isinstance(act, Send))
+
+
+def delivery_of(reply: HttpReply, *, keep_alive: bool = True, date: datetime | None = None) -> Delivery:
+    """A reply sent whole at once; give ``request.keep_alive``, so that the Connection field tells the truth."""
+    return Delivery((Send(render_reply(reply, keep_alive=keep_alive, date=date)),), keep_alive)
+
+
+def render_reply(
+    reply: HttpReply,
+    *,
+    keep_alive: bool = True,
+    date: datetime | None = None,
+    version: str = "HTTP/1.1",
+) -> bytes:
+    """The reply's octets, with Date, Content-Length and Connection added where they are not given.
+
+    Raises:
+        UsageError: a field or the reason phrase holds a line break or a control character.
+    """
+    bodiless = reply.status < 200 or reply.status in _NO_BODY
+    added: list[tuple[str, str]] = []
+    if date is not None and reply.header("Date") is None:
+        added.append(("Date", format_datetime(date, usegmt=True)))
+    if not bodiless and reply.header("Content-Length") is None and reply.header("Transfer-Encoding") is None:
+        added.append(("Content-Length", str(len(reply.body))))
+    if reply.header("Connection") is None:
+        added.append(("Connection", "keep-alive" if keep_alive else "close"))
+    start = f"{version} {reply.status} {reply.reason or _phrase(reply.status)}"
+    return _render(start, (*reply.headers, *added)) + (b"" if bodiless else reply.body)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def _render(start: str, headers: Headers) -> bytes:
+    lines = [start, *(f"{name}: {value}" for name, value in headers)]
+    for line in lines:
+        if _CONTROL.search(line):
+            raise UsageError(f"a control character in an HTTP head: {line!r}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+
+
+def outgoing(request: HttpRequest, host: str, port: int) -> HttpRequest:
+    """The request as a client sends it: Host, User-Agent, Connection and Content-Length added where missing."""
+    named = f"[{host}]" if ":" in host else host
+    added = [
+        ("Host", named if port == 80 else f"{named}:{port}"),
+        ("User-Agent", f"mfp-sim/{__version__}"),
+        ("Accept", "*/*"),
+        ("Connection", "close"),
+    ]
+    if (request.body or request.method == "POST") and request.header("Transfer-Encoding") is None:
+        added.append(("Content-Length", str(len(request.body))))
+    missing = tuple((name, value) for name, value in added if request.header(name) is None)
+    return replace(request, headers=(*missing[:1], *request.headers, *missing[1:]))
+
+
+def render_request(request: HttpRequest, host: str, port: int) -> bytes:
+    """The request's octets, completed by :func:`outgoing`.
+
+    Raises:
+        UsageError: the target or a field holds what cannot be written into an HTTP head.
+    """
+    return render_outgoing(outgoing(request, host, port))
+
+
+def render_outgoing(whole: HttpRequest) -> bytes:
+    """The octets of a request that is complete already.
+
+    Raises:
+        UsageError: the target or a field holds what cannot be written into an HTTP head.
+    """
+    if not TOKEN.fullmatch(whole.method) or not re.fullmatch(r"[!-~]+", whole.target):
+        raise UsageError(f"not an HTTP request line: {whole.method!r} {whole.target!r}")
+    return _render(f"{whole.method} {whole.target} {whole.version}", whole.headers) + whole.body
+
+
+def scep_request(
+    target_base: str,
+    operation: Operation,
+    message: bytes | str | None = None,
+    *,
+    method: Literal["GET", "POST"] = "GET",
+) -> HttpRequest:
+    """The HTTP request of a SCEP operation (RFC 8894 section 4.1).
+
+    ``target_base`` is path and query of the server's URL. With GET, octets go as base64 with each reserved
+    character escaped and text goes as it is, escaped; with POST, the octets are the body.
+
+    Raises:
+        UsageError: POST without octets.
+    """
+    base = target_base or "/"
+    base = base if base.startswith("/") else "/" + base
+    target = f"{base}{'&' if '?' in base else '?'}operation={operation.value}"
+    if method == "POST":
+        if not isinstance(message, bytes):
+            raise UsageError("a POST of SCEP carries octets")
+        return HttpRequest("POST", target, (("Content-Type", PKI_MESSAGE),), message)
+    if isinstance(message, bytes):
+        message = base64.b64encode(message).decode("ascii")
+    if message is not None:
+        target += "&message=" + quote(message, safe="")
+    return HttpRequest("GET", target)
+
+
+@dataclass(frozen=True)
+class ScepQuery:
+    """What a request asks for: ``message`` is decoded for PKIOperation, else the text's octets.
+
+    ``notes`` say what was tolerated: requirement, place, sentence.
+    """
+
+    operation: str | None
+    message: bytes | None = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+
+def read_scep_query(request: HttpRequest) -> ScepQuery:
+    """Read operation and message, tolerating what real clients do to base64 in a query.
+
+    The raw query is percent-decoded without treating ``+`` as a blank, line breaks and tabs are dropped, blanks
+    become ``+``, base64url is translated, missing padding is repaired; then the decoding is strict.
+
+    Raises:
+        DecodeError: the target is longer than a head may be, or the message of a PKIOperation is not base64.
+    """
+    if len(request.target) > HEAD_CAP:
+        raise DecodeError("query", HEAD_CAP, f"a target of at most {HEAD_CAP} octets", f"{len(request.target)} octets")
+    notes: list[str] = []
+    operation: str | None = None
+    message: bytes | None = None
+    raw = ""
+    for field_text in request.target.partition("?")[2].partition("#")[0].split("&"):
+        name, _, value = field_text.partition("=")
+        key = unquote_to_bytes(name.encode("latin-1", "replace")).decode("latin-1")
+        octets = unquote_to_bytes(value.encode("latin-1", "replace"))
+        if key.lower() not in {"operation", "message"}:
+            continue
+        if key != key.lower():
+            notes.append(f"SCEP-4.1-02 query: it names {key!r} instead of {key.lower()!r}")
+        if key.lower() == "operation" and operation is None:
+            operation = octets.decode("latin-1")
+        elif key.lower() == "message" and message is None:
+            message, raw = octets, value
+        else:
+            notes.append(f"SCEP-4.1-02 query: {key!r} occurs more than once; the first counts")
+    if operation == Operation.PKI_OPERATION:
+        message = _pki_message(request, message, raw, notes)
+    elif message is not None:
+        requirement = "SCEP-3.5.1-01" if operation == Operation.GET_CA_CAPS else "SCEP-4.2-02"
+        notes.append(f"{requirement} query: a message, which {operation or 'this'} has not")
+    return ScepQuery(operation, message, tuple(notes))
+
+
+def _pki_message(request: HttpRequest, in_query: bytes | None, raw: str, notes: list[str]) -> bytes | None:
+    if request.method == "POST" and (request.body or in_query is None):
+        if not request.body:
+            return None
+        media_type = (request.header("Content-Type") or "").strip()
+        if media_type.lower() != PKI_MESSAGE:
+            notes.append(f"SCEP-4.3-02 Content-Type: {PKI_MESSAGE} expected, got {media_type[:80] or 'none'}")
+        if in_query is not None:
+            notes.append("SCEP-4.1-01 query: a message beside the body; the body counts")
+        if request.body[:1] == b"M":  # 30 8x in base64
+            notes.append("SCEP-4.1-14 body: base64 where the octets themselves are wanted")
+            return read_base64(request.body, notes)
+        return request.body
+    if in_query is None:
+        return None
+    if request.method == "POST":
+        notes.append("SCEP-4.1-01 query: a POST with the message in it")
+    unescaped = [letter for letter in "+/=" if letter in raw]
+    if unescaped:
+        notes.append(f"SCEP-4.1-10 query: {' '.join(unescaped)} not escaped")
+    return read_base64(in_query, notes)
+
+
+def read_base64(text: bytes, notes: list[str]) -> bytes:
+    """The octets of a message in base64, with what had to be tolerated added to ``notes``.
+
+    Raises:
+        DecodeError: it is not base64; the offset is that of the first wrong octet.
+    """
+    plain = text.translate(None, b"\r\n\t")
+    if plain != text:
+        notes.append("SCEP-4.1-11 message: line breaks in the base64")
+    if b" " in plain:
+        notes.append("SCEP-4.1-10 message: blanks in the base64 were read as '+'")
+        plain = plain.replace(b" ", b"+")
+    if b"-" in plain or b"_" in plain:
+        notes.append("SCEP-4.1-09 message: base64url instead of base64")
+        plain = plain.translate(bytes.maketrans(b"-_", b"+/"))
+    short = -len(plain) % 4
+    if short:
+        notes.append("SCEP-4.1-11 message: the base64 lacks padding")
+        plain += b"=" * short
+    try:
+        return base64.b64decode(plain, validate=True)
+    except binascii.Error as error:
+        bad = re.search(rb"[^A-Za-z0-9+/=]", plain)
+        offset = bad.start() if bad else len(text)
+        got = f"octet {bad.group()[0]:02X}" if bad else str(error)
+        raise DecodeError("message", offset, "base64", got) from None
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """The keywords of GetCACaps as received, and what a client makes of them (RFC 8894 section 3.5.2).
+
+    No keyword at all means the oldest behaviour: GET, triple DES, SHA-1; never single DES, never MD5.
+    """
+
+    keywords: tuple[str, ...] = ()
+
+    def has(self, keyword: str) -> bool:
+        """Whether the keyword was listed, in any case."""
+        return keyword.lower() in {word.lower() for word in self.keywords}
+
+    @property
+    def standard(self) -> bool:
+        """SCEPStandard: POST, AES and SHA-256 without naming them."""
+        return self.has("SCEPStandard")
+
+    @property
+    def post(self) -> bool:
+        """PKIOperation may go by POST."""
+        return self.standard or self.has("POSTPKIOperation")
+
+    @property
+    def renewal(self) -> bool:
+        """Renewal was listed."""
+        return self.has("Renewal")
+
+    @property
+    def next_ca(self) -> bool:
+        """GetNextCACert was listed."""
+        return self.has("GetNextCACert")
+
+    @property
+    def digest(self) -> str:
+        """The digest to sign with: sha256, else sha512 if only that was listed, else sha1."""
+        if self.standard or self.has("SHA-256"):
+            return "sha256"
+        return "sha512" if self.has("SHA-512") else "sha1"
+
+    @property
+    def cipher(self) -> str:
+        """The cipher to envelop with: aes-128-cbc or des-ede3-cbc."""
+        return "aes-128-cbc" if self.standard or self.has("AES") else "des-ede3-cbc"
+
+
+KEYWORDS: Final = (
+    "AES",
+    "DES3",
+    "GetNextCACert",
+    "POSTPKIOperation",
+    "Renewal",
+    "SHA-1",
+    "SHA-256",
+    "SHA-512",
+    "SCEPStandard",
+)
+"""The keywords of RFC 8894, 3.5.2."""
+_KEYWORD = re.compile(r"[A-Za-z0-9][!-;=?-~]{0,63}")  # printable, no blank, no angle brackets
+
+
+def read_capabilities(body: bytes) -> Capabilities:
+    """Read the lines of GetCACaps; blank lines and whatever is no keyword (an HTML page, say) are ignored."""
+    text = body[:HEAD_CAP].removeprefix(b"\xef\xbb\xbf").decode("latin-1")
+    if text.lstrip().startswith("<"):
+        return Capabilities()
+    lines = (line.strip(" \t\r\x00") for line in text.split("\n"))
+    return Capabilities(tuple(line for line in lines if _KEYWORD.fullmatch(line)))

@@ -1,0 +1,28 @@
+"""A tolerated deviation, as a value. Readers of every layer collect them; what they mean is decided by who judges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+__all__ = ["Note", "NoteRow", "notes_of"]
+
+
+@dataclass(frozen=True)
+class Note:
+    """A tolerated deviation: the requirement, where it was seen, and a sentence."""
+
+    requirement: str
+    path: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.requirement} {self.path}: {self.text}"
+
+
+NoteRow: TypeAlias = tuple[str, str, str] | Literal[False, "", b""] | None
+
+
+def notes_of(*rows: NoteRow) -> list[Note]:
+    """The notes of ``rows``. A row is ``wrong and (requirement, path, text)``: its text is made only if it is wrong."""
+    return [Note(*row) for row in rows if row]

@@ -1,0 +1,77 @@
+"""RSA operations whose chance follows from what they work on, so that a run can be repeated byte for byte.
+
+For keys that everybody knows, in runs with a seed: a padding that can be computed hides nothing. Real servers and real
+keys get the library's. RFC 8017, 7.1.1, 7.2.1, 9.1.1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+
+if TYPE_CHECKING:
+    from mfp_sim.shared.scep.algorithms import KeyTransport
+
+__all__ = ["encrypt_rsa", "sign_pss"]
+
+
+def encrypt_rsa(public: RSAPublicKey, secret: bytes, transport: KeyTransport) -> bytes:
+    """RSAES-PKCS1-v1_5 or RSAES-OAEP, with padding that follows from modulus and secret.
+
+    Raises:
+        ValueError: the modulus is too short for the secret.
+    """
+    numbers = public.public_numbers()
+    size = (numbers.n.bit_length() + 7) // 8
+    # Twice as much as is needed: one octet in 256 is zero, and none of PKCS#1's padding may be.
+    chance = hashlib.shake_256(b"padding" + numbers.n.to_bytes(size, "big") + secret).digest(2 * size)
+    block = _pkcs1(secret, size, chance) if transport.scheme == "pkcs1" else _oaep(secret, size, chance, transport)
+    return pow(int.from_bytes(block, "big"), numbers.e, numbers.n).to_bytes(size, "big")
+
+
+def _pkcs1(secret: bytes, size: int, chance: bytes) -> bytes:
+    room = size - len(secret) - 3
+    if room < 8:
+        raise ValueError("the key is too short")
+    return b"\x00\x02" + chance.replace(b"\x00", b"")[:room] + b"\x00" + secret
+
+
+def _oaep(secret: bytes, size: int, chance: bytes, transport: KeyTransport) -> bytes:
+    label = hashlib.new(transport.digest, transport.label, usedforsecurity=False).digest()
+    room = size - 2 * len(label) - 2 - len(secret)
+    if room < 0:
+        raise ValueError("the key is too short")
+    seed = chance[: len(label)]
+    block = label + bytes(room) + b"\x01" + secret
+    masked = _xor(block, _mask(seed, len(block), transport.mgf_digest))
+    return b"\x00" + _xor(seed, _mask(masked, len(seed), transport.mgf_digest)) + masked
+
+
+def sign_pss(key: RSAPrivateKey, octets: bytes, digest: str) -> bytes:
+    """RSASSA-PSS with MGF1 of the same digest and a salt as long as it, which follows from key and digest."""
+    numbers = key.private_numbers()
+    modulus = numbers.public_numbers.n
+    size, bits = (modulus.bit_length() + 7) // 8, modulus.bit_length() - 1
+    hashed = hashlib.new(digest, octets, usedforsecurity=False).digest()
+    salt = hashlib.shake_256(b"salt" + numbers.d.to_bytes(size, "big") + hashed).digest(len(hashed))
+    inner = hashlib.new(digest, bytes(8) + hashed + salt, usedforsecurity=False).digest()
+    length = (bits + 7) // 8
+    block = bytes(length - 2 * len(hashed) - 2) + b"\x01" + salt
+    masked = bytearray(_xor(block, _mask(inner, len(block), digest)))
+    masked[0] &= 0xFF >> (8 * length - bits)
+    encoded = int.from_bytes(bytes(masked) + inner + b"\xbc", "big")
+    return pow(encoded, numbers.d, modulus).to_bytes(size, "big")
+
+
+def _mask(seed: bytes, length: int, digest: str) -> bytes:
+    """MGF1 (RFC 8017, B.2.1)."""
+    found = b""
+    for number in range(-(-length // hashlib.new(digest, usedforsecurity=False).digest_size)):
+        found += hashlib.new(digest, seed + number.to_bytes(4, "big"), usedforsecurity=False).digest()
+    return found[:length]
+
+
+def _xor(first: bytes, second: bytes) -> bytes:
+    return (int.from_bytes(first, "big") ^ int.from_bytes(second, "big")).to_bytes(len(first), "big")

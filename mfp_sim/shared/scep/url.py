@@ -1,0 +1,67 @@
+"""A URL and its parts: the one place that finds host, port and request target in a URL.
+
+Refuses what is not the URL of a server (:meth:`Url.of_server`); any other rule about URLs belongs to the caller. May
+not open connections. RFC 3986; RFC 8894, 4.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import SplitResult, urlsplit
+
+from mfp_sim.shared.errors import UsageError
+
+__all__ = ["Url"]
+
+
+@dataclass(frozen=True)
+class Url:
+    """A URL or a relative reference; each of its ``parts`` may be empty."""
+
+    parts: SplitResult
+
+    @classmethod
+    @lru_cache(maxsize=64)  # the same few come with every exchange
+    def parse(cls, text: str) -> Url:
+        """Split ``text`` into its parts.
+
+        Raises:
+            ValueError: a bracket is missing, or what stands in brackets is not an IPv6 address.
+        """
+        return cls(urlsplit(text))
+
+    @classmethod
+    def of_server(cls, text: str, remedy: str) -> Url:
+        """The URL of a server that speaks plain HTTP. ``remedy`` is shown if the URL has another scheme, or no host.
+
+        Raises:
+            UsageError: ``text`` is not a URL, or not http.
+        """
+        try:
+            found = cls.parse(text)
+            _ = found.port
+        except ValueError:
+            raise UsageError(f"{text!r} is not a URL") from None
+        if found.parts.scheme != "http" or not found.host:
+            raise UsageError(f"{text!r} is not an http URL", remedy=remedy)
+        return found
+
+    @property
+    def host(self) -> str:
+        """The host name in lower case, or the IP literal without brackets; empty if there is none."""
+        return self.parts.hostname or ""
+
+    @property
+    def port(self) -> int:
+        """The port; 80 if the URL names none.
+
+        Raises:
+            ValueError: it is not a number from 0 to 65535.
+        """
+        return self.parts.port or 80
+
+    @property
+    def target(self) -> str:
+        """Path and query, as they go on the wire."""
+        return (self.parts.path or "/") + (f"?{self.parts.query}" if self.parts.query else "")

@@ -1,0 +1,387 @@
+"""Time, chance and keys: the only module that may touch the system's clock, randomness or key generation.
+
+Everything else gets a :class:`Clock`, an :class:`Entropy` and a :class:`KeySource` from outside, so that the
+same scenario with the same seed gives the same trace. All instants are aware datetimes in UTC.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import heapq
+import itertools
+import os
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone, tzinfo
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Protocol
+
+from mfp_sim.shared.errors import BoundExceeded, UsageError
+
+if TYPE_CHECKING:  # cryptography is slow to import, and `--help` needs none of it
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+__all__ = [
+    "Booking",
+    "Clock",
+    "Entropy",
+    "FrozenClock",
+    "GeneratedKeys",
+    "KeySource",
+    "PassingClock",
+    "PooledKeys",
+    "Scheduler",
+    "SystemClock",
+    "local",
+]
+
+UTC = timezone.utc
+_LONGEST_WAIT = 3600.0  # seconds: the system's clock may be set meanwhile
+
+
+def local(instant: datetime, zone: tzinfo) -> datetime:
+    """An instant in a zone; in UTC where the zone's calendar has no such day any more, as at the end of 9999, which a
+    certificate without an end names (RFC 5280, 4.1.2.5)."""
+    try:
+        return instant.astimezone(zone)
+    except OverflowError:
+        return instant.astimezone(UTC)
+
+
+class Clock(Protocol):
+    """Where the time is read."""
+
+    def now(self) -> datetime:
+        """The present instant, aware, in UTC."""
+        ...
+
+
+class PassingClock(Clock, Protocol):
+    """A clock whose time can be let pass, which a :class:`Scheduler` alone does."""
+
+    def wait_until(self, instant: datetime | None, news: threading.Event, *, expected: bool) -> None:
+        """Return when ``instant`` has come, at once if it has passed, or when there are ``news``; None: only then.
+
+        ``expected``: another thread is at work that will bring news.
+        """
+        ...
+
+
+class SystemClock:
+    """The machine's own clock; waiting is real."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def wait_until(self, instant: datetime | None, news: threading.Event, *, expected: bool) -> None:  # noqa: ARG002
+        while not news.is_set():
+            left = _LONGEST_WAIT if instant is None else (instant - self.now()).total_seconds()
+            if left <= 0:
+                return
+            news.wait(min(left, _LONGEST_WAIT))
+
+
+class FrozenClock:
+    """A clock that stands still until it is moved; waiting moves it, but not while another thread is at work. It never
+    goes backwards.
+
+    ``listener``, if set, is called with each new instant (freezegun follows the clock through it).
+    """
+
+    def __init__(self, start: datetime) -> None:
+        if start.tzinfo is None:
+            raise UsageError("a frozen clock needs a start with a time zone")
+        self._now = start.astimezone(UTC)
+        self.listener: Callable[[datetime], None] | None = None
+
+    def now(self) -> datetime:
+        return self._now
+
+    def wait_until(self, instant: datetime | None, news: threading.Event, *, expected: bool) -> None:
+        if expected or instant is None:
+            news.wait()  # what happens outside takes none of this time
+        else:
+            self.move_to(instant)
+
+    def move_to(self, instant: datetime) -> None:
+        """Move forward to ``instant``, running nothing: a :class:`Scheduler` runs what is due."""
+        if instant > self._now:
+            self._now = instant.astimezone(UTC)
+            if self.listener is not None:
+                self.listener(self._now)
+
+    def advance(self, seconds: float) -> None:
+        """Move forward by ``seconds`` (>= 0), as :meth:`move_to`."""
+        self.move_to(self._now + timedelta(seconds=seconds))
+
+
+@dataclass(order=True)
+class Booking:
+    """Something to be done at ``due``; equal instants run in the order in which they were booked."""
+
+    due: datetime
+    sequence: int
+    label: str = field(compare=False)
+    action: Callable[[], None] = field(compare=False, repr=False)
+    cancelled: bool = field(compare=False, default=False)
+
+    def cancel(self) -> None:
+        """Take the booking back; running it afterwards does nothing."""
+        self.cancelled = True
+
+
+class Scheduler:
+    """A heap of bookings on one clock, which it alone moves. ``max_events`` bounds how many may ever run.
+
+    Time passes between events only: an event that would let time pass is refused, since what falls due meanwhile could
+    not happen in it. What other threads find out becomes an event too, and none of them touches anything else here.
+    """
+
+    def __init__(self, clock: PassingClock, *, max_events: int = 100_000) -> None:
+        self.clock = clock
+        self._heap: list[Booking] = []
+        self._sequence = itertools.count()
+        self._left = self._max = max_events
+        self._inside: str | None = None
+        self._lock = threading.Lock()
+        self._news = threading.Event()
+        self._posted: list[tuple[str, Callable[[], None]]] = []
+        self._expected = 0
+
+    def at(self, due: datetime, action: Callable[[], None], label: str) -> Booking:
+        """Book ``action`` for ``due``; an instant that has passed runs at the next :meth:`run_until`."""
+        booking = Booking(due.astimezone(UTC), next(self._sequence), label, action)
+        heapq.heappush(self._heap, booking)
+        return booking
+
+    def after(self, seconds: float, action: Callable[[], None], label: str) -> Booking:
+        """Book ``action`` for ``seconds`` from now."""
+        return self.at(self.clock.now() + timedelta(seconds=seconds), action, label)
+
+    def expect(self, label: str) -> Callable[[Callable[[], None]], None]:
+        """Another thread will have something to do here: what is returned books it, once, from whichever thread."""
+        with self._lock:
+            self._expected += 1
+
+        def post(action: Callable[[], None]) -> None:
+            with self._lock:
+                self._posted.append((label, action))
+                self._news.set()
+
+        return post
+
+    def next_booking(self) -> Booking | None:
+        """What runs next, or None."""
+        while self._heap and self._heap[0].cancelled:
+            heapq.heappop(self._heap)
+        return self._heap[0] if self._heap else None
+
+    def planned(self) -> list[Booking]:
+        """All bookings that have not been taken back, the next one first."""
+        return sorted(booking for booking in self._heap if not booking.cancelled)
+
+    def next_due(self) -> datetime | None:
+        """The instant of the next booking, or None."""
+        booking = self.next_booking()
+        return booking.due if booking else None
+
+    def run_until(self, instant: datetime) -> None:
+        """Run all that is due up to and including ``instant``, in order, then wait for ``instant``.
+
+        Raises:
+            BoundExceeded: more events ran than ``max_events``.
+            RuntimeError: called within an event.
+        """
+        self._refuse_inside()
+        while True:
+            self._take_news()
+            due = self.next_due()
+            if due is not None and due <= instant:
+                self.run_next()
+            elif self.clock.now() < instant:
+                self._wait(instant)
+            else:
+                return
+
+    def run_due(self) -> None:
+        """Run all that is due by now, and what other threads have posted.
+
+        Raises:
+            BoundExceeded, RuntimeError: see :meth:`run_until`.
+        """
+        self._refuse_inside()
+        self._take_news()
+        while (due := self.next_due()) is not None and due <= self.clock.now():
+            self.run_next()
+
+    def run_next(self) -> bool:
+        """Wait for what happens next, and let it happen; False when nothing is booked, and nothing expected.
+
+        Raises:
+            BoundExceeded, RuntimeError: see :meth:`run_until`.
+        """
+        self._refuse_inside()
+        self._take_news()
+        while (booking := self.next_booking()) is None or booking.due > self.clock.now():
+            if booking is None and not self._expected:
+                return False
+            self._wait(booking.due if booking else None)
+            self._take_news()
+        self._run(heapq.heappop(self._heap))
+        return True
+
+    def listen(self, until: datetime) -> None:
+        """Return at ``until``, or when another thread has posted something; runs nothing, and may be called from a
+        thread that holds no lock on what the events act on."""
+        self._wait(until)
+
+    def _wait(self, until: datetime | None) -> None:
+        self.clock.wait_until(until, self._news, expected=bool(self._expected))
+
+    def _run(self, booking: Booking) -> None:
+        if self._left <= 0:
+            raise BoundExceeded(
+                f"more than {self._max} events ran; the next is {booking.label!r}",
+                remedy="raise bounds.events, or look for a loop",
+            )
+        self._left -= 1
+        self._inside = booking.label
+        try:
+            booking.action()
+        finally:
+            self._inside = None
+
+    def _take_news(self) -> None:
+        if not self._news.is_set():
+            return
+        with self._lock:
+            self._news.clear()
+            posted, self._posted = self._posted, []
+            self._expected -= len(posted)
+        for label, action in posted:
+            self.at(self.clock.now(), action, label)
+
+    def _refuse_inside(self) -> None:
+        if self._inside is not None:
+            raise RuntimeError(f"time may not pass within an event, and this is {self._inside!r}")
+
+
+class Entropy:
+    """Chance in named streams: ``fork`` gives each user a stream of its own, so none disturbs another.
+
+    With a seed it is repeatable; with ``None`` it is the system's, fit for real servers. ``messages``: with a seed,
+    RSA's padding is repeatable too, so that whole messages are the same again; that takes some time, and only those
+    who keep messages can see it.
+    """
+
+    def __init__(self, seed: int | None, *, stream: str = "", messages: bool = False) -> None:
+        self.seed, self._stream = seed, stream
+        self.repeatable = seed is not None and messages
+        self._lock = threading.Lock()
+        self._random: random.Random
+        if seed is None:
+            self._random = random.SystemRandom()
+        else:
+            digest = hashlib.sha256(f"{seed}/{stream}".encode()).digest()
+            self._random = random.Random(int.from_bytes(digest, "big"))
+
+    def fork(self, name: str) -> Entropy:
+        """A stream of its own, decided by the seed and the path of names alone."""
+        return Entropy(self.seed, stream=f"{self._stream}/{name}", messages=self.repeatable)
+
+    def octets(self, count: int) -> bytes:
+        """``count`` random octets."""
+        if self.seed is None:
+            return os.urandom(count)
+        with self._lock:
+            return self._random.randbytes(count)
+
+    def integer(self, low: int, high: int) -> int:
+        """A uniformly drawn integer from ``low`` to ``high``, both included."""
+        with self._lock:
+            return self._random.randint(low, high)
+
+
+class KeySource(Protocol):
+    """Where key pairs come from."""
+
+    def rsa(self, bits: int) -> RSAPrivateKey:
+        """A key pair with a modulus of ``bits`` bits."""
+        ...
+
+    def ec(self, bits: int) -> EllipticCurvePrivateKey:
+        """A key pair on the NIST curve of ``bits`` bits, 256 or 384."""
+        ...
+
+
+class GeneratedKeys:
+    """Real keys, made when asked for; tens to hundreds of milliseconds each."""
+
+    def rsa(self, bits: int) -> RSAPrivateKey:
+        from cryptography.hazmat.primitives.asymmetric import rsa
+
+        return rsa.generate_private_key(public_exponent=65537, key_size=bits)
+
+    def ec(self, bits: int) -> EllipticCurvePrivateKey:
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        return ec.generate_private_key(ec.SECP384R1() if bits == 384 else ec.SECP256R1())
+
+
+class PooledKeys:
+    """Keys from the committed pool, for the in-process mock only: everybody knows them.
+
+    The order is decided by ``entropy``. ``sides`` splits the pool into disjoint parts, so that the printer
+    and the CA never hold the same key. A part that is used up starts again.
+    """
+
+    def __init__(self, entropy: Entropy, *, side: int = 0, sides: int = 2) -> None:
+        self._entropy, self._side, self._sides = entropy, side, sides
+        self._next: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    def rsa(self, bits: int) -> RSAPrivateKey:
+        lines = _pool(bits)[self._side :: self._sides]
+        if not lines:
+            raise UsageError(
+                f"the key pool has no RSA keys of {bits} bits",
+                remedy="take a length of 1024, 2048 or 4096 bits, or use `keys: generate`",
+            )
+        with self._lock:
+            if bits not in self._next:
+                self._next[bits] = self._entropy.fork(f"rsa{bits}").integer(0, len(lines) - 1)
+            index = self._next[bits] = (self._next[bits] + 1) % len(lines)
+        return _load_pooled(lines[index])
+
+    def ec(self, bits: int) -> EllipticCurvePrivateKey:
+        """A key derived from the seed: elliptic keys cost nothing to make, so that they need no pool."""
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        with self._lock:
+            count = self._next[-bits] = self._next.get(-bits, 0) + 1
+        scalar = int.from_bytes(self._entropy.fork(f"ec{bits}/{self._side}/{count}").octets(bits // 8 - 1), "big")
+        return ec.derive_private_key(scalar + 1, ec.SECP384R1() if bits == 384 else ec.SECP256R1())
+
+
+@cache
+def _pool(bits: int) -> tuple[str, ...]:
+    entry = resources.files("mfp_sim.shared.keypool").joinpath(f"rsa{bits}.txt")
+    if not entry.is_file():
+        return ()
+    return tuple(line for line in entry.read_text("ascii").split() if line)
+
+
+@cache
+def _load_pooled(line: str) -> RSAPrivateKey:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+    # Validation costs 70 ms a key and the pool is ours: this is the one place where it may be skipped.
+    key = load_der_private_key(base64.b64decode(line), password=None, unsafe_skip_rsa_key_validation=True)
+    assert isinstance(key, RSAPrivateKey)
+    return key

@@ -1,0 +1,37 @@
+"""What the parts of a mock CA share: its shape, its operator's policy, its CAs, its script and its books.
+
+Decides nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from mfp_sim.shared.simtime import Clock
+from mock_scep_server.authorities import Authorities
+from mock_scep_server.challenges import ChallengePolicy
+from mock_scep_server.judgement import ClientJudge
+from mock_scep_server.ledger import Ledger
+from mock_scep_server.policy import CaPolicy
+from mock_scep_server.profiles.registry import CaProfile
+from mock_scep_server.revocation import Revocations
+from mock_scep_server.script import Script
+
+__all__ = ["CaParts"]
+
+
+@dataclass(frozen=True)
+class CaParts:
+    """One CA at work. Whoever decides or acts on what the CA remembers holds ``lock``: that is one step."""
+
+    profile: CaProfile
+    policy: CaPolicy
+    clock: Clock
+    authorities: Authorities
+    challenge: ChallengePolicy
+    script: Script
+    judge: ClientJudge
+    revocations: Revocations
+    ledger: Ledger = field(default_factory=Ledger)
+    lock: threading.Lock = field(default_factory=threading.Lock)
