@@ -40,7 +40,7 @@ class MockPage:
 
 
 class Pages:
-    """Finds the page of a request; an parts whose policy has no admin page has none for challenges."""
+    """Finds the page of a request; a CA whose policy has no admin page has none for challenges."""
 
     def __init__(self, parts: CaParts) -> None:
         self._parts, self._admin = parts, parts.policy.admin

@@ -41,7 +41,7 @@ class Decision:
 
 
 class Replies:
-    """The words of an parts's profile; ``entropy`` gives nonces."""
+    """The words of a CA's profile; ``entropy`` gives nonces."""
 
     def __init__(self, parts: CaParts, entropy: Entropy) -> None:
         self._profile, self._clock, self._entropy = parts.profile, parts.clock, entropy
