@@ -1,0 +1,1 @@
+"""The shapes of CAs, as files of values with their sources; ``registry`` reads them."""
