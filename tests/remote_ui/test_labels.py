@@ -137,7 +137,7 @@ def test_the_field_of_a_refusal_is_one_of_a_page() -> None:
 
 
 def test_what_the_machine_says_has_a_label() -> None:
-    said = named(Said=0)
+    said = named(ShownSentence=0)
     assert len(said) == 5
     keys = {*labels_of("nb").own}
     assert [key for key in sorted(said) if not {f"advice.{key}", f"import.{key}"} & keys] == []

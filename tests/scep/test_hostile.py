@@ -175,7 +175,7 @@ class Counted(der.ReadingWork):
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_changed_message_is_read_or_refused_with_a_typed_error(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(der, "Work", Counted)
+    monkeypatch.setattr(der, "ReadingWork", Counted)
     octets, read = _octets(name), READERS[name]
     count = -(-TOTAL * LEAST[name] // sum(LEAST.values()))
     outcomes = {"read": 0, "refused": 0}
