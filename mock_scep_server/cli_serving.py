@@ -8,11 +8,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import shlex
-import signal
 import socket
 import ssl
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +20,7 @@ from mfp_sim.shared.documents import Node, Problems, load, load_text
 from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.secret_options import secret_of
 from mfp_sim.shared.simtime import Entropy, GeneratedKeys, SystemClock
+from mfp_sim.shared.stopping import stop_on_signals, wait_for
 from mfp_sim.shared.visible import say
 from mock_scep_server.challenges import ChallengePolicy, CommandChallenge, StaticChallenge
 from mock_scep_server.cli_defects import DefectiveService
@@ -48,10 +47,8 @@ def serve(options: argparse.Namespace) -> int:
     service.answer_to((options.host, socket.gethostname(), socket.getfqdn(), *options.server_name, *options.tls_name))
     endpoint = _endpoint(options, service)
     hosts = list(_hosts(options, service, endpoint))
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     with contextlib.ExitStack() as stack:
+        stop = stack.enter_context(stop_on_signals())
         for host in hosts:
             stack.enter_context(host)
         if options.publish is not None or service.policy.publish_at is None:
@@ -59,7 +56,7 @@ def serve(options: argparse.Namespace) -> int:
             service.publish_at(None if options.publish == "none" else options.publish or here)
         for line in _announcement(options, service, hosts, endpoint):
             say(line)
-        stop.wait()
+        wait_for(stop)
     for sentence in service.script.unused():
         print(f"mock-scep-server: {sentence}", file=sys.stderr)
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import threading
 from datetime import datetime, timezone
@@ -13,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.secret_options import secret_of
+from mfp_sim.shared.stopping import stop_on_signals, wait_for
 from mfp_sim.shared.visible import say, visible
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ def serve(options: argparse.Namespace) -> int:
     if plan.ca_url is not None:
         ca = probe(plan.ca_url)
         print(visible(f"SCEP server: {plan.ca_url}, {ca.subject}, SHA-256 {ca.fingerprint}"), file=sys.stderr)
-    stop = threading.Event()
     served = assemble(plan, on_entry=None if options.quiet else lambda entry: _tell(entry, ZoneInfo(plan.timezone)))
     hosts: list[UiHost] = []
     try:
@@ -45,11 +44,9 @@ def serve(options: argparse.Namespace) -> int:
             recording = served.site.observer = Recording(served)
         for index in range(len(served.site.printers)):
             hosts.append(_open(options, served, index))
-        before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-        _announce(options, served, hosts)
-        _run(served, stop)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        with stop_on_signals() as stop:
+            _announce(options, served, hosts)
+            _run(served, stop)
     finally:
         for host in hosts:
             host.stop()
@@ -177,7 +174,7 @@ def _run(served: Served, stop: threading.Event) -> None:
 
     keeper = threading.Thread(target=served.site.keep_time, args=(stop,), kwargs={"tell": tell}, daemon=True)
     keeper.start()
-    stop.wait()
+    wait_for(stop)
     keeper.join(timeout=5)
 
 
