@@ -7,7 +7,7 @@ import contextlib
 import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -56,7 +56,7 @@ def _in_processes(todo: Sequence[Scenario], conditions: Conditions, jobs: int) -
     is open runs alone; the others go on in a new pool."""
     done = 0
     while done < len(todo):
-        with contextlib.suppress(BrokenProcessPool):
+        with contextlib.suppress(BrokenExecutor):
             for report in _in_pool(todo[done:], conditions, jobs):
                 done += 1
                 yield report
@@ -70,12 +70,12 @@ def _in_pool(todo: Sequence[Scenario], conditions: Conditions, jobs: int) -> Ite
     """The reports in order.
 
     Raises:
-        BrokenProcessPool: a process died.
+        BrokenExecutor: a process died.
     """
     arguments = [(scenario.file, scenario.name, conditions) for scenario in todo]
     with in_processes(jobs, _in_worker, arguments) as futures:
         for scenario, future in zip(todo, futures, strict=True):
-            yield _settled(scenario, future.result, BrokenProcessPool if len(todo) > 1 else ())
+            yield _settled(scenario, future.result, BrokenExecutor if len(todo) > 1 else ())
 
 
 def _settled(
@@ -94,7 +94,7 @@ def _settled(
         told = f"internal error: {type(error).__name__}: {error}"
         if isinstance(error, MfpSimError):
             told = str(error)
-        elif isinstance(error, BrokenProcessPool):
+        elif isinstance(error, BrokenExecutor):
             told = "the process that ran it ended abruptly"
         failure = FailureReport(0, f"{scenario.file}:1:1", "run", "to be carried out", told, error=True)
         return _not_run(scenario.name, scenario.file, f"mfp-sim run {shlex.quote(scenario.file)}", (failure,))

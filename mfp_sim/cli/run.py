@@ -14,11 +14,9 @@ from pathlib import Path
 from mfp_sim.cli.execution import Conditions, carried_out, machine, unreadable
 from mfp_sim.contact import probe
 from mfp_sim.report.console import Console
-from mfp_sim.report.github import as_annotations
 from mfp_sim.report.json_report import as_json, catalogue_of, here
-from mfp_sim.report.markdown import as_markdown
 from mfp_sim.report.model import CaIdentity, FailureReport, RunReport, ScenarioReport
-from mfp_sim.report.writing import ready, write_reports
+from mfp_sim.report.writing import FORMATS, ready, write_reports
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.shared.errors import DocumentError, Problem, UsageError
@@ -220,11 +218,11 @@ def _tell_github(report: RunReport, options: argparse.Namespace, console: Consol
     if not options.github and os.environ.get("GITHUB_ACTIONS") != "true":
         return
     try:
-        for line in as_annotations(report).splitlines():
+        for line in FORMATS["github"].make(report, options.lang).splitlines():
             console.line(line)
         page = os.environ.get("GITHUB_STEP_SUMMARY")
         if options.github and page:
             with Path(page).open("a", encoding="utf-8") as file:
-                file.write(as_markdown(report, options.lang))
+                file.write(FORMATS["markdown"].make(report, options.lang))
     except Exception as error:  # noqa: BLE001 - as for every reporter: the run stands
         print(f"mfp-sim: GitHub was not told: {type(error).__name__}: {error}", file=sys.stderr)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import lru_cache
-from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,6 +27,9 @@ def in_processes(
     What is left at the end of the ``with`` is not begun. A process that dies breaks the pool: what is open raises
     :class:`~concurrent.futures.process.BrokenProcessPool`.
     """
+    from concurrent.futures import ProcessPoolExecutor  # most runs need no pool, and its modules take long to import
+    from multiprocessing import active_children, get_context
+
     # Spawned, not forked: a fork would copy threads' locks and a frozen clock.
     with ProcessPoolExecutor(min(count, len(arguments)), mp_context=get_context("spawn")) as pool:
         # Ctrl-C at a terminal goes to all of them: this process alone hears it, and ends the workers.

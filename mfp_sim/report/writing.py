@@ -1,6 +1,7 @@
 """Which formats there are, and writing all of them into a directory. A reporter that fails stops nothing.
 
-The one table of formats: ``mfp-sim report`` and everything that has ``--report DIR`` go through it.
+The one table of formats: ``mfp-sim report`` and everything that has ``--report DIR`` go through it. What makes a format
+is imported when it is made: most runs make none.
 """
 
 from __future__ import annotations
@@ -10,11 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mfp_sim.report.github import as_annotations
-from mfp_sim.report.html_report import as_html
-from mfp_sim.report.json_report import as_json
-from mfp_sim.report.junit import as_junit
-from mfp_sim.report.markdown import as_markdown
 from mfp_sim.report.model import RunReport
 from mfp_sim.shared.errors import UsageError
 
@@ -29,15 +25,42 @@ class Format:
     make: Callable[[RunReport, str], str]
 
 
+def _json(report: RunReport, _: str) -> str:
+    from mfp_sim.report.json_report import as_json
+
+    return json.dumps(as_json(report), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def _html(report: RunReport, language: str) -> str:
+    from mfp_sim.report.html_report import as_html
+
+    return as_html(report, language)
+
+
+def _markdown(report: RunReport, language: str) -> str:
+    from mfp_sim.report.markdown import as_markdown
+
+    return as_markdown(report, language)
+
+
+def _junit(report: RunReport, _: str) -> str:
+    from mfp_sim.report.junit import as_junit
+
+    return as_junit(report)
+
+
+def _github(report: RunReport, _: str) -> str:
+    from mfp_sim.report.github import as_annotations
+
+    return as_annotations(report)
+
+
 FORMATS = {
-    "json": Format(
-        "report.json",
-        lambda report, _: json.dumps(as_json(report), ensure_ascii=False, indent=1, allow_nan=False) + "\n",
-    ),
-    "html": Format("report.html", as_html),
-    "markdown": Format("summary.md", as_markdown),
-    "junit": Format("junit.xml", lambda report, _: as_junit(report)),
-    "github": Format("annotations.txt", lambda report, _: as_annotations(report)),
+    "json": Format("report.json", _json),
+    "html": Format("report.html", _html),
+    "markdown": Format("summary.md", _markdown),
+    "junit": Format("junit.xml", _junit),
+    "github": Format("annotations.txt", _github),
 }
 _IN_A_DIRECTORY = ("json", "html", "markdown", "junit")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -78,6 +79,12 @@ def _bundled() -> tuple[Scenario, ...]:
     return tuple(load_all(files_of(bundled_directory())))
 
 
+def _named(word: str) -> list[Path]:
+    """The bundled files with a line ``name: NAME``; none where it is written in another way."""
+    line = re.compile(rb"^name: *%s *$" % re.escape(word.partition("[")[0]).encode(), re.MULTILINE)
+    return [file for file in files_of(bundled_directory()) if line.search(file.read_bytes())]
+
+
 def select(words: Sequence[str], tags: Sequence[str] = (), mistakes: list[Problem] | None = None) -> list[Scenario]:
     """What ``words`` mean: paths first, then names and globs of the bundled scenarios; ``tags``: any of them.
 
@@ -118,9 +125,10 @@ def _instance(file: Path, name: str, mistakes: list[Problem] | None) -> list[Sce
 def _by_name(word: str) -> list[Scenario]:
     if "/" in word or word.endswith((".yaml", ".yml")):
         raise UsageError(f"there is no file or directory {word}")
-    exact = [scenario for scenario in _bundled() if word in (scenario.name, scenario.name.partition("[")[0])]
-    if exact:
-        return exact
+    for scenarios in (lambda: load_all(_named(word)), _bundled):  # most words are found without reading all files
+        exact = [scenario for scenario in scenarios() if word in (scenario.name, scenario.name.partition("[")[0])]
+        if exact:
+            return exact
     if any(mark in word for mark in "*?["):
         return [scenario for scenario in _bundled() if fnmatch.fnmatchcase(scenario.name, word)]
     hint = did_you_mean(word, [scenario.name for scenario in _bundled()])
