@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -16,18 +16,38 @@ from cryptography.hazmat.primitives.serialization import (
 __all__ = ["load_private", "pkcs8"]
 
 
+_MOST: Final = 256
+_loaded: dict[bytes, RSAPrivateKey] = {}
+"""Keys by their stored form, the last used at the end. Loading checks a key, which takes 70 ms; one that was
+stored by this process needs no check."""
+
+
 def pkcs8(key: RSAPrivateKey) -> bytes:
     """The key as it is stored."""
-    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    octets = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    _remember(octets, key)
+    return octets
 
 
-@lru_cache(maxsize=256)  # loading checks the key, which takes 70 ms
 def load_private(octets: bytes) -> RSAPrivateKey:
     """The key from its stored form.
 
     Raises:
         ValueError: it is no private RSA key.
     """
+    key = _loaded.get(octets) or _checked(octets)
+    _remember(octets, key)
+    return key
+
+
+def _remember(octets: bytes, key: RSAPrivateKey) -> None:
+    _loaded.pop(octets, None)
+    _loaded[octets] = key
+    if len(_loaded) > _MOST:
+        _loaded.pop(next(iter(_loaded)), None)
+
+
+def _checked(octets: bytes) -> RSAPrivateKey:
     try:
         key = load_der_private_key(octets, password=None)
     except UnsupportedAlgorithm:
