@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import shlex
 import socket
 import ssl
 import sys
@@ -18,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from mfp_sim.shared.documents import Node, Problems, load, load_text
 from mfp_sim.shared.errors import UsageError
-from mfp_sim.shared.secret_options import secret_of
+from mfp_sim.shared.secret_options import command_words, secret_of
 from mfp_sim.shared.simtime import Entropy, GeneratedKeys, SystemClock
 from mfp_sim.shared.stopping import stop_on_signals, wait_for
 from mfp_sim.shared.visible import say
@@ -66,8 +65,8 @@ def _service(options: argparse.Namespace) -> ScepService:
     """The CA; it tells of each request."""
     secret = secret_of(options, "challenge")
     challenge: ChallengePolicy | None = StaticChallenge(secret) if secret else None
-    if options.challenge_command:
-        challenge = CommandChallenge(shlex.split(options.challenge_command))
+    if options.challenge_command is not None:
+        challenge = CommandChallenge(command_words("challenge", options.challenge_command))
 
     def tell(entry: JournalEntry) -> None:
         line = f"{entry.time:%H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}"

@@ -31,7 +31,7 @@ from mfp_sim.report.model import Baseline, PrinterVerdict, RunReport
 from mfp_sim.report.writing import ready, write_reports
 from mfp_sim.shared.errors import MfpSimError, UsageError
 from mfp_sim.shared.redaction import Redactor
-from mfp_sim.shared.secret_options import environment_secret, secret_of
+from mfp_sim.shared.secret_options import command_words, environment_secret, secret_of
 from mfp_sim.shared.simtime import Entropy, GeneratedKeys, PassingClock, SystemClock
 from mfp_sim.transport import SocketClient
 
@@ -147,7 +147,7 @@ def _session(options: argparse.Namespace, clock: PassingClock) -> Client:
 
 def _challenges(options: argparse.Namespace, clock: PassingClock, redactor: Redactor) -> ChallengeSource:
     if options.challenge_command is not None:
-        return Command(options.challenge_command)
+        return Command(command_words("challenge", options.challenge_command))
     if options.challenge_page is not None:
         variable = options.challenge_page_login_env
         login = None if variable is None else environment_secret(variable)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import base64
 import html
 import re
-import shlex
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mfp_sim.shared.errors import TransportError, UsageError
@@ -50,12 +50,12 @@ class Static:
 class Command:
     """A command that prints a new challenge on one line each time; run without a shell."""
 
-    line: str
+    words: Sequence[str] = field(repr=False)
 
     @property
     def described(self) -> str:
         """The program's name alone: its arguments may hold a secret."""
-        return f"command {shlex.split(self.line)[0]}"
+        return f"command {self.words[0]}"
 
     def next(self) -> str:
         """What the command prints.
@@ -63,11 +63,15 @@ class Command:
         Raises:
             UsageError: it cannot be run, fails, or prints nothing.
         """
-        words = shlex.split(self.line)
+        words = self.words
         try:
             done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=SECONDS)  # noqa: S603
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise UsageError(f"the challenge command {words[0]} cannot be run: {error}") from None
+        except OSError as error:
+            raise UsageError(f"the challenge command {words[0]} cannot be run: {error.strerror}") from None
+        except subprocess.TimeoutExpired:  # its text has the arguments
+            raise UsageError(f"the challenge command {words[0]} did not answer within {SECONDS:g} s") from None
+        except UnicodeDecodeError:
+            raise UsageError(f"the challenge command {words[0]} printed what is not text") from None
         lines = done.stdout.splitlines()
         if done.returncode or not lines or not lines[0].strip():
             raise UsageError(f"the challenge command {words[0]} gave no challenge (exit code {done.returncode})")

@@ -7,11 +7,12 @@ A source that is named and holds nothing is refused: without the secret somethin
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 from mfp_sim.shared.errors import UsageError
 
-__all__ = ["environment_secret", "read_secret", "secret_of"]
+__all__ = ["command_words", "environment_secret", "read_secret", "secret_of"]
 
 
 def secret_of(options: object, name: str) -> str | None:
@@ -35,8 +36,10 @@ def read_secret(
     if file is not None:
         try:
             lines = file.read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read the {what} file {file}: {error}") from None
+        except OSError as error:
+            raise UsageError(f"cannot read the {what} file {file}: {error.strerror}") from None
+        except UnicodeDecodeError:  # its text has an octet of the secret
+            raise UsageError(f"cannot read the {what} file {file}: it is not UTF-8") from None
         if not lines or not lines[0]:
             raise UsageError(f"the {what} file {file} is empty", remedy=f"write the {what} on its first line")
         return lines[0]
@@ -59,3 +62,18 @@ def environment_secret(variable: str) -> str:
         state = "is not set" if found is None else "is empty"
         raise UsageError(f"the environment variable {variable} {state}", remedy="check its name, and export it")
     return found
+
+
+def command_words(what: str, line: str) -> list[str]:
+    """The words of a command that gives or checks the secret, split as a shell does; ``what`` names it in errors.
+
+    Raises:
+        UsageError: it is empty, or a quotation does not end; its arguments are not shown.
+    """
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise UsageError(f"the {what} command is not readable: {str(error).lower()}") from None
+    if not words:
+        raise UsageError(f"the {what} command is empty", remedy=f"leave --{what}-command out where there is none")
+    return words

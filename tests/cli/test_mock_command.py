@@ -285,6 +285,7 @@ def test_a_client_that_does_not_look_at_the_certificate_is_told_of() -> None:
         (["--set", "approval=later"], "approval has to be automatic, manual or {manual: …}, not 'later'"),
         (["--set", "rollover={publish: 2d, switch: 1d}"], "the next CA is to be published before it takes over"),
         (["--set", "url=http://x"], "url is for scenarios: this program is the server"),
+        (["--challenge-command", ""], "the challenge command is empty"),
         (["--ca", "/nonexistent"], "cannot read /nonexistent: No such file or directory"),
         (["--profile", "ndes"], "there is no CA profile 'ndes'"),
     ],

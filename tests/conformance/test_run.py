@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from mfp_sim.conformance.baseline import load_baseline
+from mfp_sim.conformance.challenges import Command
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.registry import all_checks
 from mfp_sim.report.json_report import read_file
+from mfp_sim.shared.errors import UsageError
 from mock_scep_server.policy import AdminPage, CaPolicy, ChallengeSetup
 
 CHALLENGE = "conf0rm-secret"
@@ -146,6 +149,22 @@ def test_challenges_from_a_command(server, conform) -> None:
         mock.url, "--challenge-command", f"echo {CHALLENGE}", "--only", "self-signed-enrolment", "--verdict", "rfc"
     )
     assert (code, CHALLENGE in shown) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        ("import time; time.sleep(9)", "did not answer within 0.2 s"),
+        (r"print(); import os; os.write(1, b'\xe9\n')", "printed what is not text"),
+        ("raise SystemExit(3)", "gave no challenge (exit code 3)"),
+    ],
+)
+def test_a_command_that_fails_is_told_without_its_arguments(monkeypatch, program: str, told: str) -> None:
+    monkeypatch.setattr("mfp_sim.conformance.challenges.SECONDS", 0.2 if "sleep" in program else 30.0)
+    with pytest.raises(UsageError) as caught:
+        Command([sys.executable, "-c", program, "hush"]).next()
+    assert (told in str(caught.value), "hush" in str(caught.value)) == (True, False)
+    assert "hush" not in repr(Command(["x", "hush"]))
 
 
 # --- servers that are none --------------------------------------------------------------------------------
@@ -445,6 +464,7 @@ def test_a_baseline_names_printers_whoever_reads_it(tmp_path: Path) -> None:
         (("ftp://x",), 2, "is not an http URL"),
         (("http://127.0.0.1:9/", "--challenge-page", "http://[::1/x"), 2, "is not a URL"),
         (("http://127.0.0.1:1/", "--challenge", ""), 2, "the challenge password is empty"),
+        (("http://127.0.0.1:1/", "--challenge-command", ""), 2, "the challenge command is empty"),
         (("http://127.0.0.1:1/", "--only", "nonsense"), 2, "no check is called 'nonsense'"),
         (("http://127.0.0.1:1/", "--persona", "nobody"), 2, "there is no persona 'nobody'"),
         (("http://127.0.0.1:1/", "--challenge-env", "NOT_SET_AT_ALL"), 2, "is not set"),

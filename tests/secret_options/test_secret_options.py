@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mfp_sim.shared.errors import UsageError
-from mfp_sim.shared.secret_options import secret_of
+from mfp_sim.shared.secret_options import command_words, secret_of
 
 
 def _options(**given: object) -> Namespace:
@@ -34,7 +34,7 @@ def test_a_secret_comes_from_where_it_is_said_to_be(tmp_path: Path, monkeypatch:
         ({"pin_env": ""}, "the environment variable  is not set"),
         ({"pin_file": Path("empty")}, "the pin file empty is empty"),
         ({"pin_file": Path("none")}, "cannot read the pin file none"),
-        ({"pin_file": Path("binary")}, "cannot read the pin file binary"),
+        ({"pin_file": Path("binary")}, "cannot read the pin file binary: it is not UTF-8"),
     ],
 )
 def test_a_source_that_holds_nothing_is_refused(
@@ -48,3 +48,13 @@ def test_a_source_that_holds_nothing_is_refused(
     with pytest.raises(UsageError) as refused:
         secret_of(_options(**given), "pin")
     assert told in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("line", "told"), [("", "the pin command is empty"), ("  ", "is empty"), ("x --pin 'hush", "no closing quotation")]
+)
+def test_a_command_that_is_none_is_refused_without_its_arguments(line: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told) as caught:
+        command_words("pin", line)
+    assert "hush" not in str(caught.value)
+    assert command_words("pin", "give --to 'me and you'") == ["give", "--to", "me and you"]
