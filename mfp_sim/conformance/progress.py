@@ -17,6 +17,7 @@ from typing import Annotated
 from mfp_sim.conformance.model import CheckResult, CheckVerdict, Fact, Minted, Untold
 from mfp_sim.conformance.registry import all_checks
 from mfp_sim.conformance.reporting import certificate_report
+from mfp_sim.shared.catalogue.registry import requirements
 from mfp_sim.shared.documents.json_values import read_json
 from mfp_sim.shared.documents.kinds import Words
 from mfp_sim.shared.documents.records import document, record_of
@@ -52,7 +53,9 @@ class ProgressFile:
 
     def __init__(self, directory: Path, redactor: Redactor, *, goes_on: bool = False) -> None:
         self._path, self._table, self._redactor = directory / FILE, directory / MINTED, redactor
-        if not goes_on:
+        if goes_on:
+            _cut_rest(self._path)
+        else:
             self._append(self._path, "", mode="w")
         if not (goes_on and self._table.exists()):
             self._append(self._table, "serial,subject,not_after,sha256,check\n", mode="w")
@@ -98,6 +101,15 @@ class ProgressFile:
             raise UsageError(f"cannot write {path}: {error.strerror}") from None
 
 
+def _cut_rest(path: Path) -> None:
+    """Take away a last line that was cut off, which nothing may be appended to."""
+    try:
+        with path.open("rb+") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None
+
+
 def _cell(text: str) -> str:
     """A value for a table: quoted, and never a formula."""
     safe = "'" + text if text[:1] in ("=", "+", "-", "@") else text
@@ -112,7 +124,8 @@ def read_progress(directory: Path) -> dict[str, CheckResult]:
     """
     path = directory / FILE
     try:
-        lines = path.read_text("utf-8").splitlines()
+        # Never splitlines: a string may hold U+0085 or U+2028 as it is. The last line may have been cut off.
+        lines = path.read_text("utf-8").split("\n")[:-1]
     except (OSError, UnicodeDecodeError):
         raise UsageError(f"there is nothing to resume in {directory}", remedy="give the --report directory") from None
     found: dict[str, CheckResult] = {}
@@ -127,8 +140,9 @@ def read_progress(directory: Path) -> dict[str, CheckResult]:
                 found = {}
                 continue
             read = read_json(_Result, value, FILE)
-        except (ValueError, TypeError, RecursionError, DocumentError):
-            raise UsageError(f"{path}:{number} is no result", remedy="run without --resume") from None
+            _ = [requirements()[fact.requirement] for fact in read.facts if fact.requirement is not None]
+        except (ValueError, KeyError, TypeError, RecursionError, DocumentError):
+            raise UsageError(f"{path}:{number} is not a result", remedy="run without --resume") from None
         check, verdict = all_checks().get(read.check), CheckVerdict[read.verdict]
         facts = tuple(replace(fact, evidence=()) for fact in read.facts)
         if check is not None and verdict is not CheckVerdict.NOT_RUN:

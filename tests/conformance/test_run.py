@@ -16,9 +16,12 @@ import pytest
 from mfp_sim.conformance.baseline import load_baseline
 from mfp_sim.conformance.challenges import Command
 from mfp_sim.conformance.client import Client
+from mfp_sim.conformance.model import CheckResult, CheckVerdict, Fact, Minted
+from mfp_sim.conformance.progress import ProgressFile, read_progress
 from mfp_sim.conformance.registry import all_checks
 from mfp_sim.report.json_report import read_file
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.redaction import Redactor
 from mock_scep_server.policy import AdminPage, CaPolicy, ChallengeSetup
 
 CHALLENGE = "conf0rm-secret"
@@ -277,6 +280,33 @@ def test_resuming_takes_back_what_a_whole_run_takes_back(server, conform, tmp_pa
     # A control held after them, so they stand from now on, whatever comes later.
     code, shown = conform(used_up.url, *words, "--resume", tmp_path, "--report", tmp_path)
     assert verdicts(tmp_path) == {"post-binary": "pass", "challenge-empty": "pass"}
+
+
+def test_a_line_that_was_cut_off_is_judged_anew_and_no_text_ends_a_line(tmp_path: Path) -> None:
+    first, second = list(all_checks().values())[:2]
+    odd = Fact("seen", True, "a name", "CN=a\u2028b\x85c")
+    written = ProgressFile(tmp_path, Redactor())
+    written.certificate(Minted(1, odd.got, "CN=x", "2027-01-01", "ff", "control", expected=True))
+    written.add(CheckResult(first, CheckVerdict.PASS, (odd,)))
+    with (tmp_path / "progress.jsonl").open("a") as file:
+        file.write('{"check": "' + second.id)
+    assert read_progress(tmp_path)[first.id].facts == (odd,)
+    ProgressFile(tmp_path, Redactor(), goes_on=True).add(CheckResult(second, CheckVerdict.WARN))
+    assert list(read_progress(tmp_path)) == [first.id, second.id]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seconds": 10**400}, {"seconds": float("nan")}, {"verdict": "FINE"}, {"facts": [{}]},
+     {"facts": [{"slug": "x", "holds": False, "expected": "", "got": "", "requirement": "SCEP-0"}]}],
+)  # fmt: skip
+def test_a_damaged_result_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    written = ProgressFile(tmp_path, Redactor())
+    written.add(CheckResult(next(iter(all_checks().values())), CheckVerdict.PASS))
+    line = json.loads((tmp_path / "progress.jsonl").read_text())
+    (tmp_path / "progress.jsonl").write_text(json.dumps(line | change) + "\n")
+    with pytest.raises(UsageError, match="progress.jsonl:1 is not a result"):
+        read_progress(tmp_path)
 
 
 def test_a_new_run_does_not_go_on_with_an_old_one(server, conform, tmp_path: Path) -> None:

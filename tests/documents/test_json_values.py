@@ -84,6 +84,12 @@ def test_a_number_may_be_whole_and_is_not_true() -> None:
         read_json(Part, {"name": "x", "share": True}, "p")
 
 
+@pytest.mark.parametrize("share", [10**400, -(10**400), float("inf"), float("nan")])
+def test_a_number_that_no_float_holds_is_refused(share: float) -> None:
+    (text,) = refused({"parts": [{"name": "x", "share": share}]})
+    assert text.startswith("w.json.parts[0].share: share has to be a number, not ")
+
+
 def test_depth_beneath_what_is_read_does_no_harm() -> None:
     deep: object = 1
     for _ in range(100_000):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -161,9 +162,9 @@ class Problems:
         return value
 
     def number(self, node: Node, what: str) -> float | None:
-        """A number, whole or not."""
+        """A number, whole or not, that a float can hold; JSON has others too (``NaN``, 400 digits)."""
         value = node.value
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
             self.add(node, f"{what} has to be a number, not {describe(node)}")
             return None
         return float(value)
