@@ -227,5 +227,5 @@ def diff(options: argparse.Namespace) -> int:
 def _trace(path: Path, octets: bytes) -> tuple[TraceEvent, ...]:
     try:
         return from_json_lines(octets.decode("utf-8"))
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         raise UsageError(f"{path} is not a trace", remedy="give two files of traces/ from --report DIR") from None

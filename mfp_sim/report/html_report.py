@@ -112,7 +112,7 @@ def as_html(report: RunReport, language: str = "en") -> str:
         outcomes=[name for name in order if any(item.outcome == name for item in items)],
         count=Counter(item.outcome for item in items),
         resting=report.resting,
-        simulated=lasting(timedelta(seconds=sum(s.virtual_seconds for s in report.scenarios)), say),
+        simulated=lasting(_span(sum(s.virtual_seconds for s in report.scenarios)), say),
         coverage=_coverage(covered(report.scenarios)),
         anchor_of={item.scenario.name: item.anchor for item in reversed(items) if item.scenario},
         verdict=_verdict(report),
@@ -140,12 +140,20 @@ def _environment(say: Say) -> Environment:
     environment.globals.update(
         say=say,
         local=local_time,
-        lasting=lambda seconds: lasting(timedelta(seconds=seconds), say),
+        lasting=lambda seconds: lasting(_span(seconds), say),
         group=lambda outcome: _GROUPS.get(outcome, "plain"),
         sign=lambda outcome: _SIGNS[_GROUPS.get(outcome, "plain")],
         told=lambda row, zone: row.named(lambda at: local_time(at, zone)),
     )
     return environment
+
+
+def _span(seconds: float) -> timedelta:
+    """A span of time; the longest there is for what is longer."""
+    try:
+        return timedelta(seconds=seconds)
+    except OverflowError:
+        return timedelta.max
 
 
 def _policy(style: str, script: str) -> str:

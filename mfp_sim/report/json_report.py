@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import platform
 from functools import cache
 from importlib import metadata, resources
@@ -71,12 +72,19 @@ def read_file(path: Path) -> RunReport:
     try:
         if path.stat().st_size > _CAP:
             raise UsageError(f"{path} is larger than {_CAP // 1024 // 1024} MiB")
-        value = json.loads(path.read_text("utf-8"))
+        value = json.loads(path.read_text("utf-8"), parse_constant=_number, parse_float=_number)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not JSON: {str(error)[:200]}") from None
     return read_json(value, str(path))
+
+
+def _number(text: str) -> float:
+    """A number that JSON can write again."""
+    if not math.isfinite(found := float(text)):
+        raise ValueError(f"{text[:20]} is not a number")
+    return found
 
 
 def report_schema() -> dict[str, Any]:

@@ -79,12 +79,14 @@ class StoryRow:
 
 
 def instant(text: object) -> datetime | None:
-    """An ISO 8601 instant, aware; None for anything else."""
+    """An ISO 8601 instant, aware; None for anything else, or where UTC's calendar does not have it."""
     try:
         found = datetime.fromisoformat(str(text))
-    except ValueError:
+        found = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+        found.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    return found
 
 
 def zone_named(name: str) -> tzinfo:

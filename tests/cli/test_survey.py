@@ -130,8 +130,9 @@ def test_diff_of_traces(mfp_sim, tmp_path: Path) -> None:
     done = mfp_sim("diff", first, second)
     assert done.code == 1
     assert done.out.startswith("event ")
-    (tmp_path / "no.jsonl").write_text("{}\n")
-    assert "is not a trace" in mfp_sim("diff", first, tmp_path / "no.jsonl").err
+    for text in ("{}\n", '{"time": ' + "[" * 100_000):
+        (tmp_path / "no.jsonl").write_text(text)
+        assert "is not a trace" in mfp_sim("diff", first, tmp_path / "no.jsonl").err
     assert "cannot read" in mfp_sim("diff", first, tmp_path / "nowhere").err
 
 

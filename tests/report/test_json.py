@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from mfp_sim.report import json_report, model
+from mfp_sim.report.html_report import as_html
 from mfp_sim.report.json_report import as_json, catalogue_of, here, read_file, read_json, report_schema
 from mfp_sim.shared.errors import DocumentError, UsageError
 from tests.report.samples import conformance_run, scenario_run
@@ -89,12 +90,23 @@ def test_a_field_of_a_later_version_is_passed_over() -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "is not JSON"), ("[]", "is no report that this version reads"), ("[" * 100_000, "is not JSON")],
-)
+    [
+        ("{", "is not JSON"), ("[]", "is no report that this version reads"), ("[" * 100_000, "is not JSON"),
+        ('{"schema_version": NaN}', "NaN is not a number"), ('{"schema_version": 1e999}', "1e999 is not a number"),
+    ],
+)  # fmt: skip
 def test_a_file_that_is_none(tmp_path, text: str, message: str) -> None:
     (tmp_path / "report.json").write_text(text)
     with pytest.raises(UsageError, match=message):
         read_file(tmp_path / "report.json")
+
+
+@pytest.mark.parametrize("seconds", [1e308, -1e308])
+def test_a_span_that_no_calendar_has_ends_no_page(seconds: float) -> None:
+    value = as_json(scenario_run())
+    for scenario in value["scenarios"]:
+        scenario["virtual_seconds"] = seconds
+    assert as_html(read_json(value, "report.json"))
 
 
 def test_a_file_that_is_not_there_or_too_large(tmp_path, monkeypatch) -> None:

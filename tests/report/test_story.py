@@ -105,6 +105,13 @@ def test_the_power_is_learnt_from_the_operations_that_the_machine_writes() -> No
     assert [row.power for row in rows] == ["off", "", "on"]
 
 
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "soon", None, 7])
+def test_an_event_at_no_instant_of_the_calendar_has_no_row(time: object) -> None:
+    assert story_of_trace([{"time": time, "kind": "step"}], say) == ()
+    (row,) = story_of_trace([at(0, "printer.poll-booked", due=time)], say)
+    assert row.due is None
+
+
 @pytest.mark.parametrize("kind", [*KINDS, "from.tomorrow"])
 @pytest.mark.parametrize("data", [{}, {"operation": 7, "message": [1], "faults": "x", "number": "one", "due": {}}])
 def test_an_event_without_what_it_should_have_ends_no_story(kind: str, data: dict[str, object]) -> None:
