@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+
 import pytest
 
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.scep import messages
 from mfp_sim.shared.scep.http_messages import HttpRequest
 from mfp_sim.shared.scep.messages import Oddities
 from mfp_sim.shared.scep.vocabulary import MessageType
 from mock_scep_server import asked, grants
+from mock_scep_server.faults import FAULTS
 from mock_scep_server.ledger import Ledger
+from mock_scep_server.script_file import read_script
 
 ODD = "/scep?operation=PKIOperation&message=&message="
 
@@ -64,3 +71,17 @@ def test_what_is_odd_about_a_message_is_in_the_journal_also_when_a_rule_answers_
         notes.append(ca.service.journal.entries[-1].notes)
     assert notes[0] == notes[1]
     assert [note for note in notes[0] if note.startswith("SCEP-3-05")]
+
+
+@pytest.mark.parametrize("kind", [MessageType.GET_CERT, MessageType.GET_CRL])
+def test_no_fault_fails_at_a_query(make_ca, make_client, kind: MessageType) -> None:
+    """What is asked for is not always a certificate, which some faults put elsewhere."""
+    ca = make_ca()
+    client = make_client(ca)
+    client.enrol()
+    query = messages.issuer_and_serial(client.certificate.issuer, client.certificate.serial)
+    for written in [entry.written(variant) for entry in FAULTS.values() for variant in entry.variants]:
+        ca.service.script.replace(read_script(load_text(f"[{{faults: [{written}]}}]"), Problems()))
+        with contextlib.suppress(http.client.HTTPException, ValueError):
+            client.send(kind, query)
+    assert not [entry.rule for entry in ca.service.journal.entries if entry.decision.startswith("the mock failed")]

@@ -62,7 +62,8 @@ def _confused(reply: CertRep, context: Context, content: str) -> CertRep:
     if content == "crl":
         crl = context.revocations.current(context.authority)
         return replace(reply, message_data=messages.certs_only([], [crl.der]))
-    return replace(reply, message_data=reply.certificates[0])
+    bare = reply.certificates or (context.authority.issuer.certificate.der,)  # a CRL comes without any
+    return replace(reply, message_data=bare[0])
 
 
 RECIPIENTS = ("issued-certificate", "unrelated-key", "ca")
