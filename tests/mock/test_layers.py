@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+from collections.abc import Callable
 
 import pytest
 
@@ -80,8 +81,17 @@ def test_no_fault_fails_at_a_query(make_ca, make_client, kind: MessageType) -> N
     client = make_client(ca)
     client.enrol()
     query = messages.issuer_and_serial(client.certificate.issuer, client.certificate.serial)
+    _with_each_fault(ca, lambda: client.send(kind, query))
+
+
+def test_no_fault_fails_where_there_are_no_capabilities(make_ca) -> None:
+    ca = make_ca(capabilities=())
+    _with_each_fault(ca, lambda: ca.get("/?operation=GetCACaps"))
+
+
+def _with_each_fault(ca, ask: Callable[[], object]) -> None:
     for written in [entry.written(variant) for entry in FAULTS.values() for variant in entry.variants]:
         ca.service.script.replace(read_script(load_text(f"[{{faults: [{written}]}}]"), Problems()))
         with contextlib.suppress(http.client.HTTPException, ValueError):
-            client.send(kind, query)
-    assert not [entry.rule for entry in ca.service.journal.entries if entry.decision.startswith("the mock failed")]
+            ask()
+    assert not [entry for entry in ca.service.journal.entries if entry.decision.startswith("the mock failed")]

@@ -101,7 +101,7 @@ TABLE: dict[str, Spec] = {
     "caps-blank-lines": Spec(
         "message", lambda: _listed(lambda own: tuple(line for word in own for line in ("", word)))
     ),
-    "caps-bom": Spec("message", lambda: _listed(lambda own: ("\ufeff" + own[0], *own[1:]))),
+    "caps-bom": Spec("message", lambda: _listed(lambda own: ("\ufeff" + "".join(own[:1]), *own[1:]))),
     "caps-case": Spec("message", lambda: _listed(_case)),
     "caps-change": Spec("message", lambda: Caps(_changed)),
     "caps-close": Spec("delivery", lambda: at(CAPS, CutOff("close"))),
