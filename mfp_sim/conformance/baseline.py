@@ -17,7 +17,7 @@ from mfp_sim.conformance.registry import all_checks
 from mfp_sim.report.model import Baseline
 from mfp_sim.shared.documents import Node, Problems, describe, did_you_mean, load
 from mfp_sim.shared.documents.kinds import Leaf, Scalar, Schema, Text
-from mfp_sim.shared.documents.records import document, read
+from mfp_sim.shared.documents.records import Constraint, Given, document, read
 
 __all__ = ["BaselineLine", "compared", "load_baseline"]
 
@@ -61,7 +61,17 @@ class BaselineLine:
     expires: Annotated[date, _Day()]
 
 
-@document("a baseline")
+def _listed_once(given: Given, problems: Problems) -> None:
+    """No line hides another."""
+    listed: set[object] = set()
+    for line in given.keys["expected"] if "expected" in given.values else ():
+        name = line.get("id")
+        if name is not None and name.value in listed:
+            problems.add(name, f"{name.value} is listed twice", "keep one of the two lines")
+        listed.add(name and name.value)
+
+
+@document("a baseline", Constraint({}, _listed_once))
 @dataclass(frozen=True)
 class _File:
     format: Annotated[int, Scalar(Problems.version, {"const": 1})]

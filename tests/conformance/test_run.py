@@ -20,7 +20,7 @@ from mfp_sim.conformance.model import CheckResult, CheckVerdict, Fact, Minted
 from mfp_sim.conformance.progress import ProgressFile, read_progress
 from mfp_sim.conformance.registry import all_checks
 from mfp_sim.report.json_report import read_file
-from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.errors import DocumentError, UsageError
 from mfp_sim.shared.redaction import Redactor
 from mock_scep_server.policy import AdminPage, CaPolicy, ChallengeSetup
 
@@ -477,6 +477,12 @@ def test_mistakes_of_a_baseline_are_told_with_their_places(server, conform, tmp_
     assert code == 2
     assert f"{file}:3:10: there is no check 'no-such-check'" in shown
     assert f"{file}:3:60: expires has to be a date, not 'soon' (write 2027-06-30)" in shown
+
+
+def test_a_baseline_lists_an_id_once(tmp_path: Path) -> None:
+    lines = (("poll-unknown", "finding", "2020-01-01"), ("poll-unknown", "fail", "2099-01-01"))
+    with pytest.raises(DocumentError, match=r"baseline.yaml:5:10: poll-unknown is listed twice"):
+        load_baseline(baseline(tmp_path / "baseline.yaml", *lines))
 
 
 def test_a_baseline_names_printers_whoever_reads_it(tmp_path: Path) -> None:
