@@ -33,7 +33,7 @@ def load_private(octets: bytes) -> RSAPrivateKey:
     """The key from its stored form.
 
     Raises:
-        ValueError: it is no private RSA key.
+        ValueError: it is not a private RSA key, or encrypted.
     """
     key = _loaded.get(octets) or _checked(octets)
     _remember(octets, key)
@@ -52,6 +52,8 @@ def _checked(octets: bytes) -> RSAPrivateKey:
         key = load_der_private_key(octets, password=None)
     except UnsupportedAlgorithm:
         raise ValueError("the stored key is of an unknown kind") from None
+    except TypeError:
+        raise ValueError("the stored key is encrypted") from None
     if not isinstance(key, RSAPrivateKey):
-        raise ValueError("the stored key is no RSA key")
+        raise ValueError("the stored key is not an RSA key")
     return key

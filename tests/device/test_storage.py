@@ -9,7 +9,12 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from mfp_sim.device import storage as storage_module
 from mfp_sim.device.private import load_private, pkcs8
@@ -158,8 +163,13 @@ def test_a_stored_key_that_is_no_rsa_key_is_told_to_be_none() -> None:
     """The machine makes RSA keys only (A-07)."""
     entropy = Entropy(1)
     elliptic = PooledKeys(entropy).ec(256).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    with pytest.raises(ValueError, match="the stored key is no RSA key"):
+    with pytest.raises(ValueError, match="the stored key is not an RSA key"):
         load_private(elliptic)
+    sealed = (
+        PooledKeys(entropy).rsa(1024).private_bytes(Encoding.DER, PrivateFormat.PKCS8, BestAvailableEncryption(b"x"))
+    )
+    with pytest.raises(ValueError, match="the stored key is encrypted"):
+        load_private(sealed)
     rsa = pkcs8(PooledKeys(entropy).rsa(1024))
     assert load_private(rsa).key_size == 1024
     with pytest.raises(ValueError, match="the stored key is of an unknown kind"):
