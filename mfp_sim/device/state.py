@@ -34,7 +34,7 @@ class Material:
     """What a request under way has to keep: ``old`` are certificate and key that a renewal is signed with."""
 
     key: Annotated[RSAPrivateKey, Hex(load_private, pkcs8)] = field(repr=False)
-    csr: Annotated[bytes, Hex()]
+    csr: Annotated[bytes, Hex()] = field(repr=False)  # it has the challenge
     signer: Annotated[Certificate, STORED_CERTIFICATE]
     transaction_id: str
     digest: str | None

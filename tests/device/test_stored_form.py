@@ -24,6 +24,14 @@ def test_a_state_of_an_earlier_version_is_read_and_written_again(state) -> None:
     assert written == state
 
 
+@pytest.mark.parametrize("state", STATES, ids=["renewal-under-way", "kept", "second-hour"])
+def test_what_a_debugger_shows_of_a_state_has_no_secret(state) -> None:
+    shown = repr(DeviceState.from_stored(state))
+    secrets = {found["settings"]["challenge"] for found in (state["request"], state["kept"]) if found}
+    secrets |= {found["key"]["challenge"] for found in (state["auto"],) if found["key"]}
+    assert not [secret for secret in secrets if secret and secret in shown]
+
+
 def places() -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
 
