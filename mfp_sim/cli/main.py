@@ -9,14 +9,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from mfp_sim.shared.errors import DocumentError, MfpSimError
+from mfp_sim.shared.errors import MfpSimError
 from mfp_sim.shared.output import standard_output
 
 __all__ = ["main"]
-
-_MOST_MISTAKES = 100
-"""Of the mistakes of files so many are told at once; nobody reads more."""
-
 
 _VERDICTS = frozenset({"run", "check", "conform"})
 """The verbs whose exit code is a verdict, and whose text is only an account of it."""
@@ -66,11 +62,7 @@ def _tell(error: MfpSimError) -> None:
     """An error on standard error; what a file or a server put into it is shown, not obeyed."""
     from mfp_sim.shared.visible import visible
 
-    text = str(error)
-    if isinstance(error, DocumentError) and len(error.problems) > _MOST_MISTAKES:
-        told = [str(problem) for problem in error.problems[:_MOST_MISTAKES]]
-        text = "\n".join([*told, f"... and {len(error.problems) - _MOST_MISTAKES} more"])
-    print(f"mfp-sim: {visible(text)}", file=sys.stderr)
+    print(f"mfp-sim: {visible(str(error))}", file=sys.stderr)
 
 
 def _say_everything() -> None:

@@ -105,15 +105,18 @@ def place_of(file: str, line: int, column: int) -> str:
 
 
 class DocumentError(MfpSimError):
-    """A file has mistakes: all of them at once, in the order of their places; its text has the first hundred."""
+    """A file has mistakes: all of them at once, in the order of their places; its text has the first hundred.
+
+    ``cut``: there are so many that reading has ended before the file did.
+    """
 
     exit_code = 2
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], *, cut: bool = False) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column)))
         lines = [str(problem) for problem in self.problems[:100]]
-        more = len(self.problems) - len(lines)
-        super().__init__("\n".join([*lines, f"and {more} more mistakes"] if more else lines))
+        more = f"and {'at least ' if cut else ''}{len(self.problems) - len(lines)} more mistakes"
+        super().__init__("\n".join([*lines, more] if len(self.problems) > len(lines) else lines))
 
 
 class TargetError(MfpSimError):

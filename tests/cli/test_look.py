@@ -186,7 +186,7 @@ def test_of_very_many_mistakes_the_first_are_told(mfp_sim, scenario) -> None:
     told = mfp_sim("check", scenario)
     assert told.code == 2
     assert told.err.count("unknown key 'expct'") == 100
-    assert told.err.endswith("... and 200 more\n")
+    assert told.err.endswith("\nand 200 more mistakes\n")
     assert len(json.loads(mfp_sim("check", scenario, "--json").out)) == 300
 
 

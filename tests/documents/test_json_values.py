@@ -62,6 +62,13 @@ def test_the_text_of_an_error_has_a_hundred_mistakes_at_most() -> None:
     assert str(caught.value).splitlines()[100:] == ["and 900 more mistakes"]
 
 
+def test_reading_ends_at_ten_thousand_mistakes() -> None:
+    with pytest.raises(DocumentError) as caught:
+        read_json(Whole, {"parts": [{}] * 1_000_000}, "w.json")
+    assert len(caught.value.problems) == 10_000
+    assert str(caught.value).splitlines()[100:] == ["and at least 9900 more mistakes"]
+
+
 def test_what_is_exchanged_is_written_whole_and_read_back() -> None:
     whole = Whole((Part("x", 0.5, "there", "y", ("c", "d"), {"deep": [1, None]}),), Part("z"))
     written = record_of(Whole).write(whole)

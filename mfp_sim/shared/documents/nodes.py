@@ -36,6 +36,7 @@ __all__ = [
 
 MAX_OCTETS = 1024 * 1024
 _MAX_DEPTH = 40
+_MOST_MISTAKES = 10_000
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)\.[0-9]+\Z")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\Z")
@@ -102,8 +103,14 @@ class Problems:
         self.found: list[Problem] = []
 
     def add(self, node: Node, message: str, hint: str | None = None) -> None:
-        """A mistake at ``node``."""
+        """A mistake at ``node``.
+
+        Raises:
+            DocumentError: it is the last of so many that nobody reads them, and a hostile file would fill the memory.
+        """
         self.found.append(Problem(node.file, node.line, node.column, message, hint))
+        if len(self.found) >= _MOST_MISTAKES:
+            raise DocumentError(self.found, cut=True)
 
     def raise_if_any(self) -> None:
         """Raise all mistakes so far.
