@@ -25,7 +25,10 @@ def report(options: argparse.Namespace) -> int:
         return 0
     if options.file is None:
         raise UsageError("no report was given", remedy="give a report.json, as mfp-sim run --report DIR writes it")
-    text = FORMATS[options.format].make(read_file(options.file), options.lang)
+    try:
+        text = FORMATS[options.format].make(read_file(options.file), options.lang)
+    except RecursionError:  # an event of a trace is shown as it is
+        raise UsageError(f"{options.file} is nested too deeply to be shown") from None
     target: Path | None = options.output
     if target is None and options.format == "html" and sys.stdout.isatty():
         target = options.file.with_suffix(".html")

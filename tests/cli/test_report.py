@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from mfp_sim.report.json_report import report_schema
+from mfp_sim.report.json_report import read_file, report_schema
 from mfp_sim.report.writing import FORMATS
 
 
@@ -76,6 +76,20 @@ def test_a_trace_is_no_report(mfp_sim, reports: Path) -> None:
     done = mfp_sim("report", reports / "traces" / "enrols.jsonl")
     assert done.code == 2
     assert "is not JSON" in done.err
+
+
+def test_a_report_that_is_nested_too_deeply_is_refused(mfp_sim, reports: Path, monkeypatch) -> None:
+    """How deep that is depends on the version of Python: what it reads it may not be able to show."""
+    deep: object = 1
+    for _ in range(100_000):
+        deep = [deep]
+    whole = read_file(reports / "report.json")
+    event = {"time": "2026-03-02T08:00:00+00:00", "kind": "from.tomorrow", "deep": deep}
+    odd = replace(whole, scenarios=(replace(whole.scenarios[0], trace=(event,)),))
+    monkeypatch.setattr("mfp_sim.cli.report.read_file", lambda _: odd)
+    for kind in ("html", "json"):
+        done = mfp_sim("report", reports / "report.json", "--format", kind)
+        assert (done.code, "nested too deeply" in done.err) == (2, True)
 
 
 def test_a_place_that_cannot_be_written(mfp_sim, reports: Path) -> None:
