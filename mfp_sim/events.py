@@ -1,7 +1,7 @@
 """The kinds of events: a class each, with its name in a trace, its fields, and whose words they hold.
 
-Whoever does something makes an event; reports and expectations read it. The class is the one description of the kind:
-the table in the documentation is made from it too. A trace that was read back may come from anybody, so that reading
+The code that does something makes an event; reports and expectations read it. The class is the one description of the
+kind: the table in the documentation is made from it too. A trace that was read back may come from anybody, so reading
 is lenient: a kind that is not known is :class:`Unknown`, and a field that is missing or odd has its default.
 """
 
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 BY_HAND = "by hand"
-"""The ``point`` of a power failure that no power point caused: somebody pulled the plug."""
+"""The ``point`` of a power failure that no power point caused: the plug was pulled."""
 START, SHUTDOWN = "start", "shutdown"
 """The operations in the audit log with which the machine goes on and off."""
 
@@ -270,7 +270,7 @@ def _own(hints: Mapping[str, Any], within: str) -> list[str]:
 
 
 def _reader(hint: Any) -> Callable[[object], object]:
-    """Reads a value of that type, whatever it is; where it is missing or odd, gives what stands for none."""
+    """A reader of any value as that type; a value that is missing or odd becomes the type's default."""
     optional = type(None) in get_args(hint)
     (kind, *_) = get_args(hint) if optional else (hint,)
     if dataclasses.is_dataclass(kind):

@@ -18,7 +18,7 @@ __all__ = ["Admission"]
 
 
 class Admission:
-    """The rules of a CA."""
+    """The rules of one CA."""
 
     def __init__(self, parts: CaParts) -> None:
         self._parts, self._profile, self._clock = parts, parts.profile, parts.clock

@@ -75,7 +75,7 @@ class Asked:
 
 
 class RequestReader:
-    """The checks, by a CA's shape, keys and policy, and by what it issued."""
+    """The checks, by the CA's profile, keys and policy, and by what it has issued."""
 
     def __init__(self, parts: CaParts) -> None:
         self._parts, self._profile, self._policy = parts, parts.profile, parts.policy

@@ -23,7 +23,7 @@ __all__ = ["CaParts"]
 
 @dataclass(frozen=True)
 class CaParts:
-    """One CA at work. Whoever decides or acts on what the CA remembers holds ``lock``: that is one step."""
+    """One CA at work. Code that reads and changes what the CA remembers holds ``lock`` for the whole step."""
 
     profile: CaProfile
     policy: CaPolicy

@@ -1,7 +1,7 @@
 """How a CA knows that a request is allowed: the challengePassword of the CSR. RFC 8894, 2.4 and 7.3.
 
 Nothing, one password for all, one for each subject, passwords that count once, or an external command. No text here
-holds a challenge. Not thread-safe by itself where it remembers: whoever decides holds a lock.
+holds a challenge. Not thread-safe by itself where it remembers: the caller holds a lock while it decides.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ class AskFirst(Exception):
 
 
 class Unhurried:
-    """An external command behind the lock of whoever decides: it is asked outside of it, once for each decision."""
+    """An external command that is asked without the lock under which the CA decides, once for each decision."""
 
     wanted: ClassVar[bool] = True
 

@@ -20,7 +20,7 @@ __all__ = ["Outgoing"]
 
 
 class Outgoing:
-    """The way out of a CA; ``record`` takes the entry of the journal."""
+    """The way out of the CA; ``record`` takes the journal entry."""
 
     def __init__(self, parts: CaParts, record: Callable[[JournalEntry], None]) -> None:
         self._clock, self._ledger, self._record = parts.clock, parts.ledger, record

@@ -22,7 +22,7 @@ _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?")
 
 
 class Unreadable(Exception):
-    """The request is refused before anybody could answer it; the connection is closed after the reply."""
+    """The request is refused before a service sees it; the connection is closed after the reply."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -30,7 +30,7 @@ class Unreadable(Exception):
 
 
 class Gone(Exception):
-    """The client went, or nothing came in time: there is nobody to answer."""
+    """The client has gone, or has sent nothing in time: no reply can be sent."""
 
 
 @dataclass
@@ -81,8 +81,8 @@ def read_request(source: Connection) -> HttpRequest:
     """Read one request, whole.
 
     Raises:
-        Unreadable: it cannot be answered by a service; it says the status to refuse it with.
-        Gone: the client went or was too slow.
+        Unreadable: no service can answer it; the error has the status to refuse it with.
+        Gone: the client has gone, or was too slow.
     """
     line = source.line(HEAD_CAP)
     for _ in range(4):

@@ -57,7 +57,7 @@ class _Case:
 
 
 class Registrar:
-    """Decides on the requests of a CA, one at a time; ``transactions`` are what was decided before."""
+    """Decides on the requests to a CA, one at a time; ``transactions`` are what was decided before."""
 
     def __init__(self, parts: CaParts, transactions: Transactions, entropy: Entropy) -> None:
         self._profile, self._clock = parts.profile, parts.clock

@@ -1,4 +1,4 @@
-"""How a CA of some profile words its CertReps: algorithms, nonces, what stands beside a SUCCESS or a FAILURE.
+"""How a CA words its CertReps, by its profile: algorithms, nonces, what stands beside a SUCCESS or a FAILURE.
 
 Decides nothing, and knows no octets: what it makes are values that a codec writes. RFC 8894, 3.2.1 and 3.3.2.
 """
@@ -41,7 +41,7 @@ class Decision:
 
 
 class Replies:
-    """The words of a CA's profile; ``entropy`` gives nonces."""
+    """Words the replies of one CA by its profile; ``entropy`` gives nonces."""
 
     def __init__(self, parts: CaParts, entropy: Entropy) -> None:
         self._profile, self._clock, self._entropy = parts.profile, parts.clock, entropy

@@ -183,7 +183,7 @@ def seen_through(
     told = {number for one in found if one.deviates for number in one.evidence}
     unsaid = [exchange for exchange in lost if exchange.number not in told]
     if unsaid:
-        mistake = "the request ends what handles it, as often as anybody likes, or something in front drops it"
+        mistake = "the request ends what handles it every time, or something in front of the server drops it"
         expected = "a reply to each request, whatever it says"
         got = unsaid[0].text
         found.append(fact(LOST, False, expected, got, *unsaid, requirement="SCEP-4.1-19", mistake=mistake))

@@ -1,8 +1,8 @@
 """The machine as far as power, time, rights, storage and audit log go; it knows nothing of settings or requests.
 
 It never sleeps: it books events on the scheduler. It holds the state, which is committed and loaded as a whole: what
-was not committed is gone after a restart. Everything else that is forgotten, started or booked along with it is the
-matter of the parts that run on it.
+was not committed is gone after a restart. What else is forgotten, started or booked along with it is up to the
+parts that run on it.
 Serves MFP-ADMIN-01, MFP-RESTART-01, F-K07, F-C08.
 """
 
@@ -261,7 +261,7 @@ class Machine:
         self._bookings.append(booking)
 
     def as_an_event(self, action: Callable[[], None]) -> None:
-        """What happens by itself: a power failure ends it, and there is nobody who could be refused."""
+        """Do what no person has asked for at this moment: a power failure ends it, and is not reported to a caller."""
         with suppress(PowerLost), self._whole():
             action()
 
@@ -283,17 +283,17 @@ class Machine:
         return self._storage.load()
 
     def note(self, operation: str, result: str, diagnosis: str = "") -> None:
-        """An entry of the audit log that goes in with the commit of what it tells of."""
+        """An entry of the audit log that is committed together with what it reports."""
         self.state.audit.add(AuditEntry(self.clock.now(), "SYSTEM", operation, result, diagnosis))
         self.recorder.record(AuditNote(operation=operation, result=result, diagnosis=diagnosis))
 
     def log(self, operation: str, result: str, diagnosis: str = "") -> None:
-        """An entry of the audit log that is committed for its own sake: nothing else of it has to be kept."""
+        """An entry of the audit log that is committed at once, since nothing else is to be committed with it."""
         self.note(operation, result, diagnosis)
         self.commit("audit")
 
     def commit(self, what: Commit, then: Callable[[], None] | None = None) -> None:
-        """Everything at once; between the two points it is done, whatever comes after. ``then`` is told so."""
+        """Commit everything at once; between the two power points it is done, and ``then`` is called."""
         self.points.reach(f"commit-{what}.before")
         for part in self.parts:
             part.save()

@@ -127,7 +127,7 @@ class _Address(Leaf):
 class DeviceState:
     """``planned`` is local time without a zone, ``due`` the adjusted instant by the printer's clock.
 
-    ``ip`` is the address that somebody set, None for the one fresh from the factory. ``request`` is the request under
+    ``ip`` is the address that was set; None: the one from the factory. ``request`` is the request under
     way, ``kept`` one that ended while pending (A-23).
     """
 

@@ -91,7 +91,7 @@ def _lock(path: Path) -> int:
     """Lock a file without waiting; the lock goes with the descriptor, so with the process, however that ends.
 
     Raises:
-        OSError: somebody else has the lock (``errno`` is one of ``_TAKEN``), or it cannot be had.
+        OSError: another process has the lock (``errno`` is one of ``_TAKEN``), or it cannot be had.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
@@ -110,7 +110,7 @@ def _lock(path: Path) -> int:
 
 
 _TAKEN = (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
-"""What ``flock`` and Windows say of a lock that somebody else has."""
+"""What ``flock`` and Windows say of a lock that another process has."""
 
 
 class DirectoryStorage:

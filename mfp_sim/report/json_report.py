@@ -51,7 +51,8 @@ def read_json(value: object, where: str) -> RunReport:
     """A report from what :func:`as_json` gives; ``where`` names it in errors.
 
     Raises:
-        UsageError: it is none, of another version, or damaged; with the path.
+        UsageError: it is not a report, or of another version.
+        DocumentError: it is damaged; every mistake, by its path.
     """
     version = value.get("schema_version") if isinstance(value, dict) else None
     if version != SCHEMA_VERSION:
@@ -67,7 +68,8 @@ def read_file(path: Path) -> RunReport:
     """A report from a file.
 
     Raises:
-        UsageError: it cannot be read, or holds none.
+        UsageError: it cannot be read, or does not hold a report.
+        DocumentError: the report is damaged.
     """
     try:
         if path.stat().st_size > _CAP:
@@ -117,7 +119,7 @@ def report_schema() -> dict[str, Any]:
 
 
 def here() -> Provenance:
-    """Tool, catalogue, Python and dependencies of this installation; the rest is for whoever ran."""
+    """Tool, catalogue, Python and dependencies of this installation; the caller adds the rest."""
     return Provenance(
         version=__version__,
         python=platform.python_version(),
@@ -127,7 +129,7 @@ def here() -> Provenance:
 
 
 def catalogue_of(report: RunReport) -> dict[str, CatalogueEntry]:
-    """An entry for every id that occurs in the report, so that whoever reads it needs no other file."""
+    """An entry for every id that occurs in the report, so that its readers need no other file."""
     wanted: set[str] = {flip.partition("=")[0] for flip in report.flips}
     for scenario in report.scenarios:
         wanted |= {*scenario.covers, *scenario.rests_on}

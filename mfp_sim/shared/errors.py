@@ -202,7 +202,7 @@ class Refused(MfpSimError):
 class PowerLost(Refused):
     """The power failed at ``point`` of an operation: what was committed by then holds, the rest is gone.
 
-    It comes back after ``off_seconds``; None leaves that to somebody.
+    It comes back after ``off_seconds``; with None, when the machine is switched on.
     """
 
     def __init__(self, point: str, off_seconds: float | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Text of others for people: what a peer, a file or a message says must not steer a terminal nor forge a line of a log.
+"""Foreign text made safe to show: what a peer, a file or a message says must not steer a terminal or forge a log line.
 
 Letters that would do so are shown as their number. Masks no secrets, and cuts nothing unless told to.
 """

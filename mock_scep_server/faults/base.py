@@ -33,7 +33,7 @@ Thing = TypeVar("Thing")
 Value = TypeVar("Value")
 LAYERS: tuple[Layer, ...] = ("decide", "certificates", "message", "bytes", "http", "delivery")
 _TURNS = 100_000
-"""Of so many transactions it is remembered how often a fault has come; the oldest goes first."""
+"""For how many transactions the number of times that a fault has applied is remembered; the oldest goes first."""
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Memory:
     _octets: dict[str, bytes | None] = field(default_factory=dict, repr=False)
 
     def turn(self, slug: str, scope: str) -> int:
-        """How often the fault has come in this transaction (or operation), this time included."""
+        """How often the fault has applied in this transaction (or operation), this time included."""
         with self._lock:
             key = slug, scope if len(scope) <= 64 else hashlib.sha256(scope.encode("utf-8", "replace")).hexdigest()
             count = self._turns.pop(key, 0) + 1
@@ -105,13 +105,13 @@ class Context:
         return self.asked.message.transaction_id if self.asked else None
 
     def turn(self, slug: str) -> int:
-        """How often the fault has come in this transaction, else for this operation: 1 at the first time."""
+        """How often the fault has applied in this transaction, else to this operation: 1 the first time."""
         if slug not in self._turns:
             self._turns[slug] = self.memory.turn(slug, self.transaction or self.operation or "")
         return self._turns[slug]
 
     def thing(self, name: str, make: Callable[[], Thing]) -> Thing:
-        """What a fault needs and has to be the same each time, made when it is wanted first."""
+        """What a fault needs again and again in the same form; made when it is first wanted."""
         return self.memory.once(name, make)
 
     def coming(self) -> CertificateAuthority:

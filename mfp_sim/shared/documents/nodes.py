@@ -97,7 +97,7 @@ class Node:
 
 
 class Problems:
-    """Collects the mistakes of one or more files, so that they are told all at once."""
+    """Collects the mistakes of one or more files, so that they are reported all at once."""
 
     def __init__(self) -> None:
         self.found: list[Problem] = []
