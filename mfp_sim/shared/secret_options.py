@@ -35,14 +35,14 @@ def read_secret(
     """
     if file is not None:
         try:
-            lines = file.read_text("utf-8").splitlines()
+            first = file.read_text("utf-8-sig").partition("\n")[0]  # not splitlines, which knows other ends too
         except OSError as error:
             raise UsageError(f"cannot read the {what} file {file}: {error.strerror}") from None
         except UnicodeDecodeError:  # its text has an octet of the secret
             raise UsageError(f"cannot read the {what} file {file}: it is not UTF-8") from None
-        if not lines or not lines[0]:
+        if not first:
             raise UsageError(f"the {what} file {file} is empty", remedy=f"write the {what} on its first line")
-        return lines[0]
+        return first
     if variable is not None:
         return environment_secret(variable)
     if given == "":

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mfp_sim.shared.errors import UsageError
-from mfp_sim.shared.secret_options import command_words, secret_of
+from mfp_sim.shared.secret_options import command_words, read_secret, secret_of
 
 
 def _options(**given: object) -> Namespace:
@@ -23,6 +23,17 @@ def test_a_secret_comes_from_where_it_is_said_to_be(tmp_path: Path, monkeypatch:
     assert secret_of(_options(pin_env="PIN"), "pin") == "5678"
     assert secret_of(_options(pin="9999"), "pin") == "9999"
     assert secret_of(_options(), "pin") is None
+
+
+@pytest.mark.parametrize("octets", [b"\xef\xbb\xbf1234\r\n", b"1234", b"1234\n\n"])
+def test_a_file_may_come_from_any_editor(tmp_path: Path, octets: bytes) -> None:
+    (tmp_path / "pin").write_bytes(octets)
+    assert read_secret("pin", file=tmp_path / "pin") == "1234"
+
+
+def test_a_secret_may_hold_what_only_python_takes_for_the_end_of_a_line(tmp_path: Path) -> None:
+    (tmp_path / "pin").write_bytes("12\u202834\x0b\n".encode())
+    assert read_secret("pin", file=tmp_path / "pin") == "12\u202834\x0b"
 
 
 @pytest.mark.parametrize(
