@@ -136,7 +136,7 @@ def read_progress(directory: Path) -> dict[str, CheckResult]:
             if CERTIFICATE in value:
                 continue
             if CONTROL in value:
-                standing |= found if value[CONTROL] else _independent(found)
+                standing |= found if value[CONTROL] is True else _independent(found)
                 found = {}
                 continue
             read = read_json(_Result, value, FILE)

@@ -309,6 +309,15 @@ def test_a_damaged_result_is_refused(tmp_path: Path, change: dict[str, object]) 
         read_progress(tmp_path)
 
 
+@pytest.mark.parametrize(("held", "stands"), [(True, True), (False, False), ("no", False), (None, False)])
+def test_a_refusal_stands_only_by_a_control_that_held(tmp_path: Path, held: object, stands: bool) -> None:
+    check = next(check for check in all_checks().values() if check.negative)
+    ProgressFile(tmp_path, Redactor()).add(CheckResult(check, CheckVerdict.PASS))
+    with (tmp_path / "progress.jsonl").open("a") as file:
+        file.write(json.dumps({"last control held": held}) + "\n")
+    assert (check.id in read_progress(tmp_path)) is stands
+
+
 def test_a_new_run_does_not_go_on_with_an_old_one(server, conform, tmp_path: Path) -> None:
     mock = server()
     for name in ("post-binary", "challenge-empty"):
