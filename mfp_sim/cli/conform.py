@@ -21,7 +21,7 @@ from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict
 from mfp_sim.conformance.personas import persona_named
 from mfp_sim.conformance.planned import planned, questionnaire
 from mfp_sim.conformance.printers import MODELS, printer_verdicts
-from mfp_sim.conformance.progress import MINTED, ProgressFile, read_progress
+from mfp_sim.conformance.progress import MINTED, ProgressFile, Server, read_progress
 from mfp_sim.conformance.registry import select
 from mfp_sim.conformance.reporting import report_of, verdicts_of
 from mfp_sim.conformance.target import ChallengeSource, Permissions, target_of
@@ -228,12 +228,14 @@ def _run(options: argparse.Namespace) -> int:
     clock = SystemClock()
     session = _session(options, clock)
     console = Console(sys.stderr if options.json else sys.stdout)
-    done = read_progress(options.resume) if options.resume is not None else {}
+    server = Server.of(session)
+    done = read_progress(options.resume, server) if options.resume is not None else {}
     kept = options.resume or options.report
     if options.report is not None:
         ready(options.report)
     journal = ProgressFile(kept, session.redactor, goes_on=options.resume is not None) if kept else None
     if journal is not None:
+        journal.begins(server)
         session.on_certificate = journal.certificate
     teller = _Teller(console, options.quiet, journal)
     run = run_checks(session, checks, keep_going=options.keep_going, done=done, listener=teller)

@@ -8,13 +8,15 @@ off would have taken it back.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from mfp_sim.conformance.model import CheckResult, CheckVerdict, Fact, Minted, Untold
+from mfp_sim.conformance.client import Client
+from mfp_sim.conformance.model import CheckResult, CheckVerdict, Fact, Inconclusive, Minted, Untold
 from mfp_sim.conformance.registry import all_checks
 from mfp_sim.conformance.reporting import certificate_report
 from mfp_sim.shared.catalogue.registry import requirements
@@ -24,11 +26,12 @@ from mfp_sim.shared.documents.records import document, record_of
 from mfp_sim.shared.errors import DocumentError, UsageError
 from mfp_sim.shared.redaction import Redactor
 
-__all__ = ["FILE", "MINTED", "ProgressFile", "read_progress"]
+__all__ = ["FILE", "MINTED", "ProgressFile", "Server", "read_progress"]
 
 FILE, MINTED = "progress.jsonl", "minted.csv"
 CERTIFICATE = "certificate"
 CONTROL = "last control held"
+SERVER = "server"
 
 
 @document("a result", exchanged=True, later=True)
@@ -41,6 +44,33 @@ class _Result:
     reason: str | None
     seconds: float
     facts: tuple[Fact, ...]
+
+
+@document("a server", exchanged=True, later=True)
+@dataclass(frozen=True)
+class Server:
+    """Whose results these are: ``authorities`` are the SHA-256 of the public keys in GetCACert."""
+
+    url: str
+    authorities: tuple[str, ...]
+    persona: str
+
+    @classmethod
+    def of(cls, client: Client) -> Server:
+        """The server that a client speaks to; it asks GetCACaps and GetCACert if it has not yet."""
+        _ = client.caps_exchange
+        try:
+            found = tuple(
+                sorted(hashlib.sha256(certificate.spki).hexdigest() for certificate in client.ca_certificates)
+            )
+        except Inconclusive:
+            found = ()
+        return cls(client.target.url, found, client.persona.name)
+
+    def is_like(self, other: Server) -> bool:
+        """Whether results of the other are results of this one: the same persona, and the same URL or the same CA."""
+        same_ca = self.authorities == other.authorities != ()
+        return self.persona == other.persona and (self.url == other.url or same_ca)
 
 
 class ProgressFile:
@@ -59,6 +89,14 @@ class ProgressFile:
             self._append(self._path, "", mode="w")
         if not (goes_on and self._table.exists()):
             self._append(self._table, "serial,subject,not_after,sha256,check\n", mode="w")
+
+    def begins(self, server: Server) -> None:
+        """Write down whose results follow.
+
+        Raises:
+            UsageError: the file cannot be written.
+        """
+        self._write({SERVER: record_of(Server).write(server)})
 
     def add(self, result: CheckResult) -> None:
         """Write one result down.
@@ -116,11 +154,11 @@ def _cell(text: str) -> str:
     return '"' + safe.replace('"', '""') + '"'
 
 
-def read_progress(directory: Path) -> dict[str, CheckResult]:
+def read_progress(directory: Path, server: Server) -> dict[str, CheckResult]:
     """The results of a run that was cut off, as far as they stand; what was not run is not among them.
 
     Raises:
-        UsageError: there are none, or the file is damaged.
+        UsageError: there are none, the file is damaged, or they are of another server or persona.
     """
     path = directory / FILE
     try:
@@ -130,10 +168,17 @@ def read_progress(directory: Path) -> dict[str, CheckResult]:
         raise UsageError(f"there is nothing to resume in {directory}", remedy="give the --report directory") from None
     found: dict[str, CheckResult] = {}
     standing: dict[str, CheckResult] = {}
+    known = False
     for number, line in enumerate(lines, 1):
         try:
             value = json.loads(line)
             if CERTIFICATE in value:
+                continue
+            if SERVER in value:
+                other, known = read_json(Server, value[SERVER], FILE), True
+                if not server.is_like(other):
+                    text = f"{directory} has the results of another server or persona: {other.url}, {other.persona}"
+                    raise UsageError(text, remedy="run without --resume")
                 continue
             if CONTROL in value:
                 standing |= found if value[CONTROL] is True else _independent(found)
@@ -147,6 +192,8 @@ def read_progress(directory: Path) -> dict[str, CheckResult]:
         facts = tuple(replace(fact, evidence=()) for fact in read.facts)
         if check is not None and verdict is not CheckVerdict.NOT_RUN:
             found[check.id] = CheckResult(check, verdict, facts, read.reason, (), read.seconds)
+    if lines and not known:
+        raise UsageError(f"{path} does not say whose results it has", remedy="run without --resume")
     return standing | _independent(found)
 
 

@@ -17,7 +17,7 @@ from mfp_sim.conformance.baseline import load_baseline
 from mfp_sim.conformance.challenges import Command
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.model import CheckResult, CheckVerdict, Fact, Minted
-from mfp_sim.conformance.progress import ProgressFile, read_progress
+from mfp_sim.conformance.progress import ProgressFile, Server, read_progress
 from mfp_sim.conformance.registry import all_checks
 from mfp_sim.report.json_report import read_file
 from mfp_sim.shared.errors import DocumentError, UsageError
@@ -282,17 +282,40 @@ def test_resuming_takes_back_what_a_whole_run_takes_back(server, conform, tmp_pa
     assert verdicts(tmp_path) == {"post-binary": "pass", "challenge-empty": "pass"}
 
 
+def test_results_of_another_server_are_not_taken_over(server, conform, tmp_path: Path) -> None:
+    """Its certificates and its URL are others, or its client is: what was found there says nothing of this one."""
+    words = ("--verdict", "rfc", "--only", "post-binary")
+    assert conform(server().url, *BY_VALUE, *words, "--report", tmp_path)[0] == 0
+    written = (tmp_path / "progress.jsonl").read_text()
+    other = server(policy=CaPolicy(key="rsa-4096"))
+    code, shown = conform(other.url, *BY_VALUE, *words, "--resume", tmp_path)
+    assert code == 2
+    assert "has the results of another server or persona: http://127.0.0.1:" in shown
+    code, shown = conform(server().url, *BY_VALUE, *words, "--resume", tmp_path, "--persona", "jscep")
+    assert code == 2
+    assert "another server or persona" in shown
+    assert (tmp_path / "progress.jsonl").read_text() == written
+    (tmp_path / "progress.jsonl").write_text("".join(line + "\n" for line in written.splitlines()[1:]))
+    code, shown = conform(server().url, *BY_VALUE, *words, "--resume", tmp_path)
+    assert code == 2
+    assert "does not say whose results it has" in shown
+
+
+SERVER = Server("http://ca.example/scep", ("00",), "rfc8894")
+
+
 def test_a_line_that_was_cut_off_is_judged_anew_and_no_text_ends_a_line(tmp_path: Path) -> None:
     first, second = list(all_checks().values())[:2]
     odd = Fact("seen", True, "a name", "CN=a\u2028b\x85c")
     written = ProgressFile(tmp_path, Redactor())
+    written.begins(SERVER)
     written.certificate(Minted(1, odd.got, "CN=x", "2027-01-01", "ff", "control", expected=True))
     written.add(CheckResult(first, CheckVerdict.PASS, (odd,)))
     with (tmp_path / "progress.jsonl").open("a") as file:
         file.write('{"check": "' + second.id)
-    assert read_progress(tmp_path)[first.id].facts == (odd,)
+    assert read_progress(tmp_path, SERVER)[first.id].facts == (odd,)
     ProgressFile(tmp_path, Redactor(), goes_on=True).add(CheckResult(second, CheckVerdict.WARN))
-    assert list(read_progress(tmp_path)) == [first.id, second.id]
+    assert list(read_progress(tmp_path, SERVER)) == [first.id, second.id]
 
 
 @pytest.mark.parametrize(
@@ -302,20 +325,23 @@ def test_a_line_that_was_cut_off_is_judged_anew_and_no_text_ends_a_line(tmp_path
 )  # fmt: skip
 def test_a_damaged_result_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
     written = ProgressFile(tmp_path, Redactor())
+    written.begins(SERVER)
     written.add(CheckResult(next(iter(all_checks().values())), CheckVerdict.PASS))
-    line = json.loads((tmp_path / "progress.jsonl").read_text())
-    (tmp_path / "progress.jsonl").write_text(json.dumps(line | change) + "\n")
-    with pytest.raises(UsageError, match="progress.jsonl:1 is not a result"):
-        read_progress(tmp_path)
+    first, line = (tmp_path / "progress.jsonl").read_text().splitlines()
+    (tmp_path / "progress.jsonl").write_text(f"{first}\n{json.dumps(json.loads(line) | change)}\n")
+    with pytest.raises(UsageError, match="progress.jsonl:2 is not a result"):
+        read_progress(tmp_path, SERVER)
 
 
 @pytest.mark.parametrize(("held", "stands"), [(True, True), (False, False), ("no", False), (None, False)])
 def test_a_refusal_stands_only_by_a_control_that_held(tmp_path: Path, held: object, stands: bool) -> None:
     check = next(check for check in all_checks().values() if check.negative)
-    ProgressFile(tmp_path, Redactor()).add(CheckResult(check, CheckVerdict.PASS))
+    written = ProgressFile(tmp_path, Redactor())
+    written.begins(SERVER)
+    written.add(CheckResult(check, CheckVerdict.PASS))
     with (tmp_path / "progress.jsonl").open("a") as file:
         file.write(json.dumps({"last control held": held}) + "\n")
-    assert (check.id in read_progress(tmp_path)) is stands
+    assert (check.id in read_progress(tmp_path, SERVER)) is stands
 
 
 def test_a_new_run_does_not_go_on_with_an_old_one(server, conform, tmp_path: Path) -> None:
