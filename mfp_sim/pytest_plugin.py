@@ -284,8 +284,8 @@ def _marked(node: pytest.Item) -> Scenario:
 
     from mfp_sim.device.printer_profile import find_profile
     from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
-    from mfp_sim.shared.documents import Problems, did_you_mean, load_text
-    from mock_scep_server.script_file import read_script
+    from mfp_sim.shared.documents import did_you_mean
+    from mock_scep_server.script_file import script_of
 
     given: dict[str, Any] = {}
     for mark in reversed(list(node.iter_markers("mfp_sim"))):
@@ -303,9 +303,6 @@ def _marked(node: pytest.Item) -> Scenario:
         raise UsageError(f"seed has to be an integer, not {seed!r}")
     if not isinstance(script, str):
         raise UsageError("script has to be text", remedy='YAML as in a scenario: script="[{then: pending}]"')
-    problems = Problems()
-    rules = read_script(load_text(script, "script"), problems)
-    problems.raise_if_any()
     model, functions = given.get("printer", "canon-ir-adv-dx"), given.get("functions", ("TLS",))
     uses = [use for use in find_profile(model).uses if use != "None"]
     if isinstance(functions, str) or set(functions) - set(uses):
@@ -320,7 +317,7 @@ def _marked(node: pytest.Item) -> Scenario:
         printer=PrinterSetup(
             profile=model, timezone=timezone, functions=tuple(functions), url="http://ca.example/scep"
         ),
-        ca=CaSetup(profile=given.get("ca", "rfc8894"), challenge=given.get("challenge"), script=rules),
+        ca=CaSetup(profile=given.get("ca", "rfc8894"), challenge=given.get("challenge"), script=script_of(script)),
     )
 
 

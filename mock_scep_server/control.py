@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
-from mfp_sim.shared.documents import Problems, duration, load_text
+from mfp_sim.shared.documents import duration
 from mfp_sim.shared.errors import DocumentError, MfpSimError, UsageError
 from mfp_sim.shared.scep.http_messages import Delivery, HttpReply, HttpRequest, delivery_of
 from mfp_sim.shared.scep.url import Url
 from mock_scep_server.challenges import OneTimeChallenges
-from mock_scep_server.script_file import read_script
+from mock_scep_server.script_file import script_of
 from mock_scep_server.service import ScepService
 
 __all__ = ["ControlService"]
@@ -152,10 +152,7 @@ class ControlService:
     def _put_script(self, body: JsonObject) -> object:
         text = body["text"]
         assert isinstance(text, str)
-        problems = Problems()
-        rules = read_script(load_text(text, "script"), problems)
-        problems.raise_if_any()
-        self._service.script.replace(rules)
+        self._service.script.replace(script_of(text))
         return self._service.script.describe()
 
     def _installed(self, body: JsonObject) -> object:

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
-from mfp_sim.shared.documents import Node, Problems, did_you_mean, load
+from mfp_sim.shared.documents import Node, Problems, did_you_mean, load, load_text
 from mfp_sim.shared.documents.kinds import WRONG, Definitions, Leaf, OneWay, Schema, Within
 from mfp_sim.shared.documents.records import Constraint, Doc, Given, Length, agree, document, kind_of, some
 from mfp_sim.shared.scep.vocabulary import HRESULTS
@@ -19,7 +19,7 @@ from mock_scep_server.faults.chosen import Chosen, ChosenKind, check_scopes
 from mock_scep_server.faults.scope import ANSWERS, names_of
 from mock_scep_server.script import Condition, Rule, RuledAnswer
 
-__all__ = ["Rules", "load_script_file", "read_script"]
+__all__ = ["Rules", "load_script_file", "read_script", "script_of"]
 
 
 def load_script_file(path: Path) -> tuple[Rule, ...]:
@@ -28,8 +28,21 @@ def load_script_file(path: Path) -> tuple[Rule, ...]:
     Raises:
         DocumentError: all its mistakes.
     """
+    return _whole(load(path))
+
+
+def script_of(text: str, name: str = "script") -> tuple[Rule, ...]:
+    """Read a list of rules that is written as YAML; ``name`` is what mistakes say it stands in.
+
+    Raises:
+        DocumentError: all its mistakes.
+    """
+    return _whole(load_text(text, name))
+
+
+def _whole(node: Node) -> tuple[Rule, ...]:
     problems = Problems()
-    rules = read_script(load(path), problems)
+    rules = read_script(node, problems)
     problems.raise_if_any()
     return rules
 

@@ -21,17 +21,17 @@ from mfp_sim.conformance.engine import ConformanceRun, run_checks
 from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict, Fact, Proof
 from mfp_sim.conformance.registry import all_checks
 from mfp_sim.conformance.target import Permissions, Target
-from mfp_sim.shared.documents import Problems, load_text
-from mfp_sim.shared.simtime import Clock, Entropy, FrozenClock, PassingClock, PooledKeys, Scheduler, SystemClock
+from mfp_sim.shared.simtime import Entropy, FrozenClock, PassingClock, PooledKeys, Scheduler, SystemClock
 from mfp_sim.transport import InProcess, Sequential, SocketClient
 from mock_scep_server.challenges import OpenEnrolment, StaticChallenge
 from mock_scep_server.faults.defects import Gate
 from mock_scep_server.policy import CaPolicy, ChallengeSetup, Rollover
 from mock_scep_server.profiles.registry import profile_named
-from mock_scep_server.script import Script
-from mock_scep_server.script_file import read_script
+from mock_scep_server.script import Rule
+from mock_scep_server.script_file import script_of
 from mock_scep_server.server import ServerHost
-from mock_scep_server.service import ScepService
+from mock_scep_server.service import ScepService, make_service
+from mock_scep_server.setup import CaSetup
 
 __all__ = ["CLEAN", "Proven", "SelfTest", "as_markdown", "bench", "prove", "run_clean", "self_test"]
 
@@ -49,7 +49,7 @@ class Proven:
     trouble: str | None = None
 
 
-def _script(proof: Proof, clock: Clock) -> Script:
+def _script(proof: Proof) -> tuple[Rule, ...]:
     parts = []
     if proof.when:
         when = proof.when if proof.when.startswith("{") else "{" + proof.when + "}"
@@ -59,11 +59,8 @@ def _script(proof: Proof, clock: Clock) -> Script:
     if proof.faults:
         parts.append(f"faults: [{proof.faults}]")
     if not parts or not (proof.answer or proof.faults):
-        return Script((), ZoneInfo("UTC"), clock.now())
-    problems = Problems()
-    rules = read_script(load_text(f"- {{{', '.join(parts)}}}", "proof"), problems)
-    problems.raise_if_any()
-    return Script(rules, ZoneInfo("UTC"), clock.now())
+        return ()
+    return script_of(f"- {{{', '.join(parts)}}}", "proof")
 
 
 @contextmanager
@@ -83,15 +80,14 @@ def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Client]:
         setup["challenge"] = ChallengeSetup("one_time", cache=10_000)
     clock: PassingClock = SystemClock() if sockets else FrozenClock(START)
     entropy = Entropy(seed)
-    service = ScepService(
-        profile=replace(profile_named(proof.profile), **proof.ca),  # type: ignore[arg-type]
+    shape = replace(profile_named(proof.profile), **proof.ca)  # type: ignore[arg-type]
+    service = make_service(
+        CaSetup(shape=shape, ra=ra, script=_script(proof), policy=CaPolicy(**setup)),
         clock=clock,
         entropy=entropy.fork("ca"),
         keys=PooledKeys(entropy.fork("keys"), side=1),
+        zone=ZoneInfo("UTC"),
         challenge=None if one_time else OpenEnrolment() if opened else StaticChallenge(CHALLENGE),
-        script=_script(proof, clock),
-        ra=ra,
-        policy=CaPolicy(**setup),
     )
     if next_ca:
         Scheduler(clock).run_until(clock.now() + timedelta(days=60))

@@ -18,12 +18,11 @@ from typing import TypeVar, get_args
 from mfp_sim.device.machine import ADMINISTRATOR
 from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.printer import Printer
-from mfp_sim.shared.documents import Problems, load_text
 from mfp_sim.shared.errors import MfpSimError, Refused
 from mfp_sim.shared.scep.http_messages import Delivery, HttpRequest
 from mfp_sim.shared.simtime import Booking, Clock, FrozenClock, Scheduler, SystemClock
 from mfp_sim.transport import EXCHANGE_LABELS, Done, InProcess, Network, NetworkState, UnderWay
-from mock_scep_server.script_file import read_script
+from mock_scep_server.script_file import script_of
 from mock_scep_server.service import ScepService
 
 __all__ = ["ANSWERS", "NETWORK_STATES", "Busy", "Performed", "Site", "Street", "Trouble", "UnwatchedPoints"]
@@ -201,10 +200,7 @@ class Site:
             assert self.ca is not None
             then = ANSWERS[answer]
             text = "[]" if then is None else _RULES.format(then=then)
-            problems = Problems()
-            rules = read_script(load_text(text), problems)
-            problems.raise_if_any()
-            self.ca.script.replace(rules)
+            self.ca.script.replace(script_of(text))
             self._tell(Performed("ca_script", text))
             self.answer = answer
 
