@@ -1,0 +1,206 @@
+"""The bench of tests: a printer and a CA in one process on one clock.
+
+Owns how they are put together for a test, and the defaults: a frozen clock, keys of the pool, chance from a seed. A
+scenario has a world of its own (:mod:`mfp_sim.scenario.world`), with what a file can say. Serves tests alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from mfp_sim.conformance.target import Permissions, Target
+from mfp_sim.device.power import PowerPoints
+from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
+from mfp_sim.device.printer_profile import Profile, find_profile, with_reading
+from mfp_sim.device.settings import KeySettings
+from mfp_sim.device.storage import MemoryStorage, Storage
+from mfp_sim.run_trace import Recorder
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.simtime import (
+    Entropy,
+    FrozenClock,
+    GeneratedKeys,
+    KeySource,
+    PassingClock,
+    PooledKeys,
+    Scheduler,
+)
+from mfp_sim.testing.client import Client
+from mfp_sim.transport import InProcess, Network, Sequential, SocketClient, Transport
+from mock_scep_server.challenges import ChallengePolicy, StaticChallenge
+from mock_scep_server.profiles.registry import CaProfile
+from mock_scep_server.script_file import script_of
+from mock_scep_server.server import ServerHost
+from mock_scep_server.service import make_service
+from mock_scep_server.setup import CaSetup, read_ca
+
+__all__ = ["CHALLENGE", "KEY", "START", "Bench"]
+
+START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
+"""When a bench begins: a Monday, 08:00 where the printer stands."""
+CHALLENGE = "s3cret"
+KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge=CHALLENGE)
+"""What a printer may ask for: a TLS key with the bench's challenge password."""
+URL = "http://ca.example/scep"
+
+
+class Bench:
+    """A CA and its printer on one clock.
+
+    Args:
+        ca: the keys of a scenario's ``ca:`` section, as YAML or as a value.
+        profile, ra, script: instead of those of ``ca``: the shape of the CA, RA certificates, rules as YAML.
+        challenge: the static challenge password, or a policy; None for a CA that wants none. ``ca`` goes before it.
+        model: the printer's profile; ``flips`` are other readings of assumptions (``"A-34=CertPoll"``), and ``values``
+            replace fields of the profile.
+        factory: how the printer is delivered.
+        url: the address that the printer is set up for; None leaves it as it was delivered.
+        storage: what the printer keeps its state in.
+        start: the instant at which a frozen clock stands; ``clock`` is another one, the system's where sockets are.
+        seed: decides chance and keys; None for the system's chance and generated keys.
+
+    Raises:
+        DocumentError: a mistake in ``ca`` or ``script``.
+        UsageError: a profile or a reading that does not exist, or a change of a profile that cannot be.
+    """
+
+    def __init__(
+        self,
+        ca: str | CaSetup = "{}",
+        *,
+        profile: str | CaProfile | None = None,
+        ra: Literal["none", "single", "split"] | None = None,
+        script: str | None = None,
+        challenge: str | ChallengePolicy | None = CHALLENGE,
+        model: str | Profile = "canon-ir-adv-dx",
+        flips: Sequence[str] = (),
+        values: Mapping[str, object] | None = None,
+        factory: Factory | None = None,
+        url: str | None = URL,
+        storage: Storage | None = None,
+        start: datetime = START,
+        clock: PassingClock | None = None,
+        seed: int | None = 7,
+    ) -> None:
+        self.clock: PassingClock = clock or FrozenClock(start)
+        self.scheduler = Scheduler(self.clock)
+        self.entropy = Entropy(seed)
+        self.network = Network()
+        self.recorder = Recorder(self.clock)
+        self.factory = factory or Factory(functions=("TLS",))
+        self.url, self.storage = url, storage or MemoryStorage()
+        self.model = _model(model, flips, values or {})
+        setup = _setup(ca, profile, ra, script)
+        own = "challenge" in setup.given
+        self.challenge = setup.challenge if own else challenge if isinstance(challenge, str) else None
+        static = StaticChallenge(challenge) if isinstance(challenge, str) else challenge
+        self.ca = make_service(
+            setup,
+            clock=self.clock,
+            entropy=self.entropy.fork("ca"),
+            keys=self.keys(side=1),
+            zone=ZoneInfo("UTC"),
+            challenge=None if own else static,
+        )
+
+    def keys(self, *, side: int) -> KeySource:
+        """Key pairs: side 0 is the printer's, 1 the CA's."""
+        if self.entropy.seed is None:
+            return GeneratedKeys()
+        return PooledKeys(self.entropy.fork("keys"), side=side)
+
+    @cached_property
+    def printer(self) -> Printer:
+        """The printer: made at its first use, switched on, and set up for the CA."""
+        printer = self.make_printer()
+        printer.power_on()
+        if self.url is not None:
+            printer.update_communication(url=self.url)
+        return printer
+
+    def make_printer(self, serial: str | None = None, storage: Storage | None = None) -> Printer:
+        """A printer of the same model, clock, wire and CA that is off; it has the bench's storage unless given one."""
+        factory = replace(self.factory, serial=serial or self.factory.serial)
+        outside = Outside(
+            scheduler=self.scheduler,
+            wire=InProcess(self.scheduler, self.ca.handle, network=self.network, client=factory.ip),
+            entropy=self.entropy.fork("printer"),
+            keys=self.keys(side=0),
+            recorder=self.recorder,
+            storage=storage or self.storage,
+            points=PowerPoints(),
+        )
+        listeners = Listeners(self.ca.ledger.report_installed, self.ca.ledger.report_abandoned)
+        return Printer(self.model, outside, factory, listeners)
+
+    def client(self, host: ServerHost | None = None, *, name: str = "client", persona: str = "rfc8894") -> Client:
+        """A client of the CA, in process or over the socket of ``host``; each ``name`` has keys and chance of its own.
+
+        Over a socket the bench needs the system's clock.
+        """
+        entropy = self.entropy.fork(name)
+        where = (host.host, host.port) if host else ("ca.example", 80)
+        return Client(
+            self.ca,
+            Target(f"{host.url}/scep" if host else URL, *where, "/scep"),
+            SocketClient(self.clock) if host else self.transport,
+            clock=self.clock,
+            entropy=entropy,
+            keys=GeneratedKeys() if entropy.seed is None else PooledKeys(entropy, side=0),
+            challenge=self.challenge,
+            policy=Permissions(persona=persona, subject_prefix=name),
+        )
+
+    @property
+    def transport(self) -> Transport:
+        """The way to the CA in process, for a client that does one thing after the other."""
+        return Sequential(self.clock, lambda scheduler: InProcess(scheduler, self.ca.handle, network=self.network))
+
+    def pass_time(self, **span: float) -> None:
+        """Let time pass, and do what is planned in it: ``pass_time(hours=2)``, in the words of ``timedelta``."""
+        self.scheduler.run_until(self.clock.now() + timedelta(**span))
+
+    @property
+    def asked(self) -> list[str]:
+        """What the CA was asked, in order: operations, and message types of PKIOperations."""
+        return [entry.name for entry in self.ca.journal.entries]
+
+    @property
+    def shown(self) -> tuple[str, str | None]:
+        """The newest row of the printer's status screen: its state, and the slug of its details."""
+        row = self.printer.status()[0]
+        return row.state, row.details.slug if row.details else None
+
+
+def _model(model: str | Profile, flips: Sequence[str], values: Mapping[str, object]) -> Profile:
+    profile = find_profile(model) if isinstance(model, str) else model
+    for flip in flips:
+        assumption, _, reading = flip.partition("=")
+        profile = with_reading(profile, assumption, reading or None)
+    return replace(profile, **values)  # type: ignore[arg-type]
+
+
+def _setup(
+    ca: str | CaSetup,
+    profile: str | CaProfile | None,
+    ra: Literal["none", "single", "split"] | None,
+    script: str | None,
+) -> CaSetup:
+    """The section, with what is given beside it in its place."""
+    setup = ca
+    if isinstance(setup, str):
+        problems = Problems()
+        setup = read_ca(load_text(setup, "ca"), problems)
+        problems.raise_if_any()
+    return replace(
+        setup,
+        profile=profile if isinstance(profile, str) else setup.profile,
+        shape=profile if isinstance(profile, CaProfile) else setup.shape,
+        ra=ra or setup.ra,
+        script=setup.script if script is None else script_of(script),
+    )
