@@ -2,61 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 import pytest
 
-from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
-from mfp_sim.device.printer_profile import profile_named as printer_profile
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
-from mfp_sim.run_trace import Recorder
-from mfp_sim.shared.documents import Problems, load_text
-from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys, Scheduler
-from mfp_sim.transport import InProcess
-from mock_scep_server.challenges import StaticChallenge
-from mock_scep_server.profiles.registry import profile_named as ca_profile
-from mock_scep_server.script import Script
-from mock_scep_server.script_file import read_script
-from mock_scep_server.service import ScepService
-
-START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
-KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")
+from mfp_sim.testing import KEY, START, Bench
 
 
-class World:
-    """Printer, wire and CA, powered on and set up."""
-
-    def __init__(self, script: str = "[]", ra: str = "none", profile: str = "rfc8894") -> None:
-        self.clock = FrozenClock(START)
-        self.scheduler = Scheduler(self.clock)
-        entropy = Entropy(7)
-        problems = Problems()
-        rules = read_script(load_text(script), problems)
-        problems.raise_if_any()
-        self.ca = ScepService(
-            profile=ca_profile(profile),
-            clock=self.clock,
-            entropy=entropy.fork("ca"),
-            keys=PooledKeys(entropy.fork("keys"), side=1),
-            challenge=StaticChallenge("s3cret"),
-            script=Script(rules),
-            ra=ra,  # type: ignore[arg-type]
-        )
-        self.recorder = Recorder(self.clock)
-        self.printer = Printer(
-            printer_profile("canon-ir-adv-dx"),
-            Outside(
-                scheduler=self.scheduler,
-                wire=InProcess(self.scheduler, self.ca.handle),
-                entropy=entropy.fork("printer"),
-                keys=PooledKeys(entropy.fork("keys"), side=0),
-                recorder=self.recorder,
-            ),
-            Factory(functions=("TLS",)),
-            Listeners(installed=self.ca.ledger.report_installed),
-        )
-        self.printer.power_on()
-        self.printer.update_communication(url="http://ca.example/scep")
+class World(Bench):
+    """A bench whose printer asks at nine."""
 
     def at_nine(self, **settings: object) -> None:
         """The timer at 09:00 local time, with polling twice at ten minutes, and two hours later."""
@@ -64,16 +19,7 @@ class World:
         self.printer.update_auto_request(
             AutoRequestSettings(True, datetime(2026, 3, 2, 9), KEY, **(defaults | settings))  # type: ignore[arg-type]
         )
-        self.scheduler.run_until(self.clock.now() + timedelta(hours=2))
-
-    @property
-    def asked(self) -> list[str]:
-        return [entry.name for entry in self.ca.journal.entries]
-
-    @property
-    def shown(self) -> tuple[str, str | None]:
-        row = self.printer.status()[0]
-        return row.state, row.details.slug if row.details else None
+        self.pass_time(hours=2)
 
 
 @pytest.mark.parametrize("ra", ["none", "split"])
@@ -110,7 +56,7 @@ CASES = [
 
 @pytest.mark.parametrize(("script", "state", "details", "asked", "minted"), CASES)
 def test_what_the_printer_shows_and_asks(script: str, state: str, details: str | None, asked: str, minted: int) -> None:
-    world = World(script)
+    world = World(script=script)
     world.at_nine()
     assert world.shown == (state, details)
     assert world.asked == asked.replace("CAPS", "GetCACaps").replace("CERT", "GetCACert").split()
@@ -129,7 +75,7 @@ def test_what_the_printer_shows_and_asks(script: str, state: str, details: str |
     ],
 )
 def test_a_wrong_reply_is_refused_for_its_own_reason_and_nothing_is_installed(fault: str, reason: str) -> None:
-    world = World(f"[{{when: {{type: PKCSReq}}, faults: [{fault}]}}]")
+    world = World(script=f"[{{when: {{type: PKCSReq}}, faults: [{fault}]}}]")
     world.at_nine()
     assert world.shown == ("error", "scep-error")
     assert world.printer.audit[-1].diagnosis.startswith(f"{reason}: ")
@@ -137,7 +83,7 @@ def test_a_wrong_reply_is_refused_for_its_own_reason_and_nothing_is_installed(fa
 
 
 def test_inquiries_are_about_the_same_request_at_the_interval_after_the_last_exchange() -> None:
-    world = World("[{when: {type: PKCSReq}, faults: [stall]}]")
+    world = World(script="[{when: {type: PKCSReq}, faults: [stall]}]")
     world.at_nine()
     entries = [entry for entry in world.ca.journal.entries if entry.name == "PKCSReq"]
     assert len({entry.transaction for entry in entries}) == 1
@@ -157,7 +103,7 @@ def test_a_wrong_challenge_is_fail_info_2_and_the_text_does_not_hold_it() -> Non
 
 
 def test_a_pending_request_survives_a_restart() -> None:
-    world = World("[{when: {type: PKCSReq}, then: pending}]")
+    world = World(script="[{when: {type: PKCSReq}, then: pending}]")
     world.printer.update_auto_request(AutoRequestSettings(True, datetime(2026, 3, 2, 9), KEY, polling=Polling(2, 10)))
     world.scheduler.run_until(START + timedelta(minutes=65))
     assert world.shown == ("processing", None)

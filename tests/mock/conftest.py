@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
+from typing import Literal
 
 import pytest
 
-from mfp_sim.shared.documents import Problems, load_text
 from mfp_sim.shared.http_octets import reply_of
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import csr as csrs
@@ -18,12 +18,9 @@ from mfp_sim.shared.scep.http_messages import HttpRequest, scep_request
 from mfp_sim.shared.scep.messages import PkiMessage
 from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
 from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys
-from mock_scep_server.challenges import ChallengePolicy, StaticChallenge
+from mfp_sim.testing import CHALLENGE, Bench
+from mock_scep_server.challenges import ChallengePolicy
 from mock_scep_server.profiles.registry import profile_named
-from mock_scep_server.script import Script
-from mock_scep_server.script_file import read_script
-from mock_scep_server.service import ScepService
-from mock_scep_server.setup import read_ca
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
 
@@ -131,34 +128,28 @@ class Client:
         return other
 
 
-class Ca:
-    """The mock with a policy as it stands in a scenario's ``ca:`` section."""
+class Ca(Bench):
+    """A bench whose CA has a policy as it stands in a scenario's ``ca:`` section; nobody uses its printer."""
 
     def __init__(
-        self, policy: str = "{}", *, script: str = "[]", profile: str = "rfc8894", ra: str = "none",
-        challenge: ChallengePolicy | str | None = "s3cret", clock: FrozenClock | None = None, **changes: object,
-    ) -> None:  # fmt: skip
-        from dataclasses import replace
-
-        problems = Problems()
-        section = read_ca(load_text(policy), problems)
-        rules = read_script(load_text(script), problems)
-        problems.raise_if_any()
-        self.clock = clock or FrozenClock(NOON)
-        entropy = Entropy(11)
-        self.client_keys = PooledKeys(entropy.fork("clients"), side=0)
-        if isinstance(challenge, str):
-            challenge = None if "challenge" in section.given else StaticChallenge(challenge)
-        self.service = ScepService(
-            profile=replace(profile_named(profile), **changes),  # type: ignore[arg-type]
-            clock=self.clock,
-            entropy=entropy.fork("ca"),
-            keys=PooledKeys(entropy.fork("keys"), side=1),
-            challenge=challenge,
-            script=Script(rules, start=self.clock.now()),
-            ra=ra,  # type: ignore[arg-type]
-            policy=section.policy,
+        self,
+        policy: str = "{}",
+        *,
+        profile: str = "rfc8894",
+        start: datetime = NOON,
+        seed: int = 11,
+        clock: FrozenClock | None = None,
+        script: str = "[]",
+        ra: Literal["none", "single", "split"] = "none",
+        challenge: ChallengePolicy | str | None = CHALLENGE,
+        **changes: object,
+    ) -> None:
+        shape = replace(profile_named(profile), **changes)  # type: ignore[arg-type]
+        super().__init__(
+            policy, profile=shape, script=script, ra=ra, challenge=challenge, start=start, clock=clock, seed=seed
         )
+        self.service = self.ca
+        self.client_keys = PooledKeys(self.entropy.fork("clients"), side=0)
 
     def ask(self, request: HttpRequest, client: str = "192.0.2.10") -> Reply:
         delivery = self.service.handle(request, client)
@@ -186,17 +177,14 @@ class Ca:
     def minted(self) -> int:
         return self.service.ledger.counts["minted"]
 
-    def pass_time(self, **span: float) -> None:
-        self.clock.advance(timedelta(**span).total_seconds())
-
 
 @pytest.fixture
-def make_ca() -> Callable[..., Ca]:
+def make_ca() -> type[Ca]:
     return Ca
 
 
 @pytest.fixture
-def make_client() -> Callable[..., Client]:
+def make_client() -> type[Client]:
     return Client
 
 
