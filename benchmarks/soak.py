@@ -28,8 +28,7 @@ from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.scep.http_messages import HttpRequest, render_request, scep_request
 from mfp_sim.shared.scep.vocabulary import MessageType, Operation
 from mfp_sim.shared.simtime import Entropy, PooledKeys, SystemClock
-from mock_scep_server.challenges import StaticChallenge
-from mock_scep_server.profiles.registry import profile_named
+from mfp_sim.testing import Bench
 from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService
 
@@ -215,10 +214,7 @@ def _ask(url: tuple[str, int], octets: bytes) -> str:
 def requests(count: int, *, seed: int = 1, workers: int = 2, tell: Callable[[str], None] = lambda _: None) -> Outcome:
     """So many requests over sockets."""
     entropy, outcome = Entropy(seed), Outcome()
-    service = ScepService(
-        profile=profile_named("rfc8894"), clock=SystemClock(), entropy=entropy.fork("ca"),
-        keys=PooledKeys(entropy.fork("keys"), side=1), challenge=StaticChallenge("s3cret"),
-    )  # fmt: skip
+    service = Bench(clock=SystemClock(), seed=seed).ca
     before = threading.active_count()
     lock, step = threading.Lock(), max(count // 20, 1)
     with ServerHost(service, on_refusal=service.record_refusal) as host:

@@ -8,27 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPrivateNumbers, RSAPublicKey
 
-from mfp_sim.device.printer import Listeners, Outside, Printer
-from mfp_sim.device.printer_profile import profile_named as printer_profile
-from mfp_sim.device.settings import AutoRequestSettings, KeySettings
-from mfp_sim.run_trace import Recorder
-from mfp_sim.shared.simtime import Entropy, FrozenClock, KeySource, PooledKeys, Scheduler
-from mfp_sim.transport import InProcess
-from mock_scep_server.challenges import StaticChallenge
-from mock_scep_server.profiles.registry import profile_named as ca_profile
-from mock_scep_server.service import ScepService
+from mfp_sim.device.printer import Factory
+from mfp_sim.device.settings import AutoRequestSettings
+from mfp_sim.shared.simtime import KeySource
+from mfp_sim.testing import KEY, Bench
 
 __all__ = ["KEY", "Operation", "Stage", "daily"]
 
-START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
 NINE = datetime(2026, 3, 2, 9)  # noqa: DTZ001 - the printer's local time has no zone
-KEY = KeySettings("tls", "192.0.2.10", use="TLS", challenge="s3cret")
 
 
 @dataclass(frozen=True)
@@ -105,39 +98,19 @@ class WitnessedKeys:
         return WitnessedKey(self._keys.rsa(bits), self._side, self._log)
 
 
-class Stage:
-    """Printer, wire and CA, powered on and set up; the printer's TLS function is off, so keys can be deleted."""
+class Stage(Bench):
+    """A bench whose printer's TLS function is off, so that keys can be deleted; ``witnessed`` keys are counted."""
 
     def __init__(self, *, witnessed: bool = False, seed: int = 7) -> None:
-        self.clock = FrozenClock(START)
-        self.scheduler = Scheduler(self.clock)
-        self.log = Log()
-        entropy = Entropy(seed)
-        self.recorder = Recorder(self.clock)
-
-        def keys(side: int, name: str) -> KeySource:
-            pool = PooledKeys(entropy.fork("keys"), side=side)
-            return WitnessedKeys(pool, name, self.log) if witnessed else pool
-
-        self.ca = ScepService(
-            profile=ca_profile("rfc8894"),
-            clock=self.clock,
-            entropy=entropy.fork("ca"),
-            keys=keys(1, "CA"),
-            challenge=StaticChallenge("s3cret"),
-        )
-        outside = Outside(
-            scheduler=self.scheduler,
-            wire=InProcess(self.scheduler, self.ca.handle),
-            entropy=entropy.fork("printer"),
-            keys=keys(0, "printer"),
-            recorder=self.recorder,
-        )
-        listeners = Listeners(installed=self.ca.ledger.report_installed)
-        self.printer = Printer(printer_profile("canon-ir-adv-dx"), outside, listeners=listeners)
-        self.printer.power_on()
-        self.printer.update_communication(url="http://ca.example/scep")
+        self.log, self._witnessed = Log(), witnessed
+        super().__init__(factory=Factory(), seed=seed)
+        assert self.printer.powered
         self.log.operations.clear()
+
+    def keys(self, *, side: int) -> KeySource:
+        """Keys of the pool, which write down what is done with them if they are witnessed."""
+        pool = super().keys(side=side)
+        return WitnessedKeys(pool, ("printer", "CA")[side], self.log) if self._witnessed else pool
 
     def enrol(self) -> None:
         """One manual request, to its end."""
@@ -151,7 +124,7 @@ class Stage:
 
     def pass_days(self, days: int) -> None:
         """Let days pass; what is planned in them happens."""
-        self.scheduler.run_until(self.clock.now() + timedelta(days=days))
+        self.pass_time(days=days)
 
     def expect_certificates(self, count: int) -> None:
         """Stop the benchmark unless so many certificates were minted and installed: a failed run is no measurement."""

@@ -11,9 +11,9 @@ import pytest
 from mfp_sim.shared.errors import ConnectFailed, DeadlineExceeded, TransportError
 from mfp_sim.shared.scep.http_messages import Delivery, HttpReply, HttpRequest, Send, Wait
 from mfp_sim.shared.simtime import FrozenClock, Scheduler, SystemClock
-from mfp_sim.transport import InProcess, Network, Sockets
+from mfp_sim.testing import START, Bench
+from mfp_sim.transport import InProcess, Sockets
 from mock_scep_server.server import ServerHost
-from tests.carriers.conftest import NOON, make_service
 
 CAPS = HttpRequest("GET", "/scep?operation=GetCACaps")
 CERT = HttpRequest("GET", "/scep?operation=GetCACert")
@@ -24,9 +24,8 @@ class Street:
     """A CA in process that answers after twenty seconds, one second away."""
 
     def __init__(self, rules: str = SLOW) -> None:
-        self.clock = FrozenClock(NOON)
-        self.scheduler, self.network = Scheduler(self.clock), Network()
-        self.ca = make_service(self.clock, rules)
+        bench = Bench(script=rules, challenge=None)
+        self.clock, self.scheduler, self.network, self.ca = bench.clock, bench.scheduler, bench.network, bench.ca
         self.wire = InProcess(self.scheduler, self.ca.handle, network=self.network, latency=1.0)
         self.ended: list[tuple[float, HttpReply | TransportError]] = []
 
@@ -35,10 +34,10 @@ class Street:
 
     @property
     def seconds(self) -> float:
-        return (self.clock.now() - NOON).total_seconds()
+        return (self.clock.now() - START).total_seconds()
 
     def until(self, seconds: float) -> None:
-        self.scheduler.run_until(NOON + timedelta(seconds=seconds))
+        self.scheduler.run_until(START + timedelta(seconds=seconds))
 
     @property
     def asked(self) -> int:
@@ -131,7 +130,7 @@ def test_over_sockets_too_one_exchange_does_not_wait_for_the_other() -> None:
     scheduler = Scheduler(clock)
     rules = "[{when: {operation: GetCACaps}, faults: [stall], optional: true}]"
     ends = list[object]()
-    with ServerHost(make_service(clock, rules)) as host:
+    with ServerHost(Bench(script=rules, challenge=None, clock=clock).ca) as host:
         wire = Sockets(scheduler)
         stalled = wire.begin(host.host, host.port, CAPS, 60.0, lambda _: ends.append("stalled"))
         (waiting,) = carrier_threads(host.host)
@@ -203,7 +202,7 @@ def test_what_is_cancelled_while_the_connection_is_made_is_not_sent(monkeypatch)
             connect(self, address)
 
     scheduler, ends = Scheduler(clock), list[object]()
-    service = make_service(clock, "[]")
+    service = Bench(challenge=None, clock=clock).ca
     with ServerHost(service) as host:
         monkeypatch.setattr(socket, "socket", Slow)
         under_way = Sockets(scheduler).begin(host.host, host.port, CAPS, 60.0, ends.append)
@@ -218,7 +217,7 @@ def test_what_is_cancelled_while_the_connection_is_made_is_not_sent(monkeypatch)
 
 
 def test_a_server_that_fails_ends_the_exchange_and_nothing_else() -> None:
-    scheduler, ends = Scheduler(FrozenClock(NOON)), list[object]()
+    scheduler, ends = Scheduler(FrozenClock(START)), list[object]()
 
     def handle(request: HttpRequest, client: str):
         raise ZeroDivisionError("planted")

@@ -182,14 +182,10 @@ def test_what_only_the_simulation_can_know_fails_nobody_else(mfp_sim, scenario, 
 
 @pytest.fixture
 def mock_url():
-    from mfp_sim.shared.simtime import Entropy, GeneratedKeys, SystemClock
-    from mock_scep_server.profiles.registry import profile_named
-    from mock_scep_server.service import ScepService
+    from mfp_sim.shared.simtime import SystemClock
+    from mfp_sim.testing import Bench
 
-    service = ScepService(
-        profile=profile_named("rfc8894"), clock=SystemClock(), entropy=Entropy(None), keys=GeneratedKeys()
-    )
-    with ServerHost(service) as host:
+    with ServerHost(Bench(challenge=None, clock=SystemClock(), seed=None).ca) as host:
         yield f"{host.url}/scep"
 
 

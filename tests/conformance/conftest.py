@@ -9,12 +9,13 @@ import pytest
 
 from mfp_sim.cli.main import main
 from mfp_sim.shared.simtime import Entropy, PooledKeys, SystemClock
-from mock_scep_server.challenges import StaticChallenge
+from mfp_sim.testing import Bench
 from mock_scep_server.faults.defects import Gate
 from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import profile_named
 from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService
+from mock_scep_server.setup import CaSetup
 
 CHALLENGE = "conf0rm-secret"
 
@@ -38,19 +39,16 @@ def server() -> Iterator[Callable[..., Server]]:
     hosts: list[ServerHost] = []
 
     def start(*defects: str, policy: CaPolicy | None = None, static: bool = True, **changes: object) -> Server:
-        clock, entropy = SystemClock(), Entropy(5)
-        service = ScepService(
+        bench = Bench(
+            CaSetup(policy=policy or CaPolicy()),
             profile=replace(profile_named("rfc8894"), **changes),  # type: ignore[arg-type]
-            clock=clock,
-            entropy=entropy,
-            keys=PooledKeys(entropy.fork("keys"), side=1),
-            challenge=StaticChallenge(CHALLENGE) if static else None,
-            policy=policy,
+            clock=SystemClock(),
+            challenge=CHALLENGE if static else None,
         )
-        host = ServerHost(Gate(service, defects, entropy.fork("gate").octets))
+        host = ServerHost(Gate(bench.ca, defects, bench.entropy.fork("gate").octets))
         host.start()
         hosts.append(host)
-        return Server(f"{host.url}/scep", service)
+        return Server(f"{host.url}/scep", bench.ca)
 
     yield start
     for host in hosts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Literal
 
 import pytest
 
@@ -13,11 +14,10 @@ from mfp_sim.shared.scep.elements import leaves
 from mfp_sim.shared.scep.http_messages import CA_CERT, CA_RA_CERT, PKI_MESSAGE, HttpRequest, scep_request
 from mfp_sim.shared.scep.messages import RequestContent
 from mfp_sim.shared.scep.vocabulary import MessageType, Operation, PkiStatus
-from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys
-from mock_scep_server.challenges import StaticChallenge
-from mock_scep_server.profiles.changes import changed
-from mock_scep_server.profiles.registry import profile_named
+from mfp_sim.shared.simtime import Entropy, PooledKeys
+from mfp_sim.testing import Bench
 from mock_scep_server.service import ScepService
+from mock_scep_server.setup import CaSetup
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=timezone.utc)
 KEY = PooledKeys(Entropy(9)).rsa(2048)
@@ -26,16 +26,8 @@ SIGNER = x509.self_signed(KEY, subject=SUBJECT, serial=1, not_before=NOW, not_af
 FORMS = {"absent": None, "empty": b"", "zero": b"\x00"}
 
 
-def _service(ra: str, content: str = "absent") -> ScepService:
-    entropy = Entropy(9)
-    return ScepService(
-        profile=changed(profile_named("rfc8894"), empty_content=content),
-        clock=FrozenClock(NOW),
-        entropy=entropy,
-        keys=PooledKeys(entropy, side=1),
-        challenge=StaticChallenge("s3cret"),
-        ra=ra,  # type: ignore[arg-type]
-    )
+def _service(ra: Literal["none", "split"], content: str = "absent") -> ScepService:
+    return Bench(CaSetup(empty_content=content), ra=ra, start=NOW).ca
 
 
 def _ask(service: ScepService, request: HttpRequest) -> tuple[list[bytes], bytes]:

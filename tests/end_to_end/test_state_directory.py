@@ -15,12 +15,8 @@ from pathlib import Path
 import pytest
 
 from mfp_sim.cli.main import main
-from mfp_sim.shared.documents import Problems, load_text
-from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys, SystemClock
-from mock_scep_server.challenges import StaticChallenge
-from mock_scep_server.profiles.registry import profile_named
-from mock_scep_server.script import Script
-from mock_scep_server.script_file import read_script
+from mfp_sim.shared.simtime import FrozenClock, SystemClock
+from mfp_sim.testing import Bench, script_of
 from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService
 
@@ -67,17 +63,7 @@ steps:
 
 @pytest.fixture
 def ca() -> ScepService:
-    problems = Problems()
-    rules = read_script(load_text(RULES), problems)
-    problems.raise_if_any()
-    return ScepService(
-        profile=profile_named("rfc8894"),
-        clock=SystemClock(),
-        entropy=Entropy(None),
-        keys=PooledKeys(Entropy(3), side=1),
-        challenge=StaticChallenge("s3cret"),
-        script=Script(rules),
-    )
+    return Bench(clock=SystemClock(), script=RULES).ca
 
 
 @pytest.fixture
@@ -161,7 +147,7 @@ def test_a_power_failure_after_the_certificate_came_asks_for_it_once_more(ca, in
 def test_the_two_days_of_the_documentation(ca, invoke) -> None:
     page = (Path(__file__).parents[2] / "docs" / "storage.md").read_text("utf-8")
     monday, tuesday = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    ca.script.replace(read_script(load_text("[{when: {type: PKCSReq}, then: pending}]"), Problems()))
+    ca.script.replace(script_of("[{when: {type: PKCSReq}, then: pending}]"))
     invoke(monday)
     ca.script.replace(())
     invoke(tuesday, timedelta(hours=16))

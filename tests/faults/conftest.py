@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 import pytest
 
@@ -20,19 +20,14 @@ from mfp_sim.client.exchange import (
     Issued,
     Lost,
 )
-from mfp_sim.shared.documents import Problems, load_text
 from mfp_sim.shared.errors import DeadlineExceeded
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import csr
-from mfp_sim.shared.simtime import Clock, Entropy, FrozenClock, PooledKeys, SystemClock
-from mfp_sim.transport import InProcess, Sequential, SocketClient, Transport
-from mock_scep_server.profiles.registry import profile_named
-from mock_scep_server.script import Script
-from mock_scep_server.script_file import read_script
+from mfp_sim.shared.simtime import Entropy, PooledKeys, SystemClock
+from mfp_sim.testing import Bench, script_of
+from mfp_sim.transport import SocketClient, Transport
 from mock_scep_server.server import ServerHost
-from mock_scep_server.service import ScepService
 
-NOON = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
 INQUIRIES = 2
 
 
@@ -42,29 +37,17 @@ def proofs() -> dict[str, dict[str, str]]:
     return json.loads(PROOFS.read_text("utf-8"))
 
 
-def _service(clock: Clock) -> ScepService:
-    entropy = Entropy(5)
-    return ScepService(
-        profile=profile_named("rfc8894"),
-        clock=clock,
-        entropy=entropy,
-        keys=PooledKeys(entropy, side=1),
-        script=Script(),
-    )
-
-
 class Client:
     """One client behind a carrier."""
 
-    def __init__(self, service: ScepService, transport: Transport, host: str, port: int, clock: Clock) -> None:
-        self.service, self.transport, self.host, self.port, self.clock = service, transport, host, port, clock
+    def __init__(self, bench: Bench, transport: Transport, host: str, port: int) -> None:
+        self.service, self.clock = bench.ca, bench.clock
+        self.transport, self.host, self.port = transport, host, port
         self.entropy = Entropy(9)
         self.keys = PooledKeys(self.entropy, side=0)
 
     def under(self, faults: str) -> None:
-        problems = Problems()
-        self.service.script.replace(read_script(load_text(f"[{{faults: [{faults}]}}]"), problems))
-        problems.raise_if_any()
+        self.service.script.replace(script_of(f"[{{faults: [{faults}]}}]"))
 
     def enrol(self, timeout: float) -> list[str]:
         """What came of each inquiry, in words: two of them, where the first is no end."""
@@ -123,19 +106,16 @@ def _words(outcome: object) -> str:
 
 
 @pytest.fixture
-def in_process() -> Callable[[], Client]:
-    clock = FrozenClock(NOON)
-    service = _service(clock)
-    transport = Sequential(clock, lambda scheduler: InProcess(scheduler, service.handle))
-    return Client(service, transport, "127.0.0.1", 80, clock)
+def in_process() -> Client:
+    bench = Bench(challenge=None)
+    return Client(bench, bench.transport, "127.0.0.1", 80)
 
 
 @contextmanager
 def _sockets() -> Iterator[Client]:
-    clock = SystemClock()
-    service = _service(clock)
-    with ServerHost(service) as host:
-        yield Client(service, SocketClient(clock), host.host, host.port, clock)
+    bench = Bench(challenge=None, clock=SystemClock())
+    with ServerHost(bench.ca) as host:
+        yield Client(bench, SocketClient(bench.clock), host.host, host.port)
 
 
 @pytest.fixture

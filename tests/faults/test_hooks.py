@@ -9,13 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from mfp_sim.shared.documents import Problems, load_text
 from mock_scep_server import faults
 from mock_scep_server.faults import FAULTS
 from mock_scep_server.faults.base import HOOKS, LAYERS, Fault
 from mock_scep_server.faults.message import odd
 from mock_scep_server.faults.registry import FaultEntry
-from mock_scep_server.script_file import read_script
+from mock_scep_server.script_file import script_of
 
 
 def primitives(fault: Fault) -> Iterator[Fault]:
@@ -34,9 +33,7 @@ def everything(fault: Fault) -> Iterator[Fault]:
 
 
 def made(entry: FaultEntry, variant: str | None) -> Fault:
-    problems = Problems()
-    (rule,) = read_script(load_text(f"[{{faults: [{entry.written(variant)}]}}]", "rules.yaml"), problems)
-    problems.raise_if_any()
+    (rule,) = script_of(f"[{{faults: [{entry.written(variant)}]}}]")
     return rule.faults[0].fault
 
 

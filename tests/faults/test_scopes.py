@@ -11,7 +11,7 @@ from mock_scep_server import script_file
 from mock_scep_server.faults import FAULTS
 from mock_scep_server.faults.registry import FaultEntry
 from mock_scep_server.faults.scope import ANSWERS, scopes
-from mock_scep_server.script_file import read_script
+from mock_scep_server.script_file import script_of
 
 SCENARIO = """\
 format: 1
@@ -89,11 +89,7 @@ def test_the_command_says_where_a_fault_acts(capsys: pytest.CaptureFixture[str])
 
 
 def test_scopes_are_those_of_the_hooks() -> None:
-    from mfp_sim.shared.documents import Problems, load_text
-
-    problems = Problems()
-    (rule,) = read_script(load_text("[{faults: [success-wrong-key]}]"), problems)
-    assert not problems.found
+    (rule,) = script_of("[{faults: [success-wrong-key]}]")
     assert [(scope.hook, sorted(scope.names)) for scope in scopes(rule.faults[0].fault)] == [
         ("on_template", ["CertPoll", "PKCSReq", "RenewalReq"])
     ]

@@ -21,7 +21,6 @@ from datetime import timedelta
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -29,7 +28,6 @@ from mfp_sim.client.exchange import ClientPolicy, ClientTransaction, Enrolment, 
 from mfp_sim.device.printer import Outside, Printer
 from mfp_sim.device.printer_profile import profile_named as model_named
 from mfp_sim.run_trace import Recorder
-from mfp_sim.shared.documents import Problems, load_text
 from mfp_sim.shared.errors import Refused, SignatureInvalid, UsageError
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import csr
@@ -37,12 +35,10 @@ from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest, outgoing
 from mfp_sim.shared.scep.messages import read_ca_certificates
 from mfp_sim.shared.simtime import Entropy, PooledKeys, Scheduler, SystemClock
+from mfp_sim.testing import Bench
 from mfp_sim.transport import Sockets
 from mock_scep_server import tls
-from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.profiles.registry import PROFILES, profile_named
-from mock_scep_server.script import Script
-from mock_scep_server.script_file import read_script
 from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService
 from mock_scep_server.tls import Handshake, TlsEndpoint, TlsKind, make_endpoint
@@ -83,23 +79,18 @@ class Live:
 
 def make_live(kind: TlsKind, rules: str = "[]", *, profile: str = "rfc8894", names: tuple[str, ...] = ()) -> Live:
     """The mock with that kind of TLS, not started."""
-    problems = Problems()
-    clock, entropy = SystemClock(), Entropy(5)
-    script = Script(read_script(load_text(rules, "script.yaml"), problems), ZoneInfo("UTC"), clock.now())
-    problems.raise_if_any()
-    keys = PooledKeys(entropy, side=1)
-    service = ScepService(
-        profile=profile_named(profile),
-        clock=clock,
-        entropy=entropy,
-        keys=keys,
-        script=script,
-        challenge=StaticChallenge("s3cret"),
+    bench = Bench(clock=SystemClock(), script=rules, profile=profile)
+    endpoint = make_endpoint(
+        kind,
+        bench.ca.authority,
+        clock=bench.clock,
+        entropy=bench.entropy.fork("tls"),
+        keys=bench.keys(side=1),
+        names=names,
     )
-    endpoint = make_endpoint(kind, service.authority, clock=clock, entropy=entropy.fork("tls"), keys=keys, names=names)
     handshakes: SimpleQueue[Handshake] = SimpleQueue()
-    host = ServerHost(service, tls=endpoint.context, on_handshake=handshakes.put)
-    return Live(service, endpoint, host, handshakes)
+    host = ServerHost(bench.ca, tls=endpoint.context, on_handshake=handshakes.put)
+    return Live(bench.ca, endpoint, host, handshakes)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys
 from mock_scep_server.cli import _parser, main
 from mock_scep_server.cli_serving import _setup
 from mock_scep_server.profiles.registry import PROFILES, VALUES
-from mock_scep_server.script_file import read_script
+from mock_scep_server.script_file import script_of
 from mock_scep_server.service import make_service
 from mock_scep_server.setup import VALUE_KEYS, read_ca
 
@@ -140,10 +140,8 @@ def test_a_rule_sets_hresult_and_text_and_both_are_read_by_name(make_ca, make_cl
 
 @pytest.mark.parametrize("written", ["E_ACESSDENIED", "4294967296", "-2147483649", "1.5", "true"])
 def test_what_is_no_hresult_does_not_load(written: str) -> None:
-    problems = Problems()
-    read_script(load_text(f"[{{then: {{failure: 2, hresult: {written}}}}}]", "rules"), problems)
     with pytest.raises(DocumentError, match="rules:1:31: hresult has to be a number of 32 bits"):
-        problems.raise_if_any()
+        script_of(f"[{{then: {{failure: 2, hresult: {written}}}}}]", "rules")
 
 
 @pytest.mark.parametrize(

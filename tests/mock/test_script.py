@@ -9,21 +9,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from mfp_sim.shared.documents import Problems, load_text
 from mfp_sim.shared.errors import DocumentError
 from mfp_sim.shared.simtime import Entropy
 from mock_scep_server.script import Facts, Script
-from mock_scep_server.script_file import read_script
+from mock_scep_server.script_file import script_of
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=timezone.utc)
 ASKED = Facts("PKIOperation", "POST", "PKCSReq", "t1", "CN=a", "192.0.2.1")
 
 
 def _script(text: str, seed: int | None = None) -> Script:
-    problems = Problems()
-    rules = read_script(load_text(text, "rules"), problems)
-    problems.raise_if_any()
-    script = Script(rules, ZoneInfo("Europe/Oslo"), NOW)
+    script = Script(script_of(text, "rules"), ZoneInfo("Europe/Oslo"), NOW)
     if seed is not None:
         script.begin(Entropy(seed))
     return script
@@ -161,6 +157,5 @@ def test_a_fail_info_that_the_rfc_does_not_know_is_written_as_it_is(
 
 @pytest.mark.parametrize("failure", ["-1", "true", "[2]", "null", "1.5"])
 def test_what_is_neither_number_nor_text_is_no_fail_info(failure: str) -> None:
-    problems = Problems()
-    read_script(load_text(f"[{{then: {{failure: {failure}}}}}]"), problems)
-    assert "failure has to be" in str(problems.found[0])
+    with pytest.raises(DocumentError, match="failure has to be"):
+        script_of(f"[{{then: {{failure: {failure}}}}}]")

@@ -9,21 +9,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from mfp_sim.shared.documents import Problems, load_text
 from mfp_sim.shared.errors import DocumentError
 from mfp_sim.shared.simtime import Entropy
 from mock_scep_server.script import Condition, Facts, Rule, RuledAnswer, Script, Taken
-from mock_scep_server.script_file import load_script_file, read_script
+from mock_scep_server.script_file import load_script_file, script_of
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=timezone.utc)
 ASKED = Facts("PKIOperation", "POST", "PKCSReq", "t1", "CN=a", "192.0.2.1")
 
 
 def _rules(text: str) -> tuple[Rule, ...]:
-    problems = Problems()
-    rules = read_script(load_text(text, "rules"), problems)
-    problems.raise_if_any()
-    return rules
+    return script_of(text, "rules")
 
 
 def _script(text: str) -> Script:

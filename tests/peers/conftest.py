@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -22,19 +21,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 from clients import CHALLENGE, OPENSSL_PLUGIN, Certmonger, Client, Pki, Scepclient
 from table import MICROMDM, STRONGSWAN, Ca
 
-from mfp_sim.shared.documents import Problems, load_text
 from mfp_sim.shared.scep.http_messages import Delivery, HttpRequest, read_scep_query
-from mfp_sim.shared.simtime import Entropy, GeneratedKeys, SystemClock
-from mock_scep_server.challenges import StaticChallenge
+from mfp_sim.shared.simtime import SystemClock
+from mfp_sim.testing import Bench, script_of
 from mock_scep_server.faults import Fault
 from mock_scep_server.faults.chosen import Chosen
 from mock_scep_server.journal import JournalEntry
-from mock_scep_server.profiles.changes import changed
 from mock_scep_server.profiles.registry import profile_named
-from mock_scep_server.script import Condition, Rule, Script
-from mock_scep_server.script_file import read_script
+from mock_scep_server.script import Condition, Rule
 from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService
+from mock_scep_server.setup import CaSetup
 
 
 def program(name: str, package: str) -> str:
@@ -178,23 +175,13 @@ def mock(tmp_path: Path) -> Iterator[Callable[..., Mock]]:
     hosts: list[ServerHost] = []
 
     def start(ca: Ca, rules: str = "[]", faults: Sequence[Fault] = ()) -> Mock:
-        problems = Problems()
-        parsed = list(read_script(load_text(rules, "rules"), problems))
-        problems.raise_if_any()
+        parsed = list(script_of(rules))
         if faults:
             named = tuple(Chosen(type(fault).__name__, fault) for fault in faults)
             parsed.append(Rule(Condition(operation="PKIOperation"), None, named))
-        clock = SystemClock()
-        profile = changed(profile_named(ca.profile), caps=ca.caps, empty_content=ca.empty_content)
-        service = ScepService(
-            profile=replace(profile, **dict(ca.values)),
-            clock=clock,
-            entropy=Entropy(None),
-            keys=GeneratedKeys(),
-            challenge=StaticChallenge(CHALLENGE),
-            script=Script(tuple(parsed), ZoneInfo("UTC"), clock.now()),
-            ra=ca.ra or profile.ra,
-        )
+        profile = replace(profile_named(ca.profile), **dict(ca.values))
+        setup = CaSetup(shape=profile, caps=ca.caps, empty_content=ca.empty_content, script=tuple(parsed), ra=ca.ra)
+        service = Bench(setup, challenge=CHALLENGE, clock=SystemClock(), seed=None).ca
         received: list[HttpRequest] = []
         sent: list[bytes] = []
         handle = service.handle

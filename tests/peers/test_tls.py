@@ -15,8 +15,8 @@ import pytest
 from clients import LIBRARY
 
 from mfp_sim.shared.scep.certificate import Certificate
-from mfp_sim.shared.simtime import Entropy, GeneratedKeys, SystemClock
-from mock_scep_server.profiles.registry import profile_named
+from mfp_sim.shared.simtime import SystemClock
+from mfp_sim.testing import Bench
 from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService
 from mock_scep_server.tls import Handshake, TlsKind, make_endpoint
@@ -42,9 +42,9 @@ class Live:
 @contextmanager
 def live(kind: TlsKind, where: Path) -> Iterator[Live]:
     """The mock with real keys; lenient, since micromdm's client uses single DES."""
-    clock, keys, entropy = SystemClock(), GeneratedKeys(), Entropy(None)
-    service = ScepService(profile=profile_named("lenient"), clock=clock, entropy=entropy, keys=keys)
-    endpoint = make_endpoint(kind, service.authority, clock=clock, entropy=entropy, keys=keys)
+    bench = Bench(profile="lenient", challenge=None, clock=SystemClock(), seed=None)
+    service = bench.ca
+    endpoint = make_endpoint(kind, service.authority, clock=bench.clock, entropy=bench.entropy, keys=bench.keys(side=1))
     anchor = None
     if endpoint.anchor is not None:
         anchor = where / "anchor.pem"

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
+from typing import Literal
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -20,23 +21,17 @@ from mfp_sim.device.local_time import local_of
 from mfp_sim.device.machine import ROLES
 from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
-from mfp_sim.device.printer_profile import READINGS, profile_named, with_reading
+from mfp_sim.device.printer_profile import READINGS
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.device.storage import decode_state, encode_state
 from mfp_sim.run_trace import Recorder
-from mfp_sim.shared.documents import Problems, load_text
 from mfp_sim.shared.documents.records import record_of
 from mfp_sim.shared.errors import PowerLost, Refused
-from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys, Scheduler
-from mfp_sim.transport import InProcess, Network
-from mock_scep_server.challenges import StaticChallenge
-from mock_scep_server.profiles.registry import profile_named as ca_profile
-from mock_scep_server.script import Script
-from mock_scep_server.script_file import read_script
-from mock_scep_server.service import ScepService
+from mfp_sim.shared.simtime import Entropy, PooledKeys
+from mfp_sim.testing import Bench, script_of
+from mfp_sim.transport import InProcess
 from tests.identities import identity
 
-START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
 URLS = ("http://ca.example/scep", "http://ca.example/certsrv/mscep/mscep.dll?x=1")
 PASSWORD = "bundle"
 OURS = "192.0.2.10"
@@ -88,10 +83,7 @@ ANSWERS = (
 
 def rules_of(text: str) -> tuple:
     """A script of one rule, or of none."""
-    problems = Problems()
-    found = read_script(load_text(f"[{text}]"), problems)
-    problems.raise_if_any()
-    return tuple(replace(rule, optional=True) for rule in found)
+    return tuple(replace(rule, optional=True) for rule in script_of(f"[{text}]"))
 
 
 SCRIPTS = tuple(map(rules_of, ("", *ANSWERS)))
@@ -121,23 +113,11 @@ class PrinterMachine(RuleBasedStateMachine):
         ra=st.sampled_from(["none", "split"]),
         limit=st.sampled_from([2, 3, 3, 5, 8]),
     )
-    def set_up(self, model: str, flips: list[tuple[str, str]], ra: str, limit: int) -> None:
-        self.clock = FrozenClock(START)
-        self.scheduler = Scheduler(self.clock)
-        self.network, entropy = Network(), Entropy(7)
-        self.ca = ScepService(
-            profile=ca_profile("rfc8894"),
-            clock=self.clock,
-            entropy=entropy.fork("ca"),
-            keys=PooledKeys(entropy.fork("keys"), side=1),
-            challenge=StaticChallenge("s3cret"),
-            script=Script(()),
-            ra=ra,
-        )
-        profile = profile_named(model)
-        for assumption, reading in flips:
-            profile = with_reading(profile, assumption, reading)
-        self.profile = profile = replace(profile, key_limit=limit)
+    def set_up(self, model: str, flips: list[tuple[str, str]], ra: Literal["none", "split"], limit: int) -> None:
+        readings = [f"{assumption}={reading}" for assumption, reading in flips]
+        bench = Bench(ra=ra, model=model, flips=readings, values={"key_limit": limit})
+        self.clock, self.scheduler, self.network, self.ca = bench.clock, bench.scheduler, bench.network, bench.ca
+        self.profile, entropy = bench.model, bench.entropy
         self.bundle: bytes | None = None
         self.printer, self.storage = self.make_printer(OURS, entropy, entropy.fork("keys"))
         self.neighbour, self.elsewhere = self.make_printer(

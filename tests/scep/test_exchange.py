@@ -24,7 +24,6 @@ from mfp_sim.client.exchange import (
     Snapshot,
 )
 from mfp_sim.client.stages import State
-from mfp_sim.shared.documents import Problems, load_text
 from mfp_sim.shared.documents.json_values import read_json
 from mfp_sim.shared.documents.records import record_of
 from mfp_sim.shared.errors import AlgorithmRefused, ConnectFailed, ConnectionLost, DocumentError, TransportError
@@ -36,9 +35,8 @@ from mfp_sim.shared.scep.http_messages import HttpReply
 from mfp_sim.shared.scep.messages import Note
 from mfp_sim.shared.scep.vocabulary import MessageType
 from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys
+from mfp_sim.testing import Bench
 from mock_scep_server.profiles.registry import profile_named
-from mock_scep_server.script import Script
-from mock_scep_server.script_file import read_script
 from mock_scep_server.service import ScepService
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
@@ -82,16 +80,10 @@ def parties():
         predecessor: Predecessor | None = None, service: ScepService | None = None, clock: FrozenClock | None = None,
         digest: str | None = None, **changes: object,
     ) -> Parties:  # fmt: skip
-        problems = Problems()
-        rules = read_script(load_text(script), problems)
-        problems.raise_if_any()
-        clock, entropy = clock or FrozenClock(NOON), Entropy(11)
-        service = service or ScepService(
-            profile=replace(profile_named(profile), **changes),  # type: ignore[arg-type]
-            clock=clock, entropy=entropy.fork("ca"), keys=PooledKeys(entropy.fork("keys"), side=1),
-            script=Script(rules, start=clock.now()), ra=ra,  # type: ignore[arg-type]
-        )  # fmt: skip
-        key = PooledKeys(entropy.fork("clients" if predecessor is None else "later"), side=0).rsa(2048)
+        shape = replace(profile_named(profile), **changes)  # type: ignore[arg-type]
+        bench = Bench(profile=shape, script=script, ra=ra, challenge=None, start=NOON, clock=clock, seed=11)
+        clock, service = bench.clock, service or bench.ca
+        key = PooledKeys(bench.entropy.fork("clients" if predecessor is None else "later"), side=0).rsa(2048)
         now = clock.now()
         signer = x509.self_signed(
             key, subject=SUBJECT, serial=1, not_before=now - timedelta(hours=1), not_after=now + timedelta(days=9)
