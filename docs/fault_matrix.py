@@ -14,7 +14,9 @@ import re
 import sys
 from pathlib import Path
 
-from docs.proving import Proof, cases, prove
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+
+from fault_proofs import Proof, cases, prove
 
 __all__ = ["MATRIX", "PROOFS", "matrix", "proof_record"]
 

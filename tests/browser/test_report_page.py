@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from report_samples import conformance_run, failed, scenario, scenario_run
 
 from mfp_sim.report.html_report import as_html
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.reporting import report_of
 from mfp_sim.scenario.runner import run
-from tests.report.samples import conformance_run, failed, scenario, scenario_run
 
 
 def written(folder: Path, report, language: str = "en") -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+import soak
 
-from benchmarks import soak
 from mock_scep_server.ca_operations import CaOperations
 
 

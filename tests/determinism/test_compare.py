@@ -7,8 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-
-from benchmarks.compare import differences, main
+from compare import differences, main
 
 SAMPLE = Path(__file__).parents[2] / "reports" / "sample" / "report.json"
 

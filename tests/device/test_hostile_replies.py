@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
+from soak import Changes
 
-from benchmarks.soak import Changes
 from mfp_sim.client.exchange import ClientTransaction
 from mfp_sim.device.settings import KeySettings
 from mfp_sim.shared.errors import TransportError

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 from faker import Faker
+from identities import LOCALES, Identity, identities, identity
 
 from mfp_sim.device.printer_profile import profile_named
 from mfp_sim.device.settings import CommunicationSettings, KeySettings
 from mfp_sim.shared.errors import Refused
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import csr
-from tests.identities import LOCALES, Identity, identities, identity
 
 MODEL = profile_named("canon-ir-adv-dx")
 OTHER_LETTERS = [one for one in identities(3) if not one.person.isascii()]

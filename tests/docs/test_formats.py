@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from report_samples import scenario_run
 
 from mfp_sim.conformance.baseline import load_baseline
 from mfp_sim.device import bundle as bundles
@@ -21,7 +22,6 @@ from mfp_sim.scenario.loader import load_file
 from mfp_sim.shared.documents import Problems
 from mfp_sim.shared.errors import DocumentError, Refused, UsageError
 from mock_scep_server.profiles import registry as cas
-from tests.report.samples import scenario_run
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "formats.md").read_text("utf-8")

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from fault_matrix import PROOFS
 
-from docs.fault_matrix import PROOFS
 from mfp_sim.client.exchange import (
     BadReply,
     ClientPolicy,

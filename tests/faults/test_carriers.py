@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from docs.proving import cases
+from fault_proofs import cases
 
 BEFORE = {"deferred": "{pending-n: 1}", "get": "get-only", "weak": "caps-stripped", "refused": "fail-badrequest"}
 CASES = {written: entry for entry, written in cases() if entry.in_scripts}  # TLS is no matter of a script

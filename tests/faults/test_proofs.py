@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 
 import pytest
+from fault_client import DIRECT
+from fault_matrix import MATRIX, matrix, proof_record
+from fault_proofs import SITUATIONS, cases, prove, prove_rules
 
-from docs.fault_matrix import MATRIX, matrix, proof_record
-from docs.proving import SITUATIONS, cases, prove, prove_rules
-from docs.proving_client import DIRECT
 from mfp_sim.device.status import Detail
 from mock_scep_server.faults import FAULTS
 from mock_scep_server.faults.base import LAYERS

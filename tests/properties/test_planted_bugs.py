@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
+from printer_machine import PrinterMachine
 
 from mfp_sim.device.current_request import Requests
 from mfp_sim.device.keystore import KeyStore
@@ -16,7 +17,6 @@ from mfp_sim.device.machine import Machine
 from mfp_sim.device.printer import Printer
 from mfp_sim.device.request import CertificateRequest
 from mock_scep_server.ledger import Ledger
-from tests.properties.printer_machine import PrinterMachine
 
 Patch = Callable[[object, str, object], None]
 

@@ -12,8 +12,7 @@ import hypothesis
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
-
-from tests.properties.printer_machine import PrinterMachine
+from printer_machine import PrinterMachine
 
 PARTS = 8
 EXAMPLES = int(os.environ.get("MFP_SIM_MACHINE_EXAMPLES", "200"))

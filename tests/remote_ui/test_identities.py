@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from identities import Identity, identities
 
 from mfp_sim.remote_ui.menu import PAGES
-from tests.identities import Identity, identities
 
 
 @pytest.mark.parametrize("office", identities(1), ids=str)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
+from report_samples import HOSTILE, check, conformance_run, failed, scenario, scenario_run
 
 from mfp_sim.report import writing
 from mfp_sim.report.console import Console
@@ -17,7 +18,6 @@ from mfp_sim.report.junit import as_junit
 from mfp_sim.report.markdown import as_markdown
 from mfp_sim.report.model import FailureReport
 from mfp_sim.report.writing import FORMATS, write_reports
-from tests.report.samples import HOSTILE, check, conformance_run, failed, scenario, scenario_run
 
 # --- JUnit ------------------------------------------------------------------------------------------------
 

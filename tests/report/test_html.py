@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
+from report_samples import HOSTILE, conformance_run, exchange, failed, scenario, scenario_run
 
 from mfp_sim.report.coverage import BASES, covered
 from mfp_sim.report.drawing import lasting, sequence, timeline
@@ -24,7 +25,6 @@ from mfp_sim.report.story import StoryRow, off_spans, story_of_exchanges, story_
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.reporting import report_of
 from mfp_sim.scenario.runner import run
-from tests.report.samples import HOSTILE, conformance_run, exchange, failed, scenario, scenario_run
 
 SAY = labels("en")
 

@@ -8,12 +8,12 @@ from importlib import resources
 
 import jsonschema
 import pytest
+from report_samples import conformance_run, scenario_run
 
 from mfp_sim.report import json_report, model
 from mfp_sim.report.html_report import as_html
 from mfp_sim.report.json_report import as_json, catalogue_of, here, read_file, read_json, report_schema
 from mfp_sim.shared.errors import DocumentError, UsageError
-from tests.report.samples import conformance_run, scenario_run
 
 
 @pytest.fixture(params=[scenario_run, conformance_run], ids=["scenarios", "conformance"])

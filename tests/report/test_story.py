@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 
 import pytest
+from report_samples import scenario
 
 from mfp_sim.events import KINDS, SHUTDOWN, START
 from mfp_sim.report.console import Console
 from mfp_sim.report.story import off_spans, story_of_trace
-from tests.report.samples import scenario
 
 WORDS = {"no-reply": "no reply", "cut": "broken off", "power-cut": "the power was cut"}
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.mutation``: changes the product's code in small ways, and counts what notices it.
+"""``python -m mutation``: changes the product's code in small ways, and counts what notices it.
 
 Exit code 0 when the goal of each target is reached and every survivor has its reason in survivors.yaml; 1 otherwise.
 """
@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks.mutation.mutants import Mutant, mutants_of
-from benchmarks.mutation.session import MutationSession, Verdict
-from benchmarks.mutation.targets import ROOT, TARGETS, Target
+from mutation.mutants import Mutant, mutants_of
+from mutation.session import MutationSession, Verdict
+from mutation.targets import ROOT, TARGETS, Target
 
 SURVIVORS = Path(__file__).with_name("survivors.yaml")
 
@@ -26,7 +26,7 @@ SURVIVORS = Path(__file__).with_name("survivors.yaml")
 def main() -> int:
     """The command; returns the exit code."""
     names = {name.rpartition(".")[2]: name for target in TARGETS.values() for name in target.modules}
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.mutation", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m mutation", description=__doc__)
     known = f"a target ({', '.join(TARGETS)}) or a module of one (default: all)"
     parser.add_argument("parts", nargs="*", metavar="PART", help=known)
     parser.add_argument("--only", metavar="TEXT", help="only mutants whose name has this text in it")

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from docs.proving_client import DIRECT
+from fault_client import DIRECT
+
 from mfp_sim.device.invariants import broken
 from mfp_sim.device.status import Detail
 from mfp_sim.scenario.loader import read_text
@@ -71,7 +72,7 @@ SITUATIONS = {
     "refused": _Situation(before=("fail-badrequest",)),
     "sha-512": _Situation(_MANUAL.format(name="new", signature="SHA512"), settings="{cms_digest: signature-algorithm}"),
 }
-"""The situations of ``proof`` in the catalogue that a printer gets into; the others are a client's (proving_client)."""
+"""The situations of ``proof`` in the catalogue that a printer gets into; the others are a client's (fault_client)."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Literal
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from identities import identity
 
 from mfp_sim.device.invariants import WatchedStorage, broken
 from mfp_sim.device.keystore import KeyEntry
@@ -30,7 +31,6 @@ from mfp_sim.shared.errors import PowerLost, Refused
 from mfp_sim.shared.simtime import Entropy, PooledKeys
 from mfp_sim.testing import Bench, script_of
 from mfp_sim.transport import InProcess
-from tests.identities import identity
 
 URLS = ("http://ca.example/scep", "http://ca.example/certsrv/mscep/mscep.dll?x=1")
 PASSWORD = "bundle"

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
-from mfp_sim.shared.documents import Problems, load_text
 from mfp_sim.shared.errors import MfpSimError
 from mfp_sim.shared.http_octets import reply_of
 from mfp_sim.shared.scep import certificate as x509
@@ -20,20 +19,18 @@ from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest, outgoing, scep_request
 from mfp_sim.shared.scep.messages import PkiMessage
 from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
-from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys, SystemClock
+from mfp_sim.shared.simtime import SystemClock
+from mfp_sim.testing import Bench, script_of
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.policy import CaPolicy, Rollover
-from mock_scep_server.profiles.registry import profile_named
-from mock_scep_server.script import Script
-from mock_scep_server.script_file import read_script
 from mock_scep_server.server import ServerHost
-from mock_scep_server.service import ScepService
+from mock_scep_server.setup import CaSetup
 from mock_scep_server.tls import KINDS, TlsEndpoint, make_endpoint
 
 __all__ = ["DIRECT", "Outcome"]
 
-_SELF_SIGNED = 18  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT; its text differs between versions of OpenSSL
 NOON = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
+_SELF_SIGNED = 18  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT; its text differs between versions of OpenSSL
 
 
 @dataclass(frozen=True)
@@ -48,29 +45,10 @@ class _Client:
     """A client with a certificate of a clean CA, whose script is swapped then."""
 
     def __init__(self, rules: str, policy: CaPolicy | None = None) -> None:
-        entropy = Entropy(7)
-        self.clock, self.entropy = FrozenClock(NOON), entropy.fork("client")
-        self.service = ScepService(
-            profile=profile_named("rfc8894"),
-            clock=self.clock,
-            entropy=entropy.fork("ca"),
-            keys=PooledKeys(entropy.fork("keys"), side=1),
-            script=Script((), start=NOON),
-            policy=policy,
-        )
-        self.key = PooledKeys(entropy.fork("client keys"), side=0).rsa(2048)
-        self.subject = x509.name(("CN", "client.example"))
-        self.signer = x509.self_signed(
-            self.key,
-            subject=self.subject,
-            serial=1,
-            not_before=NOON - timedelta(hours=1),
-            not_after=NOON + timedelta(days=30),
-        )
-        self.nonce = b""
-        problems = Problems()
-        self.rules = read_script(load_text(rules), problems)
-        problems.raise_if_any()
+        bench = Bench(CaSetup(policy=policy or CaPolicy()), challenge=None, start=NOON)
+        self.clock, self.service, self.client = bench.clock, bench.ca, bench.client()
+        self.right = self.client.order(subject=x509.name(("CN", "client.example")))
+        self.rules = script_of(rules)
 
     def http(self, request: HttpRequest, *, whole: bool = True) -> HttpReply:
         """One exchange in process; ``whole`` adds what a client adds."""
@@ -78,18 +56,14 @@ class _Client:
         return reply_of(self.service.handle(sent, "192.0.2.20").octets)
 
     def message(self, kind: MessageType, data: bytes, recipient: Certificate | None = None) -> HttpRequest:
-        self.nonce = self.entropy.octets(16)
-        plan = messages.RequestContent(
+        order = replace(
+            self.right,
             message_type=kind,
-            transaction_id=self.entropy.octets(8).hex(),
-            sender_nonce=self.nonce,
-            message_data=data,
-            recipient=recipient or self.service.authority.recipient.certificate,
+            data=data,
+            transaction_id=self.client.transaction_id(),
+            recipient=recipient or self.right.recipient,
         )
-        octets = messages.encode_request(
-            plan, signer_key=self.key, signer_certificate=self.signer, octets=self.entropy.octets
-        )
-        return scep_request("/scep", Operation.PKI_OPERATION, octets, method="POST")
+        return scep_request("/scep", Operation.PKI_OPERATION, self.client.encode(order), method="POST")
 
     def ask(self, kind: MessageType, data: bytes, recipient: Certificate | None = None) -> PkiMessage:
         reply = self.http(self.message(kind, data, recipient))
@@ -100,10 +74,11 @@ class _Client:
         return message
 
     def enrol(self, recipient: Certificate | None = None) -> Certificate:
-        request = csr.build(self.key, subject=self.subject, challenge=None)
-        reply = self.ask(MessageType.PKCS_REQ, request, recipient)
-        certificates = messages.read_certs_only(messages.open_envelope(reply, self.key, self.signer))
-        return next(c for c in certificates if csr.fits_key(c, self.key))
+        certificates = messages.read_certs_only(self.open(self.ask(MessageType.PKCS_REQ, self.right.data, recipient)))
+        return next(c for c in certificates if csr.fits_key(c, self.right.key))
+
+    def open(self, reply: PkiMessage) -> bytes:
+        return messages.open_envelope(reply, self.right.signer_key, self.right.signer)
 
     def begin(self) -> int:
         """The fault's rules from now on; how many requests were before."""
@@ -132,7 +107,7 @@ def _answer(client: _Client, kind: MessageType, wanted: bytes, certificate: Cert
             return "refused, PENDING is no answer to it"
         if reply.pki_status == PkiStatus.FAILURE:
             return f"{FailInfo(reply.fail_info or 0).label}, {reply.fail_info_text}"
-        data = messages.open_envelope(reply, client.key, client.signer)
+        data = client.open(reply)
         return _certificate(data, certificate) if kind is MessageType.GET_CERT else _crl(client, data)
     except MfpSimError as error:
         return f"refused, {error.message}"
@@ -194,12 +169,12 @@ def _rollover(rules: str) -> Outcome:
     assert coming is not None
     request = client.message(
         MessageType.PKCS_REQ,
-        csr.build(client.key, subject=client.subject, challenge=None),
+        client.right.data,
         coming.recipient.certificate,
     )
     reply = messages.decode(client.http(request).body)
     reply.verify(coming.signer.certificate)
-    found = messages.read_certs_only(messages.open_envelope(reply, client.key, client.signer))[0]
+    found = messages.read_certs_only(client.open(reply))[0]
     right = found.issuer == coming.issuer.certificate.subject and found.was_issued_by(coming.issuer.certificate)
     words = "a certificate of the next CA" if right else "refused, the certificate is not from the next CA"
     return client.told(words, begun)
@@ -212,7 +187,7 @@ def _direct(rules: str) -> Outcome:
     found = []
     for name in ("right", "octet-stream", "chunked", "without Host"):
         request = outgoing(
-            client.message(MessageType.PKCS_REQ, csr.build(client.key, subject=client.subject, challenge=None)),
+            client.message(MessageType.PKCS_REQ, client.right.data),
             "ca.example",
             80,
         )
@@ -235,11 +210,10 @@ def _tls(rules: str) -> Outcome:
     from mfp_sim.device.settings import CommunicationSettings
 
     (kind,) = [kind for kind in KINDS if f"tls-{kind}" in rules]
-    clock, entropy = SystemClock(), Entropy(7)
-    keys = PooledKeys(entropy.fork("keys"), side=1)
-    service = ScepService(profile=profile_named("rfc8894"), clock=clock, entropy=entropy, keys=keys)
-    endpoint = make_endpoint(kind, service.authority, clock=clock, entropy=entropy.fork("tls"), keys=keys)
-    with ServerHost(service, tls=endpoint.context) as host:
+    bench = Bench(challenge=None, clock=SystemClock())
+    entropy, keys = bench.entropy.fork("tls"), bench.keys(side=1)
+    endpoint = make_endpoint(kind, bench.ca.authority, clock=bench.clock, entropy=entropy, keys=keys)
+    with ServerHost(bench.ca, tls=endpoint.context) as host:
         try:
             CommunicationSettings(f"{host.url}/scep", host.port).validate(model_named("canon-ir-adv-dx"))
         except MfpSimError as error:

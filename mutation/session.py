@@ -24,8 +24,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.mutation.graft import graft
-from benchmarks.mutation.mutants import Mutant
+from mutation.graft import graft
+from mutation.mutants import Mutant
 
 __all__ = ["MutationSession", "Verdict"]
 

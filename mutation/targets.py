@@ -8,7 +8,7 @@ from pathlib import Path
 
 __all__ = ["ROOT", "TARGETS", "Target"]
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
