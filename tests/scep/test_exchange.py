@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
@@ -26,7 +27,14 @@ from mfp_sim.client.exchange import (
 from mfp_sim.client.stages import State
 from mfp_sim.shared.documents.json_values import read_json
 from mfp_sim.shared.documents.records import record_of
-from mfp_sim.shared.errors import AlgorithmRefused, ConnectFailed, ConnectionLost, DocumentError, TransportError
+from mfp_sim.shared.errors import (
+    AlgorithmRefused,
+    ConnectFailed,
+    ConnectionLost,
+    DeadlineExceeded,
+    DocumentError,
+    TransportError,
+)
 from mfp_sim.shared.http_octets import reply_of
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import csr as csrs
@@ -219,8 +227,14 @@ def test_what_was_pending_is_polled_after_the_ca_was_asked_again(parties, state:
 
 
 def _signed(here: Parties, **changes: object) -> HttpReply:
-    """The reply to the last request, made anew with other fields."""
-    request = messages.decode(_sent(here))
+    """A CertRep to the first PKCSReq, with other fields than the CA's."""
+    here.up_to(State.SUBMIT)
+    return _answered(here, **changes)
+
+
+def _answered(here: Parties, **changes: object) -> HttpReply:
+    """A CertRep to what is asked now, with other fields than the CA's; it says PENDING."""
+    request = messages.decode(here.transaction.next_request().body)
     plan = messages.CertRep(
         status=3, transaction_id=request.transaction_id, recipient_nonce=request.sender_nonce, sender_nonce=bytes(16)
     )
@@ -234,9 +248,139 @@ def _encoded(here: Parties, plan: messages.CertRep) -> bytes:
     )
 
 
-def _sent(here: Parties) -> bytes:
-    here.up_to(State.SUBMIT)
-    return here.transaction.next_request().body
+Reply = Callable[[Parties], HttpReply | TransportError]
+"""What comes of the request that the client would send now."""
+
+
+def _certrep(**changes: object) -> Reply:
+    return lambda here: _answered(here, **changes)
+
+
+def _broken(here: Parties) -> HttpReply:
+    reply = _answered(here)
+    return replace(reply, body=reply.body[:-1] + bytes([reply.body[-1] ^ 1]))
+
+
+def _strangers(here: Parties) -> HttpReply:
+    reply = _answered(here)
+    here.transaction.ca_certificates = ()
+    return reply
+
+
+REPLIES: dict[str, Reply] = {
+    "the CA's": lambda here: here.answer(),
+    "HTTP 404": lambda here: HttpReply(404, "", (), b""),
+    "HTTP 201": lambda here: HttpReply(201, "", (), b"x"),
+    "empty": lambda here: HttpReply(200, "", (), b""),
+    "a web page": lambda here: HttpReply(200, "", (("Content-Type", "text/html"),), b"<html>"),
+    "cut off": lambda here: _lost(True),
+    "out of time": lambda here: _lost(True, DeadlineExceeded),
+    "never sent": lambda here: _lost(False, ConnectFailed),
+    "PENDING": _certrep(),
+    "FAILURE badRequest": _certrep(status=2, fail_info=2),
+    "status 5": _certrep(status=5),
+    "a PKCSReq": _certrep(message_type=MessageType.PKCS_REQ),
+    "another transactionID": _certrep(transaction_id="t-2"),
+    "another nonce": _certrep(recipient_nonce=bytes(16)),
+    "a broken signature": _broken,
+    "a stranger's": _strangers,
+}
+STATES = [
+    # asked        what comes                what it is                            what is asked then
+    ("GetCACaps", "the CA's", "goes on", "GetCACert"),
+    ("GetCACaps", "HTTP 404", "goes on", "GetCACert"),
+    ("GetCACaps", "HTTP 201", "goes on", "GetCACert"),
+    ("GetCACaps", "empty", "goes on", "GetCACert"),
+    ("GetCACaps", "a web page", "goes on", "GetCACert"),
+    ("GetCACaps", "cut off", "goes on", "GetCACert"),
+    ("GetCACaps", "out of time", "lost", "GetCACaps"),
+    ("GetCACaps", "never sent", "lost", "GetCACaps"),
+    ("GetCACert", "the CA's", "goes on", "PKCSReq"),
+    ("GetCACert", "HTTP 404", "HTTP 404", "GetCACert"),
+    ("GetCACert", "HTTP 201", "HTTP 201", "GetCACert"),
+    ("GetCACert", "empty", "bad reply: bad-ca-certificates", "GetCACert"),
+    ("GetCACert", "a web page", "bad reply: bad-ca-certificates", "GetCACert"),
+    ("GetCACert", "cut off", "lost", "GetCACert"),
+    ("GetCACert", "out of time", "lost", "GetCACert"),
+    ("GetCACert", "never sent", "lost", "GetCACert"),
+    ("PKCSReq", "the CA's", "issued", "done"),
+    ("PKCSReq", "HTTP 404", "HTTP 404", "PKCSReq"),
+    ("PKCSReq", "HTTP 201", "HTTP 201", "PKCSReq"),
+    ("PKCSReq", "empty", "bad reply: unreadable", "PKCSReq"),
+    ("PKCSReq", "a web page", "bad reply: unreadable", "PKCSReq"),
+    ("PKCSReq", "cut off", "lost", "PKCSReq"),
+    ("PKCSReq", "out of time", "lost", "PKCSReq"),
+    ("PKCSReq", "never sent", "lost", "PKCSReq"),
+    ("PKCSReq", "PENDING", "pending", "PKCSReq"),
+    ("PKCSReq", "FAILURE badRequest", "failed: 2", "done"),
+    ("PKCSReq", "status 5", "bad reply: undefined-status", "PKCSReq"),
+    ("PKCSReq", "a PKCSReq", "bad reply: wrong-message-type", "PKCSReq"),
+    ("PKCSReq", "another transactionID", "bad reply: wrong-transaction", "PKCSReq"),
+    ("PKCSReq", "another nonce", "bad reply: wrong-nonce", "PKCSReq"),
+    ("PKCSReq", "a broken signature", "bad reply: bad-signature", "PKCSReq"),
+    ("PKCSReq", "a stranger's", "bad reply: unknown-signer", "PKCSReq"),
+    ("CertPoll", "the CA's", "issued", "done"),
+    ("CertPoll", "HTTP 404", "HTTP 404", "CertPoll"),
+    ("CertPoll", "HTTP 201", "HTTP 201", "CertPoll"),
+    ("CertPoll", "empty", "bad reply: unreadable", "CertPoll"),
+    ("CertPoll", "a web page", "bad reply: unreadable", "CertPoll"),
+    ("CertPoll", "cut off", "lost", "CertPoll"),
+    ("CertPoll", "out of time", "lost", "CertPoll"),
+    ("CertPoll", "never sent", "lost", "CertPoll"),
+    ("CertPoll", "PENDING", "pending", "CertPoll"),
+    ("CertPoll", "FAILURE badRequest", "failed: 2", "done"),
+    ("CertPoll", "status 5", "bad reply: undefined-status", "CertPoll"),
+    ("CertPoll", "a PKCSReq", "bad reply: wrong-message-type", "CertPoll"),
+    ("CertPoll", "another transactionID", "bad reply: wrong-transaction", "CertPoll"),
+    ("CertPoll", "another nonce", "bad reply: wrong-nonce", "CertPoll"),
+    ("CertPoll", "a broken signature", "bad reply: bad-signature", "CertPoll"),
+    ("CertPoll", "a stranger's", "bad reply: unknown-signer", "CertPoll"),
+]
+"""The specification of the transaction under its default policy, RFC 8894 2.2 and 3; what is asked next after a loss is
+A-34's. The CertReps that come are right but for what they are named by."""
+
+
+def _in_words(outcome: Outcome | None) -> str:
+    match outcome:
+        case None:
+            return "goes on"
+        case BadReply(reason, _):
+            return f"bad reply: {reason}"
+        case Failed(number, _):
+            return f"failed: {number}"
+        case HttpError(status):
+            return f"HTTP {status}"
+        case _:
+            return type(outcome).__name__.lower()
+
+
+def _asking(parties: Callable[..., Parties], state: State) -> Parties:
+    """A transaction that asks this next; it polls for what the CA let wait."""
+    here = parties("[{when: {type: PKCSReq}, then: pending}]" if state is State.POLL else "[]")
+    if state is State.POLL:
+        assert here.inquiry() == Pending()
+        here.transaction.resume()
+    here.up_to(state)
+    return here
+
+
+@pytest.mark.parametrize(("asked", "comes", "outcome", "then"), STATES)
+def test_what_each_reply_leads_to(parties, asked: str, comes: str, outcome: str, then: str) -> None:
+    here = _asking(parties, State(asked))
+    reply = REPLIES[comes](here)
+    take = here.transaction.lost if isinstance(reply, TransportError) else here.transaction.received
+    assert _in_words(take(reply)) == outcome  # type: ignore[arg-type]
+    assert here.transaction.state.value == then
+
+
+def test_each_reply_is_looked_at_in_each_state_that_it_can_come_in() -> None:
+    rows = [(asked, comes) for asked, comes, *_ in STATES]
+    assert len(set(rows)) == len(rows) == 48
+    plain = list(REPLIES)[:8]
+    wanted = {(state.value, comes) for state in State if state is not State.DONE for comes in REPLIES}
+    assert set(rows) == {
+        (asked, comes) for asked, comes in wanted if asked in ("PKCSReq", "CertPoll") or comes in plain
+    }
 
 
 @pytest.mark.parametrize(
