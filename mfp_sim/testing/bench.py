@@ -14,7 +14,6 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from mfp_sim.conformance.target import Permissions, Target
-from mfp_sim.device.power import PowerPoints
 from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
 from mfp_sim.device.printer_profile import Profile, find_profile, with_reading
 from mfp_sim.device.settings import KeySettings
@@ -110,33 +109,44 @@ class Bench:
 
     def keys(self, *, side: int) -> KeySource:
         """Key pairs: side 0 is the printer's, 1 the CA's."""
-        if self.entropy.seed is None:
-            return GeneratedKeys()
-        return PooledKeys(self.entropy.fork("keys"), side=side)
+        return _keys(self.entropy, side=side)
 
     @cached_property
     def printer(self) -> Printer:
         """The printer: made at its first use, switched on, and set up for the CA."""
-        printer = self.make_printer()
+        return self._ready(self.make_printer())
+
+    def _ready(self, printer: Printer) -> Printer:
         printer.power_on()
         if self.url is not None:
             printer.update_communication(url=self.url)
         return printer
 
-    def make_printer(self, serial: str | None = None, storage: Storage | None = None) -> Printer:
-        """A printer of the same model, clock, wire and CA that is off; it has the bench's storage unless given one."""
-        factory = replace(self.factory, serial=serial or self.factory.serial)
+    def make_printer(
+        self, serial: str | None = None, *, ip: str | None = None, storage: Storage | None = None
+    ) -> Printer:
+        """A printer of the same model, clock, wire and CA, off and not set up.
+
+        Without ``serial`` it is the bench's own machine, over the state that it has stored; with one it is another
+        machine, with storage, keys and chance of its own.
+        """
+        factory = replace(self.factory, serial=serial or self.factory.serial, ip=ip or self.factory.ip)
+        own = factory.serial == self.factory.serial
+        entropy = self.entropy if own else self.entropy.fork(factory.serial)
         outside = Outside(
             scheduler=self.scheduler,
             wire=InProcess(self.scheduler, self.ca.handle, network=self.network, client=factory.ip),
-            entropy=self.entropy.fork("printer"),
-            keys=self.keys(side=0),
-            recorder=self.recorder,
-            storage=storage or self.storage,
-            points=PowerPoints(),
+            entropy=entropy.fork("printer"),
+            keys=self.keys(side=0) if own else _keys(entropy, side=0),
+            recorder=self.recorder if own else self.recorder.of(factory.serial),
+            storage=storage or (self.storage if own else MemoryStorage()),
         )
         listeners = Listeners(self.ca.ledger.report_installed, self.ca.ledger.report_abandoned)
         return Printer(self.model, outside, factory, listeners)
+
+    def another_printer(self, serial: str, *, ip: str | None = None) -> Printer:
+        """Another machine beside the printer, switched on and set up for the CA."""
+        return self._ready(self.make_printer(serial, ip=ip))
 
     def client(self, host: ServerHost | None = None, *, name: str = "client", persona: str = "rfc8894") -> Client:
         """A client of the CA, in process or over the socket of ``host``; each ``name`` has keys and chance of its own.
@@ -151,7 +161,7 @@ class Bench:
             SocketClient(self.clock) if host else self.transport,
             clock=self.clock,
             entropy=entropy,
-            keys=GeneratedKeys() if entropy.seed is None else PooledKeys(entropy, side=0),
+            keys=_keys(entropy, side=0),
             challenge=self.challenge,
             policy=Permissions(persona=persona, subject_prefix=name),
         )
@@ -175,6 +185,10 @@ class Bench:
         """The newest row of the printer's status screen: its state, and the slug of its details."""
         row = self.printer.status()[0]
         return row.state, row.details.slug if row.details else None
+
+
+def _keys(entropy: Entropy, *, side: int) -> KeySource:
+    return GeneratedKeys() if entropy.seed is None else PooledKeys(entropy.fork("keys"), side=side)
 
 
 def _model(model: str | Profile, flips: Sequence[str], values: Mapping[str, object]) -> Profile:

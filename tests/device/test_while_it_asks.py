@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
+from mfp_sim.device.printer import Printer
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings
 from mfp_sim.shared.errors import Refused, UsageError
-from mfp_sim.shared.simtime import PooledKeys
 from mfp_sim.transport import InProcess, UnderWay
 from mock_scep_server.capacity import Capacity
 
@@ -155,20 +154,7 @@ def test_the_ca_learns_that_its_reply_did_not_arrive(machine, happens, cause: st
 
 def test_two_printers_do_not_wait_for_each_other(machine) -> None:
     world = machine(script=SLOW)
-    other = Printer(
-        world.model,
-        Outside(
-            scheduler=world.scheduler,
-            wire=InProcess(world.scheduler, world.ca.handle),
-            entropy=world.entropy.fork("other"),
-            keys=PooledKeys(world.entropy.fork("other keys"), side=0),
-            recorder=world.recorder.of("SIM00002"),
-        ),
-        Factory(serial="SIM00002"),
-        Listeners(installed=world.ca.ledger.report_installed),
-    )
-    other.power_on()
-    other.update_communication(url="http://ca.example/scep")
+    other = world.another_printer("SIM00002")
     world.printer.begin_request(KEY)
     world.pass_time(seconds=5)
     assert other.send_request(replace(KEY, common_name="192.0.2.11")).state == "successful"
@@ -199,20 +185,7 @@ def three_at_nine(world, adjust: bool) -> list[Printer]:
     """Three machines whose automatic requests begin at nine o'clock."""
     printers = []
     for number in range(3):
-        printer = Printer(
-            world.model,
-            Outside(
-                scheduler=world.scheduler,
-                wire=InProcess(world.scheduler, world.ca.handle, client=f"192.0.2.{20 + number}"),
-                entropy=world.entropy.fork(f"printer {number}"),
-                keys=PooledKeys(world.entropy.fork(f"keys {number}"), side=0),
-                recorder=world.recorder.of(f"SIM0000{number}"),
-            ),
-            Factory(serial=f"SIM0000{number}"),
-            Listeners(installed=world.ca.ledger.report_installed),
-        )
-        printer.power_on()
-        printer.update_communication(url="http://ca.example/scep")
+        printer = world.another_printer(f"SIM1000{number}", ip=f"192.0.2.{20 + number}")
         key = replace(KEY, common_name=f"192.0.2.{20 + number}")
         printer.update_auto_request(AutoRequestSettings(timer=True, start=NINE, key=key, adjust=adjust))
         printers.append(printer)

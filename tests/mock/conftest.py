@@ -72,20 +72,26 @@ class Client:
     def csr(self, challenge: str | None = "s3cret", **rest: object) -> bytes:
         return csrs.build(self.key, subject=self.subject, challenge=challenge, **rest)  # type: ignore[arg-type]
 
-    def send(self, kind: MessageType, data: bytes, **changes: object) -> Reply:
-        """A pkiMessage by POST; ``changes`` are fields of :class:`messages.Request`."""
+    def message(self, kind: MessageType, data: bytes, **changes: object) -> bytes:
+        """A pkiMessage; ``changes`` are fields of :class:`messages.RequestContent`."""
         recipient = changes.pop("recipient", self.ca.service.authority.recipient.certificate)
-        plan = messages.RequestContent(
+        content = messages.RequestContent(
             message_type=kind,
             transaction_id=str(changes.pop("transaction_id", self.transaction)),
             sender_nonce=self.entropy.octets(16),
             message_data=data,
             recipient=recipient,  # type: ignore[arg-type]
-            **changes,  # type: ignore[arg-type]
         )
-        octets = messages.encode_request(
-            plan, signer_key=self.signer_key, signer_certificate=self.signer, octets=self.entropy.octets
+        return messages.encode_request(
+            replace(content, **changes),  # type: ignore[arg-type]
+            signer_key=self.signer_key,
+            signer_certificate=self.signer,
+            octets=self.entropy.octets,
         )
+
+    def send(self, kind: MessageType, data: bytes, **changes: object) -> Reply:
+        """The message by POST, and what comes."""
+        octets = self.message(kind, data, **changes)
         return self.ca.ask(scep_request("/scep", Operation.PKI_OPERATION, octets, method="POST"))
 
     def enrol(

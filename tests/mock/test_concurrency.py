@@ -117,10 +117,7 @@ def test_four_hundred_over_sockets(make_ca, enrol) -> None:
 def test_one_request_that_sixteen_send_at_once_is_issued_once(make_ca, make_client) -> None:
     ca = make_ca()
     client = make_client(ca)
-    octets = messages.encode_request(
-        messages.RequestContent(19, "t", bytes(16), client.csr(), ca.service.authority.recipient.certificate),
-        signer_key=client.key, signer_certificate=client.signer, octets=client.entropy.octets,
-    )  # fmt: skip
+    octets = client.message(19, client.csr())
     request = scep_request("/", Operation.PKI_OPERATION, octets, method="POST")
     with ThreadPoolExecutor(THREADS) as pool:
         replies = list(pool.map(lambda _: ca.ask(request), range(64)))

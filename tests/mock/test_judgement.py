@@ -11,7 +11,6 @@ import pytest
 
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import csr as csrs
-from mfp_sim.shared.scep import messages
 from mfp_sim.shared.scep.http_messages import HttpRequest, Operation, scep_request
 from mfp_sim.shared.scep.vocabulary import MessageType
 from mock_scep_server.cli import main
@@ -43,10 +42,7 @@ def test_the_verdict_is_the_requirements_level_and_only_of_clients() -> None:
 
 
 def _by_get(ca, client) -> None:
-    octets = messages.encode_request(
-        messages.RequestContent(19, "g", bytes(range(16)), client.csr(), ca.service.authority.recipient.certificate),
-        signer_key=client.key, signer_certificate=client.signer, octets=client.entropy.octets,
-    )  # fmt: skip
+    octets = client.message(19, client.csr(), transaction_id="g", sender_nonce=bytes(range(16)))
     ca.ask(scep_request("/", Operation.PKI_OPERATION, octets))
     client.octets = octets
 

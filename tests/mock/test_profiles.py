@@ -339,10 +339,7 @@ def test_ndes_2012r2_answers_a_post_with_an_empty_200_and_aes_with_oaep(make_ca,
     client = make_client(ca)
     posted = client.send(19, client.csr())
     assert (posted.status, posted.body) == (200, b"")
-    octets = messages.encode_request(
-        messages.RequestContent(19, "t", bytes(16), client.csr(), ca.service.authority.recipient.certificate),
-        signer_key=client.key, signer_certificate=client.signer, octets=client.entropy.octets,
-    )  # fmt: skip
+    octets = client.message(19, client.csr())
     reply = ca.ask(scep_request("/certsrv/mscep/mscep.dll", Operation.PKI_OPERATION, octets))
     (recipient,) = reply.message.envelope.recipients
     assert recipient.transport.padding().__class__.__name__ == "OAEP"
@@ -396,13 +393,7 @@ def test_legacy_md5_des(make_ca, make_client) -> None:
     client = make_client(ca)
     assert ca.get("/?operation=GetCACaps").status == 404
     assert client.send(19, client.csr()).status == 405
-    octets = messages.encode_request(
-        messages.RequestContent(
-            19, "t", bytes(16), client.csr(), ca.service.authority.recipient.certificate,
-            oddities=messages.Oddities(single_des=True, md5=True),
-        ),
-        signer_key=client.key, signer_certificate=client.signer, octets=client.entropy.octets,
-    )  # fmt: skip
+    octets = client.message(19, client.csr(), oddities=messages.Oddities(single_des=True, md5=True))
     reply = ca.ask(scep_request("/", Operation.PKI_OPERATION, octets))
     assert (reply.words, reply.message.digest, reply.message.envelope.cipher) == ("SUCCESS", "md5", "des-cbc")
     assert Certificate.from_der(client.certificates(reply)[0].der).subject == client.subject
@@ -414,10 +405,7 @@ def test_strict(make_ca, make_client) -> None:
     assert client.enrol(cipher="des-ede3-cbc").words == "badAlg: des-ede3-cbc is refused"
     assert client.enrol(digest="sha256").words == "SUCCESS"
     assert len(client.certificates(client.enrol())) == 1
-    sha1 = messages.encode_request(
-        messages.RequestContent(19, "u", bytes(16), client.csr(), ca.service.authority.recipient.certificate, digest="sha1"),
-        signer_key=client.key, signer_certificate=client.signer, octets=client.entropy.octets,
-    )  # fmt: skip
+    sha1 = client.message(19, client.csr(), transaction_id="u", digest="sha1")
     posted = ca.ask(scep_request("/", Operation.PKI_OPERATION, sha1, method="POST"))
     assert posted.words == "badAlg: sha1 is refused"
     short = client.send(19, _csr_with(client, 1024), transaction_id="v")

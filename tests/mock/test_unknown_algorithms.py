@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding,
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from mfp_sim.shared.scep import cms, messages
+from mfp_sim.shared.scep import cms
 from mfp_sim.shared.scep.http_messages import scep_request
 from mfp_sim.shared.scep.messages import Oddities
 from mfp_sim.shared.scep.vocabulary import MessageType, Operation
@@ -86,20 +86,14 @@ AES128, AES128_GCM = "0609608648016503040102", "0609608648016503040106"
 RSA_ENCRYPTION, RSA_OTHER = "06092a864886f70d010101", "06092a864886f70d01017f"
 
 
-def _sent(ca, client) -> bytes:
-    plan = messages.RequestContent(
-        message_type=MessageType.PKCS_REQ, transaction_id="t-1", sender_nonce=bytes(16), message_data=client.csr(),
-        recipient=ca.service.authority.recipient.certificate,
-    )  # fmt: skip
-    return messages.encode_request(
-        plan, signer_key=client.key, signer_certificate=client.signer, octets=client.entropy.octets
-    )
+def _sent(client) -> bytes:
+    return client.message(MessageType.PKCS_REQ, client.csr())
 
 
 @PROFILES
 def test_a_message_signed_with_an_unknown_digest_is_bad_alg(make_ca, make_client, profile: str) -> None:
     ca = make_ca(profile=profile)
-    octets = _other_oid(_sent(ca, make_client(ca)), SHA256, SHA3_256)
+    octets = _other_oid(_sent(make_client(ca)), SHA256, SHA3_256)
     reply = ca.ask(scep_request("/scep", Operation.PKI_OPERATION, octets, method="POST"))
     assert reply.words == "badAlg: 2.16.840.1.101.3.4.2.8 is refused"
     assert reply.message.digest == "sha256"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -115,3 +116,17 @@ def test_a_client_says_over_a_socket_what_it_says_in_process() -> None:
         answers = [client.enrol() for client in (over, within)]
     assert [answer.text for answer in answers] == ["SUCCESS", "SUCCESS"]
     assert all(answer.distrust is None for answer in answers)
+
+
+def test_another_printer_is_another_machine_and_without_a_serial_number_it_is_the_same_one() -> None:
+    bench = Bench()
+    bench.printer.send_request(KEY)
+    other = bench.another_printer("SIM00002", ip="192.0.2.11")
+    assert other.send_request(replace(KEY, common_name="192.0.2.11")).state == "successful"
+    first, second = (printer.key_list()[1].certificate for printer in (bench.printer, other))
+    assert first.spki != second.spki
+    assert [entry.client for entry in bench.ca.journal.entries] == ["192.0.2.10"] * 3 + ["192.0.2.11"] * 3
+    assert {event.printer for event in bench.recorder.events} == {"", "SIM00002"}
+    again = bench.make_printer()
+    again.power_on()
+    assert again.key_list()[1].certificate == first
