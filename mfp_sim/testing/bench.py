@@ -32,6 +32,7 @@ from mfp_sim.shared.simtime import (
 from mfp_sim.testing.client import Client
 from mfp_sim.transport import InProcess, Network, Sequential, SocketClient, Transport
 from mock_scep_server.challenges import ChallengePolicy, StaticChallenge
+from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import CaProfile
 from mock_scep_server.script_file import script_of
 from mock_scep_server.server import ServerHost
@@ -95,7 +96,9 @@ class Bench:
         self.url, self.storage = url, storage or MemoryStorage()
         self.model = _model(model, flips, values or {})
         setup = _setup(ca, profile, ra, script)
-        own = "challenge" in setup.given
+        own = (
+            setup.challenge is not None or setup.policy.challenge != CaPolicy().challenge or "challenge" in setup.given
+        )
         self.challenge = setup.challenge if own else challenge if isinstance(challenge, str) else None
         static = StaticChallenge(challenge) if isinstance(challenge, str) else challenge
         self.ca = make_service(
@@ -168,7 +171,11 @@ class Bench:
 
     @property
     def transport(self) -> Transport:
-        """The way to the CA in process, for a client that does one thing after the other."""
+        """The way to the CA in process, for a client that does one thing after the other.
+
+        Time that an exchange takes passes for all; what the printer has planned in it happens at the next
+        :meth:`pass_time`.
+        """
         return Sequential(self.clock, lambda scheduler: InProcess(scheduler, self.ca.handle, network=self.network))
 
     def pass_time(self, **span: float) -> None:
@@ -214,7 +221,7 @@ def _setup(
     return replace(
         setup,
         profile=profile if isinstance(profile, str) else setup.profile,
-        shape=profile if isinstance(profile, CaProfile) else setup.shape,
+        shape=setup.shape if profile is None else profile if isinstance(profile, CaProfile) else None,
         ra=ra or setup.ra,
         script=setup.script if script is None else script_of(script),
     )

@@ -181,7 +181,7 @@ def test_what_only_the_simulation_can_know_fails_nobody_else(mfp_sim, scenario, 
 
 
 @pytest.fixture
-def mock_url():
+def mock_url() -> Iterator[str]:
     from mfp_sim.shared.simtime import SystemClock
     from mfp_sim.testing import Bench
 

@@ -39,7 +39,7 @@ from mfp_sim.shared.http_octets import reply_of
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import csr as csrs
 from mfp_sim.shared.scep import messages
-from mfp_sim.shared.scep.http_messages import HttpReply
+from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest
 from mfp_sim.shared.scep.messages import Note
 from mfp_sim.shared.scep.vocabulary import MessageType
 from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys
@@ -58,7 +58,7 @@ class Parties:
     clock: FrozenClock
     service: ScepService
     transaction: ClientTransaction
-    requests: list
+    requests: list[HttpRequest]
 
     def answer(self) -> HttpReply:
         request = self.transaction.next_request()
@@ -82,7 +82,7 @@ class Parties:
 
 
 @pytest.fixture
-def parties():
+def parties() -> Callable[..., Parties]:
     def make(
         script: str = "[]", *, profile: str = "rfc8894", policy: ClientPolicy | None = None, ra: str = "none",
         predecessor: Predecessor | None = None, service: ScepService | None = None, clock: FrozenClock | None = None,
@@ -147,14 +147,6 @@ def test_a_failure_is_told_as_it_came(parties, number: int) -> None:
     here = parties(f"[{{when: {{type: PKCSReq}}, then: {{failure: {number}, text: mine}}}}]")
     assert here.inquiry() == Failed(number, "mine")
     assert here.transaction.state is State.DONE
-
-
-@pytest.mark.parametrize("operation", ["GetCACert", "PKIOperation"])
-def test_another_status_than_200_ends_the_inquiry(parties, operation: str) -> None:
-    here = parties(f"[{{when: {{operation: {operation}}}, then: {{http: 503}}}}]")
-    assert here.inquiry() == HttpError(503)
-    here = parties(f"[{{when: {{operation: {operation}}}, then: {{http: 201}}}}]")
-    assert here.inquiry() == HttpError(201)
 
 
 def test_capabilities_that_cannot_be_had_are_none(parties) -> None:

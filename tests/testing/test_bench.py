@@ -15,8 +15,10 @@ from mfp_sim.shared.scep.http_messages import scep_request
 from mfp_sim.shared.scep.vocabulary import Operation
 from mfp_sim.shared.simtime import GeneratedKeys, SystemClock
 from mfp_sim.testing import KEY, START, Bench, script_of
+from mock_scep_server.policy import CaPolicy, ChallengeSetup
 from mock_scep_server.profiles.registry import profile_named
 from mock_scep_server.server import ServerHost
+from mock_scep_server.setup import CaSetup
 
 PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
 
@@ -49,17 +51,27 @@ def test_what_stands_beside_the_section_goes_before_it() -> None:
     assert len(section.ca.script.rules) == 1
     shape = profile_named("strict")
     assert Bench(profile=shape).ca.profile == shape
+    assert Bench(CaSetup(shape=shape), profile="lenient").ca.profile.name == "lenient"
 
 
 @pytest.mark.parametrize(("ca", "challenge", "sent", "granted"), [
     ("{}", "s3cret", "s3cret", True), ("{}", "s3cret", "other", False), ("{}", None, None, True),
     ("{challenge: {static: mine}}", "s3cret", "mine", True), ("{challenge: {static: mine}}", "s3cret", "s3cret", False),
+    (CaSetup(challenge="mine"), "s3cret", "mine", True), (CaSetup(challenge="mine"), "s3cret", "s3cret", False),
+    ("{challenge: none}", "s3cret", None, True),
 ])  # fmt: skip
 def test_the_challenge_is_that_of_the_section_or_else_the_given_one(ca, challenge, sent, granted: bool) -> None:
     bench = Bench(ca, challenge=challenge)
     client = bench.client()
     assert client.ask(client.order(challenge=sent)).granted is granted
     assert bench.client(name="other").enrol().granted
+
+
+def test_one_time_challenges_of_a_policy_go_before_the_given_one() -> None:
+    bench = Bench(CaSetup(policy=CaPolicy(challenge=ChallengeSetup("one_time"))))
+    client = bench.client()
+    assert client.ask(client.order()).refused
+    assert client.ask(client.order(challenge=bench.ca.operator.give_challenge())).granted
 
 
 def test_mistakes_are_reported_at_once() -> None:
