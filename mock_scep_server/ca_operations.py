@@ -13,6 +13,7 @@ from mfp_sim.shared.scep.vocabulary import Operation
 from mock_scep_server.authorities import Lineage
 from mock_scep_server.ca_parts import CaParts
 from mock_scep_server.faults.base import On
+from mock_scep_server.faults.strangers import coming
 from mock_scep_server.judgement import Finding
 from mock_scep_server.publishing import CaCapabilities, CaCertificates, NextCaCertificates
 from mock_scep_server.work import Work, text_reply
@@ -72,12 +73,12 @@ class CaOperations:
 
     def _next(self, work: Work, lineage: Lineage) -> HttpReply:
         now = self._clock.now()
-        coming = lineage.next(now)
-        if coming is None and not work.has(On.NEXT_CA):
+        successor = lineage.next(now)
+        if successor is None and not work.has(On.NEXT_CA):
             work.decision = "no next CA"
             return text_reply(self._profile.next_ca_status, "No next CA certificate is published.")
         work.decision = "next CA certificates"
-        plan = NextCaCertificates.of(lineage.current(now), coming or work.context.coming())
+        plan = NextCaCertificates.of(lineage.current(now), successor or coming(work.context))
         return work.altered(On.NEXT_CA, plan).reply()
 
     def _words(self, lineage: Lineage) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The Flask application of one printer's Remote UI: sessions, rights, form tokens, headers, and what every page has.
+"""The Flask application of one printer's Remote UI: sessions, rights, form tokens, headers, and what templates have.
 
 It changes the printer by its public methods only, with the site's lock held, so that requests and what the scheduler
 runs never meet. What browsers and servers said is hostile: templates escape it, headers forbid what the pages do not
@@ -8,40 +8,27 @@ need. Serves MFP-UI-01, MFP-ADMIN-01; A-04, A-20.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Collection
 from datetime import datetime
 from functools import cache
 from importlib import resources
-from typing import IO, Any
+from typing import IO
 
 from flask import Flask, Request, Response, abort, g, redirect, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
-from werkzeug.wrappers import Response as AnyResponse
 
 from mfp_sim.device.printer import Printer
-from mfp_sim.remote_ui.forms import REFUSALS, Mistyped
-from mfp_sim.remote_ui.labels import DEFAULT, LANGUAGES, Foreign, Labels, best_language, labels_of
-from mfp_sim.remote_ui.menu import PAGES, below, path_to
+from mfp_sim.remote_ui import machine_pages, portal_pages, scep_pages, simulation_pages
+from mfp_sim.remote_ui.desk import Desk, RefusalView, View, desk, error_page, labels, limits, role, shown
+from mfp_sim.remote_ui.labels import DEFAULT, LANGUAGES, Foreign, labels_of
+from mfp_sim.remote_ui.menu import PAGES, below
 from mfp_sim.remote_ui.served_site import Busy, Site
 from mfp_sim.remote_ui.sessions import DEFAULT_PIN, BrowserSession, Sessions
 from mfp_sim.shared.errors import MfpSimError, Refused
 from mfp_sim.shared.simtime import Clock, Entropy, local
 
-__all__ = [
-    "LOOPBACK",
-    "Desk",
-    "RefusalView",
-    "View",
-    "create_app",
-    "desk",
-    "form_page",
-    "labels",
-    "notify",
-    "role",
-    "show",
-]
+__all__ = ["LOOPBACK", "create_app"]
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 """The names by which a browser may call a Remote UI that is bound to loopback; others are refused."""
@@ -66,27 +53,6 @@ class _Request(Request):
 
     def _get_file_stream(self, *_: object, **__: object) -> IO[bytes]:
         return io.BytesIO()
-
-
-View = Response | AnyResponse | str | tuple[str, int]
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What the pages of one printer work with."""
-
-    site: Site
-    printer: Printer
-    sessions: Sessions
-
-
-@dataclass(frozen=True)
-class RefusalView:
-    """A refusal as a page shows it: its reason for scripts, its text, and the name of the field it is about."""
-
-    reason: str
-    text: str | Foreign
-    field: str | None
 
 
 def create_app(
@@ -160,7 +126,10 @@ def create_app(
     app.add_template_filter(_local, "local")
     app.add_template_filter(str, "plain")
     app.add_url_rule("/static/<filename>", "static", _static)
-    _register_pages(app)
+    portal_pages.register(app)
+    scep_pages.register(app)
+    machine_pages.register(app)
+    simulation_pages.register(app)
     return app
 
 
@@ -179,90 +148,6 @@ def _octets_of(filename: str) -> bytes:
     return resources.files("mfp_sim.remote_ui").joinpath("static").joinpath(filename).read_bytes()
 
 
-def _register_pages(app: Flask) -> None:
-    from mfp_sim.remote_ui import machine_pages, portal_pages, scep_pages, simulation_pages
-
-    for pages in (portal_pages, scep_pages, machine_pages, simulation_pages):
-        pages.register(app)
-
-
-# --- what pages use ---------------------------------------------------------------------------------------
-
-
-def desk() -> Desk:
-    """The printer and its surroundings."""
-    from flask import current_app
-
-    found = current_app.extensions["desk"]
-    assert isinstance(found, Desk)
-    return found
-
-
-def role() -> str:
-    """Who is asking."""
-    session: BrowserSession | None = g.get("session")
-    return session.role if session else "logged-out"
-
-
-def labels() -> Labels:
-    """The language of this browser: the one chosen, or the best of its list."""
-    chosen = request.cookies.get("language", "")
-    return labels_of(chosen if chosen in LANGUAGES else best_language(request.accept_languages.values()))
-
-
-def notify(key: str, **values: object) -> None:
-    """Show a label on the next page."""
-    if g.session is not None:
-        g.session.notices.append((key, values))
-
-
-def show(template: str, endpoint: str, *, refusal: Refused | None = None, **values: object) -> str:
-    """A page of the menu."""
-    return render_template(
-        template, endpoint=endpoint, path=path_to(endpoint), refusal=refusal and _shown(refusal), **values
-    )
-
-
-def form_page(render: Callable[[Refused | None], str], submit: Callable[[], None], then: str, **values: Any) -> View:
-    """A page with a form: shown, or sent and then ``then``; refused, it is shown again with what was typed."""
-    if request.method != "POST":
-        return render(None)
-    try:
-        submit()
-    except Refused as refusal:
-        status = REFUSALS[refusal.reason][1]
-        if status == 403:
-            return _error_page(403, _shown(refusal))
-        return render(refusal), status
-    return redirect(url_for(then, **values), 303)
-
-
-def _shown(refusal: Refused) -> RefusalView:
-    words, key = labels(), f"refused.{refusal.reason}"
-    if isinstance(refusal, Mistyped):
-        name = words.text(refusal.label).removesuffix(":")
-        return RefusalView(refusal.reason, words.shown(key, field=name), refusal.field)
-    return RefusalView(refusal.reason, words.shown(key, **_limits(desk().printer)), REFUSALS[refusal.reason][0])
-
-
-def _limits(printer: Printer) -> dict[str, object]:
-    """What labels say of the model and the machine."""
-    model = printer.profile
-    spans = {
-        "port": model.port_range, "timeout": model.timeout_range, "adjust": model.adjustment_range,
-        "poll_count": model.poll_count_range, "poll_minutes": model.poll_minutes_range,
-        "period": model.period_days_range,
-    }  # fmt: skip
-    ends = {f"{name}_{end}": span[index] for name, span in spans.items() for index, end in enumerate(("low", "high"))}
-    lengths = ("url_length", "key_name_length", "organization_length", "common_name_length", "challenge_length")
-    return {
-        **ends,
-        **{name: getattr(model, name) for name in (*lengths, "history")},
-        "ip": printer.ip,
-        "timezone": printer.zone.key,
-    }
-
-
 def _local(instant: datetime | None) -> str:
     """An instant as the printer's local time."""
     return "" if instant is None else local(instant, desk().printer.zone).strftime("%Y-%m-%d %H:%M:%S")
@@ -276,10 +161,10 @@ def _lang(text: str | Foreign) -> str:
 def _common() -> dict[str, object]:
     """What every template has."""
     words, at = labels(), desk()
-    limits = _limits(at.printer)
+    bounds = limits(at.printer)
 
     def text(key: str, **values: object) -> str | Foreign:
-        return words.shown(key, **{**limits, **values})
+        return words.shown(key, **{**bounds, **values})
 
     def uses() -> list[tuple[str, str | Foreign]]:
         return [(use, text(f"use.{use}")) for use in at.printer.profile.uses]
@@ -345,25 +230,20 @@ def _check_rights() -> View | None:
         return None  # the printer decides, and says why not
     page = PAGES.get((request.endpoint or "").partition(".")[0])
     if page is not None and role() not in page.roles:
-        return _error_page(403, _shown(Refused("not-administrator", "administrator rights are needed")))
+        return error_page(403, shown(Refused("not-administrator", "administrator rights are needed")))
     return None
 
 
 # --- errors -----------------------------------------------------------------------------------------------
 
 
-def _error_page(status: int, refusal: RefusalView | None = None, key: str | None = None) -> View:
-    text = key or (f"error.{status}" if labels().has(f"error.{status}") else "error.400")
-    return render_template("error.html", endpoint=None, path=[], key=text, refusal=refusal), status
-
-
 def _http_error(error: HTTPException) -> View:
     status = error.code or 500
     if "session" not in g:
         g.session = None
-    return _error_page(status, key="error.form" if error.description == "form" else None)
+    return error_page(status, key="error.form" if error.description == "form" else None)
 
 
 def _failed(error: MfpSimError) -> View:
     """What went wrong inside, such as a full disk: said in words, never with a traceback."""
-    return _error_page(500, RefusalView("internal", Foreign(str(error)), None))
+    return error_page(500, RefusalView("internal", Foreign(str(error)), None))

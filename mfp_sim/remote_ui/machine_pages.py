@@ -10,7 +10,7 @@ from flask import Flask, Response, abort, request
 from mfp_sim.device.bundle import CATEGORIES
 from mfp_sim.device.keystore import KeyEntry
 from mfp_sim.device.settings import ShownSentence
-from mfp_sim.remote_ui.app import View, desk, form_page, labels, notify, role, show
+from mfp_sim.remote_ui.desk import View, desk, form_page, labels, notify, role, show
 from mfp_sim.remote_ui.labels import Foreign
 from mfp_sim.remote_ui.menu import PAGES
 from mfp_sim.shared.errors import DecodeError, Refused

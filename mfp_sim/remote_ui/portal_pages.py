@@ -7,7 +7,7 @@ import math
 from flask import Flask, Response, abort, g, redirect, render_template, request, url_for
 
 from mfp_sim.device.machine import ADMINISTRATOR, ROLES
-from mfp_sim.remote_ui.app import View, desk, show
+from mfp_sim.remote_ui.desk import View, desk, show
 from mfp_sim.remote_ui.labels import LANGUAGES
 from mfp_sim.remote_ui.menu import PAGES
 from mfp_sim.shared.scep.url import Url

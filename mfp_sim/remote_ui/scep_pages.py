@@ -9,7 +9,7 @@ from flask import Flask, request
 
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings
 from mfp_sim.device.status import Detail
-from mfp_sim.remote_ui.app import View, desk, form_page, labels, notify, role, show
+from mfp_sim.remote_ui.desk import View, desk, form_page, labels, notify, role, show
 from mfp_sim.remote_ui.forms import read_auto_request, read_communication, read_key
 from mfp_sim.remote_ui.labels import Foreign
 from mfp_sim.remote_ui.menu import PAGES

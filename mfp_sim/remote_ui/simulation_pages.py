@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from flask import Flask, abort, g, redirect, render_template, request, url_for
 
-from mfp_sim.remote_ui.app import View, desk, notify
+from mfp_sim.remote_ui.desk import View, desk, notify
 from mfp_sim.remote_ui.portal_pages import local_path
 from mfp_sim.remote_ui.served_site import ANSWERS, NETWORK_STATES
 

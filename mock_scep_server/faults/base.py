@@ -114,12 +114,6 @@ class Context:
         """What a fault needs again and again in the same form; made when it is first wanted."""
         return self.memory.once(name, make)
 
-    def coming(self) -> CertificateAuthority:
-        """A next CA, for where no rollover is prepared."""
-        from mock_scep_server.faults.strangers import next_ca
-
-        return self.thing("next CA", lambda: next_ca(self))
-
 
 class Fault:
     """A fault overrides one or more hooks; a combination overrides :meth:`parts` and :attr:`members` instead.

@@ -16,7 +16,7 @@ from mfp_sim.shared.scep.certificate import Identity
 from mock_scep_server.ca import CertificateAuthority, Extensions
 from mock_scep_server.faults.base import Context
 
-__all__ = ["DAY", "Dates", "device", "issued", "look_alike", "next_ca", "past", "reissued", "serial", "stranger"]
+__all__ = ["DAY", "Dates", "coming", "device", "issued", "look_alike", "past", "reissued", "serial", "stranger"]
 
 DAY = timedelta(days=1)
 YEARS = timedelta(days=3650)
@@ -126,7 +126,11 @@ def reissued(
     return context.thing(f"reissued {name} {certificate.fingerprint()}", make)
 
 
-def next_ca(context: Context) -> CertificateAuthority:
-    """The CA that is to follow, where no rollover is prepared."""
-    identity = issued(context, "Mock SCEP CA, next (tests only)", ca=True, usage=CA_USAGE)
-    return context.authority.altered(issuer=identity, signer=identity, recipient=identity)
+def coming(context: Context) -> CertificateAuthority:
+    """The CA that is to follow, where no rollover is prepared: the same each time."""
+
+    def make() -> CertificateAuthority:
+        identity = issued(context, "Mock SCEP CA, next (tests only)", ca=True, usage=CA_USAGE)
+        return context.authority.altered(issuer=identity, signer=identity, recipient=identity)
+
+    return context.thing("next CA", make)

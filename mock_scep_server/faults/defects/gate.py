@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from mfp_sim.shared.scep.csr import Csr
 from mfp_sim.shared.scep.http_messages import Delivery, HttpReply, HttpRequest, delivery_of
 from mock_scep_server.faults.defects import enrolling, http, stricter
 from mock_scep_server.faults.defects.answers import Instead
-from mock_scep_server.faults.defects.seen import Seen
+from mock_scep_server.faults.defects.seen import GateState, Seen
 from mock_scep_server.service import ScepService
 
 __all__ = ["DEFECTS", "Defect", "Gate"]
@@ -34,24 +33,23 @@ class Gate:
     """The service with defects in front; ``handle`` is that of the service."""
 
     def __init__(self, service: ScepService, defects: Sequence[str], octets: Callable[[int], bytes]) -> None:
-        self.service, self.octets = service, octets
-        self.dead = self.locked = False
-        self.guesses = 0
-        self.csrs: dict[str, Csr] = {}
-        """What was asked for, by transactionID."""
-        self.met: set[bytes] = set()
-        """The messages whose first reply was lost."""
+        self._state = GateState(service, octets)
         self._defects = [DEFECTS[slug] for slug in defects]
-        self._count = 0
+
+    @property
+    def service(self) -> ScepService:
+        """What stands behind."""
+        return self._state.service
 
     def handle(self, request: HttpRequest, client: str) -> Delivery:
         """Answer one request."""
-        seen = Seen(request, self, self._count)
-        self._count += 1
+        state = self._state
+        seen = Seen(request, state, state.count)
+        state.count += 1
         for defect in self._defects:
             answer = defect.instead(seen)
             if seen.message is not None and seen.csr is not None:
-                self.csrs.setdefault(seen.message.transaction_id, seen.csr)
+                state.csrs.setdefault(seen.message.transaction_id, seen.csr)
             if isinstance(answer, HttpReply):
                 return delivery_of(answer, keep_alive=request.keep_alive, date=self.service.clock.now())
             if answer is not None:

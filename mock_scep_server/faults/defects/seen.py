@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -20,10 +20,21 @@ from mfp_sim.shared.scep.vocabulary import MessageType, Operation
 from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.service import ScepService
 
-if TYPE_CHECKING:
-    from mock_scep_server.faults.defects.gate import Gate
+__all__ = ["GateState", "Seen", "asks", "csr_forged", "wrong_challenge"]
 
-__all__ = ["Seen", "asks", "csr_forged", "wrong_challenge"]
+
+@dataclass
+class GateState:
+    """What a gate stands before, the chance it draws, and what it remembers from one request to the next."""
+
+    service: ScepService
+    octets: Callable[[int], bytes]
+    count: int = 0  # of the requests that came
+    dead: bool = False
+    locked: bool = False
+    guesses: int = 0  # wrong challenges in a row
+    csrs: dict[str, Csr] = field(default_factory=dict)  # what was asked for, by transactionID
+    met: set[bytes] = field(default_factory=set)  # the messages whose first reply was lost
 
 
 @dataclass(frozen=True)
@@ -31,7 +42,7 @@ class Seen:
     """A request as the gate sees it; what cannot be read is None."""
 
     http: HttpRequest
-    gate: Gate = field(repr=False)
+    gate: GateState = field(repr=False)
     count: int = 0  # how many requests came before
 
     @property

@@ -21,7 +21,7 @@ from mock_scep_server.faults.families.capabilities import and_also
 from mock_scep_server.faults.http_reply import HeaderField
 from mock_scep_server.faults.message import Said, odd
 from mock_scep_server.faults.registry import Spec, one_of
-from mock_scep_server.faults.strangers import DAY
+from mock_scep_server.faults.strangers import DAY, coming
 from mock_scep_server.publishing import NextCaCertificates
 
 NEXT = "GetNextCACert"
@@ -73,20 +73,20 @@ def _signed_by(who: Callable[[Context], Identity]) -> Fault:
 
 
 def _expired(plan: NextCaCertificates, context: Context) -> NextCaCertificates:
-    coming = context.coming().issuer
-    expired = strangers.reissued(context, "next expired", coming, coming, dates=strangers.past(context))
+    successor = coming(context).issuer
+    expired = strangers.reissued(context, "next expired", successor, successor, dates=strangers.past(context))
     return replace(plan, certificates=(expired.certificate,))
 
 
 def _not_a_ca(plan: NextCaCertificates, context: Context) -> NextCaCertificates:
-    coming = context.coming().issuer
+    successor = coming(context).issuer
     constraints = [x509.basic_constraints_extension(False)]
-    other = strangers.reissued(context, "next cA false", coming, coming, extensions=constraints)
+    other = strangers.reissued(context, "next cA false", successor, successor, extensions=constraints)
     return replace(plan, certificates=(other.certificate,))
 
 
 def _unsigned(octets: bytes, context: Context) -> bytes:
-    return messages.certs_only([c.der for c in context.coming().certificates])
+    return messages.certs_only([c.der for c in coming(context).certificates])
 
 
 def _replay(octets: bytes, context: Context) -> bytes:
@@ -130,7 +130,7 @@ TABLE: dict[str, Spec] = {
         lambda: _next(lambda plan, context: replace(plan, certificates=(context.authority.issuer.certificate,))),
     ),
     "next-signed-by-ee": Spec("certificates", lambda: _signed_by(strangers.device)),
-    "next-signed-by-next": Spec("certificates", lambda: _signed_by(lambda context: context.coming().issuer)),
+    "next-signed-by-next": Spec("certificates", lambda: _signed_by(lambda context: coming(context).issuer)),
     "next-signed-by-stranger": Spec("certificates", lambda: _signed_by(strangers.stranger)),
     "next-unsigned": Spec("bytes", lambda: offered(RIGHT, AlteredBody(_unsigned))),
 }
