@@ -24,7 +24,7 @@ from mfp_sim.shared.scep.csr import Csr
 from mfp_sim.shared.simtime import Clock, Entropy, KeySource
 from mock_scep_server.grants import Grant
 
-__all__ = ["KEY_KINDS", "CertificateAuthority", "Extensions", "IssuingStyle", "SerialNumbers", "Template"]
+__all__ = ["BACKDATED", "KEY_KINDS", "CertificateAuthority", "Extensions", "IssuingStyle", "SerialNumbers", "Template"]
 
 BACKDATED = timedelta(minutes=10)
 """How far notBefore lies back, so that a client whose clock is a little slow accepts what it gets."""

@@ -21,7 +21,7 @@ from mock_scep_server.challenges import GivenChallenge, OneTimeChallenges
 from mock_scep_server.ledger import LedgerEntry
 from mock_scep_server.transactions import Transaction, Transactions
 
-__all__ = ["CaOperator", "Waiting"]
+__all__ = ["CaOperator"]
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,6 @@ __all__ = [
     "AdminPage",
     "CaPolicy",
     "ChallengeSetup",
-    "PolicyKey",
     "Rollover",
     "StaticPassword",
     "policy_of",

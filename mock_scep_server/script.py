@@ -23,7 +23,7 @@ from mfp_sim.shared.simtime import Entropy
 from mock_scep_server.faults.chosen import Chosen
 from mock_scep_server.faults.scope import ANSWERS, OPERATIONS, TYPES
 
-__all__ = ["GRANTS", "Condition", "Facts", "Rule", "RuledAnswer", "Script", "ScriptPremise", "Taken"]
+__all__ = ["GRANTS", "Condition", "Facts", "Rule", "RuledAnswer", "Script", "Taken"]
 
 GRANTS = ("success", "pending")
 

@@ -31,12 +31,14 @@ from mock_scep_server.ca import BACKDATED, CertificateAuthority, SerialNumbers, 
 __all__ = [
     "HANDSHAKE_SECONDS",
     "KINDS",
+    "NO_ROOM",
     "Handshake",
     "TlsEndpoint",
     "TlsKind",
     "make_endpoint",
     "say_goodbye",
     "shake_hands",
+    "shut_down",
 ]
 
 TlsKind = Literal["trusted", "untrusted", "other-pki"]

@@ -36,6 +36,8 @@ from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType, Operation, Pki
 from mfp_sim.shared.simtime import Clock, Entropy
 
 __all__ = [
+    "NOTES",
+    "NOTE_LETTERS",
     "STORED_CERTIFICATE",
     "BadReply",
     "ClientPolicy",

@@ -23,7 +23,7 @@ from mfp_sim.shared.scep.messages import PkiMessage
 from mfp_sim.shared.scep.oddities import CORRECT, Oddities
 from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType, PkiStatus
 
-__all__ = ["Answer", "Exchange", "Order", "Payload"]
+__all__ = ["Answer", "Exchange", "Order"]
 
 
 @dataclass(frozen=True)

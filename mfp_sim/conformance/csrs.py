@@ -9,7 +9,7 @@ from mfp_sim.shared.scep import vocabulary as v
 from mfp_sim.shared.scep.algorithms import PrivateKey, sign, signature_algorithm
 from mfp_sim.shared.scep.certificate import encode_extensions, spki_of
 
-__all__ = ["challenge", "encoded", "extensions"]
+__all__ = ["challenge", "encoded", "extensions", "text"]
 
 
 def encoded(

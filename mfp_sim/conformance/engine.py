@@ -27,7 +27,7 @@ from mfp_sim.conformance.model import (
 )
 from mfp_sim.shared.errors import MfpSimError, TargetError
 
-__all__ = ["INTERNAL", "UNPROVED", "ConformanceListener", "ConformanceRun", "Control", "run_checks"]
+__all__ = ["INTERNAL", "UNPROVED", "ConformanceListener", "ConformanceRun", "run_checks"]
 
 UNPROVED = "no right request was granted at the end, so refusals prove nothing"
 INTERNAL = "internal error of mfp-sim, please report it"

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from mfp_sim.conformance.client import Client
 
 __all__ = [
+    "JUDGED",
     "Check",
+    "CheckFunction",
     "CheckResult",
     "CheckVerdict",
     "Fact",
@@ -32,6 +34,7 @@ __all__ = [
     "Proof",
     "Untold",
     "severity_of",
+    "verdict_of",
 ]
 
 

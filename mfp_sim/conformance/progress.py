@@ -26,7 +26,7 @@ from mfp_sim.shared.documents.records import document, record_of
 from mfp_sim.shared.errors import DocumentError, UsageError
 from mfp_sim.shared.redaction import Redactor
 
-__all__ = ["FILE", "MINTED", "ProgressFile", "Server", "read_progress"]
+__all__ = ["MINTED", "ProgressFile", "Server", "read_progress"]
 
 FILE, MINTED = "progress.jsonl", "minted.csv"
 CERTIFICATE = "certificate"

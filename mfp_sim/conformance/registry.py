@@ -13,7 +13,7 @@ from mfp_sim.conformance.model import Check, CheckFunction
 from mfp_sim.shared.documents import did_you_mean
 from mfp_sim.shared.errors import UsageError
 
-__all__ = ["all_checks", "check", "register", "row", "select"]
+__all__ = ["CHAPTERS", "all_checks", "check", "row", "section_key", "select"]
 
 CHAPTERS = (
     "ca_certificates",

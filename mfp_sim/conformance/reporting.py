@@ -31,7 +31,7 @@ from mfp_sim.shared.redaction import MASK, Redactor
 from mfp_sim.shared.scep.elements import leaves
 from mfp_sim.shared.scep.oddities import CORRECT
 
-__all__ = ["report_of", "verdicts_of"]
+__all__ = ["certificate_report", "report_of", "verdicts_of"]
 
 _KEPT, _KEPT_PASSED = 6, 1
 _VALUE = 240

@@ -33,7 +33,7 @@ from mfp_sim.shared.documents.records import document, record_of
 from mfp_sim.shared.errors import DocumentError, Refused
 from mfp_sim.shared.simtime import Entropy
 
-__all__ = ["CATEGORIES", "CATEGORY", "MAX_OCTETS", "Bundle", "open_bundle", "seal_bundle"]
+__all__ = ["CATEGORIES", "CATEGORY", "MAGIC", "Bundle", "check_password", "open_bundle", "seal_bundle"]
 
 CATEGORY = "Settings/Registration Basic Information"
 CATEGORIES: Mapping[str, bool] = {

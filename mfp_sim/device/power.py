@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from mfp_sim.shared.errors import PowerLost
 
-__all__ = ["NAMES", "Armed", "Commit", "PowerPoints"]
+__all__ = ["NAMES", "Commit", "PowerPoints"]
 
 Commit = Literal[
     "audit", "factory", "import", "inquiry", "key-deleted", "poll-booked", "request-ended", "settings", "start"

@@ -33,7 +33,6 @@ __all__ = [
     "load_profile",
     "profile_named",
     "profile_schema",
-    "value_kind",
     "values_of",
     "with_reading",
 ]

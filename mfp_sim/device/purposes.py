@@ -11,7 +11,7 @@ from mfp_sim.shared.errors import DecodeError
 from mfp_sim.shared.scep import vocabulary as v
 from mfp_sim.shared.scep.certificate import Certificate
 
-__all__ = ["NEEDED", "misfit"]
+__all__ = ["misfit"]
 
 NEEDED: Mapping[str, str] = {"TLS": v.SERVER_AUTH, "IEEE 802.1X": v.CLIENT_AUTH}
 """The purpose that a peer looks for, by use location; the others need none."""

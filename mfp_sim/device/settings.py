@@ -19,7 +19,15 @@ from mfp_sim.shared.documents.records import document
 from mfp_sim.shared.errors import Reason, Refused
 from mfp_sim.shared.scep.url import Url
 
-__all__ = ["AutoRequestSettings", "CommunicationSettings", "KeySettings", "Polling", "ShownSentence", "advice_on"]
+__all__ = [
+    "AutoRequestSettings",
+    "CommunicationSettings",
+    "KeySettings",
+    "Polling",
+    "ShownSentence",
+    "advice_on",
+    "read_ip",
+]
 
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)\Z")
 

@@ -14,7 +14,7 @@ from typing import Annotated
 from mfp_sim.shared.documents.json_values import Instant
 from mfp_sim.shared.documents.records import document, record_of
 
-__all__ = ["AUDIT_LIMIT", "AuditEntry", "AuditLog", "Detail", "StatusRow"]
+__all__ = ["STATE_LABELS", "AuditEntry", "AuditLog", "Detail", "StatusRow"]
 
 AUDIT_LIMIT = 1000
 """How many entries of the audit log a machine keeps."""

@@ -21,7 +21,7 @@ from typing import Protocol
 
 from mfp_sim.shared.errors import UsageError
 
-__all__ = ["MAX_OCTETS", "DirectoryStorage", "MemoryStorage", "Storage", "decode_state", "encode_state"]
+__all__ = ["FORMAT", "MAX_OCTETS", "DirectoryStorage", "MemoryStorage", "Storage", "decode_state", "encode_state"]
 
 MAX_OCTETS = 16 * 1024 * 1024
 """The largest state that is read or written, in octets."""

@@ -19,7 +19,7 @@ from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, 
 from mfp_sim.device.state import DeviceState
 from mfp_sim.shared.errors import Refused
 
-__all__ = ["ImportPlan", "Transfer", "Transfers", "plan_import"]
+__all__ = ["Transfer", "Transfers"]
 
 _SCEP = "Settings for Certificate Issuance Request (SCEP)"
 _DNS_IMPORTED = ShownSentence("dns-imported", "DNS server: imported")

@@ -48,7 +48,7 @@ from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService, make_service
 from mock_scep_server.setup import CaSetup
 
-__all__ = ["ServePlan", "Served", "assemble", "serial_of"]
+__all__ = ["ServePlan", "Served", "assemble"]
 
 _KEPT_EVENTS = 10_000
 _MANY = 10**9

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mfp_sim.device.machine import ADMINISTRATOR, ROLES
 
-__all__ = ["PAGES", "MenuPage", "below", "path_to"]
+__all__ = ["PAGES", "below", "path_to"]
 
 _ALL = ROLES[:-1]
 _ADMINISTRATOR = (ADMINISTRATOR,)

@@ -15,7 +15,7 @@ from mfp_sim.remote_ui.labels import Foreign
 from mfp_sim.remote_ui.menu import PAGES
 from mfp_sim.shared.errors import Refused
 
-__all__ = ["detail_text", "register"]
+__all__ = ["register"]
 
 
 def register(app: Flask) -> None:

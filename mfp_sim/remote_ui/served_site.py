@@ -25,7 +25,7 @@ from mfp_sim.transport import EXCHANGE_LABELS, Done, InProcess, Network, Network
 from mock_scep_server.script_file import script_of
 from mock_scep_server.service import ScepService
 
-__all__ = ["ANSWERS", "NETWORK_STATES", "Busy", "Performed", "Site", "Street", "Trouble", "UnwatchedPoints"]
+__all__ = ["ANSWERS", "NETWORK_STATES", "Busy", "Performed", "Site", "Street", "UnwatchedPoints"]
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from mfp_sim.device.machine import ADMINISTRATOR, ROLES
 from mfp_sim.shared.attempts import Attempts
 from mfp_sim.shared.simtime import Clock, Entropy, SystemClock
 
-__all__ = ["DEFAULT_PIN", "LOGGED_OUT", "BrowserSession", "Sessions"]
+__all__ = ["DEFAULT_PIN", "BrowserSession", "Sessions"]
 
 DEFAULT_PIN = "7654321"
 """The administrator's PIN when none is set; documented, so it protects nothing."""

@@ -11,7 +11,7 @@ from mfp_sim.remote_ui.desk import View, desk, notify
 from mfp_sim.remote_ui.portal_pages import local_path
 from mfp_sim.remote_ui.served_site import ANSWERS, NETWORK_STATES
 
-__all__ = ["SPANS", "register"]
+__all__ = ["register"]
 
 SPANS = {"10s": 10, "1m": 60, "10m": 600, "1h": 3600, "1d": 86400, "30d": 30 * 86400}
 """The buttons that move the time, in seconds."""

@@ -18,7 +18,6 @@ __all__ = [
     "BASES",
     "SOURCES",
     "CoverageRow",
-    "CoveringScenario",
     "Statement",
     "basis_of",
     "coverage_of",

@@ -17,7 +17,7 @@ from mfp_sim.report.model import MintedCertificate
 from mfp_sim.report.story import StoryRow, instant, off_spans
 from mfp_sim.shared.simtime import local
 
-__all__ = ["Drawing", "Figure", "lasting", "sequence", "timeline"]
+__all__ = ["Drawing", "lasting", "sequence", "timeline"]
 
 Anchor = Literal["start", "middle", "end"]
 _LETTER = 6.3

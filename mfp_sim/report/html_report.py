@@ -28,7 +28,7 @@ from mfp_sim.report.model import CheckReport, ExchangeReport, RunReport, Scenari
 from mfp_sim.report.story import StoryRow, instant, story_of_exchanges, story_of_trace, zone_named
 from mfp_sim.shared.simtime import local
 
-__all__ = ["as_html"]
+__all__ = ["as_html", "shown"]
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 """What is not seen, or turns the text around it: it is shown as its number."""

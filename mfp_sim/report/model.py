@@ -19,9 +19,7 @@ from mfp_sim.shared.documents.records import document
 __all__ = [
     "BASES",
     "OUTCOMES",
-    "VERDICTS",
     "Baseline",
-    "Basis",
     "CaIdentity",
     "CatalogueEntry",
     "CheckReport",
@@ -35,11 +33,9 @@ __all__ = [
     "PrinterVerdict",
     "Provenance",
     "RunReport",
-    "ScenarioOutcome",
     "ScenarioReport",
     "SourceLine",
     "StepReport",
-    "Verdict",
     "exchanged",
 ]
 

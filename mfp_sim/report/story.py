@@ -33,7 +33,7 @@ from mfp_sim.events import (
 from mfp_sim.report.labels import Say
 from mfp_sim.report.model import ExchangeReport
 
-__all__ = ["Lane", "StoryRow", "Tone", "instant", "off_spans", "story_of_exchanges", "story_of_trace", "zone_named"]
+__all__ = ["StoryRow", "instant", "off_spans", "story_of_exchanges", "story_of_trace", "zone_named"]
 
 Lane = Literal["clock", "printer", "network", "ca"]
 Tone = Literal["plain", "good", "bad", "warn"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from mfp_sim.report.model import RunReport
 from mfp_sim.shared.errors import UsageError
 
-__all__ = ["FORMATS", "Format", "ready", "write_reports"]
+__all__ = ["FORMATS", "ready", "write_reports"]
 
 
 @dataclass(frozen=True)

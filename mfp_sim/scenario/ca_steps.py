@@ -22,7 +22,7 @@ from mfp_sim.shared.scep.crl import REASONS
 from mock_scep_server.ca_operator import CaOperator
 from mock_scep_server.policy import IN_ORDER, Rollover
 
-__all__ = ["CA_LOOKS", "OPERATOR_ACTS", "CaOperatorStep", "OperatorActs"]
+__all__ = ["CA_LOOKS", "OPERATOR_ACTS", "OperatorActs"]
 
 
 _Act = Callable[[World, Mapping[str, object]], Missing | None]

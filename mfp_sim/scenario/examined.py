@@ -22,7 +22,7 @@ from mfp_sim.scenario.model import Grounds, Scenario
 from mfp_sim.shared.catalogue.registry import requirements
 from mfp_sim.shared.errors import UsageError
 
-__all__ = ["FILE", "Entries", "assumptions_of", "basis_of", "changing", "named", "nearest", "read_file", "write_file"]
+__all__ = ["FILE", "assumptions_of", "basis_of", "changing", "named", "nearest", "read_file", "write_file"]
 
 FILE = "examined.json"
 Entries = Mapping[str, tuple[str, tuple[str, ...]]]

@@ -28,7 +28,7 @@ from mfp_sim.shared.documents.kinds import WRONG, Definitions, Either, Kind, Lea
 from mfp_sim.shared.documents.records import Doc, Length, ListOf, MapOf, Record, described, document, kind_of
 from mfp_sim.shared.scep.certificate import name_pairs
 
-__all__ = ["EXPECTATIONS", "Expectation", "ExpectedField", "check", "expectation_schema", "read_expectation"]
+__all__ = ["DETAILS", "EXPECTATIONS", "Expectation", "check", "expectation_schema", "read_expectation"]
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from mfp_sim.scenario.runner import frozen
 from mfp_sim.scenario.world import Storages, World, build
 from mfp_sim.shared.errors import BoundExceeded, Refused, UsageError
 
-__all__ = ["CutResult", "PowerInstant", "PowerPoint", "cut_at", "cut_everywhere", "power_instants", "power_points"]
+__all__ = ["PowerInstant", "PowerPoint", "cut_at", "cut_everywhere", "power_instants", "power_points"]
 
 OFF_SECONDS = 60.0
 AFTERWARDS = timedelta(hours=2)

@@ -32,7 +32,7 @@ from mfp_sim.scenario.world import World, build, directories, redactor_of
 from mfp_sim.shared.errors import BoundExceeded, MfpSimError, Refused
 from mfp_sim.shared.simtime import FrozenClock, SystemClock
 
-__all__ = ["StepDone", "frozen", "run"]
+__all__ = ["StepDone", "carry_out", "frozen", "run"]
 
 _IGNORED = ["_pytest", "xdist", "execnet", "hypothesis", "concurrent", "rich"]
 

@@ -36,7 +36,18 @@ from mfp_sim.transport import NetworkState
 from mock_scep_server.script import Rule
 from mock_scep_server.script_file import Rules
 
-__all__ = ["STEPS", "WORLD", "Step", "StepAction", "StepKind", "read_step"]
+__all__ = [
+    "STEPS",
+    "WORLD",
+    "Advance",
+    "AdvanceTo",
+    "AutoRequest",
+    "CaScript",
+    "Communication",
+    "Step",
+    "StepAction",
+    "read_step",
+]
 
 
 class StepAction(Protocol):

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-__all__ = ["FallibleKeys", "Storages", "World", "build", "directories", "redactor_of"]
+__all__ = ["Storages", "World", "build", "directories", "redactor_of"]
 
 E = TypeVar("E", bound=Event)
 Storages: TypeAlias = Callable[[int, PowerPoints], Storage]

@@ -49,6 +49,7 @@ __all__ = [
     "TargetError",
     "TransportError",
     "UsageError",
+    "place_of",
 ]
 
 

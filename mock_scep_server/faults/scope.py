@@ -13,7 +13,7 @@ from mfp_sim.shared.scep.vocabulary import MessageType, Operation
 from mock_scep_server.faults.base import HOOKS, Fault
 from mock_scep_server.faults.combined import At, Where
 
-__all__ = ["ANSWERS", "OPERATIONS", "TYPES", "Left", "Scope", "in_words", "names_of", "scopes"]
+__all__ = ["ANSWERS", "OPERATIONS", "TYPES", "in_words", "names_of", "scopes"]
 
 TYPES = tuple(kind.label for kind in MessageType if kind is not MessageType.CERT_REP)
 PAGES = ("AdminPage", "CRL", "CACertificate")

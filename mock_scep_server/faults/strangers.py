@@ -16,7 +16,19 @@ from mfp_sim.shared.scep.certificate import Identity
 from mock_scep_server.ca import CertificateAuthority, Extensions
 from mock_scep_server.faults.base import Context
 
-__all__ = ["DAY", "Dates", "coming", "device", "issued", "look_alike", "past", "reissued", "serial", "stranger"]
+__all__ = [
+    "CA_USAGE",
+    "DAY",
+    "Dates",
+    "coming",
+    "device",
+    "issued",
+    "look_alike",
+    "past",
+    "reissued",
+    "serial",
+    "stranger",
+]
 
 DAY = timedelta(days=1)
 YEARS = timedelta(days=3650)

@@ -26,17 +26,7 @@ from mfp_sim.shared.scep.certificate import KEY_USAGE_BITS
 from mfp_sim.shared.scep.vocabulary import CIPHER_OIDS, DIGEST_OIDS, FailInfo
 from mock_scep_server.spans import Span
 
-__all__ = [
-    "EVIDENCE",
-    "PROFILES",
-    "VALUES",
-    "CaProfile",
-    "Source",
-    "load_profile",
-    "profile_named",
-    "read_profile",
-    "value_kind",
-]
+__all__ = ["PROFILES", "VALUES", "CaProfile", "Source", "load_profile", "profile_named", "read_profile", "value_kind"]
 
 EVIDENCE: Mapping[str, bool] = {
     "rfc": True,  # RFC 8894 says so

@@ -14,6 +14,8 @@ from mfp_sim.shared.scep import der
 from mfp_sim.shared.scep.certificate import Identity
 from mfp_sim.shared.scep.vocabulary import FailInfo
 
+__all__ = ["stranger"]
+
 REQUEST = FailInfo.BAD_REQUEST
 UNCHECKED = Proof("granted", defects=("challenge-unchecked",))
 

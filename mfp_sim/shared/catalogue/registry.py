@@ -15,16 +15,7 @@ from typing import Any
 
 import yaml
 
-__all__ = [
-    "Assumption",
-    "FieldFailure",
-    "Requirement",
-    "assumptions",
-    "explain",
-    "field_failures",
-    "known_ids",
-    "requirements",
-]
+__all__ = ["FieldFailure", "Requirement", "assumptions", "explain", "field_failures", "known_ids", "requirements"]
 
 _QUOTES = "rfc8894_quotes.yaml"
 _FILES = ("device_manual.yaml", "scep_rfc8894.yaml", "assumptions.yaml", "field_failures.yaml")

@@ -4,7 +4,6 @@ Nodes are imported from here; ``kinds`` and ``records`` by their names, where a 
 """
 
 from mfp_sim.shared.documents.nodes import (
-    LONGEST_DAYS,
     MAX_OCTETS,
     YEARS,
     Node,
@@ -19,7 +18,6 @@ from mfp_sim.shared.documents.nodes import (
 )
 
 __all__ = [
-    "LONGEST_DAYS",
     "MAX_OCTETS",
     "YEARS",
     "Node",

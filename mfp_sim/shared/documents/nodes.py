@@ -21,11 +21,11 @@ import yaml
 from mfp_sim.shared.errors import DocumentError, Problem, UsageError, place_of
 
 __all__ = [
-    "LONGEST_DAYS",
     "MAX_OCTETS",
     "YEARS",
     "Node",
     "Problems",
+    "describe",
     "did_you_mean",
     "duration",
     "in_years",

@@ -23,7 +23,28 @@ from mfp_sim.shared.errors import AlgorithmRefused, DecodeError, SignatureInvali
 from mfp_sim.shared.scep import der, repeatable
 from mfp_sim.shared.scep import vocabulary as v
 
-__all__ = ["CIPHERS", "HASHES", "KeyTransport", "PrivateKey", "PublicKey", "algorithm", "sign", "verify_signature"]
+__all__ = [
+    "CIPHERS",
+    "CIPHER_NAMES",
+    "DIGEST_OF_SIGNATURE",
+    "HASHES",
+    "KeyTransport",
+    "PrivateKey",
+    "PublicKey",
+    "algorithm",
+    "decrypt_cbc",
+    "digest_label",
+    "digest_of",
+    "encrypt_cbc",
+    "pad",
+    "pss_algorithm",
+    "public_key_of",
+    "read_key_transport",
+    "sign",
+    "signature_algorithm",
+    "unpad",
+    "verify_signature",
+]
 
 PrivateKey = RSAPrivateKey | ec.EllipticCurvePrivateKey
 PublicKey = RSAPublicKey | ec.EllipticCurvePublicKey

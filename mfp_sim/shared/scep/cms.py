@@ -28,13 +28,13 @@ from mfp_sim.shared.scep.algorithms import (
     verify_signature,
 )
 from mfp_sim.shared.scep.certificate import Certificate, key_identifier
-from mfp_sim.shared.scep.envelope import Envelope, Recipient, encode_envelope, open_envelope, read_envelope
+from mfp_sim.shared.scep.envelope import Envelope, encode_envelope, open_envelope, read_envelope
 from mfp_sim.shared.scep.note import Note, notes_of
 from mfp_sim.shared.scep.oddities import CORRECT, Oddities
 
 __all__ = [
+    "Bag",
     "Envelope",
-    "Recipient",
     "SignedData",
     "attribute",
     "content_info",

@@ -22,7 +22,7 @@ from mfp_sim.shared.scep.certificate import (
     read_extensions,
 )
 
-__all__ = ["REASONS", "Crl", "Revoked", "issue"]
+__all__ = ["MAX_ELEMENTS", "MAX_OCTETS", "REASONS", "Crl", "Revoked", "issue"]
 
 ENUMERATED = 0x0A
 MAX_OCTETS, MAX_ELEMENTS = 16 * 1024 * 1024, 2_000_000

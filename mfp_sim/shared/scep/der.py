@@ -14,8 +14,6 @@ from functools import lru_cache
 
 from mfp_sim.shared.errors import DecodeError
 
-__all__ = ["MAX_DEPTH", "MAX_ELEMENTS", "MAX_OCTETS", "Element", "ReadingWork", "read"]
-
 MAX_OCTETS = 1024 * 1024
 MAX_DEPTH = 32
 MAX_ELEMENTS = 10_000

@@ -15,7 +15,7 @@ from mfp_sim.shared.scep import der
 from mfp_sim.shared.scep import vocabulary as v
 from mfp_sim.shared.scep.crl import MAX_ELEMENTS, MAX_OCTETS
 
-__all__ = ["ElementValue", "leaves"]
+__all__ = ["ElementValue", "leaves", "structure_of"]
 
 Plaintext = Callable[[bytes], bytes | None]
 

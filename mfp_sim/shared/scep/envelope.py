@@ -33,15 +33,7 @@ from mfp_sim.shared.scep.note import Note, notes_of
 from mfp_sim.shared.scep.oddities import CORRECT, Oddities
 from mfp_sim.shared.scep.repeatable import encrypt_rsa
 
-__all__ = [
-    "Envelope",
-    "PasswordRecipient",
-    "Recipient",
-    "encode_envelope",
-    "malformation",
-    "open_envelope",
-    "read_envelope",
-]
+__all__ = ["Envelope", "encode_envelope", "malformation", "open_envelope", "read_envelope"]
 
 MAX_ITERATIONS = 100_000  # of PBKDF2, all recipients together: a message must not keep the reader busy
 MAX_TRIED = 8  # recipients of one message, for the same reason

@@ -47,6 +47,7 @@ __all__ = [
     "Wait",
     "delivery_of",
     "outgoing",
+    "read_base64",
     "read_capabilities",
     "read_scep_query",
     "render_outgoing",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["Note", "NoteRow", "notes_of"]
+__all__ = ["Note", "notes_of"]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from mfp_sim.shared.errors import DecodeError
 from mfp_sim.shared.scep.certificate import Certificate
 
-__all__ = ["CaRoles"]
+__all__ = ["ENCRYPTS", "CaRoles"]
 
 ENCRYPTS = "keyEncipherment"
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from enum import IntEnum, StrEnum
 
-__all__ = ["CIPHER_OIDS", "DIGEST_OIDS", "FailInfo", "MessageType", "Operation", "PkiStatus"]
-
 
 class MessageType(IntEnum):
     """RFC 8894, 3.2.1.2."""

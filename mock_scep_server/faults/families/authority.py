@@ -22,6 +22,8 @@ from mock_scep_server.faults.http_reply import HeaderField
 from mock_scep_server.faults.registry import Spec, among, choice, one_of
 from mock_scep_server.faults.strangers import CA_USAGE, DAY
 
+__all__ = ["split"]
+
 CERTS = "GetCACert"
 Change = Callable[[CertificateAuthority, Context], CertificateAuthority]
 

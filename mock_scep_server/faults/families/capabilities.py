@@ -15,6 +15,8 @@ from mock_scep_server.faults.message import Caps, Said
 from mock_scep_server.faults.registry import Spec, one_of
 from mock_scep_server.publishing import CaCapabilities
 
+__all__ = ["HTML", "and_also", "words"]
+
 CAPS = "GetCACaps"
 HTML = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body><form action='/login'></form></body></html>\n"
 
