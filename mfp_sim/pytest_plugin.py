@@ -69,7 +69,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     """With ``--scep-url`` the checks are the tests, instead of whatever else was collected."""
     if not config.getoption("scep_url"):
         return
-    from mfp_sim.conformance.items import items_of
+    from mfp_sim.conformance.items import items_of  # noqa: PLC0415 - every pytest run loads this module
 
     try:
         found = list(items_of(session))
@@ -108,7 +108,7 @@ class ScenarioFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """An item for each scenario."""
-        from mfp_sim.scenario.loader import load_file
+        from mfp_sim.scenario.loader import load_file  # noqa: PLC0415 - every pytest run loads this module
 
         try:
             scenarios = load_file(self.path)
@@ -170,7 +170,7 @@ class ScenarioItem(pytest.Item):
         Raises:
             ScenarioFailed: an expectation did not hold.
         """
-        from mfp_sim.scenario.runner import run
+        from mfp_sim.scenario.runner import run  # noqa: PLC0415 - every pytest run loads this module
 
         seed, flips = self.config.getoption("scenario_seed"), self.config.getoption("scenario_flip")
         result = run(self.scenario, seed=seed, flips=flips)
@@ -219,7 +219,7 @@ class SimulatedTime:
             UsageError: the span is not readable.
             BoundExceeded: more events ran than a world may have.
         """
-        from mfp_sim.shared.documents import duration
+        from mfp_sim.shared.documents import duration  # noqa: PLC0415 - every pytest run loads this module
 
         try:
             seconds = duration(span) if isinstance(span, str) else span
@@ -243,7 +243,7 @@ class SimulatedTime:
 
 def _instant(given: datetime | str, zone: tzinfo) -> datetime:
     """An instant; without a zone of its own it is the printer's local time."""
-    from mfp_sim.shared.documents import YEARS, in_years
+    from mfp_sim.shared.documents import YEARS, in_years  # noqa: PLC0415 - every pytest run loads this module
 
     try:
         then = datetime.fromisoformat(given) if isinstance(given, str) else given
@@ -256,8 +256,8 @@ def _instant(given: datetime | str, zone: tzinfo) -> datetime:
 
 @pytest.fixture(name="_mfp_sim_world")
 def _world(request: pytest.FixtureRequest) -> Iterator[World]:
-    from mfp_sim.scenario.runner import frozen
-    from mfp_sim.scenario.world import build
+    from mfp_sim.scenario.runner import frozen  # noqa: PLC0415 - every pytest run loads this module
+    from mfp_sim.scenario.world import build  # noqa: PLC0415 - every pytest run loads this module
 
     wrong: MfpSimError | None = None
     try:
@@ -280,12 +280,12 @@ def _marked(node: pytest.Item) -> Scenario:
     Raises:
         UsageError, DocumentError: what is wrong with it.
     """
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415 - every pytest run loads this module
 
-    from mfp_sim.device.printer_profile import find_profile
-    from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
-    from mfp_sim.shared.documents import did_you_mean
-    from mock_scep_server.script_file import script_of
+    from mfp_sim.device.printer_profile import find_profile  # noqa: PLC0415 - every pytest run loads this module
+    from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario  # noqa: PLC0415 - every pytest run loads this module
+    from mfp_sim.shared.documents import did_you_mean  # noqa: PLC0415 - every pytest run loads this module
+    from mock_scep_server.script_file import script_of  # noqa: PLC0415 - every pytest run loads this module
 
     given: dict[str, Any] = {}
     for mark in reversed(list(node.iter_markers("mfp_sim"))):

@@ -135,14 +135,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from mock_scep_server.cli_serving import serve
+    from mock_scep_server.cli_serving import serve  # noqa: PLC0415 - --help starts without it
 
     return serve(options)
 
 
 def _faults(options: argparse.Namespace) -> int:
-    from mfp_sim.shared.documents import did_you_mean
-    from mock_scep_server.faults import FAULTS, listing
+    from mfp_sim.shared.documents import did_you_mean  # noqa: PLC0415 - --help starts without it
+    from mock_scep_server.faults import FAULTS, listing  # noqa: PLC0415 - --help starts without it
 
     if options.name is not None and options.name not in FAULTS:
         raise UsageError(f"there is no fault {options.name!r}", remedy=did_you_mean(options.name, FAULTS))
@@ -157,8 +157,8 @@ def _faults(options: argparse.Namespace) -> int:
 
 
 def _defects(options: argparse.Namespace) -> int:
-    from mock_scep_server import cli_defects
-    from mock_scep_server.faults.defects import DEFECTS
+    from mock_scep_server import cli_defects  # noqa: PLC0415 - --help starts without it
+    from mock_scep_server.faults.defects import DEFECTS  # noqa: PLC0415 - --help starts without it
 
     chosen = cli_defects.defects_named([options.name] if options.name else DEFECTS)
     if options.json:
@@ -169,8 +169,8 @@ def _defects(options: argparse.Namespace) -> int:
 
 
 def _profiles(options: argparse.Namespace) -> int:
-    from mock_scep_server.profiles import listing
-    from mock_scep_server.profiles.registry import PROFILES, profile_named
+    from mock_scep_server.profiles import listing  # noqa: PLC0415 - --help starts without it
+    from mock_scep_server.profiles.registry import PROFILES, profile_named  # noqa: PLC0415 - --help starts without it
 
     chosen = [profile_named(options.name)] if options.name else list(PROFILES.values())
     if options.json:
@@ -183,13 +183,13 @@ def _profiles(options: argparse.Namespace) -> int:
 
 def _judge(options: argparse.Namespace) -> int:
     """Findings about one captured message; 1 when something fails."""
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - --help starts without it
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # noqa: PLC0415 - --help starts without it
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415 - --help starts without it
 
-    from mfp_sim.shared.scep import messages
-    from mfp_sim.shared.scep.csr import Csr
-    from mock_scep_server.judgement import ClientJudge, Finding
+    from mfp_sim.shared.scep import messages  # noqa: PLC0415 - --help starts without it
+    from mfp_sim.shared.scep.csr import Csr  # noqa: PLC0415 - --help starts without it
+    from mock_scep_server.judgement import ClientJudge, Finding  # noqa: PLC0415 - --help starts without it
 
     if not options.name:
         raise UsageError("judge needs the file with the message", remedy="mock-scep-server judge request.der")

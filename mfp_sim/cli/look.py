@@ -25,6 +25,7 @@ from mfp_sim.shared.documents import did_you_mean
 from mfp_sim.shared.errors import DocumentError, UsageError
 from mfp_sim.shared.visible import visible
 from mock_scep_server.faults import FAULTS
+from mock_scep_server.faults.listing import in_full
 
 __all__ = ["check", "explain", "list_scenarios", "schema", "show"]
 
@@ -109,8 +110,6 @@ def schema(options: argparse.Namespace) -> int:  # noqa: ARG001 - every verb tak
 
 
 def _fault(word: str) -> str | None:
-    from mock_scep_server.faults.listing import in_full
-
     return in_full(FAULTS[word]) if word in FAULTS else None
 
 

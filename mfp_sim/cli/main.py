@@ -9,8 +9,10 @@ import os
 import sys
 from collections.abc import Sequence
 
+from mfp_sim.cli.options import build_parser
 from mfp_sim.shared.errors import MfpSimError
 from mfp_sim.shared.output import standard_output
+from mfp_sim.shared.visible import visible
 
 __all__ = ["main"]
 
@@ -26,8 +28,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     _say_everything()
     with standard_output() as output:
-        from mfp_sim.cli.options import build_parser
-
         options = build_parser().parse_args(arguments)
         code = _carried_out(options)
         output.flush()
@@ -60,8 +60,6 @@ def _carried_out(options: argparse.Namespace) -> int:
 
 def _tell(error: MfpSimError) -> None:
     """An error on standard error; what a file or a server put into it is shown, not obeyed."""
-    from mfp_sim.shared.visible import visible
-
     print(f"mfp-sim: {visible(str(error))}", file=sys.stderr)
 
 

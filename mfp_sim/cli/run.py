@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mfp_sim.cli.execution import Conditions, carried_out, machine, unreadable
 from mfp_sim.contact import probe
+from mfp_sim.device.printer_profile import find_profile, with_reading
 from mfp_sim.report.console import Console
 from mfp_sim.report.json_report import as_json, catalogue_of, here
 from mfp_sim.report.model import CaIdentity, FailureReport, RunReport, ScenarioReport
@@ -145,8 +146,6 @@ def _challenge(options: argparse.Namespace) -> str | None:
 
 def _check_flips(scenario: Scenario, conditions: Conditions) -> None:
     """A model or a flip that does not exist is told once, before anything runs."""
-    from mfp_sim.device.printer_profile import find_profile, with_reading
-
     model = find_profile(conditions.profile or scenario.printer.profile)
     for flip in conditions.flips:
         assumption, _, reading = flip.partition("=")

@@ -7,18 +7,22 @@ import sys
 import threading
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from mfp_sim.contact import probe
+from mfp_sim.device.printer_profile import find_profile
+from mfp_sim.remote_ui.app import LOOPBACK, create_app
+from mfp_sim.remote_ui.assembly import Served, ServePlan, assemble
+from mfp_sim.remote_ui.host import UiHost
+from mfp_sim.remote_ui.recording import Recording
+from mfp_sim.remote_ui.sessions import DEFAULT_PIN
+from mfp_sim.shared.documents import YEARS, in_years, load
 from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.secret_options import secret_of
+from mfp_sim.shared.simtime import Entropy, SystemClock
 from mfp_sim.shared.stopping import stop_on_signals, wait_for
 from mfp_sim.shared.visible import say, visible
-
-if TYPE_CHECKING:
-    from mfp_sim.remote_ui.assembly import Served, ServePlan
-    from mfp_sim.remote_ui.host import UiHost
-    from mock_scep_server.journal import JournalEntry
+from mock_scep_server.journal import JournalEntry
 
 __all__ = ["serve"]
 
@@ -27,10 +31,6 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 def serve(options: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; 0 after a clean stop."""
-    from mfp_sim.contact import probe
-    from mfp_sim.remote_ui.assembly import assemble
-    from mfp_sim.remote_ui.recording import Recording
-
     _check(options)
     plan = _plan(options)
     if plan.ca_url is not None:
@@ -77,11 +77,6 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _plan(options: argparse.Namespace) -> ServePlan:
-    from mfp_sim.device.printer_profile import find_profile
-    from mfp_sim.remote_ui.assembly import ServePlan
-    from mfp_sim.shared.documents import load
-    from mfp_sim.shared.simtime import SystemClock
-
     try:
         zone = ZoneInfo(options.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -110,8 +105,6 @@ def _plan(options: argparse.Namespace) -> ServePlan:
 
 
 def _start(text: str, zone: ZoneInfo) -> datetime:
-    from mfp_sim.shared.documents import YEARS, in_years
-
     try:
         start = datetime.fromisoformat(text)
     except ValueError:
@@ -123,11 +116,6 @@ def _start(text: str, zone: ZoneInfo) -> datetime:
 
 
 def _open(options: argparse.Namespace, served: Served, number: int) -> UiHost:
-    from mfp_sim.remote_ui.app import LOOPBACK, create_app
-    from mfp_sim.remote_ui.host import UiHost
-    from mfp_sim.remote_ui.sessions import DEFAULT_PIN
-    from mfp_sim.shared.simtime import Entropy
-
     app = create_app(
         served.site,
         served.site.printers[number],
@@ -147,7 +135,7 @@ def _announce(options: argparse.Namespace, served: Served, hosts: list[UiHost]) 
     print(f"{kind}: {site.ca_url}" + (f", port number {port}" if port else ""))
     if site.ca is not None:
         print(f"CA certificate, SHA-256: {site.ca.authority.issuer.certificate.fingerprint()}")
-    pin = "the one you set" if secret_of(options, "pin") else f"{_default_pin()} (--pin-file sets another)"
+    pin = "the one you set" if secret_of(options, "pin") else f"{DEFAULT_PIN} (--pin-file sets another)"
     print(f"administrator's PIN: {pin}")
     if site.simulated:
         now = served.start.astimezone(site.printers[0].zone)
@@ -158,12 +146,6 @@ def _announce(options: argparse.Namespace, served: Served, hosts: list[UiHost]) 
     if options.record is not None:
         print(f"what you do is written to {options.record} when you stop")
     print("Ctrl-C stops it", flush=True)
-
-
-def _default_pin() -> str:
-    from mfp_sim.remote_ui.sessions import DEFAULT_PIN
-
-    return DEFAULT_PIN
 
 
 def _run(served: Served, stop: threading.Event) -> None:

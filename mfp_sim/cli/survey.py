@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from mfp_sim.cli.decode import differences, is_trace, read_input
 from mfp_sim.device.printer_profile import PROFILES, Profile, find_profile, profile_schema
 from mfp_sim.report.console import Console
 from mfp_sim.report.coverage import (
@@ -207,8 +208,6 @@ def _verdict(row: dict[str, object]) -> str:
 
 def diff(options: argparse.Namespace) -> int:
     """The differences of two traces, or of two messages; 1 when there are any."""
-    from mfp_sim.cli.decode import differences, is_trace, read_input
-
     first, second = (read_input(str(path)) for path in (options.first, options.second))
     if is_trace(first) != is_trace(second):
         raise UsageError("one file is a trace, the other is not", remedy="give two traces, or two messages")

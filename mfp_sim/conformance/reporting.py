@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from datetime import timedelta
 
 from mfp_sim.conformance.answers import Answer, Exchange
@@ -95,8 +95,6 @@ def report_of(
 
 def _masked(value: object, redactor: Redactor) -> object:
     """The value with every text in it masked."""
-    from dataclasses import fields, is_dataclass
-
     if isinstance(value, str):
         return redactor.text(value)
     if isinstance(value, tuple):

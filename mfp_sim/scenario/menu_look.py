@@ -95,9 +95,9 @@ def _labels(links: Sequence[tuple[str, str]]) -> list[str]:
 
 def _log_in(world: World, role: str) -> tuple[Client, _Menu]:
     """A browser at the portal."""
-    from mfp_sim.remote_ui.app import create_app
-    from mfp_sim.remote_ui.served_site import Site
-    from mfp_sim.remote_ui.sessions import DEFAULT_PIN
+    from mfp_sim.remote_ui.app import create_app  # noqa: PLC0415 - most scenarios start without flask
+    from mfp_sim.remote_ui.served_site import Site  # noqa: PLC0415 - most scenarios start without flask
+    from mfp_sim.remote_ui.sessions import DEFAULT_PIN  # noqa: PLC0415 - most scenarios start without flask
 
     site = Site(world.clock, world.scheduler, ca=None, ca_url="")
     client = create_app(site, world.printer, entropy=Entropy(None)).test_client()

@@ -323,12 +323,12 @@ class GeneratedKeys:
     """Real keys, made when asked for; tens to hundreds of milliseconds each."""
 
     def rsa(self, bits: int) -> RSAPrivateKey:
-        from cryptography.hazmat.primitives.asymmetric import rsa
+        from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415 - a clock and chance need no cryptography
 
         return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
     def ec(self, bits: int) -> EllipticCurvePrivateKey:
-        from cryptography.hazmat.primitives.asymmetric import ec
+        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - a clock and chance need no cryptography
 
         return ec.generate_private_key(ec.SECP384R1() if bits == 384 else ec.SECP256R1())
 
@@ -360,7 +360,7 @@ class PooledKeys:
 
     def ec(self, bits: int) -> EllipticCurvePrivateKey:
         """A key derived from the seed: elliptic keys cost nothing to make, so that they need no pool."""
-        from cryptography.hazmat.primitives.asymmetric import ec
+        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - a clock and chance need no cryptography
 
         with self._lock:
             count = self._next[-bits] = self._next.get(-bits, 0) + 1
@@ -378,8 +378,8 @@ def _pool(bits: int) -> tuple[str, ...]:
 
 @cache
 def _load_pooled(line: str) -> RSAPrivateKey:
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.hazmat.primitives.serialization import load_der_private_key
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # noqa: PLC0415 - a clock and chance need no cryptography
+    from cryptography.hazmat.primitives.serialization import load_der_private_key  # noqa: PLC0415 - a clock and chance need no cryptography
 
     # Validation costs 70 ms a key and the pool is ours: this is the one place where it may be skipped.
     key = load_der_private_key(base64.b64decode(line), password=None, unsafe_skip_rsa_key_validation=True)

@@ -16,6 +16,7 @@ from mfp_sim.shared.documents import Node, Problems, load_text, plain
 from mfp_sim.shared.documents.kinds import Definitions, Duration, Kind, Schema, Within, Words
 from mfp_sim.shared.documents.records import NEEDED, Field, Record
 from mock_scep_server.faults.base import Fault, Layer
+from mock_scep_server.faults.scope import in_words, scopes
 
 __all__ = ["FAULTS", "FaultEntry", "Spec", "among", "argument", "choice", "one_of"]
 
@@ -108,8 +109,6 @@ class FaultEntry(Spec):
     @property
     def acts_at(self) -> str:
         """The requests at which it can act, with any of its arguments; empty where no script can ask for it."""
-        from mock_scep_server.faults.scope import in_words, scopes
-
         if self.make is None:
             return ""
         first: dict[str, Any] = {

@@ -24,7 +24,7 @@ WHOLE = {
 }
 """Modules without ``__all__``: each of their public names is for others."""
 CALLED_BY_NAME = {
-    "mfp_sim.pytest_plugin": {"SimulatedTime", "ask_ca", "frozen_clock", "printer", "scep_ca"},  # pytest does
+    "mfp_sim.pytest_plugin": {"SimulatedTime", "frozen_clock", "printer", "scep_ca"},  # pytest does
     **{
         f"mfp_sim.cli.{module}": {verb.function for verb in VERBS if verb.module == module}
         for module in {verb.module for verb in VERBS}
