@@ -31,6 +31,7 @@ class CaCapabilities:
         )
 
     def reply(self) -> HttpReply:
+        """The keywords as text/plain, with these ends of lines."""
         text = "".join(word + self.ends[i % len(self.ends)] for i, word in enumerate(self.words))
         if not self.final_end and self.words:
             text = text.removesuffix(self.ends[(len(self.words) - 1) % len(self.ends)])
@@ -44,6 +45,7 @@ class CaCertificates:
     certificates: tuple[Certificate, ...]
 
     def reply(self) -> HttpReply:
+        """With the media type that says whether it is one certificate or several (RFC 8894, 4.2.1)."""
         if len(self.certificates) == 1:
             return HttpReply(200, headers=(("Content-Type", CA_CERT),), body=self.certificates[0].der)
         bag = messages.certs_only([certificate.der for certificate in self.certificates])
@@ -67,6 +69,7 @@ class NextCaCertificates:
         return cls(coming.certificates, present.issuer)
 
     def reply(self) -> HttpReply:
+        """A SignedData over the certificates, signed by ``signer``."""
         body = messages.encode_next_ca(
             [certificate.der for certificate in self.certificates],
             signer_key=self.signer.key,

@@ -50,9 +50,11 @@ class Control:
 class ConformanceListener:
     """Follows a run; this one ignores what it is given."""
 
-    def begins(self, number: int, total: int, check: Check) -> None: ...
+    def begins(self, number: int, total: int, check: Check) -> None:
+        """A check begins, the ``number``-th of ``total``; from 1."""
 
-    def ended(self, result: CheckResult) -> None: ...
+    def ended(self, result: CheckResult) -> None:
+        """A check has ended, or was not run: its verdict says so."""
 
 
 @dataclass(frozen=True)

@@ -54,12 +54,15 @@ class Drawing:
     shapes: list[Figure] = field(default_factory=list)
 
     def line(self, css: str, x: float, y: float, x2: float, y2: float, *, arrow: bool = False) -> None:
+        """A straight line between two points, in pixels, with an arrow head at the second or none."""
         self.shapes.append(Figure("line", css, x, y, x2, y2, arrow=arrow))
 
     def box(self, css: str, x: float, y: float, x2: float, y2: float, title: str = "") -> None:
+        """A rectangle with two opposite corners, in any order; ``title`` is its tooltip."""
         self.shapes.append(Figure("box", css, min(x, x2), min(y, y2), max(x, x2), max(y, y2), title=title))
 
     def mark(self, kind: Literal["cross", "bolt", "dot"], css: str, x: float, y: float, title: str) -> None:
+        """A small sign around a point; ``title`` is its tooltip."""
         self.shapes.append(Figure(kind, css, x, y, title=title))
 
     def text(

@@ -37,6 +37,8 @@ __all__ = [
 @document(whole=True)
 @dataclass(frozen=True)
 class OpenScreen:
+    """A screen of the printer is opened; refused unless the role may see it."""
+
     screen: Annotated[str, Words(lambda: SCREENS)]
 
     def act(self, world: World, role: str) -> None:
@@ -67,6 +69,8 @@ class DeleteKey:
 
 @dataclass(frozen=True)
 class Function:
+    """A use of certificates (IPSec, TLS, ...) is switched on or off, as the menu does it."""
+
     use: Annotated[str, Words(lambda: ALL_USES[1:])]
     on: bool
 
@@ -80,6 +84,8 @@ class Function:
 @document(whole=True)
 @dataclass(frozen=True)
 class KeyGeneration:
+    """From now on the machine cannot generate a key, or can again; met once a key was to be generated."""
+
     state: Literal["fails", "works"]
 
     def act(self, world: World, role: str) -> Missing:  # noqa: ARG002
@@ -95,6 +101,8 @@ class KeyGeneration:
 @document(whole=True)
 @dataclass(frozen=True)
 class PrinterClock:
+    """The printer's own clock is set to a local time, or right again with None; real time goes on unchanged."""
+
     local: Annotated[datetime | None, LocalTime(offset=True), Word("right", None)]
 
     def act(self, world: World, role: str) -> Missing:  # noqa: ARG002 - every step has a role
@@ -152,6 +160,8 @@ class PowerCut:
 
 @dataclass(frozen=True)
 class ExportBundle:
+    """[Export All] to a file of the scenario, encrypted under ``password``; ``wait`` lets it end within the step."""
+
     name: str
     password: str = field(repr=False)
     wait: bool = True

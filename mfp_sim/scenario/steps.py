@@ -84,6 +84,8 @@ class Step:
 
 @dataclass(frozen=True)
 class Communication:
+    """[Communication Settings]: the server's URL, its port, and the timeout in seconds; None for the model's own."""
+
     url: str
     port: int = 80
     timeout: Annotated[int | None, Duration(1, "seconds")] = None
@@ -104,6 +106,7 @@ class SendRequest(KeySettings):
 
     @property
     def key(self) -> KeySettings:
+        """The settings alone, which the printer is handed."""
         return KeySettings(**{entry.name: getattr(self, entry.name) for entry in fields(KeySettings)})
 
     def act(self, world: World, role: str) -> None:
@@ -172,6 +175,8 @@ class AutoRequest:
 @document(whole=True)
 @dataclass(frozen=True)
 class Advance:
+    """Time passes, ``seconds`` of it, with everything that is due meanwhile."""
+
     seconds: Annotated[float, Duration()]
 
     def act(self, world: World, role: str) -> None:  # noqa: ARG002 - every step has a role
@@ -184,6 +189,8 @@ class Advance:
 @document(whole=True)
 @dataclass(frozen=True)
 class AdvanceTo:
+    """Time passes until a local time of the printer's zone; met if that lies ahead."""
+
     local: Annotated[datetime, LocalTime(offset=True)]
 
     def instant(self, zone: ZoneInfo) -> datetime:
@@ -265,6 +272,8 @@ class Ip:
 @document(whole=True)
 @dataclass(frozen=True)
 class CaScript:
+    """The mock CA gets these rules in place of those it has."""
+
     rules: Annotated[tuple[Rule, ...], Rules()] = field(repr=False)
 
     def act(self, world: World, role: str) -> Missing | None:  # noqa: ARG002

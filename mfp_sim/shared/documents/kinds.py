@@ -29,7 +29,8 @@ REMEDY = "say what has to be there, or leave it out"
 
 @runtime_checkable
 class Kind(Protocol):
-    """How values of one kind are read, described and written. ``read`` gives :data:`WRONG` after a mistake."""
+    """One kind of values: ``read`` gives that of a node, or :data:`WRONG` after a reported mistake; ``schema`` is
+    its JSON schema; ``write`` gives what ``read`` would read back."""
 
     def read(self, node: Node, problems: Problems, what: str) -> object: ...
     def schema(self, found: Definitions) -> Schema: ...
@@ -38,7 +39,7 @@ class Kind(Protocol):
 
 @runtime_checkable
 class Modifier(Protocol):
-    """Stands in an ``Annotated`` too, and changes the kind that the type has without it."""
+    """Stands in an ``Annotated`` too; ``around`` makes another kind of the one that the type has without it."""
 
     def around(self, inner: Kind) -> Kind: ...
 

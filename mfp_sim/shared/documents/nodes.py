@@ -69,6 +69,7 @@ class Node:
 
     @property
     def scalar(self) -> ScalarValue:
+        """The value of a scalar."""
         assert self.kind == "scalar"
         return self.value  # type: ignore[return-value]
 

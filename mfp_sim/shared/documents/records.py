@@ -233,7 +233,7 @@ class Record:
     A bare value stands for the field ``shorthand``. ``whole``: its first field is all of it, and there is no map.
     ``place``: the value has a field of that name, for ``file:line:column``. ``exchanged``: programs write it, so every
     field is written, null where it is None, and none is a ``place``. ``later``: keys of a later version are left out.
-    ``says`` describes it.
+    ``says`` describes it. ``keys`` are its fields by key, ``required`` the keys of those without a default.
     """
 
     name: str

@@ -101,30 +101,45 @@ def oid(dotted: str) -> bytes:
 
 
 def octet_string(content: bytes) -> bytes:
+    """OCTET STRING, primitive."""
     return tlv(OCTET_STRING, content)
 
 
 def bit_string(content: bytes, unused: int = 0) -> bytes:
+    """BIT STRING of whole octets, of whose last one ``unused`` bits (0 to 7) do not count."""
     return tlv(BIT_STRING, bytes((unused,)) + content)
 
 
 def null() -> bytes:
+    """NULL."""
     return b"\x05\x00"
 
 
 def boolean(value: bool) -> bytes:
+    """BOOLEAN; TRUE is FF, as DER demands (X.690, 11.1)."""
     return tlv(BOOLEAN, b"\xff" if value else b"\x00")
 
 
 def printable_string(text: str) -> bytes:
+    """PrintableString; letters outside its set are written too, as faults need them.
+
+    Raises:
+        UnicodeEncodeError: ``text`` is not ASCII.
+    """
     return tlv(PRINTABLE_STRING, text.encode("ascii"))
 
 
 def utf8_string(text: str) -> bytes:
+    """UTF8String."""
     return tlv(UTF8_STRING, text.encode())
 
 
 def ia5_string(text: str) -> bytes:
+    """IA5String, such as a URL or an e-mail address.
+
+    Raises:
+        UnicodeEncodeError: ``text`` is not ASCII.
+    """
     return tlv(IA5_STRING, text.encode("ascii"))
 
 
@@ -137,6 +152,7 @@ def time(instant: datetime) -> bytes:
 
 
 def generalized_time(instant: datetime) -> bytes:
+    """GeneralizedTime in whole seconds, UTC, whatever the year (RFC 5280, 4.1.2.5.2)."""
     moment = instant.astimezone(timezone.utc)
     return tlv(GENERALIZED_TIME, f"{moment.year:04d}{moment:%m%d%H%M%S}Z".encode())
 
@@ -248,6 +264,7 @@ class Element:
 
     @property
     def constructed(self) -> bool:
+        """Whether the tag says that the content is made of elements."""
         return bool(self.tag & 0x20)
 
     @property
