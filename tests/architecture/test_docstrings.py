@@ -16,8 +16,9 @@ def silent_methods(tree: ast.Module, spoken: set[str]) -> Iterator[tuple[int, st
     owners = [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
     for owner in owners:
         for node in owner.body:
-            public = isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
-            if public and node.name not in spoken and not _said(owner, node):
+            if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
+                continue
+            if node.name not in spoken and not _said(owner, node):
                 yield node.lineno, f"{owner.name}.{node.name}"
 
 
@@ -27,7 +28,8 @@ def _said(owner: ast.ClassDef, method: ast.FunctionDef) -> bool:
 
 def spoken_for(trees: list[ast.Module]) -> set[str]:
     """The names of methods that a protocol, or a class with heirs, says something about."""
-    bases, said = set(), defaultdict(set)
+    bases: set[str] = set()
+    said: dict[str, set[str]] = defaultdict(set)
     for tree in trees:
         for owner in ast.walk(tree):
             if isinstance(owner, ast.ClassDef):
