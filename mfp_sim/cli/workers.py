@@ -27,8 +27,8 @@ def in_processes(
     What is left at the end of the ``with`` is not begun. A process that dies breaks the pool: what is open raises
     :class:`~concurrent.futures.process.BrokenProcessPool`.
     """
-    from concurrent.futures import ProcessPoolExecutor  # most runs need no pool, and its modules take long to import
-    from multiprocessing import active_children, get_context
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - most runs need no pool
+    from multiprocessing import active_children, get_context  # noqa: PLC0415 - most runs need no pool
 
     # Spawned, not forked: a fork would copy threads' locks and a frozen clock.
     with ProcessPoolExecutor(min(count, len(arguments)), mp_context=get_context("spawn")) as pool:

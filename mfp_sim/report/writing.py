@@ -26,31 +26,31 @@ class Format:
 
 
 def _json(report: RunReport, _: str) -> str:
-    from mfp_sim.report.json_report import as_json
+    from mfp_sim.report.json_report import as_json  # noqa: PLC0415 - made only when asked for
 
     return json.dumps(as_json(report), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
 def _html(report: RunReport, language: str) -> str:
-    from mfp_sim.report.html_report import as_html
+    from mfp_sim.report.html_report import as_html  # noqa: PLC0415 - made only when asked for
 
     return as_html(report, language)
 
 
 def _markdown(report: RunReport, language: str) -> str:
-    from mfp_sim.report.markdown import as_markdown
+    from mfp_sim.report.markdown import as_markdown  # noqa: PLC0415 - made only when asked for
 
     return as_markdown(report, language)
 
 
 def _junit(report: RunReport, _: str) -> str:
-    from mfp_sim.report.junit import as_junit
+    from mfp_sim.report.junit import as_junit  # noqa: PLC0415 - made only when asked for
 
     return as_junit(report)
 
 
 def _github(report: RunReport, _: str) -> str:
-    from mfp_sim.report.github import as_annotations
+    from mfp_sim.report.github import as_annotations  # noqa: PLC0415 - made only when asked for
 
     return as_annotations(report)
 
