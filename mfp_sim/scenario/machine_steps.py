@@ -101,7 +101,7 @@ class KeyGeneration:
 @document(whole=True)
 @dataclass(frozen=True)
 class PrinterClock:
-    """The printer's own clock is set to a local time, or right again with None; real time goes on unchanged."""
+    """The printer's own clock is set to a local time, or right again with None; the run's time is not changed."""
 
     local: Annotated[datetime | None, LocalTime(offset=True), Word("right", None)]
 
