@@ -33,7 +33,10 @@ from mock_scep_server.server import ServerHost
 from mock_scep_server.service import ScepService, make_service
 from mock_scep_server.setup import CaSetup
 
-__all__ = ["CLEAN", "Proven", "SelfTest", "as_markdown", "bench", "prove", "run_clean", "self_test"]
+__all__ = [
+    "CLEAN", "Clean", "Proven", "SelfTest", "as_markdown", "bench", "prove", "run_clean", "run_clean_shape",
+    "self_test",
+]  # fmt: skip
 
 CHALLENGE = "s3lf-test-challenge"
 START = datetime(2026, 3, 2, 8, 0, tzinfo=timezone.utc)

@@ -1,10 +1,10 @@
-"""Printer, wire and CA for tests: :class:`Bench` puts them together, :class:`Client` says anything to the CA.
+"""Printer, wire and CA for tests: :class:`Bench` puts them together, :class:`ScepClient` says anything to the CA.
 
 Public, and what the product's own tests are written with. Nothing of the product imports it.
 """
 
 from mfp_sim.testing.bench import CHALLENGE, KEY, START, Bench
-from mfp_sim.testing.client import Client
+from mfp_sim.testing.client import ScepClient
 from mock_scep_server.script_file import script_of
 
-__all__ = ["CHALLENGE", "KEY", "START", "Bench", "Client", "script_of"]
+__all__ = ["CHALLENGE", "KEY", "START", "Bench", "ScepClient", "script_of"]

@@ -29,7 +29,7 @@ from mfp_sim.shared.simtime import (
     PooledKeys,
     Scheduler,
 )
-from mfp_sim.testing.client import Client
+from mfp_sim.testing.client import ScepClient
 from mfp_sim.transport import InProcess, Network, Sequential, SocketClient, Transport
 from mock_scep_server.challenges import ChallengePolicy, StaticChallenge
 from mock_scep_server.policy import CaPolicy
@@ -151,14 +151,14 @@ class Bench:
         """Another machine beside the printer, switched on and set up for the CA."""
         return self._ready(self.make_printer(serial, ip=ip))
 
-    def client(self, host: ServerHost | None = None, *, name: str = "client", persona: str = "rfc8894") -> Client:
+    def client(self, host: ServerHost | None = None, *, name: str = "client", persona: str = "rfc8894") -> ScepClient:
         """A client of the CA, in process or over the socket of ``host``; each ``name`` has keys and chance of its own.
 
         Over a socket the bench needs the system's clock.
         """
         entropy = self.entropy.fork(name)
         where = (host.host, host.port) if host else ("ca.example", 80)
-        return Client(
+        return ScepClient(
             self.ca,
             Target(f"{host.url}/scep" if host else URL, *where, "/scep"),
             SocketClient(self.clock) if host else self.transport,

@@ -19,10 +19,10 @@ from mfp_sim.shared.simtime import Entropy, KeySource, PassingClock
 from mfp_sim.transport import Transport
 from mock_scep_server.service import ScepService
 
-__all__ = ["Client"]
+__all__ = ["ScepClient"]
 
 
-class Client(checks.Client):
+class ScepClient(checks.Client):
     """One client of the CA of a bench; :meth:`Bench.client` makes it.
 
     ``order(...)`` is a right PKCSReq, less what the test says otherwise, ``poll(order)`` a CertPoll about it, ``ask``
