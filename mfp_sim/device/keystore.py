@@ -25,6 +25,11 @@ from mfp_sim.shared.simtime import KeySource
 __all__ = ["KeyEntry", "KeyStore", "factory_key"]
 
 
+def _readable(octets: bytes) -> bytes:
+    load_private(octets)
+    return octets
+
+
 @document("a key", exchanged=True)
 @dataclass(frozen=True)
 class KeyEntry:
@@ -36,7 +41,7 @@ class KeyEntry:
     policy: str | None
     certificate: Annotated[Certificate, STORED_CERTIFICATE]
     created: Annotated[datetime, Instant()]
-    private: Annotated[bytes, Hex()] = field(repr=False)
+    private: Annotated[bytes, Hex(_readable)] = field(repr=False)
     default: bool = False
     assigned: bool = False
 

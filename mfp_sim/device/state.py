@@ -20,9 +20,10 @@ from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, 
 from mfp_sim.device.status import AuditEntry, AuditLog, StatusRow
 from mfp_sim.shared.documents import Node, Problems
 from mfp_sim.shared.documents.json_values import Exchanged, Hex, Instant, Kept, Strings, read_json
-from mfp_sim.shared.documents.kinds import WRONG, Leaf
+from mfp_sim.shared.documents.kinds import WRONG, Leaf, Pattern, Words
 from mfp_sim.shared.documents.records import Doc, document, kind_of, record_of
 from mfp_sim.shared.errors import DocumentError, UsageError
+from mfp_sim.shared.scep.algorithms import HASHES
 from mfp_sim.shared.scep.certificate import Certificate
 
 __all__ = ["DeviceState", "Material", "StoredRequest", "unusable"]
@@ -36,8 +37,8 @@ class Material:
     key: Annotated[RSAPrivateKey, Hex(load_private, pkcs8)] = field(repr=False)
     csr: Annotated[bytes, Hex()] = field(repr=False)  # it has the challenge
     signer: Annotated[Certificate, STORED_CERTIFICATE]
-    transaction_id: str
-    digest: str | None
+    transaction_id: Annotated[str, Pattern("[!-~]+", "printable ASCII")]
+    digest: Annotated[str | None, Words(lambda: HASHES)]
     old: Annotated[tuple[str, str] | None, Strings(2)] = field(repr=False)
 
     @classmethod

@@ -59,3 +59,28 @@ def test_what_is_not_what_it_should_be_is_refused_by_its_place_and_never_quoted(
     assert "s3cret" not in str(refused.value)
     assert ".".join(path) in refused.value.message
     assert refused.value.remedy == "start with an empty state directory"
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        ("request.next_poll", "9999-12-31T23:59:59+00:00"),
+        ("due", "0001-01-01T00:00:00+00:00"),
+        ("request.enrolment.digest", "sha0"),
+        ("request.enrolment.digest", "\ud800"),
+        ("request.enrolment.transaction_id", "\ud800"),
+        ("request.enrolment.key", "3000"),
+        ("keys[0].private", "3000"),
+    ],
+)
+def test_a_value_that_no_machine_stores_is_refused_by_its_place(path: str, wrong: object) -> None:
+    """A file with a right digest, made by another program."""
+    state = json.loads(json.dumps(STATES[0]))
+    inner = state
+    *above, last = path.replace("[0]", ".0").split(".")
+    for key in above:
+        inner = inner[int(key) if key == "0" else key]
+    inner[last] = wrong
+    with pytest.raises(UsageError) as refused:
+        DeviceState.from_stored(state)
+    assert f"({path})" in refused.value.message

@@ -115,7 +115,7 @@ class _WrittenOnce:
 
 @dataclass(frozen=True)
 class Instant(Leaf):
-    """A time as ISO 8601: with its offset from UTC, or ``local``, without one."""
+    """A time as ISO 8601: with its offset from UTC and in the years of documents, or ``local``, without an offset."""
 
     shape: ClassVar[Schema] = {"type": "string"}
     local: bool = False
@@ -129,7 +129,9 @@ class Instant(Leaf):
         if text is not None and (instant is None or (instant.tzinfo is None) != self.local):
             problems.add(node, f"{what} has to be a time {'without' if self.local else 'with'} an offset")
             return None
-        return instant
+        if instant is None or self.local or problems.year(node, instant, what):
+            return instant
+        return None
 
     def write(self, value: Any) -> object:
         return value.isoformat()
