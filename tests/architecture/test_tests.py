@@ -13,8 +13,9 @@ FOLDERS = ("benchmarks", "docs", "mutation", "scenarios", "tests")
 def _of_the_checkout(tree: ast.Module) -> Iterator[str]:
     """Imports of a folder of the checkout as if it were a package."""
     for node in ast.walk(tree):
-        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
         yield from (f"{node.lineno}: {name}" for name in names if name.partition(".")[0] in FOLDERS)
 
 

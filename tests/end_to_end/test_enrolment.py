@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Literal
 
 import pytest
 
@@ -23,7 +24,9 @@ class World(Bench):
 
 
 @pytest.mark.parametrize("ra", ["none", "split"])
-def test_a_manual_request_registers_a_certificate_that_the_function_uses_after_the_restart(ra: str) -> None:
+def test_a_manual_request_registers_a_certificate_that_the_function_uses_after_the_restart(
+    ra: Literal["none", "split"],
+) -> None:
     world = World(ra=ra)
     row = world.printer.send_request(KEY)
     assert (row.state, row.time) == ("successful", START)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from mfp_sim.conformance.answers import Order
 from mfp_sim.shared.scep import csr, der, messages
@@ -30,7 +31,7 @@ def _ask(bench: Bench, request: HttpRequest) -> tuple[list[bytes], bytes]:
     return head.split(b"\r\n"), body
 
 
-def _enrol(bench: Bench, **changes: str) -> tuple[Order, list[bytes], bytes]:
+def _enrol(bench: Bench, **changes: Any) -> tuple[Order, list[bytes], bytes]:
     client = bench.client()
     order = client.order(**changes)
     sent = scep_request("/scep", Operation.PKI_OPERATION, client.encode(order), method="POST")
@@ -39,7 +40,7 @@ def _enrol(bench: Bench, **changes: str) -> tuple[Order, list[bytes], bytes]:
 
 @pytest.mark.parametrize("ra", ["none", "split"])
 @pytest.mark.parametrize(("digest", "cipher"), [("sha256", "aes-128-cbc"), ("sha1", "des-ede3-cbc")])
-def test_a_success_suits_every_client(ra: str, digest: str, cipher: str) -> None:
+def test_a_success_suits_every_client(ra: Literal["none", "split"], digest: str, cipher: str) -> None:
     bench = _bench(ra)
     order, head, body = _enrol(bench, digest=digest, cipher=cipher)
     assert head[0] == b"HTTP/1.1 200 OK"
@@ -51,6 +52,7 @@ def test_a_success_suits_every_client(ra: str, digest: str, cipher: str) -> None
     assert reply.signed_data.signature_algorithm == v.RSA_ENCRYPTION
     assert (reply.digest, reply.envelope.cipher if reply.envelope else None) == (digest, cipher)
     assert reply.sender_nonce not in (None, reply.recipient_nonce)
+    assert isinstance(order.signer_key, RSAPrivateKey)
     issued, *rest = messages.read_certs_only(messages.open_envelope(reply, order.signer_key, order.signer))
     assert csr.fits_key(issued, order.key), "the issued certificate first"
     assert rest == [bench.ca.authority.issuer.certificate]
@@ -67,7 +69,7 @@ def test_the_content_of_a_failure_is_a_switch(form: str) -> None:
 
 
 @pytest.mark.parametrize(("ra", "media_type"), [("none", CA_CERT), ("split", CA_RA_CERT)])
-def test_the_certificates_come_under_the_exact_media_type(ra: str, media_type: str) -> None:
+def test_the_certificates_come_under_the_exact_media_type(ra: Literal["none", "split"], media_type: str) -> None:
     head, body = _ask(_bench(ra), scep_request("/scep", Operation.GET_CA_CERT))
     assert f"Content-Type: {media_type}".encode() in head
     assert messages.read_ca_certificates(body, media_type)[1] == ()
