@@ -10,16 +10,18 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from mfp_sim.device.printer_profile import Profile
-from mfp_sim.shared.documents import YEARS, in_years
+from mfp_sim.shared.documents import YEARS, Node, Problems, describe, in_years
 from mfp_sim.shared.documents.json_values import Exchanged, Instant
+from mfp_sim.shared.documents.kinds import Leaf, Schema
 from mfp_sim.shared.documents.records import document
 from mfp_sim.shared.errors import Reason, Refused
 from mfp_sim.shared.scep.url import Url
 
 __all__ = [
+    "Address",
     "AutoRequestSettings",
     "CommunicationSettings",
     "KeySettings",
@@ -42,6 +44,20 @@ def read_ip(text: object) -> str:
     if address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255" or "%" in str(address):
         raise ValueError("no address of one machine")
     return str(address)
+
+
+class Address(Leaf):
+    """How an IP address of one machine is written in a file."""
+
+    shape: ClassVar[Schema] = {"type": "string"}
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:
+        text = problems.text(node, what)
+        try:
+            return None if text is None else read_ip(text)
+        except ValueError:
+            problems.add(node, f"{what} has to be an IPv4 or IPv6 address of one machine, not {describe(node)}")
+            return None
 
 
 def _is_host(text: str) -> bool:

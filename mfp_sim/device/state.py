@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from mfp_sim.client.exchange import STORED_CERTIFICATE, Enrolment, Predecessor, Snapshot
 from mfp_sim.device.keystore import KeyStore
 from mfp_sim.device.private import load_private, pkcs8
-from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Polling, read_ip
+from mfp_sim.device.settings import Address, AutoRequestSettings, CommunicationSettings, KeySettings, Polling
 from mfp_sim.device.status import AuditEntry, AuditLog, StatusRow
 from mfp_sim.shared.documents import Node, Problems
 from mfp_sim.shared.documents.json_values import Exchanged, Hex, Instant, Kept, Strings, read_json
@@ -111,18 +111,6 @@ class _Log(Leaf):
         return value.stored
 
 
-class _Address(Leaf):
-    """An IP address of one machine."""
-
-    def value(self, node: Node, problems: Problems, what: str) -> object:
-        text = problems.text(node, what)
-        try:
-            return None if text is None else read_ip(text)
-        except ValueError:
-            problems.add(node, f"{what} has to be the address of one machine")
-            return None
-
-
 @document("the state", exchanged=True)
 @dataclass
 class DeviceState:
@@ -145,7 +133,7 @@ class DeviceState:
     request: StoredRequest | None
     kept: StoredRequest | None
     audit: Annotated[AuditLog, _Log()]
-    ip: Annotated[str | None, _Address()] = None
+    ip: Annotated[str | None, Address()] = None
 
     @classmethod
     def first(cls, functions: Iterable[str] = (), *, dns: bool = False) -> DeviceState:

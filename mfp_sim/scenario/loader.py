@@ -17,13 +17,13 @@ from zoneinfo import ZoneInfo
 
 from mfp_sim.device.local_time import local_of
 from mfp_sim.device.printer_profile import ALL_USES, PROFILES, ModelValues, contradictions
-from mfp_sim.device.settings import CommunicationSettings, read_ip
+from mfp_sim.device.settings import Address, CommunicationSettings
 from mfp_sim.scenario.entries import StepEntry
 from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
 from mfp_sim.scenario.parameters import NAME, ParameterSets, instances, with_parameters
 from mfp_sim.scenario.steps import Advance, AdvanceTo, Communication, Step
 from mfp_sim.shared.catalogue.registry import assumptions, known_ids
-from mfp_sim.shared.documents import Node, Problems, describe, did_you_mean, load, load_text
+from mfp_sim.shared.documents import Node, Problems, did_you_mean, load, load_text
 from mfp_sim.shared.documents.kinds import Definitions, Duration, Leaf, Pattern, Scalar, Schema, Text, Within, Words
 from mfp_sim.shared.documents.records import (
     Constraint,
@@ -101,21 +101,6 @@ class _Clock(Leaf):
         return {"type": "string", "pattern": r"^\d{4}-.*([Zz]|[+-]\d\d:?\d\d.*)$"}
 
 
-class _Address(Leaf):
-    """An IP address of one machine."""
-
-    def value(self, node: Node, problems: Problems, what: str) -> object:
-        text = problems.text(node, what)
-        try:
-            return None if text is None else read_ip(text)
-        except ValueError:
-            problems.add(node, f"{what} has to be an IPv4 or IPv6 address of one machine, not {describe(node)}")
-            return None
-
-    def schema(self, found: Definitions) -> Schema:  # noqa: ARG002
-        return {"type": "string"}
-
-
 # --- sections ---------------------------------------------------------------------------------------------
 
 
@@ -145,7 +130,7 @@ class WrittenPrinter:
 
     profile: Annotated[str, Words(lambda: PROFILES)] = PrinterSetup.profile
     timezone: Annotated[str, Scalar(Problems.zone, {"type": "string"})] = PrinterSetup.timezone
-    ip: Annotated[str, _Address()] = PrinterSetup.ip
+    ip: Annotated[str, Address()] = PrinterSetup.ip
     dns: bool = PrinterSetup.dns
     functions: tuple[Annotated[str, Words(lambda: ALL_USES[1:])], ...] = ()
     policies: tuple[str, ...] = ()
@@ -166,7 +151,7 @@ class WrittenNeighbour:
     """An entry of ``printers``: like ``printer`` in what it does not say."""
 
     serial: Annotated[str, Text()]
-    ip: Annotated[str, _Address()]
+    ip: Annotated[str, Address()]
     profile: Annotated[str | None, Words(lambda: PROFILES)] = None
     timezone: Annotated[str | None, Scalar(Problems.zone, {"type": "string"})] = None
     dns: bool | None = None
