@@ -34,7 +34,7 @@ _SCENARIOS, _PROFILES = _names("list", "_mfp_sim_scenarios"), _names("profiles",
 
 
 class _Value(argparse.Action):
-    """An argument with a value; ``complete`` tells shtab what a shell offers for it. Never parses anything."""
+    """An argument with a value; ``complete`` is what shtab has a shell offer for it. Never parses anything."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
