@@ -312,3 +312,15 @@ def test_a_request_that_was_missed_while_off_runs_at_boot(machine) -> None:
     world.pass_time(seconds=0)
     assert world.shown == ("successful", None)
     assert world.printer.status()[0].time == datetime.fromisoformat("2026-03-05T07:00:00+00:00")
+
+
+def test_a_key_that_was_stored_here_is_not_checked_when_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(*_: object, **__: object) -> None:
+        raise AssertionError("checked")
+
+    key = PooledKeys(Entropy(1)).rsa(1024)
+    octets = pkcs8(key)
+    monkeypatch.setattr("mfp_sim.device.private.load_der_private_key", check)
+    assert load_private(octets) is key
+    with pytest.raises(AssertionError, match="checked"):
+        load_private(octets + b"\0")
