@@ -242,7 +242,7 @@ def requests(count: int, *, seed: int = 1, workers: int = 2, tell: Callable[[str
         for thread in threads:
             thread.join()
         outcome.memory.append(_rss())
-        accepting = sum(thread.is_alive() for thread in host._threads) >= 1
+        accepting = sum(thread.is_alive() for thread in host._serving | {host._accepting}) >= 1
         outcome.answers["no longer accepting"] += 0 if accepting and _ask(url, b"GET / HTTP/1.1\r\n\r\n") else 1
     outcome.threads = threading.active_count() - before
     answered = sum(number for answer, number in outcome.answers.items() if answer.isdigit())

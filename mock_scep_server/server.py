@@ -97,7 +97,8 @@ class ServerHost:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
-        self._threads: set[threading.Thread] = set()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._serving: set[threading.Thread] = set()
         self._listener = listen(host, port, port_option=port_option)
         self.host, self.port = host, int(self._listener.getsockname()[1])
 
@@ -115,8 +116,12 @@ class ServerHost:
         self.stop()
 
     def start(self) -> None:
-        """Accept connections, in a thread of its own."""
-        self._spawn(self._accept)
+        """Accept connections, in a thread of its own.
+
+        Raises:
+            RuntimeError: the machine has no thread left.
+        """
+        self._accepting.start()
 
     def stop(self) -> None:
         """Break off what goes on and wait until all threads have ended."""
@@ -124,31 +129,16 @@ class ServerHost:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
         self._listener.close()
+        if self._accepting.ident is not None:
+            self._accepting.join()  # from here on no connection and no thread is added
         with self._lock:
-            connections, threads = list(self._open), list(self._threads)
+            connections = list(self._open)
         for connection in connections:
             shut_down(connection, socket.SHUT_RDWR)  # wakes recv()
-        for thread in threads:
+        for thread in self._serving:
             thread.join()
         if self._turned_away:
             _log.warning("connections turned away: %d", self._turned_away)
-
-    def _spawn(self, target: Callable[..., None], *arguments: object) -> None:
-        """Run something in a thread of its own.
-
-        Raises:
-            RuntimeError: the machine has no thread left.
-        """
-        thread = threading.Thread(target=target, args=arguments, daemon=True)
-        with self._lock:
-            self._threads = {other for other in self._threads if other.is_alive() or other.ident is None}
-            self._threads.add(thread)
-        try:
-            thread.start()
-        except RuntimeError:
-            with self._lock:
-                self._threads.discard(thread)
-            raise
 
     def _accept(self) -> None:
         """Accept until told to stop; what the machine cannot do now it may be able to do a moment later."""
@@ -167,13 +157,16 @@ class ServerHost:
             if full:
                 self._turn_away(connection, client, f"The server has {self._most} connections open; try again later.")
                 continue
+            thread = threading.Thread(target=self._serve, args=(connection, client), daemon=True)
             try:
-                self._spawn(self._serve, connection, client)
+                thread.start()
             except RuntimeError as error:
                 with self._lock:
                     self._open.discard(connection)
                 self._turn_away(connection, client, "The server has no thread left; try again later.")
                 self._pause(f"no thread can be started: {error}")
+            else:
+                self._serving = {other for other in self._serving if other.is_alive()} | {thread}
 
     def _pause(self, why: str) -> None:
         _log.warning("%s", why)

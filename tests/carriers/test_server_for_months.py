@@ -115,7 +115,32 @@ def test_without_a_thread_a_client_is_refused_in_words_and_the_next_is_served(
         (503, "The server has no thread left; try again later.")
     ]
     assert "no thread can be started: can't start new thread" in caplog.text
-    assert failed[0] not in host._threads
+    assert failed[0] not in host._serving
+
+
+def test_it_stops_while_the_thread_of_a_connection_is_about_to_start(make_host, monkeypatch) -> None:
+    host = make_host()
+    host.start()
+    start, join = threading.Thread.start, threading.Thread.join
+    about_to, stops, served = threading.Event(), threading.Event(), list[threading.Thread]()
+
+    def late(thread: threading.Thread) -> None:
+        served.append(thread)
+        about_to.set()
+        assert stops.wait(30)
+        start(thread)
+
+    def joining(thread: threading.Thread, timeout: float | None = None) -> None:
+        stops.set()  # the host waits for its threads
+        join(thread, timeout)
+
+    monkeypatch.setattr(threading.Thread, "start", late)
+    monkeypatch.setattr(threading.Thread, "join", joining)
+    with socket.create_connection((host.host, host.port), timeout=20) as client:
+        assert about_to.wait(30)
+        host.stop()
+        assert client.recv(1) == b"", "what was accepted is broken off"
+    assert [thread.is_alive() for thread in served] == [False], "and its thread has ended"
 
 
 def test_without_a_descriptor_it_pauses_and_accepts_again(make_host, monkeypatch) -> None:
