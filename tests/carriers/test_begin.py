@@ -6,10 +6,11 @@ import socket
 import threading
 from collections.abc import Collection
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from mfp_sim.shared.errors import ConnectFailed, DeadlineExceeded, TransportError
+from mfp_sim.shared.errors import ConnectFailed, DeadlineExceeded
 from mfp_sim.shared.scep.http_messages import Delivery, HttpReply, HttpRequest, Send, Wait
 from mfp_sim.shared.simtime import FrozenClock, Scheduler, SystemClock
 from mfp_sim.testing import START, Bench
@@ -28,7 +29,7 @@ class Street:
         bench = Bench(script=rules, challenge=None)
         self.clock, self.scheduler, self.network, self.ca = bench.clock, bench.scheduler, bench.network, bench.ca
         self.wire = InProcess(self.scheduler, self.ca.handle, network=self.network, latency=1.0)
-        self.ended: list[tuple[float, HttpReply | TransportError]] = []
+        self.ended: list[tuple[float, HttpReply | Exception]] = []
 
     def begin(self, timeout: float = 60.0):
         return self.wire.begin("127.0.0.1", 80, CAPS, timeout, lambda r: self.ended.append((self.seconds, r)))
@@ -198,7 +199,7 @@ def test_what_is_cancelled_while_the_connection_is_made_is_not_sent(monkeypatch)
     connect = socket.socket.connect
 
     class Slow(socket.socket):
-        def connect(self, address: object) -> None:
+        def connect(self, address: Any) -> None:
             made.set()
             assert go_on.wait(30)
             connect(self, address)

@@ -1,5 +1,7 @@
 """A delivery has the same outcome on both carriers: the same expectation is held against each."""
 
+from typing import Any
+
 import pytest
 
 from mfp_sim.shared.errors import ConnectionLost, DeadlineExceeded
@@ -8,7 +10,7 @@ from mfp_sim.shared.scep.http_messages import HttpReply, Operation, read_capabil
 CAPS = scep_request("/scep", Operation.GET_CA_CAPS)
 CLEAN = "clean"
 
-OUTCOMES = {
+OUTCOMES: dict[str, Any] = {
     "[]": CLEAN,
     "[{faults: [{delay: 0.05s}]}]": CLEAN,
     "[{faults: [{delay: 30s}]}]": DeadlineExceeded,

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from mfp_sim.conformance.client import Client
-from mfp_sim.conformance.engine import run_checks
+from mfp_sim.conformance.engine import ConformanceListener, run_checks
 from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict, Proof
 from mfp_sim.conformance.printers import printer_verdicts
 from mfp_sim.conformance.registry import all_checks, select
@@ -30,7 +30,7 @@ def _garble(_: HttpRequest) -> HttpReply:
     return HttpReply(200, headers=(("Content-Type", "application/x-pki-message"),), body=b"\x30\x03\x02\x01\x01")
 
 
-class _Wire:
+class _Wire(ConformanceListener):
     """A wire on which another answers, from the first check on, whatever is no plain question."""
 
     def __init__(self, inner: Transport, instead: Instead) -> None:

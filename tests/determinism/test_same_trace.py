@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from freezegun import freeze_time
@@ -52,7 +53,7 @@ def test_another_seed_is_another_trace(scenarios) -> None:
 WHOLE = ["elliptic-ca-behind-an-rsa-ra", "faults-signatures-refused[sigalg-pss]", "fail-info*", "manual-request"]
 
 
-def _whole(folder: Path, *options: str) -> dict[str, object]:
+def _whole(folder: Path, *options: str) -> dict[str, Any]:
     """A report but for the real time that its run took."""
     command = [sys.executable, "-m", "mfp_sim", "run", *WHOLE, "--report", str(folder), *options]
     subprocess.run(command, check=True, capture_output=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -92,7 +93,7 @@ def _skipped(world) -> None:
     world.pass_time(minutes=2)
 
 
-DEEDS: dict[str, tuple[Callable[[object], object], str]] = {
+DEEDS: dict[str, tuple[Callable[[Any], object], str]] = {
     "start": (lambda w: (w.printer.power_cut(), w.printer.power_on()), "start OK"),
     "clock": (lambda w: w.printer.set_clock(None), "clock set OK"),
     "address": (lambda w: w.printer.set_ip("192.0.2.11"), "settings changed OK"),

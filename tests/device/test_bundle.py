@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -136,7 +137,9 @@ def test_a_sealed_file_with_anything_wrong_in_it_is_refused(monkeypatch: pytest.
         if name not in ("challenge", "policy"):
             changed = {**inner["auto"], "key": {**inner["auto"]["key"], name: None}}
             cases.append({**document, "settings": {**inner, "auto": changed}})
-    nested = [({"polling": {**inner["auto"]["polling"], name: "2"}}) for name in ("count", "minutes")]
+    nested: list[dict[str, Any]] = [
+        ({"polling": {**inner["auto"]["polling"], name: "2"}}) for name in ("count", "minutes")
+    ]
     nested.append({"key": {**inner["auto"]["key"], "policy": 7}})
     nested += [
         {"start": start} for start in ("2026-03-02T09:00:00+01:00", "0000-01-01T00:00:00", "2026-02-30T09:00:00")
@@ -218,7 +221,8 @@ def test_no_two_files_have_the_same_salt_or_nonce(machine) -> None:
         world.printer.begin_export("pw")
         assert world.printer.exported is None  # the file of before is gone
         world.pass_time(minutes=2)
-        heads.append((world.printer.exported[8:24], world.printer.exported[24:36]))
+        octets: bytes = world.printer.exported
+        heads.append((octets[8:24], octets[24:36]))
     assert len({salt for salt, _ in heads}) == len({nonce for _, nonce in heads}) == 3
 
 

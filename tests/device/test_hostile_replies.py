@@ -11,7 +11,6 @@ from soak import Changes
 
 from mfp_sim.client.exchange import ClientTransaction
 from mfp_sim.device.settings import KeySettings
-from mfp_sim.shared.errors import TransportError
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import der, messages
 from mfp_sim.shared.scep import vocabulary as v
@@ -29,9 +28,10 @@ def changing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[bytes]
 
     def change(operation: str, act: Callable[[bytes], bytes]) -> None:
         def changed(self: InProcess, host: str, port: int, request, timeout: float, done: Done) -> UnderWay:
-            def instead(result: HttpReply | TransportError) -> None:
-                of_it = isinstance(result, HttpReply) and operation in request.target
-                done(replace(result, body=act(result.body)) if of_it else result)
+            def instead(result: HttpReply | Exception) -> None:
+                if isinstance(result, HttpReply) and operation in request.target:
+                    result = replace(result, body=act(result.body))
+                done(result)
 
             return begin(self, host, port, request, timeout, instead)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -201,7 +202,8 @@ def test_the_audit_log_has_room_for_a_thousand_entries() -> None:
     entries = [AuditEntry(START, "SYSTEM", f"entry {number}", "OK", "") for number in range(1001)]
     log = AuditLog(entries)
     assert (len(log), len(log.stored), log.entries) == (1000, 1000, tuple(entries[1:]))
-    assert log.stored[0]["operation"] == "entry 1"
+    first: Any = log.stored[0]
+    assert first["operation"] == "entry 1"
     assert AuditLog(read_json(AuditEntry, entry, "") for entry in log.stored).entries == log.entries
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -396,7 +397,7 @@ class Recording:
     ("change", "kind"),
     [({}, "RenewalReq"), ({"common_name": "192.0.2.11"}, "PKCSReq"), ({"use": "IEEE 802.1X"}, "PKCSReq")],
 )
-def test_a_renewal_is_signed_with_the_old_key(machine, change: dict[str, str], kind: str) -> None:
+def test_a_renewal_is_signed_with_the_old_key(machine, change: dict[str, Any], kind: str) -> None:
     from mfp_sim.shared.scep import messages
 
     world = machine(

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -106,12 +107,12 @@ def test_a_class_without_any_hook_is_refused() -> None:
 
 
 def test_a_class_has_the_hooks_of_its_bases() -> None:
-    first = type("First", (Fault,), {"on_http": lambda self, reply, context: reply})
-    second = type("Second", (first,), {"on_bytes": lambda self, octets, context: octets})
+    first: Any = type("First", (Fault,), {"on_http": lambda self, reply, context: reply})
+    second: Any = type("Second", (first,), {"on_bytes": lambda self, octets, context: octets})
     assert second.hooks == {"on_http", "on_bytes"}
     assert first.hooks == {"on_http"}
 
 
 def test_an_option_of_the_writers_that_does_not_exist_is_refused() -> None:
     with pytest.raises(TypeError, match="paddding"):
-        odd(paddding="wrong")
+        odd(paddding="wrong")  # type: ignore[call-arg]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mfp_sim.scenario.loader import read_text
@@ -49,7 +51,8 @@ def test_at_a_poll_a_fault_is_refused_fails_the_run_or_has_an_effect(entry: Faul
         return
     (scenario,) = read_text(text, "x.yaml")
     result = run(scenario)
-    polls = [e.data for e in result.events if e.kind == "mock.request" and entry.slug in (e.data.get("faults") or ())]
+    requests: list[Any] = [event.data for event in result.events if event.kind == "mock.request"]
+    polls = [data for data in requests if entry.slug in (data.get("faults") or ())]
     assert polls
     if entry.slug in WITHOUT_EFFECT:
         assert [failure.expected for failure in result.failures] == [f"{entry.slug} to have an effect"]
@@ -127,7 +130,9 @@ def test_beside_an_answer_a_fault_is_refused_where_it_would_be_without_effect(
         assert told.startswith(f"x.yaml:8:{column}: {slug} has no effect here: it acts at ")
         assert "and the rule takes PKCSReq" in told
         (scenario,) = read_text(text, "x.yaml")
-        sent = [e.data for e in run(scenario).events if e.kind == "mock.request" and e.data["name"] == "PKCSReq"]
+        sent: list[Any] = [
+            e.data for e in run(scenario).events if e.kind == "mock.request" and e.data["name"] == "PKCSReq"
+        ]
         assert sent, slug
         if kind != "none":  # what is never sent may be changed all the same
             assert all(slug in data["without_effect"] for data in sent), slug

@@ -18,6 +18,7 @@ from mock_scep_server.admission import Admission, _same_identity
 from mock_scep_server.challenges import (
     AskFirst,
     CacheFull,
+    ChallengePolicy,
     CommandChallenge,
     OneTimeChallenges,
     OpenEnrolment,
@@ -43,7 +44,13 @@ def csr(make_ca, make_client) -> Csr:
 
 
 def test_every_policy_says_whether_it_looks() -> None:
-    wanted = [StaticChallenge, SubjectChallenges, OneTimeChallenges, CommandChallenge, Unhurried]
+    wanted: list[type[ChallengePolicy]] = [
+        StaticChallenge,
+        SubjectChallenges,
+        OneTimeChallenges,
+        CommandChallenge,
+        Unhurried,
+    ]
     assert [policy.wanted for policy in wanted] == [True] * 5
     assert not OpenEnrolment.wanted
 

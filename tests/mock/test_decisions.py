@@ -8,7 +8,7 @@ import pytest
 
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import messages
-from mfp_sim.shared.scep.vocabulary import MessageType
+from mfp_sim.shared.scep.vocabulary import MessageType, PkiStatus
 from mock_scep_server.replies import Decision
 
 GONE = "badCertId: no such transaction"
@@ -134,7 +134,9 @@ def test_a_decision_is_of_a_kind(make_ca) -> None:
     ca = make_ca()
     kinds = []
     for pki_status, http_status in ((0, 500), (0, 0), (2, 0), (3, 0)):
-        reply = messages.CertRep(status=pki_status, transaction_id="t", recipient_nonce=b"", sender_nonce=b"")
+        reply = messages.CertRep(
+            status=PkiStatus(pki_status), transaction_id="t", recipient_nonce=b"", sender_nonce=b""
+        )
         kinds.append(Decision(reply, "x", ca.service.authority, status=http_status).kind)
     assert kinds == ["failure", "success", "failure", "pending"]
 

@@ -85,7 +85,7 @@ def test_what_is_refused_with_400_has_an_entry_and_a_judgement(make_ca, request_
 def test_a_missing_attribute_is_judged_by_its_own_requirement(make_ca, make_client, omitted, requirement) -> None:
     ca = make_ca()
     client = make_client(ca)
-    reply = client.send(MessageType.PKCS_REQ, client.csr(), oddities=messages.Oddities(omit=(omitted,)))
+    reply = client.send(MessageType.PKCS_REQ, client.csr(), oddities=messages.Oddities(omit=frozenset({omitted})))
     assert reply.status == 400
     assert [str(f) for f in ca.service.journal.entries[-1].judgement if f.startswith(requirement)]
 

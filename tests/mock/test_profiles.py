@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from mfp_sim.shared.catalogue.registry import requirements
@@ -31,6 +32,12 @@ NAMES = [
     "rfc8894", "strict", "lenient", "ndes-2008r2", "ndes-2012r2", "ndes-2016", "micromdm-2.1", "step-ca",
     "legacy-md5-des", "mitm",
 ]  # fmt: skip
+
+
+def read_key(path: Path) -> RSAPrivateKey:
+    key = load_pem_private_key(path.read_bytes(), None)
+    assert isinstance(key, RSAPrivateKey)
+    return key
 
 
 def test_all_are_there() -> None:
@@ -160,7 +167,7 @@ def test_its_success_has_the_captured_elements_outside_and_inside(micromdm) -> N
     _, client = micromdm
     ours = client.enrol(**WEAK)
     theirs = (VECTORS / "certrep-success.der").read_bytes()
-    key = load_pem_private_key((VECTORS / "client-key.pem").read_bytes(), None)
+    key = read_key(VECTORS / "client-key.pem")
     assert sorted(_shape(ours.body)) == sorted(_shape(theirs))
     inside = messages.open_envelope(messages.decode(theirs), key)
     assert _shape(client.open(ours)) == _shape(inside)
@@ -183,7 +190,7 @@ def test_the_comparison_sees_each_value_that_is_set_otherwise(make_ca, make_clie
     ca = make_ca(profile="micromdm-2.1", **{field: other})
     client = make_client(ca)
     success = client.enrol(**WEAK)
-    key = load_pem_private_key((VECTORS / "client-key.pem").read_bytes(), None)
+    key = read_key(VECTORS / "client-key.pem")
     theirs = (VECTORS / "certrep-success.der").read_bytes()
     nonces = success.message.sender_nonce == success.message.recipient_nonce
     same = [
@@ -268,7 +275,7 @@ def test_what_step_ca_was_asked(file: str, asked: tuple[str, str]) -> None:
     message = messages.decode((STEP_CA / file).read_bytes())
     message.verify(message.signer())
     assert (message.digest, message.envelope.cipher) == asked
-    data = messages.open_envelope(message, load_pem_private_key((STEP_CA / "ca-key.pem").read_bytes(), None))
+    data = messages.open_envelope(message, read_key(STEP_CA / "ca-key.pem"))
     assert Csr.from_der(data).subject_text == "CN=printer-1.example"
 
 
@@ -283,7 +290,7 @@ def test_step_ca_s_success_has_the_captured_elements(step_ca, file: str, key: st
     only_theirs = {f"{of_issued}.subjectAltName", f"{of_issued}.{PROVISIONER}"}  # said in the profile
     of_ca = {f"certificates[1].{extensions}.{which}" for which in ("basicConstraints", "authorityKeyIdentifier")}
     assert _apart(theirs, ours.body) == (only_theirs | of_ca, {f"certificates[1].{extensions}.basicConstraints"})
-    inside = messages.open_envelope(messages.decode(theirs), load_pem_private_key((STEP_CA / key).read_bytes(), None))
+    inside = messages.open_envelope(messages.decode(theirs), read_key(STEP_CA / key))
     assert _apart(inside, client.open(ours)) == (only_theirs, set())
 
 

@@ -189,10 +189,11 @@ AT_PROFILES = tuple(
 # The same clients where switches suit the CA to them, and where it has an RA.
 def _with_switches() -> Iterator[Row]:
     yield Row(MICROMDM, (), Ca("lenient", "split"), RIGHT)
-    for ra in (None, "split"):
+    either: tuple[Literal["none", "split"] | None, ...] = (None, "split")
+    for ra in either:
         yield Row(STRONGSWAN, (), Ca("rfc8894", ra, PLUS_384), RIGHT)
     yield Row(STRONGSWAN, DES3, Ca("rfc8894", "split"), RIGHT)
-    for ra in (None, "split"):
+    for ra in either:
         yield Row(CERTMONGER, (), Ca("rfc8894", ra, empty_content="empty"), RIGHT)
     yield Row(CERTMONGER, (), Ca("rfc8894", "split"), NEEDS_CONTENT)
 

@@ -59,7 +59,7 @@ def old_key_keeps_its_use(patch: Patch) -> None:
 
 
 def pending_key_is_dropped_at_the_start(patch: Patch) -> None:
-    restore = CertificateRequest.from_stored.__func__
+    restore = vars(CertificateRequest)["from_stored"].__func__
 
     def slip(cls, stored, around, entropy):
         request = restore(cls, stored, around, entropy)
@@ -85,7 +85,7 @@ def manual_request_is_not_locked_by_the_timer(patch: Patch) -> None:
 
 
 def orphans_that_were_never_delivered_do_not_count(patch: Patch) -> None:
-    counts = Ledger.counts.fget
+    counts = vars(Ledger)["counts"].fget
     patch(
         Ledger,
         "counts",
@@ -120,7 +120,7 @@ def request_ends_without_a_row(patch: Patch) -> None:
     patch(Requests, "_finish", slip)
 
 
-BUGS = {
+BUGS: dict[Callable[[Patch], None], str] = {
     old_key_goes_before_the_new_one_is_stored: "is gone, and no new key has its use",
     limit_is_checked_for_what_is_there_now: "keys, the limit is",
     default_key_is_overwritten: "Default Key",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 
@@ -116,7 +117,7 @@ class Dripping:
 
 def test_a_letter_now_and_then_does_not_hold_a_thread_for_ever() -> None:
     clock = FrozenClock(datetime(2026, 3, 2, tzinfo=timezone.utc))
-    connection = Dripping(clock)
+    connection: Any = Dripping(clock)
     received = _Received(connection, clock)
     assert [received.readinto(bytearray(9)) for _ in range(3)] == [1, 1, 1]
     assert connection.waits == [30.0, 30, 20.0, 30, 10.0, 30]

@@ -107,7 +107,7 @@ def test_what_a_language_does_not_have_is_english(language: str) -> None:
 def named(**place: int) -> set[str]:
     """The slugs that calls of some functions have at that place among their arguments, in the whole product."""
     return {
-        argument.value
+        str(argument.value)
         for file in ROOT.rglob("*.py")
         for call in ast.walk(ast.parse(file.read_text("utf-8")))
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in place

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from typing import Any, Literal
 
 import pytest
 
@@ -41,8 +42,8 @@ from mfp_sim.shared.scep import csr as csrs
 from mfp_sim.shared.scep import messages
 from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest
 from mfp_sim.shared.scep.messages import Note
-from mfp_sim.shared.scep.vocabulary import MessageType
-from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys
+from mfp_sim.shared.scep.vocabulary import MessageType, PkiStatus
+from mfp_sim.shared.simtime import Entropy, FrozenClock, PassingClock, PooledKeys
 from mfp_sim.testing import Bench
 from mock_scep_server.profiles.registry import profile_named
 from mock_scep_server.service import ScepService
@@ -55,7 +56,7 @@ SUBJECT = x509.name(("CN", "printer-1.example"))
 class Parties:
     """A CA and one client of it."""
 
-    clock: FrozenClock
+    clock: PassingClock
     service: ScepService
     transaction: ClientTransaction
     requests: list[HttpRequest]
@@ -84,15 +85,15 @@ class Parties:
 @pytest.fixture
 def parties() -> Callable[..., Parties]:
     def make(
-        script: str = "[]", *, profile: str = "rfc8894", policy: ClientPolicy | None = None, ra: str = "none",
+        script: str = "[]", *, profile: str = "rfc8894", policy: ClientPolicy | None = None, ra: Literal["none", "split"] = "none",
         predecessor: Predecessor | None = None, service: ScepService | None = None, clock: FrozenClock | None = None,
-        digest: str | None = None, **changes: object,
+        digest: str | None = None, **changes: Any,
     ) -> Parties:  # fmt: skip
-        shape = replace(profile_named(profile), **changes)  # type: ignore[arg-type]
+        shape = replace(profile_named(profile), **changes)
         bench = Bench(profile=shape, script=script, ra=ra, challenge=None, start=NOON, clock=clock, seed=11)
-        clock, service = bench.clock, service or bench.ca
+        here, service = bench.clock, service or bench.ca
         key = PooledKeys(bench.entropy.fork("clients" if predecessor is None else "later"), side=0).rsa(2048)
-        now = clock.now()
+        now = here.now()
         signer = x509.self_signed(
             key, subject=SUBJECT, serial=1, not_before=now - timedelta(hours=1), not_after=now + timedelta(days=9)
         )
@@ -100,9 +101,9 @@ def parties() -> Callable[..., Parties]:
             key, csrs.build(key, subject=SUBJECT), signer, "t-1", SUBJECT, digest=digest, predecessor=predecessor
         )
         transaction = ClientTransaction(
-            enrolment, target="/scep", policy=policy or ClientPolicy(), entropy=Entropy(1), clock=clock
+            enrolment, target="/scep", policy=policy or ClientPolicy(), entropy=Entropy(1), clock=here
         )
-        return Parties(clock, service, transaction, [])
+        return Parties(here, service, transaction, [])
 
     return make
 
@@ -224,13 +225,16 @@ def _signed(here: Parties, **changes: object) -> HttpReply:
     return _answered(here, **changes)
 
 
-def _answered(here: Parties, **changes: object) -> HttpReply:
+def _answered(here: Parties, **changes: Any) -> HttpReply:
     """A CertRep to what is asked now, with other fields than the CA's; it says PENDING."""
     request = messages.decode(here.transaction.next_request().body)
     plan = messages.CertRep(
-        status=3, transaction_id=request.transaction_id, recipient_nonce=request.sender_nonce, sender_nonce=bytes(16)
+        status=PkiStatus.PENDING,
+        transaction_id=request.transaction_id,
+        recipient_nonce=request.sender_nonce,
+        sender_nonce=bytes(16),
     )
-    return HttpReply(200, "", (), _encoded(here, replace(plan, **changes)))  # type: ignore[arg-type]
+    return HttpReply(200, "", (), _encoded(here, replace(plan, **changes)))
 
 
 def _encoded(here: Parties, plan: messages.CertRep) -> bytes:
@@ -653,8 +657,14 @@ def test_which_outcomes_speak_of_another_ca() -> None:
     speaks = exchange._speaks_of_another_ca
     assert speaks(BadReply("unknown-signer", ""))
     assert speaks(Failed(1, None))
-    others = [BadReply("bad-signature", ""), Failed(2, None), Failed(None, None), Pending(), HttpError(500)]
-    assert not any(map(speaks, others))
+    others: list[Outcome] = [
+        BadReply("bad-signature", ""),
+        Failed(2, None),
+        Failed(None, None),
+        Pending(),
+        HttpError(500),
+    ]
+    assert not any(speaks(other) for other in others)
 
 
 # --- renewal ----------------------------------------------------------------------------------------------

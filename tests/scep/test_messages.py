@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asn1crypto import cms as asn1_cms
@@ -342,5 +343,10 @@ def test_a_row_of_what_is_odd_makes_no_text_of_what_is_right() -> None:
         raise AssertionError("the text of what is right was made")
 
     wrong, right = True, False
-    rows = (wrong and ("SCEP-3-05", "signedData", "7 octets"), right and ("SCEP-3-04", "signedData", text()), "", None)
+    rows: tuple[Any, ...] = (
+        wrong and ("SCEP-3-05", "signedData", "7 octets"),
+        right and ("SCEP-3-04", "signedData", text()),
+        "",
+        None,
+    )
     assert notes_of(*rows) == [messages.Note("SCEP-3-05", "signedData", "7 octets")]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asn1crypto import cms as asn1_cms
@@ -327,7 +328,8 @@ def test_single_des_and_md5_are_written_by_their_option_only(
     legacy = ["-provider", "legacy", "-provider", "default", "-inform", "DER", "-binary"]
     envelope = openssl("cms", "-verify", "-noverify", *legacy, stdin=odd)
     assert openssl("cms", "-decrypt", *legacy, "-inkey", key, "-recip", certificate, stdin=envelope) == b"content"
-    for weak in ({"digest": "md5"}, {"cipher": "des-cbc"}):
+    changes: tuple[dict[str, Any], ...] = ({"digest": "md5"}, {"cipher": "des-cbc"})
+    for weak in changes:
         with pytest.raises(AlgorithmRefused, match="got (md5|des-cbc)"):
             messages.encode_request(replace(request, **weak), **sign)
 

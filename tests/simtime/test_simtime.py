@@ -57,7 +57,11 @@ def test_bookings_run_in_order_of_time_and_then_of_booking_at_their_instants() -
 @pytest.mark.parametrize("lets_pass", [Scheduler.run_next, lambda scheduler: scheduler.run_until(START)])
 def test_no_time_passes_within_an_event(lets_pass: Callable[[Scheduler], object]) -> None:
     scheduler = Scheduler(FrozenClock(START))
-    scheduler.after(0, lambda: lets_pass(scheduler), "impatient")
+
+    def impatient() -> None:
+        lets_pass(scheduler)
+
+    scheduler.after(0, impatient, "impatient")
     with pytest.raises(RuntimeError, match="time may not pass within an event, and this is 'impatient'"):
         scheduler.run_next()
     assert scheduler.run_next() is False, "the event is over, and time may pass again"

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
 from mfp_sim.shared.errors import MfpSimError
 from mfp_sim.shared.http_octets import reply_of
 from mfp_sim.shared.scep import certificate as x509
@@ -78,7 +80,9 @@ class _Client:
         return next(c for c in certificates if csr.fits_key(c, self.right.key))
 
     def open(self, reply: PkiMessage) -> bytes:
-        return messages.open_envelope(reply, self.right.signer_key, self.right.signer)
+        key = self.right.signer_key
+        assert isinstance(key, RSAPrivateKey)
+        return messages.open_envelope(reply, key, self.right.signer)
 
     def begin(self) -> int:
         """The fault's rules from now on; how many requests were before."""

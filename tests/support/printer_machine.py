@@ -118,7 +118,7 @@ class PrinterMachine(RuleBasedStateMachine):
         bench = Bench(ra=ra, model=model, flips=readings, values={"key_limit": limit})
         self.clock, self.scheduler, self.network, self.ca = bench.clock, bench.scheduler, bench.network, bench.ca
         self.profile, entropy = bench.model, bench.entropy
-        self.bundle: bytes | None = None
+        self.exported: bytes | None = None
         self.printer, self.storage = self.make_printer(OURS, entropy, entropy.fork("keys"))
         self.neighbour, self.elsewhere = self.make_printer(
             "192.0.2.11", entropy.fork("neighbour"), entropy.fork("more")
@@ -280,14 +280,14 @@ class PrinterMachine(RuleBasedStateMachine):
         self.do(lambda: self.printer.begin_export(PASSWORD))
         if self.printer.transfer is not None:
             self.pass_time(timedelta(seconds=self.profile.transfer_seconds))
-            self.bundle = self.printer.exported or self.bundle
+            self.exported = self.printer.exported or self.exported
 
-    @precondition(lambda self: self.bundle is not None)
+    @precondition(lambda self: self.exported is not None)
     @rule(damage=st.sampled_from([None, None, "cut", "password"]), wait=st.booleans())
     def import_bundle(self, damage: str | None, wait: bool) -> None:
         self.await_power()
-        assert self.bundle is not None
-        octets = self.bundle[:50] if damage == "cut" else self.bundle
+        assert self.exported is not None
+        octets = self.exported[:50] if damage == "cut" else self.exported
         self.do(lambda: self.printer.begin_import(octets, "other" if damage == "password" else PASSWORD))
         if wait and self.printer.transfer is not None:
             self.pass_time(timedelta(seconds=self.profile.transfer_seconds))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from mfp_sim.report.json_report import catalogue_of
 from mfp_sim.report.model import (
@@ -29,7 +30,7 @@ HOSTILE = "<script>window.hurt = 1</script><img src=x onerror='window.hurt=1'>\x
 _T = "2026-03-02T08:0{}:00+00:00"
 
 
-def exchange(**changed: object) -> ExchangeReport:
+def exchange(**changed: Any) -> ExchangeReport:
     """One exchange."""
     usual = ExchangeReport(
         operation="PKCSReq",
@@ -43,7 +44,7 @@ def exchange(**changed: object) -> ExchangeReport:
     return replace(usual, **changed)
 
 
-def scenario(name: str = "enrols", **changed: object) -> ScenarioReport:
+def scenario(name: str = "enrols", **changed: Any) -> ScenarioReport:
     """A scenario that passed."""
     usual = ScenarioReport(
         name=name,
@@ -75,7 +76,7 @@ def scenario(name: str = "enrols", **changed: object) -> ScenarioReport:
     return replace(usual, **changed)
 
 
-def failed(name: str = "fails", **changed: object) -> ScenarioReport:
+def failed(name: str = "fails", **changed: Any) -> ScenarioReport:
     """A scenario that failed in its only step."""
     lines = (SourceLine(5, "  - expect:"), SourceLine(6, "      status: {state: error}", marked=True))
     failure = FailureReport(1, "my.scenario.yaml:6:15", "status.state", "error", "successful", lines)
@@ -89,7 +90,7 @@ def scenario_run(*scenarios: ScenarioReport) -> RunReport:
     return replace(run, catalogue=catalogue_of(run))
 
 
-def check(identifier: str = "reply-nonce", verdict: str = "fail", **changed: object) -> CheckReport:
+def check(identifier: str = "reply-nonce", verdict: str = "fail", **changed: Any) -> CheckReport:
     """A check."""
     usual = CheckReport(
         id=identifier,

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -236,7 +237,7 @@ def test_a_list_in_the_words_of_others_is_masked() -> None:
 @pytest.mark.parametrize("secret", ["CACert", "PKCSReq", "sha256", "POST", "P"])
 def test_a_secret_that_is_a_word_of_the_protocol_hides_no_operation(secret: str) -> None:
     recorder = Recorder(FrozenClock(START), Redactor([secret]))
-    words = {"operation": "GetCACert", "method": "POST", "digest": "sha256", "cipher": "aes-128-cbc"}
+    words: dict[str, Any] = {"operation": "GetCACert", "method": "POST", "digest": "sha256", "cipher": "aes-128-cbc"}
     recorder.record(ExchangeRequest(**words, host="ca", port=80, path=f"/scep/{secret}"))
     recorder.record(MockRequest(client="", name=f"Get{secret}", method=secret))
     asked, heard = recorder.events
