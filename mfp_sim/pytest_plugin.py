@@ -283,9 +283,11 @@ def _marked(node: pytest.Item) -> Scenario:
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415 - every pytest run loads this module
 
     from mfp_sim.device.printer_profile import find_profile  # noqa: PLC0415 - every pytest run loads this module
-    from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario  # noqa: PLC0415 - every pytest run loads this module
+    from mfp_sim.scenario.model import Scenario  # noqa: PLC0415 - every pytest run loads this module
+    from mfp_sim.scenario.setting import PrinterSetup  # noqa: PLC0415 - every pytest run loads this module
     from mfp_sim.shared.documents import did_you_mean  # noqa: PLC0415 - every pytest run loads this module
     from mock_scep_server.script_file import script_of  # noqa: PLC0415 - every pytest run loads this module
+    from mock_scep_server.setup import CaSetup  # noqa: PLC0415 - every pytest run loads this module
 
     given: dict[str, Any] = {}
     for mark in reversed(list(node.iter_markers("mfp_sim"))):

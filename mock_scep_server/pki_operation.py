@@ -14,13 +14,15 @@ from mfp_sim.shared.scep import messages
 from mfp_sim.shared.scep.http_messages import PKI_MESSAGE, HttpReply
 from mfp_sim.shared.scep.vocabulary import PkiStatus
 from mfp_sim.shared.simtime import Entropy
-from mock_scep_server.asked import Asked, RequestReader
+from mock_scep_server.asked import Asked
 from mock_scep_server.ca_parts import CaParts
 from mock_scep_server.challenges import AskFirst
+from mock_scep_server.checking import RequestReader
 from mock_scep_server.faults.base import On
 from mock_scep_server.registrar import Registrar
 from mock_scep_server.replies import Decision
-from mock_scep_server.script import GRANTS, RuledAnswer
+from mock_scep_server.ruled import RuledAnswer
+from mock_scep_server.script import GRANTS
 from mock_scep_server.transactions import Transactions
 from mock_scep_server.work import EarlyReply, Work, text_reply
 

@@ -21,7 +21,7 @@ from mock_scep_server.asked import Asked, Refusal
 from mock_scep_server.ca import Template
 from mock_scep_server.ca_parts import CaParts
 from mock_scep_server.replies import Decision, Replies
-from mock_scep_server.script import RuledAnswer
+from mock_scep_server.ruled import RuledAnswer
 from mock_scep_server.transactions import Transaction, Transactions
 
 __all__ = ["Registrar"]

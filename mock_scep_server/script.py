@@ -22,8 +22,9 @@ from mfp_sim.shared.documents.kinds import Within, Words
 from mfp_sim.shared.simtime import Entropy
 from mock_scep_server.faults.chosen import Chosen
 from mock_scep_server.faults.scope import ANSWERS, OPERATIONS, TYPES
+from mock_scep_server.ruled import RuledAnswer
 
-__all__ = ["GRANTS", "Condition", "Facts", "Rule", "RuledAnswer", "Script", "Taken"]
+__all__ = ["GRANTS", "Condition", "Facts", "Rule", "Script", "Taken"]
 
 GRANTS = ("success", "pending")
 
@@ -73,30 +74,6 @@ def _fits(wanted: str, actual: str | None, pattern: bool) -> bool:
     if actual is None:
         return False
     return fnmatch.fnmatchcase(actual, wanted) if pattern else actual == wanted
-
-
-@dataclass(frozen=True)
-class RuledAnswer:
-    """What a rule or a fault decides: ``kind`` is success, pending, failure, http or none.
-
-    ``written`` stands in failInfo as it is, where that is no number that RFC 8894 knows: ``7``, or ``"2 "``.
-    ``again``: a success issues another certificate, though the transaction has one; only faults want that. ``hresult``:
-    of a failure, as NDES writes it, a signed decimal.
-    """
-
-    kind: str
-    fail_info: int | None = None
-    text: str | None = None
-    status: int | None = None
-    retry_after: int | None = None
-    again: bool = False
-    hresult: str | None = None
-    written: str | None = None
-
-    def __str__(self) -> str:
-        detail: object = self.fail_info if self.kind == "failure" else self.status
-        detail = detail if self.written is None else repr(self.written)
-        return self.kind if detail is None else f"{self.kind} {detail}"
 
 
 @dataclass(frozen=True)

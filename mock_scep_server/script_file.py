@@ -17,7 +17,8 @@ from mfp_sim.shared.documents.records import Constraint, Doc, Given, Length, agr
 from mfp_sim.shared.scep.vocabulary import HRESULTS
 from mock_scep_server.faults.chosen import Chosen, ChosenKind, check_scopes
 from mock_scep_server.faults.scope import ANSWERS, names_of
-from mock_scep_server.script import Condition, Rule, RuledAnswer
+from mock_scep_server.ruled import RuledAnswer
+from mock_scep_server.script import Condition, Rule
 
 __all__ = ["Rules", "load_script_file", "read_script", "script_of"]
 

@@ -13,7 +13,8 @@ from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest
 from mock_scep_server.faults.base import Context, Hook, On, Value
 from mock_scep_server.faults.differences import differences
 from mock_scep_server.judgement import Finding
-from mock_scep_server.script import Facts, RuledAnswer, Script, Taken
+from mock_scep_server.ruled import RuledAnswer
+from mock_scep_server.script import Facts, Script, Taken
 
 __all__ = ["EarlyReply", "Work", "text_reply"]
 

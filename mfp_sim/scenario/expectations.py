@@ -20,7 +20,7 @@ from mfp_sim.device.status import STATE_LABELS, StatusRow
 from mfp_sim.events import ExchangeRequest
 from mfp_sim.scenario.ca_steps import CA_LOOKS
 from mfp_sim.scenario.machine_looks import LOOKS
-from mfp_sim.scenario.model import Failure
+from mfp_sim.scenario.premises import Failure
 from mfp_sim.scenario.shapes import SOMETHING, Count, Mismatch, SomeText, Texts, Time, moment, shown_like
 from mfp_sim.scenario.world import World
 from mfp_sim.shared.documents import Node, Problems

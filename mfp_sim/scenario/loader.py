@@ -19,8 +19,9 @@ from mfp_sim.device.local_time import local_of
 from mfp_sim.device.printer_profile import ALL_USES, PROFILES, ModelValues, contradictions
 from mfp_sim.device.settings import Address, CommunicationSettings
 from mfp_sim.scenario.entries import StepEntry
-from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
+from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.parameters import NAME, ParameterSets, instances, with_parameters
+from mfp_sim.scenario.setting import PrinterSetup
 from mfp_sim.scenario.steps import Advance, AdvanceTo, Communication, Step
 from mfp_sim.shared.catalogue.registry import assumptions, known_ids
 from mfp_sim.shared.documents import Node, Problems, did_you_mean, load, load_text
@@ -36,7 +37,7 @@ from mfp_sim.shared.documents.records import (
     schema_of,
 )
 from mfp_sim.shared.errors import DocumentError, Refused
-from mock_scep_server.setup import CaSection
+from mock_scep_server.setup import CaSection, CaSetup
 
 __all__ = ["WrittenPrinter", "WrittenScenario", "load_file", "read_text", "scenario_schema"]
 

@@ -226,7 +226,7 @@ class AnotherPrinter:
     def act(self, world: World, role: str) -> None:  # noqa: ARG002
         if not self.beside:
             world.printer.power_off()
-        setup = replace(world.scenario.printer, profile=self.profile, serial=self.serial)
+        setup = replace(world.setting.printer, profile=self.profile, serial=self.serial)
         world.printer = world.make_printer(setup)
         world.printer.power_on()
 

@@ -84,7 +84,7 @@ def power_points(
     before = {serial: len(printer.points.passed) for serial, printer in world.printers.items()}
     machines = tuple(world.printers.values())
     with frozen(world):
-        _carry_out(world)
+        _carry_out(scenario, world)
     found = []
     for printer in machines:
         names = printer.points.passed[before[printer.serial] :]
@@ -104,7 +104,7 @@ def power_instants(
         raise UsageError("the span between two instants has to be more than nothing", remedy="250ms, for example")
     world = build(scenario, seed=scenario.seed if seed is None else seed, flips=flips)
     with frozen(world):
-        _carry_out(world)
+        _carry_out(scenario, world)
     found: list[tuple[datetime, str, str]] = []
     begun: dict[str, datetime] = {}
     for event in world.recorder.events:
@@ -147,7 +147,7 @@ def cut_at(
             world.scheduler.at(point.at, lambda: machine.power_cut(OFF_SECONDS), "power cut")
             where = BY_HAND
         try:
-            _carry_out(world)
+            _carry_out(scenario, world)
             for printer in (machine, world.printer):
                 printer.power_on()
             _run(world, world.clock.now() + AFTERWARDS)
@@ -185,9 +185,9 @@ def cut_everywhere(
         yield cut_at(scenario, point, seed=seed, flips=flips, storages=storages)
 
 
-def _carry_out(world: World) -> None:
+def _carry_out(scenario: Scenario, world: World) -> None:
     """All steps but the expectations; what cannot be done because the power failed is passed over."""
-    for step in world.scenario.steps:
+    for step in scenario.steps:
         if isinstance(step.act, Expectation):
             continue
         try:

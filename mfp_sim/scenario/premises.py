@@ -10,13 +10,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from mfp_sim.scenario.model import Failure
 from mock_scep_server.script import Script
 
-__all__ = ["Missing", "Premise", "broken_premises", "premises_of"]
+__all__ = ["Failure", "Missing", "Premise", "broken_premises", "premises_of"]
 
 Missing = Callable[[], str | None]
 """What is not so yet, in words; None once it has come true."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What did not hold: where in the file, which field, what was expected and what was there.
+
+    ``error``: the scenario could not be carried out to its end, and ``got`` says why.
+    """
+
+    step: int
+    place: str
+    path: str
+    expected: str
+    got: str
+    error: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.place}: step {self.step}: {self.path}: expected {self.expected}, got {self.got}"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from mfp_sim.report.model import (
     StepReport,
 )
 from mfp_sim.scenario.excerpt import excerpt
-from mfp_sim.scenario.model import Failure, ScenarioResult
+from mfp_sim.scenario.model import ScenarioResult
+from mfp_sim.scenario.premises import Failure
 from mock_scep_server.ledger import LedgerEntry
 
 __all__ = ["report_of"]

@@ -25,12 +25,13 @@ from mfp_sim.device.local_time import instant_of
 from mfp_sim.events import StepBegun, StepRefused
 from mfp_sim.scenario.examined import basis_of, changing
 from mfp_sim.scenario.expectations import Expectation, check
-from mfp_sim.scenario.model import CaSetup, Failure, Scenario, ScenarioResult, StepRecord
-from mfp_sim.scenario.premises import Premise, broken_premises, premises_of
+from mfp_sim.scenario.model import Scenario, ScenarioResult, StepRecord
+from mfp_sim.scenario.premises import Failure, Premise, broken_premises, premises_of
 from mfp_sim.scenario.steps import STEPS, AutoRequest, CaScript, Step
 from mfp_sim.scenario.world import World, build, directories, redactor_of
 from mfp_sim.shared.errors import BoundExceeded, MfpSimError, Refused
 from mfp_sim.shared.simtime import FrozenClock, SystemClock
+from mock_scep_server.setup import CaSetup
 
 __all__ = ["StepDone", "carry_out", "frozen", "run"]
 
@@ -105,7 +106,7 @@ def run(
             )
         start = world.clock.now()
         with frozen(world):
-            _all_steps(world, records, listener)
+            _all_steps(scenario, world, records, listener)
             ended = world.clock.now()
     as_measured = in_process and not flips and chosen == scenario.seed and not world.failures
     return replace(
@@ -123,12 +124,14 @@ def run(
     )
 
 
-def _all_steps(world: World, records: list[StepRecord], listener: StepListener | None) -> None:
-    for number, step in enumerate(world.scenario.steps, 1):
+def _all_steps(scenario: Scenario, world: World, records: list[StepRecord], listener: StepListener | None) -> None:
+    if world.ca is not None:
+        world.premises.extend(premises_of(world.ca.script, len(scenario.steps)))
+    for number, step in enumerate(scenario.steps, 1):
         before = len(world.failures)
         goes_on = carry_out(world, step, number, records)
         if listener is not None:
-            listener(StepDone(world.scenario, records[-1], tuple(world.failures[before:])))
+            listener(StepDone(scenario, records[-1], tuple(world.failures[before:])))
         if not goes_on:
             return
     world.failures.extend(broken_premises(world.premises))

@@ -292,7 +292,7 @@ def _with_challenge(key: KeySettings, world: World) -> KeySettings:
     """A challenge given for a real server stands in for the scenario's own; a wrong one on purpose is masked too."""
     if key.challenge:
         world.recorder.redactor.add(key.challenge)
-    if world.challenge is None or key.challenge is None or key.challenge != world.scenario.ca.challenge:
+    if world.challenge is None or key.challenge is None or key.challenge != world.setting.ca.challenge:
         return key
     return replace(key, challenge=world.challenge)
 

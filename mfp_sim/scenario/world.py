@@ -17,8 +17,8 @@ from mfp_sim.device.readings import noting
 from mfp_sim.device.storage import DirectoryStorage, MemoryStorage, Storage
 from mfp_sim.events import Event, MockRequest
 from mfp_sim.run_trace import Recorder
-from mfp_sim.scenario.model import Failure, PrinterSetup, Scenario
-from mfp_sim.scenario.premises import Premise, premises_of
+from mfp_sim.scenario.premises import Failure, Premise
+from mfp_sim.scenario.setting import PrinterSetup, Setting
 from mfp_sim.shared.errors import BoundExceeded, KeyGenerationFailed, Refused, UsageError
 from mfp_sim.shared.redaction import Redactor
 from mfp_sim.shared.scep.url import Url
@@ -81,7 +81,7 @@ class FallibleKeys:
 class World:
     """What steps act on and expectations look at."""
 
-    scenario: Scenario
+    setting: Setting
     clock: Clock
     scheduler: Scheduler
     recorder: Recorder
@@ -154,13 +154,13 @@ class World:
         """
         if instant > self.end:
             raise BoundExceeded(
-                f"the scenario goes on beyond its bound of {self.scenario.virtual_seconds / 86400:g} days",
+                f"the scenario goes on beyond its bound of {self.setting.virtual_seconds / 86400:g} days",
                 remedy="raise bounds.virtual",
             )
 
 
 def build(
-    scenario: Scenario,
+    setting: Setting,
     *,
     seed: int,
     flips: Sequence[str] = (),
@@ -178,18 +178,18 @@ def build(
     Raises:
         UsageError: a flip that does not exist, or a storage that cannot be used.
     """
-    url = ca_url or scenario.ca.url
-    secret = challenge if challenge is not None else scenario.ca.challenge
-    clock: PassingClock = FrozenClock(scenario.clock) if url is None else SystemClock()
+    url = ca_url or setting.ca.url
+    secret = challenge if challenge is not None else setting.ca.challenge
+    clock: PassingClock = FrozenClock(setting.clock) if url is None else SystemClock()
     # The pool and repeatable chance are for the in-process mock only.
     entropy = Entropy(seed if url is None else None, messages=keep_messages)
-    scheduler = Scheduler(clock, max_events=scenario.events)
-    recorder = Recorder(clock, redactor_of(scenario, challenge))
+    scheduler = Scheduler(clock, max_events=setting.events)
+    recorder = Recorder(clock, redactor_of(setting, challenge))
     network = Network()
     service: ScepService | None = None
     if url is None:
-        service = _service(scenario, clock, entropy, recorder, secret)
-    keys = _keys(scenario, entropy, side=0, pooled=url is None)
+        service = _service(setting, clock, entropy, recorder, secret)
+    keys = _keys(setting, entropy, side=0, pooled=url is None)
 
     printers: dict[str, Printer] = {}
     key_sources: dict[str, FallibleKeys] = {}
@@ -218,32 +218,31 @@ def build(
         printers[setup.serial] = machine
         return machine
 
-    for setup in (scenario.printer, *scenario.others):
+    for setup in (setting.printer, *setting.others):
         printer = make_printer(setup)
         printer.power_on()
         _communicate(printer, setup, url)
-    end = clock.now() + timedelta(seconds=scenario.virtual_seconds)
+    end = clock.now() + timedelta(seconds=setting.virtual_seconds)
     return World(
-        scenario,
+        setting,
         clock,
         scheduler,
         recorder,
-        printers[scenario.printer.serial],
+        printers[setting.printer.serial],
         network,
         service,
         end,
         challenge=challenge,
-        premises=list(premises_of(service.script, len(scenario.steps))) if service else [],
         make_printer=make_printer,
         printers=printers,
         key_sources=key_sources,
     )
 
 
-def redactor_of(scenario: Scenario, challenge: str | None = None) -> Redactor:
+def redactor_of(setting: Setting, challenge: str | None = None) -> Redactor:
     """Knows the secrets of a scenario's CA; ``challenge`` stands in for the scenario's own."""
-    secret = challenge if challenge is not None else scenario.ca.challenge
-    return Redactor([*([secret] if secret else []), *scenario.ca.policy.secrets])
+    secret = challenge if challenge is not None else setting.ca.challenge
+    return Redactor([*([secret] if secret else []), *setting.ca.policy.secrets])
 
 
 @contextlib.contextmanager
@@ -276,24 +275,24 @@ def _profile(setup: PrinterSetup, flips: Sequence[str]) -> Profile:
     return replace(profile, **setup.settings)  # type: ignore[arg-type]
 
 
-def _keys(scenario: Scenario, entropy: Entropy, *, side: int, pooled: bool) -> KeySource:
-    if pooled and scenario.keys == "pool":
+def _keys(setting: Setting, entropy: Entropy, *, side: int, pooled: bool) -> KeySource:
+    if pooled and setting.keys == "pool":
         return PooledKeys(entropy.fork("keys"), side=side)
     return GeneratedKeys()
 
 
-def _service(scenario: Scenario, clock: Clock, entropy: Entropy, recorder: Recorder, secret: str | None) -> ScepService:
+def _service(setting: Setting, clock: Clock, entropy: Entropy, recorder: Recorder, secret: str | None) -> ScepService:
     def tell(entry: JournalEntry) -> None:
         values = {**vars(entry)}
         del values["time"]
         recorder.record(MockRequest(**values))
 
     return make_service(
-        scenario.ca,
+        setting.ca,
         clock=clock,
         entropy=entropy.fork("ca"),
-        keys=_keys(scenario, entropy, side=1, pooled=True),
-        zone=ZoneInfo(scenario.printer.timezone),
+        keys=_keys(setting, entropy, side=1, pooled=True),
+        zone=ZoneInfo(setting.printer.timezone),
         challenge=StaticChallenge(secret) if secret else None,
         on_entry=tell,
     )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mock_scep_server.ledger import Ledger
     from mock_scep_server.publishing import CaCapabilities, NextCaCertificates
     from mock_scep_server.revocation import Revocations
-    from mock_scep_server.script import RuledAnswer
+    from mock_scep_server.ruled import RuledAnswer
 
 __all__ = ["HOOKS", "LAYERS", "Context", "Fault", "Hook", "Layer", "Memory", "On", "Value"]
 

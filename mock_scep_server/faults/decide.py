@@ -9,7 +9,7 @@ from mfp_sim.shared.scep.http_messages import HttpRequest
 from mock_scep_server.faults.base import Context, Fault
 from mock_scep_server.faults.combined import InTurn
 from mock_scep_server.faults.scope import OPERATIONS, TYPES
-from mock_scep_server.script import RuledAnswer
+from mock_scep_server.ruled import RuledAnswer
 
 __all__ = ["FAILURE", "PENDING", "SUCCESS", "Answered", "Unless", "failed", "http", "pending"]
 

@@ -11,10 +11,6 @@ import pytest
 
 KNOWN = {
     ("mfp_sim.conformance.model", "mfp_sim.conformance.client"): "what a check is handed, as a type",
-    ("mfp_sim.scenario.model", "mfp_sim.scenario.steps"): "a scenario holds steps, and they act on its world",
-    ("mfp_sim.shared.scep.repeatable", "mfp_sim.shared.scep.algorithms"): "the choices of OAEP, as a type",
-    ("mock_scep_server.faults.base", "mock_scep_server.asked"): "what a hook is handed, as a type",
-    ("mock_scep_server.faults.base", "mock_scep_server.script"): "what a hook is handed, as a type; rules name faults",
 }
 """Imports (from, of) that close a circle, each with the reason why it stays."""
 

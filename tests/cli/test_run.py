@@ -369,7 +369,7 @@ def test_a_process_that_dies_is_an_error_of_the_scenario_that_it_ran(tmp_path: P
     """A worker is a process of its own, so what kills it has to come from outside of it: a file that it reads."""
     killing = (
         "import os, mfp_sim.scenario.steps as steps\n"
-        "def act(self, world, role): os._exit(9) if world.scenario.name == 'kills' else None\n"
+        "def act(self, world, role): os._exit(9) if world.setting.name == 'kills' else None\n"
         "steps.Advance.act = act\n"
     )
     (tmp_path / "sitecustomize.py").write_text(killing)

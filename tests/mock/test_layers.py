@@ -13,7 +13,7 @@ from mfp_sim.shared.scep import messages
 from mfp_sim.shared.scep.http_messages import HttpRequest
 from mfp_sim.shared.scep.messages import Oddities
 from mfp_sim.shared.scep.vocabulary import MessageType
-from mock_scep_server import asked, grants
+from mock_scep_server import checking, grants
 from mock_scep_server.faults import FAULTS
 from mock_scep_server.ledger import Ledger
 from mock_scep_server.script_file import read_script
@@ -23,7 +23,7 @@ ODD = "/scep?operation=PKIOperation&message=&message="
 
 def test_the_extensions_of_a_request_are_weighed_once(make_ca, make_client, monkeypatch: pytest.MonkeyPatch) -> None:
     weighed = []
-    monkeypatch.setattr(asked, "grant", lambda csr: weighed.append(csr) or grants.grant(csr))
+    monkeypatch.setattr(checking, "grant", lambda csr: weighed.append(csr) or grants.grant(csr))
     client = make_client(make_ca())
     assert client.enrol(sans=("printer-1.example",)).words == "SUCCESS"
     assert len(weighed) == 1

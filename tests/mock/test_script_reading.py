@@ -11,7 +11,8 @@ import pytest
 
 from mfp_sim.shared.errors import DocumentError
 from mfp_sim.shared.simtime import Entropy
-from mock_scep_server.script import Condition, Facts, Rule, RuledAnswer, Script, Taken
+from mock_scep_server.ruled import RuledAnswer
+from mock_scep_server.script import Condition, Facts, Rule, Script, Taken
 from mock_scep_server.script_file import load_script_file, script_of
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=timezone.utc)

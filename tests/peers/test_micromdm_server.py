@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from table import AT_PROFILES, Row
 
 from mfp_sim.device.settings import KeySettings
-from mfp_sim.scenario.model import CaSetup, PrinterSetup, Scenario
+from mfp_sim.scenario.model import Scenario
+from mfp_sim.scenario.setting import PrinterSetup
 from mfp_sim.scenario.world import World, build
 from mfp_sim.shared.errors import SignatureInvalid
 from mfp_sim.shared.scep import certificate as x509
@@ -28,6 +29,7 @@ from mfp_sim.shared.scep import csr, messages
 from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.scep.vocabulary import MessageType, PkiStatus
 from mfp_sim.shared.simtime import Entropy, GeneratedKeys
+from mock_scep_server.setup import CaSetup
 
 pytestmark = pytest.mark.peer
 NONCE, SUBJECT = bytes(range(16)), x509.name(("CN", "printer-1.example"))
@@ -53,7 +55,7 @@ def world_at(url: str, **settings: object) -> World:
     """A printer whose CA is the server at ``url``."""
     printer = PrinterSetup(settings={"read_single_des": True, **settings}, dns=True)
     now = datetime.now(timezone.utc)
-    scenario = Scenario("real", "a real server", "here", now, (), printer=printer, ca=CaSetup(url=url))
+    scenario = Scenario("real", "a real server", "here", now, steps=(), printer=printer, ca=CaSetup(url=url))
     return build(scenario, seed=1)
 
 

@@ -15,7 +15,8 @@ from mfp_sim.events import MockRequest
 from mfp_sim.scenario import expectations, runner
 from mfp_sim.scenario.expectations import DETAILS, Expectation, check
 from mfp_sim.scenario.loader import read_text
-from mfp_sim.scenario.model import Failure, Scenario
+from mfp_sim.scenario.model import Scenario
+from mfp_sim.scenario.premises import Failure
 from mfp_sim.scenario.runner import StepDone, carry_out, frozen, run
 from mfp_sim.scenario.world import World, build
 from mfp_sim.shared.errors import DocumentError, UsageError

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 
 from mfp_sim.shared.scep.algorithms import HASHES, KeyTransport, sign
-from mfp_sim.shared.scep.repeatable import encrypt_rsa, sign_pss
+from mfp_sim.shared.scep.repeatable import sign_pss
 from mfp_sim.shared.simtime import Entropy, PooledKeys
 
 TRANSPORTS = (
@@ -27,18 +27,18 @@ def key(request):
 @pytest.mark.parametrize("length", [8, 16, 24, 32])
 def test_the_library_opens_what_was_padded_repeatably(key, transport: KeyTransport, length: int) -> None:
     secret = Entropy(length).octets(length)
-    wrapped = encrypt_rsa(key.public_key(), secret, transport)
+    wrapped = transport.wrap(key.public_key(), secret, repeatable=True)
     assert key.decrypt(wrapped, transport.padding()) == secret
-    assert encrypt_rsa(key.public_key(), secret, transport) == wrapped
+    assert transport.wrap(key.public_key(), secret, repeatable=True) == wrapped
     other = bytes((secret[0] ^ 1,)) + secret[1:]
-    assert encrypt_rsa(key.public_key(), other, transport) != wrapped
+    assert transport.wrap(key.public_key(), other, repeatable=True) != wrapped
 
 
 def test_no_padding_octet_of_pkcs1_is_zero() -> None:
     key = PooledKeys(Entropy(1), side=0).rsa(1024)
     private = key.private_numbers()
     for number in range(300):
-        wrapped = encrypt_rsa(key.public_key(), number.to_bytes(16, "big"), KeyTransport())
+        wrapped = KeyTransport().wrap(key.public_key(), number.to_bytes(16, "big"), repeatable=True)
         block = pow(int.from_bytes(wrapped, "big"), private.d, private.public_numbers.n).to_bytes(128, "big")
         assert block[:2] == b"\x00\x02"
         assert block.index(b"\x00", 2) == 128 - 17
@@ -48,9 +48,9 @@ def test_no_padding_octet_of_pkcs1_is_zero() -> None:
 def test_the_longest_secret_fits_and_one_longer_does_not(transport: KeyTransport, room: int) -> None:
     key = PooledKeys(Entropy(1), side=0).rsa(1024)
     longest = bytes(range(1, room + 1))
-    assert key.decrypt(encrypt_rsa(key.public_key(), longest, transport), transport.padding()) == longest
+    assert key.decrypt(transport.wrap(key.public_key(), longest, repeatable=True), transport.padding()) == longest
     with pytest.raises(ValueError, match="too short"):
-        encrypt_rsa(key.public_key(), longest + b"x", transport)
+        transport.wrap(key.public_key(), longest + b"x", repeatable=True)
 
 
 @pytest.mark.parametrize("digest", ["sha1", "sha256", "sha384"])

@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from mfp_sim.shared.errors import AlgorithmRefused, DecodeError, SignatureInvalid
-from mfp_sim.shared.scep import der, repeatable
+from mfp_sim.shared.scep import der
 from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.repeatable import encrypt_oaep, encrypt_pkcs1, sign_pss
 
 __all__ = [
     "CIPHERS",
@@ -132,7 +133,7 @@ def sign(key: PrivateKey, octets: bytes, digest: str, *, pss: bool = False) -> b
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return key.sign(octets, ec.ECDSA(hashed, deterministic_signing=True))
     if pss:
-        return repeatable.sign_pss(key, octets, digest)
+        return sign_pss(key, octets, digest)
     return key.sign(octets, padding.PKCS1v15(), hashed)
 
 
@@ -261,6 +262,18 @@ class KeyTransport:
         if explicit or self.label:
             parts.append(der.explicit(2, algorithm(v.P_SPECIFIED, der.octet_string(self.label))))
         return algorithm(v.RSAES_OAEP, der.sequence(*parts))
+
+    def wrap(self, public: RSAPublicKey, secret: bytes, *, repeatable: bool = False) -> bytes:
+        """The secret, encrypted; ``repeatable``: with padding that follows from it.
+
+        Raises:
+            ValueError: the modulus is too short for the secret.
+        """
+        if not repeatable:
+            return public.encrypt(secret, self.padding())
+        if self.scheme == "pkcs1":
+            return encrypt_pkcs1(public, secret)
+        return encrypt_oaep(public, secret, digest=self.digest, mgf_digest=self.mgf_digest, label=self.label)
 
     def padding(self) -> padding.AsymmetricPadding:
         """The padding for cryptography's RSA."""

@@ -31,7 +31,6 @@ from mfp_sim.shared.scep.algorithms import (
 from mfp_sim.shared.scep.certificate import Certificate, key_identifier
 from mfp_sim.shared.scep.note import Note, notes_of
 from mfp_sim.shared.scep.oddities import CORRECT, Oddities
-from mfp_sim.shared.scep.repeatable import encrypt_rsa
 
 __all__ = ["Envelope", "encode_envelope", "malformation", "open_envelope", "read_envelope"]
 
@@ -404,7 +403,7 @@ def _encode_recipient(recipient: Certificate, key: bytes, oddities: Oddities, re
         rid = der.sequence(recipient.issuer, der.integer(recipient.serial))
     chosen = oddities.key_transport
     try:
-        wrapped = encrypt_rsa(public, key, chosen) if repeatable else public.encrypt(key, chosen.padding())
+        wrapped = chosen.wrap(public, key, repeatable=repeatable)
     except ValueError:
         raise AlgorithmRefused("pkcsPKIEnvelope", 0, "a key long enough for the content key", "a short one") from None
     return der.sequence(der.integer(2 if by_key else 0), rid, chosen.identifier(), der.octet_string(wrapped))

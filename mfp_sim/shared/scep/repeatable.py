@@ -7,28 +7,44 @@ keys get the library's. RFC 8017, 7.1.1, 7.2.1, 9.1.1.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-if TYPE_CHECKING:
-    from mfp_sim.shared.scep.algorithms import KeyTransport
-
-__all__ = ["encrypt_rsa", "sign_pss"]
+__all__ = ["encrypt_oaep", "encrypt_pkcs1", "sign_pss"]
 
 
-def encrypt_rsa(public: RSAPublicKey, secret: bytes, transport: KeyTransport) -> bytes:
-    """RSAES-PKCS1-v1_5 or RSAES-OAEP, with padding that follows from modulus and secret.
+def encrypt_pkcs1(public: RSAPublicKey, secret: bytes) -> bytes:
+    """RSAES-PKCS1-v1_5 with padding that follows from modulus and secret.
 
     Raises:
         ValueError: the modulus is too short for the secret.
     """
+    size, chance = _chance(public, secret)
+    return _raised(public, _pkcs1(secret, size, chance))
+
+
+def encrypt_oaep(public: RSAPublicKey, secret: bytes, *, digest: str, mgf_digest: str, label: bytes) -> bytes:
+    """RSAES-OAEP with a seed that follows from modulus and secret; the names of digests are hashlib's.
+
+    Raises:
+        ValueError: the modulus is too short for the secret.
+    """
+    size, chance = _chance(public, secret)
+    hashed = hashlib.new(digest, label, usedforsecurity=False).digest()
+    return _raised(public, _oaep(secret, size, chance[: len(hashed)], hashed, mgf_digest))
+
+
+def _chance(public: RSAPublicKey, secret: bytes) -> tuple[int, bytes]:
+    """The modulus' length in octets, and twice as much chance as is needed: one octet in 256 is zero, and none of
+    PKCS#1's padding may be."""
+    modulus = public.public_numbers().n
+    size = (modulus.bit_length() + 7) // 8
+    return size, hashlib.shake_256(b"padding" + modulus.to_bytes(size, "big") + secret).digest(2 * size)
+
+
+def _raised(public: RSAPublicKey, block: bytes) -> bytes:
     numbers = public.public_numbers()
-    size = (numbers.n.bit_length() + 7) // 8
-    # Twice as much as is needed: one octet in 256 is zero, and none of PKCS#1's padding may be.
-    chance = hashlib.shake_256(b"padding" + numbers.n.to_bytes(size, "big") + secret).digest(2 * size)
-    block = _pkcs1(secret, size, chance) if transport.scheme == "pkcs1" else _oaep(secret, size, chance, transport)
-    return pow(int.from_bytes(block, "big"), numbers.e, numbers.n).to_bytes(size, "big")
+    return pow(int.from_bytes(block, "big"), numbers.e, numbers.n).to_bytes(len(block), "big")
 
 
 def _pkcs1(secret: bytes, size: int, chance: bytes) -> bytes:
@@ -38,15 +54,13 @@ def _pkcs1(secret: bytes, size: int, chance: bytes) -> bytes:
     return b"\x00\x02" + chance.replace(b"\x00", b"")[:room] + b"\x00" + secret
 
 
-def _oaep(secret: bytes, size: int, chance: bytes, transport: KeyTransport) -> bytes:
-    label = hashlib.new(transport.digest, transport.label, usedforsecurity=False).digest()
+def _oaep(secret: bytes, size: int, seed: bytes, label: bytes, mgf_digest: str) -> bytes:
     room = size - 2 * len(label) - 2 - len(secret)
     if room < 0:
         raise ValueError("the key is too short")
-    seed = chance[: len(label)]
     block = label + bytes(room) + b"\x01" + secret
-    masked = _xor(block, _mask(seed, len(block), transport.mgf_digest))
-    return b"\x00" + _xor(seed, _mask(masked, len(seed), transport.mgf_digest)) + masked
+    masked = _xor(block, _mask(seed, len(block), mgf_digest))
+    return b"\x00" + _xor(seed, _mask(masked, len(seed), mgf_digest)) + masked
 
 
 def sign_pss(key: RSAPrivateKey, octets: bytes, digest: str) -> bytes:

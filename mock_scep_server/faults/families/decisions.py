@@ -24,7 +24,7 @@ from mock_scep_server.faults.decide import (
 from mock_scep_server.faults.delivery import CutOff
 from mock_scep_server.faults.message import Said, odd
 from mock_scep_server.faults.registry import Spec, among, argument, choice, one_of
-from mock_scep_server.script import RuledAnswer
+from mock_scep_server.ruled import RuledAnswer
 
 MESSAGES = "PKCSReq RenewalReq CertPoll"
 ENROL = "PKCSReq RenewalReq"

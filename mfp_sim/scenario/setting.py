@@ -1,0 +1,54 @@
+"""What a scenario says before its steps: printers, CA, clock and bounds, as frozen values. No YAML, no running."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from mfp_sim.device.outside import Factory
+from mock_scep_server.setup import CaSetup
+
+__all__ = ["PrinterSetup", "Setting"]
+
+
+@dataclass(frozen=True)
+class PrinterSetup(Factory):
+    """The ``printer:`` section: how the printer is delivered, and how it is set up.
+
+    ``profile`` is a shipped model, or a file with ``mfp-sim run --profile``; ``settings`` are other values of it.
+    ``place`` is where its communication settings stand, or the section itself: a set-up that is refused names it.
+    """
+
+    profile: str = "canon-ir-adv-dx"
+    url: str | None = None
+    port: int = 80
+    timeout: int | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All but the steps of one runnable scenario: one instance of a file with ``parameters:``, or the file itself.
+
+    ``others`` are the printers beside the first, on from the start too.
+    ``digest`` is of all that the file says about how it runs, in hex.
+    """
+
+    name: str
+    why: str
+    file: str
+    clock: datetime
+    covers: tuple[str, ...] = ()
+    assumes: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    seed: int = 1
+    keys: Literal["pool", "generate"] = "pool"
+    printer: PrinterSetup = PrinterSetup()
+    others: tuple[PrinterSetup, ...] = ()
+    ca: CaSetup = field(default_factory=CaSetup)
+    virtual_seconds: float = 800 * 86400.0
+    events: int = 100_000
+    digest: str = ""

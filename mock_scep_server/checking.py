@@ -1,0 +1,135 @@
+"""The checks of a PKIOperation that do not depend on what was asked before.
+
+The order of checks: signature (badMessageCheck), digest, cipher and signer's key (badAlg), decryption
+(badMessageCheck), signingTime (badTime), messageData, CSR, key and extensions (badRequest, badAlg). Decides nothing: a
+refusal is a value that the registrar answers with. RFC 8894, 3.2.1.4 and 3.3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from mfp_sim.shared.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable, SignatureInvalid
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep.certificate import Certificate, name_pairs
+from mfp_sim.shared.scep.csr import Csr
+from mfp_sim.shared.scep.messages import PkiMessage
+from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType
+from mock_scep_server.asked import Asked, Refusal
+from mock_scep_server.ca import CertificateAuthority
+from mock_scep_server.ca_parts import CaParts
+from mock_scep_server.grants import grant
+
+__all__ = ["RequestReader"]
+
+
+class RequestReader:
+    """The checks, by the CA's profile, keys and policy, and by what it has issued."""
+
+    def __init__(self, parts: CaParts) -> None:
+        self._parts, self._profile, self._policy = parts, parts.profile, parts.policy
+
+    def read(self, message: PkiMessage, authority: CertificateAuthority | None = None) -> Asked:
+        """Check one decoded message; raises nothing for what a client sent.
+
+        ``authority`` is the CA that was asked; without it, the one that the envelope is addressed to.
+        """
+        if authority is None:
+            now, authorities = self._parts.clock.now(), self._parts.authorities
+            authority = authorities.addressed(message.envelope, now) or authorities.default.current(now)
+        signer = message.signer()
+        if signer is None:
+            return Asked(message, signer, authority).refused(FailInfo.BAD_MESSAGE_CHECK, "no signer certificate")
+        own = self._parts.ledger.own(signer)
+        legacy = self._profile.legacy_renewal or message.message_type != MessageType.PKCS_REQ
+        asked = Asked(message, signer, authority, own, own if legacy else None)
+        try:
+            message.verify(signer)
+            if message.digest in self._profile.refuse_digests:
+                return asked.refused(FailInfo.BAD_ALG, f"{message.digest} is refused")
+            if not isinstance(signer.public_key(), RSAPublicKey):
+                # Before anything is minted: no reply could be enveloped to this signer (F-A10).
+                return asked.refused(self._unserved, "the reply cannot be enveloped to an elliptic key")
+            data = messages.open_envelope(
+                message, authority.decrypts_with, authority.recipient.certificate, refuse=self._profile.refuse_ciphers
+            )
+        except AlgorithmRefused as error:
+            return asked.refused(FailInfo.BAD_ALG, f"{error.got} is refused")
+        except (SignatureInvalid, EnvelopeUnreadable, DecodeError) as error:
+            return asked.refused(FailInfo.BAD_MESSAGE_CHECK, error.message)
+        forms, strict = self._profile.refuse_forms, self._profile.tolerance == "strict"
+        odd = next((note for note in message.notes if strict or note.requirement in forms), None)
+        if odd is not None:
+            return asked.refused(FailInfo.BAD_MESSAGE_CHECK, f"an odd form: {odd}")
+        if message.sender_nonce is None and self._profile.sender_nonce == "copied":
+            return asked.refused(FailInfo.BAD_MESSAGE_CHECK, "there is no senderNonce")
+        late = self._out_of_time(message, signer)
+        if late is not None:
+            return asked.refused(FailInfo.BAD_TIME, late)
+        if message.message_type not in self._profile.message_types:
+            refusal = Refusal(
+                FailInfo.BAD_REQUEST, f"{message.label} is not supported", self._profile.unsupported_status
+            )
+            return replace(asked, refusal=refusal)
+        try:
+            return self._read_data(asked, data)
+        except DecodeError as error:
+            return replace(asked, refusal=self._unreadable(f"the messageData is wrong: {error}"))
+
+    def _unreadable(self, text: str) -> Refusal:
+        return Refusal(FailInfo.BAD_REQUEST, text, self._profile.unreadable_data_status)
+
+    @property
+    def _unserved(self) -> FailInfo:
+        """For a key that the CA does not serve. That is no fault of the message: even who answers badAlg with an HTTP
+        error answers this with a CertRep."""
+        return FailInfo.BAD_REQUEST if self._profile.failures == "badRequest" else FailInfo.BAD_ALG
+
+    def _out_of_time(self, message: PkiMessage, signer: Certificate) -> str | None:
+        window = self._policy.time_window
+        if message.signing_time is None:
+            return None
+        within = signer.not_before <= message.signing_time <= signer.not_after
+        if self._profile.signing_times == "of-signer" and not within:
+            return "signingTime is outside the validity of the signer's certificate"
+        if window is None:
+            return None
+        off = message.signing_time - self._parts.clock.now()
+        if abs(off) <= window:
+            return None
+        return f"signingTime is off by {abs(off).total_seconds():.0f} s, {window.total_seconds():.0f} s are allowed"
+
+    def _read_data(self, asked: Asked, data: bytes) -> Asked:
+        kind = asked.message.message_type
+        if kind == MessageType.CERT_POLL:
+            issuer, subject = messages.read_issuer_and_subject(data)
+            return replace(asked, issuer=issuer, subject=subject)
+        if kind in (MessageType.GET_CERT, MessageType.GET_CRL):
+            issuer, serial = messages.read_issuer_and_serial(data)
+            return replace(asked, issuer=issuer, serial=serial)
+        csr = Csr.from_der(data)
+        name_pairs(csr.subject)  # nobody could look at a certificate for what is not a Name
+        asked = replace(asked, csr=csr)
+        if csr.version != 0:
+            return replace(asked, refusal=self._unreadable(f"the CSR's version is {csr.version} and has to be 0"))
+        try:
+            public = csr.public_key()
+        except AlgorithmRefused as error:
+            return asked.refused(self._unserved, f"a CSR for {error.got}; {error.expected} is needed")
+        try:
+            if self._profile.csr_signature == "checked":
+                csr.verify(md5="md5" not in self._profile.refuse_digests)
+        except AlgorithmRefused as error:
+            return replace(asked, refusal=Refusal(FailInfo.BAD_ALG, f"{error.got} is refused in a CSR"))
+        except SignatureInvalid as error:
+            # No badMessageCheck, which is of the CMS message's signature (RFC 8894, 3.2.1.4).
+            return replace(asked, refusal=self._unreadable(error.message))
+        least = self._policy.minimum_rsa or self._profile.minimum_rsa
+        if isinstance(public, RSAPublicKey) and public.key_size < least:
+            return asked.refused(self._unserved, f"an RSA key of {public.key_size} bits; {least} are needed")
+        granted = grant(csr)
+        if granted.refused and self._policy.extensions == "refuse":
+            return asked.refused(FailInfo.BAD_REQUEST, f"not granted: {', '.join(granted.refused)}")
+        return replace(asked, granted=granted, notes=tuple(f"not granted: {what}" for what in granted.refused))
