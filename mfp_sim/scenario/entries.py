@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 from mfp_sim.device.machine import ROLES
 from mfp_sim.scenario.expectations import expectation_schema, read_expectation
@@ -10,8 +11,11 @@ from mfp_sim.scenario.steps import STEPS, WORLD, Step, read_step
 from mfp_sim.shared.documents import Node, Problems
 from mfp_sim.shared.documents.kinds import WRONG, Definitions, OneWay, Schema
 from mfp_sim.shared.documents.records import described, map_of
+from mfp_sim.shared.errors import Reason
 
 __all__ = ["StepEntry"]
+
+_REASONS: tuple[str, ...] = get_args(Reason)
 
 
 class StepEntry(OneWay):
@@ -29,7 +33,7 @@ class StepEntry(OneWay):
             if name not in WORLD:
                 properties |= about
             if entry.person:
-                properties |= {"as": {"enum": list(ROLES)}, "refused": {"type": "string"}}
+                properties |= {"as": {"enum": list(ROLES)}, "refused": {"enum": list(_REASONS)}}
             if entry.premise:
                 properties |= {"optional": {"type": "boolean"}}
             shapes.append(map_of(properties, [name]))
@@ -64,5 +68,5 @@ def _step(node: Node, problems: Problems) -> Step | None:
         problems.add(fields["optional"], f"optional does not go with {kind}: it takes nothing for granted")
     optional = "optional" in fields and bool(problems.boolean(fields["optional"], "optional"))
     role = problems.choice(fields["as"], ROLES, "as") if "as" in fields else "administrator"
-    refused = problems.text(fields["refused"], "refused") if "refused" in fields else None
+    refused = problems.choice(fields["refused"], _REASONS, "refused") if "refused" in fields else None
     return None if act is None else Step(kind, act, node.place, role or "administrator", refused, optional, printer)

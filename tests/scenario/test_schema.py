@@ -34,6 +34,7 @@ MISTAKES = {
     "auto_request: {key: {common_name: b}}": "the key needs the key 'name'",
     "auto_request: {key: {name: b}}": "the key needs the key 'common_name'",
     f"auto_request: {{key: {{{KEY}, nmae: c}}}}": "unknown key 'nmae' in the key",
+    f"request: {{{KEY}}}\n    refused: bussy": "refused has to be one of bad-bundle-password, ",
     "ca_operator: {revoke: 7}": "pattern has to be a string, not 7",
     "expect: {status: {}}": "status expects nothing (say what has to be there",
     "expect: {status: {state: error, stat: x}}": "unknown key 'stat' in status",
