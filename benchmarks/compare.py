@@ -21,12 +21,19 @@ Event = Mapping[str, Any]
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What differs between two JSON reports: a kind, and an example in words."""
-    old, new = ({entry["name"]: entry for entry in report["scenarios"]} for report in (before, after))
+    old, new = ({entry["name"]: _whole(entry, report) for entry in report["scenarios"]} for report in (before, after))
     for name in sorted(old.keys() | new.keys()):
         if name not in old or name not in new:
             yield "scenario", f"{name} is {'new' if name in new else 'gone'}"
             continue
         yield from ((kind, f"{name}: {text}") for kind, text in _scenario(old[name], new[name]))
+
+
+def _whole(scenario: Mapping[str, Any], report: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The scenario with the messages in the place of their digests."""
+    table = report["messages"]
+    exchanges = [{**e, "request": table[e["request"]], "reply": table.get(e["reply"])} for e in scenario["exchanges"]]
+    return {**scenario, "exchanges": exchanges}
 
 
 def _scenario(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -71,6 +71,8 @@ VERBS = (
   mfp-sim report out/report.json -o report.html
   mfp-sim report out/report.json --lang nb -o rapport.html
   mfp-sim report out/report.json --format markdown >> "$GITHUB_STEP_SUMMARY"
+  mfp-sim report out/report.json --format json --pretty | less
+  mfp-sim report out/report.json --format json -o report.json.gz
   mfp-sim report --schema > report.schema.json"""),
     Verb("decode", "print a SCEP message, request, certificate or HTTP exchange readable, with what is odd", "decode",
          "decode", """\
@@ -345,11 +347,16 @@ def _power_points(parser: argparse.ArgumentParser) -> None:
 
 
 def _report(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", nargs="?", type=Path, metavar="FILE.json", help="as mfp-sim run --report writes it")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="without it, standard output")
+    parser.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE.json", help="as mfp-sim run --report writes it, or .gz"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="without it, standard output; .gz at its end packs it"
+    )
     parser.add_argument(
         "--format", choices=["html", "markdown", "junit", "github", "json"], default="html", help="default: html"
     )
+    parser.add_argument("--pretty", action="store_true", help="JSON with a line for each value, for people")
     _language(parser)
     parser.add_argument("--schema", action="store_true", help="print the JSON schema of reports instead")
 

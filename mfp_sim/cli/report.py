@@ -7,8 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from mfp_sim.report.json_report import read_file, report_schema
-from mfp_sim.report.writing import FORMATS
+from mfp_sim.report.json_report import json_text, read_file, report_schema
+from mfp_sim.report.writing import FORMATS, write
 from mfp_sim.shared.errors import UsageError
 
 __all__ = ["report"]
@@ -25,13 +25,16 @@ def report(options: argparse.Namespace) -> int:
         return 0
     if options.file is None:
         raise UsageError("no report was given", remedy="give a report.json, as mfp-sim run --report DIR writes it")
+    if options.pretty and options.format != "json":
+        raise UsageError("--pretty is for JSON", remedy="give --format json too")
     try:
-        text = FORMATS[options.format].make(read_file(options.file), options.lang)
+        found = read_file(options.file)
+        text = json_text(found, pretty=True) if options.pretty else FORMATS[options.format].make(found, options.lang)
     except RecursionError:  # an event of a trace is shown as it is
         raise UsageError(f"{options.file} is nested too deeply to be shown") from None
     target: Path | None = options.output
     if target is None and options.format == "html" and sys.stdout.isatty():
-        target = options.file.with_suffix(".html")
+        target = options.file.with_name(options.file.name.removesuffix(".gz")).with_suffix(".html")
     if target is None:
         reconfigure = getattr(sys.stdout, "reconfigure", None)
         if not sys.stdout.isatty() and reconfigure is not None:
@@ -39,8 +42,8 @@ def report(options: argparse.Namespace) -> int:
         sys.stdout.write(text)
         return 0
     try:
-        target.write_text(text, "utf-8", errors="backslashreplace")
+        size = write(target, text)
     except OSError as error:
         raise UsageError(f"cannot write {target}: {error.strerror}") from None
-    print(f"{target}, {len(text.encode('utf-8', 'replace')) // 1024 + 1} KiB", file=sys.stderr)
+    print(f"{target}, {size // 1024 + 1} KiB", file=sys.stderr)
     return 0

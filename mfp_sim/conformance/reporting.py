@@ -12,7 +12,7 @@ from mfp_sim.conformance.engine import ConformanceRun
 from mfp_sim.conformance.model import JUDGED, CheckResult, CheckVerdict, Minted, Untold
 from mfp_sim.contact import identity_of
 from mfp_sim.report.json_report import catalogue_of, here
-from mfp_sim.report.messages import exchange_report
+from mfp_sim.report.messages import Content, answered, asked, exchange_report
 from mfp_sim.report.model import (
     Baseline,
     CaIdentity,
@@ -302,7 +302,7 @@ def _plain_leaves(octets: bytes) -> Iterator[tuple[str, str]]:
 def _exchange(exchange: Exchange, redactor: Redactor) -> ExchangeReport:
     """The octets with every secret overwritten, then as every report shows them."""
     request, reply = exchange.request, exchange.reply
-    return exchange_report(
+    found = exchange_report(
         Attachment(
             event=-1,
             begun=exchange.begun,
@@ -314,6 +314,20 @@ def _exchange(exchange: Exchange, redactor: Redactor) -> ExchangeReport:
         ),
         exchange.label,
     )
+    return _without_secrets(found, redactor)
+
+
+def _without_secrets(found: ExchangeReport, redactor: Redactor) -> ExchangeReport:
+    """Without octets that still hold a secret, in pieces or in a rare encoding: it would show once they are decoded."""
+    if _shows(asked(found), redactor):
+        found = replace(found, request=replace(found.request, body=b""))
+    if found.reply is not None and _shows(answered(found), redactor):
+        found = replace(found, reply=replace(found.reply, body=b""))
+    return found
+
+
+def _shows(content: Content, redactor: Redactor) -> bool:
+    return any(redactor.text(element.value) != element.value for element in content.elements())
 
 
 def _header(pair: tuple[str, str]) -> tuple[str, str]:

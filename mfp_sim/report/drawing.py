@@ -1,4 +1,4 @@
-"""The two drawings of a story as shapes with places: sequence diagram and time line. A template makes SVG of them.
+"""The two drawings of a story as shapes with places: sequence diagram and time line; ``svg`` writes them.
 
 Owns geometry: pixels, widths of letters, what is compressed and what is left out. Colours belong to the style sheet, by
 class. Every gap that is not drawn to scale is drawn as a gap, with its length in words.
@@ -10,14 +10,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from mfp_sim.report.labels import Say
 from mfp_sim.report.model import MintedCertificate
 from mfp_sim.report.story import StoryRow, instant, off_spans
 from mfp_sim.shared.simtime import local
 
-__all__ = ["Drawing", "lasting", "sequence", "timeline"]
+__all__ = ["Drawing", "Figure", "lasting", "sequence", "timeline"]
 
 Anchor = Literal["start", "middle", "end"]
 _LETTER = 6.3
@@ -28,8 +28,7 @@ _GAP = timedelta(seconds=60)
 """Idle time from which on a sequence diagram shows a gap."""
 
 
-@dataclass(frozen=True)
-class Figure:
+class Figure(NamedTuple):
     """A line, a box, or a text from ``x, y``; ``x2, y2`` are the other end or the other corner."""
 
     kind: Literal["line", "box", "text", "cross", "bolt", "dot"]

@@ -8,24 +8,28 @@ policy names the one style sheet and the one script by digest. What happens with
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from functools import cache
 from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from mfp_sim.report.coverage import BASES, CoverageRow, covered
 from mfp_sim.report.drawing import Drawing, lasting, sequence, timeline
 from mfp_sim.report.json_report import SCHEMA_VERSION
 from mfp_sim.report.labels import Say, labels
+from mfp_sim.report.messages import answered, asked
 from mfp_sim.report.model import CheckReport, ExchangeReport, RunReport, ScenarioReport
 from mfp_sim.report.story import StoryRow, instant, story_of_exchanges, story_of_trace, zone_named
+from mfp_sim.report.svg import SHAPES, as_svg
 from mfp_sim.shared.simtime import local
 
 __all__ = ["as_html", "shown"]
@@ -37,7 +41,7 @@ _GROUPS = {"passed": "good", "pass": "good", "failed": "bad", "error": "bad", "f
            "does-not-work": "bad"}  # fmt: skip
 _OWN_IDS = ("results", "matrix", "coverage", "theme", "print", "expand", "collapse", "filter-text",
             "filter-chapter", "filter-tag", "filter-reset", "filter-count", "coverage-text", "coverage-outcome",
-            "coverage-count")  # fmt: skip
+            "coverage-count", "parts", *SHAPES)  # fmt: skip
 """What the page itself calls its parts: no scenario may have such an anchor."""
 _SIGNS = {"good": "✓", "bad": "✗", "warn": "!", "plain": "–"}
 
@@ -47,6 +51,10 @@ def shown(value: object) -> object:
     if isinstance(value, str) and not isinstance(value, Markup):
         return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", value)
     return value
+
+
+def _quoted(text: str) -> str:
+    return str(escape(shown(text)))
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,22 @@ class _Item:
         return found.exchanges if found else ()
 
 
+class _Parts:
+    """What the page shows only when it is opened: each part once, all of them packed together."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, int] = {}
+
+    def number(self, markup: str) -> int:
+        """The number of a part, under which the script finds it."""
+        return self._found.setdefault(str(markup), len(self._found))
+
+    def packed(self) -> str:
+        """A JSON list of all parts, packed with gzip, in base64."""
+        listed = json.dumps(list(self._found)).encode()
+        return base64.b64encode(gzip.compress(listed, 6, mtime=0)).decode()
+
+
 def as_html(report: RunReport, language: str = "en") -> str:
     """The page."""
     say = labels(language)
@@ -85,6 +109,7 @@ def as_html(report: RunReport, language: str = "en") -> str:
     items = [*_items(report)]
     order = dict.fromkeys((*report.verdicts, *report.counts) if report.checks else report.counts)
     style, script = _asset("report.css"), _asset("report.js")
+    parts = _Parts()
 
     def rows_of(item: _Item) -> tuple[StoryRow, ...]:
         if item.scenario is not None and item.scenario.trace:
@@ -118,6 +143,13 @@ def as_html(report: RunReport, language: str = "en") -> str:
         verdict=_verdict(report),
         rows_of=rows_of,
         drawings=drawings,
+        svg=lambda drawing: as_svg(drawing, _quoted),
+        shapes=Markup("".join(SHAPES.values())),  # noqa: S704 - our own
+        asked=asked,
+        answered=answered,
+        once=cache(lambda macro, *of: macro(*of)),
+        pack=parts.number,
+        packed=parts.packed,
         schema_version=SCHEMA_VERSION,
     )
 
@@ -132,11 +164,11 @@ def _environment(say: Say) -> Environment:
         lstrip_blocks=True,
     )
 
-    def local_time(text: object, zone: tzinfo = timezone.utc) -> str:
-        at = instant(text)
-        return str(text) if at is None else local(at, zone).strftime("%Y-%m-%d %H:%M:%S")
+    def local_time(time: object, zone: tzinfo = timezone.utc) -> str:
+        at = time if isinstance(time, datetime) else instant(time)
+        return str(time) if at is None else local(at, zone).strftime("%Y-%m-%d %H:%M:%S")
 
-    environment.filters["px"] = lambda number: f"{number:.1f}".removesuffix(".0")
+    environment.filters["base64"] = lambda octets: base64.b64encode(octets).decode()
     environment.globals.update(
         say=say,
         local=local_time,

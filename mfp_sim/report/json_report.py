@@ -6,10 +6,12 @@ field is renamed, removed or changes its meaning; a field that is added does not
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import math
 import platform
+import zlib
 from functools import cache
 from importlib import metadata, resources
 from pathlib import Path
@@ -17,23 +19,27 @@ from typing import Any
 
 from mfp_sim import __version__
 from mfp_sim.report.coverage import CoverageRow, covered
-from mfp_sim.report.model import BASES, OUTCOMES, CatalogueEntry, Provenance, RunReport
+from mfp_sim.report.message_table import Reading, table_of, table_schema
+from mfp_sim.report.model import BASES, OUTCOMES, CatalogueEntry, HttpMessage, Provenance, RunReport
 from mfp_sim.shared.catalogue import registry
-from mfp_sim.shared.documents.json_values import read_json as read
+from mfp_sim.shared.documents.json_values import JsonNode
 from mfp_sim.shared.documents.kinds import Definitions
-from mfp_sim.shared.documents.records import record_of
+from mfp_sim.shared.documents.records import read, record_of
 from mfp_sim.shared.errors import UsageError
 
-__all__ = ["SCHEMA_VERSION", "as_json", "catalogue_of", "here", "read_file", "read_json", "report_schema"]
+__all__ = [
+    "SCHEMA_VERSION", "as_json", "catalogue_of", "here", "json_text", "read_file", "read_json", "report_schema",
+]  # fmt: skip
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _DEPENDENCIES = ("cryptography", "flask", "freezegun", "Jinja2", "PyYAML", "tzdata")
 _CAP = 256 * 1024 * 1024
-"""The largest report file that is read, in octets."""
+"""The largest report that is read, in octets of JSON."""
 
 
 def as_json(report: RunReport) -> dict[str, Any]:
-    """The report as a JSON-able value; what follows from the rest (outcomes, counts, coverage) is written too."""
+    """The report as a JSON-able value; what follows from the rest (outcomes, counts, coverage) is written too, and the
+    messages stand in it once (:mod:`mfp_sim.report.message_table`)."""
     whole: Any = record_of(RunReport).write(report)
     for scenario, value in zip(report.scenarios, whole["scenarios"], strict=True):
         value["outcome"], value["basis"] = scenario.outcome, scenario.basis
@@ -44,7 +50,14 @@ def as_json(report: RunReport) -> dict[str, Any]:
         "verdicts": report.verdicts,
         "coverage": [row.to_json() for row in covered(report.scenarios)],
         **whole,
+        "messages": table_of(record_of(HttpMessage), report.messages),
     }
+
+
+def json_text(report: RunReport, *, pretty: bool = False) -> str:
+    """The report as it is written into a file: for programs, or indented for people."""
+    shape: dict[str, Any] = {"indent": 1} if pretty else {"separators": (",", ":")}
+    return json.dumps(as_json(report), ensure_ascii=False, allow_nan=False, **shape) + "\n"
 
 
 def read_json(value: object, where: str) -> RunReport:
@@ -55,31 +68,46 @@ def read_json(value: object, where: str) -> RunReport:
         DocumentError: it is damaged; every mistake, by its path.
     """
     version = value.get("schema_version") if isinstance(value, dict) else None
-    if version != SCHEMA_VERSION:
+    if version != SCHEMA_VERSION or not isinstance(value, dict):
         told = "it has no schema_version" if version is None else f"its schema_version is {str(version)[:20]}"
         raise UsageError(
             f"{where} is no report that this version reads: {told}",
             remedy=f"give a report.json of schema version {SCHEMA_VERSION}, as mfp-sim run --report DIR writes it",
         )
-    return read(RunReport, value, where)
+    problems = Reading(record_of(HttpMessage), value.get("messages", {}), f"{where}.messages")
+    found = read(RunReport, JsonNode(value, where), problems, "it")
+    problems.raise_if_any()
+    assert found is not None
+    return found
 
 
 def read_file(path: Path) -> RunReport:
-    """A report from a file.
+    """A report from a file, which is packed with gzip where its name ends in ``.gz``.
 
     Raises:
         UsageError: it cannot be read, or does not hold a report.
         DocumentError: the report is damaged.
     """
     try:
-        if path.stat().st_size > _CAP:
-            raise UsageError(f"{path} is larger than {_CAP // 1024 // 1024} MiB")
-        value = json.loads(path.read_text("utf-8"), parse_constant=_number, parse_float=_number)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+        value = json.loads(_text(path), parse_constant=_number, parse_float=_number)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not JSON: {str(error)[:200]}") from None
     return read_json(value, str(path))
+
+
+def _text(path: Path) -> str:
+    """What the file holds, unpacked, and never more than the cap of it."""
+    packed = path.suffix == ".gz"
+    try:
+        with gzip.open(path) if packed else path.open("rb") as file:
+            octets = file.read(_CAP + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise UsageError(f"{path} is not packed with gzip, or damaged", remedy="unpack it, or write it anew") from None
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    if len(octets) > _CAP:
+        raise UsageError(f"{path} is larger than {_CAP // 1024 // 1024} MiB{' when it is unpacked' * packed}")
+    return octets.decode("utf-8")
 
 
 def _number(text: str) -> float:
@@ -93,6 +121,7 @@ def report_schema() -> dict[str, Any]:
     """The JSON schema of :func:`as_json`."""
     found: Definitions = {}
     root, row = record_of(RunReport).schema(found), record_of(CoverageRow).schema(found)
+    messages = table_schema(record_of(HttpMessage), found)
     parts = {name: part for name, (_, part) in sorted(found.items())}
     run, scenario = parts["RunReport"], parts["ScenarioReport"]
     parts["CoverageRow"]["properties"]["verdict"] = {"enum": ["FAIL", "pass", "planned", "none"]}
@@ -103,6 +132,7 @@ def report_schema() -> dict[str, Any]:
         "resting": counts,
         "verdicts": counts,
         "coverage": {"type": "array", "items": row},
+        "messages": messages,
     }
     run["required"] = [*follows, *run["required"]]
     run["properties"] = {**follows, **run["properties"]}

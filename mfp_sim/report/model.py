@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeVar
 
+from mfp_sim.report.message_table import Base64, Referred
 from mfp_sim.shared.documents.json_values import Anything, Strings
 from mfp_sim.shared.documents.records import document
 
@@ -24,7 +25,6 @@ __all__ = [
     "CatalogueEntry",
     "CheckReport",
     "Conclusion",
-    "DecodedElement",
     "Difference",
     "ExchangeReport",
     "FailureReport",
@@ -70,40 +70,30 @@ def exchanged(part: type[T]) -> type[T]:
 
 @exchanged
 @dataclass(frozen=True)
-class DecodedElement:
-    """One decoded value of a message: where it stands in it, and what it is in words."""
-
-    path: str
-    value: str
-
-
-@exchanged
-@dataclass(frozen=True)
 class HttpMessage:
     """A request or a reply. ``line`` is the request line or the status line; ``body`` is base64 of the octets, in which
-    secrets are overwritten with asterisks; ``octets`` counts the body as it was; ``elements`` is the body decoded.
-    A body that is left out (too many messages, too large) is an empty ``body`` with ``octets`` above 0."""
+    secrets are overwritten with asterisks; ``octets`` counts the body as it was. A body that is left out (too large,
+    or a secret in pieces) is an empty ``body`` with ``octets`` above 0."""
 
     line: str
     headers: tuple[Annotated[tuple[str, str], Strings(2)], ...] = ()
-    body: str = ""
+    body: Annotated[bytes, Base64()] = b""
     octets: int = 0
-    elements: tuple[DecodedElement, ...] = ()
 
 
 @exchanged
 @dataclass(frozen=True)
 class ExchangeReport:
-    """One HTTP exchange. ``operation`` is the SCEP operation or message type; ``begun`` and ``ended`` are ISO 8601;
-    ``event`` is the index in the scenario's trace of the event that it belongs to; ``error`` says why there is no
-    reply, and ``sent`` whether the whole request had left by then; ``seconds`` is how long the reply took on the
-    clock of the run."""
+    """One HTTP exchange; ``request`` and ``reply`` are keys of ``messages``. ``operation`` is the SCEP operation or
+    message type; ``begun`` and ``ended`` are ISO 8601; ``event`` is the index in the scenario's trace of the event that
+    it belongs to; ``error`` says why there is no reply, and ``sent`` whether the whole request had left by then;
+    ``seconds`` is how long the reply took on the clock of the run."""
 
     operation: str
     begun: str
     ended: str
-    request: HttpMessage
-    reply: HttpMessage | None = None
+    request: Annotated[HttpMessage, Referred()]
+    reply: Annotated[HttpMessage | None, Referred()] = None
     error: str | None = None
     sent: bool = True
     seconds: float = 0.0
@@ -367,6 +357,23 @@ class RunReport:
     minted: tuple[MintedCertificate, ...] = ()
     stopped: str | None = None
     catalogue: Mapping[str, CatalogueEntry] = field(default_factory=dict)
+
+    @property
+    def exchanges(self) -> Iterator[ExchangeReport]:
+        """All exchanges of the run."""
+        parts: tuple[ScenarioReport | CheckReport | PrinterVerdict, ...] = (
+            *self.scenarios, *self.checks, *self.printers,
+        )  # fmt: skip
+        for part in parts:
+            yield from part.exchanges
+
+    @property
+    def messages(self) -> Iterator[HttpMessage]:
+        """All requests and replies of the run."""
+        for exchange in self.exchanges:
+            yield exchange.request
+            if exchange.reply is not None:
+                yield exchange.reply
 
     @property
     def counts(self) -> dict[str, int]:

@@ -31,6 +31,7 @@ from mfp_sim.events import (
     read,
 )
 from mfp_sim.report.labels import Say
+from mfp_sim.report.messages import answered
 from mfp_sim.report.model import ExchangeReport
 
 __all__ = ["StoryRow", "instant", "off_spans", "story_of_exchanges", "story_of_trace", "zone_named"]
@@ -126,7 +127,7 @@ def story_of_exchanges(exchanges: Sequence[ExchangeReport], say: Say) -> tuple[S
 
 def _reply_line(exchange: ExchangeReport) -> str:
     assert exchange.reply is not None
-    facts = {element.path: element.value for element in exchange.reply.elements}
+    facts = answered(exchange).facts()
     words = [facts[key] for key in ("messageType", "pkiStatus", "failInfo") if key in facts]
     return " ".join(words) or exchange.reply.line.partition(" ")[2]
 

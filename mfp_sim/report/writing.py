@@ -6,6 +6,7 @@ is imported when it is made: most runs make none.
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 from mfp_sim.report.model import RunReport
 from mfp_sim.shared.errors import UsageError
 
-__all__ = ["FORMATS", "ready", "write_reports"]
+__all__ = ["FORMATS", "ready", "write", "write_reports"]
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,9 @@ class Format:
 
 
 def _json(report: RunReport, _: str) -> str:
-    from mfp_sim.report.json_report import as_json  # noqa: PLC0415 - made only when asked for
+    from mfp_sim.report.json_report import json_text  # noqa: PLC0415 - made only when asked for
 
-    return json.dumps(as_json(report), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return json_text(report)
 
 
 def _html(report: RunReport, language: str) -> str:
@@ -77,6 +78,16 @@ def ready(directory: Path) -> None:
         raise UsageError(f"cannot write the reports into {directory}: {error.strerror}") from None
 
 
+def write(file: Path, text: str) -> int:
+    """The text into a file, packed with gzip where its name ends in ``.gz``; gives its size in octets.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    octets = text.encode("utf-8", "backslashreplace")
+    return file.write_bytes(gzip.compress(octets, mtime=0) if file.suffix == ".gz" else octets)
+
+
 def write_reports(report: RunReport, directory: Path, tell: Callable[[str], None], language: str = "en") -> None:
     """Every report into ``directory``. One that cannot be made is told, the others are written, nothing is raised."""
     jobs: list[tuple[str, Callable[[], str]]] = [
@@ -97,6 +108,6 @@ def write_reports(report: RunReport, directory: Path, tell: Callable[[str], None
         )
     for file, make in jobs:
         try:
-            (directory / file).write_text(make(), "utf-8", errors="backslashreplace")
+            write(directory / file, make())
         except Exception as error:  # noqa: BLE001 - whatever a reporter does, the run and the other reports stand
             tell(f"mfp-sim: {directory / file} could not be written: {type(error).__name__}: {error}")

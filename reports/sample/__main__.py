@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mfp_sim.report.json_report import read_file
+from mfp_sim.report.json_report import json_text, read_file
 from mfp_sim.report.writing import FORMATS
 
 FOLDER = Path(__file__).parent
@@ -15,14 +15,14 @@ RENDERED = {
     "summary.md": ("markdown", "en"),
     "junit.xml": ("junit", "en"),
     "annotations.txt": ("github", "en"),
-    "report.json": ("json", "en"),
 }
 
 
 def rendered() -> Mapping[str, str]:
     """The text of each file."""
     report = read_file(FOLDER / "report.json")
-    return {file: FORMATS[name].make(report, language) for file, (name, language) in RENDERED.items()}
+    made = {file: FORMATS[name].make(report, language) for file, (name, language) in RENDERED.items()}
+    return made | {"report.json": json_text(report, pretty=True)}
 
 
 if __name__ == "__main__":

@@ -170,9 +170,37 @@ def test_without_a_script_it_is_a_plain_page(browser, scenarios: str) -> None:
     page.goto(scenarios)
     assert page.locator(".filters:visible, button:visible").count() == 0
     assert page.locator("#matrix tbody tr:visible").count() == 4
+    assert "need a script to open" in page.inner_text("main")
     page.locator("#enrols > summary").click()
-    assert page.locator("#enrols .body svg:visible").count() >= 1
+    page.locator("#enrols summary:has-text('In words')").click()
+    assert "PKCSReq (POST)" in page.inner_text("#enrols .words")
+    assert page.locator("#fails .body svg:visible").count() == 2
+    page.locator("#fails summary:has-text('PKCSReq →')").click()
+    page.locator("#fails summary:has-text('Base64') >> nth=0").click()
+    assert "AQID" in page.inner_text("#fails")
     context.close()
+
+
+def test_what_is_packed_comes_when_it_is_opened(page, watched, scenarios: str) -> None:
+    """Drawings, messages decoded and in base64, and a button that copies; on paper what is open, and no request."""
+    page.goto(scenarios)
+    name = "#lost-reply-then-issued-reset"
+    assert page.locator(f"{name} svg").count() == 0
+    page.click(f"{name} > summary")
+    page.wait_for_selector(f"{name} svg")
+    page.click(f"{name} summary:has-text('PKCSReq →') >> nth=-1")
+    page.click(f"{name} details.message[open] summary:has-text('Decoded') >> nth=-1")
+    page.wait_for_selector(f"{name} .elements")
+    assert "pkiStatus" in page.inner_text(f"{name} .elements")
+    page.click(f"{name} details.message[open] summary:has-text('Base64') >> nth=-1")
+    page.wait_for_selector(f"{name} details.message[open] button[data-copy]:visible")
+    page.click(f"{name} > summary")
+    page.click(f"{name} > summary")
+    assert page.locator(f"{name} .elements").count() == 1
+    page.emulate_media(media="print")
+    assert "pkiStatus" in page.inner_text(name)
+    assert watched.errors == []
+    assert [url for url in watched.requests if not url.startswith("data:")] == [scenarios]
 
 
 def test_on_a_narrow_screen_nothing_sticks_out(page, scenarios: str, checks: str, picture) -> None:

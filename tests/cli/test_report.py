@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +39,20 @@ def test_run_writes_every_format_and_report_makes_the_same_page(mfp_sim, reports
     assert mfp_sim("report", reports / "report.json", "--format", "junit").out == (reports / "junit.xml").read_text()
     assert mfp_sim("report", reports / "report.json", "--format", "json").out == (reports / "report.json").read_text()
     assert "::error file=" in mfp_sim("report", reports / "report.json", "--format", "github").out
+
+
+def test_packed_and_pretty(mfp_sim, reports: Path) -> None:
+    packed = reports / "again.json.gz"
+    assert mfp_sim("report", reports / "report.json", "--format", "json", "-o", packed).code == 0
+    assert mfp_sim("report", packed, "--format", "json").out == (reports / "report.json").read_text()
+    page = reports / "page.html.gz"
+    assert mfp_sim("report", packed, "-o", page).code == 0
+    assert gzip.decompress(page.read_bytes()).decode() == (reports / "report.html").read_text()
+    pretty = mfp_sim("report", packed, "--format", "json", "--pretty").out
+    assert pretty.splitlines()[1] == ' "schema_version": 3,'
+    assert json.loads(pretty) == json.loads((reports / "report.json").read_text())
+    done = mfp_sim("report", packed, "--pretty")
+    assert (done.code, "--pretty is for JSON" in done.err) == (2, True)
 
 
 def test_in_norwegian(mfp_sim, reports: Path) -> None:

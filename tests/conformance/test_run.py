@@ -9,10 +9,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from mfp_sim.conformance import reporting
+from mfp_sim.conformance.answers import Exchange
 from mfp_sim.conformance.baseline import load_baseline
 from mfp_sim.conformance.challenges import Command
 from mfp_sim.conformance.client import Client
@@ -22,6 +25,8 @@ from mfp_sim.conformance.registry import all_checks
 from mfp_sim.report.json_report import read_file
 from mfp_sim.shared.errors import DocumentError, UsageError
 from mfp_sim.shared.redaction import Redactor
+from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest
 from mock_scep_server.policy import AdminPage, CaPolicy, ChallengeSetup
 
 CHALLENGE = "conf0rm-secret"
@@ -69,10 +74,11 @@ def test_a_failed_check_says_what_why_and_how_to_repeat_it(server, conform, tmp_
     )
     assert code == 1
     assert "likely    every type that is not CertPoll or GetCert falls through to PKCSReq" in shown
-    (check,) = report(tmp_path)["checks"]
+    whole = report(tmp_path)
+    (check,) = whole["checks"]
     assert check["verdict"] == "fail"
     assert check["command"] == f"mfp-sim conform {mock.url} --challenge ... --only refuses-unknown-types"
-    assert check["exchanges"][0]["reply"]["body"]
+    assert whole["messages"][check["exchanges"][0]["reply"]]["body"]
     assert check["expected"].startswith("messageType 0 is refused")
     assert check["rfc_text"].startswith("Message types not defined above MUST be treated as errors unless")
 
@@ -562,3 +568,17 @@ def test_each_persona_is_served(server, conform, persona: str) -> None:
         mock.url, *BY_VALUE, "--persona", persona, "--only", "self-signed-enrolment", "--verdict", "rfc"
     )
     assert code == 0, shown
+
+
+def test_octets_in_which_a_secret_shows_when_they_are_decoded_are_left_out() -> None:
+    """In pieces or in a rare encoding, octets hold a secret that no search finds; decoded, everybody would read it."""
+    pieces = der.tlv(0x24, der.octet_string(b"piecemeal-") + der.octet_string(b"s3cret"))
+    wide = der.tlv(0x1C, "piecemeal-s3cret".encode("utf-32-be"))
+    redactor = Redactor(["piecemeal-s3cret"])
+    request, at = HttpRequest("POST", "/scep?operation=PKIOperation"), datetime(2026, 3, 2, tzinfo=UTC)
+    for inner, shows in ((pieces, True), (wide, True), (der.octet_string(b"piecemeal"), False)):
+        body = redactor.octets(der.sequence(inner))
+        exchange = Exchange(1, "check", "PKCSReq", request, HttpReply(200, body=body), None, at, 0.1)
+        told = reporting._exchange(exchange, redactor)
+        assert (told.reply.body == b"") is shows
+        assert told.reply.octets == len(body)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
-from report_samples import HOSTILE, check, conformance_run, failed, scenario, scenario_run
+from report_samples import HOSTILE, check, conformance_run, failed, opened, scenario, scenario_run
 
 from mfp_sim.report import writing
 from mfp_sim.report.console import Console
@@ -182,7 +182,7 @@ def test_every_format_is_made_of_every_run() -> None:
     for run in (scenario_run(), conformance_run()):
         for entry in FORMATS.values():
             assert entry.make(run, "nb")
-    assert json.loads(FORMATS["json"].make(scenario_run(), "en"))["schema_version"] == 2
+    assert json.loads(FORMATS["json"].make(scenario_run(), "en"))["schema_version"] == 3
 
 
 def test_markdown_has_the_coverage_with_said_and_assumed_apart() -> None:
@@ -233,10 +233,10 @@ def test_each_report_counts_the_three_classes() -> None:
 
 
 def test_the_page_shows_apart_what_is_declared_and_what_was_measured() -> None:
-    page = as_html(scenario_run(CLASSES[2]))
+    page = opened(as_html(scenario_run(CLASSES[2])))
     measured, declared = page.split("<h3>Assumptions as declared, not measured</h3>")
     assert "A-34</strong>" in measured.rpartition("<h3>Assumptions</h3>")[2]
     assert "A-13</strong>" not in measured.rpartition("<h3>Assumptions</h3>")[2]
     assert "A-13</strong>" in declared
     assert "Nobody measured" not in page
-    assert "Nobody measured" in as_html(scenario_run(CLASSES[4]))
+    assert "Nobody measured" in opened(as_html(scenario_run(CLASSES[4])))

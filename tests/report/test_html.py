@@ -14,13 +14,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
-from report_samples import HOSTILE, conformance_run, exchange, failed, scenario, scenario_run
+from report_samples import HOSTILE, conformance_run, exchange, failed, opened, scenario, scenario_run
 
 from mfp_sim.report.coverage import BASES, covered
 from mfp_sim.report.drawing import lasting, sequence, timeline
 from mfp_sim.report.html_report import as_html, shown
 from mfp_sim.report.labels import LANGUAGES, labels
-from mfp_sim.report.model import FailureReport
+from mfp_sim.report.messages import answered, asked
+from mfp_sim.report.model import ExchangeReport, FailureReport
 from mfp_sim.report.story import StoryRow, off_spans, story_of_exchanges, story_of_trace
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.reporting import report_of
@@ -48,7 +49,8 @@ class Page(HTMLParser):
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("make", [scenario_run, conformance_run])
 def test_nothing_comes_from_elsewhere_and_nothing_hostile_is_markup(make, language: str) -> None:
-    page = Page(as_html(make(), language))
+    text = opened(as_html(make(), language))
+    page = Page(text)
     names = [tag for tag, _ in page.tags]
     assert names.count("script") == 1
     assert "img" not in names
@@ -57,7 +59,7 @@ def test_nothing_comes_from_elsewhere_and_nothing_hostile_is_markup(make, langua
         for name in ("src", "href"):
             assert (attributes.get(name) or "#")[0] == "#" or attributes[name] == "data:,"
     assert "\\u001b[31m\\u0000\\u202e" in page.text
-    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", as_html(make(), language))
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
 
 
 def test_the_policy_names_the_style_sheet_and_the_script_by_digest() -> None:
@@ -90,7 +92,7 @@ def test_a_failure_shows_the_lines_and_the_command_and_what_it_rests_on() -> Non
 
 
 def test_a_check_shows_its_evidence() -> None:
-    text = Page(as_html(conformance_run())).text
+    text = Page(opened(as_html(conformance_run()))).text
     for words in ("signedAttrs.recipientNonce", "The server answers with a nonce of its own.", "1 certificate", "MUST",
                   "does not work", "20 certificates", "not in the baseline", "the budget is used up", "CN=mfp-sim-1",
                   "it reset the connection", "--only check-fail"):  # fmt: skip
@@ -124,6 +126,40 @@ def test_what_is_damaged_is_shown_as_far_as_it_goes() -> None:
         exchanges=(exchange(begun="never", ended=""),),
     )
     assert "odd: x" in Page(as_html(scenario_run(odd))).text
+
+
+def test_what_failed_stands_in_the_page_and_what_passed_is_packed_once() -> None:
+    """Who has no script reads all about a failure; messages of many scenarios weigh no more than of one."""
+    bare = Page(as_html(scenario_run(failed())))
+    assert not [a for _, a in bare.tags if "data-part" in a]
+    assert "AQID" in bare.text
+    assert "messageType" in Page(as_html(scenario_run(failed(exchanges=(_enrolment(),))))).text
+    one, many = (
+        as_html(scenario_run(*(scenario(f"s-{n}", exchanges=(_enrolment(),)) for n in range(count))))
+        for count in (1, 9)
+    )
+    assert "messageType" not in Page(one).text
+    texts = [Page(opened(page)).text for page in (one, many)]
+    assert [text.count("messageType") // texts[0].count("messageType") for text in texts] == [1, 9]
+    assert len(many) - len(one) < 9 * 3000
+
+
+def _enrolment() -> ExchangeReport:
+    """The request of a real enrolment, with its reply."""
+    (found,) = select(["every-thirty-days-for-a-year"])
+    return next(e for e in report_of(run(found, keep_messages=True)).exchanges if e.operation == "PKCSReq")
+
+
+def test_each_message_of_a_report_is_decoded_in_its_page() -> None:
+    (found,) = select(["deferred-twice-then-issued"])
+    report = report_of(run(found, keep_messages=True))
+    text = Page(opened(as_html(scenario_run(report)))).text
+    for exchange_ in report.exchanges:
+        for content in (asked(exchange_), answered(exchange_)):
+            for element in content.elements():
+                assert element.path in text
+                assert element.value in text
+            assert base64.b64encode(content.octets).decode() in text
 
 
 def test_hidden_letters_are_shown() -> None:

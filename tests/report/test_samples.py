@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from report_samples import opened
 
 from mfp_sim.report.json_report import read_file, report_schema
 
@@ -24,7 +25,10 @@ def maker():
 
 def test_they_are_what_is_made_today(maker) -> None:
     for file, text in maker.rendered().items():
-        assert (FOLDER / file).read_text("utf-8") == text, f"{file} differs: python -m reports.sample"
+        there, now = (FOLDER / file).read_text("utf-8"), text
+        if file.endswith(".html"):  # libraries pack alike in more than one way
+            there, now = opened(there), opened(now)
+        assert there == now, f"{file} differs: python -m reports.sample"
 
 
 def test_they_show_a_pass_and_a_failure_and_fit_the_schema() -> None:
@@ -38,6 +42,7 @@ def test_they_hold_no_secret_and_no_place_of_a_machine() -> None:
     for path in FOLDER.rglob("*"):
         if path.is_file() and path.suffix not in (".yaml", ".pyc"):
             text = path.read_text("utf-8")
+            text = opened(text) if path.suffix == ".html" else text
             assert "s3cret" not in text, path
             assert "/home/" not in text
             assert "/tmp/" not in text

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +15,6 @@ from mfp_sim.report.model import (
     CaIdentity,
     CheckReport,
     Conclusion,
-    DecodedElement,
     Difference,
     ExchangeReport,
     FailureReport,
@@ -30,14 +33,26 @@ HOSTILE = "<script>window.hurt = 1</script><img src=x onerror='window.hurt=1'>\x
 _T = "2026-03-02T08:0{}:00+00:00"
 
 
+def opened(page: str) -> str:
+    """A report's page with everything open: what it keeps packed in its place."""
+    head, _, rest = page.partition('<template id="parts">')
+    packed, _, tail = rest.partition("</template>")
+    parts = json.loads(gzip.decompress(base64.b64decode(packed)))
+    filled = re.compile(r'<div data-part="(\d+)"></div>')
+    page = head + tail
+    while filled.search(page):
+        page = filled.sub(lambda match: parts[int(match[1])], page)
+    return page
+
+
 def exchange(**changed: Any) -> ExchangeReport:
     """One exchange."""
     usual = ExchangeReport(
         operation="PKCSReq",
         begun=_T.format(0),
         ended=_T.format(1),
-        request=HttpMessage("POST /scep?operation=PKIOperation HTTP/1.1", (("Content-Length", "3"),), "AQID", 3),
-        reply=HttpMessage("HTTP/1.1 200 OK", (("Server", HOSTILE),), "MAA=", 2, (DecodedElement("status", HOSTILE),)),
+        request=HttpMessage("POST /scep?operation=PKIOperation HTTP/1.1", (("Content-Length", "3"),), b"\1\2\3", 3),
+        reply=HttpMessage("HTTP/1.1 200 OK", (("Server", HOSTILE),), HOSTILE.encode(), len(HOSTILE.encode())),
         seconds=60.0,
         event=1,
     )

@@ -5,7 +5,24 @@
   const one = (query) => document.querySelector(query);
   const kept = { get: () => { try { return localStorage.getItem("mfp-sim-theme"); } catch { return null; } },
                  set: (value) => { try { localStorage.setItem("mfp-sim-theme", value); } catch { /* not kept */ } } };
-  for (const hidden of all(".needs-script")) hidden.hidden = false;
+  const uncover = (within) => { for (const hidden of within.querySelectorAll(".needs-script")) hidden.hidden = false; };
+  uncover(document);
+
+  let parts = null;
+  const unpack = async () => {
+    const octets = Uint8Array.from(atob(one("#parts").content.textContent), (letter) => letter.charCodeAt(0));
+    return new Response(new Blob([octets]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+  };
+  const fill = async (opened) => {
+    for (const late of opened.querySelectorAll("[data-part]")) {
+      if (late.closest("details") !== opened) continue;
+      const number = late.dataset.part;
+      delete late.dataset.part;
+      late.innerHTML = (await (parts ??= unpack()))[number];
+      uncover(late);
+    }
+  };
+  document.addEventListener("toggle", (event) => { if (event.target.open) fill(event.target); }, true);
 
   const theme = one("#theme");
   const wear = (value) => {
