@@ -26,7 +26,7 @@ from mfp_sim.report.coverage import BASES, CoverageRow, covered
 from mfp_sim.report.drawing import Drawing, lasting, sequence, timeline
 from mfp_sim.report.json_report import SCHEMA_VERSION
 from mfp_sim.report.labels import Say, labels
-from mfp_sim.report.messages import answered, asked
+from mfp_sim.report.messages import DecodedElement, answered, asked
 from mfp_sim.report.model import CheckReport, ExchangeReport, RunReport, ScenarioReport
 from mfp_sim.report.story import StoryRow, instant, story_of_exchanges, story_of_trace, zone_named
 from mfp_sim.report.svg import SHAPES, as_svg
@@ -53,8 +53,19 @@ def shown(value: object) -> object:
     return value
 
 
+_PLAIN = re.compile(r"[\w .,:;()\[\]{}/+=…→-]*", re.ASCII)
+"""Text of which nothing has to be escaped or shown otherwise, as nearly all of it is."""
+
+
 def _quoted(text: str) -> str:
-    return str(escape(shown(text)))
+    """Text for markup and attributes."""
+    return text if _PLAIN.fullmatch(text) else str(escape(shown(text)))
+
+
+def _element_rows(elements: Sequence[DecodedElement]) -> Markup:
+    """The rows of a table of elements, of which a report has tens of thousands."""
+    rows = (f"<tr><th>{_quoted(path)}<td>{_quoted(value)}" for path, value in elements)
+    return Markup("".join(rows))  # noqa: S704 - quoted
 
 
 @dataclass(frozen=True)
@@ -147,6 +158,7 @@ def as_html(report: RunReport, language: str = "en") -> str:
         shapes=Markup("".join(SHAPES.values())),  # noqa: S704 - our own
         asked=asked,
         answered=answered,
+        element_rows=_element_rows,
         once=cache(lambda macro, *of: macro(*of)),
         pack=parts.number,
         packed=parts.packed,

@@ -23,7 +23,7 @@ from mfp_sim.shared.scep.http_messages import (
 )
 from mfp_sim.shared.scep.vocabulary import Operation
 
-__all__ = ["KEPT", "Content", "answered", "asked", "exchange_report", "kept"]
+__all__ = ["KEPT", "Content", "DecodedElement", "answered", "asked", "exchange_report", "kept"]
 
 KEPT = 40
 """How many exchanges of one scenario or check a report holds: half of them the first, half the last."""

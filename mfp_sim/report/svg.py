@@ -57,7 +57,8 @@ def _around(tag: str, text: str, it: Figure, quoted: Callable[[str], str]) -> st
 
 
 def _px(number: float) -> str:
-    return f"{number:.1f}".removesuffix(".0")
+    whole = int(number)
+    return str(whole) if whole == number else f"{number:.1f}".removesuffix(".0")
 
 
 _SHAPE: dict[str, Callable[[Figure, Callable[[str], str]], str]] = {
