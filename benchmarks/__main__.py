@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import codec, enrolment, hostile, imports, overnight, year
+from benchmarks import codec, enrolment, hostile, imports, memory, overnight, year
 
 
 def main() -> int:
@@ -22,6 +22,14 @@ def main() -> int:
         help="only the codec: each message type over its RSA operations, beside PyScep, and the costliest messages",
     )
     what.add_argument("--overnight", action="store_true", help="only ten simulated years of one printer: does it grow?")
+    what.add_argument(
+        "--memory",
+        nargs="?",
+        type=int,
+        const=memory.COUNT,
+        metavar="COUNT",
+        help=f"only what the mock weighs after COUNT enrolments (default: {memory.COUNT}), with the caps in proportion",
+    )
     options = parser.parse_args()
     if options.operations:
         for number, operation in enumerate(enrolment.operations(), 1):
@@ -34,6 +42,8 @@ def main() -> int:
         return _codec(options.rounds)
     if options.overnight:
         return _overnight()
+    if options.memory is not None:
+        return _memory(options.memory)
     return _table(options.rounds, options.months)
 
 
@@ -45,6 +55,16 @@ def _overnight() -> int:
     print(f"year {overnight.YEARS} / year {overnight.FULL}: {night.growth:.3f}  limit 1.010 {'ok' if fine else 'OVER'}")
     print(f"{night.enrolments} certificates, all of them in the mock's ledger: {night.ledger_entries}")
     return 0 if fine else 1
+
+
+def _memory(count: int) -> int:
+    weight = memory.measure(count)
+    dropped = ", ".join(f"{number} of the {book}" for book, number in weight.dropped.items())
+    print(f"{'the mock above its start':40} {'MiB':>7}  {'limit':>7}")
+    for name, octets in ((f"after {count} enrolments", weight.full), ("after half as many more", weight.later)):
+        print(f"{name:40} {octets / 2**20:7.1f}  {weight.limit / 2**20:7.1f}")
+    print(f"growth {weight.growth:.3f}  limit 1.050  {'ok' if weight.fine else 'OVER'}; dropped: {dropped}")
+    return 0 if weight.fine else 1
 
 
 def _codec(rounds: int) -> int:

@@ -2,7 +2,7 @@
 
 What ``mfp-sim serve`` puts together, with a page of the Remote UI opened every week and a request every day. After each
 year everything that is reachable from the printer, the scheduler and the Remote UI is weighed. The mock CA is not in
-it: its ledger is there to keep every certificate, and is told apart.
+it: :mod:`benchmarks.memory` weighs it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mfp_sim.remote_ui.menu import PAGES
 from mfp_sim.remote_ui.sessions import DEFAULT_PIN
 from mfp_sim.shared.simtime import Entropy, PooledKeys
 
-__all__ = ["YEARS", "Night", "measure"]
+__all__ = ["YEARS", "Night", "measure", "sizes"]
 
 YEARS = 10
 FULL = 3
@@ -101,10 +101,10 @@ def _weigh(served: Served, desk: object) -> int:
     gc.collect()
     assert served.site.ca is not None
     seen = {id(thing) for thing in (served.site.ca, served.site.ca.ledger, served.host)}
-    return sum(_sizes([desk, served.site.scheduler], seen))
+    return sum(sizes([desk, served.site.scheduler], seen))
 
 
-def _sizes(roots: list[object], seen: set[int]) -> Iterator[int]:
+def sizes(roots: list[object], seen: set[int]) -> Iterator[int]:
     waiting = list(roots)
     while waiting:
         thing = waiting.pop()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ __all__ = ["BACKDATED", "KEY_KINDS", "CertificateAuthority", "Extensions", "Issu
 
 BACKDATED = timedelta(minutes=10)
 """How far notBefore lies back, so that a client whose clock is a little slow accepts what it gets."""
+NEWEST = 10_000
 KEY_KINDS = ("rsa-2048", "rsa-4096", "ec-256", "ec-384")
 
 Extensions = Sequence[tuple[str, bool, bytes]]
@@ -69,24 +71,28 @@ class IssuingStyle:
 class SerialNumbers:
     """Positive serials of at most 20 octets, none given twice, whoever asks at once (RFC 5280, 4.1.2.2).
 
-    ``rule``: ``random``, of 16 octets; or ``sequential``, from 1, as small CAs have them.
+    ``rule``: ``random``, of 16 octets; or ``sequential``, from 1, as small CAs have them. Of random ones the newest are
+    remembered: only a source of chance that is stuck draws one again.
     """
 
     def __init__(self, entropy: Entropy, rule: Literal["random", "sequential"] = "random") -> None:
         self._entropy, self._rule = entropy, rule
         self._lock = threading.Lock()
-        self._given: set[int] = set()
+        self._count = 0
+        self._newest: OrderedDict[int, None] = OrderedDict()
 
     def next(self) -> int:
         """A serial that nobody has."""
         with self._lock:
+            self._count += 1
+            if self._rule == "sequential":
+                return self._count
             while True:
-                if self._rule == "sequential":
-                    serial = len(self._given) + 1
-                else:
-                    serial = int.from_bytes(self._entropy.octets(16), "big") >> 1 | 1 << 120
-                if serial not in self._given:
-                    self._given.add(serial)
+                serial = int.from_bytes(self._entropy.octets(16), "big") >> 1 | 1 << 120
+                if serial not in self._newest:
+                    self._newest[serial] = None
+                    if len(self._newest) > NEWEST:
+                        self._newest.popitem(last=False)
                     return serial
 
 

@@ -33,5 +33,5 @@ class CaParts:
     script: Script
     judge: ClientJudge
     revocations: Revocations
-    ledger: Ledger = field(default_factory=Ledger)
+    ledger: Ledger
     lock: threading.Lock = field(default_factory=threading.Lock)

@@ -114,6 +114,7 @@ class ControlService:
             "ca_certificate": service.authority.issuer.certificate.fingerprint(),
             "requests": service.journal.count,
             "ledger": service.ledger.counts,
+            "dropped": service.dropped,
             "waiting": len(self._operator.waiting),
             "challenges_outstanding": challenge.outstanding(now) if isinstance(challenge, OneTimeChallenges) else None,
         }

@@ -12,9 +12,11 @@ __all__ = ["MOST_LETTERS", "MOST_TEXTS", "Journal", "JournalEntry"]
 
 MOST_LETTERS, MOST_TEXTS = 1000, 50
 """Of a text so many letters are kept, of a list so many texts: no client fills the memory with one request."""
+_ENTRY = 700
+"""About what an entry takes in memory beside its letters, in octets."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class JournalEntry:
     """One request and what became of it. ``name`` is the operation, or the message type of a PKIOperation.
 
@@ -53,24 +55,33 @@ class JournalEntry:
 
     @property
     def size(self) -> int:
-        """Its letters: about what it takes in memory, in octets, beside a few hundred for any entry."""
-        values = (getattr(self, part.name) for part in fields(self))
-        return sum(sum(map(len, v)) if isinstance(v, tuple) else len(v) for v in values if isinstance(v, str | tuple))
+        """About what it takes in memory, in octets."""
+        values = (getattr(self, name) for name in _NAMES)
+        texts = (value for value in values if isinstance(value, str | tuple))
+        return _ENTRY + sum(sum(map(len, text)) if isinstance(text, tuple) else len(text) for text in texts)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Its fields but the time."""
+        return {name: getattr(self, name) for name in _NAMES[1:]}
 
     def bounded(self) -> JournalEntry:
         """The same with each text and each list cut to what is kept."""
         changed: dict[str, Any] = {}
-        for part in fields(self):
-            value = getattr(self, part.name)
+        for name in _NAMES:
+            value = getattr(self, name)
             kept = _cut(value) if isinstance(value, str) else _cut_all(value) if isinstance(value, tuple) else value
             if kept != value:
-                changed[part.name] = kept
+                changed[name] = kept
         return replace(self, **changed) if changed else self
 
     def to_json(self) -> dict[str, object]:
         """The entry as a JSON-able object; empty fields are left out."""
         found = {key: value for key, value in asdict(self).items() if value not in (None, "", ())}
         return {**found, "time": self.time.isoformat()}
+
+
+_NAMES = tuple(part.name for part in fields(JournalEntry))
 
 
 def _cut(text: str) -> str:
@@ -84,12 +95,10 @@ def _cut_all(texts: tuple[object, ...]) -> tuple[object, ...]:
 
 
 class Journal:
-    """Thread-safe; keeps the newest ``limit`` entries, less where their texts have more than ``letters``, and the count
-    of all."""
+    """Thread-safe; keeps the newest entries, as many as fit into ``limit`` octets, and the count of all."""
 
-    def __init__(self, limit: int = 100_000, letters: int = 32 * 1024 * 1024) -> None:
-        self._lock = threading.Lock()
-        self._limit, self._letters = limit, letters
+    def __init__(self, limit: int = 15 * 1024 * 1024) -> None:
+        self._lock, self._limit = threading.Lock(), limit
         self._entries: deque[JournalEntry] = deque()
         self._size = 0
         self.count = 0
@@ -101,7 +110,7 @@ class Journal:
             self.count += 1
             self._entries.append(entry)
             self._size += entry.size
-            while len(self._entries) > self._limit or self._size > self._letters:
+            while self._size > self._limit:
                 self._size -= self._entries.popleft().size
         return entry
 
@@ -110,6 +119,12 @@ class Journal:
         with self._lock:
             self.count = self._size = 0
             self._entries.clear()
+
+    @property
+    def dropped(self) -> int:
+        """How many of the oldest are not kept any longer."""
+        with self._lock:
+            return self.count - len(self._entries)
 
     def judgement(self) -> dict[str, int]:
         """How often each finding about a client was made, the worst first."""

@@ -31,7 +31,7 @@ __all__ = ["ClientJudge", "Finding", "verdict_of"]
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 Severity = Literal["fail", "warn", "note"]
-REMEMBERED = 100_000
+REMEMBERED = 10_000
 """How many nonces and transactions are remembered; the oldest goes first."""
 
 

@@ -1,12 +1,16 @@
 """Every certificate the CA minted and its fate: delivered, installed, or orphaned and why. The one place that counts.
 
-An orphan is a certificate that was minted and that no client has. ``cause`` says what is known of it.
+An orphan is a certificate that was minted and that no client has. ``cause`` says what is known of it. A CA that is left
+running forgets the oldest certificates once the others fill its memory: they are counted, and nothing else is known
+of them. What is kept of a certificate is its octets; they are read when somebody looks.
 """
 
 from __future__ import annotations
 
+import hashlib
+import sys
 import threading
-from collections.abc import Hashable
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -21,21 +25,38 @@ _FATES: dict[Fate, tuple[str, ...]] = {
     "late": ("the client's time-out passed before its end",),
     "lost": ("the network lost it",),
 }
+_ENTRY = 1000
+"""About what an entry takes in memory beside its octets, with its places in the tables."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One certificate: ``delivered`` means a SUCCESS that carries it arrived whole and in time, as far as the CA can
-    know, ``installed`` that the client has it in its key store. ``sent`` says how each reply with it left and what
-    became of it, in order; ``given_up`` why the client gave its transaction up."""
+    """One certificate, its octets in ``der``. ``delivered`` means a SUCCESS that carries it arrived whole and in time,
+    as far as the CA can know, ``installed`` that the client has it in its key store. ``sent`` says how each reply with
+    it left and what became of it, in order; ``given_up`` why the client gave its transaction up."""
 
-    certificate: Certificate
+    der: bytes
     transaction_id: str
     minted_at: datetime
     delivered: bool = False
     installed: bool = False
     sent: tuple[str, ...] = ()
     given_up: str | None = None
+
+    @property
+    def certificate(self) -> Certificate:
+        """The certificate."""
+        return Certificate.from_der(self.der)
+
+    @property
+    def size(self) -> int:
+        """About what it takes in memory, in octets."""
+        return _ENTRY + len(self.der) + sum(map(len, self.sent))
+
+    @property
+    def counts(self) -> Counter[str]:
+        """What it counts as."""
+        return Counter(minted=1, delivered=self.delivered, installed=self.installed, orphaned=not self.installed)
 
     @property
     def cause(self) -> str | None:
@@ -74,45 +95,79 @@ class LedgerEntry:
 
 
 class Ledger:
-    """Thread-safe. Certificates are the keys: a fault may make two of one serial, and both count."""
+    """Thread-safe; keeps the newest certificates, as many as fit into ``limit`` octets, and counts all.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    Certificates are the keys: a fault may make two of one serial, and both count.
+    """
+
+    def __init__(self, limit: int = 30 * 1024 * 1024) -> None:
+        self._lock, self._limit = threading.Lock(), limit
         self._entries: dict[bytes, LedgerEntry] = {}
         self._by_serial: dict[int, bytes] = {}
-        self._by_subject: dict[Hashable, list[bytes]] = {}
+        self._by_subject: dict[bytes, list[bytes]] = {}
         self._by_key: dict[bytes, list[bytes]] = {}
+        self._size = 0
+        self._forgotten: Counter[str] = Counter()
 
     def mint(self, certificate: Certificate, transaction_id: str, now: datetime) -> None:
         """Record a new certificate."""
         with self._lock:
             octets = certificate.der
-            self._entries[octets] = LedgerEntry(certificate, transaction_id, now)
+            self._put(LedgerEntry(octets, transaction_id, now))
             self._by_serial[certificate.serial] = octets
-            self._by_subject.setdefault(folded_name(certificate.subject), []).append(octets)
-            self._by_key.setdefault(certificate.spki, []).append(octets)
+            for table, place in self._places(certificate):
+                table.setdefault(place, []).append(octets)
+            while self._size > self._limit and len(self._entries) > 1:
+                self._forget(next(iter(self._entries)))
+
+    def _places(self, certificate: Certificate) -> tuple[tuple[dict[bytes, list[bytes]], bytes], ...]:
+        """Where it stands in the tables of several a key, beside others."""
+        return (self._by_subject, _subject(certificate.subject)), (self._by_key, _digest(certificate.spki))
+
+    def _put(self, entry: LedgerEntry) -> None:
+        before = self._entries.get(entry.der)
+        self._size += entry.size - (before.size if before is not None else 0)
+        self._entries[entry.der] = entry
+
+    def _forget(self, octets: bytes) -> None:
+        entry = self._entries.pop(octets)
+        certificate = entry.certificate
+        self._size -= entry.size
+        self._forgotten += entry.counts
+        if self._by_serial.get(certificate.serial) == octets:
+            del self._by_serial[certificate.serial]
+        for table, place in self._places(certificate):
+            table[place].remove(octets)
+            if not table[place]:
+                del table[place]
+
+    @property
+    def forgotten(self) -> int:
+        """How many of the oldest are only counted any longer."""
+        return self._forgotten["minted"]
 
     def record_sending(self, certificate: Certificate, *, whole: bool, how: str, fate: Fate = "ended") -> None:
         """A reply with this certificate left, ``whole`` or not, ``how`` in words, and came to its ``fate``."""
         with self._lock:
             entry = self._entries.get(certificate.der)
             if entry is not None:
-                sent = (*entry.sent[-9:], "; ".join([how, *_FATES[fate]]))
+                sent = (*entry.sent[-9:], sys.intern("; ".join([how, *_FATES[fate]])))
                 delivered = entry.delivered or (whole and fate == "ended")
-                self._entries[certificate.der] = replace(entry, delivered=delivered, sent=sent)
+                self._put(replace(entry, delivered=delivered, sent=sent))
 
     def report_installed(self, certificate: Certificate) -> None:
         """The client has it (told by the simulation, since no CA can know)."""
         with self._lock:
             entry = self._entries.get(certificate.der)
             if entry is not None:
-                self._entries[certificate.der] = replace(entry, installed=True)
+                self._put(replace(entry, installed=True))
 
     def clear(self) -> None:
         """Begin anew: what was minted before is no certificate of this CA any longer."""
         with self._lock:
-            for table in (self._entries, self._by_serial, self._by_subject, self._by_key):
+            for table in (self._entries, self._by_serial, self._by_subject, self._by_key, self._forgotten):
                 table.clear()
+            self._size = 0
 
     def report_abandoned(self, transaction_id: str, why: str) -> None:
         """The client has given the transaction up (told by the simulation): what it got and has not installed.
@@ -133,21 +188,21 @@ class Ledger:
     def own(self, certificate: Certificate) -> Certificate | None:
         """The certificate, if it was minted here."""
         entry = self.find(certificate.serial)
-        return entry.certificate if entry is not None and entry.certificate.der == certificate.der else None
+        return certificate if entry is not None and entry.der == certificate.der else None
 
     def of_subject(self, subject: bytes) -> tuple[LedgerEntry, ...]:
         """The entries for a subject, whatever its string types, case and blanks."""
         with self._lock:
-            return tuple(self._entries[octets] for octets in self._by_subject.get(folded_name(subject), ()))
+            return tuple(self._entries[octets] for octets in self._by_subject.get(_subject(subject), ()))
 
     def of_key(self, spki: bytes) -> tuple[LedgerEntry, ...]:
         """The entries for a public key."""
         with self._lock:
-            return tuple(self._entries[octets] for octets in self._by_key.get(spki, ()))
+            return tuple(self._entries[octets] for octets in self._by_key.get(_digest(spki), ()))
 
     @property
     def entries(self) -> tuple[LedgerEntry, ...]:
-        """All entries in the order of minting."""
+        """All that are kept, in the order of minting."""
         with self._lock:
             return tuple(self._entries.values())
 
@@ -158,16 +213,27 @@ class Ledger:
 
     @property
     def keys(self) -> int:
-        """How many public keys the certificates are for."""
+        """How many public keys the certificates are for that are kept."""
         return len(self._by_key)
 
     @property
     def counts(self) -> dict[str, int]:
-        """``minted``, ``delivered``, ``installed`` and ``orphaned``."""
-        entries = self.entries
+        """``minted``, ``delivered``, ``installed`` and ``orphaned``, those that were forgotten among them."""
+        with self._lock:
+            entries, found = tuple(self._entries.values()), self._forgotten.copy()
+        installed = sum(entry.installed for entry in entries)
         return {
-            "minted": len(entries),
-            "delivered": sum(entry.delivered for entry in entries),
-            "installed": sum(entry.installed for entry in entries),
-            "orphaned": sum(not entry.installed for entry in entries),
+            "minted": found["minted"] + len(entries),
+            "delivered": found["delivered"] + sum(entry.delivered for entry in entries),
+            "installed": found["installed"] + installed,
+            "orphaned": found["orphaned"] + len(entries) - installed,
         }
+
+
+def _digest(octets: bytes) -> bytes:
+    return hashlib.sha256(octets).digest()
+
+
+def _subject(subject: bytes) -> bytes:
+    """The same for names that are the same."""
+    return _digest(repr(folded_name(subject)).encode())

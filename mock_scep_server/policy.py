@@ -92,6 +92,12 @@ class CaPolicy:
     minimum_rsa: int | None = None
     time_window: timedelta | None = None
     publish_at: str | None = None
+    memory: int = 60
+
+    @property
+    def octets(self) -> int:
+        """``memory`` in octets."""
+        return self.memory * 1024 * 1024
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -244,6 +250,11 @@ POLICY_KEYS: Mapping[str, PolicyKey] = {
     ),
     "time_window": PolicyKey(
         _Duration, "any", "a signingTime further off is refused with badTime; none is always taken"
+    ),
+    "memory": PolicyKey(
+        Annotated[int, Within(1)],
+        "60",
+        "MiB: half for the ledger, a quarter each for journal and transactions; the oldest go first",
     ),
     "publish_at": PolicyKey(
         str, "none", "a URL: certificates name CRL and CA certificate there, and the mock serves both"

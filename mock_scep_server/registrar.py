@@ -20,6 +20,7 @@ from mock_scep_server.admission import Admission
 from mock_scep_server.asked import Asked, Refusal
 from mock_scep_server.ca import Template
 from mock_scep_server.ca_parts import CaParts
+from mock_scep_server.grants import grant
 from mock_scep_server.replies import Decision, Replies
 from mock_scep_server.ruled import RuledAnswer
 from mock_scep_server.transactions import Transaction, Transactions
@@ -100,8 +101,9 @@ class Registrar:
             identifier, known = asked.message.transaction_id, self._begun(asked)
             earlier = self._transactions.of(identifier)
             # A CA that answers each request anew does not look an identifier up once it has issued.
-            standing = [t for t in earlier if t.issued is None or self._profile.retransmission != "again"]
-            if standing and not any(other.may_precede(known.csr, known.request[2]) for other in standing):
+            standing = [t for t in earlier if t.certificate is None or self._profile.retransmission != "again"]
+            assert asked.csr is not None
+            if standing and not any(other.may_precede(asked.csr, known.request[2]) for other in standing):
                 return self._failure(
                     case, Refusal(FailInfo.BAD_REQUEST, "the transactionID belongs to another request")
                 )
@@ -120,15 +122,12 @@ class Registrar:
         """The operation that the same request began, unless it is a new order."""
         earlier, request = self._transactions.of(asked.message.transaction_id), _request(asked)
         known = next((t for t in earlier if t.admitted and t.request == request), None)
-        return None if known is None or (known.issued is not None and self._is_over(known.issued)) else known
+        issued = None if known is None else known.issued
+        return None if issued is not None and self._is_over(issued) else known
 
     def _begun(self, asked: Asked) -> Transaction:
-        assert asked.csr is not None
-        assert asked.granted is not None
         assert asked.signer is not None
-        return Transaction(
-            _request(asked), asked.csr, asked.granted, asked.signer.spki, asked.authority, self._clock.now()
-        )
+        return Transaction(_request(asked), asked.signer.spki, asked.authority, self._clock.now())
 
     def _is_over(self, issued: Certificate) -> bool:
         """Whether the same request is a new order: always with some CAs, else once what was issued is of no use."""
@@ -163,16 +162,19 @@ class Registrar:
         if self._is_pending(known, case.answer):
             known.waits = known.open
             return Decision(replace(case.reply, status=PkiStatus.PENDING), "PENDING", known.authority)
-        if known.issued is None or (case.answer is not None and case.answer.again):
-            known.issued = self._earlier(known.csr) or self._mint(case, known)
-        reply = self._replies.issued(case.reply, known.issued, known.authority, case.asked.signer)
-        return Decision(reply, f"SUCCESS serial {known.issued.serial:x}", known.authority, known.issued)
+        issued = known.issued
+        if issued is None or (case.answer is not None and case.answer.again):
+            csr = case.asked.csr or known.csr
+            issued = self._earlier(csr) or self._mint(case, known, csr)
+            known.certificate = issued.der
+        reply = self._replies.issued(case.reply, issued, known.authority, case.asked.signer)
+        return Decision(reply, f"SUCCESS serial {issued.serial:x}", known.authority, issued)
 
     def _is_pending(self, known: Transaction, answer: RuledAnswer | None) -> bool:
         """Whether the answer is PENDING: the script says so, or the operator has not approved."""
         if answer is not None and answer.kind in ("pending", "success"):
             return answer.kind == "pending"
-        return known.issued is None and self._transactions.is_held(known)
+        return known.certificate is None and self._transactions.is_held(known)
 
     def _earlier(self, csr: Csr) -> Certificate | None:
         """The valid certificate that this key has already, where the CA gives that again (F-W04)."""
@@ -182,8 +184,8 @@ class Registrar:
         fitting = (entry.certificate for entry in self._ledger.of_key(csr.spki))
         return next((c for c in fitting if now <= c.not_after and not revoked(c.serial)), None)
 
-    def _mint(self, case: _Case, known: Transaction) -> Certificate:
-        template = known.authority.template(known.csr, known.granted)
+    def _mint(self, case: _Case, known: Transaction, csr: Csr) -> Certificate:
+        template = known.authority.template(csr, case.asked.granted or grant(csr))
         certificate = known.authority.sign(case.alter(template))
         self._ledger.mint(certificate, case.asked.message.transaction_id, self._clock.now())
         return certificate

@@ -9,7 +9,7 @@ Owns how the parts are put together. RFC 8894, 3.3 and 4.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -26,6 +26,7 @@ from mock_scep_server.delivering import Outgoing
 from mock_scep_server.faults.base import Context, Memory
 from mock_scep_server.journal import Journal, JournalEntry
 from mock_scep_server.judgement import ClientJudge, Finding
+from mock_scep_server.ledger import Ledger
 from mock_scep_server.pages import MockPage, Pages
 from mock_scep_server.pki_operation import PkiOperation
 from mock_scep_server.policy import CaPolicy
@@ -88,8 +89,9 @@ class ScepService:
             self.script,
             ClientJudge(profile.capabilities, wants_challenge=self.challenge.wanted and profile.challenge == "checked"),
             self.revocations,
+            Ledger(self.policy.octets // 2),
         )
-        self.journal, self.ledger, self._on_entry = Journal(), self.parts.ledger, on_entry
+        self.journal, self.ledger, self._on_entry = Journal(self.policy.octets // 4), self.parts.ledger, on_entry
         self._fault_entropy, self._memory = entropy.fork("faults"), Memory()
         self._transactions = Transactions(self.policy, clock)
         self._pages, self._ca_operations = Pages(self.parts), CaOperations(self.parts)
@@ -101,6 +103,15 @@ class ScepService:
     def authority(self) -> CertificateAuthority:
         """The CA that GetCACert serves now where none is named."""
         return self.authorities.default.current(self.clock.now())
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How many of the oldest had to go to make room for others, of each of its books."""
+        return {
+            "journal": self.journal.dropped,
+            "transactions": self._transactions.forgotten,
+            "ledger": self.ledger.forgotten,
+        }
 
     def reset(self) -> None:
         """Journal, ledger and transactions are empty again, and the script starts anew; keys and challenges stay."""

@@ -2,7 +2,8 @@
 
 Several operations may carry one transactionID: clients derive it from the key, so that a renewal with the same key
 carries the enrolment's (SCEP-3.2.1.1-07). Issues nothing and answers nothing. Not thread-safe: deciding and
-remembering is one step of the caller, who holds a lock over it. RFC 8894, 3.2.1.1 and 5.2.
+remembering is one step of the caller, who holds a lock over it. A CA that is left running forgets the oldest
+transactions once the others fill its memory. RFC 8894, 3.2.1.1 and 5.2.
 """
 
 from __future__ import annotations
@@ -16,43 +17,61 @@ from mfp_sim.shared.scep.csr import Csr
 from mfp_sim.shared.simtime import Clock
 from mock_scep_server.asked import Refusal
 from mock_scep_server.ca import CertificateAuthority
-from mock_scep_server.grants import Grant
 from mock_scep_server.policy import CaPolicy
 
 __all__ = ["Transaction", "Transactions"]
 
 
-@dataclass
+_OPERATION = 900
+"""About what an operation takes in memory beside its octets."""
+
+
+@dataclass(slots=True)
 class Transaction:
     """One operation: the request, which CA was asked and when, and the final decision.
 
-    ``request`` is what makes a retransmission of it; ``signer`` the key that polls have to be signed with; ``waits``
-    whether the client was told to wait for the operator.
+    ``request`` is what makes a retransmission of it: message type, CSR, and the certificate that is renewed. ``signer``
+    is the key that polls have to be signed with; ``certificate`` are the octets of what was issued; ``waits`` whether
+    the client was told to wait for the operator.
     """
 
     request: tuple[int, bytes, bytes | None] = field(repr=False)
-    csr: Csr
-    granted: Grant
     signer: bytes
     authority: CertificateAuthority
     begun: datetime
     approved: bool = False
-    issued: Certificate | None = None
+    certificate: bytes | None = None
     refused: Refusal | None = None
     admitted: bool = True
     waits: bool = False
 
     @property
+    def csr(self) -> Csr:
+        """The CSR, read anew."""
+        return Csr.from_der(self.request[1])
+
+    @property
+    def issued(self) -> Certificate | None:
+        """What was issued."""
+        return None if self.certificate is None else Certificate.from_der(self.certificate)
+
+    @property
+    def size(self) -> int:
+        """About what it takes in memory, in octets."""
+        return _OPERATION + len(self.request[1])
+
+    @property
     def open(self) -> bool:
         """Whether nothing is decided yet."""
-        return self.issued is None and self.refused is None
+        return self.certificate is None and self.refused is None
 
     def may_precede(self, csr: Csr, renewed: bytes | None) -> bool:
         """Whether a new operation may carry the same transactionID (SCEP-5.2-05): it is of the same key and name, or
         renews the certificate that this one gave."""
-        if csr.spki == self.csr.spki and csr.subject == self.csr.subject:
-            return True
-        return renewed is not None and self.issued is not None and self.issued.der == renewed
+        own = self.csr
+        return (csr.spki == own.spki and csr.subject == own.subject) or (
+            renewed is not None and self.certificate == renewed
+        )
 
 
 class Transactions:
@@ -61,6 +80,9 @@ class Transactions:
     def __init__(self, policy: CaPolicy, clock: Clock) -> None:
         self._policy, self._clock = policy, clock
         self._known: dict[str, list[Transaction]] = {}
+        self._size, self._limit = 0, policy.octets // 4
+        self.forgotten = 0
+        """How many operations had to be forgotten, the oldest first, to make room for others."""
         self.held = {"*"} if policy.approval == "manual" else set()
         """Patterns of subjects that wait for the operator's approval."""
 
@@ -69,16 +91,24 @@ class Transactions:
         known, lifetime = self._known.get(identifier, []), self._policy.transaction_lifetime
         if lifetime is not None:
             known = [t for t in known if self._clock.now() < t.begun + lifetime]
-            self._known.pop(identifier, None)
-            if known:
-                self._known[identifier] = known
+            self._keep(identifier, known)
         return known
+
+    def _keep(self, identifier: str, operations: list[Transaction]) -> None:
+        """These under the transactionID from now on; none, where there are none."""
+        self._size += sum(t.size for t in operations) - sum(t.size for t in self._known.pop(identifier, []))
+        if operations:
+            self._known[identifier] = operations
 
     def remember(self, identifier: str, newest: Transaction) -> None:
         """A new operation takes the place of those that were not admitted or are not decided: the same client began it,
         and polls for it from now on."""
         kept = [t for t in self.of(identifier) if t.admitted and not t.open and t.request != newest.request]
-        self._known[identifier] = [*kept, newest]
+        self._keep(identifier, [*kept, newest])
+        while self._size > self._limit and len(self._known) > 1:
+            oldest = next(iter(self._known))
+            self.forgotten += len(self._known[oldest])
+            self._keep(oldest, [])
 
     def is_held(self, known: Transaction) -> bool:
         """Whether it waits for the operator's approval."""
@@ -99,4 +129,5 @@ class Transactions:
         """All transactions are forgotten; how many they were."""
         count = len(self._known)
         self._known.clear()
+        self._size = self.forgotten = 0
         return count

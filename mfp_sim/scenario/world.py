@@ -283,9 +283,7 @@ def _keys(setting: Setting, entropy: Entropy, *, side: int, pooled: bool) -> Key
 
 def _service(setting: Setting, clock: Clock, entropy: Entropy, recorder: Recorder, secret: str | None) -> ScepService:
     def tell(entry: JournalEntry) -> None:
-        values = {**vars(entry)}
-        del values["time"]
-        recorder.record(MockRequest(**values))
+        recorder.record(MockRequest(**entry.told))
 
     return make_service(
         setting.ca,

@@ -116,14 +116,15 @@ def test_one_request_does_not_fill_the_journal(make_ca) -> None:
     assert entry.notes[-1] == f"… and {5001 - MOST_TEXTS} more"
 
 
-def test_the_journal_is_bounded_by_its_letters_and_counts_all(make_ca) -> None:
-    journal, now = Journal(letters=10_000), make_ca().clock.now()
+def test_the_journal_is_bounded_by_its_octets_and_counts_all(make_ca) -> None:
+    journal, now = Journal(20_000), make_ca().clock.now()
     for number in range(100):
         journal.add(JournalEntry(now, "192.0.2.1", "GET", f"request {number}", decision="x" * 500))
     assert journal.count == 100
     assert 10 < len(journal.entries) < 20
     assert journal.entries[-1].name == "request 99"
-    assert sum(entry.size for entry in journal.entries) <= 10_000
+    assert sum(entry.size for entry in journal.entries) <= 20_000
+    assert journal.dropped == 100 - len(journal.entries)
     journal.clear()
     assert (journal.count, journal.entries) == (0, ())
 
