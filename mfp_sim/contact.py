@@ -7,10 +7,12 @@ refuses. RFC 8894, 3.5.1 and 4.2.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from mfp_sim.report.model import CaIdentity
 from mfp_sim.shared.errors import DecodeError, TargetError, TransportError
+from mfp_sim.shared.reaching import DIRECTLY, Reach
 from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.scep.http_messages import HttpReply, read_capabilities, scep_request
 from mfp_sim.shared.scep.messages import read_ca_certificates
@@ -18,11 +20,13 @@ from mfp_sim.shared.scep.roles import CaRoles
 from mfp_sim.shared.scep.url import Url
 from mfp_sim.shared.scep.vocabulary import Operation
 from mfp_sim.shared.simtime import SystemClock
-from mfp_sim.transport import SocketClient
+from mfp_sim.transport import SocketClient, TlsSession, place_of
 
-__all__ = ["identity_of", "probe"]
+__all__ = ["Contact", "identity_of", "probe", "reached", "wants_tls"]
 
 _SECONDS = 30.0
+_PATH = "check the path of the URL"
+_REMEDIES = {401: "give a login by --http-login-env NAME", 403: "it may want a login, or a client certificate"}
 
 
 def identity_of(
@@ -47,26 +51,74 @@ def identity_of(
     )
 
 
-def probe(url: str) -> CaIdentity:
-    """Ask for the CA's certificates and its capabilities; returns the identity of the CA.
+@dataclass(frozen=True)
+class Contact:
+    """The CA that answers, and how it is reached, in words by name."""
+
+    ca: CaIdentity
+    reached: Mapping[str, str]
+
+
+def reached(url: str, reach: Reach, tls: TlsSession | None) -> dict[str, str]:
+    """How a server is reached, in words for reports: the proxy, TLS and the certificates that it showed.
+
+    Args:
+        url: the server's.
+        reach: as the options say.
+        tls: what the server showed in TLS; None for plain HTTP, or where TLS did not come about.
+    """
+    where, found = Url.parse(url), dict(reach.told)
+    proxy = reach.proxy_for(where.scheme, where.host, where.port)
+    if proxy is not None:
+        how = "by CONNECT" if where.scheme == "https" else "which forwards what is sent"
+        found["proxy"] = f"{place_of(proxy.host, proxy.port)}, {how}"
+    if where.scheme == "https" and reach.insecure:
+        found["TLS certificate"] = "NOT CHECKED (--tls-insecure): whoever stands between reads and changes everything"
+    elif where.scheme == "https":
+        trust = f"the CAs in {reach.ca}" if reach.ca is not None else "the CAs of this system"
+        found["TLS certificate"] = f"checked against {trust}, and for {where.host}"
+    if tls is not None:
+        found["TLS"] = f"{tls.version}, {tls.cipher}"
+        found["TLS chain"] = "; ".join(map(_shown, tls.chain))
+    return found
+
+
+def _shown(octets: bytes) -> str:
+    try:
+        certificate = Certificate.from_der(octets)
+    except DecodeError as error:
+        return f"a certificate that cannot be read: {error}"
+    until = f"{certificate.not_after:%Y-%m-%d}"
+    return f"{certificate.subject_text} (until {until}, SHA-256 {certificate.fingerprint()})"
+
+
+def wants_tls(reply: HttpReply) -> bool:
+    """Whether what came over plain HTTP says that the port speaks TLS, as nginx, Apache, Go and the mock say it."""
+    said = reply.body[:2000].lower()
+    return reply.status == 400 and (b"https" in said or b"speaks tls" in said)
+
+
+def probe(url: str, reach: Reach = DIRECTLY) -> Contact:
+    """Ask for the CA's certificates and its capabilities; returns who answers, and how.
 
     Raises:
-        UsageError: ``url`` is not a URL, or not http.
+        UsageError: ``url`` is not a URL, or neither http nor https; a file of ``reach`` cannot be used.
         TargetError: the server does not answer, or does not speak SCEP.
     """
-    where = Url.of_server(url, remedy="the printer speaks http only; write http://host/path")
+    where = Url.of_server(url, remedy="write http://host/path or https://host/path")
+    transport = SocketClient(SystemClock(), reach)
 
     def asked(operation: Operation) -> HttpReply:
-        request = scep_request(where.target, operation)
-        return SocketClient(SystemClock()).exchange(where.host, where.port, request, _SECONDS)
+        request = replace(scep_request(where.target, operation), scheme=where.scheme)
+        return transport.exchange(where.host, where.port, request, _SECONDS)
 
     try:
         reply = asked(Operation.GET_CA_CERT)
     except TransportError as error:
-        remedy = "check the URL and that the server runs"
+        remedy = error.remedy or "check the URL and that the server runs"
         raise TargetError(f"no SCEP server at {url}: {error.message}", remedy=remedy) from None
     if reply.status != 200:
-        remedy = "check the path of the URL"
+        remedy = "the URL begins with https:// there" if wants_tls(reply) else _REMEDIES.get(reply.status, _PATH)
         raise TargetError(f"no SCEP server at {url}: GetCACert gave HTTP {reply.status}", remedy=remedy)
     try:
         certificates, _ = read_ca_certificates(reply.body, reply.media_type)
@@ -78,4 +130,5 @@ def probe(url: str) -> CaIdentity:
     with contextlib.suppress(TransportError):  # a server without GetCACaps is an old one, not none
         told = asked(Operation.GET_CA_CAPS)
         capabilities = read_capabilities(told.body).keywords if told.status == 200 else ()
-    return identity_of(CaRoles(certificates, tolerant=True).issuer, certificates, capabilities, reply)
+    ca = identity_of(CaRoles(certificates, tolerant=True).issuer, certificates, capabilities, reply)
+    return Contact(ca, reached(url, reach, transport.tls))

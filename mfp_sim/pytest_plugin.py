@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mfp_sim.shared.errors import DocumentError, MfpSimError, TargetError, UsageError
+from mfp_sim.shared.reaching import REACH_OPTIONS
 
 if TYPE_CHECKING:
     from mfp_sim.device.printer import Printer
@@ -58,10 +59,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--scep-url", metavar="URL", help="run the conformance checks against this SCEP server, only these")
     group.addoption("--scep-challenge-file", type=Path, metavar="FILE", help="challenge password, on the first line")
     group.addoption("--scep-challenge-env", metavar="NAME", help="environment variable with the challenge password")
+    for name, how in REACH_OPTIONS.items():
+        group.addoption(f"--scep-{name}", **how)
     group.addoption("--scep-baseline", type=Path, metavar="FILE", help="expected failures; strict both ways")
     group.addoption("--scep-read-only", action="store_true", help="ask for no certificate at all")
     group.addoption("--scep-keep-going", action="store_true", help="go on after a certificate that should not exist")
     group.addoption("--scep-strict", action="store_true", help="a warn or a finding is a failure too")
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Whether the server is whom it says it is, where nobody looks."""
+    unchecked = config.getoption("scep_url") and config.getoption("scep_tls_insecure")
+    return "warning: the TLS certificate of the server is NOT CHECKED (--scep-tls-insecure)" if unchecked else None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -25,15 +25,17 @@ from mfp_sim.conformance.progress import MINTED, ProgressFile, Server, read_prog
 from mfp_sim.conformance.registry import select
 from mfp_sim.conformance.reporting import report_of, verdicts_of
 from mfp_sim.conformance.target import ChallengeSource, Permissions, target_of
+from mfp_sim.contact import reached
 from mfp_sim.report.console import Console
 from mfp_sim.report.json_report import as_json
 from mfp_sim.report.model import Baseline, PrinterVerdict, RunReport
 from mfp_sim.report.writing import ready, write_reports
 from mfp_sim.shared.errors import MfpSimError, UsageError
+from mfp_sim.shared.reaching import Reach, reach_of
 from mfp_sim.shared.redaction import Redactor
 from mfp_sim.shared.secret_options import command_words, environment_secret, secret_of
 from mfp_sim.shared.simtime import Entropy, GeneratedKeys, PassingClock, SystemClock
-from mfp_sim.transport import SocketClient
+from mfp_sim.transport import SocketClient, Transport
 
 __all__ = ["conform"]
 
@@ -53,7 +55,7 @@ def conform(options: argparse.Namespace) -> int:
     if options.self_test:
         return _self_test(options)
     if options.url is None:
-        raise UsageError("which server?", remedy="mfp-sim conform http://host/path, or --list, or --self-test")
+        raise UsageError("which server?", remedy="mfp-sim conform http(s)://host/path, or --list, or --self-test")
     return _run(options)
 
 
@@ -118,9 +120,9 @@ def _self_test(options: argparse.Namespace) -> int:
 # --- a run ------------------------------------------------------------------------------------------------
 
 
-def _session(options: argparse.Namespace, clock: PassingClock) -> Client:
+def _session(options: argparse.Namespace, clock: PassingClock, reach: Reach, transport: Transport) -> Client:
     """The dealings with the server that the options name."""
-    redactor = Redactor([])
+    redactor = Redactor(reach.secrets)
     persona_named(options.persona)
     policy = Permissions(
         read_only=options.read_only,
@@ -135,24 +137,25 @@ def _session(options: argparse.Namespace, clock: PassingClock) -> Client:
     )
     return Client(
         target_of(options.url),
-        SocketClient(clock),
+        transport,
         clock=clock,
         entropy=Entropy(None),
         keys=GeneratedKeys(),
-        challenges=_challenges(options, clock, redactor),
+        challenges=_challenges(options, clock, redactor, reach),
         policy=policy,
         redactor=redactor,
     )
 
 
-def _challenges(options: argparse.Namespace, clock: PassingClock, redactor: Redactor) -> ChallengeSource:
+def _challenges(options: argparse.Namespace, clock: PassingClock, redactor: Redactor, reach: Reach) -> ChallengeSource:
     if options.challenge_command is not None:
         return Command(command_words("challenge", options.challenge_command))
     if options.challenge_page is not None:
         variable = options.challenge_page_login_env
         login = None if variable is None else environment_secret(variable)
         redactor.add(login or "")
-        return NdesPageClient(options.challenge_page, clock, login=login)
+        there = SocketClient(clock, replace(reach, login=None, fields=()))  # those are for the server
+        return NdesPageClient(options.challenge_page, there, login=login)
     secret = secret_of(options, "challenge")
     if secret is None:
         return SendNoChallenge()
@@ -226,8 +229,12 @@ def _run(options: argparse.Namespace) -> int:
         return 5
     expected = baselines.load_baseline(options.baseline) if options.baseline is not None else ()
     clock = SystemClock()
-    session = _session(options, clock)
+    reach = reach_of(options)
+    transport = SocketClient(clock, reach)
+    session = _session(options, clock, reach, transport)
     console = Console(sys.stderr if options.json else sys.stdout)
+    if reach.insecure and session.target.scheme == "https":
+        console.line("warning: the TLS certificate of the server is NOT CHECKED (--tls-insecure)")
     server = Server.of(session)
     done = read_progress(options.resume, server) if options.resume is not None else {}
     kept = options.resume or options.report
@@ -253,9 +260,10 @@ def _run(options: argparse.Namespace) -> int:
         printers=printers,
         baseline=compared,
         waived={entry.id: entry.reason for entry in expected},
-        command=_command(options, everything=True),
-        repeat=_command(options, everything=False),
+        command=_command(options, reach, everything=True),
+        repeat=_command(options, reach, everything=False),
         wanted=options.verdict,
+        reached=reached(options.url, reach, transport.tls),
     )
     _publish(options, console, report, run, kept)
     code = _exit_code(run, verdicts, compared, strict=options.strict, judged=bool(checks or printers))
@@ -293,7 +301,7 @@ def _printers(
     return tuple(found)
 
 
-def _command(options: argparse.Namespace, *, everything: bool) -> str:
+def _command(options: argparse.Namespace, reach: Reach, *, everything: bool) -> str:
     """The command line without secrets; for one check less what selects."""
     words = ["mfp-sim", "conform", options.url]
     pairs = (
@@ -305,6 +313,7 @@ def _command(options: argparse.Namespace, *, everything: bool) -> str:
         ("--persona", options.persona if options.persona != "rfc8894" else None),
     )
     words += [word for name, value in pairs if value for word in (name, str(value))]
+    words += reach.words
     if everything:
         for name, values in (("--only", options.only), ("--skip", options.skip), ("--allow", options.allow)):
             words += [word for value in values for word in (name, value)]
@@ -323,6 +332,9 @@ def _summary(console: Console, report: RunReport, run: ConformanceRun) -> None:
             f"target     {report.target}, {ca.subject or 'no CA certificate'}, SHA-256 {ca.fingerprint or '-'}"
         )
     console.line(f"latency    {options['latency']}")
+    for name, words in options.items():
+        if name in ("TLS", "TLS certificate", "proxy"):
+            console.line(f"{name.partition(' ')[0]:10} {words}")
     counts = ", ".join(f"{count} {word}" for word, count in report.verdicts.items() if count)
     console.line(f"checks     {counts or 'none'}")
     _minted(console, report, run)

@@ -19,6 +19,7 @@ from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.reporting import report_of
 from mfp_sim.scenario.runner import run as run_scenario
 from mfp_sim.shared.errors import MfpSimError, Problem
+from mfp_sim.shared.reaching import DIRECTLY, Reach
 from mfp_sim.shared.redaction import Redactor
 
 __all__ = ["Conditions", "carried_out", "machine", "unreadable"]
@@ -35,6 +36,7 @@ class Conditions:
     state_dir: Path | None = None
     challenge: str | None = field(repr=False, default=None)
     keep_messages: bool = False
+    reach: Reach = DIRECTLY
 
 
 def carried_out(
@@ -146,6 +148,7 @@ def _one(scenario: Scenario, conditions: Conditions) -> ScenarioReport:
         ca_url=conditions.ca_url,
         challenge=conditions.challenge,
         keep_messages=conditions.keep_messages,
+        reach=conditions.reach,
         # A loaded name has small letters, digits, hyphens and brackets only.
         state_dir=conditions.state_dir / scenario.name if conditions.state_dir else None,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mfp_sim import __version__
+from mfp_sim.shared.reaching import REACH_OPTIONS
 
 __all__ = ["VERBS", "build_parser"]
 
@@ -34,6 +35,7 @@ VERBS = (
   mfp-sim run NAME --flip A-22=5xx              # under another reading of an assumption
   mfp-sim run --profile my-printer.yaml         # as another model would do it
   mfp-sim run --ca http://ca.example/scep --challenge-file secret.txt
+  mfp-sim run --ca https://ca.example/scep --tls-ca web.pem --profile my-printer.yaml   # a model that speaks HTTPS
   mfp-sim run NAME --state-dir state            # what the printer stores stays in state/NAME/printer-1
   mfp-sim run --repeat 3 --shuffle              # the same traces each time, in any order?"""),
     Verb("list", "list scenarios", "look", "list_scenarios", """\
@@ -85,6 +87,7 @@ VERBS = (
     Verb("conform", "check a SCEP server against RFC 8894, and whether the printer models work with it", "conform",
          "conform", """\
   mfp-sim conform http://ca.example/scep --challenge-file secret.txt --report out
+  mfp-sim conform https://ca.example/scep --tls-ca web.pem --tls-cert client.pem --proxy http://proxy.example:3128
   mfp-sim conform URL --read-only                           # asks for no certificate
   mfp-sim conform URL --budget 20 --only MUST --only 3.2.1  # at most 20 certificates; sections, ids, tags
   mfp-sim conform URL --challenge-page http://ndes.example/CertSrv/mscep_admin/ --challenge-page-login-env LOGIN
@@ -165,6 +168,12 @@ def _secret(parser: argparse.ArgumentParser, name: str, what: str) -> None:
     group.add_argument(f"--{name}", metavar="TEXT", help=f"{what}; for test values only")
 
 
+def _reach(parser: argparse.ArgumentParser, title: str) -> None:
+    group = parser.add_argument_group(title)
+    for name, how in REACH_OPTIONS.items():
+        group.add_argument(f"--{name}", **how)
+
+
 def _run(parser: argparse.ArgumentParser) -> None:
     _selection(parser)
     _conditions(parser)
@@ -174,6 +183,7 @@ def _run(parser: argparse.ArgumentParser) -> None:
     _jobs(parser, "processes (default: 1)")
     parser.add_argument("--ca", metavar="URL", help="a real SCEP server instead of the mock; the system's clock rules")
     _secret(parser, "challenge", "the challenge password for --ca")
+    _reach(parser, "reaching the server of --ca")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write the reports and the traces into DIR")
     parser.add_argument(
         "--state-dir", type=Path, metavar="DIR",
@@ -232,7 +242,7 @@ def _completion(parser: argparse.ArgumentParser) -> None:
 
 
 def _conform(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", nargs="?", metavar="URL", help="the server, http://host[:port]/path")
+    parser.add_argument("url", nargs="?", metavar="URL", help="the server, http(s)://host[:port]/path")
     for option, what in (
         ("--list", "the checks in the order of the RFC, and what is planned"),
         ("--self-test", "prove every check with a fault of the mock, in process"),
@@ -241,6 +251,7 @@ def _conform(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--questionnaire", type=Path, metavar="FILE", help="write what cannot be seen from outside")
     for part in (_conform_choice, _conform_safety, _conform_challenge, _conform_results):
         part(parser)
+    _reach(parser, "reaching the server")
 
 
 def _conform_choice(parser: argparse.ArgumentParser) -> None:
@@ -405,6 +416,7 @@ def _serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--script", type=Path, metavar="FILE", help="rules for the mock: a scenario's ca.script list")
     _secret(parser, "challenge", "the mock's challenge password")
     _secret(parser, "pin", "the administrator's PIN")
+    _reach(parser, "reaching the server of --ca")
     parser.add_argument("-q", "--quiet", action="store_true", help="do not tell each request to the mock")
 
 

@@ -12,15 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from mfp_sim.cli.execution import Conditions, carried_out, machine, unreadable
-from mfp_sim.contact import probe
-from mfp_sim.device.printer_profile import find_profile, with_reading
+from mfp_sim.contact import Contact, probe
+from mfp_sim.device.printer_profile import find_profile, needs_https, with_reading
 from mfp_sim.report.console import Console
 from mfp_sim.report.json_report import as_json, catalogue_of, here
-from mfp_sim.report.model import CaIdentity, FailureReport, RunReport, ScenarioReport
+from mfp_sim.report.model import FailureReport, RunReport, ScenarioReport
 from mfp_sim.report.writing import FORMATS, ready, write_reports
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.shared.errors import DocumentError, Problem, UsageError
+from mfp_sim.shared.reaching import asked_for, reach_of
 from mfp_sim.shared.secret_options import secret_of
 from mfp_sim.shared.simtime import Entropy, SystemClock
 
@@ -43,11 +44,16 @@ def run(options: argparse.Namespace) -> int:
         console.line("nothing was selected; mfp-sim list shows what there is")
         return 5
     _check_flips(scenarios[0], conditions)
+    if asked_for(options) and options.ca is None and not any(scenario.ca.url for scenario in scenarios):
+        remedy = "give --ca URL too"
+        raise UsageError(f"--{asked_for(options)} is for a real server", remedy=remedy)
     if options.report is not None:
         ready(options.report)
-    ca = None if conditions.ca_url is None else _target(conditions.ca_url, console)
+    contact = None if conditions.ca_url is None else _target(scenarios, conditions, console)
     whole_run = _carried_out(scenarios, tuple(unreadable(mistakes)), conditions, options, console)
-    provenance = replace(whole_run.provenance, seed=options.seed, ca=ca, command=_command(options, conditions))
+    provenance = replace(whole_run.provenance, seed=options.seed, command=_command(options, conditions))
+    if contact is not None:
+        provenance = replace(provenance, ca=contact.ca, options=contact.reached)
     _publish(replace(whole_run, provenance=provenance), options, console)
     return _exit_code(whole_run, console)
 
@@ -63,13 +69,28 @@ def _conditions(options: argparse.Namespace) -> Conditions:
         options.state_dir,
         _challenge(options),
         keep_messages=_reports(options),
+        reach=reach_of(options),
     )
 
 
-def _target(url: str, console: Console) -> CaIdentity:
-    ca = probe(url)
-    console.line(f"target: {url}, {ca.subject}, SHA-256 {ca.fingerprint}")
-    return ca
+def _target(scenarios: Sequence[Scenario], conditions: Conditions, console: Console) -> Contact:
+    """Who answers at the URL; asked once, before anything runs.
+
+    Raises:
+        UsageError: it is https, and a machine speaks http only.
+    """
+    url = conditions.ca_url or ""
+    for name in dict.fromkeys(conditions.profile or scenario.printer.profile for scenario in scenarios):
+        model = find_profile(name)
+        for flip in conditions.flips:
+            assumption, _, reading = flip.partition("=")
+            model = with_reading(model, assumption, reading or None)
+        needs_https(url, model, "--flip A-01=https=true lets it speak HTTPS, as does a model file with https: true")
+    contact = probe(url, conditions.reach)
+    console.line(f"target: {url}, {contact.ca.subject}, SHA-256 {contact.ca.fingerprint}")
+    for name, words in contact.reached.items():
+        console.line(f"{name}: {words}")
+    return contact
 
 
 def _carried_out(
@@ -209,6 +230,7 @@ def _command(options: argparse.Namespace, conditions: Conditions) -> str:
         words += ["--seed", str(options.seed)]
     if options.ca is not None:
         words += ["--ca", options.ca]
+        words += conditions.reach.words
     return shlex.join([*words, *machine(conditions)])
 
 

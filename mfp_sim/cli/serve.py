@@ -10,7 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mfp_sim.contact import probe
-from mfp_sim.device.printer_profile import find_profile
+from mfp_sim.device.printer_profile import find_profile, needs_https
 from mfp_sim.remote_ui.app import LOOPBACK, create_app
 from mfp_sim.remote_ui.assembly import Served, ServePlan, assemble
 from mfp_sim.remote_ui.host import UiHost
@@ -18,6 +18,7 @@ from mfp_sim.remote_ui.recording import Recording
 from mfp_sim.remote_ui.sessions import DEFAULT_PIN
 from mfp_sim.shared.documents import YEARS, in_years, load
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.reaching import asked_for, reach_of
 from mfp_sim.shared.secret_options import secret_of
 from mfp_sim.shared.simtime import Entropy, SystemClock
 from mfp_sim.shared.stopping import stop_on_signals, wait_for
@@ -34,8 +35,11 @@ def serve(options: argparse.Namespace) -> int:
     _check(options)
     plan = _plan(options)
     if plan.ca_url is not None:
-        ca = probe(plan.ca_url)
-        print(visible(f"SCEP server: {plan.ca_url}, {ca.subject}, SHA-256 {ca.fingerprint}"), file=sys.stderr)
+        needs_https(plan.ca_url, plan.profile, "give a model file with https: true by --profile")
+        contact = probe(plan.ca_url, plan.reach)
+        said = f"SCEP server: {plan.ca_url}, {contact.ca.subject}, SHA-256 {contact.ca.fingerprint}"
+        for line in (said, *(f"{name}: {words}" for name, words in contact.reached.items())):
+            print(visible(plan.redactor.text(line)), file=sys.stderr)
     served = assemble(plan, on_entry=None if options.quiet else lambda entry: _tell(entry, ZoneInfo(plan.timezone)))
     hosts: list[UiHost] = []
     try:
@@ -63,6 +67,8 @@ def _check(options: argparse.Namespace) -> None:
     if options.ca is not None and not system:
         remedy = "leave --clock out, or leave --ca out to use the mock"
         raise UsageError("a real server has the real time, so --ca goes with --clock system only", remedy=remedy)
+    if asked_for(options) and options.ca is None:
+        raise UsageError(f"--{asked_for(options)} is for a real server", remedy="give --ca URL too")
     if system and (options.speed or options.start):
         raise UsageError("--speed and --start go with a simulated clock", remedy="leave out --clock system and --ca")
     if options.record is not None:
@@ -94,6 +100,7 @@ def _plan(options: argparse.Namespace) -> ServePlan:
         ip=options.ip,
         policies=tuple(options.policy),
         ca_url=options.ca,
+        reach=reach_of(options),
         ca_host=options.host,
         ca_port=options.ca_port,
         ca_profile=options.ca_profile,

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from mfp_sim.shared.errors import TransportError, UsageError
 from mfp_sim.shared.scep.http_messages import HttpRequest
 from mfp_sim.shared.scep.url import Url
-from mfp_sim.shared.simtime import PassingClock
-from mfp_sim.transport import SocketClient, Transport
+from mfp_sim.transport import Transport
 
 __all__ = ["Command", "NdesPageClient", "SendNoChallenge", "Static"]
 
@@ -86,11 +85,9 @@ _TROUBLES = ("cache is full", "sufficient permission", "No challenge password")
 class NdesPageClient:
     """The page of NDES (``/CertSrv/mscep_admin/``) that shows a new challenge each time it is fetched."""
 
-    def __init__(
-        self, url: str, clock: PassingClock, transport: Transport | None = None, *, login: str | None = None
-    ) -> None:
-        self._url, self._where = url, Url.of_server(url, remedy="write the admin page as http://host/path")
-        self._transport = transport or SocketClient(clock)
+    def __init__(self, url: str, transport: Transport, *, login: str | None = None) -> None:
+        self._url, self._where = url, Url.of_server(url, remedy="write the admin page as http(s)://host/path")
+        self._transport = transport
         token = base64.b64encode(login.encode()).decode() if login else None
         self._headers = (("Authorization", f"Basic {token}"),) if token else ()
 
@@ -106,7 +103,7 @@ class NdesPageClient:
             UsageError: the page cannot be read or shows none; the text says what it says instead.
         """
         try:
-            request = HttpRequest("GET", self._where.target, self._headers)
+            request = HttpRequest("GET", self._where.target, self._headers, scheme=self._where.scheme)
             reply = self._transport.exchange(self._where.host, self._where.port, request, SECONDS)
         except TransportError as error:
             raise UsageError(f"the admin page {self._url} cannot be read: {error.message}") from None

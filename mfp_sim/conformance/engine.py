@@ -25,6 +25,7 @@ from mfp_sim.conformance.model import (
     Untold,
     verdict_of,
 )
+from mfp_sim.contact import wants_tls
 from mfp_sim.shared.errors import MfpSimError, TargetError
 
 __all__ = ["INTERNAL", "UNPROVED", "ConformanceListener", "ConformanceRun", "run_checks"]
@@ -162,12 +163,15 @@ class _Engine:
         caps, certificates = session.caps_exchange, session.ca_exchange
         url = session.target.url
         if caps.reply is None and certificates.reply is None:
-            raise TargetError(f"no SCEP server at {url}: {certificates.text}", remedy="check the URL and the server")
+            remedy = (certificates.error.remedy if certificates.error else None) or "check the URL and the server"
+            raise TargetError(f"no SCEP server at {url}: {certificates.text}", remedy=remedy)
         if not session.capabilities.keywords:
             try:
                 _ = session.ca_certificates
             except Inconclusive as why:
                 remedy = "check the path of the URL; neither GetCACaps nor GetCACert gave what SCEP knows"
+                if certificates.reply is not None and wants_tls(certificates.reply):
+                    remedy = "the URL begins with https:// there"
                 raise TargetError(f"what answers at {url} does not speak SCEP: {why}", remedy=remedy) from None
 
     def _control(self, ask: Callable[[], Answer]) -> Control:

@@ -7,6 +7,7 @@ positive control is an item of its own, the last one.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict
 from mfp_sim.conformance.registry import all_checks
 from mfp_sim.conformance.target import Permissions, target_of
 from mfp_sim.shared.errors import TargetError, UsageError
+from mfp_sim.shared.reaching import reach_of
 from mfp_sim.shared.redaction import Redactor
 from mfp_sim.shared.secret_options import read_secret
 from mfp_sim.shared.simtime import Entropy, GeneratedKeys, SystemClock
@@ -63,12 +65,12 @@ class ScepServer(pytest.Collector):
 
 def _session(config: pytest.Config) -> Client:
     if _SESSION not in config.stash:
-        clock, redactor = SystemClock(), Redactor([])
-        secret = _secret(config)
+        clock, reach = SystemClock(), reach_of(config.option, "scep_")
+        secret, redactor = _secret(config), Redactor(reach.secrets)
         redactor.add(secret or "")
         config.stash[_SESSION] = Client(
             target_of(config.getoption("scep_url")),
-            SocketClient(clock),
+            SocketClient(clock, reach),
             clock=clock,
             entropy=Entropy(None),
             keys=GeneratedKeys(),
@@ -106,8 +108,8 @@ class _Item(pytest.Item):
         for fact in result.deviations:
             lines += [f"  expected  {fact.expected}", f"  got       {fact.got}"]
             lines += [f"  likely    {fact.mistake}"] if fact.mistake else []
-        url = self.config.getoption("scep_url")
-        lines.append(f"repeat with: mfp-sim conform {url} --only {result.check.id}")
+        url, words = self.config.getoption("scep_url"), reach_of(self.config.option, "scep_").words
+        lines.append(f"repeat with: {shlex.join(['mfp-sim', 'conform', url, *words, '--only', result.check.id])}")
         return _session(self.config).redactor.text("\n".join(lines))
 
 

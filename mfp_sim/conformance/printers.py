@@ -84,7 +84,8 @@ class _Line:
     def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:
         asked = _enrolment(request)
         try:
-            reply = self._session.transport.exchange(host, port, request, timeout)
+            there = replace(request, scheme=self._session.target.scheme)
+            reply = self._session.transport.exchange(host, port, there, timeout)
         except TransportError as error:
             self.lost += 1
             if asked is not None and error.sent:
@@ -195,8 +196,19 @@ def printer_verdicts(session: Client, models: tuple[str, ...] = MODELS) -> Itera
 
 
 def _judge(session: Client, name: str) -> PrinterVerdict:
-    session.check = f"printer:{name}"
+    """One model. What it cannot do by itself, speak TLS, something else would have to do for it."""
     profile = profile_named(name)
+    found = _tried(session, profile)
+    if session.target.scheme == "http" or profile.https or found.verdict not in ("works", "works-with"):
+        return found
+    because = ("with something in between that speaks TLS to the server, as the model speaks HTTP only (A-01)",)
+    assumptions = tuple(sorted({*found.assumptions, "A-01"}))
+    return replace(found, verdict="works-with", because=(*because, *found.because), assumptions=assumptions)
+
+
+def _tried(session: Client, profile: Profile) -> PrinterVerdict:
+    name = profile.name
+    session.check = f"printer:{name}"
     plain = _lives(session, profile)
     if plain.trouble is not None and plain.lost:
         # A network may lose a connection: only what fails twice, while the server lives, is the server's.

@@ -56,6 +56,7 @@ def report_of(
     command: str = "",
     repeat: str = "",
     wanted: str = "both",
+    reached: Mapping[str, str] | None = None,
 ) -> RunReport:
     """The report.
 
@@ -68,6 +69,7 @@ def report_of(
         command: what was run, without secrets.
         repeat: the command that repeats one check, less its id.
         wanted: ``rfc``, ``printers`` or ``both``.
+        reached: how the server was reached, in words by name.
     """
     maker = _Maker(session, run, waived or {}, repeat)
     found = RunReport(
@@ -80,7 +82,7 @@ def report_of(
             command=command,
             ca=_ca(session),
             baseline=baseline,
-            options=_options(run, session),
+            options={**_options(run, session), **(reached or {})},
         ),
         conclusions=conclusions_of(run.results, printers, wanted, controlled=run.first.held and run.last.held),
         checks=tuple(maker.check(result) for result in run.results),

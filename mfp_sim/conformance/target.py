@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from mfp_sim.shared.scep.url import Url
+from mfp_sim.shared.scep.url import Scheme, Url
 
 __all__ = ["ChallengeSource", "Permissions", "Target", "target_of"]
 
@@ -34,16 +34,17 @@ class Target:
     host: str
     port: int
     path: str
+    scheme: Scheme = "http"
 
 
 def target_of(url: str) -> Target:
     """The parts of a server's URL.
 
     Raises:
-        UsageError: it is none, or not http.
+        UsageError: it is none, or neither http nor https.
     """
-    where = Url.of_server(url, remedy="SCEP is plain HTTP here; write http://host/path")
-    return Target(url, where.host, where.port, where.target)
+    where = Url.of_server(url, remedy="write http://host/path or https://host/path")
+    return Target(url, where.host, where.port, where.target, where.scheme)
 
 
 @dataclass(frozen=True)

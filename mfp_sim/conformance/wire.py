@@ -48,6 +48,7 @@ class ServerWire:
 
     def http(self, request: HttpRequest, label: str, *, once: bool = False) -> Exchange:
         """Send a request as it is; where its reply is lost, send it ``once`` more."""
+        request = replace(request, scheme=self.target.scheme)
         send = lambda: self.transport.exchange(  # noqa: E731
             self.target.host, self.target.port, request, self.policy.timeout
         )
@@ -57,17 +58,22 @@ class ServerWire:
         """Send octets as they are, each after the reply to the one before, on one connection; the last reply counts.
 
         Raises:
-            Inconclusive: the wire is a function call, on which there are no octets.
+            Inconclusive: the wire is a function call, on which there are no octets, or a proxy writes them anew.
         """
-        converse = getattr(self.transport, "converse", None)
+        target, converse = self.target, getattr(self.transport, "converse", None)
         if converse is None:
             raise Inconclusive("this needs a real connection")
+        forwarded = getattr(self.transport, "forwarded", None)
+        if forwarded is not None and forwarded(target.scheme, target.host, target.port):
+            raise Inconclusive("a proxy writes each request anew, so this would be about the proxy")
 
         def send() -> HttpReply:
-            replies: list[HttpReply] = converse(self.target.host, self.target.port, octets, self.policy.timeout)
+            replies: list[HttpReply] = converse(
+                target.host, target.port, octets, self.policy.timeout, scheme=target.scheme
+            )
             return replies[-1]
 
-        return self._exchange(send, request, label, octets[-1])
+        return self._exchange(send, replace(request, scheme=target.scheme), label, octets[-1])
 
     def _exchange(
         self, send: Callable[[], HttpReply], request: HttpRequest, label: str, octets: bytes | None = None

@@ -31,6 +31,7 @@ __all__ = [
     "contradictions",
     "find_profile",
     "load_profile",
+    "needs_https",
     "profile_named",
     "profile_schema",
     "values_of",
@@ -93,6 +94,7 @@ class Profile:
     summary: str
     scep: str
     url_length: BoundedNumber = 255  # A-01
+    https: bool = False  # A-01, whether it speaks TLS to a SCEP server
     port_range: IntegerRange = (1, 65535)  # A-02
     timeout_range: IntegerRange = (1, 300)  # A-03
     default_timeout: BoundedNumber = 30  # A-03
@@ -304,6 +306,16 @@ def find_profile(name_or_file: str) -> Profile:
     if name_or_file.endswith((".yaml", ".yml")) or "/" in name_or_file or "\\" in name_or_file:
         return load_profile(Path(name_or_file))
     return profile_named(name_or_file)
+
+
+def needs_https(url: str, model: Profile, remedy: str) -> None:
+    """See to it that the model speaks what ``url`` asks for.
+
+    Raises:
+        UsageError: it speaks HTTP only (A-01).
+    """
+    if not model.https and url.lower().startswith("https:"):
+        raise UsageError(f"{url}: the model {model.name} speaks HTTP only (A-01)", remedy=remedy)
 
 
 def values_of(assumption: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ __all__ = ["MEASURABLE", "OTHER_VALUES", "Flip", "flips_of", "noting"]
 
 # assumption: {value of the model: others}. Only the edges of ranges are moved: what lies within has no scenario.
 OTHER_VALUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "A-01": {"url_length": ("4096",)},
+    "A-01": {"url_length": ("4096",), "https": ("true",)},
     "A-02": {"port_range": ("[0, 99999]", "[2, 65534]")},
     "A-03": {"timeout_range": ("[0, 600]", "[2, 299]"), "default_timeout": ("60",)},
     "A-05": {"key_name_length": ("25", "23")},

@@ -205,8 +205,9 @@ class CertificateRequest:
                 return outcome
 
     async def _exchange(self, request: HttpRequest, operation: str) -> HttpReply:
-        """One exchange; redirects are followed where the profile says so, over http only (A-37)."""
-        communication = self._communication
+        """One exchange; redirects are followed where the profile says so, over what the machine speaks (A-37)."""
+        communication, schemes = self._communication, ("http", "https") if self._around.profile.https else ("http",)
+        request = replace(request, scheme=communication.scheme)
         where, timeout = (communication.host, communication.port), float(communication.timeout)
         reply = await AwaitedExchange(operation, *where, request, timeout)
         if reply.status not in _REDIRECTS or self._around.profile.redirects != "followed":
@@ -217,13 +218,14 @@ class CertificateRequest:
                 break
             host = f"[{where[0]}]" if ":" in where[0] else where[0]
             try:
-                found = Url.parse(urljoin(f"http://{host}:{where[1]}{request.target}", location))
+                found = Url.parse(urljoin(f"{request.scheme}://{host}:{where[1]}{request.target}", location))
                 where = found.host, found.port
             except ValueError:
                 break
-            if found.parts.scheme != "http" or not found.host or not re.fullmatch(r"[!-~]+", found.host + found.target):
+            known = found.parts.scheme in schemes and found.host
+            if not known or not re.fullmatch(r"[!-~]+", found.host + found.target):
                 break
-            request = replace(request, target=found.target)
+            request = replace(request, target=found.target, scheme=found.scheme)
             reply = await AwaitedExchange(operation, *where, request, timeout)
         return reply
 

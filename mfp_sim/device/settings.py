@@ -18,7 +18,7 @@ from mfp_sim.shared.documents.json_values import Exchanged, Instant
 from mfp_sim.shared.documents.kinds import Leaf, Schema
 from mfp_sim.shared.documents.records import document
 from mfp_sim.shared.errors import Reason, Refused
-from mfp_sim.shared.scep.url import Url
+from mfp_sim.shared.scep.url import DEFAULT_PORTS, Scheme, Url
 
 __all__ = [
     "Address",
@@ -95,14 +95,14 @@ class CommunicationSettings:
         if not self.url or len(self.url) > profile.url_length or not re.fullmatch(r"[!-~]+", self.url):
             raise Refused("bad-url", f"the URL has to be 1 to {profile.url_length} printable ASCII characters")
         parts = self._url().parts
-        if parts.scheme == "https":
+        if parts.scheme == "https" and not profile.https:
             raise Refused("https-not-supported", "the machine does not support HTTPS here", remedy="use http://")
         try:
             port = parts.port
         except ValueError:
             raise Refused("bad-url", "the port in the URL is not a number from 0 to 65535") from None
         foreign = parts.username is not None or parts.password is not None or "#" in self.url
-        if parts.scheme != "http" or foreign or not _is_host(parts.hostname or ""):
+        if parts.scheme not in DEFAULT_PORTS or foreign or not _is_host(parts.hostname or ""):
             raise Refused("bad-url", "the URL has to be http://host/path")
         _in_range(self.port, profile.port_range, "bad-port", "the port number")
         if port is not None and port != self.port:
@@ -114,6 +114,11 @@ class CommunicationSettings:
             return Url.parse(self.url)
         except ValueError:
             raise Refused("bad-url", "the host in the URL is no IPv6 address in brackets") from None
+
+    @property
+    def scheme(self) -> Scheme:
+        """How the server is spoken to."""
+        return self._url().scheme
 
     @property
     def host(self) -> str:

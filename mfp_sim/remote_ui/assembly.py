@@ -27,6 +27,7 @@ from mfp_sim.remote_ui.served_site import Site, Street, UnwatchedPoints
 from mfp_sim.run_trace import Recorder
 from mfp_sim.shared.documents import YEARS, Node, Problems, in_years
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.reaching import DIRECTLY, Reach
 from mfp_sim.shared.redaction import Redactor
 from mfp_sim.shared.simtime import (
     Clock,
@@ -73,6 +74,7 @@ class ServePlan:
     ip: str = "192.0.2.10"
     policies: tuple[str, ...] = ()
     ca_url: str | None = None
+    reach: Reach = DIRECTLY
     ca_host: str = "127.0.0.1"
     ca_port: int = 0
     ca_profile: str = "rfc8894"
@@ -80,6 +82,11 @@ class ServePlan:
     challenge: str | None = field(default=None, repr=False)
     script: Node | None = None
     state_dir: Path | None = None
+
+    @property
+    def redactor(self) -> Redactor:
+        """Knows the secrets of the plan."""
+        return Redactor([*([self.challenge] if self.challenge else []), *self.reach.secrets])
 
 
 @dataclass
@@ -155,7 +162,7 @@ def assemble(
 
 def _printer(plan: ServePlan, served: Served, number: int, keys: KeySource, storage: Storage) -> Printer:
     site, serial, ip = served.site, serial_of(number), _address(plan.ip, number)
-    wire: Wire = Sockets(site.scheduler)
+    wire: Wire = Sockets(site.scheduler, plan.reach)
     if site.ca is not None and site.network is not None and served.host is not None:
         names = tuple(dict.fromkeys(("127.0.0.1", "localhost", "::1", plan.ca_host.lower())))
         street = Street(site.scheduler, site.ca.handle, site.network, names, served.host.port, lambda: printer.ip)
@@ -166,7 +173,7 @@ def _printer(plan: ServePlan, served: Served, number: int, keys: KeySource, stor
         wire=wire,
         entropy=Entropy(None) if plan.start is None else _Spread(plan.seed, serial),
         keys=keys,
-        recorder=Recorder(site.clock, Redactor([plan.challenge] if plan.challenge else []), limit=_KEPT_EVENTS),
+        recorder=Recorder(site.clock, plan.redactor, limit=_KEPT_EVENTS),
         storage=storage,
         points=UnwatchedPoints(),
     )

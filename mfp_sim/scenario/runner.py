@@ -30,6 +30,7 @@ from mfp_sim.scenario.premises import Failure, Premise, broken_premises, premise
 from mfp_sim.scenario.steps import STEPS, AutoRequest, CaScript, Step
 from mfp_sim.scenario.world import World, build, directories, redactor_of
 from mfp_sim.shared.errors import BoundExceeded, MfpSimError, Refused
+from mfp_sim.shared.reaching import DIRECTLY, Reach
 from mfp_sim.shared.simtime import FrozenClock, SystemClock
 from mock_scep_server.setup import CaSetup
 
@@ -60,6 +61,7 @@ def run(
     listener: StepListener | None = None,
     keep_messages: bool = False,
     state_dir: Path | None = None,
+    reach: Reach = DIRECTLY,
     read: set[str] | None = None,
 ) -> ScenarioResult:
     """Run one scenario. It raises nothing for what happens inside: that is a failure of the result, marked ``error``.
@@ -74,6 +76,7 @@ def run(
         keep_messages: also keep the messages as octets, for a report; the trace is the same.
         state_dir: where the machines keep their state, instead of in memory. In process it must be a new one; against
             a real server the machine goes on from what is there.
+        reach: how the real server is reached.
         read: takes the names of the values of the model that the run reads.
     """
     begun = SystemClock().now()
@@ -94,6 +97,7 @@ def run(
                 challenge=challenge,
                 keep_messages=keep_messages,
                 storages=storages,
+                reach=reach,
                 read=read,
             )
         except Exception as error:  # noqa: BLE001 - it is this scenario's result, whatever it is
@@ -102,7 +106,7 @@ def run(
                 nothing,
                 failures=(_error(0, place, "set-up", error),),
                 real_seconds=(SystemClock().now() - begun).total_seconds(),
-                redactor=redactor_of(scenario, challenge),
+                redactor=redactor_of(scenario, challenge, reach),
             )
         start = world.clock.now()
         with frozen(world):

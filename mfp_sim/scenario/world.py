@@ -20,6 +20,7 @@ from mfp_sim.run_trace import Recorder
 from mfp_sim.scenario.premises import Failure, Premise
 from mfp_sim.scenario.setting import PrinterSetup, Setting
 from mfp_sim.shared.errors import BoundExceeded, KeyGenerationFailed, Refused, UsageError
+from mfp_sim.shared.reaching import DIRECTLY, Reach
 from mfp_sim.shared.redaction import Redactor
 from mfp_sim.shared.scep.url import Url
 from mfp_sim.shared.simtime import (
@@ -168,11 +169,13 @@ def build(
     challenge: str | None = None,
     keep_messages: bool = False,
     storages: Storages | None = None,
+    reach: Reach = DIRECTLY,
     read: set[str] | None = None,
 ) -> World:
     """Everything for one run: in process on a frozen clock, or against a real server on the system clock.
 
-    ``storages`` makes the storage of each machine, in memory without it. ``read`` takes the names of the values of the
+    ``storages`` makes the storage of each machine, in memory without it. ``reach`` says how the real server is reached.
+    ``read`` takes the names of the values of the
     model that are read.
 
     Raises:
@@ -184,7 +187,7 @@ def build(
     # The pool and repeatable chance are for the in-process mock only.
     entropy = Entropy(seed if url is None else None, messages=keep_messages)
     scheduler = Scheduler(clock, max_events=setting.events)
-    recorder = Recorder(clock, redactor_of(setting, challenge))
+    recorder = Recorder(clock, redactor_of(setting, challenge, reach))
     network = Network()
     service: ScepService | None = None
     if url is None:
@@ -197,7 +200,7 @@ def build(
     def make_printer(setup: PrinterSetup) -> Printer:
         points, profile = PowerPoints(), _profile(setup, flips)
         number = len(printers) + 1
-        wire: Wire = Sockets(scheduler)
+        wire: Wire = Sockets(scheduler, reach)
         if service is not None:
             wire = InProcess(scheduler, service.handle, network=network, client=lambda: machine.ip)
         if keep_messages:
@@ -239,10 +242,10 @@ def build(
     )
 
 
-def redactor_of(setting: Setting, challenge: str | None = None) -> Redactor:
-    """Knows the secrets of a scenario's CA; ``challenge`` stands in for the scenario's own."""
+def redactor_of(setting: Setting, challenge: str | None = None, reach: Reach = DIRECTLY) -> Redactor:
+    """Knows the secrets of a scenario's CA and of how it is reached; ``challenge`` stands in for the scenario's own."""
     secret = challenge if challenge is not None else setting.ca.challenge
-    return Redactor([*([secret] if secret else []), *setting.ca.policy.secrets])
+    return Redactor([*([secret] if secret else []), *setting.ca.policy.secrets, *reach.secrets])
 
 
 @contextlib.contextmanager

@@ -20,6 +20,8 @@ from mfp_sim.device.settings import KeySettings
 from mfp_sim.device.storage import MemoryStorage, Storage
 from mfp_sim.run_trace import Recorder
 from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.reaching import DIRECTLY, Reach
+from mfp_sim.shared.scep.url import Url
 from mfp_sim.shared.simtime import (
     Entropy,
     FrozenClock,
@@ -151,17 +153,24 @@ class Bench:
         """Another machine beside the printer, switched on and set up for the CA."""
         return self._ready(self.make_printer(serial, ip=ip))
 
-    def client(self, host: ServerHost | None = None, *, name: str = "client", persona: str = "rfc8894") -> ScepClient:
+    def client(
+        self,
+        host: ServerHost | None = None,
+        *,
+        name: str = "client",
+        persona: str = "rfc8894",
+        reach: Reach = DIRECTLY,
+    ) -> ScepClient:
         """A client of the CA, in process or over the socket of ``host``; each ``name`` has keys and chance of its own.
 
-        Over a socket the bench needs the system's clock.
+        Over a socket the bench needs the system's clock; ``reach`` says what is trusted where that speaks TLS.
         """
         entropy = self.entropy.fork(name)
         where = (host.host, host.port) if host else ("ca.example", 80)
         return ScepClient(
             self.ca,
-            Target(f"{host.url}/scep" if host else URL, *where, "/scep"),
-            SocketClient(self.clock) if host else self.transport,
+            Target(f"{host.url}/scep" if host else URL, *where, "/scep", Url.parse(host.url if host else URL).scheme),
+            SocketClient(self.clock, reach) if host else self.transport,
             clock=self.clock,
             entropy=entropy,
             keys=_keys(entropy, side=0),

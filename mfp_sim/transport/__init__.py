@@ -2,10 +2,13 @@
 
 An exchange begins, and its end is an event: no time passes within either. Both carriers read replies with one reader
 under one deadline and differ only in where the octets come from, so that a delivery has the same outcome on both. May
-not know SCEP. Redirects are not followed; there are no proxies and no TLS. Serves MFP-COM-* and the TOP ERROR details.
+not know SCEP. Redirects are not followed. TLS and proxies are for servers out there; in process there is neither.
+Serves MFP-COM-* and the TOP ERROR details.
 """
 
+from mfp_sim.transport.connecting import TlsSession
 from mfp_sim.transport.in_process import InProcess
+from mfp_sim.transport.reader import place_of
 from mfp_sim.transport.sockets import SocketClient, Sockets
 from mfp_sim.transport.wire import (
     EXCHANGE_LABELS,
@@ -31,7 +34,9 @@ __all__ = [
     "Sequential",
     "SocketClient",
     "Sockets",
+    "TlsSession",
     "Transport",
     "UnderWay",
     "Wire",
+    "place_of",
 ]

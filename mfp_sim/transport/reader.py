@@ -95,7 +95,7 @@ class _Incoming(io.RawIOBase):
     def __init__(self, source: _Source, deadline: Deadline) -> None:
         super().__init__()
         self._source, self._deadline = source, deadline
-        self.ended, self.count = False, 0
+        self.ended, self.count, self.first = False, 0, b""
 
     def readable(self) -> bool:
         return True
@@ -106,6 +106,7 @@ class _Incoming(io.RawIOBase):
         view[: len(octets)] = octets
         self.ended = not octets
         self.count += len(octets)
+        self.first = self.first or octets[:2]
         return len(octets)
 
 
@@ -145,7 +146,11 @@ def read_reply(source: _Source, deadline: Deadline, method: str, where: str) -> 
         if response.length:
             raise http.client.IncompleteRead(b"", response.length)
         headers = tuple((name, " ".join(str(value).split())) for name, value in response.getheaders())
-        return HttpReply(response.status, response.reason, headers, b"".join(pieces))
+        return HttpReply(response.status, response.reason, headers, b"".join(pieces), response.will_close)
+
+
+_ALERT_OF_TLS: Final = b"\x15\x03"
+"""How a record with an alert begins, which is what a TLS server says to plain HTTP (RFC 8446, 5.1)."""
 
 
 def _too_large(where: str) -> MalformedHttp:
@@ -166,6 +171,9 @@ def _translated(where: str, deadline: Deadline, incoming: _Incoming) -> Iterator
         when = f"after {incoming.count} octets of a reply that was not whole" if incoming.count else "without a reply"
         raise ConnectionLost(f"{where} {how} the connection {when}", sent=True) from None
     except (http.client.HTTPException, ValueError) as error:
+        if incoming.first == _ALERT_OF_TLS:
+            text = f"{where} did not reply in HTTP: it speaks TLS on this port"
+            raise MalformedHttp(text, sent=True, remedy="the URL begins with https:// there") from None
         raise MalformedHttp(f"{where} did not reply in HTTP: {type(error).__name__}", sent=True) from None
 
 

@@ -1,17 +1,33 @@
-"""Exchanges over TCP on the real clock: a thread waits for each, and posts its end to the scheduler."""
+"""Exchanges over TCP on the real clock: a thread waits for each, and posts its end to the scheduler.
+
+A request of the scheme https goes over TLS, and by a proxy where :class:`Reach` has one. What is secret in that is put
+into the octets here, so that no request that is kept has it.
+"""
 
 from __future__ import annotations
 
-import errno
 import socket
+import ssl
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Self
 
 from mfp_sim.shared.errors import ConnectionLost, DeadlineExceeded, TransportError
+from mfp_sim.shared.reaching import DIRECTLY, Reach, basic
 from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest, render_request
+from mfp_sim.shared.scep.url import Scheme
 from mfp_sim.shared.simtime import Clock, PassingClock, Scheduler
+from mfp_sim.transport.connecting import (
+    TlsSession,
+    TlsSource,
+    connect,
+    handshake,
+    proxy_refusal,
+    through_proxy,
+    tls_refusal,
+)
 from mfp_sim.transport.reader import Deadline, SocketSource, connect_failed, deadline_exceeded, place_of, read_reply
 from mfp_sim.transport.wire import Done, Result, Sequential, UnderWay
 
@@ -20,28 +36,36 @@ __all__ = ["SocketClient", "Sockets"]
 
 class Sockets:
     """Carries exchanges over TCP, each on a connection and in a thread of its own, which tells the scheduler what came
-    of it and touches nothing else. The real clock's carrier."""
+    of it and touches nothing else. The real clock's carrier. ``on_tls`` is told what each TLS server shows."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
+    def __init__(
+        self, scheduler: Scheduler, reach: Reach = DIRECTLY, on_tls: Callable[[TlsSession], None] = lambda _: None
+    ) -> None:
+        self._scheduler, self._reach, self._on_tls = scheduler, reach, on_tls
 
     def begin(self, host: str, port: int, request: HttpRequest, timeout: float, done: Done) -> UnderWay:
         """See :meth:`Wire.begin`."""
-        return _OverSockets(self._scheduler, host, port, request, timeout, done)
+        octets = render_request(request, host, port)
+        connection = _Connection(self._scheduler.clock, request.scheme, host, port, timeout, self._reach)
+
+        def ended(result: Result) -> None:
+            if connection.tls is not None:
+                self._on_tls(connection.tls)
+            done(result)
+
+        return _OverSockets(self._scheduler, connection, octets, request.method, ended)
 
 
 class _OverSockets(UnderWay):
     """One exchange over sockets. Its booking is the deadline of the resolver, whose time nothing else can limit."""
 
-    def __init__(
-        self, scheduler: Scheduler, host: str, port: int, request: HttpRequest, timeout: float, done: Done
-    ) -> None:
+    def __init__(self, scheduler: Scheduler, connection: _Connection, octets: bytes, method: str, done: Done) -> None:
         super().__init__()
-        octets = render_request(request, host, port)
-        self._connection, self._done = _Connection(scheduler.clock, host, port, timeout), done
+        self._connection, self._done = connection, done
         self._post = scheduler.expect("reply")
-        self.booking = scheduler.at(self._connection.deadline.instant, self._look_up_late, "deadline")
-        work = threading.Thread(target=self._work, args=(octets, request.method), name=f"to {host}", daemon=True)
+        self.booking = scheduler.at(connection.deadline.instant, self._look_up_late, "deadline")
+        name = f"to {connection.host}"
+        work = threading.Thread(target=self._work, args=(octets, method), name=name, daemon=True)
         try:
             work.start()
         except RuntimeError as error:  # the machine has no thread left
@@ -74,12 +98,23 @@ class _OverSockets(UnderWay):
 
 
 class SocketClient(Sequential):
-    """A :class:`Transport` over TCP."""
+    """A :class:`Transport` over TCP. ``tls`` is what the last TLS server showed, if there was one."""
 
-    def __init__(self, clock: PassingClock) -> None:
-        super().__init__(clock, Sockets)
+    def __init__(self, clock: PassingClock, reach: Reach = DIRECTLY) -> None:
+        super().__init__(clock, lambda scheduler: Sockets(scheduler, reach, self._saw))
+        self._reach = reach
+        self.tls: TlsSession | None = None
 
-    def converse(self, host: str, port: int, messages: Sequence[bytes], timeout: float) -> list[HttpReply]:
+    def _saw(self, session: TlsSession) -> None:
+        self.tls = session
+
+    def forwarded(self, scheme: Scheme, host: str, port: int) -> bool:
+        """Whether a proxy reads what is sent to that server, and writes it anew."""
+        return scheme == "http" and self._reach.proxy_for(scheme, host, port) is not None
+
+    def converse(
+        self, host: str, port: int, messages: Sequence[bytes], timeout: float, scheme: Scheme = "http"
+    ) -> list[HttpReply]:
         """Send octets as they are on one connection, each when the reply to the one before is there; the replies.
 
         For requests that no :class:`HttpRequest` stands for: HTTP/1.0 without Host, chunked bodies, two in a row.
@@ -87,47 +122,66 @@ class SocketClient(Sequential):
         Raises:
             ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp: see :mod:`mfp_sim.shared.errors`.
         """
-        with _Connection(self._clock, host, port, timeout) as connection:
-            return [
-                connection.converse(octets, octets.partition(b" ")[0].decode("ascii", "replace")) for octets in messages
-            ]
+        replies: list[HttpReply] = []
+        with _Connection(self._clock, scheme, host, port, timeout, self._reach) as connection:
+            for octets in messages:
+                if replies and replies[-1].ends:  # whoever waits for it to happen waits for nothing
+                    raise ConnectionLost(f"{place_of(host, port)} said that the connection ends with its reply")
+                replies.append(connection.converse(octets, octets.partition(b" ")[0].decode("ascii", "replace")))
+        return replies
 
 
 class _Connection:
     """A connection to ``host:port``, made on entering; everything on it is under one deadline."""
 
-    def __init__(self, clock: Clock, host: str, port: int, timeout: float) -> None:
-        self._host, self._port, self._where = host, port, place_of(host, port)
+    def __init__(self, clock: Clock, scheme: Scheme, host: str, port: int, timeout: float, reach: Reach) -> None:
+        self.host, self._port, self._scheme, self._reach = host, port, scheme, reach
+        self._where, self._proxy = place_of(host, port), reach.proxy_for(scheme, host, port)
         self.deadline = Deadline(clock, timeout)
+        self.tls: TlsSession | None = None
         self.looking_up = True
         self._broken_off = False
         self._socket: socket.socket | None = None
 
     def __enter__(self) -> Self:
+        proxy = self._proxy
+        if proxy is None:
+            self._open(self.host, self._port, self._where)
+        else:
+            self._open(proxy.host, proxy.port, f"the proxy {place_of(proxy.host, proxy.port)}")
+        assert self._socket is not None
+        if self._scheme == "https":
+            try:
+                if proxy is not None:
+                    through_proxy(self._socket, proxy, self.host, self._port, self.deadline)
+                self._socket, self.tls = handshake(self._socket, self._reach, self.host, self.deadline, self._where)
+            except BaseException:
+                self._socket.close()
+                raise
+        return self
+
+    def _open(self, host: str, port: int, where: str) -> None:
+        """A TCP connection to the first address that takes one."""
         try:
-            addresses = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
-            raise connect_failed(self._where, "no-such-host") from None
+            raise connect_failed(where, "no-such-host") from None
         finally:
             self.looking_up = False
-        failure: TransportError = connect_failed(self._where, "failed")
+        failure: TransportError = connect_failed(where, "failed")
         for family, kind, protocol, _, address in addresses:
             if self._broken_off:
                 break
             try:
-                connection = socket.socket(family, kind, protocol)
+                self._socket = socket.socket(family, kind, protocol)
             except OSError:
                 continue
-            self._socket = connection
             try:
-                connection.settimeout(self.deadline.left())
-                connection.connect(address)
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            except OSError as error:
-                connection.close()
-                failure = _why_not_connected(error, self.deadline, self._where)
+                connect(self._socket, address, self.deadline, where)
+            except TransportError as error:
+                failure = error
             else:
-                return self
+                return
         raise failure
 
     def __exit__(self, *_: object) -> None:
@@ -138,20 +192,62 @@ class _Connection:
         """Send a request's octets and read the reply.
 
         Raises:
-            ConnectionLost, DeadlineExceeded, MalformedHttp: see :mod:`mfp_sim.shared.errors`.
+            ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp: see :mod:`mfp_sim.shared.errors`.
         """
-        connection = self._socket
-        assert connection is not None
+        assert self._socket is not None
+        source = TlsSource(self._socket, self._where, self.host) if self.tls else SocketSource(self._socket)
         try:
             if self._broken_off:  # while it was being made: nothing is sent
                 raise ConnectionAbortedError
-            connection.settimeout(self.deadline.left())
-            connection.sendall(octets)
+            self._send(self._socket, self._addressed(octets))
         except TimeoutError:
             raise self.late(sent=False) from None
+        except ssl.SSLError as error:
+            raise tls_refusal(error, self._where, self.host) from None
         except OSError:
+            if self.tls and not self._broken_off:
+                with suppress(OSError):
+                    source.receive(1, self.deadline)  # an alert may have said why
             raise ConnectionLost(f"{self._where} broke the connection off during the request") from None
-        return read_reply(SocketSource(connection), self.deadline, method, self._where)
+        reply = read_reply(source, self.deadline, method, self._where)
+        if self._forwarded and reply.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self._proxy is not None:
+            place = place_of(self._proxy.host, self._proxy.port)
+            raise proxy_refusal(f"the proxy {place}", reply.status, "forward the request")
+        return reply
+
+    def _send(self, connection: socket.socket, octets: bytes) -> None:
+        """Send all; not by ``sendall``, which has the time anew for each piece over TLS."""
+        left = memoryview(octets)
+        while left:
+            connection.settimeout(self.deadline.left())
+            left = left[connection.send(left) :]
+
+    @property
+    def _forwarded(self) -> bool:
+        """Whether a proxy reads the requests and forwards them; over TLS it sees none of them."""
+        return self._proxy is not None and self._scheme == "http"
+
+    def _addressed(self, octets: bytes) -> bytes:
+        """The request with the fields that the server and a proxy want besides; a proxy that forwards is told where to.
+
+        Octets without a request line stay as they are.
+        """
+        line, _, rest = octets.partition(b"\r\n")
+        words = line.split(b" ")
+        added = list(self._added(rest.partition(b"\r\n\r\n")[0]))
+        if len(words) != 3 or not words[1].startswith(b"/"):
+            return octets
+        if self._forwarded:
+            words[1] = f"http://{self._where}".encode() + words[1]
+        return b"\r\n".join([b" ".join(words), *added, rest])
+
+    def _added(self, head: bytes) -> Iterator[bytes]:
+        present = {line.partition(b":")[0].strip().lower() for line in head.split(b"\r\n")}
+        for name, value in self._reach.request_fields:
+            if name.lower().encode() not in present:
+                yield f"{name}: {value}".encode()
+        if self._forwarded and self._proxy is not None and self._proxy.login:
+            yield f"Proxy-Authorization: {basic(self._proxy.login)}".encode()
 
     def late(self, *, sent: bool) -> DeadlineExceeded:
         """What an exchange ends with that is not over at the deadline."""
@@ -162,14 +258,4 @@ class _Connection:
         self._broken_off = True
         if self._socket is not None:
             with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-
-
-def _why_not_connected(error: OSError, deadline: Deadline, where: str) -> TransportError:
-    if isinstance(error, TimeoutError) and error.errno is None:
-        return deadline_exceeded(where, deadline, sent=False)
-    if isinstance(error, ConnectionRefusedError):
-        return connect_failed(where, "refused")
-    if error.errno in {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}:
-        return connect_failed(where, "unreachable")
-    return connect_failed(where, "failed")
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # an SSLSocket's own would forget TLS first

@@ -13,6 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from tls_hosts import tls_host
 
 from mfp_sim.shared.scep.http_messages import HttpReply, delivery_of
 from mock_scep_server.server import ServerHost
@@ -88,7 +89,8 @@ def test_one_instance_of_a_file(mfp_sim, tmp_path: Path, scenario) -> None:
         (["run", "--jobs", "0"], 2, "'0' is not a count from 1"),
         (["run", "--seed", "-1"], 2, "is not a whole number from 0"),
         (["run", "--challenge", "x"], 2, "give --ca URL too"),
-        (["run", "--ca", "https://127.0.0.1/x"], 2, "the printer speaks http only"),
+        (["run", "--ca", "https://127.0.0.1/x"], 2, "canon-ir-adv-dx speaks HTTP only (A-01) (--flip A-01=https=true"),
+        (["run", "--tls-insecure"], 2, "--tls-insecure is for a real server (give --ca URL too)"),
         (["run", "--ca", "http://[::1/x"], 2, "is not a URL"),
         (["run", "--ca", "http://no-such-host.invalid/x"], 3, "the name does not resolve"),
         (["rnu"], 2, "invalid choice: 'rnu'"),
@@ -129,6 +131,29 @@ def test_something_else_there_is_3(mfp_sim, scenario, status: int, text: str) ->
         done = mfp_sim("run", scenario, "--ca", f"{host.url}/scep")
     assert done.code == 3
     assert text in done.err
+
+
+@pytest.mark.parametrize("way", ["flip", "model"])
+def test_a_real_server_behind_tls_wants_a_model_that_speaks_it(mfp_sim, scenario, tmp_path: Path, way: str) -> None:
+    model = tmp_path / "model.yaml"
+    model.write_text(
+        "format: 1\nname: with-https\nbase: canon-ir-adv-dx\n"
+        "values: {https: {value: true, source: 'https://example.com/manual'}}\n"
+    )
+    out = tmp_path / "out"
+    words = ("--flip", "A-01=https=true") if way == "flip" else ("--profile", model)
+    with tls_host(tmp_path, challenge="canary-5c0d") as behind:
+        at = ("run", scenario, "--ca", behind.url, "--tls-ca", behind.trust)
+        done = mfp_sim(*at, *words, "--jobs", "2" if way == "model" else "1", "--report", out)
+        assert done.code == 0, done.out + done.err
+        asked = len(behind.bench.asked)
+        refused = mfp_sim(*at)
+    assert f"TLS certificate: checked against the CAs in {behind.trust}, and for 127.0.0.1" in done.out
+    whole = json.loads((out / "report.json").read_text("utf-8"))
+    assert whole["provenance"]["options"]["TLS"].startswith("TLSv1.")
+    assert f"--tls-ca {behind.trust}" in whole["provenance"]["command"]
+    assert (refused.code, len(behind.bench.asked)) == (2, asked)
+    assert "the model canon-ir-adv-dx speaks HTTP only (A-01)" in refused.err
 
 
 def test_skipping_everything_is_not_a_success(mfp_sim, tmp_path: Path, mock_url: str) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from tls_hosts import tls_host
 
 from mfp_sim.cli.options import build_parser
 from mfp_sim.cli.serve import _write
@@ -245,6 +246,24 @@ def test_a_real_server_and_the_real_clock(serving) -> None:
     assert "Successful" in here.request(ui, KEY)
 
 
+def test_a_real_server_behind_tls_and_a_model_that_speaks_it(serving, mfp_sim, tmp_path: Path) -> None:
+    model = tmp_path / "model.yaml"
+    model.write_text(
+        "format: 1\nname: with-https\nbase: canon-ir-adv-dx\n"
+        "values: {https: {value: true, source: 'https://example.com/manual'}}\n"
+    )
+    with tls_host(tmp_path) as behind:
+        at = ("--ca", behind.url, "--tls-ca", behind.trust)
+        refused = mfp_sim("serve", "--port", 0, *at)
+        assert refused.code == 2
+        assert "speaks HTTP only (A-01) (give a model file with https: true by --profile)" in refused.err
+        here = serving(*at, "--profile", model)
+        ui = here.address("printer SIM00001")
+        here.log_in(ui)
+        here.ask(ui + COMM, {"url": behind.url, "port": behind.host.port, "timeout": 30})
+        assert "Successful" in here.request(ui, KEY)
+
+
 # --- mistakes ---------------------------------------------------------------------------------------------
 
 
@@ -277,6 +296,7 @@ def test_a_port_in_use_is_explained(mfp_sim) -> None:
         (("--record", "x.yaml", "--clock", "system"), "--record is for one printer"),
         (("--record", "x.yaml", "--printers", "2"), "--record is for one printer"),
         (("--challenge-file", "nowhere.txt"), "cannot read the challenge file nowhere.txt"),
+        (("--tls-insecure",), "--tls-insecure is for a real server (give --ca URL too)"),
         (("--pin-env", "NOT_SET_ANYWHERE"), "the environment variable NOT_SET_ANYWHERE is not set"),
         (("--host", "192.0.2.1"), "'192.0.2.1' is not an address of this machine: choose another --host"),
         (("--host", "300.1.1.1"), "'300.1.1.1' is not an address of this machine, nor a name of one"),

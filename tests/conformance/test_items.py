@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tls_hosts import tls_host
+
 CHALLENGE = "conf0rm-secret"
 
 
-def pytest_at(url: str, where: Path, *words: str, variable: str = "SECRET") -> subprocess.CompletedProcess[str]:
+def pytest_at(url: str, where: Path, *words: object, variable: str = "SECRET") -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "SECRET": CHALLENGE}
     command = [
         sys.executable,
@@ -24,7 +26,13 @@ def pytest_at(url: str, where: Path, *words: str, variable: str = "SECRET") -> s
         variable,
     ]
     return subprocess.run(
-        [*command, *words], cwd=where, env=environment, capture_output=True, text=True, check=False, timeout=300
+        [*command, *map(str, words)],
+        cwd=where,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
 
 
@@ -35,6 +43,18 @@ def test_checks_are_items_in_several_processes(server, tmp_path: Path) -> None:
     assert "scep::poll-unknown" in done.stdout
     assert "scep::positive-control" in done.stdout
     assert CHALLENGE not in done.stdout + done.stderr
+
+
+def test_a_server_behind_tls_is_reached_by_the_same_options(tmp_path: Path) -> None:
+    with tls_host(tmp_path, challenge=CHALLENGE) as behind:
+        done = pytest_at(behind.url, tmp_path, "--scep-tls-ca", behind.trust, "-q", "-k", "post-binary or positive")
+        assert done.returncode == 0, done.stdout + done.stderr
+        careless = pytest_at(behind.url, tmp_path, "--scep-tls-insecure", "-k", "positive")
+        assert careless.returncode == 0
+        assert "warning: the TLS certificate of the server is NOT CHECKED (--scep-tls-insecure)" in careless.stdout
+        refused = pytest_at(behind.url, tmp_path, "-k", "positive")
+    assert refused.returncode not in (0, 5)
+    assert "shows a TLS certificate of a CA that is not known" in refused.stdout + refused.stderr
 
 
 def test_a_challenge_that_cannot_be_had_ends_the_session_before_any_check(server, tmp_path: Path) -> None:

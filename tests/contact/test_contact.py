@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
+from tls_hosts import tls_host
 
 from mfp_sim.contact import probe
 from mfp_sim.shared.errors import TargetError
+from mfp_sim.shared.reaching import Reach
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.scep.http_messages import CA_RA_CERT, HttpReply, delivery_of
@@ -46,7 +49,7 @@ class Server:
 @pytest.mark.parametrize("certificates", [(RA, ROOT, SUB), (SUB, ROOT, RA), (ROOT, RA, SUB)])
 def test_the_ca_is_the_one_that_issues(certificates: tuple[Certificate, ...]) -> None:
     with ServerHost(Server(*certificates)) as host:
-        found = probe(f"{host.url}/scep")
+        found = probe(f"{host.url}/scep").ca
     assert (found.subject, found.fingerprint) == ("CN=sub", SUB.fingerprint())
     assert (found.ra_subject, found.ra_fingerprint) == ("CN=ra", RA.fingerprint())
     assert (found.capabilities, found.server) == ((), "test/1")
@@ -54,10 +57,45 @@ def test_the_ca_is_the_one_that_issues(certificates: tuple[Certificate, ...]) ->
 
 def test_a_ca_alone_has_no_ra() -> None:
     with ServerHost(Server(ROOT)) as host:
-        found = probe(f"{host.url}/scep")
+        found = probe(f"{host.url}/scep").ca
     assert (found.subject, found.ra_subject, found.ra_fingerprint) == ("CN=root", "", "")
 
 
 def test_an_empty_bag_is_no_server() -> None:
     with ServerHost(Server()) as host, pytest.raises(TargetError, match="is not a certificate"):
+        probe(f"{host.url}/scep")
+
+
+def test_a_server_behind_tls_is_told_with_what_it_shows(tmp_path: Path) -> None:
+    with tls_host(tmp_path) as made:
+        trusted = probe(made.url, Reach(ca=made.trust))
+        careless = probe(made.url, Reach(insecure=True))
+    assert trusted.ca == careless.ca
+    assert trusted.ca.subject.startswith("CN=Mock SCEP CA")
+    assert trusted.reached["TLS certificate"] == f"checked against the CAs in {made.trust}, and for 127.0.0.1"
+    assert trusted.reached["TLS"].startswith("TLSv1.")
+    assert trusted.reached["TLS chain"].startswith("CN=Mock TLS server (tests only),O=mfp-sim (until ")
+    assert careless.reached["TLS certificate"].startswith("NOT CHECKED (--tls-insecure)")
+
+
+@pytest.mark.parametrize(
+    ("url", "reach", "text", "remedy"),
+    [
+        ("https", Reach(), "a CA that is not known", "--tls-ca FILE"),
+        ("http", Reach(), "GetCACert gave HTTP 400", "the URL begins with https:// there"),
+    ],
+)
+def test_what_stands_between_is_told_with_its_remedy(tmp_path, url: str, reach: Reach, text: str, remedy: str) -> None:
+    with tls_host(tmp_path) as made, pytest.raises(TargetError) as caught:
+        probe(made.url.replace("https", url), reach)
+    assert text in caught.value.message
+    assert remedy in (caught.value.remedy or "")
+
+
+def test_a_server_that_wants_a_login_says_which_option_has_it() -> None:
+    class Guarded:
+        def handle(self, request, client):
+            return delivery_of(HttpReply(401))
+
+    with ServerHost(Guarded()) as host, pytest.raises(TargetError, match="HTTP 401.*--http-login-env NAME"):
         probe(f"{host.url}/scep")

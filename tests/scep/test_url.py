@@ -14,6 +14,7 @@ from mfp_sim.shared.scep.url import Url
         ("http://ca.example", "ca.example", 80, "/"),
         ("http://CA.example:8080/certsrv/mscep.dll?a=1&b", "ca.example", 8080, "/certsrv/mscep.dll?a=1&b"),
         ("http://[2001:db8::1]:81?x", "2001:db8::1", 81, "/?x"),
+        ("https://ca.example/scep", "ca.example", 443, "/scep"),
         ("//ca.example:9", "ca.example", 9, "/"),
         ("/path", "", 80, "/path"),
     ],
@@ -28,9 +29,10 @@ def test_a_url_has_host_port_and_target(text: str, host: str, port: int, target:
     [
         ("http://[::1", "'http://[::1' is not a URL"),
         ("http://ca.example:99999/", "'http://ca.example:99999/' is not a URL"),
-        ("https://ca.example/", "'https://ca.example/' is not an http URL"),
-        ("http:///scep", "'http:///scep' is not an http URL"),
-        ("ca.example", "'ca.example' is not an http URL"),
+        ("ftp://ca.example/", "'ftp://ca.example/' is not an http or https URL"),
+        ("http:///scep", "'http:///scep' is not an http or https URL"),
+        ("ca.example", "'ca.example' is not an http or https URL"),
+        ("http://me:hush@ca.example/", "the URL has a login in it"),
     ],
 )
 def test_what_is_not_a_servers_url_is_refused(text: str, message: str) -> None:

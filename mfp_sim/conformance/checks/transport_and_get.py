@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from urllib.parse import quote
 
@@ -306,7 +307,8 @@ def path(session: Client) -> Iterator[Fact]:
 
 
 def _octets(session: Client, request: HttpRequest) -> bytes:
-    return render_request(request, session.target.host, session.target.port)
+    whole = replace(request, scheme=session.target.scheme)
+    return render_request(whole, session.target.host, session.target.port)
 
 
 def _posted(session: Client, *headers: tuple[str, str]) -> tuple[Order, HttpRequest]:

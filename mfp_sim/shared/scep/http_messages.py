@@ -20,6 +20,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from mfp_sim import __version__
 from mfp_sim.shared.errors import DecodeError, UsageError
+from mfp_sim.shared.scep.url import DEFAULT_PORTS, Scheme
 from mfp_sim.shared.scep.vocabulary import Operation
 
 __all__ = [
@@ -87,13 +88,15 @@ def _tokens(value: str | None) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """A request; ``target`` is path and query as on the wire, ``headers`` keep their order and case."""
+    """A request; ``target`` is path and query as on the wire, ``headers`` keep their order and case. ``scheme`` says
+    whether it goes over TLS."""
 
     method: str
     target: str
     headers: Headers = ()
     body: bytes = field(default=b"", repr=False)
     version: str = "HTTP/1.1"
+    scheme: Scheme = "http"
 
     def header(self, name: str) -> str | None:
         """The first field of that name, whatever its case."""
@@ -110,12 +113,14 @@ class HttpRequest:
 
 @dataclass(frozen=True)
 class HttpReply:
-    """A reply; an empty ``reason`` is filled in from the status when it is written."""
+    """A reply; an empty ``reason`` is filled in from the status when it is written. ``ends``: the server has said that
+    no other reply comes on the connection (RFC 9112, 9.3)."""
 
     status: int
     reason: str = ""
     headers: Headers = ()
     body: bytes = field(default=b"", repr=False)
+    ends: bool = field(default=False, compare=False)
 
     def header(self, name: str) -> str | None:
         """The first field of that name, whatever its case."""
@@ -235,7 +240,7 @@ def outgoing(request: HttpRequest, host: str, port: int) -> HttpRequest:
     """The request as a client sends it: Host, User-Agent, Connection and Content-Length added where missing."""
     named = f"[{host}]" if ":" in host else host
     added = [
-        ("Host", named if port == 80 else f"{named}:{port}"),
+        ("Host", named if port == DEFAULT_PORTS[request.scheme] else f"{named}:{port}"),
         ("User-Agent", f"mfp-sim/{__version__}"),
         ("Accept", "*/*"),
         ("Connection", "close"),

@@ -6,13 +6,19 @@ not open connections. RFC 3986; RFC 8894, 4.1.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final, Literal, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from mfp_sim.shared.errors import UsageError
 
-__all__ = ["Url"]
+__all__ = ["DEFAULT_PORTS", "Scheme", "Url"]
+
+Scheme: TypeAlias = Literal["http", "https"]
+DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
+"""By scheme, the port of a URL that names none."""
 
 
 @dataclass(frozen=True)
@@ -33,19 +39,26 @@ class Url:
 
     @classmethod
     def of_server(cls, text: str, remedy: str) -> Url:
-        """The URL of a server that speaks plain HTTP. ``remedy`` is shown if the URL has another scheme, or no host.
+        """The URL of a server. ``remedy`` is shown if the URL has another scheme than http and https, or no host.
 
         Raises:
-            UsageError: ``text`` is not a URL, or not http.
+            UsageError: ``text`` is not a URL, neither http nor https, or has a login, which reports would show.
         """
         try:
             found = cls.parse(text)
             _ = found.port
         except ValueError:
             raise UsageError(f"{text!r} is not a URL") from None
-        if found.parts.scheme != "http" or not found.host:
-            raise UsageError(f"{text!r} is not an http URL", remedy=remedy)
+        if found.parts.username is not None:
+            raise UsageError("the URL has a login in it", remedy="leave it out, and give it by --http-login-env NAME")
+        if found.parts.scheme not in DEFAULT_PORTS or not found.host:
+            raise UsageError(f"{text!r} is not an http or https URL", remedy=remedy)
         return found
+
+    @property
+    def scheme(self) -> Scheme:
+        """How the server is spoken to; http where the URL has another scheme, or none."""
+        return "https" if self.parts.scheme == "https" else "http"
 
     @property
     def host(self) -> str:
@@ -54,12 +67,12 @@ class Url:
 
     @property
     def port(self) -> int:
-        """The port; 80 if the URL names none.
+        """The port; that of the scheme if the URL names none.
 
         Raises:
             ValueError: it is not a number from 0 to 65535.
         """
-        return self.parts.port or 80
+        return self.parts.port or DEFAULT_PORTS[self.scheme]
 
     @property
     def target(self) -> str:

@@ -1,0 +1,265 @@
+"""How a server is reached: trust in TLS, a client certificate, proxies, a login, further fields of HTTP.
+
+One value, :class:`Reach`, from one table of options, which ``run``, ``serve``, ``conform`` and the pytest plugin share;
+``transport`` does what it says. Opens no connection. Nothing secret of it is ever part of a request that is kept: it is
+put into the octets at the last moment, and :attr:`Reach.secrets` are for the redactor, since a server may send them
+back. RFC 9110, 9.3.6 and 11; RFC 9112, 3.2.2.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.secret_options import read_secret
+
+__all__ = ["DIRECTLY", "REACH_OPTIONS", "Proxy", "Reach", "asked_for", "basic", "reach_of"]
+
+REACH_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "tls-ca": {"type": Path, "metavar": "FILE", "help": "trust these CAs for TLS, PEM, instead of the system's"},
+    "tls-insecure": {"action": "store_true", "help": "do not check the server's TLS certificate; the report says so"},
+    "tls-cert": {"type": Path, "metavar": "FILE", "help": "client certificate for TLS and its chain, PEM"},
+    "tls-key": {
+        "type": Path,
+        "metavar": "FILE",
+        "help": "its private key, PEM; without it, the key is in the same file",
+    },
+    "tls-key-password-file": {"type": Path, "metavar": "FILE", "help": "file with the password of that key"},
+    "tls-key-password-env": {"metavar": "NAME", "help": "environment variable with the password of that key"},
+    "proxy": {
+        "metavar": "URL",
+        "help": "http://[user:password@]host:port (default: http_proxy, https_proxy, no_proxy)",
+    },
+    "no-proxy": {"action": "store_true", "help": "no proxy, whatever the environment says"},
+    "http-login-file": {
+        "type": Path,
+        "metavar": "FILE",
+        "help": "file with user:password for HTTP basic authentication",
+    },
+    "http-login-env": {"metavar": "NAME", "help": "environment variable with user:password for it"},
+    "header": {
+        "action": "append",
+        "default": [],
+        "metavar": "'NAME: VALUE'|@FILE",
+        "help": "a further field of each request, or a file of them (repeatable); values are kept secret",
+    },
+}
+"""The options by name, in the words of ``argparse``, which pytest's ``addoption`` knows too."""
+
+_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([ -~]*?)[ \t]*")
+_OURS: Final = ("host", "content-length", "transfer-encoding", "connection", "content-type")
+"""Fields that are the checks' and the wire's own: another value would change what is asked."""
+_SHORTEST_SECRET: Final = 4
+"""A shorter value of a field (``X-Tenant: 1``) hides nothing, and masking it would spoil every number."""
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """An HTTP proxy. ``login`` is user:password, None where it wants none."""
+
+    host: str
+    port: int
+    login: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How servers are reached; without anything: directly, and TLS certificates are checked against the system's CAs.
+
+    ``key_password`` opens ``key``, or the key in ``certificate``. ``proxies`` are a scheme and a URL each, ``all`` for
+    any scheme, and ``no`` with the hosts that are reached directly. ``login`` is user:password.
+    """
+
+    ca: Path | None = None
+    insecure: bool = False
+    certificate: Path | None = None
+    key: Path | None = None
+    key_password: str | None = field(default=None, repr=False)
+    proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    login: str | None = field(default=None, repr=False)
+    fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no output may show."""
+        found = [self.key_password]
+        for login in (self.login, *(_proxy(url).login for name, url in self.proxies if name != "no")):
+            found += [login, (login or "").partition(":")[2]]
+        values = [value for _, value in self.fields if len(value) >= _SHORTEST_SECRET]
+        found += [word for value in values for word in (value, value.rpartition(" ")[2])]
+        return tuple(dict.fromkeys(secret for secret in found if secret))
+
+    def proxy_for(self, scheme: str, host: str, port: int) -> Proxy | None:
+        """The proxy by which a server is reached, None where it is reached directly."""
+        from urllib.request import (  # type: ignore[attr-defined]  # noqa: PLC0415 - it brings ssl, and --help needs none
+            proxy_bypass_environment,
+        )
+
+        table = dict(self.proxies)
+        url = table.get(scheme) or table.get("all")
+        if not url or ("no" in table and (_is_loopback(host) or proxy_bypass_environment(f"{host}:{port}", table))):
+            return None
+        return _proxy(url)
+
+    @property
+    def request_fields(self) -> tuple[tuple[str, str], ...]:
+        """The fields that each request of ours has besides its own."""
+        return (*([("Authorization", basic(self.login))] if self.login else []), *self.fields)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The options that say the same, for the command in a report; what is secret is left out."""
+        pairs = (("--tls-ca", self.ca), ("--tls-cert", self.certificate), ("--tls-key", self.key))
+        found = [word for name, value in pairs if value is not None for word in (name, str(value))]
+        return (*found, *(["--tls-insecure"] if self.insecure else []))
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What a report says of it, by name."""
+        found = {}
+        if self.certificate is not None:
+            found["client certificate"] = str(self.certificate)
+        if self.login:
+            found["HTTP login"] = "basic authentication"
+        if self.fields:
+            found["further fields"] = ", ".join(name for name, _ in self.fields)
+        return found
+
+
+DIRECTLY: Final = Reach()
+"""Without a proxy, and TLS certificates are checked against the system's CAs."""
+
+
+def basic(login: str) -> str:
+    """The credentials of HTTP's basic authentication (RFC 7617)."""
+    return f"Basic {base64.b64encode(login.encode()).decode('ascii')}"
+
+
+def reach_of(options: object, prefix: str = "") -> Reach:
+    """How the parsed ``options`` of :data:`REACH_OPTIONS`, and the environment, say that servers are reached.
+
+    Args:
+        options: their values; each name begins with ``prefix``.
+        prefix: as in ``scep_`` for pytest's ``--scep-tls-ca``.
+
+    Raises:
+        UsageError: options that do not go together, a secret that is not there, or a value that cannot be.
+    """
+
+    def given(name: str) -> Any:
+        return getattr(options, prefix + name)
+
+    def secret(what: str, name: str) -> str | None:
+        return read_secret(what, file=given(f"{name}_file"), variable=given(f"{name}_env"))
+
+    named = "--" + prefix.replace("_", "-")
+    if given("tls_insecure") and given("tls_ca"):
+        raise UsageError(f"{named}tls-ca and {named}tls-insecure are both given", remedy="drop one")
+    if given("tls_key") and not given("tls_cert"):
+        raise UsageError("a client's TLS key is given, and no certificate", remedy=f"add {named}tls-cert FILE")
+    if given("proxy") and given("no_proxy"):
+        raise UsageError(f"{named}proxy and {named}no-proxy are both given", remedy="drop one")
+    for name in ("tls_key_password", "http_login"):
+        if given(f"{name}_file") and given(f"{name}_env"):
+            option = f"{named}{name.replace('_', '-')}"
+            raise UsageError(f"{option}-file and {option}-env are both given", remedy="drop one")
+    login = secret("HTTP login", "http_login")
+    if login is not None and (":" not in login or not login.isprintable()):
+        raise UsageError("the HTTP login is not user:password", remedy="write both, with a colon between")
+    return Reach(
+        ca=given("tls_ca"),
+        insecure=given("tls_insecure"),
+        certificate=given("tls_cert"),
+        key=given("tls_key"),
+        key_password=secret("TLS key password", "tls_key_password"),
+        proxies=_proxies(given("proxy"), none=given("no_proxy")),
+        login=login,
+        fields=tuple(_fields(given("header"))),
+    )
+
+
+def asked_for(options: object, prefix: str = "") -> str | None:
+    """The first option of :data:`REACH_OPTIONS` that is given, if one is."""
+    return next((name for name in REACH_OPTIONS if getattr(options, prefix + name.replace("-", "_"))), None)
+
+
+def _proxies(url: str | None, *, none: bool) -> tuple[tuple[str, str], ...]:
+    """The proxies: the given one for everything, or those of the environment, where some hosts are excepted."""
+    if none:
+        return ()
+    if url is not None:
+        _parsed(url)
+        return (("all", url),)
+    from urllib.request import getproxies_environment  # noqa: PLC0415 - see proxy_for
+
+    found = {name: value for name, value in getproxies_environment().items() if name in ("http", "https", "all", "no")}
+    for name, value in found.items():
+        if name != "no":
+            _parsed(value)
+    return (*found.items(), *(() if "no" in found else (("no", ""),))) if found.keys() - {"no"} else ()
+
+
+def _parsed(url: str) -> SplitResult:
+    """The parts of a proxy's URL; without a scheme it is http.
+
+    Raises:
+        UsageError: it is none, or not http; the text shows no password.
+    """
+    shown = re.sub(r"[^/@]*@", "", url)
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        port = parts.port
+    except ValueError:
+        raise UsageError(f"the proxy {shown!r} is not a URL", remedy="write http://host:port") from None
+    if parts.scheme != "http" or not parts.hostname or port == 0:
+        remedy = "write http://host:port, or --no-proxy where the environment names one that is not meant"
+        raise UsageError(f"the proxy {shown!r} is no HTTP proxy", remedy=remedy)
+    return parts
+
+
+def _proxy(url: str) -> Proxy:
+    """The proxy of a URL."""
+    parts = _parsed(url)
+    login = None if parts.username is None else f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return Proxy(parts.hostname or "", parts.port or 80, login)
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether it is this machine: no proxy of the environment is asked for that."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _fields(given: list[str]) -> Iterator[tuple[str, str]]:
+    """The fields of ``--header``.
+
+    Raises:
+        UsageError: one is not readable, or is one of ours; a value is not shown.
+    """
+    for text in given:
+        for line in _lines(text[1:]) if text.startswith("@") else [text]:
+            found = _FIELD.fullmatch(line)
+            if found is None:
+                raise UsageError("a header is not 'Name: value' in printable ASCII", remedy="--header 'Name: value'")
+            if found[1].lower() in _OURS:
+                raise UsageError(f"the field {found[1]} is not for --header: each request has its own")
+            yield found[1], found[2]
+
+
+def _lines(name: str) -> list[str]:
+    try:
+        text = Path(name).read_text("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"cannot read the headers in {name}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"cannot read the headers in {name}: they are not UTF-8") from None
+    return [line for line in text.splitlines() if line.strip()]
