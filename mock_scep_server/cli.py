@@ -27,6 +27,7 @@ examples:
   mock-scep-server --profile ndes-2016 --set 'challenge={one_time: {}}' \\
                    --set 'admin_page={user: admin, password: test-only}'
   mock-scep-server --tls other-pki --tls-ca-out web.pem # HTTPS, and the CA that a client has to trust for it
+  mock-scep-server --tls other-pki --tls-client-ca root.pem    # only clients that show a certificate and its chain
   mock-scep-server faults                               # what a script can ask for
   mock-scep-server faults nonce-mismatch                # one of them in full
   mock-scep-server --defect accepts-bad-signature       # a CA with a defect: do your tests of servers notice?
@@ -81,6 +82,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--tls-ca-out", type=Path, metavar="FILE", help="write the CA that a client has to trust for TLS, in PEM"
+    )
+    parser.add_argument(
+        "--tls-client-ca",
+        type=Path,
+        metavar="FILE",
+        help="want a client certificate of these root CAs, PEM, and with its chain: a leaf alone is refused",
     )
     parser.add_argument(
         "--tls-name",

@@ -152,12 +152,19 @@ def _setup(options: argparse.Namespace) -> CaSetup:
 def _endpoint(options: argparse.Namespace, service: ScepService) -> TlsEndpoint | None:
     """What TLS shows, if it is spoken; the CA to trust is written where it is wanted."""
     if options.tls is None:
-        if options.tls_ca_out or options.tls_name:
-            raise UsageError("--tls-ca-out and --tls-name are for TLS", remedy="add --tls other-pki, for instance")
+        if options.tls_ca_out or options.tls_name or options.tls_client_ca:
+            text = "--tls-ca-out, --tls-name and --tls-client-ca are for TLS"
+            raise UsageError(text, remedy="add --tls other-pki, for instance")
         return None
     names = (options.host, *options.tls_name)
     endpoint = make_endpoint(
-        options.tls, service.authority, clock=service.clock, entropy=Entropy(None), keys=GeneratedKeys(), names=names
+        options.tls,
+        service.authority,
+        clock=service.clock,
+        entropy=Entropy(None),
+        keys=GeneratedKeys(),
+        names=names,
+        clients=options.tls_client_ca,
     )
     if options.tls_ca_out is not None:
         if endpoint.anchor is None:

@@ -230,6 +230,8 @@ class ServerHost:
             octets = self._in_words(400, "This port speaks TLS: the URL begins with https://.")
             socket.socket.sendall(connection, octets)  # beside TLS, which never began
             _close_in_order(connection)
+        if handshake.said:  # to a client that has sent its request by now: without this the alert would be lost
+            _close_in_order(connection)
         if handshake.failure is not None:
             raise Gone
 

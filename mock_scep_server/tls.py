@@ -2,7 +2,7 @@
 
 Owns the kinds of TLS certificate, and how a handshake ends and a TLS connection is closed. Knows nothing of SCEP, which
 needs no TLS: its messages are the same over both, and who is the TLS server says nothing about who is the CA. Serves
-SCEP-4.1-21 (``untrusted``) and SCEP-7.10-02 (``other-pki``); RFC 8894, 7.10.
+SCEP-4.1-21 (``untrusted``), SCEP-7.10-02 (``other-pki``) and F-T16 (client certificates); RFC 8894, 7.10.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final, Literal, get_args
 
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
@@ -71,6 +72,7 @@ def make_endpoint(
     entropy: Entropy,
     keys: KeySource,
     names: Iterable[str] = (),
+    clients: Path | None = None,
 ) -> TlsEndpoint:
     """A TLS server for this machine, with a key of its own.
 
@@ -81,9 +83,11 @@ def make_endpoint(
         ca: the SCEP CA.
         clock: decides validity; clients look at the real time.
         names: host names and addresses besides those of loopback, for the subjectAltName.
+        clients: a file in PEM with the root CAs that clients need a certificate of, with its whole chain; None where
+            no client is asked for one.
 
     Raises:
-        UsageError: a name that is no host name and no address.
+        UsageError: a name that is no host name and no address, or a file that has no certificates.
     """
     key, subject = keys.rsa(2048), x509.name(("O", "mfp-sim"), ("CN", "Mock TLS server (tests only)"))
     serial, start = SerialNumbers(entropy.fork("tls serials")).next(), clock.now() - BACKDATED
@@ -96,7 +100,7 @@ def make_endpoint(
         alone = x509.self_signed(
             key, subject=subject, serial=serial, not_before=start, not_after=start + _LIFETIME, extensions=about
         )
-        return TlsEndpoint(alone, None, _context(alone, key, entropy))
+        return TlsEndpoint(alone, None, _context(alone, key, entropy, clients))
     if kind == "other-pki":
         ca = CertificateAuthority(clock, entropy.fork("web pki"), keys, name=_WEB_PKI)
     anchor = ca.issuer.certificate
@@ -111,7 +115,7 @@ def make_endpoint(
             extensions=(x509.key_usage_extension("digitalSignature", "keyEncipherment"), *about),
         )
     )
-    return TlsEndpoint(certificate, anchor, _context(certificate, key, entropy))
+    return TlsEndpoint(certificate, anchor, _context(certificate, key, entropy, clients))
 
 
 def _alternative_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -131,7 +135,7 @@ def _alternative_names(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _context(certificate: Certificate, key: PrivateKey, entropy: Entropy) -> ssl.SSLContext:
+def _context(certificate: Certificate, key: PrivateKey, entropy: Entropy, clients: Path | None) -> ssl.SSLContext:
     """A server with this certificate: TLS 1.2 and 1.3, HTTP/1.1, no sessions that outlive a connection.
 
     ssl reads keys from files only: for a moment there is one that only we can read, encrypted with a password that
@@ -142,6 +146,13 @@ def _context(certificate: Certificate, key: PrivateKey, entropy: Entropy) -> ssl
     context.num_tickets = 0
     context.options |= ssl.OP_NO_TICKET
     context.set_alpn_protocols(["http/1.1"])
+    if clients is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        try:
+            context.load_verify_locations(clients)
+        except OSError as error:  # ssl.SSLError too
+            text = f"the CAs of clients in {clients} cannot be used: {error.strerror}"
+            raise UsageError(text, remedy="write their certificates in PEM") from None
     password = entropy.octets(32).hex().encode()
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password))
     with tempfile.NamedTemporaryFile(prefix="mock-scep-tls-") as file:
@@ -171,12 +182,22 @@ NO_ROOM: Final = bytes.fromhex("15 03 03 0002 02 50")
 
 @dataclass(frozen=True)
 class Handshake:
-    """How a handshake ended: ``failure`` says why it did not succeed, else it is None; ``version`` as in TLSv1.3."""
+    """How a handshake ended: ``failure`` says why it did not succeed, else it is None; ``version`` as in TLSv1.3.
+    ``said``: an alert has told the client why."""
 
     client: str
     version: str | None = None
     failure: str | None = None
     spoke_http: bool = False
+    said: bool = False
+
+
+_CLIENTS: Final = {
+    18: "it is signed by itself",
+    19: "it is of a CA that is not known",
+    20: "it is of a CA that is not known, or came without its chain",
+}
+"""By X509_V_ERR_* of OpenSSL, what is wrong with a client's certificate."""
 
 
 def shake_hands(connection: ssl.SSLSocket, client: str) -> Handshake:
@@ -188,7 +209,12 @@ def shake_hands(connection: ssl.SSLSocket, client: str) -> Handshake:
         return Handshake(client, failure=f"not done within {HANDSHAKE_SECONDS:g} s")
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError):
         return Handshake(client, failure="the client broke off")
+    except ssl.SSLCertVerificationError as error:
+        why = _CLIENTS.get(error.verify_code, error.verify_message)
+        return Handshake(client, failure=f"the client's certificate is not accepted: {why}", said=True)
     except ssl.SSLError as error:
+        if error.reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
+            return Handshake(client, failure="the client shows no certificate", said=True)
         spoke_http = error.reason in ("HTTP_REQUEST", "HTTPS_PROXY_REQUEST")
         return Handshake(client, failure=_reason(error), spoke_http=spoke_http)
     except OSError as error:

@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from client_pki import PASSWORD, ClientPki, client_pki
 from http_proxy import proxy
 from tls_hosts import tls_host
 
@@ -352,3 +353,56 @@ def test_the_bench_speaks_tls_too(tmp_path: Path) -> None:
     with tls_host(tmp_path) as made:
         client = made.bench.client(made.host, reach=Reach(ca=made.trust))
         assert client.ask(client.order()).granted
+
+
+# --- client certificates ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pki(tmp_path: Path) -> ClientPki:
+    return client_pki(tmp_path)
+
+
+def test_a_client_certificate_is_shown_where_one_is_wanted(tmp_path: Path, pki: ClientPki) -> None:
+    with tls_host(tmp_path, clients=pki.root) as made:
+        reach = Reach(ca=made.trust)
+        for shown in (
+            replace(reach, certificate=pki.chain),
+            replace(reach, certificate=pki.chain, key=pki.key),
+            replace(reach, certificate=pki.chain, key=pki.sealed, key_password=PASSWORD),
+        ):
+            assert get(made.host, shown).status == 200
+
+
+@pytest.mark.parametrize(
+    ("shown", "words", "remedy"),
+    [
+        ({}, "wants a client certificate", "--tls-cert FILE"),
+        ({"certificate": "leaf"}, "does not accept the client certificate", "with the chain in the same file"),
+        ({"certificate": "stranger"}, "does not accept the client certificate", "one of a CA that it knows"),
+    ],
+)
+def test_a_server_that_takes_no_such_client_is_told(tmp_path, pki: ClientPki, shown, words: str, remedy: str) -> None:
+    with tls_host(tmp_path, clients=pki.root) as made:
+        files = {name: getattr(pki, file) for name, file in shown.items()}
+        for _ in range(5):  # under TLS 1.3 the refusal comes after our request, and has to be read all the same
+            error = refused(made.host, Reach(ca=made.trust, **files))
+            assert isinstance(error, ConnectFailed)
+            assert (words in error.message, remedy in (error.remedy or ""), error.sent) == (True, True, False)
+        assert made.bench.asked == []
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"certificate": "chain", "key": "sealed"}, "sealed.pem cannot be opened .give its password"),
+        ({"certificate": "chain", "key": "sealed", "key_password": "hush"}, "sealed.pem cannot be opened"),
+        ({"certificate": "stranger", "key": "key"}, "and the key do not belong together"),
+        ({"certificate": "root"}, "cannot be used"),
+    ],
+)
+def test_a_client_certificate_that_cannot_be_used_is_told(tmp_path, pki: ClientPki, given, words: str) -> None:
+    files = {name: getattr(pki, file, file) for name, file in given.items()}
+    with listening(b"") as host, pytest.raises(UsageError, match=words) as caught:
+        get(host, Reach(**files))
+    assert "hush" not in str(caught.value)

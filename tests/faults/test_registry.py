@@ -78,11 +78,15 @@ def test_what_is_wrong_in_a_script_is_said(fault: str, text: str) -> None:
 
 def test_what_no_script_can_ask_for_is_had_with_an_option(capsys) -> None:
     options = {entry.slug: entry.option for entry in FAULTS.values() if not entry.in_scripts}
-    assert options == {"tls-untrusted": "--tls untrusted", "tls-other-pki": "--tls other-pki"}
+    assert options == {
+        "tls-untrusted": "--tls untrusted",
+        "tls-other-pki": "--tls other-pki",
+        "tls-client-chain": "--tls other-pki --tls-client-ca root.pem",
+    }
     for slug, option in options.items():
         parsed = parser().parse_args(option.split())
-        assert f"tls-{parsed.tls}" == slug
         assert parsed.tls in KINDS
+        assert slug == ("tls-client-chain" if parsed.tls_client_ca else f"tls-{parsed.tls}")
         assert main(["faults", slug]) == 0
         told = capsys.readouterr().out
         assert f"no matter of a rule, it comes before the first request: mock-scep-server {option}" in told

@@ -1,4 +1,4 @@
-"""The two faults of TLS, shown with Python's own TLS client: what it refuses and for which reason, and what it cannot
+"""The faults of TLS, shown with Python's own TLS client: what it refuses and for which reason, and what it cannot
 know from TLS; and that no client, however it behaves, holds the host.
 
 Validity is judged in real time here, since TLS libraries know no other.
@@ -23,6 +23,7 @@ from queue import SimpleQueue
 from threading import Thread
 
 import pytest
+from client_pki import ClientPki, client_pki
 
 from mfp_sim.client.exchange import ClientPolicy, ClientTransaction, Enrolment, Failed, Issued, Outcome
 from mfp_sim.device.printer import Outside, Printer
@@ -45,6 +46,7 @@ from mock_scep_server.tls import Handshake, TlsEndpoint, TlsKind, make_endpoint
 
 SELF_SIGNED, UNKNOWN_ISSUER, ANOTHER_ADDRESS, ANOTHER_NAME = 18, 20, 64, 62
 """OpenSSL's X509_V_ERR_*, whose numbers stay where its words differ between versions."""
+WITHOUT_CHAIN = "it is of a CA that is not known, or came without its chain"
 CAPS, CA_CERT = "/scep?operation=GetCACaps", "/scep?operation=GetCACert"
 
 
@@ -77,7 +79,14 @@ class Live:
         return self.next_handshake().failure
 
 
-def make_live(kind: TlsKind, rules: str = "[]", *, profile: str = "rfc8894", names: tuple[str, ...] = ()) -> Live:
+def make_live(
+    kind: TlsKind,
+    rules: str = "[]",
+    *,
+    profile: str = "rfc8894",
+    names: tuple[str, ...] = (),
+    clients: Path | None = None,
+) -> Live:
     """The mock with that kind of TLS, not started."""
     bench = Bench(clock=SystemClock(), script=rules, profile=profile)
     endpoint = make_endpoint(
@@ -87,6 +96,7 @@ def make_live(kind: TlsKind, rules: str = "[]", *, profile: str = "rfc8894", nam
         entropy=bench.entropy.fork("tls"),
         keys=bench.keys(side=1),
         names=names,
+        clients=clients,
     )
     handshakes: SimpleQueue[Handshake] = SimpleQueue()
     host = ServerHost(bench.ca, tls=endpoint.context, on_handshake=handshakes.put)
@@ -476,3 +486,47 @@ def test_the_printer_refuses_the_address_and_sends_nothing(kind: TlsKind) -> Non
             assert waits(made.host), "the test could not have seen it"
     finally:
         made.host.stop()
+
+
+# --- tls-client-chain -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clients(tmp_path: Path) -> ClientPki:
+    return client_pki(tmp_path)
+
+
+@pytest.mark.parametrize("slug", ["tls-client-chain"])
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize(
+    ("shown", "alert", "failure"),
+    [
+        (None, ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE"), "the client shows no certificate"),
+        ("leaf", ("UNKNOWN_CA",), "the client's certificate is not accepted: " + WITHOUT_CHAIN),
+        ("stranger", ("UNKNOWN_CA",), "the client's certificate is not accepted: it is signed by itself"),
+        ("chain", (), None),
+    ],
+)  # fmt: skip
+def test_a_leaf_without_its_chain_is_refused(
+    slug: str, clients: ClientPki, version: ssl.TLSVersion, shown: str | None, alert: tuple[str, ...], failure
+) -> None:
+    with live("other-pki", clients=clients.root) as made:
+        context = trusting(made.anchor)
+        context.maximum_version = version
+        if shown is not None:
+            context.load_cert_chain(getattr(clients, shown))
+        if not alert:
+            assert fetch(made, context).status == 200
+        else:
+            with pytest.raises(ssl.SSLError) as refused:
+                fetch(made, context)
+            assert any((refused.value.reason or "").endswith(word) for word in alert)
+        assert made.next_failure() == failure
+    assert made.service.journal.count == (0 if alert else 1)
+
+
+def test_a_file_of_client_cas_that_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "root.pem").write_text("nothing")
+    for file in (tmp_path / "root.pem", tmp_path / "missing.pem"):
+        with pytest.raises(UsageError, match=rf"the CAs of clients in {re.escape(str(file))} cannot be used"):
+            make_live("other-pki", clients=file)

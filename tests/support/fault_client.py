@@ -10,11 +10,15 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from client_pki import ClientPki, client_pki
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from mfp_sim.shared.errors import MfpSimError
+from mfp_sim.shared.errors import MfpSimError, TransportError
 from mfp_sim.shared.http_octets import reply_of
+from mfp_sim.shared.reaching import Reach
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import csr, messages
 from mfp_sim.shared.scep.certificate import Certificate
@@ -23,6 +27,7 @@ from mfp_sim.shared.scep.messages import PkiMessage
 from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
 from mfp_sim.shared.simtime import SystemClock
 from mfp_sim.testing import Bench, script_of
+from mfp_sim.transport import SocketClient
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.policy import CaPolicy, Rollover
 from mock_scep_server.server import ServerHost
@@ -213,18 +218,47 @@ def _tls(rules: str) -> Outcome:
     from mfp_sim.device.printer_profile import profile_named as model_named
     from mfp_sim.device.settings import CommunicationSettings
 
-    (kind,) = [kind for kind in KINDS if f"tls-{kind}" in rules]
+    (kind,) = [kind for kind in KINDS if f"tls-{kind}" in rules] or ["other-pki"]
     bench = Bench(challenge=None, clock=SystemClock())
     entropy, keys = bench.entropy.fork("tls"), bench.keys(side=1)
-    endpoint = make_endpoint(kind, bench.ca.authority, clock=bench.clock, entropy=entropy, keys=keys)
-    with ServerHost(bench.ca, tls=endpoint.context) as host:
-        try:
-            CommunicationSettings(f"{host.url}/scep", host.port).validate(model_named("canon-ir-adv-dx"))
-        except MfpSimError as error:
-            return Outcome(
-                f"the address is refused: {error.message}; a client with TLS: {_over_tls(host, endpoint)}", ()
-            )
+    with TemporaryDirectory() as folder:
+        clients = client_pki(Path(folder)) if "tls-client-chain" in rules else None
+        endpoint = make_endpoint(
+            kind,
+            bench.ca.authority,
+            clock=bench.clock,
+            entropy=entropy,
+            keys=keys,
+            clients=clients.root if clients else None,
+        )
+        with ServerHost(bench.ca, tls=endpoint.context) as host:
+            try:
+                CommunicationSettings(f"{host.url}/scep", host.port).validate(model_named("canon-ir-adv-dx"))
+            except MfpSimError as error:
+                seen = _with_certificates(host, endpoint, clients) if clients else _over_tls(host, endpoint)
+                return Outcome(f"the address is refused: {error.message}; a client with TLS: {seen}", ())
     raise AssertionError("the printer took https://")
+
+
+def _with_certificates(host: ServerHost, endpoint: TlsEndpoint, clients: ClientPki) -> str:
+    """GetCACert without a client certificate, with the leaf alone, and with the chain; what came, in words."""
+    assert endpoint.anchor is not None
+    trust = clients.root.with_name("anchor.pem")
+    trust.write_text(ssl.DER_cert_to_PEM_cert(endpoint.anchor.der), "ascii")
+    asked = replace(scep_request("/scep", Operation.GET_CA_CERT), scheme="https")
+    found = []
+    for name, file in (
+        ("without a certificate", None),
+        ("with the leaf alone", clients.leaf),
+        ("with its chain", clients.chain),
+    ):
+        client = SocketClient(SystemClock(), Reach(ca=trust, certificate=file))
+        try:
+            said = f"HTTP {client.exchange(host.host, host.port, asked, 20).status}"
+        except TransportError as error:
+            said = f"the server {error.message.partition(' ')[2]}"
+        found.append(f"{name}, {said}")
+    return "; ".join(found)
 
 
 def _over_tls(host: ServerHost, endpoint: TlsEndpoint) -> str:

@@ -53,4 +53,5 @@ TABLE: dict[str, Spec] = {
     # Spoken before there is a request: mock_scep_server/tls.py has them.
     "tls-untrusted": Spec("delivery", option="--tls untrusted"),
     "tls-other-pki": Spec("delivery", option="--tls other-pki"),
+    "tls-client-chain": Spec("delivery", option="--tls other-pki --tls-client-ca root.pem"),
 }
