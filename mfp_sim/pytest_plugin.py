@@ -63,7 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(f"--scep-{name}", **how)
     group.addoption("--scep-baseline", type=Path, metavar="FILE", help="expected failures; strict both ways")
     group.addoption("--scep-read-only", action="store_true", help="ask for no certificate at all")
-    group.addoption("--scep-keep-going", action="store_true", help="go on after a certificate that should not exist")
+    group.addoption("--scep-keep-going", action="store_true", help="ask on after one that gives too much")
     group.addoption("--scep-strict", action="store_true", help="a warn or a finding is a failure too")
 
 

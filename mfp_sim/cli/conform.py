@@ -10,7 +10,9 @@ import argparse
 import json
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from mfp_sim.conformance import baseline as baselines
@@ -93,6 +95,7 @@ def _row(check: Check) -> dict[str, object]:
         "field_failures": list(check.field_failures),
         "cost": check.cost,
         "worst": check.worst.word,
+        "gain": None if check.gain is None else check.gain.value,
         "reads": check.reads or check.watches,
         "opt_in": check.opt_in,
         "tags": list(check.tags),
@@ -172,18 +175,36 @@ def _ask_operator(transaction: str) -> bool:
         return False
 
 
+_ENOUGH = 5
+"""After so many checks the time that is left is told."""
+
+
 class _Teller(ConformanceListener):
     """Shows the running check, then its line; writes each result down as it comes.
 
     A failure that the last positive control may take back is shown when that is settled.
     """
 
-    def __init__(self, console: Console, quiet: bool, journal: ProgressFile | None) -> None:
-        self._console, self._quiet, self._journal = console, quiet, journal
+    def __init__(self, console: Console, quiet: bool, journal: ProgressFile | None, session: Client) -> None:
+        self._console, self._quiet, self._journal, self._session = console, quiet, journal, session
         self._held: list[str] = []
+        self._begun = session.clock.now()
 
-    def begins(self, number: int, total: int, check: Check) -> None:
-        self._console.progress(number, total, check.id)
+    def begins(self, number: int, checks: Sequence[Check]) -> None:
+        self._console.progress(number, len(checks), f"{checks[number - 1].id}{self._left(number - 1, checks)}")
+
+    def _left(self, done: int, checks: Sequence[Check]) -> str:
+        """What is still to come, as far as it can be told: the time by what it took so far, and certificates."""
+        certificates = sum(check.cost for check in checks[done:])
+        budget = self._session.policy.budget
+        if budget is not None:
+            certificates = min(certificates, budget - self._session.spent)
+        told = f"{certificates} certificates" if certificates != 1 else "1 certificate"
+        sending = [sum(not check.watches for check in part) for part in (checks[:done], checks[done:])]
+        if sending[0] < _ENOUGH:
+            return f"  ({told} left)"
+        seconds = (self._session.clock.now() - self._begun).total_seconds() / sending[0] * sending[1]
+        return f"  (about {timedelta(seconds=round(seconds))} and {told} left)"
 
     def ended(self, result: CheckResult) -> None:
         if self._journal is not None:
@@ -244,7 +265,7 @@ def _run(options: argparse.Namespace) -> int:
     if journal is not None:
         journal.begins(server)
         session.on_certificate = journal.certificate
-    teller = _Teller(console, options.quiet, journal)
+    teller = _Teller(console, options.quiet, journal, session)
     run = run_checks(session, checks, keep_going=options.keep_going, done=done, listener=teller)
     teller.settled(run)
     printers = _printers(options, session, run, console)
@@ -289,7 +310,7 @@ def _publish(
 def _printers(
     options: argparse.Namespace, session: Client, run: ConformanceRun, console: Console
 ) -> tuple[PrinterVerdict, ...]:
-    if options.verdict == "rfc" or (options.verdict == "both" and (options.only or run.stopped or not run.last.held)):
+    if options.verdict == "rfc" or (options.verdict == "both" and (options.only or not run.last.held)):
         return ()
     found = []
     for verdict in printer_verdicts(session, tuple(options.printer or MODELS)):

@@ -297,7 +297,9 @@ def _conform_safety(parser: argparse.ArgumentParser) -> None:
         help="ask at the terminal for each approval, those for the printers too (three a model)",
     )
     safe.add_argument(
-        "--keep-going", action="store_true", help="go on after a certificate that should not have been issued"
+        "--keep-going",
+        action="store_true",
+        help="ask for more certificates after one that should not exist and gives somebody something",
     )
 
 

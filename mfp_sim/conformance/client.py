@@ -62,6 +62,8 @@ class Client(ServerWire):
         self.questions: dict[str, Exchange] = {}
         self._granted: Answer | None = None
         self._waited = False
+        self.barred: str | None = None
+        """Why no more certificates are asked for; None while they are."""
         self.usual: dict[str, Any] = {}
         """What the positive control had to do otherwise than the RFC has it; every right request does so too."""
         self._harmless: bool | None = None
@@ -192,13 +194,21 @@ class Client(ServerWire):
             octets=self.entropy.octets,
         )
 
-    def ask(self, order: Order, *, expect_refusal: bool = False, octets: bytes | None = None) -> Answer:
+    def ask(
+        self,
+        order: Order,
+        *,
+        expect_refusal: bool = False,
+        unwanted: Callable[[Certificate], bool] | None = None,
+        octets: bytes | None = None,
+    ) -> Answer:
         """Send an order (or ``octets`` in its place) and read what comes.
 
-        With ``expect_refusal`` a certificate that comes all the same is recorded as one that should not exist.
+        With ``expect_refusal`` a certificate that comes all the same is recorded as one that should not exist; with
+        ``unwanted``, one of which that is true.
 
         Raises:
-            Inconclusive: the budget is spent, or only reading is allowed.
+            Inconclusive: the budget is spent, only reading is allowed, or no more certificates are asked for.
         """
         self._allow(order)
         message = self.encode(order) if octets is None else octets
@@ -206,7 +216,8 @@ class Client(ServerWire):
         request = scep_request(self.target.path, Operation.PKI_OPERATION, message, method=method)
         known = self.spent
         try:
-            return self.take(order, self.http(request, order.label), expect_refusal=expect_refusal)
+            exchange = self.http(request, order.label)
+            return self.take(order, exchange, expect_refusal=expect_refusal, unwanted=unwanted)
         except BaseException as error:
             if order.asks and self.spent == known and not isinstance(error, Inconclusive):
                 why = f"the run broke off before its reply was read: {type(error).__name__}"
@@ -216,11 +227,20 @@ class Client(ServerWire):
     def _allow(self, order: Order) -> None:
         if order.asks and self.policy.read_only:
             raise Inconclusive("only reading is allowed (--read-only)")
+        if order.asks and self.barred is not None:
+            raise Inconclusive(self.barred)
         if order.asks and self.policy.budget is not None and self.spent >= self.policy.budget:
             raise Inconclusive(f"the budget of {self.policy.budget} certificates is spent")
 
-    def take(self, order: Order, exchange: Exchange, *, expect_refusal: bool = False) -> Answer:
-        """Read an exchange as the reply to an order, and record what was minted, or may have been.
+    def take(
+        self,
+        order: Order,
+        exchange: Exchange,
+        *,
+        expect_refusal: bool = False,
+        unwanted: Callable[[Certificate], bool] | None = None,
+    ) -> Answer:
+        """Read an exchange as the reply to an order, and record what was minted, or may have been; see :meth:`ask`.
 
         Raises:
             Inconclusive: the first reply to a right request was lost, and it was refused when it was sent again.
@@ -231,9 +251,11 @@ class Client(ServerWire):
         if answer.handed_out and order.message_type not in (MessageType.GET_CERT, MessageType.GET_CRL):
             minted = answer.leaves or ((answer.issued,) if answer.issued else ())
         for certificate in minted:
-            self.record(certificate, expected=not expect_refusal)
+            wrong = expect_refusal or (unwanted is not None and unwanted(certificate))
+            self.record(certificate, expected=not wrong)
         if order.asks:
-            self._untold(answer, claimed=answer.granted and not minted, expected=not expect_refusal)
+            expected = not expect_refusal and unwanted is None
+            self._untold(answer, claimed=answer.granted and not minted, expected=expected)
         right = order.asks and not (order.wrong or expect_refusal)
         if exchange.repeats is not None and right and answer.refused:
             raise Inconclusive(f"the reply was lost, and the same request again was refused: {answer.text}")
@@ -381,13 +403,13 @@ class Client(ServerWire):
         CertPoll is not served, a PKCSReq with a wrong challenge.
 
         Raises:
-            Inconclusive: neither gets a CertRep.
+            Inconclusive: neither gets a CertRep, or a wrong challenge gets a certificate.
         """
         if self._harmless is None:
             self._harmless = self.unknown_poll().status is not None
         if self._harmless:
             return self.poll(**changes)
-        if self.refusal().status is None:
+        if self.refusal().status is None or self.open_to_strangers:
             raise Inconclusive("no request without consequences gets a CertRep from this server")
         return self.order(challenge=self.wrong_challenge(), **changes)
 
@@ -411,6 +433,12 @@ class Client(ServerWire):
         return self.sample(
             "wrong challenge", lambda: self.ask(self.order(challenge=self.wrong_challenge()), expect_refusal=True)
         )
+
+    @property
+    def open_to_strangers(self) -> bool:
+        """Whether that one was granted."""
+        found = self._samples.get("wrong challenge")
+        return found is not None and found.handed_out
 
     def look(self) -> None:
         """See that there are samples to judge: a grant, a refusal and an unknown poll, as far as allowed."""

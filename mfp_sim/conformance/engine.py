@@ -7,7 +7,7 @@ because everything was refused: when the last control fails, refusals prove noth
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from mfp_sim.conformance.model import (
     CheckResult,
     CheckVerdict,
     Fact,
+    Gain,
     Inconclusive,
     Minted,
     NotApplicable,
@@ -28,7 +29,7 @@ from mfp_sim.conformance.model import (
 from mfp_sim.contact import wants_tls
 from mfp_sim.shared.errors import MfpSimError, TargetError
 
-__all__ = ["INTERNAL", "UNPROVED", "ConformanceListener", "ConformanceRun", "run_checks"]
+__all__ = ["INTERNAL", "UNPROVED", "ConformanceListener", "ConformanceRun", "in_order", "run_checks"]
 
 UNPROVED = "no right request was granted at the end, so refusals prove nothing"
 INTERNAL = "internal error of mfp-sim, please report it"
@@ -51,8 +52,8 @@ class Control:
 class ConformanceListener:
     """Follows a run; this one ignores what it is given."""
 
-    def begins(self, number: int, total: int, check: Check) -> None:
-        """A check begins, the ``number``-th of ``total``; from 1."""
+    def begins(self, number: int, checks: Sequence[Check]) -> None:
+        """A check begins, the ``number``-th of ``checks``; from 1."""
 
     def ended(self, result: CheckResult) -> None:
         """A check has ended, or was not run: its verdict says so."""
@@ -86,6 +87,11 @@ class ConformanceRun:
         return found[len(found) // 2], found[min(len(found) - 1, int(len(found) * 0.99))], found[-1]
 
 
+def in_order(checks: Iterable[Check]) -> list[Check]:
+    """As they are run: what may end the asking after all else that sends, and what judges the whole run at the end."""
+    return sorted(checks, key=lambda check: (check.watches or (check.reads and check.risky), check.risky))
+
+
 def run_checks(
     session: Client,
     checks: Sequence[Check],
@@ -100,7 +106,7 @@ def run_checks(
     Args:
         session: the dealings with the server.
         checks: what to run.
-        keep_going: go on after a certificate that should not have been issued.
+        keep_going: ask for more after a certificate that should not have been issued and gives somebody something.
         done: results of an earlier run that are taken over.
         listener: told of each check.
         last_control: whether the positive control is made again at the end; without it, whoever calls does that.
@@ -134,15 +140,15 @@ class _Engine:
         self._contact()
         first = self._control(session.granted)
         todo = [c for c in self._checks if c.id not in self._done]
-        # What watches judges the whole run, so it comes after all that sends.
-        ordered = [c for c in todo if not c.watches] + [c for c in todo if c.watches]
+        ordered = in_order(todo)
         for number, check in enumerate(ordered, 1):
-            self._listener.begins(number, len(ordered), check)
+            self._listener.begins(number, ordered)
             result = self._one(check)
             self._results[check.id] = result
             self._listener.ended(result)
-        session.check = "control"
+        session.check, barred, session.barred = "control", session.barred, None
         last = self._last(first)
+        session.barred = barred
         if first.held and not (last.held and last.asked):
             self._doubt(last)
         return ConformanceRun(
@@ -154,8 +160,18 @@ class _Engine:
             tuple(session.exchanges),
             begun,
             session.clock.now(),
-            self._stopped,
+            self._ended_early(barred),
         )
+
+    def _ended_early(self, barred: str | None) -> str | None:
+        """Why, and how many checks were not run for that; None where the run has gone to its end."""
+        why = self._stopped or (None if barred is None else f"stopped asking: {barred}")
+        if why is None:
+            return None
+        left = sum(
+            bool(result.reason) and result.reason in (self._stopped, barred) for result in self._results.values()
+        )
+        return f"{why}; {left} check{'s were' if left != 1 else ' was'} left out for that"
 
     def _contact(self) -> None:
         """Is somebody there, and is it SCEP?"""
@@ -219,7 +235,7 @@ class _Engine:
         session = self._session
         if self._stopped is not None and not check.watches:
             return CheckResult(check, CheckVerdict.NOT_RUN, reason=self._stopped)
-        reason = self._forbidden(check)
+        reason = self._forbidden(check) or (session.barred if check.asks else None)
         if reason is not None:
             return CheckResult(check, CheckVerdict.NOT_RUN, reason=reason)
         session.check = check.id
@@ -233,10 +249,12 @@ class _Engine:
                 facts.extend(self._probe())
         result = _concluded(check, facts, found)
         unexpected = [words for words in session.unexpected if words not in before]
-        if unexpected and not self._keep_going:
-            self._stopped = (
-                f"stopped: {check.id} was issued a certificate that should not exist, {unexpected[0]} "
-                "(--keep-going runs on)"
+        if unexpected and not self._keep_going and check.gain is not Gain.NOTHING:
+            gain = Gain.STRANGER if session.open_to_strangers else check.gain
+            gives = gain.value if gain else "what nobody foresaw"
+            session.barred = (
+                f"{check.id} was issued a certificate that should not exist, {unexpected[0]}, and that gives {gives} "
+                "(--keep-going asks on)"
             )
         return replace(
             result,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import Enum, IntEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -28,6 +28,7 @@ __all__ = [
     "CheckResult",
     "CheckVerdict",
     "Fact",
+    "Gain",
     "Inconclusive",
     "Minted",
     "NotApplicable",
@@ -53,6 +54,16 @@ class CheckVerdict(IntEnum):
     def word(self) -> str:
         """As people and reports write it."""
         return self.name.lower().replace("_", "-")
+
+
+class Gain(Enum):
+    """What somebody has of a certificate that should have been refused. Where it is anything, no more are asked for."""
+
+    NOTHING = "nothing beyond what a right request gets: our own name, key and challenge"
+    NAME = "another name"
+    KEY = "a key that its owner did not ask with"
+    CA = "the power to issue"
+    STRANGER = "what only those may have who know the challenge or have a certificate"
 
 
 HURT = ("server-dead", "server-hurt")
@@ -188,7 +199,8 @@ class Check:
     so the server is probed for life afterwards. ``reads``: it asks for no certificate, not even one to be refused.
     ``needs``: capabilities without which it is not applicable; ``opt_in``: what a person has to allow first.
     ``is_control``: it judges the positive control itself. ``at_most``: the worst it can become, where the catalogue is
-    milder than the keyword.
+    milder than the keyword. ``gain``: what a certificate gives that it is issued and that should not exist; None where
+    there can be no such one.
     """
 
     id: str
@@ -207,6 +219,7 @@ class Check:
     reads: bool = False
     at_most: CheckVerdict = CheckVerdict.FAIL
     is_control: bool = False
+    gain: Gain | None = None
     proofs: tuple[Proof, ...] = ()
 
     @cached_property
@@ -228,6 +241,16 @@ class Check:
     def controlled(self) -> bool:
         """It means nothing unless a right request is granted: else everything is refused, for whatever reason."""
         return not (self.watches or self.reads or self.is_control)
+
+    @property
+    def risky(self) -> bool:
+        """A server that is wrong may grant it what gives somebody something."""
+        return self.gain not in (None, Gain.NOTHING)
+
+    @property
+    def asks(self) -> bool:
+        """It may ask for certificates beyond those that the run has anyway."""
+        return bool(self.cost or self.negative) and not (self.reads or self.watches)
 
     @property
     def experimental(self) -> bool:

@@ -134,7 +134,12 @@ def prove(check: Check, proof: Proof) -> Proven:
     """Run one check against the mock with one fault."""
     with bench(proof) as session:
         (result,) = run_checks(session, [check], keep_going=True).results
-    return Proven(check, proof, result.verdict, _trouble(proof, result))
+    trouble = _trouble(proof, result)
+    if trouble is None and session.unexpected and check.gain is None and not session.open_to_strangers:
+        trouble = (
+            f"a certificate was issued that should not exist, {session.unexpected[0]}, and gain says nothing of it"
+        )
+    return Proven(check, proof, result.verdict, trouble)
 
 
 def _trouble(proof: Proof, result: CheckResult) -> str | None:

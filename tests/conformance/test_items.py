@@ -45,6 +45,17 @@ def test_checks_are_items_in_several_processes(server, tmp_path: Path) -> None:
     assert CHALLENGE not in done.stdout + done.stderr
 
 
+def test_after_a_certificate_for_a_stranger_no_check_asks_for_another(server, tmp_path: Path) -> None:
+    mock = server("challenge-unchecked")
+    done = pytest_at(
+        mock.url, tmp_path, "-rsf", "-k", "challenge_ or challenge-wrong or challenge-missing or certrep-type"
+    )
+    assert done.returncode == 1
+    assert "FAILED scep::challenge-missing" in done.stdout
+    assert "challenge-missing was issued a certificate that should not exist" in done.stdout
+    assert "1 failed, 1 passed, 1 skipped" in done.stdout
+
+
 def test_a_server_behind_tls_is_reached_by_the_same_options(tmp_path: Path) -> None:
     with tls_host(tmp_path, challenge=CHALLENGE) as behind:
         done = pytest_at(behind.url, tmp_path, "--scep-tls-ca", behind.trust, "-q", "-k", "post-binary or positive")

@@ -97,14 +97,77 @@ def test_it_stops_at_a_certificate_that_should_not_exist(server, conform, tmp_pa
     mock = server("csr-signature-unchecked")
     code, shown = conform(mock.url, *BY_VALUE, "--only", "3.3.1", "--verdict", "rfc", "--report", tmp_path)
     assert code == 1
-    assert "stopped: refuses-csr-forged was issued a certificate that should not exist" in shown
+    assert "stopped asking: refuses-csr-forged was issued a certificate that should not exist, serial " in shown
+    assert "and that gives a key that its owner did not ask with (--keep-going asks on); " in shown
     found = verdicts(tmp_path)
     assert found["refuses-csr-forged"] == "finding"
     assert "skipped" in found.values()
     bad = [entry for entry in report(tmp_path)["minted"] if "should not" in entry["by"]]
-    assert len(bad) == 2
+    assert len([entry for entry in bad if entry["by"].startswith("refuses-csr-forged")]) == 2
     code, shown = conform(mock.url, *BY_VALUE, "--only", "3.3.1", "--verdict", "rfc", "--keep-going")
     assert (code, "stopped" in shown) == (0, False)
+
+
+def test_a_weak_request_of_ours_that_is_granted_is_a_verdict_and_no_end(server, conform, tmp_path: Path) -> None:
+    mock = server(refuse_ciphers=frozenset(), refuse_digests=frozenset())
+    words = ("--only", "algorithms", "--only", "requests_refused", "--verdict", "rfc", "--report", tmp_path)
+    code, shown = conform(mock.url, *BY_VALUE, *words)
+    assert code == 1
+    found = verdicts(tmp_path)
+    assert (found["single-des-refused"], found["md5-refused"]) == ("fail", "fail")
+    assert report(tmp_path)["stopped"] is None
+    assert not [check for check in report(tmp_path)["checks"] if "--keep-going" in check["because"]]
+    assert "serial" in shown.split("minted", 1)[1], "what should not exist is listed all the same"
+
+
+def test_after_a_certificate_for_a_stranger_only_what_asks_for_none_goes_on(server, conform, tmp_path: Path) -> None:
+    """What reads, what watches, and the printers are judged to the end; the report says what was left out."""
+    mock = server("challenge-unchecked")
+    words = ("--verdict", "both", "--printer", "canon-7100", "--report", tmp_path, "--skip", "load", "--skip", "time")
+    code, shown = conform(mock.url, *BY_VALUE, *words)
+    assert code == 1
+    whole = report(tmp_path)
+    assert "gives what only those may have who know the challenge or have a certificate" in whole["stopped"]
+    left_out = {check["id"] for check in whole["checks"] if "(--keep-going asks on)" in check["because"]}
+    assert whole["stopped"].endswith(f"; {len(left_out)} checks were left out for that")
+    risky = {check.id for check in all_checks().values() if check.risky}
+    assert left_out, "nothing was left out"
+    assert left_out - {"renewed-present"} < risky, "what can give nobody anything has been asked before"
+    assert [printer["verdict"] for printer in whole["printers"]] == ["works"]
+    bad = {entry["by"].partition(" ")[0] for entry in whole["minted"] if "should not" in entry["by"]}
+    assert bad & risky == {"challenge-missing"}, "it went on to ask after the first"
+    watching = {check.id for check in all_checks().values() if check.watches}
+    assert not [check for check in whole["checks"] if check["id"] in watching and check["verdict"] == "skipped"]
+    code, shown = conform(mock.url, *BY_VALUE, "--only", "2.4", "--verdict", "rfc", "--keep-going")
+    assert "stopped" not in shown
+
+
+@pytest.mark.parametrize(
+    ("defect", "name", "gives"),
+    [
+        ("issues-ca-certificates", "ca-true-not-copied", "the power to issue"),
+        ("renews-for-anybody", "renewal-other-name", "another name"),
+    ],
+)
+def test_a_certificate_that_gives_more_than_was_right_is_one_too_many(
+    server, conform, tmp_path: Path, defect: str, name: str, gives: str
+) -> None:
+    code, shown = conform(
+        server(defect).url,
+        *BY_VALUE,
+        "--only",
+        name,
+        "--verdict",
+        "rfc",
+        "--report",
+        tmp_path,
+    )
+    assert f"{name} was issued a certificate that should not exist" in shown
+    assert f"and that gives {gives}" in shown
+    assert any("should not" in entry["by"] for entry in report(tmp_path)["minted"])
+    code, shown = conform(server().url, *BY_VALUE, "--only", name, "--verdict", "rfc", "--report", tmp_path)
+    assert (code, "stopped" in shown) == (0, False)
+    assert not any("should not" in entry["by"] for entry in report(tmp_path)["minted"])
 
 
 def test_read_only_asks_for_nothing(server, conform, tmp_path: Path) -> None:
@@ -538,7 +601,7 @@ def test_a_baseline_names_printers_whoever_reads_it(tmp_path: Path) -> None:
     ("words", "code", "told"),
     [
         ((), 2, "which server?"),
-        (("ftp://x",), 2, "is not an http URL"),
+        (("ftp://x",), 2, "is not an http or https URL"),
         (("http://127.0.0.1:9/", "--challenge-page", "http://[::1/x"), 2, "is not a URL"),
         (("http://127.0.0.1:1/", "--challenge", ""), 2, "the challenge password is empty"),
         (("http://127.0.0.1:1/", "--challenge-command", ""), 2, "the challenge command is empty"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 import pytest
@@ -45,7 +45,7 @@ class _Wire(ConformanceListener):
                 return reply
         return self._inner.exchange(host, port, request, timeout)
 
-    def begins(self, number: int, total: int, check: Check) -> None:
+    def begins(self, number: int, checks: Sequence[Check]) -> None:
         self.on = True
 
     def ended(self, result: CheckResult) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, processed, refusal, refused
-from mfp_sim.conformance.model import CheckVerdict, Fact, Inconclusive, NotApplicable, Proof
+from mfp_sim.conformance.model import CheckVerdict, Fact, Gain, Inconclusive, NotApplicable, Proof
 from mfp_sim.conformance.registry import check
 from mfp_sim.shared.scep.algorithms import KeyTransport
 from mfp_sim.shared.scep.messages import Oddities
@@ -128,6 +128,7 @@ def common(session: Client) -> Iterator[Fact]:
     field_failures=("F-A02", "F-A06"),
     negative=True,
     tags=("security",),
+    gain=Gain.NOTHING,
     proofs=(Proof("granted", profile="lenient"),),
 )
 def des_request(session: Client) -> Iterator[Fact]:
@@ -174,6 +175,7 @@ def des_reply(session: Client) -> Iterator[Fact]:
     field_failures=("F-A02",),
     negative=True,
     tags=("security",),
+    gain=Gain.NOTHING,
     proofs=(Proof("granted", profile="lenient"),),
 )
 def md5_request(session: Client) -> Iterator[Fact]:

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact
-from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof
+from mfp_sim.conformance.model import Fact, Gain, Inconclusive, NotApplicable, Proof
 from mfp_sim.conformance.registry import check
 from mfp_sim.shared.errors import DecodeError
 from mfp_sim.shared.scep import cms, der
@@ -247,6 +247,7 @@ def _signers(session: Client) -> list[tuple[Certificate, Answer]]:
     why="cryptlib and others refuse a reply signed with a key that is not for signing.",
     field_failures=("F-R06", "F-R10", "F-R18"),
     reads=True,
+    gain=Gain.STRANGER,  # one of the replies that it looks at is to a wrong challenge
     proofs=(Proof("no-digitalsignature", "ca-ku-no-digsig"),),
 )
 def signer_usage(session: Client) -> Iterator[Fact]:
@@ -391,6 +392,7 @@ def fingerprint(session: Client) -> Iterator[Fact]:
     why="A CA key that decrypts and signs network messages is exposed to whoever can send one.",
     reads=True,
     tags=("security",),
+    gain=Gain.STRANGER,  # as for signer-usage
     proofs=(Proof("ca-key-used", setup={"ra": "none"}),),
 )
 def separate_ra(session: Client) -> Iterator[Fact]:

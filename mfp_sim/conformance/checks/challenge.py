@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mfp_sim.conformance import csrs
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, processed, processes, refused
-from mfp_sim.conformance.model import CheckVerdict, Fact, Inconclusive, NotApplicable, Proof
+from mfp_sim.conformance.model import CheckVerdict, Fact, Gain, Inconclusive, NotApplicable, Proof
 from mfp_sim.conformance.registry import check, row
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import der
@@ -38,6 +38,7 @@ def _secret(session: Client) -> str:
     field_failures=("F-S06", "F-S12"),
     negative=True,
     tags=("security",),
+    gain=Gain.STRANGER,
     proofs=(UNCHECKED,),
 )
 def missing(session: Client) -> Iterator[Fact]:
@@ -62,6 +63,7 @@ def missing(session: Client) -> Iterator[Fact]:
     field_failures=("F-S01", "F-S02", "F-S06", "F-S11"),
     negative=True,
     tags=("security",),
+    gain=Gain.STRANGER,
     proofs=(UNCHECKED,),
 )
 def wrong(session: Client) -> Iterator[Fact]:
@@ -93,6 +95,7 @@ def wrong(session: Client) -> Iterator[Fact]:
     field_failures=("F-S06",),
     negative=True,
     tags=("security",),
+    gain=Gain.STRANGER,
     proofs=(UNCHECKED,),
 )
 def empty(session: Client) -> Iterator[Fact]:
@@ -110,6 +113,7 @@ def empty(session: Client) -> Iterator[Fact]:
     why="Anybody can run a CA of any name.",
     negative=True,
     tags=("security",),
+    gain=Gain.STRANGER,
     proofs=(UNCHECKED,),
 )
 def foreign(session: Client) -> Iterator[Fact]:
@@ -204,6 +208,7 @@ row(
     why="A server that picks the right one of many can be asked many guesses at once.",
     negative=True,
     tags=("security",),
+    gain=Gain.NOTHING,
     proofs=(Proof("granted", defects=("grants-anything",)),),
 )
 def twice(session: Client) -> Iterator[Fact]:
@@ -225,6 +230,7 @@ def twice(session: Client) -> Iterator[Fact]:
     cost=1,
     negative=True,
     tags=("security",),
+    gain=Gain.STRANGER,
     proofs=(Proof("used-up", defects=("locks-out",)),),
 )
 def survives(session: Client) -> Iterator[Fact]:
@@ -244,6 +250,7 @@ def survives(session: Client) -> Iterator[Fact]:
     negative=True,
     opt_in="load",
     tags=("security", "load"),
+    gain=Gain.STRANGER,
     proofs=(Proof("unimpeded"),),
 )
 def brute_force(session: Client) -> Iterator[Fact]:

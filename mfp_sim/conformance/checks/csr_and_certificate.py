@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from mfp_sim.conformance import csrs
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, processed, refusal
-from mfp_sim.conformance.model import CheckVerdict, Fact, Inconclusive, Proof
+from mfp_sim.conformance.model import CheckVerdict, Fact, Gain, Inconclusive, Proof
 from mfp_sim.conformance.registry import check
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import der
 from mfp_sim.shared.scep import vocabulary as v
+from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.scep.vocabulary import FailInfo
 
 BOGUS = "1.3.6.1.4.1.32473.99"
@@ -24,8 +25,8 @@ def _ask(
     *attributes: bytes,
     subject: bytes | None = None,
     bits: int = 2048,
-    expect_refusal: bool = False,
     wrong: bool = False,
+    unwanted: Callable[[Certificate], bool] | None = None,
 ) -> Answer:
     key = session.key(bits)
     subject = session.subject() if subject is None else subject
@@ -34,7 +35,7 @@ def _ask(
         session.redactor.add(secret)
     request = csrs.encoded(key, subject, [*csrs.text(secret), *attributes])
     order = session.order(key=key, subject=subject, request=request, wrong=wrong, signer=None)
-    return session.ask(order, expect_refusal=expect_refusal)
+    return session.ask(order, unwanted=unwanted)
 
 
 @check(
@@ -87,13 +88,14 @@ def unknown_extension(session: Client) -> Iterator[Fact]:
     negative=True,
     tags=("security",),
     cost=1,
+    gain=Gain.CA,
     proofs=(Proof("ca-certificate", defects=("issues-ca-certificates",)),),
 )
 def ca_true(session: Client) -> Iterator[Fact]:
     wanted = csrs.extensions(
         x509.basic_constraints_extension(True), x509.key_usage_extension("keyCertSign", "cRLSign", "digitalSignature")
     )
-    answer = _ask(session, wanted)
+    answer = _ask(session, wanted, unwanted=_may_issue)
     issued = answer.issued
     if issued is None:
         if answer.granted:
@@ -101,7 +103,7 @@ def ca_true(session: Client) -> Iterator[Fact]:
         yield from refusal(answer, "a CSR that asks for a CA certificate", parking=True, slug="ca-certificate")
         return
     usage = issued.key_usage or frozenset()
-    wrong = issued.is_ca or "keyCertSign" in usage
+    wrong = _may_issue(issued)
     got = f"cA {issued.is_ca}, keyUsage {', '.join(sorted(usage)) or 'none'}"
     yield fact(
         "ca-certificate",
@@ -111,6 +113,10 @@ def ca_true(session: Client) -> Iterator[Fact]:
         answer,
         mistake="the extensions of the request are copied as they are",
     )
+
+
+def _may_issue(certificate: Certificate) -> bool:
+    return certificate.is_ca or "keyCertSign" in (certificate.key_usage or frozenset())
 
 
 def _names(session: Client) -> Iterator[tuple[str, bytes, bool]]:
@@ -194,6 +200,7 @@ def weak_keys(session: Client) -> Iterator[Fact]:
     why="Where approval is manual, clients send no attribute at all.",
     field_failures=("F-S02",),
     negative=True,
+    gain=Gain.STRANGER,
     proofs=(Proof("no-certrep", defects=("crashes-without-attributes",)),),
 )
 def no_attributes(session: Client) -> Iterator[Fact]:

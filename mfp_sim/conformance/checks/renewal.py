@@ -10,7 +10,7 @@ from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.checks.challenge import stranger
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, refusal, refused
-from mfp_sim.conformance.model import CheckVerdict, Fact, Inconclusive, NotApplicable, Proof
+from mfp_sim.conformance.model import CheckVerdict, Fact, Gain, Inconclusive, NotApplicable, Proof
 from mfp_sim.conformance.registry import check
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep.certificate import Identity
@@ -131,6 +131,7 @@ def for_new_key(session: Client) -> Iterator[Fact]:
     cost=1,
     negative=True,
     tags=("security",),
+    gain=Gain.STRANGER,
     proofs=(Proof("granted", defects=("renews-for-anybody",)),),
 )
 def self_signed(session: Client) -> Iterator[Fact]:
@@ -165,6 +166,7 @@ def self_signed(session: Client) -> Iterator[Fact]:
     cost=1,
     negative=True,
     tags=("security",),
+    gain=Gain.STRANGER,
     proofs=(Proof("granted", defects=("renews-for-anybody",)),),
 )
 def by_stranger(session: Client) -> Iterator[Fact]:
@@ -191,6 +193,7 @@ def by_stranger(session: Client) -> Iterator[Fact]:
     cost=1,
     negative=True,
     tags=("security",),
+    gain=Gain.NAME,
     proofs=(Proof("granted", defects=("renews-for-anybody",)),),
 )
 def other_name(session: Client) -> Iterator[Fact]:
@@ -199,7 +202,7 @@ def other_name(session: Client) -> Iterator[Fact]:
     subject = session.subject()
     answer = session.ask(
         session.order(message_type=RENEWAL, by=identity, subject=subject, challenge=None, wrong=True),
-        expect_refusal=True,
+        unwanted=lambda certificate: certificate.subject != identity.certificate.subject,
     )
     if answer.granted and answer.issued is not None and answer.issued.subject == identity.certificate.subject:
         yield fact("granted", True, "nothing for the other name", "a certificate for the old name", answer)
@@ -221,6 +224,7 @@ def other_name(session: Client) -> Iterator[Fact]:
     cost=1,
     negative=True,
     tags=("security",),
+    gain=Gain.KEY,
     proofs=(Proof("granted", defects=("csr-signature-unchecked",)),),
 )
 def csr_forged(session: Client) -> Iterator[Fact]:
@@ -242,6 +246,7 @@ def csr_forged(session: Client) -> Iterator[Fact]:
     field_failures=("F-W10",),
     negative=True,
     tags=("security",),
+    gain=Gain.STRANGER,
     proofs=(Proof("granted", defects=("renews-for-anybody",)),),
 )
 def expired(session: Client) -> Iterator[Fact]:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, refused, told
-from mfp_sim.conformance.model import CheckVerdict, Fact, Inconclusive, Proof
+from mfp_sim.conformance.model import CheckVerdict, Fact, Gain, Inconclusive, Proof
 from mfp_sim.conformance.registry import check
 from mfp_sim.shared.scep.vocabulary import FailInfo
 
@@ -48,6 +48,7 @@ def _taken(answer: Answer) -> Answer:
     cost=1,
     negative=True,
     tags=("security",),
+    gain=Gain.NOTHING,
     proofs=(TWICE,),
 )
 def same_octets(session: Client) -> Iterator[Fact]:
@@ -73,6 +74,7 @@ def same_octets(session: Client) -> Iterator[Fact]:
     cost=1,
     negative=True,
     tags=("clients",),
+    gain=Gain.NOTHING,
     proofs=(TWICE,),
 )
 def new_nonce(session: Client) -> Iterator[Fact]:
@@ -99,6 +101,7 @@ def new_nonce(session: Client) -> Iterator[Fact]:
     cost=1,
     negative=True,
     tags=("security",),
+    gain=Gain.NOTHING,
     proofs=(Proof("granted", defects=("reissues",)),),
 )
 def other_csr(session: Client) -> Iterator[Fact]:

@@ -9,7 +9,7 @@ from functools import partial
 from mfp_sim.conformance import csrs
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, refusal, refused
-from mfp_sim.conformance.model import CheckVerdict, Fact, NotApplicable, Proof
+from mfp_sim.conformance.model import CheckVerdict, Fact, Gain, NotApplicable, Proof
 from mfp_sim.conformance.registry import check, row
 from mfp_sim.shared.scep import der, messages
 from mfp_sim.shared.scep.messages import Oddities
@@ -129,6 +129,7 @@ for _id, _title, _ids, _cases, _fit, _unreadable, _why, _rows, _mistake, _defect
         # The RFC says how messages are made. That a receiver takes others too is lenient; what it may cost is said.
         at_most=CheckVerdict.FINDING,
         tags=("security",),
+        gain=Gain.NOTHING,  # each has the right challenge, for a name and a key of ours
         proofs=(Proof(_slug, defects=(_defect,)),),
     )
 
@@ -159,6 +160,7 @@ def no_nonce(session: Client) -> Iterator[Fact]:
     "SCEP-2.8-01",
     why="A server that takes an unknown type for PKCSReq issues for what it does not understand.",
     negative=True,
+    gain=Gain.NOTHING,
     proofs=(Proof("granted", defects=("accepts-any-type",)),),
 )
 def unknown_types(session: Client) -> Iterator[Fact]:
@@ -179,6 +181,7 @@ def unknown_types(session: Client) -> Iterator[Fact]:
     "SCEP-3.2.1.2-05",
     why="Code 18 is unassigned; drafts used it for renewal.",
     negative=True,
+    gain=Gain.NOTHING,
     proofs=(Proof("granted", defects=("accepts-any-type",)),),
 )
 def update_req(session: Client) -> Iterator[Fact]:
@@ -193,6 +196,7 @@ def update_req(session: Client) -> Iterator[Fact]:
     "SCEP-3.2.1.2-04",
     why="A reply that is replayed to the server makes no sense.",
     negative=True,
+    gain=Gain.NOTHING,
     proofs=(
         Proof("granted", defects=("accepts-any-type",)),
         Proof("refused-without-certrep", defects=("http-errors",)),
@@ -210,6 +214,7 @@ def certrep(session: Client) -> Iterator[Fact]:
     why="What is announced and what is done would be two things.",
     negative=True,
     at_most=CheckVerdict.FINDING,
+    gain=Gain.NOTHING,
     proofs=(
         Proof("refused-without-certrep", defects=("http-errors",)),
         Proof("granted", defects=("accepts-any-type",)),
@@ -241,6 +246,7 @@ def other_content(session: Client) -> Iterator[Fact]:
     why="It is what a client sees after a CA rollover that it has not noticed; an HTML page does not tell it so.",
     field_failures=("F-R01", "F-R11", "F-R16"),
     negative=True,
+    gain=Gain.NOTHING,
     proofs=(Proof("refused-without-certrep", defects=("http-errors-on-envelopes",)),),
 )
 def undecryptable(session: Client) -> Iterator[Fact]:
@@ -264,6 +270,7 @@ def undecryptable(session: Client) -> Iterator[Fact]:
     field_failures=("F-K08",),
     negative=True,
     tags=("security",),
+    gain=Gain.KEY,
     proofs=(Proof("granted", defects=("csr-signature-unchecked",)),),
 )
 def csr_forged(session: Client) -> Iterator[Fact]:
@@ -287,6 +294,7 @@ def csr_forged(session: Client) -> Iterator[Fact]:
     why="An HTTP error tells a client nothing; devices show it as a communication error and retry.",
     field_failures=("F-T21", "F-T23", "F-T26"),
     negative=True,
+    gain=Gain.STRANGER,
     proofs=(Proof("not-a-certrep", answer="{http: 400}", when="type: CertPoll"),),
 )
 def certreps(session: Client) -> Iterator[Fact]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, processed, refused
-from mfp_sim.conformance.model import Fact, Inconclusive, Proof
+from mfp_sim.conformance.model import Fact, Gain, Inconclusive, Proof
 from mfp_sim.conformance.registry import check
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import der
@@ -124,6 +124,7 @@ def clock_skew(session: Client) -> Iterator[Fact]:
     field_failures=("F-W05",),
     negative=True,
     tags=("security",),
+    gain=Gain.NOTHING,
     proofs=(Proof("granted", defects=("accepts-bad-signature",)),),
 )
 def signer_missing(session: Client) -> Iterator[Fact]:
