@@ -36,7 +36,7 @@ from mfp_sim.shared.errors import MfpSimError, UsageError
 from mfp_sim.shared.reaching import Reach, reach_of
 from mfp_sim.shared.redaction import Redactor
 from mfp_sim.shared.secret_options import command_words, environment_secret, secret_of
-from mfp_sim.shared.simtime import Entropy, GeneratedKeys, PassingClock, SystemClock
+from mfp_sim.shared.simtime import Entropy, GeneratedKeys, KeysAhead, KeySource, PassingClock, SystemClock
 from mfp_sim.transport import SocketClient, Transport
 
 __all__ = ["conform"]
@@ -123,7 +123,9 @@ def _self_test(options: argparse.Namespace) -> int:
 # --- a run ------------------------------------------------------------------------------------------------
 
 
-def _session(options: argparse.Namespace, clock: PassingClock, reach: Reach, transport: Transport) -> Client:
+def _session(
+    options: argparse.Namespace, clock: PassingClock, reach: Reach, transport: Transport, keys: KeySource
+) -> Client:
     """The dealings with the server that the options name."""
     redactor = Redactor(reach.secrets)
     persona_named(options.persona)
@@ -143,7 +145,7 @@ def _session(options: argparse.Namespace, clock: PassingClock, reach: Reach, tra
         transport,
         clock=clock,
         entropy=Entropy(None),
-        keys=GeneratedKeys(),
+        keys=keys,
         challenges=_challenges(options, clock, redactor, reach),
         policy=policy,
         redactor=redactor,
@@ -244,6 +246,11 @@ def _tell(console: Console, result: CheckResult) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    with KeysAhead(GeneratedKeys()) as keys:
+        return _run_with(options, keys)
+
+
+def _run_with(options: argparse.Namespace, keys: KeySource) -> int:
     checks = select(options.only, options.skip) if options.verdict != "printers" else ()
     if not checks and options.verdict == "rfc":
         print("no check was selected; mfp-sim conform --list shows all", file=sys.stderr)
@@ -252,7 +259,7 @@ def _run(options: argparse.Namespace) -> int:
     clock = SystemClock()
     reach = reach_of(options)
     transport = SocketClient(clock, reach)
-    session = _session(options, clock, reach, transport)
+    session = _session(options, clock, reach, transport, keys)
     console = Console(sys.stderr if options.json else sys.stdout)
     if reach.insecure and session.target.scheme == "https":
         console.line("warning: the TLS certificate of the server is NOT CHECKED (--tls-insecure)")

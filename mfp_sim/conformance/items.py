@@ -25,7 +25,7 @@ from mfp_sim.shared.errors import TargetError, UsageError
 from mfp_sim.shared.reaching import reach_of
 from mfp_sim.shared.redaction import Redactor
 from mfp_sim.shared.secret_options import read_secret
-from mfp_sim.shared.simtime import Entropy, GeneratedKeys, SystemClock
+from mfp_sim.shared.simtime import Entropy, GeneratedKeys, KeysAhead, SystemClock
 from mfp_sim.transport import SocketClient
 
 __all__ = ["items_of"]
@@ -67,13 +67,15 @@ def _session(config: pytest.Config) -> Client:
     if _SESSION not in config.stash:
         clock, reach = SystemClock(), reach_of(config.option, "scep_")
         secret, redactor = _secret(config), Redactor(reach.secrets)
+        keys = KeysAhead(GeneratedKeys())
+        config.add_cleanup(keys.close)
         redactor.add(secret or "")
         config.stash[_SESSION] = Client(
             target_of(config.getoption("scep_url")),
             SocketClient(clock, reach),
             clock=clock,
             entropy=Entropy(None),
-            keys=GeneratedKeys(),
+            keys=keys,
             challenges=Static(secret) if secret else SendNoChallenge(),
             policy=Permissions(read_only=config.getoption("scep_read_only")),
             redactor=redactor,

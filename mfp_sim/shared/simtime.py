@@ -13,7 +13,9 @@ import itertools
 import os
 import random
 import threading
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone, tzinfo
 from functools import cache
@@ -33,6 +35,7 @@ __all__ = [
     "FrozenClock",
     "GeneratedKeys",
     "KeySource",
+    "KeysAhead",
     "PassingClock",
     "PooledKeys",
     "Scheduler",
@@ -331,6 +334,42 @@ class GeneratedKeys:
         from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - a clock and chance need no cryptography
 
         return ec.generate_private_key(ec.SECP384R1() if bits == 384 else ec.SECP256R1())
+
+
+class KeysAhead:
+    """RSA keys of another source, made ahead by a thread for each core, so that whoever asks hardly waits.
+
+    Begins at the first request. ``bits`` is the one length that is made ahead, ``ahead`` how many keys lie ready; any
+    other key is made when it is asked for. OpenSSL works without the interpreter's lock. :meth:`close` ends all this.
+    """
+
+    def __init__(self, source: KeySource, *, bits: int = 2048, ahead: int = 32) -> None:
+        self._source, self._bits, self._ahead = source, bits, ahead
+        self._ready: deque[Future[RSAPrivateKey]] = deque()
+        self._lock = threading.Lock()
+        self._makers = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="keys")
+
+    def __enter__(self) -> KeysAhead:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Make no more ahead; those that are under way are waited for."""
+        self._makers.shutdown(cancel_futures=True)
+
+    def rsa(self, bits: int) -> RSAPrivateKey:
+        if bits != self._bits:
+            return self._source.rsa(bits)
+        with self._lock:
+            while len(self._ready) <= self._ahead:
+                self._ready.append(self._makers.submit(self._source.rsa, bits))
+            first = self._ready.popleft()
+        return first.result()
+
+    def ec(self, bits: int) -> EllipticCurvePrivateKey:
+        return self._source.ec(bits)
 
 
 class PooledKeys:

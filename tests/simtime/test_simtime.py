@@ -8,8 +8,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from mfp_sim.shared.errors import BoundExceeded, UsageError
-from mfp_sim.shared.simtime import Entropy, FrozenClock, PassingClock, PooledKeys, Scheduler, SystemClock
+from mfp_sim.shared.errors import BoundExceeded, KeyGenerationFailed, UsageError
+from mfp_sim.shared.simtime import Entropy, FrozenClock, KeysAhead, PassingClock, PooledKeys, Scheduler, SystemClock
 
 START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
 
@@ -151,3 +151,39 @@ def test_every_key_of_the_pool_is_a_valid_key_of_its_length() -> None:
 def test_a_length_the_pool_does_not_have_is_refused_with_a_remedy() -> None:
     with pytest.raises(UsageError, match="no RSA keys of 3072 bits.*1024, 2048 or 4096"):
         PooledKeys(Entropy(1)).rsa(3072)
+
+
+class CountingKeys(PooledKeys):
+    """Counts what is asked of it, in whichever thread; ``held`` keeps it waiting."""
+
+    def __init__(self) -> None:
+        super().__init__(Entropy(3), side=0)
+        self.asked: list[int] = []
+        self.held = threading.Event()
+
+    def rsa(self, bits: int):
+        assert self.held.wait(30)
+        self.asked.append(bits)
+        return super().rsa(bits)
+
+
+def test_keys_are_made_ahead_and_each_is_given_once() -> None:
+    source = CountingKeys()
+    with KeysAhead(source, ahead=4) as keys:
+        assert source.asked == [], "nobody has asked"
+        source.held.set()
+        found = [keys.rsa(2048).private_numbers().p for _ in range(6)]
+        assert keys.rsa(1024).key_size == 1024
+        assert keys.ec(256).key_size == 256
+    assert len(set(found)) == 6
+    assert source.asked.count(1024) == 1
+    assert 6 <= source.asked.count(2048) <= 6 + 4, "no more than lie ready"
+
+
+def test_what_goes_wrong_ahead_is_told_to_who_asks() -> None:
+    class Failing(CountingKeys):
+        def rsa(self, bits: int):
+            raise KeyGenerationFailed("planted")
+
+    with KeysAhead(Failing()) as keys, pytest.raises(KeyGenerationFailed, match="planted"):
+        keys.rsa(2048)
