@@ -20,10 +20,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from mfp_sim.conformance.causes import ANYWHERE, CAUSES
+from mfp_sim.conformance.findings import CAPS
 from mfp_sim.device import printer_profile as printer_profiles
 from mfp_sim.device.bundle import CATEGORIES
 from mfp_sim.device.status import STATE_LABELS
 from mfp_sim.events import KINDS, own_words
+from mfp_sim.report.model import KINDS as CLASSES
 from mfp_sim.scenario.ca_steps import OPERATOR_ACTS
 from mfp_sim.scenario.collection import load_all
 from mfp_sim.scenario.examined import changing
@@ -277,8 +280,25 @@ def _peer_defects() -> str:
 
 
 CHAPTERS = tuple(sorted(path.name for path in SCENARIOS.iterdir() if path.is_dir()))
+# --- conformance ------------------------------------------------------------------------------------------
+
+
+def _grade() -> str:
+    verdicts = ("fail", "warn", "finding")
+    rows = ((kind, *(CAPS.get((kind, verdict), "A") for verdict in verdicts)) for kind in CLASSES if kind != "policy")
+    return _table(("class of the cause", *verdicts), rows)
+
+
+def _causes() -> str:
+    causes = sorted((*ANYWHERE, *CAUSES), key=lambda cause: CLASSES.index(cause.kind))
+    rows = ((c.kind, f"{c.title}{' (F)' if c.grave else ''}", _code(c.id), c.remedy) for c in causes)
+    return _table(("class", "what went wrong", "id in the report", "remedy, where it is known"), rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     **{f"scenarios-{chapter}": partial(_chapter, chapter) for chapter in CHAPTERS},
+    "grade": _grade,
+    "causes": _causes,
     "assumptions": _assumptions,
     "bundle-categories": _bundle_categories,
     "readings": _readings,

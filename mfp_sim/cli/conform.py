@@ -374,6 +374,7 @@ def _summary(console: Console, report: RunReport, run: ConformanceRun) -> None:
         if not control.held:
             console.line(f"the {name} positive control failed: {control.text}")
     _taken_back(console, run)
+    console.findings(report)
     baseline = report.provenance.baseline
     if baseline is not None:
         for words, names in (

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from mfp_sim.conformance.model import Came
 from mfp_sim.shared.errors import DecodeError, MfpSimError, TransportError
 from mfp_sim.shared.scep import cms, der, messages
 from mfp_sim.shared.scep import vocabulary as v
@@ -55,6 +56,13 @@ class Exchange:
     def client_error(self) -> bool:
         """The reply is HTTP 4xx: the server blames the request."""
         return self.reply is not None and 400 <= self.reply.status < 500
+
+    @property
+    def came(self) -> Came:
+        """What kind of answer it is, as far as HTTP says."""
+        if self.reply is None:
+            return "nothing"
+        return "http-4xx" if self.client_error else "http-5xx" if self.reply.status >= 500 else "other"
 
     @property
     def text(self) -> str:
@@ -224,6 +232,13 @@ class Answer:
     def decided(self) -> bool:
         """A CertRep says SUCCESS, PENDING or FAILURE."""
         return self.taken or self.refused
+
+    @property
+    def came(self) -> Came:
+        """What kind of answer it is."""
+        if self.decided:
+            return "granted" if self.granted else "parked" if self.parked else "refused"
+        return "unreadable" if self.is_cms else self.exchange.came
 
     @property
     def unclear(self) -> str | None:

@@ -32,10 +32,14 @@ def fact(
     element: str | None = None,
     mistake: str | None = None,
     of_grant: bool = False,
+    what: str | None = None,
 ) -> Fact:
-    """An observation with the exchanges that show it."""
+    """An observation with the exchanges that show it; the last of them gives the kind of answer that came."""
     numbers = tuple(e.exchange.number if isinstance(e, Answer) else e.number for e in evidence)
-    return Fact(slug, holds, expected, got, numbers, requirement, at_most, element, mistake, of_grant)
+    came = evidence[-1].came if evidence else None
+    return Fact(
+        slug, holds, expected, got, numbers, requirement, at_most, element, mistake, of_grant, came=came, what=what
+    )
 
 
 def answered(slug: str, holds: bool, expected: str, reply: Answer | Exchange, **more: Any) -> Fact:
@@ -76,6 +80,7 @@ def refusal(
         requirement=requirement,
         at_most=granted_at_most,
         mistake=mistake,
+        what=what,
     )
     unreadable = answer.reply is None or (answer.is_cms and answer.unclear is not None)
     if answer.handed_out or answer.parked or unreadable:
@@ -87,12 +92,13 @@ def refusal(
         answer,
         requirement="SCEP-3.3.2.2-04",
         mistake="the request is turned down before a CertRep is made, so a client sees a transport error and retries",
+        what=what,
     )
     if not answer.refused:
         return
     if answer.distrust is not None:
         text, expected_word = f"{answer.text}, but {answer.distrust}", "the FAILURE is signed by the server"
-        word = fact("refusal-not-signed", False, expected_word, text, answer, requirement="SCEP-3.2-05")
+        word = fact("refusal-not-signed", False, expected_word, text, answer, requirement="SCEP-3.2-05", what=what)
         yield replace(word, unclear=answer.unverifiable)
     fits = answer.fail_info in wanted
     yield answered(
@@ -104,6 +110,7 @@ def refusal(
         at_most=CheckVerdict.FAIL if answer.fail_info is None else CheckVerdict.FINDING,
         element="signerInfos[0].signedAttrs.failInfo",
         mistake="the server maps several causes to one failInfo, so clients cannot tell them apart",
+        what=what,
     )
 
 
@@ -118,7 +125,7 @@ _USAGE = {
 
 def processed(answer: Answer, what: str, *, slug: str = "not-processed", **more: Any) -> Fact:
     """The fact that a right, if unusual, request was granted or parked like any other."""
-    return answered(slug, answer.taken, f"{what} is processed", answer, of_grant=True, **more)
+    return answered(slug, answer.taken, f"{what} is processed", answer, of_grant=True, what=what, **more)
 
 
 def refused(
@@ -128,11 +135,13 @@ def refused(
     parking: bool = False,
     granted_at_most: CheckVerdict = CheckVerdict.FAIL,
     mistake: str | None = None,
+    slug: str = "granted",
     **order: Any,
 ) -> Iterator[Fact]:
     """Send a request that ``order`` (:meth:`Client.order`) makes wrong; gives the facts of its :func:`refusal`."""
     answer = session.ask(session.order(wrong=True, **order), expect_refusal=True)
-    yield from refusal(answer, what, *fitting, parking=parking, granted_at_most=granted_at_most, mistake=mistake)
+    more: Any = {"parking": parking, "granted_at_most": granted_at_most, "mistake": mistake, "slug": slug}
+    yield from refusal(answer, what, *fitting, **more)
 
 
 def processes(what: str, **order: Any) -> CheckFunction:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from mfp_sim.shared.catalogue.registry import requirements
 from mfp_sim.shared.documents import Node, Problems
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from mfp_sim.conformance.client import Client
 
 __all__ = [
+    "HURT",
     "JUDGED",
+    "Came",
     "Check",
     "CheckFunction",
     "CheckResult",
@@ -108,6 +110,11 @@ class _Level(Leaf):
         return None if number is None else CheckVerdict(number)
 
 
+Came = Literal["granted", "parked", "refused", "unreadable", "http-4xx", "http-5xx", "other", "nothing"]
+"""What kind of answer came: a CertRep by its pkiStatus, one that cannot be read, an HTTP error, anything else under
+another status, or no reply at all."""
+
+
 @document("a fact", exchanged=True)
 @dataclass(frozen=True)
 class Fact:
@@ -117,7 +124,9 @@ class Fact:
     ``at_most`` caps what a deviation may become where the requirement's own text is weaker than its keyword.
     ``element`` is the path of the message's element, ``mistake`` the likely cause in words, ``evidence`` the numbers of
     the exchanges. ``of_grant``: it says whether a right request was granted, so it says nothing once the
-    server grants none. ``unclear``: it could not be told, so it neither holds nor deviates.
+    server grants none. ``unclear``: it could not be told, so it neither holds nor deviates. ``came`` is the kind of the
+    answer that shows it, ``what`` the request in words; with the slug, they tell causes apart
+    (:mod:`mfp_sim.conformance.causes`).
     """
 
     slug: str
@@ -131,6 +140,8 @@ class Fact:
     mistake: str | None = None
     of_grant: bool = False
     unclear: bool = False
+    came: Came | None = None
+    what: str | None = None
 
     @property
     def deviates(self) -> bool:

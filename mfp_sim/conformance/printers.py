@@ -1,8 +1,9 @@
 """Will these printers work with this server? The models themselves enrol, renew and recover from a lost reply.
 
 A model is the simulated machine with its own logic, on a clock that starts now and skips its waiting; the wire is the
-run's. Where a model fails, it is tried once more with what an assumption leaves open, and the verdict names it. Where
-somebody approves requests, the machine asks by its timer, since the manual request does not poll.
+run's. Where a model fails, it is tried once more with what an assumption leaves open, and the verdict names it; its
+stages are told under the reading that got furthest. Where somebody approves requests, the machine asks by its timer,
+since the manual request does not poll.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -21,13 +22,13 @@ from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
 from mfp_sim.device.printer_profile import Profile, profile_named
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling
 from mfp_sim.device.status import StatusRow
-from mfp_sim.report.model import PrinterVerdict
+from mfp_sim.report.model import PrinterStage, PrinterVerdict, StageName
 from mfp_sim.run_trace import Recorder
 from mfp_sim.shared.errors import ConnectionLost, MfpSimError, TransportError
 from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest, read_scep_query
 from mfp_sim.shared.scep.messages import decode
-from mfp_sim.shared.scep.vocabulary import MessageType, PkiStatus
+from mfp_sim.shared.scep.vocabulary import MessageType, Operation, PkiStatus
 from mfp_sim.shared.simtime import Clock, Scheduler
 from mfp_sim.transport import Done, Result, Transport, UnderWay
 
@@ -44,16 +45,26 @@ MODELS = (
 CERTIFICATES = 3
 """What one model costs at most on a server that remembers transactions."""
 
-# What an assumption leaves open, in the order tried: the change of the profile, its id, and what it is.
-_WAYS: tuple[tuple[dict[str, object], str, str], ...] = (
-    ({"read_single_des": True}, "A-27", "replies in single DES are read"),
-    ({"not_yet_valid": "register"}, "A-39", "a certificate that is not valid yet is registered"),
-    (
-        {"read_single_des": True, "not_yet_valid": "register"},
-        "A-27",
-        "single DES is read, and the validity not checked",
-    ),
-)
+
+@dataclass(frozen=True)
+class _Way:
+    """What an assumption leaves open: the change of the profile, the assumption's id, what it is in words, and the
+    cause (:mod:`mfp_sim.conformance.causes`) over which a machine of the other reading stumbles."""
+
+    changes: dict[str, object]
+    assumption: str
+    words: str
+    over: str
+
+
+_WAYS = (
+    _Way({"read_single_des": True}, "A-27", "replies in single DES are read", "replies-in-other-algorithms"),
+    _Way({"not_yet_valid": "register"}, "A-39", "a certificate that is not valid yet is registered",
+         "certificate-unusable"),
+    _Way({"read_single_des": True, "not_yet_valid": "register"}, "A-27",
+         "single DES is read, and the validity not checked", "replies-in-other-algorithms"),
+)  # fmt: skip
+"""In the order tried."""
 _RESTS_ON = ("A-27", "A-34", "A-39", "A-40")
 
 
@@ -73,10 +84,12 @@ class _Ahead:
 
 class _Line:
     """The run's wire: counts what it loses, has somebody approve what the server parks, and knows of which requests a
-    certificate may have been made that the printer does not have."""
+    certificate may have been made that the printer does not have. ``seen`` has each operation, and whether it was
+    answered: by ``ok``, by a CertRep's status, or by ``nothing`` of use."""
 
     def __init__(self, session: Client) -> None:
         self._session, self.lost = session, 0
+        self.seen: list[tuple[Operation | None, str]] = []
         self._asked: set[str] = set()
         self._open: dict[str, str] = {}
         self._last = ""
@@ -88,10 +101,13 @@ class _Line:
             reply = self._session.transport.exchange(host, port, there, timeout)
         except TransportError as error:
             self.lost += 1
+            self.seen.append((_operation(request), "nothing"))
             if asked is not None and error.sent:
                 self._open[asked] = f"its reply was lost: {error}"
             raise
         status = _status(reply)
+        told = "ok" if reply.status == 200 else "nothing"
+        self.seen.append((_operation(request), told if status is None else PkiStatus(status).name))
         if asked is not None and status == PkiStatus.SUCCESS:
             self._last = asked
             self._open[asked] = "the server says SUCCESS, and the printer has no certificate from it"
@@ -119,8 +135,16 @@ class _Line:
 def _status(reply: HttpReply) -> int | None:
     """The pkiStatus of a CertRep, None of anything else."""
     try:
-        return decode(reply.body).pki_status
+        found = decode(reply.body).pki_status
     except MfpSimError:
+        return None
+    return found if found in set(PkiStatus) else None
+
+
+def _operation(request: HttpRequest) -> Operation | None:
+    try:
+        return Operation(read_scep_query(request).operation or "")
+    except (MfpSimError, ValueError):
         return None
 
 
@@ -173,6 +197,12 @@ class _Try:
     notes: tuple[str, ...] = ()
     waits: bool = False
     lost: int = 0
+    stages: tuple[PrinterStage, ...] = ()
+
+    @property
+    def reached(self) -> int:
+        """How many stages were passed."""
+        return sum(stage.outcome == "done" for stage in self.stages)
 
 
 def printer_verdicts(session: Client, models: tuple[str, ...] = MODELS) -> Iterator[PrinterVerdict]:
@@ -217,19 +247,29 @@ def _tried(session: Client, profile: Profile) -> PrinterVerdict:
             return PrinterVerdict(name, "not-tried", (why,))
         plain = _lives(session, profile)
     if plain.trouble is None:
-        return PrinterVerdict(name, "works", plain.notes, _RESTS_ON)
-    for changes, assumption, words in _WAYS:
-        other = replace(profile, **changes)  # type: ignore[arg-type]
+        return PrinterVerdict(name, "works", plain.notes, _RESTS_ON, stages=plain.stages)
+    best = plain
+    for way in _WAYS:
+        other = replace(profile, **way.changes)  # type: ignore[arg-type]
         if other == profile:
             continue
         found = _lives(session, other)
         if found.trouble is None:
-            because = (f"with a machine on which {words} ({assumption}); else: {plain.trouble}", *found.notes)
-            return PrinterVerdict(name, "works-with", because, tuple(sorted({*_RESTS_ON, assumption})))
+            because = (f"with a machine on which {way.words} ({way.assumption}); else: {plain.trouble}", *found.notes)
+            assumptions = tuple(sorted({*_RESTS_ON, way.assumption}))
+            stages = tuple(_under(stage, way) if stage.name == "install" else stage for stage in found.stages)
+            return PrinterVerdict(
+                name, "works-with", because, assumptions, stages=stages, condition=way.words, over=way.over
+            )
+        best = max(best, found, key=lambda one: one.reached)
     if plain.waits:
         why = f"it waits for somebody who approves, as the server parks requests; {plain.trouble}"
-        return PrinterVerdict(name, "not-tried", (why,))
-    return PrinterVerdict(name, "does-not-work", (plain.trouble, *plain.notes), _RESTS_ON)
+        return PrinterVerdict(name, "not-tried", (why,), stages=best.stages)
+    return PrinterVerdict(name, "does-not-work", (plain.trouble, *plain.notes), _RESTS_ON, stages=best.stages)
+
+
+def _under(stage: PrinterStage, way: _Way) -> PrinterStage:
+    return replace(stage, because=f"if {way.words} ({way.assumption})")
 
 
 def _lives(session: Client, profile: Profile) -> _Try:
@@ -240,10 +280,13 @@ def _lives(session: Client, profile: Profile) -> _Try:
     with line.settled(name):
         found = _renews(session, printer, scheduler, line, name)
     if found.trouble is not None:
-        return found
+        return replace(found, stages=(*found.stages, PrinterStage("recover", "not-reached")))
     by_timer = session.parked and session.policy.approve is not None
     asked = ("it asked by its timer and somebody approved: its manual request does not poll",) if by_timer else ()
-    return _Try(None, (*asked, *_recovers(session, profile)))
+    trouble = _recovers(session, profile)
+    last = PrinterStage("recover", "done") if trouble is None else PrinterStage("recover", "failed", trouble)
+    notes = () if trouble is None else (f"after a lost reply it does not recover by itself: {trouble}",)
+    return _Try(None, (*asked, *notes), stages=(*found.stages, last))
 
 
 def _renews(session: Client, printer: Printer, scheduler: Scheduler, line: _Line, name: str) -> _Try:
@@ -255,24 +298,60 @@ def _renews(session: Client, printer: Printer, scheduler: Scheduler, line: _Line
         return printer.send_request(_key(session, name))
 
     first = request()
-    if first is None or first.state != "successful":
+    held = first is not None and first.state == "successful"
+    why = "" if held else _why(printer, first)
+    stages = tuple(_stages(line.seen, held=held, waits=first is None, why=why))
+    if first is None or not held:
         deferred = first is None or (first.details is not None and first.details.label == "Deferred")
-        return _Try(f"it cannot enrol: {_why(printer, first)}", waits=deferred and session.parked, lost=line.lost)
+        stages = (*stages, PrinterStage("renew", "not-reached"))
+        return _Try(f"it cannot enrol: {why}", waits=deferred and session.parked, lost=line.lost, stages=stages)
     second = request()
     if second is None or second.state != "successful":
-        return _Try(f"it cannot renew: {_why(printer, second)}", lost=line.lost)
-    return _Try(None)
+        why = _why(printer, second)
+        return _Try(f"it cannot renew: {why}", lost=line.lost, stages=(*stages, PrinterStage("renew", "failed", why)))
+    return _Try(None, stages=(*stages, PrinterStage("renew", "done")))
 
 
-def _recovers(session: Client, profile: Profile) -> tuple[str, ...]:
+def _stages(
+    seen: Sequence[tuple[Operation | None, str]], *, held: bool, waits: bool, why: str
+) -> Iterator[PrinterStage]:
+    """How far an enrolment came, by what was asked and answered; ``why`` is told at the stage that failed."""
+    caps, ca, pki = (
+        [answer for operation, answer in seen if operation is wanted]
+        for wanted in (Operation.GET_CA_CAPS, Operation.GET_CA_CERT, Operation.PKI_OPERATION)
+    )
+    granted, parked = PkiStatus.SUCCESS.name in pki, PkiStatus.PENDING.name in pki
+    rows: tuple[tuple[StageName, bool, bool, bool], ...] = (  # name, asked for, passed, needed
+        ("capabilities", bool(caps), "ok" in caps or bool(ca or pki), bool(caps) or not (ca or pki)),
+        ("ca", bool(ca), bool(pki) or held, bool(ca) or not pki),
+        ("enrol", bool(pki), granted or parked, True),
+        ("install", granted, held, True),
+        ("poll", parked, held, parked),
+    )
+    failed = False
+    for name, asked, passed, needed in rows:
+        if not needed:
+            yield PrinterStage(name, "not-needed")
+        elif passed:
+            without = name == "capabilities" and "ok" not in caps
+            yield PrinterStage(name, "done", "it got no list, and went on" if without else "")
+        elif name == "poll" and waits:
+            yield PrinterStage(name, "cannot-tell", why)
+        elif failed or (not asked and parked):
+            yield PrinterStage(name, "not-reached")
+        else:
+            failed = True
+            yield PrinterStage(name, "failed", why)
+
+
+def _recovers(session: Client, profile: Profile) -> str | None:
+    """Why it does not recover by itself from a lost reply; None where it does."""
     line = _Line(session)
     printer, scheduler = _machine(session, profile, _Dropping(line), line)
     name = f"{session.policy.subject_prefix}-{session.entropy.octets(3).hex()}.example"
     with line.settled(name):
         row = _timed(session, printer, scheduler, name)
-    if row is not None and row.state == "successful":
-        return ()
-    return (f"after a lost reply it does not recover by itself: {_why(printer, row)}",)
+    return None if row is not None and row.state == "successful" else _why(printer, row)
 
 
 def _timed(session: Client, printer: Printer, scheduler: Scheduler, name: str) -> StatusRow | None:

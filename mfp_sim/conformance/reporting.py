@@ -7,9 +7,13 @@ from dataclasses import fields, is_dataclass, replace
 from datetime import timedelta
 
 from mfp_sim.conformance.answers import Answer, Exchange
+from mfp_sim.conformance.causes import cause_of, title_of
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.engine import ConformanceRun
+from mfp_sim.conformance.findings import explained, findings_of, grade_of
 from mfp_sim.conformance.model import JUDGED, CheckResult, CheckVerdict, Minted, Untold
+from mfp_sim.conformance.printers import MODELS
+from mfp_sim.conformance.registry import all_checks
 from mfp_sim.contact import identity_of
 from mfp_sim.report.json_report import catalogue_of, here
 from mfp_sim.report.messages import Content, answered, asked, exchange_report
@@ -72,6 +76,8 @@ def report_of(
         reached: how the server was reached, in words by name.
     """
     maker = _Maker(session, run, waived or {}, repeat)
+    controlled = run.first.held and run.last.held
+    findings = findings_of(run.results, printers, waived or ())
     found = RunReport(
         scenarios=(),
         target=session.target.url,
@@ -84,11 +90,21 @@ def report_of(
             baseline=baseline,
             options={**_options(run, session), **(reached or {})},
         ),
-        conclusions=conclusions_of(run.results, printers, wanted, controlled=run.first.held and run.last.held),
+        conclusions=conclusions_of(run.results, printers, wanted, controlled=controlled),
         checks=tuple(maker.check(result) for result in run.results),
-        printers=tuple(printers),
+        printers=explained(printers, findings),
         minted=(*map(certificate_report, run.minted), *map(certificate_report, run.untold)),
         stopped=run.stopped,
+        findings=findings,
+        grade=grade_of(
+            run.results,
+            findings,
+            printers,
+            wanted=tuple(all_checks().values()),
+            controlled=controlled,
+            stopped=run.stopped,
+            models=len(MODELS),
+        ),
     )
     masked = _masked(replace(found, catalogue=catalogue_of(found)), session.redactor)
     assert isinstance(masked, RunReport)
@@ -260,6 +276,8 @@ class _Maker:
             begun=begun,
             ended=exchanges[-1].begun.isoformat() if exchanges else "",
             seconds=round(result.seconds, 6),
+            wrong=title_of(result) if wrong else "",
+            cause=cause_of(result).id if wrong else "",
         )
 
     def _differences(self, result: CheckResult) -> Iterator[Difference]:

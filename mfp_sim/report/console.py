@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TextIO
 
 from mfp_sim.report.labels import labels
-from mfp_sim.report.model import BASES, RunReport, ScenarioReport
+from mfp_sim.report.model import BASES, NEXT, RunReport, ScenarioReport
 from mfp_sim.report.story import StoryRow, story_of_trace, zone_named
 from mfp_sim.shared.simtime import local
 from mfp_sim.shared.visible import visible
@@ -97,6 +97,25 @@ class Console:
                 f"{assumed} also depend{'s' * (assumed == 1)} on assumptions; "
                 f"{unknown} {'was' if unknown == 1 else 'were'} not examined (mfp-sim check --assumptions)"
             )
+
+    def findings(self, report: RunReport) -> None:
+        """The grade, the verdict in words, the three things to do next, and what else there is, by class."""
+        if report.grade is None:
+            return
+        self.line()
+        reasons = "; ".join(report.grade.because)
+        self.line(f"grade      {report.grade.letter or 'none'}{': ' + reasons if reasons else ''}")
+        for words in report.grade.words:
+            self.line(f"           {words}")
+        for number, entry in enumerate(report.to_mend[:NEXT], 1):
+            self.line(f"{'next' if number == 1 else '':10} {number}. {entry.told} ({entry.kind}, {entry.verdict})")
+            if entry.remedy:
+                self.line(f"              {entry.remedy}")
+        for number, entry in enumerate(report.to_mend[NEXT:]):
+            self.line(f"{'' if number else 'then':10} {entry.kind}, {entry.verdict}: {entry.told}")
+        policy = len(report.findings) - len(report.to_mend)
+        if policy:
+            self.line(f"policy     {policy} more, by how the server is set up: see the report")
 
     def story(self, scenario: ScenarioReport) -> None:
         """The scenario step by step, with what the printer and the CA did in between."""

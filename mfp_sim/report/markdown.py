@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from mfp_sim.report.coverage import BASES, CoverageRow, covered
 from mfp_sim.report.html_report import shown
 from mfp_sim.report.labels import Say, labels
-from mfp_sim.report.model import RunReport
+from mfp_sim.report.model import KINDS, NEXT, CauseReport, PrinterVerdict, RunReport
 
 __all__ = ["as_markdown"]
 
@@ -39,12 +39,13 @@ def _lines(report: RunReport, say: Say) -> Iterator[str]:
         yield ""
         for conclusion in report.conclusions:
             yield f"- **{_plain(conclusion.name)}**: {say(conclusion.verdict)}. {_plain(conclusion.because)}"
+    yield from _found(report, say)
     yield ""
     yield from _table(("", ""), _facts(report, say))
     if report.printers:
         yield from _heading(say("printers"))
-        models = [(_plain(p.model), say(p.verdict), _plain("; ".join(p.because))) for p in report.printers]
-        yield from _table((say("model"), say("outcome"), say("because")), models)
+        models = [(_plain(p.model), say(p.verdict), *_lived(p, say)) for p in report.printers]
+        yield from _table((say("model"), say("outcome"), say("stages"), say("because")), models)
     attention = [*_failures(report), *_checks(report)]
     if attention:
         yield from _heading(say("needs-attention"))
@@ -58,6 +59,53 @@ def _lines(report: RunReport, say: Say) -> Iterator[str]:
         yield from _heading(say("coverage"))
         yield from _coverage(rows_covered, say)
     yield ""
+
+
+def _found(report: RunReport, say: Say) -> Iterator[str]:
+    """The grade, the verdict in words, what to do next, and the rest by class; policy is folded away."""
+    if report.grade is None:
+        return
+    yield from _heading(f"{say('grade')}: {report.grade.letter or say('no-grade')}")
+    yield _plain(" ".join(report.grade.words))
+    for reason in report.grade.because:
+        yield f"- {_plain(reason)}"
+    if report.to_mend:
+        yield from _heading(say("next"))
+        for number, entry in enumerate(report.to_mend[:NEXT], 1):
+            yield f"{number}. {_entry(entry, say)}"
+    for kind in KINDS:
+        entries = [entry for entry in report.findings if entry.kind == kind and entry not in report.to_mend[:NEXT]]
+        if not entries:
+            continue
+        if kind == "policy":
+            yield ""
+            yield f"<details><summary>{say('kind-policy')} ({len(entries)})</summary>"
+            yield ""
+        else:
+            yield from _heading(say(f"kind-{kind}"))
+        yield from (f"- {_entry(entry, say)}" for entry in entries)
+        if kind == "policy":
+            yield ""
+            yield "</details>"
+
+
+def _lived(printer: PrinterVerdict, say: Say) -> tuple[str, str]:
+    """How far the model came, and why no further."""
+    stages = [f"{say(f'stage-{s.name}')}: {say(f'stage-{s.outcome}')}" for s in printer.stages]
+    why = [*printer.because, *(f"{say('remedy')}: {s.remedy}" for s in printer.stages if s.remedy)]
+    return _plain("; ".join(stages)), _plain("; ".join(why))
+
+
+def _entry(entry: CauseReport, say: Say) -> str:
+    parts = [f"**{_plain(entry.told)}** ({say(entry.verdict)}; RFC 8894, {_plain('; '.join(entry.sections))})"]
+    if entry.remedy:
+        parts.append(f"{say('remedy')}: {_plain(entry.remedy)}.")
+    if entry.clients:
+        parts.append(f"{say('clients')}: {_plain('; '.join(entry.clients))}.")
+    checks = ", ".join(_code(place.check) for place in entry.places[:_NAMED])
+    more = len(entry.places) - _NAMED
+    parts.append(f"{checks}{f' +{more}' if more > 0 else ''}")
+    return " ".join(parts)
 
 
 def _heading(text: str) -> Iterator[str]:
@@ -107,7 +155,7 @@ def _checks(report: RunReport) -> Iterator[tuple[str, list[tuple[str, str]]]]:
                     ("got", check.got),
                     ("repeat", check.command),
                 ]
-                yield f"{check.id}: {check.title}", [(key, value) for key, value in rows if value]
+                yield f"{check.id}: {check.wrong or check.title}", [(key, value) for key, value in rows if value]
 
 
 _OUTCOMES = ("pass", "fail", "planned", "not-shown")

@@ -19,22 +19,30 @@ from mfp_sim.shared.documents.records import document
 
 __all__ = [
     "BASES",
+    "KINDS",
+    "NEXT",
     "OUTCOMES",
     "Baseline",
     "CaIdentity",
     "CatalogueEntry",
+    "CauseKind",
+    "CausePlace",
+    "CauseReport",
     "CheckReport",
     "Conclusion",
     "Difference",
     "ExchangeReport",
     "FailureReport",
+    "Grade",
     "HttpMessage",
     "MintedCertificate",
+    "PrinterStage",
     "PrinterVerdict",
     "Provenance",
     "RunReport",
     "ScenarioReport",
     "SourceLine",
+    "StageName",
     "StepReport",
     "exchanged",
 ]
@@ -54,6 +62,15 @@ OUTCOMES: tuple[ScenarioOutcome, ...] = ("passed", "failed", "error", "skipped")
 Basis = Literal["said", "assumed", "not-examined"]
 BASES: tuple[Basis, ...] = ("said", "assumed", "not-examined")
 """Of a scenario: what its result depends on."""
+
+
+CauseKind = Literal["security", "interoperability", "robustness", "hygiene", "policy"]
+KINDS: tuple[CauseKind, ...] = ("security", "interoperability", "robustness", "hygiene", "policy")
+"""Classes of what was found at a server, from what to mend first; policy is how somebody set it up."""
+
+
+NEXT = 3
+"""How many findings a report puts first, as the things to do next."""
 
 
 T = TypeVar("T")
@@ -229,7 +246,8 @@ class CheckReport:
     ``MAY``, ``(implied)``); ``field_failures`` are ids ``F-…``; ``cost`` is what it makes on the server, in words
     (``nothing``, ``1 certificate``); ``why`` says why it matters, ``because`` why the verdict is what it is;
     ``likely_mistake`` is the diagnosis; ``rfc_text`` is a short quotation; ``waived`` is the reason that the baseline
-    gives for expecting this failure; ``command`` repeats just this check."""
+    gives for expecting this failure; ``command`` repeats just this check; ``wrong``
+    says what went wrong, and ``cause`` is the id of the finding that it belongs to."""
 
     id: str
     title: str
@@ -256,6 +274,68 @@ class CheckReport:
     begun: str = ""
     ended: str = ""
     seconds: float = 0.0
+    wrong: str = ""
+    cause: str = ""
+
+
+@exchanged
+@dataclass(frozen=True)
+class CausePlace:
+    """Where a cause shows: a check by its id, and ``title``, what went wrong there."""
+
+    check: str
+    title: str
+    verdict: Verdict
+
+
+@exchanged
+@dataclass(frozen=True)
+class CauseReport:
+    """One cause of what was found, with all places where it shows. ``id`` is stable and names the cause; ``title`` says
+    what went wrong; ``kind`` is its class; ``verdict`` the worst of its places; ``sections`` are numbers of RFC 8894
+    with their titles; ``remedy`` is there where it is known; ``clients`` are those that stumble over it, printer models
+    included; ``waived``: the baseline expects all of it."""
+
+    id: str
+    title: str
+    kind: CauseKind
+    verdict: Verdict
+    places: tuple[CausePlace, ...] = ()
+    sections: tuple[str, ...] = ()
+    remedy: str = ""
+    clients: tuple[str, ...] = ()
+    waived: bool = False
+
+    @property
+    def told(self) -> str:
+        """The title, and at how many places it shows where there are several."""
+        return self.title if len(self.places) == 1 else f"{self.title}: {len(self.places)} places"
+
+
+@exchanged
+@dataclass(frozen=True)
+class Grade:
+    """The run in one letter, ``A`` to ``F``, or empty where it allows none. ``because`` are the rules that capped it,
+    the one that decides first; ``words`` is the verdict in sentences."""
+
+    letter: str = ""
+    because: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+StageName = Literal["capabilities", "ca", "enrol", "install", "poll", "renew", "recover"]
+
+
+@exchanged
+@dataclass(frozen=True)
+class PrinterStage:
+    """One stage of a printer's life with the server, under the reading that the verdict names. ``remedy`` is what mends
+    it at the server, where it is known."""
+
+    name: StageName
+    outcome: Literal["done", "failed", "not-reached", "not-needed", "cannot-tell"]
+    because: str = ""
+    remedy: str = ""
 
 
 @exchanged
@@ -263,7 +343,8 @@ class CheckReport:
 class PrinterVerdict:
     """Whether a printer model works with the server. ``because`` are sentences: the settings it needs for
     ``works-with``, the causes for ``does-not-work``; ``assumptions`` are the ids it rests on; ``checks`` are the ids of
-    the checks that show it."""
+    the checks that show it; ``stages`` are in the order of a printer's life; ``condition`` is what has to hold for
+    ``works-with``; ``over`` is the id of the finding that it stumbles over."""
 
     model: str
     verdict: Literal["works", "works-with", "does-not-work", "not-tried"]
@@ -271,6 +352,9 @@ class PrinterVerdict:
     assumptions: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
     exchanges: tuple[ExchangeReport, ...] = ()
+    stages: tuple[PrinterStage, ...] = ()
+    condition: str = ""
+    over: str = ""
 
 
 @exchanged
@@ -345,13 +429,16 @@ class CatalogueEntry:
 @dataclass(frozen=True)
 class RunReport:
     """A run: scenarios, or the checks of a conformance run. ``target`` is the server's URL, or ``in process``;
-    ``stopped`` says why it ended before its end; ``catalogue`` explains every id that occurs."""
+    ``stopped`` says why it ended before its end; ``catalogue`` explains every id that occurs; ``findings`` are what was
+    found at a server, by cause, from what to mend first."""
 
     scenarios: tuple[ScenarioReport, ...]
     target: str
     flips: tuple[str, ...] = ()
     provenance: Provenance = Provenance()
     conclusions: tuple[Conclusion, ...] = ()
+    grade: Grade | None = None
+    findings: tuple[CauseReport, ...] = ()
     checks: tuple[CheckReport, ...] = ()
     printers: tuple[PrinterVerdict, ...] = ()
     minted: tuple[MintedCertificate, ...] = ()
@@ -374,6 +461,11 @@ class RunReport:
             yield exchange.request
             if exchange.reply is not None:
                 yield exchange.reply
+
+    @property
+    def to_mend(self) -> tuple[CauseReport, ...]:
+        """The findings less those of policy: the first three are what to do next."""
+        return tuple(entry for entry in self.findings if entry.kind != "policy")
 
     @property
     def counts(self) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mfp_sim.conformance.causes import cause_of
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.engine import run_checks
 from mfp_sim.conformance.model import CheckResult, CheckVerdict, Proof
@@ -83,7 +84,8 @@ def test_a_renewal_that_everybody_gets_authenticates_nobody() -> None:
     with bench(Proof("", defects=("renews-for-anybody",), setup={"open": True})) as session:
         result = _one(session, "renewal-self-signed")
         assert result.verdict is CheckVerdict.FINDING
-        assert result.deviations[0].slug == "granted"
+        assert result.deviations[0].slug == "granted-as-to-all"
+        assert cause_of(result).kind == "policy"
         assert not session.unexpected
 
 

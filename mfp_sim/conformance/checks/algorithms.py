@@ -260,7 +260,7 @@ def oaep(session: Client) -> Iterator[Fact]:
     transport = KeyTransport(scheme="oaep")
     answer = session.ask(session.order(oddities=Oddities(key_transport=transport), wrong=True))
     clean = answer.taken or (answer.refused and answer.fail_info in (0, 1))
-    yield answered("crash", clean, "SUCCESS, or FAILURE badAlg", answer)
+    yield answered("crash", clean, "SUCCESS, or FAILURE badAlg", answer, what="key transport by OAEP")
 
 
 @check(
@@ -274,7 +274,7 @@ def oaep(session: Client) -> Iterator[Fact]:
 def gcm(session: Client) -> Iterator[Fact]:
     answer = session.ask(session.order(oddities=Oddities(gcm=True), wrong=True), expect_refusal=False)
     clean = answer.granted or answer.refused or answer.exchange.client_error
-    yield answered("crash", clean, "FAILURE badAlg, or HTTP 4xx", answer)
+    yield answered("crash", clean, "FAILURE badAlg, or HTTP 4xx", answer, what="an unknown kind of envelope")
 
 
 @check(
@@ -291,7 +291,8 @@ def gcm(session: Client) -> Iterator[Fact]:
 def ec_client(session: Client) -> Iterator[Fact]:
     key = session.keys.ec(256)
     answer = session.ask(session.order(key=key, wrong=True))
-    yield answered("crash", answer.decided, "a CertRep: by password recipient, or FAILURE badAlg", answer)
+    expected = "a CertRep: by password recipient, or FAILURE badAlg"
+    yield answered("crash", answer.decided, expected, answer, what="a client with an EC key")
     if answer.granted:
         encrypted = answer.envelope is not None and bool(answer.envelope.password_recipients)
         got = "a password recipient" if encrypted else "no password recipient"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mfp_sim.conformance import csrs
+from mfp_sim.conformance.challenges import Static
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, processed, processes, refused
 from mfp_sim.conformance.model import CheckVerdict, Fact, Gain, Inconclusive, NotApplicable, Proof
@@ -163,7 +164,8 @@ def one_time(session: Client) -> Iterator[Fact]:
     again = session.ask(session.order(challenge=secret))
     if again.status is None:
         raise Inconclusive(f"no CertRep came to the second use: {again.text}")
-    yield answered("static", not again.granted, "a second use is refused", again)
+    slug = "static" if isinstance(session.challenges, Static) else "used-twice"
+    yield answered(slug, not again.granted, "a second use is refused", again)
 
 
 @check(

@@ -75,7 +75,7 @@ def unknown_extension(session: Client) -> Iterator[Fact]:
     for oid in (v.EXTENSION_REQUEST, v.MICROSOFT_EXTENSION_REQUEST):
         attribute = csrs.extensions((BOGUS, True, der.octet_string(b"x")), oid=oid)
         answer = _ask(session, attribute, wrong=True)
-        yield answered("no-certrep", answer.decided, "a CertRep of any status", answer)
+        yield answered("no-certrep", answer.decided, "a CertRep of any status", answer, what="an unknown extension")
 
 
 @check(
@@ -153,7 +153,7 @@ def _names(session: Client) -> Iterator[tuple[str, bytes, bool]]:
 def odd_subjects(session: Client) -> Iterator[Fact]:
     for what, subject, _ in _names(session):
         answer = _ask(session, subject=subject, wrong=True)
-        yield answered("no-certrep", answer.decided, f"a CertRep to {what}", answer)
+        yield answered("no-certrep", answer.decided, f"a CertRep to {what}", answer, what=what)
 
 
 @check(
@@ -207,4 +207,4 @@ def no_attributes(session: Client) -> Iterator[Fact]:
     key, subject = session.key(), session.subject()
     order = session.order(key=key, subject=subject, request=csrs.encoded(key, subject, []), wrong=True)
     answer = session.ask(order, expect_refusal=session.challenges.next() is not None)
-    yield answered("no-certrep", answer.decided, "a CertRep of any status", answer)
+    yield answered("no-certrep", answer.decided, "a CertRep of any status", answer, what="a CSR without attributes")

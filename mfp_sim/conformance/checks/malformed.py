@@ -30,6 +30,7 @@ def _post(session: Client, what: str, make: Callable[[bytes], bytes]) -> Iterato
         f"{what}: HTTP 4xx, or a FAILURE",
         answer,
         mistake="the parser's error is not caught, or is reported as the server's own",
+        what=what,
     )
 
 
@@ -55,7 +56,7 @@ def _trailing(session: Client, what: str) -> Iterator[Fact]:
     order = session.harmless(wrong=True)
     answer = session.ask(order, octets=session.encode(order) + bytes(1024))
     calm = answer.status is not None or answer.exchange.client_error
-    yield answered("not-a-client-error", calm, f"{what}: read, or refused cleanly", answer)
+    yield answered("not-a-client-error", calm, f"{what}: read, or refused cleanly", answer, what=what)
 
 
 for _id, _what, _make in BODIES:

@@ -44,6 +44,7 @@ def forms(session: Client) -> Iterator[Fact]:
                 f"a CertRep for the transactionID {identifier[:24]!r}",
                 answer,
                 requirement="SCEP-3.3.2.2-04",
+                what="a transactionID of this form",
             )
             continue
         yield fact(
@@ -88,8 +89,9 @@ def nonce_sizes(session: Client) -> Iterator[Fact]:
         answer = session.ask(session.harmless(nonce=nonce, wrong=True))
         got = answer.octets(v.RECIPIENT_NONCE)
         if not answer.is_cms or got is None:
+            what = f"a nonce of {size} octets"
             yield answered(
-                "no-certrep", False, f"a CertRep to a nonce of {size} octets", answer, requirement="SCEP-3.3.2.2-04"
+                "no-certrep", False, f"a CertRep to {what}", answer, requirement="SCEP-3.3.2.2-04", what=what
             )
             continue
         yield fact(

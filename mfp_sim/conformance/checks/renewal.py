@@ -39,6 +39,15 @@ def _granted(session: Client) -> tuple[Answer, Answer]:
     return old, new
 
 
+def _open(session: Client) -> bool:
+    """Who enrols everybody without a challenge authenticates nobody, by a self-signed certificate or otherwise."""
+    return session.challenges.next() is None
+
+
+def _slug(session: Client) -> str:
+    return "granted-as-to-all" if _open(session) else "granted"
+
+
 @check(
     "renewal-without-challenge",
     "A RenewalReq needs no challenge",
@@ -135,8 +144,7 @@ def for_new_key(session: Client) -> Iterator[Fact]:
     proofs=(Proof("granted", defects=("renews-for-anybody",)),),
 )
 def self_signed(session: Client) -> Iterator[Fact]:
-    # Who enrols everybody without a challenge authenticates nobody, by a self-signed certificate or otherwise.
-    everybody = session.challenges.next() is None
+    everybody = _open(session)
     old = session.identity(session.sample("enrolment to renew", session.enrol)).certificate
     key = session.key()
     for what, serial in (("of its own", None), ("with the serial number of an issued one", old.serial)):
@@ -154,6 +162,7 @@ def self_signed(session: Client) -> Iterator[Fact]:
             parking=True,
             granted_at_most=CheckVerdict.FINDING if everybody else CheckVerdict.FAIL,
             mistake="17 is treated like 19, or the signer is looked up by its name",
+            slug=_slug(session),
         )
 
 
@@ -181,6 +190,7 @@ def by_stranger(session: Client) -> Iterator[Fact]:
         subject=old.subject,
         challenge=None,
         parking=True,
+        slug=_slug(session),
     )
 
 
@@ -213,6 +223,7 @@ def other_name(session: Client) -> Iterator[Fact]:
         REQUEST,
         parking=True,
         mistake="the subject of the CSR is not compared with that of the signer's certificate",
+        slug=_slug(session),
     )
 
 
@@ -275,6 +286,7 @@ def expired(session: Client) -> Iterator[Fact]:
         subject=subject,
         challenge=None,
         parking=True,
+        slug=_slug(session),
     )
 
 
@@ -316,4 +328,11 @@ def as_pkcsreq(session: Client) -> Iterator[Fact]:
     identity = session.enrolled()
     order = session.order(by=identity, subject=identity.certificate.subject, challenge=None, wrong=True)
     answer = session.ask(order)
-    yield answered("no-certrep", answer.decided, "SUCCESS, PENDING or FAILURE", answer, at_most=CheckVerdict.FINDING)
+    yield answered(
+        "no-certrep",
+        answer.decided,
+        "SUCCESS, PENDING or FAILURE",
+        answer,
+        at_most=CheckVerdict.FINDING,
+        what="a PKCSReq signed with the old certificate",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from mfp_sim.conformance import csrs
 from mfp_sim.conformance.client import Client
@@ -30,7 +31,10 @@ def _all_refused(
         if unreadable and answer.exchange.client_error and not answer.is_cms:
             yield answered("granted", True, f"{what} is refused", answer)
         else:
-            yield from refusal(answer, what, *fitting, mistake=mistake, granted_at_most=CheckVerdict.FINDING)
+            # Without contentType the signature still covers the content; only what the content is stays open.
+            slug = "granted-untyped" if oddities.omit == {"contentType"} else "granted"
+            more: Any = {"mistake": mistake, "granted_at_most": CheckVerdict.FINDING, "slug": slug}
+            yield from refusal(answer, what, *fitting, **more)
 
 
 # (id, title, requirement, what, oddities, fitting, unreadable, why, rows, mistake, defect)
@@ -309,4 +313,5 @@ def certreps(session: Client) -> Iterator[Fact]:
             "CertRep FAILURE under HTTP 200",
             answer,
             mistake="errors of the SCEP layer are turned into errors of HTTP",
+            what="a request to be refused",
         )

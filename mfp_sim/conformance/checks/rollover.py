@@ -64,6 +64,7 @@ def not_available(session: Client) -> Iterator[Fact]:
         "HTTP 4xx or 501",
         exchange,
         mistake="operations that are not known fall through to another one",
+        what="GetNextCACert",
     )
 
 

@@ -113,7 +113,8 @@ def clock_skew(session: Client) -> Iterator[Fact]:
         key, subject = session.key(), session.subject()
         signer = session.self_signed(key, subject, not_before=now + first, not_after=now + last)
         answer = session.ask(session.order(key=key, subject=subject, signer=signer, wrong=True))
-        yield answered("no-certrep", answer.decided, f"a CertRep to a signer certificate that {what}", answer)
+        sender = f"a signer certificate that {what}"
+        yield answered("no-certrep", answer.decided, f"a CertRep to {sender}", answer, what=sender)
 
 
 @check(

@@ -40,10 +40,10 @@ row(
 
 def _judged(answer: Answer, what: str) -> Iterator[Fact]:
     expected = f"a signingTime {what}: SUCCESS, or FAILURE badTime"
-    yield answered("no-certrep", answer.decided, expected, answer)
+    yield answered("no-certrep", answer.decided, expected, answer, what=f"a signingTime {what}")
     if answer.refused:
         right = answer.fail_info == FailInfo.BAD_TIME
-        yield answered("another-reason", right, expected, answer)
+        yield answered("another-reason", right, expected, answer, what=f"a signingTime {what}")
 
 
 def _signed_at(session: Client, instant: datetime) -> Order:

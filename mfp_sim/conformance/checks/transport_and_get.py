@@ -104,7 +104,7 @@ def without_operation(session: Client) -> Iterator[Fact]:
         request = HttpRequest("POST", target, (("Content-Type", PKI_MESSAGE),), session.encode(order))
         answer = session.take(order, session.http(request, f"POST ?{query}"))
         clean = _read(answer) or _client_error(answer.exchange)
-        yield answered("crash", clean, "a CertRep, or HTTP 4xx", answer)
+        yield answered("crash", clean, "a CertRep, or HTTP 4xx", answer, what="a POST without operation=PKIOperation")
 
 
 def _client_error(exchange: Exchange) -> bool:
@@ -264,7 +264,7 @@ def not_cached(session: Client) -> Iterator[Fact]:
 def unknown(session: Client) -> Iterator[Fact]:
     for query in ("operation=GetEverything", "message=x"):
         exchange = session.get(query)
-        yield answered("not-refused", _client_error(exchange), "HTTP 4xx", exchange)
+        yield answered("not-refused", _client_error(exchange), "HTTP 4xx", exchange, what=f"GET ?{query}")
 
 
 @check(
@@ -281,7 +281,7 @@ def by_post(session: Client) -> Iterator[Fact]:
         target = scep_request(session.target.path, operation).target
         exchange = session.http(HttpRequest("POST", target, (), b""), f"{operation.value} by POST")
         calm = (exchange.reply is not None and exchange.reply.status < 500) or _client_error(exchange)
-        yield answered("crash", calm, "an answer as to GET, or HTTP 4xx", exchange)
+        yield answered("crash", calm, "an answer as to GET, or HTTP 4xx", exchange, what=f"{operation.value} by POST")
 
 
 @check(
