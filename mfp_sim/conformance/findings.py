@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from mfp_sim.conformance.causes import ANYWHERE, CAUSES, Cause, cause_of, title_of
 from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict
-from mfp_sim.conformance.sections import SECTIONS, titled
 from mfp_sim.report.model import (
     KINDS,
     CauseKind,
@@ -23,6 +22,7 @@ from mfp_sim.report.model import (
     StageName,
 )
 from mfp_sim.shared.catalogue.registry import requirements
+from mfp_sim.shared.catalogue.sections import SECTIONS, titled
 
 __all__ = ["CAPS", "explained", "findings_of", "grade_of"]
 

@@ -27,9 +27,10 @@ from mfp_sim.report.drawing import Drawing, lasting, sequence, timeline
 from mfp_sim.report.json_report import SCHEMA_VERSION
 from mfp_sim.report.labels import Say, labels
 from mfp_sim.report.messages import DecodedElement, answered, asked
-from mfp_sim.report.model import CheckReport, ExchangeReport, RunReport, ScenarioReport
+from mfp_sim.report.model import KINDS, NEXT, CheckReport, ExchangeReport, RunReport, ScenarioReport
 from mfp_sim.report.story import StoryRow, instant, story_of_exchanges, story_of_trace, zone_named
 from mfp_sim.report.svg import SHAPES, as_svg
+from mfp_sim.shared.catalogue.sections import titled
 from mfp_sim.shared.simtime import local
 
 __all__ = ["as_html", "shown"]
@@ -38,10 +39,11 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u20
 """What is not seen, or turns the text around it: it is shown as its number."""
 _GROUPS = {"passed": "good", "pass": "good", "failed": "bad", "error": "bad", "fail": "bad", "warn": "warn",
            "finding": "warn", "inconclusive": "warn", "works": "good", "works-with": "warn",
-           "does-not-work": "bad"}  # fmt: skip
+           "does-not-work": "bad", "stage-done": "good", "stage-failed": "bad",
+           "stage-condition": "warn", "stage-cannot-tell": "warn"}  # fmt: skip
 _OWN_IDS = ("results", "matrix", "coverage", "theme", "print", "expand", "collapse", "filter-text",
             "filter-chapter", "filter-tag", "filter-reset", "filter-count", "coverage-text", "coverage-outcome",
-            "coverage-count", "parts", *SHAPES)  # fmt: skip
+            "coverage-count", "parts", "next", *SHAPES)  # fmt: skip
 """What the page itself calls its parts: no scenario may have such an anchor."""
 _SIGNS = {"good": "✓", "bad": "✗", "warn": "!", "plain": "–"}
 
@@ -87,8 +89,19 @@ class _Item:
         return _GROUPS.get(self.outcome) == "bad"
 
     @property
+    def whole(self) -> bool:
+        """It is open from the start, so that all of it stands in the page: a scenario that failed. Of checks the causes
+        are told first, and their details open on demand."""
+        return self.bad and self.scenario is not None
+
+    @property
+    def brief(self) -> bool:
+        """Nothing of it stands in the page until it is opened: a check of which nothing was found."""
+        return self.check is not None and self.outcome not in ("fail", "warn", "finding")
+
+    @property
     def title(self) -> str:
-        return self.scenario.name if self.scenario else self.check.title if self.check else ""
+        return self.scenario.name if self.scenario else self.check.wrong or self.check.title if self.check else ""
 
     @property
     def exchanges(self) -> tuple[ExchangeReport, ...]:
@@ -150,6 +163,12 @@ def as_html(report: RunReport, language: str = "en") -> str:
         resting=report.resting,
         simulated=lasting(_span(sum(s.virtual_seconds for s in report.scenarios)), say),
         coverage=_coverage(covered(report.scenarios)),
+        anchor_of_check={item.check.id: item.anchor for item in reversed(items) if item.check},
+        anchor_of_cause={entry.id: f"cause-{number}" for number, entry in enumerate(report.findings, 1)},
+        title_of_cause={entry.id: entry.title for entry in report.findings},
+        kinds=KINDS,
+        next=NEXT,
+        titled=titled if report.checks else str,
         anchor_of={item.scenario.name: item.anchor for item in reversed(items) if item.scenario},
         verdict=_verdict(report),
         rows_of=rows_of,
@@ -237,7 +256,16 @@ def _items(report: RunReport) -> list[_Item]:
             chapter=check.section,
             tags=check.tags,
             words=" ".join(
-                (check.id, check.title, check.why, check.level, *check.requirements, *check.field_failures, *check.tags)
+                (
+                    check.id,
+                    check.wrong,
+                    check.title,
+                    check.why,
+                    check.level,
+                    *check.requirements,
+                    *check.field_failures,
+                    *check.tags,
+                )
             ),
             check=check,
         )
@@ -251,6 +279,8 @@ def _anchors() -> Callable[[str], str]:
 
     def anchor(name: str) -> str:
         plain = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower() or "item"
+        if re.fullmatch(r"cause-\d+", plain):  # the page's own
+            plain = f"item-{plain}"
         used[plain] += 1
         return plain if used[plain] == 1 else f"{plain}--{used[plain]}"
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,3 +86,27 @@ def picture(request):
         return path
 
     return take
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The text of axe-core: AXE_CORE names the file axe.min.js of the npm package."""
+    file = os.environ.get("AXE_CORE")
+    if file is None or not Path(file).is_file():
+        reason = "AXE_CORE does not name axe.min.js: npm install --prefix /tmp/axe axe-core"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return Path(file).read_text("utf-8")
+
+
+@pytest.fixture
+def violations(axe: str) -> Callable[[Any], list[str]]:
+    """What axe-core finds on a page, a line each: ``violations(page)``."""
+
+    def found(page: Any) -> list[str]:
+        page.evaluate(axe)
+        rules = page.evaluate("async () => (await axe.run()).violations.map(v => [v.id, v.nodes.map(n => n.html)])")
+        return [f"{rule}: {html[:200]}" for rule, nodes in rules for html in nodes]
+
+    return found

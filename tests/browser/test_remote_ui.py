@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
-from pathlib import Path
 
 import pytest
 
@@ -420,56 +418,37 @@ def test_what_was_clicked_runs_as_a_scenario(person) -> None:
 # --- accessibility ----------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def axe() -> str:
-    """The text of axe-core: AXE_CORE names the file axe.min.js of the npm package."""
-    file = os.environ.get("AXE_CORE")
-    if file is None or not Path(file).is_file():
-        reason = "AXE_CORE does not name axe.min.js: npm install --prefix /tmp/axe axe-core"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return Path(file).read_text("utf-8")
-
-
-def violations(page, axe: str) -> list[str]:
-    """What axe-core finds, a line each."""
-    page.evaluate(axe)
-    found = page.evaluate("async () => (await axe.run()).violations.map(v => [v.id, v.nodes.map(n => n.html)])")
-    return [f"{rule}: {html[:200]}" for rule, nodes in found for html in nodes]
-
-
-def test_axe_sees_what_is_wrong(page, axe: str) -> None:
+def test_axe_sees_what_is_wrong(page, violations) -> None:
     page.set_content("<html><body><img src=x><input><button></button></body></html>")
-    found = {line.partition(":")[0] for line in violations(page, axe)}
+    found = {line.partition(":")[0] for line in violations(page)}
     assert {"image-alt", "label", "button-name", "html-has-lang"} <= found
 
 
 @LANGUAGES
-def test_every_page_is_accessible(person, axe: str, language: str) -> None:
+def test_every_page_is_accessible(person, violations, language: str) -> None:
     someone = person(language)
-    found = {"login": violations(someone.page, axe)}
+    found = {"login": violations(someone.page)}
     someone.log_in(pin="0")
-    found["login refused"] = violations(someone.page, axe)
+    found["login refused"] = violations(someone.page)
     someone.log_in()
     someone.connect()
     someone.open("request")
     someone.fill_key()
     someone.press("request.send")
-    found["sent"] = violations(someone.page, axe)
+    found["sent"] = violations(someone.page)
     someone.open("comm")
     someone.fill("comm.port", 99999)
     someone.press("update")
-    found["refused"] = violations(someone.page, axe)
+    found["refused"] = violations(someone.page)
     for path in (f"{PAGES['keys'].url}/2", f"{PAGES['keys'].url}/2/delete", "simulation", "nowhere"):
         someone.go(path)
-        found[path] = violations(someone.page, axe)
+        found[path] = violations(someone.page)
     for name in PAGES:
         someone.open(name)
-        found[name] = violations(someone.page, axe)
+        found[name] = violations(someone.page)
     someone.open("restart")
     someone.press("restart.device")
-    found["off"] = violations(someone.page, axe)
+    found["off"] = violations(someone.page)
     assert {name: lines for name, lines in found.items() if lines} == {}
 
 

@@ -236,3 +236,41 @@ def test_many_scenarios_stay_usable(page, tmp_path: Path) -> None:
     page.goto(url)
     page.fill("#filter-text", "scenario-77")
     assert page.inner_text("#filter-count") == "1 / 170 shown"
+
+
+# --- what was found at a server ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dress", ["light", "dark"])
+def test_the_page_is_accessible(page, violations, checks: str, dress: str) -> None:
+    page.emulate_media(color_scheme=dress)
+    page.goto(checks)
+    found = violations(page)
+    page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+    page.wait_for_selector("#check-pass .tags")
+    assert found + violations(page) == []
+
+
+def test_the_first_page_tells_what_to_mend_and_leads_there(page, watched, checks: str, picture) -> None:
+    page.goto(checks)
+    assert page.inner_text(".letter") == "D"
+    assert page.locator("#next .cause").count() == 3
+    assert page.locator("details.item[open]").count() == 0
+    picture(page, "mend")
+    page.emulate_media(media="print")
+    assert page.locator("#next .cause").first.is_visible()
+    picture(page, "mend-print")
+    page.emulate_media(media="screen")
+    page.click("#cause-1 summary")
+    page.click("#cause-1 li a")
+    assert page.locator("#check-fail[open]").count() == 1
+    page.click("#check-fail a[href='#cause-1']")
+    assert page.url.endswith("#cause-1")
+    assert watched.errors == []
+
+
+def test_a_part_that_holds_parts_opens_whole(page, checks: str) -> None:
+    page.goto(f"{checks}#check-pass")
+    page.wait_for_selector("#check-pass .tags")
+    page.wait_for_selector("#check-pass details.message")  # from a part within the part
+    assert "The reply repeats the nonce" in page.inner_text("#check-pass")

@@ -18,11 +18,11 @@ from mfp_sim.conformance.findings import CAPS, findings_of, grade_of
 from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict, Fact, Proof
 from mfp_sim.conformance.printers import MODELS
 from mfp_sim.conformance.registry import all_checks, select
-from mfp_sim.conformance.sections import SECTIONS
 from mfp_sim.conformance.selftest import CLEAN, bench
 from mfp_sim.report.json_report import read_file
 from mfp_sim.report.model import KINDS, Grade, PrinterVerdict
 from mfp_sim.shared.catalogue.registry import requirements
+from mfp_sim.shared.catalogue.sections import SECTIONS
 
 CHECKS = tuple(all_checks().values())
 BY_ID = {cause.id: cause for cause in (*ANYWHERE, *CAUSES)}

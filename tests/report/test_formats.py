@@ -240,3 +240,13 @@ def test_the_page_shows_apart_what_is_declared_and_what_was_measured() -> None:
     assert "A-13</strong>" in declared
     assert "Nobody measured" not in page
     assert "Nobody measured" in opened(as_html(scenario_run(CLASSES[4])))
+
+
+def test_markdown_tells_what_to_mend_first_in_the_order_of_the_findings() -> None:
+    text = as_markdown(conformance_run())
+    words = ("### Grade: D", "### What to do next", "1. **It is wrong**", "2. **Errors", "3. **It is wrong**",
+             "### Hygiene", "<details><summary>Policy: how the server is set up (1)</summary>", "</details>",
+             "| Target |", "### Printers", "capabilities: not needed; CA: done; enrol: failed")  # fmt: skip
+    at = [text.index(part) for part in words]
+    assert at == sorted(at)
+    assert "- **check-fail: The nonce is not compared**" in text

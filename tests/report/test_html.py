@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from importlib import resources
@@ -339,3 +340,61 @@ def test_nothing_happened() -> None:
 )
 def test_lengths_of_time(seconds: int, text: str) -> None:
     assert lasting(timedelta(seconds=seconds), SAY) == text
+
+
+# --- what was found at a server ---------------------------------------------------------------------------
+
+
+def test_the_first_page_tells_what_to_mend_first_and_the_rest_by_class() -> None:
+    run_ = conformance_run()
+    text = as_html(run_)
+    at = [text.index(words) for words in (
+        'class="letter" aria-label="Grade: D">D<', "Breaks a MUST of RFC 8894 in 1 check.", "<h2>What to do next</h2>",
+        'id="cause-1"', 'id="cause-2"', 'id="cause-3"', "<h2>Hygiene</h2>", 'id="cause-4"',
+        "<h2>Policy: how the server is set up</h2>", 'id="cause-5"', "<h2>Printers</h2>", "<h2>Configuration</h2>",
+        "<h2>Overview</h2>",
+    )]  # fmt: skip
+    assert at == sorted(at)
+    assert "3.2.1.5 senderNonce and recipientNonce" in text
+    assert "3.2.1.4 failInfo and failInfoText" in text  # the section of each check, with its title
+    policy = text[text.index("<h2>Policy") : text.index('id="cause-5"')]
+    assert "<details" in policy
+    assert "<details open" not in policy
+
+
+def test_places_lead_to_their_checks_and_checks_to_their_cause() -> None:
+    page = Page(text := opened(as_html(conformance_run())))
+    anchors = {a["id"] for _, a in page.tags if "id" in a}
+    links = [a["href"] for tag, a in page.tags if tag == "a"]
+    assert {link[1:] for link in links} <= anchors
+    assert links.count("#check-fail") == 2  # from its cause and from the table
+    assert "#cause-1" in links
+    assert "The nonce is not compared" in text  # what went wrong is the title of the check
+
+
+def test_checks_load_folded_and_one_of_which_nothing_was_found_is_packed() -> None:
+    text = as_html(conformance_run())
+    assert not re.search(r'<details class="item[^>]* open', text)
+    passed = text[text.index('<details class="item good" id="check-pass"') :]
+    assert passed[: passed.index("</details>")].count("data-part=") == 1
+    assert "check-pass" in opened(text)
+
+
+def test_no_check_takes_the_anchor_of_a_cause() -> None:
+    run_ = conformance_run()
+    checks = (replace(run_.checks[0], id="cause-1"), *run_.checks[1:])
+    identifiers = [a["id"] for _, a in Page(as_html(replace(run_, checks=checks))).tags if "id" in a]
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_the_stages_of_a_printer_stand_in_a_table_with_the_reason_and_the_remedy() -> None:
+    text = Page(as_html(conformance_run())).text
+    assert "capabilities" in text
+    assert "✗ failed" in text
+    assert "let it enrol" in text
+
+
+def test_without_findings_and_a_grade_it_is_the_page_of_before() -> None:
+    run_ = replace(conformance_run(), findings=(), grade=None)
+    assert "Not as expected" in as_html(run_)
+    assert "What to do next" not in as_html(run_)

@@ -13,13 +13,18 @@ from mfp_sim.report.json_report import catalogue_of
 from mfp_sim.report.model import (
     Baseline,
     CaIdentity,
+    CauseKind,
+    CausePlace,
+    CauseReport,
     CheckReport,
     Conclusion,
     Difference,
     ExchangeReport,
     FailureReport,
+    Grade,
     HttpMessage,
     MintedCertificate,
+    PrinterStage,
     PrinterVerdict,
     Provenance,
     RunReport,
@@ -137,6 +142,27 @@ def check(identifier: str = "reply-nonce", verdict: str = "fail", **changed: Any
     return replace(usual, **changed)
 
 
+def cause(identifier: str, kind: CauseKind, verdict: str, *places: str, title: str = "It is wrong") -> CauseReport:
+    """A cause that shows in the checks ``places``."""
+    return CauseReport(
+        id=identifier,
+        title=title,
+        kind=kind,
+        verdict=verdict,  # type: ignore[arg-type]
+        places=tuple(CausePlace(place, f"{place} {HOSTILE}", verdict) for place in places),  # type: ignore[arg-type]
+        sections=("3.2.1.5 senderNonce and recipientNonce",),
+        remedy=f"compare it {HOSTILE}",
+        clients=("canon-ir-adv-dx", HOSTILE),
+        waived=verdict == "fail",
+    )
+
+
+def stages(last: str) -> tuple[PrinterStage, ...]:
+    """Three stages, the last of which has this outcome."""
+    told = PrinterStage("enrol", last, HOSTILE, "let it enrol")  # type: ignore[arg-type]
+    return PrinterStage("capabilities", "not-needed"), PrinterStage("ca", "done"), told
+
+
 def conformance_run() -> RunReport:
     """One check of each verdict, printers, and what was minted."""
     verdicts = ("fail", "warn", "finding", "inconclusive", "pass", "skipped", "experimental", "planned")
@@ -153,10 +179,28 @@ def conformance_run() -> RunReport:
             options={"budget": "20 certificates"},
         ),
         conclusions=(Conclusion("RFC 8894", "fail", "1 MUST is broken"), Conclusion("Printers", "pass", "all work")),
-        checks=tuple(check(f"check-{verdict}", verdict) for verdict in verdicts),
+        grade=Grade("D", ("security, fail: the nonce is not compared",), ("Breaks a MUST of RFC 8894 in 1 check.",)),
+        findings=(
+            cause("nonce-wrong", "security", "fail", "check-fail"),
+            cause("errors", "robustness", "warn", "check-warn", "check-finding", title=f"Errors {HOSTILE}"),
+            cause("unusual", "hygiene", "finding", "check-finding"),
+            cause("plain", "hygiene", "finding", "not-in-the-report"),
+            cause("by-setup", "policy", "finding", "check-finding"),
+        ),
+        checks=tuple(
+            check(
+                f"check-{verdict}",
+                verdict,
+                wrong="The nonce is not compared" if verdict == "fail" else "",
+                cause="nonce-wrong" if verdict == "fail" else "",
+            )
+            for verdict in verdicts
+        ),
         printers=(
-            PrinterVerdict("canon-ir-adv-dx", "works", assumptions=("A-34",)),
-            PrinterVerdict("other", "does-not-work", (HOSTILE,), ("A-22",), ("check-fail",), (exchange(),)),
+            PrinterVerdict("canon-ir-adv-dx", "works", assumptions=("A-34",), stages=stages("done")),
+            PrinterVerdict(
+                "other", "does-not-work", (HOSTILE,), ("A-22",), ("check-fail",), (exchange(),), stages("failed")
+            ),
         ),
         minted=(MintedCertificate("1F", "CN=mfp-sim-1", "check-pass", _T.format(1), fate="delivered"),),
         stopped="the budget is used up",

@@ -14,8 +14,8 @@
     return new Response(new Blob([octets]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
   };
   const fill = async (opened) => {
-    for (const late of opened.querySelectorAll("[data-part]")) {
-      if (late.closest("details") !== opened) continue;
+    const next = () => [...opened.querySelectorAll("[data-part]")].find((late) => late.closest("details") === opened);
+    for (let late = next(); late; late = next()) {  // a part may hold others
       const number = late.dataset.part;
       delete late.dataset.part;
       late.innerHTML = (await (parts ??= unpack()))[number];

@@ -82,5 +82,5 @@ SECTIONS: Mapping[str, str] = {
 
 
 def titled(section: str) -> str:
-    """The number with its title: ``3.3.2.2 CertRep FAILURE``."""
-    return f"{section} {SECTIONS[section]}"
+    """The number with its title: ``3.3.2.2 CertRep FAILURE``; alone where there is no such section."""
+    return f"{section} {SECTIONS[section]}" if section in SECTIONS else section
