@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from client_pki import PASSWORD, ClientPki, client_pki
@@ -188,8 +189,9 @@ def test_a_file_that_is_none_is_told(tmp_path: Path, name: str, text: str | None
     file = tmp_path / "file.pem"
     if text is not None:
         file.write_text(text)
+    changed: dict[str, Any] = {name: file}
     with listening(b"") as host, pytest.raises(UsageError, match=words):
-        get(host, replace(Reach(), **{name: file}))
+        get(host, replace(Reach(), **changed))
 
 
 # --- proxies ----------------------------------------------------------------------------------------------
