@@ -96,6 +96,15 @@ VERBS = (
   mfp-sim conform --list
   mfp-sim conform --self-test --jobs 2                      # is every check proved?
   mfp-sim conform --questionnaire questions.md"""),
+    Verb("examine", "run a SCEP client against the mock in every situation, and judge what it does", "examine",
+         "examine", """\
+  mfp-sim examine --client scepclient --report out    # a client whose wrapper comes along
+  mfp-sim examine --client "sh my-client.sh"          # your own, behind the protocol of docs/clients.md
+  mfp-sim examine --client ./my-client --only refuses # what it has to refuse; ids, patterns, requirements
+  mfp-sim examine --client ./my-client --ca 'profile: ndes-2016, ra: split'
+  mfp-sim examine --client ./my-client --baseline expected.yaml
+  mfp-sim examine --manual --quick                    # a device with buttons: says what to press, and asks
+  mfp-sim examine --list"""),
     Verb("serve", "printers with their Remote UI in a browser, and the mock CA", "serve", "serve", """\
   mfp-sim serve                                 # a printer at http://127.0.0.1:8000/, time moves when you move it
   mfp-sim serve --challenge-file secret.txt --start 2026-03-02T08:00
@@ -327,6 +336,29 @@ def _conform_results(parser: argparse.ArgumentParser) -> None:
     out.add_argument("--json", action="store_true", help="for machines, on standard output")
 
 
+def _examine(parser: argparse.ArgumentParser) -> None:
+    who = parser.add_argument_group("the client").add_mutually_exclusive_group()
+    who.add_argument("--client", metavar="COMMAND", help="a command that speaks the protocol, or one of: "
+                     "scepclient, strongswan, certmonger, printer")  # fmt: skip
+    who.add_argument("--manual", action="store_true", help="a device with buttons: a person says what it did")
+    parser.add_argument("--list", action="store_true", help="the situations, and which faults are left out and why")
+    choose = parser.add_argument_group("what is examined")
+    choose.add_argument("--only", action="append", default=[], metavar="WORD",
+                        help="a situation, a pattern of ids, a requirement, or a word of --list's first column "
+                        "(repeatable: any)")  # fmt: skip
+    choose.add_argument("--quick", action="store_true", help="only the situations that decide most")
+    choose.add_argument("--ca", metavar="KEYS", help="the CA, as keys of a scenario's ca section "
+                        "(default: by RFC 8894, or the first at which the client enrols)")  # fmt: skip
+    choose.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS",
+                        help="for one reply; it is ended after four times that (default: 10)")  # fmt: skip
+    out = parser.add_argument_group("results")
+    out.add_argument("--baseline", type=Path, metavar="FILE", help="expected failures; strict both ways")
+    out.add_argument("--strict", action="store_true", help="a warn or a finding makes the exit code 1 too")
+    out.add_argument("--report", type=Path, metavar="DIR", help="write the reports there")
+    out.add_argument("-q", "--quiet", action="store_true", help="only what is not right, and the verdict")
+    out.add_argument("--json", action="store_true", help="for machines, on standard output")
+
+
 def _coverage(parser: argparse.ArgumentParser) -> None:
     _selection(parser)
     source = parser.add_mutually_exclusive_group()
@@ -425,7 +457,7 @@ def _serve(parser: argparse.ArgumentParser) -> None:
 _ARGUMENTS = {
     "run": _run, "list": _list, "show": _show, "explain": _explain, "check": _check, "schema": lambda _: None,
     "coverage": _coverage, "profiles": _profiles, "power-points": _power_points, "diff": _diff, "decode": _decode,
-    "serve": _serve, "conform": _conform, "completion": _completion, "report": _report,
+    "serve": _serve, "conform": _conform, "examine": _examine, "completion": _completion, "report": _report,
 }  # fmt: skip
 
 

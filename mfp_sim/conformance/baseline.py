@@ -1,4 +1,4 @@
-"""The file of expected failures of one server: strict both ways, each with a reason and an expiry.
+"""The file of expected failures of one server, or of one client: strict both ways, each with a reason and an expiry.
 
 A failure that is not listed is a regression; a listed one that no longer happens is a line to be removed; one whose
 date has passed has to be looked at again. ``id`` is a check, or ``printer:MODEL``.
@@ -6,7 +6,7 @@ date has passed has to be looked at again. ``id`` is a check, or ``printer:MODEL
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -22,15 +22,24 @@ from mfp_sim.shared.documents.records import Constraint, Given, document, read
 __all__ = ["BaselineLine", "compared", "load_baseline"]
 
 
+class _Reading(Problems):
+    """What is wrong in a baseline, and the ids that it may list; ``remedy`` says where all of them are."""
+
+    def __init__(self, known: Collection[str], remedy: str) -> None:
+        super().__init__()
+        self.known, self.remedy = known, remedy
+
+
 class _Judged(Leaf):
-    """The id of a check, or ``printer:MODEL``."""
+    """An id of what is judged."""
 
     shape: ClassVar[Schema] = {"type": "string"}
 
     def value(self, node: Node, problems: Problems, what: str) -> object:
-        text, known = problems.text(node, what), {*all_checks(), *(f"printer:{model}" for model in MODELS)}
-        if text is not None and text not in known:
-            hint = did_you_mean(text, known) or "mfp-sim conform --list shows all"
+        text = problems.text(node, what)
+        assert isinstance(problems, _Reading)
+        if text is not None and text not in problems.known:
+            hint = did_you_mean(text, problems.known) or f"{problems.remedy} shows all"
             problems.add(node, f"there is no check {text!r}", hint)
             return None
         return text
@@ -79,14 +88,19 @@ class _File:
     server: str = ""
 
 
-def load_baseline(path: Path) -> tuple[BaselineLine, ...]:
-    """The lines of a file.
+def load_baseline(
+    path: Path, known: Collection[str] | None = None, remedy: str = "mfp-sim conform --list"
+) -> tuple[BaselineLine, ...]:
+    """The lines of a file. ``known`` are the ids that it may list, which the command ``remedy`` shows; by default the
+    checks of servers, and ``printer:MODEL``.
 
     Raises:
         DocumentError: it has mistakes: all of them at once.
         UsageError: it cannot be read.
     """
-    problems = Problems()
+    if known is None:
+        known = {*all_checks(), *(f"printer:{model}" for model in MODELS)}
+    problems = _Reading(known, remedy)
     found = read(_File, load(path), problems)
     problems.raise_if_any()
     assert found is not None

@@ -22,6 +22,7 @@ __all__ = [
     "KINDS",
     "NEXT",
     "OUTCOMES",
+    "VERDICTS",
     "Baseline",
     "CaIdentity",
     "CatalogueEntry",
@@ -44,6 +45,7 @@ __all__ = [
     "SourceLine",
     "StageName",
     "StepReport",
+    "Verdict",
     "exchanged",
 ]
 

@@ -79,8 +79,9 @@ def among(layer: Layer, name: str, faults: Mapping[str, Fault]) -> Spec:
 class FaultEntry(Spec):
     """The registry's line on one fault: how it is made, and what is said of it.
 
-    ``correct_client`` says what RFC 8894 expects of a client, ``printer_shows`` what the printer ends with, ``proof``
-    in which situation that is shown; ``alias_of`` names the fault that looks the same from outside.
+    ``correct_client`` says what RFC 8894 expects of a client, and ``client`` is the catalogue's word for it, if it has
+    one. ``printer_shows`` is what the printer ends with, ``proof`` in which situation that is shown; ``alias_of`` names
+    the fault that looks the same from outside.
     """
 
     slug: str
@@ -88,6 +89,7 @@ class FaultEntry(Spec):
     sentence: str
     requirements: tuple[str, ...]
     field_failures: tuple[str, ...]
+    client: str
     correct_client: str
     printer_shows: str
     proof: str
@@ -221,6 +223,7 @@ def _entry(slug: str, family: str, spec: Spec, said: Mapping[str, Any], clients:
         sentence=str(said["does"]),
         requirements=tuple(said.get("requirements") or ()),
         field_failures=tuple(said.get("field_failures") or ()),
+        client=client if client in clients else "",
         correct_client=clients.get(client, client),
         printer_shows=str(said.get("printer", "")),
         proof=str(said.get("proof", "enrol")),

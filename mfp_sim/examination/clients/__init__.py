@@ -1,0 +1,1 @@
+"""Clients whose wrappers come with the package: the protocol of docs/clients.md around real programs."""

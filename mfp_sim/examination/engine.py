@@ -1,0 +1,256 @@
+"""Runs a client through the situations, one after the other, each with a folder of its own and the same CA.
+
+The first and the last situation is an enrolment at a CA that does nothing wrong. Unless both succeed, no refusal in
+between proves anything: a client that refuses everything passes nothing.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from http.client import HTTPException
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from mfp_sim.conformance.model import CheckVerdict
+from mfp_sim.examination.judging import Conduct, Observation, judge
+from mfp_sim.examination.program import End, Examined, Task, VerbResult
+from mfp_sim.examination.situations import FIRST, LAST, Situation
+from mfp_sim.run_trace import Attachment, Recorder
+from mfp_sim.shared.documents import Problems, load_text
+from mfp_sim.shared.errors import DecodeError, UsageError
+from mfp_sim.shared.http_octets import reply_of
+from mfp_sim.shared.redaction import Redactor
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.http_messages import Delivery, HttpReply, HttpRequest
+from mfp_sim.shared.simtime import Entropy, GeneratedKeys, SystemClock
+from mock_scep_server.challenges import StaticChallenge
+from mock_scep_server.script_file import script_of
+from mock_scep_server.server import ServerHost
+from mock_scep_server.service import ScepService, make_service
+from mock_scep_server.setup import CaSetup, read_ca
+
+__all__ = ["Examination", "SituationResult", "examine"]
+
+_NOTHING = Observation((), ())
+
+
+@dataclass(frozen=True)
+class SituationResult:
+    """What became of one situation. ``messages`` are its exchanges, secrets overwritten; ``judgement`` is what the CA's
+    judge says of the client's requests."""
+
+    situation: Situation
+    verdict: CheckVerdict
+    because: str
+    seen: Observation = _NOTHING
+    messages: tuple[Attachment, ...] = field(default=(), repr=False)
+    seconds: float = 0.0
+
+    @property
+    def judgement(self) -> tuple[str, ...]:
+        """Each finding once, in the order in which they were made."""
+        return tuple(dict.fromkeys(text for entry in self.seen.entries for text in entry.judgement))
+
+
+@dataclass(frozen=True)
+class Examination:
+    """A whole run. ``ca`` is what was changed of the CA so that the client enrols at all."""
+
+    client: str
+    version: str
+    ca: str
+    results: tuple[SituationResult, ...]
+
+    @property
+    def controlled(self) -> bool:
+        """Whether the client enrolled where nothing was wrong, at the beginning and at the end."""
+        controls = [r for r in self.results if r.situation.id in (FIRST.id, LAST.id)]
+        return len(controls) == 2 and all(r.verdict is CheckVerdict.PASS for r in controls)
+
+
+class _Ca:
+    """The mock on loopback, with what it was asked and what it sent."""
+
+    def __init__(self, setup: CaSetup, challenge: str, seed: Entropy) -> None:
+        self.clock = SystemClock()
+        self.service: ScepService = make_service(
+            setup, clock=self.clock, entropy=seed, keys=GeneratedKeys(), zone=ZoneInfo("UTC"),
+            challenge=StaticChallenge(challenge),
+        )  # fmt: skip
+        self.redactor = Redactor([challenge])
+        self.recorder = Recorder(self.clock, self.redactor)
+        self.host = ServerHost(self)
+
+    def begin(self) -> None:
+        """As new, with its keys, and without a script."""
+        self.service.reset()
+        self.go_on("[]")
+
+    def go_on(self, script: str) -> None:
+        """Another script, and no message yet; what was issued, it knows."""
+        self.service.journal.clear()
+        self.service.script.replace(script_of(script))
+        self.recorder = Recorder(self.clock, self.redactor)
+
+    def handle(self, request: HttpRequest, client: str) -> Delivery:
+        """Answer as the CA does, and keep what went over the wire."""
+        begun = self.clock.now()
+        delivery = self.service.handle(request, client)
+        reply: HttpReply | None = None
+        error = None
+        try:
+            reply = reply_of(delivery.octets)
+        except (HTTPException, ValueError, OSError) as unread:
+            error = f"the mock sent no whole reply: {type(unread).__name__}"
+        self.recorder.attach(Attachment(-1, begun, self.clock.now(), request, reply, error))
+        return delivery
+
+
+def _setup(text: str, changes: str) -> CaSetup:
+    """The CA's section of a text, with the changes of a situation."""
+    problems = Problems()
+    setup = read_ca(load_text("{" + ", ".join(part for part in (text, changes) if part) + "}", "ca"), problems)
+    problems.raise_if_any()
+    return setup
+
+
+def examine(
+    client: Examined,
+    chosen: Sequence[Situation],
+    *,
+    ca: str = "",
+    timeout: float = 10.0,
+    began: Callable[[int, int, Situation], None] = lambda *_: None,
+    ended: Callable[[SituationResult], None] = lambda _: None,
+) -> Examination:
+    """Run the client through the situations.
+
+    Args:
+        client: the client.
+        chosen: the situations; the controls are added.
+        ca: keys of a CA's section in flow style, ``profile: lenient``.
+        timeout: in seconds, for one reply; the client is told.
+        began: called with number, total and situation before each.
+        ended: called with each result, before the last control has confirmed it.
+
+    Raises:
+        UsageError: the client cannot be run.
+        DocumentError: a mistake in ``ca``.
+    """
+    entropy = Entropy(None)
+    challenge = entropy.octets(9).hex()
+    every = (FIRST, *chosen, LAST)
+    results: list[SituationResult] = []
+    with ExitStack() as stack:
+        found: dict[str, _Ca] = {}
+
+        def ca_for(situation: Situation) -> _Ca:
+            if situation.ca not in found:
+                made = _Ca(_setup(ca, situation.ca), challenge, entropy.fork(situation.ca))
+                stack.enter_context(made.host)
+                found[situation.ca] = made
+            return found[situation.ca]
+
+        for number, situation in enumerate(every, 1):
+            began(number, len(every), situation)
+            if situation is not FIRST and results[0].verdict is not CheckVerdict.PASS:
+                break
+            with tempfile.TemporaryDirectory(prefix="mfp-sim-client-") as folder:
+                results.append(_result(client, situation, ca_for(situation), challenge, Path(folder), number, timeout))
+            ended(results[-1])
+        version = _version(client, found[""], challenge, timeout)
+    return _confirmed(Examination(client.name, version, ca, tuple(results)))
+
+
+def _result(
+    client: Examined, situation: Situation, ca: _Ca, challenge: str, folder: Path, number: int, timeout: float
+) -> SituationResult:
+    """One situation; what breaks in it is its result, and not the end of the run."""
+    try:
+        return _one(client, situation, ca, challenge, folder, number, timeout)
+    except UsageError:  # the client cannot be run at all
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        why = f"internal error: {type(error).__name__}: {error}"
+        return SituationResult(situation, CheckVerdict.INCONCLUSIVE, why)
+
+
+def _one(
+    client: Examined, situation: Situation, ca: _Ca, challenge: str, folder: Path, number: int, timeout: float
+) -> SituationResult:
+    """One situation, without regard to the controls."""
+    begun = ca.clock.now()
+    task = Task(
+        f"{ca.host.url}/scep", f"CN=client-{number}.example", challenge, ca.service.authority.issuer.certificate,
+        folder, timeout,
+    )  # fmt: skip
+    before = None
+    ca.begin()
+    if situation.before:
+        for verb in situation.before:
+            told = client.run(verb, task)
+        before = _certificate(task)
+        if before is None and not (told.by_word and told.end is End.DONE):
+            return SituationResult(situation, CheckVerdict.INCONCLUSIVE, f"it did not enrol before: {told.end}")
+    ca.go_on(situation.script)
+    runs: list[VerbResult] = []
+    for verb in situation.verbs:
+        if runs and _left(task, before):
+            break
+        if verb == "poll" and not (runs and runs[-1].end is End.PENDING):
+            continue
+        told = client.run(verb, task)
+        runs.append(replace(told, text=ca.redactor.text(told.text)))
+    entries = ca.service.journal.entries
+    try:
+        left, unreadable = task.certificate(), False
+    except DecodeError:
+        left, unreadable = None, True
+    fits = left is not None and task.key_fits(left)
+    seen = Observation(tuple(runs), entries, left, before, fits, unreadable)
+    judged = judge(situation.word, seen)
+    verdict, because = judged.verdict, judged.because
+    slug = situation.slug
+    if slug is not None and seen.conduct is not Conduct.UNSUPPORTED:
+        asked = [entry for entry in entries if slug in entry.faults]
+        if not asked or all(slug in entry.without_effect for entry in asked):
+            verdict, because = CheckVerdict.NOT_APPLICABLE, "it sent no request at which this acts"
+    elif not entries and seen.conduct is not Conduct.UNSUPPORTED:
+        verdict, because = CheckVerdict.INCONCLUSIVE, f"it sent nothing: {seen.conduct}"
+    seconds = (ca.clock.now() - begun).total_seconds()
+    return SituationResult(situation, verdict, because, seen, ca.recorder.attachments, seconds)
+
+
+def _certificate(task: Task) -> Certificate | None:
+    try:
+        return task.certificate()
+    except DecodeError:
+        return None
+
+
+def _left(task: Task, before: Certificate | None) -> bool:
+    return task.certificate_file.exists() and _certificate(task) != before
+
+
+def _version(client: Examined, ca: _Ca, challenge: str, timeout: float) -> str:
+    """What the client says of itself: the first line, or nothing."""
+    with tempfile.TemporaryDirectory(prefix="mfp-sim-client-") as folder:
+        task = Task(ca.host.url, "", challenge, ca.service.authority.issuer.certificate, Path(folder), timeout)
+        told = client.run("version", task)
+    lines = ca.redactor.text(told.text).strip().splitlines()
+    return lines[0][:200] if told.code == 0 and lines else ""
+
+
+def _confirmed(found: Examination) -> Examination:
+    """The same, in which only what holds without the controls is judged where one of them failed."""
+    if found.controlled:
+        return found
+    why = "a control failed: where nothing was wrong the client did not enrol"
+    return replace(found, results=tuple(
+        replace(r, verdict=CheckVerdict.INCONCLUSIVE, because=why)
+        if r.situation not in (FIRST, LAST) and r.verdict is not CheckVerdict.FAIL else r
+        for r in found.results
+    ))  # fmt: skip

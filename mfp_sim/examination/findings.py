@@ -1,0 +1,120 @@
+"""What an examination found, by cause, and the grade: the client's side of what a conformance run says of a server.
+
+One cause is one way in which the client went wrong; its places are the situations in which it did. The rule of the
+grade is a table, :data:`CAPS`. What was not seen never helps: without both controls, or with situations that were left
+out, there is no letter, save one that safety alone decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mfp_sim.examination.engine import Examination, SituationResult
+from mfp_sim.examination.judging import Conduct
+from mfp_sim.examination.situations import situations
+from mfp_sim.report.model import KINDS, VERDICTS, CauseKind, CausePlace, CauseReport, CheckReport, Grade
+from mfp_sim.shared.catalogue.sections import titled
+
+__all__ = ["SAFETY", "findings_of", "grade_of", "is_unsafe", "kind_of"]
+
+SAFETY = "safety"
+"""The tag of a row in which a client installed, or lost, what it must not."""
+CAPS: Mapping[tuple[CauseKind, str], str] = {
+    ("security", "fail"): "F",
+    ("security", "warn"): "C",
+    ("interoperability", "fail"): "D",
+    ("interoperability", "warn"): "B",
+    ("robustness", "fail"): "D",
+    ("robustness", "warn"): "C",
+    ("hygiene", "fail"): "B",
+}
+"""The best letter that a cause leaves, by its class and the worst verdict of its places. The rest caps nothing."""
+_KINDS: Mapping[Conduct, CauseKind] = {
+    Conduct.ENROLLED: "security",
+    Conduct.STRANGE: "security",
+    Conduct.UNREADABLE: "security",
+    Conduct.SPOILT: "security",
+    Conduct.REFUSED: "interoperability",
+    Conduct.KEPT: "interoperability",
+    Conduct.PENDING: "interoperability",
+    Conduct.CRASHED: "robustness",
+    Conduct.HUNG: "robustness",
+    Conduct.CLAIMED: "robustness",
+    Conduct.UNCLEAR: "hygiene",
+}
+"""The class of what went wrong, by what the client did."""
+_WRONG = ("fail", "warn", "finding")
+
+
+def is_unsafe(result: SituationResult, verdict: str) -> bool:
+    """Whether it is for safety that a result failed."""
+    return verdict == "fail" and _KINDS.get(result.seen.conduct) == "security"
+
+
+def kind_of(result: SituationResult, verdict: str) -> CauseKind:
+    """The class of a result that is not right; a finding about an enrolment is none of safety."""
+    found = _KINDS.get(result.seen.conduct, "hygiene")
+    return "hygiene" if found == "security" and verdict == "finding" else found
+
+
+def findings_of(
+    rows: Sequence[tuple[CheckReport, str, CauseKind]], waived: Sequence[str] = ()
+) -> tuple[CauseReport, ...]:
+    """The causes, from what to mend first.
+
+    Args:
+        rows: each row with its cause in words, and its class.
+        waived: ids of rows that the baseline expects.
+    """
+    groups: dict[tuple[CauseKind, str], list[CheckReport]] = {}
+    for check, cause, kind in rows:
+        if check.verdict in _WRONG:
+            groups.setdefault((kind, cause), []).append(check)
+    found = [
+        CauseReport(
+            id=cause.replace(" ", "-").replace(",", "").replace("'", ""),
+            title=cause[:1].upper() + cause[1:],
+            kind=kind,
+            verdict=min((check.verdict for check in checks), key=VERDICTS.index),
+            places=tuple(CausePlace(check.id, check.title, check.verdict) for check in checks),
+            sections=tuple(dict.fromkeys(titled(check.section) for check in checks if check.section)),
+            waived=all(check.id in waived for check in checks),
+        )
+        for (kind, cause), checks in groups.items()
+    ]
+    return tuple(sorted(found, key=lambda e: (KINDS.index(e.kind), VERDICTS.index(e.verdict), -len(e.places))))
+
+
+def grade_of(found: Examination, findings: Sequence[CauseReport]) -> Grade:
+    """The letter, why it is no better, and the verdict in words."""
+    caps = sorted(
+        ((cap, f"{entry.kind}, {entry.verdict}: {entry.title}") for entry in findings
+         if (cap := CAPS.get((entry.kind, entry.verdict))) is not None),
+        reverse=True,
+    )  # fmt: skip
+    missing = _missing(found)
+    unsafe = [entry for entry in findings if (entry.kind, entry.verdict) == ("security", "fail")]
+    letter = (caps[0][0] if caps else "A") if unsafe or not missing else ""
+    because = (*(text for cap, text in caps if cap == letter), *missing)
+    return Grade(letter, because, tuple(_words(found, findings, missing)))
+
+
+def _missing(found: Examination) -> list[str]:
+    missing = [] if found.controlled else ["it does not enrol where nothing is wrong"]
+    left = len(situations()) + 2 - len(found.results)
+    if left:
+        missing.append(f"{left} of {len(situations()) + 2} situations were not tried")
+    return missing
+
+
+def _words(found: Examination, findings: Sequence[CauseReport], missing: Sequence[str]) -> list[str]:
+    if not found.controlled:
+        return ["The client does not enrol where nothing is wrong, so that no refusal proves anything."]
+    unsafe = sum(len(entry.places) for entry in findings if (entry.kind, entry.verdict) == ("security", "fail"))
+    words = [f"The client accepts what it has to refuse in {unsafe} situation{'s' * (unsafe != 1)}." if unsafe
+             else "The client refused every reply that it has to refuse, of those that were tried." if missing
+             else "The client refuses every reply that a client has to refuse."]  # fmt: skip
+    strict = sum(len(entry.places) for entry in findings if entry.kind == "interoperability")
+    if strict:
+        words.append(f"It does not get its certificate in {strict} situation{'s' * (strict != 1)} in which it should.")
+    return words

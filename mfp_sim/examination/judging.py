@@ -1,0 +1,178 @@
+"""What a client's conduct in a situation is worth: a table of what it did against what a correct client does.
+
+The words for what a correct client does are those of the faults' catalogue (``clients:``). A refusal is never proof of
+a check by itself: :mod:`mfp_sim.examination.engine` counts it only between two enrolments that succeeded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mfp_sim.conformance.model import CheckVerdict
+from mfp_sim.examination.program import End, VerbResult
+from mfp_sim.shared.scep.certificate import Certificate
+from mock_scep_server.journal import JournalEntry
+
+__all__ = ["CONDUCT", "Conduct", "Observation", "judge"]
+
+
+class Conduct(StrEnum):
+    """What a client did, as far as it can be seen."""
+
+    ENROLLED = "left a new certificate for its key"
+    STRANGE = "left a certificate that is not for its key"
+    UNREADABLE = "left a file that is not a certificate"
+    KEPT = "still has the certificate that it had"
+    SPOILT = "no longer has the certificate that it had"
+    CLAIMED = "says that it has a certificate, and left none"
+    REFUSED = "refused"
+    PENDING = "takes the request for pending"
+    CRASHED = "crashed"
+    UNCLEAR = "ended with an exit code that the protocol does not know"
+    HUNG = "did not end"
+    UNSUPPORTED = "does not support this"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What came of a situation. ``left`` is the certificate that the client has now and ``before`` the one that it had;
+    ``fits``: its key is that of ``left``; ``entries`` are the CA's, of the runs that count."""
+
+    runs: tuple[VerbResult, ...]
+    entries: tuple[JournalEntry, ...]
+    left: Certificate | None = None
+    before: Certificate | None = None
+    fits: bool = False
+    unreadable: bool = False
+
+    @property
+    def conduct(self) -> Conduct:
+        """The one word for it."""
+        last = self.runs[-1]
+        if last.by_word:
+            return Conduct.ENROLLED if last.end is End.DONE else _ENDS[last.end]
+        if self.unreadable:
+            return Conduct.UNREADABLE
+        if self.left is not None and self.left != self.before:
+            return Conduct.ENROLLED if self.fits else Conduct.STRANGE
+        if self.left != self.before:
+            return Conduct.SPOILT
+        if last.end is End.DONE and self.before is not None:
+            return Conduct.KEPT
+        return _ENDS[last.end]
+
+    @property
+    def transactions(self) -> tuple[str, ...]:
+        """The transactionIDs of its requests for a certificate, in order, each once."""
+        asked = (e.transaction for e in self.entries if e.name in ("PKCSReq", "RenewalReq", "CertPoll"))
+        return tuple(dict.fromkeys(text for text in asked if text))
+
+    def was_granted_without(self, slug: str | None) -> bool:
+        """Whether a SUCCESS was sent at which the fault did nothing."""
+        return slug is not None and any(
+            entry.decision.startswith("SUCCESS") and entry.status == 200
+            and (slug not in entry.faults or slug in entry.without_effect)
+            for entry in self.entries
+        )  # fmt: skip
+
+    @property
+    def output(self) -> str:
+        """All that it printed."""
+        return "\n".join(run.text for run in self.runs)
+
+
+_ENDS: Mapping[End, Conduct] = {
+    End.DONE: Conduct.CLAIMED,
+    End.REFUSED: Conduct.REFUSED,
+    End.PENDING: Conduct.PENDING,
+    End.UNSUPPORTED: Conduct.UNSUPPORTED,
+    End.BROKEN: Conduct.UNCLEAR,
+    End.CRASHED: Conduct.CRASHED,
+    End.HUNG: Conduct.HUNG,
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A verdict on a client in a situation, and why."""
+
+    verdict: CheckVerdict
+    because: str
+
+
+PASS, FINDING, WARN, FAIL = CheckVerdict.PASS, CheckVerdict.FINDING, CheckVerdict.WARN, CheckVerdict.FAIL
+_Row = Mapping[Conduct, tuple[CheckVerdict, str]]
+_ALWAYS: _Row = {
+    Conduct.ENROLLED: (PASS, "it enrolled"),
+    Conduct.REFUSED: (PASS, "it refused"),
+    Conduct.STRANGE: (FAIL, "it left a certificate that is not for its key"),
+    Conduct.UNREADABLE: (FAIL, "it left a file that is not a certificate"),
+    Conduct.KEPT: (WARN, "it says that it is done, and has the certificate that it had before"),
+    Conduct.SPOILT: (FAIL, "it no longer has the certificate that it had before"),
+    Conduct.CLAIMED: (FAIL, "it says that it has a certificate, and left none"),
+    Conduct.CRASHED: (FAIL, "it crashed"),
+    Conduct.PENDING: (WARN, "it takes the request for pending"),
+    Conduct.UNCLEAR: (WARN, "it ended with an exit code that the protocol does not know"),
+    Conduct.HUNG: (WARN, "it did not end, and was ended"),
+    Conduct.UNSUPPORTED: (CheckVerdict.NOT_APPLICABLE, "it does not support this"),
+}
+
+
+def _must_not(why: str) -> _Row:
+    return {Conduct.ENROLLED: (FAIL, why)}
+
+
+def _should(why: str) -> _Row:
+    return {Conduct.REFUSED: (WARN, why)}
+
+
+_ACCEPTED = "it accepted a reply that a client has to refuse, and installed its certificate"
+_STRICT = "it refused a reply that clients have to live with"
+CONDUCT: Mapping[str, _Row] = {
+    "enrols": {Conduct.REFUSED: (FAIL, "it did not enrol, although nothing was wrong")},
+    "renews": {Conduct.REFUSED: (WARN, "it did not renew its certificate, although nothing was wrong")},
+    "refuses": _must_not(_ACCEPTED),
+    "not-usable": _must_not("it installed a certificate that cannot be used"),
+    "fails": _must_not("it took a refusal for a certificate"),
+    "tells": _must_not("it took a refusal for a certificate"),
+    "told-badalg": _must_not("it took a refusal for a certificate"),
+    "http": _must_not("it took an HTTP error for a success"),
+    "takes": _should(_STRICT),
+    "reads-caps": _should("it did not go on, although the capabilities can be read"),
+    "ignores-ku": _should("it refused a CA whose key usage does not fit, which clients have to live with"),
+    "ignores-extra": _should(_STRICT),
+    "by-key": _should("it did not find its certificate"),
+    "polls": {
+        Conduct.REFUSED: (WARN, "it gave a pending request up"),
+        Conduct.PENDING: (WARN, "it did not fetch its certificate when it was issued"),
+    },
+    "lost": {Conduct.REFUSED: (WARN, "it did not come back to the request whose reply was lost")},
+    "ca-check": {
+        Conduct.ENROLLED: (WARN, "it enrolled without comparing the CA's fingerprint with the one it was told"),
+    },
+    "no-ca": {Conduct.ENROLLED: (WARN, "it took for its issuer a certificate that is not of a CA")},
+    "weaker": {}, "no-capabilities": {}, "dates": {}, "asks-right": {},
+    "either": {Conduct.KEPT: (PASS, "it still has the certificate that it had")},
+}  # fmt: skip
+"""What each conduct is worth where a correct client does what the word says; the rest as always."""
+_ASKS = 2
+"""GetCACaps and GetCACert: what a client sends after them is about its request."""
+_TOLD = ("failinfo", "badalg", "badmessagecheck", "badrequest", "badtime", "badcertid")
+
+
+def judge(word: str, seen: Observation, slug: str | None = None) -> Judged:
+    """The verdict on what was seen, where a correct client does what the word says and the fault ``slug`` acts."""
+    conduct = seen.conduct
+    verdict, because = {**_ALWAYS, **CONDUCT[word]}[conduct]
+    if word == "lost" and conduct is Conduct.ENROLLED and len(seen.transactions) > 1:
+        verdict = FINDING
+        because = "it came back with another transaction: the first certificate is an orphan at the CA"
+    if conduct is Conduct.ENROLLED and verdict is FAIL and seen.was_granted_without(slug):
+        verdict, because = FINDING, "it enrolled all the same, by a reply with which nothing was wrong"
+    if word == "tells" and conduct is Conduct.REFUSED and not any(text in seen.output.lower() for text in _TOLD):
+        verdict, because = FINDING, "it does not say which failInfo the CA gave"
+    if conduct is Conduct.HUNG and len(seen.entries) > _ASKS:
+        verdict, because = CheckVerdict.INCONCLUSIVE, "it was still asking when its time was over (--timeout)"
+    return Judged(verdict, because)

@@ -1,0 +1,254 @@
+"""A SCEP client as a program: one verb a run, told what it needs in its environment; how it ended, and what it left.
+
+The protocol stands in ``docs/clients.md``. What a client prints and leaves behind is hostile: it is cut to size, and
+read as data. Judges nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import resources
+from pathlib import Path
+from typing import ClassVar, Literal, Protocol
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from mfp_sim.shared.errors import DecodeError, UsageError
+from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.simtime import SystemClock
+
+__all__ = ["SHIPPED", "ClientProgram", "ClientVerb", "End", "Examined", "Person", "Task", "VerbResult", "client_of"]
+
+ClientVerb = Literal["version", "get-ca", "enrol", "poll", "renew", "get-crl"]
+SHIPPED = ("scepclient", "strongswan", "certmonger", "printer")
+"""The clients whose wrappers come with the package."""
+_TEXT = 16 * 1024
+"""How much of what a client prints is kept, in bytes: the end, where programs say why they stop."""
+_FILE = 64 * 1024
+"""The largest file of a client that is read, in bytes."""
+
+
+class End(StrEnum):
+    """How a run of a verb ended."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    PENDING = "pending"
+    UNSUPPORTED = "not supported"
+    BROKEN = "another exit code"
+    CRASHED = "a signal"
+    HUNG = "did not end"
+
+
+_CODES = {0: End.DONE, 1: End.REFUSED, 75: End.PENDING, 127: End.UNSUPPORTED}
+
+
+@dataclass(frozen=True)
+class VerbResult:
+    """What came of a run: its ``end``, exit ``code`` (below 0: minus the signal), the last of its output, seconds.
+
+    ``by_word``: a person said so, and there are no files to look at.
+    """
+
+    verb: ClientVerb
+    end: End
+    code: int
+    text: str
+    seconds: float
+    by_word: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a client is to do, and where its files are. ``timeout`` in seconds is for one reply.
+
+    The folder is the client's own: empty at first, and the same for all verbs of one situation.
+    """
+
+    url: str
+    subject: str
+    challenge: str
+    ca: Certificate
+    folder: Path
+    timeout: float
+
+    @property
+    def certificate_file(self) -> Path:
+        """Where the client leaves its certificate, as PEM or DER."""
+        return self.folder / "certificate.pem"
+
+    @property
+    def key_file(self) -> Path:
+        """Where the client leaves its private key, as PEM without a password; it takes one that is there."""
+        return self.folder / "key.pem"
+
+    def environment(self) -> dict[str, str]:
+        """What the client is told."""
+        ca_file = self.folder / "ca.pem"
+        if not ca_file.exists():
+            ca_file.write_text(ssl.DER_cert_to_PEM_cert(self.ca.der), "ascii")
+        return {
+            "SCEP_URL": self.url,
+            "SCEP_SUBJECT": self.subject,
+            "SCEP_CHALLENGE": self.challenge,
+            "SCEP_CA_FILE": str(ca_file),
+            "SCEP_CA_SHA256": self.ca.fingerprint(),
+            "SCEP_CERTIFICATE_FILE": str(self.certificate_file),
+            "SCEP_KEY_FILE": str(self.key_file),
+            "SCEP_TIMEOUT": f"{self.timeout:g}",
+        }
+
+    def certificate(self) -> Certificate | None:
+        """The certificate that the client has left.
+
+        Raises:
+            DecodeError: there is a file, and no certificate in it.
+        """
+        octets = _read(self.certificate_file)
+        if octets is None:
+            return None
+        try:
+            der = ssl.PEM_cert_to_DER_cert(octets.decode("ascii").strip()) if b"-----BEGIN" in octets else octets
+        except ValueError:
+            raise DecodeError("certificate file", 0, "one certificate in PEM", "something else") from None
+        return Certificate.from_der(der)
+
+    def key_fits(self, certificate: Certificate) -> bool:
+        """Whether the client's key is that of a certificate."""
+        octets = _read(self.key_file)
+        if octets is None:
+            return False
+        try:
+            public = load_pem_private_key(octets, None).public_key()
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            return False
+        return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == certificate.spki
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            return file.read(_FILE) or None
+    except OSError:
+        return None
+
+
+class Examined(Protocol):
+    """A client that can be examined."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        ...
+
+    def run(self, verb: ClientVerb, task: Task) -> VerbResult:
+        """Let it do something."""
+        ...
+
+
+@dataclass(frozen=True)
+class ClientProgram:
+    """A client behind a command that speaks the protocol. ``patience``: it is ended after so many time-outs."""
+
+    words: tuple[str, ...]
+    name: str
+    patience: float = 4
+
+    def run(self, verb: ClientVerb, task: Task) -> VerbResult:
+        """Run a verb to its end, or end it and all that it started.
+
+        Raises:
+            UsageError: the command cannot be run.
+        """
+        clock = SystemClock()
+        begun = clock.now()
+        with tempfile.TemporaryFile() as output:
+            try:
+                process = subprocess.Popen(  # noqa: S603 - the command is what a person wants examined
+                    [*self.words, verb],
+                    stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=task.folder,
+                    env={**_inherited(os.environ), **task.environment()}, start_new_session=True,
+                )  # fmt: skip
+            except OSError as error:
+                raise UsageError(
+                    f"{self.words[0]} cannot be run: {error.strerror}",
+                    remedy="--client takes a command that speaks the protocol of docs/clients.md, "
+                    f"or one of {', '.join(SHIPPED)}",
+                ) from None
+            try:
+                code = process.wait(self.patience * task.timeout)
+                end = _CODES.get(code, End.CRASHED if code < 0 else End.BROKEN)
+            except subprocess.TimeoutExpired:
+                end, code = End.HUNG, -signal.SIGKILL
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # a daemon that it left behind, too
+                process.wait()
+            output.seek(max(0, output.tell() - _TEXT))
+            text = output.read(_TEXT).decode("utf-8", "replace")
+        return VerbResult(verb, end, code, text, (clock.now() - begun).total_seconds())
+
+
+class Person:
+    """A device with buttons, and a person in front of it who says what it did.
+
+    Args:
+        ask: shows a question and gives the answer, as :func:`input`; EOFError is no answer.
+        say: shows a line.
+    """
+
+    name = "device"
+    _ANSWERS: ClassVar[Mapping[str, End]] = {
+        "e": End.DONE, "r": End.REFUSED, "p": End.PENDING, "h": End.HUNG, "u": End.UNSUPPORTED,
+    }  # fmt: skip
+
+    def __init__(self, ask: Callable[[str], str], say: Callable[[str], None]) -> None:
+        self._ask, self._say = ask, say
+
+    def run(self, verb: ClientVerb, task: Task) -> VerbResult:
+        """Ask the person to do it.
+
+        Raises:
+            UsageError: nobody answers.
+        """
+        if verb == "version":
+            return VerbResult(verb, End.UNSUPPORTED, 127, "", 0.0, by_word=True)
+        clock = SystemClock()
+        begun = clock.now()
+        self._say(f"\n{verb}: at {task.url}, subject {task.subject}, challenge password {task.challenge}")
+        self._say(f"CA certificate, SHA-256: {task.ca.fingerprint()}")
+        end = None
+        while end is None:
+            try:
+                answer = self._ask("what did the device do? [e]nrolled, [r]efused, [p]ending, [h]angs, [u]nsupported: ")
+            except EOFError:
+                raise UsageError("nobody says what the device did", remedy="--manual needs a terminal") from None
+            end = self._ANSWERS.get(answer.strip().lower()[:1])
+        code = next((number for number, known in _CODES.items() if known is end), -1)
+        return VerbResult(verb, end, code, "", (clock.now() - begun).total_seconds(), by_word=True)
+
+
+def _inherited(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment less what would let a client talk to somebody else than it is told."""
+    return {name: value for name, value in environment.items() if not name.lower().endswith("_proxy")}
+
+
+def client_of(words: Sequence[str]) -> ClientProgram:
+    """The client of a command line, or the shipped one of that name."""
+    if len(words) == 1 and words[0] in SHIPPED:
+        if words[0] == "printer":
+            return ClientProgram((sys.executable, "-m", "mfp_sim.examination.clients.printer"), name="printer")
+        file = resources.files("mfp_sim.examination").joinpath("clients", words[0])
+        return ClientProgram(("sh", str(file)), name=words[0])
+    program = Path(words[0])
+    return ClientProgram((str(program.resolve()) if program.exists() else words[0], *words[1:]), name=program.name)

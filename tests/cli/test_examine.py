@@ -1,0 +1,107 @@
+"""``mfp-sim examine``: what is printed, written and returned; the client is a program of a few lines of shell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mfp_sim.cli.main import main
+from mfp_sim.examination.situations import situations
+
+ENROLS = """\
+case $1 in version) echo fake 1; exit 0 ;; enrol) ;; *) exit 127 ;; esac
+exec "{python}" -m mfp_sim.examination.clients.printer "$1"
+"""
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> str:
+    """A client that enrols by means of the simulated printer, and can do nothing else."""
+    import sys
+
+    file = tmp_path / "client.sh"
+    file.write_text(ENROLS.format(python=sys.executable))
+    return f"sh {file}"
+
+
+def examine(*arguments: object) -> int:
+    return main(["examine", *map(str, arguments)])
+
+
+def test_a_run_is_told_and_written(client: str, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "out"
+    chosen = ("--only", "bad-signature", "--only", "renewal", "--only", "ra")
+    assert examine("--client", client, *chosen, "--report", out) == 0
+    told = capsys.readouterr().out
+    assert "pass     bad-signature: Last octet of the signature flipped" in told
+    assert f"grade      none: {len(situations()) - 3} of {len(situations()) + 2} situations were not tried" in told
+    report = json.loads((out / "report.json").read_text())
+    rows = {check["id"]: check["verdict"] for check in report["checks"]}
+    assert rows == {
+        "control-first": "pass", "ra": "pass", "renewal": "skipped", "bad-signature": "pass", "control-last": "pass",
+    }  # fmt: skip
+    assert report["provenance"]["options"] == {"client": "sh (fake 1)", "CA": "profile: rfc8894"}
+    (row,) = [check for check in report["checks"] if check["id"] == "bad-signature"]
+    assert row["command"].endswith("--only bad-signature")
+    assert len(row["exchanges"]) == 3
+    assert {file.name for file in out.iterdir()} >= {"report.html", "report.json", "summary.md", "junit.xml"}
+
+
+def test_no_challenge_is_in_any_report(client: str, tmp_path: Path, capsys, monkeypatch) -> None:
+    said = tmp_path / "said"
+    monkeypatch.setenv("SAID", str(said))
+    Path(client.split()[1]).write_text('echo "$SCEP_CHALLENGE" >>"$SAID"; echo "challenge $SCEP_CHALLENGE"; exit 1')
+    assert examine("--client", client, "--only", "ra", "--report", tmp_path / "out", "--ca", "") == 3
+    (secret,) = set(said.read_text().split())
+    written = "".join(file.read_text() for file in (tmp_path / "out").rglob("*") if file.is_file())
+    assert secret not in written + capsys.readouterr().out
+
+
+def test_a_client_that_refuses_all_is_no_target(tmp_path: Path, capsys) -> None:
+    assert examine("--client", "false", "--only", "bad-signature") == 3
+    told = capsys.readouterr().out
+    assert "SCEP client: INCONCLUSIVE: it does not enrol where nothing is wrong" in told
+    assert "control    control-first: it sent nothing: refused" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (("--client", "x", "--manual"), 2, "not allowed with argument"),
+        ((), 2, "which client?"),
+        (("--client", "false", "--only", "bad-signatur"), 2, "did you mean 'bad-signature'?"),
+        (("--client", "./no-such", "--only", "ra"), 2, "./no-such cannot be run"),
+        (("--client", "false", "--ca", "profile: nonsense", "--only", "ra"), 2, "profile has to be one of"),
+    ],
+)
+def test_wrong_usage_is_told(arguments, code: int, told: str, capsys) -> None:
+    got: object
+    try:
+        got = examine(*arguments)
+    except SystemExit as end:
+        got = end.code
+    assert got == code
+    assert told in capsys.readouterr().err
+
+
+def test_the_list_names_what_is_left_out_and_why(capsys) -> None:
+    assert examine("--list") == 0
+    told = capsys.readouterr().out
+    assert f"{len(situations())} situations; " in told
+    assert "the protocol has no verb for GetNextCACert: " in told
+    assert examine("--list", "--json", "--only", "refuses") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["conduct"] for row in rows if "left_out" not in row} == {"refuses"}
+
+
+def test_a_baseline_is_strict_both_ways(client: str, tmp_path: Path, capsys) -> None:
+    file = tmp_path / "baseline.yaml"
+    line = "  - {{id: {}, verdict: fail, reason: known, expires: 2099-01-01}}\n"
+    file.write_text("format: 1\nexpected:\n" + line.format("bad-signature"))
+    assert examine("--client", client, "--only", "bad-signature", "--baseline", file, "-q") == 1
+    assert "baseline   bad-signature: expected and gone: remove the line" in capsys.readouterr().out
+    file.write_text("format: 1\nexpected:\n" + line.format("bad-signatur"))
+    assert examine("--client", client, "--only", "bad-signature", "--baseline", file) == 2
+    assert "there is no check 'bad-signatur' (did you mean 'bad-signature'?)" in capsys.readouterr().err

@@ -1,0 +1,106 @@
+"""A client as a program: what its end, its output and its files are taken for."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+
+import pytest
+
+from mfp_sim.examination.program import SHIPPED, ClientProgram, End, Person, Task, client_of
+from mfp_sim.shared.errors import DecodeError, UsageError
+from mfp_sim.testing import Bench
+
+CA = Bench().ca.authority.issuer.certificate
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Task:
+    return Task("http://127.0.0.1:1/scep", "CN=x", "s3cret", CA, tmp_path, 0.5)
+
+
+def program(text: str) -> ClientProgram:
+    return ClientProgram(("sh", "-c", text, "client"), name="client")
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("exit 0", End.DONE), ("exit 1", End.REFUSED), ("exit 75", End.PENDING), ("exit 127", End.UNSUPPORTED),
+        ("exit 3", End.BROKEN), ("kill -SEGV $$", End.CRASHED), ("exec sleep 60", End.HUNG),
+    ],
+)  # fmt: skip
+def test_the_exit_code_says_how_it_ended(task: Task, text: str, end: End) -> None:
+    assert program(text).run("enrol", task).end is end
+
+
+def test_what_it_started_is_ended_with_it(task: Task) -> None:
+    program("exec 9>lock; flock 9; sleep 600 & exit 0").run("enrol", task)
+    with (task.folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # waits for whoever holds it
+
+
+def test_it_is_told_by_its_environment_and_its_verb_and_no_proxy(task: Task, monkeypatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://elsewhere.example")
+    told = program("echo $1; env").run("renew", task).text
+    assert told.startswith("renew\n")
+    assert {line.partition("=")[0] for line in told.splitlines() if line.startswith("SCEP_")} == {
+        "SCEP_URL", "SCEP_SUBJECT", "SCEP_CHALLENGE", "SCEP_CA_FILE", "SCEP_CA_SHA256", "SCEP_CERTIFICATE_FILE",
+        "SCEP_KEY_FILE", "SCEP_TIMEOUT",
+    }  # fmt: skip
+    assert f"SCEP_CA_SHA256={CA.fingerprint()}" in told
+    assert "elsewhere.example" not in told
+
+
+def test_of_much_output_the_end_is_kept(task: Task) -> None:
+    told = program("yes | head -c 1000000; echo the end").run("enrol", task)
+    assert len(told.text) <= 16 * 1024
+    assert told.text.endswith("the end\n")
+
+
+def test_a_command_that_is_none_is_a_usage_error(task: Task) -> None:
+    with pytest.raises(UsageError, match="cannot be run: No such file or directory"):
+        client_of(["./no-such-client"]).run("enrol", task)
+
+
+@pytest.mark.parametrize(
+    "text", [b"nonsense", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", b"\xff"]
+)
+def test_a_file_that_is_no_certificate_is_refused(task: Task, text: bytes) -> None:
+    task.certificate_file.write_bytes(text)
+    with pytest.raises(DecodeError):
+        task.certificate()
+
+
+def test_no_file_is_no_certificate(task: Task) -> None:
+    assert task.certificate() is None
+    task.certificate_file.write_bytes(b"")
+    assert task.certificate() is None
+
+
+@pytest.mark.parametrize("key", [b"", b"nonsense", b"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n"])
+def test_a_key_that_cannot_be_read_does_not_fit(task: Task, key: bytes) -> None:
+    task.key_file.write_bytes(key)
+    assert not task.key_fits(CA)
+
+
+def test_every_shipped_client_is_there() -> None:
+    for name in SHIPPED:
+        words = client_of([name]).words
+        assert client_of([name]).name == name
+        assert name == "printer" or Path(words[1]).read_text().startswith("#!/bin/sh")
+
+
+def test_a_person_says_what_a_device_did(task: Task) -> None:
+    answers, said = iter(["what?", "r"]), list[str]()
+    told = Person(lambda question: next(answers), said.append).run("enrol", task)
+    assert (told.end, told.by_word) == (End.REFUSED, True)
+    assert any("s3cret" in line for line in said), "the challenge has to be typed into the device"
+
+
+def test_nobody_to_ask_is_a_usage_error(task: Task) -> None:
+    def gone(question: str) -> str:
+        raise EOFError
+
+    with pytest.raises(UsageError, match="nobody says what the device did"):
+        Person(gone, print).run("enrol", task)
