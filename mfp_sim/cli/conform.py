@@ -24,6 +24,7 @@ from mfp_sim.conformance.personas import persona_named
 from mfp_sim.conformance.planned import planned, questionnaire
 from mfp_sim.conformance.printers import MODELS, printer_verdicts
 from mfp_sim.conformance.progress import MINTED, ProgressFile, Server, read_progress
+from mfp_sim.conformance.quick import BUDGET, PRINTERS, quick
 from mfp_sim.conformance.registry import select
 from mfp_sim.conformance.reporting import report_of, verdicts_of
 from mfp_sim.conformance.target import ChallengeSource, Permissions, target_of
@@ -64,18 +65,32 @@ def conform(options: argparse.Namespace) -> int:
 # --- list and self-test -----------------------------------------------------------------------------------
 
 
+def _chosen(options: argparse.Namespace) -> tuple[Check, ...]:
+    """The checks that the options name.
+
+    Raises:
+        UsageError: a word that selects nothing, or two choices at once.
+    """
+    if not options.quick:
+        return select(options.only, options.skip)
+    if options.only:
+        raise UsageError("--quick has a choice of its own, and --only names another", remedy="drop one")
+    return quick(select(skip=options.skip))
+
+
 def _list(options: argparse.Namespace) -> int:
-    checks = select(options.only, options.skip)
+    checks = _chosen(options)
     rows = [_row(check) for check in checks]
     later: list[dict[str, object]] = [
         {"id": e.id, "title": e.title, "section": e.section, "level": e.level, "state": "planned"}
-        for e in (planned() if not options.only else ())
+        for e in (planned() if not (options.only or options.quick) else ())
     ]
     if options.json:
         print(json.dumps([*rows, *later], ensure_ascii=False))
         return 0 if rows else 5
     for row in (*rows, *later):
-        print(f"{row['section']!s:9} {row['level']!s:10} {row['state']!s:13} {row['id']!s:34} {row['title']}")
+        mark = "quick" if row.get("quick") else ""
+        print(f"{row['section']!s:9} {row['level']!s:10} {row['state']!s:13} {mark:6} {row['id']!s:34} {row['title']}")
     proven = sum(row["state"] == "proved" for row in rows)
     print(
         f"\n{len(rows)} checks, {proven} of them proved by a fault of the mock; {len(later)} requirements are planned"
@@ -94,6 +109,7 @@ def _row(check: Check) -> dict[str, object]:
         "requirements": list(check.requirements),
         "field_failures": list(check.field_failures),
         "cost": check.cost,
+        "quick": bool(quick([check])),
         "worst": check.worst.word,
         "gain": None if check.gain is None else check.gain.value,
         "reads": check.reads or check.watches,
@@ -131,7 +147,7 @@ def _session(
     persona_named(options.persona)
     policy = Permissions(
         read_only=options.read_only,
-        budget=options.budget,
+        budget=min(options.budget or BUDGET, BUDGET) if options.quick else options.budget,
         subject_prefix=options.subject_prefix,
         rate=options.rate,
         timeout=options.timeout,
@@ -193,7 +209,7 @@ class _Teller(ConformanceListener):
         self._begun = session.clock.now()
 
     def begins(self, number: int, checks: Sequence[Check]) -> None:
-        self._console.progress(number, len(checks), f"{checks[number - 1].id}{self._left(number - 1, checks)}")
+        self._console.progress(number, len(checks), f"{self._left(number - 1, checks)} left: {checks[number - 1].id}")
 
     def _left(self, done: int, checks: Sequence[Check]) -> str:
         """What is still to come, as far as it can be told: the time by what it took so far, and certificates."""
@@ -204,9 +220,9 @@ class _Teller(ConformanceListener):
         told = f"{certificates} certificates" if certificates != 1 else "1 certificate"
         sending = [sum(not check.watches for check in part) for part in (checks[:done], checks[done:])]
         if sending[0] < _ENOUGH:
-            return f"  ({told} left)"
+            return told
         seconds = (self._session.clock.now() - self._begun).total_seconds() / sending[0] * sending[1]
-        return f"  (about {timedelta(seconds=round(seconds))} and {told} left)"
+        return f"about {timedelta(seconds=round(seconds))} and {told}"
 
     def ended(self, result: CheckResult) -> None:
         if self._journal is not None:
@@ -251,7 +267,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _run_with(options: argparse.Namespace, keys: KeySource) -> int:
-    checks = select(options.only, options.skip) if options.verdict != "printers" else ()
+    checks = _chosen(options) if options.verdict != "printers" else ()
     if not checks and options.verdict == "rfc":
         print("no check was selected; mfp-sim conform --list shows all", file=sys.stderr)
         return 5
@@ -291,7 +307,7 @@ def _run_with(options: argparse.Namespace, keys: KeySource) -> int:
         command=_command(options, reach, everything=True),
         repeat=_command(options, reach, everything=False),
         wanted=options.verdict,
-        reached=reached(options.url, reach, transport.tls),
+        conditions={**({"choice": "quick"} if options.quick else {}), **reached(options.url, reach, transport.tls)},
     )
     _publish(options, console, report, run, kept)
     code = _exit_code(run, verdicts, compared, strict=options.strict, judged=bool(checks or printers))
@@ -320,7 +336,7 @@ def _printers(
     if options.verdict == "rfc" or (options.verdict == "both" and (options.only or not run.last.held)):
         return ()
     found = []
-    for verdict in printer_verdicts(session, tuple(options.printer or MODELS)):
+    for verdict in printer_verdicts(session, tuple(options.printer or (PRINTERS if options.quick else MODELS))):
         word = {"works": "works", "works-with": "works with conditions", "does-not-work": "does NOT work"}
         console.line(f"printer  {verdict.model}: {word.get(verdict.verdict, verdict.verdict)}")
         for because in verdict.because:
@@ -346,7 +362,9 @@ def _command(options: argparse.Namespace, reach: Reach, *, everything: bool) -> 
         for name, values in (("--only", options.only), ("--skip", options.skip), ("--allow", options.allow)):
             words += [word for value in values for word in (name, value)]
         words += [
-            f"--{name}" for name in ("read-only", "keep-going", "strict") if getattr(options, name.replace("-", "_"))
+            f"--{name}"
+            for name in ("quick", "read-only", "keep-going", "strict")
+            if getattr(options, name.replace("-", "_"))
         ]
     return shlex.join(words)
 

@@ -88,6 +88,7 @@ VERBS = (
          "conform", """\
   mfp-sim conform http://ca.example/scep --challenge-file secret.txt --report out
   mfp-sim conform https://ca.example/scep --tls-ca web.pem --tls-cert client.pem --proxy http://proxy.example:3128
+  mfp-sim conform URL --quick                               # at most 20 certificates; --list --quick shows what it runs
   mfp-sim conform URL --read-only                           # asks for no certificate
   mfp-sim conform URL --budget 20 --only MUST --only 3.2.1  # at most 20 certificates; sections, ids, tags
   mfp-sim conform URL --challenge-page http://ndes.example/CertSrv/mscep_admin/ --challenge-page-login-env LOGIN
@@ -271,6 +272,9 @@ def _conform_choice(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="WORD",
         help="a check, requirement, section, level, chapter or tag (repeatable: any)",
+    )
+    choose.add_argument(
+        "--quick", action="store_true", help="the checks that decide most, one printer, at most 20 certificates"
     )
     choose.add_argument("--skip", action="append", default=[], metavar="WORD", help="not these (repeatable)")
     choose.add_argument(

@@ -60,7 +60,7 @@ def report_of(
     command: str = "",
     repeat: str = "",
     wanted: str = "both",
-    reached: Mapping[str, str] | None = None,
+    conditions: Mapping[str, str] | None = None,
 ) -> RunReport:
     """The report.
 
@@ -73,7 +73,7 @@ def report_of(
         command: what was run, without secrets.
         repeat: the command that repeats one check, less its id.
         wanted: ``rfc``, ``printers`` or ``both``.
-        reached: how the server was reached, in words by name.
+        conditions: further ones in words by name, such as how the server was reached.
     """
     maker = _Maker(session, run, waived or {}, repeat)
     controlled = run.first.held and run.last.held
@@ -88,7 +88,7 @@ def report_of(
             command=command,
             ca=_ca(session),
             baseline=baseline,
-            options={**_options(run, session), **(reached or {})},
+            options={**_options(run, session), **(conditions or {})},
         ),
         conclusions=conclusions_of(run.results, printers, wanted, controlled=controlled),
         checks=tuple(maker.check(result) for result in run.results),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
 import socket
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from mfp_sim.cli.conform import _Teller
 from mfp_sim.conformance import reporting
 from mfp_sim.conformance.answers import Exchange
 from mfp_sim.conformance.baseline import load_baseline
@@ -21,7 +24,10 @@ from mfp_sim.conformance.challenges import Command
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.model import CheckResult, CheckVerdict, Fact, Minted
 from mfp_sim.conformance.progress import ProgressFile, Server, read_progress
+from mfp_sim.conformance.quick import BUDGET, PRINTERS, QUICK, quick
 from mfp_sim.conformance.registry import all_checks
+from mfp_sim.conformance.selftest import bench
+from mfp_sim.report.console import Console
 from mfp_sim.report.json_report import read_file
 from mfp_sim.shared.errors import DocumentError, UsageError
 from mfp_sim.shared.redaction import Redactor
@@ -168,6 +174,34 @@ def test_a_certificate_that_gives_more_than_was_right_is_one_too_many(
     code, shown = conform(server().url, *BY_VALUE, "--only", name, "--verdict", "rfc", "--report", tmp_path)
     assert (code, "stopped" in shown) == (0, False)
     assert not any("should not" in entry["by"] for entry in report(tmp_path)["minted"])
+
+
+@pytest.mark.parametrize("defects", [(), ("challenge-unchecked", "reissues"), ("accepts-any-type",)])
+def test_a_quick_run_keeps_its_budget_whatever_the_server_does(server, conform, tmp_path: Path, defects) -> None:
+    mock = server(*defects)
+    code, shown = conform(mock.url, *BY_VALUE, "--quick", "--keep-going", "--report", tmp_path)
+    assert code == int(bool(defects)), shown
+    assert len(mock.serials) <= BUDGET
+    whole = report(tmp_path)
+    assert len(whole["minted"]) <= BUDGET
+    assert [printer["model"] for printer in whole["printers"]] == list(PRINTERS)
+    assert {check["id"] for check in whole["checks"]} == {check.id for check in quick(all_checks().values())}
+    assert "--quick" in whole["provenance"]["command"]
+    assert whole["provenance"]["options"]["choice"] == "quick"
+    if not defects:
+        assert [printer["verdict"] for printer in whole["printers"]] == ["works"]
+        assert not [check for check in whole["checks"] if "budget" in check["because"]], "its own checks fit into it"
+
+
+def test_the_quick_choice_is_of_checks_that_there_are(conform) -> None:
+    sending = {check.id for check in all_checks().values() if not check.watches}
+    assert set(QUICK) <= sending
+    assert len(set(QUICK)) == len(QUICK)
+    code, shown = conform("--list", "--quick", "--json")
+    assert code == 0
+    assert {row["id"] for row in json.loads(shown)} == {check.id for check in quick(all_checks().values())}
+    assert sum(row["quick"] for row in json.loads(conform("--list", "--json")[1]) if "quick" in row) > len(QUICK)
+    assert conform("http://127.0.0.1:1/", "--quick", "--only", "MUST")[0] == 2
 
 
 def test_read_only_asks_for_nothing(server, conform, tmp_path: Path) -> None:
@@ -592,6 +626,31 @@ def test_a_baseline_lists_an_id_once(tmp_path: Path) -> None:
 def test_a_baseline_names_printers_whoever_reads_it(tmp_path: Path) -> None:
     file = baseline(tmp_path / "baseline.yaml", ("printer:canon-legacy", "does-not-work", "2099-01-01"))
     assert [line.id for line in load_baseline(file)] == ["printer:canon-legacy"]
+
+
+# --- progress ---------------------------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_shows_what_is_left_of_time_and_certificates() -> None:
+    checks = [check for check in all_checks().values() if not check.watches][:40]
+    stream = Terminal()
+    with bench() as session:
+        teller = _Teller(Console(stream), quiet=True, journal=None, session=session)
+        teller.begins(1, checks)
+        session.pause(timedelta(seconds=20))
+        teller.begins(21, checks)
+        session.policy = replace(session.policy, budget=3)
+        teller.begins(21, checks)
+    first, second, third = (part for part in re.split(r"\r *\r", stream.getvalue()) if part)
+    costs = [check.cost for check in checks]
+    assert first == f"[1/40] {sum(costs)} certificates left: {checks[0].id}"
+    assert second == f"[21/40] about 0:00:20 and {sum(costs[20:])} certificates left: {checks[20].id}"
+    assert third.startswith("[21/40] about 0:00:20 and 3 certificates left: ")
 
 
 # --- usage ------------------------------------------------------------------------------------------------
