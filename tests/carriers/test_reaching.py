@@ -6,6 +6,7 @@ import argparse
 import base64
 import pickle
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -374,6 +375,17 @@ def test_a_client_certificate_is_shown_where_one_is_wanted(tmp_path: Path, pki: 
             replace(reach, certificate=pki.chain, key=pki.sealed, key_password=PASSWORD),
         ):
             assert get(made.host, shown).status == 200
+
+
+def test_the_whole_chain_of_a_server_is_known(pki: ClientPki) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pki.chain)
+    with ServerHost(Bench(clock=SystemClock()).ca, tls=context) as host:
+        client = SocketClient(SystemClock(), Reach(insecure=True))
+        client.exchange(host.host, host.port, CAPS, 20)
+    assert client.tls is not None
+    names = [Certificate.from_der(octets).common_name for octets in client.tls.chain]
+    assert names == ["leaf of clients", "intermediate of clients"]
 
 
 @pytest.mark.parametrize(

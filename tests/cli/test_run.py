@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from http_proxy import proxy
 from tls_hosts import tls_host
 
 from mfp_sim.shared.scep.http_messages import HttpReply, delivery_of
@@ -154,6 +156,25 @@ def test_a_real_server_behind_tls_wants_a_model_that_speaks_it(mfp_sim, scenario
     assert f"--tls-ca {behind.trust}" in whole["provenance"]["command"]
     assert (refused.code, len(behind.bench.asked)) == (2, asked)
     assert "the model canon-ir-adv-dx speaks HTTP only (A-01)" in refused.err
+
+
+def test_no_secret_of_the_way_to_a_real_server_is_in_any_output(
+    mfp_sim, scenario, mock_url, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("LOGIN", "me:canary-server")
+    out, state = tmp_path / "out", tmp_path / "state"
+    with proxy(login="printer:canary-proxy") as between:
+        done = mfp_sim(
+            "run", scenario, "--ca", mock_url, "--proxy", between.url("printer:canary-proxy"), "--report", out, "--json",
+            "--http-login-env", "LOGIN", "--header", "X-Key: canary-field", "--state-dir", state,
+        )  # fmt: skip
+    assert done.code == 0, done.out + done.err
+    assert any("canary-field" in head for head in between.heads), "the field was not sent"
+    files = [path for folder in (out, state) for path in folder.rglob("*") if path.is_file()]
+    everything = done.out + done.err + "".join(path.read_text("latin-1") for path in files)
+    for secret in ("canary-server", "canary-proxy", "canary-field"):
+        assert secret not in everything
+        assert base64.b64encode(secret.encode()).decode()[2:14] not in everything
 
 
 def test_skipping_everything_is_not_a_success(mfp_sim, tmp_path: Path, mock_url: str) -> None:
