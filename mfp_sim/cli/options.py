@@ -285,7 +285,7 @@ def _conform_choice(parser: argparse.ArgumentParser) -> None:
         "--persona",
         default="rfc8894",
         metavar="NAME",
-        help="whose requests: rfc8894, micromdm, strongswan, certmonger, jscep (default: rfc8894)",
+        help="whose requests: rfc8894 (default), micromdm, strongswan, certmonger, jscep, windows, apple, cisco-ios",
     )
 
 

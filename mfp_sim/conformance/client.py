@@ -10,12 +10,10 @@ import base64
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from functools import cached_property
 from typing import Any, Literal
 
 from mfp_sim.conformance.answers import Answer, Exchange, Order
 from mfp_sim.conformance.model import Inconclusive, Minted, Untold
-from mfp_sim.conformance.personas import Persona, persona_named
 from mfp_sim.conformance.target import ChallengeSource, Permissions, Target
 from mfp_sim.conformance.wire import ServerWire
 from mfp_sim.shared.errors import MfpSimError
@@ -131,15 +129,15 @@ class Client(ServerWire):
         if challenge:
             self.redactor.add(challenge)
         data = request or csr.build(key, subject=subject, challenge=challenge, sans=sans)
-        given = changes.pop("signer", None)
-        signer = by.certificate if by else given or self.self_signed(key, self._signer_name(subject))
-        persona = self.persona
+        persona, given = self.persona, changes.pop("signer", None)
+        own = self.key() if persona.throwaway and not (by or given) else key
+        signer = by.certificate if by else given or self.self_signed(own, self._signer_name(subject))
         fields: dict[str, Any] = {
             "message_type": message_type,
             "key": key,
             "subject": subject,
             "data": data,
-            "signer_key": by.key if by else key,
+            "signer_key": by.key if by else own,
             "signer": signer,
             "transaction_id": self.transaction_id(),
             "nonce": self.entropy.octets(16),
@@ -156,11 +154,6 @@ class Client(ServerWire):
     def method(self) -> str:
         """POST where it is advertised, else GET; what the persona uses."""
         return "POST" if self.capabilities.post and self.persona.method == "advertised" else "GET"
-
-    @cached_property
-    def persona(self) -> Persona:
-        """Whose requests these are."""
-        return persona_named(self.policy.persona)
 
     def _signer_name(self, subject: bytes) -> bytes:
         return x509.name(("CN", self.persona.signer)) if self.persona.signer else subject
@@ -214,6 +207,9 @@ class Client(ServerWire):
         message = self.encode(order) if octets is None else octets
         method: Literal["GET", "POST"] = "GET" if order.method == "GET" else "POST"
         request = scep_request(self.target.path, Operation.PKI_OPERATION, message, method=method)
+        if method == "GET" and self.persona.escaped is not None:
+            written = self.persona.escaped(base64.b64encode(message).decode("ascii"))
+            request = replace(request, target=f"{request.target.partition('&message=')[0]}&message={written}")
         known = self.spent
         try:
             exchange = self.http(request, order.label)

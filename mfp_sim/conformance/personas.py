@@ -1,25 +1,32 @@
 """Personas: the shapes in which real clients write their requests, for whoever wants to know how a server takes them.
 
-The checks then start from such a request instead of one that is right in everything. Measured on the wire; see the
-notes on real clients in the documentation.
+The checks then start from such a request instead of one that is right in everything. What is measured on the wire, or
+told in a thread or document (``sources``), is sent so; what nobody has shown of a client is as in the RFC, and
+``unknown`` names it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import quote
 
 from mfp_sim.shared.documents import did_you_mean
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.scep.algorithms import KeyTransport
 from mfp_sim.shared.scep.oddities import CORRECT, Oddities
 
-__all__ = ["Persona", "persona_named"]
+__all__ = ["PERSONAS", "Persona", "persona_named"]
 
 
 @dataclass(frozen=True)
 class Persona:
-    """One client. ``identifier`` is the form of its transactionID, ``signer`` its self-signed certificate's subject."""
+    """One client.
+
+    ``identifier`` is the form of its transactionID, ``signer`` its self-signed certificate's subject. ``throwaway``: a
+    key of its own signs, not the one to be certified. ``escaped`` writes base64 into a query; ``version`` is of HTTP.
+    """
 
     name: str
     summary: str
@@ -28,7 +35,17 @@ class Persona:
     cipher: str | None = None
     identifier: Literal["hex", "base64", "decimal"] = "hex"
     signer: str | None = None
+    throwaway: bool = False
+    escaped: Callable[[str], str] | None = field(default=None, repr=False)
+    version: str = "HTTP/1.1"
+    unknown: str = ""
+    sources: tuple[str, ...] = ()
     oddities: Oddities = field(default=CORRECT, repr=False)
+
+
+def _wrapped(text: str) -> str:
+    """A line break after each 64 letters, and whatever is reserved escaped."""
+    return "%0A".join(quote(text[start : start + 64], safe="") for start in range(0, len(text), 64))
 
 
 PERSONAS: Mapping[str, Persona] = {
@@ -53,6 +70,32 @@ PERSONAS: Mapping[str, Persona] = {
             identifier="decimal",
         ),
         Persona("jscep", "BER with indefinite lengths", oddities=Oddities(ber=True)),
+        Persona(
+            "windows",
+            "signed by a throw-away key and its certificate; the content key wrapped with RSAES-OAEP",
+            throwaway=True,
+            unknown="digest, cipher, the parameters of OAEP, transactionID, the signer's names, User-Agent",
+            sources=("F-E12", "F-E14"),
+            oddities=Oddities(key_transport=KeyTransport(scheme="oaep")),
+        ),
+        Persona(
+            "apple",
+            "GET escapes the padding alone and leaves + and / as they are, as macOS does; POST where it is advertised",
+            escaped=lambda text: text.replace("=", "%3D"),
+            unknown="digest, cipher, transactionID, the signer's certificate, User-Agent",
+            sources=("F-T05", "F-N07"),
+        ),
+        Persona(
+            "cisco-ios",
+            "GET in HTTP/1.0 without Host, a line break (%0A) after each 64 letters, SHA-1",
+            method="GET",
+            digest="sha1",
+            escaped=_wrapped,
+            version="HTTP/1.0",
+            unknown="cipher, transactionID, the signer's names, User-Agent; MD5 and single DES, which old ones use, "
+            "are not sent, since a right server refuses them",
+            sources=("F-A01", "F-A02", "F-T06", "F-T24"),
+        ),
     )
 }  # fmt: skip
 

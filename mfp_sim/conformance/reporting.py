@@ -189,7 +189,8 @@ def _options(run: ConformanceRun, session: Client) -> dict[str, str]:
         "first control": run.first.text,
         "last control": run.last.text,
         "challenge": session.challenges.described,
-        "persona": policy.persona,
+        "persona": policy.persona
+        + (f"; not known of it, and as in the RFC: {session.persona.unknown}" if session.persona.unknown else ""),
         "subject prefix": policy.subject_prefix,
         "latency": f"median {median * 1000:.0f} ms, 99 % within {high * 1000:.0f} ms, longest {longest * 1000:.0f} ms",
     }

@@ -14,6 +14,7 @@ from threading import Lock
 
 from mfp_sim.conformance.answers import Exchange
 from mfp_sim.conformance.model import Inconclusive, NotApplicable
+from mfp_sim.conformance.personas import Persona, persona_named
 from mfp_sim.conformance.target import Permissions, Target
 from mfp_sim.shared.errors import DecodeError, TransportError
 from mfp_sim.shared.scep import messages
@@ -40,6 +41,11 @@ class ServerWire:
         self.issued: Certificate | None = None
         """What the server issued to the positive control: whoever signed it is the issuer."""
 
+    @cached_property
+    def persona(self) -> Persona:
+        """Whose requests these are."""
+        return persona_named(self.policy.persona)
+
     def pause(self, span: timedelta) -> None:
         """Let time pass."""
         Scheduler(self.clock).run_until(self.clock.now() + span)
@@ -48,7 +54,8 @@ class ServerWire:
 
     def http(self, request: HttpRequest, label: str, *, once: bool = False) -> Exchange:
         """Send a request as it is; where its reply is lost, send it ``once`` more."""
-        request = replace(request, scheme=self.target.scheme)
+        version = self.persona.version if request.version == "HTTP/1.1" else request.version
+        request = replace(request, scheme=self.target.scheme, version=version)
         send = lambda: self.transport.exchange(  # noqa: E731
             self.target.host, self.target.port, request, self.policy.timeout
         )

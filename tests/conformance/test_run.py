@@ -683,15 +683,6 @@ def test_the_questionnaire(conform, tmp_path: Path) -> None:
     assert text.count("Answer:") > 3
 
 
-@pytest.mark.parametrize("persona", ["micromdm", "strongswan", "certmonger", "jscep"])
-def test_each_persona_is_served(server, conform, persona: str) -> None:
-    mock = server()
-    code, shown = conform(
-        mock.url, *BY_VALUE, "--persona", persona, "--only", "self-signed-enrolment", "--verdict", "rfc"
-    )
-    assert code == 0, shown
-
-
 def test_octets_in_which_a_secret_shows_when_they_are_decoded_are_left_out() -> None:
     """In pieces or in a rare encoding, octets hold a secret that no search finds; decoded, everybody would read it."""
     pieces = der.tlv(0x24, der.octet_string(b"piecemeal-") + der.octet_string(b"s3cret"))

@@ -289,8 +289,9 @@ def gcm(session: Client) -> Iterator[Fact]:
     proofs=(Proof("crash", defects=("crashes-on-ec",)),),
 )
 def ec_client(session: Client) -> Iterator[Fact]:
-    key = session.keys.ec(256)
-    answer = session.ask(session.order(key=key, wrong=True))
+    key, subject = session.keys.ec(256), session.subject()
+    signer = session.self_signed(key, subject)  # whatever key the persona would sign with
+    answer = session.ask(session.order(key=key, subject=subject, signer=signer, wrong=True))
     expected = "a CertRep: by password recipient, or FAILURE badAlg"
     yield answered("crash", answer.decided, expected, answer, what="a client with an EC key")
     if answer.granted:

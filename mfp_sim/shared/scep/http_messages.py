@@ -237,7 +237,8 @@ def _render(start: str, headers: Headers) -> bytes:
 
 
 def outgoing(request: HttpRequest, host: str, port: int) -> HttpRequest:
-    """The request as a client sends it: Host, User-Agent, Connection and Content-Length added where missing."""
+    """The request as a client sends it: Host (not in HTTP/1.0, which has none), User-Agent, Accept, Connection and
+    Content-Length added where missing."""
     named = f"[{host}]" if ":" in host else host
     added = [
         ("Host", named if port == DEFAULT_PORTS[request.scheme] else f"{named}:{port}"),
@@ -247,8 +248,10 @@ def outgoing(request: HttpRequest, host: str, port: int) -> HttpRequest:
     ]
     if (request.body or request.method == "POST") and request.header("Transfer-Encoding") is None:
         added.append(("Content-Length", str(len(request.body))))
-    missing = tuple((name, value) for name, value in added if request.header(name) is None)
-    return replace(request, headers=(*missing[:1], *request.headers, *missing[1:]))
+    missing = [(name, value) for name, value in added if request.header(name) is None]
+    first = [pair for pair in missing if pair[0] == "Host" and request.version != "HTTP/1.0"]
+    rest = [pair for pair in missing if pair[0] != "Host"]
+    return replace(request, headers=(*first, *request.headers, *rest))
 
 
 def render_request(request: HttpRequest, host: str, port: int) -> bytes:
