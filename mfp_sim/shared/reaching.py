@@ -115,8 +115,17 @@ class Reach:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The options that say the same, for the command in a report; what is secret is left out."""
-        pairs = (("--tls-ca", self.ca), ("--tls-cert", self.certificate), ("--tls-key", self.key))
+        """The options that say the same, for the command in a report; where something is secret, three dots."""
+        given = self.proxies[0][1] if self.proxies and "no" not in dict(self.proxies) else None
+        pairs = (
+            ("--tls-ca", self.ca),
+            ("--tls-cert", self.certificate),
+            ("--tls-key", self.key),
+            ("--tls-key-password-file", "..." if self.key_password else None),
+            ("--proxy", _without_login(given) if given else None),
+            ("--http-login-file", "..." if self.login else None),
+            *(("--header", f"{name}: ...") for name, _ in self.fields),
+        )
         found = [word for name, value in pairs if value is not None for word in (name, str(value))]
         return (*found, *(["--tls-insecure"] if self.insecure else []))
 
@@ -212,7 +221,7 @@ def _parsed(url: str) -> SplitResult:
     Raises:
         UsageError: it is none, or not http; the text shows no password.
     """
-    shown = re.sub(r"[^/@]*@", "", url)
+    shown = _without_login(url)
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         port = parts.port
@@ -222,6 +231,10 @@ def _parsed(url: str) -> SplitResult:
         remedy = "write http://host:port, or --no-proxy where the environment names one that is not meant"
         raise UsageError(f"the proxy {shown!r} is no HTTP proxy", remedy=remedy)
     return parts
+
+
+def _without_login(url: str) -> str:
+    return re.sub(r"[^/]*@", "", url)
 
 
 def _proxy(url: str) -> Proxy:
