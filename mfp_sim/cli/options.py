@@ -75,6 +75,7 @@ VERBS = (
   mfp-sim report out/report.json --format markdown >> "$GITHUB_STEP_SUMMARY"
   mfp-sim report out/report.json --format json --pretty | less
   mfp-sim report out/report.json --format json -o report.json.gz
+  mfp-sim report new/report.json --since old/report.json -o new/report.html   # what was mended, what is new
   mfp-sim report --schema > report.schema.json"""),
     Verb("decode", "print a SCEP message, request, certificate or HTTP exchange readable, with what is odd", "decode",
          "decode", """\
@@ -404,6 +405,9 @@ def _report(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format", choices=["html", "markdown", "junit", "github", "json"], default="html", help="default: html"
+    )
+    parser.add_argument(
+        "--since", type=Path, metavar="FILE.json", help="an earlier conformance run: what was mended, what is new"
     )
     parser.add_argument("--pretty", action="store_true", help="JSON with a line for each value, for people")
     _language(parser)

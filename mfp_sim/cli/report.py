@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from mfp_sim.report.comparison import compared
 from mfp_sim.report.json_report import json_text, read_file, report_schema
 from mfp_sim.report.writing import FORMATS, write
 from mfp_sim.shared.errors import UsageError
@@ -29,6 +31,8 @@ def report(options: argparse.Namespace) -> int:
         raise UsageError("--pretty is for JSON", remedy="give --format json too")
     try:
         found = read_file(options.file)
+        if options.since is not None:
+            found = replace(found, since=compared(read_file(options.since), found))
         text = json_text(found, pretty=True) if options.pretty else FORMATS[options.format].make(found, options.lang)
     except RecursionError:  # an event of a trace is shown as it is
         raise UsageError(f"{options.file} is nested too deeply to be shown") from None

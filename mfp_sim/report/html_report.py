@@ -27,7 +27,7 @@ from mfp_sim.report.drawing import Drawing, lasting, sequence, timeline
 from mfp_sim.report.json_report import SCHEMA_VERSION
 from mfp_sim.report.labels import Say, labels
 from mfp_sim.report.messages import DecodedElement, answered, asked
-from mfp_sim.report.model import KINDS, NEXT, CheckReport, ExchangeReport, RunReport, ScenarioReport
+from mfp_sim.report.model import CHANGES, KINDS, NEXT, CheckReport, ExchangeReport, RunReport, ScenarioReport
 from mfp_sim.report.story import StoryRow, instant, story_of_exchanges, story_of_trace, zone_named
 from mfp_sim.report.svg import SHAPES, as_svg
 from mfp_sim.shared.catalogue.sections import titled
@@ -37,13 +37,19 @@ __all__ = ["as_html", "shown"]
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 """What is not seen, or turns the text around it: it is shown as its number."""
-_GROUPS = {"passed": "good", "pass": "good", "failed": "bad", "error": "bad", "fail": "bad", "warn": "warn",
-           "finding": "warn", "inconclusive": "warn", "works": "good", "works-with": "warn",
-           "does-not-work": "bad", "stage-done": "good", "stage-failed": "bad",
-           "stage-condition": "warn", "stage-cannot-tell": "warn"}  # fmt: skip
+_GROUPS = {
+    word: group
+    for group, words in {
+        "good": "passed pass works stage-done change-better change-mended",
+        "bad": "failed error fail does-not-work stage-failed change-new change-worse",
+        "warn": "warn finding inconclusive works-with stage-condition stage-cannot-tell change-not-judged "
+                "change-not-judged-before change-turned",
+    }.items()
+    for word in words.split()
+}  # fmt: skip
 _OWN_IDS = ("results", "matrix", "coverage", "theme", "print", "expand", "collapse", "filter-text",
             "filter-chapter", "filter-tag", "filter-reset", "filter-count", "coverage-text", "coverage-outcome",
-            "coverage-count", "parts", "next", *SHAPES)  # fmt: skip
+            "coverage-count", "parts", "next", "since", *SHAPES)  # fmt: skip
 """What the page itself calls its parts: no scenario may have such an anchor."""
 _SIGNS = {"good": "✓", "bad": "✗", "warn": "!", "plain": "–"}
 
@@ -167,6 +173,7 @@ def as_html(report: RunReport, language: str = "en") -> str:
         anchor_of_cause={entry.id: f"cause-{number}" for number, entry in enumerate(report.findings, 1)},
         title_of_cause={entry.id: entry.title for entry in report.findings},
         kinds=KINDS,
+        changes=CHANGES,
         next=NEXT,
         titled=titled if report.checks else str,
         anchor_of={item.scenario.name: item.anchor for item in reversed(items) if item.scenario},

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from mfp_sim.report.coverage import BASES, CoverageRow, covered
 from mfp_sim.report.html_report import shown
 from mfp_sim.report.labels import Say, labels
-from mfp_sim.report.model import KINDS, NEXT, CauseReport, PrinterVerdict, RunReport
+from mfp_sim.report.model import CHANGES, KINDS, NEXT, CauseReport, PrinterVerdict, RunReport
 
 __all__ = ["as_markdown"]
 
@@ -69,6 +69,15 @@ def _found(report: RunReport, say: Say) -> Iterator[str]:
     yield _plain(" ".join(report.grade.words))
     for reason in report.grade.because:
         yield f"- {_plain(reason)}"
+    if report.since is not None:
+        yield from _heading(f"{say('since')} {_plain(report.since.begun)}")
+        yield f"{say('grade')}: {report.since.letter or say('no-grade')} → {report.grade.letter or say('no-grade')}"
+        for change in sorted(report.since.changes, key=lambda change: CHANGES.index(change.outcome)):
+            checks = ", ".join(map(_code, change.checks[:_NAMED]))
+            yield f"- **{say(f'change-{change.outcome}')}**: {_plain(change.title)} {checks}"
+        yield from (f"- {_plain(text)}" for text in report.since.printers)
+        if not report.since.changes and not report.since.printers:
+            yield f"- {say('as-it-was')}"
     if report.to_mend:
         yield from _heading(say("next"))
         for number, entry in enumerate(report.to_mend[:NEXT], 1):

@@ -19,6 +19,7 @@ from mfp_sim.shared.documents.records import document
 
 __all__ = [
     "BASES",
+    "CHANGES",
     "KINDS",
     "NEXT",
     "OUTCOMES",
@@ -26,6 +27,7 @@ __all__ = [
     "Baseline",
     "CaIdentity",
     "CatalogueEntry",
+    "CauseChange",
     "CauseKind",
     "CausePlace",
     "CauseReport",
@@ -40,6 +42,7 @@ __all__ = [
     "PrinterStage",
     "PrinterVerdict",
     "Provenance",
+    "RunComparison",
     "RunReport",
     "ScenarioReport",
     "SourceLine",
@@ -314,6 +317,40 @@ class CauseReport:
         return self.title if len(self.places) == 1 else f"{self.title}: {len(self.places)} places"
 
 
+ChangeOutcome = Literal["new", "worse", "not-judged-before", "not-judged", "turned", "better", "mended"]
+CHANGES: tuple[ChangeOutcome, ...] = (
+    "new", "worse", "not-judged-before", "not-judged", "turned", "better", "mended",
+)  # fmt: skip
+"""What may have become of a cause from one run to the next, from what wants attention most."""
+
+
+@exchanged
+@dataclass(frozen=True)
+class CauseChange:
+    """What became of a cause since an earlier run; ``checks`` are those that show the change. ``mended``: every check
+    that showed it passes now; ``turned``: one of them deviates still, by another cause; ``not-judged``: one of them was
+    not judged again; ``not-judged-before``: the earlier run had not judged those that show it now."""
+
+    id: str
+    title: str
+    kind: CauseKind
+    outcome: ChangeOutcome
+    checks: tuple[str, ...] = ()
+
+
+@exchanged
+@dataclass(frozen=True)
+class RunComparison:
+    """An earlier run that this one is compared with: its ``target``, when it began, and the letter of its grade;
+    ``printers`` are the models whose verdict changed, in words. What is not listed is as it was."""
+
+    target: str
+    begun: str
+    letter: str
+    changes: tuple[CauseChange, ...] = ()
+    printers: tuple[str, ...] = ()
+
+
 @exchanged
 @dataclass(frozen=True)
 class Grade:
@@ -432,7 +469,7 @@ class CatalogueEntry:
 class RunReport:
     """A run: scenarios, or the checks of a conformance run. ``target`` is the server's URL, or ``in process``;
     ``stopped`` says why it ended before its end; ``catalogue`` explains every id that occurs; ``findings`` are what was
-    found at a server, by cause, from what to mend first."""
+    found at a server, by cause, from what to mend first; ``since`` compares them with an earlier run."""
 
     scenarios: tuple[ScenarioReport, ...]
     target: str
@@ -440,6 +477,7 @@ class RunReport:
     provenance: Provenance = Provenance()
     conclusions: tuple[Conclusion, ...] = ()
     grade: Grade | None = None
+    since: RunComparison | None = None
     findings: tuple[CauseReport, ...] = ()
     checks: tuple[CheckReport, ...] = ()
     printers: tuple[PrinterVerdict, ...] = ()

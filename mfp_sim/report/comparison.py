@@ -1,0 +1,88 @@
+"""Two conformance runs compared, cause by cause: what was mended, what is new, what got worse or better.
+
+Nothing counts as mended because it was not looked at again: the checks that showed it have to pass in the later run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from mfp_sim.report.model import CauseChange, CauseReport, RunComparison, RunReport
+from mfp_sim.shared.errors import UsageError
+
+__all__ = ["compared"]
+
+_RANK = {"finding": 1, "warn": 2, "fail": 3}
+_JUDGED = ("pass", *_RANK)
+
+
+def compared(earlier: RunReport, later: RunReport) -> RunComparison:
+    """What changed from the earlier run to the later one.
+
+    Raises:
+        UsageError: one of them is no conformance run, or of a version that told no causes.
+    """
+    for report, which in ((earlier, "earlier"), (later, "later")):
+        if report.grade is None:
+            raise UsageError(
+                f"the {which} report tells no causes, so there is nothing to compare",
+                remedy="give report.json of two runs of mfp-sim conform --report DIR, by this version",
+            )
+    before, after = ({entry.id: entry for entry in report.findings} for report in (earlier, later))
+    seen_before, seen_after = _judged(earlier), _judged(later)
+    found = [
+        _change(before.get(name), after.get(name), seen_before.__contains__, seen_after)
+        for name in dict.fromkeys([*after, *before])
+    ]
+    was, now = ({printer.model: printer.verdict for printer in report.printers} for report in (earlier, later))
+    assert earlier.grade is not None
+    return RunComparison(
+        target=earlier.target,
+        begun=earlier.provenance.begun,
+        letter=earlier.grade.letter,
+        changes=tuple(change for change in found if change is not None),
+        printers=tuple(
+            f"{model}: {was.get(model, 'not-tried')} → {now.get(model, 'not-tried')}"
+            for model in dict.fromkeys([*now, *was])
+            if was.get(model, "not-tried") != now.get(model, "not-tried")
+        ),
+    )
+
+
+def _judged(report: RunReport) -> Mapping[str, str]:
+    return {check.id: check.verdict for check in report.checks if check.verdict in _JUDGED}
+
+
+def _change(
+    was: CauseReport | None,
+    now: CauseReport | None,
+    looked_at_before: Callable[[str], bool],
+    verdicts: Mapping[str, str],
+) -> CauseChange | None:
+    """One cause; None where it is as it was."""
+    entry = now or was
+    assert entry is not None
+    before, after = _places(was), _places(now)
+    gone = [check for check in before if check not in after]
+    unseen = [check for check in gone if check not in verdicts]
+    passed = [check for check in gone if verdicts.get(check) == "pass"]
+    more = [check for check in after if check not in before]
+    worse = bool(now and was and _RANK[now.verdict] > _RANK[was.verdict])
+    better = bool(now and was and _RANK[now.verdict] < _RANK[was.verdict])
+    if now is None:
+        outcome, checks = ("not-judged", unseen) if unseen else ("mended", gone) if passed == gone else ("turned", gone)
+    elif was is None:
+        outcome, checks = ("new", more) if any(map(looked_at_before, more)) else ("not-judged-before", more)
+    elif worse or more:
+        outcome, checks = "worse", more
+    elif better or passed:
+        outcome, checks = "better", passed
+    elif unseen:
+        outcome, checks = "not-judged", unseen
+    else:
+        return None
+    return CauseChange(entry.id, entry.title, entry.kind, outcome, tuple(checks))  # type: ignore[arg-type]
+
+
+def _places(entry: CauseReport | None) -> Iterable[str]:
+    return [place.check for place in entry.places] if entry is not None else []
