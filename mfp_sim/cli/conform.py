@@ -9,13 +9,16 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mfp_sim.conformance import baseline as baselines
+from mfp_sim.conformance.causes import title_of
 from mfp_sim.conformance.challenges import Command, NdesPageClient, SendNoChallenge, Static
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.engine import UNPROVED, ConformanceListener, ConformanceRun, run_checks
@@ -27,6 +30,7 @@ from mfp_sim.conformance.progress import MINTED, ProgressFile, Server, read_prog
 from mfp_sim.conformance.quick import BUDGET, PRINTERS, quick
 from mfp_sim.conformance.registry import select
 from mfp_sim.conformance.reporting import report_of, verdicts_of
+from mfp_sim.conformance.sharing import hide_site
 from mfp_sim.conformance.target import ChallengeSource, Permissions, target_of
 from mfp_sim.contact import reached
 from mfp_sim.report.console import Console
@@ -246,11 +250,21 @@ class _Teller(ConformanceListener):
             _tell(self._console, result)
 
 
+def _site(host: str, reach: Reach) -> Iterator[str]:
+    """The addresses of the host, and the proxies' hosts."""
+    yield from (urlsplit(url).hostname or url for scheme, url in reach.proxies if scheme != "no")
+    try:
+        yield from (str(found[4][0]) for found in socket.getaddrinfo(host, None))
+    except OSError:  # a proxy may know it and this machine not
+        return
+
+
 def _tell(console: Console, result: CheckResult) -> None:
     check = result.check
     mark = "experimental " if check.experimental else ""
     word = {CheckVerdict.FAIL: "FAIL", CheckVerdict.INCONCLUSIVE: "?"}.get(result.verdict, result.verdict.word)
-    console.line(f"{word:8} {check.section:9} {check.id}: {mark}{check.title}")
+    title = title_of(result) if result.deviations else check.title
+    console.line(f"{word:8} {check.section:9} {check.id}: {mark}{title}")
     if result.reason:
         console.line(f"             {result.reason}")
     for fact in result.deviations[:4]:
@@ -281,6 +295,8 @@ def _run_with(options: argparse.Namespace, keys: KeySource) -> int:
         console.line("warning: the TLS certificate of the server is NOT CHECKED (--tls-insecure)")
     server = Server.of(session)
     done = read_progress(options.resume, server) if options.resume is not None else {}
+    if options.share:
+        hide_site(session, _site(session.target.host, reach), transport.tls.chain if transport.tls is not None else ())
     kept = options.resume or options.report
     if options.report is not None:
         ready(options.report)
@@ -308,6 +324,7 @@ def _run_with(options: argparse.Namespace, keys: KeySource) -> int:
         repeat=_command(options, reach, everything=False),
         wanted=options.verdict,
         conditions={**({"choice": "quick"} if options.quick else {}), **reached(options.url, reach, transport.tls)},
+        share=options.share,
     )
     _publish(options, console, report, run, kept)
     code = _exit_code(run, verdicts, compared, strict=options.strict, judged=bool(checks or printers))

@@ -334,6 +334,9 @@ def _conform_results(parser: argparse.ArgumentParser) -> None:
     out.add_argument("--baseline", type=Path, metavar="FILE", help="expected failures; strict both ways")
     out.add_argument("--strict", action="store_true", help="a warn or a finding makes the exit code 1 too")
     out.add_argument("--report", type=Path, metavar="DIR", help="write the reports and the list of certificates there")
+    out.add_argument(
+        "--share", action="store_true", help="replace hosts, addresses and the CA's names in every file that is written"
+    )
     out.add_argument("--resume", type=Path, metavar="DIR", help="go on with the run whose reports are there")
     out.add_argument("--matrix", type=Path, metavar="FILE", help="with --self-test: the matrix as Markdown")
     out.add_argument("--jobs", type=_count, default=1, metavar="N", help="with --self-test: processes (default: 1)")
@@ -404,7 +407,10 @@ def _report(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=Path, metavar="FILE", help="without it, standard output; .gz at its end packs it"
     )
     parser.add_argument(
-        "--format", choices=["html", "markdown", "junit", "github", "json"], default="html", help="default: html"
+        "--format",
+        choices=["html", "markdown", "junit", "github", "json", "badge"],
+        default="html",
+        help="default: html",
     )
     parser.add_argument(
         "--since", type=Path, metavar="FILE.json", help="an earlier conformance run: what was mended, what is new"

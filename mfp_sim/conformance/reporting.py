@@ -14,6 +14,7 @@ from mfp_sim.conformance.findings import explained, findings_of, grade_of
 from mfp_sim.conformance.model import JUDGED, CheckResult, CheckVerdict, Minted, Untold
 from mfp_sim.conformance.printers import MODELS
 from mfp_sim.conformance.registry import all_checks
+from mfp_sim.conformance.sharing import without_octets
 from mfp_sim.contact import identity_of
 from mfp_sim.report.json_report import catalogue_of, here
 from mfp_sim.report.messages import Content, answered, asked, exchange_report
@@ -61,6 +62,7 @@ def report_of(
     repeat: str = "",
     wanted: str = "both",
     conditions: Mapping[str, str] | None = None,
+    share: bool = False,
 ) -> RunReport:
     """The report.
 
@@ -74,6 +76,7 @@ def report_of(
         repeat: the command that repeats one check, less its id.
         wanted: ``rfc``, ``printers`` or ``both``.
         conditions: further ones in words by name, such as how the server was reached.
+        share: without the octets of messages, which name the site.
     """
     maker = _Maker(session, run, waived or {}, repeat)
     controlled = run.first.held and run.last.held
@@ -106,6 +109,8 @@ def report_of(
             models=len(MODELS),
         ),
     )
+    if share:
+        found = without_octets(found)
     masked = _masked(replace(found, catalogue=catalogue_of(found)), session.redactor)
     assert isinstance(masked, RunReport)
     return masked

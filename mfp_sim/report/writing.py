@@ -56,12 +56,19 @@ def _github(report: RunReport, _: str) -> str:
     return as_annotations(report)
 
 
+def _badge(report: RunReport, _: str) -> str:
+    from mfp_sim.report.badge import as_badge  # noqa: PLC0415 - made only when asked for
+
+    return as_badge(report)
+
+
 FORMATS = {
     "json": Format("report.json", _json),
     "html": Format("report.html", _html),
     "markdown": Format("summary.md", _markdown),
     "junit": Format("junit.xml", _junit),
     "github": Format("annotations.txt", _github),
+    "badge": Format("badge.svg", _badge),
 }
 _IN_A_DIRECTORY = ("json", "html", "markdown", "junit")
 
@@ -92,7 +99,7 @@ def write_reports(report: RunReport, directory: Path, tell: Callable[[str], None
     """Every report into ``directory``. One that cannot be made is told, the others are written, nothing is raised."""
     jobs: list[tuple[str, Callable[[], str]]] = [
         (entry.file, lambda entry=entry: entry.make(report, language))  # type: ignore[misc]
-        for entry in (FORMATS[name] for name in _IN_A_DIRECTORY)
+        for entry in (FORMATS[name] for name in (*_IN_A_DIRECTORY, *(["badge"] if report.grade is not None else [])))
     ]
     for scenario in report.scenarios:
         if not scenario.trace:

@@ -20,11 +20,12 @@ class Redactor:
 
     def __init__(self, secrets: Sequence[str | bytes] = ()) -> None:
         self._forms: list[str] = []
+        self._instead: dict[str, str] = {}
         for secret in secrets:
             self.add(secret)
 
-    def add(self, secret: str | bytes) -> None:
-        """Mask ``secret`` from now on; an empty one is ignored."""
+    def add(self, secret: str | bytes, *, instead: str = MASK) -> None:
+        """Mask ``secret`` from now on; an empty one is ignored. In texts ``instead`` stands for it."""
         octets = secret.encode() if isinstance(secret, str) else secret
         if not octets:
             return
@@ -34,14 +35,17 @@ class Redactor:
             forms |= _base64_forms(encoded)
         text = octets.decode("utf-8", "replace")
         forms |= {quote(text, safe=""), quote_plus(text), repr(text)[1:-1]}
-        known = set(self._forms) | {form for form in forms if form}
+        forms.discard("")
+        if instead != MASK:
+            self._instead |= dict.fromkeys(forms - set(self._forms), instead)
+        known = set(self._forms) | forms
         self._forms = sorted(known, key=lambda form: (-len(form), form))
 
     def text(self, text: str) -> str:
         """``text`` with every form of every secret masked."""
         for form in self._forms:
             if form in text:
-                text = text.replace(form, MASK)
+                text = text.replace(form, self._instead.get(form, MASK))
         return text
 
     def octets(self, octets: bytes) -> bytes:

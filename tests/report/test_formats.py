@@ -5,19 +5,21 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 from report_samples import HOSTILE, check, conformance_run, failed, opened, scenario, scenario_run
 
 from mfp_sim.report import writing
+from mfp_sim.report.badge import as_badge
 from mfp_sim.report.console import Console
 from mfp_sim.report.github import as_annotations
 from mfp_sim.report.html_report import as_html
 from mfp_sim.report.junit import as_junit
 from mfp_sim.report.markdown import as_markdown
-from mfp_sim.report.model import FailureReport
-from mfp_sim.report.writing import FORMATS, write_reports
+from mfp_sim.report.model import FailureReport, Grade
+from mfp_sim.report.writing import FORMATS, ready, write_reports
 
 # --- JUnit ------------------------------------------------------------------------------------------------
 
@@ -250,3 +252,28 @@ def test_markdown_tells_what_to_mend_first_in_the_order_of_the_findings() -> Non
     at = [text.index(part) for part in words]
     assert at == sorted(at)
     assert "- **check-fail: The nonce is not compared**" in text
+
+
+@pytest.mark.parametrize(
+    ("letter", "begun", "words"),
+    [("D", "2026-11-29T08:00:00+00:00", "D 2026-11-29"), ("", "2026-11-29T08:00:00+00:00", "no grade 2026-11-29"),
+     ("A", HOSTILE, "A")],
+)  # fmt: skip
+def test_the_badge_says_the_grade_and_the_day_and_nothing_hostile(letter: str, begun: str, words: str) -> None:
+    run = conformance_run()
+    given = replace(run, grade=Grade(letter), provenance=replace(run.provenance, begun=begun))
+    text = as_badge(given)
+    root = ET.fromstring(text)
+    assert root.get("aria-label") == f"SCEP, RFC 8894: {words}"
+    assert [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")] == ["SCEP, RFC 8894", words]
+    assert "url(" not in text
+    assert "href" not in text
+    assert as_badge(replace(run, grade=None)) == as_badge(replace(run, grade=Grade("")))
+
+
+def test_a_badge_is_written_where_there_is_a_grade(tmp_path: Path) -> None:
+    for run, there in ((conformance_run(), True), (scenario_run(), False)):
+        folder = tmp_path / str(there)
+        ready(folder)
+        write_reports(run, folder, pytest.fail)
+        assert (folder / "badge.svg").exists() is there
