@@ -177,7 +177,8 @@ def as_html(report: RunReport, language: str = "en") -> str:
         next=NEXT,
         titled=titled if report.checks else str,
         anchor_of={item.scenario.name: item.anchor for item in reversed(items) if item.scenario},
-        verdict=_verdict(report),
+        verdict=(verdict := _verdict(report)),
+        tone=_tone(report, verdict),
         rows_of=rows_of,
         drawings=drawings,
         svg=lambda drawing: as_svg(drawing, _quoted),
@@ -313,7 +314,8 @@ def _coverage(rows: Sequence[CoverageRow]) -> list[tuple[str, list[CoverageRow],
 def _verdict(report: RunReport) -> str:
     """The verdict on the whole: ``bad``, ``good``, ``warn`` for a server of which something was found that is no
     failure, or ``plain`` when nothing was shown, or what was shown allows no verdict."""
-    broken = report.baseline_broken or any(c.verdict == "fail" for c in report.conclusions)
+    told = report.provenance.baseline is None and any(c.verdict == "fail" for c in report.conclusions)
+    broken = report.baseline_broken or told
     failed = report.not_as_expected + (report.verdicts["fail"] if report.provenance.baseline is None else 0)
     if broken or failed or report.stopped:
         return "bad"
@@ -323,3 +325,12 @@ def _verdict(report: RunReport) -> str:
     if verdicts and not verdicts - {"inconclusive", "skipped"}:
         return "plain"
     return "good" if report.counts["passed"] + report.verdicts["pass"] else "plain"
+
+
+def _tone(report: RunReport, verdict: str) -> str:
+    """The colour of the headline: by the grade, where there is one; what has none is never good."""
+    if report.grade is None:
+        return verdict
+    if not report.grade.letter:
+        return "plain" if verdict == "good" else verdict
+    return {"A": "good", "B": "warn", "C": "warn"}.get(report.grade.letter, "bad")

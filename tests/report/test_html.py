@@ -22,7 +22,7 @@ from mfp_sim.report.drawing import lasting, sequence, timeline
 from mfp_sim.report.html_report import as_html, shown
 from mfp_sim.report.labels import LANGUAGES, labels
 from mfp_sim.report.messages import answered, asked
-from mfp_sim.report.model import ExchangeReport, FailureReport
+from mfp_sim.report.model import Baseline, ExchangeReport, FailureReport, Grade
 from mfp_sim.report.story import StoryRow, off_spans, story_of_exchanges, story_of_trace
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.reporting import report_of
@@ -398,3 +398,24 @@ def test_without_findings_and_a_grade_it_is_the_page_of_before() -> None:
     run_ = replace(conformance_run(), findings=(), grade=None)
     assert "Not as expected" in as_html(run_)
     assert "What to do next" not in as_html(run_)
+
+
+@pytest.mark.parametrize(
+    ("letter", "broken", "tone", "words"),
+    [
+        ("A", False, "good", "All as expected"),
+        ("B", False, "warn", "All as expected"),
+        ("D", False, "bad", "All as expected"),
+        ("D", True, "bad", "Not as expected"),
+        ("", False, "plain", "All as expected"),  # what has no grade is never green
+    ],
+)
+def test_the_grade_gives_the_colour_and_the_baseline_the_words(
+    letter: str, broken: bool, tone: str, words: str
+) -> None:
+    run_ = conformance_run()
+    baseline = Baseline("baseline.yaml", ("check-fail",) if broken else ())
+    given = replace(run_, grade=Grade(letter), stopped=None, provenance=replace(run_.provenance, baseline=baseline))
+    text = as_html(given)
+    assert f'class="headline {tone}"' in text
+    assert words in text
