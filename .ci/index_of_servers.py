@@ -1,8 +1,8 @@
 """Makes the comparison of real servers from their reports: index_of_servers.py OUT reports/servers
 
-Reads OUT/NAME/report.json of each server and writes NAME/verdicts.json (each check's verdict, and what was expected
-and got) and index.md, the table of check by server; of Debian's server also report.html, with the exchanges of its
-fails and warns only, so that it stays small. Decides nothing.
+Reads OUT/NAME/report.json of each server and writes NAME/verdicts.json (the grade, the causes, each check's verdict,
+and what was expected and got) and index.md, the tables of cause and check by server; of Debian's server also
+report.html, with the exchanges of its fails and warns only, so that it stays small. Decides nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from mfp_sim.report.html_report import as_html
 from mfp_sim.report.json_report import read_file
-from mfp_sim.report.model import CheckReport, RunReport
+from mfp_sim.report.model import KINDS, CheckReport, RunReport
 
 _LENGTH = 160
 _WITH_REPORT = "micromdm-2.1.0"
@@ -38,6 +38,16 @@ def _compact(report: dict[str, Any]) -> dict[str, Any]:
     return {
         "tool": f"mfp-sim {report['provenance']['version']}, catalogue {report['provenance']['catalogue']}",
         "conclusions": {entry["name"]: f"{entry['verdict']}: {entry['because']}" for entry in report["conclusions"]},
+        "grade": report["grade"],
+        "causes": {
+            entry["id"]: {
+                "class": entry["kind"],
+                "title": entry["title"],
+                "verdict": entry["verdict"],
+                "checks": [place["check"] for place in entry["places"]],
+            }
+            for entry in report["findings"]
+        },
         "checks": checks,
         "printers": {entry["model"]: entry["verdict"] for entry in report["printers"]},
     }
@@ -58,14 +68,43 @@ def _fewer(check: CheckReport) -> CheckReport:
     return replace(check, exchanges=kept, exchanges_left_out=check.exchanges_left_out + gone)
 
 
+def _causes(servers: dict[str, dict[str, Any]]) -> list[str]:
+    """Class by server, then cause by server: how many checks show it."""
+    names = list(servers)
+    head = f"| class | {' | '.join(names)} |"
+    rule = f"| --- | {' | '.join('---' for _ in names)} |"
+    deviating = [sum(c["verdict"] in _SHOWN for c in server["checks"].values()) for server in servers.values()]
+    lines = ["## What to mend first", "", head, rule]
+    letters = [
+        server["grade"]["letter"] or "none: " + "; ".join(server["grade"]["because"]) for server in servers.values()
+    ]
+    lines.append(f"| grade | {' | '.join(letters)} |")
+    lines.append(f"| checks that deviate | {' | '.join(map(str, deviating))} |")
+    for kind in KINDS:
+        counts = [sum(c["class"] == kind for c in server["causes"].values()) for server in servers.values()]
+        lines.append(f"| causes: {kind} | {' | '.join(map(str, counts))} |")
+    beside = [sum(c["class"] != "policy" for c in server["causes"].values()) for server in servers.values()]
+    lines.append(f"| causes beside policy | {' | '.join(f'**{count}**' for count in beside)} |")
+    lines += ["", f"| cause: in how many checks | class | {' | '.join(names)} |", f"| --- {rule}"]
+    known = {name: cause for server in servers.values() for name, cause in server["causes"].items()}
+    for name, cause in sorted(known.items(), key=lambda pair: KINDS.index(pair[1]["class"])):
+        found = [server["causes"].get(name) for server in servers.values()]
+        told = [f"{len(one['checks'])} ({one['verdict']})" if one else "–" for one in found]
+        lines.append(f"| {cause['title']} | {cause['class']} | {' | '.join(told)} |")
+    return [*lines, ""]
+
+
 def _index(servers: dict[str, dict[str, Any]]) -> str:
     names = list(servers)
     rule = f"| --- | --- | {' | '.join('---' for _ in names)} |"
     lines = [
-        "# Real servers, check by check",
+        "# Real servers, by cause and check by check",
         "",
         "Made by `.ci/servers OUT --publish` from the runs; what the verdicts mean is in",
         "[docs/conformance.md](../../docs/conformance.md), what was expected and got in each server's `verdicts.json`.",
+        "",
+        *_causes(servers),
+        "## The verdicts of the checks",
         "",
         f"| verdict | | {' | '.join(names)} |",
         rule,
