@@ -3,20 +3,23 @@ the others: an exception, a process that dies, a file with mistakes."""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 
-from mfp_sim.cli.workers import in_processes, scenario_of
+from mfp_sim.cli.workers import in_processes, scenarios_of
 from mfp_sim.report.model import FailureReport, ScenarioReport
 from mfp_sim.scenario.excerpt import excerpt
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.reporting import report_of
+from mfp_sim.scenario.runner import one_freeze
 from mfp_sim.scenario.runner import run as run_scenario
 from mfp_sim.shared.errors import MfpSimError, Problem
 from mfp_sim.shared.reaching import DIRECTLY, Reach
@@ -43,38 +46,42 @@ def carried_out(
     todo: Sequence[Scenario], conditions: Conditions, jobs: int, begins: Callable[[int, str], None]
 ) -> Iterator[ScenarioReport]:
     """Each report, in the order of ``todo`` whatever the number of processes; ``begins`` is told number and name."""
-    found = (
-        (_settled(scenario, lambda scenario=scenario: _one(scenario, conditions)) for scenario in todo)  # type: ignore[misc]
-        if jobs == 1
-        else _in_processes(todo, conditions, jobs)
-    )
-    for number, scenario in enumerate(todo, 1):
-        begins(number, scenario.name)
-        yield next(found)
+    real = conditions.ca_url is not None or any(scenario.ca.url is not None for scenario in todo)
+    with contextlib.nullcontext() if real or jobs > 1 else one_freeze():
+        found = (
+            (_settled(scenario, lambda scenario=scenario: _one(scenario, conditions)) for scenario in todo)  # type: ignore[misc]
+            if jobs == 1
+            else _in_processes(todo, conditions, jobs, frozen=not real)
+        )
+        for number, scenario in enumerate(todo, 1):
+            begins(number, scenario.name)
+            yield next(found)
 
 
-def _in_processes(todo: Sequence[Scenario], conditions: Conditions, jobs: int) -> Iterator[ScenarioReport]:
+def _in_processes(
+    todo: Sequence[Scenario], conditions: Conditions, jobs: int, *, frozen: bool
+) -> Iterator[ScenarioReport]:
     """The reports in order. A process that dies takes its pool with it: which scenario it ran shows when the first that
     is open runs alone; the others go on in a new pool."""
     done = 0
     while done < len(todo):
         with contextlib.suppress(BrokenExecutor):
-            for report in _in_pool(todo[done:], conditions, jobs):
+            for report in _in_pool(todo[done:], conditions, jobs, frozen=frozen):
                 done += 1
                 yield report
             return
         first = todo[done]
-        yield _settled(first, lambda first=first: next(_in_pool([first], conditions, 1)))  # type: ignore[misc]
+        yield _settled(first, lambda first=first: next(_in_pool([first], conditions, 1, frozen=frozen)))  # type: ignore[misc]
         done += 1
 
 
-def _in_pool(todo: Sequence[Scenario], conditions: Conditions, jobs: int) -> Iterator[ScenarioReport]:
+def _in_pool(todo: Sequence[Scenario], conditions: Conditions, jobs: int, *, frozen: bool) -> Iterator[ScenarioReport]:
     """The reports in order.
 
     Raises:
         BrokenExecutor: a process died.
     """
-    arguments = [(scenario.file, scenario.name, conditions) for scenario in todo]
+    arguments = [(scenario.file, scenario.name, conditions, frozen) for scenario in todo]
     with in_processes(jobs, _in_worker, arguments) as futures:
         for scenario, future in zip(todo, futures, strict=True):
             yield _settled(scenario, future.result, BrokenExecutor if len(todo) > 1 else ())
@@ -162,5 +169,21 @@ def machine(conditions: Conditions) -> list[str]:
     return model if conditions.state_dir is None else [*model, "--state-dir", str(conditions.state_dir)]
 
 
-def _in_worker(file: str, name: str, conditions: Conditions) -> ScenarioReport:
-    return _one(scenario_of(file, name), conditions)
+def _in_worker(file: str, name: str, conditions: Conditions, frozen: bool) -> ScenarioReport:
+    return _one(_from_file(file, frozen)[name], conditions)
+
+
+_STANDSTILL = contextlib.ExitStack()
+"""What the scenarios of a file have in common in a worker process."""
+atexit.register(_STANDSTILL.close)
+
+
+@lru_cache(maxsize=1)
+def _from_file(file: str, frozen: bool) -> Mapping[str, Scenario]:
+    """The scenarios of the file that a worker process is at. It is read by the machine's calendar, since freezegun's
+    forgets which of two equal hours a time is in; then the time stands still until the next file."""
+    _STANDSTILL.close()
+    scenarios = scenarios_of(file)
+    if frozen:
+        _STANDSTILL.enter_context(one_freeze())
+    return scenarios

@@ -13,7 +13,7 @@ from typing import TypeVar
 from mfp_sim.scenario.loader import load_file
 from mfp_sim.scenario.model import Scenario
 
-__all__ = ["in_processes", "scenario_of"]
+__all__ = ["in_processes", "scenario_of", "scenarios_of"]
 
 T = TypeVar("T")
 
@@ -50,9 +50,10 @@ def in_processes(
 
 def scenario_of(file: str, name: str) -> Scenario:
     """One scenario of a file, which a process reads once for all that come in a row."""
-    return _loaded(file)[name]
+    return scenarios_of(file)[name]
 
 
 @lru_cache(maxsize=4)
-def _loaded(file: str) -> Mapping[str, Scenario]:
+def scenarios_of(file: str) -> Mapping[str, Scenario]:
+    """The scenarios of a file by name."""
     return {scenario.name: scenario for scenario in load_file(Path(file))}

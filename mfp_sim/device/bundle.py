@@ -19,6 +19,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Annotated
 
 from cryptography.exceptions import InvalidTag
@@ -87,7 +88,9 @@ class _Document:
     settings: _Settings
 
 
+@lru_cache(maxsize=8)
 def _key(password: str, salt: bytes) -> bytes:
+    """Costly on purpose: who opens what was sealed just now, or runs with the same seed again, has it already."""
     return Scrypt(salt=salt, length=32, n=2**14, r=8, p=1).derive(password.encode("ascii"))
 
 

@@ -503,6 +503,11 @@ class RunReport:
                 yield exchange.reply
 
     @property
+    def to_mend(self) -> tuple[CauseReport, ...]:
+        """The findings less those of policy: the first three are what to do next."""
+        return tuple(entry for entry in self.findings if entry.kind != "policy")
+
+    @property
     def counts(self) -> dict[str, int]:
         """How many scenarios have each outcome."""
         found = Counter(scenario.outcome for scenario in self.scenarios)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from freezegun import freeze_time
@@ -34,7 +35,7 @@ from mfp_sim.shared.reaching import DIRECTLY, Reach
 from mfp_sim.shared.simtime import FrozenClock, SystemClock
 from mock_scep_server.setup import CaSetup
 
-__all__ = ["StepDone", "carry_out", "frozen", "run"]
+__all__ = ["StepDone", "carry_out", "frozen", "one_freeze", "run"]
 
 _IGNORED = ["_pytest", "xdist", "execnet", "hypothesis", "concurrent", "rich"]
 
@@ -237,13 +238,32 @@ def frozen(world: World) -> Iterator[None]:
     if not isinstance(world.clock, FrozenClock):
         yield
         return
+    with _freezegun(world.clock.now()) as followed:
+        world.clock.listener = followed.move_to
+        try:
+            yield
+        finally:
+            world.clock.listener = None
+
+
+@contextlib.contextmanager
+def one_freeze() -> Iterator[None]:
+    """freezegun for many scenarios in a row: it walks over all modules once, and each scenario only moves it.
+
+    Between scenarios the wall clock stands still too, but for :class:`~mfp_sim.shared.simtime.SystemClock`. Nothing in
+    it may use sockets, whose time-outs are real.
+    """
+    with _freezegun(SystemClock().now()):
+        yield
+
+
+@contextlib.contextmanager
+def _freezegun(instant: datetime) -> Iterator[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # freezegun walks over modules whose lazy attributes warn
-        freezer = freeze_time(world.clock.now(), ignore=_IGNORED)
-        frozen = freezer.start()
-    world.clock.listener = frozen.move_to
+        freezer = freeze_time(instant, ignore=_IGNORED)
+        followed = freezer.start()
     try:
-        yield
+        yield followed
     finally:
-        world.clock.listener = None
         freezer.stop()

@@ -75,11 +75,15 @@ class PassingClock(Clock, Protocol):
         ...
 
 
+_now = datetime.now
+"""Taken at import: whatever freezes the module's time later, the machine's clock goes on."""
+
+
 class SystemClock:
     """The machine's own clock; waiting is real."""
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return _now(UTC)
 
     def wait_until(self, instant: datetime | None, news: threading.Event, *, expected: bool) -> None:  # noqa: ARG002
         while not news.is_set():

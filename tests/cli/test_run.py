@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,6 +19,7 @@ import pytest
 from http_proxy import proxy
 from tls_hosts import tls_host
 
+from mfp_sim.cli import execution
 from mfp_sim.shared.scep.http_messages import HttpReply, delivery_of
 from mock_scep_server.server import ServerHost
 
@@ -224,6 +227,25 @@ def test_what_only_the_simulation_can_know_fails_nobody_else(mfp_sim, scenario, 
     done = mfp_sim("run", scenario, "--ca", mock_url)
     assert done.code == 1
     assert "keys[0].name" in done.out
+
+
+def test_time_stands_still_in_process_only(mfp_sim, scenario, mock_url: str, monkeypatch) -> None:
+    """A real server's time-outs are real: neither ``--ca`` nor a URL in the file may find a frozen clock."""
+    entered: list[str] = []
+
+    @contextlib.contextmanager
+    def counted() -> Iterator[None]:
+        entered.append("frozen")
+        yield
+
+    monkeypatch.setattr(execution, "one_freeze", counted)
+    text = scenario.read_text()
+    assert mfp_sim("run", scenario).code == 0
+    assert entered == ["frozen"]
+    assert mfp_sim("run", scenario, "--ca", mock_url).code == 0
+    scenario.write_text(re.sub("ca: {.*}", f"ca: {{url: '{mock_url}'}}", text))
+    assert mfp_sim("run", scenario).code == 0
+    assert entered == ["frozen"]
 
 
 @pytest.fixture

@@ -50,7 +50,10 @@ def test_another_seed_is_another_trace(scenarios) -> None:
     assert other.passed
 
 
-WHOLE = ["elliptic-ca-behind-an-rsa-ra", "faults-signatures-refused[sigalg-pss]", "fail-info*", "manual-request"]
+WHOLE = [
+    "elliptic-ca-behind-an-rsa-ra", "faults-signatures-refused[sigalg-pss]", "fail-info*", "manual-request",
+    "second-half-past-two", "seconds-over-the-change-back",
+]  # fmt: skip
 
 
 def _whole(folder: Path, *options: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import freezegun.api
 import pytest
 
 from mfp_sim.device.keystore import KeyEntry
@@ -17,7 +18,7 @@ from mfp_sim.scenario.expectations import DETAILS, Expectation, check
 from mfp_sim.scenario.loader import read_text
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.premises import Failure
-from mfp_sim.scenario.runner import StepDone, carry_out, frozen, run
+from mfp_sim.scenario.runner import StepDone, carry_out, frozen, one_freeze, run
 from mfp_sim.scenario.world import World, build
 from mfp_sim.shared.errors import DocumentError, UsageError
 from mfp_sim.shared.scep.certificate import Certificate
@@ -630,6 +631,35 @@ def test_everything_in_the_process_sees_the_scenarios_time_until_the_run_ends(mo
     assert seen[0] == first
     assert seen[1] - timedelta(days=1) - first < timedelta(minutes=2)
     assert seen[1] - first >= timedelta(days=1)
+    assert "freezegun" not in type(datetime.now(timezone.utc)).__module__
+
+
+def test_many_scenarios_share_one_freeze_and_each_sees_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """freezegun walks over all modules once; only the system's clock goes on between the scenarios and in them."""
+    seen: list[tuple[str, float]] = []
+    read = [scenario(f"  - restart\n  - advance: {days}d\n  - restart\n") for days in (1, 5)]
+    before, began = type(read[0].steps[0].act).act, SystemClock().now()
+
+    def looks(self, world: World, role: str) -> object:
+        assert datetime.now(timezone.utc) == world.clock.now()
+        assert SystemClock().now() - began < timedelta(hours=1)
+        seen.append(("scenario", world.clock.now().timestamp()))
+        return before(self, world, role)
+
+    walks: list[object] = []
+    walk = freezegun.api._get_cached_module_attributes
+    monkeypatch.setattr(
+        "freezegun.api._get_cached_module_attributes", lambda module: walks.append(module) or walk(module)
+    )
+    monkeypatch.setattr(type(read[0].steps[0].act), "act", looks)
+    with one_freeze():
+        first = len(walks)
+        results = [run(one) for one in read]
+    assert [result.failures for result in results] == [(), ()]
+    assert len(seen) == 4
+    assert seen[0] == seen[2]
+    assert first == len(walks) > 100
+    assert all(result.real_seconds > 0 for result in results)
     assert "freezegun" not in type(datetime.now(timezone.utc)).__module__
 
 
