@@ -285,6 +285,8 @@ def _run_with(options: argparse.Namespace, keys: KeySource) -> int:
     if not checks and options.verdict == "rfc":
         print("no check was selected; mfp-sim conform --list shows all", file=sys.stderr)
         return 5
+    if options.share and options.resume is not None:
+        raise UsageError("what an earlier run wrote names the site", remedy="run anew with --share, without --resume")
     expected = baselines.load_baseline(options.baseline) if options.baseline is not None else ()
     clock = SystemClock()
     reach = reach_of(options)

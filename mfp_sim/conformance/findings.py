@@ -54,8 +54,11 @@ STUMBLES: Mapping[StageName, tuple[str, ...]] = {
 _WORST = {CheckVerdict.FAIL: "fail", CheckVerdict.WARN: "warn", CheckVerdict.FINDING: "finding"}
 _BY_ID = {cause.id: cause for cause in (*ANYWHERE, *CAUSES)}
 _ORDER = {cause.id: number for number, cause in enumerate((*ANYWHERE, *CAUSES))}
-_STRANGERS = ("challenge-missing", "challenge-wrong", "renewal-self-signed", "ca-true-not-copied")
-"""Checks that have to pass before it is said that nobody got what is not his."""
+_STRANGERS = (
+    "challenge-missing", "challenge-wrong", "challenge-empty", "challenge-foreign-signer", "renewal-self-signed",
+    "renewal-by-stranger",
+)  # fmt: skip
+"""Checks that have to pass before it is said that no stranger got a certificate."""
 
 
 def findings_of(
@@ -197,7 +200,7 @@ def _words(
     yield from (f"{text}." for text in grave)
     passed = {r.check.id for r in results if r.verdict is CheckVerdict.PASS}
     if not grave and controlled and passed.issuperset(_STRANGERS):
-        yield "Gave no certificate to anybody who should have none."
+        yield "Issued no certificate to a stranger."
     fails = sum(r.verdict is CheckVerdict.FAIL and r.counts for r in results)
     judged = sum(r.counts for r in results)
     if fails:

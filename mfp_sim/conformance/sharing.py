@@ -21,7 +21,8 @@ from mfp_sim.shared.scep.certificate import Certificate, name, name_pairs, name_
 __all__ = ["hide_site", "without_octets"]
 
 _SHORT = 4
-"""Names of fewer letters, and words of our own, are replaced where they stand as a name (``O=IBM``) only."""
+"""Names of fewer letters, and words of our own, are replaced where they stand as a name (``O=IBM``) or a host
+(``//ca``, ``ca:80``) only."""
 
 
 def hide_site(session: Client, hosts: Iterable[str] = (), certificates: Iterable[bytes] = ()) -> None:
@@ -36,10 +37,14 @@ def hide_site(session: Client, hosts: Iterable[str] = (), certificates: Iterable
     for certificate in (*session.trusted, *_readable(certificates)):
         hosts |= dict.fromkeys(_hosts(certificate))
         names |= dict.fromkeys(_names(certificate))
-    for number, host in enumerate(sorted(hosts, key=len, reverse=True), 1):
-        for written in dict.fromkeys((host, host.lower(), host.upper())):
-            session.redactor.add(written, instead=_substitute(host, number))
     ours = " ".join(("mfp-sim", *(f"{check.title} {check.why}" for check in all_checks().values())))
+    for number, host in enumerate(sorted(hosts, key=len, reverse=True), 1):
+        instead, port = _substitute(host, number), session.target.port
+        for written in dict.fromkeys((host, host.lower(), host.upper())):
+            session.redactor.add(f"//{written}", instead=f"//{instead}")
+            session.redactor.add(f"{written}:{port}", instead=f"{instead}:{port}")
+            if len(written) >= _SHORT and written not in ours:
+                session.redactor.add(written, instead=instead)
     for number, (key, value) in enumerate(names, 1):
         escaped = name_text(name((key, value))).partition("=")[2]
         for written in dict.fromkeys((value, escaped)):

@@ -157,7 +157,7 @@ def _deviating(name: str, slug: str, verdict: CheckVerdict) -> CheckResult:
 def test_a_run_without_anything_wrong_is_an_a() -> None:
     found = _graded(_all_pass())
     assert (found.letter, found.because) == ("A", ())
-    assert found.words[0] == "Gave no certificate to anybody who should have none."
+    assert found.words[0] == "Issued no certificate to a stranger."
     assert found.words[-1] == f"Works with {len(MODELS)} of {len(MODELS)} printer models."
 
 
@@ -197,7 +197,7 @@ def test_what_was_not_seen_is_no_approval() -> None:
     for results in (without, skipped):
         assert _graded(results).letter == ""
         assert _graded(results).because == (f"1 of {len(CHECKS)} checks was not run",)
-        assert "Gave no certificate to anybody who should have none." not in _graded(results).words
+        assert "Issued no certificate to a stranger." not in _graded(results).words
     assert _graded(clean, controlled=False).letter == ""
     assert _graded(clean, stopped="the server does not answer any more").letter == ""
     assert _graded(()).letter == ""

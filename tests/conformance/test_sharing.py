@@ -97,3 +97,19 @@ def test_the_octets_in_a_query_are_left_out_too() -> None:
     bare = without_octets(replace(run, checks=(replace(run.checks[0], exchanges=(asked,)),)))
     assert bare.checks[0].exchanges[0].request.line == "GET /scep?operation=PKIOperation&message= HTTP/1.1"
     assert all(message.body == b"" for message in bare.messages)
+
+
+def test_a_host_of_one_short_word_is_replaced_where_it_is_one() -> None:
+    with bench() as session:
+        session.target = replace(session.target, host="ca", port=8080)
+        hide_site(session)
+        told = "http://ca/scep and ca:8080 closed the connection, so the certificate of a ca"
+        assert session.redactor.text(told) == (
+            "http://host-1.example/scep and host-1.example:8080 closed the connection, so the certificate of a ca"
+        )
+
+
+def test_a_run_that_named_the_site_is_not_gone_on_with(conform: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    code, told = conform("http://ca.example/scep", "--share", "--resume", tmp_path)
+    assert code == 2
+    assert "names the site" in told
