@@ -37,7 +37,7 @@ class Cause:
     clients: tuple[str, ...] = ()
     grave: str = ""
     slugs: tuple[str, ...] = ()
-    came: tuple[Came, ...] = ()
+    came: tuple[Came | None, ...] = ()
     told: str = "{what} was answered with {got}"
 
     def is_anywhere(self, fact: Fact) -> bool:
@@ -46,15 +46,17 @@ class Cause:
 
 
 _STRANGER = "Issues certificates to strangers"
-_DOWN = "Stops or restarts at a single request"
+_DOWN = "Stops at a single request"
 _ERRORS = (
     "refused-without-certrep", "not-a-certrep", "no-certrep", "crash", "not-a-client-error", "not-refused", "answered",
 )  # fmt: skip
 """Slugs of the facts that say how an error is told."""
 
 ANYWHERE: tuple[Cause, ...] = (
-    Cause("goes-down", "security", "A request stops the server, or makes it restart", slugs=HURT, grave=_DOWN,
-          told="After \"{what}\" the server did not answer"),
+    Cause("goes-down", "security", "A request stops the server", slugs=HURT[:1], grave=_DOWN,
+          told='After "{what}" the server did not answer any more'),
+    Cause("away-for-a-moment", "robustness", "After a request the server does not answer for a moment", slugs=HURT[1:],
+          told='After "{what}" the server did not answer at once'),
     Cause(
         "closes-connection", "robustness", "Requests are answered by closing the connection",
         slugs=("connection-lost", *_ERRORS), came=("nothing",), told="To {what} there is never a reply",
@@ -77,6 +79,10 @@ ANYWHERE: tuple[Cause, ...] = (
     Cause(
         "errors-are-pages", "interoperability", "Errors are answered with neither a CertRep nor an HTTP error",
         slugs=_ERRORS[:-1], came=("other",),
+    ),
+    Cause(  # of a run that was written down by a version that did not say what came
+        "errors-untold", "robustness", "Errors are answered otherwise than with a signed CertRep",
+        slugs=_ERRORS, came=(None,),
     ),
     Cause(
         "failures-unsigned", "security", "A FAILURE is not signed by the server: anybody can refuse in its name",

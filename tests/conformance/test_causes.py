@@ -15,7 +15,7 @@ from mfp_sim.conformance.causes import ANYWHERE, CAUSES, Cause, cause_of, title_
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.engine import run_checks
 from mfp_sim.conformance.findings import CAPS, findings_of, grade_of
-from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict, Fact, Proof
+from mfp_sim.conformance.model import Came, Check, CheckResult, CheckVerdict, Fact, Proof
 from mfp_sim.conformance.printers import MODELS
 from mfp_sim.conformance.registry import all_checks, select
 from mfp_sim.conformance.selftest import CLEAN, bench
@@ -114,6 +114,28 @@ def test_the_worst_class_decides_where_a_check_shows_two_causes() -> None:
     for facts in ((error, granted), (granted, error)):
         assert cause_of(CheckResult(check, CheckVerdict.FINDING, facts)).id == "signature-unverified"
     assert cause_of(CheckResult(check, CheckVerdict.FINDING, (error,))).id == "errors-are-http-5xx"
+
+
+@pytest.mark.parametrize(
+    ("came", "wanted"),
+    [("http-5xx", "errors-are-http-5xx"), ("http-4xx", "errors-are-http-4xx"), ("other", "errors-are-pages"),
+     ("nothing", "closes-connection"), (None, "errors-untold")],
+)  # fmt: skip
+def test_the_kind_of_answer_decides_how_an_error_is_told_and_never_that_it_was_granted(
+    came: Came | None, wanted: str
+) -> None:
+    check = all_checks()["refuses-bad-signature"]
+    error = Fact("refused-without-certrep", False, "a", "b", requirement="SCEP-3.3.2.2-04", came=came)
+    assert cause_of(CheckResult(check, CheckVerdict.FINDING, (error,))).id == wanted
+
+
+def test_a_server_that_stops_is_an_f_and_one_that_is_away_for_a_moment_is_not() -> None:
+    check = all_checks()["malformed-deep"]
+    letters = {}
+    for slug in ("server-dead", "server-hurt"):
+        result = CheckResult(check, CheckVerdict.FINDING, (Fact(slug, False, "a", "b", came="nothing"),))
+        letters[slug] = _graded(_all_pass(malformed_deep=result)).letter
+    assert letters == {"server-dead": "F", "server-hurt": "B"}
 
 
 def test_one_mistake_is_one_entry_with_its_places_folded_under_it() -> None:
