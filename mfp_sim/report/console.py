@@ -108,7 +108,9 @@ class Console:
         for words in report.grade.words:
             self.line(f"           {words}")
         for number, entry in enumerate(report.to_mend[:NEXT], 1):
-            self.line(f"{'next' if number == 1 else '':10} {number}. {entry.told} ({entry.kind}, {entry.verdict})")
+            where = f": {entry.places[0].check}" if len(entry.places) == 1 else ""
+            told = f"{entry.told} ({entry.kind}, {entry.verdict}{where})"
+            self.line(f"{'next' if number == 1 else '':10} {number}. {told}")
             if entry.remedy:
                 self.line(f"              {entry.remedy}")
         for number, entry in enumerate(report.to_mend[NEXT:]):

@@ -298,7 +298,7 @@ def test_the_same_order_stands_in_the_console_the_summary_and_the_json(
     summary = (tmp_path / "out" / "summary.md").read_text("utf-8")
     for text in (told.partition("grade      ")[2], summary):
         assert [text.index(title) for title in titles] == sorted(text.index(title) for title in titles)
-    assert f"next       1. {titles[0]} (security, finding)" in told
+    assert f"next       1. {titles[0]} (security, finding: refuses-csr-forged)" in told
     assert f"           2. {titles[1]}: 9 places (robustness, finding)" in told
     assert "policy     1 more" in told
     assert summary.index("### What to do next") < summary.index("<details><summary>Policy")
