@@ -84,7 +84,7 @@ def findings_of(
 
 def _urgency(entry: CauseReport) -> tuple[int, bool, int, int, int]:
     worst = ("fail", "warn", "finding").index(entry.verdict)
-    return KINDS.index(entry.kind), not _BY_ID[entry.id].grave, worst, -len(entry.places), _ORDER[entry.id]
+    return KINDS.index(entry.kind), not entry.grave, worst, -len(entry.places), _ORDER[entry.id]
 
 
 def _finding(
@@ -101,6 +101,7 @@ def _finding(
         remedy=cause.remedy,
         clients=(*models, *cause.clients),
         waived=all(r.check.id in expected for r in places),
+        grave=bool(cause.grave),
     )
 
 
@@ -133,13 +134,17 @@ def grade_of(
     """
     caps = sorted([*_caps_of(findings), *_caps_of_run(results, printers, models)], reverse=True)
     missing = _missing(results, wanted, controlled, stopped)
-    grave = [entry for entry in findings if _BY_ID[entry.id].grave]
+    grave = [entry for entry in findings if entry.grave]
     if missing and not grave:
         letter, because = "", missing
     else:
         letter = caps[0][0] if caps else "A"
         because = [*(text for cap, text in caps if cap == letter), *missing]
-    return Grade(letter, tuple(because), tuple(_words(results, findings, printers, missing, controlled=controlled)))
+    return Grade(
+        letter,
+        tuple(because),
+        tuple(_words(results, findings, printers, missing, controlled=controlled, stopped=stopped)),
+    )
 
 
 def _caps_of(findings: Iterable[CauseReport]) -> Iterable[tuple[str, str]]:
@@ -195,6 +200,7 @@ def _words(
     missing: Sequence[str],
     *,
     controlled: bool,
+    stopped: str | None,
 ) -> Iterable[str]:
     grave = dict.fromkeys(_BY_ID[entry.id].grave for entry in findings if _BY_ID[entry.id].grave)
     yield from (f"{text}." for text in grave)
@@ -209,7 +215,8 @@ def _words(
         yield "Breaks no MUST of RFC 8894 that can be seen from outside."
     yield from _of_printers(printers)
     if missing:
-        yield f"{'There may be more' if grave else 'No grade'}: {'; '.join(missing)}."
+        brief = [text for text in missing if text != stopped] or ["the run stopped early"]
+        yield f"{'There may be more' if grave else 'No grade'}: {'; '.join(brief)}."
 
 
 def explained(printers: Iterable[PrinterVerdict], findings: Sequence[CauseReport]) -> tuple[PrinterVerdict, ...]:

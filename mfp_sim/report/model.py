@@ -299,7 +299,7 @@ class CauseReport:
     """One cause of what was found, with all places where it shows. ``id`` is stable and names the cause; ``title`` says
     what went wrong; ``kind`` is its class; ``verdict`` the worst of its places; ``sections`` are numbers of RFC 8894
     with their titles; ``remedy`` is there where it is known; ``clients`` are those that stumble over it, printer models
-    included; ``waived``: the baseline expects all of it."""
+    included; ``waived``: the baseline expects all of it; ``grave``: it alone makes the grade an F."""
 
     id: str
     title: str
@@ -310,6 +310,7 @@ class CauseReport:
     remedy: str = ""
     clients: tuple[str, ...] = ()
     waived: bool = False
+    grave: bool = False
 
     @property
     def told(self) -> str:

@@ -240,7 +240,11 @@ def test_an_f_stands_although_the_run_stopped_there() -> None:
     found = _graded((_deviating("challenge-missing", "granted", CheckVerdict.FAIL),), (), stopped="stopped: x")
     assert found.letter == "F"
     assert found.words[0] == "Issues certificates to strangers."
+    assert found.words[-1].startswith("There may be more: ")
+    assert found.words[-1].endswith(f" of {len(CHECKS)} checks were not run.")
     assert "stopped: x" in found.because
+    (entry,) = findings_of([_deviating("challenge-missing", "granted", CheckVerdict.FAIL)])
+    assert entry.grave
 
 
 @pytest.mark.parametrize(
