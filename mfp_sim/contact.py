@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mfp_sim.report.model import CaIdentity
+from mfp_sim.report.model import UNCHECKED, CaIdentity
 from mfp_sim.shared.errors import DecodeError, TargetError, TransportError
 from mfp_sim.shared.reaching import DIRECTLY, Reach
 from mfp_sim.shared.scep.certificate import Certificate
@@ -73,7 +73,7 @@ def reached(url: str, reach: Reach, tls: TlsSession | None) -> dict[str, str]:
         how = "by CONNECT" if where.scheme == "https" else "which forwards what is sent"
         found["proxy"] = f"{place_of(proxy.host, proxy.port)}, {how}"
     if where.scheme == "https" and reach.insecure:
-        found["TLS certificate"] = "NOT CHECKED (--tls-insecure): whoever stands between reads and changes everything"
+        found[UNCHECKED] = "NOT CHECKED (--tls-insecure): whoever stands between reads and changes everything"
     elif where.scheme == "https":
         trust = f"the CAs in {reach.ca}" if reach.ca is not None else "the CAs of this system"
         found["TLS certificate"] = f"checked against {trust}, and for {where.host}"

@@ -35,7 +35,7 @@ from mfp_sim.conformance.target import ChallengeSource, Permissions, target_of
 from mfp_sim.contact import reached
 from mfp_sim.report.console import Console
 from mfp_sim.report.json_report import as_json
-from mfp_sim.report.model import Baseline, PrinterVerdict, RunReport
+from mfp_sim.report.model import UNCHECKED, Baseline, PrinterVerdict, RunReport
 from mfp_sim.report.writing import ready, write_reports
 from mfp_sim.shared.errors import MfpSimError, UsageError
 from mfp_sim.shared.reaching import Reach, reach_of
@@ -398,7 +398,7 @@ def _summary(console: Console, report: RunReport, run: ConformanceRun) -> None:
         )
     console.line(f"latency    {options['latency']}")
     for name, words in options.items():
-        if name in ("TLS", "TLS certificate", "proxy"):
+        if name in ("TLS", "TLS certificate", UNCHECKED, "proxy"):
             console.line(f"{name.partition(' ')[0]:10} {words}")
     counts = ", ".join(f"{count} {word}" for word, count in report.verdicts.items() if count)
     console.line(f"checks     {counts or 'none'}")

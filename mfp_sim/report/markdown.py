@@ -33,6 +33,8 @@ def _lines(report: RunReport, say: Say) -> Iterator[str]:
     yield ""
     counts = Counter(report.counts) + Counter(report.verdicts)
     yield "**" + ", ".join(f"{count} {say(name)}" for name, count in counts.items() if count) + "**"
+    if report.unchecked:
+        yield f"\n**{say('unchecked')}**"
     if report.stopped:
         yield f"\n{say('stopped')}: {_plain(report.stopped)}"
     if report.conclusions:

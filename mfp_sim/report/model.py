@@ -11,7 +11,7 @@ import inspect
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 from mfp_sim.report.message_table import Base64, Referred
 from mfp_sim.shared.documents.json_values import Anything, Strings
@@ -23,6 +23,7 @@ __all__ = [
     "KINDS",
     "NEXT",
     "OUTCOMES",
+    "UNCHECKED",
     "VERDICTS",
     "Baseline",
     "CaIdentity",
@@ -434,6 +435,10 @@ class CaIdentity:
     server: str = ""
 
 
+UNCHECKED: Final = "TLS certificate not checked"
+"""The option of :class:`Provenance` that says so."""
+
+
 @exchanged
 @dataclass(frozen=True)
 class Provenance:
@@ -507,6 +512,11 @@ class RunReport:
     def to_mend(self) -> tuple[CauseReport, ...]:
         """The findings less those of policy: the first three are what to do next."""
         return tuple(entry for entry in self.findings if entry.kind != "policy")
+
+    @property
+    def unchecked(self) -> bool:
+        """Whether nobody checked the server's TLS certificate, so that all of this may be about somebody else."""
+        return UNCHECKED in self.provenance.options
 
     @property
     def counts(self) -> dict[str, int]:

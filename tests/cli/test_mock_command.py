@@ -276,7 +276,10 @@ def test_a_client_that_does_not_look_at_the_certificate_is_told_of() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--tls-ca-out", "x.pem"], "--tls-ca-out, --tls-name and --tls-client-ca are for TLS (add --tls other-pki, for instance)"),
+        (
+            ["--tls-ca-out", "x.pem"],
+            "--tls-ca-out, --tls-name and --tls-client-ca are for TLS (add --tls other-pki, for instance)",
+        ),
         (["--tls", "untrusted", "--tls-ca-out", "x.pem"], "no CA makes an untrusted certificate trusted"),
         (["--tls", "trusted", "--tls-ca-out", "/nonexistent/x"], "cannot write /nonexistent/x: No such file"),
         (["--tls", "trusted", "--tls-name", "a b"], "'a b' is no name for a TLS certificate (give a host name or"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from http_proxy import proxy
 from tls_hosts import TlsHost, tls_host
 
 from mfp_sim.report.json_report import read_file
+from mfp_sim.report.model import UNCHECKED
 
 CHALLENGE = "conf0rm-secret"
 FEW = ("--only", "capabilities", "--only", "post-binary", "--only", "http-keep-alive")
@@ -75,8 +77,10 @@ def test_an_unchecked_certificate_is_said_first_last_and_in_the_report(behind_tl
     assert code == 0, shown
     assert shown.startswith("warning: the TLS certificate of the server is NOT CHECKED (--tls-insecure)")
     assert "\nTLS        NOT CHECKED (--tls-insecure)" in shown
-    assert written(tmp_path)["provenance"]["options"]["TLS certificate"].startswith("NOT CHECKED")
-    assert "NOT CHECKED" in (tmp_path / "report.html").read_text("utf-8")
+    assert written(tmp_path)["provenance"]["options"][UNCHECKED].startswith("NOT CHECKED")
+    for name in ("report.html", "summary.md"):
+        said = html.unescape((tmp_path / name).read_text("utf-8"))
+        assert "The server's TLS certificate was not checked (--tls-insecure): all this may be about" in said
 
 
 @pytest.mark.parametrize(

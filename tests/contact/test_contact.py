@@ -9,6 +9,7 @@ import pytest
 from tls_hosts import tls_host
 
 from mfp_sim.contact import probe
+from mfp_sim.report.model import UNCHECKED
 from mfp_sim.shared.errors import TargetError
 from mfp_sim.shared.reaching import Reach
 from mfp_sim.shared.scep import certificate as x509
@@ -75,7 +76,8 @@ def test_a_server_behind_tls_is_told_with_what_it_shows(tmp_path: Path) -> None:
     assert trusted.reached["TLS certificate"] == f"checked against the CAs in {made.trust}, and for 127.0.0.1"
     assert trusted.reached["TLS"].startswith("TLSv1.")
     assert trusted.reached["TLS chain"].startswith("CN=Mock TLS server (tests only),O=mfp-sim (until ")
-    assert careless.reached["TLS certificate"].startswith("NOT CHECKED (--tls-insecure)")
+    assert careless.reached[UNCHECKED].startswith("NOT CHECKED (--tls-insecure)")
+    assert UNCHECKED not in trusted.reached
 
 
 @pytest.mark.parametrize(
