@@ -90,14 +90,18 @@ class Reach:
     def secrets(self) -> tuple[str, ...]:
         """What no output may show."""
         found = [self.key_password]
-        for login in (self.login, *(_proxy(url).login for name, url in self.proxies if name != "no")):
+        for login in (self.login, *(_login(url) for name, url in self.proxies if name != "no")):
             found += [login, (login or "").partition(":")[2]]
         values = [value for _, value in self.fields if len(value) >= _SHORTEST_SECRET]
         found += [word for value in values for word in (value, value.rpartition(" ")[2])]
         return tuple(dict.fromkeys(secret for secret in found if secret))
 
     def proxy_for(self, scheme: str, host: str, port: int) -> Proxy | None:
-        """The proxy by which a server is reached, None where it is reached directly."""
+        """The proxy by which a server is reached, None where it is reached directly.
+
+        Raises:
+            UsageError: the environment names one that is no HTTP proxy.
+        """
         from urllib.request import (  # type: ignore[attr-defined]  # noqa: PLC0415 - it brings ssl, and --help needs none
             proxy_bypass_environment,
         )
@@ -209,9 +213,6 @@ def _proxies(url: str | None, *, none: bool) -> tuple[tuple[str, str], ...]:
     from urllib.request import getproxies_environment  # noqa: PLC0415 - see proxy_for
 
     found = {name: value for name, value in getproxies_environment().items() if name in ("http", "https", "all", "no")}
-    for name, value in found.items():
-        if name != "no":
-            _parsed(value)
     return (*found.items(), *(() if "no" in found else (("no", ""),))) if found.keys() - {"no"} else ()
 
 
@@ -240,8 +241,16 @@ def _without_login(url: str) -> str:
 def _proxy(url: str) -> Proxy:
     """The proxy of a URL."""
     parts = _parsed(url)
-    login = None if parts.username is None else f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return Proxy(parts.hostname or "", parts.port or 80, login)
+    return Proxy(parts.hostname or "", parts.port or 80, _login(url))
+
+
+def _login(url: str) -> str | None:
+    """The user:password in a URL, whatever else there is in it."""
+    found = re.match(r"(?:[a-z0-9]+://)?([^/]*)@", url)
+    if found is None:
+        return None
+    user, _, password = found[1].partition(":")
+    return f"{unquote(user)}:{unquote(password)}"
 
 
 def _is_loopback(host: str) -> bool:

@@ -268,6 +268,18 @@ def test_the_environment_names_proxies_as_for_other_programs(monkeypatch: pytest
 
 
 @pytest.mark.usefixtures("no_proxies")
+def test_a_proxy_of_the_environment_is_looked_at_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many machines have one for other programs, of a kind that is not spoken here."""
+    monkeypatch.setenv("all_proxy", "socks5://me:hush%40x:y@proxy.example:1080")
+    reach = reach_of(options())
+    assert reach.proxy_for("https", "localhost", 443) is None
+    assert set(reach.secrets) == {"me:hush@x:y", "hush@x:y"}
+    with pytest.raises(UsageError, match="'socks5://proxy.example:1080' is no HTTP proxy") as caught:
+        SocketClient(SystemClock(), reach).exchange("ca.example", 443, CAPS, 20)
+    assert "--no-proxy" in str(caught.value)
+
+
+@pytest.mark.usefixtures("no_proxies")
 @pytest.mark.parametrize(
     ("given", "words"),
     [
