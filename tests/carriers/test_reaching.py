@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -127,7 +127,7 @@ def listening(answer: bytes | None) -> Iterator[ServerHost]:
                     connection, _ = self._listener.accept()
                 except OSError:
                     return
-                with connection:
+                with connection, suppress(OSError):  # the client may be gone
                     connection.recv(65536)
                     if answer is None:
                         while connection.recv(65536):
