@@ -17,6 +17,7 @@ from mfp_sim.shared.catalogue.registry import requirements
 from mfp_sim.shared.documents import Node, Problems
 from mfp_sim.shared.documents.kinds import Leaf, Schema
 from mfp_sim.shared.documents.records import document
+from mfp_sim.shared.redaction import OWN
 
 if TYPE_CHECKING:
     from mfp_sim.conformance.client import Client
@@ -129,12 +130,12 @@ class Fact:
     (:mod:`mfp_sim.conformance.causes`).
     """
 
-    slug: str
+    slug: Annotated[str, OWN]
     holds: bool
     expected: str
     got: str
     evidence: tuple[int, ...] = ()
-    requirement: str | None = None
+    requirement: Annotated[str | None, OWN] = None
     at_most: Annotated[CheckVerdict, _Level()] = CheckVerdict.FAIL
     element: str | None = None
     mistake: str | None = None

@@ -24,7 +24,7 @@ from mfp_sim.shared.documents.json_values import read_json
 from mfp_sim.shared.documents.kinds import Words
 from mfp_sim.shared.documents.records import document, record_of
 from mfp_sim.shared.errors import DocumentError, UsageError
-from mfp_sim.shared.redaction import Redactor
+from mfp_sim.shared.redaction import OWN, Redactor
 
 __all__ = ["MINTED", "ProgressFile", "Server", "read_progress"]
 
@@ -39,8 +39,8 @@ SERVER = "server"
 class _Result:
     """A line of :data:`FILE`: what became of a check. ``seconds`` is how long it took."""
 
-    check: str
-    verdict: Annotated[str, Words(lambda: CheckVerdict.__members__)]
+    check: Annotated[str, OWN]
+    verdict: Annotated[str, Words(lambda: CheckVerdict.__members__), OWN]
     reason: str | None
     seconds: float
     facts: tuple[Fact, ...]
@@ -52,8 +52,8 @@ class Server:
     """Whose results these are: ``authorities`` are the SHA-256 of the public keys in GetCACert."""
 
     url: str
-    authorities: tuple[str, ...]
-    persona: str
+    authorities: Annotated[tuple[str, ...], OWN]
+    persona: Annotated[str, OWN]
 
     @classmethod
     def of(cls, client: Client) -> Server:
@@ -96,7 +96,7 @@ class ProgressFile:
         Raises:
             UsageError: the file cannot be written.
         """
-        self._write({SERVER: record_of(Server).write(server)})
+        self._write({SERVER: record_of(Server).write(self._redactor.record(server))})
 
     def add(self, result: CheckResult) -> None:
         """Write one result down.
@@ -105,7 +105,7 @@ class ProgressFile:
             UsageError: the file cannot be written.
         """
         line = _Result(result.check.id, result.verdict.name, result.reason, result.seconds, result.facts)
-        self._write(record_of(_Result).write(line))
+        self._write(record_of(_Result).write(self._redactor.record(line)))
 
     def certificate(self, entry: Minted | Untold) -> None:
         """Write down a certificate that was made, or may have been.
@@ -115,7 +115,7 @@ class ProgressFile:
         """
         told = certificate_report(entry)
         row = (told.serial, told.subject, told.not_after, told.fingerprint, told.by)
-        self._write({CERTIFICATE: asdict(entry)})
+        self._write({CERTIFICATE: asdict(self._redactor.record(entry))})
         self._append(self._table, ",".join(_cell(self._redactor.text(text)) for text in row) + "\n")
 
     def close(self, *, held: bool) -> None:
@@ -127,7 +127,7 @@ class ProgressFile:
         self._write({CONTROL: held})
 
     def _write(self, line: object) -> None:
-        self._append(self._path, json.dumps(self._redactor.value(line), ensure_ascii=False) + "\n")
+        self._append(self._path, json.dumps(line, ensure_ascii=False) + "\n")
 
     @staticmethod
     def _append(path: Path, text: str, *, mode: str = "a") -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from mfp_sim.conformance.answers import Answer, Exchange
@@ -111,22 +111,8 @@ def report_of(
     )
     if share:
         found = without_octets(found)
-    masked = _masked(replace(found, catalogue=catalogue_of(found)), session.redactor)
-    assert isinstance(masked, RunReport)
+    masked: RunReport = session.redactor.record(replace(found, catalogue=catalogue_of(found)))
     return masked
-
-
-def _masked(value: object, redactor: Redactor) -> object:
-    """The value with every text in it masked."""
-    if isinstance(value, str):
-        return redactor.text(value)
-    if isinstance(value, tuple):
-        return tuple(_masked(entry, redactor) for entry in value)
-    if isinstance(value, Mapping):
-        return {key: _masked(entry, redactor) for key, entry in value.items()}
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{f.name: _masked(getattr(value, f.name), redactor) for f in fields(value)})
-    return value
 
 
 def verdicts_of(results: Iterable[CheckResult], printers: Iterable[PrinterVerdict] = ()) -> dict[str, str]:

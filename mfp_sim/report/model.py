@@ -16,6 +16,7 @@ from typing import Annotated, Final, Literal, TypeVar
 from mfp_sim.report.message_table import Base64, Referred
 from mfp_sim.shared.documents.json_values import Anything, Strings
 from mfp_sim.shared.documents.records import document
+from mfp_sim.shared.redaction import OWN
 
 __all__ = [
     "BASES",
@@ -255,7 +256,7 @@ class CheckReport:
     gives for expecting this failure; ``command`` repeats just this check; ``wrong``
     says what went wrong, and ``cause`` is the id of the finding that it belongs to."""
 
-    id: str
+    id: Annotated[str, OWN]
     title: str
     verdict: Verdict
     requirements: tuple[str, ...] = ()
@@ -289,7 +290,7 @@ class CheckReport:
 class CausePlace:
     """Where a cause shows: a check by its id, and ``title``, what went wrong there."""
 
-    check: str
+    check: Annotated[str, OWN]
     title: str
     verdict: Verdict
 
@@ -302,7 +303,7 @@ class CauseReport:
     with their titles; ``remedy`` is there where it is known; ``clients`` are those that stumble over it, printer models
     included; ``waived``: the baseline expects all of it; ``grave``: it alone makes the grade an F."""
 
-    id: str
+    id: Annotated[str, OWN]
     title: str
     kind: CauseKind
     verdict: Verdict

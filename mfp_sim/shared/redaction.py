@@ -8,11 +8,17 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 from urllib.parse import quote, quote_plus
 
-__all__ = ["MASK", "Redactor"]
+__all__ = ["MASK", "OWN", "Redactor"]
 
 MASK = "********"
+OWN = "a word of our own"
+"""Marks a field whose texts are ours: ``id: Annotated[str, OWN]``."""
 
 
 class Redactor:
@@ -56,6 +62,24 @@ class Redactor:
                     octets = octets.replace(encoded, b"*" * len(encoded))
         return octets
 
+    def record(self, value: Any) -> Any:
+        """The same dataclass, tuple or mapping with every text in it masked, all the way down.
+
+        Words of our own stay, even where a secret is spelled alike, or nobody could read the rest: fields of a
+        ``Literal``, those that are marked as :data:`OWN`, and the keys of mappings.
+        """
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, tuple):
+            return tuple(self.record(entry) for entry in value)
+        if isinstance(value, Mapping):
+            return {key: self.record(entry) for key, entry in value.items()}
+        if not is_dataclass(value) or isinstance(value, type):
+            return value
+        own = _own_words(type(value))
+        told = {field.name: getattr(value, field.name) for field in fields(value) if field.name not in own}
+        return replace(value, **{name: self.record(entry) for name, entry in told.items()})
+
     def value(self, value: object) -> object:
         """A JSON-able value with every string in it masked, keys too."""
         if isinstance(value, str):
@@ -67,6 +91,20 @@ class Redactor:
         if isinstance(value, list | tuple):
             return [self.value(entry) for entry in value]
         return value
+
+
+@cache
+def _own_words(kind: type) -> frozenset[str]:
+    """The fields of a dataclass that hold words of our own."""
+
+    def is_own(hint: Any) -> bool:
+        if get_origin(hint) is Annotated:
+            return OWN in hint.__metadata__ or is_own(hint.__origin__)
+        alternatives = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+        return all(get_origin(part) is Literal or part is type(None) for part in alternatives)
+
+    hints = get_type_hints(kind, include_extras=True)
+    return frozenset(name for name, hint in hints.items() if is_own(hint))
 
 
 def _base64_forms(octets: bytes) -> set[str]:

@@ -30,7 +30,7 @@ from mfp_sim.conformance.selftest import bench
 from mfp_sim.report.console import Console
 from mfp_sim.report.json_report import read_file
 from mfp_sim.shared.errors import DocumentError, UsageError
-from mfp_sim.shared.redaction import Redactor
+from mfp_sim.shared.redaction import MASK, Redactor
 from mfp_sim.shared.scep import der
 from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest
 from mock_scep_server.policy import AdminPage, CaPolicy, ChallengeSetup
@@ -405,6 +405,16 @@ def test_results_of_another_server_are_not_taken_over(server, conform, tmp_path:
 
 
 SERVER = Server("http://ca.example/scep", ("00",), "rfc8894")
+
+
+def test_progress_can_be_read_whatever_word_of_it_the_challenge_is(tmp_path: Path) -> None:
+    first = next(iter(all_checks().values()))
+    file = ProgressFile(tmp_path, Redactor(["PASS", first.id, "rfc8894"]))
+    file.begins(SERVER)
+    file.add(CheckResult(first, CheckVerdict.PASS, (Fact(first.id, True, "PASS", "it"),)))
+    (found,) = read_progress(tmp_path, SERVER).values()
+    assert (found.check, found.verdict) == (first, CheckVerdict.PASS)
+    assert (found.facts[0].slug, found.facts[0].expected) == (first.id, MASK)
 
 
 def test_a_line_that_was_cut_off_is_judged_anew_and_no_text_ends_a_line(tmp_path: Path) -> None:

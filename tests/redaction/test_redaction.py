@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import dataclass
+from typing import Annotated, Literal
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from report_samples import conformance_run
 
-from mfp_sim.shared.redaction import MASK, Redactor
+from mfp_sim.report.html_report import as_html
+from mfp_sim.report.junit import as_junit
+from mfp_sim.report.markdown import as_markdown
+from mfp_sim.shared.redaction import MASK, OWN, Redactor
 
 SECRET = "s3cret päss/+&w0rd"
 TEXT = SECRET
@@ -95,3 +101,29 @@ def test_no_secret_survives_in_a_json_line(secret: str, rest: str) -> None:
     assert isinstance(value, dict)
     assert secret not in str(value["text"]).replace(MASK, "\x00")
     json.dumps(value)
+
+
+@dataclass(frozen=True)
+class Row:
+    verdict: Literal["pass", "fail"]
+    other: Literal["pass"] | None
+    id: Annotated[str, OWN]
+    text: str
+    rows: tuple[Row, ...] = ()
+    count: int = 7
+
+
+def test_of_a_record_all_is_masked_but_our_own_words() -> None:
+    row = Row("pass", "pass", "pass-it", "pass it on", (Row("fail", None, "x", "it passes"),))
+    assert Redactor(["pass", "ail"]).record(row) == Row(
+        "pass", "pass", "pass-it", f"{MASK} it on", (Row("fail", None, "x", f"it {MASK}es"),)
+    )
+    assert Redactor(["pass"]).record({"pass": ("a pass", 3, None)}) == {"pass": (f"a {MASK}", 3, None)}
+
+
+@pytest.mark.parametrize("secret", ["ab", "fail", "PASS", "security", "renew"])
+def test_a_report_can_be_made_whatever_word_of_it_a_secret_is(secret: str) -> None:
+    """A challenge, or the part of one that a check tries, may be two letters of a word that decides how a page is made."""
+    report = Redactor([secret]).record(conformance_run())
+    for form in (as_html, as_markdown, as_junit):
+        assert form(report)
