@@ -12,7 +12,7 @@ from functools import cached_property
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from mfp_sim.conformance.model import Came
+from mfp_sim.conformance.outcomes import Came
 from mfp_sim.shared.errors import DecodeError, MfpSimError, TransportError
 from mfp_sim.shared.scep import cms, der, messages
 from mfp_sim.shared.scep import vocabulary as v

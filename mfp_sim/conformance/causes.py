@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-from mfp_sim.conformance.model import HURT, Came, Check, CheckResult, Fact
+from mfp_sim.conformance.model import HURT, Check, CheckResult, Fact
+from mfp_sim.conformance.outcomes import Came
 from mfp_sim.report.model import KINDS, CauseKind
 
 __all__ = ["ANYWHERE", "CAUSES", "Cause", "cause_of", "title_of"]

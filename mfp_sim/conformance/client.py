@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from mfp_sim.conformance.answers import Answer, Exchange, Order
-from mfp_sim.conformance.model import Inconclusive, Minted, Untold
+from mfp_sim.conformance.outcomes import Inconclusive, Minted, Untold
 from mfp_sim.conformance.target import ChallengeSource, Permissions, Target
 from mfp_sim.conformance.wire import ServerWire
 from mfp_sim.shared.errors import MfpSimError

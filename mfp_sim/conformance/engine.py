@@ -14,18 +14,8 @@ from datetime import datetime, timedelta
 from mfp_sim.conformance.answers import Answer, Exchange
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, seen_through
-from mfp_sim.conformance.model import (
-    Check,
-    CheckResult,
-    CheckVerdict,
-    Fact,
-    Gain,
-    Inconclusive,
-    Minted,
-    NotApplicable,
-    Untold,
-    verdict_of,
-)
+from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict, Fact, Gain, verdict_of
+from mfp_sim.conformance.outcomes import Inconclusive, Minted, NotApplicable, Untold
 from mfp_sim.contact import wants_tls
 from mfp_sim.shared.errors import MfpSimError, TargetError
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from mfp_sim.conformance.answers import Answer, Exchange
 from mfp_sim.conformance.client import Client
-from mfp_sim.conformance.model import CheckFunction, CheckVerdict, Fact, Inconclusive
+from mfp_sim.conformance.model import CheckFunction, CheckVerdict, Fact
+from mfp_sim.conformance.outcomes import Inconclusive
 from mfp_sim.shared.scep.vocabulary import FailInfo
 
 __all__ = ["answered", "fact", "processed", "processes", "refusal", "refused", "seen_through", "told"]

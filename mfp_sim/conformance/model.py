@@ -11,32 +11,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
+from mfp_sim.conformance.client import Client
+from mfp_sim.conformance.outcomes import Came
 from mfp_sim.shared.catalogue.registry import requirements
 from mfp_sim.shared.documents import Node, Problems
 from mfp_sim.shared.documents.kinds import Leaf, Schema
 from mfp_sim.shared.documents.records import document
 from mfp_sim.shared.redaction import OWN
 
-if TYPE_CHECKING:
-    from mfp_sim.conformance.client import Client
-
 __all__ = [
     "HURT",
     "JUDGED",
-    "Came",
     "Check",
     "CheckFunction",
     "CheckResult",
     "CheckVerdict",
     "Fact",
     "Gain",
-    "Inconclusive",
-    "Minted",
-    "NotApplicable",
     "Proof",
-    "Untold",
     "severity_of",
     "verdict_of",
 ]
@@ -90,14 +84,6 @@ def severity_of(requirement: str) -> CheckVerdict:
     return _SEVERITY[level]
 
 
-class Inconclusive(Exception):
-    """Raised by a check whose precondition does not hold; the text says which."""
-
-
-class NotApplicable(Exception):
-    """Raised by a check that this server gives no occasion for; the text says why."""
-
-
 class _Level(Leaf):
     """A verdict, as its number."""
 
@@ -109,11 +95,6 @@ class _Level(Leaf):
             problems.add(node, f"{what} has to be a verdict, not {number}")
             return None
         return None if number is None else CheckVerdict(number)
-
-
-Came = Literal["granted", "parked", "refused", "unreadable", "http-4xx", "http-5xx", "other", "nothing"]
-"""What kind of answer came: a CertRep by its pkiStatus, one that cannot be read, an HTTP error, anything else under
-another status, or no reply at all."""
 
 
 @document("a fact", exchanged=True)
@@ -199,7 +180,7 @@ def _plain(value: object) -> str:
     return str(value)
 
 
-CheckFunction = Callable[["Client"], Iterator[Fact]]
+CheckFunction = Callable[[Client], Iterator[Fact]]
 
 
 @dataclass(frozen=True)
@@ -268,31 +249,6 @@ class Check:
     def experimental(self) -> bool:
         """No fault of the mock proves it, so it counts in no verdict."""
         return not any(proof.ready for proof in self.proofs)
-
-
-@dataclass(frozen=True)
-class Minted:
-    """A certificate that the run caused. ``expected`` is False where none should have been issued."""
-
-    serial: int
-    subject: str
-    issuer: str
-    not_after: str
-    fingerprint: str
-    check: str
-    expected: bool
-
-
-@dataclass(frozen=True)
-class Untold:
-    """A request of which it cannot be told whether a certificate was made. ``claimed``: the server says so, and what it
-    sent cannot be read."""
-
-    subject: str
-    check: str
-    why: str
-    expected: bool
-    claimed: bool = False
 
 
 @dataclass(frozen=True)

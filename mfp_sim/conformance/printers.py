@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.engine import INTERNAL
-from mfp_sim.conformance.model import Untold
+from mfp_sim.conformance.outcomes import Untold
 from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
 from mfp_sim.device.printer_profile import Profile, profile_named
 from mfp_sim.device.settings import AutoRequestSettings, KeySettings, Polling

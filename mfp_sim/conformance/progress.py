@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Annotated
 
 from mfp_sim.conformance.client import Client
-from mfp_sim.conformance.model import CheckResult, CheckVerdict, Fact, Inconclusive, Minted, Untold
+from mfp_sim.conformance.model import CheckResult, CheckVerdict, Fact
+from mfp_sim.conformance.outcomes import Inconclusive, Minted, Untold
 from mfp_sim.conformance.registry import all_checks
 from mfp_sim.conformance.reporting import certificate_report
 from mfp_sim.shared.catalogue.registry import requirements

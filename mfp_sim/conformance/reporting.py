@@ -11,7 +11,8 @@ from mfp_sim.conformance.causes import cause_of, title_of
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.engine import ConformanceRun
 from mfp_sim.conformance.findings import explained, findings_of, grade_of
-from mfp_sim.conformance.model import JUDGED, CheckResult, CheckVerdict, Minted, Untold
+from mfp_sim.conformance.model import JUDGED, CheckResult, CheckVerdict
+from mfp_sim.conformance.outcomes import Minted, Untold
 from mfp_sim.conformance.printers import MODELS
 from mfp_sim.conformance.registry import all_checks
 from mfp_sim.conformance.sharing import without_octets

@@ -12,7 +12,8 @@ from typing import Any
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import fact
-from mfp_sim.conformance.model import CheckVerdict, Fact, Inconclusive
+from mfp_sim.conformance.model import CheckVerdict, Fact
+from mfp_sim.conformance.outcomes import Inconclusive
 from mfp_sim.conformance.registry import row
 from mfp_sim.shared.errors import DecodeError
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from threading import Lock
 
 from mfp_sim.conformance.answers import Exchange
-from mfp_sim.conformance.model import Inconclusive, NotApplicable
+from mfp_sim.conformance.outcomes import Inconclusive, NotApplicable
 from mfp_sim.conformance.personas import Persona, persona_named
 from mfp_sim.conformance.target import Permissions, Target
 from mfp_sim.shared.errors import DecodeError, TransportError

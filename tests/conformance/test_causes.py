@@ -15,7 +15,8 @@ from mfp_sim.conformance.causes import ANYWHERE, CAUSES, Cause, cause_of, title_
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.engine import run_checks
 from mfp_sim.conformance.findings import CAPS, findings_of, grade_of
-from mfp_sim.conformance.model import Came, Check, CheckResult, CheckVerdict, Fact, Proof
+from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict, Fact, Proof
+from mfp_sim.conformance.outcomes import Came
 from mfp_sim.conformance.printers import MODELS
 from mfp_sim.conformance.registry import all_checks, select
 from mfp_sim.conformance.selftest import CLEAN, bench

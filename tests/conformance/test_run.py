@@ -22,7 +22,8 @@ from mfp_sim.conformance.answers import Exchange
 from mfp_sim.conformance.baseline import load_baseline
 from mfp_sim.conformance.challenges import Command
 from mfp_sim.conformance.client import Client
-from mfp_sim.conformance.model import CheckResult, CheckVerdict, Fact, Minted
+from mfp_sim.conformance.model import CheckResult, CheckVerdict, Fact
+from mfp_sim.conformance.outcomes import Minted
 from mfp_sim.conformance.progress import ProgressFile, Server, read_progress
 from mfp_sim.conformance.quick import BUDGET, PRINTERS, QUICK, quick
 from mfp_sim.conformance.registry import all_checks

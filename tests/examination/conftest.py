@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from mfp_sim.conformance.challenges import Static
 from mfp_sim.conformance.client import Client
-from mfp_sim.conformance.model import Inconclusive
+from mfp_sim.conformance.outcomes import Inconclusive
 from mfp_sim.conformance.target import Permissions, target_of
 from mfp_sim.examination.program import ClientVerb, End, Task, VerbResult
 from mfp_sim.shared.errors import MfpSimError

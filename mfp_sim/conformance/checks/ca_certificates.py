@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact
-from mfp_sim.conformance.model import Fact, Gain, Inconclusive, NotApplicable, Proof
+from mfp_sim.conformance.model import Fact, Gain, Proof
+from mfp_sim.conformance.outcomes import Inconclusive, NotApplicable
 from mfp_sim.conformance.registry import check
 from mfp_sim.shared.errors import DecodeError
 from mfp_sim.shared.scep import cms, der

@@ -9,7 +9,8 @@ from typing import Any
 
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, processed
-from mfp_sim.conformance.model import CheckVerdict, Fact, Inconclusive, NotApplicable, Proof
+from mfp_sim.conformance.model import CheckVerdict, Fact, Proof
+from mfp_sim.conformance.outcomes import Inconclusive, NotApplicable
 from mfp_sim.conformance.registry import check, row
 from mfp_sim.shared.scep.http_messages import KEYWORDS, read_capabilities
 from mfp_sim.shared.scep.vocabulary import MessageType, Operation

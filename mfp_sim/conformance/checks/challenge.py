@@ -8,7 +8,8 @@ from mfp_sim.conformance import csrs
 from mfp_sim.conformance.challenges import Static
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, processed, processes, refused
-from mfp_sim.conformance.model import CheckVerdict, Fact, Gain, Inconclusive, NotApplicable, Proof
+from mfp_sim.conformance.model import CheckVerdict, Fact, Gain, Proof
+from mfp_sim.conformance.outcomes import Inconclusive, NotApplicable
 from mfp_sim.conformance.registry import check, row
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import der

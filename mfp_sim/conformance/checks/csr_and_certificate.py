@@ -8,7 +8,8 @@ from mfp_sim.conformance import csrs
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, processed, refusal
-from mfp_sim.conformance.model import CheckVerdict, Fact, Gain, Inconclusive, Proof
+from mfp_sim.conformance.model import CheckVerdict, Fact, Gain, Proof
+from mfp_sim.conformance.outcomes import Inconclusive
 from mfp_sim.conformance.registry import check
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import der

@@ -8,7 +8,8 @@ from functools import partial
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, refusal, told
-from mfp_sim.conformance.model import CheckVerdict, Fact, Inconclusive, NotApplicable, Proof
+from mfp_sim.conformance.model import CheckVerdict, Fact, Proof
+from mfp_sim.conformance.outcomes import Inconclusive, NotApplicable
 from mfp_sim.conformance.registry import check, row
 from mfp_sim.shared.scep import messages
 from mfp_sim.shared.scep.algorithms import DIGEST_OF_SIGNATURE

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, processed
-from mfp_sim.conformance.model import Fact, Inconclusive, Proof
+from mfp_sim.conformance.model import Fact, Proof
+from mfp_sim.conformance.outcomes import Inconclusive
 from mfp_sim.conformance.registry import check
 from mfp_sim.shared.scep import vocabulary as v
 

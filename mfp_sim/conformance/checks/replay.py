@@ -9,7 +9,8 @@ from datetime import timedelta
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, refused, told
-from mfp_sim.conformance.model import CheckVerdict, Fact, Gain, Inconclusive, Proof
+from mfp_sim.conformance.model import CheckVerdict, Fact, Gain, Proof
+from mfp_sim.conformance.outcomes import Inconclusive
 from mfp_sim.conformance.registry import check
 from mfp_sim.shared.scep.vocabulary import FailInfo
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, processed, processes, told
-from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof
+from mfp_sim.conformance.model import Fact, Proof
+from mfp_sim.conformance.outcomes import Inconclusive, NotApplicable
 from mfp_sim.conformance.registry import check, row
 from mfp_sim.shared.scep import der
 from mfp_sim.shared.scep import vocabulary as v

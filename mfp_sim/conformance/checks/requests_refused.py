@@ -10,7 +10,8 @@ from typing import Any
 from mfp_sim.conformance import csrs
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, refusal, refused
-from mfp_sim.conformance.model import CheckVerdict, Fact, Gain, NotApplicable, Proof
+from mfp_sim.conformance.model import CheckVerdict, Fact, Gain, Proof
+from mfp_sim.conformance.outcomes import NotApplicable
 from mfp_sim.conformance.registry import check, row
 from mfp_sim.shared.scep import der, messages
 from mfp_sim.shared.scep.messages import Oddities

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from mfp_sim.conformance.answers import Exchange
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact
-from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof
+from mfp_sim.conformance.model import Fact, Proof
+from mfp_sim.conformance.outcomes import Inconclusive, NotApplicable
 from mfp_sim.conformance.registry import check
 from mfp_sim.shared.errors import DecodeError, MfpSimError
 from mfp_sim.shared.scep import vocabulary as v

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, processed, refused
-from mfp_sim.conformance.model import Fact, Gain, Inconclusive, Proof
+from mfp_sim.conformance.model import Fact, Gain, Proof
+from mfp_sim.conformance.outcomes import Inconclusive
 from mfp_sim.conformance.registry import check
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import der

@@ -10,7 +10,8 @@ from threading import Barrier
 from mfp_sim.conformance.answers import Answer, Exchange
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import fact
-from mfp_sim.conformance.model import Fact, Inconclusive, NotApplicable, Proof
+from mfp_sim.conformance.model import Fact, Proof
+from mfp_sim.conformance.outcomes import Inconclusive, NotApplicable
 from mfp_sim.conformance.registry import check
 from mfp_sim.shared.scep.http_messages import HttpRequest, scep_request
 from mfp_sim.shared.scep.vocabulary import Operation

@@ -14,7 +14,8 @@ from urllib.parse import quote
 from mfp_sim.conformance.answers import Answer, Exchange, Order
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, processed, told
-from mfp_sim.conformance.model import CheckVerdict, Fact, Inconclusive, NotApplicable, Proof
+from mfp_sim.conformance.model import CheckVerdict, Fact, Proof
+from mfp_sim.conformance.outcomes import Inconclusive, NotApplicable
 from mfp_sim.conformance.registry import check
 from mfp_sim.conformance.watching import over, watch
 from mfp_sim.shared.scep import der
