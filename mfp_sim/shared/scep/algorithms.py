@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -72,6 +73,7 @@ DIGEST_OF_SIGNATURE = {oid: digest for digest, oid in v.RSA_SIGNATURE_OIDS.items
 }
 
 
+@lru_cache(maxsize=64)
 def algorithm(oid: str, *parameters: bytes) -> bytes:
     """An AlgorithmIdentifier; without ``parameters`` they are absent."""
     return der.sequence(der.oid(oid), *parameters)

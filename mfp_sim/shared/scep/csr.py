@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from mfp_sim.shared.errors import AlgorithmRefused, DecodeError
 from mfp_sim.shared.scep import der
@@ -101,6 +102,11 @@ class Csr(Named):
         Raises:
             DecodeError: it is not a PKCS#10 request.
         """
+        # A CSR is a value, and client, CA and its books read the same one. What a hostile peer sends is not kept.
+        return _read(octets) if len(octets) <= 4096 else _read.__wrapped__(octets)
+
+    @classmethod
+    def _read_anew(cls, octets: bytes) -> Csr:
         outer = der.read(octets, "csr").expect(der.SEQUENCE)
         info = outer.child(0, "certificationRequestInfo", der.SEQUENCE)
         version = info.child(0, "version", der.INTEGER)
@@ -184,3 +190,8 @@ def fits_key(certificate: Certificate, key: PrivateKey) -> bool:
         return certificate.public_key() == key.public_key()
     except DecodeError:
         return False
+
+
+@lru_cache(maxsize=16)
+def _read(octets: bytes) -> Csr:
+    return Csr._read_anew(octets)

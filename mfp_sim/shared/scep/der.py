@@ -218,21 +218,62 @@ class Element:
     def __init__(
         self,
         buffer: bytes,
-        tag: int,
         start: int,
-        body: int,
-        body_end: int,
-        end: int,
+        limit: int,
         depth: int,
-        work: ReadingWork,
         parent: Element | None,
         name: str | int,
+        work: ReadingWork,
     ) -> None:
-        self.buffer, self.tag, self.start, self.body = buffer, tag, start, body
-        self.body_end, self.end, self.depth = body_end, end, depth
-        self.work = work
+        work.elements += 1
+        if work.elements > work.most:
+            raise DecodeError(_place(parent, name), start, f"at most {work.most} elements", "more")
+        if depth > work.depth:
+            if depth > MAX_DEPTH:
+                raise DecodeError(_place(parent, name), start, f"a depth of at most {MAX_DEPTH}", "more")
+            work.depth = depth
+        if limit - start < 2:
+            raise DecodeError(_place(parent, name), start, "tag and length", f"{limit - start} octets")
+        tag, length, body = buffer[start], buffer[start + 1], start + 2
+        if tag & 0x1F == 0x1F:
+            raise DecodeError(_place(parent, name), start, "a tag number below 31", "a long tag")
+        if tag == 0:
+            raise DecodeError(_place(parent, name), start, "an element", "tag 00")
+        self.buffer, self.tag, self.start, self.depth, self.work = buffer, tag, start, depth, work
         self._parent, self._name = parent, name
         self._children: tuple[Element, ...] | None = None
+        if length >= 0x80:
+            if length == 0x80:
+                self._read_indefinite(limit)
+                return
+            size = length & 0x7F
+            if size > 4 or body + size > limit:
+                raise DecodeError(
+                    _place(parent, name), start + 1, "a length of at most 4 octets within the message", f"{size} octets"
+                )
+            length = int.from_bytes(buffer[body : body + size], "big")
+            if length < 0x80 or not buffer[body]:
+                work.ber = True
+            body += size
+        self.body = body
+        self.body_end = self.end = end = body + length
+        if end > limit:
+            raise DecodeError(_place(parent, name), start, f"{length} octets of content", f"{limit - body} octets")
+
+    def _read_indefinite(self, limit: int) -> None:
+        """A BER element of indefinite length: its children run up to the end-of-contents octets."""
+        if not self.tag & 0x20:
+            place, got = _place(self._parent, self._name), "an indefinite one"
+            raise DecodeError(place, self.start + 1, "a definite length for a primitive element", got)
+        self.work.ber = True
+        self.body = self.body_end = self.end = position = self.start + 2
+        children: list[Element] = []
+        while self.buffer[position : min(position + 2, limit)] != b"\x00\x00":
+            child = Element(self.buffer, position, limit, self.depth + 1, self, len(children), self.work)
+            children.append(child)
+            position = child.end
+        self.body_end, self.end = position, position + 2
+        self._children = tuple(children)  # already walked: do not walk (and count) them again
 
     def __repr__(self) -> str:
         return f"<{tag_name(self.tag)} at {self.start}, {self.path or 'the message'}>"
@@ -276,13 +317,12 @@ class Element:
     def children(self) -> tuple[Element, ...]:
         """The elements inside a constructed one."""
         if self._children is None:
-            found: list[Element] = []
             buffer, work, limit, depth = self.buffer, self.work, self.body_end, self.depth + 1
-            position = self.body
+            found: list[Element] = []
+            position, number = self.body, 0
             while position < limit:
-                child = _element(buffer, position, limit, depth, self, len(found), work)
-                found.append(child)
-                position = child.end
+                found.append(child := Element(buffer, position, limit, depth, self, number, work))
+                position, number = child.end, number + 1
             self._children = tuple(found)
         return self._children
 
@@ -290,7 +330,7 @@ class Element:
         """The elements inside a constructed one, none of which is kept: for long lists."""
         position, number = self.body, 0
         while position < self.body_end:
-            child = _element(self.buffer, position, self.body_end, self.depth + 1, self, number, self.work)
+            child = Element(self.buffer, position, self.body_end, self.depth + 1, self, number, self.work)
             yield child
             position, number = child.end, number + 1
 
@@ -319,11 +359,12 @@ class Element:
         """The child at ``index`` under the path ``<this>.<name>``, with ``tag`` if one is asked for."""
         if not self.tag & 0x20:
             raise self.fail("a constructed element")
-        children = self.children
-        if not 0 <= index < len(children):
+        try:
+            found = (self._children or self.children)[index]
+        except IndexError:
             path = f"{self.path}.{name}" if self.path and name[:1] != "[" else self.path + name
-            raise DecodeError(path, self.body_end, tag_name(tag) if tag else "an element", "the end of its parent")
-        found = children[index]
+            wanted = tag_name(tag) if tag else "an element"
+            raise DecodeError(path, self.body_end, wanted, "the end of its parent") from None
         found._name = name
         if tag is not None and found.tag != tag:
             raise found.fail(tag_name(tag))
@@ -467,72 +508,13 @@ def read(
         raise DecodeError(path, 0, f"at most {size} octets", f"{len(octets)} octets")
     work = ReadingWork()
     work.most = elements
-    element = _element(octets, 0, len(octets), 0, None, path, work)
+    element = Element(octets, 0, len(octets), 0, None, path, work)
     if not trailing and element.end != len(octets):
         raise DecodeError(path, element.end, "the end of the message", f"{len(octets) - element.end} octets more")
     return element
-
-
-def _element(
-    buffer: bytes, start: int, limit: int, depth: int, parent: Element | None, name: str | int, work: ReadingWork
-) -> Element:
-    work.elements += 1
-    if work.elements > work.most:
-        raise DecodeError(_place(parent, name), start, f"at most {work.most} elements", "more")
-    if depth > work.depth:
-        if depth > MAX_DEPTH:
-            raise DecodeError(_place(parent, name), start, f"a depth of at most {MAX_DEPTH}", "more")
-        work.depth = depth
-    if limit - start < 2:
-        raise DecodeError(_place(parent, name), start, "tag and length", f"{limit - start} octets")
-    tag = buffer[start]
-    if tag & 0x1F == 0x1F:
-        raise DecodeError(_place(parent, name), start, "a tag number below 31", "a long tag")
-    if tag == 0:
-        raise DecodeError(_place(parent, name), start, "an element", "tag 00")
-    first, body = buffer[start + 1], start + 2
-    if first == 0x80:
-        return _indefinite(buffer, start, limit, depth, parent, name, work)
-    length = first
-    if first > 0x80:
-        size = first & 0x7F
-        if size > 4 or body + size > limit:
-            raise DecodeError(
-                _place(parent, name), start + 1, "a length of at most 4 octets within the message", f"{size} octets"
-            )
-        length = int.from_bytes(buffer[body : body + size], "big")
-        if length < 0x80 or not buffer[body]:
-            work.ber = True
-        body += size
-    if body + length > limit:
-        raise DecodeError(_place(parent, name), start, f"{length} octets of content", f"{limit - body} octets")
-    end = body + length
-    return Element(buffer, tag, start, body, end, end, depth, work, parent, name)
 
 
 def _place(parent: Element | None, name: str | int) -> str:
     """The path of an element that could not be read."""
     above = "" if parent is None else parent.path
     return f"{above}[{name}]" if isinstance(name, int) else name
-
-
-def _indefinite(
-    buffer: bytes, start: int, limit: int, depth: int, parent: Element | None, name: str | int, work: ReadingWork
-) -> Element:
-    """A BER element of indefinite length: its children run up to the end-of-contents octets."""
-    tag = buffer[start]
-    if not tag & 0x20:
-        raise DecodeError(
-            _place(parent, name), start + 1, "a definite length for a primitive element", "an indefinite one"
-        )
-    work.ber = True
-    position = start + 2
-    children: list[Element] = []
-    element = Element(buffer, tag, start, position, position, position, depth, work, parent, name)
-    while buffer[position : min(position + 2, limit)] != b"\x00\x00":
-        child = _element(buffer, position, limit, depth + 1, element, len(children), work)
-        children.append(child)
-        position = child.end
-    element.body_end, element.end = position, position + 2
-    element._children = tuple(children)  # already walked: do not walk (and count) them again
-    return element
