@@ -132,7 +132,8 @@ def read_reply(source: _Source, deadline: Deadline, method: str, where: str) -> 
     response = response_of(_Lines(incoming), method)
     with _translated(where, deadline, incoming), closing(response):
         response.begin()
-        if len(set(response.headers.get_all("Content-Length") or ())) > 1:
+        headers = tuple((name, " ".join(value.split())) for name, value in response.headers.raw_items())
+        if len({value for name, value in headers if name.lower() == "content-length"}) > 1:
             raise MalformedHttp(f"{where} sent two lengths that disagree", sent=True)
         if response.length is not None and response.length > MESSAGE_CAP:
             raise _too_large(where)
@@ -145,7 +146,6 @@ def read_reply(source: _Source, deadline: Deadline, method: str, where: str) -> 
                 raise _too_large(where)
         if response.length:
             raise http.client.IncompleteRead(b"", response.length)
-        headers = tuple((name, " ".join(str(value).split())) for name, value in response.getheaders())
         return HttpReply(response.status, response.reason, headers, b"".join(pieces), response.will_close)
 
 

@@ -207,12 +207,13 @@ def render_reply(
         UsageError: a field or the reason phrase holds a line break or a control character.
     """
     bodiless = reply.status < 200 or reply.status in _NO_BODY
+    given = {name.lower() for name, _ in reply.headers}
     added: list[tuple[str, str]] = []
-    if date is not None and reply.header("Date") is None:
+    if date is not None and "date" not in given:
         added.append(("Date", format_datetime(date, usegmt=True)))
-    if not bodiless and reply.header("Content-Length") is None and reply.header("Transfer-Encoding") is None:
+    if not bodiless and given.isdisjoint(("content-length", "transfer-encoding")):
         added.append(("Content-Length", str(len(reply.body))))
-    if reply.header("Connection") is None:
+    if "connection" not in given:
         added.append(("Connection", "keep-alive" if keep_alive else "close"))
     start = f"{version} {reply.status} {reply.reason or _phrase(reply.status)}"
     return _render(start, (*reply.headers, *added)) + (b"" if bodiless else reply.body)
@@ -240,15 +241,16 @@ def outgoing(request: HttpRequest, host: str, port: int) -> HttpRequest:
     """The request as a client sends it: Host (not in HTTP/1.0, which has none), User-Agent, Accept, Connection and
     Content-Length added where missing."""
     named = f"[{host}]" if ":" in host else host
+    given = {name.lower() for name, _ in request.headers}
     added = [
         ("Host", named if port == DEFAULT_PORTS[request.scheme] else f"{named}:{port}"),
         ("User-Agent", f"mfp-sim/{__version__}"),
         ("Accept", "*/*"),
         ("Connection", "close"),
     ]
-    if (request.body or request.method == "POST") and request.header("Transfer-Encoding") is None:
+    if (request.body or request.method == "POST") and "transfer-encoding" not in given:
         added.append(("Content-Length", str(len(request.body))))
-    missing = [(name, value) for name, value in added if request.header(name) is None]
+    missing = [(name, value) for name, value in added if name.lower() not in given]
     first = [pair for pair in missing if pair[0] == "Host" and request.version != "HTTP/1.0"]
     rest = [pair for pair in missing if pair[0] != "Host"]
     return replace(request, headers=(*first, *request.headers, *rest))
