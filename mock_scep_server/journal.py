@@ -6,6 +6,8 @@ import threading
 from collections import Counter, deque
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 __all__ = ["MOST_LETTERS", "MOST_TEXTS", "Journal", "JournalEntry"]
@@ -56,9 +58,8 @@ class JournalEntry:
     @property
     def size(self) -> int:
         """About what it takes in memory, in octets."""
-        values = (getattr(self, name) for name in _NAMES)
-        texts = (value for value in values if isinstance(value, str | tuple))
-        return _ENTRY + sum(sum(map(len, text)) if isinstance(text, tuple) else len(text) for text in texts)
+        texts = chain(filter(None, _TEXTS(self)), chain.from_iterable(_LISTS(self)))
+        return _ENTRY + sum(map(len, texts))
 
     @property
     def told(self) -> dict[str, Any]:
@@ -67,13 +68,14 @@ class JournalEntry:
 
     def bounded(self) -> JournalEntry:
         """The same with each text and each list cut to what is kept."""
+        if self.size <= _ENTRY + MOST_LETTERS and max(map(len, _LISTS(self))) <= MOST_TEXTS:
+            return self  # as nearly all are
         changed: dict[str, Any] = {}
-        for name in _NAMES:
-            value = getattr(self, name)
-            kept = _cut(value) if isinstance(value, str) else _cut_all(value) if isinstance(value, tuple) else value
-            if kept != value:
-                changed[name] = kept
-        return replace(self, **changed) if changed else self
+        for name, value in self.told.items():
+            changed[name] = (
+                _cut(value) if isinstance(value, str) else _cut_all(value) if isinstance(value, tuple) else value
+            )
+        return replace(self, **changed)
 
     def to_json(self) -> dict[str, object]:
         """The entry as a JSON-able object; empty fields are left out."""
@@ -82,6 +84,8 @@ class JournalEntry:
 
 
 _NAMES = tuple(part.name for part in fields(JournalEntry))
+_TEXTS = attrgetter("client", "method", "name", "transaction", "subject", "decision", "sent")
+_LISTS = attrgetter("faults", "without_effect", "notes", "near_misses", "changes", "judgement")
 
 
 def _cut(text: str) -> str:
