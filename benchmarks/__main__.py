@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from dataclasses import asdict, dataclass
 
 from benchmarks import codec, enrolment, hostile, imports, memory, overnight, year
 
@@ -13,6 +15,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=200, help="enrolments to measure (default: 200)")
     parser.add_argument("--months", type=int, default=year.MONTHS, help="months of the year (default: 12)")
+    parser.add_argument("--json", action="store_true", help="the table as JSON, for programs")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--operations", action="store_true", help="only list the RSA private-key operations")
     what.add_argument("--profile", action="store_true", help="only show where an enrolment's time goes")
@@ -44,7 +47,7 @@ def main() -> int:
         return _overnight()
     if options.memory is not None:
         return _memory(options.memory)
-    return _table(options.rounds, options.months)
+    return _table(options.rounds, options.months, as_json=options.json)
 
 
 def _overnight() -> int:
@@ -87,33 +90,51 @@ def _codec(rounds: int) -> int:
     return 0 if fine else 1
 
 
-def _table(rounds: int, months: int) -> int:
-    one = enrolment.measure(rounds)
-    count = len(enrolment.operations())
-    long = year.measure(months)
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; ``goal`` and ``limit`` are what it should and what it must not exceed, None for none."""
+
+    name: str
+    value: float
+    goal: float | None = None
+    limit: float | None = None
+
+    @property
+    def fine(self) -> bool:
+        return self.limit is None or self.value <= self.limit
+
+    def text(self) -> str:
+        """The line."""
+        goal, limit = ("-" if bound is None else f"{bound:g}" for bound in (self.goal, self.limit))
+        verdict = "" if self.limit is None else "ok" if self.fine else "OVER"
+        return f"{self.name:52} {self.value:9.2f} {goal:>7} {limit:>7}  {verdict}"
+
+
+def _table(rounds: int, months: int, *, as_json: bool) -> int:
+    one, long = enrolment.measure(rounds), year.measure(months)
     heavy = imports.imported_by_help(("cryptography", "flask", "pydantic"))
-    growth = long.last_over_first
-    outside = 100 * (1 - one.rsa_seconds / one.seconds)
     rows = (
-        (f"enrolment / its {count} RSA private-key operations", one.ratio, "goal 1.50, limit 2.50", one.ratio <= 2.5),
-        ("enrolment in a year of daily ones / a single one", long.ratio, "limit 1.10", long.ratio <= 1.1),
-        ("the same, last quarter / first quarter", growth, "limit 1.10", growth <= 1.1),
+        Row("function calls of an enrolment", enrolment.calls(), 7000, 7800),
+        Row(f"enrolment / its {len(enrolment.operations())} RSA private-key operations", one.ratio, 1.5),
+        Row("the same, median of all rounds", one.median_ratio),
+        Row("enrolment in a year of daily ones / a single one", long.ratio, 1, 1.1),
+        Row("the same, last quarter / first quarter", long.last_over_first, 1, 1.1),
+        Row("heavy modules that mfp-sim --help imports", len(heavy), 0, 0),
     )
-    print(f"{'comparison':52} {'ratio':>6}")
-    for name, ratio, limit, fine in rows:
-        print(f"{name:52} {ratio:6.2f}  {limit:22} {'ok' if fine else 'OVER'}")
-    verdict = "OVER" if heavy else "ok"
-    print(f"{'heavy modules that mfp-sim --help imports':52} {len(heavy):6}  {'limit 0':22} {verdict}")
-    print()
+    fine = all(row.fine for row in rows)
+    if as_json:
+        print(json.dumps({"fine": fine, "rows": [{**asdict(row), "fine": row.fine} for row in rows]}))
+        return 0 if fine else 1
+    print(f"{'':52} {'value':>9} {'goal':>7} {'limit':>7}")
+    for row in rows:
+        print(row.text())
     whole, rsa = one.seconds * 1000, one.rsa_seconds * 1000
-    print(f"one enrolment: {whole:.2f} ms, {rsa:.2f} ms of it RSA private-key operations,")
-    print(f"so {outside:.0f} % of the time is outside them, goal 35 (fastest tenth of {one.rounds} rounds; ", end="")
-    print(f"median ratio of all rounds {one.median_ratio:.2f})")
+    print(f"\none enrolment: {whole:.2f} ms, {rsa:.2f} ms of it RSA private-key operations")
     print(f"a year: {long.enrolments} enrolments in {long.year_seconds:.2f} s; at its end there are", end=" ")
     print(", ".join(f"{number} {name}" for name, number in long.kept.items()))
     if heavy:
         print(f"mfp-sim --help imports {', '.join(heavy)}")
-    return 0 if all(fine for *_, fine in rows) and not heavy else 1
+    return 0 if fine else 1
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -134,10 +134,14 @@ class Stage(Bench):
 
 
 def daily() -> Stage:
-    """A stage with an automatic request planned for 09:00 every day, the old key overwritten. Nothing ran yet."""
+    """A stage with an automatic request planned for 09:00 every day, the old key overwritten. Nothing ran yet.
+
+    It begins at 06:30 UTC, before nine o'clock of winter and of summer: so many days have as many requests.
+    """
     stage = Stage()
+    stage.pass_time(hours=23, minutes=30)
     stage.printer.update_auto_request(
-        AutoRequestSettings(timer=True, start=NINE, key=KEY, every_days=1, delete_old=True)
+        AutoRequestSettings(timer=True, start=NINE + timedelta(days=1), key=KEY, every_days=1, delete_old=True)
     )
     return stage
 
