@@ -129,8 +129,18 @@ def public_key_of(spki: bytes, path: str) -> PublicKey:
 def sign(key: PrivateKey, octets: bytes, digest: str, *, pss: bool = False) -> bytes:
     """RSA PKCS#1 v1.5, ECDSA, or, on demand, RSASSA-PSS with a salt as long as the digest.
 
-    The same key signs the same octets alike each time: ECDSA by RFC 6979, PSS with a salt that follows from them.
+    The same key signs the same octets alike each time: ECDSA by RFC 6979, PSS with a salt that follows from them. So
+    the newest signatures are kept, of which runs with one seed need the same again and again.
     """
+    return (_signed if len(octets) <= _KEPT_OCTETS else _signed.__wrapped__)(key, octets, digest, pss)
+
+
+_KEPT_OCTETS = 8 * 1024
+"""What is larger comes once: a hostile peer must not fill the memory."""
+
+
+@lru_cache(maxsize=256)
+def _signed(key: PrivateKey, octets: bytes, digest: str, pss: bool) -> bytes:
     hashed = HASHES[digest]()
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return key.sign(octets, ec.ECDSA(hashed, deterministic_signing=True))
