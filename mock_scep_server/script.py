@@ -11,22 +11,25 @@ from __future__ import annotations
 
 import fnmatch
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from mfp_sim.shared.documents.kinds import Within, Words
+from mfp_sim.shared.documents.kinds import Duration, Within, Words
 from mfp_sim.shared.simtime import Entropy
 from mock_scep_server.faults.chosen import Chosen
 from mock_scep_server.faults.scope import ANSWERS, OPERATIONS, TYPES
 from mock_scep_server.ruled import RuledAnswer
 
-__all__ = ["GRANTS", "Condition", "Facts", "Rule", "Script", "Taken"]
+__all__ = ["GRANTS", "Condition", "Facts", "Rate", "Rule", "Script", "Taken"]
 
 GRANTS = ("success", "pending")
+_STEPS = 1_000_000
+"""In how many steps chance is drawn."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,17 @@ class Facts:
     transaction: str | None = None
     subject: str | None = None
     client: str = ""
+    target: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Condition:
-    """The conditions of a rule; None matches everything. Subject and transaction are shell-style patterns."""
+    """The conditions of a rule; None matches everything.
+
+    ``subject``, ``transaction``, ``path`` (without the query) and the values of ``headers`` are shell-style patterns;
+    one of the fields of that name has to fit. ``target_over``: path and query have more bytes.
+    """
 
     operation: Annotated[str | None, Words(lambda: OPERATIONS)] = None
     method: Literal["GET", "POST"] | None = None
@@ -52,6 +61,9 @@ class Condition:
     transaction: str | None = None
     client: str | None = None
     nth: Annotated[int | None, Within(1)] = None
+    path: str | None = None
+    target_over: Annotated[int | None, Within(1)] = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def mismatches(self, facts: Facts) -> list[str]:
         """Why the request does not fit (``nth`` left aside), a phrase each."""
@@ -62,12 +74,22 @@ class Condition:
             ("subject", self.subject, facts.subject, True),
             ("transaction", self.transaction, facts.transaction, True),
             ("client", self.client, facts.client, False),
+            ("path", self.path, facts.target.partition("?")[0], True),
         )
-        return [
+        reasons = [
             f"{name} is {actual or 'absent'}, the rule wants {wanted}"
             for name, wanted, actual, pattern in pairs
             if wanted is not None and not _fits(wanted, actual, pattern)
         ]
+        size = len(facts.target.encode())
+        if self.target_over is not None and size <= self.target_over:
+            reasons.append(f"the target has {size} bytes, the rule wants more than {self.target_over}")
+        for name, wanted in self.headers.items():
+            values = [value for given, value in facts.headers if given.lower() == name.lower()]
+            if not any(_fits(wanted, value, pattern=True) for value in values):
+                # No value: it may be a password.
+                reasons.append(f"{name} is {'another' if values else 'absent'}, the rule wants {wanted}")
+        return reasons
 
 
 def _fits(wanted: str, actual: str | None, pattern: bool) -> bool:
@@ -77,8 +99,19 @@ def _fits(wanted: str, actual: str | None, pattern: bool) -> bool:
 
 
 @dataclass(frozen=True)
+class Rate:
+    """So many requests in so many seconds."""
+
+    requests: Annotated[int, Within(0, 100_000)]
+    per: Annotated[float, Duration()]
+
+
+@dataclass(frozen=True)
 class Rule:
     """One rule as written. ``answer`` None leaves the decision to the CA; ``place`` is ``file:line:column``.
+
+    ``chance`` is the probability with which it takes a request that fits, from 0 to 1. ``over``: it takes those only
+    that are more than so many in a span.
 
     ``number`` counts rules from 1 as they are written; rules with the same ``shuffle`` stand in a drawn order.
     """
@@ -88,6 +121,8 @@ class Rule:
     faults: tuple[Chosen, ...] = ()
     times: int | None = None
     until: str | None = None
+    chance: float | None = None
+    over: Rate | None = None
     optional: bool = False
     place: str = ""
     number: int = 0
@@ -107,7 +142,7 @@ class Rule:
 
     def describe(self) -> dict[str, object]:
         """The rule as a JSON-able object, for people; empty parts are left out."""
-        when = {name: value for name, value in vars(self.when).items() if value is not None}
+        when = {name: value for name, value in vars(self.when).items() if value not in (None, {})}
         found: dict[str, object] = {
             "rule": self.number,
             "place": self.place,
@@ -116,6 +151,8 @@ class Rule:
             "faults": [chosen.slug for chosen in self.faults],
             "times": self.times,
             "until": self.until,
+            "chance": None if self.chance is None else f"{self.chance:.4%}",
+            "over": None if self.over is None else f"{self.over.requests} in {self.over.per:g} s",
         }
         return {name: value for name, value in found.items() if value not in (None, [], {}, "")}
 
@@ -126,6 +163,7 @@ class _State:
     taken: int = 0
     effects: set[int] = field(default_factory=set)
     near_miss: str = ""
+    recent: deque[datetime] = field(default_factory=deque)
 
 
 @dataclass(frozen=True)
@@ -254,7 +292,13 @@ class Script:
             return [f"it has been used {state.taken} times, which is all"]
         if rule.until is not None and now >= self._until(rule.until, now):
             return [f"it ended at {rule.until}"]
-        return []
+        if rule.over is not None and (came := _counted(state.recent, rule.over, now)) <= rule.over.requests:
+            return [f"this was number {came} in {rule.over.per:g} s, the rule wants more than {rule.over.requests}"]
+        return [] if rule.chance is None or self._happens(rule.chance) else ["by chance it did not"]
+
+    def _happens(self, chance: float) -> bool:
+        assert self._entropy is not None, "a CA begins its script"
+        return self._entropy.integer(0, _STEPS - 1) < chance * _STEPS
 
     def _until(self, text: str, now: datetime) -> datetime:
         if len(text) > 5:
@@ -277,6 +321,14 @@ class Script:
         with self._lock:
             pairs = list(zip(self.rules, self._states, strict=True))
         return [premise for rule, state in pairs for premise in _premises(rule, state)]
+
+
+def _counted(recent: deque[datetime], rate: Rate, now: datetime) -> int:
+    """How many came within the span until now, this one included; only as many are remembered as decide."""
+    recent.append(now)
+    while recent and ((now - recent[0]).total_seconds() >= rate.per or len(recent) > rate.requests + 1):
+        recent.popleft()
+    return len(recent)
 
 
 def _premises(rule: Rule, state: _State) -> Iterator[ScriptPremise]:

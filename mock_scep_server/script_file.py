@@ -18,7 +18,7 @@ from mfp_sim.shared.scep.vocabulary import HRESULTS
 from mock_scep_server.faults.chosen import Chosen, ChosenKind, check_scopes
 from mock_scep_server.faults.scope import ANSWERS, names_of
 from mock_scep_server.ruled import RuledAnswer
-from mock_scep_server.script import Condition, Rule
+from mock_scep_server.script import Condition, Rate, Rule
 
 __all__ = ["Rules", "load_script_file", "read_script", "script_of"]
 
@@ -125,6 +125,21 @@ class _Until(Leaf):
         return {"type": "string", "pattern": r"^(([01]\d|2[0-3]):[0-5]\d|\d{4}-\d\d?-\d\d? \d\d?:\d\d?)$"}
 
 
+class _Percent(Leaf):
+    """A part of a hundred, ``10%``; as a number from 0 to 1."""
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:
+        text = problems.text(node, what)
+        found = None if text is None else re.fullmatch(r"(\d{1,3}(?:\.\d{1,4})?) ?%", text)
+        if text is not None and (found is None or not 0 < float(found[1]) <= 100):
+            problems.add(node, f"{what} has to be more than 0% and at most 100%, not {text!r}", "write 10%")
+            return None
+        return found and float(found[1]) / 100
+
+    def schema(self, found: Definitions) -> Schema:  # noqa: ARG002
+        return {"type": "string", "pattern": r"^\d{1,3}(\.\d{1,4})? ?%$"}
+
+
 @dataclass(frozen=True)
 class _Pending:
     times: Annotated[int, Within(1), Doc(key="pending")]
@@ -193,12 +208,24 @@ class _Rule:
     faults: tuple[Annotated[Chosen, ChosenKind()], ...] = ()
     times: Annotated[int | None, Within(1)] = None
     until: Annotated[str | None, _Until()] = None
+    chance: Annotated[float | None, _Percent()] = None
+    over: Rate | None = None
     optional: bool = False
     place: str = ""
 
     def made(self) -> Rule:
         times = self.then.times if isinstance(self.then, _Pending) else self.times
-        return Rule(self.when, _answer(self.then), self.faults, times, self.until, self.optional, self.place)
+        return Rule(
+            self.when,
+            _answer(self.then),
+            self.faults,
+            times,
+            self.until,
+            self.chance,
+            self.over,
+            self.optional,
+            self.place,
+        )
 
 
 @document("a shuffle")

@@ -63,7 +63,11 @@ class Work:
         """What rules look at."""
         seen, asked = self.context, self.context.asked
         subject = asked.subject_text if asked else None
-        return Facts(seen.operation, seen.request.method, seen.name, seen.transaction, subject, self.client)
+        request = seen.request
+        return Facts(
+            seen.operation, request.method, seen.name, seen.transaction, subject, self.client, request.target,
+            request.headers,
+        )  # fmt: skip
 
     def refused(self, requirement: str, text: str, status: int) -> EarlyReply:
         """An early end, since the request misses a requirement."""

@@ -53,6 +53,41 @@ def test_until_is_local_time_and_the_rule_ends_at_it(until: str, ends: datetime)
     assert (late.rule, late.near_misses) == (None, (f"rule 1 nearly matched: it ended at {until}",))
 
 
+def test_a_rule_by_chance_takes_its_part_and_its_seed_repeats_which() -> None:
+    text = "[{then: none, chance: 25%}]"
+    first = _taken(_script(text, seed=3), 2000)
+    assert first == _taken(_script(text, seed=3), 2000) != _taken(_script(text, seed=4), 2000)
+    assert 400 < first.count(1) < 600
+    assert _taken(_script("[{then: none, chance: 100%}]", seed=3), 50) == [1] * 50
+    script = _script(text, seed=3)
+    near = {taken.near_misses for _ in range(50) if (taken := script.take(ASKED, NOW)).rule is None}
+    assert near == {("rule 1 nearly matched: by chance it did not",)}
+
+
+def test_chance_is_drawn_only_where_a_rule_has_one() -> None:
+    """Scripts without it draw as before, so that what a seed gives stays the same."""
+    entropy = Entropy(3)
+    script = Script(script_of("[{then: pending}]", "rules"), ZoneInfo("UTC"), NOW)
+    script.begin(entropy)
+    _taken(script, 5)
+    assert entropy.octets(8) == Entropy(3).octets(8)
+
+
+def test_a_rule_over_a_rate_takes_what_is_too_much_in_a_span() -> None:
+    script = _script("[{then: {http: 429, retry_after: 60}, over: {requests: 3, per: 1m}}]")
+    at = [NOW + timedelta(seconds=second) for second in (0, 10, 20, 30, 40, 61, 75, 140)]
+    # Within a minute of 61 there were those at 10, 20, 30 and 40; at 140 those of 81 and later are none.
+    assert [script.take(ASKED, now).rule for now in at] == [None, None, None, 1, 1, 1, 1, None]
+    near = _script("[{then: none, over: {requests: 1, per: 90s}}]").take(ASKED, NOW).near_misses
+    assert near == ("rule 1 nearly matched: this was number 1 in 90 s, the rule wants more than 1",)
+
+
+@pytest.mark.parametrize("chance", ["0%", "101%", "ten", "10", "1.23456%"])
+def test_a_chance_that_is_none_is_a_mistake(chance: str) -> None:
+    with pytest.raises(DocumentError, match="chance has to be"):
+        script_of(f"[{{then: none, chance: {chance}}}]", "rules")
+
+
 def test_faults_of_a_rule_stack() -> None:
     script = _script("[{faults: [nonce-mismatch, {delay: 5s}, {certrep-http-status: 400}]}]")
     slugs = [chosen.slug for chosen in script.take(ASKED, NOW).faults]

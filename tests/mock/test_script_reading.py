@@ -16,7 +16,17 @@ from mock_scep_server.script import Condition, Facts, Rule, Script, Taken
 from mock_scep_server.script_file import load_script_file, script_of
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=timezone.utc)
-ASKED = Facts("PKIOperation", "POST", "PKCSReq", "t1", "CN=a", "192.0.2.1")
+HEADERS = (("User-Agent", "curl/8.0"), ("Via", "1.0 a"), ("via", "1.1 b"))
+ASKED = Facts(
+    "PKIOperation",
+    "POST",
+    "PKCSReq",
+    "t1",
+    "CN=a",
+    "192.0.2.1",
+    "/scep/pkiclient.exe?operation=PKIOperation&x",
+    HEADERS,
+)
 
 
 def _rules(text: str) -> tuple[Rule, ...]:
@@ -236,6 +246,10 @@ MATCHES = [
     ("type: PKCSReq", "type: CertPoll", "type is PKCSReq, the rule wants CertPoll"),
     ("transaction: t?", "transaction: T?", "transaction is t1, the rule wants T?"),
     ("subject: CN=*", "subject: cn=*", "subject is CN=a, the rule wants cn=*"),
+    ("path: /scep/*", "path: /scep", "path is /scep/pkiclient.exe, the rule wants /scep"),
+    ("target_over: 43", "target_over: 44", "the target has 44 bytes, the rule wants more than 44"),
+    ("headers: {user-agent: 'curl*'}", "headers: {User-Agent: 'Wget*'}", "User-Agent is another, the rule wants Wget*"),
+    ("headers: {Via: '*1.1*'}", "headers: {Forwarded: '*'}", "Forwarded is absent, the rule wants *"),
     ("client: 192.0.2.1", "client: 192.0.2.*", "client is 192.0.2.1, the rule wants 192.0.2.*"),
 ]
 
