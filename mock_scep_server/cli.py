@@ -103,6 +103,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="a further host name of this server: NDES's page gives no challenge under a foreign one (repeatable)",
     )
+    parser.add_argument(
+        "--save", type=Path, metavar="DIR", help="keep each request and reply there, for mfp-sim decode"
+    )
     parser.add_argument("--control-port", type=int, metavar="PORT", help="steer the mock by JSON on this loopback port")
     parser.add_argument(
         "--publish", metavar="URL", help="where certificates name CRL and CA (default: here; 'none' leaves it out)"

@@ -10,6 +10,7 @@ import contextlib
 import socket
 import ssl
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +25,9 @@ from mfp_sim.shared.visible import say
 from mock_scep_server.challenges import ChallengePolicy, CommandChallenge, StaticChallenge
 from mock_scep_server.cli_defects import DefectiveService
 from mock_scep_server.control import ControlService
-from mock_scep_server.journal import JournalEntry
+from mock_scep_server.journal import Journal, JournalEntry, severity_of
 from mock_scep_server.profiles.registry import load_profile
+from mock_scep_server.saving import SavingService
 from mock_scep_server.script_file import load_script_file
 from mock_scep_server.server import ServerHost, Service
 from mock_scep_server.service import ScepService, make_service
@@ -42,10 +44,11 @@ def serve(options: argparse.Namespace) -> int:
         UsageError: options that do not go together, or cannot be.
         DocumentError: mistakes in a file.
     """
-    service = _service(options)
+    saving = SavingService(options.save) if options.save is not None else None
+    service = _service(options, saving)
     service.answer_to((options.host, socket.gethostname(), socket.getfqdn(), *options.server_name, *options.tls_name))
     endpoint = _endpoint(options, service)
-    hosts = list(_hosts(options, service, endpoint))
+    hosts = list(_hosts(options, service, endpoint, saving))
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
         for host in hosts:
@@ -56,12 +59,41 @@ def serve(options: argparse.Namespace) -> int:
         for line in _announcement(options, service, hosts, endpoint):
             say(line)
         wait_for(stop)
+    for line in account(service.journal):
+        say(line)
     for sentence in service.script.unused():
         print(f"mock-scep-server: {sentence}", file=sys.stderr)
     return 0
 
 
-def _service(options: argparse.Namespace) -> ScepService:
+def account(journal: Journal) -> Iterator[str]:
+    """What came of the run: how many requests, and for each client what its requests say about it, the worst first."""
+    entries = journal.entries
+    if not entries:
+        return
+    kept = "" if len(entries) == journal.count else f", the last {len(entries)} of them told apart"
+    yield f"{journal.count} request{'s' * (journal.count != 1)}{kept}"
+    for client in dict.fromkeys(entry.client for entry in entries):
+        own = [entry for entry in entries if entry.client == client]
+        granted = sum(entry.decision.startswith("SUCCESS") for entry in own)
+        yield f"client {client}: {len(own)} request{'s' * (len(own) != 1)}, {granted} granted"
+        counts = Counter(finding for entry in own for finding in entry.judgement)
+        for finding, times in sorted(counts.items(), key=lambda item: (severity_of(item[0]), item[0])):
+            yield f"  {finding}{f' ({times} times)' if times > 1 else ''}"
+
+
+def _line(entry: JournalEntry, number: int) -> str:
+    """A request on the terminal: what was decided, the faults that acted, and the worst finding about the client."""
+    line = f"{entry.time:%H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{entry.by_rule}"
+    line = f"#{number} {line}" if number else line
+    acted = [slug for slug in entry.faults if slug not in entry.without_effect]
+    line += f" faults: {', '.join(acted)}" if acted else ""
+    line += f" without effect: {', '.join(entry.without_effect)}" if entry.without_effect else ""
+    worst = min(entry.judgement, key=severity_of, default="note")
+    return line if worst.startswith("note") else f"{line} | client: {worst}"
+
+
+def _service(options: argparse.Namespace, saving: SavingService | None) -> ScepService:
     """The CA; it tells of each request."""
     secret = secret_of(options, "challenge")
     challenge: ChallengePolicy | None = StaticChallenge(secret) if secret else None
@@ -69,8 +101,7 @@ def _service(options: argparse.Namespace) -> ScepService:
         challenge = CommandChallenge(command_words("challenge", options.challenge_command))
 
     def tell(entry: JournalEntry) -> None:
-        line = f"{entry.time:%H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}"
-        say(f"{line}{entry.by_rule}")
+        say(_line(entry, saving.number_of(entry) if saving is not None else 0))
 
     return make_service(
         _setup(options),
@@ -83,7 +114,9 @@ def _service(options: argparse.Namespace) -> ScepService:
     )
 
 
-def _hosts(options: argparse.Namespace, service: ScepService, endpoint: TlsEndpoint | None) -> Iterator[ServerHost]:
+def _hosts(
+    options: argparse.Namespace, service: ScepService, endpoint: TlsEndpoint | None, saving: SavingService | None
+) -> Iterator[ServerHost]:
     """The host of the CA, and that of its control port if there is one."""
 
     def tell(handshake: Handshake) -> None:
@@ -95,6 +128,8 @@ def _hosts(options: argparse.Namespace, service: ScepService, endpoint: TlsEndpo
         say(f"{service.clock.now():%H:%M:%S} {handshake.client} TLS -> {said}")
 
     front: Service = DefectiveService(service, options.defect, Entropy(None), say) if options.defect else service
+    if saving is not None:
+        saving.service, front = front, saving
     context = endpoint.context if endpoint else None
     yield ServerHost(
         front, options.host, options.port, tls=context, on_handshake=tell, on_refusal=service.record_refusal

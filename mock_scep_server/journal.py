@@ -10,7 +10,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any
 
-__all__ = ["MOST_LETTERS", "MOST_TEXTS", "Journal", "JournalEntry"]
+__all__ = ["MOST_LETTERS", "MOST_TEXTS", "Journal", "JournalEntry", "severity_of"]
 
 MOST_LETTERS, MOST_TEXTS = 1000, 50
 """Of a text so many letters are kept, of a list so many texts: no client fills the memory with one request."""
@@ -88,6 +88,11 @@ _TEXTS = attrgetter("client", "method", "name", "transaction", "subject", "decis
 _LISTS = attrgetter("faults", "without_effect", "notes", "near_misses", "changes", "judgement")
 
 
+def severity_of(finding: str) -> int:
+    """How bad a finding of :attr:`JournalEntry.judgement` is; 0 is the worst."""
+    return ("fail", "warn", "note").index(finding.partition(" ")[0])
+
+
 def _cut(text: str) -> str:
     return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}… ({len(text)} letters)"
 
@@ -133,8 +138,7 @@ class Journal:
     def judgement(self) -> dict[str, int]:
         """How often each finding about a client was made, the worst first."""
         counts = Counter(finding for entry in self.entries for finding in entry.judgement)
-        order = ("fail", "warn", "note")
-        return dict(sorted(counts.items(), key=lambda item: (order.index(item[0].partition(" ")[0]), item[0])))
+        return dict(sorted(counts.items(), key=lambda item: (severity_of(item[0]), item[0])))
 
     @property
     def entries(self) -> tuple[JournalEntry, ...]:

@@ -15,9 +15,18 @@ from pathlib import Path
 
 import pytest
 
+from mfp_sim.cli.main import main as decode_main
+from mfp_sim.conformance.challenges import Static
+from mfp_sim.conformance.client import Client
+from mfp_sim.conformance.target import target_of
+from mfp_sim.shared.scep.http_messages import HttpRequest
+from mfp_sim.shared.simtime import Entropy, PooledKeys, SystemClock
+from mfp_sim.testing import Bench
+from mfp_sim.transport import SocketClient
 from mock_scep_server import cli_serving
 from mock_scep_server.cli import main
 from mock_scep_server.profiles.registry import PROFILES
+from mock_scep_server.saving import SavingService
 from mock_scep_server.service import ScepService
 
 COMMAND = [sys.executable, "-m", "mock_scep_server.cli"]
@@ -48,6 +57,60 @@ def test_it_serves_and_ends_when_asked_to(tmp_path: Path) -> None:
     assert "GET GetCACaps -> " in out
     assert "[rule 1]" in out
     assert "canary" not in out
+
+
+def test_exchanges_are_saved_and_the_run_is_summed_up(tmp_path: Path, capsys) -> None:
+    (tmp_path / "rules.yaml").write_text("- {when: {type: PKCSReq}, faults: [nonce-mismatch]}\n")
+    saved = tmp_path / "saved"
+    server = subprocess.Popen(
+        [*COMMAND, "--port", "0", "--challenge", "canary-77", "--script", str(tmp_path / "rules.yaml"), "--save", str(saved)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert server.stdout is not None
+    url = re.search(r"http://\S+", server.stdout.readline())[0]
+    clock = SystemClock()
+    client = Client(
+        target_of(url), SocketClient(clock), clock=clock, entropy=Entropy(None), keys=PooledKeys(Entropy(1)),
+        challenges=Static("canary-77"),
+    )  # fmt: skip
+    answer = client.ask(client.order())
+    with socket.create_connection((client.target.host, client.target.port), timeout=20) as raw:
+        raw.sendall(b"nonsense\r\n\r\n")
+        assert raw.recv(9) == b"HTTP/1.1 "
+    server.send_signal(signal.SIGTERM)
+    out, err = server.communicate(timeout=20)
+    assert (server.returncode, err) == (0, "")
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines if " GET GetCA" in line] == ["#1", "#2"]
+    (enrolment,) = [line for line in lines if "POST PKCSReq" in line]
+    assert enrolment.startswith("#3 ")
+    assert enrolment.endswith("[rule 1] faults: nonce-mismatch")
+    (refused,) = [line for line in lines if "(unreadable)" in line]
+    assert not refused.startswith("#"), "it was no exchange"
+    assert "4 requests" in lines
+    assert "client 127.0.0.1: 4 requests, 1 granted" in lines
+    names = sorted(file.name for file in saved.iterdir())
+    assert names == [f"00000{n}-{name}.{part}.http" for n, name in ((1, "GetCACert"), (2, "GetCACaps"), (3, "PKCSReq"))
+                     for part in ("reply", "request")]  # fmt: skip
+    assert (saved / names[5]).read_bytes().endswith(answer.exchange.request.body)
+    assert {file.stat().st_mode & 0o777 for file in saved.iterdir()} == {0o600}
+    assert b"canary" not in b"".join(file.read_bytes() for file in saved.iterdir())
+    assert decode_main(["decode", str(saved / names[5])]) == 0
+    assert "PKCSReq" in capsys.readouterr().out
+
+
+def test_a_directory_with_exchanges_is_not_saved_into_again(tmp_path: Path, capsys) -> None:
+    (tmp_path / "000001-x.request.http").touch()
+    assert main(["--port", "0", "--save", str(tmp_path)]) == 2
+    assert "holds exchanges already (give an empty directory to --save)" in capsys.readouterr().err
+
+
+def test_what_cannot_be_saved_changes_no_answer(tmp_path: Path, caplog) -> None:
+    saving = SavingService(tmp_path / "saved")
+    saving.service = Bench().ca
+    (tmp_path / "saved").rmdir()
+    assert saving.handle(HttpRequest("GET", "/scep?operation=GetCACaps"), "x").octets.startswith(b"HTTP/1.1 200")
+    assert "is not saved: No such file or directory" in caplog.text
 
 
 def test_an_empty_challenge_does_not_let_everybody_in(capsys) -> None:
