@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from mfp_sim import __version__
-from mfp_sim.shared.errors import DecodeError, EnvelopeUnreadable, MfpSimError, UsageError
+from mfp_sim.shared.errors import MfpSimError, UsageError
 from mfp_sim.shared.output import standard_output
-from mfp_sim.shared.visible import one_line, visible
+from mfp_sim.shared.visible import visible
 from mock_scep_server.profiles.changes import EMPTY_CONTENTS
 
 __all__ = ["main"]
@@ -33,6 +33,7 @@ examples:
   mock-scep-server --defect accepts-bad-signature       # a CA with a defect: do your tests of servers notice?
   mock-scep-server defects                              # all of them
   mock-scep-server judge request.der --key ca.pem       # what a captured request says about its client
+  mock-scep-server judge exchanges                      # what all requests say that --save has kept
   mock-scep-server profiles ndes-2016                   # each value, and by what it is known
 """
 
@@ -49,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         "name",
         nargs="?",
         metavar="NAME",
-        help="faults, defects, profiles: one of them; judge: the file with the message",
+        help="faults, defects, profiles: one of them; judge: a message, a request, a folder of --save, or a HAR file",
     )
     parser.add_argument("--key", type=Path, metavar="FILE", help="judge: the key that the message is enveloped to, PEM")
     parser.add_argument("--version", action="version", version=f"mock-scep-server {__version__}")
@@ -192,60 +193,9 @@ def _profiles(options: argparse.Namespace) -> int:
 
 
 def _judge(options: argparse.Namespace) -> int:
-    """Findings about one captured message; 1 when something fails."""
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - --help starts without it
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # noqa: PLC0415 - --help starts without it
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415 - --help starts without it
+    from mock_scep_server.cli_judging import judge  # noqa: PLC0415 - --help starts without it
 
-    from mfp_sim.shared.scep import messages  # noqa: PLC0415 - --help starts without it
-    from mfp_sim.shared.scep.csr import Csr  # noqa: PLC0415 - --help starts without it
-    from mock_scep_server.judgement import ClientJudge, Finding  # noqa: PLC0415 - --help starts without it
-
-    if not options.name:
-        raise UsageError("judge needs the file with the message", remedy="mock-scep-server judge request.der")
-    octets = _octets(Path(options.name))
-    try:
-        message = messages.decode(octets)
-    except DecodeError as error:
-        raise UsageError(f"{options.name} holds no pkiMessage: {error}") from None
-    csr, key = None, None
-    if options.key:
-        try:
-            key = load_pem_private_key(_octets(options.key), None)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            raise UsageError(f"{options.key} is no private key in PEM without a password") from None
-        if not isinstance(key, RSAPrivateKey):
-            raise UsageError(f"{options.key} is not an RSA key; SCEP envelopes are for RSA keys")
-        try:
-            data = messages.open_envelope(message, key)
-            csr = Csr.from_der(data) if message.label in ("PKCSReq", "RenewalReq") else None
-        except (DecodeError, EnvelopeUnreadable) as error:
-            raise UsageError(f"the inside of {options.name} cannot be judged: {error}") from None
-    judge = ClientJudge(options.caps.split(",") if options.caps else None)
-    signer = message.signer()
-    noted = [str(note) for note in (*message.notes, *(csr.notes if csr else ()))]
-    # How it was sent a file does not tell: nothing is said about that.
-    found = list(judge.message(None, message, now=message.signing_time, signer=signer, csr=csr, noted=noted))
-    try:
-        if signer is not None:
-            message.verify(signer)
-    except MfpSimError as error:
-        found.insert(0, Finding("SCEP-3.2-05", error.message))
-    if options.json:
-        print(json.dumps([finding.to_json() for finding in found], indent=2))
-    else:
-        for finding in found:
-            print(one_line(str(finding)))
-        inside = "" if key else "; the inside was not looked at (no --key)"
-        print(f"{one_line(message.label)}, {len(found) or 'no'} finding{'s' * (len(found) != 1)}{inside}")
-    return int(any(finding.verdict == "fail" for finding in found))
-
-
-def _octets(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    return judge(options)
 
 
 _VERBS = {"serve": _serve, "faults": _faults, "defects": _defects, "profiles": _profiles, "judge": _judge}

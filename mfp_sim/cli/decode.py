@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from mfp_sim.cli.told import Envelopes, Told, tell, tell_capabilities
 from mfp_sim.shared.errors import DecodeError, UsageError
-from mfp_sim.shared.http_octets import reply_of
+from mfp_sim.shared.http_octets import reply_of, request_of
 from mfp_sim.shared.scep.crl import MAX_OCTETS
 from mfp_sim.shared.scep.elements import ElementValue, leaves
-from mfp_sim.shared.scep.http_messages import KEYWORDS, HttpRequest, read_base64, read_scep_query
+from mfp_sim.shared.scep.http_messages import KEYWORDS, read_base64, read_scep_query
 from mfp_sim.shared.visible import one_line
 
 __all__ = ["decode", "differences", "is_trace", "read_input"]
@@ -186,15 +186,7 @@ def _unwrap(octets: bytes) -> Opened:
 
 
 def _take_request(opened: Opened) -> None:
-    head, _, body = opened.octets.partition(b"\r\n\r\n" if b"\r\n\r\n" in opened.octets else b"\n\n")
-    lines = head.decode("latin-1").split("\n")
-    words = lines[0].split()
-    if len(words) < 2:
-        raise UsageError(
-            "the HTTP request line has no target", remedy="a request begins with: GET /path?query HTTP/1.1"
-        )
-    headers = tuple((name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines[1:]))
-    query = read_scep_query(HttpRequest(words[0], words[1], headers, body))
+    query = read_scep_query(request_of(opened.octets))
     opened.wrapping.append(f"operation {query.operation or 'missing'}")
     opened.notes.extend(query.notes)
     opened.octets = query.message or b""

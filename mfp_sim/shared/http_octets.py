@@ -1,4 +1,4 @@
-"""HTTP replies as octets, read by ``http.client``, which expects a socket: the one place that stands in for one.
+"""HTTP as octets: replies, read by ``http.client``, which expects a socket, and requests that were captured.
 
 May not open connections. Deadlines, size limits and the translation of errors belong to :mod:`mfp_sim.transport`.
 RFC 9112; RFC 8894, 4.1.
@@ -11,9 +11,10 @@ import io
 import socket
 from typing import cast
 
-from mfp_sim.shared.scep.http_messages import HttpReply
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest
 
-__all__ = ["reply_of", "response_of"]
+__all__ = ["reply_of", "request_of", "response_of"]
 
 
 class _StreamAsSocket:
@@ -41,3 +42,20 @@ def reply_of(octets: bytes) -> HttpReply:
     response = response_of(io.BytesIO(octets))
     response.begin()
     return HttpReply(response.status, response.reason, tuple(response.getheaders()), response.read())
+
+
+def request_of(octets: bytes) -> HttpRequest:
+    """The request in ``octets``, as it was on the wire; lines may end in a line feed alone.
+
+    Raises:
+        UsageError: its first line has no target.
+    """
+    head, _, body = octets.partition(b"\r\n\r\n" if b"\r\n\r\n" in octets else b"\n\n")
+    first, *lines = head.decode("latin-1").split("\n")
+    words = first.split()
+    if len(words) < 2:
+        raise UsageError(
+            "the HTTP request line has no target", remedy="a request begins with: GET /path?query HTTP/1.1"
+        )
+    headers = tuple((name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines))
+    return HttpRequest(words[0], words[1], headers, body)
