@@ -51,7 +51,7 @@ def examine(options: argparse.Namespace) -> int:
     if (options.client is None) == (not options.manual):
         raise UsageError("which client?", remedy="--client COMMAND, --client scepclient, or --manual for a device")
     words = options.client or "--manual"
-    client: Examined = Person(input, print) if options.manual else client_of(shlex.split(options.client))
+    client: Examined = Person(input, print) if options.manual else client_of(options.client)
     known = {*(s.id for s in situations()), *(f"message-{name.lower()}" for name in _requirements())}
     expected = load_baseline(options.baseline, known, "mfp-sim examine --list") if options.baseline is not None else ()
     if options.report is not None:

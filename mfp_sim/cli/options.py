@@ -358,7 +358,7 @@ def _examine(parser: argparse.ArgumentParser) -> None:
     choose.add_argument("--quick", action="store_true", help="only the situations that decide most")
     choose.add_argument("--ca", metavar="KEYS", help="the CA, as keys of a scenario's ca section "
                         "(default: by RFC 8894, or the first at which the client enrols)")  # fmt: skip
-    choose.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS",
+    choose.add_argument("--timeout", type=_seconds, default=10.0, metavar="SECONDS",
                         help="for one reply; it is ended after four times that (default: 10)")  # fmt: skip
     out = parser.add_argument_group("results")
     out.add_argument("--baseline", type=Path, metavar="FILE", help="expected failures; strict both ways")
@@ -480,6 +480,16 @@ def _count(text: str) -> int:
     number = int(text) if text.isascii() and text.isdecimal() else 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a count from 1")
+    return number
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0.1 <= number <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time from 0.1 to 3600 seconds")
     return number
 
 

@@ -6,14 +6,18 @@ read as data. Judges nothing.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
+import re
+import shlex
 import signal
 import ssl
+import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import resources
@@ -32,10 +36,12 @@ __all__ = ["SHIPPED", "ClientProgram", "ClientVerb", "End", "Examined", "Person"
 ClientVerb = Literal["version", "get-ca", "enrol", "poll", "renew", "get-crl"]
 SHIPPED = ("scepclient", "strongswan", "certmonger", "printer")
 """The clients whose wrappers come with the package."""
+_COMMAND = f"--client takes a command that speaks the protocol of docs/clients.md, or one of {', '.join(SHIPPED)}"
 _TEXT = 16 * 1024
 """How much of what a client prints is kept, in bytes: the end, where programs say why they stop."""
 _FILE = 64 * 1024
 """The largest file of a client that is read, in bytes."""
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----")
 
 
 class End(StrEnum):
@@ -94,6 +100,7 @@ class Task:
 
     def environment(self) -> dict[str, str]:
         """What the client is told."""
+        self.folder.mkdir(exist_ok=True)  # a client that removed it has lost what it had, and no more
         ca_file = self.folder / "ca.pem"
         if not ca_file.exists():
             ca_file.write_text(ssl.DER_cert_to_PEM_cert(self.ca.der), "ascii")
@@ -109,38 +116,45 @@ class Task:
         }
 
     def certificate(self) -> Certificate | None:
-        """The certificate that the client has left.
+        """The certificate that the client has left: the first in its file.
 
         Raises:
-            DecodeError: there is a file, and no certificate in it.
+            DecodeError: there is something, and no certificate in it.
         """
         octets = _read(self.certificate_file)
         if octets is None:
             return None
-        try:
-            der = ssl.PEM_cert_to_DER_cert(octets.decode("ascii").strip()) if b"-----BEGIN" in octets else octets
-        except ValueError:
-            raise DecodeError("certificate file", 0, "one certificate in PEM", "something else") from None
-        return Certificate.from_der(der)
+        if b"-----BEGIN" not in octets:
+            return Certificate.from_der(octets)
+        found = _PEM.search(octets)
+        if found is None:
+            raise DecodeError("certificate file", 0, "a certificate in PEM", "something else")
+        return Certificate.from_der(base64.b64decode(found[1]))
 
     def key_fits(self, certificate: Certificate) -> bool:
         """Whether the client's key is that of a certificate."""
-        octets = _read(self.key_file)
-        if octets is None:
-            return False
         try:
-            public = load_pem_private_key(octets, None).public_key()
-        except (ValueError, TypeError, UnsupportedAlgorithm):
+            public = load_pem_private_key(_read(self.key_file) or b"", None).public_key()
+        except (DecodeError, ValueError, TypeError, UnsupportedAlgorithm):
             return False
         return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == certificate.spki
 
 
 def _read(path: Path) -> bytes | None:
+    """The first octets of a file; None where there are none, or no file that can be read.
+
+    Raises:
+        DecodeError: it is no file: a folder, or a pipe, which would have no end.
+    """
     try:
-        with path.open("rb") as file:
-            return file.read(_FILE) or None
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return file.read(_FILE) or None
+    except IsADirectoryError:
+        pass
     except OSError:
         return None
+    raise DecodeError(path.name, 0, "a file", "something else")
 
 
 class Examined(Protocol):
@@ -182,8 +196,7 @@ class ClientProgram:
             except OSError as error:
                 raise UsageError(
                     f"{self.words[0]} cannot be run: {error.strerror}",
-                    remedy="--client takes a command that speaks the protocol of docs/clients.md, "
-                    f"or one of {', '.join(SHIPPED)}",
+                    remedy=_COMMAND,
                 ) from None
             try:
                 code = process.wait(self.patience * task.timeout)
@@ -191,7 +204,7 @@ class ClientProgram:
             except subprocess.TimeoutExpired:
                 end, code = End.HUNG, -signal.SIGKILL
             finally:
-                with contextlib.suppress(ProcessLookupError):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.pid, signal.SIGKILL)  # a daemon that it left behind, too
                 process.wait()
             output.seek(max(0, output.tell() - _TEXT))
@@ -243,12 +256,26 @@ def _inherited(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not name.lower().endswith("_proxy")}
 
 
-def client_of(words: Sequence[str]) -> ClientProgram:
-    """The client of a command line, or the shipped one of that name."""
+def client_of(command: str) -> ClientProgram:
+    """The client of a command line, or the shipped one of that name.
+
+    A word that is a file is one wherever the client runs: it is told by its absolute path, a link not followed, for a
+    program may look at the name by which it is called. Its name is that of the last of these files.
+
+    Raises:
+        UsageError: this is no command.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(f"--client {command!r} is no command: {error}", remedy="quote it as for a shell") from None
+    if not words:
+        raise UsageError("--client is empty", remedy=_COMMAND)
     if len(words) == 1 and words[0] in SHIPPED:
         if words[0] == "printer":
             return ClientProgram((sys.executable, "-m", "mfp_sim.examination.clients.printer"), name="printer")
         file = resources.files("mfp_sim.examination").joinpath("clients", words[0])
         return ClientProgram(("sh", str(file)), name=words[0])
-    program = Path(words[0])
-    return ClientProgram((str(program.resolve()) if program.exists() else words[0], *words[1:]), name=program.name)
+    files = [Path(word) for word in words if Path(word).is_file()]
+    absolute = tuple(str(Path(word).absolute()) if Path(word) in files else word for word in words)
+    return ClientProgram(absolute, name=(files or [Path(words[0])])[-1].name)

@@ -42,7 +42,7 @@ def test_a_run_is_told_and_written(client: str, tmp_path: Path, capsys) -> None:
     assert rows == {
         "control-first": "pass", "ra": "pass", "renewal": "skipped", "bad-signature": "pass", "control-last": "pass",
     }  # fmt: skip
-    assert report["provenance"]["options"] == {"client": "sh (fake 1)", "CA": "profile: rfc8894"}
+    assert report["provenance"]["options"] == {"client": "client.sh (fake 1)", "CA": "profile: rfc8894"}
     (row,) = [check for check in report["checks"] if check["id"] == "bad-signature"]
     assert row["command"].endswith("--only bad-signature")
     assert len(row["exchanges"]) == 3
@@ -71,6 +71,9 @@ def test_a_client_that_refuses_all_is_no_target(tmp_path: Path, capsys) -> None:
     [
         (("--client", "x", "--manual"), 2, "not allowed with argument"),
         ((), 2, "which client?"),
+        (("--client", ""), 2, "--client is empty"),
+        (("--client", "false", "--timeout", "0"), 2, "'0' is not a time from 0.1 to 3600 seconds"),
+        (("--client", "false", "--timeout", "nan"), 2, "'nan' is not a time from 0.1 to 3600 seconds"),
         (("--client", "false", "--only", "bad-signatur"), 2, "did you mean 'bad-signature'?"),
         (("--client", "./no-such", "--only", "ra"), 2, "./no-such cannot be run"),
         (("--client", "false", "--ca", "profile: nonsense", "--only", "ra"), 2, "profile has to be one of"),

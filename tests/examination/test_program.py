@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import ssl
 from pathlib import Path
 
 import pytest
@@ -60,7 +62,7 @@ def test_of_much_output_the_end_is_kept(task: Task) -> None:
 
 def test_a_command_that_is_none_is_a_usage_error(task: Task) -> None:
     with pytest.raises(UsageError, match="cannot be run: No such file or directory"):
-        client_of(["./no-such-client"]).run("enrol", task)
+        client_of("./no-such-client").run("enrol", task)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,49 @@ def test_a_file_that_is_no_certificate_is_refused(task: Task, text: bytes) -> No
     task.certificate_file.write_bytes(text)
     with pytest.raises(DecodeError):
         task.certificate()
+
+
+def test_what_is_no_file_is_no_certificate_and_holds_nothing_up(task: Task) -> None:
+    os.mkfifo(task.certificate_file)
+    with pytest.raises(DecodeError, match="a file"):
+        task.certificate()
+    task.certificate_file.unlink()
+    task.certificate_file.mkdir()
+    with pytest.raises(DecodeError, match="a file"):
+        task.certificate()
+    os.mkfifo(task.key_file)
+    assert not task.key_fits(CA)
+
+
+def test_the_first_certificate_of_a_file_counts_whatever_stands_around_it(task: Task) -> None:
+    pem = ssl.DER_cert_to_PEM_cert(CA.der)
+    task.certificate_file.write_text(f"subject=CN = x\n{pem}and its issuer:\n{pem}")
+    assert task.certificate() == CA
+
+
+def test_a_client_that_removes_its_folder_gets_another(task: Task) -> None:
+    program('rm -r "$PWD"').run("enrol", task)
+    assert program("test -s ca.pem").run("enrol", task).end is End.DONE
+
+
+def test_the_files_of_a_command_are_found_from_the_folder_of_the_client(task: Task, tmp_path, monkeypatch) -> None:
+    home = tmp_path / "a home"
+    home.mkdir()
+    monkeypatch.chdir(home)
+    Path("my-client.sh").write_text('echo "$0"')
+    Path("shell").symlink_to("/bin/sh")
+    client = client_of("./shell my-client.sh")
+    assert client.words == (str(home / "shell"), str(home / "my-client.sh")), "a link is not followed"
+    assert client.name == "my-client.sh"
+    assert client.run("enrol", task).text == f"{home}/my-client.sh\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "told"), [("", "is empty"), (" ", "is empty"), ("sh 'x", "is no command: No closing quotation")]
+)
+def test_what_is_no_command_is_a_usage_error(command: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        client_of(command)
 
 
 def test_no_file_is_no_certificate(task: Task) -> None:
@@ -86,8 +131,8 @@ def test_a_key_that_cannot_be_read_does_not_fit(task: Task, key: bytes) -> None:
 
 def test_every_shipped_client_is_there() -> None:
     for name in SHIPPED:
-        words = client_of([name]).words
-        assert client_of([name]).name == name
+        words = client_of(name).words
+        assert client_of(name).name == name
         assert name == "printer" or Path(words[1]).read_text().startswith("#!/bin/sh")
 
 
