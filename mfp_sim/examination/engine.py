@@ -216,9 +216,9 @@ def _one(
         left, unreadable = None, True
     fits = left is not None and task.key_fits(left)
     seen = Observation(tuple(runs), entries, left, before, fits, unreadable)
-    judged = judge(situation.word, seen)
-    verdict, because = judged.verdict, judged.because
     slug = situation.slug
+    judged = judge(situation.word, seen, slug)
+    verdict, because = judged.verdict, judged.because
     if slug is not None and seen.conduct is not Conduct.UNSUPPORTED:
         asked = [entry for entry in entries if slug in entry.faults]
         if not asked or all(slug in entry.without_effect for entry in asked):

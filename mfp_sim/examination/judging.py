@@ -25,7 +25,7 @@ class Conduct(StrEnum):
     STRANGE = "left a certificate that is not for its key"
     UNREADABLE = "left a file that is not a certificate"
     KEPT = "still has the certificate that it had"
-    SPOILT = "no longer has the certificate that it had"
+    SPOILT = "no longer has the certificate that it had, or its key"
     CLAIMED = "says that it has a certificate, and left none"
     REFUSED = "refused"
     PENDING = "takes the request for pending"
@@ -57,8 +57,8 @@ class Observation:
             return Conduct.UNREADABLE
         if self.left is not None and self.left != self.before:
             return Conduct.ENROLLED if self.fits else Conduct.STRANGE
-        if self.left != self.before:
-            return Conduct.SPOILT
+        if self.left != self.before or (self.before is not None and not self.fits):
+            return Conduct.SPOILT  # without its key it is worth nothing
         if last.end is End.DONE and self.before is not None:
             return Conduct.KEPT
         return _ENDS[last.end]
@@ -69,13 +69,22 @@ class Observation:
         asked = (e.transaction for e in self.entries if e.name in ("PKCSReq", "RenewalReq", "CertPoll"))
         return tuple(dict.fromkeys(text for text in asked if text))
 
+    @property
+    def granted(self) -> JournalEntry | None:
+        """The last SUCCESS that was sent."""
+        sent = (e for e in reversed(self.entries) if e.decision.startswith("SUCCESS") and e.status == 200)
+        return next(sent, None)
+
     def was_granted_without(self, slug: str | None) -> bool:
-        """Whether a SUCCESS was sent at which the fault did nothing."""
-        return slug is not None and any(
-            entry.decision.startswith("SUCCESS") and entry.status == 200
-            and (slug not in entry.faults or slug in entry.without_effect)
-            for entry in self.entries
-        )  # fmt: skip
+        """Whether the fault did nothing at the last SUCCESS."""
+        last = self.granted
+        return slug is not None and last is not None and (slug not in last.faults or slug in last.without_effect)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has a reason to be at it still: it was told to wait, or has asked more than once."""
+        asked = [entry for entry in self.entries if entry.name not in _INFORMATION]
+        return len(asked) > 1 or any(entry.decision.startswith("PENDING") for entry in asked)
 
     @property
     def output(self) -> str:
@@ -83,6 +92,7 @@ class Observation:
         return "\n".join(run.text for run in self.runs)
 
 
+_INFORMATION = ("GetCACaps", "GetCACert", "GetNextCACert")
 _ENDS: Mapping[End, Conduct] = {
     End.DONE: Conduct.CLAIMED,
     End.REFUSED: Conduct.REFUSED,
@@ -110,7 +120,7 @@ _ALWAYS: _Row = {
     Conduct.STRANGE: (FAIL, "it left a certificate that is not for its key"),
     Conduct.UNREADABLE: (FAIL, "it left a file that is not a certificate"),
     Conduct.KEPT: (WARN, "it says that it is done, and has the certificate that it had before"),
-    Conduct.SPOILT: (FAIL, "it no longer has the certificate that it had before"),
+    Conduct.SPOILT: (FAIL, "it no longer has the certificate that it had before, or its key"),
     Conduct.CLAIMED: (FAIL, "it says that it has a certificate, and left none"),
     Conduct.CRASHED: (FAIL, "it crashed"),
     Conduct.PENDING: (WARN, "it takes the request for pending"),
@@ -138,6 +148,7 @@ CONDUCT: Mapping[str, _Row] = {
     "fails": _must_not("it took a refusal for a certificate"),
     "tells": _must_not("it took a refusal for a certificate"),
     "told-badalg": _must_not("it took a refusal for a certificate"),
+    "malformed": _must_not(_ACCEPTED),
     "http": _must_not("it took an HTTP error for a success"),
     "takes": _should(_STRICT),
     "reads-caps": _should("it did not go on, although the capabilities can be read"),
@@ -148,17 +159,27 @@ CONDUCT: Mapping[str, _Row] = {
         Conduct.REFUSED: (WARN, "it gave a pending request up"),
         Conduct.PENDING: (WARN, "it did not fetch its certificate when it was issued"),
     },
+    "waits": {
+        Conduct.ENROLLED: (FAIL, "it took for issued what the CA has not issued"),
+        Conduct.PENDING: (PASS, "it takes the request for pending, and it is"),
+    },
     "lost": {Conduct.REFUSED: (WARN, "it did not come back to the request whose reply was lost")},
     "ca-check": {
         Conduct.ENROLLED: (WARN, "it enrolled without comparing the CA's fingerprint with the one it was told"),
     },
+    "ca-check-bag": {},
     "no-ca": {Conduct.ENROLLED: (WARN, "it took for its issuer a certificate that is not of a CA")},
     "weaker": {}, "no-capabilities": {}, "dates": {}, "asks-right": {},
     "either": {Conduct.KEPT: (PASS, "it still has the certificate that it had")},
 }  # fmt: skip
 """What each conduct is worth where a correct client does what the word says; the rest as always."""
-_ASKS = 2
-"""GetCACaps and GetCACert: what a client sends after them is about its request."""
+_AUTHENTIC: Mapping[str, str] = {
+    "malformed": "it read a malformed reply; it was the CA's own, and about its request",
+    "http": "it read a reply of the CA that came with another HTTP status than 200",
+}
+"""What is lenient and not unsafe, if a SUCCESS of the CA is what it took: signed, and for its request."""
+_MAY_ASK_AGAIN = ("http", "fails", "tells", "told-badalg")
+"""The words of a request that has failed: a new one, in another way, is no part of what was wrong."""
 _TOLD = ("failinfo", "badalg", "badmessagecheck", "badrequest", "badtime", "badcertid")
 
 
@@ -166,13 +187,34 @@ def judge(word: str, seen: Observation, slug: str | None = None) -> Judged:
     """The verdict on what was seen, where a correct client does what the word says and the fault ``slug`` acts."""
     conduct = seen.conduct
     verdict, because = {**_ALWAYS, **CONDUCT[word]}[conduct]
-    if word == "lost" and conduct is Conduct.ENROLLED and len(seen.transactions) > 1:
-        verdict = FINDING
-        because = "it came back with another transaction: the first certificate is an orphan at the CA"
-    if conduct is Conduct.ENROLLED and verdict is FAIL and seen.was_granted_without(slug):
-        verdict, because = FINDING, "it enrolled all the same, by a reply with which nothing was wrong"
-    if word == "tells" and conduct is Conduct.REFUSED and not any(text in seen.output.lower() for text in _TOLD):
+    if conduct is Conduct.ENROLLED:
+        verdict, because = _enrolled(word, seen, slug) or (verdict, because)
+    elif conduct is Conduct.HUNG:
+        if seen.waits:
+            verdict, because = CheckVerdict.INCONCLUSIVE, "it was still asking when its time was over (--timeout)"
+    elif word == "ca-check" and seen.transactions:
+        verdict, because = WARN, "it sent its request to a CA whose fingerprint is not the one it was told"
+    elif word == "ca-check-bag" and any("badMessageCheck" in entry.decision for entry in seen.entries):
+        verdict, because = WARN, "it enveloped its request to another certificate than that of the CA it was told"
+    elif word == "tells" and conduct is Conduct.REFUSED and not any(text in _letters(seen.output) for text in _TOLD):
         verdict, because = FINDING, "it does not say which failInfo the CA gave"
-    if conduct is Conduct.HUNG and len(seen.entries) > _ASKS:
-        verdict, because = CheckVerdict.INCONCLUSIVE, "it was still asking when its time was over (--timeout)"
     return Judged(verdict, because)
+
+
+def _enrolled(word: str, seen: Observation, slug: str | None) -> tuple[CheckVerdict, str] | None:
+    """What is to be said of an enrolment beside its row: by which reply it came, and after which requests."""
+    by_word = seen.runs[-1].by_word
+    if word == "lost" and len(seen.transactions) > 1:
+        return FINDING, "it came back with another transaction: the first certificate is an orphan at the CA"
+    if word == "renews" and not by_word and all(entry.name != "RenewalReq" for entry in seen.entries):
+        return FINDING, "it asked with a PKCSReq, as for a first certificate, and not with a RenewalReq"
+    if CONDUCT[word].get(Conduct.ENROLLED, (PASS,))[0] is FAIL and seen.was_granted_without(slug):
+        verdict = PASS if word in _MAY_ASK_AGAIN else FINDING
+        return verdict, "it enrolled all the same, by a reply with which nothing was wrong"
+    if word in _AUTHENTIC and any(entry.decision.startswith("SUCCESS") for entry in seen.entries):
+        return FINDING, _AUTHENTIC[word]
+    return None
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.lower()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from mfp_sim.conformance.model import CheckVerdict
@@ -48,10 +50,14 @@ def test_a_client_that_takes_everything_fails_where_something_has_to_be_refused(
         if wanted is not None and result.because != NOT_ACTED and result.verdict is not wanted:
             wrong[result.situation.id] = (result.verdict.word, result.because)
     # The fault acts at one of its requests only, and by another the CA grants it what it asks for.
-    assert {why for _, why in wrong.values()} <= {"it enrolled all the same, by a reply with which nothing was wrong"}
-    assert len(wrong) < 20, wrong
+    # Or it is the CA's own, and only its form is wrong.
+    reasons = Counter(why for _, why in wrong.values())
+    assert 0 < reasons.pop("it enrolled all the same, by a reply with which nothing was wrong") < 20
+    assert 0 < reasons.pop("it read a malformed reply; it was the CA's own, and about its request") < 40
+    assert 0 < reasons.pop("it read a reply of the CA that came with another HTTP status than 200") < 20
+    assert not reasons
     failed = [result for result in found.values() if result.verdict is FAIL]
-    assert len(failed) > 150
+    assert len(failed) > 120
     assert "it accepted a reply that a client has to refuse, and installed its certificate" in {
         r.because for r in failed
     }
@@ -142,7 +148,7 @@ def test_a_renewal_that_loses_the_certificate_fails(puppet) -> None:
 
     ends = iter([End.DONE, End.DONE, End.REFUSED])
     result = tried(Careless(lambda verb: next(ends, End.DONE)), [situation])["renewal-refused"]
-    assert (result.verdict, result.because) == (FAIL, "it no longer has the certificate that it had before")
+    assert (result.verdict, result.because) == (FAIL, "it no longer has the certificate that it had before, or its key")
 
 
 def test_what_breaks_in_one_situation_is_its_result(puppet) -> None:
