@@ -6,6 +6,7 @@ not open connections. RFC 3986; RFC 8894, 4.1.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,15 +45,24 @@ class Url:
         Raises:
             UsageError: ``text`` is not a URL, neither http nor https, or has a login, which reports would show.
         """
+        before, _, after = text.rpartition("@")
+        shown = f"...@{after}" if before else text  # a login may stand there, however the rest is written
+        if not re.fullmatch(r"[!-~]*", text):
+            ascii_only = "write xn--... for a host name with other letters, and %XX for what else is no printable ASCII"
+            raise UsageError(f"{shown!r} is not a URL", remedy=ascii_only)
         try:
             found = cls.parse(text)
-            _ = found.port
+            port = found.parts.port
         except ValueError:
-            raise UsageError(f"{text!r} is not a URL") from None
+            raise UsageError(f"{shown!r} is not a URL") from None
         if found.parts.username is not None:
             raise UsageError("the URL has a login in it", remedy="leave it out, and give it by --http-login-env NAME")
+        if port == 0:
+            raise UsageError(
+                f"{shown!r} has no port that a server can have", remedy="name one from 1 to 65535, or none"
+            )
         if found.parts.scheme not in DEFAULT_PORTS or not found.host:
-            raise UsageError(f"{text!r} is not an http or https URL", remedy=remedy)
+            raise UsageError(f"{shown!r} is not an http or https URL", remedy=remedy)
         return found
 
     @property
