@@ -156,7 +156,12 @@ def handshake(
     Raises:
         ConnectFailed, DeadlineExceeded: there is no TLS to be had, or the server is not who it should be.
     """
-    secure = _context_of(reach).wrap_socket(connection, server_hostname=host, do_handshake_on_connect=False)
+    named = host.rstrip(".")  # in TLS no name ends in a dot (RFC 6066, 3)
+    try:
+        named.encode("idna")
+    except UnicodeError:  # where a proxy connects, nobody here has looked it up
+        raise connect_failed(where, "no-such-host") from None
+    secure = _context_of(reach).wrap_socket(connection, server_hostname=named, do_handshake_on_connect=False)
     try:
         secure.settimeout(deadline.left())
         secure.do_handshake()

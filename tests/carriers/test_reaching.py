@@ -103,6 +103,22 @@ def test_a_certificate_for_another_name_is_refused(tmp_path: Path) -> None:
         assert get(made.host, reach, name="ca.example").status == 200
 
 
+def test_a_name_that_ends_in_a_dot_is_the_same_in_tls(tmp_path: Path) -> None:
+    named = tls_host(tmp_path, names=("ca.example",))
+    with named as made, proxy(hosts={"ca.example.": (made.host.host, made.host.port)}) as between:
+        reach = Reach(ca=made.trust, proxies=(("all", between.url()),))
+        assert get(made.host, reach, name="ca.example.").status == 200
+
+
+@pytest.mark.parametrize("name", ["ca..example", ".ca.example", f"{'x' * 64}.example"])
+def test_a_name_that_is_none_is_told_behind_a_proxy_too(tmp_path: Path, name: str) -> None:
+    with tls_host(tmp_path) as made, proxy(hosts={name: (made.host.host, made.host.port)}) as between:
+        reach = Reach(ca=made.trust, proxies=(("all", between.url()),))
+        with pytest.raises(ConnectFailed, match="the name does not resolve"):
+            get(made.host, reach, name=name)
+        assert made.bench.asked == []
+
+
 def test_plain_http_at_a_port_of_tls_and_the_other_way_round(tmp_path: Path) -> None:
     with tls_host(tmp_path) as made:
         assert b"https://" in get(made.host, Reach(), PLAIN).body
