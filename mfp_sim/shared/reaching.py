@@ -54,7 +54,7 @@ REACH_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
 """The options by name, in the words of ``argparse``, which pytest's ``addoption`` knows too."""
 
 _FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([ -~]*?)[ \t]*")
-_OURS: Final = ("host", "content-length", "transfer-encoding", "connection", "content-type")
+_OURS: Final = ("host", "content-length", "transfer-encoding", "connection", "content-type", "user-agent", "accept")
 """Fields that are the checks' and the wire's own: another value would change what is asked."""
 _SHORTEST_SECRET: Final = 4
 """A shorter value of a field (``X-Tenant: 1``) hides nothing, and masking it would spoil every number."""
@@ -92,8 +92,8 @@ class Reach:
         found = [self.key_password]
         for login in (self.login, *(_login(url) for name, url in self.proxies if name != "no")):
             found += [login, (login or "").partition(":")[2]]
-        values = [value for _, value in self.fields if len(value) >= _SHORTEST_SECRET]
-        found += [word for value in values for word in (value, value.rpartition(" ")[2])]
+        words = [word for _, value in self.fields for word in (value, value.rpartition(" ")[2])]
+        found += [word for word in words if len(word) >= _SHORTEST_SECRET]
         return tuple(dict.fromkeys(secret for secret in found if secret))
 
     def proxy_for(self, scheme: str, host: str, port: int) -> Proxy | None:
@@ -234,8 +234,14 @@ def _parsed(url: str) -> SplitResult:
     return parts
 
 
+_LOGIN: Final = re.compile(r"([A-Za-z0-9+.-]+://)?(.*)@", re.DOTALL)
+"""The login of a proxy's URL, up to the last ``@``: somebody may have written any letters, even those that mean
+something else in a URL."""
+
+
 def _without_login(url: str) -> str:
-    return re.sub(r"[^/]*@", "", url)
+    found = _LOGIN.match(url)
+    return url if found is None else (found[1] or "") + url[found.end() :]
 
 
 def _proxy(url: str) -> Proxy:
@@ -246,10 +252,10 @@ def _proxy(url: str) -> Proxy:
 
 def _login(url: str) -> str | None:
     """The user:password in a URL, whatever else there is in it."""
-    found = re.match(r"(?:[a-z0-9]+://)?([^/]*)@", url)
+    found = _LOGIN.match(url)
     if found is None:
         return None
-    user, _, password = found[1].partition(":")
+    user, _, password = found[2].partition(":")
     return f"{unquote(user)}:{unquote(password)}"
 
 

@@ -302,12 +302,14 @@ def test_a_proxy_of_the_environment_is_looked_at_where_it_is_wanted(monkeypatch:
         ({"proxy": "socks5://me:hush@proxy.example:1"}, "is no HTTP proxy"),
         ({"proxy": "http://me:hush@[::1"}, "is not a URL"),
         ({"proxy": "http://me:hush@/"}, "is no HTTP proxy"),
+        ({"proxy": "http://me:hush/hush@p.example:1"}, "the proxy 'http://p.example:1' is not a URL"),
         ({"proxy": "http://p.example:1", "no_proxy": True}, "both given"),
         ({"tls_insecure": True, "tls_ca": Path("x")}, "both given"),
         ({"tls_key": Path("x")}, "no certificate"),
         ({"header": ["hush"]}, "not 'Name: value'"),
         ({"header": ["X-Key: hush\r\nX: y"]}, "not 'Name: value'"),
         ({"header": ["content-length: 7"]}, "each request has its own"),
+        ({"header": ["User-Agent: hush"]}, "each request has its own"),
         ({"header": ["@missing"]}, "cannot read the headers in missing"),
         ({"http_login_file": Path("x"), "http_login_env": "X"}, "--http-login-file and --http-login-env"),
     ],
@@ -359,6 +361,19 @@ def test_the_login_and_the_fields_are_in_each_request_and_in_nothing_that_is_kep
     assert behind.words == ("--proxy", "http://proxy.example:3128", "--tls-insecure")
     assert pickle.loads(pickle.dumps(reach)) == reach
     assert (asked_for(options()), asked_for(given)) == (None, "http-login-env")
+
+
+@pytest.mark.usefixtures("no_proxies")
+def test_a_login_in_a_proxys_url_is_found_however_the_scheme_is_spelled() -> None:
+    reach = reach_of(options(proxy="HTTP://me:hush@proxy.example:3128"))
+    found = reach.proxy_for("https", "ca.example", 443)
+    assert (found and found.login, set(reach.secrets)) == ("me:hush", {"me:hush", "hush"})
+    assert reach.words == ("--proxy", "HTTP://proxy.example:3128")
+
+
+@pytest.mark.usefixtures("no_proxies")
+def test_a_short_word_at_the_end_of_a_field_is_not_masked_everywhere() -> None:
+    assert reach_of(options(header=["X-Tenant: tenant 1"])).secrets == ("tenant 1",)
 
 
 # --- one connection ---------------------------------------------------------------------------------------
