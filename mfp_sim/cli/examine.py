@@ -9,8 +9,11 @@ import argparse
 import fnmatch
 import json
 import shlex
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from mfp_sim.conformance.baseline import compared, load_baseline
@@ -59,12 +62,13 @@ def examine(options: argparse.Namespace) -> int:
     console = Console(sys.stderr if options.json else sys.stdout)
     clock = SystemClock()
     begun = clock.now()
-    ca = options.ca if options.ca is not None else _ca_for(client, console, options)
-    found = run_client(
-        client, chosen, ca=ca, timeout=options.timeout,
-        began=lambda number, total, situation: console.progress(number, total, situation.id),
-        ended=lambda result: _tell(console, result, quiet=options.quiet),
-    )  # fmt: skip
+    with _terminated_as_interrupted():
+        ca = options.ca if options.ca is not None else _ca_for(client, console, options)
+        found = run_client(
+            client, chosen, ca=ca, timeout=options.timeout,
+            began=lambda number, total, situation: console.progress(number, total, situation.id),
+            ended=lambda result: _tell(console, result, quiet=options.quiet),
+        )  # fmt: skip
     report = report_of(
         found, command=_command(options, words), words=words, begun=begun.isoformat(),
         waived={entry.id: entry.reason for entry in expected},
@@ -80,6 +84,19 @@ def examine(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(as_json(report), ensure_ascii=False))
     return _exit_code(found, report, strict=options.strict)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends the run as Ctrl-C does: the client that runs is ended too, and its folder removed."""
+    if threading.current_thread() is not threading.main_thread():  # no other may set a handler
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _requirements() -> Sequence[str]:

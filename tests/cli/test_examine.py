@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,8 +24,6 @@ exec "{python}" -m mfp_sim.examination.clients.printer "$1"
 @pytest.fixture
 def client(tmp_path: Path) -> str:
     """A client that enrols by means of the simulated printer, and can do nothing else."""
-    import sys
-
     file = tmp_path / "client.sh"
     file.write_text(ENROLS.format(python=sys.executable))
     return f"sh {file}"
@@ -87,6 +90,23 @@ def test_wrong_usage_is_told(arguments, code: int, told: str, capsys) -> None:
         got = end.code
     assert got == code
     assert told in capsys.readouterr().err
+
+
+def test_a_run_that_is_ended_ends_its_client(tmp_path: Path) -> None:
+    lock, begun = tmp_path / "lock", tmp_path / "begun"
+    os.mkfifo(begun)
+    client = tmp_path / "client.sh"
+    client.write_text(f"exec 9>{lock}; flock 9; echo >{begun}; exec sleep 600")
+    run = subprocess.Popen(
+        [sys.executable, "-m", "mfp_sim", "examine", "--client", f"sh {client}", "--only", "ra", "--timeout", "60"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    begun.read_text()
+    run.send_signal(signal.SIGTERM)  # SIGINT is the same to it, where the shell has not switched that off
+    _, told = run.communicate(timeout=60)
+    assert (told, run.returncode) == ("mfp-sim: interrupted\n", 130)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # waits for whoever holds it
 
 
 def test_the_list_names_what_is_left_out_and_why(capsys) -> None:
