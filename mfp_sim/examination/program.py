@@ -10,6 +10,7 @@ import base64
 import contextlib
 import os
 import re
+import resource
 import shlex
 import signal
 import ssl
@@ -41,6 +42,8 @@ _TEXT = 16 * 1024
 """How much of what a client prints is kept, in bytes: the end, where programs say why they stop."""
 _FILE = 64 * 1024
 """The largest file of a client that is read, in bytes."""
+_WRITTEN = 64 * 1024 * 1024
+"""The largest file that a client may write, in bytes; one that writes more is ended by the system (SIGXFSZ)."""
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----")
 
 
@@ -199,6 +202,7 @@ class ClientProgram:
                     remedy=_COMMAND,
                 ) from None
             try:
+                _limit(process.pid)
                 code = process.wait(self.patience * task.timeout)
                 end = _CODES.get(code, End.CRASHED if code < 0 else End.BROKEN)
             except subprocess.TimeoutExpired:
@@ -249,6 +253,13 @@ class Person:
             end = self._ANSWERS.get(answer.strip().lower()[:1])
         code = next((number for number, known in _CODES.items() if known is end), -1)
         return VerbResult(verb, end, code, "", (clock.now() - begun).total_seconds(), by_word=True)
+
+
+def _limit(process: int) -> None:
+    """Let no file of a client grow beyond :data:`_WRITTEN`, its output included, where the system can."""
+    if hasattr(resource, "prlimit"):
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
+            resource.prlimit(process, resource.RLIMIT_FSIZE, (_WRITTEN, _WRITTEN))
 
 
 def _inherited(environment: Mapping[str, str]) -> dict[str, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
+import signal
 import ssl
 from pathlib import Path
 
@@ -58,6 +60,12 @@ def test_of_much_output_the_end_is_kept(task: Task) -> None:
     told = program("yes | head -c 1000000; echo the end").run("enrol", task)
     assert len(told.text) <= 16 * 1024
     assert told.text.endswith("the end\n")
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="the system cannot limit another process")
+def test_a_client_that_writes_without_end_is_ended(task: Task) -> None:
+    told = ClientProgram(("sh", "-c", "exec yes"), "client", patience=240).run("enrol", task)
+    assert (told.end, told.code) == (End.CRASHED, -signal.SIGXFSZ)
 
 
 def test_a_command_that_is_none_is_a_usage_error(task: Task) -> None:
