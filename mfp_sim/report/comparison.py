@@ -5,7 +5,7 @@ Nothing counts as mended because it was not looked at again: the checks that sho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from mfp_sim.report.model import CauseChange, CauseReport, RunComparison, RunReport
 from mfp_sim.shared.errors import UsageError
@@ -67,22 +67,26 @@ def _change(
     unseen = [check for check in gone if check not in verdicts]
     passed = [check for check in gone if verdicts.get(check) == "pass"]
     more = [check for check in after if check not in before]
-    worse = bool(now and was and _RANK[now.verdict] > _RANK[was.verdict])
-    better = bool(now and was and _RANK[now.verdict] < _RANK[was.verdict])
+    steps = {check: _RANK[after[check]] - _RANK[before[check]] for check in after if check in before}
+    worse = [check for check in after if (looked_at_before(check) if check in more else steps[check] > 0)]
+    better = [check for check in before if (check in passed if check in gone else steps[check] < 0)]
     if now is None:
         outcome, checks = ("not-judged", unseen) if unseen else ("mended", gone) if passed == gone else ("turned", gone)
     elif was is None:
         outcome, checks = ("new", more) if any(map(looked_at_before, more)) else ("not-judged-before", more)
-    elif worse or more:
-        outcome, checks = "worse", more
-    elif better or passed:
-        outcome, checks = "better", passed
+    elif worse:
+        outcome, checks = "worse", worse
+    elif better:
+        outcome, checks = "better", better
     elif unseen:
         outcome, checks = "not-judged", unseen
+    elif more:
+        outcome, checks = "not-judged-before", more
     else:
         return None
     return CauseChange(entry.id, entry.title, entry.kind, outcome, tuple(checks))  # type: ignore[arg-type]
 
 
-def _places(entry: CauseReport | None) -> Iterable[str]:
-    return [place.check for place in entry.places] if entry is not None else []
+def _places(entry: CauseReport | None) -> Mapping[str, str]:
+    """The verdict of each check that shows it."""
+    return {place.check: place.verdict for place in entry.places} if entry is not None else {}

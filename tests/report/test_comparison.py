@@ -13,7 +13,7 @@ from mfp_sim.report.comparison import compared
 from mfp_sim.report.html_report import as_html
 from mfp_sim.report.json_report import json_text, read_file
 from mfp_sim.report.markdown import as_markdown
-from mfp_sim.report.model import CauseReport, RunReport
+from mfp_sim.report.model import CausePlace, CauseReport, RunReport
 from mfp_sim.shared.errors import UsageError
 
 
@@ -22,6 +22,13 @@ def run_(*findings: CauseReport, **verdicts: str) -> RunReport:
     shown = {place.check: entry.verdict for entry in findings for place in entry.places}
     checks = tuple(check(name, verdict) for name, verdict in {**verdicts, **shown}.items())
     return replace(conformance_run(), findings=findings, checks=checks, printers=())
+
+
+def mixed(**places: str) -> CauseReport:
+    """A cause that its checks show with a verdict each."""
+    found = tuple(CausePlace(name, "It is wrong", verdict) for name, verdict in places.items())  # type: ignore[arg-type]
+    worst = max(places.values(), key=("finding", "warn", "fail").index)
+    return replace(cause("errors", "robustness", worst), places=found)  # type: ignore[arg-type]
 
 
 ERRORS = cause("errors", "robustness", "finding", "a", "b")
@@ -36,8 +43,13 @@ ERRORS = cause("errors", "robustness", "finding", "a", "b")
         (run_(ERRORS), run_(a="pass", b="skipped"), ("not-judged", "b")),
         (run_(a="pass", b="pass"), run_(ERRORS), ("new", "a", "b")),
         (run_(), run_(ERRORS), ("not-judged-before", "a", "b")),
-        (run_(ERRORS), run_(cause("errors", "robustness", "finding", "a", "b", "c")), ("worse", "c")),
-        (run_(ERRORS), run_(cause("errors", "robustness", "fail", "a", "b")), ("worse",)),
+        (run_(ERRORS, c="pass"), run_(cause("errors", "robustness", "finding", "a", "b", "c")), ("worse", "c")),
+        (run_(ERRORS), run_(cause("errors", "robustness", "fail", "a", "b")), ("worse", "a", "b")),
+        (run_(cause("errors", "robustness", "fail", "a", "b")), run_(ERRORS), ("better", "a", "b")),
+        # What only one of the runs looked at is neither worse nor better.
+        (run_(ERRORS), run_(cause("errors", "robustness", "finding", "a", "b", "c")), ("not-judged-before", "c")),
+        (run_(ERRORS), run_(mixed(a="finding", b="finding", c="fail")), ("not-judged-before", "c")),
+        (run_(mixed(a="fail", b="finding")), run_(cause("errors", "robustness", "finding", "b")), ("not-judged", "a")),
         (run_(ERRORS), run_(cause("errors", "robustness", "finding", "a"), b="pass"), ("better", "b")),
         (run_(ERRORS), run_(cause("errors", "robustness", "finding", "a")), ("not-judged", "b")),
     ],
