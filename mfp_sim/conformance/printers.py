@@ -233,7 +233,10 @@ def _judge(session: Client, name: str) -> PrinterVerdict:
         return found
     because = ("with something in between that speaks TLS to the server, as the model speaks HTTP only (A-01)",)
     assumptions = tuple(sorted({*found.assumptions, "A-01"}))
-    return replace(found, verdict="works-with", because=(*because, *found.because), assumptions=assumptions)
+    condition = " and ".join(filter(None, ("something in between speaks TLS", found.condition)))
+    return replace(
+        found, verdict="works-with", because=(*because, *found.because), assumptions=assumptions, condition=condition
+    )
 
 
 def _tried(session: Client, profile: Profile) -> PrinterVerdict:

@@ -69,6 +69,8 @@ def test_a_printer_that_speaks_http_only_works_with_something_in_between(
     assert printer["verdict"] == "works-with"
     assert printer["because"][0].startswith("with something in between that speaks TLS to the server")
     assert "A-01" in printer["assumptions"]
+    told = "Works with 0 of 1 printer models, and with 1 more if something in between speaks TLS."
+    assert told in written(tmp_path)["grade"]["words"]
 
 
 def test_an_unchecked_certificate_is_said_first_last_and_in_the_report(behind_tls: TlsHost, conform, tmp_path) -> None:
