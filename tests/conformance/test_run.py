@@ -22,11 +22,12 @@ from mfp_sim.conformance.answers import Exchange
 from mfp_sim.conformance.baseline import load_baseline
 from mfp_sim.conformance.challenges import Command
 from mfp_sim.conformance.client import Client
-from mfp_sim.conformance.model import CheckResult, CheckVerdict, Fact
+from mfp_sim.conformance.engine import run_checks
+from mfp_sim.conformance.model import CheckResult, CheckVerdict, Fact, Proof
 from mfp_sim.conformance.outcomes import Minted
 from mfp_sim.conformance.progress import ProgressFile, Server, read_progress
 from mfp_sim.conformance.quick import BUDGET, PRINTERS, QUICK, quick
-from mfp_sim.conformance.registry import all_checks
+from mfp_sim.conformance.registry import all_checks, select
 from mfp_sim.conformance.selftest import bench
 from mfp_sim.report.console import Console
 from mfp_sim.report.json_report import read_file
@@ -662,6 +663,18 @@ def test_a_terminal_shows_what_is_left_of_time_and_certificates() -> None:
     assert first == f"[1/40] {sum(costs)} certificates left: {checks[0].id}"
     assert second == f"[21/40] about 0:00:20 and {sum(costs[20:])} certificates left: {checks[20].id}"
     assert third.startswith("[21/40] about 0:00:20 and 3 certificates left: ")
+
+
+def test_a_second_surprise_with_the_serial_of_the_first_ends_the_asking_too() -> None:
+    checks, proof = select(["challenge-missing", "challenge-wrong"]), Proof("", defects=("challenge-unchecked",))
+    with bench(proof) as session:
+        run_checks(session, checks)
+        (surprise,) = (entry for entry in session.minted if not entry.expected)
+    with bench(proof) as session:  # the same again, after another certificate with that serial number
+        session.minted.append(replace(surprise, fingerprint="another"))
+        run = run_checks(session, checks)
+    assert [result.verdict for result in run.results] == [CheckVerdict.FAIL, CheckVerdict.NOT_RUN]
+    assert "--keep-going asks on" in (run.results[1].reason or "")
 
 
 # --- usage ------------------------------------------------------------------------------------------------
