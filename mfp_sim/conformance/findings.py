@@ -59,6 +59,8 @@ _STRANGERS = (
     "renewal-by-stranger",
 )  # fmt: skip
 """Checks that have to pass before it is said that no stranger got a certificate."""
+_DECIDING = frozenset(place.partition("/")[0] for cause in CAUSES if cause.grave for place in cause.places)
+"""Checks that a grave cause may show in: without their verdict nobody can say that it is no F."""
 
 
 def findings_of(
@@ -190,6 +192,9 @@ def _missing(
     left = [check for check in wanted if check.id not in run and check.opt_in is None]
     if left:
         found.append(f"{len(left)} of {len(wanted)} checks {'was' if len(left) == 1 else 'were'} not run")
+    unclear = [r.check.id for r in results if r.verdict is CheckVerdict.INCONCLUSIVE and r.check.id in _DECIDING]
+    if unclear:
+        found.append(f"what may make it an F could not be judged: {', '.join(unclear)}")
     return found
 
 

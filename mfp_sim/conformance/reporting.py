@@ -105,7 +105,7 @@ def report_of(
             findings,
             printers,
             wanted=tuple(all_checks().values()),
-            controlled=controlled,
+            controlled=controlled and run.last.asked,
             stopped=run.stopped,
             models=len(MODELS),
         ),

@@ -19,6 +19,7 @@ from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict, Fact, Pr
 from mfp_sim.conformance.outcomes import Came
 from mfp_sim.conformance.printers import MODELS
 from mfp_sim.conformance.registry import all_checks, select
+from mfp_sim.conformance.reporting import report_of
 from mfp_sim.conformance.selftest import CLEAN, bench
 from mfp_sim.report.json_report import read_file
 from mfp_sim.report.model import KINDS, Grade, PrinterVerdict
@@ -231,10 +232,28 @@ def test_what_was_not_seen_is_no_approval() -> None:
 
 
 def test_what_could_not_be_judged_caps_at_b_but_what_there_was_no_occasion_for_does_not() -> None:
-    unclear = CheckResult(all_checks()["challenge-wrong"], CheckVerdict.INCONCLUSIVE, reason="a reply was lost")
-    assert _graded(_all_pass(challenge_wrong=unclear)).letter == "B"
+    unclear = CheckResult(all_checks()["post-binary"], CheckVerdict.INCONCLUSIVE, reason="a reply was lost")
+    assert _graded(_all_pass(post_binary=unclear)).letter == "B"
     unseen = CheckResult(all_checks()["pending-no-envelope"], CheckVerdict.INCONCLUSIVE, reason="no message shows it")
     assert _graded(_all_pass(pending_no_envelope=unseen)).letter == "A"
+
+
+def test_without_a_verdict_on_what_may_make_it_an_f_there_is_no_grade() -> None:
+    unclear = CheckResult(all_checks()["challenge-wrong"], CheckVerdict.INCONCLUSIVE, reason="a reply was lost")
+    found = _graded(_all_pass(challenge_wrong=unclear))
+    assert found.letter == ""
+    assert found.because == ("what may make it an F could not be judged: challenge-wrong",)
+    assert not any(words.startswith("Breaks no MUST") for words in found.words)
+
+
+def test_a_budget_that_leaves_nothing_for_the_last_control_leaves_no_grade() -> None:
+    with bench() as session:
+        run = run_checks(session, select(["post-binary"]))
+        asked, unasked = (
+            report_of(replace(run, last=replace(run.last, asked=asked)), session) for asked in (True, False)
+        )
+    words = "a right request was not granted, first or last, so refusals prove nothing"
+    assert [report.grade is not None and words in report.grade.because for report in (asked, unasked)] == [False, True]
 
 
 def test_an_f_stands_although_the_run_stopped_there() -> None:
