@@ -51,7 +51,7 @@ class LedgerEntry:
     @property
     def size(self) -> int:
         """About what it takes in memory, in octets."""
-        return _ENTRY + len(self.der) + sum(map(len, self.sent))
+        return _ENTRY + len(self.der) + len(self.transaction_id) + sum(map(len, self.sent))
 
     @property
     def counts(self) -> Counter[str]:

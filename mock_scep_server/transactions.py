@@ -26,6 +26,11 @@ _OPERATION = 900
 """About what an operation takes in memory beside its octets."""
 
 
+def _weight(identifier: str, operations: list[Transaction]) -> int:
+    """About what they take in memory, in octets, with the transactionID, which may be as long as a message."""
+    return sum(t.size for t in operations) + (len(identifier) if operations else 0)
+
+
 @dataclass(slots=True)
 class Transaction:
     """One operation: the request, which CA was asked and when, and the final decision.
@@ -96,7 +101,7 @@ class Transactions:
 
     def _keep(self, identifier: str, operations: list[Transaction]) -> None:
         """These under the transactionID from now on; none, where there are none."""
-        self._size += sum(t.size for t in operations) - sum(t.size for t in self._known.pop(identifier, []))
+        self._size += _weight(identifier, operations) - _weight(identifier, self._known.pop(identifier, []))
         if operations:
             self._known[identifier] = operations
 

@@ -58,6 +58,18 @@ def test_a_full_ledger_forgets_the_oldest_and_counts_all(make_ca, minted) -> Non
     assert (ledger.forgotten, ledger.counts["minted"], ledger.of_key(minted[0].spki)) == (0, 0, ())
 
 
+def test_a_long_transaction_id_is_weighed_in_both_books(make_ca, make_client, minted) -> None:
+    ledger, ca = Ledger(1024 * 1024), make_ca("{memory: 4}")
+    make_client(ca).enrol()
+    books = ca.service._transactions
+    (one,) = next(iter(books._known.values()))
+    for number in range(4):
+        ledger.mint(minted[number], "A" * 400_000, ca.clock.now())
+        books.remember(f"{number}" * 400_000, one)
+    assert [entry.certificate for entry in ledger.entries] == minted[2:4]
+    assert [identifier[:1] for identifier in books._known] == ["2", "3"]
+
+
 def test_a_certificate_that_fills_the_ledger_by_itself_is_kept(make_ca, minted) -> None:
     ledger = Ledger(1)
     for certificate in minted[:2]:
@@ -97,8 +109,9 @@ def test_the_request_of_a_renewal_under_one_transaction_is_weighed_with_it(make_
     client.enrol()
     client.renewed(same_key=True, same_transaction=True).enrol(kind=MessageType.RENEWAL_REQ)
     books = ca.service._transactions
-    assert books._size == sum(known.size for found in books._known.values() for known in found)
-    assert len(next(iter(books._known.values()))) == 2
+    ((identifier, known),) = books._known.items()
+    assert books._size == len(identifier) + sum(one.size for one in known)
+    assert len(known) == 2
 
 
 @pytest.mark.parametrize(("memory", "kept"), [(1, 2**20), (60, 60 * 2**20)])
