@@ -250,9 +250,10 @@ class _Teller(ConformanceListener):
             _tell(self._console, result)
 
 
-def _site(host: str, reach: Reach) -> Iterator[str]:
-    """The addresses of the host, and the proxies' hosts."""
-    yield from (urlsplit(url).hostname or url for scheme, url in reach.proxies if scheme != "no")
+def _site(host: str, reach: Reach, page: str | None) -> Iterator[str]:
+    """The addresses of the host, and the hosts of the proxies and of the page with challenges."""
+    urls = [url for scheme, url in reach.proxies if scheme != "no"] + ([page] if page else [])
+    yield from filter(None, (urlsplit(url if "://" in url else f"//{url}").hostname for url in urls))
     try:
         yield from (str(found[4][0]) for found in socket.getaddrinfo(host, None))
     except OSError:  # a proxy may know it and this machine not
@@ -298,7 +299,8 @@ def _run_with(options: argparse.Namespace, keys: KeySource) -> int:
     server = Server.of(session)
     done = read_progress(options.resume, server) if options.resume is not None else {}
     if options.share:
-        hide_site(session, _site(session.target.host, reach), transport.tls.chain if transport.tls is not None else ())
+        hosts = _site(session.target.host, reach, options.challenge_page)
+        hide_site(session, hosts, transport.tls.chain if transport.tls is not None else ())
     kept = options.resume or options.report
     if options.report is not None:
         ready(options.report)

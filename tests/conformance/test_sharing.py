@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from report_samples import conformance_run
 
+from mfp_sim.cli.conform import _site
 from mfp_sim.conformance.selftest import bench
 from mfp_sim.conformance.sharing import hide_site, without_octets
 from mfp_sim.report.json_report import read_file
 from mfp_sim.report.model import HttpMessage
+from mfp_sim.shared.reaching import Reach
 from mfp_sim.shared.scep.certificate import name, name_pairs, self_signed, subject_alt_name_extension
 from mfp_sim.shared.simtime import Entropy, PooledKeys
 
@@ -61,6 +63,13 @@ def test_no_file_names_the_host_the_challenge_or_the_names_of_the_certificates(g
     assert any(message.octets for message in messages)
     (errors,) = [entry for entry in report.findings if entry.id == "errors-are-http-5xx"]
     assert len(errors.places) > 5
+
+
+def test_the_hosts_of_proxies_and_of_the_challenge_page_are_hidden_too() -> None:
+    proxies = (("http", "me:hush@proxy.acme.example:3128"), ("https", "http://other.acme.example"), ("no", ".lan"))
+    hosts = list(_site("127.0.0.1", Reach(proxies=proxies), "https://ndes.acme.example/CertSrv/mscep_admin/"))
+    assert hosts[:3] == ["proxy.acme.example", "other.acme.example", "ndes.acme.example"]
+    assert set(hosts[3:]) == {"127.0.0.1"}
 
 
 def test_without_the_option_the_names_are_there(given: Callable[..., Any]) -> None:
