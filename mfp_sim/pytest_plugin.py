@@ -73,6 +73,12 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return "warning: the TLS certificate of the server is NOT CHECKED (--scep-tls-insecure)" if unchecked else None
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The same beside the results: with ``-q`` there is no header."""
+    if told := pytest_report_header(config):
+        terminalreporter.write_line(told)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
     """With ``--scep-url`` the checks are the tests, instead of whatever else was collected."""

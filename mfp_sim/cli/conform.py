@@ -294,7 +294,9 @@ def _run_with(options: argparse.Namespace, keys: KeySource) -> int:
     transport = SocketClient(clock, reach)
     session = _session(options, clock, reach, transport, keys)
     console = Console(sys.stderr if options.json else sys.stdout)
-    if reach.insecure and session.target.scheme == "https":
+    pages = [url for url in (options.url, options.challenge_page) if url]
+    unchecked = {name: words for url in pages for name, words in reached(url, reach, None).items() if name == UNCHECKED}
+    if unchecked:
         console.line("warning: the TLS certificate of the server is NOT CHECKED (--tls-insecure)")
     server = Server.of(session)
     done = read_progress(options.resume, server) if options.resume is not None else {}
@@ -327,7 +329,11 @@ def _run_with(options: argparse.Namespace, keys: KeySource) -> int:
         command=_command(options, reach, everything=True),
         repeat=_command(options, reach, everything=False),
         wanted=options.verdict,
-        conditions={**({"choice": "quick"} if options.quick else {}), **reached(options.url, reach, transport.tls)},
+        conditions={
+            **({"choice": "quick"} if options.quick else {}),
+            **reached(options.url, reach, transport.tls),
+            **unchecked,
+        },
         share=options.share,
     )
     _publish(options, console, report, run, kept)

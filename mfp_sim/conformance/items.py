@@ -21,6 +21,7 @@ from mfp_sim.conformance.engine import in_order, run_checks
 from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict
 from mfp_sim.conformance.registry import all_checks
 from mfp_sim.conformance.target import Permissions, target_of
+from mfp_sim.report.model import UNCHECKED
 from mfp_sim.shared.errors import TargetError, UsageError
 from mfp_sim.shared.reaching import reach_of
 from mfp_sim.shared.redaction import Redactor
@@ -133,6 +134,8 @@ class CheckItem(_Item):
         run = run_checks(session, [self.check], keep_going=going, last_control=False)
         (result,) = run.results
         self.user_properties.append(("verdict", result.verdict.word))
+        if session.target.scheme == "https" and self.config.getoption("scep_tls_insecure"):
+            self.user_properties.append((UNCHECKED, "yes"))
         self._compare(result)
         if result.verdict > CheckVerdict.FAIL:
             pytest.skip(result.reason or "not judged")

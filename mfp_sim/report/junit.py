@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from mfp_sim.report.model import CheckReport, RunReport, ScenarioReport
+from mfp_sim.report.model import UNCHECKED, CheckReport, RunReport, ScenarioReport
 
 __all__ = ["as_junit"]
 
@@ -21,7 +21,7 @@ def as_junit(report: RunReport) -> str:
     """The report as an XML document."""
     root = ET.Element("testsuites", name="mfp-sim")
     for scenario in report.scenarios:
-        root.append(_suite(scenario))
+        root.append(_suite(scenario, report))
     sections: dict[str, list[CheckReport]] = {}
     for check in report.checks:
         sections.setdefault(check.section, []).append(check)
@@ -31,7 +31,7 @@ def as_junit(report: RunReport) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _suite(scenario: ScenarioReport) -> ET.Element:
+def _suite(scenario: ScenarioReport, report: RunReport) -> ET.Element:
     cases = [(f"{step.number}: {step.text}", step.number, step.place) for step in scenario.steps]
     numbers = {number for _, number, _ in cases}
     if scenario.skipped is not None or any(failure.step not in numbers for failure in scenario.failures):
@@ -49,9 +49,8 @@ def _suite(scenario: ScenarioReport) -> ET.Element:
         scenario.real_seconds,
         errors=errors,
     )
-    _properties(
-        suite, {"seed": str(scenario.seed), "file": scenario.file, "command": scenario.command, "basis": scenario.basis}
-    )
+    about = {"seed": str(scenario.seed), "file": scenario.file, "command": scenario.command, "basis": scenario.basis}
+    _properties(suite, about | _doubt(report))
     for name, number, place in cases:
         case = ET.SubElement(suite, "testcase", classname=_clean(scenario.name), name=_clean(name), time="0")
         if scenario.skipped is not None:
@@ -67,6 +66,11 @@ def _suite(scenario: ScenarioReport) -> ET.Element:
     return suite
 
 
+def _doubt(report: RunReport) -> dict[str, str]:
+    """What takes the ground from every result, if something does."""
+    return {UNCHECKED: report.provenance.options[UNCHECKED]} if report.unchecked else {}
+
+
 def _section(section: str, checks: Sequence[CheckReport], report: RunReport) -> ET.Element:
     failures = sum(check.verdict == "fail" and check.waived is None for check in checks)
     skipped = sum(
@@ -74,7 +78,7 @@ def _section(section: str, checks: Sequence[CheckReport], report: RunReport) -> 
     )
     name = f"RFC 8894 {section}".strip()
     suite = _new_suite(name, len(checks), failures, skipped, sum(check.seconds for check in checks))
-    _properties(suite, {"target": report.target})
+    _properties(suite, {"target": report.target} | _doubt(report))
     for check in checks:
         case = ET.SubElement(
             suite,

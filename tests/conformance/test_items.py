@@ -60,9 +60,11 @@ def test_a_server_behind_tls_is_reached_by_the_same_options(tmp_path: Path) -> N
     with tls_host(tmp_path, challenge=CHALLENGE) as behind:
         done = pytest_at(behind.url, tmp_path, "--scep-tls-ca", behind.trust, "-q", "-k", "post-binary or positive")
         assert done.returncode == 0, done.stdout + done.stderr
-        careless = pytest_at(behind.url, tmp_path, "--scep-tls-insecure", "-k", "positive")
+        words = ("--scep-tls-insecure", "-q", "--junitxml", "junit.xml", "-k", "post-binary or positive")
+        careless = pytest_at(behind.url, tmp_path, *words)
         assert careless.returncode == 0
         assert "warning: the TLS certificate of the server is NOT CHECKED (--scep-tls-insecure)" in careless.stdout
+        assert (tmp_path / "junit.xml").read_text("utf-8").count("TLS certificate not checked") == 1
         refused = pytest_at(behind.url, tmp_path, "-k", "positive")
     assert refused.returncode not in (0, 5)
     assert "shows a TLS certificate of a CA that is not known" in refused.stdout + refused.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +84,17 @@ def test_an_unchecked_certificate_is_said_first_last_and_in_the_report(behind_tl
     for name in ("report.html", "summary.md"):
         said = html.unescape((tmp_path / name).read_text("utf-8"))
         assert "The server's TLS certificate was not checked (--tls-insecure): all this may be about" in said
+    suites = re.findall(r"<testsuite .*?</testsuite>", (tmp_path / "junit.xml").read_text("utf-8"), re.DOTALL)
+    assert suites
+    assert all(f'<property name="{UNCHECKED}" value="NOT CHECKED' in suite for suite in suites)
+
+
+def test_a_page_with_challenges_that_is_not_checked_is_said_too(server, conform, tmp_path) -> None:
+    with tls_host(tmp_path) as page:
+        words = ("--challenge-page", page.host.url, "--tls-insecure", "--verdict", "rfc", "--report", tmp_path)
+        _, shown = conform(server().url, *words, *FEW)
+    assert shown.startswith("warning: the TLS certificate of the server is NOT CHECKED (--tls-insecure)")
+    assert UNCHECKED in written(tmp_path)["provenance"]["options"]
 
 
 @pytest.mark.parametrize(
