@@ -113,9 +113,10 @@ class Ledger:
         """Record a new certificate."""
         with self._lock:
             octets = certificate.der
+            places = () if octets in self._entries else self._places(certificate)  # minted anew, octet for octet
             self._put(LedgerEntry(octets, transaction_id, now))
             self._by_serial[certificate.serial] = octets
-            for table, place in self._places(certificate):
+            for table, place in places:
                 table.setdefault(place, []).append(octets)
             while self._size > self._limit and len(self._entries) > 1:
                 self._forget(next(iter(self._entries)))

@@ -70,6 +70,17 @@ def test_a_long_transaction_id_is_weighed_in_both_books(make_ca, make_client, mi
     assert [identifier[:1] for identifier in books._known] == ["2", "3"]
 
 
+def test_a_certificate_that_was_minted_twice_is_forgotten_everywhere(make_ca, minted) -> None:
+    """A fault repeats a serial number, time stands still, and the signature is the same."""
+    ledger, now, first = Ledger(1), make_ca().clock.now(), minted[0]
+    for _ in range(2):
+        ledger.mint(first, "one", now)
+    assert len(ledger.of_subject(first.subject)) == len(ledger.of_key(first.spki)) == 1
+    ledger.mint(minted[1], "two", now)
+    assert ledger.of_subject(first.subject) == ()
+    assert [entry.certificate for entry in ledger.of_key(first.spki)] == [minted[1]]
+
+
 def test_a_certificate_that_fills_the_ledger_by_itself_is_kept(make_ca, minted) -> None:
     ledger = Ledger(1)
     for certificate in minted[:2]:
