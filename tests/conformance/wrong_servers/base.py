@@ -130,7 +130,7 @@ def resign(ca: ScepService, change: Callable[[list[bytes], CertificateAuthority]
 
 def signed_by(fields: list[bytes], signer: Identity, outer: str = "sha256") -> Certificate:
     tbs = der.sequence(*fields)
-    signature = sign(signer.key, tbs, "sha256")
+    signature = sign(signer.key, tbs, outer)
     return Certificate.from_der(der.sequence(tbs, signature_algorithm(signer.key, outer), der.bit_string(signature)))
 
 
