@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from http.client import HTTPException
+from itertools import chain
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -24,7 +25,9 @@ from mfp_sim.shared.errors import DecodeError, UsageError
 from mfp_sim.shared.http_octets import reply_of
 from mfp_sim.shared.redaction import Redactor
 from mfp_sim.shared.scep.certificate import Certificate
-from mfp_sim.shared.scep.http_messages import Delivery, HttpReply, HttpRequest
+from mfp_sim.shared.scep.contents import read_ca_certificates
+from mfp_sim.shared.scep.http_messages import Delivery, HttpReply, HttpRequest, scep_request
+from mfp_sim.shared.scep.vocabulary import Operation
 from mfp_sim.shared.simtime import Entropy, GeneratedKeys, SystemClock
 from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.script_file import script_of
@@ -94,6 +97,19 @@ class _Ca:
         self.service.journal.clear()
         self.service.script.replace(script_of(script))
         self.recorder = Recorder(self.clock, self.redactor)
+
+    def certificate(self, situation: Situation) -> Certificate:
+        """That of the CA in a situation, as a client would be told it by other means; begins anew."""
+        own = self.service.authority.issuer.certificate
+        if not situation.reissues:
+            return own
+        self.begin()
+        self.go_on(situation.script)
+        reply = reply_of(self.service.handle(scep_request("/scep", Operation.GET_CA_CERT), "mfp-sim").octets)
+        published, _ = read_ca_certificates(reply.body, reply.header("Content-Type"))
+        same = (certificate for certificate in published if certificate.spki == own.spki)
+        below_a_root = (c for c in published if c.is_ca and c.issuer != c.subject)
+        return next(chain(same, below_a_root), own)
 
     def handle(self, request: HttpRequest, client: str) -> Delivery:
         """Answer as the CA does, and keep what went over the wire."""
@@ -189,8 +205,7 @@ def _one(
     """One situation, without regard to the controls."""
     begun = ca.clock.now()
     task = Task(
-        f"{ca.host.url}/scep", f"CN=client-{number}.example", challenge, ca.service.authority.issuer.certificate,
-        folder, timeout,
+        f"{ca.host.url}/scep", f"CN=client-{number}.example", challenge, ca.certificate(situation), folder, timeout,
     )  # fmt: skip
     before = None
     ca.begin()

@@ -53,6 +53,8 @@ def is_unsafe(result: SituationResult, verdict: str) -> bool:
 
 def kind_of(result: SituationResult, verdict: str) -> CauseKind:
     """The class of a result that is not right; a finding about an enrolment is none of safety."""
+    if not result.seen.runs:  # it came to nothing, and nothing was seen
+        return "hygiene"
     if verdict == "warn" and result.situation.word.startswith("ca-check"):
         return "security"
     found = _KINDS.get(result.seen.conduct, "hygiene")

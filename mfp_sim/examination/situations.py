@@ -26,6 +26,7 @@ class Situation:
     ``word`` says what a correct client does (:data:`~mfp_sim.examination.judging.CONDUCT`), and ``correct`` the same in
     a sentence. ``script`` is the CA's, as YAML; it holds after the verbs of ``before``. The next of ``verbs`` is asked
     for while there is no certificate. ``slug`` is the fault that has to act. ``ca`` changes the CA's section.
+    ``reissues``: the CA's certificate is another here, and it is this one that the client is told.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Situation:
     field_failures: tuple[str, ...] = ()
     ca: str = ""
     slow: bool = False
+    reissues: bool = False
 
 
 FIRST, LAST = (
@@ -124,6 +126,7 @@ def _of_fault(entry: FaultEntry, variant: str | None) -> Situation:
         entry.requirements,
         entry.field_failures,
         slow=entry.layer == "delivery",
+        reissues=entry.layer == "certificates" and not entry.client.startswith("ca-check"),
     )
 
 

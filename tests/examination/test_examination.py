@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from urllib.request import urlopen
 
 import pytest
 
@@ -10,6 +11,7 @@ from mfp_sim.conformance.model import CheckVerdict
 from mfp_sim.examination.engine import SituationResult, examine
 from mfp_sim.examination.judging import CONDUCT, Conduct
 from mfp_sim.examination.program import End
+from mfp_sim.examination.reporting import report_of
 from mfp_sim.examination.situations import FIRST, LAST, QUICK, Situation, left_out, situations
 from mock_scep_server.faults import FAULTS
 
@@ -176,3 +178,30 @@ def test_a_renewal_that_leaves_the_old_certificate_has_not_renewed(puppet) -> No
     assert (result.verdict, result.because) == (
         WARN, "it says that it is done, and has the certificate that it had before",
     )  # fmt: skip
+
+
+def test_a_client_is_told_the_certificate_that_the_ca_has_in_this_situation(puppet) -> None:
+    """Or one that authenticates the CA would be refused what it has to live with; not where that is to be found out."""
+    own = {"ca-ku-no-digsig", "getcacert-ra-split", "getcacert-no-keyusage", "ca-not-a-ca"}
+    others = {"rogue-ca", "weak-ca-key", "getcacert-alt-encoding"}
+    served: list[bool] = []
+
+    class Careful(puppet):  # type: ignore[misc, valid-type]
+        def run(self, verb, task):
+            if verb == "enrol":
+                with urlopen(f"{task.url}?operation=GetCACert") as reply:
+                    served.append(task.ca.der in reply.read())
+            return super().run(verb, task)
+
+    chosen = [s for s in situations() if s.id in own | others]
+    tried(Careful(lambda verb: End.DONE), chosen)
+    assert served == [True, *(s.id in own for s in chosen), True]
+
+
+def test_what_came_to_nothing_is_reported(puppet) -> None:
+    chosen = [s for s in situations() if s.id == "renewal"]
+    ends = iter([End.DONE, End.REFUSED])
+    found = examine(puppet(lambda verb: next(ends, End.DONE)), chosen, timeout=1.0)
+    report = report_of(found, command="", words="", begun="")
+    rows = {check.id: (check.verdict, check.because) for check in report.checks}
+    assert rows["renewal"] == ("inconclusive", "it did not enrol before: refused")
