@@ -112,7 +112,8 @@ def _row(result: SituationResult, words: str, waived: Mapping[str, str]) -> Chec
 def _messages(found: Examination) -> Iterator[CheckReport]:
     """What the CA's judge says of all requests: a row for each requirement, the worst first."""
     seen: dict[str, dict[str, list[str]]] = {}
-    for result in found.results:
+    # Where a fault acted, the judge does not know what the client was told: capabilities that were taken away, say.
+    for result in (result for result in found.results if result.situation.slug is None):
         for text in result.judgement:
             requirement = text.split(" ", 2)[1]
             seen.setdefault(requirement, {}).setdefault(text, []).append(result.situation.id)

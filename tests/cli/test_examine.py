@@ -128,3 +128,12 @@ def test_a_baseline_is_strict_both_ways(client: str, tmp_path: Path, capsys) -> 
     file.write_text("format: 1\nexpected:\n" + line.format("bad-signatur"))
     assert examine("--client", client, "--only", "bad-signature", "--baseline", file) == 2
     assert "there is no check 'bad-signatur' (did you mean 'bad-signature'?)" in capsys.readouterr().err
+
+
+def test_what_a_fault_told_the_client_is_not_held_against_it(tmp_path: Path, monkeypatch) -> None:
+    """Without capabilities a client has to send its request by GET, though the CA would take a POST."""
+    out = tmp_path / "out"
+    assert examine("--client", "printer", "--only", "caps-404", "--report", out, "--ca", "", "-q") == 0
+    rows = {check["id"]: check["verdict"] for check in json.loads((out / "report.json").read_text())["checks"]}
+    assert rows["caps-404"] == "pass"
+    assert not [row for row in rows if row.startswith("message-scep-4.1")]
