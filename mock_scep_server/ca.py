@@ -263,9 +263,14 @@ class CertificateAuthority:
         )
 
     def sign(self, template: Template, digest: str = "sha256") -> Certificate:
-        """The certificate, with the identifiers of its key and of its issuer's."""
+        """The certificate, with the identifiers of its key and of its issuer's, if the template has none of its own."""
         issuer = template.issuer.certificate
         authority = der.sequence(der.implicit(0, x509.key_identifier(issuer.spki)))
+        identifiers = [
+            (v.SUBJECT_KEY_IDENTIFIER, False, der.octet_string(x509.key_identifier(template.spki))),
+            (v.AUTHORITY_KEY_IDENTIFIER, False, authority),
+        ]
+        own = {oid for oid, _, _ in template.extensions}
         return x509.issue(
             serial=template.serial,
             issuer=issuer.subject,
@@ -273,11 +278,7 @@ class CertificateAuthority:
             spki=template.spki,
             not_before=template.not_before,
             not_after=template.not_after,
-            extensions=[
-                *template.extensions,
-                (v.SUBJECT_KEY_IDENTIFIER, False, der.octet_string(x509.key_identifier(template.spki))),
-                (v.AUTHORITY_KEY_IDENTIFIER, False, authority),
-            ],
+            extensions=[*template.extensions, *(entry for entry in identifiers if entry[0] not in own)],
             signing_key=template.issuer.key,
             digest=digest,
         )

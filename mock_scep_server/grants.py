@@ -20,7 +20,7 @@ from mfp_sim.shared.scep.csr import Csr
 __all__ = ["Grant", "grant"]
 
 USAGES = frozenset({"digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement"})
-POWERS = frozenset({"anyExtendedKeyUsage", "codeSigning", "timeStamping", "OCSPSigning"})
+POWERS = frozenset({"anyExtendedKeyUsage", "codeSigning", "timeStamping", "OCSPSigning", "enrolment agent"})
 
 
 @dataclass(frozen=True)

@@ -318,6 +318,14 @@ class Answer:
             return None, error.message
 
     @cached_property
+    def content_key(self) -> bytes | None:
+        """The content key of the envelope, if the key that signed the request opens it."""
+        key = self.order.signer_key
+        if self.envelope is None or self.payload.plain is None or not isinstance(key, RSAPrivateKey):
+            return None
+        return cms.content_key_of(self.envelope, key)
+
+    @cached_property
     def issued(self) -> Certificate | None:
         """The certificate for the key of the request, found by its public key."""
         spki = spki_of(self.order.key)

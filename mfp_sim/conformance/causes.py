@@ -124,6 +124,9 @@ CAUSES: tuple[Cause, ...] = (
         "ca-true-not-copied": "",
     }, remedy="set basicConstraints and keyUsage by the CA's profile, not by the request",
         grave="Makes a CA of a device that asks for it"),
+    Cause("powers-granted", "security", "A CSR that asks for powers which only the CA may give gets them", {
+        "powers-not-copied": "",
+    }, remedy="take from a CSR no more than names, and the usages and purposes that its profile allows"),
     Cause("signature-unverified", "security", "Requests are accepted whose signature protects nothing", {
         "refuses-bad-signature": "A request was accepted whose signature does not verify",
         "refuses-wrong-digest": "A request was accepted whose messageDigest is wrong",
@@ -157,6 +160,9 @@ CAUSES: tuple[Cause, ...] = (
         "concurrent-enrolments/repeated": "Clients at the same time got the same serial number",
         "serials-unpredictable": "Serial numbers count",
     }, remedy="draw at least 64 bits at random for each serial number"),
+    Cause("replies-share-secrets", "security", "Replies are encrypted with a key or a vector of other replies", {
+        "envelope-chance": "",
+    }, remedy="draw content key and initialisation vector from a cryptographic source for each envelope"),
     Cause("certificates-mixed-up", "security", "The certificate in a reply is not for the key that asked", {
         "issued-for-key": "The certificate is for another key",
         "concurrent-enrolments": "A client got the certificate of another that asked at the same time",

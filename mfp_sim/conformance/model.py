@@ -60,6 +60,7 @@ class Gain(Enum):
     NAME = "another name"
     KEY = "a key that its owner did not ask with"
     CA = "the power to issue"
+    POWERS = "powers that only the CA may give: to log on as somebody, to ask for certificates of others, any purpose"
     STRANGER = "what only those may have who know the challenge or have a certificate"
 
 

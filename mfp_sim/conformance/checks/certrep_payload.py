@@ -12,6 +12,7 @@ from mfp_sim.conformance.facts import fact
 from mfp_sim.conformance.model import CheckVerdict, Fact, Proof
 from mfp_sim.conformance.watching import over, watch
 from mfp_sim.shared.errors import DecodeError
+from mfp_sim.shared.scep import der
 from mfp_sim.shared.scep import vocabulary as v
 from mfp_sim.shared.scep.algorithms import DIGEST_OF_SIGNATURE
 from mfp_sim.shared.scep.certificate import Certificate
@@ -321,16 +322,80 @@ def _lint(_: Client, certificate: Certificate, __: Answer) -> str | None:
     return ", ".join(wrong) or None
 
 
+def _issuer(certificate: Certificate, answer: Answer) -> Certificate | None:
+    return next((ca for ca in (*answer.trusted, *answer.payload.certificates) if certificate.was_issued_by(ca)), None)
+
+
+def _dates(_: Client, certificate: Certificate, answer: Answer) -> str | None:
+    early = next((text for text in certificate.oddities if text.startswith("GeneralizedTime")), None)
+    issuer = _issuer(certificate, answer)
+    if issuer is None or certificate.not_after <= issuer.not_after:
+        return early
+    return f"it ends at {certificate.not_after}, after its CA's certificate, which ends at {issuer.not_after}"
+
+
+def _key_identifiers(_: Client, certificate: Certificate, answer: Answer) -> str | None:
+    issuer = _issuer(certificate, answer)
+    own, its = (None if c is None else c.extensions.get(v.SUBJECT_KEY_IDENTIFIER) for c in (certificate, issuer))
+    if issuer is None or its is None:
+        return None
+    if own is not None and own.value == its.value and certificate.spki != issuer.spki:
+        return "subjectKeyIdentifier is that of the CA"
+    named = certificate.extensions.get(v.AUTHORITY_KEY_IDENTIFIER)
+    fields = [] if named is None else der.read(named.value, "authorityKeyIdentifier").children
+    octets = [entry.content for entry in fields if entry.tag == 0x80]
+    wanted = der.read(its.value, "subjectKeyIdentifier").content
+    if not octets or octets[0] == wanted:
+        return None
+    return f"authorityKeyIdentifier names the key {octets[0].hex()}, the CA's is {wanted.hex()}"
+
+
+def _encoding(_: Client, certificate: Certificate, __: Answer) -> str | None:
+    whole = der.read(certificate.der, "certificate")
+    fields = whole.child(0, "tbsCertificate").children
+    inner = fields[2 if fields[0].tag == 0xA0 else 1].raw
+    if inner != whole.child(1, "signatureAlgorithm").raw:
+        return "signatureAlgorithm is not that of the field in the certificate"
+    holder = [entry for entry in fields if entry.tag == 0xA3]
+    oids = [entry.child(0, "extnID").to_oid() for entry in holder[0].children[0].children] if holder else []
+    twice = [v.oid_text(oid) for oid in dict.fromkeys(oids) if oids.count(oid) > 1]
+    return f"{', '.join(twice)} is there twice" if twice else None
+
+
+def _readable(rule: Callable[[Client, Certificate, Answer], str | None]) -> Callable[..., str | None]:
+    """The rule, for which what cannot be read is wrong too."""
+
+    def judge(session: Client, certificate: Certificate, answer: Answer) -> str | None:
+        try:
+            return rule(session, certificate, answer)
+        except DecodeError as error:
+            return f"it cannot be read: {error}"
+
+    return judge
+
+
+_RFC5280 = (
+    _issued_facts("not-rfc5280", "version 3, a positive serial of at most 20 octets, authorityKeyIdentifier", _lint),
+    _issued_facts("dates", "notAfter no later than the CA's, dates before 2050 as UTCTime", _dates),
+    _issued_facts("key-identifiers", "the key identifiers of the CA and of the subject's key",
+                  _readable(_key_identifiers)),
+    _issued_facts("encoding", "one signature algorithm, each extension once", _readable(_encoding)),
+)  # fmt: skip
+
 watch_here(
     "issued-rfc5280",
     "The certificate is one of RFC 5280",
     "SCEP-3.3.2.1-16",
-    judge=_issued_facts(
-        "not-rfc5280", "version 3, a positive serial of at most 20 octets, authorityKeyIdentifier", _lint
-    ),
-    why="Key stores refuse to insert certificates that are not.",
+    judge=lambda session: (found for judge in _RFC5280 for found in judge(session)),
+    why="Key stores refuse to insert certificates that are not, and paths through them do not verify.",
     field_failures=("F-K01",),
-    proofs=(Proof("not-rfc5280", "cert-lint"),),
+    proofs=(
+        Proof("not-rfc5280", "cert-lint"),
+        Proof("dates", "{cert-lint: outlives-ca}"),
+        Proof("key-identifiers", "{cert-lint: authority-key}"),
+        Proof("key-identifiers", "{cert-lint: subject-key}"),
+        Proof("encoding", "{cert-lint: extension-twice}"),
+    ),
 )
 
 

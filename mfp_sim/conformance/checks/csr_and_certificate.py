@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from mfp_sim.conformance import csrs
 from mfp_sim.conformance.answers import Answer
@@ -11,6 +11,7 @@ from mfp_sim.conformance.facts import answered, fact, processed, refusal
 from mfp_sim.conformance.model import CheckVerdict, Fact, Gain, Proof
 from mfp_sim.conformance.outcomes import Inconclusive
 from mfp_sim.conformance.registry import check
+from mfp_sim.shared.errors import DecodeError
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import der
 from mfp_sim.shared.scep import vocabulary as v
@@ -88,7 +89,7 @@ def unknown_extension(session: Client) -> Iterator[Fact]:
     field_failures=("F-S07",),
     negative=True,
     tags=("security",),
-    cost=1,
+    cost=2,
     gain=Gain.CA,
     proofs=(Proof("ca-certificate", defects=("issues-ca-certificates",)),),
 )
@@ -96,28 +97,82 @@ def ca_true(session: Client) -> Iterator[Fact]:
     wanted = csrs.extensions(
         x509.basic_constraints_extension(True), x509.key_usage_extension("keyCertSign", "cRLSign", "digitalSignature")
     )
-    answer = _ask(session, wanted, unwanted=_may_issue)
-    issued = answer.issued
-    if issued is None:
-        if answer.granted:
+    harmless = csrs.extensions(x509.subject_alt_name_extension(("printer-8.example",)))
+    for where, attributes in (("", [wanted]), (" in a second extensionRequest", [harmless, wanted])):
+        answer = _ask(session, *attributes, unwanted=_may_issue)
+        issued = answer.issued
+        if issued is not None:
+            usage = issued.key_usage or frozenset()
+            got = f"cA {issued.is_ca}, keyUsage {', '.join(sorted(usage)) or 'none'}{where and f': asked for{where}'}"
+            yield fact("ca-certificate", not _may_issue(issued), "cA false, no keyCertSign", got, answer,
+                       mistake="the extensions of the request are copied as they are")  # fmt: skip
+        elif answer.granted:
             raise Inconclusive(f"the SUCCESS holds no certificate that can be read: {answer.payload.problem}")
-        yield from refusal(answer, "a CSR that asks for a CA certificate", parking=True, slug="ca-certificate")
-        return
-    usage = issued.key_usage or frozenset()
-    wrong = _may_issue(issued)
-    got = f"cA {issued.is_ca}, keyUsage {', '.join(sorted(usage)) or 'none'}"
-    yield fact(
-        "ca-certificate",
-        not wrong,
-        "cA false, no keyCertSign",
-        got,
-        answer,
-        mistake="the extensions of the request are copied as they are",
-    )
+        else:
+            asked = f"a CSR that asks for a CA certificate{where}"
+            yield from refusal(answer, asked, parking=True, slug="ca-certificate")
 
 
 def _may_issue(certificate: Certificate) -> bool:
     return certificate.is_ca or "keyCertSign" in (certificate.key_usage or frozenset())
+
+
+_POWERS: Mapping[str, tuple[str, Sequence[bytes], Callable[[Certificate], bool]]] = {
+    "any-purpose": (
+        "anyExtendedKeyUsage",
+        [csrs.extensions(x509.extended_key_usage_extension(v.SERVER_AUTH, v.ANY_PURPOSE))],
+        lambda certificate: v.ANY_PURPOSE in _purposes(certificate),
+    ),
+    "enrolment-agent": (
+        "the purpose of an enrolment agent, who asks for certificates of others",
+        [csrs.extensions(x509.extended_key_usage_extension(v.SERVER_AUTH, v.ENROLMENT_AGENT))],
+        lambda certificate: v.ENROLMENT_AGENT in _purposes(certificate),
+    ),
+    "security-identifier": (
+        "the security identifier of an account",
+        [csrs.extensions((v.MICROSOFT_SID, False, der.sequence(der.utf8_string("S-1-5-21-1-2-3-500"))))],
+        lambda certificate: v.MICROSOFT_SID in certificate.extensions,
+    ),
+    "unknown-extension": (
+        "an extension that nobody knows",
+        [csrs.extensions((BOGUS, False, der.octet_string(b"x")))],
+        lambda certificate: BOGUS in certificate.extensions,
+    ),
+}
+"""What a CSR may ask for and only the CA may give: what it is, the attributes, and whether a certificate has it."""
+
+
+def _purposes(certificate: Certificate) -> tuple[str, ...]:
+    try:
+        return certificate.purposes or ()
+    except DecodeError:
+        return ()
+
+
+@check(
+    "powers-not-copied",
+    "Powers that a CSR asks for are not in the certificate",
+    "SCEP-3.3.1-09",
+    "SCEP-3.3.2.1-16",
+    why="A CSR is a wish of whoever may enrol. With the identifier of an account, or as an agent, a printer's "
+    "certificate logs on as an administrator.",
+    field_failures=("F-S07",),
+    negative=True,
+    tags=("security",),
+    cost=4,
+    gain=Gain.POWERS,
+    proofs=tuple(Proof(slug, defects=("grants-powers",)) for slug in _POWERS),
+)
+def powers(session: Client) -> Iterator[Fact]:
+    for slug, (what, attributes, has) in _POWERS.items():
+        answer = _ask(session, *attributes, unwanted=has)
+        issued = answer.issued
+        if issued is not None:
+            got = f"{what} is in the certificate" if has(issued) else "a certificate without"
+            yield fact(slug, not has(issued), f"no {what.removeprefix('the ').removeprefix('an ')}", got, answer,
+                       mistake="the extensions of the request are copied as they are")  # fmt: skip
+        else:
+            yield from refusal(answer, f"a CSR that asks for {what}", parking=True, slug=slug)
 
 
 def _names(session: Client) -> Iterator[tuple[str, bytes, bool]]:

@@ -149,3 +149,30 @@ def not_chained(session: Client) -> Iterator[Fact]:
     answer = session.ask(session.poll(enrolled.order))
     done = answer.taken or (answer.refused and answer.fail_info in (2, 4))
     yield answered("refused", done, "the poll is taken for what it is", answer)
+
+
+@check(
+    "envelope-chance",
+    "Content keys and initialisation vectors are drawn anew for each reply",
+    "SCEP-3.2.2-05",
+    "SCEP-3.1-01",
+    why="Whoever has enrolled once can read everybody's replies if they share a content key; an initialisation vector "
+    "that comes twice shows which replies begin alike.",
+    tags=("security",),
+    cost=2,
+    proofs=(
+        Proof("content-key", defects=("encrypts-without-chance",)),
+        Proof("iv", defects=("encrypts-without-chance",)),
+    ),
+)
+def chance(session: Client) -> Iterator[Fact]:
+    for _ in range(2):
+        session.enrol()
+    seen: dict[str, set[bytes]] = {"content-key": set(), "iv": set()}
+    for envelope, answer in {a.envelope.der: (a.envelope, a) for a in session.cert_reps if a.envelope}.values():
+        for slug, octets in (("content-key", answer.content_key), ("iv", envelope.iv)):
+            if octets and seen[slug]:
+                again = octets in seen[slug]
+                got = "that of another reply" if again else "its own"
+                yield fact(slug, not again, "one of its own in each reply", got, answer)
+            seen[slug] |= {octets} if octets else set()

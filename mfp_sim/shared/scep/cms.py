@@ -28,7 +28,7 @@ from mfp_sim.shared.scep.algorithms import (
     verify_signature,
 )
 from mfp_sim.shared.scep.certificate import Certificate, key_identifier
-from mfp_sim.shared.scep.envelope import Envelope, encode_envelope, open_envelope, read_envelope
+from mfp_sim.shared.scep.envelope import Envelope, content_key_of, encode_envelope, open_envelope, read_envelope
 from mfp_sim.shared.scep.note import Note, notes_of
 from mfp_sim.shared.scep.oddities import CORRECT, Oddities
 
@@ -38,6 +38,7 @@ __all__ = [
     "SignedData",
     "attribute",
     "content_info",
+    "content_key_of",
     "encode_certs_only",
     "encode_envelope",
     "encode_signed_data",

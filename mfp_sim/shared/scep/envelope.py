@@ -32,7 +32,7 @@ from mfp_sim.shared.scep.certificate import Certificate, key_identifier
 from mfp_sim.shared.scep.note import Note, notes_of
 from mfp_sim.shared.scep.oddities import CORRECT, Oddities
 
-__all__ = ["Envelope", "encode_envelope", "malformation", "open_envelope", "read_envelope"]
+__all__ = ["Envelope", "content_key_of", "encode_envelope", "malformation", "open_envelope", "read_envelope"]
 
 MAX_ITERATIONS = 100_000  # of PBKDF2, all recipients together: a message must not keep the reader busy
 MAX_TRIED = 8  # recipients of one message, for the same reason
@@ -277,6 +277,16 @@ def open_envelope(
         except (ValueError, UnsupportedAlgorithm):
             continue
     raise EnvelopeUnreadable("the envelope cannot be decrypted with our key")
+
+
+def content_key_of(envelope: Envelope, key: RSAPrivateKey) -> bytes | None:
+    """The content key, as the first recipient has it that opens with ``key``; None where none does."""
+    for recipient in envelope.recipients[:MAX_TRIED]:
+        try:
+            return _content_key(recipient, key, None)
+        except (ValueError, UnsupportedAlgorithm):
+            continue
+    return None
 
 
 def malformation(envelope: Envelope) -> str | None:

@@ -173,11 +173,16 @@ CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
 
 # purposes of extKeyUsage (RFC 5280, 4.2.1.12)
 ANY_PURPOSE = "2.5.29.37.0"
+ENROLMENT_AGENT = "1.3.6.1.4.1.311.20.2.1"
+MICROSOFT_SID = "1.3.6.1.4.1.311.25.2"
+"""Whose account a certificate is for: the security identifier ([MS-WCCE] 2.2.2.7.7.4)."""
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
 CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 EMAIL_PROTECTION = "1.3.6.1.5.5.7.3.4"
 PURPOSES = {
     ANY_PURPOSE: "anyExtendedKeyUsage",
+    ENROLMENT_AGENT: "enrolment agent",
+    MICROSOFT_SID: "security identifier",
     SERVER_AUTH: "serverAuth",
     CLIENT_AUTH: "clientAuth",
     "1.3.6.1.5.5.7.3.3": "codeSigning",

@@ -38,11 +38,11 @@ DefectRow = tuple[str, str, tuple[str, ...], Instead]
 """A defect: its slug, what it does, the requirements it breaks, and how."""
 
 
-def encode(seen: Seen, cert_rep: CertRep) -> HttpReply:
-    """A CertRep on the wire, signed with the CA's key."""
+def encode(seen: Seen, cert_rep: CertRep, chance: Callable[[int], bytes] | None = None) -> HttpReply:
+    """A CertRep on the wire, signed with the CA's key; ``chance`` gives content key and initialisation vector."""
     signer = seen.authority.signer
     octets = messages.encode_cert_rep(
-        cert_rep, signer_key=signer.key, signer_certificate=signer.certificate, octets=seen.gate.octets
+        cert_rep, signer_key=signer.key, signer_certificate=signer.certificate, octets=chance or seen.gate.octets
     )
     return HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),), body=octets)
 
@@ -76,6 +76,7 @@ def grant(
     outside: bool = False,
     bag: Callable[[bytes], bytes] | None = None,
     csr: Csr | None = None,
+    chance: Callable[[int], bytes] | None = None,
 ) -> HttpReply | None:
     """A certificate for whatever CSR is in the request, to whoever signed it; None where there is no CSR.
 
@@ -86,6 +87,7 @@ def grant(
         outside: the certificate is shown beside the envelope too.
         bag: changes the messageData.
         csr: another request than the one in the message.
+        chance: gives the content key and the initialisation vector of the reply.
     """
     asked, ca = csr or seen.csr, seen.authority
     if asked is None:
@@ -99,7 +101,7 @@ def grant(
     )
     if bag is not None:
         cert_rep = replace(cert_rep, message_data=bag(messages.certs_only(cert_rep.certificates)))
-    return encode(seen, cert_rep)
+    return encode(seen, cert_rep, chance)
 
 
 def adding(extension: tuple[str, bool, bytes]) -> Callable[[Template], Template]:

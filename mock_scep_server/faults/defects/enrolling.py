@@ -14,6 +14,7 @@ from mfp_sim.shared.scep import vocabulary as v
 from mfp_sim.shared.scep.http_messages import PKI_MESSAGE, HttpReply
 from mfp_sim.shared.scep.messages import PkiMessage
 from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType, Operation, PkiStatus
+from mock_scep_server.ca import Template
 from mock_scep_server.faults.defects.answers import (
     CRASHED,
     HUNG_UP,
@@ -252,6 +253,17 @@ _NO_TIME = _message(lambda message: message.signing_time is None)
 _STATUS = _message(lambda message: message.pki_status is not None)
 
 
+def _powerful(template: Template) -> Template:
+    """With what only a CA may give, and an extension that nobody knows."""
+    for extension in (
+        x509.extended_key_usage_extension(v.CLIENT_AUTH, v.ANY_PURPOSE, v.ENROLMENT_AGENT),
+        (v.MICROSOFT_SID, False, der.sequence(der.utf8_string("S-1-5-21-1-2-3-500"))),
+        ("1.3.6.1.4.1.32473.99", False, der.octet_string(b"x")),
+    ):
+        template = adding(extension)(template)
+    return template
+
+
 ROWS: tuple[DefectRow, ...] = (
     ("grants-anything", "Whatever a CSR can be found in is granted; nothing is checked.",
      ("SCEP-2.4-09", "SCEP-3.2-05", "SCEP-3.2.1.2-03"), granting(lambda _: True)),
@@ -275,6 +287,10 @@ ROWS: tuple[DefectRow, ...] = (
      ("SCEP-7.9-01",), granting(asks, partial(grant, digest="sha1"))),
     ("issues-ca-certificates", "Certificates say cA, as a CSR may ask for.",
      ("SCEP-3.3.1-09",), granting(asks, partial(grant, change=adding(x509.basic_constraints_extension(True))))),
+    ("grants-powers", "Certificates have any purpose, that of enrolment agents, an account, and an unknown extension.",
+     ("SCEP-3.3.1-09",), granting(asks, partial(grant, change=_powerful))),
+    ("encrypts-without-chance", "Every reply is encrypted with one content key and one initialisation vector.",
+     ("SCEP-3.2.2-05", "SCEP-3.1-01"), granting(asks, partial(grant, chance=bytes))),
     ("issued-in-clear", "The issued certificate stands outside the envelope too.",
      ("SCEP-7.7-02",), granting(asks, partial(grant, outside=True))),
     ("octets-after-bag", "A blank follows the certificates-only SignedData.",

@@ -158,6 +158,21 @@ def _as_version_one(own: Certificate, context: Context) -> bytes:
     return der.sequence(tbs, name, der.bit_string(sign(key, tbs, "sha256")))
 
 
+def _with_extension(oid: str, value: bytes) -> Callable[[Template, Context], Template]:
+    """An extension, in place of one of its kind."""
+
+    def change(template: Template, context: Context) -> Template:
+        others = tuple(other for other in template.extensions if other[0] != oid)
+        return replace(template, extensions=(*others, (oid, False, value)))
+
+    return change
+
+
+def _named_as_its_ca(template: Template, context: Context) -> Template:
+    value = template.issuer.certificate.extensions[v.SUBJECT_KEY_IDENTIFIER].value
+    return _with_extension(v.SUBJECT_KEY_IDENTIFIER, value)(template, context)
+
+
 def _old(reply: CertRep, context: Context) -> CertRep:
     """The certificate that was to be renewed, in place of a new one."""
     signer = context.asked.signer if context.asked else None
@@ -185,6 +200,14 @@ LINT: dict[str, Fault] = {
     "zero-serial": _issued(lambda template, context: replace(template, serial=0)),
     "same-serial": _issued(lambda template, context: replace(template, serial=_given_before(context))),
     "version-1": _delivered(_version_one),
+    "outlives-ca": _issued(
+        lambda template, context: replace(template, not_after=template.issuer.certificate.not_after + 30 * DAY)
+    ),
+    "authority-key": _issued(_with_extension(v.AUTHORITY_KEY_IDENTIFIER, der.sequence(der.tlv(0x80, bytes(20))))),
+    "subject-key": _issued(_named_as_its_ca),
+    "extension-twice": _issued(
+        lambda template, context: replace(template, extensions=(*template.extensions, template.extensions[-1]))
+    ),
 }
 ALTERED: dict[str, Fault] = {"replaced": _issued(_altered), "reordered": _issued(_reordered)}
 CONTENTS = {"octets": b"content", "empty": b""}
