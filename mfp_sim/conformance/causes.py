@@ -108,6 +108,11 @@ CAUSES: tuple[Cause, ...] = (
     Cause("challenge-picked", "security", "Of several challenges in one request the right one is picked", {
         "challenge-twice": "",
     }),
+    Cause("challenge-compared-loosely", "security", "The challenge is not compared letter by letter", {
+        "challenge-exact": "A challenge that is not quite the right one was accepted",
+        "challenge-exact/granted-in-another-case": "A challenge in the other case was accepted",
+        "challenge-exact/granted-with-blanks": "A challenge with blanks around it was accepted",
+    }, remedy="compare the octets of the challenge, unchanged"),
     Cause("renews-for-strangers", "security", "Whoever asks can renew: the signer of a RenewalReq is not verified", {
         "renewal-self-signed": "A self-signed certificate renewed",
         "renewal-by-stranger": "A certificate of another CA renewed",

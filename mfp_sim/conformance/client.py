@@ -65,6 +65,8 @@ class Client(ServerWire):
         self.usual: dict[str, Any] = {}
         """What the positive control had to do otherwise than the RFC has it; every right request does so too."""
         self._harmless: bool | None = None
+        self.drawn: set[str] = set()
+        """The right challenges so far."""
 
     # --- requests -----------------------------------------------------------------------------------------
 
@@ -125,9 +127,9 @@ class Client(ServerWire):
         key = key or self.key()
         subject = self.subject() if subject is None else subject
         if challenge is self._UNSET:
-            challenge = self.challenges.next() if request is None else None
+            challenge = self.draw() if request is None else None
         if challenge:
-            self.redactor.add(challenge)
+            self.redactor.add(challenge)  # a wrong one may be nearly right
         data = request or csr.build(key, subject=subject, challenge=challenge, sans=sans)
         persona, given = self.persona, changes.pop("signer", None)
         own = self.key() if persona.throwaway and not (by or given) else key
@@ -149,6 +151,14 @@ class Client(ServerWire):
             "challenge": challenge,
         }
         return Order(**{**fields, **self.usual, **changes})
+
+    def draw(self) -> str | None:
+        """A right challenge, which no report shows from now on; None where the server wants none."""
+        secret = self.challenges.next()
+        if secret:
+            self.redactor.add(secret)
+            self.drawn.add(secret)
+        return secret
 
     @property
     def method(self) -> str:
@@ -415,7 +425,7 @@ class Client(ServerWire):
         Raises:
             Inconclusive: the server wants none.
         """
-        secret = self.challenges.next()
+        secret = self.draw()
         if secret is None:
             raise Inconclusive("no challenge is configured, so none can be wrong")
         return ("x" if secret[:1] != "x" else "y") + secret[1:]

@@ -394,10 +394,7 @@ def _machine(session: Client, profile: Profile, transport: Transport, line: _Lin
 
 
 def _key(session: Client, name: str) -> KeySettings:
-    challenge = session.challenges.next()
-    if challenge:
-        session.redactor.add(challenge)
-    return KeySettings("conform", name, challenge=challenge, use="TLS")
+    return KeySettings("conform", name, challenge=session.draw(), use="TLS")
 
 
 def _why(printer: Printer, row: StatusRow | None) -> str:

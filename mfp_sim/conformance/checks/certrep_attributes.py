@@ -278,14 +278,22 @@ watch_here(
     proofs=(Proof("not-fresh", "certrep-repeated-sendernonce"),),
 )  # fmt: skip
 
+
+def _telling(secret: str) -> bool:
+    """A text holds it for no other reason: "password" is a word that a sentence may have, and so is a "1"."""
+    return len(secret) >= (20 if secret.isalpha() else 6)
+
+
 _INTERNAL = ("Traceback", "Exception", "goroutine", " at java.", ".java:", "SELECT ", "stack trace")
 
 
-def _leaks(_: Client, answer: Answer) -> str | None:
+def _leaks(session: Client, answer: Answer) -> str | None:
     text = answer.fail_info_text or ""
     secret = answer.order.challenge
     if secret and secret in text:
         return "the challenge that was sent stands in failInfoText"
+    if any(right in text for right in session.drawn if _telling(right)):
+        return "a right challenge that was not sent stands in failInfoText"
     inside = [word for word in _INTERNAL if word in text]
     return f"internals in failInfoText: {', '.join(inside)}" if inside else None
 
@@ -297,5 +305,5 @@ watch_here(
     judge=over("leak", "a sentence for people", _leaks, only=_has("failInfoText"), element=f"{_PLACE}.failInfoText"),
     why="FAILUREs are not encrypted: whatever they say, everybody on the way reads.",
     tags=("security",),
-    proofs=(Proof("leak", defects=("leaks-challenge",)),),
+    proofs=(Proof("leak", defects=("leaks-challenge",)), Proof("leak", defects=("tells-challenge",))),
 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from string import hexdigits
 
 from mfp_sim.conformance import csrs
+from mfp_sim.conformance.answers import Order
 from mfp_sim.conformance.challenges import Static
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, processed, processes, refused
@@ -23,10 +25,9 @@ UNCHECKED = Proof("granted", defects=("challenge-unchecked",))
 
 
 def _secret(session: Client) -> str:
-    secret = session.challenges.next()
+    secret = session.draw()
     if secret is None:
         raise NotApplicable("no challenge is configured: tell where it comes from, or that enrolment is open")
-    session.redactor.add(secret)
     return secret
 
 
@@ -41,7 +42,7 @@ def _secret(session: Client) -> str:
     negative=True,
     tags=("security",),
     gain=Gain.STRANGER,
-    proofs=(UNCHECKED,),
+    proofs=(UNCHECKED, Proof("granted-for-a-known-name", defects=("challenge-for-new-names-only",))),
 )
 def missing(session: Client) -> Iterator[Fact]:
     _secret(session)
@@ -53,6 +54,20 @@ def missing(session: Client) -> Iterator[Fact]:
         parking=True,
         mistake="a request without the attribute is treated as one that needs none",
     )
+    again = session.order(challenge=None, subject=session.granted().order.subject, wrong=True)
+    yield _kept_out(
+        session,
+        again,
+        "granted-for-a-known-name",
+        "a PKCSReq without a challenge, with a new key, for a name that was asked for before",
+        "a name that is known is taken for a renewal, whoever asks",
+    )
+
+
+def _kept_out(session: Client, order: Order, slug: str, what: str, mistake: str) -> Fact:
+    """That one more wrong request got no certificate; how refusals look is seen where the plain ones are judged."""
+    answer = session.ask(order, expect_refusal=True)
+    return answered(slug, not answer.handed_out, f"{what} is refused", answer, mistake=mistake, what=what)
 
 
 @check(
@@ -66,7 +81,11 @@ def missing(session: Client) -> Iterator[Fact]:
     negative=True,
     tags=("security",),
     gain=Gain.STRANGER,
-    proofs=(UNCHECKED,),
+    proofs=(
+        UNCHECKED,
+        Proof("granted-by-get", defects=("challenge-unchecked-by-get",)),
+        Proof("granted-again", defects=("challenge-unchecked-again",)),
+    ),
 )
 def wrong(session: Client) -> Iterator[Fact]:
     secret = _secret(session)
@@ -86,6 +105,39 @@ def wrong(session: Client) -> Iterator[Fact]:
             parking=True,
             mistake="the challenge is read and not compared, or compared by prefix",
         )
+    by_get = session.order(challenge=other + secret[1:], method="GET", wrong=True)
+    what = "a wrong challenge by GET"
+    yield _kept_out(session, by_get, "granted-by-get", what, "the challenge is checked where a POST is handled")
+    repeated = session.order(challenge=other + secret[1:], wrong=True)
+    session.ask(repeated, expect_refusal=True)
+    what = "a request with a wrong challenge that was refused and comes again"
+    yield _kept_out(session, repeated, "granted-again", what, "a transaction that is known is not checked again")
+
+
+@check(
+    "challenge-exact",
+    "The challenge is compared letter by letter",
+    "SCEP-2.4-04",
+    why="Each letter that may be small or capital makes guessing twice as easy.",
+    field_failures=("F-S01", "F-S02"),
+    negative=True,
+    tags=("security",),
+    gain=Gain.NOTHING,
+    proofs=(
+        Proof("granted-in-another-case", defects=("challenge-in-any-case",)),
+        Proof("granted-with-blanks", defects=("challenge-trimmed",)),
+    ),
+)
+def exact(session: Client) -> Iterator[Fact]:
+    """Digits of hexadecimal are the same number in either case, so they tell nothing about letters."""
+    secret = _secret(session)
+    variants = [("granted-with-blanks", "the challenge with blanks around it", f" {secret} ")]
+    if secret.swapcase() != secret and not set(secret) <= set(hexdigits):
+        other = "the challenge with small letters for capital ones and the other way round"
+        variants.append(("granted-in-another-case", other, secret.swapcase()))
+    for slug, what, given in variants:
+        order = session.order(challenge=given, wrong=True)
+        yield _kept_out(session, order, slug, what, "the challenge is changed before it is compared")
 
 
 @check(
@@ -212,7 +264,10 @@ row(
     negative=True,
     tags=("security",),
     gain=Gain.NOTHING,
-    proofs=(Proof("granted", defects=("grants-anything",)),),
+    proofs=(
+        Proof("granted", defects=("grants-anything",)),
+        Proof("granted-of-several-values", defects=("challenge-of-several",)),
+    ),
 )
 def twice(session: Client) -> Iterator[Fact]:
     secret = _secret(session)
@@ -222,6 +277,12 @@ def twice(session: Client) -> Iterator[Fact]:
     yield from refused(
         session, "two challengePassword attributes", REQUEST, parking=True, key=key, subject=subject, request=request
     )
+    # sorted as a SET OF is, the right one is in the middle: who reads but the first or the last does not find it
+    several = [der.utf8_string(value) for value in ("x" * (len(secret) - 1), secret, secret + "x")]
+    request = csrs.encoded(key, subject, [csrs.challenge(*several)])
+    order = session.order(key=key, subject=subject, request=request, wrong=True)
+    what = "a challengePassword with three values, one of them right"
+    yield _kept_out(session, order, "granted-of-several-values", what, "any of the values will do")
 
 
 @check(

@@ -32,9 +32,7 @@ def _ask(
 ) -> Answer:
     key = session.key(bits)
     subject = session.subject() if subject is None else subject
-    secret = session.challenges.next()
-    if secret:
-        session.redactor.add(secret)
+    secret = session.draw()
     request = csrs.encoded(key, subject, [*csrs.text(secret), *attributes])
     order = session.order(key=key, subject=subject, request=request, wrong=wrong, signer=None)
     return session.ask(order, unwanted=unwanted)

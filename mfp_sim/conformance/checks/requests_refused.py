@@ -283,7 +283,7 @@ def csr_forged(session: Client) -> Iterator[Fact]:
         ("a CSR with its signature's last bit changed", True),
         ("a CSR signed by another key", False),
     ):
-        key, subject, secret = session.key(), session.subject(), session.challenges.next()
+        key, subject, secret = session.key(), session.subject(), session.draw()
         request = csrs.encoded(
             key, subject, csrs.text(secret), flipped=flipped, signed_by=None if flipped else session.key()
         )

@@ -41,6 +41,13 @@ CAUGHT = {
     "challenge-not-of-a-renewal-req": "renewal-self-signed:granted",
     "challenge-printable-only": "challenge-string-types:not-processed",
     "challenge-refused-with-a-certificate": "failure-no-envelope:enveloped",
+    "challenge-in-any-case": "challenge-exact:granted-in-another-case",
+    "challenge-trimmed": "challenge-exact:granted-with-blanks",
+    "challenge-on-post-only": "challenge-wrong:granted-by-get",
+    "challenge-anywhere-in-the-csr": "challenge-twice:granted-of-several-values",
+    "challenge-for-new-names-only": "challenge-missing:granted-for-a-known-name",
+    "challenge-asked-once": "challenge-wrong:granted-again",
+    "challenge-told-to-who-asks": "failinfotext-leaks-nothing:leak",
     # renewal
     "renewal-of-a-self-signed-certificate": "renewal-self-signed:granted",
     "renewal-of-another-ca": "renewal-by-stranger:granted",
@@ -154,13 +161,6 @@ MISSED = {
     "ca-without-key-identifier": "no check reads subjectKeyIdentifier of CA certificates",
     "ca-without-a-name": "no check reads the subject of CA certificates",
     "ca-with-an-unknown-critical-extension": "no check looks for critical extensions that no client knows",
-    "challenge-in-any-case": "challenge-wrong changes the first letter, the length and the alphabet, never the case",
-    "challenge-trimmed": "challenge-wrong sends no blanks around the right challenge",
-    "challenge-on-post-only": "every wrong challenge goes by POST where that is offered, none by GET",
-    "challenge-anywhere-in-the-csr": "challenge-twice repeats the attribute; none has two values in one",
-    "challenge-told-to-who-asks": "failinfotext-leaks-nothing looks for the challenge that was sent, not for the right one",
-    "challenge-for-new-names-only": "no request without a challenge is for a name that has a certificate",
-    "challenge-asked-once": "no refused request is sent again as it was",
     "renewal-of-an-expired-certificate": (
         "renewal-expired sends a forged certificate, since none of the server's own can be expired in a run"
     ),
