@@ -115,6 +115,7 @@ CAUSES: tuple[Cause, ...] = (
     }, remedy="compare the octets of the challenge, unchanged"),
     Cause("renews-for-strangers", "security", "Whoever asks can renew: the signer of a RenewalReq is not verified", {
         "renewal-self-signed": "A self-signed certificate renewed",
+        "renewal-self-signed/granted-by-enclosed": "A certificate renewed that merely came with the request",
         "renewal-by-stranger": "A certificate of another CA renewed",
         "renewal-expired": "An expired certificate renewed",
     }, remedy="verify that the signer's certificate was issued by this CA and is valid", grave=_STRANGER),
@@ -122,6 +123,9 @@ CAUSES: tuple[Cause, ...] = (
         "renewal-other-name": "",
     }, remedy="compare the CSR's subject with that of the signer's certificate",
         grave="Gives one device a certificate in another's name"),
+    Cause("renewal-adds-names", "security", "A renewal gives names that the certificate does not have", {
+        "renewal-adds-names": "",
+    }, remedy="compare the CSR's subject alternative names with those of the signer's certificate"),
     Cause("transaction-is-password", "security", "Whoever knows a transactionID gets its certificate", {
         "poll-by-another-key": "",
     }, remedy="compare the key that polls with the key that asked"),
@@ -500,6 +504,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause("renewal-open", "policy", "Renewal is open to everybody, as enrolment without a challenge is", {
         "renewal-self-signed/granted-as-to-all": "", "renewal-by-stranger/granted-as-to-all": "",
         "renewal-expired/granted-as-to-all": "", "renewal-other-name/granted-as-to-all": "",
+        "renewal-adds-names/granted-as-to-all": "",
     }),
     Cause("challenge-static", "policy", "The challenge is one for all requests", {"challenge-one-time/static": ""},
           remedy="hand out one-time challenges"),

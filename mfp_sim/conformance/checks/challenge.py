@@ -173,19 +173,29 @@ def empty(session: Client) -> Iterator[Fact]:
     negative=True,
     tags=("security",),
     gain=Gain.STRANGER,
-    proofs=(UNCHECKED,),
+    proofs=(UNCHECKED, Proof("granted-under-its-name", defects=("renews-by-pkcs-req",))),
 )
 def foreign(session: Client) -> Iterator[Fact]:
     _secret(session)
-    yield from refused(
-        session,
-        "a PKCSReq signed by a certificate of another CA, without a challenge",
-        REQUEST,
-        FailInfo.BAD_MESSAGE_CHECK,
-        challenge=None,
-        by=stranger(session, session.subject()),
-        parking=True,
-    )
+    plain = [
+        *refused(
+            session,
+            "a PKCSReq signed by a certificate of another CA, without a challenge",
+            REQUEST,
+            FailInfo.BAD_MESSAGE_CHECK,
+            challenge=None,
+            by=stranger(session, session.subject()),
+            parking=True,
+        )
+    ]
+    yield from plain
+    if not plain[0].holds:
+        return
+    subject = session.subject()
+    order = session.order(by=stranger(session, subject), subject=subject, challenge=None, wrong=True)
+    what = "a PKCSReq signed by a certificate of another CA for the same name, without a challenge"
+    mistake = "whatever is not self-signed is taken for a certificate to renew"
+    yield _kept_out(session, order, "granted-under-its-name", what, mistake)
 
 
 def stranger(session: Client, subject: bytes) -> Identity:

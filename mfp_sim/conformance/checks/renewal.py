@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 from mfp_sim.conformance import csrs
 from mfp_sim.conformance.answers import Answer
@@ -15,6 +16,7 @@ from mfp_sim.conformance.outcomes import Inconclusive, NotApplicable
 from mfp_sim.conformance.registry import check
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep.certificate import Identity
+from mfp_sim.shared.scep.oddities import Oddities
 from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType
 
 RENEWAL = MessageType.RENEWAL_REQ
@@ -45,8 +47,8 @@ def _open(session: Client) -> bool:
     return session.challenges.next() is None
 
 
-def _slug(session: Client) -> str:
-    return "granted-as-to-all" if _open(session) else "granted"
+def _slug(session: Client, granted: str = "granted") -> str:
+    return "granted-as-to-all" if _open(session) else granted
 
 
 @check(
@@ -142,17 +144,25 @@ def for_new_key(session: Client) -> Iterator[Fact]:
     negative=True,
     tags=("security",),
     gain=Gain.STRANGER,
-    proofs=(Proof("granted", defects=("renews-for-anybody",)),),
+    proofs=(
+        Proof("granted", defects=("renews-for-anybody",)),
+        Proof("granted-by-enclosed", defects=("renews-by-enclosed",)),
+    ),
 )
 def self_signed(session: Client) -> Iterator[Fact]:
     everybody = _open(session)
     old = session.identity(session.sample("enrolment to renew", session.enrol)).certificate
     key = session.key()
-    for what, serial in (("of its own", None), ("with the serial number of an issued one", old.serial)):
-        changes = {} if serial is None else {"serial": serial}
-        signer = session.self_signed(key, old.subject, **changes)
+    enclosing = {"chain": (old,), "oddities": Oddities(certificates="reversed")}
+    variants: tuple[tuple[str, str, dict[str, Any], dict[str, Any]], ...] = (
+        ("of its own", "granted", {}, {}),
+        ("with the serial number of an issued one", "granted", {"serial": old.serial}, {}),
+        ("beside an issued one of somebody else", "granted-by-enclosed", {}, enclosing),
+    )
+    for what, slug, fields, changes in variants:
+        signer = session.self_signed(key, old.subject, **fields)
         order = session.order(
-            key=key, subject=old.subject, signer=signer, message_type=RENEWAL, challenge=None, wrong=True
+            key=key, subject=old.subject, signer=signer, message_type=RENEWAL, challenge=None, wrong=True, **changes
         )
         answer = session.ask(order, expect_refusal=not everybody)
         yield from refusal(
@@ -163,7 +173,7 @@ def self_signed(session: Client) -> Iterator[Fact]:
             parking=True,
             granted_at_most=CheckVerdict.FINDING if everybody else CheckVerdict.FAIL,
             mistake="17 is treated like 19, or the signer is looked up by its name",
-            slug=_slug(session),
+            slug=_slug(session, slug),
         )
 
 
@@ -225,6 +235,38 @@ def other_name(session: Client) -> Iterator[Fact]:
         parking=True,
         mistake="the subject of the CSR is not compared with that of the signer's certificate",
         slug=_slug(session),
+    )
+
+
+@check(
+    "renewal-adds-names",
+    "A renewal gives no names that the certificate does not have",
+    "SCEP-2.4-14",
+    why="Browsers read the subject alternative names alone: whoever adds one is another server.",
+    field_failures=("F-S12",),
+    cost=1,
+    negative=True,
+    tags=("security",),
+    gain=Gain.NOTHING,
+    proofs=(Proof("granted", defects=("renews-with-more-names",)),),
+)
+def adds_names(session: Client) -> Iterator[Fact]:
+    """The name is one of this run, so that nobody loses by it; a renewal without it is right as well."""
+    session.need("Renewal")
+    identity = session.identity(session.sample("enrolment to renew", session.enrol))
+    more, subject = f"added.{session.policy.subject_prefix}.example", identity.certificate.subject
+    order = session.order(message_type=RENEWAL, by=identity, subject=subject, sans=(more,), challenge=None, wrong=True)
+    answer = session.ask(order, unwanted=lambda certificate: more in certificate.sans)
+    if answer.handed_out and answer.issued is None:
+        raise Inconclusive(f"no certificate for the CSR's key can be read: {answer.payload.problem or answer.text}")
+    yield fact(
+        _slug(session),
+        answer.issued is None or more not in answer.issued.sans,
+        "no certificate with the name that is new",
+        answer.text if answer.issued is None else f"a certificate for {', '.join(answer.issued.sans) or 'no names'}",
+        answer,
+        mistake="of the CSR only the subject is compared with the signer's certificate",
+        what="a RenewalReq with a subject alternative name that the certificate does not have",
     )
 
 

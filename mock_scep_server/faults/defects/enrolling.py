@@ -46,6 +46,14 @@ def _renews(seen: Seen) -> bool:
     return seen.kind == MessageType.RENEWAL_REQ and seen.signer is not None
 
 
+def _encloses(seen: Seen) -> bool:
+    return _renews(seen) and not seen.forged and any(map(seen.service.ledger.own, seen.signers))
+
+
+def _renews_own(seen: Seen) -> bool:
+    return _renews(seen) and seen.signer is not None and seen.service.ledger.own(seen.signer) is not None
+
+
 def _copies_challenge(seen: Seen) -> HttpReply | None:
     if not asks(seen) or seen.csr is None or seen.csr.challenge is None:
         return None
@@ -281,6 +289,12 @@ ROWS: tuple[DefectRow, ...] = (
      ("SCEP-3.2.1.5-08", "SCEP-5.2-04", "SCEP-5.2-05"), granting(lambda s: asks(s) and not s.forged)),
     ("renews-for-anybody", "A RenewalReq is granted whoever signed it and whatever name it asks for.",
      ("SCEP-2.4-09", "SCEP-2.4-13", "SCEP-2.4-14"), granting(_renews)),
+    ("renews-by-enclosed", "A RenewalReq is granted if a certificate of the CA is enclosed, whoever signed.",
+     ("SCEP-2.4-13",), granting(_encloses)),
+    ("renews-by-pkcs-req", "A PKCSReq is a renewal if its signer is not self-signed and has the CSR's subject.",
+     ("SCEP-2.4-09", "SCEP-2.4-13"), granting(lambda s: _old_renewal(s) and not s.forged and not _other_subject(s))),
+    ("renews-with-more-names", "A RenewalReq by a certificate of the CA for its own subject is granted, with any SAN.",
+     ("SCEP-2.4-14",), granting(lambda s: _renews_own(s) and not s.forged and not _other_subject(s))),
     ("constant-serial", "Every certificate has the serial number 7.",
      ("SCEP-3.3.2.1-16",), granting(asks, partial(grant, change=lambda template: replace(template, serial=7)))),
     ("issues-sha1", "Certificates are signed with SHA-1.",
