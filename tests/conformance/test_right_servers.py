@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from mfp_sim.conformance.causes import cause_of
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.engine import run_checks
@@ -50,6 +52,36 @@ def test_who_does_not_serve_get_breaks_no_rule_on_base64() -> None:
             result = _one(session, "get-standard-base64")
             assert result.verdict is CheckVerdict.NOT_APPLICABLE, (status, result)
             assert f"HTTP {status}" in (result.reason or "")
+
+
+def test_who_does_not_serve_get_may_refuse_a_wrong_challenge_by_get_in_any_way() -> None:
+    with bench() as session:
+        session.transport = _Refusing(session, 405)
+        assert _one(session, "challenge-wrong").verdict is CheckVerdict.PASS
+
+
+@pytest.mark.parametrize(("secret", "variants"), [("4711-0815", 1), ("00c0ffee00C0FFEE", 1), ("zzzz-0815", 2)])
+def test_what_has_no_letters_is_not_asked_for_in_another_case(monkeypatch, secret: str, variants: int) -> None:
+    monkeypatch.setattr("mfp_sim.conformance.selftest.CHALLENGE", secret)
+    with bench() as session:
+        result = _one(session, "challenge-exact")
+    assert result.verdict is CheckVerdict.PASS
+    assert len([one for one in result.facts if one.slug.startswith("granted-")]) == variants
+
+
+def test_a_sentence_about_passwords_gives_away_no_challenge_that_is_such_a_word(monkeypatch) -> None:
+    monkeypatch.setattr("mfp_sim.conformance.selftest.CHALLENGE", "password")
+    with bench() as session:
+        result = _one(session, "failinfotext-leaks-nothing")
+        assert "password" in (session.refusal().fail_info_text or "")
+    assert result.verdict is CheckVerdict.PASS
+
+
+def test_a_renewal_without_the_name_that_is_new_is_right() -> None:
+    with bench(Proof("", defects=("drops-san", "renews-with-more-names"))) as session:
+        result = _one(session, "renewal-adds-names")
+    assert result.verdict is CheckVerdict.PASS
+    assert result.facts[0].got == "a certificate for no names"
 
 
 def test_printers_that_wait_for_approval_are_not_said_to_fail(server, conform) -> None:
