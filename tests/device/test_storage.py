@@ -217,10 +217,10 @@ def test_file_and_directory_are_on_the_disk_before_a_commit_is_done(
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", note)
-    before = len(list(Path("/proc/self/fd").iterdir()))
     storage.commit({"a": 1})
     assert done == [str(len(GOOD)), "written", "renamed", "directory"]
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    opened = [os.readlink(entry) for entry in Path("/proc/self/fd").iterdir() if entry.exists()]
+    assert not [target for target in opened if target == str(tmp_path) or target.endswith(".json")]
 
 
 def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

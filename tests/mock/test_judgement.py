@@ -246,7 +246,7 @@ def test_the_command_judges_a_captured_request(capsys) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (["judge"], 2, "judge needs the file with the message"),
+        (["judge"], 2, "judge needs what was captured"),
         (["judge", "/nonexistent"], 2, "cannot read /nonexistent: No such file or directory"),
         (["judge", str(VECTORS / "micromdm" / "ca-key.pem")], 2, "ca-key.pem holds no pkiMessage: "),
         (
