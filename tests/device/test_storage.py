@@ -219,7 +219,7 @@ def test_file_and_directory_are_on_the_disk_before_a_commit_is_done(
     monkeypatch.setattr(os, "fsync", note)
     storage.commit({"a": 1})
     assert done == [str(len(GOOD)), "written", "renamed", "directory"]
-    opened = [os.readlink(entry) for entry in Path("/proc/self/fd").iterdir() if entry.exists()]
+    opened = [str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.exists()]
     assert not [target for target in opened if target == str(tmp_path) or target.endswith(".json")]
 
 
