@@ -420,15 +420,7 @@ def _summary(console: Console, report: RunReport, run: ConformanceRun) -> None:
             console.line(f"the {name} positive control failed: {control.text}")
     _taken_back(console, run)
     console.findings(report)
-    baseline = report.provenance.baseline
-    if baseline is not None:
-        for words, names in (
-            ("not expected", baseline.unexpected),
-            ("expected and gone: remove the line", baseline.no_longer),
-            ("expired: look at it again", baseline.expired),
-        ):
-            for name in names:
-                console.line(f"baseline   {name}: {words}")
+    console.baseline(report)
 
 
 def _minted(console: Console, report: RunReport, run: ConformanceRun) -> None:

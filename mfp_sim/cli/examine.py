@@ -106,7 +106,8 @@ def _requirements() -> Sequence[str]:
 
 
 def _selected(only: Sequence[str], quick: bool) -> tuple[Situation, ...]:
-    """The situations that the options choose; a word is an id, a pattern of ids, a section or a word of conduct.
+    """The situations that the options choose; a word is an id, a pattern of ids, a requirement or a word for what
+    is right.
 
     Raises:
         UsageError: a word that names none.
@@ -182,15 +183,7 @@ def _summary(console: Console, found: Examination, report: RunReport) -> None:
         console.line(f"control    {last.situation.id}: {last.because}")
         for line in last.seen.output.splitlines()[-5:]:
             console.line(f"           {line}")
-    baseline = report.provenance.baseline
-    if baseline is not None:
-        for words, names in (
-            ("not expected", baseline.unexpected),
-            ("expected and gone: remove the line", baseline.no_longer),
-            ("expired: look at it again", baseline.expired),
-        ):
-            for name in names:
-                console.line(f"baseline   {name}: {words}")
+    console.baseline(report)
 
 
 def _command(options: argparse.Namespace, words: str) -> str:

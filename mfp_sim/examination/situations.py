@@ -40,7 +40,6 @@ class Situation:
     requirements: tuple[str, ...] = ()
     field_failures: tuple[str, ...] = ()
     ca: str = ""
-    slow: bool = False
     reissues: bool = False
 
 
@@ -125,7 +124,6 @@ def _of_fault(entry: FaultEntry, variant: str | None) -> Situation:
         entry.slug,
         entry.requirements,
         entry.field_failures,
-        slow=entry.layer == "delivery",
         reissues=entry.layer == "certificates" and not entry.client.startswith("ca-check"),
     )
 

@@ -119,6 +119,18 @@ class Console:
         if policy:
             self.line(f"policy     {policy} more, by how the server is set up: see the report")
 
+    def baseline(self, report: RunReport) -> None:
+        """How the run differs from its file of expected failures, a line for each id."""
+        baseline = report.provenance.baseline
+        if baseline is not None:
+            for words, names in (
+                ("not expected", baseline.unexpected),
+                ("expected and gone: remove the line", baseline.no_longer),
+                ("expired: look at it again", baseline.expired),
+            ):
+                for name in names:
+                    self.line(f"baseline   {name}: {words}")
+
     def story(self, scenario: ScenarioReport) -> None:
         """The scenario step by step, with what the printer and the CA did in between."""
         self.line(f"{scenario.name}: {scenario.why}")
