@@ -30,7 +30,7 @@ def main(verb: str) -> int:
     if verb == "version":
         print(f"mfp-sim {metadata.version('mfp-sim')}")
         return 0
-    if verb not in ("enrol", "renew", "poll"):
+    if verb not in ("enrol", "renew"):  # a manual request is not polled for
         return 127
     printer = _printer(Path.cwd() / "state")
     before = {entry.id for entry in printer.key_list()}
