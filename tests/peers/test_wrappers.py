@@ -1,0 +1,34 @@
+"""The wrappers of real clients that come with the package: each enrols, renews, and is told apart where it errs."""
+
+from __future__ import annotations
+
+import pytest
+
+from mfp_sim.examination.engine import examine
+from mfp_sim.examination.program import client_of
+from mfp_sim.examination.situations import situations
+
+pytestmark = pytest.mark.peer
+
+NEEDS = {
+    "scepclient": ("scepclient", "scep"),
+    "strongswan": ("pki", "strongswan-pki"),
+    "certmonger": ("getcert", "certmonger"),
+}
+EXPECTED = {
+    "scepclient": {"ra": "pass", "renewal": "pass", "bad-signature": "pass", "nonce-mismatch": "fail"},
+    "strongswan": {"ra": "pass", "renewal": "pass", "bad-signature": "pass", "nonce-mismatch": "fail"},
+    "certmonger": {"ra": "pass", "renewal": "finding", "bad-signature": "pass"},
+}
+"""Pinned, as in ``docs/peers.md``: the first two do not compare recipientNonce; certmonger renews by a PKCSReq."""
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_a_real_client_is_examined_behind_its_wrapper(name: str, find_program) -> None:
+    find_program(*NEEDS[name])
+    chosen = [situation for situation in situations() if situation.id in EXPECTED[name]]
+    found = examine(client_of(name), chosen, ca="profile: lenient")
+    assert found.controlled, found.results[0].seen.output
+    assert found.version
+    verdicts = {r.situation.id: (r.verdict.word, r.because) for r in found.results}
+    assert {known: verdicts[known][0] for known in EXPECTED[name]} == EXPECTED[name], verdicts
