@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from mfp_sim.shared.documents.nodes import Node, Problems, describe
+from mfp_sim.shared.documents.nodes import UNITS, Node, Problems, describe
 
 __all__ = [
     "REMEDY", "WRONG", "Definitions", "Duration", "Either", "Kind", "Leaf", "LocalTime", "Modifier", "OneWay",
@@ -131,8 +131,7 @@ class Pattern(Leaf):
     form: str
 
     def value(self, node: Node, problems: Problems, what: str) -> object:
-        text = problems.text(node, what)
-        if text is not None and not re.fullmatch(self.regex, text):
+        if (text := problems.text(node, what)) is not None and not re.fullmatch(self.regex, text):
             problems.add(node, f"{what} has to be {self.form}, not {describe(node)}")
             return None
         return text
@@ -158,7 +157,8 @@ class Duration(Leaf):
 
     def write(self, value: Any) -> object:
         seconds = float(value * (self.unit or 1))
-        return f"{int(seconds)}s" if seconds.is_integer() else f"{seconds:.6f}s"
+        unit = next((unit for unit, n in reversed(UNITS.items()) if seconds >= n and not seconds % n), "s")
+        return f"{seconds / UNITS[unit]:.6f}".rstrip("0").rstrip(".") + unit
 
 
 @dataclass(frozen=True)

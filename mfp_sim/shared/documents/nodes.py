@@ -22,6 +22,7 @@ from mfp_sim.shared.errors import DocumentError, Problem, UsageError, place_of
 
 __all__ = [
     "MAX_OCTETS",
+    "UNITS",
     "YEARS",
     "Node",
     "Problems",
@@ -43,7 +44,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\Z")
 LONGEST_DAYS = 36_525
 """The longest duration, a hundred years; and with :data:`YEARS`, no sum of the two leaves what a date can be."""
 YEARS = (1970, 2199)
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 ScalarValue = str | int | float | bool | None
 
@@ -284,7 +285,7 @@ def duration(text: str) -> float:
     match = _DURATION.match(text)
     if match is None:
         raise UsageError(f"{text!r} is not a duration", remedy="write 30s, 10m, 2h or 31d")
-    seconds = float(match[1]) * _SECONDS[match[2]]
+    seconds = float(match[1]) * UNITS[match[2]]
     if seconds > LONGEST_DAYS * 86400:
         raise UsageError(f"{text!r} is too long", remedy=f"at most {LONGEST_DAYS}d")
     return seconds
