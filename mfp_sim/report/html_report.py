@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import json
 import re
 from collections import Counter
@@ -17,10 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 from functools import cache
-from importlib import resources
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from jinja2 import Environment
+from markupsafe import Markup
 
 from mfp_sim.report.coverage import BASES, CoverageRow, covered
 from mfp_sim.report.drawing import Drawing, lasting, sequence, timeline
@@ -28,15 +26,14 @@ from mfp_sim.report.json_report import SCHEMA_VERSION
 from mfp_sim.report.labels import Say, labels
 from mfp_sim.report.messages import DecodedElement, answered, asked
 from mfp_sim.report.model import CHANGES, KINDS, NEXT, CheckReport, ExchangeReport, RunReport, ScenarioReport
+from mfp_sim.report.sheet import asset, environment_of, policy_for, quoted
 from mfp_sim.report.story import StoryRow, instant, story_of_exchanges, story_of_trace, zone_named
 from mfp_sim.report.svg import SHAPES, as_svg
 from mfp_sim.shared.catalogue.sections import titled
 from mfp_sim.shared.simtime import local
 
-__all__ = ["as_html", "shown"]
+__all__ = ["as_html"]
 
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
-"""What is not seen, or turns the text around it: it is shown as its number."""
 _GROUPS = {
     word: group
     for group, words in {
@@ -54,25 +51,9 @@ _OWN_IDS = ("results", "matrix", "coverage", "theme", "print", "expand", "collap
 _SIGNS = {"good": "✓", "bad": "✗", "warn": "!", "plain": "–"}
 
 
-def shown(value: object) -> object:
-    """Text without anything that a reader would not see; the escapes stand for it."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", value)
-    return value
-
-
-_PLAIN = re.compile(r"[\w .,:;()\[\]{}/+=…→-]*", re.ASCII)
-"""Text of which nothing has to be escaped or shown otherwise, as nearly all of it is."""
-
-
-def _quoted(text: str) -> str:
-    """Text for markup and attributes."""
-    return text if _PLAIN.fullmatch(text) else str(escape(shown(text)))
-
-
 def _element_rows(elements: Sequence[DecodedElement]) -> Markup:
     """The rows of a table of elements, of which a report has tens of thousands."""
-    rows = (f"<tr><th>{_quoted(path)}<td>{_quoted(value)}" for path, value in elements)
+    rows = (f"<tr><th>{quoted(path)}<td>{quoted(value)}" for path, value in elements)
     return Markup("".join(rows))  # noqa: S704 - quoted
 
 
@@ -138,7 +119,7 @@ def as_html(report: RunReport, language: str = "en") -> str:
     server = say("lane-ca") if report.target == "in process" else say("server")
     items = [*_items(report)]
     order = dict.fromkeys((*report.verdicts, *report.counts) if report.checks else report.counts)
-    style, script = _asset("report.css"), _asset("report.js")
+    style, script = asset("report.css"), asset("report.js")
     parts = _Parts()
 
     def rows_of(item: _Item) -> tuple[StoryRow, ...]:
@@ -160,7 +141,7 @@ def as_html(report: RunReport, language: str = "en") -> str:
         language=language,
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
-        policy=_policy(style, script),
+        policy=policy_for(style, script),
         overview=_overview(items),
         chapters=sorted({item.chapter for item in items if item.chapter}),
         tags=sorted({tag for item in items for tag in item.tags}),
@@ -181,7 +162,7 @@ def as_html(report: RunReport, language: str = "en") -> str:
         tone=_tone(report, verdict),
         rows_of=rows_of,
         drawings=drawings,
-        svg=lambda drawing: as_svg(drawing, _quoted),
+        svg=lambda drawing: as_svg(drawing, quoted),
         shapes=Markup("".join(SHAPES.values())),  # noqa: S704 - our own
         asked=asked,
         answered=answered,
@@ -194,14 +175,7 @@ def as_html(report: RunReport, language: str = "en") -> str:
 
 
 def _environment(say: Say) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("mfp_sim.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = environment_of("mfp_sim.report")
 
     def local_time(time: object, zone: tzinfo = timezone.utc) -> str:
         at = time if isinstance(time, datetime) else instant(time)
@@ -225,21 +199,6 @@ def _span(seconds: float) -> timedelta:
         return timedelta(seconds=seconds)
     except OverflowError:
         return timedelta.max
-
-
-def _policy(style: str, script: str) -> str:
-    def digest(text: str) -> str:
-        return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
-
-    return (
-        f"default-src 'none'; style-src {digest(style)}; script-src {digest(script)}; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-@cache
-def _asset(name: str) -> str:
-    return resources.files("mfp_sim.report").joinpath("templates", name).read_text("utf-8")
 
 
 def _items(report: RunReport) -> list[_Item]:

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from mfp_sim.report.coverage import BASES, CoverageRow, covered
-from mfp_sim.report.html_report import shown
 from mfp_sim.report.labels import Say, labels
 from mfp_sim.report.model import CHANGES, KINDS, NEXT, CauseReport, PrinterVerdict, RunReport
+from mfp_sim.report.sheet import shown
 
 __all__ = ["as_markdown"]
 

@@ -19,10 +19,11 @@ from report_samples import HOSTILE, conformance_run, exchange, failed, opened, s
 
 from mfp_sim.report.coverage import BASES, covered
 from mfp_sim.report.drawing import lasting, sequence, timeline
-from mfp_sim.report.html_report import as_html, shown
+from mfp_sim.report.html_report import as_html
 from mfp_sim.report.labels import LANGUAGES, labels
 from mfp_sim.report.messages import answered, asked
 from mfp_sim.report.model import Baseline, ExchangeReport, FailureReport, Grade
+from mfp_sim.report.sheet import shown
 from mfp_sim.report.story import StoryRow, off_spans, story_of_exchanges, story_of_trace
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.reporting import report_of

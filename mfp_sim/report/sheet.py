@@ -1,0 +1,67 @@
+"""What the pages of reports share: escaping, the content security policy, assets, and the environment of templates.
+
+Every text is hostile: Jinja escapes it, control characters are shown, and the policy names the one style sheet and the
+one script by digest.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import cache
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+__all__ = ["asset", "environment_of", "policy_for", "quoted", "shown"]
+
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+"""What is not seen, or turns the text around it: it is shown as its number."""
+
+
+def shown(value: object) -> object:
+    """Text without anything that a reader would not see; the escapes stand for it."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", value)
+    return value
+
+
+_PLAIN = re.compile(r"[\w .,:;()\[\]{}/+=…→-]*", re.ASCII)
+"""Text of which nothing has to be escaped or shown otherwise, as nearly all of it is."""
+
+
+def quoted(text: str) -> str:
+    """Text for markup and attributes."""
+    return text if _PLAIN.fullmatch(text) else str(escape(shown(text)))
+
+
+def environment_of(package: str) -> Environment:
+    """The templates of a package, in which every text is escaped and nothing is undefined."""
+    return Environment(
+        loader=PackageLoader(package),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def policy_for(style: str, script: str | None = None) -> str:
+    """The content security policy of a page with this style sheet and this script, or none, and nothing else."""
+
+    def digest(text: str) -> str:
+        return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
+
+    return (
+        f"default-src 'none'; style-src {digest(style)}; {f'script-src {digest(script)}; ' if script else ''}"
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+@cache
+def asset(name: str, package: str = "mfp_sim.report") -> str:
+    """A file of the package's templates."""
+    return resources.files(package).joinpath("templates", name).read_text("utf-8")
