@@ -26,6 +26,7 @@ from mfp_sim.device import printer_profile as printer_profiles
 from mfp_sim.device.bundle import CATEGORIES
 from mfp_sim.device.status import STATE_LABELS
 from mfp_sim.events import KINDS, own_words
+from mfp_sim.fleet.plan import FleetPlan
 from mfp_sim.report.model import KINDS as CLASSES
 from mfp_sim.scenario.ca_steps import OPERATOR_ACTS
 from mfp_sim.scenario.collection import load_all
@@ -35,7 +36,7 @@ from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.steps import STEPS
 from mfp_sim.shared.catalogue.registry import assumptions, requirements
 from mfp_sim.shared.documents.kinds import Either, Kind
-from mfp_sim.shared.documents.records import NEEDED, Field, Record
+from mfp_sim.shared.documents.records import NEEDED, Field, ListOf, Record, record_of
 from mock_scep_server.faults import FAULTS
 from mock_scep_server.faults.defects import DEFECTS
 from mock_scep_server.faults.listing import in_markdown
@@ -295,6 +296,22 @@ def _causes() -> str:
     return _table(("class", "what went wrong", "id in the report", "remedy, where it is known"), rows)
 
 
+def _fleet_keys() -> str:
+    rows: list[tuple[str, str, str]] = []
+
+    def add(above: str, kind: Kind) -> None:
+        for entry in _keys(kind.entry if isinstance(kind, ListOf) else kind):
+            inner = entry.kind.entry if isinstance(entry.kind, ListOf) else entry.kind
+            default = "needed" if entry.default is NEEDED else ""
+            says = entry.sentence or (inner.what if isinstance(inner, Record) else "")
+            rows.append((_code(f"{above}{entry.key}"), says, default))
+            if isinstance(inner, Record) and not inner.shorthand and entry.key not in ("compare", "polling"):
+                add(f"{above}{entry.key}.", inner)
+
+    add("", record_of(FleetPlan))
+    return _table(("key", "what it is", ""), rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     **{f"scenarios-{chapter}": partial(_chapter, chapter) for chapter in CHAPTERS},
     "grade": _grade,
@@ -316,6 +333,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "peer-reasons": _peer_reasons,
     "peers-with-switches": _peers_with_switches,
     "peer-defects": _peer_defects,
+    "fleet-keys": _fleet_keys,
 }
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from mfp_sim.cli.assumptions import check_assumptions
+from mfp_sim.fleet.plan import fleet_schema, load_plan, plans_of
 from mfp_sim.report.console import Console
 from mfp_sim.report.json_report import as_json, catalogue_of, here
 from mfp_sim.report.model import RunReport
@@ -22,7 +23,7 @@ from mfp_sim.scenario.steps import STEPS
 from mfp_sim.shared.catalogue.registry import explain as explain_catalogued
 from mfp_sim.shared.catalogue.registry import known_ids
 from mfp_sim.shared.documents import did_you_mean
-from mfp_sim.shared.errors import DocumentError, UsageError
+from mfp_sim.shared.errors import DocumentError, Problem, UsageError
 from mfp_sim.shared.visible import visible
 from mock_scep_server.faults import FAULTS
 from mock_scep_server.faults.listing import in_full
@@ -71,7 +72,8 @@ def check(options: argparse.Namespace) -> int:
     if not options.assumptions and (options.write or options.jobs > 1):
         raise UsageError("--write and --jobs are for measuring", remedy="give --assumptions too")
     paths = [Path(word) for word in options.selection] or [bundled_directory()]
-    files = [file for path in paths for file in files_of(path)]
+    plans = plans_of(paths)
+    files = [file for path in paths if path not in plans for file in files_of(path)]
     try:
         if files and options.assumptions:
             directories = [path if path.is_dir() else path.parent for path in paths]
@@ -79,30 +81,46 @@ def check(options: argparse.Namespace) -> int:
                 options,
                 [(file, at) for path, at in zip(paths, directories, strict=True) for file in files_of(path)],
             )
-        count = len(load_all(files))
+        count = _checked(files, plans)
     except DocumentError as error:
         if not options.json:
             raise
         keys = ("file", "line", "column", "message", "hint")
         print(json.dumps([{key: getattr(problem, key) for key in keys} for problem in error.problems]))
         return error.exit_code
-    if not files:
+    if not files and not plans:
         where = ", ".join(str(path) for path in paths)
         print(f"mfp-sim: no file in {visible(where)} is called *{SUFFIX}, so nothing was checked", file=sys.stderr)
     if options.json:
         print("[]")
-    elif files:
-        print(f"{_several(count, 'scenario')} in {_several(len(files), 'file')}, no mistakes")
-    return 0 if files else 5
+    elif files or plans:
+        found = [f"{_several(count, 'scenario')} in {_several(len(files), 'file')}"] if files else []
+        found += [_several(len(plans), "fleet plan")] if plans else []
+        print(f"{' and '.join(found)}, no mistakes")
+    return 0 if files or plans else 5
+
+
+def _checked(files: Sequence[Path], plans: Sequence[Path]) -> int:
+    """How many scenarios the files have; the mistakes of all of them and of the plans are raised at once."""
+    problems: list[Problem] = []
+    found = load_all(files, problems)
+    for plan in plans:
+        try:
+            load_plan(plan)
+        except DocumentError as error:
+            problems += error.problems
+    if problems:
+        raise DocumentError(problems)
+    return len(found)
 
 
 def _several(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
-def schema(options: argparse.Namespace) -> int:  # noqa: ARG001 - every verb takes the options
-    """The JSON schema of scenario files."""
-    print(json.dumps(scenario_schema(), indent=2))
+def schema(options: argparse.Namespace) -> int:
+    """The JSON schema of scenario files, or of fleet plans."""
+    print(json.dumps(scenario_schema() if options.of == "scenario" else fleet_schema(), indent=2))
     return 0
 
 

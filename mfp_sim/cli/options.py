@@ -47,13 +47,14 @@ VERBS = (
     Verb("explain", "explain a requirement, assumption, fault, step or scenario", "look", "explain", """\
   mfp-sim explain MFP-POLL-03
   mfp-sim explain A-22 SCEP-3.2.1.4-02 reset"""),
-    Verb("check", "read scenario files and tell every mistake; only --assumptions runs them", "look", "check", """\
+    Verb("check", "report all mistakes of scenarios and fleet plans; only --assumptions runs", "look", "check", """\
   mfp-sim check scenarios
   mfp-sim check my.scenario.yaml
   mfp-sim check --assumptions my.scenario.yaml  # does assumes name what other readings change?
   mfp-sim check --assumptions scenarios --jobs 4 --write"""),
-    Verb("schema", "print the JSON schema of scenario files, for editors", "look", "schema", """\
-  mfp-sim schema > scenario.schema.json"""),
+    Verb("schema", "print the JSON schema of scenario files or fleet plans, for editors", "look", "schema", """\
+  mfp-sim schema > scenario.schema.json
+  mfp-sim schema fleet > fleet.schema.json"""),
     Verb("coverage", "which requirements scenarios show: said by the manual, or assumed too", "survey", "coverage", """\
   mfp-sim coverage
   mfp-sim coverage --manual                     # each statement, its scenarios and their verdicts
@@ -108,6 +109,13 @@ VERBS = (
   mfp-sim examine --client ./my-client --baseline expected.yaml
   mfp-sim examine --manual --quick                    # a device with buttons: says what to press, and asks
   mfp-sim examine --list"""),
+    Verb("fleet", "run many printers on one CA in virtual time: how large must the CA be", "fleet", "fleet", """\
+  mfp-sim fleet printers-09-00                     # a plan that comes with the package
+  mfp-sim fleet my.fleet.yaml --report out         # HTML with charts, JSON, CSV
+  mfp-sim fleet my.fleet.yaml --find workers       # the smallest CA that loses nobody, and the cliff before it
+  mfp-sim fleet my.fleet.yaml --seeds 0..49 --jobs 4
+  mfp-sim fleet my.fleet.yaml --real 200           # 200 real printers, real messages: does the model agree?
+  mfp-sim fleet --merge a/fleet.json b/fleet.json --report out"""),
     Verb("serve", "printers with their Remote UI in a browser, and the mock CA", "serve", "serve", """\
   mfp-sim serve                                 # a printer at http://127.0.0.1:8000/, time moves when you move it
   mfp-sim serve --challenge-file secret.txt --start 2026-03-02T08:00
@@ -469,10 +477,31 @@ def _serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="do not tell each request to the mock")
 
 
+def _schema(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("of", nargs="?", choices=["scenario", "fleet"], default="scenario", help="default: scenario")
+
+
+def _fleet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("plans", nargs="+", type=Path, metavar="PLAN",
+                        help="a plan's file, or the name of one that comes along; with --merge, reports")  # fmt: skip
+    parser.add_argument("--days", type=_count, metavar="N", help="instead of the plan's")
+    chance = parser.add_mutually_exclusive_group()
+    chance.add_argument("--seed", type=_seed, metavar="N", help="instead of the plan's")
+    chance.add_argument("--seeds", type=_seeds, metavar="A..B", help="a run for each; the middle of each figure")
+    parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes for several runs (default: 1)")
+    parser.add_argument("--find", choices=["workers"], help="search for the smallest CA with which no request fails")
+    parser.add_argument("--real", nargs="?", type=_count, const=True, metavar="N",
+                        help="real printers and messages, N in all (1000 at most), beside the model")  # fmt: skip
+    parser.add_argument("--merge", action="store_true", help="put reports of one plan together")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write fleet.html, fleet.json and fleet.csv there")
+    _json(parser)
+
+
 _ARGUMENTS = {
-    "run": _run, "list": _list, "show": _show, "explain": _explain, "check": _check, "schema": lambda _: None,
+    "run": _run, "list": _list, "show": _show, "explain": _explain, "check": _check, "schema": _schema,
     "coverage": _coverage, "profiles": _profiles, "power-points": _power_points, "diff": _diff, "decode": _decode,
-    "serve": _serve, "conform": _conform, "examine": _examine, "completion": _completion, "report": _report,
+    "fleet": _fleet, "serve": _serve, "conform": _conform, "examine": _examine, "completion": _completion,
+    "report": _report,
 }  # fmt: skip
 
 
@@ -497,6 +526,13 @@ def _seed(text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
     return int(text)
+
+
+def _seeds(text: str) -> range:
+    first, dots, last = text.partition("..")
+    if not (dots and first.isdecimal() and last.isdecimal() and text.isascii() and int(first) <= int(last)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a range of seeds such as 0..49")
+    return range(int(first), int(last) + 1)
 
 
 def _port(text: str) -> int:

@@ -7,7 +7,7 @@ class. Every gap that is not drawn to scale is drawn as a gap, with its length i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Literal, NamedTuple
@@ -29,9 +29,10 @@ _GAP = timedelta(seconds=60)
 
 
 class Figure(NamedTuple):
-    """A line, a box, or a text from ``x, y``; ``x2, y2`` are the other end or the other corner."""
+    """A line, a box, or a text from ``x, y``; ``x2, y2`` are the other end or the other corner. The ``text`` of a path
+    is its course."""
 
-    kind: Literal["line", "box", "text", "cross", "bolt", "dot"]
+    kind: Literal["line", "box", "text", "cross", "bolt", "dot", "path"]
     css: str
     x: float
     y: float
@@ -55,6 +56,11 @@ class Drawing:
     def line(self, css: str, x: float, y: float, x2: float, y2: float, *, arrow: bool = False) -> None:
         """A straight line between two points, in pixels, with an arrow head at the second or none."""
         self.shapes.append(Figure("line", css, x, y, x2, y2, arrow=arrow))
+
+    def path(self, css: str, points: Iterable[tuple[float, float]]) -> None:
+        """A line through points."""
+        course = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+        self.shapes.append(Figure("path", css, 0, 0, text=f"M{course}"))
 
     def box(self, css: str, x: float, y: float, x2: float, y2: float, title: str = "") -> None:
         """A rectangle with two opposite corners, in any order; ``title`` is its tooltip."""

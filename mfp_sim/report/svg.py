@@ -47,6 +47,10 @@ def _text(it: Figure, quoted: Callable[[str], str]) -> str:
     return _around(f'text class="{it.css}" x="{_px(it.x)}" y="{_px(it.y)}"{anchor}', quoted(it.text), it, quoted)
 
 
+def _path(it: Figure, _: Callable[[str], str]) -> str:
+    return f'<path class="{it.css}" d="{it.text}"/>'
+
+
 def _mark(it: Figure, quoted: Callable[[str], str]) -> str:
     return _around(f'use class="{it.css}" href="#{it.kind}" x="{_px(it.x)}" y="{_px(it.y)}"', "", it, quoted)
 
@@ -63,4 +67,5 @@ def _px(number: float) -> str:
 
 _SHAPE: dict[str, Callable[[Figure, Callable[[str], str]], str]] = {
     "line": _line, "box": _box, "text": _text, "dot": _mark, "cross": _mark, "bolt": _mark,
+    "path": _path,
 }  # fmt: skip

@@ -46,6 +46,7 @@ __all__ = [
     "Communication",
     "Step",
     "StepAction",
+    "WrittenPolling",
     "read_step",
 ]
 

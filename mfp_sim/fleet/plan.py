@@ -1,0 +1,420 @@
+"""A fleet plan: classes of printers, the network, the CA, outages, what is compared and what is expected.
+
+Read by the document layer; what a machine refuses on its screen is refused here in the machine's own words. A value
+that is not of the machine (service times, queue, outages) belongs to the plan. Knows nothing of running one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, cast
+from zoneinfo import ZoneInfo
+
+from mfp_sim.device.local_time import instant_of
+from mfp_sim.device.printer_profile import PROFILES, ModelValues, Profile, contradictions
+from mfp_sim.device.settings import AutoRequestSettings, CommunicationSettings, KeySettings, Polling
+from mfp_sim.scenario.steps import WrittenPolling
+from mfp_sim.shared.documents import Node, Problems, describe, load, load_text
+from mfp_sim.shared.documents.kinds import Duration, Leaf, LocalTime, Pattern, Scalar, Schema, Text, Within, Words
+from mfp_sim.shared.documents.records import (
+    Constraint,
+    Doc,
+    Given,
+    Length,
+    document,
+    read,
+    record_of,
+    schema_of,
+    some,
+)
+from mfp_sim.shared.errors import Refused
+
+__all__ = [
+    "SUFFIX", "URL", "FleetPlan", "Outage", "PrinterClass", "ServiceTimes", "Variation", "fleet_schema", "load_plan",
+    "plans_of", "read_plan", "varied",
+]  # fmt: skip
+
+SUFFIX = ".fleet.yaml"
+"""How the files of plans end."""
+URL = "http://ca.example/scep"
+"""The address that every printer of a fleet is set up for."""
+_PRINTERS = 1_000_000
+_NAME = Pattern("[a-z0-9]+(-[a-z0-9]+)*", "small letters, digits and single hyphens")
+_LOOKS = ("silent", "refused", "closed", "hangs", "429", "500", "502", "503", "504")
+
+
+class Share(Leaf):
+    """``5%`` or ``0.1 %``, as a number from 0 to 1."""
+
+    shape: ClassVar[Schema] = {"type": "string", "pattern": r"^\d+(\.\d+)? ?%$"}
+
+    def value(self, node: Node, problems: Problems, what: str) -> object:
+        match = re.fullmatch(r"(\d{1,3}(?:\.\d+)?) ?%", str(node.value)) if node.kind == "scalar" else None
+        if match is None or float(match[1]) > 100:
+            problems.add(node, f"{what} has to be a share such as 5% or 0.1%, not {describe(node)}")
+            return None
+        return float(match[1]) / 100
+
+    def write(self, value: Any) -> object:
+        return f"{value * 100:g}%"
+
+
+def _ascends(given: Given, problems: Problems) -> None:
+    least, most = given.values.get("least"), given.values.get("most")
+    if least is not None and most is not None and most < least:
+        problems.add(given.keys["most"], f"the longest {given.what} is shorter than the shortest")
+
+
+@document("", Constraint({}, _ascends), shorthand="least")
+@dataclass(frozen=True)
+class DrawnTime:
+    """A time that is drawn evenly between two, both in seconds; or always the same."""
+
+    least: Annotated[float, Duration(), Doc("the shortest time; by itself, the time")] = 0.0
+    most: Annotated[float | None, Duration(), Doc("the longest time")] = None
+
+    @property
+    def width(self) -> float:
+        """Seconds between the shortest and the longest."""
+        return 0.0 if self.most is None else self.most - self.least
+
+
+# --- printers ---------------------------------------------------------------------------------------------
+
+_PLACES = {
+    "bad-timeout": "timeout",
+    "bad-poll-count": "polling",
+    "bad-poll-interval": "polling",
+    "bad-request-interval": "every",
+    "start-out-of-range": "start",
+}
+
+
+def _is_a_machine(given: Given, problems: Problems) -> None:
+    """What the machine refuses on its screen cannot be in a plan either."""
+    values = given.values
+    if "profile" in given.keys and "profile" not in values:
+        return
+    model = PROFILES[values.get("profile", PrinterClass.profile)]
+    settings = values.get("settings", {})
+    model = replace(model, **settings)
+    for text in contradictions(model) if settings else ():
+        problems.add(given.keys["settings"], text)
+    communication = CommunicationSettings(URL, timeout=_whole(values.get("timeout"), model))
+    polling = values.get("polling")
+    auto = AutoRequestSettings(
+        timer="start" in values,
+        start=values.get("start"),
+        key=KeySettings("fleet", "192.0.2.10"),
+        polling=None if polling is None else Polling(polling.count, polling.minutes),
+        every_days=values.get("every"),
+    )
+    checks: tuple[Callable[[], None], ...] = (
+        lambda: communication.validate(model),
+        lambda: auto.validate(model, dns=False),
+    )
+    for check in checks:
+        try:
+            check()
+        except Refused as refusal:
+            node = given.keys.get(_PLACES.get(refusal.reason, ""), given.node)
+            problems.add(node, refusal.message, refusal.remedy)
+
+
+def _whole(timeout: int | None, model: Profile) -> int:
+    return model.default_timeout if timeout is None else timeout
+
+
+@document("a class of printers", Constraint({}, _is_a_machine))
+@dataclass(frozen=True)
+class PrinterClass:
+    """Printers that one administrator has set up alike."""
+
+    name: Annotated[str, _NAME, Doc("of the class")]
+    count: Annotated[int, Within(1, _PRINTERS), Doc("how many printers")]
+    start: Annotated[datetime, LocalTime(), Doc("the first automatic request, in the printers' local time")]
+    profile: Annotated[str, Words(lambda: PROFILES), Doc("the model")] = "canon-ir-adv-dx"
+    settings: Annotated[Mapping[str, object], ModelValues(), Doc("other values of the model")] = field(
+        default_factory=dict
+    )
+    timezone: Annotated[str | None, Scalar(Problems.zone, {"type": "string"}), Doc("default: the plan's")] = None
+    every_days: Annotated[int | None, Duration(86400, "days"), Doc("the interval of automatic requests", "every")] = (
+        None
+    )
+    adjust: Annotated[bool, Doc("whether a random time is added to the start (1 to 600 s)")] = False
+    timeout: Annotated[int | None, Duration(1, "seconds"), Doc("of an exchange; default: the model's")] = None
+    polling: Annotated[WrittenPolling | None, Doc("default: no polling")] = None
+    key_time: Annotated[DrawnTime, Doc("how long the machine takes to generate a key pair")] = field(
+        default_factory=DrawnTime
+    )
+
+    @property
+    def model(self) -> Profile:
+        """The printer profile, with the settings of the plan."""
+        return replace(PROFILES[self.profile], **self.settings)  # type: ignore[arg-type]
+
+    @property
+    def seconds(self) -> float:
+        """The communication timeout in seconds."""
+        return float(_whole(self.timeout, self.model))
+
+    @property
+    def polls(self) -> Polling | None:
+        """Polling as the machine has it."""
+        return None if self.polling is None else Polling(self.polling.count, self.polling.minutes)
+
+    def auto_request(self, key: KeySettings) -> AutoRequestSettings:
+        """The settings of the automatic request, as an administrator would enter them."""
+        return AutoRequestSettings(
+            timer=True,
+            start=self.start,
+            key=key,
+            adjust=self.adjust,
+            polling=self.polls,
+            every_days=self.every_days,
+            delete_old=True,
+        )
+
+
+# --- network and CA ---------------------------------------------------------------------------------------
+
+
+@document("the network")
+@dataclass(frozen=True)
+class NetworkPlan:
+    """Between printers and CA."""
+
+    latency: Annotated[float, Duration(), Doc("each way")] = 0.002
+    loss: Annotated[float, Share(), Doc("the share of requests that vanish on their way")] = 0.0
+
+
+Times = Annotated[tuple[Annotated[float, Duration()], ...], Length(1)]
+
+
+@document("the service times")
+@dataclass(frozen=True)
+class ServiceTimes:
+    """How long one worker of the CA takes for a request: a list of times that are equally likely."""
+
+    caps: Annotated[Times, Doc("times that are equally likely", "GetCACaps")] = (0.0003,)
+    ca_cert: Annotated[Times, Doc("the same", "GetCACert")] = (0.0003,)
+    pki: Annotated[Times, Doc("the same, for RenewalReq too", "PKCSReq")] = (0.010,)
+    poll: Annotated[Times, Doc("the same", "CertPoll")] = (0.005,)
+
+
+@document("the queue")
+@dataclass(frozen=True)
+class QueuePlan:
+    """Requests that wait for a worker."""
+
+    length: Annotated[int | None, Within(0), Doc("how many may wait; default: any number")] = None
+    beyond: Annotated[Literal["refused", "503"], Doc("what a request meets beyond that")] = "refused"
+    given_up: Annotated[
+        Literal["served", "dropped"], Doc("what becomes of a request whose printer has given up while it waited")
+    ] = "served"
+
+
+@document("pending")
+@dataclass(frozen=True)
+class PendingPlan:
+    """Requests that an operator approves."""
+
+    share: Annotated[float, Share(), Doc("of new requests")]
+    approved_after: Annotated[DrawnTime, Doc("from the PENDING reply on")]
+
+
+@document("the CA")
+@dataclass(frozen=True)
+class CaPlan:
+    """What serves the fleet."""
+
+    workers: Annotated[int, Within(1, 10_000), Doc("how many requests are served at once")] = 1
+    service: Annotated[ServiceTimes, Doc("how long a request takes")] = field(default_factory=ServiceTimes)
+    queue: Annotated[QueuePlan, Doc("requests that wait for a worker")] = field(default_factory=QueuePlan)
+    pending: Annotated[PendingPlan | None, Doc("requests that an operator approves; default: none")] = None
+    validity: Annotated[float, Duration(), Doc("of the certificates")] = 365 * 86400.0
+    challenge_lifetime: Annotated[
+        float | None, Duration(), Doc("how long after the planned start the challenge password counts")
+    ] = None
+
+
+@document("an outage")
+@dataclass(frozen=True)
+class Outage:
+    """A time in which the CA does not serve, and what that looks like to a printer."""
+
+    begins: Annotated[datetime, LocalTime(), Doc("in the plan's time zone", "from")]
+    lasts: Annotated[float, Duration(), Doc("how long", "for")]
+    looks: Annotated[
+        str,
+        Words(lambda: _LOOKS),
+        Doc("silent: nothing comes back; hangs: the connection stands, no reply comes; refused; closed; or a status"),
+    ] = "silent"
+
+
+# --- the plan ---------------------------------------------------------------------------------------------
+
+
+@document("a variation", some("changes nothing", hint="name what is different: adjust, polling, workers …"))
+@dataclass(frozen=True)
+class Variation:
+    """The plan with something else in every class of printers, or at the CA."""
+
+    adjust: bool | None = None
+    every_days: Annotated[int | None, Duration(86400, "days"), Doc(key="every")] = None
+    timeout: Annotated[int | None, Duration(1, "seconds")] = None
+    polling: WrittenPolling | None = None
+    workers: Annotated[int | None, Within(1, 10_000)] = None
+    validity: Annotated[float | None, Duration()] = None
+
+    @property
+    def label(self) -> str:
+        """The changes in words, as they are written."""
+        written = cast("dict[str, object]", record_of(Variation).write(self))
+        return ", ".join(f"{key}: {_said(value)}" for key, value in written.items())
+
+
+def _said(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_said(inner)}" for key, inner in value.items()) + "}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@document("what is expected", some("expects nothing"))
+@dataclass(frozen=True)
+class Limits:
+    """Limits of the result; the exit code is 1 beyond them."""
+
+    failed: Annotated[int | None, Within(0), Doc("requests that end in Error, at most")] = None
+    lost: Annotated[int | None, Within(0), Doc("printers without a valid certificate at the end, at most")] = None
+    without_certificate: Annotated[float | None, Doc("printer-days without a valid certificate, at most")] = None
+    waiting_p99: Annotated[float | None, Duration(), Doc("99 of 100 requests wait no longer for the CA")] = None
+    successful: Annotated[float | None, Share(), Doc("the share of requests that end with a certificate, at least")] = (
+        None
+    )
+
+
+def _names_differ(given: Given, problems: Problems) -> None:
+    classes = given.values.get("printers", ())
+    names = [one.name for one in classes]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            problems.add(given.keys["printers"].items[number], f"there is a class {name!r} already")
+    if sum(one.count for one in classes) > _PRINTERS:
+        problems.add(given.keys["printers"], f"a plan has at most {_PRINTERS} printers")
+
+
+def _varies_a_machine(given: Given, problems: Problems) -> None:
+    """Each variation has to be something that the machines take."""
+    classes, variations = given.values.get("printers", ()), given.values.get("compare", ())
+    for number, variation in enumerate(variations):
+        for one in classes:
+            found = Problems()
+            changed = _class(one, variation)
+            values = {
+                "profile": changed.profile, "settings": changed.settings, "start": changed.start,
+                "every": changed.every_days, "timeout": changed.timeout, "polling": changed.polling,
+            }  # fmt: skip
+            node = given.keys["compare"].items[number]
+            _is_a_machine(Given("", node, {}, values), found)
+            if found.found:
+                problems.found.extend(found.found)
+                break
+
+
+@document("a fleet plan", Constraint({}, _names_differ), Constraint({}, _varies_a_machine))
+@dataclass(frozen=True)
+class FleetPlan:
+    """All that decides a run; ``name`` and ``why`` are for people."""
+
+    format: Annotated[int, Scalar(Problems.version, {"const": 1})]
+    name: Annotated[str, _NAME, Doc("of the plan")]
+    printers: Annotated[tuple[PrinterClass, ...], Length(1), Doc("classes; the printers of one are set up alike")]
+    why: Annotated[str, Text(), Doc("what the plan shows, for people")] = ""
+    seed: Annotated[int, Within(0), Doc("decides chance")] = 1
+    days: Annotated[int, Within(1, 36_500), Doc("how much time passes, from the first start on")] = 1
+    timezone: Annotated[str, Scalar(Problems.zone, {"type": "string"}), Doc("of outages, and of printers")] = "UTC"
+    network: Annotated[NetworkPlan, Doc("between printers and CA")] = field(default_factory=NetworkPlan)
+    ca: Annotated[CaPlan, Doc("what serves them all")] = field(default_factory=CaPlan)
+    outages: Annotated[tuple[Outage, ...], Doc("times in which it does not")] = ()
+    compare: Annotated[tuple[Variation, ...], Doc("each is run beside the plan itself")] = ()
+    expect: Annotated[Limits | None, Doc("limits of the result: the exit code is 1 beyond them")] = None
+
+    @property
+    def begins(self) -> datetime:
+        """The instant at which the first printer asks, or would without its adjustment."""
+        return min(instant_of(one.start, self.zone_of(one)) for one in self.printers)
+
+    def zone_of(self, one: PrinterClass) -> ZoneInfo:
+        """The time zone of a class of printers."""
+        return ZoneInfo(one.timezone or self.timezone)
+
+    @property
+    def total(self) -> int:
+        """How many printers there are."""
+        return sum(one.count for one in self.printers)
+
+    def seconds_at(self, local: datetime) -> float:
+        """A local time of the plan, in seconds from its beginning."""
+        return (instant_of(local, ZoneInfo(self.timezone)) - self.begins).total_seconds()
+
+
+def load_plan(path: Path) -> FleetPlan:
+    """The plan of a file.
+
+    Raises:
+        UsageError: the file cannot be read.
+        DocumentError: all its mistakes.
+    """
+    return _plan(load(path))
+
+
+def plans_of(paths: Iterable[Path]) -> list[Path]:
+    """The files of plans among these paths, and in directories and those below them."""
+    return [
+        file
+        for path in paths
+        for file in (sorted(path.rglob(f"*{SUFFIX}")) if path.is_dir() else [path])
+        if file.name.endswith(SUFFIX) and file.is_file()
+    ]
+
+
+def read_plan(text: str, file: str = "<text>") -> FleetPlan:
+    """The plan of a text; ``file`` is the name that errors begin with."""
+    return _plan(load_text(text, file))
+
+
+def _plan(root: Node) -> FleetPlan:
+    problems = Problems()
+    plan = read(FleetPlan, root, problems)
+    problems.raise_if_any()
+    assert plan is not None
+    return plan
+
+
+def fleet_schema() -> Schema:
+    """The JSON schema of plans."""
+    return schema_of(record_of(FleetPlan), "mfp-sim fleet plan")
+
+
+_OF_CA = frozenset({"workers", "validity"})
+
+
+def _given(variation: Variation) -> dict[str, Any]:
+    return {f.name: value for f in fields(variation) if (value := getattr(variation, f.name)) is not None}
+
+
+def _class(one: PrinterClass, variation: Variation) -> PrinterClass:
+    return replace(one, **{name: value for name, value in _given(variation).items() if name not in _OF_CA})
+
+
+def varied(plan: FleetPlan, variation: Variation) -> FleetPlan:
+    """The plan under a variation."""
+    ca = {name: value for name, value in _given(variation).items() if name in _OF_CA}
+    return replace(
+        plan, printers=tuple(_class(one, variation) for one in plan.printers), ca=replace(plan.ca, **ca), compare=()
+    )

@@ -1,0 +1,150 @@
+"""The report of a fleet: the plan and its runs as one JSON document, which adds up, and CSV for other programs.
+
+What follows from the runs (figures, advice, what was not met) is written beside them, and reckoned anew when a report
+is read.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from mfp_sim import __version__
+from mfp_sim.fleet.plan import FleetPlan
+from mfp_sim.fleet.queueing import BIN
+from mfp_sim.fleet.result import DAY, FleetRun
+from mfp_sim.fleet.words import Advice, advice_on, unmet
+from mfp_sim.shared.documents.json_values import read_json
+from mfp_sim.shared.documents.kinds import Scalar, Schema
+from mfp_sim.shared.documents.nodes import Problems
+from mfp_sim.shared.documents.records import Doc, document, record_of, schema_of
+from mfp_sim.shared.errors import UsageError
+
+__all__ = ["FleetReport", "as_csv", "as_json", "figures_of", "fleet_report_schema", "merged", "read_report"]
+
+
+@document("a fleet report", exchanged=True, later=True)
+@dataclass(frozen=True)
+class FleetReport:
+    """A plan and its runs, those of the plan itself and those of its variations."""
+
+    format: Annotated[int, Scalar(Problems.version, {"const": 1})]
+    plan: FleetPlan
+    runs: tuple[FleetRun, ...]
+    real: Annotated[bool, Doc("whether printers and messages were real")] = False
+    version: Annotated[str, Doc("of mfp-sim")] = __version__
+    search: Annotated[tuple[FleetRun, ...], Doc("the runs of the search for the smallest CA")] = ()
+    found: Annotated[int | None, Doc("the smallest number of workers with which no request fails")] = None
+
+    def of(self, label: str) -> tuple[FleetRun, ...]:
+        """The runs of a variation, or of the plan itself."""
+        return tuple(run for run in self.runs if run.label == label)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The variations that were run, the plan itself first."""
+        return tuple(dict.fromkeys(run.label for run in self.runs))
+
+    @property
+    def advice(self) -> tuple[Advice, ...]:
+        """What an engineer has to know."""
+        return advice_on(self.plan, self.of(""))
+
+    @property
+    def unmet(self) -> tuple[str, ...]:
+        """What the plan expects and a run of it does not keep, each once."""
+        return tuple(dict.fromkeys(text for run in self.of("") for text in unmet(self.plan, run)))
+
+
+def figures_of(run: FleetRun) -> dict[str, float | int]:
+    """The figures of a run, times in seconds."""
+    return {
+        "requests": run.requests,
+        "failed": run.failed,
+        "lost": run.lost,
+        "lacking": run.lacking,
+        "without_days": round(run.without / DAY, 3),
+        "exchanges": run.exchanges,
+        "minted": run.minted,
+        "waiting_p50": round(run.waiting(0.5), 3),
+        "waiting_p95": round(run.waiting(0.95), 3),
+        "waiting_p99": round(run.waiting(0.99), 3),
+        "duration_p50": round(run.duration(0.5), 3),
+        "duration_p99": round(run.duration(0.99), 3),
+        "longest_queue": run.longest,
+        "peak_rate": max((wave.peak for wave in run.waves), default=0.0),
+        "longest_wave": max((wave.ends - wave.begins for wave in run.waves), default=0.0),
+        "utilisation": round(run.utilisation, 6),
+        "wasted_share": round(run.wasted_share, 4),
+    }
+
+
+def as_json(report: FleetReport) -> dict[str, Any]:
+    """The report as a JSON-able value."""
+    whole: Any = record_of(FleetReport).write(report)
+    for run, value in zip(report.runs, whole["runs"], strict=True):
+        value["figures"] = figures_of(run)
+    whole["advice"] = [{"weight": one.weight, "text": one.text, "remedy": one.remedy} for one in report.advice]
+    whole["unmet"] = list(report.unmet)
+    return {"kind": "fleet", **whole}
+
+
+def fleet_report_schema() -> Schema:
+    """The JSON schema of reports."""
+    return schema_of(record_of(FleetReport), "mfp-sim fleet report")
+
+
+def read_report(path: Path) -> FleetReport:
+    """A report from a file.
+
+    Raises:
+        UsageError: it cannot be read, or is not JSON.
+        DocumentError: it is not a report of a fleet.
+    """
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise UsageError(f"{path} is not JSON", remedy="give what mfp-sim fleet --json or --report wrote") from None
+    return read_json(FleetReport, value, str(path))
+
+
+def merged(reports: Sequence[tuple[str, FleetReport]]) -> FleetReport:
+    """The runs of several reports of one plan; each comes with the name of its file.
+
+    Raises:
+        UsageError: they are of different plans, or a run is in two of them.
+    """
+    first_name, first = reports[0]
+    seen: dict[tuple[str, int], str] = {}
+    for name, report in reports:
+        if report.plan != first.plan or report.real != first.real:
+            raise UsageError(f"{name} is of another plan than {first_name}", remedy="merge runs of one plan")
+        for run in report.runs:
+            if (run.label, run.seed) in seen:
+                text = f"{name} has the run of seed {run.seed}, and {seen[run.label, run.seed]} has it too"
+                raise UsageError(text, remedy="give each machine seeds of its own: --seeds 0..24, --seeds 25..49")
+        seen |= {(run.label, run.seed): name for run in report.runs}
+    return replace(first, runs=tuple(run for _, report in reports for run in report.runs))
+
+
+def as_csv(report: FleetReport) -> str:
+    """What is counted over time: a line for each run and each bin in which something happens."""
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(("variation", "seed", "time", "requests", "unserved", "queue", "certificates"))
+    for run in report.runs:
+        holders = 0
+        for number in sorted({*run.asked, *run.holders}):
+            holders += run.holders.get(number, 0)
+            time = (report.plan.begins + timedelta(seconds=number * BIN)).isoformat()
+            counted = (run.asked, run.unserved, run.queue)
+            lines.writerow((run.label, run.seed, time, *(one.get(number, 0) for one in counted), holders))
+    return text.getvalue()

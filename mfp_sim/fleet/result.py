@@ -1,0 +1,216 @@
+"""What came of a run: outcomes, waiting, certificates over time; as values that add up, and as JSON.
+
+Times are in seconds from the beginning of the plan, counts over time in bins of ten seconds. A percentile is the upper
+end of a bucket 5 % wide.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from math import inf
+from typing import Annotated, Any
+
+from mfp_sim.fleet.plan import FleetPlan
+from mfp_sim.fleet.queueing import BIN, CaQueue, bucket_of, seconds_of
+from mfp_sim.shared.documents import Node, Problems
+from mfp_sim.shared.documents.kinds import WRONG, Definitions, Schema
+from mfp_sim.shared.documents.records import Doc, document, kind_of
+
+__all__ = ["DAY", "SUCCESSFUL", "FleetRun", "Tally"]
+
+SUCCESSFUL = "successful"
+DAY = 86400.0
+_QUIET = 3600.0
+"""Seconds without a request after which what comes is another wave."""
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Requests that come together: from the first to the last (seconds), and how many at once at the most."""
+
+    begins: float
+    ends: float
+    requests: int
+    peak: float
+    """Requests a second, in the busiest bin."""
+    longest: int
+    """The most that waited for a worker at once."""
+
+
+class Counts:
+    """Counts by number, as a list of pairs: JSON has no numbers as keys."""
+
+    def read(self, node: Node, problems: Problems, what: str) -> object:
+        pairs = [problems.list(pair, f"an entry of {what}") for pair in problems.list(node, what)]
+        before = len(problems.found)
+        numbers = [[problems.integer(entry, f"an entry of {what}") for entry in pair] for pair in pairs]
+        if any(len(pair) != 2 for pair in numbers):
+            problems.add(node, f"{what} has to be a list of pairs")
+        if node.kind != "list" or len(problems.found) > before:
+            return WRONG
+        return {pair[0]: pair[1] for pair in numbers}
+
+    def schema(self, found: Definitions) -> Schema:
+        pair = {"type": "array", "items": kind_of(int).schema(found), "minItems": 2, "maxItems": 2}
+        return {"type": "array", "items": pair}
+
+    def write(self, value: Any) -> object:
+        return [[number, count] for number, count in sorted(value.items()) if count]
+
+
+@document("a run", exchanged=True, later=True)
+@dataclass(frozen=True)
+class FleetRun:
+    """One run of a plan, or of a variation of it."""
+
+    label: Annotated[str, Doc("the variation; empty for the plan itself")]
+    seed: int
+    printers: int
+    days: float
+    workers: int
+    outcomes: Annotated[
+        Mapping[str, Mapping[str, int]],
+        Doc("requests by class of printers, and by outcome: successful, or the detail of the status page"),
+    ]
+    exchanges: int
+    minted: Annotated[int, Doc("certificates that the CA made")]
+    lost: Annotated[int, Doc("printers without a valid certificate at the end")]
+    lacking: Annotated[int, Doc("printers that were without one at some time after the end of their first request")]
+    without: Annotated[float, Doc("printer-seconds without one, from the end of each printer's first request on")]
+    busy: Annotated[float, Doc("seconds of work of the CA")]
+    wasted: Annotated[float, Doc("those of them for printers that had given up")]
+    longest: Annotated[int, Doc("the most requests that waited at once")]
+    waits: Annotated[Mapping[int, int], Counts(), Doc("requests by waiting time: bucket n ends at 1.05^n ms")]
+    took: Annotated[Mapping[int, int], Counts(), Doc("successful requests by their duration, in the same buckets")]
+    asked: Annotated[Mapping[int, int], Counts(), Doc("exchanges by bin of ten seconds")]
+    unserved: Annotated[Mapping[int, int], Counts(), Doc("those of them that no worker took, by bin")]
+    queue: Annotated[Mapping[int, int], Counts(), Doc("the most that waited at once, by bin")]
+    holders: Annotated[Mapping[int, int], Counts(), Doc("how the number of valid certificates changes, by bin")]
+
+    @property
+    def requests(self) -> int:
+        """Requests for a certificate that ended."""
+        return sum(self.by_outcome.values())
+
+    @property
+    def by_outcome(self) -> Counter[str]:
+        """Requests by outcome, whatever the class."""
+        total: Counter[str] = Counter()
+        for counted in self.outcomes.values():
+            total.update(counted)
+        return total
+
+    @property
+    def failed(self) -> int:
+        """Requests that ended without a certificate."""
+        return self.requests - self.by_outcome[SUCCESSFUL]
+
+    @property
+    def utilisation(self) -> float:
+        """The share of the time of all workers in which they worked, in the time of the waves."""
+        time = sum(wave.ends - wave.begins for wave in self.waves)
+        return min(1.0, self.busy / (self.workers * time)) if time else 0.0
+
+    @property
+    def wasted_share(self) -> float:
+        """The share of the CA's work that was for printers that had given up."""
+        return self.wasted / self.busy if self.busy else 0.0
+
+    def waiting(self, share: float) -> float:
+        """Seconds that at most this share of requests waited longer than, for a worker of the CA."""
+        return _quantile(self.waits, share)
+
+    def duration(self, share: float) -> float:
+        """Seconds from the start of a request to its certificate, for this share of those that got one."""
+        return _quantile(self.took, share)
+
+    @property
+    def waves(self) -> tuple[Wave, ...]:
+        """The waves of requests, in order."""
+        bins = sorted(self.asked)
+        cuts = [0, *(n for n, (a, b) in enumerate(pairwise(bins), 1) if (b - a) * BIN > _QUIET), len(bins)]
+        groups = [bins[a:b] for a, b in pairwise(cuts) if b > a]
+        return tuple(
+            Wave(
+                begins=group[0] * BIN,
+                ends=(group[-1] + 1) * BIN,
+                requests=sum(self.asked[one] for one in group),
+                peak=max(self.asked[one] for one in group) / BIN,
+                longest=max((self.queue.get(one, 0) for one in group), default=0),
+            )
+            for group in groups
+        )
+
+
+def _quantile(histogram: Mapping[int, int], share: float) -> float:
+    total, seen = sum(histogram.values()), 0
+    for bucket in sorted(histogram):
+        seen += histogram[bucket]
+        if seen >= share * total:
+            return seconds_of(bucket)
+    return 0.0
+
+
+class Tally:
+    """Counts while a run goes on. A printer needs a certificate from the end of its first request on."""
+
+    def __init__(self, plan: FleetPlan, seed: int) -> None:
+        self._plan, self._seed = plan, seed
+        self._names = [one.name for one in plan.printers]
+        self._successes, self._failures = [0] * len(self._names), Counter[tuple[int, str]]()
+        self._validity = plan.ca.validity
+        self._until = array("d", [inf]) * plan.total
+        self._holds, self._lacks = bytearray(plan.total), bytearray(plan.total)
+        self._took: Counter[int] = Counter()
+        self._holders: Counter[int] = Counter()
+        self._without = 0.0
+
+    def issued(self, printer: int, of: int, now: float, took: float) -> None:
+        """A printer has registered a certificate, which is valid from now on."""
+        self._successes[of] += 1
+        self._took[bucket_of(took)] += 1
+        if self._until[printer] < now:
+            self._lapse(printer, now)
+        if not self._holds[printer]:
+            self._holds[printer] = 1
+            self._holders[int(now // BIN)] += 1
+        self._until[printer] = now + self._validity
+
+    def failed(self, printer: int, of: int, now: float, detail: str) -> None:
+        """A request has ended in Error."""
+        self._failures[of, detail] += 1
+        if self._until[printer] == inf:
+            self._until[printer] = now
+
+    def _lapse(self, printer: int, now: float) -> None:
+        """Count the time without a valid certificate up to now."""
+        until = self._until[printer]
+        if until >= now:
+            return
+        self._without += now - until
+        self._lacks[printer] = 1
+        if self._holds[printer]:
+            self._holds[printer] = 0
+            self._holders[int(until // BIN)] -= 1
+
+    def result(self, queue: CaQueue, exchanges: int) -> FleetRun:
+        """The result at the end of the plan's time."""
+        plan, end = self._plan, self._plan.days * DAY
+        for printer in range(plan.total):
+            self._lapse(printer, end)
+        holders = {number: change for number, change in self._holders.items() if change}
+        pairs = zip(self._names, self._successes, strict=True)
+        outcomes = {name: {SUCCESSFUL: number} if number else {} for name, number in pairs}
+        for (of, detail), number in sorted(self._failures.items()):
+            outcomes[self._names[of]][detail] = number
+        return FleetRun(
+            label="", seed=self._seed, printers=plan.total, days=float(plan.days), workers=plan.ca.workers,
+            outcomes=outcomes, exchanges=exchanges, minted=queue.minted,
+            lost=plan.total - sum(self._holds), lacking=sum(self._lacks), without=self._without,
+            busy=queue.busy, wasted=queue.wasted, longest=queue.longest, waits=queue.waits, took=self._took,
+            asked=queue.asked, unserved=queue.unserved, queue=queue.queue, holders=holders,
+        )  # fmt: skip

@@ -1,0 +1,230 @@
+"""What an engineer has to know of a run, in sentences, and the setting that would change it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Literal
+
+from mfp_sim.device.polling import PollReply, counted_at_first, what_follows
+from mfp_sim.fleet.plan import FleetPlan, Outage, PrinterClass
+from mfp_sim.fleet.result import DAY, SUCCESSFUL, FleetRun
+
+__all__ = ["Advice", "advice_on", "lasting_of", "unmet"]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One sentence, and what to change; ``weight`` is ``bad`` for what cost certificates, ``warn`` for what may."""
+
+    weight: Literal["bad", "warn", "good"]
+    text: str
+    remedy: str = ""
+
+
+def lasting_of(seconds: float) -> str:
+    """A length of time in its two largest units: ``31 min 30 s``."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    left, parts = round(seconds), []
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, length)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2])
+
+
+def advice_on(plan: FleetPlan, runs: Sequence[FleetRun]) -> tuple[Advice, ...]:
+    """What the runs of the plan itself show, what cost most first; ``runs`` are those of different seeds."""
+    found = [*_outages(plan), *_approvals(plan, runs), *_challenges(plan, runs)]
+    found += [*_overload(plan, runs), *_herd(plan, runs), *_waste(runs), *_periods(plan, runs)]
+    order = ("bad", "warn", "good")
+    failed = sum((run.by_outcome for run in runs), Counter[str]()) - Counter(
+        {SUCCESSFUL: sum(r.requests for r in runs)}
+    )
+    if failed and not any(advice.weight == "bad" for advice in found):
+        told = ", ".join(f"{count} {detail}" for detail, count in failed.most_common())
+        found.append(Advice("bad", f"{failed.total()} requests ended in Error: {told}."))
+    if not failed:
+        found.append(
+            Advice("good", f"Every request ended with a certificate: {sum(r.requests for r in runs)} of them.")
+        )
+    return tuple(sorted(found, key=lambda advice: order.index(advice.weight)))
+
+
+# --- outages ----------------------------------------------------------------------------------------------
+
+
+def patience(one: PrinterClass, outage: Outage) -> float:
+    """Seconds from a first attempt within the outage to the end of the last poll."""
+    waits = one.seconds if outage.looks in ("silent", "hangs") else 0.0
+    profile, polling = one.model, one.polls
+    polls, spent = counted_at_first(polling, profile), waits
+    reply = PollReply("http", int(outage.looks)) if outage.looks.isdecimal() else PollReply("lost")
+    while (minutes := getattr(what_follows(reply, polls, polling, profile), "minutes", None)) is not None:
+        polls, spent = polls + 1, spent + minutes * 60 + waits
+    return spent
+
+
+def _outages(plan: FleetPlan) -> Iterator[Advice]:
+    for outage in plan.outages:
+        begins = plan.seconds_at(outage.begins)
+        for one in plan.printers:
+            met = [at for at in _starts(plan, one) if at + _spread(one) >= begins and at < begins + outage.lasts]
+            bears = patience(one, outage)
+            if not met or begins + outage.lasts <= met[0] + bears:
+                continue
+            when = f"{outage.begins:%Y-%m-%d %H:%M}"
+            text = (
+                f"The outage of {lasting_of(outage.lasts)} from {when} outlasts the patience of {one.name}: "
+                f"{_polling_of(one, outage)} {lasting_of(bears)} after the first attempt. {_afterwards(one)}"
+            )
+            yield Advice("bad", text, _longer(one, outage, begins + outage.lasts - met[0]))
+
+
+def _starts(plan: FleetPlan, one: PrinterClass) -> list[float]:
+    """The planned starts of a class that goes by the calendar; of others the first."""
+    from mfp_sim.fleet.engine import Behaviour  # noqa: PLC0415
+
+    return Behaviour(one, plan.zone_of(one), plan.begins, plan.days * DAY, ()).planned
+
+
+def _spread(one: PrinterClass) -> float:
+    return float(one.model.adjustment_range[1]) if one.adjust else 0.0
+
+
+def _polling_of(one: PrinterClass, outage: Outage) -> str:
+    polling = one.polls
+    if polling is None:
+        return "without polling a request ends"
+    if outage.looks.isdecimal() and patience(one, outage) == 0:
+        return f"this model does not poll after HTTP {outage.looks}, and a request ends"
+    return f"{polling.count} polls {lasting_of(polling.minutes * 60)} apart end"
+
+
+def _afterwards(one: PrinterClass) -> str:
+    if one.model.renewal_trigger != "calendar":
+        return f"The next attempt comes {one.model.renewal_retry_days} d later."
+    return (
+        "There is no next attempt." if one.every_days is None else f"The next attempt comes {one.every_days} d later."
+    )
+
+
+def _longer(one: PrinterClass, outage: Outage, needed: float) -> str:
+    """Polling that would outlast it, within what the model takes."""
+    profile = one.model
+    if outage.looks.isdecimal() and profile.http_errors_that_poll == "none":
+        return "the outage should look like a connection that fails: this model polls only then"
+    waits = one.seconds if outage.looks in ("silent", "hangs") else 0.0
+    most_polls, most_minutes = profile.poll_count_range[1], profile.poll_minutes_range[1]
+    minutes = one.polls.minutes if one.polls else 10
+    count = ceil(max(needed - waits, 0) / (minutes * 60 + waits)) + counted_at_first(one.polls, profile)
+    if count > most_polls:
+        count = most_polls
+        minutes = ceil((needed - waits) / 60 / (count - counted_at_first(one.polls, profile)))
+    if minutes > most_minutes:
+        return "no polling of this model bridges that"
+    return f"polling: {{count: {count}, interval: {minutes}m}} would outlast it"
+
+
+# --- the CA -----------------------------------------------------------------------------------------------
+
+
+def _count(runs: Sequence[FleetRun], detail: str) -> int:
+    return sum(run.by_outcome[detail] for run in runs)
+
+
+def _approvals(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
+    deferred, pending = _count(runs, "deferred"), plan.ca.pending
+    if deferred and pending is not None:
+        longest = pending.approved_after.least + pending.approved_after.width
+        text = (
+            f"{deferred} requests ended as Deferred: the operator takes up to {lasting_of(longest)}, "
+            "and the printers had stopped polling by then."
+        )
+        yield Advice("bad", text, "poll longer (count times interval), approve sooner, or approve by itself")
+
+
+def _challenges(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
+    refused, lifetime = _count(runs, "fail-info-2"), plan.ca.challenge_lifetime
+    if refused and lifetime is not None:
+        text = f"{refused} requests were refused: the challenge password counts for {lasting_of(lifetime)} only."
+        yield Advice("bad", text, "a longer lifetime; the adjustment and the queue take their share of it")
+
+
+def _overload(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
+    """Requests that ended without a reply, where no outage can be the cause."""
+    unheard = _count(runs, "top-error")
+    if not unheard or plan.outages or plan.network.loss:
+        return
+    longest, timeout = max(run.waiting(1) for run in runs), min(one.seconds for one in plan.printers)
+    if longest > timeout:
+        text = (
+            f"{unheard} requests ended without a reply in time: they waited for up to {lasting_of(longest)}, and a "
+            f"printer gives up after {lasting_of(timeout)}."
+        )
+        yield Advice("bad", text, "a larger CA (--find workers shows how large), or a spread of the starts")
+
+
+def _herd(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
+    times = plan.ca.service.pki
+    capacity = plan.ca.workers / (sum(times) / len(times))
+    together = [one for one in plan.printers if not one.adjust and one.count > capacity]
+    for one in together:
+        peak = max((wave.peak for run in runs for wave in run.waves), default=0.0)
+        longest = max((run.longest for run in runs), default=0)
+        text = (
+            f"All {one.count} printers of {one.name} ask in the same second; the CA serves {capacity:.3g} a second. "
+            f"At its worst {longest} requests waited at once ({peak:.0f} requests a second over ten seconds)."
+        )
+        low, high = one.model.adjustment_range
+        yield Advice("warn", text, f"adjust: true spreads the start over {low} to {high} s")
+
+
+def _waste(runs: Sequence[FleetRun]) -> Iterator[Advice]:
+    share = max((run.wasted_share for run in runs), default=0.0)
+    if share > 0.05:
+        text = f"{share:.0%} of the CA's work was for printers that had given up before it was done."
+        yield Advice("warn", text, "more workers, a longer timeout, or a spread of the starts")
+
+
+def _periods(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
+    if not any(run.failed for run in runs):
+        return
+    for one in plan.printers:
+        if one.every_days is None or plan.ca.validity >= 2 * one.every_days * DAY:
+            continue
+        gap = 2 * one.every_days * DAY - plan.ca.validity
+        text = (
+            f"A request of {one.name} that fails is repeated {one.every_days} d later, and a certificate is valid for "
+            f"{lasting_of(plan.ca.validity)}: one failure leaves a printer without one for {lasting_of(gap)}."
+        )
+        shorter = int(plan.ca.validity // DAY // 2)
+        yield Advice("warn", text, f"every: {shorter}d, or a validity of {2 * one.every_days}d" if shorter else "")
+
+
+# --- what was expected ------------------------------------------------------------------------------------
+
+
+def unmet(plan: FleetPlan, run: FleetRun) -> tuple[str, ...]:
+    """What the plan expects and a run does not keep, a sentence each."""
+    limits = plan.expect
+    if limits is None:
+        return ()
+    shares = run.by_outcome[SUCCESSFUL] / run.requests if run.requests else 0.0
+    rows = (
+        ("failed", limits.failed, run.failed, str),
+        ("lost", limits.lost, run.lost, str),
+        ("without_certificate", limits.without_certificate, run.without / DAY, lambda days: f"{days:.1f}"),
+        ("waiting_p99", limits.waiting_p99, run.waiting(0.99), lasting_of),
+    )
+    found = [
+        f"{name}: at most {said(most)}, got {said(got)}"
+        for name, most, got, said in rows
+        if most is not None and got > most
+    ]
+    if limits.successful is not None and shares < limits.successful:
+        found.append(f"successful: at least {limits.successful:.1%}, got {shares:.1%}")
+    return tuple(found)

@@ -1,0 +1,178 @@
+"""``mfp-sim fleet``: what is printed, written and returned."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from mfp_sim.fleet.plan import fleet_schema
+from mfp_sim.fleet.report import fleet_report_schema
+
+ROOT = Path(__file__).parents[2]
+PLANS = sorted((ROOT / "scenarios" / "fleet").glob("*.fleet.yaml"))
+PLAN = """\
+format: 1
+name: small
+days: 29
+printers:
+  - {name: offices, count: 30, start: 2026-03-02 09:00, every: 30d, polling: {count: 3, interval: 10m}}
+ca: {service: {PKCSReq: [4s]}}
+compare: [{adjust: true}]
+"""
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Path:
+    file = tmp_path / "small.fleet.yaml"
+    file.write_text(PLAN)
+    return file
+
+
+def test_a_plan_is_run_with_its_variations(mfp_sim, plan: Path) -> None:
+    shown = mfp_sim("fleet", plan)
+    assert shown.code == 0
+    assert "the plan    adjust: true\n" in shown.out
+    assert "adjust: true: 30 successful" in shown.out
+    assert shown.err == ""
+
+
+def test_what_is_expected_and_not_kept_is_said_and_makes_1(mfp_sim, plan: Path) -> None:
+    plan.write_text(PLAN + "expect: {failed: 0, waiting_p99: 1s, successful: 100%}\n")
+    assert mfp_sim("fleet", plan).code == 1
+    plan.write_text(PLAN + "expect: {waiting_p99: 1s}\n")
+    shown = mfp_sim("fleet", plan)
+    assert "not as expected: waiting_p99: at most 1 s, got" in shown.out
+
+
+def test_json_fits_the_schema_and_reads_back(mfp_sim, plan: Path, tmp_path: Path) -> None:
+    value = json.loads(mfp_sim("fleet", plan, "--json").out)
+    jsonschema.validate(value, fleet_report_schema())
+    assert value["kind"] == "fleet"
+    assert value["runs"][0]["figures"]["requests"] == 30
+    (tmp_path / "a.json").write_text(json.dumps(value))
+    assert json.loads(mfp_sim("fleet", "--merge", tmp_path / "a.json", "--json").out) == value
+
+
+def test_seeds_give_a_run_each_in_any_number_of_processes(mfp_sim, plan: Path) -> None:
+    one = json.loads(mfp_sim("fleet", plan, "--seeds", "0..3", "--json").out)
+    two = json.loads(mfp_sim("fleet", plan, "--seeds", "0..3", "--jobs", "2", "--json").out)
+    assert one == two
+    assert [run["seed"] for run in one["runs"]] == [0, 1, 2, 3] * 2
+
+
+def test_reports_of_two_machines_are_merged(mfp_sim, plan: Path, tmp_path: Path) -> None:
+    for name, seeds in (("a", "0..1"), ("b", "2..3")):
+        assert mfp_sim("fleet", plan, "--seeds", seeds, "--report", tmp_path / name).code == 0
+    files = [tmp_path / name / "fleet.json" for name in "ab"]
+    merged = json.loads(mfp_sim("fleet", "--merge", *files, "--json").out)
+    whole = json.loads(mfp_sim("fleet", plan, "--seeds", "0..3", "--json").out)
+    assert sorted(merged["runs"], key=lambda run: (run["label"], run["seed"])) == sorted(
+        whole["runs"], key=lambda run: (run["label"], run["seed"])
+    )
+
+
+def test_a_run_that_comes_twice_is_not_merged(mfp_sim, plan: Path, tmp_path: Path) -> None:
+    mfp_sim("fleet", plan, "--report", tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    shown = mfp_sim("fleet", "--merge", tmp_path / "a" / "fleet.json", tmp_path / "b" / "fleet.json")
+    assert shown.code == 2
+    assert "has the run of seed 1" in shown.err
+
+
+def test_reports_of_two_plans_are_not_merged(mfp_sim, plan: Path, tmp_path: Path) -> None:
+    mfp_sim("fleet", plan, "--report", tmp_path / "a")
+    mfp_sim("fleet", plan, "--days", "2", "--report", tmp_path / "b")
+    shown = mfp_sim("fleet", "--merge", tmp_path / "a" / "fleet.json", tmp_path / "b" / "fleet.json")
+    assert (shown.code, "is of another plan than" in shown.err) == (2, True)
+
+
+def test_the_smallest_ca_is_found_with_the_cliff_before_it(mfp_sim, plan: Path) -> None:
+    plan.write_text(PLAN.replace("count: 30", "count: 300").replace("compare: [{adjust: true}]\n", ""))
+    shown = mfp_sim("fleet", plan, "--find", "workers")
+    value = json.loads(mfp_sim("fleet", plan, "--find", "workers", "--json").out)
+    failed = {run["workers"]: run["figures"]["failed"] if "figures" in run else None for run in value["search"]}
+    found = value["found"]
+    assert {found - 1, found, found + 1} <= set(failed)
+    assert f"{found:>8} {0:>10}" in shown.out
+    assert "<- the smallest that loses nobody" in shown.out
+
+
+def test_more_workers_do_not_help_against_an_outage(mfp_sim, plan: Path) -> None:
+    plan.write_text(PLAN + "outages: [{from: 2026-03-02 09:00, for: 3h}]\n")
+    shown = mfp_sim("fleet", plan, "--find", "workers")
+    assert shown.code == 2
+    assert "more workers do not help" in shown.err
+
+
+def test_real_printers_agree_with_the_model(mfp_sim, plan: Path) -> None:
+    shown = mfp_sim("fleet", plan, "--real", "12")
+    assert shown.code == 0
+    assert "with real messages" in shown.out
+    assert "the modelled printers come to the same outcomes with the same number of exchanges" in shown.out
+
+
+def test_too_many_real_printers(mfp_sim, plan: Path) -> None:
+    shown = mfp_sim("fleet", plan, "--real", "1001")
+    assert (shown.code, "1001 printers are too many for real messages" in shown.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["printers-09"], "did you mean 'printers-09-00'?"),
+        (["nothing-like-it"], "plans that come along: "),
+        (["printers-09-00", "midnight-herd"], "one plan at a time"),
+        (["printers-09-00", "--find", "workers", "--real"], "leave out --real and --seeds"),
+        (["--merge", "no.json"], "cannot read no.json"),
+    ],
+)
+def test_mistakes_of_the_command_line(mfp_sim, words: list[str], said: str) -> None:
+    shown = mfp_sim("fleet", *words)
+    assert (shown.code, said in shown.err) == (2, True)
+
+
+def test_a_report_that_is_none(mfp_sim, tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    file.write_text("{")
+    assert "is not JSON" in mfp_sim("fleet", "--merge", file).err
+    file.write_text('{"format": 1, "plan": {}, "runs": [{}]}')
+    shown = mfp_sim("fleet", "--merge", file)
+    assert shown.code == 2
+    assert f"{file}.plan" in shown.err
+
+
+def test_the_files_of_a_report(mfp_sim, plan: Path, tmp_path: Path) -> None:
+    mfp_sim("fleet", plan, "--report", tmp_path / "out")
+    page = (tmp_path / "out" / "fleet.html").read_text()
+    lines = (tmp_path / "out" / "fleet.csv").read_text().splitlines()
+    assert "default-src &#39;none&#39;; style-src &#39;sha256-" in page
+    assert "<script" not in page
+    assert lines[0] == "variation,seed,time,requests,unserved,queue,certificates"
+    assert lines[1].startswith(",1,2026-03-02T09:00:00+00:00,")
+    assert lines[-1].startswith("adjust: true,1,")
+
+
+@pytest.mark.parametrize("file", PLANS, ids=lambda file: file.name)
+def test_the_plans_that_come_along_are_read_and_short(mfp_sim, file: Path) -> None:
+    assert mfp_sim("check", file).out == "1 fleet plan, no mistakes\n"
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
+    assert len(lines) <= 35
+
+
+def test_check_reports_mistakes_of_scenarios_and_plans_together(mfp_sim, plan: Path, tmp_path: Path) -> None:
+    plan.write_text(PLAN + "dayz: 3\n")
+    (tmp_path / "x.scenario.yaml").write_text("format: 1\n")
+    shown = mfp_sim("check", tmp_path)
+    assert shown.code == 2
+    assert "unknown key 'dayz' in a fleet plan (did you mean 'days'?)" in shown.err
+    assert "x.scenario.yaml" in shown.err
+
+
+def test_the_committed_schema_of_plans_is_what_the_tables_say(mfp_sim) -> None:
+    committed = ROOT / "scenarios" / "fleet.schema.json"
+    assert mfp_sim("schema", "fleet").out == committed.read_text(), "mfp-sim schema fleet > scenarios/fleet.schema.json"
+    assert json.loads(committed.read_text()) == fleet_schema()

@@ -1,0 +1,119 @@
+"""Plans: what is read, and what is refused, at its place and in the machine's own words."""
+
+from __future__ import annotations
+
+import jsonschema
+import pytest
+import yaml
+from fleet_plans import few
+
+from mfp_sim.fleet.plan import Variation, fleet_schema, read_plan, varied
+from mfp_sim.scenario.steps import WrittenPolling
+from mfp_sim.shared.errors import DocumentError
+
+PLAN = """\
+format: 1
+name: one
+printers:
+  - {name: offices, count: 10, start: 2026-03-02 09:00}
+"""
+
+
+def _mistakes(text: str) -> list[str]:
+    with pytest.raises(DocumentError) as error:
+        read_plan(text, "plan.yaml")
+    return [str(problem) for problem in error.value.problems]
+
+
+def test_the_least_that_a_plan_needs() -> None:
+    plan = read_plan(PLAN)
+    assert (plan.total, plan.days, plan.ca.workers, plan.printers[0].seconds) == (10, 1, 1, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("more", "mistake"),
+    [
+        ("    timeout: 20m", "the communication timeout (seconds) has to be from 1 to 300, not 1200"),
+        ("    every: 400d", "the interval (days) has to be from 1 to 365, not 400"),
+        ("    polling: {count: 101, interval: 10m}", "the polling count has to be from 1 to 100, not 101"),
+        ("    polling: {count: 3, interval: 2d}", "the interval (minutes) has to be from 1 to 1440, not 2880"),
+        ("    profile: week-before-expiry\n    every: 30d", "this model renews by the certificate's expiry"),
+        ("    settings: {default_timeout: 900}\n    timeout: 30s", "default_timeout is outside timeout_range"),
+        ("    key_time: {least: 9s, most: 2s}", "the longest key_time is shorter than the shortest"),
+        ("    ajust: true", "did you mean 'adjust'?"),
+        ("    timezone: Oslo", "there is no time zone 'Oslo'"),
+    ],
+)
+def test_what_a_machine_refuses_is_refused_at_its_place(more: str, mistake: str) -> None:
+    text = PLAN.replace(
+        "  - {name: offices, count: 10, start: 2026-03-02 09:00}",
+        ("  - name: offices\n    count: 10\n    start: 2026-03-02 09:00\n" + more),
+    )
+    (found,) = _mistakes(text)
+    assert mistake in found
+    line = 7 + (more.count("\n") if "every" in more else 0)
+    assert found.startswith(f"plan.yaml:{line}:")
+
+
+@pytest.mark.parametrize(
+    ("line", "mistake"),
+    [
+        ("ca: {pending: {share: 5, approved_after: 10m}}", "share has to be a share such as 5% or 0.1%, not 5"),
+        ("ca: {pending: {share: 101%, approved_after: 10m}}", "share has to be a share such as 5% or 0.1%"),
+        ("ca: {service: {GetCACaps: []}}", "GetCACaps is empty"),
+        ("outages: [{from: 2026-03-02 09:00, for: 1h, looks: dead}]", "looks has to be one of"),
+        ("compare: [{}]", "a variation changes nothing"),
+        ("compare: [{adjust: true}, {timeout: 20m}]", "the communication timeout (seconds) has to be from 1 to 300"),
+        ("expect: {}", "expects nothing"),
+    ],
+)  # fmt: skip
+def test_mistakes_elsewhere(line: str, mistake: str) -> None:
+    (found,) = _mistakes(PLAN + line + "\n")
+    assert mistake in found
+
+
+def test_all_mistakes_are_reported_at_once() -> None:
+    found = _mistakes(PLAN.replace("count: 10", "count: 0") + "days: none\nca: {workers: 0}\n")
+    assert len(found) == 3
+
+
+def test_two_classes_of_one_name() -> None:
+    found = _mistakes(PLAN + "  - {name: offices, count: 5, start: 2026-03-02 09:00}\n")
+    assert found == ["plan.yaml:5:5: there is a class 'offices' already"]
+
+
+def test_too_many_printers() -> None:
+    found = _mistakes(
+        PLAN.replace("count: 10", "count: 600000") + ("  - {name: more, count: 600000, start: 2026-03-02 09:00}\n")
+    )
+    assert "a plan has at most 1000000 printers" in found[0]
+
+
+def test_a_variation_goes_into_every_class_and_into_the_ca() -> None:
+    plan = varied(few(), Variation(adjust=False, workers=7, polling=WrittenPolling(5, 20)))
+    assert (plan.printers[0].adjust, plan.ca.workers, plan.printers[0].polls.count) == (False, 7, 5)  # type: ignore[union-attr]
+
+
+def test_a_variation_says_what_it_changes() -> None:
+    variation = Variation(adjust=False, every_days=14, polling=WrittenPolling(5, 20))
+    assert variation.label == "adjust: false, every: 14d, polling: {count: 5, interval: 20m}"
+
+
+@pytest.mark.parametrize(
+    ("line", "right"),
+    [
+        ("", True),
+        ("days: 0", False),
+        ("ca: {pending: {share: half, approved_after: 10m}}", False),
+        ("exepct: {}", False),
+    ],
+)
+def test_the_schema_takes_what_the_reader_takes(line: str, right: bool) -> None:
+    validator = jsonschema.Draft202012Validator(fleet_schema())
+    assert validator.is_valid(yaml.load(PLAN + line, yaml.BaseLoader) | {"format": 1} | _numbers(line)) is right
+
+
+def _numbers(line: str) -> dict[str, object]:
+    """The numbers of a plan, which a loader of texts alone leaves as texts."""
+    plan = yaml.safe_load(PLAN.replace("2026-03-02 09:00", "'2026-03-02 09:00'") + line)
+    return dict(plan)
