@@ -7,7 +7,7 @@ import json
 import sys
 from dataclasses import asdict, dataclass
 
-from benchmarks import codec, enrolment, hostile, imports, memory, overnight, year
+from benchmarks import codec, enrolment, fleet, hostile, imports, memory, overnight, year
 
 
 def main() -> int:
@@ -25,6 +25,14 @@ def main() -> int:
         help="only the codec: each message type over its RSA operations, beside PyScep, and the costliest messages",
     )
     what.add_argument("--overnight", action="store_true", help="only ten simulated years of one printer: does it grow?")
+    what.add_argument(
+        "--fleet",
+        nargs="?",
+        type=int,
+        const=100_000,
+        metavar="PRINTERS",
+        help="only the engine of mfp-sim fleet, beside SimPy (pip install -e '.[bench]'), and up to so many printers",
+    )
     what.add_argument(
         "--memory",
         nargs="?",
@@ -45,6 +53,8 @@ def main() -> int:
         return _codec(options.rounds)
     if options.overnight:
         return _overnight()
+    if options.fleet is not None:
+        return _fleet(options.fleet)
     if options.memory is not None:
         return _memory(options.memory)
     return _table(options.rounds, options.months, as_json=options.json)
@@ -68,6 +78,29 @@ def _memory(count: int) -> int:
         print(f"{name:40} {octets / 2**20:7.1f}  {weight.limit / 2**20:7.1f}")
     print(f"growth {weight.growth:.3f}  limit 1.050  {'ok' if weight.fine else 'OVER'}; dropped: {dropped}")
     return 0 if weight.fine else 1
+
+
+def _fleet(printers: int) -> int:
+    speed = fleet.measure(printers)
+    rows = [
+        Row(f"{printers} printers, 12 requests each: seconds of CPU", speed.seconds, 15 * printers / 100_000),
+        Row("the same: MiB", speed.octets / 2**20, 100 * printers / 100_000),
+        Row(f"an exchange at {printers} printers / at 1000", speed.growth, 2.2, 3.0),
+    ]
+    print(f"{'':52} {'value':>9} {'goal':>7} {'limit':>7}")
+    for row in rows:
+        print(row.text())
+    print(f"{speed.per_second:,.0f} exchanges a second at 10000 printers", end="")
+    if speed.beside_simpy is None:
+        print("; SimPy is not installed: pip install -e '.[bench]'")
+        return 0 if all(row.fine for row in rows) else 1
+    fine = speed.beside_simpy >= 3
+    print(
+        f", {speed.beside_simpy:.1f} times SimPy's as its manual shows it (limit 3.0) {'ok' if fine else 'UNDER'},",
+        end="",
+    )
+    print(f" {speed.beside_waiting:.1f} times SimPy's where its processes only wait for our queue")
+    return 0 if fine and all(row.fine for row in rows) else 1
 
 
 def _codec(rounds: int) -> int:
