@@ -7,7 +7,10 @@ import json
 import sys
 from dataclasses import asdict, dataclass
 
-from benchmarks import codec, enrolment, fleet, hostile, imports, memory, overnight, year
+from benchmarks import beside, codec, enrolment, fleet, hostile, imports, memory, overnight, year
+
+ROUNDS = 5
+"""Of a comparison with another server."""
 
 
 def main() -> int:
@@ -41,6 +44,15 @@ def main() -> int:
         metavar="COUNT",
         help=f"only what the mock weighs after COUNT enrolments (default: {memory.COUNT}), with the caps in proportion",
     )
+    what.add_argument(
+        "--beside",
+        nargs="?",
+        type=int,
+        const=100,
+        metavar="COUNT",
+        help="only the mock beside micromdm's scepserver: COUNT enrolments for each server, level and round "
+        "(default: 100)",
+    )
     options = parser.parse_args()
     if options.operations:
         for number, operation in enumerate(enrolment.operations(), 1):
@@ -57,7 +69,33 @@ def main() -> int:
         return _fleet(options.fleet)
     if options.memory is not None:
         return _memory(options.memory)
+    if options.beside is not None:
+        return _beside(options.beside, as_json=options.json)
     return _table(options.rounds, options.months, as_json=options.json)
+
+
+def _beside(count: int, *, as_json: bool) -> int:
+    try:
+        rows = beside.measure(count, ROUNDS, lambda line: print(line, file=sys.stderr, flush=True))
+    except beside.Missing as reason:
+        print(json.dumps({"skipped": str(reason)}) if as_json else f"skipped: {reason}")
+        return 0
+    fine = all(row.fine for row in rows)
+    if as_json:
+        print(json.dumps({"fine": fine, "rows": [row.to_json() for row in rows]}))
+        return 0 if fine else 1
+    print(f"{'the mock beside micromdm':26} {'ratio':>6} {'of rounds':>11} {'goal':>5} {'least':>6} {'per second':>13}")
+    for row in rows:
+        span, rates = f"{min(row.ratios):.2f}-{max(row.ratios):.2f}", f"{row.rates[0]:.0f} / {row.rates[1]:.0f}"
+        bounds = f"{'-' if row.goal is None else row.goal:>5} {row.limit:6.2f}"
+        print(f"{row.what:26} {row.ratio:6.2f} {span:>11} {bounds} {rates:>13}  {'ok' if row.fine else 'UNDER'}")
+    print()
+    for side, name in enumerate(("mock", "micromdm")):
+        for row in rows:
+            t = row.tallies[side]
+            told = f"{t.asked} asked, {t.refused} refused, {t.failed} failed, {t.twice} serial numbers given twice"
+            print(f"{name:9} {row.what:22} {told}")
+    return 0 if fine else 1
 
 
 def _overnight() -> int:
