@@ -7,12 +7,15 @@ thread-safe: a challenge that counts once is used up here, so whoever decides ho
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from mfp_sim.shared.errors import DecodeError
 from mfp_sim.shared.scep.certificate import Certificate, same_name
 from mfp_sim.shared.scep.csr import Csr
 from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType
 from mock_scep_server.asked import Asked, Refusal
 from mock_scep_server.ca_parts import CaParts
+from mock_scep_server.orders import Orders
 
 __all__ = ["Admission"]
 
@@ -20,14 +23,20 @@ __all__ = ["Admission"]
 class Admission:
     """The rules of one CA."""
 
-    def __init__(self, parts: CaParts) -> None:
-        self._parts, self._profile, self._clock = parts, parts.profile, parts.clock
+    def __init__(self, parts: CaParts, orders: Orders) -> None:
+        self._parts, self._profile, self._clock, self._orders = parts, parts.profile, parts.clock, orders
 
     def refuse(self, asked: Asked) -> Refusal | None:
-        """Why the request gets no certificate, or None."""
+        """Why the request gets no certificate, or None.
+
+        Raises:
+            AskFirst: that depends on a challenge command, or on a certificate that is being signed.
+        """
         csr, signer, old = asked.csr, asked.signer, asked.renews
         assert csr is not None
         assert signer is not None
+        if self._apart is not None:
+            self._orders.wait_for(subject=csr.subject)  # before a challenge is used up
         unchecked = self._profile.renewal_signer == "unchecked"
         if asked.message.message_type == MessageType.RENEWAL_REQ and not unchecked:
             if old is None:
@@ -81,11 +90,15 @@ class Admission:
             return None
         return Refusal(FailInfo.BAD_REQUEST, f"renewal is not permitted until {begins:%Y-%m-%dT%H:%M:%SZ}")
 
+    @property
+    def _apart(self) -> timedelta | None:
+        """How long before the expiry of its certificate a name may have another one; None: at any time."""
+        window = self._parts.policy.duplicates
+        return self._profile.duplicates if window is None else window
+
     def _taken(self, csr: Csr) -> Refusal | None:
         """The rule on names that have a certificate already (F-W09, F-S14)."""
-        window, now = self._parts.policy.duplicates, self._clock.now()
-        if window is None:
-            window = self._profile.duplicates
+        window, now = self._apart, self._clock.now()
         if window is None:
             return None
         for entry in self._parts.ledger.of_subject(csr.subject):

@@ -207,8 +207,8 @@ class AskFirst(Exception):
     """A decision needs an answer that takes its time: call ``ask`` without any lock, decide again in the same thread,
     then ``forget``, since the answer is good for this decision only."""
 
-    def __init__(self, ask: Callable[[], None], forget: Callable[[], None]) -> None:
-        super().__init__("the challenge command has to be asked first")
+    def __init__(self, what: str, ask: Callable[[], object], forget: Callable[[], None] = lambda: None) -> None:
+        super().__init__(f"{what} first")
         self.ask, self.forget = ask, forget
 
 
@@ -228,7 +228,7 @@ class Unhurried:
         """
         asked, reason = getattr(self._answers, "last", (None, None))
         if asked != csr.der:
-            raise AskFirst(lambda: self._ask(csr, now), self._forget)
+            raise AskFirst("the challenge command has to be asked", lambda: self._ask(csr, now), self._forget)
         return str(reason) if reason is not None else None
 
     def _ask(self, csr: Csr, now: datetime) -> None:

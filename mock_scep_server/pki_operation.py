@@ -2,11 +2,12 @@
 
 What a message asks is read by ``asked.py``, what that says about the client by ``judgement.py``, and what the CA
 answers is decided by ``registrar.py``, under one lock with the script: two clients with one transaction must not get
-two certificates. RFC 8894, 3.3 and 4.3 to 4.6.
+two certificates. All cryptography is done without the lock. RFC 8894, 3.3 and 4.3 to 4.6.
 """
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 
 from mfp_sim.shared.errors import DecodeError
@@ -19,6 +20,7 @@ from mock_scep_server.ca_parts import CaParts
 from mock_scep_server.challenges import AskFirst
 from mock_scep_server.checking import RequestReader
 from mock_scep_server.faults.base import On
+from mock_scep_server.orders import CertificateOrder
 from mock_scep_server.registrar import Registrar
 from mock_scep_server.replies import Decision
 from mock_scep_server.ruled import RuledAnswer
@@ -97,34 +99,39 @@ class PkiOperation:
             if other:
                 asked = self._reader.read(asked.message, face)
                 work.context.asked = asked
-            decision = self._decided(work, asked, answer)
+            decided = self._decided(work, asked, answer)
             wanted = answer.kind if answer is not None else None
-            overruled = wanted in GRANTS and decision.kind != wanted
-            if overruled or (decision.kind == "failure" and wanted != "failure"):
+            overruled = wanted in GRANTS and decided.kind != wanted
+            if overruled or (decided.kind == "failure" and wanted != "failure"):
                 work.taken = self._parts.script.give_back(work.taken, overruled=overruled)
+        decision = self._issue(decided) if isinstance(decided, CertificateOrder) else decided
         work.notes += (*(str(note) for note in decision.notes), *asked.notes)
         work.decided(decision.kind, decision.text)
         work.issued = decision.issued
         return replace(decision, authority=face) if other else decision
 
-    def _decided(self, work: Work, asked: Asked, answer: RuledAnswer | None) -> Decision:
-        """Decided under the lock; an external command that has a say is asked while others have it."""
+    def _decided(self, work: Work, asked: Asked, answer: RuledAnswer | None) -> Decision | CertificateOrder:
+        """Decided under the lock; what has to be known first is waited for while others have it."""
+        with ExitStack() as stack:
+            while True:
+                try:
+                    return self._registrar.decide(asked, answer, lambda template: work.altered(On.TEMPLATE, template))
+                except AskFirst as first:
+                    stack.callback(first.forget)
+                    self._parts.lock.release()
+                    try:
+                        first.ask()
+                    finally:
+                        self._parts.lock.acquire()
 
-        def decide() -> Decision:
-            return self._registrar.decide(asked, answer, lambda template: work.altered(On.TEMPLATE, template))
-
+    def _issue(self, order: CertificateOrder) -> Decision:
+        """What was decided, once the certificate is signed."""
         try:
-            return decide()
-        except AskFirst as first:
-            self._parts.lock.release()
-            try:
-                first.ask()
-            finally:
-                self._parts.lock.acquire()
-            try:
-                return decide()
-            finally:
-                first.forget()
+            certificate = order.sign()
+            with self._parts.lock:
+                return order.enter(certificate)
+        finally:
+            order.close()
 
     def _encode(self, work: Work, decision: Decision) -> HttpReply:
         """The CertRep in octets, signed by the CA that was asked."""

@@ -3,7 +3,8 @@
 The same request again gets the same decision (SCEP-5.2-04); ``transactions.py`` remembers it. What a script answers
 instead of the CA is no decision of the CA, which does not remember it. Knows no HTTP, no CMS octets and no faults; a
 certificate may be changed by the caller before it is signed. Not thread-safe: deciding and remembering is one step of
-the caller, who holds a lock over it. RFC 8894, 2.3, 3.3.2, 4.4 to 4.6 and 5.2.
+the caller, who holds a lock over it. Signing is not part of the step: a certificate is ordered in it, and entered in
+another (``orders.py``). RFC 8894, 2.3, 3.3.2, 4.4 to 4.6 and 5.2.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from mock_scep_server.asked import Asked, Refusal
 from mock_scep_server.ca import Template
 from mock_scep_server.ca_parts import CaParts
 from mock_scep_server.grants import grant
+from mock_scep_server.orders import CertificateOrder, Orders
 from mock_scep_server.replies import Decision, Replies
 from mock_scep_server.ruled import RuledAnswer
 from mock_scep_server.transactions import Transaction, Transactions
@@ -63,8 +65,10 @@ class Registrar:
     def __init__(self, parts: CaParts, transactions: Transactions, entropy: Entropy) -> None:
         self._profile, self._clock = parts.profile, parts.clock
         self._authorities, self._ledger, self._revocations = parts.authorities, parts.ledger, parts.revocations
-        self._transactions, self._admission, self._replies = transactions, Admission(parts), Replies(parts, entropy)
-        self._answers: dict[int, Callable[[_Case], Decision]] = {
+        self._orders = Orders()
+        self._transactions, self._replies = transactions, Replies(parts, entropy)
+        self._admission = Admission(parts, self._orders)
+        self._answers: dict[int, Callable[[_Case], Decision | CertificateOrder]] = {
             MessageType.PKCS_REQ: self._enrol,
             MessageType.RENEWAL_REQ: self._enrol,
             UPDATE_REQ: self._enrol,
@@ -73,14 +77,18 @@ class Registrar:
             MessageType.GET_CRL: self._get_crl,
         }
 
-    def decide(self, asked: Asked, answer: RuledAnswer | None, alter: Alter) -> Decision:
-        """The answer to one request.
+    def decide(self, asked: Asked, answer: RuledAnswer | None, alter: Alter) -> Decision | CertificateOrder:
+        """The answer to one request, or the certificate that has to be signed for it.
 
         Args:
             asked: what was read.
             answer: what the script wants; None leaves it to the CA.
             alter: changes a certificate before it is signed.
+
+        Raises:
+            AskFirst: the answer depends on somebody else: a command, or the signature for another request.
         """
+        self._orders.wait_for(transaction=asked.message.transaction_id)
         case = _Case(asked, self._replies.frame(asked.message), answer, alter)
         if asked.refusal is not None:
             return self._failure(case, asked.refusal)
@@ -92,7 +100,7 @@ class Registrar:
 
     # --- enrolment ----------------------------------------------------------------------------------------
 
-    def _enrol(self, case: _Case) -> Decision:
+    def _enrol(self, case: _Case) -> Decision | CertificateOrder:
         """PKCSReq and RenewalReq: the answer that the same request had, or a new operation."""
         asked = case.asked
         assert asked.signer is not None
@@ -135,7 +143,7 @@ class Registrar:
             return True
         return self._clock.now() > issued.not_after
 
-    def _poll(self, case: _Case) -> Decision:
+    def _poll(self, case: _Case) -> Decision | CertificateOrder:
         """CertPoll: about the newest operation of a transactionID and a signer; what is odd about the names is noted
         (RFC 8894, 3.3.3)."""
         asked = case.asked
@@ -151,7 +159,7 @@ class Registrar:
             return self._failure(case, Refusal(FailInfo.BAD_CERT_ID, text))
         return replace(self._outcome(case, known), notes=_odd_names(asked, known))
 
-    def _outcome(self, case: _Case, known: Transaction) -> Decision:
+    def _outcome(self, case: _Case, known: Transaction) -> Decision | CertificateOrder:
         known.waits = False
         if case.scripted is not None:
             return self._failure(case, case.scripted)
@@ -165,8 +173,13 @@ class Registrar:
         issued = known.issued
         if issued is None or (case.answer is not None and case.answer.again):
             csr = case.asked.csr or known.csr
-            issued = self._earlier(csr) or self._mint(case, known, csr)
+            issued = self._earlier(csr)
+            if issued is None:
+                return self._order(case, known, csr)
             known.certificate = issued.der
+        return self._granted(case, known, issued)
+
+    def _granted(self, case: _Case, known: Transaction, issued: Certificate) -> Decision:
         reply = self._replies.issued(case.reply, issued, known.authority, case.asked.signer)
         return Decision(reply, f"SUCCESS serial {issued.serial:x}", known.authority, issued)
 
@@ -180,15 +193,22 @@ class Registrar:
         """The valid certificate that this key has already, where the CA gives that again (F-W04)."""
         if self._profile.same_key == "new":
             return None
+        self._orders.wait_for(spki=csr.spki)
         now, revoked = self._clock.now(), self._revocations.is_revoked
         fitting = (entry.certificate for entry in self._ledger.of_key(csr.spki))
         return next((c for c in fitting if now <= c.not_after and not revoked(c.serial)), None)
 
-    def _mint(self, case: _Case, known: Transaction, csr: Csr) -> Certificate:
-        template = known.authority.template(csr, case.asked.granted or grant(csr))
-        certificate = known.authority.sign(case.alter(template))
-        self._ledger.mint(certificate, case.asked.message.transaction_id, self._clock.now())
-        return certificate
+    def _order(self, case: _Case, known: Transaction, csr: Csr) -> CertificateOrder:
+        """A certificate, with its serial number; who looks at what it decides waits until it is entered."""
+        identifier = case.asked.message.transaction_id
+        template = case.alter(known.authority.template(csr, case.asked.granted or grant(csr)))
+
+        def enter(certificate: Certificate) -> Decision:
+            known.certificate = certificate.der
+            self._ledger.mint(certificate, identifier, self._clock.now())
+            return self._granted(case, known, certificate)
+
+        return self._orders.place(CertificateOrder(template, known.authority, identifier, csr, enter))
 
     # --- what was issued ----------------------------------------------------------------------------------
 

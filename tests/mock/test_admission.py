@@ -26,6 +26,7 @@ from mock_scep_server.challenges import (
     SubjectChallenges,
     Unhurried,
 )
+from mock_scep_server.orders import Orders
 
 RENEW, OLD_WAY = MessageType.RENEWAL_REQ, MessageType.PKCS_REQ
 NOW = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
@@ -194,7 +195,7 @@ def test_a_certificate_vouches_from_its_first_second_to_its_last(make_ca, make_c
     expired = f"the certificate expired at {ends:%Y-%m-%dT%H:%M:%SZ}"
     told = {}
     for instant in (begins - timedelta(seconds=1), begins, ends, ends + timedelta(seconds=1)):
-        admission = Admission(replace(ca.service.parts, clock=_At(instant)))
+        admission = Admission(replace(ca.service.parts, clock=_At(instant)), Orders())
         refusal = admission._unfit(first.certificate)
         told[instant] = None if refusal is None else f"{refusal.fail_info.label}: {refusal.text}"
     assert list(told.values()) == ["badRequest: the certificate is not valid yet", None, None, f"badRequest: {expired}"]
