@@ -8,18 +8,16 @@ A directory is one process's at a time: two printers over one state would undo e
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
 import stat
-import sys
-import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.state_directory import StateDirectory
 
 __all__ = ["FORMAT", "MAX_OCTETS", "DirectoryStorage", "MemoryStorage", "Storage", "decode_state", "encode_state"]
 
@@ -87,32 +85,6 @@ def decode_state(octets: bytes) -> Mapping[str, object]:
     return state
 
 
-def _lock(path: Path) -> int:
-    """Lock a file without waiting; the lock goes with the descriptor, so with the process, however that ends.
-
-    Raises:
-        OSError: another process has the lock (``errno`` is one of ``_TAKEN``), or it cannot be had.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    try:
-        if sys.platform == "win32":
-            import msvcrt  # noqa: PLC0415 - there is one of them on each system
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl  # noqa: PLC0415 - there is one of them on each system
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-_TAKEN = (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
-"""What ``flock`` and Windows say of a lock that another process has."""
-
-
 class DirectoryStorage:
     """One file in a directory, replaced by an atomic rename after it is on the disk.
 
@@ -126,29 +98,13 @@ class DirectoryStorage:
 
     def __init__(self, directory: Path, *, reach: Callable[[str], None] | None = None) -> None:
         self._reach = reach or (lambda _: None)
-        try:
-            for missing in reversed([path for path in directory.parents if not path.exists()]):
-                missing.mkdir(mode=0o700, exist_ok=True)  # with parents=True they would have the default mode
-            directory.mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"cannot use {directory} to keep the state: {error.strerror}") from None
         self._directory = directory
         self._file = directory / "printer.json"
-        lock = directory / "printer.lock"  # a file of its own: the state's is another one after each commit
-        try:
-            descriptor = _lock(lock)
-        except OSError as error:
-            if error.errno in _TAKEN:
-                remedy = "stop the other mfp-sim first, or take another --state-dir"
-                raise UsageError(
-                    f"{directory} is in use: another process keeps a printer there", remedy=remedy
-                ) from None
-            raise UsageError(f"cannot lock {lock}: {error.strerror}") from None
-        self._unlock = weakref.finalize(self, os.close, descriptor)
+        self._place = StateDirectory(directory, lock="printer.lock", what="a printer", program="mfp-sim")
 
     def close(self) -> None:
         """Leave the directory to others."""
-        self._unlock()
+        self._place.close()
 
     def commit(self, state: Mapping[str, object]) -> None:
         """See :meth:`Storage.commit`.
