@@ -15,11 +15,11 @@ from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.scep.messages import Envelope
 from mock_scep_server.ca import CertificateAuthority
 
-__all__ = ["Authorities", "Lineage"]
+__all__ = ["Authorities", "Generation", "Lineage"]
 
 
 @dataclass(frozen=True)
-class _Generation:
+class Generation:
     """A CA, from when it is published by GetNextCACert, from when it is current, and until when it answers."""
 
     authority: CertificateAuthority
@@ -29,14 +29,24 @@ class _Generation:
 
 
 class Lineage:
-    """One CA over time. ``make`` gives the CA of a generation, by its number and the beginning of its validity."""
+    """One CA over time. ``make`` gives the CA of a generation, by its number and the beginning of its validity.
+
+    ``known`` are the generations that there were before, and ``keep`` is told all of them when one has changed.
+    """
 
     def __init__(
-        self, identifier: str | None, now: datetime, make: Callable[[str | None, int, datetime], CertificateAuthority]
+        self,
+        identifier: str | None,
+        now: datetime,
+        make: Callable[[str | None, int, datetime], CertificateAuthority],
+        *,
+        known: Sequence[Generation] = (),
+        keep: Callable[[Sequence[Generation]], None] = lambda _: None,
     ) -> None:
-        self.identifier, self._make = identifier, make
+        self.identifier, self._make, self._keep = identifier, make, keep
         self._url: str | None = None
-        self._generations = [_Generation(make(identifier, 1, now), now, now)]
+        self._generations = list(known) or [Generation(make(identifier, 1, now), now, now)]
+        keep(self._generations)
 
     def publish_at(self, url: str | None) -> None:
         """Where CRL and CA certificate are, for the CAs that are and those to come."""
@@ -54,11 +64,18 @@ class Lineage:
         """
         last = self._generations[-1]
         until = last.authority.issuer.certificate.not_after if overlap is None else switch + overlap
-        self._generations[-1] = _Generation(last.authority, last.published, last.current, until)
+        self._generations[-1] = Generation(last.authority, last.published, last.current, until)
         authority = self._make(self.identifier, len(self._generations) + 1, publish)
         authority.url = self._url
-        self._generations.append(_Generation(authority, publish, switch))
+        self._generations.append(Generation(authority, publish, switch))
+        self._keep(self._generations)
         return authority
+
+    def replace_ra(self, now: datetime) -> bool:
+        """New keys and certificates for the RA of the present CA; whether it has one."""
+        replaced = self.current(now).replace_ra()
+        self._keep(self._generations)
+        return replaced
 
     def current(self, now: datetime) -> CertificateAuthority:
         """What GetCACert serves."""

@@ -24,6 +24,7 @@ from mfp_sim.shared.scep.certificate import Certificate, Identity
 from mfp_sim.shared.scep.csr import Csr
 from mfp_sim.shared.simtime import Clock, Entropy, KeySource
 from mock_scep_server.grants import Grant
+from mock_scep_server.store import MemoryStore, Store
 
 __all__ = ["BACKDATED", "KEY_KINDS", "CertificateAuthority", "Extensions", "IssuingStyle", "SerialNumbers", "Template"]
 
@@ -75,16 +76,19 @@ class SerialNumbers:
     remembered: only a source of chance that is stuck draws one again.
     """
 
-    def __init__(self, entropy: Entropy, rule: Literal["random", "sequential"] = "random") -> None:
-        self._entropy, self._rule = entropy, rule
+    def __init__(
+        self, entropy: Entropy, rule: Literal["random", "sequential"] = "random", store: Store | None = None
+    ) -> None:
+        self._entropy, self._rule, self._store = entropy, rule, store or MemoryStore()
         self._lock = threading.Lock()
-        self._count = 0
+        self._count = sum(self._store.rows("serials", lambda _, row: int(row["count"])))
         self._newest: OrderedDict[int, None] = OrderedDict()
 
     def next(self) -> int:
         """A serial that nobody has."""
         with self._lock:
-            self._count += 1
+            count = self._count = self._count + 1
+            self._store.put("serials", "", lambda: {"count": count})
             if self._rule == "sequential":
                 return self._count
             while True:
@@ -115,6 +119,8 @@ class CertificateAuthority:
         begins: when the CA's validity begins; now, if not given.
         slug: names the CA in the URLs of its CRL and certificate.
         shape: how issued certificates look.
+        own: the identity that issues, where it is there already; None: a new key, and a certificate that it signs.
+        ra_identities: those that sign replies and open requests, where they are there already.
     """
 
     def __init__(
@@ -133,6 +139,8 @@ class CertificateAuthority:
         begins: datetime | None = None,
         slug: str = "ca",
         shape: IssuingStyle | None = None,
+        own: Identity | None = None,
+        ra_identities: tuple[Identity, Identity] | None = None,
     ) -> None:
         self._clock, self._keys, self._validity, self.slug = clock, keys, validity, slug
         self._common_name, self._ra = name, ra
@@ -141,13 +149,23 @@ class CertificateAuthority:
         self._published: tuple[Certificate, ...] | None = None
         self.url: str | None = None
         """Where the mock serves CRL and CA certificate over HTTP; None leaves both extensions out."""
+        self.issuer = own or self._root(name, key, key_usage, clock.now() if begins is None else begins, lifetime)
+        self.signer = self.recipient = self.issuer
+        if ra_identities is None:
+            self.replace_ra(begins=self.issuer.certificate.not_before)
+        else:
+            self.signer, self.recipient = ra_identities
+
+    def _root(
+        self, name: str, key: str, key_usage: Sequence[str] | None, start: datetime, lifetime: timedelta
+    ) -> Identity:
+        """A new key, and a certificate that it signs itself."""
         kind, _, bits = key.partition("-")
-        pair: PrivateKey = keys.rsa(int(bits)) if kind == "rsa" else keys.ec(int(bits))
+        pair: PrivateKey = self._keys.rsa(int(bits)) if kind == "rsa" else self._keys.ec(int(bits))
         usage = key_usage or ("digitalSignature", *(["keyEncipherment"] * (kind == "rsa")), "keyCertSign", "cRLSign")
         subject = x509.name(("O", "mfp-sim"), ("CN", name))
         spki = x509.spki_of(pair)
-        start = clock.now() if begins is None else begins
-        self.issuer = Identity(
+        return Identity(
             x509.issue(
                 serial=self._serials.next(),
                 issuer=subject,
@@ -164,8 +182,6 @@ class CertificateAuthority:
             ),
             pair,
         )
-        self.signer = self.recipient = self.issuer
-        self.replace_ra(begins=self.issuer.certificate.not_before)
 
     def replace_ra(self, begins: datetime | None = None) -> bool:
         """Give the RA new keys and certificates under its names; the CA stays.
@@ -265,7 +281,7 @@ class CertificateAuthority:
     def sign(self, template: Template, digest: str = "sha256") -> Certificate:
         """The certificate, with the identifiers of its key and of its issuer's, if the template has none of its own."""
         issuer = template.issuer.certificate
-        authority = der.sequence(der.implicit(0, x509.key_identifier(issuer.spki)))
+        authority = der.sequence(der.implicit(0, _key_identifier_of(issuer)))
         identifiers = [
             (v.SUBJECT_KEY_IDENTIFIER, False, der.octet_string(x509.key_identifier(template.spki))),
             (v.AUTHORITY_KEY_IDENTIFIER, False, authority),
@@ -282,3 +298,9 @@ class CertificateAuthority:
             signing_key=template.issuer.key,
             digest=digest,
         )
+
+
+def _key_identifier_of(issuer: Certificate) -> bytes:
+    """What certificates name their issuer's key by: as its own certificate does (RFC 5280, 4.2.1.1)."""
+    own = issuer.extensions.get(v.SUBJECT_KEY_IDENTIFIER)
+    return x509.key_identifier(issuer.spki) if own is None else der.read(own.value).content

@@ -40,7 +40,8 @@ class CaOperations:
         Raises:
             EarlyReply: a rule answers it with an HTTP status.
         """
-        work.take(self._parts.script)
+        with self._parts.lock:
+            work.take(self._parts.script)
         reply = self._publish(work, query)
         if query.operation == Operation.GET_CA_CAPS and self._profile.caps_reply == "close":
             work.decision, work.closes = "the connection is closed, as this product does", True

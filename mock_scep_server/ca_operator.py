@@ -1,7 +1,8 @@
 """What the operator of the CA does while it runs: approve, reject, hold, revoke, prepare a next CA,
 replace the RA, give challenges.
 
-The one way in for scenarios, the control port and tests. Every act is one step under the lock of the service.
+The one way in for scenarios, the control port and tests. Every act is one step under the lock of the service, and kept
+when it returns, where the CA has a state that is kept.
 """
 
 from __future__ import annotations
@@ -38,11 +39,25 @@ class Waiting:
         return {**vars(self), "since": self.since.isoformat()}
 
 
+class _Act:
+    """A step that is kept once it is done."""
+
+    def __init__(self, parts: CaParts) -> None:
+        self._parts = parts
+
+    def __enter__(self) -> None:
+        self._parts.lock.__enter__()
+
+    def __exit__(self, *raised: object) -> None:
+        self._parts.lock.__exit__(*raised)
+        self._parts.store.commit()
+
+
 class CaOperator:
     """The acts. A pattern is one of a subject, as in a shell, or a transactionID."""
 
     def __init__(self, parts: CaParts, transactions: Transactions) -> None:
-        self._parts, self._transactions, self._lock = parts, transactions, parts.lock
+        self._parts, self._transactions, self._lock = parts, transactions, _Act(parts)
 
     @property
     def waiting(self) -> tuple[Waiting, ...]:
@@ -60,9 +75,10 @@ class CaOperator:
             How many they were, without those that were approved before.
         """
         with self._lock:
-            chosen = [known for known in self._choose(pattern) if not known.approved]
-            for known in chosen:
+            chosen = [(identifier, known) for identifier, known in self._choose(pattern) if not known.approved]
+            for identifier, known in chosen:
                 known.approved = True
+                self._transactions.changed(identifier)
             return len(chosen)
 
     def reject(self, pattern: str = "*", fail_info: int = 2, text: str = "rejected by the operator") -> int:
@@ -73,14 +89,15 @@ class CaOperator:
         """
         with self._lock:
             chosen = self._choose(pattern)
-            for known in chosen:
+            for identifier, known in chosen:
                 known.refused, known.waits = Refusal(FailInfo(fail_info), text), False
+                self._transactions.changed(identifier)
             return len(chosen)
 
-    def _choose(self, pattern: str) -> list[Transaction]:
+    def _choose(self, pattern: str) -> list[tuple[str, Transaction]]:
         """Those that wait and whose subject or transactionID fits."""
         return [
-            known
+            (identifier, known)
             for identifier, known in self._transactions.waiting
             if identifier == pattern or fnmatch.fnmatchcase(known.csr.subject_text, pattern)
         ]
@@ -92,9 +109,9 @@ class CaOperator:
             How many patterns are held that were not before: one or none.
         """
         with self._lock:
-            new = pattern not in self._transactions.held
-            self._transactions.held.add(pattern)
-            return int(new)
+            held = self._transactions.held
+            self._transactions.hold(held | {pattern})
+            return int(pattern not in held)
 
     def release(self, pattern: str = "*") -> int:
         """New requests whose subject fits do not wait any longer; what waits passes when it is asked about again.
@@ -103,9 +120,9 @@ class CaOperator:
             How many patterns were held that are no longer: one or none.
         """
         with self._lock:
-            was_held = pattern in self._transactions.held
-            self._transactions.held.discard(pattern)
-            return int(was_held)
+            held = self._transactions.held
+            self._transactions.hold(held - {pattern})
+            return int(pattern in held)
 
     def revoke(self, pattern: str, reason: str = "unspecified") -> int:
         """Revoke the certificates whose subject fits, or the one of this serial number (hex).
@@ -124,7 +141,8 @@ class CaOperator:
             return f"{certificate.serial:x}" == pattern or fnmatch.fnmatchcase(certificate.subject_text, pattern)
 
         chosen = [entry.certificate for entry in self._parts.ledger.entries if fits(entry)]
-        return sum(self._parts.revocations.revoke(certificate.serial, reason) for certificate in chosen)
+        with self._lock:
+            return sum(self._parts.revocations.revoke(certificate.serial, reason) for certificate in chosen)
 
     def roll_over(
         self, publish: datetime, switch: datetime, overlap: timedelta | None = None, identifier: str | None = None
@@ -151,7 +169,7 @@ class CaOperator:
         """
         lineage = self._lineage(identifier)
         with self._lock:
-            return int(lineage.current(self._parts.clock.now()).replace_ra())
+            return int(lineage.replace_ra(self._parts.clock.now()))
 
     def _lineage(self, identifier: str | None) -> Lineage:
         lineage = self._parts.authorities.named(identifier)
@@ -166,7 +184,8 @@ class CaOperator:
             UsageError: the CA has none to give.
             CacheFull: too many are outstanding.
         """
-        return self._one_time.give(self._parts.clock.now(), subject, secret=secret)
+        with self._lock:
+            return self._one_time.give(self._parts.clock.now(), subject, secret=secret)
 
     def given(self, secret: str) -> GivenChallenge:
         """What became of a challenge that was given.

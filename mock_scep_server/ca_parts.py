@@ -5,8 +5,7 @@ Decides nothing.
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from mfp_sim.shared.simtime import Clock
 from mock_scep_server.authorities import Authorities
@@ -17,13 +16,15 @@ from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import CaProfile
 from mock_scep_server.revocation import Revocations
 from mock_scep_server.script import Script
+from mock_scep_server.store import StepLock, Store
 
 __all__ = ["CaParts"]
 
 
 @dataclass(frozen=True)
 class CaParts:
-    """One CA at work. Code that reads and changes what the CA remembers holds ``lock`` for the whole step."""
+    """One CA at work. Code that reads and changes what the CA remembers holds ``lock`` for the whole step;
+    ``store`` keeps it."""
 
     profile: CaProfile
     policy: CaPolicy
@@ -34,4 +35,5 @@ class CaParts:
     judge: ClientJudge
     revocations: Revocations
     ledger: Ledger
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    store: Store
+    lock: StepLock

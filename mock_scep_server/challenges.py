@@ -19,6 +19,7 @@ from typing import ClassVar, Protocol
 from mfp_sim.shared.errors import MfpSimError
 from mfp_sim.shared.scep.csr import Csr
 from mfp_sim.shared.simtime import Entropy
+from mock_scep_server.store import MemoryStore, Row, Store
 
 __all__ = [
     "AskFirst",
@@ -105,6 +106,19 @@ class GivenChallenge:
     used: bool = False
     presented: bool = False
 
+    def to_row(self) -> Row:
+        """As it is kept."""
+        return {**vars(self), "expires": self.expires.isoformat()}
+
+    @classmethod
+    def from_row(cls, row: Row) -> GivenChallenge:
+        """As it was kept.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is not a row of :meth:`to_row`.
+        """
+        return cls(**{**row, "expires": datetime.fromisoformat(row["expires"])})
+
 
 class OneTimeChallenges:
     """Passwords that the CA gives out, each good for one request and for a time, as NDES does (F-S03, F-S04, F-S05).
@@ -117,10 +131,17 @@ class OneTimeChallenges:
 
     wanted: ClassVar[bool] = True
 
-    def __init__(self, entropy: Entropy, *, lifetime: timedelta = timedelta(minutes=60), cache: int = 5) -> None:
+    def __init__(
+        self,
+        entropy: Entropy,
+        *,
+        lifetime: timedelta = timedelta(minutes=60),
+        cache: int = 5,
+        store: Store | None = None,
+    ) -> None:
         self._entropy, self.lifetime, self.cache = entropy.fork("challenges"), lifetime, cache
-        self._lock = threading.Lock()
-        self._given: dict[str, GivenChallenge] = {}
+        self._lock, self._store = threading.Lock(), store or MemoryStore()
+        self._given = dict(self._store.rows("challenges", lambda secret, row: (secret, GivenChallenge.from_row(row))))
 
     def give(self, now: datetime, subject: str | None = None, *, secret: str | None = None) -> str:
         """A new password of 16 hex digits, or ``secret``; with ``subject`` (a pattern), good for that subject only.
@@ -134,9 +155,12 @@ class OneTimeChallenges:
                     f"{self.cache} challenge passwords are outstanding", remedy="use one, or wait until one has expired"
                 )
             # What expired long ago is not told from what never was: a server that runs for months forgets it.
-            self._given = {text: g for text, g in self._given.items() if now < g.expires + self.lifetime}
+            for text in [text for text, g in self._given.items() if now >= g.expires + self.lifetime]:
+                del self._given[text]
+                self._store.remove("challenges", text)
             secret = secret or self._entropy.octets(8).hex().upper()
             self._given[secret] = GivenChallenge(now + self.lifetime, subject)
+            self._store.put("challenges", secret, self._given[secret].to_row)
             return secret
 
     def given(self, secret: str) -> GivenChallenge:
@@ -164,14 +188,21 @@ class OneTimeChallenges:
             if given is None:
                 return WRONG
             given.presented = True
-            if given.used:
-                return "the challenge password was used before"
-            if now >= given.expires:
-                return f"the challenge password expired at {given.expires:%Y-%m-%dT%H:%M:%SZ}"
-            if given.subject is not None and not fnmatch.fnmatchcase(csr.subject_text, given.subject):
-                return "the challenge password was given for another subject"
-            given.used = True
-            return None
+            reason = _unfit(given, csr, now)
+            given.used = given.used or reason is None
+            self._store.put("challenges", csr.challenge, given.to_row)
+            return reason
+
+
+def _unfit(given: GivenChallenge, csr: Csr, now: datetime) -> str | None:
+    """Why one that was given is not good for a request."""
+    if given.used:
+        return "the challenge password was used before"
+    if now >= given.expires:
+        return f"the challenge password expired at {given.expires:%Y-%m-%dT%H:%M:%SZ}"
+    if given.subject is not None and not fnmatch.fnmatchcase(csr.subject_text, given.subject):
+        return "the challenge password was given for another subject"
+    return None
 
 
 class CommandChallenge:

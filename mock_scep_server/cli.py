@@ -26,6 +26,7 @@ examples:
   mock-scep-server --profile lenient --set reply_digest=sha1 --set hresult="'-2147024891'"
   mock-scep-server --profile ndes-2016 --set 'challenge={one_time: {}}' \\
                    --set 'admin_page={user: admin, password: test-only}'
+  mock-scep-server --state-dir state --write-ca ca.pem  # the same CA, and all that it knows, after each restart
   mock-scep-server --tls other-pki --tls-ca-out web.pem # HTTPS, and the CA that a client has to trust for it
   mock-scep-server --tls other-pki --tls-client-ca root.pem    # only clients that show a certificate and its chain
   mock-scep-server faults                               # what a script can ask for
@@ -124,9 +125,26 @@ def _parser() -> argparse.ArgumentParser:
         metavar="COMMAND",
         help="a program decides: it reads subject and challenge as JSON, and accepts with exit code 0",
     )
+    _add_keeping(parser)
     parser.add_argument("--json", action="store_true", help="output for machines (faults, defects, profiles)")
     parser.add_argument("--markdown", action="store_true", help="faults: a table for each family")
     return parser
+
+
+def _add_keeping(parser: argparse.ArgumentParser) -> None:
+    """What is kept, and handed out."""
+    parser.add_argument(
+        "--state-dir", type=Path, metavar="DIR", help="keep the CA and all that it knows there, and go on with it"
+    )
+    _add_passphrase(parser, "state-passphrase", "encrypts the private keys in --state-dir")
+    parser.add_argument("--write-ca", type=Path, metavar="FILE", help="write the CA's certificate there, in PEM")
+
+
+def _add_passphrase(parser: argparse.ArgumentParser, name: str, what: str) -> None:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(f"--{name}-file", type=Path, metavar="FILE", help=f"{what}; on one line")
+    group.add_argument(f"--{name}-env", metavar="NAME", help="environment variable with it")
+    group.add_argument(f"--{name}", metavar="TEXT", help="as it is; for test values only")
 
 
 def main(arguments: list[str] | None = None) -> int:

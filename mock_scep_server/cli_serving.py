@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import socket
-import ssl
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -19,11 +18,12 @@ from zoneinfo import ZoneInfo
 from mfp_sim.shared.documents import Node, Problems, load, load_text
 from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.secret_options import command_words, secret_of
-from mfp_sim.shared.simtime import Entropy, GeneratedKeys, SystemClock
+from mfp_sim.shared.simtime import Clock, Entropy, GeneratedKeys, SystemClock
 from mfp_sim.shared.stopping import stop_on_signals, wait_for
 from mfp_sim.shared.visible import say
 from mock_scep_server.challenges import ChallengePolicy, CommandChallenge, StaticChallenge
 from mock_scep_server.cli_defects import DefectiveService
+from mock_scep_server.cli_keeping import vault_of, write_certificate
 from mock_scep_server.control import ControlService
 from mock_scep_server.journal import Journal, JournalEntry, severity_of
 from mock_scep_server.profiles.registry import load_profile
@@ -33,6 +33,7 @@ from mock_scep_server.server import ServerHost, Service
 from mock_scep_server.service import ScepService, make_service
 from mock_scep_server.setup import CaSetup, read_ca
 from mock_scep_server.tls import Handshake, TlsEndpoint, make_endpoint
+from mock_scep_server.vault import Vault
 
 __all__ = ["serve"]
 
@@ -45,9 +46,18 @@ def serve(options: argparse.Namespace) -> int:
         DocumentError: mistakes in a file.
     """
     saving = SavingService(options.save) if options.save is not None else None
-    service = _service(options, saving)
+    clock = SystemClock()
+    vault = vault_of(options)
+    with contextlib.closing(vault.store):
+        return _run(options, _service(options, clock, vault, saving), saving)
+
+
+def _run(options: argparse.Namespace, service: ScepService, saving: SavingService | None) -> int:
+    """Serve a CA until it is to stop."""
     service.answer_to((options.host, socket.gethostname(), socket.getfqdn(), *options.server_name, *options.tls_name))
     endpoint = _endpoint(options, service)
+    if options.write_ca is not None:
+        write_certificate(options.write_ca, service.authority.issuer.certificate)
     hosts = list(_hosts(options, service, endpoint, saving))
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
@@ -93,7 +103,7 @@ def _line(entry: JournalEntry, number: int) -> str:
     return line if worst.startswith("note") else f"{line} | client: {worst}"
 
 
-def _service(options: argparse.Namespace, saving: SavingService | None) -> ScepService:
+def _service(options: argparse.Namespace, clock: Clock, vault: Vault, saving: SavingService | None) -> ScepService:
     """The CA; it tells of each request."""
     secret = secret_of(options, "challenge")
     challenge: ChallengePolicy | None = StaticChallenge(secret) if secret else None
@@ -105,12 +115,13 @@ def _service(options: argparse.Namespace, saving: SavingService | None) -> ScepS
 
     return make_service(
         _setup(options),
-        clock=SystemClock(),
+        clock=clock,
         entropy=Entropy(None),
         keys=GeneratedKeys(),
         zone=ZoneInfo("UTC"),
         challenge=challenge,
         on_entry=tell,
+        vault=vault,
     )
 
 
@@ -151,6 +162,9 @@ def _announcement(
     elif endpoint is not None and endpoint.anchor is not None:
         where = f", in {options.tls_ca_out}" if options.tls_ca_out else "; --tls-ca-out FILE writes it"
         yield f"CA to trust for TLS: {endpoint.anchor.common_name}{where}"
+    if options.state_dir is not None:
+        count = service.journal.count
+        yield f"state kept in {service.store.where}: {count} request{'s' * (count != 1)} so far"
     if options.control_port is not None:
         yield f"control at {hosts[1].url}/"
 
@@ -205,8 +219,5 @@ def _endpoint(options: argparse.Namespace, service: ScepService) -> TlsEndpoint 
         if endpoint.anchor is None:
             remedy = "leave --tls-ca-out out, or take --tls trusted or other-pki"
             raise UsageError("no CA makes an untrusted certificate trusted", remedy=remedy)
-        try:
-            options.tls_ca_out.write_text(ssl.DER_cert_to_PEM_cert(endpoint.anchor.der), "ascii")
-        except OSError as error:
-            raise UsageError(f"cannot write {options.tls_ca_out}: {error.strerror}") from None
+        write_certificate(options.tls_ca_out, endpoint.anchor)
     return endpoint

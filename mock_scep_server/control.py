@@ -153,7 +153,7 @@ class ControlService:
     def _put_script(self, body: JsonObject) -> object:
         text = body["text"]
         assert isinstance(text, str)
-        self._service.script.replace(script_of(text))
+        self._service.replace_script(script_of(text))
         return self._service.script.describe()
 
     def _installed(self, body: JsonObject) -> object:
@@ -164,7 +164,7 @@ class ControlService:
             entry = None
         if entry is None:
             raise _Refused(404, f"there is no certificate of serial number {serial!r}")
-        self._service.ledger.report_installed(entry.certificate)
+        self._service.report_installed(entry.certificate)
         return {"ok": True}
 
     def _challenge(self, body: JsonObject) -> object:

@@ -7,13 +7,15 @@ same for every request; decides nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
-from mfp_sim.shared.scep.http_messages import Close, Delivery, HttpReply, Reset, Stall, Wait, delivery_of
+from mfp_sim.shared.scep.http_messages import Close, Delivery, Fate, HttpReply, Reset, Stall, Wait, delivery_of
 from mock_scep_server.ca_parts import CaParts
 from mock_scep_server.capacity import Workers
 from mock_scep_server.faults.base import On
 from mock_scep_server.journal import JournalEntry
+from mock_scep_server.store import StoreFailed
 from mock_scep_server.work import Work
 
 __all__ = ["Outgoing"]
@@ -23,7 +25,7 @@ class Outgoing:
     """The way out of the CA; ``record`` takes the journal entry."""
 
     def __init__(self, parts: CaParts, record: Callable[[JournalEntry], None]) -> None:
-        self._clock, self._ledger, self._record = parts.clock, parts.ledger, record
+        self._parts, self._clock, self._record = parts, parts.clock, record
         self._workers = Workers(parts.policy.capacity) if parts.policy.capacity else None
         own = (("Server", parts.profile.server),) if parts.profile.server else ()
         self._headers = (*own, ("Cache-Control", "no-store"))
@@ -35,7 +37,8 @@ class Outgoing:
         takes = self._queue(work)
         if takes is not None:
             delivery = replace(delivery, acts=(Wait(takes), *delivery.acts))
-        work.end()
+        with self._parts.lock:
+            work.end(self._parts.script)
         self._journal(work, reply, delivery, takes)
         return self._watched(work, reply, delivery)
 
@@ -62,7 +65,13 @@ class Outgoing:
             how = "no octet sent, as the script says"
         broken = any(isinstance(act, Close | Reset | Stall) for act in delivery.acts)
         whole = work.carried and not broken and reply.status == 200
-        return replace(delivery, tell=lambda fate: self._ledger.record_sending(issued, whole=whole, how=how, fate=fate))
+
+        def tell(fate: Fate) -> None:
+            self._parts.ledger.record_sending(issued, whole=whole, how=how, fate=fate)
+            with suppress(StoreFailed):  # the reply has left; the next request is not answered without it
+                self._parts.store.commit()
+
+        return replace(delivery, tell=tell)
 
     def _journal(self, work: Work, reply: HttpReply, delivery: Delivery, takes: float | None) -> None:
         facts = work.facts

@@ -10,6 +10,8 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any
 
+from mock_scep_server.store import MemoryStore, Row, Store
+
 __all__ = ["MOST_LETTERS", "MOST_TEXTS", "Journal", "JournalEntry", "severity_of"]
 
 MOST_LETTERS, MOST_TEXTS = 1000, 50
@@ -77,6 +79,20 @@ class JournalEntry:
             )
         return replace(self, **changed)
 
+    def to_row(self) -> Row:
+        """As it is kept."""
+        return {**self.told, "time": self.time.isoformat()}
+
+    @classmethod
+    def from_row(cls, row: Row) -> JournalEntry:
+        """As it was kept.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is not a row of :meth:`to_row`.
+        """
+        told: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+        return cls(**{**told, "time": datetime.fromisoformat(row["time"])})
+
     def to_json(self) -> dict[str, object]:
         """The entry as a JSON-able object; empty fields are left out."""
         found = {key: value for key, value in asdict(self).items() if value not in (None, "", ())}
@@ -106,11 +122,15 @@ def _cut_all(texts: tuple[object, ...]) -> tuple[object, ...]:
 class Journal:
     """Thread-safe; keeps the newest entries, as many as fit into ``limit`` octets, and the count of all."""
 
-    def __init__(self, limit: int = 15 * 1024 * 1024) -> None:
-        self._lock, self._limit = threading.Lock(), limit
+    def __init__(self, limit: int = 15 * 1024 * 1024, store: Store | None = None) -> None:
+        self._lock, self._limit, self._store = threading.Lock(), limit, store or MemoryStore()
         self._entries: deque[JournalEntry] = deque()
         self._size = 0
         self.count = 0
+        for number, entry in self._store.rows("journal", lambda key, row: (int(key), JournalEntry.from_row(row))):
+            self._entries.append(entry)
+            self._size += entry.size
+            self.count = number
 
     def add(self, entry: JournalEntry) -> JournalEntry:
         """Keep an entry, cut to what is kept; returns what is kept."""
@@ -119,7 +139,9 @@ class Journal:
             self.count += 1
             self._entries.append(entry)
             self._size += entry.size
+            self._store.put("journal", str(self.count), entry.to_row)
             while self._size > self._limit:
+                self._store.remove("journal", str(self.count - len(self._entries) + 1))
                 self._size -= self._entries.popleft().size
         return entry
 
@@ -128,6 +150,7 @@ class Journal:
         with self._lock:
             self.count = self._size = 0
             self._entries.clear()
+            self._store.clear("journal")
 
     @property
     def dropped(self) -> int:

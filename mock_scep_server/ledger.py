@@ -7,6 +7,7 @@ of them. What is kept of a certificate is its octets; they are read when somebod
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import sys
 import threading
@@ -16,6 +17,7 @@ from datetime import datetime
 
 from mfp_sim.shared.scep.certificate import Certificate, folded_name
 from mfp_sim.shared.scep.http_messages import Fate
+from mock_scep_server.store import MemoryStore, Row, Store
 
 __all__ = ["Ledger", "LedgerEntry"]
 
@@ -78,6 +80,21 @@ class LedgerEntry:
         """Whether it is installed, or it is known why not: the client said so, or something was done to a reply."""
         return self.installed or self.given_up is not None or any(how != "HTTP 200" for how in self.sent)
 
+    def to_row(self) -> Row:
+        """As it is kept."""
+        kept = {name: getattr(self, name) for name in ("transaction_id", "delivered", "installed", "sent", "given_up")}
+        return {**kept, "der": base64.b64encode(self.der).decode(), "minted_at": self.minted_at.isoformat()}
+
+    @classmethod
+    def from_row(cls, row: Row) -> LedgerEntry:
+        """As it was kept.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is not a row of :meth:`to_row`.
+        """
+        changed = {"der": base64.b64decode(row["der"]), "minted_at": datetime.fromisoformat(row["minted_at"])}
+        return cls(**{**row, **changed, "sent": tuple(row["sent"])})
+
     def to_json(self) -> dict[str, object]:
         """The entry as a JSON-able object."""
         certificate = self.certificate
@@ -100,26 +117,43 @@ class Ledger:
     Certificates are the keys: a fault may make two of one serial, and both count.
     """
 
-    def __init__(self, limit: int = 30 * 1024 * 1024) -> None:
-        self._lock, self._limit = threading.Lock(), limit
+    def __init__(self, limit: int = 30 * 1024 * 1024, store: Store | None = None) -> None:
+        self._lock, self._limit, self._store = threading.Lock(), limit, store or MemoryStore()
         self._entries: dict[bytes, LedgerEntry] = {}
         self._by_serial: dict[int, bytes] = {}
         self._by_subject: dict[bytes, list[bytes]] = {}
         self._by_key: dict[bytes, list[bytes]] = {}
         self._size = 0
         self._forgotten: Counter[str] = Counter()
+        for entry in self._store.rows("ledger", lambda _, row: LedgerEntry.from_row(row)):
+            self._enter(entry, entry.certificate)
+        for counts in self._store.rows("forgotten", lambda _, row: Counter(row)):
+            self._forgotten = counts
 
     def mint(self, certificate: Certificate, transaction_id: str, now: datetime) -> None:
         """Record a new certificate."""
         with self._lock:
-            octets = certificate.der
-            places = () if octets in self._entries else self._places(certificate)  # minted anew, octet for octet
-            self._put(LedgerEntry(octets, transaction_id, now))
-            self._by_serial[certificate.serial] = octets
-            for table, place in places:
-                table.setdefault(place, []).append(octets)
+            entry = LedgerEntry(certificate.der, transaction_id, now)
+            self._enter(entry, certificate)
+            self._keep(entry)
             while self._size > self._limit and len(self._entries) > 1:
                 self._forget(next(iter(self._entries)))
+
+    def _enter(self, entry: LedgerEntry, certificate: Certificate) -> None:
+        octets = entry.der
+        places = () if octets in self._entries else self._places(certificate)  # minted anew, octet for octet
+        self._put(entry)
+        self._by_serial[certificate.serial] = octets
+        for table, place in places:
+            table.setdefault(place, []).append(octets)
+
+    def _keep(self, entry: LedgerEntry) -> None:
+        self._store.put("ledger", _digest(entry.der).hex(), entry.to_row)
+
+    def _change(self, entry: LedgerEntry) -> None:
+        """An entry in the place of the one of the same certificate."""
+        self._put(entry)
+        self._keep(entry)
 
     def _places(self, certificate: Certificate) -> tuple[tuple[dict[bytes, list[bytes]], bytes], ...]:
         """Where it stands in the tables of several a key, beside others."""
@@ -135,6 +169,8 @@ class Ledger:
         certificate = entry.certificate
         self._size -= entry.size
         self._forgotten += entry.counts
+        self._store.remove("ledger", _digest(octets).hex())
+        self._store.put("forgotten", "ledger", lambda: dict(self._forgotten))
         if self._by_serial.get(certificate.serial) == octets:
             del self._by_serial[certificate.serial]
         for table, place in self._places(certificate):
@@ -154,14 +190,14 @@ class Ledger:
             if entry is not None:
                 sent = (*entry.sent[-9:], sys.intern("; ".join([how, *_FATES[fate]])))
                 delivered = entry.delivered or (whole and fate == "ended")
-                self._put(replace(entry, delivered=delivered, sent=sent))
+                self._change(replace(entry, delivered=delivered, sent=sent))
 
     def report_installed(self, certificate: Certificate) -> None:
         """The client has it (told by the simulation, since no CA can know)."""
         with self._lock:
             entry = self._entries.get(certificate.der)
             if entry is not None:
-                self._put(replace(entry, installed=True))
+                self._change(replace(entry, installed=True))
 
     def clear(self) -> None:
         """Begin anew: what was minted before is no certificate of this CA any longer."""
@@ -169,6 +205,8 @@ class Ledger:
             for table in (self._entries, self._by_serial, self._by_subject, self._by_key, self._forgotten):
                 table.clear()
             self._size = 0
+            for book in ("ledger", "forgotten"):
+                self._store.clear(book)
 
     def report_abandoned(self, transaction_id: str, why: str) -> None:
         """The client has given the transaction up (told by the simulation): what it got and has not installed.
@@ -176,9 +214,9 @@ class Ledger:
         A certificate that is installed, or was given up before, is of an earlier operation under the transactionID.
         """
         with self._lock:
-            for octets, entry in self._entries.items():
+            for entry in tuple(self._entries.values()):
                 if entry.transaction_id == transaction_id and not entry.installed and entry.given_up is None:
-                    self._entries[octets] = replace(entry, given_up=why)
+                    self._change(replace(entry, given_up=why))
 
     def find(self, serial: int) -> LedgerEntry | None:
         """The newest entry of a serial number, or None."""

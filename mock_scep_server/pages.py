@@ -98,7 +98,8 @@ class Pages:
             return _html("<P>No challenge password is needed or given out.</P>"), "no challenge to give"
         now = self._parts.clock.now()
         try:
-            secret = self._parts.challenge.give(now)
+            with self._parts.lock:
+                secret = self._parts.challenge.give(now)
         except CacheFull:
             return _html(f"<P>{CACHE_FULL}</P>"), "cache full"
         minutes = int(self._parts.challenge.lifetime.total_seconds() // 60)

@@ -118,11 +118,7 @@ class PkiOperation:
                     return self._registrar.decide(asked, answer, lambda template: work.altered(On.TEMPLATE, template))
                 except AskFirst as first:
                     stack.callback(first.forget)
-                    self._parts.lock.release()
-                    try:
-                        first.ask()
-                    finally:
-                        self._parts.lock.acquire()
+                    self._parts.lock.outside(first.ask)
 
     def _issue(self, order: CertificateOrder) -> Decision:
         """What was decided, once the certificate is signed."""

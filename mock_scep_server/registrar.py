@@ -92,7 +92,10 @@ class Registrar:
         case = _Case(asked, self._replies.frame(asked.message), answer, alter)
         if asked.refusal is not None:
             return self._failure(case, asked.refusal)
-        return self._answers[asked.message.message_type](case)
+        try:
+            return self._answers[asked.message.message_type](case)
+        finally:
+            self._transactions.changed(asked.message.transaction_id)
 
     def _failure(self, case: _Case, refusal: Refusal) -> Decision:
         """FAILURE; a script's comes first."""
@@ -205,6 +208,7 @@ class Registrar:
 
         def enter(certificate: Certificate) -> Decision:
             known.certificate = certificate.der
+            self._transactions.changed(identifier)
             self._ledger.mint(certificate, identifier, self._clock.now())
             return self._granted(case, known, certificate)
 

@@ -6,12 +6,13 @@ One CRL for each CA key, always the most recent one (SCEP-4.6.1-01). RFC 5280, 5
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from mfp_sim.shared.scep import crl
 from mfp_sim.shared.scep.crl import Crl, Revoked
 from mfp_sim.shared.simtime import Clock
 from mock_scep_server.ca import CertificateAuthority
+from mock_scep_server.store import MemoryStore, Row, Store
 
 __all__ = ["Revocations"]
 
@@ -19,11 +20,13 @@ __all__ = ["Revocations"]
 class Revocations:
     """Thread-safe. ``lifetime``: from thisUpdate to nextUpdate."""
 
-    def __init__(self, clock: Clock, lifetime: timedelta) -> None:
-        self._clock, self._lifetime = clock, lifetime
+    def __init__(self, clock: Clock, lifetime: timedelta, store: Store | None = None) -> None:
+        self._clock, self._lifetime, self._store = clock, lifetime, store or MemoryStore()
         self._lock = threading.Lock()
-        self._revoked: dict[int, Revoked] = {}
+        self._revoked: dict[int, Revoked] = {known.serial: known for known in self._store.rows("revoked", _revoked)}
         self._current: dict[str, tuple[Crl, int]] = {}
+        self._numbers = dict(self._store.rows("crls", lambda slug, row: (slug, int(row["number"]))))
+        """The number of the last CRL of each CA, by its slug."""
 
     def revoke(self, serial: int, reason: str = "unspecified") -> bool:
         """From now on the certificate is revoked; ``reason`` is a name of RFC 5280, 5.3.1. Twice changes nothing.
@@ -35,7 +38,8 @@ class Revocations:
         with self._lock:
             if serial in self._revoked:
                 return False
-            self._revoked[serial] = Revoked(serial, self._clock.now(), reason)
+            known = self._revoked[serial] = Revoked(serial, self._clock.now(), reason)
+            self._store.put("revoked", f"{serial:x}", lambda: {"at": known.when.isoformat(), "reason": reason})
             return True
 
     def is_revoked(self, serial: int) -> bool:
@@ -51,7 +55,8 @@ class Revocations:
             fresh = found is not None and found.next_update is not None and now < found.next_update
             if found is not None and fresh and counted == len(self._revoked):
                 return found
-            number = 1 if found is None else (found.number or 0) + 1
+            number = self._numbers[authority.slug] = self._numbers.get(authority.slug, 0) + 1
+            self._store.put("crls", authority.slug, lambda: {"number": number})
             made = crl.issue(
                 issuer=authority.issuer.certificate,
                 signing_key=authority.issuer.key,
@@ -62,3 +67,7 @@ class Revocations:
             )
             self._current[authority.slug] = (made, len(self._revoked))
             return made
+
+
+def _revoked(serial: str, row: Row) -> Revoked:
+    return Revoked(int(serial, 16), datetime.fromisoformat(row["at"]), str(row["reason"]))

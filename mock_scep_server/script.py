@@ -10,9 +10,10 @@ The CA's own checks of a message come first for success and pending: a script ca
 from __future__ import annotations
 
 import fnmatch
+import json
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -24,6 +25,7 @@ from mfp_sim.shared.simtime import Entropy
 from mock_scep_server.faults.chosen import Chosen
 from mock_scep_server.faults.scope import ANSWERS, OPERATIONS, TYPES
 from mock_scep_server.ruled import RuledAnswer
+from mock_scep_server.store import MemoryStore, Row, Store
 
 __all__ = ["GRANTS", "Condition", "Facts", "Rate", "Rule", "Script", "Taken"]
 
@@ -159,11 +161,27 @@ class Rule:
 
 @dataclass(eq=False)
 class _State:
+    """``number`` is that of the rule; 0 once another rule has its place."""
+
+    number: int = 0
     seen: int = 0
     taken: int = 0
     effects: set[int] = field(default_factory=set)
     near_miss: str = ""
     recent: deque[datetime] = field(default_factory=deque)
+
+    def to_row(self) -> Row:
+        """As it is kept."""
+        moments = [moment.isoformat() for moment in self.recent]
+        return {"seen": self.seen, "taken": self.taken, "near_miss": self.near_miss, "recent": moments,
+                "effects": sorted(self.effects)}  # fmt: skip
+
+    @classmethod
+    def from_row(cls, number: str, row: Row) -> _State:
+        """As it was kept."""
+        moments = deque(datetime.fromisoformat(moment) for moment in row["recent"])
+        effects = {int(index) for index in row["effects"]}
+        return cls(int(number), int(row["seen"]), int(row["taken"]), effects, str(row["near_miss"]), moments)
 
 
 @dataclass(frozen=True)
@@ -171,8 +189,7 @@ class Taken:
     """What the script says about one request. ``rule`` is the 1-based number, None when no rule matched; ``overruled``
     the number of one that matched, and the CA did not give its answer.
 
-    ``effects`` are the faults of the rule, by their index, that have had an effect so far; whoever applies them adds
-    to it.
+    ``effects`` are the faults of the rule, by their index, that have had an effect so far.
     """
 
     rule: int | None = None
@@ -213,18 +230,48 @@ class Script:
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._entropy: Entropy | None = None
+        self._store: Store = MemoryStore()
+        self._states: list[_State] = []
         self._set(self.rules)
 
     def _set(self, rules: Sequence[Rule]) -> None:
         numbered = [rule if rule.number else replace(rule, number=place) for place, rule in enumerate(rules, 1)]
         self.rules = tuple(numbered if self._entropy is None else _shuffled(numbered, self._entropy))
-        self._states = [_State() for _ in self.rules]
+        self._anew()
 
-    def begin(self, entropy: Entropy) -> None:
-        """Draw the order of shuffled rules; the CA does it once, and it holds for rules that come later too."""
+    def _anew(self) -> None:
+        """No rule is used yet."""
+        for state in self._states:
+            state.number = 0
+        self._states = [_State(rule.number) for rule in self.rules]
+        self._store.clear("rules")
+        said = {"rules": [rule.describe() for rule in self.rules]}
+        self._store.put("script", "", lambda: said)
+
+    def begin(self, entropy: Entropy, store: Store | None = None) -> None:
+        """Draw the order of shuffled rules; the CA does it once, and it holds for rules that come later too.
+
+        ``store``: where the order and the use of the rules is kept. If these are the rules that were at work before,
+        they go on where they were.
+        """
         with self._lock:
-            self._entropy = entropy
+            store = store or MemoryStore()
+            self._entropy, numbered = entropy, {rule.number: rule for rule in self.rules}
+            for before in store.rows("script", lambda _, row: row["rules"]):
+                if sorted(before, key=_number) == [_as_kept(rule) for rule in numbered.values()]:
+                    self.rules = tuple(numbered[_number(said)] for said in before)
+                    known = {state.number: state for state in store.rows("rules", _State.from_row)}
+                    self._states = [known.get(rule.number, _State(rule.number)) for rule in self.rules]
+                    self._store = store
+                    return
+            self._store = store
             self._set(self.rules)
+
+    def _keep(self, changed: Iterable[_State]) -> None:
+        """Say what became of these."""
+        for state in changed:
+            if state.number:
+                self._store.put("rules", str(state.number), state.to_row)
 
     def replace(self, rules: Sequence[Rule]) -> None:
         """Other rules from now on, none of them used yet."""
@@ -234,7 +281,7 @@ class Script:
     def restart(self) -> None:
         """The same rules in the same order, none of them used yet."""
         with self._lock:
-            self._states = [_State() for _ in self.rules]
+            self._anew()
 
     def describe(self) -> list[dict[str, object]]:
         """The rules in the order in which they are tried, each with how often it fitted and was taken."""
@@ -250,10 +297,12 @@ class Script:
             winner: int | None = None
             near: list[str] = []
             counted: list[_State] = []
+            changed: list[_State] = []
             for index, (rule, state) in enumerate(zip(self.rules, self._states, strict=True)):
                 reasons = rule.mismatches(facts)
                 if not reasons:
                     state.seen += 1
+                    changed.append(state)
                     counted.extend([state] if rule.grants else [])
                     reasons = self._spent(rule, state, now)
                 if reasons:
@@ -263,6 +312,7 @@ class Script:
                 elif winner is None:
                     winner = index
                     state.taken += 1
+            self._keep(changed)
             if winner is None:
                 return Taken(near_misses=tuple(near), counted=tuple(counted))
             rule, used = self.rules[winner], self._states[winner]
@@ -277,13 +327,21 @@ class Script:
             for state in taken.counted:
                 state.seen -= 1
             if not overruled or taken.used is None:
+                self._keep(taken.counted)
                 return replace(taken, counted=())
             taken.used.taken -= 1
             taken.used.seen -= taken.used not in taken.counted
             miss = f"rule {taken.rule} matched with {taken.answer}, and the CA decided otherwise by itself"
             taken.used.near_miss = miss
+            self._keep((*taken.counted, taken.used))
         near = (*taken.near_misses, miss)
         return replace(taken, rule=None, overruled=taken.rule, near_misses=near, counted=(), used=None)
+
+    def had_effect(self, taken: Taken, effective: Iterable[int]) -> None:
+        """These faults of the rule that was taken, by their index, have changed or decided something."""
+        with self._lock:
+            taken.effects.update(effective)
+            self._keep(state for state in self._states if state.effects is taken.effects)
 
     def _spent(self, rule: Rule, state: _State, now: datetime) -> list[str]:
         if rule.when.nth is not None and state.seen != rule.when.nth:
@@ -329,6 +387,15 @@ def _counted(recent: deque[datetime], rate: Rate, now: datetime) -> int:
     while recent and ((now - recent[0]).total_seconds() >= rate.per or len(recent) > rate.requests + 1):
         recent.popleft()
     return len(recent)
+
+
+def _as_kept(rule: Rule) -> object:
+    """What is said of a rule, as it is read back."""
+    return json.loads(json.dumps(rule.describe()))
+
+
+def _number(said: Mapping[str, object]) -> int:
+    return int(str(said["rule"]))
 
 
 def _premises(rule: Rule, state: _State) -> Iterator[ScriptPremise]:

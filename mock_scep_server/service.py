@@ -9,11 +9,12 @@ Owns how the parts are put together. RFC 8894, 3.3 and 4.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from mfp_sim.shared.errors import DecodeError, EnvelopeUnreadable, SignatureInvalid
+from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.scep.http_messages import Delivery, HttpReply, HttpRequest, ScepQuery, read_scep_query
 from mfp_sim.shared.scep.vocabulary import Operation
 from mfp_sim.shared.simtime import Clock, Entropy, KeySource
@@ -32,9 +33,11 @@ from mock_scep_server.pki_operation import PkiOperation
 from mock_scep_server.policy import CaPolicy
 from mock_scep_server.profiles.registry import CaProfile
 from mock_scep_server.revocation import Revocations
-from mock_scep_server.script import Script
+from mock_scep_server.script import Rule, Script
 from mock_scep_server.setup import CaSetup, make_authorities, make_challenge
+from mock_scep_server.store import StepLock
 from mock_scep_server.transactions import Transactions
+from mock_scep_server.vault import Vault
 from mock_scep_server.work import EarlyReply, Work, text_reply
 
 __all__ = ["ScepService", "make_service"]
@@ -56,6 +59,10 @@ class ScepService:
         script: what deviates from the CA's own policy, which grants whatever passes its checks.
         ra: ``single`` or ``split`` for RA certificates; ``policy`` for all else that an operator decides.
         on_entry: called with each journal entry.
+        vault: where its keys and all that it remembers are kept, and a CA that is brought; None: in memory, a new CA.
+
+    Raises:
+        UsageError: what is kept is not this CA's, or is damaged.
     """
 
     def __init__(
@@ -70,16 +77,18 @@ class ScepService:
         ra: Literal["none", "single", "split"] = "none",
         policy: CaPolicy | None = None,
         on_entry: Callable[[JournalEntry], None] | None = None,
+        vault: Vault | None = None,
     ) -> None:
         self.profile, self.policy, self.clock, self._keys = profile, policy or CaPolicy(), clock, keys
-        replies = entropy.fork("replies")
+        replies, vault = entropy.fork("replies"), vault or Vault()
+        self.store = store = vault.store
         self.script = script or Script()
-        self.script.begin(entropy.fork("script"))
-        self.challenge = challenge or make_challenge(self.policy, entropy)
+        self.script.begin(entropy.fork("script"), store)
+        self.challenge = challenge or make_challenge(self.policy, entropy, store)
         self.authorities = make_authorities(
-            profile, self.policy, clock=clock, entropy=entropy, keys=keys, ra=ra, zone=self.script.zone
+            profile, self.policy, clock=clock, entropy=entropy, keys=keys, ra=ra, zone=self.script.zone, vault=vault
         )
-        self.revocations = Revocations(clock, self.policy.crl_lifetime)
+        self.revocations = Revocations(clock, self.policy.crl_lifetime, store)
         self.parts = CaParts(
             profile,
             self.policy,
@@ -89,15 +98,19 @@ class ScepService:
             self.script,
             ClientJudge(profile.capabilities, wants_challenge=self.challenge.wanted and profile.challenge == "checked"),
             self.revocations,
-            Ledger(self.policy.octets // 2),
+            Ledger(self.policy.octets // 2, store),
+            store,
+            StepLock(store),
         )
-        self.journal, self.ledger, self._on_entry = Journal(self.policy.octets // 4), self.parts.ledger, on_entry
-        self._fault_entropy, self._memory = entropy.fork("faults"), Memory()
-        self._transactions = Transactions(self.policy, clock)
+        self.journal, self.ledger = Journal(self.policy.octets // 4, store), self.parts.ledger
+        self._on_entry, self._fault_entropy, self._memory = on_entry, entropy.fork("faults"), Memory()
+        by_slug = {authority.slug: authority for authority in self.authorities.all}
+        self._transactions = Transactions(self.policy, clock, store, by_slug)
         self._pages, self._ca_operations = Pages(self.parts), CaOperations(self.parts)
         self._pki_operation = PkiOperation(self.parts, self._transactions, replies)
         self._outgoing = Outgoing(self.parts, self._record)
         self.operator = CaOperator(self.parts, self._transactions)
+        store.commit()
 
     @property
     def authority(self) -> CertificateAuthority:
@@ -116,9 +129,22 @@ class ScepService:
     def reset(self) -> None:
         """Journal, ledger and transactions are empty again, and the script starts anew; keys and challenges stay."""
         self.operator.forget()
-        self.journal.clear()
-        self.ledger.clear()
-        self.script.restart()
+        with self.parts.lock:
+            self.journal.clear()
+            self.ledger.clear()
+            self.script.restart()
+        self.store.commit()
+
+    def replace_script(self, rules: Sequence[Rule]) -> None:
+        """Other rules from now on, none of them used yet. They are not kept: the next start has those of then."""
+        with self.parts.lock:
+            self.script.replace(rules)
+        self.store.commit()
+
+    def report_installed(self, certificate: Certificate) -> None:
+        """A client says that it has a certificate."""
+        self.ledger.report_installed(certificate)
+        self.store.commit()
 
     def publish_at(self, url: str | None) -> None:
         """Where certificates say that their CRL and CA certificate are; for a host that knows its port only now."""
@@ -129,7 +155,18 @@ class ScepService:
         self._pages.names = frozenset({"localhost", *(name.lower() for name in names)})
 
     def handle(self, request: HttpRequest, client: str) -> Delivery:
-        """Answer one request; whatever a client sent, it gets an answer and an entry of the journal."""
+        """Answer one request; whatever a client sent, it gets an answer and an entry of the journal. What was decided
+        is kept by then.
+
+        Raises:
+            StoreFailed: it cannot be kept: the disk is full, say.
+        """
+        self.store.commit()  # where that failed before, nothing more is decided that cannot be kept either
+        delivery = self._handle(request, client)
+        self.store.commit()
+        return delivery
+
+    def _handle(self, request: HttpRequest, client: str) -> Delivery:
         try:
             work = self._begin(request, client)
             try:
@@ -181,7 +218,8 @@ class ScepService:
 
     def _page(self, work: Work, page: MockPage) -> HttpReply:
         work.context.operation = page.name
-        work.take(self.script)
+        with self.parts.lock:
+            work.take(self.script)
         reply, work.decision = page.answer()
         return reply
 
@@ -235,11 +273,12 @@ def make_service(
     zone: ZoneInfo,
     challenge: ChallengePolicy | None = None,
     on_entry: Callable[[JournalEntry], None] | None = None,
+    vault: Vault | None = None,
 ) -> ScepService:
     """The CA of a section; local times in it are in ``zone``. ``challenge`` stands in for the section's own.
 
     Raises:
-        UsageError: a change of the profile that cannot be.
+        UsageError: a change of the profile that cannot be, or a ``vault`` of another CA.
     """
     if challenge is None and setup.challenge:
         challenge = StaticChallenge(setup.challenge)
@@ -254,4 +293,5 @@ def make_service(
         ra=setup.ra or profile.ra,
         policy=setup.policy,
         on_entry=on_entry,
+        vault=vault,
     )

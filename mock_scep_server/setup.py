@@ -7,10 +7,11 @@ together. Owns no policy of its own: profile, changes and policy do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import count
 from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
 
@@ -18,8 +19,9 @@ from mfp_sim.shared.documents import Node, Problems
 from mfp_sim.shared.documents.kinds import WRONG, Definitions, Kind, OneWay, Schema, Words
 from mfp_sim.shared.documents.records import Constraint, Field, Given, Record, kind_of
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.scep.certificate import Identity
 from mfp_sim.shared.simtime import Clock, Entropy, KeySource
-from mock_scep_server.authorities import Authorities, Lineage
+from mock_scep_server.authorities import Authorities, Generation, Lineage
 from mock_scep_server.ca import CertificateAuthority, IssuingStyle, SerialNumbers
 from mock_scep_server.challenges import ChallengePolicy, OneTimeChallenges, OpenEnrolment, SubjectChallenges
 from mock_scep_server.policy import POLICY_KEYS, CaPolicy, StaticPassword, policy_of
@@ -27,6 +29,8 @@ from mock_scep_server.profiles.changes import EMPTY_CONTENTS, changed, changed_c
 from mock_scep_server.profiles.registry import PROFILES, VALUES, CaProfile, profile_named, value_kind
 from mock_scep_server.script import Rule
 from mock_scep_server.script_file import Rules
+from mock_scep_server.store import Store
+from mock_scep_server.vault import Vault
 
 __all__ = ["CA_KEYS", "VALUE_KEYS", "CaSection", "CaSetup", "make_authorities", "make_challenge", "read_ca"]
 
@@ -117,11 +121,11 @@ def _setup(**said: Any) -> CaSetup:
     return CaSetup(**own, challenge=static, policy=policy_of(said), given=tuple(said), values=values)
 
 
-def make_challenge(policy: CaPolicy, entropy: Entropy) -> ChallengePolicy:
+def make_challenge(policy: CaPolicy, entropy: Entropy, store: Store) -> ChallengePolicy:
     """Who may enrol, where no static password is set."""
     setup = policy.challenge
     if setup.kind == "one_time":
-        return OneTimeChallenges(entropy, lifetime=setup.lifetime, cache=setup.cache)
+        return OneTimeChallenges(entropy, lifetime=setup.lifetime, cache=setup.cache, store=store)
     return SubjectChallenges(setup.subjects) if setup.kind == "per_subject" else OpenEnrolment()
 
 
@@ -134,16 +138,31 @@ def make_authorities(
     keys: KeySource,
     ra: Literal["none", "single", "split"],
     zone: ZoneInfo,
+    vault: Vault,
 ) -> Authorities:
-    """The CAs, with the next one prepared if the policy says so. One source of serial numbers for all."""
-    serials = SerialNumbers(entropy.fork("serials"), policy.serials or profile.serials)
-    start = clock.now()
+    """The CAs, with the next one prepared if the policy says so. One source of serial numbers for all.
+
+    Those that ``vault`` has are as they were, and have their successors already.
+
+    Raises:
+        UsageError: it has those of another CA, or a CA of one's own is to stand for several.
+    """
     base = profile.ca_name or policy.name
+    rule = policy.serials or profile.serials
+    known = vault.open(
+        {"name": base, "key": policy.key, "ra": ra, "identifiers": list(policy.identifiers), "serials": rule}
+    )
+    serials = SerialNumbers(entropy.fork("serials"), rule, vault.store)
+    start = clock.now()
     shape = IssuingStyle(
         profile.issued_key_usage, profile.issued_purposes, profile.issued_basic_constraints, profile.backdated
     )
 
-    def make(identifier: str | None, generation: int, begins: datetime) -> CertificateAuthority:
+    def make(
+        identifier: str | None, generation: int, begins: datetime, kept: Sequence[Identity] = ()
+    ) -> CertificateAuthority:
+        slug = _slug(policy, identifier, generation)
+        own = kept[0] if kept else vault.own if generation == 1 else None
         return CertificateAuthority(
             clock,
             entropy,
@@ -157,17 +176,35 @@ def make_authorities(
             shape=shape,
             serials=serials,
             begins=begins,
-            slug=f"ca{policy.identifiers.index(identifier) if identifier else ''}-{generation}",
+            slug=slug,
+            own=own,
+            ra_identities=(kept[1], kept[2]) if kept else None,
         )
 
-    lineages = [Lineage(identifier, start, make) for identifier in policy.identifiers or (None,)]
-    if policy.rollover is not None:
+    def again(identifier: str | None) -> Iterator[Generation]:
+        for number in count(1):
+            kept = known.get(_slug(policy, identifier, number))
+            if kept is None:
+                return
+            made = make(identifier, number, kept.published, kept.identities)
+            yield Generation(made, kept.published, kept.current, kept.answers_until)
+
+    lineages = [
+        Lineage(identifier, start, make, known=tuple(again(identifier)), keep=vault.keep)
+        for identifier in policy.identifiers or (None,)
+    ]
+    if policy.rollover is not None and all(len(lineage.all) == 1 for lineage in lineages):
         publish, switch = (_instant(w, start, zone) for w in (policy.rollover.publish, policy.rollover.switch))
         for lineage in lineages:
             lineage.prepare(publish, switch, policy.rollover.overlap)
     authorities = Authorities(lineages, strict=policy.strict_identifiers)
     authorities.publish_at(policy.publish_at)
     return authorities
+
+
+def _slug(policy: CaPolicy, identifier: str | None, generation: int) -> str:
+    """What names a CA in its URLs, and where it is kept."""
+    return f"ca{policy.identifiers.index(identifier) if identifier else ''}-{generation}"
 
 
 def _instant(when: timedelta | datetime, start: datetime, zone: ZoneInfo) -> datetime:

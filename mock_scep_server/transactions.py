@@ -8,16 +8,20 @@ transactions once the others fill its memory. RFC 8894, 3.2.1.1 and 5.2.
 
 from __future__ import annotations
 
+import base64
 import fnmatch
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.scep.csr import Csr
+from mfp_sim.shared.scep.vocabulary import FailInfo
 from mfp_sim.shared.simtime import Clock
 from mock_scep_server.asked import Refusal
 from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.policy import CaPolicy
+from mock_scep_server.store import MemoryStore, Row, Store
 
 __all__ = ["Transaction", "Transactions"]
 
@@ -50,6 +54,41 @@ class Transaction:
     admitted: bool = True
     waits: bool = False
 
+    def to_row(self) -> Row:
+        """As it is kept; the CA by its slug."""
+        kind, csr, renewed = self.request
+        return {
+            "request": [kind, _text(csr), _text(renewed)],
+            "signer": _text(self.signer),
+            "authority": self.authority.slug,
+            "begun": self.begun.isoformat(),
+            "approved": self.approved,
+            "certificate": _text(self.certificate),
+            "refused": None if self.refused is None else asdict(self.refused),
+            "admitted": self.admitted,
+            "waits": self.waits,
+        }
+
+    @classmethod
+    def from_row(cls, row: Row, authorities: Mapping[str, CertificateAuthority]) -> Transaction:
+        """As it was kept.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is not a row of :meth:`to_row`, or there is no such CA.
+        """
+        (kind, csr, renewed), refused = row["request"], row["refused"]
+        return cls(
+            (int(kind), base64.b64decode(csr), _octets(renewed)),
+            base64.b64decode(row["signer"]),
+            authorities[row["authority"]],
+            datetime.fromisoformat(row["begun"]),
+            bool(row["approved"]),
+            _octets(row["certificate"]),
+            None if refused is None else Refusal(**{**refused, "fail_info": FailInfo(refused["fail_info"])}),
+            bool(row["admitted"]),
+            bool(row["waits"]),
+        )
+
     @property
     def csr(self) -> Csr:
         """The CSR, read anew."""
@@ -79,17 +118,60 @@ class Transaction:
         )
 
 
-class Transactions:
-    """The operations by transactionID."""
+def _text(octets: bytes | None) -> str | None:
+    return None if octets is None else base64.b64encode(octets).decode()
 
-    def __init__(self, policy: CaPolicy, clock: Clock) -> None:
-        self._policy, self._clock = policy, clock
+
+def _octets(text: str | None) -> bytes | None:
+    return None if text is None else base64.b64decode(text)
+
+
+class Transactions:
+    """The operations by transactionID; ``authorities`` are the CAs that may have been asked, by their slugs."""
+
+    def __init__(
+        self,
+        policy: CaPolicy,
+        clock: Clock,
+        store: Store | None = None,
+        authorities: Mapping[str, CertificateAuthority] | None = None,
+    ) -> None:
+        self._policy, self._clock, self._store = policy, clock, store or MemoryStore()
         self._known: dict[str, list[Transaction]] = {}
         self._size, self._limit = 0, policy.octets // 4
         self.forgotten = 0
         """How many operations had to be forgotten, the oldest first, to make room for others."""
-        self.held = {"*"} if policy.approval == "manual" else set()
+        self._held = {"*"} if policy.approval == "manual" else set()
+        known = authorities or {}
+        for identifier, operations in self._store.rows(
+            "transactions", lambda key, row: (key, [Transaction.from_row(one, known) for one in row["operations"]])
+        ):
+            self._known[identifier] = operations
+            self._size += _weight(identifier, operations)
+        for row in self._store.rows("waiting room", lambda _, row: row):
+            self.forgotten = int(row["forgotten"])
+            if row["approval"] == policy.approval:
+                self._held = set(row["held"])
+
+    @property
+    def held(self) -> frozenset[str]:
         """Patterns of subjects that wait for the operator's approval."""
+        return frozenset(self._held)
+
+    def hold(self, patterns: frozenset[str]) -> None:
+        """From now on these patterns wait."""
+        self._held = set(patterns)
+        self._keep_room()
+
+    def _keep_room(self) -> None:
+        row = {"forgotten": self.forgotten, "approval": self._policy.approval, "held": sorted(self._held)}
+        self._store.put("waiting room", "", lambda: row)
+
+    def changed(self, identifier: str) -> None:
+        """Something about the operations under the transactionID is another than before; has to be said, to be kept."""
+        operations = self._known.get(identifier)
+        if operations:
+            self._store.put("transactions", identifier, lambda: {"operations": [one.to_row() for one in operations]})
 
     def of(self, identifier: str) -> list[Transaction]:
         """The operations under a transactionID that the CA has not forgotten (F-P08), the newest last."""
@@ -101,9 +183,13 @@ class Transactions:
 
     def _keep(self, identifier: str, operations: list[Transaction]) -> None:
         """These under the transactionID from now on; none, where there are none."""
-        self._size += _weight(identifier, operations) - _weight(identifier, self._known.pop(identifier, []))
+        before = self._known.pop(identifier, [])
+        self._size += _weight(identifier, operations) - _weight(identifier, before)
+        if before:
+            self._store.remove("transactions", identifier)
         if operations:
             self._known[identifier] = operations
+            self.changed(identifier)
 
     def remember(self, identifier: str, newest: Transaction) -> None:
         """A new operation takes the place of those that were not admitted or are not decided: the same client began it,
@@ -114,10 +200,11 @@ class Transactions:
             oldest = next(iter(self._known))
             self.forgotten += len(self._known[oldest])
             self._keep(oldest, [])
+            self._keep_room()
 
     def is_held(self, known: Transaction) -> bool:
         """Whether it waits for the operator's approval."""
-        return not known.approved and any(fnmatch.fnmatchcase(known.csr.subject_text, held) for held in self.held)
+        return not known.approved and any(fnmatch.fnmatchcase(known.csr.subject_text, held) for held in self._held)
 
     def is_overdue(self, known: Transaction) -> bool:
         """Whether the operator has had the time to approve it, and has not."""
@@ -135,4 +222,6 @@ class Transactions:
         count = len(self._known)
         self._known.clear()
         self._size = self.forgotten = 0
+        self._store.clear("transactions")
+        self._keep_room()
         return count

@@ -122,9 +122,10 @@ class Work:
         if self._answered_by is not None and answer is not None and answer.kind == kind:
             self._effective.add(self._answered_by)
 
-    def end(self) -> None:
-        """The script learns which of its faults have had an effect."""
-        self.taken.effects.update(self._effective)
+    def end(self, script: Script) -> None:
+        """The script learns which of its faults have had an effect it did not know of."""
+        if not self.taken.effects.issuperset(self._effective):
+            script.had_effect(self.taken, self._effective)
 
     def slugs(self, *, effective: bool) -> tuple[str, ...]:
         """The faults of the rule that had an effect at this request, or those that had none."""

@@ -28,11 +28,12 @@ def secret_of(options: object, name: str) -> str | None:
 def read_secret(
     what: str, *, file: Path | None = None, variable: str | None = None, given: str | None = None
 ) -> str | None:
-    """The secret, or None where no source is named; ``what`` names it in errors (``challenge``).
+    """The secret, or None where no source is named; ``what`` names it in errors (``challenge``, ``state_passphrase``).
 
     Raises:
         UsageError: the file cannot be read, or the source is empty: the file's first line, the variable, or ``given``.
     """
+    option, what = what.replace("_", "-"), what.replace("_", " ")
     if file is not None:
         try:
             first = file.read_text("utf-8-sig").partition("\n")[0]  # not splitlines, which knows other ends too
@@ -47,7 +48,7 @@ def read_secret(
         return environment_secret(variable)
     if given == "":
         name = "challenge password" if what == "challenge" else what
-        raise UsageError(f"the {name} is empty", remedy=f"leave --{what} out where there is none")
+        raise UsageError(f"the {name} is empty", remedy=f"leave --{option} out where there is none")
     return given
 
 

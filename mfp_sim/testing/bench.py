@@ -40,6 +40,7 @@ from mock_scep_server.script_file import script_of
 from mock_scep_server.server import ServerHost
 from mock_scep_server.service import make_service
 from mock_scep_server.setup import CaSetup, read_ca
+from mock_scep_server.vault import Vault
 
 __all__ = ["CHALLENGE", "KEY", "START", "Bench"]
 
@@ -65,6 +66,7 @@ class Bench:
         storage: what the printer keeps its state in.
         start: the instant at which a frozen clock stands; ``clock`` is another one, the system's where sockets are.
         seed: decides chance and keys; None for the system's chance and generated keys.
+        vault: where the CA keeps what it knows, and a CA that is brought; None: in memory, and a new one.
 
     Raises:
         DocumentError: a mistake in ``ca`` or ``script``.
@@ -88,6 +90,7 @@ class Bench:
         start: datetime = START,
         clock: PassingClock | None = None,
         seed: int | None = 7,
+        vault: Vault | None = None,
     ) -> None:
         self.clock: PassingClock = clock or FrozenClock(start)
         self.scheduler = Scheduler(self.clock)
@@ -110,6 +113,7 @@ class Bench:
             keys=self.keys(side=1),
             zone=ZoneInfo("UTC"),
             challenge=None if own else static,
+            vault=vault,
         )
 
     def keys(self, *, side: int) -> KeySource:

@@ -21,6 +21,7 @@ from mfp_sim.shared.simtime import Entropy, FrozenClock, PooledKeys
 from mfp_sim.testing import CHALLENGE, Bench
 from mock_scep_server.challenges import ChallengePolicy
 from mock_scep_server.profiles.registry import profile_named
+from mock_scep_server.vault import Vault
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
 
@@ -148,12 +149,14 @@ class Ca(Bench):
         script: str = "[]",
         ra: Literal["none", "single", "split"] = "none",
         challenge: ChallengePolicy | str | None = CHALLENGE,
+        vault: Vault | None = None,
         **changes: object,
     ) -> None:
         shape = replace(profile_named(profile), **changes)  # type: ignore[arg-type]
         super().__init__(
-            policy, profile=shape, script=script, ra=ra, challenge=challenge, start=start, clock=clock, seed=seed
-        )
+            policy, profile=shape, script=script, ra=ra, challenge=challenge, start=start, clock=clock, seed=seed,
+            vault=vault,
+        )  # fmt: skip
         self.service = self.ca
         self.client_keys = PooledKeys(self.entropy.fork("clients"), side=0)
 

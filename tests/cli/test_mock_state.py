@@ -1,0 +1,75 @@
+"""``mock-scep-server --state-dir``, ``--ca-key`` and ``--write-ca`` as a process: what goes on, and what is refused."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificate
+
+COMMAND = [sys.executable, "-m", "mock_scep_server.cli", "--port", "0"]
+
+
+def run(where: Path, *options: str, end: signal.Signals = signal.SIGTERM) -> tuple[str, bytes]:
+    """One life of the mock: what it says, and its CA certificate."""
+    words = [*COMMAND, "--write-ca", "ca.pem", *options]
+    server = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=where)
+    assert server.stdout is not None
+    first = server.stdout.readline()
+    found = re.search(r"http://\S+", first)
+    assert found is not None, first + server.stdout.read()
+    with urllib.request.urlopen(f"{found[0]}?operation=GetCACert", timeout=20) as reply:
+        certificate = reply.read()
+    server.send_signal(end)
+    with server.stdout:
+        said = first + server.stdout.read()
+    server.wait(20)
+    assert server.returncode == (0 if end == signal.SIGTERM else -end), said
+    assert load_pem_x509_certificate((where / "ca.pem").read_bytes()).public_bytes(Encoding.DER) == certificate
+    return said, certificate
+
+
+def refused(where: Path, *options: str) -> str:
+    done = subprocess.run([*COMMAND, *options], capture_output=True, text=True, cwd=where, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "canary" not in done.stderr
+    return done.stderr
+
+
+def test_the_same_ca_after_each_end(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("canary-91\n")
+    keep = ("--state-dir", "state", "--state-passphrase-file", "secret")
+    _, first = run(tmp_path, *keep, end=signal.SIGKILL)
+    said, second = run(tmp_path, *keep)
+    assert f"state kept in {Path('state') / 'mock.sqlite'}: 1 request so far" in said
+    assert first == second
+    assert run(tmp_path)[1] != first
+    told = refused(tmp_path, "--state-dir", "state")
+    assert told == (
+        f"mock-scep-server: the keys in {Path('state') / 'mock.sqlite'} are encrypted (give --state-passphrase-file)\n"
+    )
+    (tmp_path / "secret").write_text("canary-92\n")
+    assert "the passphrase is wrong" in refused(tmp_path, *keep)
+    (tmp_path / "secret").write_text("\n")
+    assert "the state passphrase file secret is empty" in refused(tmp_path, *keep)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--state-passphrase", "canary-1"), "a passphrase of the state needs a state (add --state-dir)"),
+        (
+            ("--state-dir", "state", "--state-passphrase", ""),
+            "the state passphrase is empty (leave --state-passphrase out",
+        ),
+        (("--write-ca", "no/where.pem"), "cannot write no/where.pem: No such file or directory"),
+    ],
+)
+def test_what_does_not_go_together(tmp_path: Path, options: tuple[str, ...], told: str) -> None:
+    assert told in refused(tmp_path, *options)
