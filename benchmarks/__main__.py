@@ -84,17 +84,16 @@ def _beside(count: int, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"fine": fine, "rows": [row.to_json() for row in rows]}))
         return 0 if fine else 1
-    print(f"{'the mock beside micromdm':26} {'ratio':>6} {'of rounds':>11} {'goal':>5} {'least':>6} {'per second':>13}")
+    print(f"{'the mock beside micromdm':30} {'ratio':>6} {'of rounds':>11} {'goal':>5} {'least':>6} {'per second':>13}")
     for row in rows:
         span, rates = f"{min(row.ratios):.2f}-{max(row.ratios):.2f}", f"{row.rates[0]:.0f} / {row.rates[1]:.0f}"
         bounds = f"{'-' if row.goal is None else row.goal:>5} {row.limit:6.2f}"
-        print(f"{row.what:26} {row.ratio:6.2f} {span:>11} {bounds} {rates:>13}  {'ok' if row.fine else 'UNDER'}")
+        print(f"{row.what:30} {row.ratio:6.2f} {span:>11} {bounds} {rates:>13}  {'ok' if row.fine else 'UNDER'}")
     print()
-    for side, name in enumerate(("mock", "micromdm")):
-        for row in rows:
-            t = row.tallies[side]
+    for row in rows:
+        for name, t in zip(row.names, row.tallies, strict=True):
             told = f"{t.asked} asked, {t.refused} refused, {t.failed} failed, {t.twice} serial numbers given twice"
-            print(f"{name:9} {row.what:22} {told}")
+            print(f"{row.what:28} {name:22} {told}")
     return 0 if fine else 1
 
 

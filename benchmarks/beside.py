@@ -9,6 +9,7 @@ clock has stopped.
 
 from __future__ import annotations
 
+import http.client
 import shutil
 import socket
 import subprocess
@@ -27,16 +28,19 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from mfp_sim.shared.errors import MfpSimError
+from mfp_sim.shared.errors import MfpSimError, UsageError
 from mfp_sim.shared.http_octets import reply_of
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import csr, messages
 from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.scep.http_messages import HttpRequest, render_request, scep_request
-from mfp_sim.shared.scep.vocabulary import MessageType, Operation
+from mfp_sim.shared.scep.vocabulary import MessageType, Operation, PkiStatus
 from mfp_sim.shared.simtime import Entropy, PooledKeys, SystemClock
 
-__all__ = ["Beside", "Makers", "Missing", "Tally", "measure", "mock", "requests_for", "run_clients", "sort_out"]
+__all__ = [
+    "Beside", "Makers", "Missing", "Tally", "ca_certificate", "certificate_in", "exchange", "measure", "mock",
+    "requests_for", "run_clients", "sort_out",
+]  # fmt: skip
 
 LEVELS = (1, 8, 16)
 """How many clients ask at the same time."""
@@ -82,6 +86,7 @@ class Beside:
     goal: float | None
     limit: float
     tallies: tuple[Tally, Tally]
+    names: tuple[str, str] = ("mock", "micromdm")
 
     @property
     def ratio(self) -> float:
@@ -98,9 +103,9 @@ class Beside:
         """As a JSON-able object."""
         counts = {
             name: {"asked": t.asked, "refused": t.refused, "failed": t.failed, "duplicate_serials": t.twice}
-            for name, t in zip(("mock", "micromdm"), self.tallies, strict=True)
+            for name, t in zip(self.names, self.tallies, strict=True)
         }
-        rates = dict(zip(("mock", "micromdm"), self.rates, strict=True))
+        rates = dict(zip(self.names, self.rates, strict=True))
         return {
             "name": self.what, "ratio": self.ratio, "ratios": self.ratios, "per_second": rates, "goal": self.goal,
             "limit": self.limit, "fine": self.fine, **counts,
@@ -124,7 +129,7 @@ def micromdm(room: Path) -> Iterator[Server]:
     subprocess.run([path, "ca", "-init", "-depot", str(depot), "-keySize", "2048"], check=True, capture_output=True)
     words = [path, "-depot", str(depot), "-challenge", CHALLENGE, "-allowrenew", "0", "-port"]
     with _running(words, room / "micromdm.log") as port:
-        yield Server("micromdm", port, _recipient(port))
+        yield Server("micromdm", port, ca_certificate(port))
 
 
 @contextmanager
@@ -133,8 +138,8 @@ def mock(room: Path, *options: str, name: str = "mock") -> Iterator[Server]:
     secret = room / "secret"
     secret.write_text(CHALLENGE + "\n")
     words = [sys.executable, "-m", "mock_scep_server.cli", "--challenge-file", str(secret), *options, "--port"]
-    with _running(words, room / f"{name}.log") as port:
-        yield Server(name, port, _recipient(port))
+    with _running(words, room / f"{name.replace(' ', '-')}.log") as port:
+        yield Server(name, port, ca_certificate(port))
 
 
 @contextmanager
@@ -163,8 +168,18 @@ def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
     raise SystemExit(f"a server did not open its port: {log.read_text(errors='replace')[-2000:]}")
 
 
-def _recipient(port: int) -> Certificate:
-    (octets,) = run_clients(port, [_get(Operation.GET_CA_CERT, port)], 1)[1]
+def exchange(port: int, request: bytes) -> bytes | None:
+    """The reply to one request, on a connection of its own; None where there is none."""
+    try:
+        with closing(_Client(port)) as client:
+            return client.ask(request)
+    except OSError:
+        return None
+
+
+def ca_certificate(port: int) -> Certificate:
+    """What GetCACert gives, where that is one certificate."""
+    octets = exchange(port, _get(Operation.GET_CA_CERT, port))
     assert octets is not None, "GetCACert was not answered"
     return Certificate.from_der(reply_of(octets).body)
 
@@ -200,14 +215,14 @@ class Makers:
             for number, key in enumerate(keys.rsa(2048) for _ in range(8))
         ]  # fmt: skip
 
-    def next(self, recipient: Certificate) -> tuple[bytes, x509.Identity]:
+    def next(self, recipient: Certificate, challenge: str = CHALLENGE) -> tuple[bytes, x509.Identity]:
         """A PKCSReq nobody has sent, and who signed it."""
         self._count += 1
         signer = self._signers[self._count % len(self._signers)]
         subject = x509.name(("O", "Example AS"), ("CN", f"printer-{self._count}.example"))
         plan = messages.RequestContent(
             MessageType.PKCS_REQ, self._entropy.octets(16).hex(), self._entropy.octets(16),
-            csr.build(signer.key, subject=subject, challenge=CHALLENGE), recipient,
+            csr.build(signer.key, subject=subject, challenge=challenge), recipient,
         )  # fmt: skip
         octets = messages.encode_request(
             plan, signer_key=signer.key, signer_certificate=signer.certificate, octets=self._entropy.octets
@@ -259,8 +274,7 @@ class _Client:
             return _reply(self._connection)
         except OSError:
             self.close()
-            self._connection = socket.socket()
-            with suppress(OSError):
+            with suppress(OSError):  # the next request tries again
                 self._connection = socket.create_connection(("127.0.0.1", self._port), timeout=60)
             return None
 
@@ -294,28 +308,31 @@ def sort_out(tally: Tally, replies: Sequence[bytes | None], signers: Sequence[x5
     """What they were: certificates, refusals, or nothing."""
     for octets, signer in zip(replies, signers, strict=True):
         tally.asked += 1
-        serial = None if octets is None else _serial(octets, signer)
-        if serial is None:
+        try:
+            found = certificate_in(octets or b"", signer)
+        except (MfpSimError, http.client.HTTPException):
             tally.failed += 1
-        elif serial < 0:
+            continue
+        if found is None:
             tally.refused += 1
         else:
-            tally.serials[serial] += 1
+            tally.serials[found.serial] += 1
 
 
-def _serial(octets: bytes, signer: x509.Identity) -> int | None:
-    """The serial number of the certificate in a reply; -1 for a FAILURE, None for what is no CertRep."""
-    try:
-        reply = reply_of(octets)
-        if reply.status != 200:
-            return None
-        message = messages.decode(reply.body)
-        if message.pki_status != 0:
-            return -1
-        assert isinstance(signer.key, RSAPrivateKey)
-        return messages.read_certs_only(messages.open_envelope(message, signer.key, signer.certificate))[0].serial
-    except MfpSimError:
+def certificate_in(octets: bytes, signer: x509.Identity) -> Certificate | None:
+    """The certificate in a reply; None for a FAILURE.
+
+    Raises:
+        MfpSimError, HTTPException: it is no CertRep for the signer.
+    """
+    reply = reply_of(octets)
+    if reply.status != 200:
+        raise UsageError(f"the server answers {reply.status}")
+    message = messages.decode(reply.body)
+    if message.pki_status != PkiStatus.SUCCESS:
         return None
+    assert isinstance(signer.key, RSAPrivateKey)
+    return messages.read_certs_only(messages.open_envelope(message, signer.key, signer.certificate))[0]
 
 
 # --- rounds -----------------------------------------------------------------------------------------------
@@ -323,6 +340,7 @@ def _serial(octets: bytes, signer: x509.Identity) -> int | None:
 GOALS: dict[int, tuple[float, float]] = {1: (2.0, 1.0), 8: (1.4, 0.6), 16: (1.4, 0.6)}
 """By level: what the ratio should be, and what it must not fall below on a machine that others use too."""
 CAPS = (1.0, 0.3)
+KEEPING = (0.7, 0.5)
 
 
 def measure(count: int, rounds: int, tell: Callable[[str], None] = lambda _: None) -> list[Beside]:
@@ -334,8 +352,15 @@ def measure(count: int, rounds: int, tell: Callable[[str], None] = lambda _: Non
     with ExitStack() as stack:
         room = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         other = stack.enter_context(micromdm(room))
-        pair = (stack.enter_context(mock(room)), other)
-        return between(pair, count, rounds, tell)
+        plain = stack.enter_context(mock(room))
+        found = between((plain, other), count, rounds, tell)
+        keeping = stack.enter_context(mock(room, "--state-dir", str(room / "state"), name="mock with --state-dir"))
+        makers = Makers(seed=6)
+        for clients in (1, 8):
+            tell(f"{clients} client{'s' * (clients > 1)}, a mock that keeps its state beside one that does not")
+            found.append(_line(f"--state-dir / memory, {clients} at once", (keeping, plain), clients, KEEPING, rounds,
+                               lambda server: requests_for(server, count, makers)))  # fmt: skip
+        return found
 
 
 def between(pair: tuple[Server, Server], count: int, rounds: int, tell: Callable[[str], None]) -> list[Beside]:
@@ -380,4 +405,4 @@ def _line(
             rates.append((rate[0], rate[1]))
     ratios = tuple(first / second for first, second in rates)
     middle = (median(first for first, _ in rates), median(second for _, second in rates))
-    return Beside(what, ratios, middle, *bounds, tallies)
+    return Beside(what, ratios, middle, *bounds, tallies, (pair[0].name, pair[1].name))
