@@ -17,7 +17,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from mfp_sim.shared.errors import DecodeError, EnvelopeUnreadable, MfpSimError, UsageError
+from mfp_sim.shared.errors import DecodeError, EnvelopeUnreadable, UsageError
 from mfp_sim.shared.http_octets import request_of
 from mfp_sim.shared.scep import messages
 from mfp_sim.shared.scep.csr import Csr
@@ -80,17 +80,7 @@ def _findings(judge: ClientJudge, captured: _Captured, key: RSAPrivateKey | None
             csr = Csr.from_der(data) if message.label in ("PKCSReq", "RenewalReq") else None
         except (DecodeError, EnvelopeUnreadable) as error:
             raise UsageError(f"the inside of {captured.where} cannot be judged: {error}") from None
-    signer = message.signer()
-    noted = [str(note) for note in (*captured.notes, *message.notes, *(csr.notes if csr else ()))]
-    found = list(
-        judge.message(captured.request, message, now=message.signing_time, signer=signer, csr=csr, noted=noted)
-    )
-    try:
-        if signer is not None:
-            message.verify(signer)
-    except MfpSimError as error:
-        found.insert(0, Finding("SCEP-3.2-05", error.message))
-    return found
+    return list(judge.seen(captured.request, message, now=message.signing_time, csr=csr, noted=captured.notes))
 
 
 # --- what was captured ------------------------------------------------------------------------------------

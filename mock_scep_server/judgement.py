@@ -19,7 +19,7 @@ from typing import Literal, TypeVar
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from mfp_sim.shared.catalogue.registry import requirements
-from mfp_sim.shared.errors import DecodeError
+from mfp_sim.shared.errors import DecodeError, MfpSimError
 from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.scep.csr import Csr
 from mfp_sim.shared.scep.http_messages import Capabilities, HttpRequest
@@ -92,6 +92,10 @@ class ClientJudge:
         self._nonces: OrderedDict[bytes, None] = OrderedDict()
         self._transactions: OrderedDict[bytes, bytes] = OrderedDict()
 
+    def learn(self, keywords: Sequence[str]) -> None:
+        """What the server advertises, once it has said so to a client."""
+        self._capabilities = Capabilities(tuple(keywords))
+
     def operation(self, operation: str | None, *, next_advertised: bool) -> tuple[Finding, ...]:
         """About a GetCACaps, GetCACert or GetNextCACert."""
         if operation == Operation.GET_NEXT_CA_CERT and not next_advertised:
@@ -135,6 +139,27 @@ class ClientJudge:
         ]
         # What reading has noted already is not told twice.
         return (*found, *(finding for finding in more if finding.requirement not in told))
+
+    def seen(
+        self,
+        request: HttpRequest | None,
+        message: PkiMessage,
+        *,
+        now: datetime | None,
+        csr: Csr | None,
+        renews: bool = False,
+        noted: Iterable[str] = (),
+    ) -> tuple[Finding, ...]:
+        """About a PKIOperation that no CA has checked yet: :meth:`message`, and whether the signature verifies."""
+        signer = message.signer()
+        noted = (*noted, *(str(note) for note in (*message.notes, *(csr.notes if csr else ()))))
+        found = self.message(request, message, now=now, signer=signer, csr=csr, renews=renews, noted=noted)
+        try:
+            if signer is not None:
+                message.verify(signer)
+        except MfpSimError as error:
+            return (Finding("SCEP-3.2-05", error.message), *found)
+        return found
 
     def _transport(self, request: HttpRequest | None) -> Iterator[Finding]:
         caps = self._capabilities

@@ -116,6 +116,16 @@ VERBS = (
   mfp-sim fleet my.fleet.yaml --seeds 0..49 --jobs 4
   mfp-sim fleet my.fleet.yaml --real 200           # 200 real printers, real messages: does the model agree?
   mfp-sim fleet --merge a/fleet.json b/fleet.json --report out"""),
+    Verb("proxy", "pass a device's SCEP requests on to its CA, and judge, explain and keep every exchange", "proxy",
+         "proxy", """\
+  mfp-sim proxy --listen 127.0.0.1:8081 --to http://ca.example/scep   # give the device http://127.0.0.1:8081/scep
+  mfp-sim proxy --listen 0.0.0.0:8081 --to https://ca.example/scep --tls-ca web.pem --save session
+  mfp-sim proxy --https --https-ca-out device.pem --to http://ca.example/scep      # HTTPS towards the device
+  mfp-sim proxy --to http://ca.example/scep --fault issue-then-reset   # the CA is right, and the network is not
+  mfp-sim proxy --to http://ca.example/scep --key ra.pem --save session --save-keys   # look into the requests too
+  mfp-sim proxy --to http://ca.example/scep --once --json | jq .      # in CI: ends with the first decision
+  mfp-sim proxy --replay session                # the server's part from files, without a CA
+  mfp-sim proxy --list-faults"""),
     Verb("serve", "printers with their Remote UI in a browser, and the mock CA", "serve", "serve", """\
   mfp-sim serve                                 # a printer at http://127.0.0.1:8000/, time moves when you move it
   mfp-sim serve --challenge-file secret.txt --start 2026-03-02T08:00
@@ -497,11 +507,45 @@ def _fleet(parser: argparse.ArgumentParser) -> None:
     _json(parser)
 
 
+def _proxy(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--listen", default="127.0.0.1:8081", metavar="HOST:PORT", help="where the device reaches it, port 0 for any "
+        "free one (default: 127.0.0.1:8081)",
+    )  # fmt: skip
+    parser.add_argument("--to", metavar="URL", help="the CA, http(s)://host[:port]/path")
+    parser.add_argument("--replay", type=Path, metavar="DIR", help="replies from the files of --save, without a CA")
+    parser.add_argument("--timeout", type=_seconds, default=60.0, metavar="SECONDS",
+                        help="for one reply of the CA (default: 60)")  # fmt: skip
+    parser.add_argument("--key", type=Path, action="append", default=[], metavar="FILE",
+                        help="a private key, PEM, of the CA, its RA or the device: opens what is for it\n"
+                        "(repeatable)")  # fmt: skip
+    faults = parser.add_argument_group("what goes wrong on the way")
+    faults.add_argument("--fault", action="append", default=[], metavar="SLUG|YAML",
+                        help="a fault of HTTP or of the connection: reset, '{http-status: 429}'\n"
+                        "(repeatable)")  # fmt: skip
+    faults.add_argument("--list-faults", action="store_true", help="the faults that a proxy can apply")
+    tls = parser.add_argument_group("HTTPS towards the device")
+    tls.add_argument("--https", action="store_true", help="speak TLS, with a certificate made for this run")
+    tls.add_argument("--https-name", action="append", default=[], metavar="NAME",
+                     help="a further host name or address in it (repeatable)")  # fmt: skip
+    tls.add_argument("--https-ca-out", type=Path, metavar="FILE", help="write the CA that the device has to trust, PEM")
+    out = parser.add_argument_group("results")
+    out.add_argument("--save", type=Path, metavar="DIR", help="keep each request and reply there, a summary, and a "
+                     "scenario that repeats what the CA did")  # fmt: skip
+    out.add_argument("--save-keys", action="store_true", help="with --save and --key: each envelope's content key too")
+    out.add_argument("--show-secrets", action="store_true",
+                     help="with --save: logins, cookies and passwords in URLs are not masked")  # fmt: skip
+    out.add_argument("--exchanges", type=_count, metavar="N", help="end after N exchanges")
+    out.add_argument("--once", action="store_true", help="end once a request is granted or refused")
+    out.add_argument("--json", action="store_true", help="an object a line: each exchange, and the summary")
+    _reach(parser, "reaching the CA")
+
+
 _ARGUMENTS = {
     "run": _run, "list": _list, "show": _show, "explain": _explain, "check": _check, "schema": _schema,
     "coverage": _coverage, "profiles": _profiles, "power-points": _power_points, "diff": _diff, "decode": _decode,
-    "fleet": _fleet, "serve": _serve, "conform": _conform, "examine": _examine, "completion": _completion,
-    "report": _report,
+    "fleet": _fleet, "serve": _serve, "proxy": _proxy, "conform": _conform, "examine": _examine,
+    "completion": _completion, "report": _report,
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from typing import cast
 from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest
 
-__all__ = ["reply_of", "request_of", "response_of"]
+__all__ = ["octets_of", "reply_of", "request_of", "response_of"]
 
 
 class _StreamAsSocket:
@@ -59,3 +59,13 @@ def request_of(octets: bytes) -> HttpRequest:
         )
     headers = tuple((name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines))
     return HttpRequest(words[0], words[1], headers, body)
+
+
+def octets_of(request: HttpRequest) -> bytes:
+    """The octets of a request as it was read, whatever its head holds: for files that people look at. A chunked body
+    stands there in one piece."""
+    lines = (
+        f"{request.method} {request.target} {request.version}",
+        *(f"{name}: {value}" for name, value in request.headers),
+    )
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace") + request.body

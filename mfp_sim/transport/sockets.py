@@ -104,6 +104,8 @@ class SocketClient(Sequential):
         super().__init__(clock, lambda scheduler: Sockets(scheduler, reach, self._saw))
         self._reach = reach
         self.tls: TlsSession | None = None
+        self._conversing: set[_Connection] = set()
+        self._lock = threading.Lock()
 
     def _saw(self, session: TlsSession) -> None:
         self.tls = session
@@ -123,12 +125,26 @@ class SocketClient(Sequential):
             ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp: see :mod:`mfp_sim.shared.errors`.
         """
         replies: list[HttpReply] = []
-        with _Connection(self._clock, scheme, host, port, timeout, self._reach) as connection:
-            for octets in messages:
-                if replies and replies[-1].ends:  # whoever waits for it to happen waits for nothing
-                    raise ConnectionLost(f"{place_of(host, port)} said that the connection ends with its reply")
-                replies.append(connection.converse(octets, octets.partition(b" ")[0].decode("ascii", "replace")))
+        made = _Connection(self._clock, scheme, host, port, timeout, self._reach)
+        with self._lock:
+            self._conversing.add(made)
+        try:
+            with made as connection:
+                for octets in messages:
+                    if replies and replies[-1].ends:  # whoever waits for it to happen waits for nothing
+                        raise ConnectionLost(f"{place_of(host, port)} said that the connection ends with its reply")
+                    replies.append(connection.converse(octets, octets.partition(b" ")[0].decode("ascii", "replace")))
+        finally:
+            with self._lock:
+                self._conversing.discard(made)
         return replies
+
+    def break_off(self) -> None:
+        """Let every :meth:`converse` that is under way in another thread fail now."""
+        with self._lock:
+            under_way = tuple(self._conversing)
+        for connection in under_way:
+            connection.break_off()
 
 
 class _Connection:

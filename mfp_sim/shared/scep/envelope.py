@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
@@ -32,7 +33,15 @@ from mfp_sim.shared.scep.certificate import Certificate, key_identifier
 from mfp_sim.shared.scep.note import Note, notes_of
 from mfp_sim.shared.scep.oddities import CORRECT, Oddities
 
-__all__ = ["Envelope", "content_key_of", "encode_envelope", "malformation", "open_envelope", "read_envelope"]
+__all__ = [
+    "Envelope",
+    "EnvelopeKeys",
+    "content_key_of",
+    "encode_envelope",
+    "malformation",
+    "open_envelope",
+    "read_envelope",
+]
 
 MAX_ITERATIONS = 100_000  # of PBKDF2, all recipients together: a message must not keep the reader busy
 MAX_TRIED = 8  # recipients of one message, for the same reason
@@ -287,6 +296,65 @@ def content_key_of(envelope: Envelope, key: RSAPrivateKey) -> bytes | None:
         except (ValueError, UnsupportedAlgorithm):
             continue
     return None
+
+
+def open_with_content_key(envelope: Envelope, content_key: bytes) -> bytes:
+    """The plaintext, for who has the key of the content itself.
+
+    Raises:
+        AlgorithmRefused: the cipher is not known.
+        EnvelopeUnreadable: the key is that of another envelope.
+    """
+    if envelope.cipher not in CIPHERS:
+        place = "pkcsPKIEnvelope.encryptedContentInfo.contentEncryptionAlgorithm"
+        raise AlgorithmRefused(place, 0, "a known cipher", v.oid_text(envelope.cipher))
+    try:
+        padded = decrypt_cbc(envelope.cipher, content_key, envelope.iv, envelope.ciphertext)
+        return unpad(padded, CIPHERS[envelope.cipher][1])
+    except (ValueError, UnsupportedAlgorithm):
+        raise EnvelopeUnreadable("the content key is not that of this envelope") from None
+
+
+@dataclass(frozen=True)
+class EnvelopeKeys:
+    """What envelopes are looked into with: private keys of recipients, and content keys of single envelopes."""
+
+    private: tuple[RSAPrivateKey, ...] = field(default=(), repr=False)
+    content: tuple[bytes, ...] = field(default=(), repr=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.private or self.content)
+
+    def open(self, envelope: Envelope) -> bytes:
+        """The plaintext, by the first key that opens it.
+
+        Raises:
+            AlgorithmRefused, EnvelopeUnreadable: see :func:`open_envelope`; that of the last key.
+        """
+        failure: EnvelopeUnreadable | AlgorithmRefused = EnvelopeUnreadable("there is no key for the envelope")
+        ways = (
+            *(partial(open_with_content_key, envelope, content) for content in self.content),
+            *(partial(open_envelope, envelope, key) for key in self.private),
+        )
+        for way in ways:
+            try:
+                return way()
+            except (EnvelopeUnreadable, AlgorithmRefused) as error:
+                failure = error
+        raise failure
+
+    def content_key(self, envelope: Envelope) -> bytes | None:
+        """The key of the content, where one of the private keys gives it and it opens the envelope."""
+        for key in self.private:
+            found = content_key_of(envelope, key)
+            if found is None:
+                continue
+            try:
+                open_with_content_key(envelope, found)
+            except (EnvelopeUnreadable, AlgorithmRefused):
+                continue
+            return found
+        return None
 
 
 def malformation(envelope: Envelope) -> str | None:

@@ -1,0 +1,1 @@
+"""A recording reverse proxy between any SCEP device and any SCEP server: `mfp-sim proxy`."""

@@ -1,0 +1,31 @@
+"""What is secret in the octets of an exchange that are kept: logins, cookies, passwords in a URL, NDES's page.
+
+What is enveloped stays as it is: nobody reads it without a key. Lengths of bodies stay too.
+"""
+
+from __future__ import annotations
+
+import re
+
+from mfp_sim.shared.redaction import MASK, Redactor
+
+__all__ = ["masked"]
+
+_FIELDS = re.compile(
+    rb"(?im)^((?:proxy-)?authorization|(?:set-)?cookie|[\w-]*(?:api-?key|token|secret|password)[\w-]*):[^\r\n]*"
+)
+_QUERY = re.compile(rb"(?i)([?&;\n][^=&\s]*(?:challenge|passw|pwd|secret|token)[^=&\s]*=)([^&;\s]+)")
+_PASSWORD = re.compile(rb"\b[0-9A-Fa-f]{8,64}\b")
+"""What NDES's page shows as challenge, and its CA's hash, which looks the same."""
+
+
+def masked(octets: bytes, redactor: Redactor) -> bytes:
+    """A request or a reply with what is secret in its head overwritten, and in a body that is a form or a page."""
+    head, end, body = octets.partition(b"\r\n\r\n")
+    head = _FIELDS.sub(rb"\1: " + MASK.encode(), head)
+    head = _QUERY.sub(lambda found: found[1] + MASK.encode(), head)
+    if b"application/x-www-form-urlencoded" in head.lower():
+        body = _QUERY.sub(lambda found: found[1] + b"*" * len(found[2]), b"\n" + body)[1:]
+    elif b"text/html" in head.lower() and b"challenge" in body.lower():
+        body = _PASSWORD.sub(lambda found: b"*" * len(found[0]), body)
+    return redactor.octets(head) + end + body

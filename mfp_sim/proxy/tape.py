@@ -1,0 +1,109 @@
+"""A saved session as a source of replies: the server's part is played from files, and no server is asked.
+
+A request is answered from the recorded exchange that had the same request, else from the next one of the same kind, and
+from the last of the kind once all have been played. What a client draws anew (nonce, transactionID, keys) a tape
+cannot know: a client that checks them refuses what is played, as it has to refuse any replay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from mfp_sim.shared.errors import ConnectFailed, ConnectionLost, DecodeError, MalformedHttp, UsageError
+from mfp_sim.shared.http_octets import reply_of, request_of
+from mfp_sim.shared.scep import messages
+from mfp_sim.shared.scep.http_messages import HEAD_CAP, MESSAGE_CAP, HttpReply, HttpRequest, read_scep_query
+
+__all__ = ["Tape"]
+
+_CAP = 2 * (MESSAGE_CAP + HEAD_CAP)
+"""The largest file that is read, in octets."""
+
+
+def _name_of(request: HttpRequest) -> str:
+    """What a request asks for: the message type of a PKIOperation, else its operation, else ``(no operation)``."""
+    try:
+        query = read_scep_query(request)
+        if query.operation == "PKIOperation" and query.message:
+            return messages.decode(query.message).label
+    except DecodeError:
+        return "PKIOperation"
+    return query.operation or "(no operation)"
+
+
+@dataclass
+class _Recorded:
+    name: str
+    mark: bytes
+    reply: Path
+    played: bool = False
+
+
+class Tape:
+    """The exchanges of a directory, in the form in which ``--save`` writes them.
+
+    Raises:
+        UsageError: the directory holds none, or one of its files cannot be read.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._lock = threading.Lock()
+        self._exchanges = [self._read(file) for file in sorted(directory.glob("*.request.http"))]
+        if not self._exchanges:
+            raise UsageError(f"{directory} holds no saved exchange", remedy="give the directory of an earlier --save")
+
+    def __len__(self) -> int:
+        return len(self._exchanges)
+
+    def _read(self, file: Path) -> _Recorded:
+        request = request_of(_octets(file))
+        reply = file.with_name(file.name.replace(".request.http", ".reply.http"))
+        if not reply.is_file():
+            raise UsageError(f"{file} has no reply beside it", remedy=f"there has to be {reply.name}")
+        return _Recorded(_name_of(request), _mark(request), reply)
+
+    def ask(self, request: HttpRequest) -> HttpReply:
+        """See :meth:`ReplySource.ask`."""
+        octets = _octets(self._next(request).reply)
+        if not octets:
+            raise ConnectionLost("on the tape, the connection ended without a reply", sent=True)
+        try:
+            return reply_of(octets)
+        except (http.client.HTTPException, ValueError, OSError) as error:
+            raise MalformedHttp(f"the reply on the tape is not whole: {type(error).__name__}", sent=True) from None
+
+    def _next(self, request: HttpRequest) -> _Recorded:
+        name, mark = _name_of(request), _mark(request)
+        with self._lock:
+            same = [one for one in self._exchanges if one.name == name]
+            if not same:
+                raise ConnectFailed(f"the tape has no reply to {name}")
+            exact = [one for one in same if one.mark == mark]
+            unplayed = [one for one in (*exact, *same) if not one.played]
+            found = unplayed[0] if unplayed else (exact or same)[-1]
+            found.played = True
+            return found
+
+    def close(self) -> None:
+        """See :meth:`ReplySource.close`."""
+
+
+def _mark(request: HttpRequest) -> bytes:
+    """The same for requests that ask the same: method, target and body."""
+    parts = (request.method.encode(), request.target.encode("latin-1", "replace"), request.body)
+    return hashlib.sha256(b"\0".join(parts)).digest()
+
+
+def _octets(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            octets = opened.read(_CAP + 1)
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from None
+    if len(octets) > _CAP:
+        raise UsageError(f"{file} is larger than {_CAP} octets")
+    return octets

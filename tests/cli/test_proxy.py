@@ -1,0 +1,187 @@
+"""``mfp-sim proxy`` as a process: the page's transcript, JSON, TLS on both sides, options, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tls_hosts import tls_host
+
+from mfp_sim.shared.reaching import Reach
+from mfp_sim.shared.simtime import SystemClock
+from mfp_sim.testing import Bench
+from mock_scep_server.server import ServerHost
+
+ROOT = Path(__file__).parents[2]
+PROXY = [sys.executable, "-m", "mfp_sim", "proxy", "--listen", "127.0.0.1:0"]
+
+
+@contextmanager
+def proxy(*words: object, cwd: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The command, and the URL at which it is; it is stopped at the end."""
+    process = subprocess.Popen(
+        [*PROXY, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd
+    )
+    try:
+        announced = (process.stderr if "--json" in words else process.stdout).readline()  # type: ignore[union-attr]
+        found = re.search(r"proxy at (https?://\S+?), before", announced)
+        assert found is not None, announced + process.communicate(timeout=20)[1]
+        yield process, found[1]
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+        process.stdout.close()  # type: ignore[union-attr]
+        process.stderr.close()  # type: ignore[union-attr]
+
+
+def rest(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """All that it still says until it ends; ``communicate`` would lose what came along with the first line."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    out, err = process.stdout.read(), process.stderr.read()
+    process.wait(60)
+    return out, err
+
+
+@pytest.fixture
+def ca() -> Iterator[tuple[Bench, ServerHost]]:
+    bench = Bench(clock=SystemClock())
+    with ServerHost(bench.ca) as host:
+        yield bench, host
+
+
+def blocks(comment: str) -> str:
+    text = (ROOT / "docs" / "proxy.md").read_text("utf-8")
+    found = re.search(rf"<!-- {re.escape(comment)} -->\n```[a-z]+\n(.*?)```", text, re.DOTALL)
+    assert found is not None, comment
+    return found[1]
+
+
+def comparable(text: str) -> list[str]:
+    """Without what differs from run to run."""
+    text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
+    text = re.sub(r"\d\d:\d\d:\d\d 127|\(\d+\.\d\d s\)|\b[0-9A-F]{32}\b", "VARIES", text)
+    return text.splitlines()
+
+
+def test_the_pages_transcript_is_what_happens(ca, tmp_path: Path) -> None:
+    (tmp_path / "one.scenario.yaml").write_text(blocks("file: one.scenario.yaml"))
+    _, shown, run = (
+        line.removeprefix("$ ").split() for line in blocks("run: the CA, the proxy, the printer").splitlines()
+    )
+    words = shown[shown.index("--save") :]
+    with proxy("--to", f"{ca[1].url}/scep", *words, cwd=tmp_path) as (process, url):
+        run[run.index("--ca") + 1] = url
+        printer = subprocess.run(
+            [sys.executable, "-m", "mfp_sim", *run[1:]], capture_output=True, text=True, check=False, cwd=tmp_path
+        )
+        assert printer.returncode == 1, printer.stdout + printer.stderr
+        out, err = rest(process)
+    said = f"proxy at {url}, before {ca[1].url}/scep; give the device this URL; Ctrl-C stops it\n{out}"
+    assert comparable(said) == comparable(blocks("output of the proxy"))
+    assert (process.returncode, err) == (1, "")
+    scenario = tmp_path / "session" / "session.scenario.yaml"
+    for verb in ("check", "run"):
+        done = subprocess.run(
+            [sys.executable, "-m", "mfp_sim", verb, str(scenario)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert len(json.loads((tmp_path / "session" / "session.json").read_text())["exchanges"]) == 5
+
+
+def test_json_over_tls_on_both_sides(tmp_path: Path) -> None:
+    with (
+        tls_host(tmp_path, challenge="s3cret") as ca,
+        proxy("--to", ca.url, "--tls-ca", ca.trust, "--https", "--https-ca-out", tmp_path / "device.pem", "--once",
+              "--json", cwd=tmp_path) as (process, url),
+    ):  # fmt: skip
+        assert url.startswith("https://")
+        client = ca.bench.client(_at(url), reach=Reach(ca=tmp_path / "device.pem"))
+        assert client.ask(client.order()).text == "SUCCESS"
+        out, _ = rest(process)
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [list(row) for row in rows] == [["exchange"], ["summary"]]
+    assert rows[0]["exchange"]["name"] == "PKCSReq"
+    assert rows[1]["summary"]["clients"][0]["enrolments"][0]["outcome"] == "granted"
+    assert process.returncode == 0
+
+
+class _At(ServerHost):
+    """A place of which a bench makes a client."""
+
+    def __init__(self, url: str) -> None:
+        scheme, _, rest = url.partition("://")
+        self._tls = object() if scheme == "https" else None  # type: ignore[assignment]
+        self.host, self.port = rest.partition(":")[0], int(re.search(r":(\d+)", rest)[1])  # type: ignore[index]
+
+
+def _at(url: str) -> ServerHost:
+    return _At(url)
+
+
+def test_a_signal_ends_it_with_a_summary_whatever_is_under_way(ca, tmp_path: Path) -> None:
+    bench, host = ca
+    with proxy("--to", f"{host.url}/scep", "--fault", "{truncate: 20}", cwd=tmp_path) as (process, url):
+        client = bench.client(_at(url))
+        assert client.ask(client.order()).reply is None
+        process.send_signal(signal.SIGTERM)
+        out, err = rest(process)
+    assert (process.returncode, err) == (0, "")
+    assert "faults: truncate: " in out
+    assert "The proxy's own fault truncate changed the reply." in out
+    assert "\n1 exchange\nclient 127.0.0.1: 1 exchange\n" in out
+
+
+def test_a_tape_needs_no_ca(ca, tmp_path: Path) -> None:
+    bench, host = ca
+    with proxy("--to", f"{host.url}/scep", "--save", "tape", "--exchanges", 1, cwd=tmp_path) as (process, url):
+        client = bench.client(_at(url))
+        first = client.ask(client.order())
+        rest(process)
+    assert first.granted
+    with proxy("--replay", "tape", "--exchanges", 1, cwd=tmp_path) as (process, url):
+        again = bench.client(_at(url), name="another")
+        assert again.ask(again.order()).granted
+        out, _ = rest(process)
+    assert "The client has reason to refuse the reply: its transactionID is another." in out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "a proxy has --to URL, or --replay DIR, and not both"),
+        (["--to", "http://a/", "--replay", "b"], "a proxy has --to URL, or --replay DIR, and not both"),
+        (["--replay", ".", "--tls-insecure"], "--tls-insecure is for a real server"),
+        (["--to", "http://a/", "--show-secrets"], "are about what is saved (add --save DIR)"),
+        (["--to", "http://a/", "--save", "x", "--save-keys"], "a proxy sees no content key without a private key"),
+        (["--to", "http://a/", "--https-ca-out", "x"], "--https-ca-out is for TLS (add --https)"),
+        (["--to", "http://a/", "--https-name", "x"], "--https-name is for TLS (add --https)"),
+        (["--to", "http://a/", "--listen", "8081"], "--listen takes HOST:PORT, not '8081'"),
+        (["--to", "ftp://a/"], "is not an http or https URL"),
+        (["--to", "http://a/", "--fault", "nonce-mismatch"], "nonce-mismatch acts in the CA, and a proxy is none"),
+        (["--to", "http://a/", "--fault", "{http-status: 999}"], "--fault {http-status: 999}:1:15"),
+        (["--to", "http://a/", "--key", "missing.pem"], "cannot read missing.pem"),
+        (["--replay", "."], "holds no saved exchange"),
+    ],
+)
+def test_options_that_do_not_go_together(mfp_sim, words: list[str], said: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = mfp_sim("proxy", *words)
+    assert done.code == 2
+    assert said in done.err
+
+
+def test_the_list_of_faults(mfp_sim) -> None:
+    done = mfp_sim("proxy", "--list-faults")
+    assert done.code == 0
+    slugs = [line.split()[0] for line in done.out.splitlines()]
+    assert {"reset", "http-status", "issue-then-reset", "resp-chunked", "garbage-body"} <= set(slugs)
+    assert "nonce-mismatch" not in slugs
