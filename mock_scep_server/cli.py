@@ -108,6 +108,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--save", type=Path, metavar="DIR", help="keep each request and reply there, for mfp-sim decode"
     )
+    parser.add_argument(
+        "--save-keys", action="store_true", help="with --save: the content key of each envelope too, no private key"
+    )
     parser.add_argument("--control-port", type=int, metavar="PORT", help="steer the mock by JSON on this loopback port")
     parser.add_argument(
         "--publish", metavar="URL", help="where certificates name CRL and CA (default: here; 'none' leaves it out)"

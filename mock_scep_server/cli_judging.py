@@ -17,10 +17,12 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from mfp_sim.shared.content_keys import content_keys_beside
 from mfp_sim.shared.errors import DecodeError, EnvelopeUnreadable, UsageError
 from mfp_sim.shared.http_octets import request_of
 from mfp_sim.shared.scep import messages
 from mfp_sim.shared.scep.csr import Csr
+from mfp_sim.shared.scep.envelope import EnvelopeKeys
 from mfp_sim.shared.scep.http_messages import HttpRequest, read_scep_query
 from mfp_sim.shared.scep.messages import PkiMessage
 from mfp_sim.shared.scep.url import Url
@@ -43,7 +45,8 @@ def judge(options: argparse.Namespace) -> int:
         raise UsageError("judge needs what was captured", remedy="mock-scep-server judge request.der")
     key = _key(options.key) if options.key else None
     judge = ClientJudge(options.caps.split(",") if options.caps else None)
-    told = [(found.where, found.message.label, _findings(judge, found, key)) for found in _captured(Path(options.name))]
+    captured = list(_captured(Path(options.name)))
+    told = [(found.where, found.message.label, _findings(judge, found, key)) for found in captured]
     if not told:
         raise UsageError(f"{options.name} holds no pkiMessage of a client")
     found = [finding for _, _, findings in told for finding in findings]
@@ -56,7 +59,7 @@ def judge(options: argparse.Namespace) -> int:
             print(f"{one_line(where)}: {one_line(label)}")
         for finding in findings:
             print(f"{'  ' * (len(told) > 1)}{one_line(str(finding))}")
-    inside = "" if key else "; the inside was not looked at (no --key)"
+    inside = "" if key or all(one.content_keys for one in captured) else "; the inside was not looked at (no --key)"
     what = one_line(told[0][1]) if len(told) == 1 else f"{len(told)} messages"
     print(f"{what}, {len(found) or 'no'} finding{'s' * (len(found) != 1)}{inside}")
     return int(any(finding.verdict == "fail" for finding in found))
@@ -70,13 +73,19 @@ class _Captured:
     message: PkiMessage
     request: HttpRequest | None = None
     notes: tuple[str, ...] = ()
+    content_keys: tuple[bytes, ...] = ()
 
 
 def _findings(judge: ClientJudge, captured: _Captured, key: RSAPrivateKey | None) -> list[Finding]:
     message, csr = captured.message, None
-    if key is not None:
+    keys = EnvelopeKeys(() if key is None else (key,), captured.content_keys)
+    if keys:
         try:
-            data = messages.open_envelope(message, key)
+            if message.closed is not None:
+                raise message.closed
+            if message.envelope is None:
+                raise EnvelopeUnreadable("the message has no envelope")
+            data = keys.open(message.envelope)
             csr = Csr.from_der(data) if message.label in ("PKCSReq", "RenewalReq") else None
         except (DecodeError, EnvelopeUnreadable) as error:
             raise UsageError(f"the inside of {captured.where} cannot be judged: {error}") from None
@@ -90,14 +99,14 @@ def _captured(path: Path) -> Iterator[_Captured]:
     """Each message."""
     if path.is_dir():
         for file in sorted(path.glob("*.request.http")):
-            yield from _of_request(file.name, request_of(_octets(file)))
+            yield from _of_request(file.name, request_of(_octets(file)), content_keys_beside(file))
         return
     octets = _octets(path)
     if octets.lstrip()[:1] == b"{":
         for number, request in enumerate(_archive(path, octets), 1):
             yield from _of_request(f"entry {number}", request)
     elif octets[:4] in (b"GET ", b"POST"):
-        yield from _of_request(path.name, request_of(octets))
+        yield from _of_request(path.name, request_of(octets), content_keys_beside(path))
     else:
         try:
             yield _Captured(path.name, messages.decode(octets))
@@ -105,13 +114,15 @@ def _captured(path: Path) -> Iterator[_Captured]:
             raise UsageError(f"{path} holds no pkiMessage: {error}") from None
 
 
-def _of_request(where: str, request: HttpRequest) -> Iterator[_Captured]:
+def _of_request(where: str, request: HttpRequest, content_keys: tuple[bytes, ...] = ()) -> Iterator[_Captured]:
     """The message of a request; nothing where it asks for something else."""
     query = read_scep_query(request)
     if query.operation != "PKIOperation":
         return
     try:
-        yield _Captured(where, messages.decode(query.message or b""), request, tuple(map(str, query.notes)))
+        yield _Captured(
+            where, messages.decode(query.message or b""), request, tuple(map(str, query.notes)), content_keys
+        )
     except DecodeError as error:
         raise UsageError(f"{where} holds no pkiMessage: {error}") from None
 

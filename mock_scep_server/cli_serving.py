@@ -15,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
 from mfp_sim.shared.documents import Node, Problems, load, load_text
 from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.secret_options import command_words, secret_of
@@ -45,7 +47,9 @@ def serve(options: argparse.Namespace) -> int:
         UsageError: options that do not go together, or cannot be.
         DocumentError: mistakes in a file.
     """
-    saving = SavingService(options.save) if options.save is not None else None
+    if options.save_keys and options.save is None:
+        raise UsageError("--save-keys is about what is saved", remedy="add --save DIR")
+    saving = SavingService(options.save, keys=options.save_keys) if options.save is not None else None
     clock = SystemClock()
     vault = vault_of(options)
     with contextlib.closing(vault.store):
@@ -116,7 +120,7 @@ def _service(options: argparse.Namespace, clock: Clock, vault: Vault, saving: Sa
     return make_service(
         _setup(options),
         clock=clock,
-        entropy=Entropy(None),
+        entropy=Entropy(None) if saving is None else saving.entropy(Entropy(None)),
         keys=GeneratedKeys(),
         zone=ZoneInfo("UTC"),
         challenge=challenge,
@@ -141,12 +145,16 @@ def _hosts(
     front: Service = DefectiveService(service, options.defect, Entropy(None), say) if options.defect else service
     if saving is not None:
         saving.service, front = front, saving
+        saving.private = lambda: tuple(
+            key for ca in service.authorities.all if isinstance(key := ca.recipient.key, RSAPrivateKey)
+        )
     context = endpoint.context if endpoint else None
     yield ServerHost(
         front, options.host, options.port, tls=context, on_handshake=tell, on_refusal=service.record_refusal
     )
     if options.control_port is not None:
-        yield ServerHost(ControlService(service), "127.0.0.1", options.control_port, port_option="--control-port")
+        control = ControlService(service, None if saving is None else saving.files)
+        yield ServerHost(control, "127.0.0.1", options.control_port, port_option="--control-port")
 
 
 def _announcement(

@@ -8,6 +8,7 @@ changes something, and refuses what a browser sends from a page of somebody else
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,12 +19,15 @@ from mfp_sim.shared.errors import DocumentError, MfpSimError, UsageError
 from mfp_sim.shared.scep.http_messages import Delivery, HttpReply, HttpRequest, delivery_of
 from mfp_sim.shared.scep.url import Url
 from mock_scep_server.challenges import OneTimeChallenges
+from mock_scep_server.exchange_view import view_exchange
+from mock_scep_server.saving import ExchangeFiles
 from mock_scep_server.script_file import script_of
 from mock_scep_server.service import ScepService
 
 __all__ = ["ControlService"]
 
 JsonObject = Mapping[str, object]
+_EXCHANGE = "/exchange/N"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -38,8 +42,8 @@ class _Refused(Exception):
 class ControlService:
     """Stands behind a :class:`~mock_scep_server.server.ServerHost` of its own, beside the service that it controls."""
 
-    def __init__(self, service: ScepService) -> None:
-        self._service, self._operator = service, (operator := service.operator)
+    def __init__(self, service: ScepService, files: ExchangeFiles | None = None) -> None:
+        self._service, self._operator, self._files = service, (operator := service.operator), files
         # path: (method, what it does, the act on the body or query)
         self._acts: Mapping[tuple[str, str], tuple[str, Callable[[JsonObject], object]]] = {
             ("GET", "/status"): ("profile, clock, counts, what waits", self._status),
@@ -47,6 +51,7 @@ class ControlService:
             ("GET", "/script"): ("the rules, as they are tried", lambda _: service.script.describe()),
             ("PUT", "/script"): ("other rules: a list as in a script file", self._put_script),
             ("GET", "/journal"): ("what was asked and answered; ?since=N leaves out the first N", self._journal),
+            ("GET", _EXCHANGE): ("a saved exchange by its number: request, reply, decoded", self._exchange),
             ("GET", "/ledger"): ("every certificate and its fate", self._ledger),
             ("GET", "/judgement"): ("what the requests say about the clients, and how often", self._judgement),
             ("POST", "/installed"): ("{serial}: a client says that it has the certificate", self._installed),
@@ -90,6 +95,9 @@ class ControlService:
         path, _, query = request.target.partition("?")
         if path == "/":
             return {f"{method} {where}": told for (method, where), (told, _) in self._acts.items()}
+        numbered = re.fullmatch(r"/exchange/([0-9]{1,9})", path)
+        if numbered is not None:
+            path, query = _EXCHANGE, f"number={numbered[1]}"
         found = self._acts.get((request.method, path))
         if found is None:
             ways = [method for method, where in self._acts if where == path]
@@ -126,6 +134,15 @@ class ControlService:
         entries = self._service.journal.entries
         first = self._service.journal.count - len(entries)
         return {"count": first + len(entries), "entries": [e.to_json() for e in entries[max(int(since) - first, 0) :]]}
+
+    def _exchange(self, query: JsonObject) -> object:
+        if self._files is None:
+            raise _Refused(404, "no exchange is saved", remedy="start the mock with --save DIR")
+        number = str(query.get("number", ""))
+        found = view_exchange(self._files, int(number)) if number.isdigit() else None
+        if found is None:
+            raise _Refused(404, f"there is no exchange {number or 'without a number'}")
+        return found
 
     def _ledger(self, _: JsonObject) -> object:
         ledger = self._service.ledger

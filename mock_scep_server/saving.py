@@ -5,22 +5,33 @@ What a file is called is never a client's word, and a disk that is full loses fi
 
 from __future__ import annotations
 
+import http.client
 import itertools
 import logging
 import re
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
-from mfp_sim.shared.errors import UsageError
-from mfp_sim.shared.http_octets import octets_of
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from mfp_sim.shared.content_keys import KEY_LENGTHS
+from mfp_sim.shared.errors import DecodeError, UsageError
+from mfp_sim.shared.http_octets import octets_of, reply_of
+from mfp_sim.shared.scep import messages
 from mfp_sim.shared.scep.envelope import EnvelopeKeys
-from mfp_sim.shared.scep.http_messages import Delivery, HttpRequest
+from mfp_sim.shared.scep.http_messages import Delivery, HttpRequest, read_scep_query
 from mfp_sim.shared.scep.messages import PkiMessage
+from mfp_sim.shared.scep.vocabulary import Operation
+from mfp_sim.shared.simtime import Entropy
 from mock_scep_server.journal import JournalEntry
 from mock_scep_server.server import Service
 
 __all__ = ["ExchangeFiles", "SavingService", "save_keys"]
 
+_MOST_DRAWN: Final = 100
+"""How many octet strings of one exchange are remembered."""
 _log = logging.getLogger("mock_scep_server")
 
 
@@ -45,6 +56,21 @@ class ExchangeFiles:
         stem = self.stem(number, name)
         self.write(f"{stem}.request.http", request)
         self.write(f"{stem}.reply.http", reply)
+
+    def find(self, number: int) -> Path | None:
+        """The file of a request, by the number of its exchange; None where it is not kept."""
+        return next(iter(self.directory.glob(f"{number:06}-*.request.http")), None)
+
+    def read(self, file: Path) -> bytes:
+        """The octets of one of the files.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        try:
+            return file.read_bytes()
+        except OSError as error:
+            raise UsageError(f"cannot read {file.name}: {error.strerror}") from None
 
     def stem(self, number: int, name: str) -> str:
         """How the names of an exchange's files begin."""
@@ -79,26 +105,41 @@ def save_keys(
 
 
 class SavingService:
-    """Another service, each of whose exchanges is written into a directory.
+    """Another service, each of whose exchanges is written into a directory; ``keys``: and content keys beside them.
+
+    The CA has the key of each request's envelope. That of a reply's is among what the CA drew for it: with ``keys``,
+    its chance has to come by :meth:`entropy`.
 
     Raises:
         UsageError: see :class:`ExchangeFiles`.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, keys: bool = False) -> None:
         self.service: Service | None = None
-        self._files, self._here = ExchangeFiles(directory), threading.local()
+        self.private: Callable[[], tuple[RSAPrivateKey, ...]] = tuple
+        """The private keys of the CA, as they are now; they open requests, and are never written."""
+        self.files = ExchangeFiles(directory)
+        self._here, self._keys = threading.local(), keys
         self._numbers = itertools.count(1)
+
+    def entropy(self, chance: Entropy) -> Entropy:
+        """The same chance, of which is remembered what may be a content key while the exchange goes on."""
+        return _Remembered(chance, self._here) if self._keys else chance
 
     def handle(self, request: HttpRequest, client: str) -> Delivery:
         """Answer as the other service does, and keep what went over the wire."""
         assert self.service is not None
-        self._here.number, self._here.name = next(self._numbers), "request"
+        self._here.number, self._here.name, self._here.drawn = next(self._numbers), "request", []
         try:
             delivery = self.service.handle(request, client)
         finally:
             number, self._here.number = self._here.number, 0
-        self._files.keep(number, self._here.name, octets_of(request), delivery.octets)
+            drawn, self._here.drawn = self._here.drawn, []
+        name = self._here.name
+        self.files.keep(number, name, octets_of(request), delivery.octets)
+        if self._keys:
+            keys = EnvelopeKeys(self.private(), tuple(drawn))
+            save_keys(self.files, number, name, keys, request=_asked(request), reply=_replied(delivery))
         return delivery
 
     def number_of(self, entry: JournalEntry) -> int:
@@ -106,3 +147,37 @@ class SavingService:
         since the host refused it."""
         self._here.name = entry.name
         return int(getattr(self._here, "number", 0))
+
+
+class _Remembered(Entropy):
+    """Chance that remembers, by thread, the octets that it gave of which a content key may be."""
+
+    def __init__(self, chance: Entropy, here: threading.local) -> None:
+        super().__init__(chance.seed, stream=chance.stream, messages=chance.repeatable)
+        self._here = here
+
+    def fork(self, name: str) -> Entropy:
+        return _Remembered(super().fork(name), self._here)
+
+    def octets(self, count: int) -> bytes:
+        octets = super().octets(count)
+        drawn: list[bytes] | None = getattr(self._here, "drawn", None)
+        if drawn is not None and count in KEY_LENGTHS and len(drawn) < _MOST_DRAWN:
+            drawn.append(octets)
+        return octets
+
+
+def _asked(request: HttpRequest) -> PkiMessage | None:
+    try:
+        query = read_scep_query(request)
+        return messages.decode(query.message or b"") if query.operation == Operation.PKI_OPERATION else None
+    except DecodeError:
+        return None
+
+
+def _replied(delivery: Delivery) -> PkiMessage | None:
+    """The CertRep of a delivery; None where there is none that can be read."""
+    try:
+        return messages.decode(reply_of(delivery.octets).body)
+    except (DecodeError, http.client.HTTPException, ValueError, OSError):
+        return None

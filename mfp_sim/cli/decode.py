@@ -18,10 +18,12 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from mfp_sim.cli.told import Envelopes, Told, tell, tell_capabilities
+from mfp_sim.shared.content_keys import content_keys_beside
 from mfp_sim.shared.errors import DecodeError, UsageError
 from mfp_sim.shared.http_octets import reply_of, request_of
 from mfp_sim.shared.scep.crl import MAX_OCTETS
 from mfp_sim.shared.scep.elements import ElementValue, leaves
+from mfp_sim.shared.scep.envelope import EnvelopeKeys
 from mfp_sim.shared.scep.http_messages import KEYWORDS, read_base64, read_scep_query
 from mfp_sim.shared.visible import one_line
 
@@ -55,7 +57,9 @@ def decode(options: argparse.Namespace) -> int:
 
 def _decode(options: argparse.Namespace) -> int:
     opened = _unwrap(read_input(options.file))
-    envelopes = Envelopes(_private_key(options.key) if options.key else None)
+    private = (_private_key(options.key),) if options.key else ()
+    content = () if options.file == "-" else content_keys_beside(Path(options.file))
+    envelopes = Envelopes(EnvelopeKeys(private, content))
     told = _told(opened, envelopes)
     notes = [*opened.notes, *told.notes]
     elements, broken = ([], None) if told.kind == "capabilities" else _elements(opened.octets, envelopes)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from mfp_sim.shared.errors import AlgorithmRefused, DecodeError, EnvelopeUnreadable, MfpSimError
 from mfp_sim.shared.scep import cms, der, messages
@@ -20,7 +20,7 @@ from mfp_sim.shared.scep.certificate import Certificate, name_pairs, name_text
 from mfp_sim.shared.scep.crl import MAX_ELEMENTS, MAX_OCTETS, Crl
 from mfp_sim.shared.scep.csr import Csr
 from mfp_sim.shared.scep.elements import structure_of
-from mfp_sim.shared.scep.envelope import Envelope, malformation, open_envelope, read_envelope
+from mfp_sim.shared.scep.envelope import Envelope, EnvelopeKeys, malformation, read_envelope
 from mfp_sim.shared.scep.http_messages import KEYWORDS, read_capabilities
 from mfp_sim.shared.scep.vocabulary import MessageType
 
@@ -81,10 +81,10 @@ class Told:
 
 
 class Envelopes:
-    """Opens envelopes with the key, if there is one; remembers why one stayed closed."""
+    """Opens envelopes with the keys, if there are some; remembers why one stayed closed."""
 
-    def __init__(self, key: RSAPrivateKey | None) -> None:
-        self._key = key
+    def __init__(self, keys: EnvelopeKeys) -> None:
+        self._keys = keys
         self.closed: str | None = None
 
     def open(self, octets: bytes) -> bytes | None:
@@ -94,10 +94,10 @@ class Envelopes:
             self.closed = malformation(envelope)
             if self.closed is not None:
                 return None
-            if self._key is None:
+            if not self._keys:
                 self.closed = "give the recipient's key with --key"
                 return None
-            return open_envelope(envelope, self._key)
+            return self._keys.open(envelope)
         except (AlgorithmRefused, EnvelopeUnreadable, DecodeError) as error:
             self.closed = str(error)
             return None

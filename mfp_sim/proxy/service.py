@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from mfp_sim.proxy.explaining import explain
-from mfp_sim.proxy.masking import masked
 from mfp_sim.proxy.observing import Observer, SeenExchange, SeenRequest, Sight, WhatCame, seen
 from mfp_sim.proxy.passing import ReplySource, back
 from mfp_sim.proxy.wire_faults import WireFaults
 from mfp_sim.shared.errors import ConnectionLost, DeadlineExceeded, DecodeError, TransportError, UsageError
 from mfp_sim.shared.http_octets import octets_of
+from mfp_sim.shared.masking import masked
 from mfp_sim.shared.redaction import Redactor
 from mfp_sim.shared.scep import cms
 from mfp_sim.shared.scep import vocabulary as v

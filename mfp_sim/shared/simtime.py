@@ -287,7 +287,7 @@ class Entropy:
     """
 
     def __init__(self, seed: int | None, *, stream: str = "", messages: bool = False) -> None:
-        self.seed, self._stream = seed, stream
+        self.seed, self.stream = seed, stream
         self.repeatable = seed is not None and messages
         self._lock = threading.Lock()
         self._random: random.Random
@@ -299,7 +299,7 @@ class Entropy:
 
     def fork(self, name: str) -> Entropy:
         """A stream of its own, decided by the seed and the path of names alone."""
-        return Entropy(self.seed, stream=f"{self._stream}/{name}", messages=self.repeatable)
+        return Entropy(self.seed, stream=f"{self.stream}/{name}", messages=self.repeatable)
 
     def octets(self, count: int) -> bytes:
         """``count`` random octets."""

@@ -19,8 +19,8 @@ JSON = ("Content-Type", "application/json")
 class Port:
     """Asks the control service as a program does."""
 
-    def __init__(self, ca) -> None:
-        self.service = ControlService(ca.service)
+    def __init__(self, ca, files=None) -> None:
+        self.service = ControlService(ca.service, files)
 
     def ask(self, method: str, target: str, body: object = None, headers=(JSON,)) -> tuple[int, object]:
         octets = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -169,7 +169,7 @@ def test_another_host_name_is_refused(make_ca) -> None:
 def test_the_index_tells_every_act(make_ca, port) -> None:
     told = port(make_ca()).ask("GET", "/")[1]
     assert "POST /approve" in told
-    assert len(told) == 17
+    assert len(told) == 18
 
 
 def test_over_a_socket(make_ca) -> None:

@@ -344,16 +344,15 @@ class EnvelopeKeys:
         raise failure
 
     def content_key(self, envelope: Envelope) -> bytes | None:
-        """The key of the content, where one of the private keys gives it and it opens the envelope."""
-        for key in self.private:
-            found = content_key_of(envelope, key)
-            if found is None:
-                continue
+        """The key of the content: one of :attr:`content`, or what a private key gives, that opens the envelope."""
+        wrapped = (content_key_of(envelope, key) for key in self.private)
+        for found in (*self.content, *wrapped):
             try:
-                open_with_content_key(envelope, found)
+                if found is not None:
+                    open_with_content_key(envelope, found)
+                    return found
             except (EnvelopeUnreadable, AlgorithmRefused):
                 continue
-            return found
         return None
 
 
