@@ -115,6 +115,7 @@ def _row(check: Check) -> dict[str, object]:
         "cost": check.cost,
         "quick": bool(quick([check])),
         "worst": check.worst.word,
+        "security": bool(check.breaches),
         "gain": None if check.gain is None else check.gain.value,
         "reads": check.reads or check.watches,
         "opt_in": check.opt_in,
@@ -264,6 +265,8 @@ def _tell(console: Console, result: CheckResult) -> None:
     check = result.check
     mark = "experimental " if check.experimental else ""
     word = {CheckVerdict.FAIL: "FAIL", CheckVerdict.INCONCLUSIVE: "?"}.get(result.verdict, result.verdict.word)
+    if result.insecure:
+        word = "SECURITY"
     title = title_of(result) if result.deviations else check.title
     console.line(f"{word:8} {check.section:9} {check.id}: {mark}{title}")
     if result.reason:
@@ -454,9 +457,16 @@ def _taken_back(console: Console, run: ConformanceRun) -> None:
         console.line(f"not counted: {unproved} of the checks, since {UNPROVED}")
 
 
+INSECURE = 6
+"""The exit code of a run with a security failure that no baseline expects."""
+
+
 def _exit_code(
     run: ConformanceRun, verdicts: dict[str, str], compared: Baseline | None, *, strict: bool, judged: bool
 ) -> int:
+    wrong = verdicts if compared is None else compared.unexpected
+    if any(verdicts[name] == baselines.SECURITY_FAIL for name in wrong):
+        return INSECURE
     if not (run.first.held and run.last.held):
         return 3
     if not judged:
@@ -465,7 +475,7 @@ def _exit_code(
         return 1
     if compared is not None:
         return int(bool(compared.unexpected or compared.no_longer or compared.expired))
-    bad = {"fail", "does-not-work"} | ({"warn", "finding", "works-with"} if strict else set())
+    bad = baselines.BAD | (baselines.BAD_IF_STRICT if strict else set())
     return int(any(verdict in bad for verdict in verdicts.values()))
 
 

@@ -21,7 +21,7 @@ _VERDICTS = frozenset({"run", "check", "conform", "examine", "fleet"})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code (0-5, or 130 when interrupted).
+    """Run the command; returns its exit code (0-6, or 130 when interrupted).
 
     A reader of standard output that goes away changes nothing. Output that is lost otherwise (a full disk) is said, and
     makes the exit code 4 where the output was what was asked for.

@@ -146,7 +146,7 @@ def build_parser(value: type[argparse.Action] | None = None) -> argparse.Argumen
         prog="mfp-sim",
         description="A simulated multifunction printer that gets its certificates over SCEP, and scenarios for it.",
         epilog="exit codes: 0 as expected, 1 a scenario failed, 2 usage or file error, 3 target unreachable or not\n"
-        "SCEP, 4 internal error, 5 nothing selected, 130 interrupted.\n"
+        "SCEP, 4 internal error, 5 nothing selected, 6 a server has a security failure, 130 interrupted.\n"
         "mfp-sim VERB --help shows a verb's options and examples.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,7 +1,8 @@
 """The file of expected failures of one server, or of one client: strict both ways, each with a reason and an expiry.
 
 A failure that is not listed is a regression; a listed one that no longer happens is a line to be removed; one whose
-date has passed has to be looked at again. ``id`` is a check, or ``printer:MODEL``.
+date has passed has to be looked at again. ``id`` is a check, or ``printer:MODEL``. A security failure is expected only
+by a line that says so.
 """
 
 from __future__ import annotations
@@ -19,7 +20,14 @@ from mfp_sim.shared.documents import Node, Problems, describe, did_you_mean, loa
 from mfp_sim.shared.documents.kinds import Leaf, Scalar, Schema, Text
 from mfp_sim.shared.documents.records import Constraint, Given, document, read
 
-__all__ = ["BaselineLine", "compared", "load_baseline"]
+__all__ = ["BAD", "BAD_IF_STRICT", "SECURITY_FAIL", "BaselineLine", "compared", "load_baseline"]
+
+
+SECURITY_FAIL = "security-fail"
+"""What a baseline calls the verdict of a check that saw a security failure."""
+BAD = frozenset({SECURITY_FAIL, "fail", "does-not-work"})
+BAD_IF_STRICT = frozenset({"warn", "finding", "works-with"})
+"""Verdicts that are not as they should be."""
 
 
 class _Reading(Problems):
@@ -65,7 +73,7 @@ class BaselineLine:
     """One line: what is expected, why, and until when."""
 
     id: Annotated[str, _Judged()]
-    verdict: Literal["fail", "warn", "finding", "works-with", "does-not-work"]
+    verdict: Literal["security-fail", "fail", "warn", "finding", "works-with", "does-not-work"]
     reason: Annotated[str, Text("an expected failure needs a reason")]
     expires: Annotated[date, _Day()]
 
@@ -120,7 +128,7 @@ def compared(
         strict: whether a warn or finding that is not listed counts as well.
     """
     listed = {entry.id: entry for entry in expected}
-    bad = {"fail", "does-not-work"} | ({"warn", "finding", "works-with"} if strict else set())
+    bad = BAD | (BAD_IF_STRICT if strict else set())
     unexpected = [name for name, verdict in verdicts.items() if verdict in bad and name not in listed]
     unexpected += [
         name for name, entry in listed.items() if verdicts.get(name, entry.verdict) != entry.verdict
@@ -134,7 +142,16 @@ def compared(
     return Baseline(file, tuple(sorted(unexpected)), tuple(sorted(no_longer)), tuple(sorted(expired)))
 
 
-_ORDER = {"pass": 0, "works": 0, "finding": 1, "works-with": 2, "warn": 2, "fail": 3, "does-not-work": 3}
+_ORDER = {
+    "pass": 0,
+    "works": 0,
+    "finding": 1,
+    "works-with": 2,
+    "warn": 2,
+    "fail": 3,
+    "does-not-work": 3,
+    SECURITY_FAIL: 4,
+}
 
 
 def _worse(got: str, wanted: str) -> bool:

@@ -129,6 +129,9 @@ CAUSES: tuple[Cause, ...] = (
     Cause("transaction-is-password", "security", "Whoever knows a transactionID gets its certificate", {
         "poll-by-another-key": "",
     }, remedy="compare the key that polls with the key that asked"),
+    Cause("unapproved-issued", "security", "A request that waits for approval is granted without it", {
+        "poll-pending/issued-unapproved": "A poll was taken for approval",
+    }, remedy="issue when the operator has decided, and not when the client asks again"),
     Cause("ca-certificates-issued", "security", "A device that asks for a CA certificate gets one", {
         "ca-true-not-copied": "",
     }, remedy="set basicConstraints and keyUsage by the CA's profile, not by the request",
@@ -172,6 +175,9 @@ CAUSES: tuple[Cause, ...] = (
     Cause("replies-share-secrets", "security", "Replies are encrypted with a key or a vector of other replies", {
         "envelope-chance": "",
     }, remedy="draw content key and initialisation vector from a cryptographic source for each envelope"),
+    Cause("certificates-unsigned", "security", "Issued certificates are not signed with the CA's key", {
+        "issued-verifies/bad-signature": "",
+    }),
     Cause("certificates-mixed-up", "security", "The certificate in a reply is not for the key that asked", {
         "issued-for-key": "The certificate is for another key",
         "concurrent-enrolments": "A client got the certificate of another that asked at the same time",
@@ -182,6 +188,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause("challenge-leaks", "security", "The challenge is given away", {
         "issued-without-challenge": "The challenge stands in the certificate",
         "failinfotext-leaks-nothing": "failInfoText says more than it should",
+        "failinfotext-leaks-nothing/right-challenge": "failInfoText names the right challenge",
     }),
     Cause("challenge-locked-out", "security", "A failed attempt of somebody else uses up the challenge", {
         "challenge-survives-failure": "",
@@ -343,7 +350,7 @@ CAUSES: tuple[Cause, ...] = (
     }, remedy="add serverAuth to extKeyUsage, or leave the extension out",
         clients=("browsers and printer drivers that speak to the printer",)),
     Cause("certificate-unusable", "interoperability", "Issued certificates cannot be used", {
-        "issued-verifies": "The certificate was not issued by the CA",
+        "issued-verifies": "The issuer of the certificate is not known",
         "issued-valid-now": "The certificate is not valid now",
         "issued-rfc5280": "The certificate is not as RFC 5280 has it",
     }),

@@ -212,7 +212,10 @@ def _words(
     passed = {r.check.id for r in results if r.verdict is CheckVerdict.PASS}
     if not grave and controlled and passed.issuperset(_STRANGERS):
         yield "Issued no certificate to a stranger."
-    fails = sum(r.verdict is CheckVerdict.FAIL and r.counts for r in results)
+    breaches = sum(r.insecure for r in results)
+    if breaches:
+        yield f"{_several(breaches, 'security failure')}."
+    fails = sum(r.by_keyword is CheckVerdict.FAIL and r.counts for r in results)
     judged = sum(r.counts for r in results)
     if fails:
         yield f"Breaks {'a MUST' if fails == 1 else 'MUSTs'} of RFC 8894 in {_several(fails, 'check')}."

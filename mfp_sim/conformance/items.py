@@ -20,6 +20,7 @@ from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.engine import in_order, run_checks
 from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict
 from mfp_sim.conformance.registry import all_checks
+from mfp_sim.conformance.reporting import verdicts_of
 from mfp_sim.conformance.target import Permissions, target_of
 from mfp_sim.report.model import UNCHECKED
 from mfp_sim.shared.errors import TargetError, UsageError
@@ -107,6 +108,7 @@ class _Item(pytest.Item):
         lines.append(
             f"{result.check.id}: {result.check.title} (RFC 8894, {result.check.section}; {result.check.level})"
         )
+        lines += ["  a security failure"] if result.insecure else []
         lines += [error.why] if error.why else []
         for fact in result.deviations:
             lines += [f"  expected  {fact.expected}", f"  got       {fact.got}"]
@@ -150,8 +152,9 @@ class CheckItem(_Item):
             return
         if self.expected.expires < SystemClock().now().date():
             raise CheckFailed(result, f"the baseline's line expired on {self.expected.expires}: look at it again")
-        if result.verdict.word != self.expected.verdict:
-            raise CheckFailed(result, f"the baseline expects {self.expected.verdict}, it is {result.verdict.word}")
+        verdict = verdicts_of([result]).get(self.check.id, result.verdict.word)
+        if verdict != self.expected.verdict:
+            raise CheckFailed(result, f"the baseline expects {self.expected.verdict}, it is {verdict}")
         pytest.xfail(self.expected.reason)
 
 

@@ -1,7 +1,8 @@
 """What a check is, what it sees, and what follows from it: plain values, and the one rule that makes verdicts.
 
 A check owns *facts*; the verdict is derived from the level of the requirement that a fact bears on. A requirement that
-no sentence of RFC 8894 states with a keyword can never fail a server: it is a finding at most. Owns no I/O.
+no sentence of RFC 8894 states with a keyword does not fail a server: it is a finding at most. The exception are the
+breaches that a check names: they fail it whatever the level, and count as security failures. Owns no I/O.
 """
 
 from __future__ import annotations
@@ -133,11 +134,23 @@ class Fact:
 
     def verdict(self, check: Check) -> CheckVerdict:
         """What this fact makes of its check."""
+        return CheckVerdict.FAIL if self.breaches(check) else self.by_keyword(check)
+
+    def breaches(self, check: Check) -> bool:
+        """Whether it is a security failure."""
+        return self.deviates and self.slug in check.breaches
+
+    def by_keyword(self, check: Check) -> CheckVerdict:
+        """What RFC 8894 makes of it by its words alone."""
         if self.unclear:
             return CheckVerdict.INCONCLUSIVE
         if self.holds:
             return CheckVerdict.PASS
         return min(severity_of(self.requirement or check.requirements[0]), self.at_most)
+
+    def capped(self, check: Check) -> bool:
+        """Whether it deviates and is milder than the keyword of its requirement."""
+        return self.deviates and self.verdict(check) < severity_of(self.requirement or check.requirements[0])
 
 
 @dataclass(frozen=True)
@@ -193,8 +206,9 @@ class Check:
     so the server is probed for life afterwards. ``reads``: it asks for no certificate, not even one to be refused.
     ``needs``: capabilities without which it is not applicable; ``opt_in``: what a person has to allow first.
     ``is_control``: it judges the positive control itself. ``at_most``: the worst it can become, where the catalogue is
-    milder than the keyword. ``gain``: what a certificate gives that it is issued and that should not exist; None where
-    there can be no such one.
+    milder than the keyword; ``mild`` says why a fact of it is. ``gain``: what a certificate gives that it is issued and
+    that should not exist; None where there can be no such one. ``breaches``: slugs of the facts by which somebody gets
+    what is not theirs, or by which nothing is protected that looks so; they fail the check whatever its level.
     """
 
     id: str
@@ -212,8 +226,10 @@ class Check:
     negative: bool = False
     reads: bool = False
     at_most: CheckVerdict = CheckVerdict.FAIL
+    mild: str = ""
     is_control: bool = False
     gain: Gain | None = None
+    breaches: tuple[str, ...] = ()
     proofs: tuple[Proof, ...] = ()
 
     @cached_property
@@ -229,7 +245,7 @@ class Check:
     @property
     def worst(self) -> CheckVerdict:
         """The worst that this check can become."""
-        return min(severity_of(self.requirements[0]), self.at_most)
+        return CheckVerdict.FAIL if self.breaches else min(severity_of(self.requirements[0]), self.at_most)
 
     @property
     def controlled(self) -> bool:
@@ -265,14 +281,26 @@ class CheckResult:
 
     @property
     def deviations(self) -> tuple[Fact, ...]:
-        """The facts that deviate: what hurt the server first, then the worst."""
-        wrong = [fact for fact in self.facts if fact.deviates]
-        return tuple(sorted(wrong, key=lambda fact: (fact.slug not in HURT, -fact.verdict(self.check))))
+        """The facts that deviate: what hurt the server first, then security failures, then the worst."""
+        check, wrong = self.check, [fact for fact in self.facts if fact.deviates]
+        return tuple(sorted(wrong, key=lambda f: (f.slug not in HURT, not f.breaches(check), -f.verdict(check))))
 
     @property
     def counts(self) -> bool:
         """Whether it counts in a verdict on the server."""
         return self.verdict in JUDGED and not self.check.experimental
+
+    @property
+    def insecure(self) -> bool:
+        """Whether it counts as a security failure."""
+        return self.counts and any(fact.breaches(self.check) for fact in self.deviations)
+
+    @property
+    def by_keyword(self) -> CheckVerdict:
+        """The verdict by the words of RFC 8894 alone: what a security failure breaks of them."""
+        if not self.insecure:
+            return self.verdict
+        return max(fact.by_keyword(self.check) for fact in self.deviations)
 
     @property
     def hangs_on_control(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from mfp_sim.conformance.answers import Answer, Exchange
+from mfp_sim.conformance.baseline import SECURITY_FAIL
 from mfp_sim.conformance.causes import cause_of, title_of
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.engine import ConformanceRun
@@ -20,6 +21,7 @@ from mfp_sim.contact import identity_of
 from mfp_sim.report.json_report import catalogue_of, here
 from mfp_sim.report.messages import Content, answered, asked, exchange_report
 from mfp_sim.report.model import (
+    SECURITY,
     Baseline,
     CaIdentity,
     CheckReport,
@@ -117,8 +119,8 @@ def report_of(
 
 
 def verdicts_of(results: Iterable[CheckResult], printers: Iterable[PrinterVerdict] = ()) -> dict[str, str]:
-    """What was judged, by id, for the comparison with a baseline."""
-    found = {result.check.id: result.verdict.word for result in results if result.counts}
+    """What was judged, by id, for the comparison with a baseline; a security failure is one of its own kind there."""
+    found = {r.check.id: SECURITY_FAIL if r.insecure else r.verdict.word for r in results if r.counts}
     found |= {f"printer:{p.model}": p.verdict for p in printers if p.verdict != "not-tried"}
     return found
 
@@ -130,21 +132,36 @@ def conclusions_of(
     *,
     controlled: bool = True,
 ) -> tuple[Conclusion, ...]:
-    """The verdicts on the whole; without both positive controls (``controlled``) none on the RFC is a good one."""
+    """The verdicts on the whole, security first; without both positive controls (``controlled``) neither that nor the
+    one on the RFC is a good one."""
     found = []
     if wanted != "printers":
+        found.append(_security(results, controlled=controlled))
         found.append(_rfc(results, controlled=controlled))
     if wanted != "rfc":
         found.append(_printers(printers))
     return tuple(found)
 
 
+def _security(results: Sequence[CheckResult], *, controlled: bool) -> Conclusion:
+    """Whether a check saw that somebody gets what is not theirs, whatever RFC 8894 says of it."""
+    judged = [result for result in results if result.counts and result.check.breaches]
+    broken = [result for result in judged if result.insecure]
+    if broken:
+        told = "; ".join(f"{result.check.id}: {title_of(result)}" for result in broken)
+        return Conclusion(SECURITY, "fail", f"{len(broken)} security failure{'s' * (len(broken) != 1)}: {told}")
+    if not (judged and controlled):
+        return Conclusion(SECURITY, "inconclusive", "a positive control failed" if judged else "nothing was judged")
+    several = f"{len(judged)} checks" if len(judged) != 1 else "1 check"
+    return Conclusion(SECURITY, "pass", f"no security failure was seen by {several} that look for one")
+
+
 def _rfc(results: Sequence[CheckResult], *, controlled: bool) -> Conclusion:
     counted = [result for result in results if result.counts]
-    counts = {verdict: sum(r.verdict is verdict for r in counted) for verdict in JUDGED}
+    counts = {verdict: sum(r.by_keyword is verdict for r in counted) for verdict in JUDGED}
     if not counted:
         return Conclusion("RFC 8894", "inconclusive", "nothing was judged")
-    worst = max(result.verdict for result in counted)
+    worst = max(result.by_keyword for result in counted)
     parts = [
         f"{counts[verdict]} {one if counts[verdict] == 1 else several}"
         for verdict, one, several in (
@@ -271,6 +288,8 @@ class _Maker:
             seconds=round(result.seconds, 6),
             wrong=title_of(result) if wrong else "",
             cause=cause_of(result).id if wrong else "",
+            breach=result.insecure,
+            notes=tuple(_severity_notes(result)),
         )
 
     def _differences(self, result: CheckResult) -> Iterator[Difference]:
@@ -291,6 +310,14 @@ class _Maker:
         for path in dict.fromkeys((*first, *second)):
             if first.get(path) != second.get(path):
                 yield Difference(f"request: {path}", first.get(path), second.get(path))
+
+
+def _severity_notes(result: CheckResult) -> Iterator[str]:
+    """Why the verdict is not what the keyword of the requirement makes of it."""
+    if result.insecure:
+        yield "a security failure: it fails the server whatever the level of the requirement"
+    elif any(fact.capped(result.check) for fact in result.deviations):
+        yield f"no more than {result.verdict.word}: {result.check.mild}"
 
 
 def _rfc_text(result: CheckResult) -> str:

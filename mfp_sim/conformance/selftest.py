@@ -146,6 +146,9 @@ def _trouble(proof: Proof, result: CheckResult) -> str | None:
     if not result.deviations:
         return f"the check is {result.verdict.word}: {result.reason or 'no fact deviates'}"
     slugs = {fact.slug for fact in result.deviations}
+    mild = [fact.slug for fact in result.deviations if fact.capped(result.check)]
+    if mild and not result.check.mild:
+        return f"{mild[0]} is milder than the keyword of its requirement, and nothing says why"
     if proof.fact not in slugs:
         return f"not for the right reason: {', '.join(sorted(slugs))} instead of {proof.fact}"
     return None

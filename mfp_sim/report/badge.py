@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mfp_sim.report.model import RunReport
+from mfp_sim.report.model import SECURITY, RunReport
 
 __all__ = ["as_badge"]
 
@@ -13,13 +13,14 @@ _LETTER, _MARGIN, _HEIGHT = 7, 10, 20
 
 
 def as_badge(report: RunReport) -> str:
-    """The picture; without a grade it says so in grey."""
+    """The picture; without a grade it says so in grey. Security failures are named, and red, whatever the grade."""
+    insecure = any(entry.name == SECURITY and entry.verdict == "fail" for entry in report.conclusions)
     letter = report.grade.letter if report.grade is not None else ""
     begun = report.provenance.begun[:10]
     day = begun if begun.replace("-", "").isdigit() else ""
-    name, value = "SCEP, RFC 8894", " ".join(filter(None, (letter or "no grade", day)))
+    name, value = "SCEP, RFC 8894", " ".join(filter(None, (letter or "no grade", "insecure" if insecure else "", day)))
     first, second = (len(text) * _LETTER + _MARGIN for text in (name, value))
-    colour = _COLOURS.get(letter, _PLAIN)
+    colour = _COLOURS["F"] if insecure else _COLOURS.get(letter, _PLAIN)
     texts = "".join(
         f'<text x="{x:g}" y="14" textLength="{len(text) * _LETTER}" lengthAdjust="spacingAndGlyphs">{text}</text>'
         for x, text in ((first / 2, name), (first + second / 2, value))

@@ -89,7 +89,8 @@ def _section(section: str, checks: Sequence[CheckReport], report: RunReport) -> 
         )
         told = check.because or check.verdict
         if check.verdict == "fail" and check.waived is None:
-            failure = ET.SubElement(case, "failure", message=_clean(told))
+            kind = "security" if check.breach else "conformance"
+            failure = ET.SubElement(case, "failure", type=kind, message=_clean(told))
             lines = (check.likely_mistake, f"expected {check.expected}", f"got {check.got}", check.command)
             failure.text = _clean("\n".join(lines))
         elif check.verdict == "fail":

@@ -24,6 +24,7 @@ __all__ = [
     "KINDS",
     "NEXT",
     "OUTCOMES",
+    "SECURITY",
     "UNCHECKED",
     "VERDICTS",
     "Baseline",
@@ -74,6 +75,10 @@ BASES: tuple[Basis, ...] = ("said", "assumed", "not-examined")
 CauseKind = Literal["security", "interoperability", "robustness", "hygiene", "policy"]
 KINDS: tuple[CauseKind, ...] = ("security", "interoperability", "robustness", "hygiene", "policy")
 """Classes of what was found at a server, from what to mend first; policy is how somebody set it up."""
+
+
+SECURITY: Final = "Security"
+"""The name of the conclusion on security failures."""
 
 
 NEXT = 3
@@ -254,7 +259,8 @@ class CheckReport:
     (``nothing``, ``1 certificate``); ``why`` says why it matters, ``because`` why the verdict is what it is;
     ``likely_mistake`` is the diagnosis; ``rfc_text`` is a short quotation; ``waived`` is the reason that the baseline
     gives for expecting this failure; ``command`` repeats just this check; ``wrong``
-    says what went wrong, and ``cause`` is the id of the finding that it belongs to."""
+    says what went wrong, and ``cause`` is the id of the finding that it belongs to; ``breach``: it is a security
+    failure, which fails the server whatever the level."""
 
     id: Annotated[str, OWN]
     title: str
@@ -283,6 +289,7 @@ class CheckReport:
     seconds: float = 0.0
     wrong: str = ""
     cause: str = ""
+    breach: bool = False
 
 
 @exchanged
@@ -402,7 +409,7 @@ class PrinterVerdict:
 @exchanged
 @dataclass(frozen=True)
 class Conclusion:
-    """One of the verdicts on the whole, e.g. ``RFC 8894`` or ``Printers``, in a sentence."""
+    """One of the verdicts on the whole, e.g. ``Security``, ``RFC 8894`` or ``Printers``, in a sentence."""
 
     name: str
     verdict: Verdict

@@ -308,7 +308,7 @@ def test_the_same_order_stands_in_the_console_the_summary_and_the_json(
     only = [word for name in chosen for word in ("--only", name)]
     words = ("--challenge", "conf0rm-secret", "--keep-going", "--verdict", "rfc", "--report", tmp_path / "out", *only)
     code, told = conform(at.url, *words)
-    assert code == 0
+    assert code == 6
     report = read_file(tmp_path / "out" / "report.json")
     assert [(entry.id, entry.kind) for entry in report.findings] == [
         ("key-unproved", "security"),
@@ -322,7 +322,7 @@ def test_the_same_order_stands_in_the_console_the_summary_and_the_json(
     summary = (tmp_path / "out" / "summary.md").read_text("utf-8")
     for text in (told.partition("grade      ")[2], summary):
         assert [text.index(title) for title in titles] == sorted(text.index(title) for title in titles)
-    assert f"next       1. {titles[0]} (security, finding: refuses-csr-forged)" in told
+    assert f"next       1. {titles[0]} (security, fail: refuses-csr-forged)" in told
     assert f"           2. {titles[1]}: 9 places (robustness, finding)" in told
     assert "policy     1 more" in told
     assert summary.index("### What to do next") < summary.index("<details><summary>Policy")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from mfp_sim.conformance.model import Check, CheckVerdict, Fact, severity_of
+from mfp_sim.conformance.causes import cause_of
+from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict, Fact, severity_of
 from mfp_sim.conformance.planned import planned, questionnaire, unobservable
 from mfp_sim.conformance.registry import CHAPTERS, all_checks, section_key, select
 from mfp_sim.shared.catalogue.registry import field_failures, requirements
@@ -31,10 +33,24 @@ def test_an_entry_is_whole(check: Check) -> None:
     assert not check.title.endswith(".")
     assert len(check.why) < 260
     # The first requirement decides section and level, so none of the others may be stronger for what is judged by it.
-    assert check.worst <= severity_of(check.requirements[0])
+    assert check.breaches or check.worst <= severity_of(check.requirements[0])
+    assert not check.mild or not check.mild.endswith(".")
     if check.watches:
         assert check.reads
         assert not check.cost
+
+
+@pytest.mark.parametrize("check", [check for check in CHECKS if check.breaches], ids=lambda check: check.id)
+def test_a_breach_has_a_cause_of_the_class_security_and_a_proof(check: Check) -> None:
+    """Whatever the requirement says, each of them fails the check."""
+    for slug in check.breaches:
+        fact = Fact(slug, False, "", "", at_most=CheckVerdict.FINDING)
+        result = CheckResult(check, CheckVerdict.FAIL, (fact,))
+        assert cause_of(result).kind == "security", slug
+        assert fact.verdict(check) is CheckVerdict.FAIL
+        assert result.insecure == (not check.experimental)
+        assert replace(fact, holds=True).verdict(check) is CheckVerdict.PASS
+    assert {proof.fact for proof in check.proofs} & {*check.breaches}
 
 
 def test_the_order_is_that_of_the_rfc() -> None:

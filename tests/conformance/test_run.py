@@ -104,16 +104,16 @@ def test_the_one_thing_wrong_in_a_request_is_shown_by_element(server, conform, t
 def test_it_stops_at_a_certificate_that_should_not_exist(server, conform, tmp_path: Path) -> None:
     mock = server("csr-signature-unchecked")
     code, shown = conform(mock.url, *BY_VALUE, "--only", "3.3.1", "--verdict", "rfc", "--report", tmp_path)
-    assert code == 1
+    assert code == 6
     assert "stopped asking: refuses-csr-forged was issued a certificate that should not exist, serial " in shown
     assert "and that gives a key that its owner did not ask with (--keep-going asks on); " in shown
     found = verdicts(tmp_path)
-    assert found["refuses-csr-forged"] == "finding"
+    assert found["refuses-csr-forged"] == "fail"
     assert "skipped" in found.values()
     bad = [entry for entry in report(tmp_path)["minted"] if "should not" in entry["by"]]
     assert len([entry for entry in bad if entry["by"].startswith("refuses-csr-forged")]) == 2
     code, shown = conform(mock.url, *BY_VALUE, "--only", "3.3.1", "--verdict", "rfc", "--keep-going")
-    assert (code, "stopped" in shown) == (0, False)
+    assert (code, "stopped" in shown) == (6, False)
 
 
 def test_a_weak_request_of_ours_that_is_granted_is_a_verdict_and_no_end(server, conform, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_after_a_certificate_for_a_stranger_only_what_asks_for_none_goes_on(serv
     mock = server("challenge-unchecked")
     words = ("--verdict", "both", "--printer", "canon-7100", "--report", tmp_path, "--skip", "load", "--skip", "time")
     code, shown = conform(mock.url, *BY_VALUE, *words)
-    assert code == 1
+    assert code == 6
     whole = report(tmp_path)
     assert "gives what only those may have who know the challenge or have a certificate" in whole["stopped"]
     left_out = {check["id"] for check in whole["checks"] if "(--keep-going asks on)" in check["because"]}
@@ -178,11 +178,15 @@ def test_a_certificate_that_gives_more_than_was_right_is_one_too_many(
     assert not any("should not" in entry["by"] for entry in report(tmp_path)["minted"])
 
 
-@pytest.mark.parametrize("defects", [(), ("challenge-unchecked", "reissues"), ("accepts-any-type",)])
-def test_a_quick_run_keeps_its_budget_whatever_the_server_does(server, conform, tmp_path: Path, defects) -> None:
+@pytest.mark.parametrize(
+    ("defects", "expected"), [((), 0), (("challenge-unchecked", "reissues"), 6), (("accepts-any-type",), 6)]
+)
+def test_a_quick_run_keeps_its_budget_whatever_the_server_does(
+    server, conform, tmp_path: Path, defects: tuple[str, ...], expected: int
+) -> None:
     mock = server(*defects)
     code, shown = conform(mock.url, *BY_VALUE, "--quick", "--keep-going", "--report", tmp_path)
-    assert code == int(bool(defects)), shown
+    assert code == expected, shown
     assert len(mock.serials) <= BUDGET
     whole = report(tmp_path)
     assert len(whole["minted"]) <= BUDGET
@@ -618,6 +622,51 @@ def test_the_baseline_is_strict_both_ways(server, conform, tmp_path: Path, lines
     )  # fmt: skip
     assert got == code, shown
     assert told in shown
+
+
+def test_a_security_failure_has_an_exit_code_and_words_of_its_own(server, conform, tmp_path: Path) -> None:
+    mock, out = server("csr-signature-unchecked"), tmp_path / "out"
+    chosen = ("--only", "refuses-csr-forged", "--only", "single-des-refused", "--keep-going", "--verdict", "rfc")
+    code, shown = conform(mock.url, *BY_VALUE, *chosen, "--report", out)
+    title = "A CSR was accepted whose own signature does not verify"
+    assert code == 6
+    assert f"SECURITY 3.3.1     refuses-csr-forged: {title}" in shown
+    assert f"verdict    Security: FAIL: 1 security failure: refuses-csr-forged: {title}" in shown
+    assert shown.index("Security: FAIL") < shown.index("RFC 8894: FINDING: 1 finding, 1 passed")
+    checks = {check["id"]: check for check in report(out)["checks"]}
+    assert {name: check["breach"] for name, check in checks.items()} == {
+        "refuses-csr-forged": True, "single-des-refused": False,
+    }  # fmt: skip
+    assert checks["refuses-csr-forged"]["notes"] == [
+        "a security failure: it fails the server whatever the level of the requirement"
+    ]
+    assert '<failure type="security" message=' in (out / "junit.xml").read_text("utf-8")
+    assert "no grade insecure 20" in (out / "badge.svg").read_text("utf-8")
+    assert "1 security failure: refuses-csr-forged" in (out / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(("verdict", "wanted"), [("security-fail", 0), ("fail", 6), ("finding", 6)])
+def test_a_baseline_expects_a_security_failure_only_by_its_name(
+    server, conform, tmp_path: Path, verdict: str, wanted: int
+) -> None:
+    file = tmp_path / "baseline.yaml"
+    line = f"  - {{id: refuses-csr-forged, verdict: {verdict}, reason: known, expires: 2099-01-01}}\n"
+    file.write_text(f"format: 1\nexpected:\n{line}")
+    words = (*BY_VALUE, "--baseline", file, "--only", "refuses-csr-forged", "--keep-going", "--verdict", "rfc")
+    code, shown = conform(server("csr-signature-unchecked").url, *words)
+    assert code == wanted
+    assert ("baseline   refuses-csr-forged: not expected" in shown) == bool(wanted)
+    code, shown = conform(server().url, *words)
+    assert code == 1
+    assert "baseline   refuses-csr-forged: expected and gone" in shown
+
+
+def test_a_deviation_that_is_milder_than_its_keyword_says_why(server, conform, tmp_path: Path) -> None:
+    words = ("--only", "refuses-no-transactionid", "--keep-going", "--verdict", "rfc", "--report", tmp_path)
+    assert conform(server("accepts-malformed-attributes").url, *BY_VALUE, *words)[0] == 0
+    (check,) = report(tmp_path)["checks"]
+    assert (check["level"], check["verdict"]) == ("MUST", "finding")
+    assert check["notes"] == [f"no more than finding: {all_checks()['refuses-no-transactionid'].mild}"]
 
 
 def test_mistakes_of_a_baseline_are_told_with_their_places(server, conform, tmp_path: Path) -> None:

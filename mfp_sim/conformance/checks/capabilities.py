@@ -36,6 +36,7 @@ def _body(session: Client) -> bytes:
     why="Without it a client falls back to 3DES and SHA-1, or, like macOS and iOS, does not enrol.",
     field_failures=("F-T20", "F-N01", "F-N06"),
     reads=True,
+    mild="an error is allowed to a CA that supports nothing of the list, which none does that is judged here",
     proofs=(Proof("no-answer", "caps-close"), Proof("http-error", "caps-404")),
 )
 def caps_supported(session: Client) -> Iterator[Fact]:
@@ -49,7 +50,6 @@ def caps_supported(session: Client) -> Iterator[Fact]:
     )
     if exchange.reply is not None:
         status = exchange.reply.status
-        # An error is allowed to a CA that supports nothing of the list, which none does that is judged here.
         yield fact(
             "http-error", status == 200, "HTTP 200 with a list", f"HTTP {status}", exchange, at_most=CheckVerdict.WARN
         )

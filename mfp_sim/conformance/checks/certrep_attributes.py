@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.client import Client
@@ -63,6 +64,7 @@ for _id, _name, _ids, _only, _fault, _cap, _why, _rows in _PRESENCE:
         why=_why,
         field_failures=_rows,
         at_most=_cap,
+        mild="the samples of the RFC itself lack it" if _cap < CheckVerdict.FAIL else "",
         proofs=(Proof("absent", _fault),),
     )
 
@@ -287,23 +289,34 @@ def _telling(secret: str) -> bool:
 _INTERNAL = ("Traceback", "Exception", "goroutine", " at java.", ".java:", "SELECT ", "stack trace")
 
 
-def _leaks(session: Client, answer: Answer) -> str | None:
+def _gives_away(session: Client, answer: Answer) -> str | None:
+    text, sent = answer.fail_info_text or "", answer.order.challenge
+    told = any(right in text for right in session.drawn if _telling(right) and right != sent)
+    return "a right challenge that was not sent stands in failInfoText" if told else None
+
+
+def _leaks(_: Client, answer: Answer) -> str | None:
     text = answer.fail_info_text or ""
     secret = answer.order.challenge
     if secret and secret in text:
         return "the challenge that was sent stands in failInfoText"
-    if any(right in text for right in session.drawn if _telling(right)):
-        return "a right challenge that was not sent stands in failInfoText"
     inside = [word for word in _INTERNAL if word in text]
     return f"internals in failInfoText: {', '.join(inside)}" if inside else None
 
+
+_TEXT: dict[str, Any] = {"only": _has("failInfoText"), "element": f"{_PLACE}.failInfoText"}
+_LEAKS = (
+    over("right-challenge", "no challenge that others may use", _gives_away, **_TEXT),
+    over("leak", "a sentence for people", _leaks, **_TEXT),
+)
 
 watch_here(
     "failinfotext-leaks-nothing",
     "failInfoText holds neither secrets nor internals",
     "SCEP-3.2.1.4-11",
-    judge=over("leak", "a sentence for people", _leaks, only=_has("failInfoText"), element=f"{_PLACE}.failInfoText"),
+    judge=lambda session: (found for judge in _LEAKS for found in judge(session)),
     why="FAILUREs are not encrypted: whatever they say, everybody on the way reads.",
     tags=("security",),
-    proofs=(Proof("leak", defects=("leaks-challenge",)), Proof("leak", defects=("tells-challenge",))),
+    breaches=("right-challenge",),
+    proofs=(Proof("leak", defects=("leaks-challenge",)), Proof("right-challenge", defects=("tells-challenge",))),
 )

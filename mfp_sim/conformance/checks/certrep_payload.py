@@ -217,6 +217,7 @@ watch_here(
     why="A certificate for another key cannot be used by the device, or lets somebody else be the device.",
     field_failures=("F-K08",),
     tags=("security",),
+    breaches=("other-key",),
     proofs=(Proof("other-key", "success-wrong-key"),),
 )  # fmt: skip
 
@@ -249,28 +250,45 @@ def _issued_facts(
     return judge
 
 
-def _by_known_ca(_: Client, certificate: Certificate, answer: Answer) -> str | None:
+def _named_issuers(certificate: Certificate, answer: Answer) -> tuple[list[Certificate], bool]:
+    """The certificates at hand that have its issuer's name, and whether one of them verifies it."""
     pool = [c for c in (*answer.trusted, *answer.payload.certificates) if c.der != certificate.der]
-    if any(certificate.was_issued_by(c) for c in pool):
-        return None
-    return f"issued by {certificate.issuer_text}, whose certificate verifies it nowhere"
+    named = [c for c in pool if c.subject == certificate.issuer]
+    return named, any(certificate.was_issued_by(c) for c in named)
 
+
+def _by_known_ca(_: Client, certificate: Certificate, answer: Answer) -> str | None:
+    named, _verified = _named_issuers(certificate, answer)
+    return None if named else f"issued by {certificate.issuer_text}, whose certificate is nowhere"
+
+
+def _verified(_: Client, certificate: Certificate, answer: Answer) -> str | None:
+    named, verified = _named_issuers(certificate, answer)
+    if verified or not named:
+        return None
+    return f"issued by {certificate.issuer_text}, whose key did not sign it"
+
+
+def _known_algorithm(certificate: Certificate, _: Answer) -> bool:
+    return certificate.signature_oid in DIGEST_OF_SIGNATURE
+
+
+_ISSUER: dict[str, Any] = {"element": "messageData.certificates", "only": _known_algorithm}
+_ISSUED_BY = (
+    _issued_facts("no-issuer", "issued by a known CA", _by_known_ca, **_ISSUER),
+    _issued_facts("bad-signature", "signed with the key of the CA that it names", _verified, **_ISSUER),
+)
 
 watch_here(
     "issued-verifies",
     "The certificate verifies with a CA certificate of GetCACert or of the reply",
     "SCEP-3.3.2.1-16",
     "SCEP-2.2-03",
-    judge=_issued_facts(
-        "no-issuer",
-        "signed by a known CA",
-        _by_known_ca,
-        element="messageData.certificates",
-        only=lambda certificate, _: certificate.signature_oid in DIGEST_OF_SIGNATURE,
-    ),
+    judge=lambda session: (found for judge in _ISSUED_BY for found in judge(session)),
     why="Devices check the chain before they install.",
     field_failures=("F-R08", "F-R17"),
-    proofs=(Proof("no-issuer", "success-bad-cert-signature"), Proof("no-issuer", "success-foreign-issuer")),
+    breaches=("bad-signature",),
+    proofs=(Proof("bad-signature", "success-bad-cert-signature"), Proof("no-issuer", "success-foreign-issuer")),
 )
 
 
@@ -463,6 +481,7 @@ watch_here(
     ),
     why="Certificates are public.",
     tags=("security",),
+    breaches=("challenge-in-certificate",),
     proofs=(Proof("challenge-in-certificate", defects=("copies-challenge",)),),
 )
 
@@ -481,7 +500,7 @@ watch_here(
         "no-pointer", "a CRL distribution point or authorityInfoAccess", _pointers, at_most=CheckVerdict.FINDING
     ),
     why="Without a pointer, relying parties have only GetCRL, which the RFC advises against.",
-    # The RFC speaks of who would use GetCert and GetCRL; certificates that nobody revokes need no pointer.
     at_most=CheckVerdict.FINDING,
+    mild="the RFC speaks of who would use GetCert and GetCRL; certificates that nobody revokes need no pointer",
     proofs=(Proof("no-pointer"),),
 )

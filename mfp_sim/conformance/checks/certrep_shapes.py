@@ -65,6 +65,7 @@ watch_here(
     "form can be insisted on.",
     field_failures=("F-E07", "F-E15"),
     at_most=CheckVerdict.WARN,
+    mild="clients differ: some stop at an empty content, others at an absent one",
     proofs=(Proof("empty-content", ca={"empty_content": "zero"}),),
 )
 
@@ -99,6 +100,7 @@ watch_here(
     why="A wrong digest over an absent content is the classic mistake of FAILUREs: the client reports a broken "
     "signature and the reason for the refusal is lost.",
     field_failures=("F-E02",),
+    breaches=("wrong-digest",),
     proofs=(Proof("wrong-digest", "bad-message-digest"),),
 )
 
@@ -134,6 +136,7 @@ watch_here(
     why="A client that cannot verify the reply drops it, after the certificate has been issued and counted.",
     field_failures=("F-R09", "F-R17", "F-E04"),
     tags=("security",),
+    breaches=("bad-signature",),
     proofs=(Proof("bad-signature", "bad-signature"),),
 )
 
@@ -219,6 +222,7 @@ watch_here(
                 broken=lambda e: e.path.endswith("signedAttrs") and e.got == "none"),
     why="Status, transaction and nonce are signed attributes: without them the reply says nothing that can be trusted.",
     tags=("security",),
+    breaches=("no-signed-attributes",),
     proofs=(Proof("no-signed-attributes", "no-signed-attrs"),),
 )  # fmt: skip
 

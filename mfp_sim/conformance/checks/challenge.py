@@ -42,6 +42,7 @@ def _secret(session: Client) -> str:
     negative=True,
     tags=("security",),
     gain=Gain.STRANGER,
+    breaches=("granted", "granted-for-a-known-name"),
     proofs=(UNCHECKED, Proof("granted-for-a-known-name", defects=("challenge-for-new-names-only",))),
 )
 def missing(session: Client) -> Iterator[Fact]:
@@ -86,6 +87,7 @@ def _kept_out(session: Client, order: Order, slug: str, what: str, mistake: str)
     negative=True,
     tags=("security",),
     gain=Gain.STRANGER,
+    breaches=("granted", "granted-again", "granted-by-get"),
     proofs=(
         UNCHECKED,
         Proof("granted-by-get", defects=("challenge-unchecked-by-get",)),
@@ -155,6 +157,7 @@ def exact(session: Client) -> Iterator[Fact]:
     negative=True,
     tags=("security",),
     gain=Gain.STRANGER,
+    breaches=("granted",),
     proofs=(UNCHECKED,),
 )
 def empty(session: Client) -> Iterator[Fact]:
@@ -173,6 +176,7 @@ def empty(session: Client) -> Iterator[Fact]:
     negative=True,
     tags=("security",),
     gain=Gain.STRANGER,
+    breaches=("granted", "granted-under-its-name"),
     proofs=(UNCHECKED, Proof("granted-under-its-name", defects=("renews-by-pkcs-req",))),
 )
 def foreign(session: Client) -> Iterator[Fact]:

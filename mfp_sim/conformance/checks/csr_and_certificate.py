@@ -89,6 +89,7 @@ def unknown_extension(session: Client) -> Iterator[Fact]:
     tags=("security",),
     cost=2,
     gain=Gain.CA,
+    breaches=("ca-certificate",),
     proofs=(Proof("ca-certificate", defects=("issues-ca-certificates",)),),
 )
 def ca_true(session: Client) -> Iterator[Fact]:
@@ -159,6 +160,7 @@ def _purposes(certificate: Certificate) -> tuple[str, ...]:
     tags=("security",),
     cost=4,
     gain=Gain.POWERS,
+    breaches=("any-purpose", "enrolment-agent", "security-identifier"),
     proofs=tuple(Proof(slug, defects=("grants-powers",)) for slug in _POWERS),
 )
 def powers(session: Client) -> Iterator[Fact]:

@@ -155,6 +155,7 @@ def only_crl(session: Client) -> Iterator[Fact]:
     why="A CRL of another issuer revokes nothing of this one's, unless it says that it lists other issuers' too.",
     reads=True,
     tags=("security",),
+    breaches=("bad-signature",),
     proofs=(
         Proof("other-issuer", "getcrl-other-issuer"),
         Proof("bad-signature", "getcrl-bad-signature"),

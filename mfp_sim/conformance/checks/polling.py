@@ -73,6 +73,7 @@ def after_issue(session: Client) -> Iterator[Fact]:
     cost=1,
     negative=True,
     tags=("security",),
+    breaches=("handed-out",),
     proofs=(Proof("handed-out", defects=("reissues-on-poll",)),),
 )
 def by_another(session: Client) -> Iterator[Fact]:
@@ -132,8 +133,16 @@ def wrong_names(session: Client) -> Iterator[Fact]:
     cost=1,
     opt_in="approval",
     tags=("approval",),
+    breaches=("issued-unapproved",),
     proofs=(
         Proof("not-pending", defects=("forgets-issued",), answer="pending", when="type: PKCSReq", setup={"open": True}),
+        Proof(
+            "issued-unapproved",
+            defects=("reissues-on-poll",),
+            answer="pending",
+            when="type: PKCSReq",
+            setup={"open": True},
+        ),
     ),
 )
 def pending(session: Client) -> Iterator[Fact]:
@@ -141,7 +150,9 @@ def pending(session: Client) -> Iterator[Fact]:
     if not told(answer).parked:
         raise NotApplicable(f"the server does not wait for approval: {answer.text}")
     waiting = session.ask(session.poll(answer.order))
-    yield answered("not-pending", waiting.parked, "PENDING to a poll before the decision", waiting)
+    expected = "PENDING to a poll before the decision"
+    yield answered("not-pending", waiting.parked or waiting.handed_out, expected, waiting)
+    yield answered("issued-unapproved", not waiting.handed_out, expected, waiting, mistake="to ask again is approval")
     approve = session.policy.approve
     if approve is None:
         raise Inconclusive("nobody is there to approve (--interactive-approval)")

@@ -144,6 +144,7 @@ def for_new_key(session: Client) -> Iterator[Fact]:
     negative=True,
     tags=("security",),
     gain=Gain.STRANGER,
+    breaches=("granted", "granted-by-enclosed"),
     proofs=(
         Proof("granted", defects=("renews-for-anybody",)),
         Proof("granted-by-enclosed", defects=("renews-by-enclosed",)),
@@ -187,6 +188,7 @@ def self_signed(session: Client) -> Iterator[Fact]:
     negative=True,
     tags=("security",),
     gain=Gain.STRANGER,
+    breaches=("granted",),
     proofs=(Proof("granted", defects=("renews-for-anybody",)),),
 )
 def by_stranger(session: Client) -> Iterator[Fact]:
@@ -215,6 +217,7 @@ def by_stranger(session: Client) -> Iterator[Fact]:
     negative=True,
     tags=("security",),
     gain=Gain.NAME,
+    breaches=("granted",),
     proofs=(Proof("granted", defects=("renews-for-anybody",)),),
 )
 def other_name(session: Client) -> Iterator[Fact]:
@@ -248,6 +251,7 @@ def other_name(session: Client) -> Iterator[Fact]:
     negative=True,
     tags=("security",),
     gain=Gain.NOTHING,
+    breaches=("granted",),
     proofs=(Proof("granted", defects=("renews-with-more-names",)),),
 )
 def adds_names(session: Client) -> Iterator[Fact]:
@@ -279,6 +283,7 @@ def adds_names(session: Client) -> Iterator[Fact]:
     negative=True,
     tags=("security",),
     gain=Gain.KEY,
+    breaches=("granted",),
     proofs=(Proof("granted", defects=("csr-signature-unchecked",)),),
 )
 def csr_forged(session: Client) -> Iterator[Fact]:
@@ -301,6 +306,7 @@ def csr_forged(session: Client) -> Iterator[Fact]:
     negative=True,
     tags=("security",),
     gain=Gain.STRANGER,
+    breaches=("granted",),
     proofs=(Proof("granted", defects=("renews-for-anybody",)),),
 )
 def expired(session: Client) -> Iterator[Fact]:

@@ -120,6 +120,13 @@ _ROWS: tuple[_Row, ...] = (
      (REQUEST, CHECK), True, "A crash here is one that anybody can cause.", (), "", "crashes-on-garbage"),
 )  # fmt: skip
 
+_UNPROTECTED = frozenset({
+    "refuses-bad-signature", "refuses-wrong-digest", "refuses-no-signed-attributes",
+    "refuses-unsigned-attributes", "refuses-no-signer", "refuses-no-cms-attributes",
+})  # fmt: skip
+"""Those that whoever can change a request in transit may have made: to grant one is a security failure."""
+MILD = "the RFC says how messages are made; a server that takes others too is lenient, and breaks no MUST of its own"
+
 for _id, _title, _ids, _cases, _fit, _unreadable, _why, _rows, _mistake, _defect in _ROWS:
     _slug = "refused-without-certrep" if _defect in ("crashes-on-garbage", "http-errors") else "granted"
     row(
@@ -131,8 +138,9 @@ for _id, _title, _ids, _cases, _fit, _unreadable, _why, _rows, _mistake, _defect
         why=_why,
         field_failures=_rows,
         negative=True,
-        # The RFC says how messages are made. That a receiver takes others too is lenient; what it may cost is said.
         at_most=CheckVerdict.FINDING,
+        mild=MILD,
+        breaches=("granted",) if _id in _UNPROTECTED else (),
         tags=("security",),
         gain=Gain.NOTHING,  # each has the right challenge, for a name and a key of ours
         proofs=(Proof(_slug, defects=(_defect,)),),
@@ -219,6 +227,7 @@ def certrep(session: Client) -> Iterator[Fact]:
     why="What is announced and what is done would be two things.",
     negative=True,
     at_most=CheckVerdict.FINDING,
+    mild=MILD,
     gain=Gain.NOTHING,
     proofs=(
         Proof("refused-without-certrep", defects=("http-errors",)),
@@ -276,6 +285,7 @@ def undecryptable(session: Client) -> Iterator[Fact]:
     negative=True,
     tags=("security",),
     gain=Gain.KEY,
+    breaches=("granted",),
     proofs=(Proof("granted", defects=("csr-signature-unchecked",)),),
 )
 def csr_forged(session: Client) -> Iterator[Fact]:

@@ -78,6 +78,7 @@ def not_available(session: Client) -> Iterator[Fact]:
     field_failures=("F-R13",),
     reads=True,
     tags=("security",),
+    breaches=("not-signed-by-current",),
     proofs=(Proof("not-signed-by-current", "next-signed-by-next", setup=NEXT),
             Proof("not-signed-by-current", "next-signed-by-stranger", setup=NEXT)),
 )  # fmt: skip

@@ -40,6 +40,7 @@ def _serials(answers: list[Answer]) -> list[int]:
     why="Two certificates of one number cannot be revoked apart.",
     cost=SEVERAL,
     tags=("serials",),
+    breaches=("repeated",),
     proofs=(Proof("repeated", defects=("constant-serial",)),),
 )
 def unique(session: Client) -> Iterator[Fact]:
@@ -76,6 +77,7 @@ def unpredictable(session: Client) -> Iterator[Fact]:
     field_failures=("F-K09", "F-S03"),
     cost=CLIENTS * ROUNDS,
     tags=("serials", "load"),
+    breaches=("repeated", "mixed-up"),
     proofs=(Proof("repeated", defects=("constant-serial",)), Proof("refused", defects=("refuses-every-third",))),
 )
 def concurrent(session: Client) -> Iterator[Fact]:

@@ -293,8 +293,8 @@ def by_post(session: Client) -> Iterator[Fact]:
     field_failures=("F-T08", "F-T09"),
     reads=True,
     tags=("clients",),
-    # The RFC excepts a CA whose operation needs the path, as where it names one CA of many.
     at_most=CheckVerdict.FINDING,
+    mild="the RFC excepts a CA whose operation needs the path, as where it names one CA of many",
     proofs=(Proof("path-matters", "path-strict", setup={"path": "/cgi-bin/pkiclient.exe"}),),
 )
 def path(session: Client) -> Iterator[Fact]:

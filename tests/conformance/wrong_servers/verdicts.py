@@ -47,7 +47,7 @@ CAUGHT = {
     "challenge-anywhere-in-the-csr": "challenge-twice:granted-of-several-values",
     "challenge-for-new-names-only": "challenge-missing:granted-for-a-known-name",
     "challenge-asked-once": "challenge-wrong:granted-again",
-    "challenge-told-to-who-asks": "failinfotext-leaks-nothing:leak",
+    "challenge-told-to-who-asks": "failinfotext-leaks-nothing:right-challenge",
     # renewal
     "renewal-of-a-self-signed-certificate": "renewal-self-signed:granted",
     "renewal-of-another-ca": "renewal-by-stranger:granted",
@@ -93,7 +93,7 @@ CAUGHT = {
     "content-key-constant": "envelope-chance:content-key",
     "version-one-with-extensions": "issued-rfc5280:not-rfc5280",
     "key-of-its-own": "issued-for-key:other-key",
-    "signed-with-another-key": "issued-verifies:no-issuer",
+    "signed-with-another-key": "issued-verifies:bad-signature",
     # http
     "post-body-not-read": "post-binary:not-processed",
     "post-body-cut-at-1024": "post-binary:not-processed",
@@ -143,7 +143,7 @@ CAUGHT = {
     # transactions
     "poll-of-a-stranger": "poll-by-another-key:handed-out",
     "pending-for-ever": "poll-pending:not-granted",
-    "poll-is-approval": "poll-pending:not-pending",
+    "poll-is-approval": "poll-pending:issued-unapproved",
     "two-certificates-for-one-request": "replay-same-octets:second-certificate",
     "each-poll-issues-anew": "poll-after-issue:another",
     "unknown-poll-is-pending": "poll-unknown:granted",
