@@ -37,6 +37,7 @@ from mfp_sim.report.console import Console
 from mfp_sim.report.json_report import as_json
 from mfp_sim.report.model import UNCHECKED, Baseline, PrinterVerdict, RunReport
 from mfp_sim.report.writing import ready, write_reports
+from mfp_sim.shared.documents import duration
 from mfp_sim.shared.errors import MfpSimError, UsageError
 from mfp_sim.shared.reaching import Reach, reach_of
 from mfp_sim.shared.redaction import Redactor
@@ -155,6 +156,7 @@ def _session(
         budget=min(options.budget or BUDGET, BUDGET) if options.quick else options.budget,
         subject_prefix=options.subject_prefix,
         rate=options.rate,
+        patience=timedelta(seconds=duration(options.slow)),
         timeout=options.timeout,
         fingerprint=options.ca_fingerprint.replace(":", "").lower() if options.ca_fingerprint else None,
         opt_ins=frozenset({*options.allow, *(["approval"] if options.interactive_approval else [])}),
@@ -384,6 +386,7 @@ def _command(options: argparse.Namespace, reach: Reach, *, everything: bool) -> 
         ("--challenge-command", options.challenge_command and "..."),
         ("--challenge-page", options.challenge_page),
         ("--challenge", "..." if options.challenge else None),
+        ("--slow", options.slow if options.slow != "0s" else None),
         ("--persona", options.persona if options.persona != "rfc8894" else None),
     )
     words += [word for name, value in pairs if value for word in (name, str(value))]

@@ -325,6 +325,12 @@ def _conform_safety(parser: argparse.ArgumentParser) -> None:
         help="checks that are left out otherwise: many requests, or waiting for approval (repeatable)",
     )
     safe.add_argument(
+        "--slow",
+        default="0s",
+        metavar="SPAN",
+        help="wait up to so long where a check needs it, such as for a certificate to expire (10m, 2h, 31d)",
+    )
+    safe.add_argument(
         "--interactive-approval",
         action="store_true",
         help="ask at the terminal for each approval, those for the printers too (three a model)",

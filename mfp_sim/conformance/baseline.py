@@ -70,12 +70,18 @@ class _Day(Leaf):
 @document("an expected failure")
 @dataclass(frozen=True)
 class BaselineLine:
-    """One line: what is expected, why, and until when."""
+    """One line: what is expected, why, and until when. ``by_chance``: a run may show it or not, as a race; then what is
+    better is as expected too."""
 
     id: Annotated[str, _Judged()]
     verdict: Literal["security-fail", "fail", "warn", "finding", "works-with", "does-not-work"]
     reason: Annotated[str, Text("an expected failure needs a reason")]
     expires: Annotated[date, _Day()]
+    by_chance: bool = False
+
+    def met_by(self, verdict: str) -> bool:
+        """Whether a verdict is as expected."""
+        return verdict == self.verdict or (self.by_chance and not _worse(verdict, self.verdict))
 
 
 def _listed_once(given: Given, problems: Problems) -> None:
@@ -135,7 +141,7 @@ def compared(
         and _worse(verdicts[name], entry.verdict)
     ]  # fmt: skip
     no_longer = [
-        name for name, entry in listed.items() if name in verdicts and verdicts[name] != entry.verdict
+        name for name, entry in listed.items() if name in verdicts and not entry.met_by(verdicts[name])
         and name not in unexpected
     ]  # fmt: skip
     expired = [name for name, entry in listed.items() if name in verdicts and entry.expires < today]

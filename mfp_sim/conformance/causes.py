@@ -119,6 +119,13 @@ CAUSES: tuple[Cause, ...] = (
         "renewal-by-stranger": "A certificate of another CA renewed",
         "renewal-expired": "An expired certificate renewed",
     }, remedy="verify that the signer's certificate was issued by this CA and is valid", grave=_STRANGER),
+    Cause("renewal-unverified", "security", "A renewal with the right challenge is granted whoever signed it", {
+        f"{name}/granted-with-challenge": words for name, words in (
+            ("renewal-self-signed", "A self-signed certificate renewed, since the challenge was right"),
+            ("renewal-by-stranger", "A certificate of another CA renewed, since the challenge was right"),
+            ("renewal-expired", "An expired certificate renewed, since the challenge was right"),
+        )
+    }, remedy="verify the signer of a RenewalReq whatever challenge comes with it"),
     Cause("renews-other-names", "security", "A certificate renews another name than its own", {
         "renewal-other-name": "",
     }, remedy="compare the CSR's subject with that of the signer's certificate",
@@ -269,6 +276,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause("renewal-wrong", "interoperability", "A renewal is granted and does not give what the client can use", {
         "renewal-new-certificate": "A renewal gave the old certificate again, or one that is valid no longer",
         "renewal-for-new-key": "A renewal did not certify the new key",
+        "renewal-ends-later": "A renewed certificate ends when the old one does",
         "renewal-reply-to-old-key": "The reply to a renewal is not enveloped to the old key",
     }),
     Cause("renewal-by-pkcsreq", "interoperability", "A PKCSReq signed with the old certificate gets no clear answer", {

@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from mfp_sim.conformance.answers import Answer, Exchange, Order
-from mfp_sim.conformance.outcomes import Inconclusive, Minted, Untold
+from mfp_sim.conformance.outcomes import Inconclusive, Minted, NotApplicable, Untold
 from mfp_sim.conformance.target import ChallengeSource, Permissions, Target
 from mfp_sim.conformance.wire import ServerWire
 from mfp_sim.shared.errors import MfpSimError
@@ -97,6 +97,19 @@ class Client(ServerWire):
         return str(int.from_bytes(octets, "big")) if self.persona.identifier == "decimal" else octets.hex().upper()
 
     _UNSET: Any = object()
+
+    def await_instant(self, instant: datetime, what: str) -> None:
+        """Wait for something, if that is allowed to take so long.
+
+        Raises:
+            NotApplicable: it is not; the text says what has to be allowed.
+        """
+        span = instant - self.clock.now()
+        if span > self.policy.patience:
+            allowed = self.policy.patience or "no wait"
+            raise NotApplicable(f"{what}, which takes until {instant}: {allowed} is allowed (--slow)")
+        if span > timedelta(0):
+            self.pause(span)
 
     def order(
         self,

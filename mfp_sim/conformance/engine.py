@@ -79,8 +79,9 @@ class ConformanceRun:
 
 
 def in_order(checks: Iterable[Check]) -> list[Check]:
-    """As they are run: what may end the asking after all else that sends, and what judges the whole run at the end."""
-    return sorted(checks, key=lambda check: (check.watches or (check.reads and check.risky), check.risky))
+    """As they are run: what may end the asking after all else that sends, then what judges the whole run, and at the
+    very end what waits until a certificate has expired."""
+    return sorted(checks, key=lambda check: (check.waits, check.watches or (check.reads and check.risky), check.risky))
 
 
 def run_checks(

@@ -77,6 +77,7 @@ def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Client]:
     fingerprint, ra, approve = setup.pop("fingerprint", None), setup.pop("ra", "none"), setup.pop("approve", False)
     path = setup.pop("path", "/scep")
     next_ca = setup.pop("next_ca", False)
+    patience = timedelta(0) if sockets or next_ca else timedelta(days=400)  # on the frozen clock that costs nothing
     if next_ca:
         setup["rollover"] = Rollover(timedelta(days=30), timedelta(days=90))
     if one_time:
@@ -99,6 +100,7 @@ def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Client]:
         fingerprint=service.authority.issuer.certificate.fingerprint() if fingerprint == "right" else fingerprint,
         opt_ins=frozenset({"load", "approval"}),
         timeout=20.0,
+        patience=patience,
         approve=(lambda _: bool(service.operator.approve())) if approve else None,
     )
     host = ServerHost(gate) if sockets else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from mfp_sim.shared.scep.url import Scheme, Url
@@ -49,12 +50,14 @@ def target_of(url: str) -> Target:
 
 @dataclass(frozen=True)
 class Permissions:
-    """What a person allows. ``budget`` counts certificates, ``rate`` requests a second; None is without bound."""
+    """What a person allows. ``budget`` counts certificates, ``rate`` requests a second; None is without bound.
+    ``patience`` is how long a check may wait for something to happen."""
 
     read_only: bool = False
     budget: int | None = None
     subject_prefix: str = "mfp-sim-conform"
     rate: float | None = None
+    patience: timedelta = timedelta(0)
     timeout: float = TIMEOUT
     fingerprint: str | None = None
     opt_ins: frozenset[str] = frozenset()

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ import pytest
 from mfp_sim.cli.conform import _Teller
 from mfp_sim.conformance import reporting
 from mfp_sim.conformance.answers import Exchange
-from mfp_sim.conformance.baseline import load_baseline
+from mfp_sim.conformance.baseline import BaselineLine, compared, load_baseline
 from mfp_sim.conformance.challenges import Command
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.engine import run_checks
@@ -667,6 +667,20 @@ def test_a_deviation_that_is_milder_than_its_keyword_says_why(server, conform, t
     (check,) = report(tmp_path)["checks"]
     assert (check["level"], check["verdict"]) == ("MUST", "finding")
     assert check["notes"] == [f"no more than finding: {all_checks()['refuses-no-transactionid'].mild}"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "unexpected", "gone"),
+    [("fail", "pass", False, False), ("fail", "finding", False, False), ("fail", "fail", False, False),
+     ("finding", "fail", True, False), ("fail", "security-fail", True, False)],
+)  # fmt: skip
+def test_what_shows_by_chance_is_expected_and_not_missed(expected, got, unexpected: bool, gone: bool) -> None:
+    day = date(2027, 1, 1)
+    lines = [BaselineLine("post-binary", expected, "a race", day, by_chance=True)]
+    found = compared("file", lines, {"post-binary": got}, day, strict=False)
+    assert (bool(found.unexpected), bool(found.no_longer)) == (unexpected, gone)
+    sure = [replace(line, by_chance=False) for line in lines]
+    assert compared("file", sure, {"post-binary": "pass"}, day, strict=False).no_longer == ("post-binary",)
 
 
 def test_mistakes_of_a_baseline_are_told_with_their_places(server, conform, tmp_path: Path) -> None:

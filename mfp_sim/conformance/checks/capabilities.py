@@ -12,6 +12,7 @@ from mfp_sim.conformance.facts import answered, fact, processed
 from mfp_sim.conformance.model import CheckVerdict, Fact, Proof
 from mfp_sim.conformance.outcomes import Inconclusive, NotApplicable
 from mfp_sim.conformance.registry import check, row
+from mfp_sim.conformance.renewals import WAYS, asked_to_renew, too_early
 from mfp_sim.shared.scep.http_messages import KEYWORDS, read_capabilities
 from mfp_sim.shared.scep.vocabulary import MessageType, Operation
 
@@ -191,10 +192,14 @@ for _keyword, _requirement, _changes, _proof in (
 )
 def caps_renewal(session: Client) -> Iterator[Fact]:
     session.need("Renewal")
-    old = session.granted()
-    answer = session.ask(
-        session.order(message_type=MessageType.RENEWAL_REQ, by=session.enrolled(), subject=old.order.subject)
-    )
+    for way in WAYS:
+        if way.message_type is not MessageType.RENEWAL_REQ or (way.challenged and session.challenges.next() is None):
+            continue
+        _, answer = asked_to_renew(session, way)
+        if answer.taken:
+            break
+        if too_early(answer):
+            raise Inconclusive(f"not tried: the server renews when the certificate is nearer to its end: {answer.text}")
     yield processed(answer, "Renewal is advertised, so a RenewalReq", slug="advertised-not-served")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -10,6 +12,8 @@ from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import fact
 from mfp_sim.conformance.model import CheckVerdict, Fact, Proof
+from mfp_sim.conformance.outcomes import Inconclusive
+from mfp_sim.conformance.renewals import renewals
 from mfp_sim.conformance.watching import over, watch
 from mfp_sim.shared.errors import DecodeError
 from mfp_sim.shared.scep import der
@@ -111,17 +115,8 @@ for _id, _kinds, _requirement, _proofs in (
             if kind is MessageType.CERT_POLL:
                 session.sample("poll after success", lambda: session.ask(session.poll(session.granted().order)))
             if kind is MessageType.RENEWAL_REQ and session.capabilities.renewal and not session.policy.read_only:
-                session.sample(
-                    "renewal",
-                    lambda: session.ask(
-                        session.order(
-                            message_type=MessageType.RENEWAL_REQ,
-                            by=session.enrolled(),
-                            challenge=None,
-                            subject=session.granted().order.subject,
-                        )
-                    ),
-                )
+                with suppress(Inconclusive):
+                    renewals(session)
             yield from judge(session)
 
         return judged
@@ -292,8 +287,9 @@ watch_here(
 )
 
 
-def _valid(session: Client, certificate: Certificate, _: Answer) -> str | None:
-    if certificate.not_before <= session.clock.now() <= certificate.not_after:
+def _valid(_: Client, certificate: Certificate, answer: Answer) -> str | None:
+    delivered = answer.exchange.begun + timedelta(seconds=answer.exchange.seconds)
+    if certificate.not_before <= delivered <= certificate.not_after:
         return None
     return f"valid from {certificate.not_before} to {certificate.not_after}"
 

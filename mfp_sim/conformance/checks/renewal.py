@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -10,36 +10,29 @@ from mfp_sim.conformance import csrs
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.checks.challenge import stranger
 from mfp_sim.conformance.client import Client
-from mfp_sim.conformance.facts import answered, fact, refusal, refused
+from mfp_sim.conformance.facts import answered, fact, refusal
 from mfp_sim.conformance.model import CheckVerdict, Fact, Gain, Proof
 from mfp_sim.conformance.outcomes import Inconclusive, NotApplicable
 from mfp_sim.conformance.registry import check
-from mfp_sim.shared.scep import certificate as x509
-from mfp_sim.shared.scep.certificate import Identity
+from mfp_sim.conformance.renewals import WAYS, Renewals, Way, asked_to_renew, renewals, too_early
+from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.scep.oddities import Oddities
 from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType
 
 RENEWAL = MessageType.RENEWAL_REQ
 REQUEST, CHECK = FailInfo.BAD_REQUEST, FailInfo.BAD_MESSAGE_CHECK
-
-
-def _renewed(session: Client) -> tuple[Answer, Answer]:
-    """An enrolment and the answer to its renewal without a challenge, made once."""
-    session.need("Renewal")
-    old = session.sample("enrolment to renew", session.enrol)
-
-    def renew() -> Answer:
-        identity = session.identity(old)
-        return session.ask(session.order(message_type=RENEWAL, by=identity, subject=old.order.subject, challenge=None))
-
-    return old, session.sample("renewal without a challenge", renew)
+MILD = "whoever knows the challenge, or is asked for none, may enrol under any name all the same"
+UNVERIFIED = Proof("granted-with-challenge", ca={"renewal_challenge": True, "renewal_signer": "unchecked"})
+"""A RenewalReq is treated like a PKCSReq: the challenge decides, and nobody looks at the signer."""
 
 
 def _granted(session: Client) -> tuple[Answer, Answer]:
-    old, new = _renewed(session)
-    if not new.granted:
-        raise Inconclusive(f"the renewal was not granted: {new.text}")
-    return old, new
+    """An enrolment and the answer to its renewal, in the way that is granted."""
+    session.need("Renewal")
+    known = renewals(session)
+    if known.why is not None:
+        raise known.why
+    return known.old, known.new
 
 
 def _open(session: Client) -> bool:
@@ -47,8 +40,53 @@ def _open(session: Client) -> bool:
     return session.challenges.next() is None
 
 
-def _slug(session: Client, granted: str = "granted") -> str:
-    return "granted-as-to-all" if _open(session) else granted
+def _admits(session: Client, way: Way) -> bool:
+    """Whether who sends such a request may enrol anyway, so that a grant gives nothing more."""
+    return way.challenged or _open(session)
+
+
+def _by_certificate_alone(way: Way) -> None:
+    if way.challenged:
+        raise NotApplicable("a renewal needs the challenge here, and whoever knows that may enrol under any name")
+
+
+def _slug(session: Client, way: Way, granted: str = "granted") -> str:
+    return "granted-as-to-all" if _open(session) else "granted-with-challenge" if way.challenged else granted
+
+
+def _controlled(session: Client, send: Callable[[Renewals, Certificate], Iterator[Fact]]) -> Iterator[Fact]:
+    """The facts of renewals that have to be refused, sent in the way in which right ones are granted; a grant counts
+    without such a way too."""
+    known = renewals(session)
+    facts = [*send(known, session.identity(known.old).certificate)]
+    if known.why is None:
+        yield from facts
+        return
+    yield from (fact for fact in facts if fact.deviates and fact.slug.startswith("granted"))
+    raise known.why
+
+
+def _refused(
+    session: Client,
+    way: Way,
+    what: str,
+    *fitting: FailInfo,
+    slug: str = "granted",
+    mistake: str | None = None,
+    **order: Any,
+) -> Iterator[Fact]:
+    """Send a renewal that has to be refused; gives the facts of its refusal."""
+    admits = _admits(session, way)
+    answer = session.ask(way.order(session, wrong=True, **order), expect_refusal=not admits)
+    yield from refusal(
+        answer,
+        f"{way.what} by {what}",
+        *fitting,
+        parking=True,
+        granted_at_most=CheckVerdict.FINDING if admits else CheckVerdict.FAIL,
+        mistake=mistake,
+        slug=_slug(session, way, slug),
+    )  # fmt: skip
 
 
 @check(
@@ -61,7 +99,10 @@ def _slug(session: Client, granted: str = "granted") -> str:
     proofs=(Proof("refused", "caps-lie-renewal"),),
 )
 def without_challenge(session: Client) -> Iterator[Fact]:
-    _, new = _renewed(session)
+    session.need("Renewal")
+    _, new = asked_to_renew(session, WAYS[0])
+    if too_early(new):
+        raise Inconclusive(f"not tried: the server renews when the certificate is nearer to its end: {new.text}")
     yield answered(
         "refused",
         new.taken,
@@ -144,38 +185,40 @@ def for_new_key(session: Client) -> Iterator[Fact]:
     negative=True,
     tags=("security",),
     gain=Gain.STRANGER,
+    mild=MILD,
     breaches=("granted", "granted-by-enclosed"),
     proofs=(
         Proof("granted", defects=("renews-for-anybody",)),
         Proof("granted-by-enclosed", defects=("renews-by-enclosed",)),
+        UNVERIFIED,
     ),
 )
 def self_signed(session: Client) -> Iterator[Fact]:
-    everybody = _open(session)
-    old = session.identity(session.sample("enrolment to renew", session.enrol)).certificate
     key = session.key()
-    enclosing = {"chain": (old,), "oddities": Oddities(certificates="reversed")}
-    variants: tuple[tuple[str, str, dict[str, Any], dict[str, Any]], ...] = (
-        ("of its own", "granted", {}, {}),
-        ("with the serial number of an issued one", "granted", {"serial": old.serial}, {}),
-        ("beside an issued one of somebody else", "granted-by-enclosed", {}, enclosing),
-    )
-    for what, slug, fields, changes in variants:
-        signer = session.self_signed(key, old.subject, **fields)
-        order = session.order(
-            key=key, subject=old.subject, signer=signer, message_type=RENEWAL, challenge=None, wrong=True, **changes
+
+    def send(known: Renewals, old: Certificate) -> Iterator[Fact]:
+        enclosing = {"chain": (old,), "oddities": Oddities(certificates="reversed")}
+        variants: tuple[tuple[str, str, dict[str, Any], dict[str, Any]], ...] = (
+            ("of its own", "granted", {}, {}),
+            ("with the serial number of an issued one", "granted", {"serial": old.serial}, {}),
+            ("beside an issued one of somebody else", "granted-by-enclosed", {}, enclosing),
         )
-        answer = session.ask(order, expect_refusal=not everybody)
-        yield from refusal(
-            answer,
-            f"a RenewalReq by a self-signed certificate {what}",
-            REQUEST,
-            CHECK,
-            parking=True,
-            granted_at_most=CheckVerdict.FINDING if everybody else CheckVerdict.FAIL,
-            mistake="17 is treated like 19, or the signer is looked up by its name",
-            slug=_slug(session, slug),
-        )
+        for what, slug, fields, changes in variants:
+            yield from _refused(
+                session,
+                known.way,
+                f"a self-signed certificate {what}",
+                REQUEST,
+                CHECK,
+                slug=slug,
+                mistake="17 is treated like 19, or the signer is looked up by its name",
+                key=key,
+                subject=old.subject,
+                signer=session.self_signed(key, old.subject, **fields),
+                **changes,
+            )
+
+    yield from _controlled(session, send)
 
 
 @check(
@@ -189,21 +232,20 @@ def self_signed(session: Client) -> Iterator[Fact]:
     tags=("security",),
     gain=Gain.STRANGER,
     breaches=("granted",),
-    proofs=(Proof("granted", defects=("renews-for-anybody",)),),
+    proofs=(Proof("granted", defects=("renews-for-anybody",)), UNVERIFIED),
 )
 def by_stranger(session: Client) -> Iterator[Fact]:
-    old = session.identity(session.sample("enrolment to renew", session.enrol)).certificate
-    yield from refused(
+    yield from _controlled(
         session,
-        "a RenewalReq by a certificate of another CA",
-        REQUEST,
-        CHECK,
-        message_type=RENEWAL,
-        by=stranger(session, old.subject),
-        subject=old.subject,
-        challenge=None,
-        parking=True,
-        slug=_slug(session),
+        lambda known, old: _refused(
+            session,
+            known.way,
+            "a certificate of another CA",
+            REQUEST,
+            CHECK,
+            by=stranger(session, old.subject),
+            subject=old.subject,
+        ),
     )
 
 
@@ -222,23 +264,29 @@ def by_stranger(session: Client) -> Iterator[Fact]:
 )
 def other_name(session: Client) -> Iterator[Fact]:
     session.need("Renewal")
-    identity = session.identity(session.sample("enrolment to renew", session.enrol))
-    subject = session.subject()
-    answer = session.ask(
-        session.order(message_type=RENEWAL, by=identity, subject=subject, challenge=None, wrong=True),
-        unwanted=lambda certificate: certificate.subject != identity.certificate.subject,
-    )
-    if answer.granted and answer.issued is not None and answer.issued.subject == identity.certificate.subject:
-        yield fact("granted", True, "nothing for the other name", "a certificate for the old name", answer)
-        return
-    yield from refusal(
-        answer,
-        "a RenewalReq for another subject",
-        REQUEST,
-        parking=True,
-        mistake="the subject of the CSR is not compared with that of the signer's certificate",
-        slug=_slug(session),
-    )
+
+    def send(known: Renewals, old: Certificate) -> Iterator[Fact]:
+        _by_certificate_alone(known.way)
+        admits = _open(session)
+        identity = session.identity(known.old)
+        answer = session.ask(
+            known.way.order(session, by=identity, subject=session.subject(), wrong=True),
+            unwanted=None if admits else lambda certificate: certificate.subject != old.subject,
+        )
+        if answer.granted and answer.issued is not None and answer.issued.subject == old.subject:
+            yield fact("granted", True, "nothing for the other name", "a certificate for the old name", answer)
+            return
+        yield from refusal(
+            answer,
+            f"{known.way.what} for another subject",
+            REQUEST,
+            parking=True,
+            granted_at_most=CheckVerdict.FINDING if admits else CheckVerdict.FAIL,
+            mistake="the subject of the CSR is not compared with that of the signer's certificate",
+            slug=_slug(session, known.way),
+        )
+
+    yield from _controlled(session, send)
 
 
 @check(
@@ -257,21 +305,28 @@ def other_name(session: Client) -> Iterator[Fact]:
 def adds_names(session: Client) -> Iterator[Fact]:
     """The name is one of this run, so that nobody loses by it; a renewal without it is right as well."""
     session.need("Renewal")
-    identity = session.identity(session.sample("enrolment to renew", session.enrol))
-    more, subject = f"added.{session.policy.subject_prefix}.example", identity.certificate.subject
-    order = session.order(message_type=RENEWAL, by=identity, subject=subject, sans=(more,), challenge=None, wrong=True)
-    answer = session.ask(order, unwanted=lambda certificate: more in certificate.sans)
-    if answer.handed_out and answer.issued is None:
-        raise Inconclusive(f"no certificate for the CSR's key can be read: {answer.payload.problem or answer.text}")
-    yield fact(
-        _slug(session),
-        answer.issued is None or more not in answer.issued.sans,
-        "no certificate with the name that is new",
-        answer.text if answer.issued is None else f"a certificate for {', '.join(answer.issued.sans) or 'no names'}",
-        answer,
-        mistake="of the CSR only the subject is compared with the signer's certificate",
-        what="a RenewalReq with a subject alternative name that the certificate does not have",
-    )
+    more = f"added.{session.policy.subject_prefix}.example"
+
+    def send(known: Renewals, old: Certificate) -> Iterator[Fact]:
+        _by_certificate_alone(known.way)
+        admits = _open(session)
+        order = known.way.order(session, by=session.identity(known.old), subject=old.subject, sans=(more,), wrong=True)
+        answer = session.ask(order, unwanted=None if admits else lambda certificate: more in certificate.sans)
+        if answer.handed_out and answer.issued is None:
+            raise Inconclusive(f"no certificate for the CSR's key can be read: {answer.payload.problem or answer.text}")
+        yield fact(
+            _slug(session, known.way),
+            answer.issued is None or more not in answer.issued.sans,
+            "no certificate with the name that is new",
+            answer.text
+            if answer.issued is None
+            else f"a certificate for {', '.join(answer.issued.sans) or 'no names'}",
+            answer,
+            mistake="of the CSR only the subject is compared with the signer's certificate",
+            what=f"{known.way.what} with a subject alternative name that the certificate does not have",
+        )
+
+    yield from _controlled(session, send)
 
 
 @check(
@@ -288,55 +343,79 @@ def adds_names(session: Client) -> Iterator[Fact]:
 )
 def csr_forged(session: Client) -> Iterator[Fact]:
     session.need("Renewal")
-    old = session.identity(session.sample("enrolment to renew", session.enrol))
     key = session.key()
-    request = csrs.encoded(key, old.certificate.subject, [], signed_by=session.key())
-    order = session.order(
-        message_type=RENEWAL, by=old, key=key, subject=old.certificate.subject, request=request, wrong=True
-    )
-    yield from refusal(session.ask(order, expect_refusal=True), "a CSR signed by another key", REQUEST, CHECK)
+
+    def send(known: Renewals, old: Certificate) -> Iterator[Fact]:
+        attributes = csrs.text(known.way.secret(session))
+        request = csrs.encoded(key, old.subject, attributes, signed_by=session.key())
+        order = known.way.order(
+            session, by=session.identity(known.old), key=key, subject=old.subject, request=request, challenge=None,
+            wrong=True,
+        )  # fmt: skip
+        answer = session.ask(order, expect_refusal=True)
+        yield from refusal(answer, f"{known.way.what} with a CSR signed by another key", REQUEST, CHECK)
+
+    yield from _controlled(session, send)
 
 
 @check(
     "renewal-expired",
-    "An expired certificate renews nothing",
+    "An expired certificate of the CA renews nothing",
     "SCEP-2.4-13",
     why="What has run out no longer speaks for anybody.",
     field_failures=("F-W10",),
+    cost=2,
     negative=True,
-    tags=("security",),
+    waits=True,
+    tags=("security", "time"),
     gain=Gain.STRANGER,
     breaches=("granted",),
     proofs=(Proof("granted", defects=("renews-for-anybody",)),),
 )
 def expired(session: Client) -> Iterator[Fact]:
-    """Only a certificate of the server's own can be expired for it; a forged one stands in, so a refusal is sure to be
-    right whichever of the two is noticed first."""
-    key, subject, authority = session.key(), session.subject(), session.key()
-    now = session.clock.now().replace(microsecond=0)
-    certificate = x509.issue(
-        serial=int.from_bytes(session.entropy.octets(8), "big") | 1 << 60,
-        issuer=session.issuer.subject,
-        subject=subject,
-        spki=x509.spki_of(key),
-        not_before=now - timedelta(days=30),
-        not_after=now - timedelta(days=1),
-        extensions=[],
-        signing_key=authority,
-    )
-    yield from refused(
-        session,
-        "a RenewalReq by an expired certificate",
-        REQUEST,
-        CHECK,
-        FailInfo.BAD_TIME,
-        message_type=RENEWAL,
-        by=Identity(certificate, key),
-        subject=subject,
-        challenge=None,
-        parking=True,
-        slug=_slug(session),
-    )
+    """The certificate is one that the server issued and renewed, and that has expired since."""
+
+    def send(known: Renewals, old: Certificate) -> Iterator[Fact]:
+        session.await_instant(old.not_after + timedelta(seconds=1), "a certificate of the CA has to expire")
+        yield from _refused(
+            session, known.way, "an expired certificate", REQUEST, CHECK, FailInfo.BAD_TIME,
+            by=session.identity(known.old), subject=old.subject,
+        )  # fmt: skip
+
+    yield from _controlled(session, send)
+
+
+PASSES = timedelta(seconds=2)
+"""So long an enrolment and its renewal are apart, that one of them may end later."""
+
+
+@check(
+    "renewal-ends-later",
+    "A renewed certificate ends later than the old one",
+    "SCEP-2.5-02",
+    why="A certificate that ends with the old one has to be renewed again at once.",
+    field_failures=("F-W04",),
+    cost=3,
+    proofs=(Proof("old-end", defects=("renews-to-the-old-end",)),),
+)
+def ends_later(session: Client) -> Iterator[Fact]:
+    """An enrolment of the same time shows where a certificate may end by then."""
+    session.need("Renewal")
+    _granted(session)
+    way = renewals(session).way
+    first = session.identity(session.enrol())
+    session.pause(PASSES)
+    other = session.identity(session.enrol()).certificate
+    old = first.certificate
+    if other.not_after <= old.not_after:
+        raise NotApplicable(f"an enrolment {PASSES.seconds} seconds later ends at the same time: {other.not_after}")
+    new = session.ask(way.order(session, by=first, subject=old.subject))
+    if not new.granted:
+        raise Inconclusive(f"the renewal was not granted: {new.text}")
+    issued = session.identity(new).certificate
+    expected = f"later than {old.not_after}, as an enrolment of the same time, which ends at {other.not_after}"
+    mistake = "the dates are copied from the old certificate"
+    yield fact("old-end", issued.not_after > old.not_after, expected, str(issued.not_after), new, mistake=mistake)
 
 
 @check(

@@ -54,6 +54,12 @@ def _renews_own(seen: Seen) -> bool:
     return _renews(seen) and seen.signer is not None and seen.service.ledger.own(seen.signer) is not None
 
 
+def _to_the_old_end(seen: Seen) -> HttpReply | None:
+    assert seen.signer is not None
+    end = seen.signer.not_after
+    return grant(seen, change=lambda template: replace(template, not_after=end))
+
+
 def _copies_challenge(seen: Seen) -> HttpReply | None:
     if not asks(seen) or seen.csr is None or seen.csr.challenge is None:
         return None
@@ -295,6 +301,8 @@ ROWS: tuple[DefectRow, ...] = (
      ("SCEP-2.4-09", "SCEP-2.4-13"), granting(lambda s: _old_renewal(s) and not s.forged and not _other_subject(s))),
     ("renews-with-more-names", "A RenewalReq by a certificate of the CA for its own subject is granted, with any SAN.",
      ("SCEP-2.4-14",), granting(lambda s: _renews_own(s) and not s.forged and not _other_subject(s))),
+    ("renews-to-the-old-end", "A renewed certificate ends when the old one does.", ("SCEP-2.5-02",),
+     granting(lambda s: _renews_own(s) and not s.forged, _to_the_old_end)),
     ("constant-serial", "Every certificate has the serial number 7.",
      ("SCEP-3.3.2.1-16",), granting(asks, partial(grant, change=lambda template: replace(template, serial=7)))),
     ("issues-sha1", "Certificates are signed with SHA-1.",
