@@ -21,6 +21,7 @@ from mfp_sim.fleet.plan import SUFFIX, FleetPlan, Variation, load_plan, plans_of
 from mfp_sim.fleet.real import run_real
 from mfp_sim.fleet.report import FleetReport, as_csv, as_json, figures_of, merged, read_report
 from mfp_sim.fleet.result import FleetRun
+from mfp_sim.load.result import read_result, service_of
 from mfp_sim.report.console import Console
 from mfp_sim.report.writing import ready, write
 from mfp_sim.scenario.collection import bundled_directory
@@ -62,7 +63,11 @@ def fleet(options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace) -> FleetPlan:
     """The plan as the options change it."""
-    plan = load_plan(_file(options.plans[0]))
+    file = _file(options.plans[0])
+    plan = load_plan(file)
+    if plan.ca.measured is not None:
+        service = service_of(read_result(file.parent / plan.ca.measured))
+        plan = replace(plan, ca=replace(plan.ca, service=service, measured=None))
     if options.days is not None:
         plan = replace(plan, days=options.days)
     if isinstance(options.real, int):

@@ -16,7 +16,7 @@ from mfp_sim.shared.visible import visible
 
 __all__ = ["main"]
 
-_VERDICTS = frozenset({"run", "check", "conform", "examine", "fleet"})
+_VERDICTS = frozenset({"run", "check", "conform", "examine", "fleet", "load"})
 """The verbs whose exit code is a verdict, and whose text is only an account of it."""
 
 

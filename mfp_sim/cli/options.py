@@ -116,6 +116,14 @@ VERBS = (
   mfp-sim fleet my.fleet.yaml --seeds 0..49 --jobs 4
   mfp-sim fleet my.fleet.yaml --real 200           # 200 real printers, real messages: does the model agree?
   mfp-sim fleet --merge a/fleet.json b/fleet.json --report out"""),
+    Verb("load", "enrol at a real server at a rate, and say how much it bears", "load", "load", """\
+  mfp-sim load http://127.0.0.1:8080/scep --challenge-file secret.txt          # 100 certificates, 5 a second
+  mfp-sim load plan.fleet.yaml --rate 50 --certificates 2000 --processes 2 --report out
+  mfp-sim load URL --clients 16                    # 16 clients that enrol one after the other
+  mfp-sim load --make-keys 5000 --keys keys.pem    # beforehand, since they take a quarter of a second each
+  mfp-sim load URL --keys keys.pem --certificates 5000 --i-may-load-this-server
+  mfp-sim load URL --master --expect-workers 4 --bind 10.0.0.1 --keys keys.pem        # on one machine, and
+  mfp-sim load URL --worker --expect-workers 4 --master-host 10.0.0.1 --keys keys.pem # on four others"""),
     Verb("proxy", "pass a device's SCEP requests on to its CA, and judge, explain and keep every exchange", "proxy",
          "proxy", """\
   mfp-sim proxy --listen 127.0.0.1:8081 --to http://ca.example/scep   # give the device http://127.0.0.1:8081/scep
@@ -513,6 +521,40 @@ def _fleet(parser: argparse.ArgumentParser) -> None:
     _json(parser)
 
 
+def _load(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "what", nargs="?", default="", metavar="PLAN|URL", help="a plan with a load section, or a server"
+    )
+    how = parser.add_argument_group("how much; the plan's otherwise, or 100 certificates at 5 a second")
+    kind = how.add_mutually_exclusive_group()
+    kind.add_argument("--rate", type=_rate, metavar="N", help="enrolments a second, whether others are over or not")
+    kind.add_argument("--clients", type=_count, metavar="N", help="clients that enrol one after the other")
+    how.add_argument("--certificates", type=_count, metavar="N", help="the most that are asked for")
+    how.add_argument("--ramp", type=_seconds, metavar="SECONDS", help="in which the rate rises")
+    how.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="of an exchange (default: 30)")
+    how.add_argument("--seed", type=_seed, metavar="N", help="decides when enrolments begin")
+    safe = parser.add_argument_group("safety")
+    safe.add_argument("--i-may-load-this-server", action="store_true", help="the server may be on another machine")
+    safe.add_argument("--subject-prefix", default="mfp-sim-load", metavar="TEXT", help="how every subject begins")
+    _secret(parser, "challenge", "the challenge password")
+    keys = parser.add_argument_group("key pairs; without a file they are made for the run")
+    keys.add_argument("--keys", type=Path, metavar="FILE", help="PEM; no key is used twice in a run")
+    keys.add_argument("--make-keys", type=_count, metavar="N", help="make so many into --keys, and do nothing else")
+    keys.add_argument("--key-bits", type=int, choices=[2048, 3072, 4096], default=2048, help="(default: 2048)")
+    where = parser.add_argument_group("processes and machines")
+    where.add_argument("--processes", type=_count, default=1, metavar="N", help="workers on this machine (default: 1)")
+    role = where.add_mutually_exclusive_group()
+    role.add_argument("--master", action="store_true", help="gather what workers on other machines do")
+    role.add_argument("--worker", action="store_true", help="work for a master")
+    where.add_argument("--expect-workers", type=_count, default=1, metavar="N", help="workers in all (default: 1)")
+    where.add_argument("--bind", default="127.0.0.1", metavar="ADDRESS", help="of the master (default: loopback);\n"
+                       "its port asks for no password: use a private network")  # fmt: skip
+    where.add_argument("--master-host", default="127.0.0.1", metavar="HOST", help="(default: 127.0.0.1)")
+    where.add_argument("--master-port", type=_port, default=5557, metavar="PORT", help="(default: 5557)")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write load.json and serials.txt there")
+    _json(parser)
+
+
 def _proxy(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--listen", default="127.0.0.1:8081", metavar="HOST:PORT", help="where the device reaches it, port 0 for any "
@@ -550,7 +592,7 @@ def _proxy(parser: argparse.ArgumentParser) -> None:
 _ARGUMENTS = {
     "run": _run, "list": _list, "show": _show, "explain": _explain, "check": _check, "schema": _schema,
     "coverage": _coverage, "profiles": _profiles, "power-points": _power_points, "diff": _diff, "decode": _decode,
-    "fleet": _fleet, "serve": _serve, "proxy": _proxy, "conform": _conform, "examine": _examine,
+    "fleet": _fleet, "load": _load, "serve": _serve, "proxy": _proxy, "conform": _conform, "examine": _examine,
     "completion": _completion, "report": _report,
 }  # fmt: skip
 
@@ -576,6 +618,16 @@ def _seed(text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
     return int(text)
+
+
+def _rate(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a rate from above 0 to 10000 a second")
+    return number
 
 
 def _seeds(text: str) -> range:

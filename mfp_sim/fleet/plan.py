@@ -25,6 +25,7 @@ from mfp_sim.shared.documents.records import (
     Doc,
     Given,
     Length,
+    apart,
     document,
     read,
     record_of,
@@ -34,8 +35,8 @@ from mfp_sim.shared.documents.records import (
 from mfp_sim.shared.errors import Refused
 
 __all__ = [
-    "SUFFIX", "URL", "FleetPlan", "Outage", "PrinterClass", "ServiceTimes", "Variation", "fleet_schema", "load_plan",
-    "plans_of", "read_plan", "varied",
+    "SUFFIX", "URL", "FleetPlan", "LoadPlan", "Outage", "PrinterClass", "ServiceTimes", "Variation", "fleet_schema",
+    "load_plan", "plans_of", "read_plan", "varied",
 ]  # fmt: skip
 
 SUFFIX = ".fleet.yaml"
@@ -227,13 +228,16 @@ class PendingPlan:
     approved_after: Annotated[DrawnTime, Doc("from the PENDING reply on")]
 
 
-@document("the CA")
+@document("the CA", apart("service", "measured"))
 @dataclass(frozen=True)
 class CaPlan:
     """What serves the fleet."""
 
     workers: Annotated[int, Within(1, 10_000), Doc("how many requests are served at once")] = 1
     service: Annotated[ServiceTimes, Doc("how long a request takes")] = field(default_factory=ServiceTimes)
+    measured: Annotated[
+        str | None, Text(), Doc("instead of service, the load.json of mfp-sim load with one client, beside the plan")
+    ] = None
     queue: Annotated[QueuePlan, Doc("requests that wait for a worker")] = field(default_factory=QueuePlan)
     pending: Annotated[PendingPlan | None, Doc("requests that an operator approves; default: none")] = None
     validity: Annotated[float, Duration(), Doc("of the certificates")] = 365 * 86400.0
@@ -298,6 +302,19 @@ class Limits:
     )
 
 
+@document("the load")
+@dataclass(frozen=True)
+class LoadPlan:
+    """What ``mfp-sim load`` does at a real server; careful unless the plan says otherwise."""
+
+    target: Annotated[str, Doc("the URL of the SCEP server")] = ""
+    rate: Annotated[float | None, Doc("enrolments a second, whether others are over or not")] = 5.0
+    clients: Annotated[int, Within(1, 10_000), Doc("without a rate: how many enrol one after the other")] = 1
+    certificates: Annotated[int, Within(1, 1_000_000), Doc("the most that are asked for")] = 100
+    ramp: Annotated[float, Duration(), Doc("in which the rate rises")] = 0.0
+    timeout: Annotated[float, Duration(), Doc("of an exchange")] = 30.0
+
+
 def _names_differ(given: Given, problems: Problems) -> None:
     classes = given.values.get("printers", ())
     names = [one.name for one in classes]
@@ -342,6 +359,7 @@ class FleetPlan:
     ca: Annotated[CaPlan, Doc("what serves them all")] = field(default_factory=CaPlan)
     outages: Annotated[tuple[Outage, ...], Doc("times in which it does not")] = ()
     compare: Annotated[tuple[Variation, ...], Doc("each is run beside the plan itself")] = ()
+    load: Annotated[LoadPlan | None, Doc("what mfp-sim load does, which alone reads this")] = None
     expect: Annotated[Limits | None, Doc("limits of the result: the exit code is 1 beyond them")] = None
 
     @property

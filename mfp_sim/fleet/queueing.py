@@ -9,13 +9,14 @@ from __future__ import annotations
 import heapq
 from collections import Counter, deque
 from collections.abc import Sequence
-from math import inf, log
+from math import inf
 
+from mfp_sim.fleet.histogram import bucket_of
 from mfp_sim.fleet.plan import FleetPlan, ServiceTimes
 
 __all__ = [
     "BIN", "CAPS", "CA_CERT", "CLOSED", "CODES", "EXPIRED", "ISSUED", "LOST", "PENDING", "POLL", "SUBMIT",
-    "UNANSWERED", "CaQueue", "Draws", "bucket_of", "seconds_of",
+    "UNANSWERED", "CaQueue", "Draws",
 ]  # fmt: skip
 
 TAKEN, CLOSED, PENDING, ISSUED, LOST, UNANSWERED, EXPIRED, UNKNOWN = range(8)
@@ -52,19 +53,6 @@ class Draws:
     def integer(self, low: int, high: int, printer: int, occasion: int) -> int:
         """From ``low`` to ``high``, both included."""
         return low + self.number(printer, occasion) % (high - low + 1)
-
-
-_STEP = log(1.05)
-
-
-def bucket_of(seconds: float) -> int:
-    """The bucket of a waiting time, 5 % wide; 0 for what is below a millisecond."""
-    return 0 if seconds < 0.001 else int(log(seconds * 1000.0) / _STEP) + 1
-
-
-def seconds_of(bucket: int) -> float:
-    """The upper end of a bucket."""
-    return 0.0 if bucket == 0 else float(1.05**bucket / 1000.0)
 
 
 class CaQueue:

@@ -12,13 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
-from typing import Annotated, Any
+from typing import Annotated
 
+from mfp_sim.fleet.histogram import Counts, bucket_of, quantile
 from mfp_sim.fleet.plan import FleetPlan
-from mfp_sim.fleet.queueing import BIN, CaQueue, bucket_of, seconds_of
-from mfp_sim.shared.documents import Node, Problems
-from mfp_sim.shared.documents.kinds import WRONG, Definitions, Schema
-from mfp_sim.shared.documents.records import Doc, document, kind_of
+from mfp_sim.fleet.queueing import BIN, CaQueue
+from mfp_sim.shared.documents.records import Doc, document
 
 __all__ = ["DAY", "SUCCESSFUL", "FleetRun", "Tally"]
 
@@ -39,27 +38,6 @@ class Wave:
     """Requests a second, in the busiest bin."""
     longest: int
     """The most that waited for a worker at once."""
-
-
-class Counts:
-    """Counts by number, as a list of pairs: JSON has no numbers as keys."""
-
-    def read(self, node: Node, problems: Problems, what: str) -> object:
-        pairs = [problems.list(pair, f"an entry of {what}") for pair in problems.list(node, what)]
-        before = len(problems.found)
-        numbers = [[problems.integer(entry, f"an entry of {what}") for entry in pair] for pair in pairs]
-        if any(len(pair) != 2 for pair in numbers):
-            problems.add(node, f"{what} has to be a list of pairs")
-        if node.kind != "list" or len(problems.found) > before:
-            return WRONG
-        return {pair[0]: pair[1] for pair in numbers}
-
-    def schema(self, found: Definitions) -> Schema:
-        pair = {"type": "array", "items": kind_of(int).schema(found), "minItems": 2, "maxItems": 2}
-        return {"type": "array", "items": pair}
-
-    def write(self, value: Any) -> object:
-        return [[number, count] for number, count in sorted(value.items()) if count]
 
 
 @document("a run", exchanged=True, later=True)
@@ -122,11 +100,11 @@ class FleetRun:
 
     def waiting(self, share: float) -> float:
         """Seconds that at most this share of requests waited longer than, for a worker of the CA."""
-        return _quantile(self.waits, share)
+        return quantile(self.waits, share)
 
     def duration(self, share: float) -> float:
         """Seconds from the start of a request to its certificate, for this share of those that got one."""
-        return _quantile(self.took, share)
+        return quantile(self.took, share)
 
     @property
     def waves(self) -> tuple[Wave, ...]:
@@ -144,15 +122,6 @@ class FleetRun:
             )
             for group in groups
         )
-
-
-def _quantile(histogram: Mapping[int, int], share: float) -> float:
-    total, seen = sum(histogram.values()), 0
-    for bucket in sorted(histogram):
-        seen += histogram[bucket]
-        if seen >= share * total:
-            return seconds_of(bucket)
-    return 0.0
 
 
 class Tally:

@@ -313,6 +313,11 @@ class Entropy:
         with self._lock:
             return self._random.randint(low, high)
 
+    def exponential(self, rate: float) -> float:
+        """The seconds up to the next of events that come by chance, ``rate`` of them a second."""
+        with self._lock:
+            return self._random.expovariate(rate)
+
 
 class KeySource(Protocol):
     """Where key pairs come from."""

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mfp_sim.fleet.engine import run_fleet
+from mfp_sim.fleet.histogram import bucket_of, seconds_of
 from mfp_sim.fleet.plan import FleetPlan, Variation, varied
-from mfp_sim.fleet.queueing import BIN, CAPS, SUBMIT, UNANSWERED, CaQueue, Draws, bucket_of, seconds_of
+from mfp_sim.fleet.queueing import BIN, CAPS, SUBMIT, UNANSWERED, CaQueue, Draws
 
 
 def test_the_same_for_a_seed_and_otherwise_not() -> None:

@@ -1,0 +1,100 @@
+"""What a load run is: the values that every process of it is handed, and who may be loaded.
+
+A job is handed on as a file that only its owner may read; the challenge password is in no file, but in the environment
+of the processes.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from mfp_sim.shared.documents.json_values import read_json
+from mfp_sim.shared.documents.kinds import Within
+from mfp_sim.shared.documents.records import document, record_of
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.scep.url import Url
+
+__all__ = ["CHALLENGE", "JOB", "LoadJob", "read_job", "refuse_strangers", "share_of", "write_job"]
+
+JOB, CHALLENGE = "MFP_SIM_LOAD_JOB", "MFP_SIM_LOAD_CHALLENGE"
+"""The variables of the environment with the job's file, and with the challenge password."""
+
+
+@document("a load job", exchanged=True)
+@dataclass(frozen=True)
+class LoadJob:
+    """One run. ``rate`` is in enrolments a second over all workers, None for ``clients`` that enrol one after the
+    other; ``ramp`` and ``timeout`` are in seconds; ``keys`` is a file of key pairs; the file ``result`` takes what came
+    of it."""
+
+    url: str
+    certificates: Annotated[int, Within(1)]
+    workers: Annotated[int, Within(1)]
+    result: str
+    keys: str
+    rate: float | None = None
+    clients: int = 1
+    ramp: float = 0.0
+    timeout: float = 30.0
+    seed: int = 1
+    prefix: str = "mfp-sim-load"
+    allowed: bool = False
+
+    @property
+    def target(self) -> Url:
+        """The server."""
+        return Url.parse(self.url)
+
+    @property
+    def longest(self) -> float:
+        """Seconds after which the run has to be over whatever happens."""
+        rate = self.rate or 0.2
+        return self.ramp + self.certificates / rate + 2 * self.timeout + 30
+
+
+def write_job(job: LoadJob, file: Path) -> None:
+    """Write a job for the processes of this machine."""
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(record_of(LoadJob).write(job)), "utf-8")
+
+
+def read_job(file: Path) -> LoadJob:
+    """Read it again."""
+    return read_json(LoadJob, json.loads(file.read_text("utf-8")), str(file))
+
+
+def share_of(total: int, worker: int, workers: int) -> int:
+    """The part of ``total`` that worker number ``worker`` (from 0) has: all parts together are ``total``."""
+    return total // workers + (worker < total % workers)
+
+
+def refuse_strangers(
+    url: Url, *, allowed: bool, resolve: Callable[[str, int], Sequence[str]] | None = None
+) -> tuple[str, ...]:
+    """The addresses of a server, all of which have to be of this machine unless it is ``allowed`` to load others.
+
+    Raises:
+        UsageError: one of them is not, or the name does not resolve.
+    """
+    try:
+        addresses = (resolve or _resolved)(url.host, url.port)
+    except OSError as error:
+        raise UsageError(f"{url.host} cannot be found: {error}") from None
+    strangers = [address for address in addresses if not ipaddress.ip_address(address).is_loopback]
+    if strangers and not allowed:
+        raise UsageError(
+            f"{url.host} is {strangers[0]}, which is not this machine, and a load test can bring a server down",
+            remedy="--i-may-load-this-server, if its operator agrees",
+        )
+    return tuple(addresses)
+
+
+def _resolved(host: str, port: int) -> Sequence[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))

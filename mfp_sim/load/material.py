@@ -1,0 +1,99 @@
+"""Key pairs made beforehand, and the enrolments that are made of them: what a client needs before it asks.
+
+A key pair takes a quarter of a second of a core; made while the load runs, it would measure the generator.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from datetime import datetime, timedelta
+from multiprocessing import get_context
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from mfp_sim.client.exchange import Enrolment
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.scep import certificate as x509
+from mfp_sim.shared.scep import csr
+from mfp_sim.shared.simtime import Entropy, GeneratedKeys
+
+__all__ = ["enrolment_of", "make_keys", "read_keys"]
+
+_BEGIN = b"-----BEGIN PRIVATE KEY-----"
+
+
+def make_keys(count: int, bits: int, file: Path, jobs: int, told: Callable[[int], None]) -> None:
+    """Generate key pairs into a file that only its owner may read; ``told`` hears how many are there.
+
+    Raises:
+        UsageError: the file is there already, or cannot be written.
+    """
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise UsageError(f"{file} is there already", remedy="give another name; keys are not overwritten") from None
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}") from None
+    with os.fdopen(handle, "wb") as out, ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        for number, pem in enumerate(pool.map(_one, [bits] * count), 1):
+            out.write(pem)
+            told(number)
+
+
+def _one(bits: int) -> bytes:
+    key = GeneratedKeys().rsa(bits)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def read_keys(file: Path, first: int, count: int) -> list[RSAPrivateKey]:
+    """``count`` key pairs of a file, from number ``first`` on.
+
+    Raises:
+        UsageError: it cannot be read, has fewer, or something else in it.
+    """
+    try:
+        pems = [_BEGIN + part for part in file.read_bytes().split(_BEGIN)[1:]]
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from None
+    if len(pems) < first + count:
+        text = f"{file} has {len(pems)} key pairs, and {first + count} are needed"
+        raise UsageError(text, remedy="mfp-sim load --make-keys N -o FILE makes more; no key is used twice")
+    return [_loaded(pem, file) for pem in pems[first : first + count]]
+
+
+def _loaded(pem: bytes, file: Path) -> RSAPrivateKey:
+    try:
+        key = load_pem_private_key(pem, None)
+    except ValueError:
+        raise UsageError(f"{file} has a key pair that cannot be read") from None
+    if not isinstance(key, RSAPrivateKey):
+        raise UsageError(f"{file} has a key pair that is not an RSA key pair")
+    return key
+
+
+def enrolment_of(key: RSAPrivateKey, name: str, *, challenge: str | None, entropy: Entropy, now: datetime) -> Enrolment:
+    """What is needed to ask for one certificate under a common name."""
+    subject = x509.name(("CN", name))
+    return Enrolment(
+        key=key,
+        csr=csr.build(key, subject=subject, challenge=challenge, digest="sha256"),
+        signer=x509.self_signed(
+            key,
+            subject=subject,
+            serial=int.from_bytes(entropy.octets(8), "big") >> 1 | 1,
+            not_before=now - timedelta(minutes=10),
+            not_after=now + timedelta(days=30),
+            digest="sha256",
+        ),
+        transaction_id=entropy.octets(16).hex().upper(),
+        subject=subject,
+    )

@@ -1,0 +1,254 @@
+"""What came of a load run: counts that add up, from own messages and not from a load generator's table; and its truth.
+
+Times of exchanges are kept in buckets 5 % wide, as those of a fleet are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from math import inf
+from pathlib import Path
+from typing import Annotated, Any
+
+from mfp_sim import __version__
+from mfp_sim.fleet.histogram import Counts, bucket_of, quantile
+from mfp_sim.fleet.plan import ServiceTimes
+from mfp_sim.load.job import LoadJob
+from mfp_sim.shared.documents.json_values import read_json
+from mfp_sim.shared.documents.kinds import Scalar, Schema
+from mfp_sim.shared.documents.nodes import Problems
+from mfp_sim.shared.documents.records import Doc, document, record_of, schema_of
+from mfp_sim.shared.errors import UsageError
+
+__all__ = ["ENROLMENT", "ISSUED", "Gathered", "LoadResult", "load_schema", "read_result", "service_of"]
+
+ENROLMENT, ISSUED = "enrolment", "issued"
+_LATE = 0.1
+"""Seconds: an open load whose arrivals come later than that, in 5 of 100 cases, is not the load that was asked for."""
+_NAMED = 20
+"""How many serial numbers that came twice are named."""
+
+
+@document("the machine", exchanged=True, later=True)
+@dataclass(frozen=True)
+class GeneratorMachine:
+    """Where the load came from."""
+
+    cores: int
+    processor: str
+    system: str
+    python: str
+
+    @classmethod
+    def here(cls) -> GeneratorMachine:
+        """This one."""
+        return cls(os.cpu_count() or 1, _processor(), platform.platform(terse=True), platform.python_version())
+
+
+def _processor() -> str:
+    """The processor's name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+@document("a load result", exchanged=True, later=True)
+@dataclass(frozen=True)
+class LoadResult:
+    """One run."""
+
+    format: Annotated[int, Scalar(Problems.version, {"const": 1})]
+    server: Annotated[str, Doc("scheme, host and port")]
+    begun: Annotated[str, Doc("when, in UTC")]
+    seconds: Annotated[float, Doc("from the first arrival to the last end")]
+    rate: Annotated[float | None, Doc("enrolments a second that were asked for; null for clients one after the other")]
+    clients: Annotated[int, Doc("that enrol one after the other, without a rate")]
+    workers: int
+    workers_done: Annotated[int, Doc("workers that came to their end")]
+    budget: Annotated[int, Doc("the most certificates")]
+    sent: Annotated[int, Doc("enrolments that began")]
+    outcomes: Annotated[Mapping[str, int], Doc("enrolments by outcome: issued, pending, fail-info-2, http-503, lost …")]
+    operations: Annotated[
+        Mapping[str, Annotated[Mapping[int, int], Counts()]],
+        Doc("exchanges, and whole enrolments, by duration: bucket n ends at 1.05^n ms"),
+    ]
+    lateness: Annotated[Mapping[int, int], Counts(), Doc("arrivals by how late they came, in the same buckets")]
+    timeline: Annotated[tuple[tuple[int, ...], ...], Doc("by second: arrivals, issued, failed")]
+    serials: Annotated[int, Doc("certificates that came")]
+    distinct: Annotated[int, Doc("their serial numbers, each once")]
+    duplicates: Annotated[tuple[str, ...], Doc("serial numbers that came twice, the first twenty")]
+    unanswered: Annotated[int, Doc("PKCSReqs that left whole and got no reply: the CA may have issued all the same")]
+    machine: GeneratorMachine
+    stopped: Annotated[str | None, Doc("why it ended early")] = None
+    version: str = __version__
+
+    @property
+    def issued(self) -> int:
+        """Enrolments that got a certificate."""
+        return self.outcomes.get(ISSUED, 0)
+
+    @property
+    def failed(self) -> int:
+        """Enrolments that ended otherwise; those that wait for approval are no failures."""
+        return sum(count for outcome, count in self.outcomes.items() if outcome not in (ISSUED, "pending"))
+
+    @property
+    def per_second(self) -> float:
+        """Certificates a second."""
+        return self.issued / self.seconds if self.seconds else 0.0
+
+    def time(self, operation: str, share: float) -> float:
+        """Seconds within which this share of an operation was done."""
+        return quantile(self.operations.get(operation, {}), share)
+
+    @property
+    def invalid(self) -> tuple[str, ...]:
+        """Why the run shows nothing about the server, a sentence each; empty for a run that does."""
+        found = []
+        late = quantile(self.lateness, 0.95)
+        if late > _LATE:
+            found.append(
+                f"the generator was the bottleneck: 5 of 100 arrivals came {late * 1000:.0f} ms late or more "
+                f"({_LATE * 1000:.0f} ms at most)"
+            )
+        if self.workers_done < self.workers:
+            found.append(f"{self.workers - self.workers_done} of {self.workers} workers did not come to their end")
+        if not self.issued:
+            found.append("no certificate was issued")
+        return tuple(found)
+
+
+@dataclass
+class Gathered:
+    """What is counted while a run goes on; two of them add up."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    operations: dict[str, Counter[int]] = field(default_factory=dict)
+    lateness: Counter[int] = field(default_factory=Counter)
+    seconds: dict[int, list[int]] = field(default_factory=dict)
+    serials: list[str] = field(default_factory=list)
+    sent: int = 0
+    unanswered: int = 0
+    first: float = inf
+    last: float = 0.0
+
+    def began(self, at: float, late: float | None) -> None:
+        """An enrolment begins, ``late`` seconds after it should have. Instants are in seconds since 1970."""
+        self.sent += 1
+        self.first = min(self.first, at)
+        self._second(at)[0] += 1
+        if late is not None:
+            self.lateness[bucket_of(late)] += 1
+
+    def took(self, operation: str, seconds: float) -> None:
+        """An exchange, or a whole enrolment, is over."""
+        self.operations.setdefault(operation, Counter())[bucket_of(seconds)] += 1
+
+    def ended(self, at: float, outcome: str, serial: str | None = None) -> None:
+        """An enrolment is over."""
+        self.outcomes[outcome] += 1
+        self.last = max(self.last, at)
+        self._second(at)[1 if outcome == ISSUED else 2] += outcome != "pending"
+        if serial is not None:
+            self.serials.append(serial)
+
+    def _second(self, at: float) -> list[int]:
+        return self.seconds.setdefault(int(at), [0, 0, 0])
+
+    def message(self) -> dict[str, Any]:
+        """All that was counted, as a message to the master; counting begins anew."""
+        told = {
+            "outcomes": dict(self.outcomes),
+            "operations": {name: list(counts.items()) for name, counts in self.operations.items()},
+            "lateness": list(self.lateness.items()),
+            "seconds": list(self.seconds.items()),
+            "serials": self.serials,
+            "sent": self.sent,
+            "unanswered": self.unanswered,
+            "first": self.first if self.sent else None,
+            "last": self.last,
+        }
+        self.__init__()  # type: ignore[misc]
+        return told
+
+    def add(self, told: Mapping[str, Any]) -> None:
+        """Count what another one's :meth:`message` says."""
+        self.outcomes.update(told["outcomes"])
+        for name, counts in told["operations"].items():
+            self.operations.setdefault(name, Counter()).update(dict(counts))
+        self.lateness.update(dict(told["lateness"]))
+        for second, counts in told["seconds"]:
+            self.seconds[second] = [a + b for a, b in zip(self._second(second), counts, strict=True)]
+        self.serials += told["serials"]
+        self.sent += told["sent"]
+        self.unanswered += told["unanswered"]
+        self.first = min(self.first, inf if told["first"] is None else told["first"])
+        self.last = max(self.last, told["last"])
+
+    def result(self, job: LoadJob, *, done: int, stopped: str | None) -> LoadResult:
+        """The result of the whole run."""
+        begun = f"{datetime.fromtimestamp(self.first, timezone.utc):%Y-%m-%dT%H:%M:%SZ}" if self.sent else ""
+        counted, target = Counter(self.serials), job.target
+        first = min(self.seconds, default=0)
+        return LoadResult(
+            format=1, server=f"{target.scheme}://{target.host}:{target.port}", begun=begun,
+            seconds=max(0.0, round(self.last - self.first, 3)),
+            rate=job.rate, clients=job.clients, workers=job.workers, workers_done=done, budget=job.certificates,
+            sent=self.sent, outcomes=dict(self.outcomes), operations=dict(self.operations), lateness=self.lateness,
+            timeline=tuple((second - first, *counts) for second, counts in sorted(self.seconds.items())),
+            serials=len(self.serials), distinct=len(counted),
+            duplicates=tuple(serial for serial, times in counted.items() if times > 1)[:_NAMED],
+            unanswered=self.unanswered, machine=GeneratorMachine.here(), stopped=stopped,
+        )  # fmt: skip
+
+
+def service_of(result: LoadResult) -> ServiceTimes:
+    """How long a request takes, for the CA of a fleet plan: twenty times of each operation that are equally likely.
+
+    Raises:
+        UsageError: the run was not of one client, whose requests wait for nobody, or is invalid.
+    """
+    if result.rate is not None or result.clients > 1 or result.invalid or "PKCSReq" not in result.operations:
+        text = "service times are measured with one client and without a rate, in a run that is valid"
+        raise UsageError(text, remedy="mfp-sim load URL --clients 1 --certificates 200 --report DIR")
+    times = {
+        name: tuple(max(0.0001, result.time(name, (2 * part + 1) / 40)) for part in range(20))
+        for name in result.operations
+    }
+    rest = ServiceTimes()
+    return ServiceTimes(
+        caps=times.get("GetCACaps", rest.caps),
+        ca_cert=times.get("GetCACert", rest.ca_cert),
+        pki=times["PKCSReq"],
+        poll=times["PKCSReq"],
+    )
+
+
+def load_schema() -> Schema:
+    """The JSON schema of results."""
+    return schema_of(record_of(LoadResult), "mfp-sim load result")
+
+
+def read_result(file: Path) -> LoadResult:
+    """A result from a file.
+
+    Raises:
+        UsageError: it cannot be read, or is not JSON.
+        DocumentError: it is not a result of a load run.
+    """
+    try:
+        value = json.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise UsageError(f"{file} is not JSON", remedy="give the load.json of mfp-sim load --report") from None
+    return read_json(LoadResult, value, str(file))

@@ -1,0 +1,30 @@
+"""``mfp-sim load``: what is refused before anything is sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["http://192.0.2.7/scep"], "192.0.2.7 is 192.0.2.7, which is not this machine"),
+        (["no-such-plan.yaml"], "'no-such-plan.yaml' is neither a file nor a URL"),
+        (["ftp://127.0.0.1/scep"], "give the URL of the SCEP server"),
+        (["http://127.0.0.1/scep", "--certificates", "1", "--processes", "2"], "1 certificates are fewer than 2"),
+        (["--make-keys", "3"], "where do the keys go?"),
+    ],
+)
+def test_what_is_refused_before_anything_is_sent(mfp_sim, words: list[str], said: str) -> None:
+    shown = mfp_sim("load", *words)
+    assert (shown.code, said in shown.err) == (2, True)
+
+
+def test_a_plan_without_a_load_section(mfp_sim, tmp_path: Path) -> None:
+    plan = tmp_path / "x.fleet.yaml"
+    plan.write_text("format: 1\nname: x\nprinters:\n  - {name: a, count: 1, start: 2026-03-02 09:00}\n")
+    assert "has no load section" in mfp_sim("load", plan).err
+    plan.write_text(plan.read_text() + "load: {target: http://192.0.2.7/scep}\n")
+    assert "which is not this machine" in mfp_sim("load", plan).err

@@ -1,0 +1,96 @@
+"""``mfp-sim load`` at the mock over sockets: two workers, the budget, duplicates, a generator that is too slow."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mfp_sim.load.material import make_keys
+from mfp_sim.shared.simtime import Entropy, SystemClock
+from mfp_sim.testing.bench import Bench
+from mock_scep_server.server import ServerHost
+
+CHALLENGE = "canary-load-77"
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("keys") / "keys.pem"
+    make_keys(40, 2048, file, 1, lambda _: None)
+    return file
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench(challenge=CHALLENGE, clock=SystemClock(), seed=None)
+
+
+@pytest.fixture
+def url(bench: Bench) -> Iterator[str]:
+    with ServerHost(bench.ca, "127.0.0.1", 0) as host:
+        yield f"{host.url}/scep"
+
+
+def load(where: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mfp_sim", "load", *map(str, words)],
+        capture_output=True, text=True, timeout=300, check=False, cwd=where,
+        env={**os.environ, "CHALLENGE": CHALLENGE},
+    )  # fmt: skip
+
+
+def test_two_workers_keep_the_budget_to_the_last_certificate(
+    tmp_path: Path, url: str, bench: Bench, keys: Path
+) -> None:
+    done = load(
+        tmp_path, url, "--challenge-env", "CHALLENGE", "--keys", keys, "--certificates", 39, "--rate", 20,
+        "--processes", 2, "--report", "out",
+    )  # fmt: skip
+    told = json.loads((tmp_path / "out" / "load.json").read_text())
+    assert told["outcomes"] == {"issued": 39}, done.stdout + done.stderr
+    assert (told["sent"], told["workers"], told["workers_done"], told["budget"]) == (39, 2, 2, 39)
+    assert (told["serials"], told["distinct"]) == (39, 39)
+    assert bench.ca.ledger.counts["minted"] == 39
+    assert sum(arrivals for _, arrivals, _, _ in told["timeline"]) == 39
+    serials = (tmp_path / "out" / "serials.txt").read_text().split()
+    assert sorted(serials) == sorted(f"{entry.certificate.serial:x}" for entry in bench.ca.ledger.entries)
+    assert all("mfp-sim-load-" in entry.certificate.subject_text for entry in bench.ca.ledger.entries)
+    assert CHALLENGE not in done.stdout + done.stderr + (tmp_path / "out" / "load.json").read_text()
+    if not told["figures"]["invalid"]:  # a machine that is busy may make it invalid, and then it says so
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_clients_that_enrol_one_after_the_other(tmp_path: Path, url: str, keys: Path) -> None:
+    done = load(tmp_path, url, "--challenge", CHALLENGE, "--keys", keys, "--certificates", 10, "--clients", 3, "--json")
+    told = json.loads(done.stdout)
+    assert told["outcomes"] == {"issued": 10}, done.stderr
+    assert told["lateness"] == []
+    assert set(told["operations"]) == {"GetCACaps", "GetCACert", "PKCSReq", "enrolment"}
+    assert done.returncode == 0
+
+
+def test_failures_in_a_row_end_the_run(tmp_path: Path, url: str, bench: Bench, keys: Path) -> None:
+    done = load(tmp_path, url, "--challenge", "wrong", "--keys", keys, "--certificates", 40, "--clients", 1)
+    assert done.returncode == 1
+    assert "stopped: 10 enrolments failed in a row, the last with fail-info-2" in done.stdout
+    assert "the run is invalid: no certificate was issued" in done.stdout
+    assert bench.ca.ledger.counts["minted"] == 0
+
+
+def test_a_worker_that_cannot_begin_is_said(tmp_path: Path, url: str, keys: Path) -> None:
+    done = load(tmp_path, url, "--challenge", CHALLENGE, "--keys", keys, "--certificates", 41)
+    assert done.returncode == 1
+    assert "has 40 key pairs, and 41 are needed" in done.stdout
+    assert "1 of 1 workers did not come to their end" in done.stdout
+
+
+def test_arrivals_come_at_the_mean_rate() -> None:
+    chance = Entropy(3)
+    gaps = [chance.exponential(20.0) for _ in range(20_000)]
+    assert sum(gaps) / len(gaps) == pytest.approx(1 / 20, rel=0.03)
