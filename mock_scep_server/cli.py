@@ -27,6 +27,7 @@ examples:
   mock-scep-server --profile ndes-2016 --set 'challenge={one_time: {}}' \\
                    --set 'admin_page={user: admin, password: test-only}'
   mock-scep-server --state-dir state --write-ca ca.pem  # the same CA, and all that it knows, after each restart
+  mock-scep-server --ca-key ca.p12 --ca-key-passphrase-file secret.txt     # a CA of one's own
   mock-scep-server --tls other-pki --tls-ca-out web.pem # HTTPS, and the CA that a client has to trust for it
   mock-scep-server --tls other-pki --tls-client-ca root.pem    # only clients that show a certificate and its chain
   mock-scep-server faults                               # what a script can ask for
@@ -135,11 +136,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_keeping(parser: argparse.ArgumentParser) -> None:
-    """What is kept, and handed out."""
+    """What is kept, brought along, and handed out."""
     parser.add_argument(
         "--state-dir", type=Path, metavar="DIR", help="keep the CA and all that it knows there, and go on with it"
     )
     _add_passphrase(parser, "state-passphrase", "encrypts the private keys in --state-dir")
+    parser.add_argument("--ca-key", type=Path, metavar="FILE", help="a CA of one's own: its key, PEM, DER or PKCS #12")
+    parser.add_argument("--ca-certificate", type=Path, metavar="FILE", help="its certificate, if not beside the key")
+    _add_passphrase(parser, "ca-key-passphrase", "the passphrase of --ca-key")
     parser.add_argument("--write-ca", type=Path, metavar="FILE", help="write the CA's certificate there, in PEM")
 
 

@@ -51,7 +51,7 @@ def serve(options: argparse.Namespace) -> int:
         raise UsageError("--save-keys is about what is saved", remedy="add --save DIR")
     saving = SavingService(options.save, keys=options.save_keys) if options.save is not None else None
     clock = SystemClock()
-    vault = vault_of(options)
+    vault = vault_of(options, clock)
     with contextlib.closing(vault.store):
         return _run(options, _service(options, clock, vault, saving), saving)
 

@@ -10,8 +10,11 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import load_pem_x509_certificate
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
+from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificate
+
+from mfp_sim.shared.simtime import Entropy, PooledKeys, SystemClock
+from mfp_sim.testing import Bench
 
 COMMAND = [sys.executable, "-m", "mock_scep_server.cli", "--port", "0"]
 
@@ -60,10 +63,29 @@ def test_the_same_ca_after_each_end(tmp_path: Path) -> None:
     assert "the state passphrase file secret is empty" in refused(tmp_path, *keep)
 
 
+def test_a_ca_of_one_s_own(tmp_path: Path) -> None:
+    own = Bench(clock=SystemClock()).ca.authority.issuer
+    (tmp_path / "own.p12").write_bytes(
+        pkcs12.serialize_key_and_certificates(
+            b"ca", own.key, load_der_x509_certificate(own.certificate.der), None, NoEncryption()
+        )
+    )
+    assert run(tmp_path, "--ca-key", "own.p12")[1] == own.certificate.der
+    assert run(tmp_path, "--ca-key", "own.p12", "--state-dir", "state")[1] == own.certificate.der
+    assert run(tmp_path, "--state-dir", "state")[1] == own.certificate.der
+    key = PooledKeys(Entropy(9), side=0).rsa(2048)
+    (tmp_path / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    assert "no certificate in ca.pem is one of the key in key.pem" in refused(
+        tmp_path, "--ca-key", "key.pem", "--ca-certificate", "ca.pem"
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
         (("--state-passphrase", "canary-1"), "a passphrase of the state needs a state (add --state-dir)"),
+        (("--ca-certificate", "x"), "--ca-certificate and --ca-key-passphrase-file go with --ca-key (add --ca-key)"),
+        (("--ca-key-passphrase", "canary-1"), "go with --ca-key"),
         (
             ("--state-dir", "state", "--state-passphrase", ""),
             "the state passphrase is empty (leave --state-passphrase out",
