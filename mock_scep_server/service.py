@@ -10,6 +10,7 @@ Owns how the parts are put together. RFC 8894, 3.3 and 4.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -24,7 +25,8 @@ from mock_scep_server.ca_operator import CaOperator
 from mock_scep_server.ca_parts import CaParts
 from mock_scep_server.challenges import ChallengePolicy, CommandChallenge, StaticChallenge, Unhurried
 from mock_scep_server.delivering import Outgoing
-from mock_scep_server.faults.base import Context, Memory
+from mock_scep_server.fault_turns import KeptMemory
+from mock_scep_server.faults.base import Context
 from mock_scep_server.journal import Journal, JournalEntry
 from mock_scep_server.judgement import ClientJudge, Finding
 from mock_scep_server.ledger import Ledger
@@ -35,7 +37,7 @@ from mock_scep_server.profiles.registry import CaProfile
 from mock_scep_server.revocation import Revocations
 from mock_scep_server.script import Rule, Script
 from mock_scep_server.setup import CaSetup, make_authorities, make_challenge
-from mock_scep_server.store import StepLock
+from mock_scep_server.store import StepLock, StoreFailed
 from mock_scep_server.transactions import Transactions
 from mock_scep_server.vault import Vault
 from mock_scep_server.work import EarlyReply, Work, text_reply
@@ -103,7 +105,7 @@ class ScepService:
             StepLock(store),
         )
         self.journal, self.ledger = Journal(self.policy.octets // 4, store), self.parts.ledger
-        self._on_entry, self._fault_entropy, self._memory = on_entry, entropy.fork("faults"), Memory()
+        self._on_entry, self._fault_entropy, self._memory = on_entry, entropy.fork("faults"), KeptMemory(store)
         by_slug = {authority.slug: authority for authority in self.authorities.all}
         self._transactions = Transactions(self.policy, clock, store, by_slug)
         self._pages, self._ca_operations = Pages(self.parts), CaOperations(self.parts)
@@ -183,6 +185,8 @@ class ScepService:
     def record_refusal(self, client: str, status: int, text: str) -> None:
         """The host has refused, with ``status``, what is not an HTTP request that could be answered."""
         self._record(self._entry("?", client, status, text, Finding(_NO_REQUEST, text)))
+        with suppress(StoreFailed):  # the host goes on; the next request is not answered without it
+            self.store.commit()
 
     # --- what a request is for ----------------------------------------------------------------------------
 

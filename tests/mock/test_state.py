@@ -6,7 +6,9 @@ import json
 import os
 import sqlite3
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.scep.certificate import Identity
 from mfp_sim.shared.scep.http_messages import HttpRequest
 from mfp_sim.shared.scep.vocabulary import MessageType
+from mock_scep_server.faults import base
 from mock_scep_server.store import SqliteStore, StepLock, StoreFailed
 from mock_scep_server.vault import Vault
 
@@ -40,12 +43,12 @@ class Starts:
     """Starts a CA over the state, once the one before has ended without a word; each draws other chance."""
 
     def __init__(self, make_ca, place: Path) -> None:
-        self._make, self._place, self._seed = make_ca, place, 100
+        self._make, self.place, self._seed = make_ca, place, 100
         self._store: SqliteStore | None = None
 
     def __call__(self, *policy: str, passphrase: str | None = None, own: Identity | None = None, **rest: object):
         self.stop()
-        self._store, self._seed = SqliteStore(self._place), self._seed + 1
+        self._store, self._seed = SqliteStore(self.place), self._seed + 1
         return self._make(*policy, vault=Vault(self._store, passphrase, own), seed=self._seed, **rest)
 
     def stop(self) -> None:
@@ -181,6 +184,44 @@ def test_another_script_begins_anew_and_so_does_one_that_was_put(starts, make_cl
     make_client(ca, number=2).enrol()
     ca.service.replace_script(ca.service.script.rules)
     assert starts(script=rule.replace("nonce-mismatch", "nonce-missing")).service.script.describe()[0]["taken"] == 0
+
+
+def test_a_fault_of_the_first_reply_is_none_of_the_first_after_a_restart(starts, make_client, monkeypatch) -> None:
+    script = "- {when: {type: PKCSReq}, faults: [gateway-timeout-then-recover]}"
+    ca = starts(script=script)
+    client = make_client(ca)
+    order = client.csr()
+    assert client.send(MessageType.PKCS_REQ, order).status == 504
+    client.ca = starts(script=script)
+    assert client.send(MessageType.PKCS_REQ, order).words == "SUCCESS"
+    monkeypatch.setattr(base, "_TURNS", 2)
+    for number in (2, 3, 4):
+        other = make_client(client.ca, number=number)
+        assert other.enrol().status == 504
+    turns = [json.loads(key) for key, _ in rows_of(starts.place, "turns")]
+    assert turns == list(map(list, client.ca.service._memory._turns))
+    assert len(turns) == 2
+
+
+def test_sixteen_clients_at_once_leave_a_state_that_is_whole(starts, clients) -> None:
+    script = "- {when: {type: PKCSReq}, faults: [nonce-mismatch], times: 70}"
+    ca = starts("{serials: sequential}", script=script)
+    with ThreadPoolExecutor(16) as pool:
+        words = Counter(pool.map(lambda client: client.enrol().words, clients(ca, 96)))
+    assert words == {"SUCCESS": 96}
+    before = known(ca)
+    again = starts("{serials: sequential}", script=script)
+    assert known(again) == before
+    assert {entry.certificate.serial for entry in again.service.ledger.entries} == set(range(2, 98))
+    assert again.service.script.describe()[0]["taken"] == 70
+
+
+def test_a_request_that_the_host_refused_is_kept_too(starts) -> None:
+    ca = starts()
+    ca.service.record_refusal("192.0.2.9", 400, "The request line is not one.")
+    before = known(ca)
+    assert before["requests"] == 1
+    assert known(starts()) == before
 
 
 # --- what is kept together, and when ----------------------------------------------------------------------

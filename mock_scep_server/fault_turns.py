@@ -1,0 +1,37 @@
+"""How often each fault has applied in a transaction, kept over restarts: a fault of the first reply stays one of it.
+
+What else faults remember (keys of strangers, the octets of an earlier reply) is made anew by the next start.
+"""
+
+from __future__ import annotations
+
+import json
+
+from mock_scep_server.faults.base import Memory
+from mock_scep_server.store import Row, Store
+
+__all__ = ["KeptMemory"]
+
+
+class KeptMemory(Memory):
+    """The memory of the faults of one service, over ``store``."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self._store = store
+        self._turns.update(store.rows("turns", _read))
+
+    def turn(self, slug: str, scope: str) -> int:
+        with self._lock:
+            oldest = next(iter(self._turns), None)
+            count = super().turn(slug, scope)
+            newest = next(reversed(self._turns))
+            if oldest is not None and oldest not in self._turns:
+                self._store.remove("turns", json.dumps(oldest))
+            self._store.put("turns", json.dumps(newest), lambda: {"count": self._turns.get(newest, 0)})
+            return count
+
+
+def _read(key: str, row: Row) -> tuple[tuple[str, str], int]:
+    slug, scope = json.loads(key)
+    return (str(slug), str(scope)), int(row["count"])
