@@ -37,7 +37,8 @@ class Asked:
 
     ``own`` is the signer's certificate if this CA issued it, ``renews`` the same where that makes it a renewal.
     ``granted`` is what a certificate gets of the extensions of ``csr``. ``issuer`` and ``subject`` are those of a
-    CertPoll, ``issuer`` and ``serial`` those of a GetCert or GetCRL.
+    CertPoll, ``issuer`` and ``serial`` those of a GetCert or GetCRL. ``unreadable`` says why what is in the
+    envelope is not what the message type announces.
     """
 
     message: PkiMessage
@@ -51,6 +52,7 @@ class Asked:
     issuer: bytes | None = None
     serial: int | None = None
     refusal: Refusal | None = None
+    unreadable: str | None = None
     notes: tuple[str, ...] = ()
 
     @property

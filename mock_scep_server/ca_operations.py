@@ -46,7 +46,7 @@ class CaOperations:
         if query.operation == Operation.GET_CA_CAPS and self._profile.caps_reply == "close":
             work.decision, work.closes = "the connection is closed, as this product does", True
         advertised = "GetNextCACert" in self._words(self._parts.authorities.default)
-        work.findings += self._parts.judge.operation(query.operation, next_advertised=advertised)
+        work.findings += self._parts.judge.operation(work.request, query, next_advertised=advertised)
         return replace(reply, body=work.altered(On.BYTES, reply.body))
 
     def _publish(self, work: Work, query: ScepQuery) -> HttpReply:

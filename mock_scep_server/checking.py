@@ -76,7 +76,8 @@ class RequestReader:
         try:
             return self._read_data(asked, data)
         except DecodeError as error:
-            return replace(asked, refusal=self._unreadable(f"the messageData is wrong: {error}"))
+            refusal = self._unreadable(f"the messageData is wrong: {error}")
+            return replace(asked, refusal=refusal, unreadable=str(error))
 
     def _unreadable(self, text: str) -> Refusal:
         return Refusal(FailInfo.BAD_REQUEST, text, self._profile.unreadable_data_status)

@@ -36,6 +36,7 @@ examples:
   mock-scep-server defects                              # all of them
   mock-scep-server judge request.der --key ca.pem       # what a captured request says about its client
   mock-scep-server judge exchanges                      # what all requests say that --save has kept
+  mock-scep-server judge capture.pcapng                 # and those in a packet capture
   mock-scep-server profiles ndes-2016                   # each value, and by what it is known
 """
 
@@ -52,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         "name",
         nargs="?",
         metavar="NAME",
-        help="faults, defects, profiles: one of them; judge: a message, a request, a folder of --save, or a HAR file",
+        help="faults, defects, profiles: one of them; judge: a message, a request, a --save folder, a HAR, or a pcap",
     )
     parser.add_argument("--key", type=Path, metavar="FILE", help="judge: the key that the message is enveloped to, PEM")
     parser.add_argument("--version", action="version", version=f"mock-scep-server {__version__}")

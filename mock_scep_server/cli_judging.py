@@ -1,13 +1,16 @@
 """``mock-scep-server judge``: what captured requests say about their client.
 
-Reads a message, a request as it was on the wire, a directory of saved exchanges, or an HTTP archive (HAR); decides
-nothing of its own. One judge sees all of them in order, so that what shows only over several messages shows.
+Reads a message, a request as it was on the wire, a directory of saved exchanges, an HTTP archive (HAR), or a packet
+capture; decides nothing of its own. One judge sees all of them in order, so that what shows only over several messages
+shows.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
+import http.client
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,14 +22,16 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from mfp_sim.shared.content_keys import content_keys_beside
 from mfp_sim.shared.errors import DecodeError, EnvelopeUnreadable, UsageError
-from mfp_sim.shared.http_octets import request_of
+from mfp_sim.shared.http_octets import reply_of, request_of
 from mfp_sim.shared.scep import messages
 from mfp_sim.shared.scep.csr import Csr
 from mfp_sim.shared.scep.envelope import EnvelopeKeys
-from mfp_sim.shared.scep.http_messages import HttpRequest, read_scep_query
+from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest, ScepQuery, read_capabilities, read_scep_query
 from mfp_sim.shared.scep.messages import PkiMessage
 from mfp_sim.shared.scep.url import Url
+from mfp_sim.shared.scep.vocabulary import Operation
 from mfp_sim.shared.visible import one_line
+from mock_scep_server.captures import captured_exchanges, is_capture
 from mock_scep_server.judgement import ClientJudge, Finding
 
 __all__ = ["judge"]
@@ -46,85 +51,163 @@ def judge(options: argparse.Namespace) -> int:
     key = _key(options.key) if options.key else None
     judge = ClientJudge(options.caps.split(",") if options.caps else None)
     captured = list(_captured(Path(options.name)))
-    told = [(found.where, found.message.label, _findings(judge, found, key)) for found in captured]
+    told = []
+    for found in captured:
+        findings = _findings(judge, found, key)
+        if findings or found.message is not None:
+            told.append((found.where, found.name, findings))
+        _learn(judge, found, caps=options.caps is None)
     if not told:
         raise UsageError(f"{options.name} holds no pkiMessage of a client")
-    found = [finding for _, _, findings in told for finding in findings]
+    found_all = [finding for _, _, findings in told for finding in findings]
     if options.json:
         rows = [{"message": where, **finding.to_json()} for where, _, findings in told for finding in findings]
         print(json.dumps(rows, indent=2))
-        return int(any(finding.verdict == "fail" for finding in found))
+        return int(any(finding.verdict == "fail" for finding in found_all))
     for where, label, findings in told:
         if len(told) > 1:
             print(f"{one_line(where)}: {one_line(label)}")
         for finding in findings:
             print(f"{'  ' * (len(told) > 1)}{one_line(str(finding))}")
-    inside = "" if key or all(one.content_keys for one in captured) else "; the inside was not looked at (no --key)"
+    inside = (
+        ""
+        if key or all(one.content_keys for one in captured if one.message is not None)
+        else "; the inside was not looked at (no --key)"
+    )
     what = one_line(told[0][1]) if len(told) == 1 else f"{len(told)} messages"
-    print(f"{what}, {len(found) or 'no'} finding{'s' * (len(found) != 1)}{inside}")
-    return int(any(finding.verdict == "fail" for finding in found))
+    print(f"{what}, {len(found_all) or 'no'} finding{'s' * (len(found_all) != 1)}{inside}")
+    return int(any(finding.verdict == "fail" for finding in found_all))
 
 
 @dataclass(frozen=True)
 class _Captured:
-    """A message, its place, and the request that it came in, where that is known, with what is odd about that."""
+    """A request, its place, what it came in, where that is known, and what came back.
+
+    ``message`` is None where it is no PKIOperation, or where ``problem`` says why it cannot be read.
+    """
 
     where: str
-    message: PkiMessage
+    name: str
+    message: PkiMessage | None = None
     request: HttpRequest | None = None
-    notes: tuple[str, ...] = ()
+    query: ScepQuery | None = None
     content_keys: tuple[bytes, ...] = ()
+    problem: DecodeError | None = None
+    reply: HttpReply | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is odd about how it came."""
+        return self.query.notes if self.query is not None else ()
 
 
 def _findings(judge: ClientJudge, captured: _Captured, key: RSAPrivateKey | None) -> list[Finding]:
-    message, csr = captured.message, None
+    message, request, csr = captured.message, captured.request, None
+    if captured.problem is not None:
+        return list(judge.broken(captured.notes, captured.problem, base64=captured.query is None))
+    if message is None:
+        assert request is not None
+        assert captured.query is not None
+        # Whether GetNextCACert is advertised is known where GetCACaps was captured: the judge says nothing before.
+        return [*judge.noted(captured.notes), *judge.operation(request, captured.query, next_advertised=True)]
     keys = EnvelopeKeys(() if key is None else (key,), captured.content_keys)
+    unreadable = None
     if keys:
         try:
-            if message.closed is not None:
-                raise message.closed
-            if message.envelope is None:
-                raise EnvelopeUnreadable("the message has no envelope")
-            data = keys.open(message.envelope)
-            csr = Csr.from_der(data) if message.label in ("PKCSReq", "RenewalReq") else None
+            data = _opened(message, keys)
         except (DecodeError, EnvelopeUnreadable) as error:
             raise UsageError(f"the inside of {captured.where} cannot be judged: {error}") from None
-    return list(judge.seen(captured.request, message, now=message.signing_time, csr=csr, noted=captured.notes))
+        try:
+            csr = Csr.from_der(data) if message.label in ("PKCSReq", "RenewalReq") else None
+        except DecodeError as error:
+            unreadable = str(error)
+    noted = [*captured.notes, *(str(note) for note in (*message.notes, *(csr.notes if csr else ())))]
+    return list(
+        judge.message(
+            request,
+            message,
+            now=message.signing_time,
+            signer=message.signer(),
+            csr=csr,
+            noted=noted,
+            unreadable=unreadable,
+        )
+    )
+
+
+def _opened(message: PkiMessage, keys: EnvelopeKeys) -> bytes:
+    if message.closed is not None:
+        raise message.closed
+    if message.envelope is None:
+        raise EnvelopeUnreadable("the message has no envelope")
+    return keys.open(message.envelope)
+
+
+def _learn(judge: ClientJudge, captured: _Captured, *, caps: bool) -> None:
+    """What the server has said of itself in a reply is what later requests are judged by."""
+    reply, query = captured.reply, captured.query
+    if reply is None or query is None or reply.status != 200:
+        return
+    if query.operation == Operation.GET_CA_CAPS and caps:
+        judge.learn(read_capabilities(reply.body).keywords)
+    elif query.operation == Operation.GET_CA_CERT:
+        with contextlib.suppress(DecodeError):
+            judge.know(messages.read_ca_certificates(reply.body, reply.media_type)[0])
 
 
 # --- what was captured ------------------------------------------------------------------------------------
 
 
 def _captured(path: Path) -> Iterator[_Captured]:
-    """Each message."""
+    """Each request; of several, one that is not readable is a finding and no error."""
     if path.is_dir():
         for file in sorted(path.glob("*.request.http")):
-            yield from _of_request(file.name, request_of(_octets(file)), content_keys_beside(file))
+            reply = _reply_beside(file)
+            yield _of_request(file.name, request_of(_octets(file)), content_keys_beside(file), reply)
         return
     octets = _octets(path)
-    if octets.lstrip()[:1] == b"{":
+    if is_capture(octets):
+        for number, exchange in enumerate(captured_exchanges(octets, path), 1):
+            where = f"exchange {number} of {exchange.client}"
+            yield _of_request(where, exchange.request, reply=exchange.reply)
+    elif octets.lstrip()[:1] == b"{":
         for number, request in enumerate(_archive(path, octets), 1):
-            yield from _of_request(f"entry {number}", request)
+            yield _of_request(f"entry {number}", request)
     elif octets[:4] in (b"GET ", b"POST"):
-        yield from _of_request(path.name, request_of(octets), content_keys_beside(path))
+        found = _of_request(path.name, request_of(octets), content_keys_beside(path))
+        if found.problem is not None:
+            raise UsageError(f"{path.name} holds no pkiMessage: {found.problem}")
+        yield found
     else:
         try:
-            yield _Captured(path.name, messages.decode(octets))
+            message = messages.decode(octets)
         except DecodeError as error:
             raise UsageError(f"{path} holds no pkiMessage: {error}") from None
+        yield _Captured(path.name, message.label, message)
 
 
-def _of_request(where: str, request: HttpRequest, content_keys: tuple[bytes, ...] = ()) -> Iterator[_Captured]:
-    """The message of a request; nothing where it asks for something else."""
-    query = read_scep_query(request)
-    if query.operation != "PKIOperation":
-        return
+def _of_request(
+    where: str, request: HttpRequest, content_keys: tuple[bytes, ...] = (), reply: HttpReply | None = None
+) -> _Captured:
+    """What a request holds."""
+    query: ScepQuery | None = None
     try:
-        yield _Captured(
-            where, messages.decode(query.message or b""), request, tuple(map(str, query.notes)), content_keys
-        )
+        query = read_scep_query(request)
+        if query.operation != Operation.PKI_OPERATION:
+            return _Captured(where, query.operation or "(no operation)", None, request, query, reply=reply)
+        message = messages.decode(query.message or b"")
     except DecodeError as error:
-        raise UsageError(f"{where} holds no pkiMessage: {error}") from None
+        return _Captured(where, "PKIOperation", None, request, query, problem=error)
+    return _Captured(where, message.label, message, request, query, content_keys, reply=reply)
+
+
+def _reply_beside(file: Path) -> HttpReply | None:
+    """The reply that was saved with a request; None where there is none that is whole."""
+    beside = file.with_name(file.name.replace(".request.http", ".reply.http"))
+    try:
+        return reply_of(_octets(beside)) if beside.is_file() else None
+    except (http.client.HTTPException, ValueError, OSError):
+        return None
 
 
 def _archive(path: Path, octets: bytes) -> Iterator[HttpRequest]:

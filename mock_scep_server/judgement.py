@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeVar
@@ -19,22 +19,41 @@ from typing import Literal, TypeVar
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from mfp_sim.shared.catalogue.registry import requirements
-from mfp_sim.shared.errors import DecodeError, MfpSimError
+from mfp_sim.shared.errors import DecodeError, MfpSimError, SignatureInvalid
 from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.scep.csr import Csr
-from mfp_sim.shared.scep.http_messages import Capabilities, HttpRequest
+from mfp_sim.shared.scep.envelope import malformation
+from mfp_sim.shared.scep.http_messages import Capabilities, HttpRequest, ScepQuery
 from mfp_sim.shared.scep.messages import PkiMessage
 from mfp_sim.shared.scep.vocabulary import MessageType, Operation
 
-__all__ = ["ClientJudge", "Finding", "verdict_of"]
+__all__ = ["ClientJudge", "Finding", "requirement_of", "verdict_of"]
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 Severity = Literal["fail", "warn", "note"]
+_MOST_CERTIFICATES = 100
 REMEMBERED = 10_000
 """How many nonces and transactions are remembered; the oldest goes first."""
 
 
+ADEQUATE_BITS = 2048
+"""Of an RSA key (SCEP-7.1-01)."""
+_NO_NAME = b"\x30\x00"
+_KIND = "SCEP-3.2-03"
+_INSIDE: Mapping[int, str] = {
+    MessageType.CERT_POLL: "SCEP-3.3.3-01",
+    MessageType.GET_CERT: "SCEP-3.3.4-01",
+    MessageType.GET_CRL: "SCEP-3.3.4-01",
+}
+"""By message type, what says which data it carries; else :data:`_KIND`."""
+_SPELLED: Mapping[str, str] = {
+    Operation.GET_CA_CAPS: "SCEP-3.5.1-01",
+    Operation.GET_CA_CERT: "SCEP-4.2-01",
+    Operation.PKI_OPERATION: "SCEP-4.3-01",
+    Operation.GET_NEXT_CA_CERT: "SCEP-4.7-01",
+}
+"""What says how an operation is written."""
 NO_USAGE = "the self-signed certificate has no keyUsage"
 WORTH: Mapping[tuple[str, str], Severity] = {
     ("SCEP-2.3-02", NO_USAGE): "warn",  # unrestricted; sscep and others send none
@@ -91,16 +110,34 @@ class ClientJudge:
         self._lock = threading.Lock()
         self._nonces: OrderedDict[bytes, None] = OrderedDict()
         self._transactions: OrderedDict[bytes, bytes] = OrderedDict()
+        self._requesters: OrderedDict[bytes, bytes] = OrderedDict()
+        self._requested: OrderedDict[bytes, bytes] = OrderedDict()
+        self._certificates: tuple[Certificate, ...] = ()
+        self._rolls_over = False
 
     def learn(self, keywords: Sequence[str]) -> None:
         """What the server advertises, once it has said so to a client."""
         self._capabilities = Capabilities(tuple(keywords))
 
-    def operation(self, operation: str | None, *, next_advertised: bool) -> tuple[Finding, ...]:
-        """About a GetCACaps, GetCACert or GetNextCACert."""
-        if operation == Operation.GET_NEXT_CA_CERT and not next_advertised:
-            return (Finding("SCEP-4.7-03", "GetNextCACert is asked of a CA that does not advertise it"),)
-        return ()
+    def know(self, certificates: Sequence[Certificate]) -> None:
+        """The CA's certificates, once a client has been given them: requests have to be for one of them."""
+        found = {certificate.der: certificate for certificate in (*self._certificates, *certificates)}
+        self._certificates = tuple(found.values())[-_MOST_CERTIFICATES:]
+
+    def operation(self, request: HttpRequest, query: ScepQuery, *, next_advertised: bool) -> tuple[Finding, ...]:
+        """About a request that is no PKIOperation: a GetCACaps, GetCACert, GetNextCACert, or what is none of them."""
+        found: list[Finding] = []
+        named = next((known for known in Operation if (query.operation or "").lower() == known.lower()), None)
+        if named is not None and named != query.operation:
+            found.append(
+                Finding(_SPELLED[named], f"the operation is written {query.operation!r} instead of {named.value}")
+            )
+        if named not in (None, Operation.PKI_OPERATION) and request.method == "POST":
+            found.append(Finding("SCEP-4.1-07", f"{query.operation} is asked by POST"))
+        self._rolls_over |= named == Operation.GET_NEXT_CA_CERT
+        if query.operation == Operation.GET_NEXT_CA_CERT and not next_advertised:
+            found.append(Finding("SCEP-4.7-03", "GetNextCACert is asked of a CA that does not advertise it"))
+        return tuple(found)
 
     def noted(self, notes: Iterable[str]) -> tuple[Finding, ...]:
         """The findings of odd forms that reading found, ``SCEP-… where: what``."""
@@ -116,8 +153,9 @@ class ClientJudge:
         csr: Csr | None = None,
         renews: bool = False,
         noted: Iterable[str] = (),
+        unreadable: str | None = None,
     ) -> tuple[Finding, ...]:
-        """About a PKIOperation.
+        """About a PKIOperation, whether a CA grants it or not.
 
         Args:
             request: how it came; None: not known.
@@ -127,39 +165,27 @@ class ClientJudge:
             csr: what is in the envelope, if it was opened.
             renews: whether the signer's certificate is one of this CA.
             noted: odd forms that reading found, ``SCEP-… where: what``.
+            unreadable: why what is in the envelope is not what the message type announces, where it was opened.
         """
         found = self.noted(noted)
         told = {finding.requirement for finding in found}
         more = [
             *self._transport(request),
+            *self._shape(message),
             *self._algorithms(message),
             *self._memory(message, csr, renews),
+            *self._polls(message, signer),
+            *self._signature(message, signer),
             *self._signer(message, signer, csr, now, renews),
             *(self._request(message, signer, csr, renews) if csr is not None else ()),
+            *([Finding(_INSIDE.get(message.message_type, _KIND), unreadable)] if unreadable else []),
         ]
         # What reading has noted already is not told twice.
         return (*found, *(finding for finding in more if finding.requirement not in told))
 
-    def seen(
-        self,
-        request: HttpRequest | None,
-        message: PkiMessage,
-        *,
-        now: datetime | None,
-        csr: Csr | None,
-        renews: bool = False,
-        noted: Iterable[str] = (),
-    ) -> tuple[Finding, ...]:
-        """About a PKIOperation that no CA has checked yet: :meth:`message`, and whether the signature verifies."""
-        signer = message.signer()
-        noted = (*noted, *(str(note) for note in (*message.notes, *(csr.notes if csr else ()))))
-        found = self.message(request, message, now=now, signer=signer, csr=csr, renews=renews, noted=noted)
-        try:
-            if signer is not None:
-                message.verify(signer)
-        except MfpSimError as error:
-            return (Finding("SCEP-3.2-05", error.message), *found)
-        return found
+    def broken(self, notes: Iterable[str], error: DecodeError, *, base64: bool) -> tuple[Finding, ...]:
+        """About a PKIOperation whose message is not readable; ``base64``: not even that."""
+        return (*self.noted(notes), Finding("SCEP-4.1-09" if base64 else requirement_of(error), str(error)))
 
     def _transport(self, request: HttpRequest | None) -> Iterator[Finding]:
         caps = self._capabilities
@@ -169,6 +195,23 @@ class ClientJudge:
             yield Finding("SCEP-4.1-06", "GET is used although the CA advertises POST")
         if request.method == "POST" and not caps.post:
             yield Finding("SCEP-4.1-08", "POST is used although the CA does not advertise it")
+
+    def _shape(self, message: PkiMessage) -> Iterator[Finding]:
+        """The envelope, as far as anybody can see it."""
+        envelope = message.envelope
+        if envelope is None:
+            if message.closed is not None:
+                yield Finding("SCEP-3.5.2-18", f"the envelope uses what is not known here: {message.closed.got}")
+            elif message.content is None:
+                yield Finding("SCEP-3-01", "the request has no pkcsPKIEnvelope")
+            return
+        malformed = malformation(envelope)
+        if malformed is not None:
+            yield Finding("SCEP-3.2.2-05", malformed)
+        known = () if self._rolls_over else self._certificates  # a request may be for the next CA
+        named = [one for one in envelope.recipients if one.key_identifier is None]
+        if known and named and not any(one.names(certificate) for one in named for certificate in known):
+            yield Finding("SCEP-2.2-01", "the envelope is for none of the certificates that GetCACert gave")
 
     def _algorithms(self, message: PkiMessage) -> Iterator[Finding]:
         cipher = message.envelope.cipher if message.envelope else None
@@ -212,6 +255,33 @@ class ClientJudge:
                     )
                 _remember(self._transactions, identifier, request)
 
+    def _polls(self, message: PkiMessage, signer: Certificate | None) -> Iterator[Finding]:
+        """A CertPoll against the request that it is about."""
+        if signer is None:
+            return
+        who, identifier = _mark(signer.der), _mark(message.transaction_id.encode("utf-8", "replace"))
+        with self._lock:
+            if message.message_type in (MessageType.PKCS_REQ, MessageType.RENEWAL_REQ):
+                _remember(self._requesters, identifier, who)
+                _remember(self._requested, who, identifier)
+            elif message.message_type == MessageType.CERT_POLL:
+                asked_by = self._requesters.get(identifier)
+                if asked_by is None and who in self._requested:
+                    yield Finding(
+                        "SCEP-4.4-03", "the CertPoll carries another transactionID than the request before it"
+                    )
+                elif asked_by is not None and asked_by != who:
+                    yield Finding("SCEP-3.3.3-06", "the CertPoll is signed with another certificate than its request")
+
+    def _signature(self, message: PkiMessage, signer: Certificate | None) -> Iterator[Finding]:
+        try:
+            if signer is not None:
+                message.verify(signer)
+        except SignatureInvalid as error:
+            yield Finding("SCEP-3-03" if "messageDigest" in error.message else "SCEP-3.2-05", error.message)
+        except DecodeError as error:
+            yield Finding("SCEP-3.2-12", f"the signature cannot be verified: {error}")
+
     def _signer(
         self, message: PkiMessage, signer: Certificate | None, csr: Csr | None, now: datetime | None, renews: bool
     ) -> Iterator[Finding]:
@@ -223,8 +293,11 @@ class ClientJudge:
         if now is not None and now < signer.not_before:
             text = f"the signer's certificate is not valid before {signer.not_before:%Y-%m-%d %H:%M}"
             yield Finding("SCEP-3.2-14", text)
+        yield from _short("the signer's certificate", signer)
         if renews or signer.issuer != signer.subject:
             return
+        if not _signs_itself(signer):
+            yield Finding("SCEP-2.3-01", "the self-signed certificate is not signed with its own key")
         try:
             usage = signer.key_usage
         except DecodeError as error:
@@ -249,6 +322,13 @@ class ClientJudge:
         renewal = message.message_type == MessageType.RENEWAL_REQ
         if csr.challenge is not None and len(csr.challenge) > 5 and csr.challenge.encode() in message.octets:
             yield Finding("SCEP-2.4-12", "the challenge password stands outside the envelope")
+        if csr.subject == _NO_NAME:
+            yield Finding("SCEP-3.3.1-01", "the CSR has no subject")
+        try:
+            csr.public_key()
+        except DecodeError as error:
+            yield Finding("SCEP-3.3.1-02", f"the CSR's public key cannot be used: {error}")
+        yield from _short("the CSR", csr)
         caps = self._capabilities
         if renewal and caps is not None and not caps.renewal:
             yield Finding("SCEP-3.2.1.2-06", "a RenewalReq is sent to a CA that does not advertise Renewal")
@@ -262,6 +342,44 @@ class ClientJudge:
             yield Finding("SCEP-2.4-06", "a renewal carries a challengePassword")
         if signer is not None and signer.spki == csr.spki:
             yield Finding("SCEP-2.5-04", "the key of the old certificate is kept")
+
+
+def requirement_of(error: DecodeError) -> str:
+    """What a message misses that is not readable: by the place where reading ended."""
+    return next((requirement for fits, requirement in _BROKEN if fits(error)), "SCEP-3-01")
+
+
+_BROKEN: tuple[tuple[Callable[[DecodeError], bool], str], ...] = (
+    (lambda e: e.expected.startswith("a decimal number"), "SCEP-3.2.1-16"),
+    (lambda e: e.expected in ("each attribute once", "exactly one value"), "SCEP-3.2.1-17"),
+    (lambda e: e.path.endswith("signedAttrs") and e.got == "none", "SCEP-3.2-04"),
+    (lambda e: e.path == "signerInfos", "SCEP-3.2-09"),
+    (lambda e: e.path.endswith(".transactionID") and e.got == "none", "SCEP-3.2.1-01"),
+    (lambda e: e.path.endswith(".messageType") and e.got == "none", "SCEP-3.2.1-02"),
+    (lambda e: e.path.startswith("pkcsPKIEnvelope"), "SCEP-3.2-02"),
+)
+"""In this order, what an error of reading shows, and the requirement that is missed."""
+
+
+def _signs_itself(certificate: Certificate) -> bool:
+    """Whether a certificate verifies with its own key; where nobody can tell, it does."""
+    try:
+        certificate.verify_issued_by(certificate)
+    except SignatureInvalid:
+        return False
+    except MfpSimError:
+        return True
+    return True
+
+
+def _short(what: str, holder: Certificate | Csr) -> Iterator[Finding]:
+    """An RSA key that is not of adequate length."""
+    try:
+        public = holder.public_key()
+    except DecodeError:
+        return
+    if isinstance(public, RSAPublicKey) and public.key_size < ADEQUATE_BITS:
+        yield Finding("SCEP-7.1-01", f"the RSA key of {what} has {public.key_size} bits")
 
 
 def _spelled(digest: str) -> str:

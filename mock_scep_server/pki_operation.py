@@ -20,6 +20,7 @@ from mock_scep_server.ca_parts import CaParts
 from mock_scep_server.challenges import AskFirst
 from mock_scep_server.checking import RequestReader
 from mock_scep_server.faults.base import On
+from mock_scep_server.judgement import requirement_of
 from mock_scep_server.orders import CertificateOrder
 from mock_scep_server.registrar import Registrar
 from mock_scep_server.replies import Decision
@@ -31,7 +32,6 @@ from mock_scep_server.work import EarlyReply, Work, text_reply
 __all__ = ["PkiOperation"]
 
 _NO_MESSAGE = "SCEP-3-01"
-_MISSING = {"transactionID": "SCEP-3.2.1-01", "messageType": "SCEP-3.2.1-02"}
 
 
 class PkiOperation:
@@ -68,7 +68,7 @@ class PkiOperation:
             text, requirement = "The PKIOperation has no message.", _NO_MESSAGE
         except DecodeError as error:
             message, text = None, f"The message is not a SCEP message: {error}"
-            requirement = _MISSING.get(error.path.rpartition(".")[2], _NO_MESSAGE)
+            requirement = requirement_of(error)
         if message is None:
             work.findings = self._parts.judge.noted(work.notes)
             raise work.refused(requirement, text, self._profile.unreadable_status)
@@ -88,6 +88,7 @@ class PkiOperation:
             csr=asked.csr,
             renews=asked.renews is not None,
             noted=work.notes,
+            unreadable=asked.unreadable,
         )
 
     def _decide(self, work: Work, asked: Asked) -> Decision:
@@ -105,7 +106,9 @@ class PkiOperation:
             if overruled or (decided.kind == "failure" and wanted != "failure"):
                 work.taken = self._parts.script.give_back(work.taken, overruled=overruled)
         decision = self._issue(decided) if isinstance(decided, CertificateOrder) else decided
-        work.notes += (*(str(note) for note in decision.notes), *asked.notes)
+        odd = tuple(str(note) for note in decision.notes)
+        work.findings += self._parts.judge.noted(odd)
+        work.notes += (*odd, *asked.notes)
         work.decided(decision.kind, decision.text)
         work.issued = decision.issued
         return replace(decision, authority=face) if other else decision

@@ -24,8 +24,9 @@ from mfp_sim.shared.http_octets import reply_of, request_of
 from mfp_sim.shared.scep.crl import MAX_OCTETS
 from mfp_sim.shared.scep.elements import ElementValue, leaves
 from mfp_sim.shared.scep.envelope import EnvelopeKeys
-from mfp_sim.shared.scep.http_messages import KEYWORDS, read_base64, read_scep_query
-from mfp_sim.shared.visible import one_line
+from mfp_sim.shared.scep.http_messages import KEYWORDS, HttpRequest, read_base64, read_scep_query
+from mfp_sim.shared.visible import one_line, visible
+from mock_scep_server.captures import captured_exchanges, is_capture
 
 __all__ = ["decode", "differences", "is_trace", "read_input"]
 
@@ -56,31 +57,75 @@ def decode(options: argparse.Namespace) -> int:
 
 
 def _decode(options: argparse.Namespace) -> int:
-    opened = _unwrap(read_input(options.file))
+    octets = read_input(options.file)
     private = (_private_key(options.key),) if options.key else ()
+    if is_capture(octets):
+        return _decode_capture(options, octets, EnvelopeKeys(private))
     content = () if options.file == "-" else content_keys_beside(Path(options.file))
-    envelopes = Envelopes(EnvelopeKeys(private, content))
+    found, lines = _read(_unwrap(octets), EnvelopeKeys(private, content))
+    if options.json:
+        print(_json(found))
+        return 0
+    for line in lines:
+        print(line)
+    return 0
+
+
+def _decode_capture(options: argparse.Namespace, octets: bytes, keys: EnvelopeKeys) -> int:
+    """Each message of a packet capture; one that is none is told as such, and the others follow."""
+    rows: list[dict[str, object]] = []
+    for number, exchange in enumerate(captured_exchanges(octets, Path(options.file)), 1):
+        request, reply = exchange.request, exchange.reply
+        where = f"exchange {number}, {exchange.client} -> {exchange.server}: {request.method} {request.target[:60]}"
+        query, notes = Opened(b""), list[str]()
+        try:
+            _take_request_of(query, request)
+        except DecodeError as error:
+            notes.append(str(error))
+        came = (
+            "no whole reply"
+            if reply is None
+            else f"status {reply.status}, {reply.header('Content-Type') or 'no media type'}"
+        )
+        parts = [("request", query)] if query.octets else []
+        if reply is not None and reply.body:
+            parts.append(("reply", Opened(reply.body, [came])))
+        row: dict[str, object] = {"exchange": number, "client": exchange.client, "server": exchange.server}
+        row |= {"method": request.method, "target": request.target, "came": came, "notes": notes}
+        lines = [one_line(f"{where} -> {came}"), *(f"  {one_line(note)}" for note in notes)]
+        for side, opened in parts:
+            try:
+                row[side], shown = _read(opened, keys)
+            except (DecodeError, UsageError) as error:
+                row[side], shown = {"problem": str(error)}, iter([f"not readable: {visible(str(error))}"])
+            lines += ["", f"{side}:", *shown]
+        rows.append(row)
+        if not options.json:
+            print("\n".join([*lines, ""]))
+    if options.json:
+        print(_json(rows))
+    return 0
+
+
+def _read(opened: Opened, keys: EnvelopeKeys) -> tuple[dict[str, object], Iterator[str]]:
+    """A message as a JSON-able object, and as lines for people."""
+    envelopes = Envelopes(keys)
     told = _told(opened, envelopes)
     notes = [*opened.notes, *told.notes]
     elements, broken = ([], None) if told.kind == "capabilities" else _elements(opened.octets, envelopes)
     if broken is not None and broken not in notes:
         notes.append(broken)
-    if options.json:
-        found = {
-            "kind": told.kind,
-            "octets": len(opened.octets),
-            "wrapping": opened.wrapping,
-            "facts": told.facts,
-            "elements": [{"path": leaf.path, "offset": leaf.offset, "value": leaf.text} for leaf in elements],
-            "notes": notes,
-            "unchecked": told.unchecked,
-            "closed": envelopes.closed,
-        }
-        print(_json(found))
-        return 0
-    for line in _lines(opened, told, elements, notes, envelopes.closed):
-        print(line)
-    return 0
+    found: dict[str, object] = {
+        "kind": told.kind,
+        "octets": len(opened.octets),
+        "wrapping": opened.wrapping,
+        "facts": told.facts,
+        "elements": [{"path": leaf.path, "offset": leaf.offset, "value": leaf.text} for leaf in elements],
+        "notes": notes,
+        "unchecked": told.unchecked,
+        "closed": envelopes.closed,
+    }
+    return found, _lines(opened, told, elements, notes, envelopes.closed)
 
 
 _MOST_ELEMENTS, _MOST_VALUES = 2000, 50
@@ -146,7 +191,7 @@ def _shown(value: object) -> str:
     return one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
-def _json(found: dict[str, object]) -> str:
+def _json(found: object) -> str:
     """JSON on one line in which no letter of the message steers a terminal."""
     return "".join(
         letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in json.dumps(found, ensure_ascii=False)
@@ -190,7 +235,11 @@ def _unwrap(octets: bytes) -> Opened:
 
 
 def _take_request(opened: Opened) -> None:
-    query = read_scep_query(request_of(opened.octets))
+    _take_request_of(opened, request_of(opened.octets))
+
+
+def _take_request_of(opened: Opened, request: HttpRequest) -> None:
+    query = read_scep_query(request)
     opened.wrapping.append(f"operation {query.operation or 'missing'}")
     opened.notes.extend(query.notes)
     opened.octets = query.message or b""

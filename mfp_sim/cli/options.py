@@ -82,6 +82,7 @@ VERBS = (
          "decode", """\
   mfp-sim decode request.der
   mfp-sim decode reply.http --key printer-key.pem           # opens the envelope
+  mfp-sim decode capture.pcapng --json                      # each message in a packet capture
   curl -s 'http://ca.example/scep?operation=GetCACert' | mfp-sim decode - --json"""),
     Verb("diff", "tell the differences of two traces, or of two messages by element", "survey", "diff", """\
   mfp-sim diff out-1/traces/NAME.jsonl out-2/traces/NAME.jsonl
@@ -458,7 +459,9 @@ def _language(parser: argparse.ArgumentParser) -> None:
 
 
 def _decode(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE|-", help="DER, PEM, base64, or an HTTP request or reply as it was sent")
+    parser.add_argument(
+        "file", metavar="FILE|-", help="DER, PEM, base64, an HTTP request or reply, or a packet capture"
+    )
     parser.add_argument("--key", type=Path, metavar="PEM", help="the recipient's private key, to open the envelope")
     _json(parser)
 

@@ -97,7 +97,7 @@ class RequestCause:
 
 _ALG, _CHECK, _REQUEST, _TIME, _ID = (frozenset({info}) for info in FailInfo)
 REQUEST_CAUSES: Final = (
-    RequestCause("signature-wrong", _found("SCEP-3.2-05"), _CHECK | _REQUEST),
+    RequestCause("signature-wrong", _found("SCEP-3.2-05", "SCEP-3-03"), _CHECK | _REQUEST),
     RequestCause("wrong-recipient", _other_recipient, _CHECK | _REQUEST | _ID | _ALG),
     RequestCause("not-listed", _unlisted, _ALG | _CHECK),
     RequestCause("clock", _clock, _TIME | _CHECK | _REQUEST),

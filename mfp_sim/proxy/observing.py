@@ -55,7 +55,7 @@ class SeenRequest:
     request: HttpRequest
     query: ScepQuery | None = None
     message: PkiMessage | None = None
-    problem: str | None = None
+    problem: DecodeError | None = None
 
     @classmethod
     def of(cls, request: HttpRequest) -> SeenRequest:
@@ -67,7 +67,7 @@ class SeenRequest:
                 return cls(request, query)
             return cls(request, query, messages.decode(query.message or b""))
         except DecodeError as error:
-            return cls(request, query, problem=str(error))
+            return cls(request, query, problem=error)
 
     @property
     def operation(self) -> str | None:
@@ -224,16 +224,17 @@ class Observer:
     ) -> tuple[Finding, ...]:
         notes = asked.query.notes if asked.query is not None else ()
         if asked.problem is not None:
-            requirement = "SCEP-4.1-09" if asked.query is None else "SCEP-3-01"
-            return (*self._judge.noted(notes), Finding(requirement, asked.problem))
+            return self._judge.broken(notes, asked.problem, base64=asked.query is None)
         message = asked.message
         if message is None:
-            known = capabilities is not None
-            said = self._judge.operation(asked.operation, next_advertised=not known or capabilities.next_ca)  # type: ignore[union-attr]
+            assert asked.query is not None
+            advertised = capabilities is None or capabilities.next_ca
+            said = self._judge.operation(asked.request, asked.query, next_advertised=advertised)
             return (*self._judge.noted(notes), *said)
         signer = message.signer()
         renews = signer is not None and any(signer.was_issued_by(ca) and signer.der != ca.der for ca in trusted)
-        return self._judge.seen(asked.request, message, now=now, csr=csr, renews=renews, noted=notes)
+        noted = (*notes, *(str(note) for note in (*message.notes, *(csr.notes if csr else ()))))
+        return self._judge.message(asked.request, message, now=now, signer=signer, csr=csr, renews=renews, noted=noted)
 
     # --- the server ---------------------------------------------------------------------------------------
 
@@ -273,6 +274,7 @@ class Observer:
             self._judge.learn(read_capabilities(exchange.reply.body if exchange.ok else b"").keywords)
         elif asked.operation == Operation.GET_CA_CERT:
             self._ca = exchange
+            self._judge.know(self._trusted)
         answers = [] if answer is None else [*self._earlier(answer), answer]
         side = ServerSide(self._target, self._clock, caps=self._caps, ca=self._ca, answers=answers)
         return judge_server(side, exchange.number)

@@ -1,0 +1,266 @@
+"""HTTP exchanges in a packet capture (pcap, pcapng): TCP on any port, over IPv4 and IPv6.
+
+The packets are read by dpkt, which does not put streams together; that is done here, and no more than it takes:
+segments are ordered by sequence number, what comes twice counts once, and at a gap the stream ends, since what follows
+belongs to no message that is whole. A SYN begins a connection anew. IP fragments are left aside and counted. A capture
+is hostile: whatever is in it is data, and :data:`CAPTURE_CAP` bounds it. RFC 9293, 3.4; RFC 9112.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import ipaddress
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, cast
+
+from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.http_octets import response_of
+from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest
+from mfp_sim.shared.simtime import SystemClock
+from mock_scep_server.receiving import Connection, Gone, Unreadable, read_request
+
+__all__ = ["CAPTURE_CAP", "CapturedExchange", "captured_exchanges", "is_capture"]
+
+CAPTURE_CAP: Final = 64 * 1024 * 1024
+"""The largest capture that is read, in octets."""
+_MAGIC: Final = tuple(bytes.fromhex(text) for text in ("d4c3b2a1", "a1b2c3d4", "4d3cb2a1", "a1b23c4d", "0a0d0d0a"))
+"""How a pcap begins, in either order of octets, with micro- or nanoseconds; and a pcapng."""
+_METHODS: Final = (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"CONNECT ", b"OPTIONS ")
+_TLS: Final = b"\x16\x03"
+"""How a TLS handshake begins (RFC 8446, 5.1)."""
+_SEQUENCE: Final = 1 << 32
+_HALF: Final = _SEQUENCE // 2
+
+
+def is_capture(octets: bytes) -> bool:
+    """Whether octets begin as a capture does."""
+    return octets[:4] in _MAGIC
+
+
+@dataclass(frozen=True)
+class CapturedExchange:
+    """One exchange: from where to where, in which connection of the capture, and what came back, if it is whole."""
+
+    client: str
+    server: str
+    connection: int
+    request: HttpRequest
+    reply: HttpReply | None
+
+
+@dataclass
+class _Stream:
+    """One direction of a connection. ``first`` is the sequence number that places are counted from: the beginning,
+    where ``begun`` (a SYN was captured), else that of the segment which was captured first."""
+
+    first: int | None = None
+    begun: bool = False
+    segments: dict[int, bytes] = field(default_factory=dict)
+
+    def begin(self, sequence: int) -> None:
+        """A SYN: the stream begins at ``sequence``."""
+        self.first, self.begun = sequence, True
+
+    def add(self, sequence: int, octets: bytes) -> None:
+        """A segment; the longest counts where one comes again."""
+        if self.first is None:
+            self.first = sequence
+        place = (sequence - self.first + _HALF) % _SEQUENCE - _HALF
+        if len(octets) > len(self.segments.get(place, b"")):
+            self.segments[place] = octets
+
+    @property
+    def octets(self) -> bytes:
+        """All up to the first gap."""
+        pieces: list[bytes] = []
+        end = 0 if self.begun else min(self.segments, default=0)
+        for place, octets in sorted(self.segments.items()):
+            if place > end:
+                break
+            fresh = octets[end - place :]
+            pieces.append(fresh)
+            end += len(fresh)
+        return b"".join(pieces)
+
+
+@dataclass
+class _Conversation:
+    """Both directions of a connection; ``ends`` are its first sender and receiver."""
+
+    ends: tuple[str, str]
+    streams: tuple[_Stream, _Stream] = field(default_factory=lambda: (_Stream(), _Stream()))
+
+
+def captured_exchanges(octets: bytes, path: Path) -> list[CapturedExchange]:
+    """The exchanges of a capture, by connection in the order in which they began.
+
+    Raises:
+        UsageError: dpkt is not installed, the capture is broken, or there is no HTTP in it; TLS is named as such.
+    """
+    try:
+        import dpkt  # noqa: PLC0415 - an extra, and only captures need it
+    except ImportError:
+        raise UsageError("reading a capture needs dpkt", remedy="pip install 'mfp-sim[pcap]'") from None
+    conversations: list[_Conversation] = []
+    current: dict[frozenset[str], _Conversation] = {}
+    fragments = 0
+    try:
+        for packet in _packets(dpkt, octets):
+            if packet is None:
+                fragments += 1
+                continue
+            _sort(packet, conversations, current)
+    except (dpkt.Error, ValueError, IndexError, KeyError, AttributeError, TypeError) as error:
+        raise UsageError(f"{path} is not a readable capture: {type(error).__name__}: {error}") from None
+    found = [one for number, talk in enumerate(conversations, 1) for one in _exchanges(talk, number)]
+    if not found:
+        raise _nothing_in(path, conversations, fragments)
+    return found
+
+
+def _nothing_in(path: Path, conversations: list[_Conversation], fragments: int) -> UsageError:
+    """Why a capture holds no exchange."""
+    begun = [stream.octets[:8] for talk in conversations for stream in talk.streams]
+    if any(octets.startswith(_TLS) for octets in begun):
+        return UsageError(
+            f"{path} holds TLS, which cannot be read without its secrets",
+            remedy="put mfp-sim proxy between device and CA, or capture behind what ends TLS",
+        )
+    more = f", and {fragments} IP fragments that are not put together" if fragments else ""
+    return UsageError(
+        f"{path} holds no HTTP request from its beginning ({len(conversations)} TCP connections{more})",
+        remedy="start the capture before the device connects",
+    )
+
+
+# --- packets ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Packet:
+    source: str
+    target: str
+    sequence: int
+    syn: bool
+    octets: bytes
+
+
+def _packets(dpkt: Any, octets: bytes) -> Iterator[_Packet | None]:
+    """The TCP segments; None for an IP fragment. A packet that is cut short is left aside."""
+    reader = dpkt.pcap.UniversalReader(io.BytesIO(octets))
+    inside = _links(dpkt).get(reader.datalink())
+    if inside is None:
+        raise ValueError(f"link type {reader.datalink()} is not known here")
+    for _, packet in reader:
+        try:
+            ip = inside(packet)
+        except (dpkt.Error, IndexError):
+            continue
+        if isinstance(ip, dpkt.ip.IP) and (ip.mf or ip.offset):
+            yield None
+        segment = getattr(ip, "data", None)
+        if not isinstance(segment, dpkt.tcp.TCP):
+            continue
+        source, target = (_place(address, port) for address, port in ((ip.src, segment.sport), (ip.dst, segment.dport)))
+        data = segment.data if isinstance(segment.data, bytes) else bytes(segment.data)
+        yield _Packet(source, target, segment.seq, bool(segment.flags & dpkt.tcp.TH_SYN), data)
+
+
+def _links(dpkt: Any) -> Mapping[int, Callable[[bytes], Any]]:
+    """By link type, what gives the IP packet of a frame."""
+
+    def raw(packet: bytes) -> Any:
+        return (dpkt.ip6.IP6 if packet[0] >> 4 == 6 else dpkt.ip.IP)(packet)
+
+    return {
+        1: lambda packet: dpkt.ethernet.Ethernet(packet).data,
+        0: lambda packet: dpkt.loopback.Loopback(packet).data,
+        108: lambda packet: dpkt.loopback.Loopback(packet).data,
+        12: raw,
+        14: raw,
+        101: raw,
+        113: lambda packet: dpkt.sll.SLL(packet).data,
+        276: lambda packet: dpkt.sll2.SLL2(packet).data,
+    }
+
+
+def _place(address: bytes, port: int) -> str:
+    host = str(ipaddress.ip_address(address))
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _sort(packet: _Packet, conversations: list[_Conversation], current: dict[frozenset[str], _Conversation]) -> None:
+    """Put a segment where it belongs; a SYN with another number is another connection between the same ends."""
+    ends = frozenset((packet.source, packet.target))
+    talk = current.get(ends)
+    first = (packet.sequence + 1) % _SEQUENCE
+    if talk is not None and packet.syn:
+        stream = talk.streams[talk.ends.index(packet.source)]
+        if stream.first not in (None, first):
+            talk = None
+    if talk is None:
+        talk = current[ends] = _Conversation((packet.source, packet.target))
+        conversations.append(talk)
+    stream = talk.streams[talk.ends.index(packet.source)]
+    if packet.syn:
+        stream.begin(first)
+    elif packet.octets:
+        stream.add(packet.sequence, packet.octets)
+
+
+# --- HTTP -------------------------------------------------------------------------------------------------
+
+
+class _Nothing:
+    """In the place of a socket: there is no more than what was captured."""
+
+    def settimeout(self, seconds: float) -> None:
+        """Nothing waits."""
+
+    def recv(self, count: int) -> bytes:  # noqa: ARG002 - a socket's
+        """The end."""
+        return b""
+
+    def sendall(self, octets: bytes) -> None:
+        """Nobody hears it."""
+
+
+class _Kept(io.BytesIO):
+    """A stream that stays open when the reply before is done with it."""
+
+    def close(self) -> None:
+        """Not yet."""
+
+
+def _exchanges(talk: _Conversation, number: int) -> Iterator[CapturedExchange]:
+    """The exchanges of a connection: the side whose octets begin with an HTTP method is the client's."""
+    sent = [stream.octets for stream in talk.streams]
+    for side in (0, 1):
+        if sent[side].startswith(_METHODS):
+            client, server = talk.ends[side], talk.ends[1 - side]
+            replies = _Kept(sent[1 - side])
+            for request in _requests(sent[side]):
+                yield CapturedExchange(client, server, number, request, _reply(replies, request.method))
+            return
+
+
+def _requests(octets: bytes) -> Iterator[HttpRequest]:
+    source = Connection(cast("socket.socket", _Nothing()), SystemClock(), octets)
+    try:
+        while source.buffer.strip():
+            yield read_request(source)
+    except (Gone, Unreadable):
+        return
+
+
+def _reply(stream: io.BytesIO, method: str) -> HttpReply | None:
+    try:
+        response = response_of(stream, method)
+        response.begin()
+        return HttpReply(response.status, response.reason, tuple(response.getheaders()), response.read())
+    except (http.client.HTTPException, ValueError, OSError):
+        return None
