@@ -40,6 +40,7 @@ from mfp_sim.shared.documents.records import NEEDED, Field, ListOf, Record, reco
 from mock_scep_server.faults import FAULTS
 from mock_scep_server.faults.defects import DEFECTS
 from mock_scep_server.faults.listing import in_markdown
+from mock_scep_server.judged import JUDGED, TOLD_UNDER, UNSEEN
 from mock_scep_server.policy import POLICY_KEYS
 from mock_scep_server.profiles.registry import PROFILES as CA_PROFILES
 
@@ -312,6 +313,18 @@ def _fleet_keys() -> str:
     return _table(("key", "what it is", ""), rows)
 
 
+def _judged() -> str:
+    reasons = dict.fromkeys(UNSEEN.values())
+    rows = [(why, ", ".join(name for name in sorted(UNSEEN) if UNSEEN[name] == why)) for why in reasons]
+    rows.append((
+        "another requirement says the same of a message, and is the one that is named",
+        ", ".join(f"{name} (as {TOLD_UNDER[name]})" for name in sorted(TOLD_UNDER)),
+    ))  # fmt: skip
+    total = len(JUDGED) + len(TOLD_UNDER) + len(UNSEEN)
+    told = f"Of {total} requirements on clients, {len(JUDGED)} are judged. The others:\n\n"
+    return told + _table(("why a client's messages do not show it", "requirements"), rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     **{f"scenarios-{chapter}": partial(_chapter, chapter) for chapter in CHAPTERS},
     "grade": _grade,
@@ -329,6 +342,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "operator-acts": _operator_acts,
     "faults": _faults,
     "defects": _defects,
+    "judged": _judged,
     "peers": _peers,
     "peer-reasons": _peer_reasons,
     "peers-with-switches": _peers_with_switches,

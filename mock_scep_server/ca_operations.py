@@ -42,16 +42,20 @@ class CaOperations:
         """
         with self._parts.lock:
             work.take(self._parts.script)
-        reply = self._publish(work, query)
+        identifier = query.message.decode("utf-8", "replace") if query.message else None
+        lineage = self._parts.authorities.named(identifier)
+        reply = self._publish(work, query, identifier, lineage)
         if query.operation == Operation.GET_CA_CAPS and self._profile.caps_reply == "close":
             work.decision, work.closes = "the connection is closed, as this product does", True
         advertised = "GetNextCACert" in self._words(self._parts.authorities.default)
+        if (
+            identifier is None or lineage is None or lineage.identifier != identifier
+        ):  # who names a CA of several has to
+            work.findings += self._parts.judge.noted(query.notes)
         work.findings += self._parts.judge.operation(work.request, query, next_advertised=advertised)
         return replace(reply, body=work.altered(On.BYTES, reply.body))
 
-    def _publish(self, work: Work, query: ScepQuery) -> HttpReply:
-        identifier = query.message.decode("utf-8", "replace") if query.message else None
-        lineage = self._parts.authorities.named(identifier)
+    def _publish(self, work: Work, query: ScepQuery, identifier: str | None, lineage: Lineage | None) -> HttpReply:
         if lineage is None:
             work.decision = "no such CA"
             return text_reply(404, f"There is no CA {identifier!r} here." if identifier else "The CA has to be named.")

@@ -3,7 +3,7 @@
 The packets are read by dpkt, which does not put streams together; that is done here, and no more than it takes:
 segments are ordered by sequence number, what comes twice counts once, and at a gap the stream ends, since what follows
 belongs to no message that is whole. A SYN begins a connection anew. IP fragments are left aside and counted. A capture
-is hostile: whatever is in it is data, and :data:`CAPTURE_CAP` bounds it. RFC 9293, 3.4; RFC 9112.
+is hostile: whatever is in it is data, and who reads the file bounds its size. RFC 9293, 3.4; RFC 9112.
 """
 
 from __future__ import annotations
@@ -23,10 +23,8 @@ from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest
 from mfp_sim.shared.simtime import SystemClock
 from mock_scep_server.receiving import Connection, Gone, Unreadable, read_request
 
-__all__ = ["CAPTURE_CAP", "CapturedExchange", "captured_exchanges", "is_capture"]
+__all__ = ["captured_exchanges", "is_capture"]
 
-CAPTURE_CAP: Final = 64 * 1024 * 1024
-"""The largest capture that is read, in octets."""
 _MAGIC: Final = tuple(bytes.fromhex(text) for text in ("d4c3b2a1", "a1b2c3d4", "4d3cb2a1", "a1b23c4d", "0a0d0d0a"))
 """How a pcap begins, in either order of octets, with micro- or nanoseconds; and a pcapng."""
 _METHODS: Final = (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"CONNECT ", b"OPTIONS ")

@@ -10,7 +10,7 @@ import contextlib
 import socket
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -90,21 +90,31 @@ def account(journal: Journal) -> Iterator[str]:
     for client in dict.fromkeys(entry.client for entry in entries):
         own = [entry for entry in entries if entry.client == client]
         granted = sum(entry.decision.startswith("SUCCESS") for entry in own)
-        yield f"client {client}: {len(own)} request{'s' * (len(own) != 1)}, {granted} granted"
+        line = f"client {client}: {len(own)} request{'s' * (len(own) != 1)}, {granted} granted"
         counts = Counter(finding for entry in own for finding in entry.judgement)
+        verdicts = Counter(finding.partition(" ")[0] for finding in counts)
+        told = ", ".join(f"{verdicts[word]} {word}" for word in ("fail", "warn", "note") if verdicts[word])
+        yield f"{line}; findings: {told or 'none'}"
         for finding, times in sorted(counts.items(), key=lambda item: (severity_of(item[0]), item[0])):
             yield f"  {finding}{f' ({times} times)' if times > 1 else ''}"
 
 
 def _line(entry: JournalEntry, number: int) -> str:
-    """A request on the terminal: what was decided, the faults that acted, and the worst finding about the client."""
+    """A request on the terminal: what was decided, by which rule, the faults that acted and what they changed first,
+    and the worst finding about the client."""
     line = f"{entry.time:%H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{entry.by_rule}"
     line = f"#{number} {line}" if number else line
     acted = [slug for slug in entry.faults if slug not in entry.without_effect]
-    line += f" faults: {', '.join(acted)}" if acted else ""
+    line += f" faults: {', '.join(acted)}{_changed(entry.changes)}" if acted else ""
     line += f" without effect: {', '.join(entry.without_effect)}" if entry.without_effect else ""
     worst = min(entry.judgement, key=severity_of, default="note")
     return line if worst.startswith("note") else f"{line} | client: {worst}"
+
+
+def _changed(changes: Sequence[str]) -> str:
+    """What faults changed, for the middle of a line; the journal has all of it."""
+    more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
+    return f" ({changes[0]}{more})" if changes else ""
 
 
 def _service(options: argparse.Namespace, clock: Clock, vault: Vault, saving: SavingService | None) -> ScepService:

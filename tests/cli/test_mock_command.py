@@ -84,11 +84,12 @@ def test_exchanges_are_saved_and_the_run_is_summed_up(tmp_path: Path, capsys) ->
     assert [line.split()[0] for line in lines if " GET GetCA" in line] == ["#1", "#2"]
     (enrolment,) = [line for line in lines if "POST PKCSReq" in line]
     assert enrolment.startswith("#3 ")
-    assert enrolment.endswith("[rule 1] faults: nonce-mismatch")
+    told = r" \[rule 1\] faults: nonce-mismatch \(message: recipient_nonce: [0-9a-f]{32} -> [0-9a-f]{32}\)$"
+    assert re.search(told, enrolment)
     (refused,) = [line for line in lines if "(unreadable)" in line]
     assert not refused.startswith("#"), "it was no exchange"
     assert "4 requests" in lines
-    assert "client 127.0.0.1: 4 requests, 1 granted" in lines
+    assert "client 127.0.0.1: 4 requests, 1 granted; findings: 1 note" in lines
     names = sorted(file.name for file in saved.iterdir())
     assert names == [f"00000{n}-{name}.{part}.http" for n, name in ((1, "GetCACert"), (2, "GetCACaps"), (3, "PKCSReq"))
                      for part in ("reply", "request")]  # fmt: skip

@@ -42,10 +42,12 @@ class Saved:
         self.service = make_service(
             CaSetup(script=script_of(script)), clock=clock, entropy=self.saving.entropy(entropy.fork("ca")),
             keys=PooledKeys(entropy.fork("k"), side=1), zone=ZoneInfo("UTC"), challenge=StaticChallenge(SECRET),
-            on_entry=self.saving.number_of,
+            on_entry=lambda entry: print(self.saving.number_of(entry)),
         )  # fmt: skip
         self.saving.service = self.service
-        self.saving.private = lambda: (self.service.authority.recipient.key,)  # type: ignore[assignment]
+        key = self.service.authority.recipient.key
+        assert isinstance(key, RSAPrivateKey)
+        self.saving.private = lambda: (key,)
         self.client = Client(
             target_of("http://ca.example/scep"),
             Sequential(clock, lambda scheduler: InProcess(scheduler, self.saving.handle)),
