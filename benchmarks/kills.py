@@ -13,6 +13,7 @@ import argparse
 import http.client
 import itertools
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -64,7 +65,8 @@ class _Life:
         words = [sys.executable, "-m", "mock_scep_server.cli", "--port", str(self.port), "--state-dir", str(state)]
         words += ["--control-port", str(self.control), "--set", "serials=sequential", *options]
         words += ["--set", "challenge={one_time: {cache: 1000000, lifetime: 30d}}"]
-        self._process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        told = {**os.environ, "PYTHONFAULTHANDLER": "1"}
+        self._process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=told)
 
     def kill(self) -> None:
         self._process.send_signal(signal.SIGKILL)
@@ -81,7 +83,9 @@ class _Life:
                 if probe.connect_ex(("127.0.0.1", self.control)) == 0:
                     return self
             pause.wait(0.02)
-        raise SystemExit("the mock did not open its ports")
+        self._process.send_signal(signal.SIGABRT)  # says where its threads are
+        told = self._process.communicate()[1].decode(errors="replace")
+        raise SystemExit(f"the mock did not open its ports within {_START_SECONDS:g} s: {told}")
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """The control port's answer."""
