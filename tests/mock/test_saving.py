@@ -25,6 +25,7 @@ from mock_scep_server.challenges import StaticChallenge
 from mock_scep_server.cli import main as mock
 from mock_scep_server.control import ControlService
 from mock_scep_server.exchange_view import view_exchange
+from mock_scep_server.journal import JournalEntry
 from mock_scep_server.saving import SavingService
 from mock_scep_server.script_file import script_of
 from mock_scep_server.service import make_service
@@ -42,7 +43,7 @@ class Saved:
         self.service = make_service(
             CaSetup(script=script_of(script)), clock=clock, entropy=self.saving.entropy(entropy.fork("ca")),
             keys=PooledKeys(entropy.fork("k"), side=1), zone=ZoneInfo("UTC"), challenge=StaticChallenge(SECRET),
-            on_entry=lambda entry: print(self.saving.number_of(entry)),
+            on_entry=self.entered,
         )  # fmt: skip
         self.saving.service = self.service
         key = self.service.authority.recipient.key
@@ -55,6 +56,9 @@ class Saved:
         )  # fmt: skip
         self.client.get(Operation.GET_CA_CAPS)
         self.granted = self.client.ask(self.client.order())
+
+    def entered(self, entry: JournalEntry) -> None:
+        self.saving.number_of(entry)
 
 
 def files(folder: Path, suffix: str) -> dict[str, Path]:
