@@ -212,7 +212,7 @@ def _end(told: _Telling, files: ExchangeFiles | None, url: str) -> None:
             say(line)
     if files is None:
         return
-    whole = {"exchanges": [one.to_json() for one in session.exchanges], "summary": session.to_json()}
+    whole = {"format": 1, "exchanges": [one.to_json() for one in session.exchanges], "summary": session.to_json()}
     files.write(SUMMARY, json.dumps(whole, indent=2).encode() + b"\n")
     text, why = scenario_of(session.exchanges, url)
     if text is not None:

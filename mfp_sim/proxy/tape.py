@@ -13,26 +13,15 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from mfp_sim.shared.errors import ConnectFailed, ConnectionLost, DecodeError, MalformedHttp, UsageError
+from mfp_sim.proxy.observing import SeenRequest
+from mfp_sim.shared.errors import ConnectFailed, ConnectionLost, MalformedHttp, UsageError
 from mfp_sim.shared.http_octets import reply_of, request_of
-from mfp_sim.shared.scep import messages
-from mfp_sim.shared.scep.http_messages import HEAD_CAP, MESSAGE_CAP, HttpReply, HttpRequest, read_scep_query
+from mfp_sim.shared.scep.http_messages import HEAD_CAP, MESSAGE_CAP, HttpReply, HttpRequest
 
 __all__ = ["Tape"]
 
 _CAP = 2 * (MESSAGE_CAP + HEAD_CAP)
 """The largest file that is read, in octets."""
-
-
-def _name_of(request: HttpRequest) -> str:
-    """What a request asks for: the message type of a PKIOperation, else its operation, else ``(no operation)``."""
-    try:
-        query = read_scep_query(request)
-        if query.operation == "PKIOperation" and query.message:
-            return messages.decode(query.message).label
-    except DecodeError:
-        return "PKIOperation"
-    return query.operation or "(no operation)"
 
 
 @dataclass
@@ -64,7 +53,7 @@ class Tape:
         reply = file.with_name(file.name.replace(".request.http", ".reply.http"))
         if not reply.is_file():
             raise UsageError(f"{file} has no reply beside it", remedy=f"there has to be {reply.name}")
-        return _Recorded(_name_of(request), _mark(request), reply)
+        return _Recorded(SeenRequest.of(request).name, _mark(request), reply)
 
     def ask(self, request: HttpRequest) -> HttpReply:
         """See :meth:`ReplySource.ask`."""
@@ -77,7 +66,7 @@ class Tape:
             raise MalformedHttp(f"the reply on the tape is not whole: {type(error).__name__}", sent=True) from None
 
     def _next(self, request: HttpRequest) -> _Recorded:
-        name, mark = _name_of(request), _mark(request)
+        name, mark = SeenRequest.of(request).name, _mark(request)
         with self._lock:
             same = [one for one in self._exchanges if one.name == name]
             if not same:
