@@ -15,8 +15,8 @@ _FIELDS = re.compile(
     rb"(?im)^((?:proxy-)?authorization|(?:set-)?cookie|[\w-]*(?:api-?key|token|secret|password)[\w-]*):[^\r\n]*"
 )
 _QUERY = re.compile(rb"(?i)([?&;\n][^=&\s]*(?:challenge|passw|pwd|secret|token)[^=&\s]*=)([^&;\s]+)")
-_PASSWORD = re.compile(rb"\b[0-9A-Fa-f]{8,64}\b")
-"""What NDES's page shows as challenge, and its CA's hash, which looks the same."""
+_PASSWORD = re.compile(rb"(?:[0-9A-Fa-f]\x00?){8,64}")
+"""What NDES's page shows as challenge, in UTF-16 too, and its CA's hash, which looks the same."""
 
 
 def masked(octets: bytes, redactor: Redactor) -> bytes:
@@ -26,6 +26,6 @@ def masked(octets: bytes, redactor: Redactor) -> bytes:
     head = _QUERY.sub(lambda found: found[1] + MASK.encode(), head)
     if b"application/x-www-form-urlencoded" in head.lower():
         body = _QUERY.sub(lambda found: found[1] + b"*" * len(found[2]), b"\n" + body)[1:]
-    elif b"text/html" in head.lower() and b"challenge" in body.lower():
-        body = _PASSWORD.sub(lambda found: b"*" * len(found[0]), body)
+    elif b"text/html" in head.lower() and b"challenge" in body.replace(b"\x00", b"").lower():
+        body = _PASSWORD.sub(lambda found: re.sub(rb"[^\x00]", b"*", found[0]), body)
     return redactor.octets(head) + end + body

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,23 @@ def test_secrets_are_masked_unless_they_are_asked_for(tmp_path: Path) -> None:
     assert "operation=GetCACaps&challenge=********" in kept
     kept = with_secrets(tmp_path / "shown", show=True)
     assert [secret for secret in SECRETS if secret not in kept] == []
+
+
+@pytest.mark.parametrize("show", [False, True])
+def test_the_challenge_that_ndes_shows_is_masked_in_its_page(tmp_path: Path, show: bool) -> None:
+    """The page is in UTF-16, as with the product."""
+    stand = ProxyStand(
+        ca="{profile: ndes-2016, challenge: {one_time: {}}, admin_page: {user: admin, password: page-password}}",
+        save=tmp_path / "s", show_secrets=show,
+    )  # fmt: skip
+    login = ("Authorization", "Basic " + base64.b64encode(b"admin:page-password").decode())
+    page = stand.client.http(HttpRequest("GET", "/certsrv/mscep_admin/", (login, ("Host", "localhost")))).reply
+    assert page is not None
+    challenge = re.search(r"challenge password is: <B> ([0-9A-F]{8,}) </B>", page.body.decode("utf-16"))
+    assert challenge is not None
+    kept = b"".join(file.read_bytes() for file in (tmp_path / "s").iterdir())
+    for form in (challenge[1].encode(), challenge[1].encode("utf-16-le"), login[1].encode()):
+        assert (form in kept) == (show and (form in page.body or form == login[1].encode()))
 
 
 def test_a_challenge_that_was_seen_inside_is_told_nowhere(tmp_path: Path) -> None:
