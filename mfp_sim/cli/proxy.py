@@ -9,6 +9,7 @@ import ssl
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -147,8 +148,17 @@ def _announcement(options: argparse.Namespace, server: ServerHost, endpoint: Tls
     if endpoint is not None and endpoint.anchor is not None:
         out = f", in {options.https_ca_out}" if options.https_ca_out else "; --https-ca-out FILE writes it"
         yield f"CA to trust for TLS: {endpoint.anchor.common_name}{out}"
+    if not _is_loopback(server.host):
+        yield "others on the network reach the CA through this port; the device wants this machine's address in the URL"
     if not options.key:
         yield "what is inside envelopes stays unseen: --key FILE opens those for that key"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _key(path: Path) -> RSAPrivateKey:

@@ -140,6 +140,14 @@ def test_a_signal_ends_it_with_a_summary_whatever_is_under_way(ca, tmp_path: Pat
     assert "\n1 exchange\nclient 127.0.0.1: 1 exchange\n" in out
 
 
+@pytest.mark.parametrize(("where", "warned"), [("0.0.0.0:0", True), ("localhost:0", False)])
+def test_who_can_reach_it_is_told_where_it_is_not_this_machine_alone(tmp_path: Path, where: str, warned: bool) -> None:
+    with proxy("--to", "http://127.0.0.1:9/", "--listen", where, cwd=tmp_path) as (process, _):
+        process.send_signal(signal.SIGTERM)
+        out, _ = rest(process)
+    assert ("others on the network reach the CA through this port" in out) == warned
+
+
 def test_a_tape_needs_no_ca(ca, tmp_path: Path) -> None:
     bench, host = ca
     with proxy("--to", f"{host.url}/scep", "--save", "tape", "--exchanges", 1, cwd=tmp_path) as (process, url):
