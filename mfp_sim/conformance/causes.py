@@ -145,6 +145,7 @@ CAUSES: tuple[Cause, ...] = (
         grave="Makes a CA of a device that asks for it"),
     Cause("powers-granted", "security", "A CSR that asks for powers which only the CA may give gets them", {
         "powers-not-copied": "",
+        "issued-adds-nothing": "Certificates have rights that nobody asked for",
     }, remedy="take from a CSR no more than names, and the usages and purposes that its profile allows"),
     Cause("signature-unverified", "security", "Requests are accepted whose signature protects nothing", {
         "refuses-bad-signature": "A request was accepted whose signature does not verify",
@@ -178,6 +179,8 @@ CAUSES: tuple[Cause, ...] = (
         "serials-unique": "A serial number was given twice",
         "concurrent-enrolments/repeated": "Clients at the same time got the same serial number",
         "serials-unpredictable": "Serial numbers count",
+        "serials-of-the-run": "Serial numbers have little chance",
+        "serials-of-the-run/repeated": "A serial number was given twice in the run",
     }, remedy="draw at least 64 bits at random for each serial number"),
     Cause("replies-share-secrets", "security", "Replies are encrypted with a key or a vector of other replies", {
         "envelope-chance": "",
@@ -315,6 +318,7 @@ CAUSES: tuple[Cause, ...] = (
         "signer-usage": "The certificate that signs CertReps lacks digitalSignature",
         "recipient-usage": "The certificate that requests are enveloped to lacks keyEncipherment",
         "issuer-usage": "The issuing certificate is no CA's",
+        "ca-rfc5280": "A certificate of GetCACert is not as RFC 5280 has it",
     }, remedy="give the certificate digitalSignature and keyEncipherment, or use an RA certificate that has them",
         clients=("cryptlib and others that look at keyUsage",)),
     Cause("ca-expired", "interoperability", "A certificate of GetCACert is not valid now", {"ca-valid-now": ""}),
@@ -351,10 +355,14 @@ CAUSES: tuple[Cause, ...] = (
     }),
     Cause("names-wrong", "interoperability", "Issued certificates do not have the names that were asked for", {
         "issued-for-subject": "The certificate has another subject",
+        "issued-for-subject/encoded-anew": "The certificate has the subject in another encoding",
         "san-honoured": "The subject alternative names were dropped",
+        "issued-adds-nothing/names-added": "The certificate has names that were not asked for",
+        "sid-uri": "The URI that names an account was dropped",
     }, clients=("browsers, for want of a subject alternative name",)),
-    Cause("not-for-servers", "interoperability", "Issued certificates are not for TLS servers", {
-        "issued-for-servers": "",
+    Cause("not-for-servers", "interoperability", "Issued certificates are not for the use that a printer has", {
+        "issued-for-servers": "The extended key usage leaves TLS servers out",
+        "usages-honoured": "The certificate may not be used as its CSR asks",
     }, remedy="add serverAuth to extKeyUsage, or leave the extension out",
         clients=("browsers and printer drivers that speak to the printer",)),
     Cause("certificate-unusable", "interoperability", "Issued certificates cannot be used", {

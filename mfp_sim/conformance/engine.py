@@ -80,8 +80,8 @@ class ConformanceRun:
 
 def in_order(checks: Iterable[Check]) -> list[Check]:
     """As they are run: what may end the asking after all else that sends, then what judges the whole run, and at the
-    very end what waits until a certificate has expired."""
-    return sorted(checks, key=lambda check: (check.waits, check.watches or (check.reads and check.risky), check.risky))
+    very end what waits until a certificate has expired, and what counts all that was issued."""
+    return sorted(checks, key=lambda check: (check.last, check.watches or (check.reads and check.risky), check.risky))
 
 
 def run_checks(
@@ -227,7 +227,7 @@ class _Engine:
         session = self._session
         if self._stopped is not None and not check.watches:
             return CheckResult(check, CheckVerdict.NOT_RUN, reason=self._stopped)
-        reason = self._forbidden(check) or (session.barred if check.asks else None)
+        reason = self._forbidden(check) or (session.barred if self._stops_at_bar(check) else None)
         if reason is not None:
             return CheckResult(check, CheckVerdict.NOT_RUN, reason=reason)
         session.check = check.id
@@ -253,6 +253,10 @@ class _Engine:
             exchanges=tuple(e.number for e in session.exchanges[first:]),
             seconds=(session.clock.now() - begun).total_seconds(),
         )
+
+    def _stops_at_bar(self, check: Check) -> bool:
+        """Whether it would ask for more; what counts all that was issued asks only where that is little."""
+        return check.asks and not (check.last and check.gain is None)
 
     def _forbidden(self, check: Check) -> str | None:
         policy = self._session.policy

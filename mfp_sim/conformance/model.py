@@ -205,8 +205,8 @@ class Check:
     ``watches``: it sends nothing of its own but judges what the run saw. ``negative``: it sends what is wrong,
     so the server is probed for life afterwards. ``reads``: it asks for no certificate, not even one to be refused.
     ``needs``: capabilities without which it is not applicable; ``opt_in``: what a person has to allow first.
-    ``is_control``: it judges the positive control itself. ``waits``: it lets much time pass, as far as the options
-    allow, so it comes last of all. ``at_most``: the worst it can become, where the catalogue is
+    ``is_control``: it judges the positive control itself. ``last``: it comes last of all, since it lets much time
+    pass, or judges all that was issued. ``at_most``: the worst it can become, where the catalogue is
     milder than the keyword; ``mild`` says why a fact of it is. ``gain``: what a certificate gives that it is issued and
     that should not exist; None where there can be no such one. ``breaches``: slugs of the facts by which somebody gets
     what is not theirs, or by which nothing is protected that looks so; they fail the check whatever its level.
@@ -229,7 +229,7 @@ class Check:
     at_most: CheckVerdict = CheckVerdict.FAIL
     mild: str = ""
     is_control: bool = False
-    waits: bool = False
+    last: bool = False
     gain: Gain | None = None
     breaches: tuple[str, ...] = ()
     proofs: tuple[Proof, ...] = ()

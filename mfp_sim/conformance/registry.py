@@ -30,6 +30,7 @@ CHAPTERS = (
     "polling",
     "renewal",
     "csr_and_certificate",
+    "issued_certificates",
     "getcert_getcrl",
     "transport_and_get",
     "malformed",

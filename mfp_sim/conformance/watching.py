@@ -17,10 +17,11 @@ from mfp_sim.conformance.outcomes import Inconclusive
 from mfp_sim.conformance.registry import row
 from mfp_sim.shared.errors import DecodeError
 
-__all__ = ["noted", "over", "watch"]
+__all__ = ["SHOWN", "noted", "over", "watch"]
 
 WatchRule = Callable[[Client], Iterator[Fact]]
 SHOWN = 5
+"""So many exchanges at most show one observation."""
 
 
 def watch(

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact
+from mfp_sim.conformance.linting import CA_RULES, RA_RULES, Held, signed_by, wrong_in
 from mfp_sim.conformance.model import Fact, Gain, Proof
 from mfp_sim.conformance.outcomes import Inconclusive, NotApplicable
 from mfp_sim.conformance.registry import check
@@ -328,6 +329,31 @@ def issuer_usage(session: Client) -> Iterator[Fact]:
         "; ".join(wrong) or "both",
         session.ca_exchange,
     )
+
+
+@check(
+    "ca-rfc5280",
+    "The certificates of GetCACert are as RFC 5280 has them",
+    "SCEP-2.1.2-03",
+    "SCEP-2.2-03",
+    why="A client that checks the path stops at a CA certificate that is not, whatever was issued.",
+    reads=True,
+    proofs=(
+        Proof("constraints-not-critical", defects=("ca-constraints-not-critical",)),
+        Proof("no-key-identifier", defects=("ca-without-key-identifier",)),
+        Proof("no-name", defects=("ca-without-a-name",)),
+        Proof("critical", defects=("ca-with-unknown-critical",)),
+    ),
+)
+def ca_lint(session: Client) -> Iterator[Fact]:
+    certificates = session.ca_certificates
+    for certificate in certificates:
+        above = [c for c in certificates if signed_by(certificate, c)]
+        held = Held(certificate, above[0] if above else None)
+        for slug, expected, rules in CA_RULES if certificate.says_ca else RA_RULES:
+            wrong = wrong_in(held, rules)
+            where = f"{expected} in {certificate.subject_text or 'a certificate without a name'}"
+            yield fact(slug, wrong is None, where, wrong or "as expected", session.ca_exchange)
 
 
 @check(

@@ -11,15 +11,16 @@ from typing import Any
 from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import fact
+from mfp_sim.conformance.linting import names_alike, signed_by
 from mfp_sim.conformance.model import CheckVerdict, Fact, Proof
 from mfp_sim.conformance.outcomes import Inconclusive
 from mfp_sim.conformance.renewals import renewals
 from mfp_sim.conformance.watching import over, watch
 from mfp_sim.shared.errors import DecodeError
-from mfp_sim.shared.scep import der
 from mfp_sim.shared.scep import vocabulary as v
 from mfp_sim.shared.scep.algorithms import DIGEST_OF_SIGNATURE
 from mfp_sim.shared.scep.certificate import Certificate
+from mfp_sim.shared.scep.csr import Csr
 from mfp_sim.shared.scep.vocabulary import MessageType
 
 watch_here = partial(watch, __name__)
@@ -248,8 +249,8 @@ def _issued_facts(
 def _named_issuers(certificate: Certificate, answer: Answer) -> tuple[list[Certificate], bool]:
     """The certificates at hand that have its issuer's name, and whether one of them verifies it."""
     pool = [c for c in (*answer.trusted, *answer.payload.certificates) if c.der != certificate.der]
-    named = [c for c in pool if c.subject == certificate.issuer]
-    return named, any(certificate.was_issued_by(c) for c in named)
+    named = [c for c in pool if names_alike(c.subject, certificate.issuer)]
+    return named, any(signed_by(certificate, c) for c in named)
 
 
 def _by_known_ca(_: Client, certificate: Certificate, answer: Answer) -> str | None:
@@ -307,108 +308,31 @@ watch_here(
 
 
 def _subject(_: Client, certificate: Certificate, answer: Answer) -> str | None:
-    if certificate.subject == answer.order.subject:
+    return None if names_alike(certificate.subject, answer.order.subject) else f"for {certificate.subject_text}"
+
+
+def _subject_encoding(_: Client, certificate: Certificate, answer: Answer) -> str | None:
+    if certificate.subject == answer.order.subject or not names_alike(certificate.subject, answer.order.subject):
         return None
-    return f"for {certificate.subject_text}"
+    return f"the same name in another encoding: {certificate.subject.hex()}"
+
+
+_NAMED = (
+    _issued_facts("other-subject", "the CSR's subject", _subject),
+    _issued_facts("encoded-anew", "the subject as the CSR encodes it", _subject_encoding),
+)
 
 
 watch_here(
     "issued-for-subject",
     "The certificate is for the name that was asked for",
     "SCEP-3.3.1-09",
-    judge=_issued_facts("other-subject", "the CSR's subject", _subject),
+    judge=lambda session: (found for judge in _NAMED for found in judge(session)),
     why="A CA may alter names, but devices find their certificate by them, and peers check them.",
     field_failures=("F-S09",),
-    proofs=(Proof("other-subject", "success-altered-subject"),),
-)
-
-
-def _lint(_: Client, certificate: Certificate, __: Answer) -> str | None:
-    wrong = []
-    if certificate.version != 3:
-        wrong.append(f"version {certificate.version}")
-    if certificate.serial <= 0:
-        wrong.append(f"serial number {certificate.serial}")
-    if certificate.serial.bit_length() > 159:
-        wrong.append("a serial number of more than 20 octets")
-    if v.AUTHORITY_KEY_IDENTIFIER not in certificate.extensions:
-        wrong.append("no authorityKeyIdentifier")
-    return ", ".join(wrong) or None
-
-
-def _issuer(certificate: Certificate, answer: Answer) -> Certificate | None:
-    return next((ca for ca in (*answer.trusted, *answer.payload.certificates) if certificate.was_issued_by(ca)), None)
-
-
-def _dates(_: Client, certificate: Certificate, answer: Answer) -> str | None:
-    early = next((text for text in certificate.oddities if text.startswith("GeneralizedTime")), None)
-    issuer = _issuer(certificate, answer)
-    if issuer is None or certificate.not_after <= issuer.not_after:
-        return early
-    return f"it ends at {certificate.not_after}, after its CA's certificate, which ends at {issuer.not_after}"
-
-
-def _key_identifiers(_: Client, certificate: Certificate, answer: Answer) -> str | None:
-    issuer = _issuer(certificate, answer)
-    own, its = (None if c is None else c.extensions.get(v.SUBJECT_KEY_IDENTIFIER) for c in (certificate, issuer))
-    if issuer is None or its is None:
-        return None
-    if own is not None and own.value == its.value and certificate.spki != issuer.spki:
-        return "subjectKeyIdentifier is that of the CA"
-    named = certificate.extensions.get(v.AUTHORITY_KEY_IDENTIFIER)
-    fields = [] if named is None else der.read(named.value, "authorityKeyIdentifier").children
-    octets = [entry.content for entry in fields if entry.tag == 0x80]
-    wanted = der.read(its.value, "subjectKeyIdentifier").content
-    if not octets or octets[0] == wanted:
-        return None
-    return f"authorityKeyIdentifier names the key {octets[0].hex()}, the CA's is {wanted.hex()}"
-
-
-def _encoding(_: Client, certificate: Certificate, __: Answer) -> str | None:
-    whole = der.read(certificate.der, "certificate")
-    fields = whole.child(0, "tbsCertificate").children
-    inner = fields[2 if fields[0].tag == 0xA0 else 1].raw
-    if inner != whole.child(1, "signatureAlgorithm").raw:
-        return "signatureAlgorithm is not that of the field in the certificate"
-    holder = [entry for entry in fields if entry.tag == 0xA3]
-    oids = [entry.child(0, "extnID").to_oid() for entry in holder[0].children[0].children] if holder else []
-    twice = [v.oid_text(oid) for oid in dict.fromkeys(oids) if oids.count(oid) > 1]
-    return f"{', '.join(twice)} is there twice" if twice else None
-
-
-def _readable(rule: Callable[[Client, Certificate, Answer], str | None]) -> Callable[..., str | None]:
-    """The rule, for which what cannot be read is wrong too."""
-
-    def judge(session: Client, certificate: Certificate, answer: Answer) -> str | None:
-        try:
-            return rule(session, certificate, answer)
-        except DecodeError as error:
-            return f"it cannot be read: {error}"
-
-    return judge
-
-
-_RFC5280 = (
-    _issued_facts("not-rfc5280", "version 3, a positive serial of at most 20 octets, authorityKeyIdentifier", _lint),
-    _issued_facts("dates", "notAfter no later than the CA's, dates before 2050 as UTCTime", _dates),
-    _issued_facts("key-identifiers", "the key identifiers of the CA and of the subject's key",
-                  _readable(_key_identifiers)),
-    _issued_facts("encoding", "one signature algorithm, each extension once", _readable(_encoding)),
-)  # fmt: skip
-
-watch_here(
-    "issued-rfc5280",
-    "The certificate is one of RFC 5280",
-    "SCEP-3.3.2.1-16",
-    judge=lambda session: (found for judge in _RFC5280 for found in judge(session)),
-    why="Key stores refuse to insert certificates that are not, and paths through them do not verify.",
-    field_failures=("F-K01",),
     proofs=(
-        Proof("not-rfc5280", "cert-lint"),
-        Proof("dates", "{cert-lint: outlives-ca}"),
-        Proof("key-identifiers", "{cert-lint: authority-key}"),
-        Proof("key-identifiers", "{cert-lint: subject-key}"),
-        Proof("encoding", "{cert-lint: extension-twice}"),
+        Proof("other-subject", "success-altered-subject"),
+        Proof("encoded-anew", defects=("issues-teletex-subject",)),
     ),
 )
 
@@ -423,6 +347,14 @@ def _purposes(_: Client, certificate: Certificate, __: Answer) -> str | None:
     return f"extKeyUsage allows {', '.join(map(v.oid_text, purposes)) or 'nothing'}"
 
 
+def _for_a_server(_: Certificate, answer: Answer) -> bool:
+    """A CSR that names purposes is judged by those (usages-honoured)."""
+    try:
+        return v.EXTENDED_KEY_USAGE not in Csr.from_der(answer.order.data).extensions
+    except DecodeError:
+        return True
+
+
 watch_here(
     "issued-for-servers",
     "The certificate's extended key usage, where it has one, allows a TLS server",
@@ -431,6 +363,7 @@ watch_here(
         "no-server-auth",
         "no extKeyUsage, or one with serverAuth",
         _purposes,
+        only=_for_a_server,
         at_most=CheckVerdict.FINDING,
         mistake="one extKeyUsage, clientAuth, for all certificates, whatever the request or the profile says",
     ),

@@ -366,7 +366,7 @@ def csr_forged(session: Client) -> Iterator[Fact]:
     field_failures=("F-W10",),
     cost=2,
     negative=True,
-    waits=True,
+    last=True,
     tags=("security", "time"),
     gain=Gain.STRANGER,
     breaches=("granted",),

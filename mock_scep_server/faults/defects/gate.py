@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mfp_sim.shared.scep.http_messages import Delivery, HttpReply, HttpRequest, delivery_of
-from mock_scep_server.faults.defects import challenges, enrolling, http, stricter
+from mock_scep_server.faults.defects import certificates, challenges, enrolling, http, stricter
 from mock_scep_server.faults.defects.answers import Instead
 from mock_scep_server.faults.defects.seen import GateState, Seen
 from mock_scep_server.service import ScepService
@@ -24,7 +24,7 @@ class Defect:
     instead: Instead = field(repr=False, compare=False)
 
 
-_ROWS = (*enrolling.ROWS, *challenges.ROWS, *http.ROWS, *stricter.ROWS)
+_ROWS = (*enrolling.ROWS, *challenges.ROWS, *certificates.ROWS, *http.ROWS, *stricter.ROWS)
 DEFECTS = {row[0]: Defect(*row) for row in _ROWS}
 assert len(DEFECTS) == len(_ROWS), "a slug twice"
 
