@@ -45,7 +45,7 @@ __all__ = [
 LEVELS = (1, 8, 16)
 """How many clients ask at the same time."""
 CHALLENGE = "s3cret"
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 
 
 class Missing(Exception):

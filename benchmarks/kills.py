@@ -41,7 +41,7 @@ REQUESTS = 40
 REFUSED = 5
 SCRIPT = f"- {{when: {{type: PKCSReq}}, then: {{failure: 4}}, times: {REFUSED}}}\n"
 """The first requests are refused; a mock that forgets where its script was refuses others after a restart."""
-_START_SECONDS = 60.0
+_START_SECONDS = 300.0
 
 
 @dataclass
