@@ -1,0 +1,247 @@
+"""How many enrolments a second a SCEP server makes: throughput.py OUT [--certificates N] [--publish]
+
+Starts each server with a new CA on this machine, lets one client and then sixteen enrol one after the other by
+``mfp-sim load``, and writes the results and a table. With ``--publish`` the table goes to reports/throughput too.
+Debian's scepserver has to be installed (package scep); what is built from Go modules needs Go, and is left out, and
+named, without it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SECRET = "throughput-secret"
+MODULES = {
+    "micromdm v2.3.0": "github.com/micromdm/scep/v2/cmd/scepserver@v2.3.0",
+    "step-ca v0.30.2": "github.com/smallstep/certificates/cmd/step-ca@v0.30.2",
+}
+CLIENTS = (1, 16)
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Server:
+    """``start`` gets a folder, a port and the bits of the CA's key, and gives the command; ``path`` is of the URL."""
+
+    name: str
+    bits: int
+    start: Callable[[Path, int, int], list[str]]
+    path: str = "/scep"
+
+
+def _mock(_folder: Path, port: int, bits: int) -> list[str]:
+    words = [sys.executable, "-m", "mock_scep_server.cli", "--port", str(port), "--challenge", SECRET]
+    return [*words, "--set", f"key=rsa-{bits}"]
+
+
+def _scepserver(program: str) -> Callable[[Path, int, int], list[str]]:
+    def start(folder: Path, port: int, bits: int) -> list[str]:
+        words = [program, "ca", "-init", "-depot", str(folder / "depot"), "-keySize", str(bits)]
+        subprocess.run(words, check=True, capture_output=True)
+        return [program, "-depot", str(folder / "depot"), "-port", str(port), "-challenge", SECRET, "-allowrenew", "0"]
+
+    return start
+
+
+def _step_ca(program: str) -> Callable[[Path, int, int], list[str]]:
+    def start(folder: Path, port: int, _bits: int) -> list[str]:
+        (folder / "secret").write_text(SECRET + "\n")
+        words = [sys.executable, str(HERE / "step_ca.py"), str(folder / "step"), str(port), str(folder / "secret")]
+        subprocess.run(words, check=True)
+        os.environ["STEPPATH"] = str(folder / "step")
+        return [program, str(folder / "step" / "ca.json")]
+
+    return start
+
+
+def _built(room: Path) -> tuple[dict[str, str], list[str]]:
+    """The programs from Go modules, and what could not be built, each with why."""
+    found, missing = {}, []
+    for name, module in MODULES.items():
+        if shutil.which("go") is None:
+            missing.append(f"{name}: Go is not installed")
+            continue
+        done = subprocess.run(
+            ["go", "install", module],
+            env={**os.environ, "GOBIN": str(room / name.partition(" ")[0]), "CGO_ENABLED": "0"},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            missing.append(f"{name}: could not be built")
+        else:
+            found[name] = str(next((room / name.partition(" ")[0]).iterdir()))
+    return found, missing
+
+
+def _servers(room: Path) -> tuple[list[Server], list[str]]:
+    built, missing = _built(room)
+    servers = [Server("mock", bits, _mock) for bits in (2048, 4096)]
+    if (program := shutil.which("scepserver")) is not None:
+        servers += [Server("micromdm 2.1.0 (Debian)", bits, _scepserver(program)) for bits in (2048, 4096)]
+    else:
+        missing.append("micromdm 2.1.0: Debian's package scep is not installed")
+    if (name := "micromdm v2.3.0") in built:
+        servers += [Server(name, bits, _scepserver(built[name])) for bits in (2048, 4096)]
+    if (name := "step-ca v0.30.2") in built:
+        servers.append(Server(name, 2048, _step_ca(built[name]), "/scep/scep"))
+    return servers, missing
+
+
+# --- one server -------------------------------------------------------------------------------------------
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _await(port: int, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(600):
+        if process.poll() is not None:
+            raise SystemExit(f"a server ended with {process.returncode} before it listened")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)  # it says in no other way that it is ready
+    raise SystemExit("a server did not open its port within a minute")
+
+
+def _cpu(process: subprocess.Popen[bytes]) -> float:
+    """Seconds of the CPU that a process has used."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def measure(server: Server, clients: int, keys: Path, certificates: int, folder: Path) -> dict[str, object]:
+    """Start a server, load it, end it; what :command:`mfp-sim load` says, and the CPU time of the server."""
+    folder.mkdir(parents=True)
+    port = _free_port()
+    words = server.start(folder, port, server.bits)
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(words, stdout=log, stderr=log)
+    try:
+        _await(port, process)
+        before = _cpu(process)
+        words = [sys.executable, "-m", "mfp_sim", "load", f"http://127.0.0.1:{port}{server.path}"]
+        words += ["--clients", str(clients), "--certificates", str(certificates), "--keys", str(keys)]
+        words += ["--challenge-env", "SCEP_SECRET", "--json"]
+        environment = {**os.environ, "SCEP_SECRET": SECRET}
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+        if not done.stdout:
+            raise SystemExit(f"{server.name}: {done.stderr}")
+        told: dict[str, object] = json.loads(done.stdout)
+        return {"name": server.name, "bits": server.bits, "cpu": round(_cpu(process) - before, 3), **told}
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+# --- the table --------------------------------------------------------------------------------------------
+
+_HEAD = (
+    "server", "CA key", "clients", "certificates a second", "a second and core of the server", "over the mock",
+    "PKCSReq p50", "p99", "failed", "serial numbers that came twice", "no reply",
+)  # fmt: skip
+
+
+def table(rows: list[dict[str, object]]) -> str:
+    """The rows as Markdown."""
+    base = {
+        (row["bits"], row["clients"]): row["figures"]["per_second"]  # type: ignore[index]
+        for row in rows
+        if row["name"] == "mock"
+    }
+    lines = ["| " + " | ".join(_HEAD) + " |", "| --- " * len(_HEAD) + "|"]
+    for row in rows:
+        figures, issued = row["figures"], row["outcomes"].get("issued", 0)  # type: ignore[attr-defined]
+        times = figures["operations"].get("PKCSReq", {"p50": 0, "p99": 0})  # type: ignore[index]
+        speed = figures["per_second"]  # type: ignore[index]
+        core = issued / float(str(row["cpu"])) if row["cpu"] else 0.0
+        mock = base.get((row["bits"], row["clients"]))
+        cells = (
+            row["name"], f"RSA-{row['bits']}", row["clients"], f"{speed:.0f}", f"{core:.0f}",
+            f"{speed / mock:.2f}" if mock else "", f"{times['p50'] * 1000:.0f} ms", f"{times['p99'] * 1000:.0f} ms",
+            f"{figures['failed']} of {row['sent']}",  # type: ignore[index]
+            row["serials"] - row["distinct"], row["unanswered"],  # type: ignore[operator]
+        )  # fmt: skip
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines)
+
+
+_PAGE = """\
+# How many enrolments a second
+
+Measured by `python .ci/throughput.py OUT --publish`, which starts each server with a new CA, with a static challenge
+password, on the machine that the load comes from. Each client asks for GetCACaps and GetCACert and sends a PKCSReq
+with an RSA-2048 key of its own, each on a connection of its own as printers do, and begins again when it has its
+certificate. Absolute figures are of this machine; the ratios travel better.
+
+{machine}
+
+{table}
+
+*A second and core of the server* divides the certificates by the time that the server's process spent on the CPU: what
+one core bears that does nothing else. *Over the mock* is the rate beside that of `mock-scep-server` at the same key and
+number of clients, in the same run. A run ends early when 5 of 100 enrolments fail, or ten in a row; serial numbers
+that came twice are certificates that cannot be told apart or revoked one by one.
+
+{missing}"""
+
+
+def main() -> int:
+    """The command; returns the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("out", type=Path, help="where to write the results")
+    parser.add_argument("--certificates", type=int, default=400, metavar="N", help="of each run (default: 400)")
+    parser.add_argument("--publish", action="store_true", help="write the table to reports/throughput too")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    room = options.out / "room"
+    shutil.rmtree(room, ignore_errors=True)
+    room.mkdir()
+    keys = room / "keys.pem"
+    words = [sys.executable, "-m", "mfp_sim", "load", "--make-keys", str(options.certificates), "--keys", str(keys)]
+    subprocess.run(words, check=True)
+    servers, missing = _servers(room)
+    rows = []
+    for server in servers:
+        for clients in CLIENTS:
+            name = f"{server.name} RSA-{server.bits} with {clients} clients"
+            print(name, end=": ", flush=True)
+            folder = room / name.replace(" ", "-")
+            row = measure(server, clients, keys, options.certificates, folder)
+            rows.append(row)
+            print(f"{row['figures']['per_second']:.1f} a second, {row['outcomes']}", flush=True)  # type: ignore[index]
+    (options.out / "throughput.json").write_text(json.dumps(rows) + "\n")
+    machine = rows[0]["machine"]
+    page = _PAGE.format(
+        machine=f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}; "  # type: ignore[index]
+        f"{options.certificates} enrolments a row.",
+        table=table(rows),
+        missing="".join(f"Left out: {text}.\n" for text in missing),
+    ).rstrip() + "\n"  # fmt: skip
+    (options.out / "README.md").write_text(page)
+    if options.publish:
+        published = HERE.parent / "reports" / "throughput"
+        published.mkdir(parents=True, exist_ok=True)
+        (published / "README.md").write_text(page)
+    shutil.rmtree(room)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
