@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from mfp_sim.load.material import make_keys
-from mfp_sim.shared.simtime import Entropy, SystemClock
+from mfp_sim.shared.simtime import Entropy, PooledKeys, SystemClock
 from mfp_sim.testing.bench import Bench
 from mock_scep_server.server import ServerHost
 
@@ -21,8 +21,10 @@ CHALLENGE = "canary-load-77"
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("keys") / "keys.pem"
-    make_keys(40, 2048, file, 1, lambda _: None)
+    """Two hundred: everybody knows them, and they come more than once, which the mock does not mind."""
+    file, pool = tmp_path_factory.mktemp("keys") / "keys.pem", PooledKeys(Entropy(5), sides=1)
+    pems = [pool.rsa(2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) for _ in range(200)]
+    file.write_bytes(b"".join(pems))
     return file
 
 
@@ -49,15 +51,15 @@ def test_two_workers_keep_the_budget_to_the_last_certificate(
     tmp_path: Path, url: str, bench: Bench, keys: Path
 ) -> None:
     done = load(
-        tmp_path, url, "--challenge-env", "CHALLENGE", "--keys", keys, "--certificates", 39, "--rate", 20,
+        tmp_path, url, "--challenge-env", "CHALLENGE", "--keys", keys, "--certificates", 199, "--rate", 40,
         "--processes", 2, "--report", "out",
     )  # fmt: skip
     told = json.loads((tmp_path / "out" / "load.json").read_text())
-    assert told["outcomes"] == {"issued": 39}, done.stdout + done.stderr
-    assert (told["sent"], told["workers"], told["workers_done"], told["budget"]) == (39, 2, 2, 39)
-    assert (told["serials"], told["distinct"]) == (39, 39)
-    assert bench.ca.ledger.counts["minted"] == 39
-    assert sum(arrivals for _, arrivals, _, _ in told["timeline"]) == 39
+    assert told["outcomes"] == {"issued": 199}, done.stdout + done.stderr
+    assert (told["sent"], told["workers"], told["workers_done"], told["budget"]) == (199, 2, 2, 199)
+    assert (told["serials"], told["distinct"]) == (199, 199)
+    assert bench.ca.ledger.counts["minted"] == 199
+    assert sum(arrivals for _, arrivals, _, _ in told["timeline"]) == 199
     serials = (tmp_path / "out" / "serials.txt").read_text().split()
     assert sorted(serials) == sorted(f"{entry.certificate.serial:x}" for entry in bench.ca.ledger.entries)
     assert all("mfp-sim-load-" in entry.certificate.subject_text for entry in bench.ca.ledger.entries)
@@ -84,9 +86,9 @@ def test_failures_in_a_row_end_the_run(tmp_path: Path, url: str, bench: Bench, k
 
 
 def test_a_worker_that_cannot_begin_is_said(tmp_path: Path, url: str, keys: Path) -> None:
-    done = load(tmp_path, url, "--challenge", CHALLENGE, "--keys", keys, "--certificates", 41)
+    done = load(tmp_path, url, "--challenge", CHALLENGE, "--keys", keys, "--certificates", 201)
     assert done.returncode == 1
-    assert "has 40 key pairs, and 41 are needed" in done.stdout
+    assert "has 200 key pairs, and 201 are needed" in done.stdout
     assert "1 of 1 workers did not come to their end" in done.stdout
 
 
