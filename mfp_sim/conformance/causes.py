@@ -138,6 +138,7 @@ CAUSES: tuple[Cause, ...] = (
     }, remedy="compare the key that polls with the key that asked"),
     Cause("unapproved-issued", "security", "A request that waits for approval is granted without it", {
         "poll-pending/issued-unapproved": "A poll was taken for approval",
+        "poll-pending/issued-on-repetition": "The same request again was taken for approval",
     }, remedy="issue when the operator has decided, and not when the client asks again"),
     Cause("ca-certificates-issued", "security", "A device that asks for a CA certificate gets one", {
         "ca-true-not-copied": "",
@@ -291,6 +292,7 @@ CAUSES: tuple[Cause, ...] = (
         "nonces-not-chained@http-5xx": "A poll about an issued certificate was answered with an HTTP error",
         "nonces-not-chained@http-4xx": "A poll about an issued certificate was answered with an HTTP error",
         "nonces-not-chained@nothing": "A poll about an issued certificate was not answered",
+        "poll-much-later": "A poll about a certificate that was issued a while ago did not give it again",
         "transaction-lost-reply": "After a lost reply neither a poll nor the same request helped",
     }, remedy="keep the transactionID with the certificate, and answer CertPoll and a repeated PKCSReq from it",
         clients=("devices that lose a reply: networks drop it, power fails",)),
@@ -331,6 +333,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause("messages-refused", "interoperability", "Right messages are refused for a form that clients do use", {
         "self-signed-bare": "A self-signed certificate without extensions was refused",
         "self-signed-other-subject": "A self-signed certificate with another subject than the CSR was refused",
+        "signer-by-key-identifier": "A signer that is named by its key identifier was not found",
         "signer-by-sid": "The signer was not found by what the SignerInfo names",
         "self-signed-clock-skew": "A self-signed certificate of a clock that is off got no clear answer",
         "accepts-combined-signature-name": "sha256WithRSAEncryption was not read",
@@ -449,11 +452,15 @@ CAUSES: tuple[Cause, ...] = (
     Cause("http-replies-wrong", "interoperability", "Replies have another status, media type or coding", {
         "failures-are-certreps": "A refusal was no CertRep FAILURE under HTTP 200",
         "certrep-http-status-200": "A CertRep came under another status than 200",
+        "replies-binary": "Replies are in base64",
         "certrep-media-type": "A CertRep is not application/x-pki-message",
         "replies-plainly-framed": "A reply was compressed that nobody asked for",
         "get-not-cached": "A reply to GET may be cached",
         "unknown-operation": "An unknown operation was not refused",
     }, clients=("certmonger refuses another media type", "most clients read no further than an HTTP error")),
+    Cause("media-type-parameters", "interoperability", "The media type of replies has parameters", {
+        "certrep-media-type/parameters": "",
+    }, remedy="set Content-Type without a charset", clients=("certmonger and others that compare the whole field",)),
     Cause("names-used-once", "interoperability", "A device cannot enrol again under its name", {
         "duplicate-subject": "",
     }, clients=("devices that were reset",)),
@@ -469,6 +476,7 @@ CAUSES: tuple[Cause, ...] = (
         "getcert-unknown": "GetCert gave something for a serial number that was never issued",
         "getcert-clean": "GetCert got no clear answer",
         "getcrl-clean": "GetCRL got no clear answer",
+        "getcrl-current/no-next-update": "The CRL does not say when the next one comes",
         "getcrl-in-crls": "GetCRL gave no CRL where readers look",
         "getcrl-only-crl": "GetCRL gave certificates too",
     }),
@@ -512,6 +520,7 @@ CAUSES: tuple[Cause, ...] = (
     # --- hygiene ---
     Cause("sender-nonce-echoed", "hygiene", "CertReps have no fresh senderNonce of the server's own", {
         "sendernonce-fresh": "",
+        "sendernonce-fresh/not-16-octets": "The senderNonce has not 16 octets",
     }, remedy="draw 16 random octets for each reply"),
     Cause("issued-in-clear", "hygiene", "The issued certificate also stands outside the envelope", {
         "issued-not-in-clear": "",

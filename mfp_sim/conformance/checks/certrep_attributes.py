@@ -268,16 +268,30 @@ def _fresh(session: Client, answer: Answer) -> str | None:
     return "the same as in another reply" if mine in others else None
 
 
+def _sixteen(_: Client, answer: Answer) -> str | None:
+    size = len(answer.octets(v.SENDER_NONCE) or b"")
+    return None if size == 16 else f"a senderNonce of {size} octets"
+
+
+_NONCE: dict[str, Any] = {"only": _has("senderNonce"), "element": f"{_PLACE}.senderNonce"}
+_FRESH = (
+    over("not-fresh", "16 random octets of the server's own", _fresh,
+         mistake="the nonce of the request is echoed in both attributes", **_NONCE),
+    over("not-16-octets", "16 octets", _sixteen, **_NONCE),
+)  # fmt: skip
+
 watch_here(
     "sendernonce-fresh",
     "The server's senderNonce is fresh",
     "SCEP-3.2.1.5-09",
     "SCEP-3.2.1-14",
-    judge=over("not-fresh", "16 random octets of the server's own", _fresh, only=_has("senderNonce"),
-               element=f"{_PLACE}.senderNonce", mistake="the nonce of the request is echoed in both attributes"),
+    judge=lambda session: (found for judge in _FRESH for found in judge(session)),
     why="jscep refuses a nonce that it has seen before.",
     field_failures=("F-X03",),
-    proofs=(Proof("not-fresh", "certrep-repeated-sendernonce"),),
+    proofs=(
+        Proof("not-fresh", "certrep-repeated-sendernonce"),
+        Proof("not-16-octets", defects=("short-sender-nonce",)),
+    ),
 )  # fmt: skip
 
 

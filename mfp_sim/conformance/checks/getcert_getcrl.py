@@ -203,7 +203,7 @@ def _crl_signers(session: Client, answer: Answer, crl: Crl) -> list[Certificate]
     why="An old CRL hides what was revoked since.",
     field_failures=("F-W02",),
     reads=True,
-    proofs=(Proof("stale", "getcrl-stale"),),
+    proofs=(Proof("stale", "getcrl-stale"), Proof("no-next-update", defects=("crl-without-next-update",))),
 )
 def crl_current(session: Client) -> Iterator[Fact]:
     answer = _served(_get_crl(session))
@@ -212,4 +212,6 @@ def crl_current(session: Client) -> Iterator[Fact]:
     crl, now = answer.crls[0], session.clock.now()
     current = crl.this_update <= now and (crl.next_update is None or now <= crl.next_update)
     got = f"thisUpdate {crl.this_update}, nextUpdate {crl.next_update}"
+    words = "nextUpdate is left out" if crl.next_update is None else "nextUpdate is there"
+    yield fact("no-next-update", crl.next_update is not None, "a nextUpdate (RFC 5280, 5.1.2.5)", words, answer)
     yield fact("stale", current, f"current at {now:%Y-%m-%d %H:%M}", got, answer, at_most=CheckVerdict.FAIL)

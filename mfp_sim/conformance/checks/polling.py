@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, refusal, told
@@ -133,9 +134,16 @@ def wrong_names(session: Client) -> Iterator[Fact]:
     cost=1,
     opt_in="approval",
     tags=("approval",),
-    breaches=("issued-unapproved",),
+    breaches=("issued-unapproved", "issued-on-repetition"),
     proofs=(
         Proof("not-pending", defects=("forgets-issued",), answer="pending", when="type: PKCSReq", setup={"open": True}),
+        Proof(
+            "issued-on-repetition",
+            defects=("challenge-unchecked-again",),
+            answer="pending",
+            when="type: PKCSReq",
+            setup={"open": True},
+        ),
         Proof(
             "issued-unapproved",
             defects=("reissues-on-poll",),
@@ -153,6 +161,10 @@ def pending(session: Client) -> Iterator[Fact]:
     expected = "PENDING to a poll before the decision"
     yield answered("not-pending", waiting.parked or waiting.handed_out, expected, waiting)
     yield answered("issued-unapproved", not waiting.handed_out, expected, waiting, mistake="to ask again is approval")
+    again = session.ask(replace(answer.order, nonce=session.entropy.octets(16)))
+    mistake = "a transaction that is known is taken for one that was approved"
+    yield answered("issued-on-repetition", not again.handed_out, "no certificate to the same request again", again,
+                   mistake=mistake)  # fmt: skip
     approve = session.policy.approve
     if approve is None:
         raise Inconclusive("nobody is there to approve (--interactive-approval)")
@@ -173,3 +185,44 @@ def other_connection(session: Client) -> Iterator[Fact]:
     first = session.enrol()
     answer = session.ask(session.poll(first.order))
     yield answered("not-recognised", answer.taken, "the transaction is known", answer)
+
+
+OTHERS, LATER = 25, timedelta(hours=1)
+"""So many other transactions come between, and so long is waited, as far as --slow allows."""
+
+
+@check(
+    "poll-much-later",
+    "An issued certificate is given again after many other requests, and later",
+    "SCEP-5.2-03",
+    "SCEP-2.5.1-05",
+    why="A device that lost power asks for its certificate when it is back, and a fleet has enrolled meanwhile.",
+    field_failures=("F-P07", "F-K07"),
+    cost=1,
+    last=True,
+    tags=("time",),
+    proofs=(Proof("forgotten", defects=("forgets-after-many",)),),
+)
+def much_later(session: Client) -> Iterator[Fact]:
+    """About the first certificate of the run, which is the oldest; a new one shows that polls are answered at all."""
+    first = session.granted()
+    issued, fresh = session.identity(first).certificate, session.enrol()
+    at_once = session.ask(session.poll(fresh.order))
+    if not told(at_once).granted:
+        raise NotApplicable(f"a CertPoll about an issued certificate gives {at_once.text}")
+    for _ in range(OTHERS - len(session.exchanges) + first.exchange.number):
+        session.ask(session.poll())
+    waited = min(session.policy.patience, LATER)
+    if waited:
+        session.pause(waited)
+    again = session.ask(session.poll(first.order))
+    serial = again.issued.serial if again.issued is not None else None
+    others, since = len(session.exchanges) - first.exchange.number, again.exchange.begun - first.exchange.begun
+    yield fact(
+        "forgotten",
+        again.granted and serial == issued.serial,
+        f"SUCCESS with serial {issued.serial:x}, {others} requests and {since} later",
+        again.text if serial in (None, issued.serial) else f"serial {serial:x}",
+        again,
+        mistake="transactions are kept in a cache that is too small or too short",
+    )

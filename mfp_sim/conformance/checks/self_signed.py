@@ -12,6 +12,7 @@ from mfp_sim.conformance.outcomes import Inconclusive
 from mfp_sim.conformance.registry import check
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import der
+from mfp_sim.shared.scep import vocabulary as v
 from mfp_sim.shared.scep.algorithms import PrivateKey, sign, signature_algorithm
 from mfp_sim.shared.scep.certificate import Certificate, spki_of
 from mfp_sim.shared.scep.messages import Oddities
@@ -133,6 +134,25 @@ def signer_missing(session: Client) -> Iterator[Fact]:
     for form in ("absent", "empty"):
         what, fitting = f"a request whose certificates are {form}", (FailInfo.BAD_MESSAGE_CHECK, FailInfo.BAD_REQUEST)
         yield from refused(session, what, *fitting, oddities=Oddities(certificates=form))
+
+
+@check(
+    "signer-by-key-identifier",
+    "A signer that is named by its key identifier is found",
+    "SCEP-2.3-14",
+    why="CMS lets a signer be named either way, and libraries choose.",
+    cost=1,
+    tags=("clients",),
+    proofs=(Proof("not-processed", defects=("wants-issuer-and-serial",)),),
+)
+def by_key_identifier(session: Client) -> Iterator[Fact]:
+    """The signer's certificate has the identifier that the SignerInfo names."""
+    key, subject = session.key(), session.subject()
+    identifier = (v.SUBJECT_KEY_IDENTIFIER, False, der.octet_string(x509.key_identifier(spki_of(key))))
+    signer = session.self_signed(key, subject, extensions=[identifier])
+    named = Oddities(signer_by="key-identifier", signer_version=3)
+    order = session.order(key=key, subject=subject, signer=signer, oddities=named)
+    yield processed(session.ask(order), "a SignerInfo that names the signer by subjectKeyIdentifier")
 
 
 @check(

@@ -402,17 +402,61 @@ watch_here(
     proofs=(Proof("other-status", "{certrep-http-status: 400}", when="operation: PKIOperation"),),
 )  # fmt: skip
 
+
+def _in_base64(exchange: Exchange) -> bool:
+    """The body is base64 of what begins like a CMS message."""
+    body = b"" if exchange.reply is None else b"".join(exchange.reply.body.split())
+    try:
+        return base64.b64decode(body, validate=True)[:1] == b"\x30"
+    except ValueError:
+        return False
+
+
+@check(
+    "replies-binary",
+    "Replies are octets, and not base64",
+    "SCEP-4.3.1-05",
+    "SCEP-6.4-01",
+    why="A request by GET is in base64, and its reply is not: no client undoes it.",
+    reads=True,
+    proofs=(Proof("base64", defects=("replies-in-base64",)),),
+)
+def binary(session: Client) -> Iterator[Fact]:
+    for exchange in (session.ca_exchange, session.unknown_poll().exchange):
+        if exchange.ok:
+            coded = _in_base64(exchange)
+            got = "base64 of what begins like a CMS message" if coded else "octets"
+            yield fact("base64", not coded, "the octets of the message or certificate", got, exchange)
+
+
+def _other_media_type(_: Client, answer: Answer) -> str | None:
+    media = answer.reply.media_type if answer.reply else None
+    return None if media == PKI_MESSAGE else media or "no Content-Type"
+
+
+def _parameters(_: Client, answer: Answer) -> str | None:
+    value = (answer.reply.header("Content-Type") if answer.reply else None) or ""
+    return value if ";" in value else None
+
+
+_MEDIA_TYPES = (
+    over("other-type", PKI_MESSAGE, _other_media_type),
+    over("parameters", f"{PKI_MESSAGE} without parameters", _parameters,
+         mistake="a web framework adds its charset to every reply"),
+)  # fmt: skip
+
 watch_here(
     "certrep-media-type",
     "A CertRep is application/x-pki-message",
     "SCEP-4.3.1-05",
     "SCEP-6.4-01",
-    judge=over("other-type", PKI_MESSAGE,
-               lambda _, a: None if a.reply and a.reply.media_type == PKI_MESSAGE
-               else (a.reply and a.reply.media_type) or "no Content-Type"),
+    judge=lambda session: (found for judge in _MEDIA_TYPES for found in judge(session)),
     why="certmonger refuses any other type.",
     field_failures=("F-E17",),
-    proofs=(Proof("other-type", "certrep-ct", when="operation: PKIOperation"),),
+    proofs=(
+        Proof("other-type", "certrep-ct", when="operation: PKIOperation"),
+        Proof("parameters", "{certrep-ct: with-parameter}", when="operation: PKIOperation"),
+    ),
 )  # fmt: skip
 
 

@@ -131,6 +131,14 @@ def _indirect_crl(*, stranger: bool) -> Instead:
     return answer
 
 
+def _endless_crl(seen: Seen) -> HttpReply | None:
+    if seen.kind != MessageType.GET_CRL or seen.message is None:
+        return None
+    ca = seen.authority.issuer
+    made = crl.issue(issuer=ca.certificate, signing_key=ca.key, this_update=seen.now, next_update=None)
+    return encode(seen, replace(reply(seen, PkiStatus.SUCCESS), crls=(made.der,), recipient=seen.signer))
+
+
 def _bare_signer(seen: Seen) -> bool:
     return asks(seen) and seen.signer is not None and seen.signer.key_usage is None
 
@@ -245,6 +253,10 @@ def _unknown_certificate(seen: Seen) -> bool:
     return all(entry.certificate.serial != serial for entry in seen.service.ledger.entries)
 
 
+MANY = 20
+"""So many requests are remembered by a CA that forgets."""
+
+
 def _polls(seen: Seen) -> bool:
     return seen.kind == MessageType.CERT_POLL
 
@@ -259,6 +271,7 @@ def _noted(*requirements: str) -> Callable[[Seen], bool]:
     return _message(lambda message: any(note.requirement in requirements for note in message.notes))
 
 
+_BY_IDENTIFIER = _message(lambda message: message.signed_data.signer_key_identifier is not None)
 _SEVERAL = _message(lambda message: message.envelope is not None and len(message.envelope.recipients) > 1)
 _NOT_VERSION_0 = _message(lambda message: message.envelope is not None and message.envelope.version != 0)
 _COMBINED = _message(lambda message: message.signed_data.signature_algorithm != v.RSA_ENCRYPTION)
@@ -336,6 +349,12 @@ ROWS: tuple[DefectRow, ...] = (
      _indirect_crl(stranger=False)),
     ("indirect-crl-of-a-stranger", "GetCRL gives an indirect CRL of somebody whom the CA did not appoint.",
      ("SCEP-3.3.2.1-10",), _indirect_crl(stranger=True)),
+    ("crl-without-next-update", "The CRL has no nextUpdate.", ("SCEP-4.6.1-01",), _endless_crl),
+    ("short-sender-nonce", "The senderNonce of a reply has 4 octets.", ("SCEP-3.2.1.5-09",),
+     lambda s: encode(s, replace(failure(s, FailInfo.BAD_CERT_ID), sender_nonce=bytes(range(s.count % 200, s.count % 200
+                      + 4)))) if s.kind == MessageType.CERT_POLL else None),
+    ("wants-issuer-and-serial", "A signer that is named by its key identifier is not found.", ("SCEP-2.3-14",),
+     refusing(_BY_IDENTIFIER, FailInfo.BAD_MESSAGE_CHECK, "no signer's certificate")),
     ("wants-key-usage", "A signer certificate without keyUsage is refused.",
      ("SCEP-2.3-03",), refusing(_bare_signer, FailInfo.BAD_MESSAGE_CHECK, "the signer's keyUsage is missing")),
     ("wants-same-subject", "A signer certificate with another subject than the CSR's is refused.",
@@ -370,6 +389,8 @@ ROWS: tuple[DefectRow, ...] = (
      refusing(_polls, FailInfo.BAD_MESSAGE_CHECK, "the nonce is not the last one")),
     ("forgets-issued", "A CertPoll about a certificate that was issued finds nothing.", ("SCEP-5.2-03",),
      refusing(_polls, FailInfo.BAD_CERT_ID, "no such transaction")),
+    ("forgets-after-many", "After twenty other requests no transaction is known.", ("SCEP-5.2-03",),
+     refusing(lambda s: _polls(s) and s.count > MANY, FailInfo.BAD_CERT_ID, "no such transaction")),
     ("reissues-on-poll", "A CertPoll about a known transaction makes a new certificate, for whoever asks.",
      ("SCEP-3.3.3-06", "SCEP-5.2-03"), _poll_again),
     ("polls-by-name", "A CertPoll is looked up by the names in it.", ("SCEP-3.3.3-04",),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from urllib.parse import unquote
 
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import der, messages
-from mfp_sim.shared.scep.http_messages import CA_CERT, CA_RA_CERT, NEXT_CA_CERT, Delivery, HttpReply
+from mfp_sim.shared.scep.http_messages import CA_CERT, CA_RA_CERT, NEXT_CA_CERT, PKI_MESSAGE, Delivery, HttpReply
 from mfp_sim.shared.scep.messages import Oddities
-from mfp_sim.shared.scep.vocabulary import Operation
+from mfp_sim.shared.scep.vocabulary import MessageType, Operation
 from mock_scep_server.faults.defects.answers import CRASHED, HUNG_UP, DefectRow, Instead, instead, text
 from mock_scep_server.faults.defects.seen import Seen
 
@@ -110,6 +111,15 @@ def _header(name: str, value: str | None, applies: Callable[[Seen], bool]) -> In
     return answer
 
 
+def _in_base64(seen: Seen) -> HttpReply | None:
+    """The CA's own reply to a message, its body in base64."""
+    if seen.operation != Operation.PKI_OPERATION or seen.kind != MessageType.CERT_POLL:
+        return None
+    octets = seen.service.handle(seen.http, "gate").octets
+    body = base64.b64encode(octets.partition(b"\r\n\r\n")[2])
+    return HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),), body=body)
+
+
 def _wire(seen: Seen, word: str) -> bool:
     return any(word in f"{name}: {value}".lower() for name, value in seen.http.headers)
 
@@ -134,6 +144,7 @@ ROWS: tuple[DefectRow, ...] = (
      _at(Operation.GET_NEXT_CA_CERT, _next_with_attributes)),
     ("caps-as-html", "GetCACaps is labelled text/html.", ("SCEP-3.5.2-23",),
      _header("Content-Type", "text/html", lambda s: s.operation == Operation.GET_CA_CAPS)),
+    ("replies-in-base64", "Replies to polls are in base64.", ("SCEP-6.4-01",), _in_base64),
     ("strict-base64", "GET: what is not fully escaped base64 ends in HTTP 500.", ("SCEP-4.1-11",),
      instead(_loose_base64, text(500, "illegal base64 data"))),
     ("base64url-only", "GET: only base64url is understood.", ("SCEP-4.1-09",),

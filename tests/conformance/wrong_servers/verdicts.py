@@ -114,6 +114,7 @@ CAUGHT = {
     "sender-nonce-echoed": "sendernonce-fresh:not-fresh",
     "sender-nonce-zero": "sendernonce-fresh:not-fresh",
     "sender-nonce-constant": "sendernonce-fresh:not-fresh",
+    "sender-nonce-of-four-octets": "sendernonce-fresh:not-16-octets",
     "recipient-nonce-zero": "recipientnonce-copied:nonce-differs",
     "recipient-nonce-left-out-of-failures": "certrep-recipientnonce-present:absent",
     "transaction-id-in-lower-case": "transactionid-returned:transaction-differs",
@@ -143,11 +144,13 @@ CAUGHT = {
     "unknown-type-is-a-pkcs-req": "refuses-unknown-types:granted",
     "single-des-taken": "single-des-refused:granted",
     "md5-taken": "md5-refused:granted",
+    "signer-by-serial-only": "signer-by-key-identifier:not-processed",
     "ber-refused": "accepts-ber:not-processed",
     "broken-signature-is-a-bad-request": "refuses-bad-signature:refused-for-another-reason",
     "transaction-taken-over": "transaction-other-csr:granted",
     # transactions
     "poll-of-a-stranger": "poll-by-another-key:handed-out",
+    "second-request-is-approval": "poll-pending:issued-on-repetition",
     "pending-for-ever": "poll-pending:not-granted",
     "poll-is-approval": "poll-pending:issued-unapproved",
     "two-certificates-for-one-request": "replay-same-octets:second-certificate",
@@ -159,21 +162,18 @@ CAUGHT = {
     "get-cert-gives-the-newest": "getcert-certificate:another",
     "get-cert-of-nothing-succeeds": "getcert-unknown:granted",
     "get-cert-is-pending": "getcert-not-pending:pending",
+    "crl-without-next-update": "getcrl-current:no-next-update",
     "crl-expired": "getcrl-current:stale",
     "crl-signed-with-another-key": "getcrl-issuer:bad-signature",
     "get-crl-gives-a-certificate": "getcrl-in-crls:no-crl",
+    "replies-in-base64": "replies-binary:base64",
     "garbage-kills-it": "refuses-stripped-attributes:server-dead",
 }
 
 MISSED = {
     "renewal-of-a-revoked-certificate": "nothing can have a certificate revoked from outside",
-    "sender-nonce-of-four-octets": "sendernonce-fresh does not look at the length of the senderNonce",
-    "signer-by-serial-only": "no request names its signer by the key identifier",
-    "second-request-is-approval": "no request that waits for approval is sent again as it was",
     "rejection-kept-from-the-client": "nothing can have a request rejected by the operator",
     "crl-without-what-is-revoked": "nothing can have a certificate revoked from outside",
-    "crl-without-next-update": "getcrl-current takes a CRL without nextUpdate for current",
-    "replies-in-base64": "right requests are not granted, and no fact says that the replies are base64",
     "content-length-too-long": (
         "there is no run: the first exchange ends with the words that the reply was not whole, which is right"
     ),
