@@ -63,6 +63,7 @@ def _run(options: argparse.Namespace, service: ScepService, saving: SavingServic
     if options.write_ca is not None:
         write_certificate(options.write_ca, service.authority.issuer.certificate)
     hosts = list(_hosts(options, service, endpoint, saving))
+    before = service.journal.count
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
         for host in hosts:
@@ -70,7 +71,7 @@ def _run(options: argparse.Namespace, service: ScepService, saving: SavingServic
         if options.publish is not None or service.policy.publish_at is None:
             here = None if endpoint else hosts[0].url  # certificates should name no https:// (RFC 5280, 8)
             service.publish_at(None if options.publish == "none" else options.publish or here)
-        for line in _announcement(options, service, hosts, endpoint):
+        for line in _announcement(options, service, hosts, endpoint, before):
             say(line)
         wait_for(stop)
     for line in account(service.journal):
@@ -168,9 +169,13 @@ def _hosts(
 
 
 def _announcement(
-    options: argparse.Namespace, service: ScepService, hosts: list[ServerHost], endpoint: TlsEndpoint | None
+    options: argparse.Namespace,
+    service: ScepService,
+    hosts: list[ServerHost],
+    endpoint: TlsEndpoint | None,
+    before: int,
 ) -> Iterator[str]:
-    """What is said when all is ready."""
+    """What is said when all is ready; ``before``: how many requests the state had at the start."""
     yield f"mock SCEP CA at {hosts[0].url}/scep (profile {service.profile.name}); Ctrl-C stops it"
     yield f"CA certificate, SHA-256: {service.authority.issuer.certificate.fingerprint()}"
     if options.defect:
@@ -181,8 +186,7 @@ def _announcement(
         where = f", in {options.tls_ca_out}" if options.tls_ca_out else "; --tls-ca-out FILE writes it"
         yield f"CA to trust for TLS: {endpoint.anchor.common_name}{where}"
     if options.state_dir is not None:
-        count = service.journal.count
-        yield f"state kept in {service.store.where}: {count} request{'s' * (count != 1)} so far"
+        yield f"state kept in {service.store.where}: {before} request{'s' * (before != 1)} before this start"
     if options.control_port is not None:
         yield f"control at {hosts[1].url}/"
 

@@ -50,7 +50,7 @@ def test_the_same_ca_after_each_end(tmp_path: Path) -> None:
     keep = ("--state-dir", "state", "--state-passphrase-file", "secret")
     _, first = run(tmp_path, *keep, end=signal.SIGKILL)
     said, second = run(tmp_path, *keep)
-    assert f"state kept in {Path('state') / 'mock.sqlite'}: 1 request so far" in said
+    assert f"state kept in {Path('state') / 'mock.sqlite'}: 1 request before this start" in said
     assert first == second
     assert run(tmp_path)[1] != first
     told = refused(tmp_path, "--state-dir", "state")
