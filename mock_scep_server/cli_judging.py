@@ -16,12 +16,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from mfp_sim.shared.content_keys import content_keys_beside
 from mfp_sim.shared.errors import DecodeError, EnvelopeUnreadable, UsageError
+from mfp_sim.shared.files import octets_of, rsa_key_of
 from mfp_sim.shared.http_octets import reply_of, request_of
 from mfp_sim.shared.scep import messages
 from mfp_sim.shared.scep.csr import Csr
@@ -48,7 +47,7 @@ def judge(options: argparse.Namespace) -> int:
     """
     if not options.name:
         raise UsageError("judge needs what was captured", remedy="mock-scep-server judge request.der")
-    key = _key(options.key) if options.key else None
+    key = rsa_key_of(options.key) if options.key else None
     judge = ClientJudge(options.caps.split(",") if options.caps else None)
     captured = list(_captured(Path(options.name)))
     told = []
@@ -163,9 +162,9 @@ def _captured(path: Path) -> Iterator[_Captured]:
     if path.is_dir():
         for file in sorted(path.glob("*.request.http")):
             reply = _reply_beside(file)
-            yield _of_request(file.name, request_of(_octets(file)), content_keys_beside(file), reply)
+            yield _of_request(file.name, request_of(octets_of(file, _CAP)), content_keys_beside(file), reply)
         return
-    octets = _octets(path)
+    octets = octets_of(path, _CAP)
     if is_capture(octets):
         for number, exchange in enumerate(captured_exchanges(octets, path), 1):
             where = f"exchange {number} of {exchange.client}"
@@ -205,7 +204,7 @@ def _reply_beside(file: Path) -> HttpReply | None:
     """The reply that was saved with a request; None where there is none that is whole."""
     beside = file.with_name(file.name.replace(".request.http", ".reply.http"))
     try:
-        return reply_of(_octets(beside)) if beside.is_file() else None
+        return reply_of(octets_of(beside, _CAP)) if beside.is_file() else None
     except (http.client.HTTPException, ValueError, OSError):
         return None
 
@@ -226,24 +225,3 @@ def _archive(path: Path, octets: bytes) -> Iterator[HttpRequest]:
             )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{path} is not an HTTP archive (HAR): {type(error).__name__}: {error}") from None
-
-
-def _key(path: Path) -> RSAPrivateKey:
-    try:
-        key = load_pem_private_key(_octets(path), None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise UsageError(f"{path} is no private key in PEM without a password") from None
-    if not isinstance(key, RSAPrivateKey):
-        raise UsageError(f"{path} is not an RSA key; SCEP envelopes are for RSA keys")
-    return key
-
-
-def _octets(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            octets = file.read(_CAP + 1)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    if len(octets) > _CAP:
-        raise UsageError(f"{path} is larger than {_CAP} bytes")
-    return octets

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509 import load_pem_x509_certificates
 
 from mfp_sim.shared.errors import DecodeError, UsageError
+from mfp_sim.shared.files import octets_of
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import der
 from mfp_sim.shared.scep.algorithms import PrivateKey
@@ -44,7 +45,7 @@ def read_own_ca(key: Path, certificate: Path | None, passphrase: str | None, now
     Raises:
         UsageError: a file cannot be read or opened, or what it holds cannot be a CA at ``now``.
     """
-    octets = _octets(key)
+    octets = octets_of(key, _CAP)
     private, enclosed = _opened(key, octets, passphrase)
     if not isinstance(private, RSAPrivateKey | EllipticCurvePrivateKey):
         raise UsageError(f"the key in {key} is neither RSA nor elliptic", remedy="take an RSA or an EC key")
@@ -53,7 +54,7 @@ def read_own_ca(key: Path, certificate: Path | None, passphrase: str | None, now
     if isinstance(private, RSAPrivateKey) and private.key_size < _LEAST_BITS:
         raise UsageError(f"the key in {key} has {private.key_size} bits", remedy=f"take {_LEAST_BITS} or more")
     where = certificate or key
-    found = _certificates(where, _octets(certificate)) if certificate is not None else enclosed
+    found = _certificates(where, octets_of(certificate, _CAP)) if certificate is not None else enclosed
     if not found:
         raise UsageError(f"{key} holds no certificate", remedy="give --ca-certificate")
     chosen = next((one for one in found if one.spki == x509.spki_of(private)), None)
@@ -79,17 +80,6 @@ def _check(certificate: Certificate, where: Path, now: datetime) -> None:
         raise UsageError(f"{subject} in {where} expired at {certificate.not_after:%Y-%m-%dT%H:%M:%SZ}")
     if now < certificate.not_before:
         raise UsageError(f"{subject} in {where} is not valid before {certificate.not_before:%Y-%m-%dT%H:%M:%SZ}")
-
-
-def _octets(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            octets = file.read(_CAP + 1)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    if len(octets) > _CAP:
-        raise UsageError(f"{path} is larger than {_CAP} octets")
-    return octets
 
 
 def _opened(path: Path, octets: bytes, passphrase: str | None) -> tuple[PrivateKey | object, list[Certificate]]:

@@ -13,13 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
 from mfp_sim.cli.told import Envelopes, Told, tell, tell_capabilities
 from mfp_sim.shared.content_keys import content_keys_beside
 from mfp_sim.shared.errors import DecodeError, UsageError
+from mfp_sim.shared.files import rsa_key_of
 from mfp_sim.shared.http_octets import reply_of, request_of
 from mfp_sim.shared.scep.crl import MAX_OCTETS
 from mfp_sim.shared.scep.elements import ElementValue, leaves
@@ -58,7 +55,7 @@ def decode(options: argparse.Namespace) -> int:
 
 def _decode(options: argparse.Namespace) -> int:
     octets = read_input(options.file)
-    private = (_private_key(options.key),) if options.key else ()
+    private = (rsa_key_of(options.key),) if options.key else ()
     if is_capture(octets):
         return _decode_capture(options, octets, EnvelopeKeys(private))
     content = () if options.file == "-" else content_keys_beside(Path(options.file))
@@ -277,18 +274,6 @@ _WRAPPINGS: tuple[tuple[str, Callable[[bytes], bool], Callable[[Opened], None]],
     ("PEM", lambda octets: _PEM.search(octets) is not None, _take_pem),
     ("base64", lambda octets: re.fullmatch(rb"M[A-Za-z0-9+/_=\s-]+", octets) is not None, _take_base64),
 )
-
-
-def _private_key(path: Path) -> RSAPrivateKey:
-    try:
-        key = load_pem_private_key(path.read_bytes(), None)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise UsageError(f"{path} is not a private key without password in PEM") from None
-    if not isinstance(key, RSAPrivateKey):
-        raise UsageError(f"{path} is not an RSA key; SCEP envelopes are for RSA keys")
-    return key
 
 
 # --- diff -------------------------------------------------------------------------------------------------

@@ -10,11 +10,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
-from pathlib import Path
-
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from mfp_sim.conformance.target import target_of
 from mfp_sim.proxy.observing import Observer, SeenExchange
@@ -25,6 +20,7 @@ from mfp_sim.proxy.session import Session, line_of
 from mfp_sim.proxy.tape import Tape
 from mfp_sim.proxy.wire_faults import WireFaults, applicable, chosen_faults
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.files import rsa_key_of
 from mfp_sim.shared.reaching import asked_for, reach_of
 from mfp_sim.shared.redaction import Redactor
 from mfp_sim.shared.scep.envelope import EnvelopeKeys
@@ -60,7 +56,7 @@ def proxy(options: argparse.Namespace) -> int:
     told = _Telling(Session(exchanges=options.exchanges, once=options.once), as_json=options.json)
     reach = reach_of(options)
     redactor = Redactor(reach.secrets)
-    keys = EnvelopeKeys(tuple(_key(path) for path in options.key))
+    keys = EnvelopeKeys(tuple(rsa_key_of(path) for path in options.key))
     files = ExchangeFiles(options.save) if options.save is not None else None
     keeping = None
     if files is not None:
@@ -159,18 +155,6 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _key(path: Path) -> RSAPrivateKey:
-    try:
-        key = load_pem_private_key(path.read_bytes(), None)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise UsageError(f"{path} is not a private key without password in PEM") from None
-    if not isinstance(key, RSAPrivateKey):
-        raise UsageError(f"{path} is not an RSA key; SCEP envelopes are for RSA keys")
-    return key
 
 
 @dataclass(frozen=True)

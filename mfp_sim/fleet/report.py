@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -25,8 +24,12 @@ from mfp_sim.shared.documents.kinds import Scalar, Schema
 from mfp_sim.shared.documents.nodes import Problems
 from mfp_sim.shared.documents.records import Doc, document, record_of, schema_of
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.files import json_of
 
 __all__ = ["FleetReport", "as_csv", "as_json", "figures_of", "fleet_report_schema", "merged", "read_report"]
+
+_CAP = 256 * 1024 * 1024
+"""The largest report that is read, in bytes."""
 
 
 @document("a fleet report", exchanged=True, later=True)
@@ -107,13 +110,7 @@ def read_report(path: Path) -> FleetReport:
         UsageError: it cannot be read, or is not JSON.
         DocumentError: it is not a report of a fleet.
     """
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise UsageError(f"{path} is not JSON", remedy="give what mfp-sim fleet --json or --report wrote") from None
-    return read_json(FleetReport, value, str(path))
+    return read_json(FleetReport, json_of(path, _CAP, "give what mfp-sim fleet --json or --report wrote"), str(path))
 
 
 def merged(reports: Sequence[tuple[str, FleetReport]]) -> FleetReport:

@@ -5,7 +5,6 @@ Times of exchanges are kept in buckets 5 % wide, as those of a fleet are.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections import Counter
@@ -25,12 +24,15 @@ from mfp_sim.shared.documents.kinds import Scalar, Schema
 from mfp_sim.shared.documents.nodes import Problems
 from mfp_sim.shared.documents.records import Doc, document, record_of, schema_of
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.files import json_of
 
 __all__ = ["ENROLMENT", "ISSUED", "Gathered", "LoadResult", "load_schema", "read_result", "service_of"]
 
 ENROLMENT, ISSUED = "enrolment", "issued"
 _LATE = 0.1
 """Seconds: an open load whose arrivals come later than that, in 5 of 100 cases, is not the load that was asked for."""
+_CAP = 256 * 1024 * 1024
+"""The largest result that is read, in bytes."""
 _NAMED = 20
 """How many serial numbers that came twice are named."""
 
@@ -245,10 +247,4 @@ def read_result(file: Path) -> LoadResult:
         UsageError: it cannot be read, or is not JSON.
         DocumentError: it is not a result of a load run.
     """
-    try:
-        value = json.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise UsageError(f"{file} is not JSON", remedy="give the load.json of mfp-sim load --report") from None
-    return read_json(LoadResult, value, str(file))
+    return read_json(LoadResult, json_of(file, _CAP, "give the load.json of mfp-sim load --report"), str(file))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mfp_sim.proxy.observing import SeenRequest
 from mfp_sim.shared.errors import ConnectFailed, ConnectionLost, MalformedHttp, UsageError
+from mfp_sim.shared.files import octets_of
 from mfp_sim.shared.http_octets import reply_of, request_of
 from mfp_sim.shared.scep.http_messages import HEAD_CAP, MESSAGE_CAP, HttpReply, HttpRequest
 
@@ -49,7 +50,7 @@ class Tape:
         return len(self._exchanges)
 
     def _read(self, file: Path) -> _Recorded:
-        request = request_of(_octets(file))
+        request = request_of(octets_of(file, _CAP))
         reply = file.with_name(file.name.replace(".request.http", ".reply.http"))
         if not reply.is_file():
             raise UsageError(f"{file} has no reply beside it", remedy=f"there has to be {reply.name}")
@@ -57,7 +58,7 @@ class Tape:
 
     def ask(self, request: HttpRequest) -> HttpReply:
         """See :meth:`ReplySource.ask`."""
-        octets = _octets(self._next(request).reply)
+        octets = octets_of(self._next(request).reply, _CAP)
         if not octets:
             raise ConnectionLost("on the tape, the connection ended without a reply", sent=True)
         try:
@@ -85,14 +86,3 @@ def _mark(request: HttpRequest) -> bytes:
     """The same for requests that ask the same: method, target and body."""
     parts = (request.method.encode(), request.target.encode("latin-1", "replace"), request.body)
     return hashlib.sha256(b"\0".join(parts)).digest()
-
-
-def _octets(file: Path) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            octets = opened.read(_CAP + 1)
-    except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}") from None
-    if len(octets) > _CAP:
-        raise UsageError(f"{file} is larger than {_CAP} octets")
-    return octets

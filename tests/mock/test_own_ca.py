@@ -136,7 +136,7 @@ REFUSED = [
     (private(ed25519.Ed25519PrivateKey.generate()), pem(OWN), None, "is neither RSA nor elliptic"),
     (private(dsa.generate_private_key(1024)), pem(OWN), None, "is neither RSA nor elliptic"),
     (private(ec.generate_private_key(ec.SECP256K1())), pem(OWN), None, "is on secp256k1"),
-    (b"0" * (1024 * 1024 + 1), pem(OWN), None, "is larger than 1048576 octets"),
+    (b"0" * (1024 * 1024 + 1), pem(OWN), None, "is larger than 1048576 bytes"),
 ]
 
 

@@ -1,0 +1,64 @@
+"""Files that a command is given: read whole, up to a size, with errors that name the file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mfp_sim.shared.errors import UsageError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+__all__ = ["json_of", "octets_of", "rsa_key_of"]
+
+_KEY = 64 * 1024
+"""The largest file with one private key, in bytes."""
+
+
+def octets_of(path: Path, most: int) -> bytes:
+    """The content of a file of at most ``most`` bytes.
+
+    Raises:
+        UsageError: it cannot be read, or is larger.
+    """
+    try:
+        with path.open("rb") as file:
+            octets = file.read(most + 1)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    if len(octets) > most:
+        raise UsageError(f"{path} is larger than {most} bytes")
+    return octets
+
+
+def json_of(path: Path, most: int, remedy: str) -> Any:
+    """The JSON value of a file; ``remedy`` says which file it should be.
+
+    Raises:
+        UsageError: it cannot be read, is larger than ``most`` bytes, or is not JSON.
+    """
+    try:
+        return json.loads(octets_of(path, most))
+    except (ValueError, RecursionError):
+        raise UsageError(f"{path} is not JSON", remedy=remedy) from None
+
+
+def rsa_key_of(path: Path) -> RSAPrivateKey:
+    """The RSA private key of a PEM file without a password, which opens SCEP envelopes.
+
+    Raises:
+        UsageError: it cannot be read, or has something else in it.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - most commands are given no key
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # noqa: PLC0415 - as above
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415 - as above
+
+    try:
+        key = load_pem_private_key(octets_of(path, _KEY), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise UsageError(f"{path} is not a private key without password in PEM") from None
+    if not isinstance(key, RSAPrivateKey):
+        raise UsageError(f"{path} is not an RSA key; SCEP envelopes are for RSA keys")
+    return key
