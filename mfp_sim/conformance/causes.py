@@ -473,6 +473,7 @@ CAUSES: tuple[Cause, ...] = (
     }),
     Cause("queries-wrong", "interoperability", "GetCert or GetCRL does not give what was asked for", {
         "getcert-certificate": "GetCert gave another certificate",
+        "getcert-much-later": "GetCert did not give a certificate that was issued a while ago",
         "getcert-unknown": "GetCert gave something for a serial number that was never issued",
         "getcert-clean": "GetCert got no clear answer",
         "getcrl-clean": "GetCRL got no clear answer",

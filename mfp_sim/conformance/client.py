@@ -30,6 +30,8 @@ from mfp_sim.transport import Transport
 
 __all__ = ["Client"]
 
+_OTHERS, _LATER = 25, timedelta(hours=1)
+
 
 class Client(ServerWire):
     """One run's dealings with one server."""
@@ -180,6 +182,14 @@ class Client(ServerWire):
 
     def _signer_name(self, subject: bytes) -> bytes:
         return x509.name(("CN", self.persona.signer)) if self.persona.signer else subject
+
+    def pass_time(self, since: Answer) -> None:
+        """Ask about other transactions until there were :data:`_OTHERS` since then, and let :data:`_LATER` pass, as far
+        as --slow allows: what a server keeps in a cache is gone then."""
+        for _ in range(_OTHERS - len(self.exchanges) + since.exchange.number):
+            self.ask(self.poll())
+        if waited := min(self.policy.patience, _LATER):
+            self.pause(waited)
 
     def poll(self, about: Order | None = None, **changes: Any) -> Order:
         """A CertPoll, about an order or about a transaction that never was. It asks for no new certificate."""

@@ -120,6 +120,28 @@ def not_pending(session: Client) -> Iterator[Fact]:
 
 
 @check(
+    "getcert-much-later",
+    "A certificate is given by GetCert after many other requests, and later",
+    "SCEP-3.3.2.1-07",
+    why="A client asks for what it has lost, which may be a year after it was issued.",
+    last=True,
+    tags=("time",),
+    proofs=(Proof("forgotten", defects=("getcert-forgets-after-many",)),),
+)
+def much_later(session: Client) -> Iterator[Fact]:
+    """About the first certificate of the run; that GetCert is served is shown by asking before."""
+    _served(_get_cert(session))
+    first = session.granted()
+    wanted = session.identity(first).certificate
+    session.pass_time(first)
+    answer = _ask(session, MessageType.GET_CERT, wanted.serial)
+    found = answer.granted and any(c.serial == wanted.serial for c in answer.payload.certificates)
+    others, since = len(session.exchanges) - first.exchange.number, answer.exchange.begun - first.exchange.begun
+    text = f"serial {wanted.serial:x}, {others} requests and {since} later"
+    yield fact("forgotten", found, text, answer.text, answer)
+
+
+@check(
     "getcrl-in-crls",
     "GetCRL gives the CRL in crls",
     "SCEP-3.3.2.1-10",

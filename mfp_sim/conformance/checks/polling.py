@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, refusal, told
@@ -187,10 +186,6 @@ def other_connection(session: Client) -> Iterator[Fact]:
     yield answered("not-recognised", answer.taken, "the transaction is known", answer)
 
 
-OTHERS, LATER = 25, timedelta(hours=1)
-"""So many other transactions come between, and so long is waited, as far as --slow allows."""
-
-
 @check(
     "poll-much-later",
     "An issued certificate is given again after many other requests, and later",
@@ -210,11 +205,7 @@ def much_later(session: Client) -> Iterator[Fact]:
     at_once = session.ask(session.poll(fresh.order))
     if not told(at_once).granted:
         raise NotApplicable(f"a CertPoll about an issued certificate gives {at_once.text}")
-    for _ in range(OTHERS - len(session.exchanges) + first.exchange.number):
-        session.ask(session.poll())
-    waited = min(session.policy.patience, LATER)
-    if waited:
-        session.pause(waited)
+    session.pass_time(first)
     again = session.ask(session.poll(first.order))
     serial = again.issued.serial if again.issued is not None else None
     others, since = len(session.exchanges) - first.exchange.number, again.exchange.begun - first.exchange.begun

@@ -261,6 +261,10 @@ def _polls(seen: Seen) -> bool:
     return seen.kind == MessageType.CERT_POLL
 
 
+def _gets(seen: Seen) -> bool:
+    return seen.kind == MessageType.GET_CERT
+
+
 def _message(fits: Callable[[PkiMessage], bool]) -> Callable[[Seen], bool]:
     """Whether the pkiMessage, if it is one, fits."""
     return lambda seen: seen.message is not None and fits(seen.message)
@@ -391,6 +395,9 @@ ROWS: tuple[DefectRow, ...] = (
      refusing(_polls, FailInfo.BAD_CERT_ID, "no such transaction")),
     ("forgets-after-many", "After twenty other requests no transaction is known.", ("SCEP-5.2-03",),
      refusing(lambda s: _polls(s) and s.count > MANY, FailInfo.BAD_CERT_ID, "no such transaction")),
+    ("getcert-forgets-after-many", "After twenty other requests no certificate is known to GetCert.",
+     ("SCEP-3.3.2.1-07",),
+     refusing(lambda s: _gets(s) and s.count > MANY, FailInfo.BAD_CERT_ID, "no such certificate")),
     ("reissues-on-poll", "A CertPoll about a known transaction makes a new certificate, for whoever asks.",
      ("SCEP-3.3.3-06", "SCEP-5.2-03"), _poll_again),
     ("polls-by-name", "A CertPoll is looked up by the names in it.", ("SCEP-3.3.3-04",),
