@@ -9,6 +9,10 @@ from importlib import metadata
 from pathlib import Path
 
 warnings.simplefilter("ignore")  # what comes before the version would be taken for it
+if "OSCRYPTO_LIBCRYPTO" in os.environ:  # an OpenSSL whose version oscrypto can read
+    import oscrypto
+
+    oscrypto.use_openssl(os.environ["OSCRYPTO_LIBCRYPTO"], os.environ["OSCRYPTO_LIBSSL"])
 
 try:
     from scepreq.certificate import Certificate
@@ -44,7 +48,8 @@ def main(verb: str) -> int:
         answer = client.poll(identity, key, identity.subject, transaction_file.read_text())
     else:
         key = SigningRequest.generate_pair()
-        challenge = os.environ["SCEP_CHALLENGE"]
+        # A renewal shows the certificate in place of the challenge (RFC 8894, 2.4).
+        challenge = os.environ["SCEP_CHALLENGE"] if verb == "enrol" else ""
         if NAME == "scepreq":
             request, _ = SigningRequest.generate_csr(subject, USAGE, [], challenge, key)
         else:

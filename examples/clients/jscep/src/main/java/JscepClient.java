@@ -12,11 +12,14 @@ import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
 import java.util.Base64;
 import java.util.Date;
+import java.util.Properties;
 import javax.security.auth.x500.X500Principal;
 import org.bouncycastle.asn1.DERPrintableString;
 import org.bouncycastle.asn1.pkcs.PKCSObjectIdentifiers;
 import org.bouncycastle.asn1.pkcs.PrivateKeyInfo;
 import org.bouncycastle.asn1.x500.X500Name;
+import org.bouncycastle.asn1.x509.Extension;
+import org.bouncycastle.asn1.x509.KeyUsage;
 import org.bouncycastle.cert.jcajce.JcaX509CertificateConverter;
 import org.bouncycastle.cert.jcajce.JcaX509v3CertificateBuilder;
 import org.bouncycastle.openssl.PEMParser;
@@ -24,6 +27,7 @@ import org.bouncycastle.openssl.jcajce.JcaPEMKeyConverter;
 import org.bouncycastle.operator.ContentSigner;
 import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
 import org.bouncycastle.pkcs.PKCS10CertificationRequest;
+import org.bouncycastle.pkcs.PKCS10CertificationRequestBuilder;
 import org.bouncycastle.pkcs.jcajce.JcaPKCS10CertificationRequestBuilder;
 import org.jscep.client.Client;
 import org.jscep.client.EnrollmentResponse;
@@ -41,7 +45,7 @@ public final class JscepClient {
   public static void main(String[] arguments) throws Exception {
     String verb = arguments[0];
     if (verb.equals("version")) {
-      System.out.println("jscep " + Client.class.getPackage().getImplementationVersion());
+      System.out.println("jscep " + version());
       return;
     }
     try {
@@ -54,6 +58,12 @@ public final class JscepClient {
     }
   }
 
+  private static String version() throws Exception {
+    Properties properties = new Properties();
+    properties.load(Client.class.getResourceAsStream("/META-INF/maven/com.google.code.jscep/jscep/pom.properties"));
+    return properties.getProperty("version");
+  }
+
   private static int run(String verb) throws Exception {
     X509Certificate ca = certificate(Path.of(env("SCEP_CA_FILE")));
     Client client = new Client(new URL(env("SCEP_URL")), new PreProvisionedCertificateVerifier(ca));
@@ -63,7 +73,7 @@ public final class JscepClient {
         KeyPair pair = pair(KEY);
         X509Certificate identity = selfSigned(pair, subject);
         write(IDENTITY, "CERTIFICATE", identity.getEncoded());
-        return ended(client.enrol(identity, pair.getPrivate(), request(pair, subject)), pair.getPublic());
+        return ended(client.enrol(identity, pair.getPrivate(), request(pair, subject, env("SCEP_CHALLENGE"))), pair.getPublic());
       }
       case "poll": {
         KeyPair pair = pair(KEY);
@@ -75,7 +85,7 @@ public final class JscepClient {
         KeyPair pair = pair(NEW_KEY);
         int code =
             ended(
-                client.enrol(certificate(CERTIFICATE), pair(KEY).getPrivate(), request(pair, subject)),
+                client.enrol(certificate(CERTIFICATE), pair(KEY).getPrivate(), request(pair, subject, "")),
                 pair.getPublic());
         if (code == 0) {
           Files.copy(NEW_KEY, KEY, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
@@ -106,11 +116,14 @@ public final class JscepClient {
     return 1;
   }
 
-  private static PKCS10CertificationRequest request(KeyPair pair, X500Principal subject) throws Exception {
-    return new JcaPKCS10CertificationRequestBuilder(subject, pair.getPublic())
-        .addAttribute(
-            PKCSObjectIdentifiers.pkcs_9_at_challengePassword, new DERPrintableString(env("SCEP_CHALLENGE")))
-        .build(signer(pair));
+  /** A renewal shows the certificate in place of the challenge (RFC 8894, 2.4). */
+  private static PKCS10CertificationRequest request(KeyPair pair, X500Principal subject, String challenge)
+      throws Exception {
+    PKCS10CertificationRequestBuilder builder = new JcaPKCS10CertificationRequestBuilder(subject, pair.getPublic());
+    if (!challenge.isEmpty()) {
+      builder.addAttribute(PKCSObjectIdentifiers.pkcs_9_at_challengePassword, new DERPrintableString(challenge));
+    }
+    return builder.build(signer(pair));
   }
 
   private static X509Certificate selfSigned(KeyPair pair, X500Principal subject) throws Exception {
@@ -120,6 +133,8 @@ public final class JscepClient {
         .getCertificate(
             new JcaX509v3CertificateBuilder(
                     name, BigInteger.ONE, new Date(now - 60_000), new Date(now + 86_400_000), name, pair.getPublic())
+                .addExtension(
+                    Extension.keyUsage, true, new KeyUsage(KeyUsage.digitalSignature | KeyUsage.keyEncipherment))
                 .build(signer(pair)));
   }
 
