@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
@@ -173,9 +174,9 @@ def _summary(console: Console, report: FleetReport) -> None:
         console.line(f"{text:{wide}}" + "".join(f"  {v:>{width}}" for v, width in zip(values, widths, strict=True)))
     console.line()
     for label, shown in zip(labels, names, strict=True):
-        counted = report.of(label)[0].by_outcome
+        counted = sum((run.by_outcome for run in report.of(label)), Counter[str]())
         told = ", ".join(f"{count:,} {outcome}" for outcome, count in counted.most_common())
-        console.line(f"{shown}: {told or 'no request ended'}")
+        console.line(f"{shown}{' (all seeds)' if seeds > 1 else ''}: {told or 'no request ended'}")
     console.line()
     for one in report.advice:
         console.line(f"{_MARKS[one.weight]} {one.text}")

@@ -17,8 +17,8 @@ _MOST = 4096
 
 @dataclass(frozen=True)
 class SmallestCa:
-    """``workers`` is the smallest number with which no request fails, None where none of those tried is enough;
-    ``tried`` has the runs by their number of workers."""
+    """``workers`` is the smallest number with which every printer's request ends and none fails, None where none of
+    those tried is enough; ``tried`` has the runs by their number of workers."""
 
     workers: int | None
     tried: tuple[FleetRun, ...]
@@ -33,7 +33,7 @@ def smallest(plan: FleetPlan, progress: Callable[[int, float], None] = lambda *_
         progress: is handed the number that is tried, and the share of its time that has passed.
 
     Raises:
-        UsageError: requests fail with any number, and with the same outcomes: not the workers are what is missing.
+        UsageError: requests fail although nobody waits for a worker: workers are not what is missing.
     """
     runs: dict[int, FleetRun] = {}
 
@@ -41,20 +41,28 @@ def smallest(plan: FleetPlan, progress: Callable[[int, float], None] = lambda *_
         if workers not in runs:
             tried = replace(plan, ca=replace(plan.ca, workers=workers), compare=())
             runs[workers] = run_fleet(tried, progress=lambda share: progress(workers, share))
-        return runs[workers].failed
+        return runs[workers].failed + runs[workers].unended
 
-    high = 1
-    while fails(high) and high < _MOST:
-        high *= 2
-        if high > 8 and runs[high // 2].outcomes == runs[high // 4].outcomes:
-            text = f"{runs[high // 2].failed} requests fail with {high // 4} workers, and with {high // 2} the same"
-            raise UsageError(text, remedy="look at outages, approvals and polling: more workers do not help")
+    high, most = 1, min(plan.total, _MOST)
+    if fails(most) and not any(runs[most].waits[bucket] for bucket in runs[most].waits if bucket):
+        text = f"{_lost(runs[most])} with {most} workers too, for which no request waits"
+        raise UsageError(text, remedy="look at days, outages, approvals and polling: more workers do not help")
+    if fails(most):
+        high = most
+    while fails(high) and high < most:
+        high = min(2 * high, most)
     low = high // 2 + 1
     while low < high:
         middle = (low + high) // 2
         low, high = (middle + 1, high) if fails(middle) else (low, middle)
-    for beside in (high - 1, high + 1):
+    for beside in (high - 1, high + 1) if not fails(high) else ():
         if beside >= 1:
             fails(beside)
     tried = tuple(runs[workers] for workers in sorted(runs))
     return SmallestCa(None if fails(high) else high, tried)
+
+
+def _lost(run: FleetRun) -> str:
+    if not run.failed:
+        return f"{run.unended} printers do not end their first request in {run.days:g} d"
+    return f"{run.failed} requests fail"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple
@@ -29,6 +30,7 @@ _ROUND = (60.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21600.0, 43200.0, 86400.0)
 FIGURES: Mapping[str, str] = {
     "requests": "requests that ended",
     "failed": "of them in Error",
+    "unended": "printers without an end of their first request",
     "lost": "printers without a valid certificate at the end",
     "lacking": "printers without one at some time",
     "without_days": "printer-days without one",
@@ -74,7 +76,6 @@ def as_page(report: FleetReport) -> str:
     """The page."""
     environment = environment_of("mfp_sim.fleet")
     style = asset("report.css") + asset("fleet.css", "mfp_sim.fleet")
-    first = {label: report.of(label)[0] for label in report.labels}
     return environment.get_template("fleet.html").render(
         report=report,
         plan=report.plan,
@@ -89,7 +90,7 @@ def as_page(report: FleetReport) -> str:
             (text, [_spread_of(name, report.of(label)) for label in report.labels]) for name, text in FIGURES.items()
         ],
         outcomes=_outcomes(report),
-        classes=[(one, dict(sorted(first[""].outcomes[one.name].items()))) for one in report.plan.printers],
+        classes=[(one, _outcomes_of(report, one.name)) for one in report.plan.printers],
         charts=[*_charts(report)],
         search=report.search,
         lasting=lasting_of,
@@ -100,9 +101,13 @@ def as_page(report: FleetReport) -> str:
 def _headline(report: FleetReport) -> str:
     runs = report.of("")
     failed, requests = sum(run.failed for run in runs), sum(run.requests for run in runs)
-    if not failed:
+    lost, unended = max(run.lost for run in runs), max(run.unended for run in runs)
+    if unended:
+        return (
+            f"{unended:,} of {report.plan.total:,} printers had not ended their first request at the end of the plan."
+        )
+    if not failed and not lost:
         return f"All {requests:,} requests of {report.plan.total:,} printers ended with a certificate."
-    lost = max(run.lost for run in runs)
     end = f"{lost:,} printers have no valid certificate" if lost else "every printer has a valid certificate"
     return f"{failed:,} of {requests:,} requests ended in Error; {end} at the end."
 
@@ -113,6 +118,14 @@ def _spread_of(name: str, runs: Sequence[FleetRun]) -> str:
     middle = said(name, values[len(values) // 2])
     low, high = said(name, values[0]), said(name, values[-1])
     return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def _outcomes_of(report: FleetReport, name: str) -> dict[str, int]:
+    """The requests of a class by outcome, over all seeds of the plan itself."""
+    counted: Counter[str] = Counter()
+    for run in report.of(""):
+        counted.update(run.outcomes.get(name, {}))
+    return dict(sorted(counted.items()))
 
 
 def _outcomes(report: FleetReport) -> Drawing:

@@ -70,6 +70,7 @@ def figures_of(run: FleetRun) -> dict[str, float | int]:
     return {
         "requests": run.requests,
         "failed": run.failed,
+        "unended": run.unended,
         "lost": run.lost,
         "lacking": run.lacking,
         "without_days": round(run.without / DAY, 3),
@@ -107,10 +108,13 @@ def read_report(path: Path) -> FleetReport:
     """A report from a file.
 
     Raises:
-        UsageError: it cannot be read, or is not JSON.
+        UsageError: it cannot be read, is not JSON, or has variations only.
         DocumentError: it is not a report of a fleet.
     """
-    return read_json(FleetReport, json_of(path, _CAP, "give what mfp-sim fleet --json or --report wrote"), str(path))
+    report = read_json(FleetReport, json_of(path, _CAP, "give what mfp-sim fleet --json or --report wrote"), str(path))
+    if not report.of(""):
+        raise UsageError(f"{path} has no run of the plan itself", remedy="a run whose label is empty has to be in it")
+    return report
 
 
 def merged(reports: Sequence[tuple[str, FleetReport]]) -> FleetReport:

@@ -68,6 +68,9 @@ class FleetRun:
     unserved: Annotated[Mapping[int, int], Counts(), Doc("those of them that no worker took, by bin")]
     queue: Annotated[Mapping[int, int], Counts(), Doc("the most that waited at once, by bin")]
     holders: Annotated[Mapping[int, int], Counts(), Doc("how the number of valid certificates changes, by bin")]
+    unended: Annotated[
+        int, Doc("printers whose first request was not over, or not due, at the end: they show nothing")
+    ] = 0
 
     @property
     def requests(self) -> int:
@@ -182,4 +185,5 @@ class Tally:
             lost=plan.total - sum(self._holds), lacking=sum(self._lacks), without=self._without,
             busy=queue.busy, wasted=queue.wasted, longest=queue.longest, waits=queue.waits, took=self._took,
             asked=queue.asked, unserved=queue.unserved, queue=queue.queue, holders=holders,
+            unended=sum(until == inf for until in self._until),
         )  # fmt: skip

@@ -38,7 +38,7 @@ def lasting_of(seconds: float) -> str:
 
 def advice_on(plan: FleetPlan, runs: Sequence[FleetRun]) -> tuple[Advice, ...]:
     """What the runs of the plan itself show, what cost most first; ``runs`` are those of different seeds."""
-    found = [*_outages(plan), *_approvals(plan, runs), *_challenges(plan, runs)]
+    found = [*_outages(plan, runs), *_approvals(plan, runs), *_challenges(plan, runs)]
     found += [*_overload(plan, runs), *_herd(plan, runs), *_waste(runs), *_periods(plan, runs)]
     order = ("bad", "warn", "good")
     failed = sum((run.by_outcome for run in runs), Counter[str]()) - Counter(
@@ -47,7 +47,12 @@ def advice_on(plan: FleetPlan, runs: Sequence[FleetRun]) -> tuple[Advice, ...]:
     if failed and not any(advice.weight == "bad" for advice in found):
         told = ", ".join(f"{count} {detail}" for detail, count in failed.most_common())
         found.append(Advice("bad", f"{failed.total()} requests ended in Error: {told}."))
-    if not failed:
+    found += [*_unended(plan, runs), *_gaps(plan, runs)]
+    lacking, lost = max(run.lacking for run in runs), max(run.lost for run in runs)
+    if (lacking or lost) and not any(advice.weight == "bad" for advice in found):
+        text = f"{lacking} printers were without a valid certificate at some time, {lost} have none at the end."
+        found.append(Advice("bad", text))
+    if not failed and not any(run.unended for run in runs):
         found.append(
             Advice("good", f"Every request ended with a certificate: {sum(r.requests for r in runs)} of them.")
         )
@@ -57,9 +62,14 @@ def advice_on(plan: FleetPlan, runs: Sequence[FleetRun]) -> tuple[Advice, ...]:
 # --- outages ----------------------------------------------------------------------------------------------
 
 
+def _waits(one: PrinterClass, outage: Outage) -> float:
+    """Seconds for which a request that meets the outage waits in vain."""
+    return one.seconds if outage.looks in ("silent", "hangs") else 0.0
+
+
 def patience(one: PrinterClass, outage: Outage) -> float:
     """Seconds from a first attempt within the outage to the end of the last poll."""
-    waits = one.seconds if outage.looks in ("silent", "hangs") else 0.0
+    waits = _waits(one, outage)
     profile, polling = one.model, one.polls
     polls, spent = counted_at_first(polling, profile), waits
     reply = PollReply("http", int(outage.looks)) if outage.looks.isdecimal() else PollReply("lost")
@@ -68,31 +78,39 @@ def patience(one: PrinterClass, outage: Outage) -> float:
     return spent
 
 
-def _outages(plan: FleetPlan) -> Iterator[Advice]:
+def _outages(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
+    """Outages that a printer of a class may meet with its first attempt, and that last until its last poll has left."""
     for outage in plan.outages:
         begins = plan.seconds_at(outage.begins)
+        ends = begins + outage.lasts
         for one in plan.printers:
-            met = [at for at in _starts(plan, one) if at + _spread(one) >= begins and at < begins + outage.lasts]
+            if not any(set(run.outcomes.get(one.name, ())) - {SUCCESSFUL} for run in runs):
+                continue
+            least, most = _spread(one)
+            met = [max(at + least, begins) for at in _starts(plan, one) if begins <= at + most and at + least < ends]
             bears = patience(one, outage)
-            if not met or begins + outage.lasts <= met[0] + bears:
+            if not met or ends <= met[0] + bears - _waits(one, outage):
                 continue
             when = f"{outage.begins:%Y-%m-%d %H:%M}"
             text = (
                 f"The outage of {lasting_of(outage.lasts)} from {when} outlasts the patience of {one.name}: "
                 f"{_polling_of(one, outage)} {lasting_of(bears)} after the first attempt. {_afterwards(one)}"
             )
-            yield Advice("bad", text, _longer(one, outage, begins + outage.lasts - met[0]))
+            yield Advice("bad", text, _longer(one, outage, ends - met[0]))
 
 
 def _starts(plan: FleetPlan, one: PrinterClass) -> list[float]:
-    """The planned starts of a class that goes by the calendar; of others the first."""
+    """The planned starts within the plan of a class that goes by the calendar; of others the first."""
     from mfp_sim.fleet.engine import Behaviour  # noqa: PLC0415
 
-    return Behaviour(one, plan.zone_of(one), plan.begins, plan.days * DAY, ()).planned
+    horizon = plan.days * DAY
+    return [at for at in Behaviour(one, plan.zone_of(one), plan.begins, horizon, ()).planned if at < horizon]
 
 
-def _spread(one: PrinterClass) -> float:
-    return float(one.model.adjustment_range[1]) if one.adjust else 0.0
+def _spread(one: PrinterClass) -> tuple[float, float]:
+    """Seconds from a planned start to the first attempt, at the least and at the most."""
+    least, most = one.model.adjustment_range if one.adjust else (0, 0)
+    return least + one.key_time.least, most + one.key_time.least + one.key_time.width
 
 
 def _polling_of(one: PrinterClass, outage: Outage) -> str:
@@ -117,13 +135,14 @@ def _longer(one: PrinterClass, outage: Outage, needed: float) -> str:
     profile = one.model
     if outage.looks.isdecimal() and profile.http_errors_that_poll == "none":
         return "the outage should look like a connection that fails: this model polls only then"
-    waits = one.seconds if outage.looks in ("silent", "hangs") else 0.0
+    waits = _waits(one, outage)
     most_polls, most_minutes = profile.poll_count_range[1], profile.poll_minutes_range[1]
     minutes = one.polls.minutes if one.polls else 10
-    count = ceil(max(needed - waits, 0) / (minutes * 60 + waits)) + counted_at_first(one.polls, profile)
+    first = int(profile.first_request_counts)
+    count = ceil(needed / (minutes * 60 + waits)) + first  # the last poll leaves when the outage is over
     if count > most_polls:
         count = most_polls
-        minutes = ceil((needed - waits) / 60 / (count - counted_at_first(one.polls, profile)))
+        minutes = ceil((needed / max(count - first, 1) - waits) / 60)
     if minutes > most_minutes:
         return "no polling of this model bridges that"
     return f"polling: {{count: {count}, interval: {minutes}m}} would outlast it"
@@ -170,13 +189,18 @@ def _overload(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
 
 def _herd(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
     times = plan.ca.service.pki
-    capacity = plan.ca.workers / (sum(times) / len(times))
-    together = [one for one in plan.printers if not one.adjust and one.count > capacity]
-    for one in together:
+    longest, mean = max((run.longest for run in runs), default=0), sum(times) / len(times)
+    if not longest or not mean:
+        return
+    capacity = plan.ca.workers / mean
+    for one in plan.printers:
+        width = max(one.key_time.width, 1.0)
+        if one.adjust or one.count <= capacity * width or not _starts(plan, one):
+            continue
         peak = max((wave.peak for run in runs for wave in run.waves), default=0.0)
-        longest = max((run.longest for run in runs), default=0)
+        when = "in the same second" if width == 1.0 else f"within {lasting_of(width)}"
         text = (
-            f"All {one.count} printers of {one.name} ask in the same second; the CA serves {capacity:.3g} a second. "
+            f"All {one.count} printers of {one.name} ask {when}; the CA serves {capacity:.3g} a second. "
             f"At its worst {longest} requests waited at once ({peak:.0f} requests a second over ten seconds)."
         )
         low, high = one.model.adjustment_range
@@ -194,8 +218,10 @@ def _periods(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
     if not any(run.failed for run in runs):
         return
     for one in plan.printers:
-        if one.every_days is None or plan.ca.validity >= 2 * one.every_days * DAY:
+        if one.model.renewal_trigger != "calendar" or one.every_days is None:
             continue
+        if not one.every_days * DAY <= plan.ca.validity < 2 * one.every_days * DAY:
+            continue  # below one period it is not failures that leave them without
         gap = 2 * one.every_days * DAY - plan.ca.validity
         text = (
             f"A request of {one.name} that fails is repeated {one.every_days} d later, and a certificate is valid for "
@@ -203,6 +229,35 @@ def _periods(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
         )
         shorter = int(plan.ca.validity // DAY // 2)
         yield Advice("warn", text, f"every: {shorter}d, or a validity of {2 * one.every_days}d" if shorter else "")
+
+
+def _unended(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
+    """Printers of which the run shows nothing: silence is not approval."""
+    unended = max(run.unended for run in runs)
+    if unended:
+        text = (
+            f"{unended} printers had not ended their first request after {plan.days} d: the run shows nothing of them."
+        )
+        yield Advice("bad", text, "more days, counted from the first start of all classes")
+
+
+def _gaps(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
+    """Certificates that end before the next request, although none fails."""
+    validity = plan.ca.validity
+    for one in plan.printers if any(run.lacking or run.lost for run in runs) else ():
+        if one.model.renewal_trigger != "calendar" or not (starts := _starts(plan, one)):
+            continue
+        every = one.every_days
+        if every is None and plan.days * DAY > starts[0] + validity:
+            text = f"Printers of {one.name} ask once, and the certificate is valid for {lasting_of(validity)}."
+            yield Advice("bad", text, "every: an interval below the validity")
+        elif every is not None and validity < every * DAY and plan.days * DAY > starts[0] + validity:
+            text = (
+                f"A certificate is valid for {lasting_of(validity)}, and printers of {one.name} ask every {every} d: "
+                f"each is without one for {lasting_of(every * DAY - validity)} of every period."
+            )
+            shorter = int(validity // DAY // 2)
+            yield Advice("bad", text, f"every: {shorter}d, or a validity of {2 * every}d" if shorter else "")
 
 
 # --- what was expected ------------------------------------------------------------------------------------
@@ -225,6 +280,8 @@ def unmet(plan: FleetPlan, run: FleetRun) -> tuple[str, ...]:
         for name, most, got, said in rows
         if most is not None and got > most
     ]
+    if run.unended:
+        found.append(f"{run.unended} printers had not ended their first request when the time of the plan was over")
     if limits.successful is not None and shares < limits.successful:
         found.append(f"successful: at least {limits.successful:.1%}, got {shares:.1%}")
     return tuple(found)

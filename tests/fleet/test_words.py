@@ -10,9 +10,10 @@ from fleet_plans import few
 from mfp_sim.fleet.capacity import smallest
 from mfp_sim.fleet.engine import run_fleet
 from mfp_sim.fleet.plan import FleetPlan, Variation, read_plan, varied
-from mfp_sim.fleet.words import advice_on, lasting_of
+from mfp_sim.fleet.words import advice_on, lasting_of, unmet
 from mfp_sim.scenario.steps import WrittenPolling
 from mfp_sim.shared.documents.records import record_of
+from mfp_sim.shared.errors import UsageError
 
 
 def _told(plan: FleetPlan) -> list[str]:
@@ -99,3 +100,78 @@ def test_a_plan_is_written_as_it_was_read() -> None:
     import json
 
     assert read_plan(json.dumps(written)) == plan
+
+
+_TWO = """\
+format: 1
+name: two-starts
+days: {days}
+printers:
+  - {{name: now, count: 5, start: 2026-03-02 09:00, every: 30d}}
+  - {{name: later, count: 7, start: 2026-03-20 09:00, every: 30d}}
+expect: {{failed: 0}}
+"""
+
+
+def test_printers_that_had_no_end_are_not_approved() -> None:
+    plan = read_plan(_TWO.format(days=1))
+    run = run_fleet(plan)
+    assert (run.failed, run.unended) == (0, 7)
+    assert [text.partition(":")[0] for text in _told(plan)] == ["bad"]
+    assert "7 printers had not ended their first request after 1 d: the run shows nothing of them." in _told(plan)[0]
+    assert unmet(plan, run) == ("7 printers had not ended their first request when the time of the plan was over",)
+    longer = read_plan(_TWO.format(days=20))
+    assert (run_fleet(longer).unended, unmet(longer, run_fleet(longer))) == (0, ())
+    with pytest.raises(UsageError, match="7 printers do not end their first request in 1 d with 12 workers"):
+        smallest(plan)
+
+
+@pytest.mark.parametrize(
+    ("every", "says"),
+    [
+        ("every: 30d, ", "each is without one for 10 d of every period. | every: 10d, or a validity of 60d"),
+        ("", "ask once, and the certificate is valid for 20 d. | every: an interval below the validity"),
+    ],
+)
+def test_certificates_that_end_before_the_next_request(every: str, says: str) -> None:
+    told = _told(few(20, days=100, every=every, ca=", validity: 20d"))
+    assert told[0].startswith("bad: ")
+    assert says in told[0]
+    assert not any(text.startswith("bad") for text in _told(few(20, days=10, every=every, ca=", validity: 20d")))
+
+
+@pytest.mark.parametrize("looks", ["silent", "refused", "hangs", "closed"])
+@pytest.mark.parametrize("minutes", [11, 29, 30, 31, 32, 47, 60, 73, 90, 121, 200, 600])
+def test_the_polling_of_an_advice_bridges_every_outage(looks: str, minutes: int) -> None:
+    plan = few(3, adjust="false", outages=_OUTAGE.format(f"{minutes}m", looks))
+    failed, told = run_fleet(plan).failed, "\n".join(_told(plan))
+    match = re.search(r"outlasts the patience.*polling: \{count: (\d+), interval: (\d+)m\} would outlast it", told)
+    assert bool(failed) == (match is not None), told
+    if match is not None:
+        polling = WrittenPolling(int(match[1]), int(match[2]))
+        assert run_fleet(varied(plan, Variation(polling=polling))).failed == 0, told
+
+
+def test_an_outage_after_the_time_of_the_plan_is_not_a_warning() -> None:
+    told = _told(few(20, days=1, outages=_OUTAGE.format("1h", "silent").replace("2026-03-02", "2026-04-01")))
+    assert [text.partition(":")[0] for text in told] == ["good"]
+
+
+def test_times_of_keys_spread_a_herd_and_a_ca_may_take_no_time() -> None:
+    told = "\n".join(_told(few(300, adjust="false", service="1s", more=", key_time: {least: 0s, most: 30s}")))
+    assert "All 300 printers of offices ask within 30 s" in told
+    assert "ask" not in "\n".join(_told(few(300, adjust="false", service="0s")))
+
+
+def test_a_ca_that_many_workers_relieve_is_found_although_few_change_nothing() -> None:
+    plan = read_plan(
+        "format: 1\nname: caps\nprinters:\n  - {name: now, count: 40, start: 2026-03-02 09:00, timeout: 15s}\n"
+        "ca: {service: {GetCACaps: [5s]}}\n"
+    )
+    assert (
+        run_fleet(varied(plan, Variation(workers=2))).outcomes == run_fleet(varied(plan, Variation(workers=4))).outcomes
+    )
+    found = smallest(plan).workers
+    assert found is not None
+    assert run_fleet(varied(plan, Variation(workers=found))).failed == 0
+    assert run_fleet(varied(plan, Variation(workers=found - 1))).failed > 0
