@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import ssl
 from pathlib import Path
 
@@ -35,13 +36,19 @@ def vault_of(options: argparse.Namespace, clock: Clock) -> Vault:
     return Vault(store, passphrase, own)
 
 
+_ONE_CERTIFICATE = re.compile(rb"\s*(-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\s*)?")
+
+
 def write_certificate(path: Path, certificate: Certificate) -> None:
-    """The certificate in PEM.
+    """The certificate in PEM, in the place of another one only: the file may be the operator's key by mistake.
 
     Raises:
-        UsageError: it cannot be written.
+        UsageError: it cannot be written, or would replace a file that is not a certificate in PEM.
     """
     try:
+        if path.is_file() and not _ONE_CERTIFICATE.fullmatch(path.read_bytes()):
+            text = f"{path} is there already, and is not one certificate in PEM"
+            raise UsageError(text, remedy="give --write-ca another name; other files are not overwritten")
         path.write_text(ssl.DER_cert_to_PEM_cert(certificate.der), "ascii")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None

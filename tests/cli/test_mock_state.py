@@ -95,3 +95,16 @@ def test_a_ca_of_one_s_own(tmp_path: Path) -> None:
 )
 def test_what_does_not_go_together(tmp_path: Path, options: tuple[str, ...], told: str) -> None:
     assert told in refused(tmp_path, *options)
+
+
+def test_a_certificate_is_written_over_no_key(tmp_path: Path) -> None:
+    key = PooledKeys(Entropy(9), side=0).rsa(2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    run(tmp_path)
+    run(tmp_path)  # the certificate of the last run is replaced
+    for before in (pem, (tmp_path / "ca.pem").read_bytes() + pem, (tmp_path / "ca.pem").read_bytes() * 2, b"secret"):
+        (tmp_path / "own.pem").write_bytes(before)
+        assert "own.pem is there already, and is not one certificate in PEM" in refused(
+            tmp_path, "--write-ca", "own.pem"
+        )
+        assert (tmp_path / "own.pem").read_bytes() == before
