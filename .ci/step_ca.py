@@ -1,7 +1,13 @@
-"""Writes a new CA for smallstep's step-ca with one SCEP provisioner, named scep: step_ca.py FOLDER PORT SECRET-FILE
+"""Writes a new CA for smallstep's step-ca with one SCEP provisioner, named scep:
+
+    step_ca.py FOLDER PORT SECRET-FILE [--as-it-comes]
 
 The certificates say what RFC 8894, 2.1.2 asks of a CA that signs and decrypts, so that the run judges the server and
 not this file. Replies are encrypted with AES128-CBC (1); without that option step-ca takes single DES.
+
+With --as-it-comes neither is so: the usages are those that "step certificate create --profile intermediate-ca" gives,
+and the provisioner has what "step ca provisioner add --type SCEP --challenge" writes. Two things have to be changed
+even then: the keys are RSA, since SCEP cannot use the EC keys of "step ca init", and HTTP without TLS is served.
 """
 
 from __future__ import annotations
@@ -29,11 +35,10 @@ def _key() -> rsa.RSAPrivateKey:
 
 
 def _certificate(
-    subject: str, key: rsa.RSAPrivateKey, issuer: str, signer: rsa.RSAPrivateKey, *, length: int
+    subject: str, key: rsa.RSAPrivateKey, issuer: str, signer: rsa.RSAPrivateKey, *, length: int, replies: bool = False
 ) -> x509.Certificate:
-    """A CA certificate; the one below the root also signs replies and decrypts requests."""
+    """A CA certificate. ``replies``: whether it may also sign replies and decrypt requests."""
     now = datetime.now(UTC)
-    replies = length == 0
     usage = x509.KeyUsage(
         digital_signature=replies,
         content_commitment=False,
@@ -64,20 +69,22 @@ def _certificate(
 def main() -> None:
     """Writes the CA and its ca.json."""
     folder, port, secret = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]).read_text("utf-8").strip()
+    as_it_comes = sys.argv[4:] == ["--as-it-comes"]
     folder.mkdir(parents=True)
     root_key, key = _key(), _key()
     root = _certificate("Root", root_key, "Root", root_key, length=1)
-    below = _certificate("Intermediate", key, "Root", root_key, length=0)
+    below = _certificate("Intermediate", key, "Root", root_key, length=0, replies=not as_it_comes)
     (folder / "root.crt").write_bytes(root.public_bytes(Encoding.PEM))
     (folder / "ca.crt").write_bytes(below.public_bytes(Encoding.PEM))
     (folder / "ca.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    provisioner = {
+    provisioner: dict[str, object] = {
         "type": "SCEP",
         "name": "scep",
         "challenge": secret,
         "minimumPublicKeyLength": 2048,
-        "encryptionAlgorithmIdentifier": _AES_128_CBC,
     }
+    if not as_it_comes:
+        provisioner["encryptionAlgorithmIdentifier"] = _AES_128_CBC
     settings = {
         "root": str(folder / "root.crt"),
         "crt": str(folder / "ca.crt"),
