@@ -4,6 +4,7 @@
     python -m docs.generate --check    exit code 1 and the differences when a part is not up to date
 
 A part stands between ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->``; the text around it is written by hand.
+``control.openapi.json`` is written as a whole.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib.util
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -37,6 +39,9 @@ from mfp_sim.scenario.steps import STEPS
 from mfp_sim.shared.catalogue.registry import assumptions, requirements
 from mfp_sim.shared.documents.kinds import Either, Kind
 from mfp_sim.shared.documents.records import NEEDED, Field, ListOf, Record, record_of
+from mfp_sim.testing import Bench
+from mock_scep_server.control import ControlService
+from mock_scep_server.control_routes import Route, openapi
 from mock_scep_server.faults import FAULTS
 from mock_scep_server.faults.defects import DEFECTS
 from mock_scep_server.faults.listing import in_markdown
@@ -325,6 +330,28 @@ def _judged() -> str:
     return told + _table(("why a client's messages do not show it", "requirements"), rows)
 
 
+def _control_routes() -> Sequence[Route]:
+    return ControlService(Bench().ca).routes
+
+
+def _control_api() -> str:
+    rows = [
+        (
+            _code(route.told),
+            ", ".join(_code(one.name) + ("" if one.needed else "?") for one in route.inputs)
+            + ("rules" if route.body == "script" else ""),
+            route.sentence,
+        )
+        for route in _control_routes()
+    ]
+    return _table(("operation", "takes", "what it does"), rows)
+
+
+def openapi_text() -> str:
+    """The description of the control API, as a file."""
+    return json.dumps(openapi(_control_routes()), indent=2, ensure_ascii=False) + "\n"
+
+
 PARTS: dict[str, Callable[[], str]] = {
     **{f"scenarios-{chapter}": partial(_chapter, chapter) for chapter in CHAPTERS},
     "grade": _grade,
@@ -348,6 +375,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "peers-with-switches": _peers_with_switches,
     "peer-defects": _peer_defects,
     "fleet-keys": _fleet_keys,
+    "control-api": _control_api,
 }
 
 
@@ -362,9 +390,9 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; tell what is not up to date")
     options = parser.parse_args()
     stale = False
-    for path in PAGES:
-        before = path.read_text("utf-8")
-        after = rewritten(before)
+    for path in (*PAGES, HERE / "control.openapi.json"):
+        before = path.read_text("utf-8") if path.exists() else ""
+        after = rewritten(before) if path in PAGES else openapi_text()
         if before == after:
             continue
         stale = True

@@ -68,39 +68,51 @@ class CaOperator:
                 for identifier, known in self._transactions.waiting
             )
 
-    def approve(self, pattern: str = "*") -> int:
-        """Let waiting requests pass; their certificates are made when the clients ask again.
+    def approve(self, pattern: str = "*", *, transaction: str | None = None) -> int:
+        """Let waiting requests pass; their certificates are made when the clients ask again. ``transaction``: the one
+        of just this transactionID, which is a client's word and may look like a pattern.
 
         Returns:
             How many they were, without those that were approved before.
         """
         with self._lock:
-            chosen = [(identifier, known) for identifier, known in self._choose(pattern) if not known.approved]
+            chosen = [
+                (identifier, known) for identifier, known in self._choose(pattern, transaction) if not known.approved
+            ]
             for identifier, known in chosen:
                 known.approved = True
                 self._transactions.changed(identifier)
             return len(chosen)
 
-    def reject(self, pattern: str = "*", fail_info: int = 2, text: str = "rejected by the operator") -> int:
-        """Refuse waiting requests for good.
+    def reject(
+        self,
+        pattern: str = "*",
+        fail_info: int = 2,
+        text: str = "rejected by the operator",
+        *,
+        transaction: str | None = None,
+    ) -> int:
+        """Refuse waiting requests for good; ``transaction`` as in :meth:`approve`.
 
         Returns:
             How many they were.
         """
         with self._lock:
-            chosen = self._choose(pattern)
+            chosen = self._choose(pattern, transaction)
             for identifier, known in chosen:
                 known.refused, known.waits = Refusal(FailInfo(fail_info), text), False
                 self._transactions.changed(identifier)
             return len(chosen)
 
-    def _choose(self, pattern: str) -> list[tuple[str, Transaction]]:
-        """Those that wait and whose subject or transactionID fits."""
-        return [
-            (identifier, known)
-            for identifier, known in self._transactions.waiting
-            if identifier == pattern or fnmatch.fnmatchcase(known.csr.subject_text, pattern)
-        ]
+    def _choose(self, pattern: str, transaction: str | None) -> list[tuple[str, Transaction]]:
+        """Those that wait and whose subject or transactionID fits, or the one of the transactionID that is given."""
+
+        def fits(identifier: str, known: Transaction) -> bool:
+            if transaction is not None:
+                return identifier == transaction
+            return identifier == pattern or fnmatch.fnmatchcase(known.csr.subject_text, pattern)
+
+        return [(identifier, known) for identifier, known in self._transactions.waiting if fits(identifier, known)]
 
     def hold(self, pattern: str = "*") -> int:
         """New requests whose subject fits wait for approval.

@@ -22,6 +22,7 @@ examples:
   mock-scep-server --port 8080 --caps +SHA-384          # what strongSwan 5.9.8 wants before it uses AES
   mock-scep-server --port 8080 --script rules.yaml      # what goes wrong, and when
   mock-scep-server --ca ca.yaml --control-port 8081     # a whole CA from a file, and a port to steer it
+  mock-scep-server --control-port 8081 --control-token-file token.txt     # only with a token
   mock-scep-server --set approval=manual --set 'rollover={publish: 1h, switch: 2h}' --control-port 8081
   mock-scep-server --profile lenient --set reply_digest=sha1 --set hresult="'-2147024891'"
   mock-scep-server --profile ndes-2016 --set 'challenge={one_time: {}}' \\
@@ -113,7 +114,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--save-keys", action="store_true", help="with --save: the content key of each envelope too, no private key"
     )
-    parser.add_argument("--control-port", type=int, metavar="PORT", help="steer the mock by JSON on this loopback port")
+    parser.add_argument(
+        "--control-port",
+        type=int,
+        metavar="PORT",
+        help="steer the mock by JSON on this loopback port",
+    )
+    parser.add_argument("--control-host", metavar="ADDRESS", help="the address of that port, if there is a token")
+    _add_secret(parser, "control-token", "who uses the control port has to show this token")
     parser.add_argument(
         "--publish", metavar="URL", help="where certificates name CRL and CA (default: here; 'none' leaves it out)"
     )
@@ -141,14 +149,14 @@ def _add_keeping(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state-dir", type=Path, metavar="DIR", help="keep the CA and all that it knows there, and go on with it"
     )
-    _add_passphrase(parser, "state-passphrase", "encrypts the private keys in --state-dir")
+    _add_secret(parser, "state-passphrase", "encrypts the private keys in --state-dir")
     parser.add_argument("--ca-key", type=Path, metavar="FILE", help="a CA of one's own: its key, PEM, DER or PKCS #12")
     parser.add_argument("--ca-certificate", type=Path, metavar="FILE", help="its certificate, if not beside the key")
-    _add_passphrase(parser, "ca-key-passphrase", "the passphrase of --ca-key")
+    _add_secret(parser, "ca-key-passphrase", "the passphrase of --ca-key")
     parser.add_argument("--write-ca", type=Path, metavar="FILE", help="write the CA's certificate there, in PEM")
 
 
-def _add_passphrase(parser: argparse.ArgumentParser, name: str, what: str) -> None:
+def _add_secret(parser: argparse.ArgumentParser, name: str, what: str) -> None:
     group = parser.add_mutually_exclusive_group()
     group.add_argument(f"--{name}-file", type=Path, metavar="FILE", help=f"{what}; on one line")
     group.add_argument(f"--{name}-env", metavar="NAME", help="environment variable with it")

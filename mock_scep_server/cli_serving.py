@@ -26,6 +26,7 @@ from mfp_sim.shared.visible import say
 from mock_scep_server.challenges import ChallengePolicy, CommandChallenge, StaticChallenge
 from mock_scep_server.cli_defects import DefectiveService
 from mock_scep_server.cli_keeping import vault_of, write_certificate
+from mock_scep_server.client_accounts import accounts
 from mock_scep_server.control import ControlService
 from mock_scep_server.journal import Journal, JournalEntry, severity_of
 from mock_scep_server.profiles.registry import load_profile
@@ -49,11 +50,27 @@ def serve(options: argparse.Namespace) -> int:
     """
     if options.save_keys and options.save is None:
         raise UsageError("--save-keys is about what is saved", remedy="add --save DIR")
+    _check_control(options)
     saving = SavingService(options.save, keys=options.save_keys) if options.save is not None else None
     clock = SystemClock()
     vault = vault_of(options, clock)
     with contextlib.closing(vault.store):
         return _run(options, _service(options, clock, vault, saving), saving)
+
+
+def _check_control(options: argparse.Namespace) -> None:
+    """The control port is on loopback, or has a token.
+
+    Raises:
+        UsageError: options that do not go together.
+    """
+    token = secret_of(options, "control_token")
+    if options.control_port is None and (token is not None or options.control_host is not None):
+        raise UsageError(
+            "--control-token-file and --control-host are about the control port", remedy="add --control-port"
+        )
+    if options.control_host is not None and token is None:
+        raise UsageError("beyond loopback the control port needs a token", remedy="add --control-token-file")
 
 
 def _run(options: argparse.Namespace, service: ScepService, saving: SavingService | None) -> int:
@@ -88,23 +105,20 @@ def account(journal: Journal) -> Iterator[str]:
         return
     kept = "" if len(entries) == journal.count else f", the last {len(entries)} of them told apart"
     yield f"{journal.count} request{'s' * (journal.count != 1)}{kept}"
-    for client in dict.fromkeys(entry.client for entry in entries):
-        own = [entry for entry in entries if entry.client == client]
-        granted = sum(entry.decision.startswith("SUCCESS") for entry in own)
-        line = f"client {client}: {len(own)} request{'s' * (len(own) != 1)}, {granted} granted"
-        counts = Counter(finding for entry in own for finding in entry.judgement)
-        verdicts = Counter(finding.partition(" ")[0] for finding in counts)
+    for account in accounts(entries):
+        line = f"client {account.client}: {account.requests} request{'s' * (account.requests != 1)}"
+        verdicts = Counter(finding.partition(" ")[0] for finding in account.findings)
         told = ", ".join(f"{verdicts[word]} {word}" for word in ("fail", "warn", "note") if verdicts[word])
-        yield f"{line}; findings: {told or 'none'}"
-        for finding, times in sorted(counts.items(), key=lambda item: (severity_of(item[0]), item[0])):
+        yield f"{line}, {account.granted} granted; findings: {told or 'none'}"
+        for finding, times in account.findings.items():
             yield f"  {finding}{f' ({times} times)' if times > 1 else ''}"
 
 
-def _line(entry: JournalEntry, number: int) -> str:
+def _line(entry: JournalEntry) -> str:
     """A request on the terminal: what was decided, by which rule, the faults that acted and what they changed first,
     and the worst finding about the client."""
     line = f"{entry.time:%H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{entry.by_rule}"
-    line = f"#{number} {line}" if number else line
+    line = line if entry.exchange is None else f"#{entry.exchange} {line}"
     acted = [slug for slug in entry.faults if slug not in entry.without_effect]
     line += f" faults: {', '.join(acted)}{_changed(entry.changes)}" if acted else ""
     line += f" without effect: {', '.join(entry.without_effect)}" if entry.without_effect else ""
@@ -126,9 +140,9 @@ def _service(options: argparse.Namespace, clock: Clock, vault: Vault, saving: Sa
         challenge = CommandChallenge(command_words("challenge", options.challenge_command))
 
     def tell(entry: JournalEntry) -> None:
-        say(_line(entry, saving.number_of(entry) if saving is not None else 0))
+        say(_line(entry))
 
-    return make_service(
+    service = make_service(
         _setup(options),
         clock=clock,
         entropy=Entropy(None) if saving is None else saving.entropy(Entropy(None)),
@@ -138,6 +152,9 @@ def _service(options: argparse.Namespace, clock: Clock, vault: Vault, saving: Sa
         on_entry=tell,
         vault=vault,
     )
+    if saving is not None:
+        service.exchange_number = saving.number_of
+    return service
 
 
 def _hosts(
@@ -164,8 +181,11 @@ def _hosts(
         front, options.host, options.port, tls=context, on_handshake=tell, on_refusal=service.record_refusal
     )
     if options.control_port is not None:
-        control = ControlService(service, None if saving is None else saving.files)
-        yield ServerHost(control, "127.0.0.1", options.control_port, port_option="--control-port")
+        script = None if options.script is None else options.script.read_text("utf-8-sig")
+        files = None if saving is None else saving.files
+        control = ControlService(service, files, token=secret_of(options, "control_token"), script=script)
+        host = options.control_host or "127.0.0.1"
+        yield ServerHost(control, host, options.control_port, port_option="--control-port")
 
 
 def _announcement(

@@ -1,118 +1,211 @@
-"""The control port: what an operator or a test suite does to a running mock, as JSON over HTTP on loopback.
+"""The control port: what an operator or a test suite does to a running mock, as JSON over HTTP.
 
-The same acts as :class:`CaOperator`, and the script, the journal, the ledger, the queue and the clock to look at. It
-knows no passwords: whoever reaches the port may do all this, so it listens on loopback only, wants JSON in whatever
-changes something, and refuses what a browser sends from a page of somebody else.
+The same acts as :class:`CaOperator`, and the script, the journal, the ledger, the queue and the clock to look at. One
+table of operations serves the API and its description in OpenAPI. Who may use it is decided in
+``control_access.py``.
 """
 
 from __future__ import annotations
 
 import json
-import re
+import ssl
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
+
+import yaml
 
 from mfp_sim.shared.documents import duration
-from mfp_sim.shared.errors import DocumentError, MfpSimError, UsageError
+from mfp_sim.shared.errors import DocumentError, MfpSimError
+from mfp_sim.shared.scep.crl import REASONS
 from mfp_sim.shared.scep.http_messages import Delivery, HttpReply, HttpRequest, delivery_of
-from mfp_sim.shared.scep.url import Url
+from mfp_sim.shared.simtime import Entropy
 from mock_scep_server.challenges import OneTimeChallenges
+from mock_scep_server.client_accounts import accounts
+from mock_scep_server.control_access import Access
+from mock_scep_server.control_answers import (
+    CLIENTS,
+    COUNT,
+    DONE,
+    EXCHANGE,
+    JOURNAL,
+    LEDGER,
+    QUEUE,
+    RULES,
+    STATUS,
+    TEXT,
+)
+from mock_scep_server.control_routes import (
+    JSON,
+    WRITTEN_RULES,
+    YAML,
+    Denied,
+    Input,
+    Route,
+    list_of,
+    object_of,
+    openapi,
+    problem_json,
+)
 from mock_scep_server.exchange_view import view_exchange
+from mock_scep_server.journal import JournalEntry
 from mock_scep_server.saving import ExchangeFiles
 from mock_scep_server.script_file import script_of
 from mock_scep_server.service import ScepService
 
 __all__ = ["ControlService"]
 
-JsonObject = Mapping[str, object]
-_EXCHANGE = "/exchange/N"
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-class _Refused(Exception):
-    """Answered with a status and a sentence."""
-
-    def __init__(self, status: int, text: str, **more: object) -> None:
-        super().__init__(text)
-        self.status, self.text, self.more = status, text, more
+_Values = Mapping[str, Any]
+PEM = "application/x-pem-file"
+_PATTERN = Input("pattern", "a subject, as a pattern of a shell, or a transactionID; left out: all")
+_TRANSACTION = Input("transaction", "just this transactionID, instead of a pattern")
+_HELD = Input("pattern", "a subject, as a pattern of a shell; left out: all")
+_REVOKED = Input("pattern", "a subject, as a pattern of a shell, or a serial number in hexadecimal", needed=True)
+_MOST = 999_999_999
+_JOURNAL = (
+    Input("since", "leaves out the first so many", most=_MOST),
+    Input("limit", "at most so many, the oldest of those that are left", most=_MOST),
+    Input("client", "of this client only"),
+    Input("name", "of this operation or message type only"),
+    Input("verdict", "with such a finding only", words=("fail", "warn", "note")),
+    Input("text", "with this text in it only, whatever its case"),
+)
+_TEMPLATE = {"allOf": [{"type": "object"}, {"required": ["openapi", "paths"]}]}
 
 
 class ControlService:
-    """Stands behind a :class:`~mock_scep_server.server.ServerHost` of its own, beside the service that it controls."""
+    """Stands behind a :class:`~mock_scep_server.server.ServerHost` of its own, beside the service that it controls.
 
-    def __init__(self, service: ScepService, files: ExchangeFiles | None = None) -> None:
-        self._service, self._operator, self._files = service, (operator := service.operator), files
-        # path: (method, what it does, the act on the body or query)
-        self._acts: Mapping[tuple[str, str], tuple[str, Callable[[JsonObject], object]]] = {
-            ("GET", "/status"): ("profile, clock, counts, what waits", self._status),
-            ("GET", "/clock"): ("the CA's time", lambda _: {"now": self._now().isoformat()}),
-            ("GET", "/script"): ("the rules, as they are tried", lambda _: service.script.describe()),
-            ("PUT", "/script"): ("other rules: a list as in a script file", self._put_script),
-            ("GET", "/journal"): ("what was asked and answered; ?since=N leaves out the first N", self._journal),
-            ("GET", _EXCHANGE): ("a saved exchange by its number: request, reply, decoded", self._exchange),
-            ("GET", "/ledger"): ("every certificate and its fate", self._ledger),
-            ("GET", "/judgement"): ("what the requests say about the clients, and how often", self._judgement),
-            ("POST", "/installed"): ("{serial}: a client says that it has the certificate", self._installed),
-            ("GET", "/queue"): ("requests that are not decided", self._queue),
-            ("POST", "/approve"): ("{pattern}: let waiting requests pass", self._act(operator.approve, "pattern")),
-            ("POST", "/reject"): ("{pattern, fail_info, text}",
-                                  self._act(operator.reject, "pattern", "fail_info", "text")),
-            ("POST", "/hold"): ("{pattern}: new requests wait", self._act(operator.hold, "pattern")),
-            ("POST", "/release"): ("{pattern}: they do not any longer", self._act(operator.release, "pattern")),
-            ("POST", "/revoke"): ("{pattern, reason}", self._act(operator.revoke, "pattern", "reason")),
-            ("POST", "/challenge"): ("{subject}: a challenge that counts once", self._challenge),
-            ("POST", "/roll-over"): ("{publish, switch, overlap, identifier}: spans from now", self._roll_over),
-            ("POST", "/reset"): ("forget journal, ledger and transactions; the script starts again", self._reset),
-        }  # fmt: skip
+    Args:
+        service: the CA.
+        files: the exchanges that are saved.
+        token: what a client has to show. None: whoever reaches it may use it, by a name of loopback.
+        script: the text of the rules at the start, where it is known, for the editor of the page.
+        entropy: draws what stands in forms and cookies.
+    """
 
-    def handle(self, request: HttpRequest, client: str) -> Delivery:  # noqa: ARG002 - loopback only
+    def __init__(
+        self,
+        service: ScepService,
+        files: ExchangeFiles | None = None,
+        *,
+        token: str | None = None,
+        script: str | None = None,
+        entropy: Entropy | None = None,
+    ) -> None:
+        self._service, self._operator, self._files = service, service.operator, files
+        self._script = "[]\n" if script is None and not service.script.rules else script
+        self._access = Access(token, service.clock, entropy or Entropy(None))
+        self.routes = self._routes()
+
+    def _routes(self) -> tuple[Route, ...]:
+        act, operator = self._act, self._operator
+        return (
+            Route("GET", "/", "all operations", self._index, {"type": "object", "additionalProperties": TEXT}),
+            Route("GET", "/openapi.json", "the description of all operations", self._openapi, _TEMPLATE),
+            Route("GET", "/status", "profile, clock, counts, what waits", self._status, STATUS),
+            Route("GET", "/clock", "the CA's time", self._clock, object_of({"now": TEXT})),
+            Route("GET", "/ca.pem", "the certificate of the CA, PEM", self._pem, TEXT, media=PEM),
+            Route("GET", "/script", "the rules, as they are tried", self._rules, RULES),
+            Route("PUT", "/script", "other rules: a list as in a script file, JSON or YAML", self._put_script, RULES,
+                  body="script"),
+            Route("POST", "/script", "rules that come before the others, which start again too", self._add_rules,
+                  RULES, body="script", errors={409: "The text of the others is not known, or is no plain list."}),
+            Route("GET", "/script.yaml", "the text of the rules, as it was given", self._script_text,
+                  WRITTEN_RULES, media=YAML, errors={404: "The rules came from elsewhere than a file or this port."}),
+            Route("GET", "/unused", "rules and faults that were never used, and what nearly matched", self._unused,
+                  list_of(TEXT)),
+            Route("GET", "/journal", "what was asked and answered", self._journal, JOURNAL, _JOURNAL),
+            Route("GET", "/exchange/{number}", "a saved exchange: request, reply, decoded", self._exchange, EXCHANGE,
+                  (Input("number", "its number", needed=True, most=_MOST),), errors={404: "It is not saved."}),
+            Route("GET", "/ledger", "every certificate and its fate", self._ledger, LEDGER),
+            Route("GET", "/judgement", "what the requests say about the clients, and how often", self._judgement,
+                  {"type": "object", "additionalProperties": {"type": "integer"}}),
+            Route("GET", "/clients", "the clients, and what their requests say about each", self._clients, CLIENTS),
+            Route("POST", "/installed", "a client says that it has the certificate", self._installed, DONE,
+                  (Input("serial", "its serial number, hexadecimal", needed=True),), "fields",
+                  errors={404: "The CA has issued no such certificate."}),
+            Route("GET", "/queue", "requests that are not decided", self._queue, QUEUE),
+            Route("POST", "/approve", "let waiting requests pass", act(operator.approve), COUNT,
+                  (_PATTERN, _TRANSACTION), "fields"),
+            Route("POST", "/reject", "refuse waiting requests", act(operator.reject), COUNT,
+                  (_PATTERN, Input("fail_info", "failInfo of RFC 8894", most=4), Input("text", "failInfoText"),
+                   _TRANSACTION), "fields"),
+            Route("POST", "/hold", "new requests wait", act(operator.hold), COUNT, (_HELD,), "fields"),
+            Route("POST", "/release", "they do not any longer", act(operator.release), COUNT, (_HELD,), "fields"),
+            Route("POST", "/revoke", "revoke certificates", act(operator.revoke), COUNT,
+                  (_REVOKED, Input("reason", "the reason of RFC 5280", words=tuple(REASONS))), "fields"),
+            Route("POST", "/challenge", "a challenge that counts once", self._challenge, object_of({"challenge": TEXT}),
+                  (Input("subject", "it is good for this subject only, a pattern of a shell"),), "fields"),
+            Route("POST", "/roll-over", "a next CA", self._roll_over, object_of({"next_ca_certificate": TEXT}),
+                  (Input("publish", "when it is published, a span from now: 30d", needed=True),
+                   Input("switch", "when it takes over, a span from now", needed=True),
+                   Input("overlap", "how long the present one answers after that"),
+                   Input("identifier", "of which CA, where there are several")), "fields"),
+            Route("POST", "/reset", "forget journal, ledger and transactions; the script starts again", self._reset,
+                  DONE, (), "fields"),
+        )  # fmt: skip
+
+    # --- HTTP ---------------------------------------------------------------------------------------------
+
+    def handle(self, request: HttpRequest, client: str) -> Delivery:
         """Answer one request."""
+        reply = self._reply(request, client)
+        if request.method == "HEAD":
+            length = ("Content-Length", str(len(reply.body)))
+            reply = HttpReply(reply.status, headers=(*reply.headers, length))
+        return delivery_of(reply, keep_alive=request.keep_alive, date=self._now())
+
+    def _reply(self, request: HttpRequest, client: str) -> HttpReply:
+        headers: tuple[tuple[str, str], ...] = ()
+        value: object
+        media = JSON
         try:
-            status, value = 200, self._answer(request)
-        except _Refused as refused:
-            status, value = refused.status, {"error": refused.text, **refused.more}
+            self._access.check_host(request)
+            self._access.check_program(request)
+            self._access.check_token(request, client)
+            route, texts = self._find(request)
+            status, value, media = 200, route.act(_values(route, texts, request)), route.media
+        except Denied as refused:
+            status, value, headers = refused.status, {"error": refused.text, **refused.more}, refused.headers
         except DocumentError as error:
-            status, value = 400, {"error": "the script has mistakes", "problems": [str(p) for p in error.problems]}
+            problems = [problem_json(problem) for problem in error.problems]
+            status, value = 400, {"error": "the script has mistakes", "problems": problems}
         except MfpSimError as error:
             status, value = 400, {"error": str(error)}
-        body = (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
-        headers = (("Content-Type", "application/json; charset=utf-8"), ("Cache-Control", "no-store"))
-        reply = HttpReply(status, headers=headers, body=body)
-        return delivery_of(reply, keep_alive=request.keep_alive, date=self._now())
+        text = str(value) if media != JSON else json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+        kind = ("Content-Type", f"{media}; charset=utf-8" if media == JSON else media)
+        own = (kind, ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+        return HttpReply(status, headers=(*own, *headers), body=text.encode("utf-8", "backslashreplace"))
+
+    def _find(self, request: HttpRequest) -> tuple[Route, Mapping[str, str]]:
+        path = request.target.partition("?")[0]
+        fitting = [(route, texts) for route in self.routes if (texts := route.fits(path)) is not None]
+        if not fitting:
+            raise Denied(404, f"there is no {path}", "GET / tells what there is")
+        method = "GET" if request.method == "HEAD" else request.method
+        found = next((pair for pair in fitting if pair[0].method == method), None)
+        if found is None:
+            ways = [route.method for route, _ in fitting]
+            raise Denied(405, f"{path} takes {' and '.join(ways)}", None, (("Allow", ", ".join(ways)),))
+        return found
 
     def _now(self) -> datetime:
         return self._service.clock.now()
 
-    def _answer(self, request: HttpRequest) -> object:
-        try:
-            host = Url.parse(f"//{request.header('Host') or 'localhost'}").host
-        except ValueError:
-            host = ""
-        if host not in _LOOPBACK or request.header("Origin") is not None:
-            raise _Refused(403, "the control port answers programs on this machine only")
-        path, _, query = request.target.partition("?")
-        if path == "/":
-            return {f"{method} {where}": told for (method, where), (told, _) in self._acts.items()}
-        numbered = re.fullmatch(r"/exchange/([0-9]{1,9})", path)
-        if numbered is not None:
-            path, query = _EXCHANGE, f"number={numbered[1]}"
-        found = self._acts.get((request.method, path))
-        if found is None:
-            ways = [method for method, where in self._acts if where == path]
-            if ways:
-                raise _Refused(405, f"{path} takes {' and '.join(ways)}")
-            raise _Refused(404, f"there is no {path}", remedy="GET / tells what there is")
-        if request.method == "GET":
-            return found[1]({name: values[-1] for name, values in parse_qs(query).items()})
-        if not (request.header("Content-Type") or "").lower().startswith("application/json"):
-            raise _Refused(415, "say Content-Type: application/json")
-        return found[1](_body(request.body, request.method == "PUT"))
-
     # --- looking ------------------------------------------------------------------------------------------
 
-    def _status(self, _: JsonObject) -> object:
+    def _index(self, _: _Values) -> object:
+        return {route.told: route.sentence for route in self.routes}
+
+    def _openapi(self, _: _Values) -> object:
+        return openapi(self.routes)
+
+    def _clock(self, _: _Values) -> object:
+        return {"now": self._now().isoformat()}
+
+    def _status(self, _: _Values) -> object:
         service, now = self._service, self._now()
         challenge = service.challenge
         return {
@@ -127,78 +220,93 @@ class ControlService:
             "challenges_outstanding": challenge.outstanding(now) if isinstance(challenge, OneTimeChallenges) else None,
         }
 
-    def _journal(self, query: JsonObject) -> object:
-        since = query.get("since", "0")
-        if not (isinstance(since, str) and since.isascii() and since.isdigit() and len(since) < 10):
-            raise _Refused(400, "since has to be a number")
-        entries = self._service.journal.entries
-        first = self._service.journal.count - len(entries)
-        return {"count": first + len(entries), "entries": [e.to_json() for e in entries[max(int(since) - first, 0) :]]}
+    def _pem(self, _: _Values) -> object:
+        return ssl.DER_cert_to_PEM_cert(self._service.authority.issuer.certificate.der)
 
-    def _exchange(self, query: JsonObject) -> object:
+    def _rules(self, _: _Values) -> object:
+        return self._service.script.describe()
+
+    def _script_text(self, _: _Values) -> object:
+        if self._script is None:
+            raise Denied(404, "the text of the rules is not known", "PUT /script replaces them")
+        return self._script
+
+    def _unused(self, _: _Values) -> object:
+        premises = self._service.script.premises()
+        return [f"{premise.place}: {missing}" for premise in premises if (missing := premise.missing())]
+
+    def _journal(self, wanted: _Values) -> object:
+        journal = self._service.journal
+        since, limit = wanted.get("since", 0), wanted.get("limit", _MOST)
+        found = [
+            {"number": number, **entry.to_json()}
+            for number, entry in journal.numbered
+            if number > since and _fits(entry, wanted)
+        ]
+        return {"count": journal.count, "entries": found[:limit]}
+
+    def _exchange(self, wanted: _Values) -> object:
         if self._files is None:
-            raise _Refused(404, "no exchange is saved", remedy="start the mock with --save DIR")
-        number = str(query.get("number", ""))
-        found = view_exchange(self._files, int(number)) if number.isdigit() else None
+            raise Denied(404, "no exchange is saved", "start the mock with --save DIR")
+        found = view_exchange(self._files, wanted["number"])
         if found is None:
-            raise _Refused(404, f"there is no exchange {number or 'without a number'}")
+            raise Denied(404, f"there is no exchange {wanted['number']}")
         return found
 
-    def _ledger(self, _: JsonObject) -> object:
+    def _ledger(self, _: _Values) -> object:
         ledger = self._service.ledger
         return {"counts": ledger.counts, "entries": [entry.to_json() for entry in ledger.entries]}
 
-    def _queue(self, _: JsonObject) -> object:
+    def _queue(self, _: _Values) -> object:
         return [waiting.to_json() for waiting in self._operator.waiting]
 
-    def _judgement(self, _: JsonObject) -> object:
+    def _judgement(self, _: _Values) -> object:
         return self._service.journal.judgement()
+
+    def _clients(self, _: _Values) -> object:
+        return [account.to_json() for account in accounts(self._service.journal.entries)]
 
     # --- acting -------------------------------------------------------------------------------------------
 
-    def _act(self, do: Callable[..., int], *names: str) -> Callable[[JsonObject], object]:
-        def act(body: JsonObject) -> object:
-            values = _fields(body, *names)
-            if do == self._operator.revoke and "pattern" not in values:
-                raise _Refused(400, "say which: pattern")
-            if "fail_info" in values and values["fail_info"] not in range(5):
-                raise _Refused(400, "fail_info has to be 0 to 4")
-            return {"count": do(**values)}
+    def _act(self, do: Callable[..., int]) -> Callable[[_Values], object]:
+        return lambda values: {"count": do(**values)}
 
-        return act
-
-    def _put_script(self, body: JsonObject) -> object:
-        text = body["text"]
-        assert isinstance(text, str)
+    def _put_script(self, given: _Values) -> object:
+        text = given["script"]
         self._service.replace_script(script_of(text))
+        self._script = text
         return self._service.script.describe()
 
-    def _installed(self, body: JsonObject) -> object:
-        serial = _fields(body, "serial").get("serial")
+    def _add_rules(self, given: _Values) -> object:
+        """The text of both together is what is read, so that rules keep their numbers and places."""
+        script_of(given["script"])
+        if self._script is None:
+            raise Denied(409, "the text of the other rules is not known", "PUT /script replaces all")
+        text = _joined(given["script"], self._script)
         try:
-            entry = self._service.ledger.find(int(str(serial), 16))
+            return self._put_script({"script": text})
+        except DocumentError:
+            remedy = "write both as lists of YAML, a dash for each rule"
+            raise Denied(409, "the lists cannot be joined", remedy) from None
+
+    def _installed(self, given: _Values) -> object:
+        serial = given["serial"]
+        try:
+            entry = self._service.ledger.find(int(serial, 16))
         except ValueError:
             entry = None
         if entry is None:
-            raise _Refused(404, f"there is no certificate of serial number {serial!r}")
+            raise Denied(404, f"there is no certificate of serial number {serial!r}")
         self._service.report_installed(entry.certificate)
         return {"ok": True}
 
-    def _challenge(self, body: JsonObject) -> object:
-        subject = _fields(body, "subject").get("subject")
-        return {"challenge": self._operator.give_challenge(None if subject is None else str(subject))}
+    def _challenge(self, given: _Values) -> object:
+        return {"challenge": self._operator.give_challenge(given.get("subject"))}
 
-    def _roll_over(self, body: JsonObject) -> object:
-        fields = _fields(body, "publish", "switch", "overlap", "identifier")
-        if not {"publish", "switch"} <= fields.keys():
-            raise _Refused(400, "say when: publish and switch, as spans from now (30d)")
-        spans = {name: self._span(name, fields[name]) for name in ("publish", "switch", "overlap") if name in fields}
-        identifier = fields.get("identifier")
+    def _roll_over(self, given: _Values) -> object:
+        spans = {name: self._span(name, given[name]) for name in ("publish", "switch", "overlap") if name in given}
         coming = self._operator.roll_over(
-            self._now() + spans["publish"],
-            self._now() + spans["switch"],
-            spans.get("overlap"),
-            None if identifier is None else str(identifier),
+            self._now() + spans["publish"], self._now() + spans["switch"], spans.get("overlap"), given.get("identifier")
         )
         return {"next_ca_certificate": coming.issuer.certificate.fingerprint()}
 
@@ -207,43 +315,70 @@ class ControlService:
             span = timedelta(seconds=duration(text))
             _ = self._now() + 3 * span
         except OverflowError:
-            raise _Refused(400, f"{name}: {text[:40]} from now is beyond the calendar") from None
+            raise Denied(400, f"{name}: {text[:40]} from now is beyond the calendar") from None
         return span
 
-    def _reset(self, body: JsonObject) -> object:
-        _fields(body)
+    def _reset(self, _: _Values) -> object:
         self._service.reset()
         return {"ok": True}
 
 
-def _body(octets: bytes, as_text: bool) -> JsonObject:
-    """The JSON object of a body; a script is kept as text, since it has a reader of its own that tells places."""
+def _fits(entry: JournalEntry, wanted: _Values) -> bool:
+    """Whether an entry is one of those that are looked for."""
+    if any(name in wanted and getattr(entry, name) != wanted[name] for name in ("client", "name")):
+        return False
+    if "verdict" in wanted and not any(finding.startswith(f"{wanted['verdict']} ") for finding in entry.judgement):
+        return False
+    return "text" not in wanted or wanted["text"].lower() in json.dumps(entry.to_json(), ensure_ascii=False).lower()
+
+
+def _joined(before: str, after: str) -> str:
+    """Two lists as one text, with dashes; what is JSON is written anew."""
+    if after.strip() in ("", "[]"):
+        return before
+    return "\n".join(_dashed(text).rstrip("\n") for text in (before, after)) + "\n"
+
+
+def _dashed(text: str) -> str:
     try:
-        text = octets.decode()
+        return yaml.safe_dump(json.loads(text), sort_keys=False, allow_unicode=True)
+    except ValueError:
+        return text
+
+
+def _values(route: Route, texts: Mapping[str, str], request: HttpRequest) -> _Values:
+    """What a request gives an operation."""
+    query = parse_qsl(request.target.partition("?")[2], keep_blank_values=True, encoding="utf-8", errors="replace")
+    if route.body == "none":
+        return route.values({}, {**dict(query), **texts})
+    media = (request.header("Content-Type") or "").partition(";")[0].strip().lower()
+    known = (JSON, YAML) if route.body == "script" else (JSON,)
+    if media not in known:
+        raise Denied(415, f"say Content-Type: {' or '.join(known)}")
+    if query:
+        raise Denied(400, f"unknown in the query: {', '.join(name for name, _ in query)}", "say it in the body")
+    text = _text(request.body)
+    value = _json(text) if media == JSON else None
+    if route.body == "script":  # it has a reader of its own, which tells places
+        return {"script": text}
+    if not isinstance(value, dict):
+        raise Denied(400, "the body has to be an object")
+    return route.values(value, {})
+
+
+def _text(octets: bytes) -> str:
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        raise Denied(400, "the body is no UTF-8") from None
+
+
+def _json(text: str) -> object:
+    try:
         value = json.loads(text) if text.strip() else {}
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise _Refused(400, "the body has half of a surrogate pair, which is not a letter") from None
+        raise Denied(400, "the body has half of a surrogate pair, which is not a letter") from None
     except (ValueError, RecursionError):
-        raise _Refused(400, "the body is no JSON") from None
-    if as_text:
-        return {"text": text}
-    if not isinstance(value, dict):
-        raise _Refused(400, "the body has to be an object")
+        raise Denied(400, "the body is no JSON") from None
     return value
-
-
-def _fields(body: JsonObject, *names: str) -> dict[str, Any]:
-    """The fields of a body, each of its type.
-
-    Raises:
-        UsageError: another field, or another type.
-    """
-    unknown = sorted(set(body) - set(names))
-    if unknown:
-        raise UsageError(f"unknown: {', '.join(unknown)}", remedy=f"there is {', '.join(names) or 'nothing to say'}")
-    for name, value in body.items():
-        wanted, words = (int, "a whole number") if name == "fail_info" else (str, "a text")
-        if not isinstance(value, wanted) or isinstance(value, bool):
-            raise UsageError(f"{name} has to be {words}")
-    return dict(body)

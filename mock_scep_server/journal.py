@@ -28,7 +28,8 @@ class JournalEntry:
     by itself, or had decided before. ``changes`` say what each fault changed, layer by layer; ``without_effect`` are
     those of ``faults`` that changed and decided nothing at this request. ``takes``: the seconds until the reply leaves,
     where the CA has a capacity.
-    ``judgement`` is about the client: ``fail``, ``warn`` or ``note``, a requirement, and a sentence.
+    ``judgement`` is about the client: ``fail``, ``warn`` or ``note``, a requirement, and a sentence. ``exchange``: its
+    number among the saved ones of this run.
     """
 
     time: datetime
@@ -49,6 +50,7 @@ class JournalEntry:
     changes: tuple[str, ...] = field(default=())
     judgement: tuple[str, ...] = ()
     takes: float | None = None
+    exchange: int | None = None
 
     @property
     def by_rule(self) -> str:
@@ -65,7 +67,7 @@ class JournalEntry:
 
     @property
     def told(self) -> dict[str, Any]:
-        """Its fields but the time."""
+        """Its fields but the time, and the number of its exchange, which is a matter of the files of one run."""
         return {name: getattr(self, name) for name in _NAMES[1:]}
 
     def bounded(self) -> JournalEntry:
@@ -99,7 +101,7 @@ class JournalEntry:
         return {**found, "time": self.time.isoformat()}
 
 
-_NAMES = tuple(part.name for part in fields(JournalEntry))
+_NAMES = tuple(part.name for part in fields(JournalEntry) if part.name != "exchange")
 _TEXTS = attrgetter("client", "method", "name", "transaction", "subject", "decision", "sent")
 _LISTS = attrgetter("faults", "without_effect", "notes", "near_misses", "changes", "judgement")
 
@@ -162,6 +164,12 @@ class Journal:
         """How often each finding about a client was made, the worst first."""
         counts = Counter(finding for entry in self.entries for finding in entry.judgement)
         return dict(sorted(counts.items(), key=lambda item: (severity_of(item[0]), item[0])))
+
+    @property
+    def numbered(self) -> tuple[tuple[int, JournalEntry], ...]:
+        """In the order of arrival, each with its number; the first that ever came has 1."""
+        with self._lock:
+            return tuple(enumerate(self._entries, self.count - len(self._entries) + 1))
 
     @property
     def entries(self) -> tuple[JournalEntry, ...]:

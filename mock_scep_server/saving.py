@@ -142,11 +142,11 @@ class SavingService:
             save_keys(self.files, number, name, keys, request=_asked(request), reply=_replied(delivery))
         return delivery
 
-    def number_of(self, entry: JournalEntry) -> int:
-        """The number of the exchange that an entry is about, while it is handled in this thread; 0 of one that is not,
-        since the host refused it."""
+    def number_of(self, entry: JournalEntry) -> int | None:
+        """The number of the exchange that an entry is about, while it is handled in this thread; None of one that is
+        not, since the host refused it."""
         self._here.name = entry.name
-        return int(getattr(self._here, "number", 0))
+        return getattr(self._here, "number", 0) or None
 
 
 class _Remembered(Entropy):

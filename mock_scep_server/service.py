@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -105,6 +106,8 @@ class ScepService:
             StepLock(store),
         )
         self.journal, self.ledger = Journal(self.policy.octets // 4, store), self.parts.ledger
+        self.exchange_number: Callable[[JournalEntry], int | None] = lambda _: None
+        """The number of the saved exchange that an entry is about, asked in the thread that handles it."""
         self._on_entry, self._fault_entropy, self._memory = on_entry, entropy.fork("faults"), KeptMemory(store)
         by_slug = {authority.slug: authority for authority in self.authorities.all}
         self._transactions = Transactions(self.policy, clock, store, by_slug)
@@ -263,7 +266,7 @@ class ScepService:
         )
 
     def _record(self, entry: JournalEntry) -> None:
-        kept = self.journal.add(entry)
+        kept = self.journal.add(replace(entry, exchange=self.exchange_number(entry)))
         if self._on_entry is not None:
             self._on_entry(kept)
 

@@ -360,3 +360,44 @@ def test_a_client_that_does_not_look_at_the_certificate_is_told_of() -> None:
 def test_mistakes_of_options(capsys, arguments: list[str], told: str) -> None:
     assert main(["--port", "0", *arguments]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_the_control_port_with_a_token(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("canary-78\n")
+    server, lines = _started(
+        "--control-port", "0", "--control-token-file", str(tmp_path / "token"), "--control-host", "127.0.0.1"
+    )
+    try:
+        control = lines[2].removeprefix("control at ").strip()
+        with pytest.raises(urllib.error.HTTPError, match="401") as refused:
+            urllib.request.urlopen(f"{control}status", timeout=20)
+        assert b"the token is missing" in refused.value.read()
+        asked = urllib.request.Request(f"{control}status", headers={"Authorization": "Bearer canary-78"})
+        with urllib.request.urlopen(asked, timeout=20) as reply:
+            assert json.load(reply)["requests"] == 0
+    finally:
+        server.send_signal(signal.SIGTERM)
+        out, err = server.communicate(timeout=20)
+    assert (server.returncode, err) == (0, "")
+    assert "canary" not in "".join(lines) + out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--control-token", "x"], "are about the control port (add --control-port)"),
+        (["--control-host", "127.0.0.1"], "are about the control port (add --control-port)"),
+        (
+            ["--control-port", "0", "--control-host", "0.0.0.0"],
+            "beyond loopback the control port needs a token (add --control-token-file)",
+        ),
+        (["--control-port", "0", "--control-token", ""], "the control token is empty"),
+        (
+            ["--control-port", "0", "--control-token-env", "NO_SUCH_TOKEN"],
+            "the environment variable NO_SUCH_TOKEN is not set",
+        ),
+    ],
+)
+def test_options_of_the_control_port_that_do_not_go_together(capsys, options: list[str], words: str) -> None:
+    assert main(["--port", "0", *options]) == 2
+    assert words in capsys.readouterr().err

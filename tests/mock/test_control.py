@@ -82,8 +82,9 @@ def test_a_script_is_looked_at_and_swapped_and_its_mistakes_have_places(make_ca,
     assert make_client(ca, "other.example", 3).enrol().words == "badCertId: x"
     status, told = control.ask("PUT", "/script", [{"when": {"tpye": "PKCSReq"}, "then": "pending"}])
     assert status == 400
-    assert told["problems"][0].startswith("script:1:12: ")
-    assert "did you mean 'type'?" in told["problems"][0]
+    (problem,) = told["problems"]
+    assert (problem["line"], problem["column"], problem["remedy"]) == (1, 12, "did you mean 'type'?")
+    assert problem["text"].startswith(f"script:1:12: {problem['message']}")
     assert make_client(ca, "third.example", 4).enrol().words == "badCertId: x"  # the old one still holds
 
 
@@ -118,12 +119,18 @@ REFUSED = [
     ("POST", "/approve", b"{", 400, "the body is no JSON"),
     ("POST", "/approve", b"[" * 100_000, 400, "the body is no JSON"),
     ("POST", "/approve", b"[]", 400, "the body has to be an object"),
-    ("POST", "/approve", {"patern": "*"}, 400, "unknown: patern (there is pattern)"),
+    ("POST", "/approve", {"patern": "*"}, 400, "unknown: patern (there is pattern, transaction)"),
     ("POST", "/approve", {"pattern": ["*"]}, 400, "pattern has to be a text"),
     ("POST", "/reject", {"fail_info": 9}, 400, "fail_info has to be 0 to 4"),
-    ("POST", "/revoke", {}, 400, "say which: pattern"),
-    ("POST", "/revoke", {"pattern": "*", "reason": "boredom"}, 400, "there is no reason 'boredom' to revoke for"),
-    ("POST", "/roll-over", {"publish": "1h"}, 400, "say when: publish and switch, as spans from now (30d)"),
+    ("POST", "/revoke", {}, 400, "missing: pattern"),
+    (
+        "POST",
+        "/revoke",
+        {"pattern": "*", "reason": "boredom"},
+        400,
+        "reason has to be one of unspecified, keyCompromise",
+    ),
+    ("POST", "/roll-over", {"publish": "1h"}, 400, "missing: switch"),
     (
         "POST",
         "/roll-over",
@@ -169,7 +176,7 @@ def test_another_host_name_is_refused(make_ca) -> None:
 def test_the_index_tells_every_act(make_ca, port) -> None:
     told = port(make_ca()).ask("GET", "/")[1]
     assert "POST /approve" in told
-    assert len(told) == 18
+    assert len(told) == 25
 
 
 def test_over_a_socket(make_ca) -> None:

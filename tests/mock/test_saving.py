@@ -141,9 +141,9 @@ def test_a_saved_exchange_over_the_control_port(tmp_path: Path) -> None:
     assert SECRET not in json.dumps(shown)
     assert ask("/exchange/1")[1]["reply"]["decoded"]["keywords"][0] == "AES"
     assert ask("/exchange/999") == (404, {"error": "there is no exchange 999"})
-    assert ask("/exchange/N") == (404, {"error": "there is no exchange without a number"})
+    assert ask("/exchange/N") == (400, {"error": "number has to be a number"})
     assert ask(f"/exchange/{last}", "POST")[0] == 405
-    assert "GET /exchange/N" in ask("/")[1]
+    assert "GET /exchange/{number}" in ask("/")[1]
     without = ControlService(saved.service)
     reply = reply_of(without.handle(HttpRequest("GET", "/exchange/1", (("Host", "localhost"),)), "127.0.0.1").octets)
     assert (reply.status, json.loads(reply.body)["error"]) == (404, "no exchange is saved")
