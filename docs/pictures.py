@@ -1,4 +1,4 @@
-"""``python -m docs.pictures``: the pictures of docs/remote_ui.md, taken in Chromium.
+"""``python -m docs.pictures``: the pictures of docs/remote_ui.md and docs/mock.md, taken in Chromium.
 
 Needs ``apt-get install chromium fonts-wqy-microhei`` and ``pip install -e '.[browser]' pillow``. Clicks through the
 manual's procedures on a simulated clock and writes ``docs/images/*.png``. The mock has to have its usual port, 8080,
@@ -21,7 +21,11 @@ from mfp_sim.remote_ui.app import create_app
 from mfp_sim.remote_ui.assembly import ServePlan, assemble
 from mfp_sim.remote_ui.host import UiHost
 from mfp_sim.remote_ui.sessions import DEFAULT_PIN
+from mfp_sim.shared.scep.http_messages import HttpRequest
 from mfp_sim.shared.simtime import Entropy
+from mfp_sim.testing import Bench
+from mock_scep_server.control import ControlService
+from mock_scep_server.server import ServerHost
 
 FOLDER = Path(__file__).parent / "images"
 START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
@@ -46,10 +50,25 @@ def main() -> int:
             browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-lcd-text"])
             page = browser.new_page(viewport={"width": 1000, "height": 500}, base_url=host.url, locale="en-GB")
             walk(page, served.site.ca_url)
+            show_mock(browser)
             browser.close()
     finally:
         served.close()
     return 0
+
+
+def show_mock(browser: Any) -> None:
+    """The control page of a mock at which three requests have been made."""
+    rules = "- when: {type: PKCSReq, nth: 2}\n  faults: [nonce-mismatch]\n"
+    bench = Bench(script=rules)
+    for name in ("first", "second"):
+        client = bench.client(name=name)
+        client.ask(client.order())
+    bench.ca.handle(HttpRequest("GET", "/scep?operation=GetCaCert"), "192.0.2.7")
+    with ServerHost(ControlService(bench.ca, script=rules)) as host:
+        page = browser.new_page(viewport={"width": 1000, "height": 400})
+        page.goto(f"{host.url}/page?view=journal")
+        take(page, "mock-page")
 
 
 def take(page: Any, name: str) -> None:

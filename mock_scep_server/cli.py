@@ -22,7 +22,7 @@ examples:
   mock-scep-server --port 8080 --caps +SHA-384          # what strongSwan 5.9.8 wants before it uses AES
   mock-scep-server --port 8080 --script rules.yaml      # what goes wrong, and when
   mock-scep-server --ca ca.yaml --control-port 8081     # a whole CA from a file, and a port to steer it
-  mock-scep-server --control-port 8081 --control-token-file token.txt     # only with a token
+  mock-scep-server --control-port 8081 --control-token-file token.txt     # its page: http://127.0.0.1:8081/
   mock-scep-server --set approval=manual --set 'rollover={publish: 1h, switch: 2h}' --control-port 8081
   mock-scep-server --profile lenient --set reply_digest=sha1 --set hresult="'-2147024891'"
   mock-scep-server --profile ndes-2016 --set 'challenge={one_time: {}}' \\
@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
         "--control-port",
         type=int,
         metavar="PORT",
-        help="steer the mock by JSON on this loopback port",
+        help="steer the mock on this loopback port: JSON, and a page for people",
     )
     parser.add_argument("--control-host", metavar="ADDRESS", help="the address of that port, if there is a token")
     _add_secret(parser, "control-token", "who uses the control port has to show this token")

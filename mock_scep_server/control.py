@@ -1,7 +1,7 @@
-"""The control port: what an operator or a test suite does to a running mock, as JSON over HTTP.
+"""The control port: what an operator or a test suite does to a running mock, as JSON over HTTP, and a page for people.
 
 The same acts as :class:`CaOperator`, and the script, the journal, the ledger, the queue and the clock to look at. One
-table of operations serves the API and its description in OpenAPI. Who may use it is decided in
+table of operations serves the API, its description in OpenAPI, and the forms of the page. Who may use it is decided in
 ``control_access.py``.
 """
 
@@ -36,6 +36,7 @@ from mock_scep_server.control_answers import (
     STATUS,
     TEXT,
 )
+from mock_scep_server.control_page import ControlPage
 from mock_scep_server.control_routes import (
     JSON,
     WRITTEN_RULES,
@@ -98,6 +99,7 @@ class ControlService:
         self._script = "[]\n" if script is None and not service.script.rules else script
         self._access = Access(token, service.clock, entropy or Entropy(None))
         self.routes = self._routes()
+        self._page = ControlPage(service, self._access, self)
 
     def _routes(self) -> tuple[Route, ...]:
         act, operator = self._act, self._operator
@@ -151,11 +153,23 @@ class ControlService:
 
     def handle(self, request: HttpRequest, client: str) -> Delivery:
         """Answer one request."""
-        reply = self._reply(request, client)
+        path = request.target.partition("?")[0]
+        reply = self._page.reply(request, client) if self._page.has(path, request) else self._reply(request, client)
         if request.method == "HEAD":
             length = ("Content-Length", str(len(reply.body)))
             reply = HttpReply(reply.status, headers=(*reply.headers, length))
         return delivery_of(reply, keep_alive=request.keep_alive, date=self._now())
+
+    def perform(self, told: str, texts: Mapping[str, str]) -> object:
+        """An operation, ``POST /approve`` for instance, with values that are texts, as a form has them.
+
+        Raises:
+            Denied, MfpSimError: it cannot be done.
+        """
+        route = next(route for route in self.routes if route.told == told)
+        if route.body == "script":
+            return route.act({"script": texts.get("script", "")})
+        return route.act(route.values({}, texts))
 
     def _reply(self, request: HttpRequest, client: str) -> HttpReply:
         headers: tuple[tuple[str, str], ...] = ()
