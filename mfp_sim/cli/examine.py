@@ -9,11 +9,8 @@ import argparse
 import fnmatch
 import json
 import shlex
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mfp_sim.conformance.baseline import compared, load_baseline
@@ -31,6 +28,7 @@ from mfp_sim.report.writing import ready, write_reports
 from mfp_sim.shared.documents import did_you_mean
 from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.simtime import SystemClock
+from mfp_sim.shared.stopping import ended_as_interrupted
 from mock_scep_server.faults import FAULTS
 
 __all__ = ["examine"]
@@ -62,7 +60,7 @@ def examine(options: argparse.Namespace) -> int:
     console = Console(sys.stderr if options.json else sys.stdout)
     clock = SystemClock()
     begun = clock.now()
-    with _terminated_as_interrupted():
+    with ended_as_interrupted():  # the client that runs is ended too, and its folder removed
         ca = options.ca if options.ca is not None else _ca_for(client, console, options)
         found = run_client(
             client, chosen, ca=ca, timeout=options.timeout,
@@ -84,19 +82,6 @@ def examine(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(as_json(report), ensure_ascii=False))
     return _exit_code(found, report, strict=options.strict)
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM ends the run as Ctrl-C does: the client that runs is ended too, and its folder removed."""
-    if threading.current_thread() is not threading.main_thread():  # no other may set a handler
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _requirements() -> Sequence[str]:

@@ -31,6 +31,7 @@ from mfp_sim.shared.documents.records import record_of
 from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.scep.url import Url
 from mfp_sim.shared.secret_options import secret_of
+from mfp_sim.shared.stopping import ended_as_interrupted
 
 __all__ = ["load"]
 
@@ -45,8 +46,14 @@ def load(options: argparse.Namespace) -> int:
         UsageError, DocumentError: see :mod:`mfp_sim.shared.errors`.
     """
     console, progress = Console(sys.stderr if options.json else sys.stdout), Console(sys.stderr)
-    if options.make_keys is not None:
-        return _make_keys(options, console, progress)
+    with ended_as_interrupted():
+        if options.make_keys is not None:
+            return _make_keys(options, console, progress)
+        return _load(options, console, progress)
+
+
+def _load(options: argparse.Namespace, console: Console, progress: Console) -> int:
+    """A run, in a folder of its own that is gone afterwards."""
     if importlib.util.find_spec("locust") is None:
         raise UsageError("mfp-sim load needs Locust", remedy="pip install 'mfp-sim[load]'")
     with tempfile.TemporaryDirectory(prefix="mfp-sim-load-") as folder:
@@ -94,11 +101,15 @@ def _job(options: argparse.Namespace, folder: Path) -> LoadJob:
                 f"{options.what} has no load section", remedy="load: {target: URL, rate: 5}, or give a URL"
             )
         plan = found
+    elif not options.what:
+        raise UsageError("no server to load", remedy="give its URL, or a plan with a load section")
     elif "://" not in options.what:
         raise UsageError(f"{options.what!r} is neither a file nor a URL")
     else:
         plan = replace(plan, target=options.what)
     url = Url.of_server(plan.target, "give the URL of the SCEP server, http://host[:port]/path")
+    if url.scheme == "https":
+        raise UsageError("mfp-sim load does not speak TLS", remedy="give an http URL: SCEP messages need no TLS")
     given = {
         name: value
         for name in ("rate", "clients", "certificates", "ramp", "timeout")
@@ -153,7 +164,8 @@ def _locust(options: argparse.Namespace, job: LoadJob, folder: Path, progress: C
         port = str(_free_port())
         words += ["--processes", str(job.workers), "--master-bind-host", "127.0.0.1", "--master-bind-port", port]
         words += ["--master-port", port, *bound]
-    environment = {**os.environ, jobs.JOB: str(folder / "job.json"), "LOCUST_SKIP_URLLIB3_PATCH": "1"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    environment |= {jobs.JOB: str(folder / "job.json"), "LOCUST_SKIP_URLLIB3_PATCH": "1"}
     environment.pop(jobs.CHALLENGE, None)
     if (challenge := secret_of(options, "challenge")) is not None:
         environment[jobs.CHALLENGE] = challenge

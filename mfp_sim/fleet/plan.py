@@ -32,7 +32,8 @@ from mfp_sim.shared.documents.records import (
     schema_of,
     some,
 )
-from mfp_sim.shared.errors import Refused
+from mfp_sim.shared.errors import Refused, UsageError
+from mfp_sim.shared.scep.url import Url
 
 __all__ = [
     "SUFFIX", "URL", "FleetPlan", "LoadPlan", "Outage", "PrinterClass", "ServiceTimes", "Variation", "fleet_schema",
@@ -302,7 +303,21 @@ class Limits:
     )
 
 
-@document("the load")
+def _is_a_load(given: Given, problems: Problems) -> None:
+    """A rate that comes to an end, and a target without a login, which reports would show."""
+    rate, timeout = given.values.get("rate"), given.values.get("timeout")
+    if rate is not None and not 0 < rate <= 10_000:
+        problems.add(given.keys["rate"], "rate has to be above 0 and at most 10000 a second")
+    if timeout is not None and not 0.1 <= timeout <= 3600:
+        problems.add(given.keys["timeout"], "timeout has to be from 100ms to 1h")
+    if given.values.get("target"):
+        try:
+            Url.of_server(given.values["target"], "write http://host[:port]/path")
+        except UsageError as error:
+            problems.add(given.keys["target"], error.message, error.remedy)
+
+
+@document("the load", Constraint({}, _is_a_load))
 @dataclass(frozen=True)
 class LoadPlan:
     """What ``mfp-sim load`` does at a real server; careful unless the plan says otherwise."""

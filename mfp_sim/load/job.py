@@ -20,7 +20,7 @@ from mfp_sim.shared.documents.records import document, record_of
 from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.scep.url import Url
 
-__all__ = ["CHALLENGE", "JOB", "LoadJob", "read_job", "refuse_strangers", "share_of", "write_job"]
+__all__ = ["CHALLENGE", "JOB", "LoadJob", "asked_of", "read_job", "refuse_strangers", "share_of", "write_job"]
 
 JOB, CHALLENGE = "MFP_SIM_LOAD_JOB", "MFP_SIM_LOAD_CHALLENGE"
 """The variables of the environment with the job's file, and with the challenge password."""
@@ -67,6 +67,11 @@ def write_job(job: LoadJob, file: Path) -> None:
 def read_job(file: Path) -> LoadJob:
     """Read it again."""
     return read_json(LoadJob, json.loads(file.read_text("utf-8")), str(file))
+
+
+def asked_of(job: LoadJob) -> list[object]:
+    """What the master's job and those of its workers have to have in common, whatever machine they are on."""
+    return [job.url, job.certificates, job.workers, job.rate, job.clients, job.ramp, job.timeout]
 
 
 def share_of(total: int, worker: int, workers: int) -> int:

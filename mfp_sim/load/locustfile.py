@@ -32,7 +32,7 @@ from mfp_sim.client.exchange import (
     Outcome,
     Pending,
 )
-from mfp_sim.load.job import CHALLENGE, JOB, read_job, refuse_strangers, share_of
+from mfp_sim.load.job import CHALLENGE, JOB, asked_of, read_job, refuse_strangers, share_of
 from mfp_sim.load.material import enrolment_of, read_keys
 from mfp_sim.load.result import ENROLMENT, ISSUED, Gathered, LoadResult
 from mfp_sim.shared.documents.records import record_of
@@ -93,7 +93,7 @@ class Worker:
         finally:
             telling.kill()
         self._send(TOLD, self._gathered.message())
-        self._send(DONE, {"worker": self._number, "stopped": self._stopped})
+        self._send(DONE, {"worker": self._number, "stopped": self._stopped, "asked": asked_of(job)})
 
     def _prepare(self) -> None:
         """Keys and certification requests, before the first arrival."""
@@ -219,6 +219,8 @@ class Master:
         """A worker has come to its end."""
         self._done.add(message.data["worker"])
         self._stopped = self._stopped or message.data["stopped"]
+        if message.data["asked"] != asked_of(job):
+            self._stopped = self._stopped or f"worker {message.data['worker']} was started with other options"
         if len(self._done) >= job.workers:
             gevent.spawn(self._runner.quit)
 
@@ -248,10 +250,14 @@ class Dispatcher(User):
 
     @task
     def all_of_it(self) -> None:
-        """What this worker has to do, once."""
+        """What this worker has to do, once: Locust begins a task anew that returns or raises."""
         runner: Any = self.environment.runner
-        Worker(runner, runner.worker_index).run()
-        gevent.sleep(3600)  # until the master ends the run
+        try:
+            Worker(runner, runner.worker_index).run()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is not begun anew
+            runner.send_message(FAILED, {"worker": runner.worker_index, "error": f"{type(error).__name__}: {error}"})
+        while True:  # until the master ends the run
+            gevent.sleep(3600)
 
 
 def begin(environment: Environment, **_: object) -> None:

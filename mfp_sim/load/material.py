@@ -43,10 +43,16 @@ def make_keys(count: int, bits: int, file: Path, jobs: int, told: Callable[[int]
         raise UsageError(f"{file} is there already", remedy="give another name; keys are not overwritten") from None
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror}") from None
-    with os.fdopen(handle, "wb") as out, ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for number, pem in enumerate(pool.map(_one, [bits] * count), 1):
-            out.write(pem)
-            told(number)
+    try:
+        with os.fdopen(handle, "wb") as out, ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            for number, pem in enumerate(pool.map(_one, [bits] * count), 1):
+                out.write(pem)
+                told(number)
+    except BaseException as error:  # Ctrl-C, a full disk: what is there is not what was asked for
+        file.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise UsageError(f"cannot write {file}: {error.strerror}") from None
+        raise
 
 
 def _one(bits: int) -> bytes:
@@ -66,7 +72,7 @@ def read_keys(file: Path, first: int, count: int) -> list[RSAPrivateKey]:
         raise UsageError(f"cannot read {file}: {error.strerror}") from None
     if len(pems) < first + count:
         text = f"{file} has {len(pems)} key pairs, and {first + count} are needed"
-        raise UsageError(text, remedy="mfp-sim load --make-keys N -o FILE makes more; no key is used twice")
+        raise UsageError(text, remedy="mfp-sim load --make-keys N --keys FILE makes more; no key is used twice")
     return [_loaded(pem, file) for pem in pems[first : first + count]]
 
 

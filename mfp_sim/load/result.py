@@ -124,6 +124,8 @@ class LoadResult:
             )
         if self.workers_done < self.workers:
             found.append(f"{self.workers - self.workers_done} of {self.workers} workers did not come to their end")
+        if self.sent != self.budget and self.stopped is None and self.workers_done >= self.workers:
+            found.append(f"{self.sent} enrolments began, and {self.budget} were asked for")
         if not self.issued:
             found.append("no certificate was issued")
         return tuple(found)
@@ -219,8 +221,8 @@ def service_of(result: LoadResult) -> ServiceTimes:
     Raises:
         UsageError: the run was not of one client, whose requests wait for nobody, or is invalid.
     """
-    if result.rate is not None or result.clients > 1 or result.invalid or "PKCSReq" not in result.operations:
-        text = "service times are measured with one client and without a rate, in a run that is valid"
+    if result.rate is not None or result.clients > 1 or result.invalid or result.failed or result.stopped:
+        text = "service times are measured with one client and without a rate, in a valid run without a failure"
         raise UsageError(text, remedy="mfp-sim load URL --clients 1 --certificates 200 --report DIR")
     times = {
         name: tuple(max(0.0001, result.time(name, (2 * part + 1) / 40)) for part in range(20))

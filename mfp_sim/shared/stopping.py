@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-__all__ = ["stop_on_signals", "wait_for"]
+__all__ = ["ended_as_interrupted", "stop_on_signals", "wait_for"]
 
 _LOOK_AGAIN: Final = 0.5
 """Seconds after which a signal that ended no wait is seen at the latest."""
@@ -34,3 +34,22 @@ def stop_on_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def ended_as_interrupted() -> Iterator[None]:
+    """SIGTERM, and SIGHUP of a terminal that closes, raise KeyboardInterrupt as Ctrl-C does: what was begun is ended
+    too. A signal that is ignored (``nohup``) stays so."""
+    if threading.current_thread() is not threading.main_thread():  # no other may set a handler
+        yield
+        return
+    numbers = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
+    before = {number: signal.getsignal(number) for number in numbers}
+    taken = [number for number in numbers if before[number] is not signal.SIG_IGN]
+    for number in taken:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, before[number])

@@ -14,6 +14,8 @@ import pytest
         (["no-such-plan.yaml"], "'no-such-plan.yaml' is neither a file nor a URL"),
         (["ftp://127.0.0.1/scep"], "give the URL of the SCEP server"),
         (["http://127.0.0.1/scep", "--certificates", "1", "--processes", "2"], "1 certificates are fewer than 2"),
+        ([], "no server to load"),
+        (["https://127.0.0.1/scep"], "mfp-sim load does not speak TLS"),
         (["--make-keys", "3"], "where do the keys go?"),
     ],
 )
@@ -28,3 +30,13 @@ def test_a_plan_without_a_load_section(mfp_sim, tmp_path: Path) -> None:
     assert "has no load section" in mfp_sim("load", plan).err
     plan.write_text(plan.read_text() + "load: {target: http://192.0.2.7/scep}\n")
     assert "which is not this machine" in mfp_sim("load", plan).err
+    for wrong, said in (
+        ("rate: 0", "rate has to be above 0"),
+        ("rate: -2", "rate has to be above 0"),
+        ("timeout: 0s", "timeout has to be from 100ms to 1h"),
+        ("target: http://me:canary-8@127.0.0.1/scep", "the URL has a login in it"),
+    ):
+        section = wrong if wrong.startswith("target") else f"target: http://127.0.0.1/scep, {wrong}"
+        plan.write_text(f"{plan.read_text().partition('load:')[0]}load: {{{section}}}\n")
+        shown = mfp_sim("load", plan)
+        assert (shown.code, said in shown.err, "canary" in shown.err) == (2, True, False), shown.err

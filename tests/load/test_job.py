@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -86,8 +87,8 @@ def _gathered(issued: int, *, late: float | None = 0.001, failed: int = 0) -> Ga
     return found
 
 
-def _result(found: Gathered, *, done: int = 2, job: LoadJob = JOB) -> LoadResult:
-    return found.result(job, done=done, stopped=None)
+def _result(found: Gathered, *, done: int = 2, job: LoadJob = JOB, budget: int | None = None) -> LoadResult:
+    return found.result(replace(job, certificates=budget or found.sent), done=done, stopped=None)
 
 
 def test_counts_of_workers_add_up_and_counting_begins_anew() -> None:
@@ -134,6 +135,21 @@ def test_service_times_of_a_plan_are_those_of_one_client() -> None:
     assert all(0.019 < seconds < 0.022 for seconds in times.pki)
     with pytest.raises(UsageError, match="measured with one client and without a rate"):
         service_of(_result(_gathered(40)))
+    with pytest.raises(UsageError, match="in a valid run without a failure"):  # a refusal is no service
+        service_of(_result(_gathered(40, failed=1), job=alone))
+
+
+def test_a_run_that_ends_short_of_its_budget_is_invalid() -> None:
+    assert _result(_gathered(40), budget=41).invalid == ("40 enrolments began, and 41 were asked for",)
+
+
+def test_keys_that_could_not_all_be_made_leave_no_file(tmp_path: Path) -> None:
+    def interrupted(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_keys(1, 2048, tmp_path / "keys.pem", 1, interrupted)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_result_names_no_secret_and_no_path_of_the_url() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -43,7 +45,7 @@ def load(where: Path, *words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "mfp_sim", "load", *map(str, words)],
         capture_output=True, text=True, timeout=300, check=False, cwd=where,
-        env={**os.environ, "CHALLENGE": CHALLENGE},
+        env={**os.environ, "CHALLENGE": CHALLENGE, "LOCUST_TAGS": "none-of-ours"},  # a user's own are not taken
     )  # fmt: skip
 
 
@@ -90,6 +92,47 @@ def test_a_worker_that_cannot_begin_is_said(tmp_path: Path, url: str, keys: Path
     assert done.returncode == 1
     assert "has 200 key pairs, and 201 are needed" in done.stdout
     assert "1 of 1 workers did not come to their end" in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_run_that_is_ended_leaves_no_process_and_no_file(tmp_path: Path, keys: Path, number: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(120)
+        words = [f"http://127.0.0.1:{silent.getsockname()[1]}/scep", "--keys", str(keys), "--timeout", "600"]
+        run = subprocess.Popen(
+            [sys.executable, "-m", "mfp_sim", "load", *words], env={**os.environ, "TMPDIR": str(tmp_path)},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        connection, _ = silent.accept()
+        with connection:
+            assert len(list(tmp_path.iterdir())) == 1
+            run.send_signal(number)
+            assert run.wait(120) == 130
+            connection.settimeout(60)
+            while connection.recv(65536):  # up to the end of whoever made it
+                pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_that_fails_begins_once(tmp_path: Path, url: str, keys: Path) -> None:
+    prefix = "\udcff"  # an octet of the command line that is not UTF-8
+    done = load(
+        tmp_path, url, "--challenge", CHALLENGE, "--keys", keys, "--certificates", 3, "--subject-prefix", prefix
+    )
+    assert done.returncode == 1
+    assert "stopped: worker 0: UnicodeEncodeError" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_worker_with_other_options_than_its_master(tmp_path: Path, url: str, keys: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    common = [url, "--challenge", CHALLENGE, "--keys", keys, "--clients", 1, "--master-port", port]
+    words = [sys.executable, "-m", "mfp_sim", "load", *map(str, common), "--worker", "--certificates", "4"]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as worker:
+        done = load(tmp_path, *common, "--master", "--certificates", 3)
+        worker.wait(120)
+    assert done.returncode == 1
+    assert "stopped: worker 0 was started with other options" in done.stdout, done.stdout + done.stderr
 
 
 def test_arrivals_come_at_the_mean_rate() -> None:
