@@ -27,7 +27,8 @@ def _short(text: str) -> str:
     return text if len(text) <= _LENGTH else text[: _LENGTH - 1] + "…"
 
 
-def _compact(report: dict[str, Any]) -> dict[str, Any]:
+def compact(report: dict[str, Any]) -> dict[str, Any]:
+    """What is published of a report: grade, causes, and each check's verdict with what was expected and got."""
     checks = {}
     for check in report["checks"]:
         entry = {"verdict": check["verdict"], "section": check["section"], "level": check["level"]}
@@ -150,7 +151,7 @@ def main() -> None:
     servers = {}
     for path in sorted(out.glob("*/report.json")):
         name = path.parent.name
-        servers[name] = _compact(json.loads(path.read_text("utf-8")))
+        servers[name] = compact(json.loads(path.read_text("utf-8")))
         (published / name).mkdir(parents=True, exist_ok=True)
         text = json.dumps(servers[name], indent=1, ensure_ascii=False)
         if name == _WITH_REPORT:

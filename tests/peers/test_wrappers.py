@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from mfp_sim.examination.engine import examine
 from mfp_sim.examination.program import client_of
-from mfp_sim.examination.situations import situations
+from mfp_sim.examination.situations import QUICK, situations
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.peer
 
@@ -32,3 +37,14 @@ def test_a_real_client_is_examined_behind_its_wrapper(name: str, find_program) -
     assert found.version
     verdicts = {r.situation.id: (r.verdict.word, r.because) for r in found.results}
     assert {known: verdicts[known][0] for known in EXPECTED[name]} == EXPECTED[name], verdicts
+
+
+def test_what_is_published_of_strongswan_is_what_a_quick_run_finds(find_program) -> None:
+    find_program(*NEEDS["strongswan"])
+    published = json.loads((ROOT / "reports/clients/strongswan/verdicts.json").read_text("utf-8"))
+    chosen = [situation for situation in situations() if situation.id in QUICK]
+    found = examine(client_of("strongswan"), chosen, ca=published["ca"])
+    assert found.controlled, found.results[0].seen.output
+    verdicts = {r.situation.id: r.verdict.word for r in found.results}
+    assert set(verdicts) > set(QUICK)
+    assert verdicts == {name: published["checks"][name]["verdict"] for name in verdicts}
