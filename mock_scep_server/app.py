@@ -39,6 +39,7 @@ def create_app(service: Service) -> Flask:
             tuple((str(name), str(value)) for name, value in request.headers),
             request.get_data(),
             str(request.environ.get("SERVER_PROTOCOL", "HTTP/1.1")),
+            "https" if request.is_secure else "http",
         )
         return _response(service.handle(received, request.remote_addr or "unknown"))
 

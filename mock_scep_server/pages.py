@@ -11,9 +11,11 @@ import binascii
 import hashlib
 import hmac
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from html import escape
 from ipaddress import ip_address
 
 from mfp_sim.shared.attempts import Attempts
@@ -33,10 +35,12 @@ CERTIFICATE_TYPE = "application/pkix-cert"  # RFC 2585, 4.1
 
 @dataclass(frozen=True)
 class MockPage:
-    """A page that a request is for: its name in scripts, and what gives the reply and a line for the journal."""
+    """A page that a request is for: its name in scripts, and what gives the reply and a line for the journal.
+    ``scripted``: rules apply to it."""
 
     name: str
     answer: Callable[[], tuple[HttpReply, str]]
+    scripted: bool = True
 
 
 class Pages:
@@ -51,6 +55,8 @@ class Pages:
     def find(self, request: HttpRequest, client: str) -> MockPage | None:
         """The page that a GET of ``client`` is for, or None: then it is for SCEP."""
         path, _, query = request.target.partition("?")
+        if request.target == "/" and request.method in ("GET", "HEAD"):
+            return MockPage("FrontPage", lambda: (self._front(request), "front page"), scripted=False)
         if self._admin is not None and path.rstrip("/").lower().endswith(ADMIN_PATH):
             admin = self._admin
             return MockPage("AdminPage", lambda: self._admin_page(request, client, admin))
@@ -64,6 +70,26 @@ class Pages:
             octets = authority.issuer.certificate.der
             return MockPage("CACertificate", lambda: (_binary(octets, CERTIFICATE_TYPE), "CA certificate"))
         return MockPage("CRL", partial(self._crl, authority))
+
+    def _front(self, request: HttpRequest) -> HttpReply:
+        """What this server is, for somebody who opens its address; nothing that a client could not ask for."""
+        now = self._parts.clock.now()
+        authority = self._parts.authorities.default.current(now)
+        path = self._parts.profile.path or "/scep"
+        named = request.header("Host") or ""
+        host = f"{request.scheme}://{named}" if _HOST.fullmatch(named) else ""
+        body = _FRONT.format(
+            url=escape(host + path),
+            caps=escape(f"{path}?operation=GetCACaps"),
+            certificate=escape(f"/{authority.slug}.cer"),
+            profile=escape(self._parts.profile.name),
+            fingerprint=authority.issuer.certificate.fingerprint(),
+        ).encode()
+        policy = ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'")
+        headers = (("Content-Type", "text/html; charset=utf-8"), ("X-Content-Type-Options", "nosniff"), policy)
+        if request.method == "HEAD":
+            return HttpReply(200, headers=(*headers, ("Content-Length", str(len(body)))))
+        return HttpReply(200, headers=headers, body=body)
 
     def _crl(self, authority: CertificateAuthority) -> tuple[HttpReply, str]:
         crl = self._parts.revocations.current(authority)
@@ -119,6 +145,24 @@ NO_PERMISSION = "You do not have sufficient permission to enroll with SCEP."
 TOO_OFTEN = "The password was wrong too often. It was not looked at; try again later."
 CACHE_FULL = "The password cache is full."
 FOREIGN = "This page was asked for in the name of another site."
+
+
+_HOST = re.compile(r"([A-Za-z0-9.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+_FRONT = """\
+<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Mock SCEP CA</title>
+<style>:root {{ color-scheme: light dark }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem }}
+code {{ overflow-wrap: anywhere }}</style>
+</head><body><main>
+<h1>Mock SCEP CA</h1>
+<p>A CA for tests (RFC 8894), profile {profile}. Its certificates are worth nothing.</p>
+<p>SCEP URL: <code>{url}</code></p>
+<p><a href="{caps}">GetCACaps</a>, <a href="{certificate}">CA certificate</a></p>
+<p>SHA-256 of the CA certificate: <code>{fingerprint}</code></p>
+</main></body></html>
+"""
 
 
 def _foreign(request: HttpRequest, names: frozenset[str] | None) -> str | None:

@@ -16,6 +16,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final, Protocol
 
@@ -238,7 +239,7 @@ class ServerHost:
     def _answer(self, source: Connection, client: str) -> bool:
         """One request and its delivery; whether the connection stays."""
         try:
-            request = read_request(source)
+            request = replace(read_request(source), scheme="http" if self._tls is None else "https")
         except Unreadable as refusal:
             self._on_refusal(client, refusal.status, refusal.text)
             return self._refuse(source.socket, refusal.status, refusal.text)

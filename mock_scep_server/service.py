@@ -225,8 +225,9 @@ class ScepService:
 
     def _page(self, work: Work, page: MockPage) -> HttpReply:
         work.context.operation = page.name
-        with self.parts.lock:
-            work.take(self.script)
+        if page.scripted:
+            with self.parts.lock:
+                work.take(self.script)
         reply, work.decision = page.answer()
         return reply
 
