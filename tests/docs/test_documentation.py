@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
 import subprocess
@@ -19,8 +21,13 @@ from mfp_sim.scenario.runner import run
 from mfp_sim.scenario.steps import STEPS, read_step
 from mfp_sim.shared.documents import Problems, load_text
 from mfp_sim.shared.documents.records import record_of
+from mfp_sim.shared.http_octets import reply_of
+from mfp_sim.shared.scep.http_messages import HttpRequest
+from mfp_sim.testing import Bench
 from mock_scep_server.cli import _parser as mock_parser
+from mock_scep_server.control import ControlService
 from mock_scep_server.script_file import load_script_file
+from mock_scep_server.server import ServerHost
 from mock_scep_server.setup import CA_KEYS
 
 ROOT = Path(__file__).parents[2]
@@ -229,6 +236,31 @@ def test_the_tutorial_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.Mon
             ran += 1
     assert ran >= 9
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {"junit.xml", "report.json"}
+
+
+def test_the_examples_of_the_control_port(tmp_path: Path) -> None:
+    """Each line of ``sh``, by curl: those that have a token at a port that wants one."""
+    (block,) = [block for block in blocks("docs/mock.md") if block.comment == "run with the control port"]
+    (tmp_path / "rules.yaml").write_text("- then: pending\n", "utf-8")
+    bench = Bench()
+    with ServerHost(ControlService(bench.ca)) as bare, ServerHost(ControlService(bench.ca, token="t0ken")) as locked:
+        for line in block.text.splitlines():
+            host = locked if "$TOKEN" in line else bare
+            assert "http://127.0.0.1:8081/" in line
+            done = subprocess.run(
+                ["sh", "-c", line.replace("http://127.0.0.1:8081", host.url)], cwd=tmp_path, capture_output=True,
+                text=True, env={**os.environ, "TOKEN": "t0ken"}, timeout=60, check=True,
+            )  # fmt: skip
+            assert "error" not in json.loads(done.stdout), line
+    assert len(bench.ca.script.rules) == 1
+
+
+def test_the_mistakes_that_the_page_shows_are_those_that_come() -> None:
+    (block,) = [block for block in blocks("docs/mock.md") if '"problems"' in block.text]
+    headers = (("Host", "localhost"), ("Content-Type", "application/yaml"))
+    request = HttpRequest("PUT", "/script", headers, b"- when: {tpye: PKCSReq}\n  then: pending\n")
+    reply = reply_of(ControlService(Bench().ca).handle(request, "127.0.0.1").octets)
+    assert json.loads(reply.body) == json.loads(block.text)
 
 
 def test_ci_installs_what_the_readme_says() -> None:
