@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from mfp_sim import __version__
@@ -13,7 +14,7 @@ from mfp_sim.shared.output import standard_output
 from mfp_sim.shared.visible import visible
 from mock_scep_server.profiles.changes import EMPTY_CONTENTS
 
-__all__ = ["main"]
+__all__ = ["main", "wsgi_options"]
 
 _EXAMPLES = """\
 examples:
@@ -142,6 +143,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="output for machines (faults, defects, profiles)")
     parser.add_argument("--markdown", action="store_true", help="faults: a table for each family")
     return parser
+
+
+def wsgi_options(words: Sequence[str]) -> argparse.Namespace:
+    """The options of a mock that another server serves, as :func:`mock_scep_server.cli_serving.for_wsgi` takes them."""
+    return _parser().parse_args(["serve", *words])
 
 
 def _add_keeping(parser: argparse.ArgumentParser) -> None:

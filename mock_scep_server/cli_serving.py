@@ -6,6 +6,7 @@ Owns how the options become a CA, its defects, its hosts, and what is printed ab
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import socket
 import sys
@@ -38,7 +39,7 @@ from mock_scep_server.setup import CaSetup, read_ca
 from mock_scep_server.tls import Handshake, TlsEndpoint, make_endpoint
 from mock_scep_server.vault import Vault
 
-__all__ = ["serve"]
+__all__ = ["for_wsgi", "serve"]
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -170,22 +171,58 @@ def _hosts(
             said = "the client accepts a certificate that it cannot know"
         say(f"{service.clock.now():%H:%M:%S} {handshake.client} TLS -> {said}")
 
+    front = _front(options, service, saving)
+    context = endpoint.context if endpoint else None
+    yield ServerHost(
+        front, options.host, options.port, tls=context, on_handshake=tell, on_refusal=service.record_refusal
+    )
+    if options.control_port is not None:
+        control = _control(options, service, saving)
+        host = options.control_host or "127.0.0.1"
+        yield ServerHost(control, host, options.control_port, port_option="--control-port")
+
+
+def _front(options: argparse.Namespace, service: ScepService, saving: SavingService | None) -> Service:
+    """The CA as clients see it: with its defects, and with each exchange saved."""
     front: Service = DefectiveService(service, options.defect, Entropy(None), say) if options.defect else service
     if saving is not None:
         saving.service, front = front, saving
         saving.private = lambda: tuple(
             key for ca in service.authorities.all if isinstance(key := ca.recipient.key, RSAPrivateKey)
         )
-    context = endpoint.context if endpoint else None
-    yield ServerHost(
-        front, options.host, options.port, tls=context, on_handshake=tell, on_refusal=service.record_refusal
-    )
-    if options.control_port is not None:
-        script = None if options.script is None else options.script.read_text("utf-8-sig")
-        files = None if saving is None else saving.files
-        control = ControlService(service, files, token=secret_of(options, "control_token"), script=script)
-        host = options.control_host or "127.0.0.1"
-        yield ServerHost(control, host, options.control_port, port_option="--control-port")
+    return front
+
+
+def _control(options: argparse.Namespace, service: ScepService, saving: SavingService | None) -> ControlService:
+    """What stands behind the control port."""
+    script = None if options.script is None else options.script.read_text("utf-8-sig")
+    files = None if saving is None else saving.files
+    return ControlService(service, files, token=secret_of(options, "control_token"), script=script)
+
+
+def for_wsgi(options: argparse.Namespace) -> tuple[Service, ControlService | None]:
+    """The CA of the options, and its control port if there is a token, for a server that owns the sockets.
+
+    Raises:
+        UsageError: options that do not go together, or are about sockets.
+        DocumentError: mistakes in a file.
+    """
+    sockets = ("control_port", "control_host", "tls", "tls_ca_out", "tls_client_ca")
+    given = [f"--{name.replace('_', '-')}" for name in sockets if getattr(options, name) is not None]
+    if given:
+        raise UsageError(f"{', '.join(given)}: the WSGI server owns the sockets", remedy="give it to that server")
+    saving = SavingService(options.save, keys=options.save_keys) if options.save is not None else None
+    clock = SystemClock()
+    vault = vault_of(options, clock)
+    atexit.register(vault.store.close)
+    service = _service(options, clock, vault, saving)
+    service.answer_to((socket.gethostname(), socket.getfqdn(), *options.server_name))
+    if options.publish is not None:
+        service.publish_at(None if options.publish == "none" else options.publish)
+    if options.write_ca is not None:
+        write_certificate(options.write_ca, service.authority.issuer.certificate)
+    control = _control(options, service, saving) if secret_of(options, "control_token") is not None else None
+    return _front(options, service, saving), control
 
 
 def _announcement(

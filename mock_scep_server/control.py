@@ -101,6 +101,11 @@ class ControlService:
         self.routes = self._routes()
         self._page = ControlPage(service, self._access, self)
 
+    @property
+    def locked(self) -> bool:
+        """Whether who uses it has to show a token."""
+        return self._access.wanted
+
     def _routes(self) -> tuple[Route, ...]:
         act, operator = self._act, self._operator
         return (
