@@ -126,17 +126,22 @@ class Worker:
 
     def _enrol(self, enrolment: Enrolment, late: float | None) -> None:
         begun = clock.now()
-        self._gathered.began(begun.timestamp(), late)
+        self._gathered.began(begun.timestamp())
+        waited: list[float] = []
         try:
-            outcome = self._outcome(enrolment)
+            outcome = self._outcome(enrolment, waited)
         except MfpSimError as error:
             self._end(type(error).__name__, None)
             return
+        finally:
+            if late is not None:
+                self._gathered.delayed(late + max(0.0, _since(begun) - sum(waited)))
         self._gathered.took(ENROLMENT, _since(begun))
         serial = f"{outcome.certificate.serial:x}" if isinstance(outcome, Issued) else None
         self._end(_slug(outcome), serial)
 
-    def _outcome(self, enrolment: Enrolment) -> Outcome:
+    def _outcome(self, enrolment: Enrolment, waited: list[float]) -> Outcome:
+        """What comes of it; ``waited`` takes the seconds of each exchange, all else being the generator's own time."""
         target, transport = job.target, SocketClient(clock)
         transaction = ClientTransaction(
             enrolment,
@@ -151,10 +156,12 @@ class Worker:
             try:
                 reply = transport.exchange(target.host, target.port, request, job.timeout)
             except TransportError as error:
+                waited.append(_since(at))
                 self._gathered.unanswered += error.sent and operation == "PKCSReq"
                 outcome = transaction.lost(error)
             else:
-                self._gathered.took(operation, _since(at))
+                waited.append(_since(at))
+                self._gathered.took(operation, waited[-1])
                 outcome = _apart(transaction.received, reply)
             if outcome is not None:
                 return outcome

@@ -30,7 +30,8 @@ __all__ = ["ENROLMENT", "ISSUED", "Gathered", "LoadResult", "load_schema", "read
 
 ENROLMENT, ISSUED = "enrolment", "issued"
 _LATE = 0.1
-"""Seconds: an open load whose arrivals come later than that, in 5 of 100 cases, is not the load that was asked for."""
+"""Seconds: an open load whose requests come later than that, in 5 of 100 enrolments, is not the one that was asked
+for. They are late where an enrolment begins late, and where messages wait for a thread that makes or reads them."""
 _CAP = 256 * 1024 * 1024
 """The largest result that is read, in bytes."""
 _NAMED = 20
@@ -83,7 +84,9 @@ class LoadResult:
         Mapping[str, Annotated[Mapping[int, int], Counts()]],
         Doc("exchanges, and whole enrolments, by duration: bucket n ends at 1.05^n ms"),
     ]
-    lateness: Annotated[Mapping[int, int], Counts(), Doc("arrivals by how late they came, in the same buckets")]
+    lateness: Annotated[
+        Mapping[int, int], Counts(), Doc("enrolments by how late the generator was, in the same buckets")
+    ]
     timeline: Annotated[tuple[tuple[int, ...], ...], Doc("by second: arrivals, issued, failed")]
     serials: Annotated[int, Doc("certificates that came")]
     distinct: Annotated[int, Doc("their serial numbers, each once")]
@@ -119,8 +122,8 @@ class LoadResult:
         late = quantile(self.lateness, 0.95)
         if late > _LATE:
             found.append(
-                f"the generator was the bottleneck: 5 of 100 arrivals came {late * 1000:.0f} ms late or more "
-                f"({_LATE * 1000:.0f} ms at most)"
+                f"the generator was the bottleneck: requests of 5 of 100 enrolments came {late * 1000:.0f} ms late "
+                f"or more ({_LATE * 1000:.0f} ms at most)"
             )
         if self.workers_done < self.workers:
             found.append(f"{self.workers - self.workers_done} of {self.workers} workers did not come to their end")
@@ -145,13 +148,15 @@ class Gathered:
     first: float = inf
     last: float = 0.0
 
-    def began(self, at: float, late: float | None) -> None:
-        """An enrolment begins, ``late`` seconds after it should have. Instants are in seconds since 1970."""
+    def began(self, at: float) -> None:
+        """An enrolment begins. Instants are in seconds since 1970."""
         self.sent += 1
         self.first = min(self.first, at)
         self._second(at)[0] += 1
-        if late is not None:
-            self.lateness[bucket_of(late)] += 1
+
+    def delayed(self, late: float) -> None:
+        """An enrolment took so many seconds longer, from when it was due, than the server let it wait."""
+        self.lateness[bucket_of(late)] += 1
 
     def took(self, operation: str, seconds: float) -> None:
         """An exchange, or a whole enrolment, is over."""

@@ -78,7 +78,9 @@ def test_keys_are_of_their_owner_and_never_overwritten(tmp_path: Path) -> None:
 def _gathered(issued: int, *, late: float | None = 0.001, failed: int = 0) -> Gathered:
     found = Gathered()
     for number in range(issued + failed):
-        found.began(1000.0 + number, late)
+        found.began(1000.0 + number)
+        if late is not None:
+            found.delayed(late)
         found.took("PKCSReq", 0.02)
         if number < issued:
             found.ended(1000.5 + number, "issued", f"{number:x}")
@@ -115,7 +117,7 @@ def test_a_result_fits_its_schema_and_reads_back(tmp_path: Path) -> None:
     ("found", "done", "invalid"),
     [
         (_gathered(40), 2, []),
-        (_gathered(40, late=0.4), 2, ["the generator was the bottleneck: 5 of 100 arrivals came"]),
+        (_gathered(40, late=0.4), 2, ["the generator was the bottleneck: requests of 5 of 100 enrolments came"]),
         (_gathered(40, late=None), 2, []),
         (_gathered(40), 1, ["1 of 2 workers did not come to their end"]),
         (Gathered(), 2, ["no certificate was issued"]),

@@ -135,6 +135,12 @@ def test_a_worker_with_other_options_than_its_master(tmp_path: Path, url: str, k
     assert "stopped: worker 0 was started with other options" in done.stdout, done.stdout + done.stderr
 
 
+def test_a_rate_that_the_generator_cannot_make_is_invalid(tmp_path: Path, url: str, keys: Path) -> None:
+    done = load(tmp_path, url, "--challenge", CHALLENGE, "--keys", keys, "--certificates", 200, "--rate", 2000)
+    assert done.returncode == 1, done.stdout
+    assert "the run is invalid: the generator was the bottleneck" in done.stdout, done.stdout + done.stderr
+
+
 def test_arrivals_come_at_the_mean_rate() -> None:
     chance = Entropy(3)
     gaps = [chance.exponential(20.0) for _ in range(20_000)]
