@@ -57,7 +57,8 @@ class Vault:
         """
         if self.own is not None and shape["identifiers"]:
             raise UsageError("a CA of one's own is one CA", remedy="leave identifiers out, or --ca-key")
-        for before in self.store.rows("shape", lambda _, row: row):
+        names = (*shape, "own", "encrypted")
+        for before in self.store.rows("shape", lambda _, row: {name: row[name] for name in names}):
             self._compare(before, shape)
             known = dict(self.store.rows("cas", lambda slug, row: (slug, self._read(row))))
             if not known:

@@ -403,6 +403,8 @@ DAMAGES = [
     (_rows("UPDATE kept SET row = 'x' WHERE book = 'journal'"), "is damaged in its journal"),
     (_rows("UPDATE kept SET row = '{}' WHERE book = 'transactions'"), "is damaged in its transactions"),
     (_rows("UPDATE kept SET row = '[1]' WHERE book = 'ledger'"), "is damaged in its ledger"),
+    (_rows("UPDATE kept SET row = '{}' WHERE book = 'shape'"), "is damaged in its shape"),
+    (_rows("UPDATE kept SET row = 'null' WHERE book = 'shape'"), "is damaged in its shape"),
     (
         _rows("UPDATE kept SET row = replace(row, '\"key\":\"M', '\"key\":\"A') WHERE book = 'cas'"),
         "is damaged in its cas",
