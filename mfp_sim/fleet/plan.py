@@ -344,6 +344,8 @@ def _varies_a_machine(given: Given, problems: Problems) -> None:
     """Each variation has to be something that the machines take."""
     classes, variations = given.values.get("printers", ()), given.values.get("compare", ())
     for number, variation in enumerate(variations):
+        if variation in variations[:number]:
+            problems.add(given.keys["compare"].items[number], f"{variation.label} is compared already")
         for one in classes:
             found = Problems()
             changed = _class(one, variation)

@@ -132,7 +132,7 @@ def merged(reports: Sequence[tuple[str, FleetReport]]) -> FleetReport:
             if (run.label, run.seed) in seen:
                 text = f"{name} has the run of seed {run.seed}, and {seen[run.label, run.seed]} has it too"
                 raise UsageError(text, remedy="give each machine seeds of its own: --seeds 0..24, --seeds 25..49")
-        seen |= {(run.label, run.seed): name for run in report.runs}
+            seen[run.label, run.seed] = name
     return replace(first, runs=tuple(run for _, report in reports for run in report.runs))
 
 

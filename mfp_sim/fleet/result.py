@@ -17,6 +17,7 @@ from typing import Annotated
 from mfp_sim.fleet.histogram import Counts, bucket_of, quantile
 from mfp_sim.fleet.plan import FleetPlan
 from mfp_sim.fleet.queueing import BIN, CaQueue
+from mfp_sim.shared.documents.kinds import Within
 from mfp_sim.shared.documents.records import Doc, document
 
 __all__ = ["DAY", "SUCCESSFUL", "FleetRun", "Tally"]
@@ -47,9 +48,9 @@ class FleetRun:
 
     label: Annotated[str, Doc("the variation; empty for the plan itself")]
     seed: int
-    printers: int
+    printers: Annotated[int, Within(1)]
     days: float
-    workers: int
+    workers: Annotated[int, Within(1)]
     outcomes: Annotated[
         Mapping[str, Mapping[str, int]],
         Doc("requests by class of printers, and by outcome: successful, or the detail of the status page"),

@@ -52,10 +52,11 @@ def advice_on(plan: FleetPlan, runs: Sequence[FleetRun]) -> tuple[Advice, ...]:
     if (lacking or lost) and not any(advice.weight == "bad" for advice in found):
         text = f"{lacking} printers were without a valid certificate at some time, {lost} have none at the end."
         found.append(Advice("bad", text))
-    if not failed and not any(run.unended for run in runs):
-        found.append(
-            Advice("good", f"Every request ended with a certificate: {sum(r.requests for r in runs)} of them.")
-        )
+    requests = sum(run.requests for run in runs)
+    if not requests:
+        found.append(Advice("bad", "No request ended: nothing is known."))
+    elif not failed and not any(run.unended for run in runs):
+        found.append(Advice("good", f"Every request ended with a certificate: {requests} of them."))
     return tuple(sorted(found, key=lambda advice: order.index(advice.weight)))
 
 

@@ -176,3 +176,22 @@ def test_the_committed_schema_of_plans_is_what_the_tables_say(mfp_sim) -> None:
     committed = ROOT / "scenarios" / "fleet.schema.json"
     assert mfp_sim("schema", "fleet").out == committed.read_text(), "mfp-sim schema fleet > scenarios/fleet.schema.json"
     assert json.loads(committed.read_text()) == fleet_schema()
+
+
+def test_odd_reports_are_refused(mfp_sim, tmp_path: Path) -> None:
+    plan = tmp_path / "one.fleet.yaml"
+    plan.write_text("format: 1\nname: one\nprinters:\n  - {name: a, count: 1, start: 2026-03-02 09:00}\n")
+    written = json.loads(mfp_sim("fleet", plan, "--json").out)
+    run = written["runs"][0]
+    for runs, said in (
+        ([], "has no run of the plan itself"),
+        ([run, run], "has the run of seed 1"),
+        ([{**run, "workers": 0}], "workers"),
+        ([{**run, "printers": 0}], "printers"),
+    ):
+        odd = tmp_path / "odd.json"
+        odd.write_text(json.dumps({**written, "runs": runs}))
+        shown = mfp_sim("fleet", "--merge", odd)
+        assert (shown.code, said in shown.err) == (2, True), shown.err
+    odd.write_text(json.dumps({**written, "runs": [{**run, "outcomes": {}}]}))
+    assert "No request ended: nothing is known." in mfp_sim("fleet", "--merge", odd).out

@@ -117,3 +117,9 @@ def _numbers(line: str) -> dict[str, object]:
     """The numbers of a plan, which a loader of texts alone leaves as texts."""
     plan = yaml.safe_load(PLAN.replace("2026-03-02 09:00", "'2026-03-02 09:00'") + line)
     return dict(plan)
+
+
+def test_a_variation_comes_once() -> None:
+    text = "format: 1\nname: x\nprinters:\n  - {name: a, count: 1, start: 2026-03-02 09:00}\ncompare: [{workers: 2}, {workers: 2}]\n"
+    with pytest.raises(DocumentError, match="workers: 2 is compared already"):
+        read_plan(text)
