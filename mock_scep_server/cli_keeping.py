@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import re
-import ssl
-from pathlib import Path
 
 from mfp_sim.shared.errors import UsageError
-from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.secret_options import secret_of
 from mfp_sim.shared.simtime import Clock
 from mock_scep_server.own_ca import read_own_ca
 from mock_scep_server.store import MemoryStore, SqliteStore
 from mock_scep_server.vault import Vault
 
-__all__ = ["vault_of", "write_certificate"]
+__all__ = ["vault_of"]
 
 
 def vault_of(options: argparse.Namespace, clock: Clock) -> Vault:
@@ -34,21 +30,3 @@ def vault_of(options: argparse.Namespace, clock: Clock) -> Vault:
         own = read_own_ca(options.ca_key, options.ca_certificate, of_key, clock.now())
     store = MemoryStore() if options.state_dir is None else SqliteStore(options.state_dir)
     return Vault(store, passphrase, own)
-
-
-_ONE_CERTIFICATE = re.compile(rb"\s*(-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\s*)?")
-
-
-def write_certificate(path: Path, certificate: Certificate) -> None:
-    """The certificate in PEM, in the place of another one only: the file may be the operator's key by mistake.
-
-    Raises:
-        UsageError: it cannot be written, or would replace a file that is not a certificate in PEM.
-    """
-    try:
-        if path.is_file() and not _ONE_CERTIFICATE.fullmatch(path.read_bytes()):
-            text = f"{path} is there already, and is not one certificate in PEM"
-            raise UsageError(text, remedy="give --write-ca another name; other files are not overwritten")
-        path.write_text(ssl.DER_cert_to_PEM_cert(certificate.der), "ascii")
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None

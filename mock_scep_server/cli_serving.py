@@ -20,13 +20,14 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from mfp_sim.shared.documents import Node, Problems, load, load_text
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.files import write_certificate
 from mfp_sim.shared.secret_options import command_words, secret_of
 from mfp_sim.shared.simtime import Clock, Entropy, GeneratedKeys, SystemClock
 from mfp_sim.shared.stopping import stop_on_signals, wait_for
 from mfp_sim.shared.visible import say
 from mock_scep_server.challenges import ChallengePolicy, CommandChallenge, StaticChallenge
 from mock_scep_server.cli_defects import DefectiveService
-from mock_scep_server.cli_keeping import vault_of, write_certificate
+from mock_scep_server.cli_keeping import vault_of
 from mock_scep_server.client_accounts import accounts
 from mock_scep_server.control import ControlService
 from mock_scep_server.journal import Journal, JournalEntry, severity_of
@@ -79,7 +80,7 @@ def _run(options: argparse.Namespace, service: ScepService, saving: SavingServic
     service.answer_to((options.host, socket.gethostname(), socket.getfqdn(), *options.server_name, *options.tls_name))
     endpoint = _endpoint(options, service)
     if options.write_ca is not None:
-        write_certificate(options.write_ca, service.authority.issuer.certificate)
+        write_certificate(options.write_ca, service.authority.issuer.certificate.der, "--write-ca")
     hosts = list(_hosts(options, service, endpoint, saving))
     before = service.journal.count
     with contextlib.ExitStack() as stack:
@@ -298,5 +299,5 @@ def _endpoint(options: argparse.Namespace, service: ScepService) -> TlsEndpoint 
         if endpoint.anchor is None:
             remedy = "leave --tls-ca-out out, or take --tls trusted or other-pki"
             raise UsageError("no CA makes an untrusted certificate trusted", remedy=remedy)
-        write_certificate(options.tls_ca_out, endpoint.anchor)
+        write_certificate(options.tls_ca_out, endpoint.anchor.der, "--tls-ca-out")
     return endpoint

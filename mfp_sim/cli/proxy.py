@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import ssl
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from mfp_sim.proxy.session import Session, line_of
 from mfp_sim.proxy.tape import Tape
 from mfp_sim.proxy.wire_faults import WireFaults, applicable, chosen_faults
 from mfp_sim.shared.errors import UsageError
-from mfp_sim.shared.files import rsa_key_of
+from mfp_sim.shared.files import rsa_key_of, write_certificate
 from mfp_sim.shared.reaching import asked_for, reach_of
 from mfp_sim.shared.redaction import Redactor
 from mfp_sim.shared.scep.envelope import EnvelopeKeys
@@ -130,10 +129,7 @@ def _endpoint(options: argparse.Namespace, clock: SystemClock) -> TlsEndpoint | 
     names = (_address(options.listen)[0], *options.https_name)
     endpoint = make_endpoint("trusted", ca, clock=clock, entropy=entropy, keys=keys, names=names)
     if options.https_ca_out is not None and endpoint.anchor is not None:
-        try:
-            options.https_ca_out.write_text(ssl.DER_cert_to_PEM_cert(endpoint.anchor.der), "ascii")
-        except OSError as error:
-            raise UsageError(f"cannot write {options.https_ca_out}: {error.strerror}") from None
+        write_certificate(options.https_ca_out, endpoint.anchor.der, "--https-ca-out")
     return endpoint
 
 

@@ -1,8 +1,10 @@
-"""Files that a command is given: read whole, up to a size, with errors that name the file."""
+"""Files that a command is given: read whole, up to a size, with errors that name the file; a certificate is written."""
 
 from __future__ import annotations
 
 import json
+import re
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +13,11 @@ from mfp_sim.shared.errors import UsageError
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-__all__ = ["json_of", "octets_of", "rsa_key_of"]
+__all__ = ["json_of", "octets_of", "rsa_key_of", "write_certificate"]
 
 _KEY = 64 * 1024
 """The largest file with one private key, in bytes."""
+_ONE_CERTIFICATE = re.compile(rb"\s*(-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\s*)?")
 
 
 def octets_of(path: Path, most: int) -> bytes:
@@ -62,3 +65,18 @@ def rsa_key_of(path: Path) -> RSAPrivateKey:
     if not isinstance(key, RSAPrivateKey):
         raise UsageError(f"{path} is not an RSA key; SCEP envelopes are for RSA keys")
     return key
+
+
+def write_certificate(path: Path, der: bytes, option: str) -> None:
+    """A certificate in PEM, in the place of another one only: the file that ``option`` names may be a key by mistake.
+
+    Raises:
+        UsageError: it cannot be written, or would replace a file that is not one certificate in PEM.
+    """
+    try:
+        if path.is_file() and not _ONE_CERTIFICATE.fullmatch(path.read_bytes()):
+            text = f"{path} is there already, and is not one certificate in PEM"
+            raise UsageError(text, remedy=f"give {option} another name; other files are not overwritten")
+        path.write_text(ssl.DER_cert_to_PEM_cert(der), "ascii")
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None

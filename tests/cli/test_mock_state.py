@@ -107,4 +107,6 @@ def test_a_certificate_is_written_over_no_key(tmp_path: Path) -> None:
         assert "own.pem is there already, and is not one certificate in PEM" in refused(
             tmp_path, "--write-ca", "own.pem"
         )
+        words = ("--tls", "trusted", "--tls-ca-out", "own.pem")  # the same writer
+        assert "give --tls-ca-out another name" in refused(tmp_path, *words)
         assert (tmp_path / "own.pem").read_bytes() == before

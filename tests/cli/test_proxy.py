@@ -162,6 +162,14 @@ def test_a_tape_needs_no_ca(ca, tmp_path: Path) -> None:
     assert "The client has reason to refuse the reply: its transactionID is another." in out
 
 
+def test_the_certificate_for_devices_is_written_over_no_key(mfp_sim, tmp_path: Path) -> None:
+    key = tmp_path / "key.pem"
+    key.write_text("-----BEGIN PRIVATE KEY-----")
+    done = mfp_sim("proxy", "--to", "http://127.0.0.1:1/", "--https", "--https-ca-out", key)
+    assert (done.code, key.read_text()) == (2, "-----BEGIN PRIVATE KEY-----")
+    assert "is not one certificate in PEM (give --https-ca-out another name" in done.err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
