@@ -257,7 +257,7 @@ def test_the_command_judges_a_captured_request(capsys) -> None:
         (
             ["judge", str(VECTORS / "micromdm" / "pkcsreq.der"), "--key", str(VECTORS / "README.md")],
             2,
-            "no private key",
+            "not a private key",
         ),
     ],
 )
