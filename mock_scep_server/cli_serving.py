@@ -221,7 +221,7 @@ def for_wsgi(options: argparse.Namespace) -> tuple[Service, ControlService | Non
     if options.publish is not None:
         service.publish_at(None if options.publish == "none" else options.publish)
     if options.write_ca is not None:
-        write_certificate(options.write_ca, service.authority.issuer.certificate)
+        write_certificate(options.write_ca, service.authority.issuer.certificate.der, "--write-ca")
     control = _control(options, service, saving) if secret_of(options, "control_token") is not None else None
     return _front(options, service, saving), control
 
