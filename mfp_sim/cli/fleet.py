@@ -54,7 +54,7 @@ def fleet(options: argparse.Namespace) -> int:
         ):
             write(options.report / name, text)
     _summary(console, report)
-    agrees = _agrees(console, report)
+    agrees = _agrees(console, report, options)
     if options.report is not None:
         console.line(f"\nreports in {options.report}")
     if options.json:
@@ -71,7 +71,7 @@ def _plan(options: argparse.Namespace) -> FleetPlan:
         plan = replace(plan, ca=replace(plan.ca, service=service, measured=None))
     if options.days is not None:
         plan = replace(plan, days=options.days)
-    if isinstance(options.real, int):
+    if options.real:
         plan = scaled(plan, options.real)
     return plan
 
@@ -207,11 +207,13 @@ def _several(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
-def _agrees(console: Console, report: FleetReport) -> bool:
+def _agrees(console: Console, report: FleetReport, options: argparse.Namespace) -> bool:
     """Whether the model comes to the outcomes and exchanges of real printers; what it does not is said."""
     if not report.real:
         return True
     fine = True
+    if options.real:
+        console.line(f"\nwith {report.plan.total} printers at the plan's CA: it is the model that this is about")
     for run in report.runs:
         variation = next((one for one in report.plan.compare if one.label == run.label), None)
         model = _Job(report.plan, variation, run.seed, real=False).run()

@@ -517,7 +517,7 @@ def _fleet(parser: argparse.ArgumentParser) -> None:
     chance.add_argument("--seeds", type=_seeds, metavar="A..B", help="a run for each; the middle of each figure")
     parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes for several runs (default: 1)")
     parser.add_argument("--find", choices=["workers"], help="search for the smallest CA with which no request fails")
-    parser.add_argument("--real", nargs="?", type=_count, const=True, metavar="N",
+    parser.add_argument("--real", nargs="?", type=_count, const=0, metavar="N",
                         help="real printers and messages, N in all (1000 at most), beside the model")  # fmt: skip
     parser.add_argument("--merge", action="store_true", help="put reports of one plan together")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write fleet.html, fleet.json and fleet.csv there")

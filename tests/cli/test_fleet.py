@@ -115,6 +115,14 @@ def test_real_printers_agree_with_the_model(mfp_sim, plan: Path) -> None:
     assert "the modelled printers come to the same outcomes with the same number of exchanges" in shown.out
 
 
+def test_without_a_number_all_printers_of_the_plan_are_real(mfp_sim, plan: Path) -> None:
+    plan.write_text(PLAN.replace("count: 30", "count: 5").replace("compare: [{adjust: true}]\n", ""))
+    shown = mfp_sim("fleet", plan, "--real")
+    assert "small: 5 printers" in shown.out
+    assert "it is the model that this is about" not in shown.out
+    assert "with 3 printers at the plan's CA: it is the model" in mfp_sim("fleet", plan, "--real", "3").out
+
+
 def test_too_many_real_printers(mfp_sim, plan: Path) -> None:
     shown = mfp_sim("fleet", plan, "--real", "1001")
     assert (shown.code, "1001 printers are too many for real messages" in shown.err) == (2, True)
