@@ -162,6 +162,7 @@ class MockRequest(Event, kind="mock.request"):
     changes: tuple[str, ...] = ()
     judgement: tuple[str, ...] = ()
     takes: float | None = None
+    exchange: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
