@@ -25,13 +25,13 @@ __all__ = [
 ]  # fmt: skip
 
 NAME_CONSTRAINTS, POLICY_MAPPINGS, POLICY_CONSTRAINTS = "2.5.29.30", "2.5.29.33", "2.5.29.36"
-POLICIES, INHIBIT_ANY_POLICY, FRESHEST_CRL = "2.5.29.32", "2.5.29.54", "2.5.29.46"
+INHIBIT_ANY_POLICY, FRESHEST_CRL = "2.5.29.54", "2.5.29.46"
 ISSUER_ALT_NAME, DIRECTORY_ATTRIBUTES, SUBJECT_INFORMATION_ACCESS = "2.5.29.18", "2.5.29.9", "1.3.6.1.5.5.7.1.11"
 TLS_FEATURE = "1.3.6.1.5.5.7.1.24"
 KNOWN = frozenset({
     v.SUBJECT_ALT_NAME, v.KEY_USAGE, v.EXTENDED_KEY_USAGE, v.BASIC_CONSTRAINTS, v.SUBJECT_KEY_IDENTIFIER,
     v.AUTHORITY_KEY_IDENTIFIER, v.CRL_DISTRIBUTION_POINTS, v.AUTHORITY_INFORMATION_ACCESS, NAME_CONSTRAINTS,
-    POLICY_MAPPINGS, POLICY_CONSTRAINTS, POLICIES, INHIBIT_ANY_POLICY, FRESHEST_CRL, ISSUER_ALT_NAME,
+    POLICY_MAPPINGS, POLICY_CONSTRAINTS, v.CERTIFICATE_POLICIES, INHIBIT_ANY_POLICY, FRESHEST_CRL, ISSUER_ALT_NAME,
     DIRECTORY_ATTRIBUTES, SUBJECT_INFORMATION_ACCESS, TLS_FEATURE,
 })  # fmt: skip
 """The extensions that a client may be expected to process: those of RFC 5280, and of RFC 7633."""
@@ -39,20 +39,20 @@ NEVER_CRITICAL = (
     v.SUBJECT_KEY_IDENTIFIER, v.AUTHORITY_KEY_IDENTIFIER, v.AUTHORITY_INFORMATION_ACCESS, FRESHEST_CRL,
     DIRECTORY_ATTRIBUTES, SUBJECT_INFORMATION_ACCESS,
 )  # fmt: skip
-CODE_SIGNING, TIME_STAMPING, OCSP_SIGNING = "1.3.6.1.5.5.7.3.3", "1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.9"
 SMARTCARD_LOGON, KERBEROS_KDC = "1.3.6.1.4.1.311.20.2.2", "1.3.6.1.5.2.3.5"
 _RIGHTS: Mapping[str, str] = {
     v.ANY_PURPOSE: "any purpose",
     v.ENROLMENT_AGENT: "asking for certificates of others",
-    CODE_SIGNING: "signing code",
-    TIME_STAMPING: "time stamps",
-    OCSP_SIGNING: "signing OCSP responses",
+    v.CODE_SIGNING: "signing code",
+    v.TIME_STAMPING: "time stamps",
+    v.OCSP_SIGNING: "signing OCSP responses",
     SMARTCARD_LOGON: "logging on as an account",
     KERBEROS_KDC: "being a Kerberos KDC",
 }
 """Purposes that give rights over others; a device's certificate has none of them unless it was asked for."""
-_COUNTRY, _COMPONENT, _EMAIL = "2.5.4.6", "0.9.2342.19200300.100.1.25", "1.2.840.113549.1.9.1"
-_NOT_DIRECTORY = {_COUNTRY: (der.PRINTABLE_STRING,), "2.5.4.5": (der.PRINTABLE_STRING,),
+_COUNTRY, _COMPONENT, _SERIAL = (v.NAME_ATTRIBUTES[name] for name in ("C", "DC", "SERIALNUMBER"))
+_EMAIL = "1.2.840.113549.1.9.1"
+_NOT_DIRECTORY = {_COUNTRY: (der.PRINTABLE_STRING,), _SERIAL: (der.PRINTABLE_STRING,),
                   "2.5.4.46": (der.PRINTABLE_STRING,), _COMPONENT: (der.IA5_STRING,),
                   _EMAIL: (der.IA5_STRING,)}  # fmt: skip
 """Attributes whose string type is given; others are a DirectoryString."""

@@ -168,6 +168,7 @@ CRL_NUMBER = "2.5.29.20"
 ISSUING_DISTRIBUTION_POINT = "2.5.29.28"
 REASON_CODE = "2.5.29.21"
 CRL_DISTRIBUTION_POINTS = "2.5.29.31"
+CERTIFICATE_POLICIES = "2.5.29.32"
 AUTHORITY_INFORMATION_ACCESS = "1.3.6.1.5.5.7.1.1"
 CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
 
@@ -178,20 +179,23 @@ MICROSOFT_SID = "1.3.6.1.4.1.311.25.2"
 """Whose account a certificate is for: the security identifier ([MS-WCCE] 2.2.2.7.7.4)."""
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
 CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
+CODE_SIGNING = "1.3.6.1.5.5.7.3.3"
 EMAIL_PROTECTION = "1.3.6.1.5.5.7.3.4"
+TIME_STAMPING = "1.3.6.1.5.5.7.3.8"
+OCSP_SIGNING = "1.3.6.1.5.5.7.3.9"
 PURPOSES = {
     ANY_PURPOSE: "anyExtendedKeyUsage",
     ENROLMENT_AGENT: "enrolment agent",
     MICROSOFT_SID: "security identifier",
     SERVER_AUTH: "serverAuth",
     CLIENT_AUTH: "clientAuth",
-    "1.3.6.1.5.5.7.3.3": "codeSigning",
+    CODE_SIGNING: "codeSigning",
     EMAIL_PROTECTION: "emailProtection",
     "1.3.6.1.5.5.7.3.5": "ipsecEndSystem",
     "1.3.6.1.5.5.7.3.6": "ipsecTunnel",
     "1.3.6.1.5.5.7.3.7": "ipsecUser",
-    "1.3.6.1.5.5.7.3.8": "timeStamping",
-    "1.3.6.1.5.5.7.3.9": "OCSPSigning",
+    TIME_STAMPING: "timeStamping",
+    OCSP_SIGNING: "OCSPSigning",
     "1.3.6.1.5.5.7.3.17": "ipsecIKE",
     "1.3.6.1.5.5.8.2.2": "iKEIntermediate",
 }
@@ -239,7 +243,7 @@ OID_NAMES: dict[str, str] = {
     CRL_NUMBER: "cRLNumber",
     REASON_CODE: "cRLReason",
     CRL_DISTRIBUTION_POINTS: "cRLDistributionPoints",
-    "2.5.29.32": "certificatePolicies",
+    CERTIFICATE_POLICIES: "certificatePolicies",
     EXTENDED_KEY_USAGE: "extKeyUsage",
     AUTHORITY_INFORMATION_ACCESS: "authorityInfoAccess",
     **{oid: name for name, oid in SCEP_ATTRIBUTES.items()},

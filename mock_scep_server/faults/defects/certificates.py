@@ -19,7 +19,6 @@ from mock_scep_server.faults.defects.seen import Seen, asks
 __all__ = ["ROWS"]
 
 UNKNOWN = "1.3.6.1.4.1.32473.99"
-CODE_SIGNING = "1.3.6.1.5.5.7.3.3"
 
 
 def _issuing(*extensions: tuple[str, bool, bytes]) -> Instead:
@@ -97,7 +96,7 @@ ROWS: tuple[DefectRow, ...] = (
     ("issues-with-issuer-anew", "The issuer is written in other string types than the CA's subject.",
      ("SCEP-3.3.2.1-16",), lambda seen: _issuer_anew(seen) if asks(seen) else None),
     ("adds-rights", "Certificates may sign code, which nobody asked for.", ("SCEP-3.3.1-09",),
-     _issuing(x509.extended_key_usage_extension(v.SERVER_AUTH, CODE_SIGNING))),
+     _issuing(x509.extended_key_usage_extension(v.SERVER_AUTH, v.CODE_SIGNING))),
     ("adds-names", "Certificates have a DNS name that nobody asked for.", ("SCEP-3.3.1-09",),
      granting(asks, partial(grant, change=_names_added))),
     ("ca-constraints-not-critical", "basicConstraints of the CA certificate is not critical.", ("SCEP-2.1.2-03",),
