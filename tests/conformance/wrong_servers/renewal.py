@@ -257,10 +257,11 @@ def _same_certificate(bench: Bench) -> bool:
 def renewal_gives_the_old_certificate(ca: ScepService) -> None:
     """Answers a renewal with the certificate that is to be renewed."""
 
-    def mint(original: Any, case: Any, known: Any, csr: Any) -> Any:
-        return case.asked.renews or original(case, known, csr)
+    def order(original: Any, case: Any, known: Any, csr: Any) -> Any:
+        old = case.asked.renews
+        return original(case, known, csr) if old is None else registrar(ca)._granted(case, known, old)
 
-    around(registrar(ca), "_mint", mint)
+    around(registrar(ca), "_order", order)
 
 
 def _no_longer(bench: Bench) -> bool:
@@ -274,13 +275,13 @@ def _no_longer(bench: Bench) -> bool:
 def renewal_to_the_old_end(ca: ScepService) -> None:
     """Gives a renewed certificate the notAfter of the old one."""
 
-    def mint(original: Any, case: Any, known: Any, csr: Any) -> Any:
+    def order(original: Any, case: Any, known: Any, csr: Any) -> Any:
         old, alter = case.asked.renews, case.alter
         if old is None:
             return original(case, known, csr)
         return original(replace(case, alter=lambda t: replace(alter(t), not_after=old.not_after)), known, csr)
 
-    around(registrar(ca), "_mint", mint)
+    around(registrar(ca), "_order", order)
 
 
 def _of_ca_by_pkcs_req(bench: Bench) -> bool:
