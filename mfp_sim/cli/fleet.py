@@ -72,7 +72,7 @@ def _plan(options: argparse.Namespace) -> FleetPlan:
     if options.days is not None:
         plan = replace(plan, days=options.days)
     if options.real:
-        plan = scaled(plan, options.real)
+        plan = _scaled(plan, options.real)
     return plan
 
 
@@ -87,7 +87,7 @@ def _file(path: Path) -> Path:
     raise UsageError(f"there is no plan {str(path)!r}", remedy=hint)
 
 
-def scaled(plan: FleetPlan, total: int) -> FleetPlan:
+def _scaled(plan: FleetPlan, total: int) -> FleetPlan:
     """The plan with so many printers in all, each class in proportion, one at the least."""
     counts = [max(1, one.count * total // plan.total) for one in plan.printers]
     counts[0] += max(0, total - sum(counts))

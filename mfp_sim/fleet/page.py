@@ -159,7 +159,7 @@ def _charts(report: FleetReport) -> Iterator[Chart]:
     ]
     for begins, ends in _windows(report, shades):
         when = f"{local(plan.begins + timedelta(seconds=begins), zone):%Y-%m-%d}"
-        ticks = _ticks(plan.begins.timestamp() + zone_shift(report, begins), begins, ends)
+        ticks = _ticks(plan.begins.timestamp() + _zone_shift(report, begins), begins, ends)
         rates = [Curve(name, _line(run.asked, begins, ends, 1 / BIN)) for name, run in runs]
         yield Chart(
             f"Exchanges a second, {when}",
@@ -197,7 +197,7 @@ def _charts(report: FleetReport) -> Iterator[Chart]:
         )  # fmt: skip
 
 
-def zone_shift(report: FleetReport, seconds: float) -> float:
+def _zone_shift(report: FleetReport, seconds: float) -> float:
     """The offset from UTC (seconds) of the plan's zone at that time."""
     shift = local(report.plan.begins + timedelta(seconds=seconds), ZoneInfo(report.plan.timezone)).utcoffset()
     return shift.total_seconds() if shift is not None else 0.0
