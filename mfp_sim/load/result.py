@@ -186,7 +186,7 @@ class Gathered:
             "first": self.first if self.sent else None,
             "last": self.last,
         }
-        self.__init__()  # type: ignore[misc]
+        vars(self).update(vars(Gathered()))
         return told
 
     def add(self, told: Mapping[str, Any]) -> None:
