@@ -94,7 +94,7 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
 
 def test_generated_parts_are_up_to_date() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "docs.generate", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tools.generate", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.stdout + done.stderr == ""
     assert done.returncode == 0

@@ -17,7 +17,7 @@ from mock_scep_server.faults.registry import FaultEntry
 CASES = {written: entry for entry, written in cases()}
 DOCUMENTED = {"deferred", "registration-limit", "top-error", "scep-error"}
 ENDS = {"successful", *(f"error {word}" for word in DOCUMENTED), *(f"error fail-info-{n}" for n in range(5))}
-REMEDY = "python -m docs.fault_matrix --shows"
+REMEDY = "python -m tools.fault_matrix --shows"
 
 
 @pytest.mark.parametrize("written", CASES)

@@ -1,4 +1,4 @@
-"""What the checks make of each wrong server: judged by people, held by the tests and by ``docs/wrong_server_table.py``.
+"""What the checks make of each wrong server: judged by people, held by the tests and by ``tools/wrong_server_table.py``.
 
 ``CAUGHT``: the check and its fact that name the defect itself. ``MISSED``: why no check does.
 """

@@ -1,7 +1,7 @@
 """Writes the parts of the documentation that follow from tables in the code; a test sees to it that they are written.
 
-    python -m docs.generate            write them
-    python -m docs.generate --check    exit code 1 and the differences when a part is not up to date
+    python -m tools.generate            write them
+    python -m tools.generate --check    exit code 1 and the differences when a part is not up to date
 
 A part stands between ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->``; the text around it is written by hand.
 ``control.openapi.json`` is written as a whole.
@@ -49,9 +49,9 @@ from mock_scep_server.judged import JUDGED, TOLD_UNDER, UNSEEN
 from mock_scep_server.policy import POLICY_KEYS
 from mock_scep_server.profiles.registry import PROFILES as CA_PROFILES
 
-HERE = Path(__file__).parent
-SCENARIOS = HERE.parent / "scenarios"
-PAGES = (*sorted(HERE.glob("*.md")), SCENARIOS / "README.md")
+DOCS = Path(__file__).parents[1] / "docs"
+SCENARIOS = DOCS.parent / "scenarios"
+PAGES = (*sorted(DOCS.glob("*.md")), SCENARIOS / "README.md")
 _PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 
 
@@ -227,7 +227,7 @@ def _defects() -> str:
 
 def _table_of_peers() -> ModuleType:
     """What the tests with real programs compare with."""
-    path = HERE.parent / "tests" / "peers" / "table.py"
+    path = DOCS.parent / "tests" / "peers" / "table.py"
     specification = importlib.util.spec_from_file_location("table_of_peers", path)
     assert specification is not None
     assert specification.loader is not None
@@ -386,27 +386,27 @@ def rewritten(text: str) -> str:
 
 def main() -> int:
     """The command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m docs.generate", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.generate", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; tell what is not up to date")
     options = parser.parse_args()
     stale = False
-    for path in (*PAGES, HERE / "control.openapi.json"):
+    for path in (*PAGES, DOCS / "control.openapi.json"):
         before = path.read_text("utf-8") if path.exists() else ""
         after = rewritten(before) if path in PAGES else openapi_text()
         if before == after:
             continue
         stale = True
         if options.check:
-            name = str(path.relative_to(HERE.parent))
+            name = str(path.relative_to(DOCS.parent))
             lines = difflib.unified_diff(
                 before.splitlines(), after.splitlines(), name, f"{name} (generated)", "", "", 0
             )
             print("\n".join(lines))
         else:
             path.write_text(after, "utf-8")
-            print(f"wrote {path.relative_to(HERE.parent)}")
+            print(f"wrote {path.relative_to(DOCS.parent)}")
     if stale and options.check:
-        print("run: python -m docs.generate", file=sys.stderr)
+        print("run: python -m tools.generate", file=sys.stderr)
     return 1 if stale and options.check else 0
 
 

@@ -1,4 +1,4 @@
-"""``python -m docs.pictures``: the pictures of docs/remote_ui.md and docs/mock.md, taken in Chromium.
+"""``python -m tools.pictures``: the pictures of docs/remote_ui.md and docs/mock.md, taken in Chromium.
 
 Needs ``apt-get install chromium fonts-wqy-microhei`` and ``pip install -e '.[browser]' pillow``. Clicks through the
 manual's procedures on a simulated clock and writes ``docs/images/*.png``. The mock has to have its usual port, 8080,
@@ -27,7 +27,7 @@ from mfp_sim.testing import Bench
 from mock_scep_server.control import ControlService
 from mock_scep_server.server import ServerHost
 
-FOLDER = Path(__file__).parent / "images"
+FOLDER = Path(__file__).parents[1] / "docs" / "images"
 START = datetime(2026, 3, 2, 7, tzinfo=timezone.utc)
 DEVICE = "/settings/device-management"
 KEY = {"#name": "tls2026", "#organization": "Example AS", "#common_name": "192.0.2.10", "#challenge": "s3cret"}
