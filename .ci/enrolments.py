@@ -3,8 +3,8 @@
     enrolments.py enrol OUT/SERVER.json URL SECRET-FILE CLIENT=COMMAND...
     enrolments.py page OUT PAGE
 
-The first runs the verb "enrol" of docs/clients.md of each client and looks at what is left: a certificate for its key,
-issued by the CA of GetCACert. The second reads all files that the first has written. Decides nothing else.
+The first runs the verb "enrol" of docs/reference/clients.md of each client and looks at what is left: a certificate
+for its key, issued by the CA of GetCACert. The second reads all files that the first has written. Decides nothing else.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def _index(clients: Clients) -> str:
         "# Real clients, by cause and situation by situation",
         "",
         "Made by `.ci/clients OUT --publish` from the runs; what the situations and verdicts mean is in",
-        "[docs/clients.md](../../docs/clients.md), what was seen in each client's `verdicts.json`, and how each was",
+        "[Clients](../../docs/reference/clients.md), what was seen in each client's `verdicts.json`, and how each was",
         "set up in [the README](README.md). A dot: the situation was not tried.",
         "",
         *_totals(clients),

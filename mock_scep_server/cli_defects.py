@@ -86,7 +86,7 @@ def in_full(defect: Defect) -> str:
         f"{defect.slug}  a defect of the mock CA",
         f"  {defect.sentence}",
         f"  requirements: {', '.join(defect.requirements)}",
-        "  the checks of servers that are proved with it: docs/conformance_matrix.md",
+        "  the checks of servers that are proved with it: docs/reference/conformance_matrix.md",
         f"  to have it: mock-scep-server --defect {defect.slug}",
     ]
     return "\n".join(lines)

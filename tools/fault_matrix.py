@@ -1,6 +1,6 @@
 """Writes what every fault does to the printer: the matrix for people, and the proofs that the tests compare with.
 
-python -m tools.fault_matrix             write docs/fault_matrix.md and tests/faults/proofs.json
+python -m tools.fault_matrix             write docs/reference/fault_matrix.md and tests/faults/proofs.json
 python -m tools.fault_matrix --check     exit code 1 when they are not up to date
 python -m tools.fault_matrix --shows     also write what the printer shows into the catalogue of faults
 """
@@ -21,7 +21,7 @@ from fault_proofs import Proof, cases, prove
 __all__ = ["MATRIX", "PROOFS", "matrix", "proof_record"]
 
 DOCS = Path(__file__).parents[1] / "docs"
-MATRIX = DOCS / "fault_matrix.md"
+MATRIX = DOCS / "reference" / "fault_matrix.md"
 PROOFS = DOCS.parent / "tests" / "faults" / "proofs.json"
 CATALOGUE = DOCS.parent / "mock_scep_server" / "faults" / "catalogue.yaml"
 

@@ -51,7 +51,7 @@ from mock_scep_server.profiles.registry import PROFILES as CA_PROFILES
 
 DOCS = Path(__file__).parents[1] / "docs"
 SCENARIOS = DOCS.parent / "scenarios"
-PAGES = (*sorted(DOCS.glob("*.md")), SCENARIOS / "README.md")
+PAGES = (*sorted(DOCS.rglob("*.md")), SCENARIOS / "README.md")
 _PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 
 
@@ -390,7 +390,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; tell what is not up to date")
     options = parser.parse_args()
     stale = False
-    for path in (*PAGES, DOCS / "control.openapi.json"):
+    for path in (*PAGES, DOCS / "reference" / "control.openapi.json"):
         before = path.read_text("utf-8") if path.exists() else ""
         after = rewritten(before) if path in PAGES else openapi_text()
         if before == after:

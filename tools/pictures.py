@@ -1,4 +1,4 @@
-"""``python -m tools.pictures``: the pictures of docs/remote_ui.md and docs/mock.md, taken in Chromium.
+"""``python -m tools.pictures``: the pictures of docs/how-to/remote_ui.md and docs/reference/mock.md, taken in Chromium.
 
 Needs ``apt-get install chromium fonts-wqy-microhei`` and ``pip install -e '.[browser]' pillow``. Clicks through the
 manual's procedures on a simulated clock and writes ``docs/images/*.png``. The mock has to have its usual port, 8080,

@@ -1,6 +1,6 @@
 """Runs the checks against each wrong server and writes which of them they catch, and which not.
 
-python -m tools.wrong_server_table             write docs/wrong_servers.md
+python -m tools.wrong_server_table             write docs/reference/wrong_servers.md
 python -m tools.wrong_server_table --check     exit code 1 when it is not up to date
 python -m tools.wrong_server_table --jobs 4    on so many processes
 """
@@ -23,7 +23,7 @@ from wrong_servers.verdicts import CAUGHT, MISSED
 
 __all__ = ["PAGE", "page"]
 
-PAGE = Path(__file__).parents[1] / "docs" / "wrong_servers.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "wrong_servers.md"
 
 _HEAD = """\
 # Wrong servers, and whether the checks catch them

@@ -1,4 +1,4 @@
-"""PyScep, or its descendant scepreq, as a client of the protocol of docs/clients.md: one verb a run."""
+"""PyScep, or its descendant scepreq, as a client of the protocol of docs/reference/clients.md: one verb a run."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ VERBS = (
     Verb("examine", "run a SCEP client against the mock in every situation, and judge what it does", "examine",
          "examine", """\
   mfp-sim examine --client scepclient --report out    # a client whose wrapper comes along
-  mfp-sim examine --client "sh my-client.sh"          # your own, behind the protocol of docs/clients.md
+  mfp-sim examine --client "sh my-client.sh"          # your own, behind the protocol of docs/reference/clients.md
   mfp-sim examine --client ./my-client --only refuses # what it has to refuse; ids, patterns, requirements
   mfp-sim examine --client ./my-client --ca 'profile: ndes-2016, ra: split'
   mfp-sim examine --client ./my-client --baseline expected.yaml

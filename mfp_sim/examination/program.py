@@ -1,7 +1,7 @@
 """A SCEP client as a program: one verb a run, told what it needs in its environment; how it ended, and what it left.
 
-The protocol stands in ``docs/clients.md``. What a client prints and leaves behind is hostile: it is cut to size, and
-read as data. Judges nothing.
+The protocol stands in ``docs/reference/clients.md``. What a client prints and leaves behind is hostile: it is cut to
+size, and read as data. Judges nothing.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ __all__ = ["SHIPPED", "ClientProgram", "ClientVerb", "End", "Examined", "Person"
 ClientVerb = Literal["version", "get-ca", "enrol", "poll", "renew", "get-crl"]
 SHIPPED = ("scepclient", "strongswan", "certmonger", "printer")
 """The clients whose wrappers come with the package."""
-_COMMAND = f"--client takes a command that speaks the protocol of docs/clients.md, or one of {', '.join(SHIPPED)}"
+_COMMAND = (
+    f"--client takes a command that speaks the protocol of docs/reference/clients.md, or one of {', '.join(SHIPPED)}"
+)
 _TEXT = 16 * 1024
 """How much of what a client prints is kept, in bytes: the end, where programs say why they stop."""
 _FILE = 64 * 1024

@@ -53,7 +53,7 @@ def in_full(entry: FaultEntry) -> str:
         f"  field failures: {', '.join(entry.field_failures) or 'none'}",
         *(f"  argument {_argument(argument)}" for argument in entry.arguments),
         *([f"  seen from outside, {entry.alias_of} looks the same"] if entry.alias_of else []),
-        f"  proved: situation {entry.proof} of docs/fault_matrix.md; pytest tests/faults -k {entry.slug}",
+        f"  proved: situation {entry.proof} of docs/reference/fault_matrix.md; pytest tests/faults -k {entry.slug}",
         f"  in a rule: faults: [{entry.example}]"
         if entry.in_scripts
         else f"  no matter of a rule, it comes before the first request: mock-scep-server {entry.option}",

@@ -32,7 +32,7 @@ CALLED_BY_NAME = {
 }
 DOCUMENTED = {
     "mfp_sim.conformance.selftest": {"CLEAN", "Proven", "SelfTest"},  # CONTRIBUTING; what it hands out
-    "mfp_sim.testing": {"ScepClient"},  # docs/testing.md: what bench.client() gives
+    "mfp_sim.testing": {"ScepClient"},  # docs/how-to/testing.md: what bench.client() gives
 }
 IMPORT = re.compile(r"^from (\S+) import ([\w, ]+)$", re.MULTILINE)
 
@@ -101,7 +101,7 @@ def taken(root: Path, modules) -> Taken:
     for file in others:
         for home, name in take(ast.parse(file.read_text("utf-8")), names):
             found[home][name].add(file.relative_to(root).as_posix())
-    for text in (root / ".ci" / "run", *(root / "docs").glob("*.md")):
+    for text in (root / ".ci" / "run", *(root / "docs").rglob("*.md")):
         for home, imports in IMPORT.findall(text.read_text("utf-8")):
             for name in imports.split(", "):
                 found[home][name].add(text.name)

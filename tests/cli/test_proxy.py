@@ -59,7 +59,7 @@ def ca() -> Iterator[tuple[Bench, ServerHost]]:
 
 
 def blocks(comment: str) -> str:
-    text = (ROOT / "docs" / "proxy.md").read_text("utf-8")
+    text = (ROOT / "docs" / "how-to" / "proxy.md").read_text("utf-8")
     found = re.search(rf"<!-- {re.escape(comment)} -->\n```[a-z]+\n(.*?)```", text, re.DOTALL)
     assert found is not None, comment
     return found[1]

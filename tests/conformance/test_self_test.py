@@ -23,8 +23,8 @@ from mfp_sim.conformance.selftest import (
     self_test,
 )
 
-PAGE = (Path(__file__).parents[2] / "docs" / "conformance_matrix.md").read_text("utf-8")
-REMEDY = "mfp-sim conform --self-test --matrix docs/conformance_matrix.md"
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "conformance_matrix.md").read_text("utf-8")
+REMEDY = "mfp-sim conform --self-test --matrix docs/reference/conformance_matrix.md"
 CHECKS = tuple(all_checks().values())
 PROOFS = [(check, number) for check in CHECKS for number, proof in enumerate(check.proofs) if proof.ready]
 

@@ -11,7 +11,7 @@ from wrong_servers.verdicts import CAUGHT, MISSED
 
 from mfp_sim.testing import Bench
 
-PAGE = (Path(__file__).parents[2] / "docs" / "wrong_servers.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "wrong_servers.md").read_text("utf-8")
 REMEDY = "python -m tools.wrong_server_table"
 
 each = pytest.mark.parametrize("server", SERVERS.values(), ids=lambda server: server.name)

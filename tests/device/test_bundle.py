@@ -103,7 +103,7 @@ def test_a_file_has_256_kib_at_most_and_what_is_larger_is_not_looked_at(length: 
 
 
 def test_whoever_knows_the_format_opens_a_file_without_us() -> None:
-    """docs/bundles.md: the parameters belong to the format, so a file outlives the version that wrote it."""
+    """docs/reference/bundles.md: the parameters belong to the format, so a file outlives the version that wrote it."""
     octets = sealed()
     key = hashlib.scrypt(b"pass word", salt=octets[8:24], n=2**14, r=8, p=1, dklen=32)
     document = json.loads(AESGCM(key).decrypt(octets[24:36], octets[36:], octets[:36]))

@@ -269,6 +269,6 @@ def test_a_certificate_that_is_due_already_is_asked_for_again_the_next_day(machi
 
 
 def test_the_file_that_the_documentation_shows(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs/assumptions.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs/explanation/assumptions.md").read_text("utf-8")
     (tmp_path / "shown.yaml").write_text(page.partition("```yaml\n")[2].partition("```")[0])
     assert find_profile(str(tmp_path / "shown.yaml")).key_limit == 5

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_every_module_that_is_named_in_the_text_exists() -> None:
-    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text("utf-8")
     there = [f"/{path.relative_to(ROOT).as_posix()}" for path in ROOT.glob("m*/**/*.py")]
     named = set(re.findall(r"`([a-z_/]+\.py)`", page))
     assert len(named) > 10

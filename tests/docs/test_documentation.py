@@ -118,7 +118,7 @@ def test_the_example_of_an_expectation_is_read(name: str) -> None:
 
 
 def test_every_key_of_the_sections_is_in_the_reference() -> None:
-    text = (ROOT / "docs" / "scenarios.md").read_text("utf-8")
+    text = (ROOT / "docs" / "reference" / "scenarios.md").read_text("utf-8")
     assert [
         key
         for key in (*record_of(WrittenScenario).keys, *record_of(WrittenPrinter).keys, *CA_KEYS)
@@ -129,7 +129,7 @@ def test_every_key_of_the_sections_is_in_the_reference() -> None:
 # --- YAML -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/scenarios.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/reference/scenarios.md"])
 def test_the_scenarios_on_a_page_run(page: str) -> None:
     found = [block for block in blocks(page) if block.language == "yaml"]
     assert found
@@ -139,7 +139,7 @@ def test_the_scenarios_on_a_page_run(page: str) -> None:
 
 
 def test_the_scripts_on_the_page_of_the_mock_load(tmp_path: Path) -> None:
-    found = [block for block in blocks("docs/mock.md") if block.language == "yaml"]
+    found = [block for block in blocks("docs/reference/mock.md") if block.language == "yaml"]
     assert len(found) >= 3
     for number, block in enumerate(found):
         file = tmp_path / f"{number}.yaml"
@@ -150,7 +150,7 @@ def test_the_scripts_on_the_page_of_the_mock_load(tmp_path: Path) -> None:
 def test_every_fault_is_on_its_page_with_an_example_that_loads(tmp_path: Path) -> None:
     from mock_scep_server.faults import FAULTS
 
-    text = (ROOT / "docs" / "faults.md").read_text("utf-8")
+    text = (ROOT / "docs" / "reference" / "faults.md").read_text("utf-8")
     for entry in FAULTS.values():
         assert f"`{entry.example}`" in text
         if not entry.in_scripts:
@@ -176,7 +176,12 @@ def commands(block: Block) -> list[tuple[list[str], list[str]]]:
 
 
 def test_the_commands_on_the_page_of_the_mock_are_read() -> None:
-    shown = [words for block in blocks("docs/mock.md") if block.language == "console" for words, _ in commands(block)]
+    shown = [
+        words
+        for block in blocks("docs/reference/mock.md")
+        if block.language == "console"
+        for words, _ in commands(block)
+    ]
     assert len(shown) >= 5
     for words in shown:
         assert words[0] == "mock-scep-server"
@@ -218,8 +223,8 @@ def test_the_tutorial_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.delenv("PYTEST_PLUGINS", raising=False)
     ran = 0
-    for block in blocks("docs/tutorial.md"):
-        place = f"docs/tutorial.md:{block.line}"
+    for block in blocks("docs/tutorials/first_scenario.md"):
+        place = f"docs/tutorials/first_scenario.md:{block.line}"
         if block.language != "console":
             assert block.comment.startswith("file: "), place
             (tmp_path / block.comment.removeprefix("file: ")).write_text(block.text, "utf-8")
@@ -240,7 +245,7 @@ def test_the_tutorial_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_examples_of_the_control_port(tmp_path: Path) -> None:
     """Each line of ``sh``, by curl: those that have a token at a port that wants one."""
-    (block,) = [block for block in blocks("docs/mock.md") if block.comment == "run with the control port"]
+    (block,) = [block for block in blocks("docs/reference/mock.md") if block.comment == "run with the control port"]
     (tmp_path / "rules.yaml").write_text("- then: pending\n", "utf-8")
     bench = Bench()
     with ServerHost(ControlService(bench.ca)) as bare, ServerHost(ControlService(bench.ca, token="t0ken")) as locked:
@@ -256,7 +261,7 @@ def test_the_examples_of_the_control_port(tmp_path: Path) -> None:
 
 
 def test_the_mistakes_that_the_page_shows_are_those_that_come() -> None:
-    (block,) = [block for block in blocks("docs/mock.md") if '"problems"' in block.text]
+    (block,) = [block for block in blocks("docs/reference/mock.md") if '"problems"' in block.text]
     headers = (("Host", "localhost"), ("Content-Type", "application/yaml"))
     request = HttpRequest("PUT", "/script", headers, b"- when: {tpye: PKCSReq}\n  then: pending\n")
     reply = reply_of(ControlService(Bench().ca).handle(request, "127.0.0.1").octets)

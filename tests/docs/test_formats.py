@@ -1,4 +1,4 @@
-"""What docs/formats.md promises of each file: its version, what another version does, and what an unknown key does."""
+"""What docs/reference/formats.md promises of each file: its version, what another version does, and what an unknown key does."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mfp_sim.shared.errors import DocumentError, Refused, UsageError
 from mock_scep_server.profiles import registry as cas
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "formats.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "reference" / "formats.md").read_text("utf-8")
 SCENARIO = {
     "format": 1, "name": "mine", "why": "It is read.", "clock": "2026-03-02T08:00:00+01:00",
     "steps": [{"expect": {"key_count": 1}}],

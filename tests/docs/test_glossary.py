@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-PAGE = (Path(__file__).parents[2] / "docs" / "glossary.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "glossary.md").read_text("utf-8")
 ROWS = re.findall(r"^\| ([a-zA-Z ]+) \| (.+) \| `([\w.]+)` \|$", PAGE, re.MULTILINE)
 WORDS = [word for word, _, _ in ROWS]
 

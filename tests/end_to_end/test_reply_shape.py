@@ -1,4 +1,4 @@
-"""The mock's replies have the shape that every known client reads; see docs/peers.md."""
+"""The mock's replies have the shape that every known client reads; see docs/explanation/peers.md."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def test_a_power_failure_after_the_certificate_came_asks_for_it_once_more(ca, in
 
 
 def test_the_two_days_of_the_documentation(ca, invoke) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "storage.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "explanation" / "storage.md").read_text("utf-8")
     monday, tuesday = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     ca.script.replace(script_of("[{when: {type: PKCSReq}, then: pending}]"))
     invoke(monday)

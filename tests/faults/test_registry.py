@@ -126,7 +126,7 @@ def test_the_command_lists_explains_and_refuses(capsys) -> None:
     assert main(["faults", "nonce-stale"]) == 0
     told = capsys.readouterr().out
     assert "recipientNonce of the previous request" in told
-    assert "proved: situation enrol of docs/fault_matrix.md; pytest tests/faults -k nonce-stale" in told
+    assert "proved: situation enrol of docs/reference/fault_matrix.md; pytest tests/faults -k nonce-stale" in told
     assert main(["faults", "--markdown"]) == 0
     assert capsys.readouterr().out.count("\n## ") >= 9
     assert main(["faults", "nonce-mismach"]) == 2

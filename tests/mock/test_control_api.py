@@ -55,7 +55,10 @@ def make_control(make_ca):
 def test_what_is_served_is_what_the_documentation_has(make_control) -> None:
     _, control = make_control()
     status, served, _ = ask(control, "GET", "/openapi.json")
-    assert (status, served) == (200, json.loads((ROOT / "docs" / "control.openapi.json").read_text("utf-8")))
+    assert (status, served) == (
+        200,
+        json.loads((ROOT / "docs" / "reference" / "control.openapi.json").read_text("utf-8")),
+    )
     described = {f"{method.upper()} {path}" for path, methods in served["paths"].items() for method in methods}
     assert described == ask(control, "GET", "/")[1].keys()
 

@@ -1,4 +1,4 @@
-"""What each real client does at the mock: the table that the tests prove and that ``docs/peers.md`` prints.
+"""What each real client does at the mock: the table that the tests prove and that ``docs/explanation/peers.md`` prints.
 
 Data alone. ``test_matrix.py`` runs every cell and compares what it saw with what stands here; ``tools/generate.py`` writes
 the page from here, and a test of the documentation compares the page. So the page says what the tests have seen.

@@ -25,7 +25,7 @@ EXPECTED = {
     "strongswan": {"ra": "pass", "renewal": "pass", "bad-signature": "pass", "nonce-mismatch": "fail"},
     "certmonger": {"ra": "pass", "renewal": "finding", "bad-signature": "pass"},
 }
-"""Pinned, as in ``docs/peers.md``: the first two do not compare recipientNonce; certmonger renews by a PKCSReq."""
+"""Pinned, as in ``docs/explanation/peers.md``: the first two do not compare recipientNonce; certmonger renews by a PKCSReq."""
 
 
 @pytest.mark.parametrize("name", NEEDS)

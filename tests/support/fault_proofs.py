@@ -1,6 +1,6 @@
 """Every fault of the mock in the situation in which it shows: what the printer ends with, and what the journal says.
 
-The tests of the faults and the matrix (``docs/fault_matrix.md``) are made from these proofs. In process on the frozen
+The tests of the faults and the matrix (``docs/reference/fault_matrix.md``) are made from these proofs. In process on the frozen
 clock; nothing here depends on the machine. (TLS is the exception: it is shown on loopback, in real time.)
 """
 

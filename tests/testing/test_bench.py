@@ -20,7 +20,7 @@ from mock_scep_server.profiles.registry import profile_named
 from mock_scep_server.server import ServerHost
 from mock_scep_server.setup import CaSetup
 
-PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "testing.md"
 
 
 def _examples() -> list[tuple[str, str]]:

@@ -34,7 +34,7 @@ import org.jscep.client.EnrollmentResponse;
 import org.jscep.client.verification.PreProvisionedCertificateVerifier;
 import org.jscep.transaction.TransactionId;
 
-/** jscep as a client of the protocol of docs/clients.md: one verb a run. */
+/** jscep as a client of the protocol of docs/reference/clients.md: one verb a run. */
 public final class JscepClient {
   private static final Path KEY = Path.of(env("SCEP_KEY_FILE"));
   private static final Path CERTIFICATE = Path.of(env("SCEP_CERTIFICATE_FILE"));
