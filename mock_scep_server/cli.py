@@ -55,7 +55,8 @@ def _parser() -> argparse.ArgumentParser:
         "name",
         nargs="?",
         metavar="NAME",
-        help="faults, defects, profiles: one of them; judge: a message, a request, a --save folder, a HAR, or a pcap",
+        help="faults, defects: one of them; profiles: one of them, or a file; "
+        "judge: a message, a request, a --save folder, a HAR, or a pcap",
     )
     parser.add_argument("--key", type=Path, metavar="FILE", help="judge: the key that the message is enveloped to, PEM")
     parser.add_argument("--version", action="version", version=f"mock-scep-server {__version__}")
@@ -221,9 +222,9 @@ def _defects(options: argparse.Namespace) -> int:
 
 def _profiles(options: argparse.Namespace) -> int:
     from mock_scep_server.profiles import listing  # noqa: PLC0415 - --help starts without it
-    from mock_scep_server.profiles.registry import PROFILES, profile_named  # noqa: PLC0415 - --help starts without it
+    from mock_scep_server.profiles.registry import PROFILES, find_profile  # noqa: PLC0415 - --help starts without it
 
-    chosen = [profile_named(options.name)] if options.name else list(PROFILES.values())
+    chosen = [find_profile(options.name)] if options.name else list(PROFILES.values())
     if options.json:
         rows = [listing.as_json(profile) for profile in chosen]
         print(json.dumps(rows[0] if options.name else rows, indent=2))

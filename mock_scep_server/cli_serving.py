@@ -13,7 +13,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -31,7 +30,7 @@ from mock_scep_server.cli_keeping import vault_of
 from mock_scep_server.client_accounts import accounts
 from mock_scep_server.control import ControlService
 from mock_scep_server.journal import Journal, JournalEntry, severity_of
-from mock_scep_server.profiles.registry import load_profile
+from mock_scep_server.profiles.registry import find_profile
 from mock_scep_server.saving import SavingService
 from mock_scep_server.script_file import load_script_file
 from mock_scep_server.server import ServerHost, Service
@@ -268,7 +267,7 @@ def _setup(options: argparse.Namespace) -> CaSetup:
         raise UsageError("url is for scenarios: this program is the server")
     chosen = {"ra": options.ra, "empty_content": options.empty_content}
     if options.profile is not None and options.profile.endswith((".yaml", ".yml")):
-        chosen["shape"] = load_profile(Path(options.profile))
+        chosen["shape"] = find_profile(options.profile)
     else:
         chosen["profile"] = options.profile
     if options.caps is not None:

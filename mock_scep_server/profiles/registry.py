@@ -26,7 +26,7 @@ from mfp_sim.shared.scep.certificate import KEY_USAGE_BITS
 from mfp_sim.shared.scep.vocabulary import CIPHER_OIDS, DIGEST_OIDS, FailInfo
 from mock_scep_server.spans import Span
 
-__all__ = ["PROFILES", "VALUES", "CaProfile", "Source", "load_profile", "profile_named", "read_profile", "value_kind"]
+__all__ = ["PROFILES", "VALUES", "CaProfile", "Source", "find_profile", "profile_named", "read_profile", "value_kind"]
 
 EVIDENCE: Mapping[str, bool] = {
     "rfc": True,  # RFC 8894 says so
@@ -265,13 +265,16 @@ _ORDER = ("rfc8894", "strict", "lenient", "ndes-2008r2", "ndes-2012r2", "ndes-20
 PROFILES: dict[str, CaProfile] = _shipped()
 
 
-def load_profile(path: Path) -> CaProfile:
-    """A shape from a file of one's own, which may be built on one that comes with the package.
+def find_profile(name_or_file: str) -> CaProfile:
+    """A shipped profile by name, or one from a file (`*.yaml`, `*.yml`), which may be built on a shipped one.
 
     Raises:
-        DocumentError: all its mistakes.
+        DocumentError: all mistakes of the file.
+        UsageError: no shipped profile has this name.
     """
-    return read_profile(load(path), PROFILES)
+    if name_or_file.endswith((".yaml", ".yml")):
+        return read_profile(load(Path(name_or_file)), PROFILES)
+    return profile_named(name_or_file)
 
 
 def profile_named(name: str) -> CaProfile:
