@@ -1,4 +1,4 @@
-"""Printer, wire and CA for tests: :class:`Bench` puts them together, :class:`ScepClient` says anything to the CA.
+"""Printer, wire and CA for tests: `Bench` puts them together, `ScepClient` says anything to the CA.
 
 Public, and what the product's own tests are written with. Nothing of the product imports it.
 """

@@ -56,17 +56,22 @@ class Bench:
     """A CA and its printer on one clock.
 
     Args:
-        ca: the keys of a scenario's ``ca:`` section, as YAML or as a value.
-        profile, ra, script: instead of those of ``ca``: the shape of the CA, RA certificates, rules as YAML.
-        challenge: the static challenge password, or a policy; None for a CA that wants none. ``ca`` goes before it.
-        model: the printer's profile; ``flips`` are other readings of assumptions (``"A-34=CertPoll"``), and ``values``
-            replace fields of the profile.
-        factory: how the printer is delivered.
-        url: the address that the printer is set up for; None leaves it as it was delivered.
-        storage: what the printer keeps its state in.
-        start: the instant at which a frozen clock stands; ``clock`` is another one, the system's where sockets are.
-        seed: decides chance and keys; None for the system's chance and generated keys.
-        vault: where the CA keeps what it knows, and a CA that is brought; None: in memory, and a new one.
+        ca: The keys of a scenario's `ca:` section, as YAML or as a value.
+        profile: The shape of the CA; replaces that of `ca`.
+        ra: The RA certificates; replaces those of `ca`.
+        script: Rules as YAML; replaces those of `ca`.
+        challenge: The static challenge password, or a policy; None for a CA that wants none. A challenge in `ca` takes
+            precedence.
+        model: The printer's profile, or its name.
+        flips: Other readings of assumptions, such as `"A-34=CertPoll"`.
+        values: Fields of the printer's profile, and what replaces them.
+        factory: How the printer is delivered.
+        url: The address that the printer is set up for; None leaves the printer as it was delivered.
+        storage: Where the printer keeps its state.
+        start: The instant at which a frozen clock stands.
+        clock: Another clock; over sockets, the system's.
+        seed: Decides chance and keys; None for the system's chance and generated keys.
+        vault: Where the CA keeps what it knows; None for memory, and a new CA.
 
     Raises:
         DocumentError: a mistake in ``ca`` or ``script``.
@@ -187,7 +192,7 @@ class Bench:
         """The way to the CA in process, for a client that does one thing after the other.
 
         Time that an exchange takes passes for all; what the printer has planned in it happens at the next
-        :meth:`pass_time`.
+        `pass_time`.
         """
         return Sequential(self.clock, lambda scheduler: InProcess(scheduler, self.ca.handle, network=self.network))
 

@@ -23,11 +23,11 @@ __all__ = ["ScepClient"]
 
 
 class ScepClient(checks.Client):
-    """One client of the CA of a bench; :meth:`Bench.client` makes it.
+    """A client of the CA of a bench; `Bench.client` makes it.
 
-    ``order(...)`` is a right PKCSReq, less what the test says otherwise, ``poll(order)`` a CertPoll about it, ``ask``
-    sends an order and gives an :class:`~mfp_sim.conformance.answers.Answer`. ``http`` sends any HTTP request, ``raw``
-    any octets on a socket.
+    `order(...)` is a right PKCSReq, except where the test asks for something else, and `poll(order)` is a CertPoll
+    about it. `ask` sends an order and returns an `mfp_sim.conformance.answers.Answer`. `http` sends any HTTP request,
+    and `raw` any bytes on a socket.
     """
 
     def __init__(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -15,6 +18,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from mfp_sim.cli.options import build_parser
 from mfp_sim.scenario.expectations import EXPECTATIONS, read_expectation
 from mfp_sim.scenario.loader import WrittenPrinter, WrittenScenario, read_text
 from mfp_sim.scenario.runner import run
@@ -129,13 +133,22 @@ def test_every_key_of_the_sections_is_in_the_reference() -> None:
 # --- YAML -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/reference/scenarios.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/field_failure.md", "docs/reference/scenarios.md"])
 def test_the_scenarios_on_a_page_run(page: str) -> None:
     found = [block for block in blocks(page) if block.language == "yaml"]
     assert found
     for block in found:
         for scenario in read_text(block.text, page):
             assert run(scenario).failures == (), scenario.name
+
+
+def test_the_profiles_on_the_page_of_what_can_be_added_are_read(tmp_path: Path) -> None:
+    printer, ca = (block for block in blocks("docs/how-to/extend.md") if block.language == "yaml")
+    for program, block, name in (("mfp-sim", printer, "the-one-in-the-hall"), ("mock-scep-server", ca, "our-ca")):
+        (tmp_path / "profile.yaml").write_text(block.text, "utf-8")
+        words = [*PROGRAMS[program], "profiles", "profile.yaml"]
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+        assert (done.returncode, done.stdout.split(":")[0].split()[0]) == (0, name), done.stderr
 
 
 def test_the_scripts_on_the_page_of_the_mock_load(tmp_path: Path) -> None:
@@ -175,17 +188,31 @@ def commands(block: Block) -> list[tuple[list[str], list[str]]]:
     return found
 
 
-def test_the_commands_on_the_page_of_the_mock_are_read() -> None:
-    shown = [
-        words
-        for block in blocks("docs/reference/mock.md")
-        if block.language == "console"
-        for words, _ in commands(block)
-    ]
-    assert len(shown) >= 5
-    for words in shown:
-        assert words[0] == "mock-scep-server"
-        mock_parser().parse_args(words[1:])
+def command_lines(page: Path) -> Iterator[list[str]]:
+    """The words of each command of this project in the console blocks of a page."""
+    for block in blocks(names(page)):
+        for line in block.text.replace("\\\n", " ").splitlines() if block.language == "console" else ():
+            words = shlex.split(line.removeprefix("$ "), comments=True) if "mfp-sim " in line or "scep-" in line else []
+            if words and words[0].removeprefix(".venv/bin/") in PARSERS:
+                yield [words[0].removeprefix(".venv/bin/"), *words[1:]]
+
+
+PARSERS = {"mfp-sim": build_parser, "mock-scep-server": mock_parser}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names)
+def test_the_commands_on_a_page_are_read(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for program, *words in command_lines(page):
+        try:
+            PARSERS[program]().parse_args(
+                list(itertools.takewhile(lambda word: word not in ("|", "&&", ">", "&"), words))
+            )
+        except SystemExit:
+            pytest.fail(f"{program} {shlex.join(words)}\n{capsys.readouterr().err}")
+
+
+def test_pages_show_commands() -> None:
+    assert sum(1 for page in PAGES for _ in command_lines(page)) >= 100
 
 
 def comparable(text: str) -> list[str]:
@@ -218,28 +245,55 @@ def test_the_comparison_of_shown_and_real_output() -> None:
     assert missing(["1 passed in 0.5s"], "=== 1 passed in 0.02s ===") == []
 
 
-def test_the_tutorial_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+TUTORIALS = {"first_scenario": 9, "first_server_report": 4, "first_client_test": 3}
+"""Each tutorial, and how many commands it has at least."""
+RUN = re.compile(r"run(?P<beside> beside ?(?P<defect>[a-z-]*))?(?:, exit code (?P<code>\d+))?")
+"""The comment over a block that is run: beside the mock, with a defect or without, and how it ends."""
+
+
+@contextmanager
+def mock_beside(defect: str) -> Iterator[str]:
+    """The mock as the tutorials start it, on a port of its own, which it gives."""
+    words = ["--port", "0", "--challenge", "s3cret", *(["--defect", defect] if defect else [])]
+    with subprocess.Popen([*PROGRAMS["mock-scep-server"], *words], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            found = re.search(r"http://127\.0\.0\.1:(\d+)/", process.stdout.readline())
+            assert found is not None
+            yield found[1]
+        finally:
+            process.terminate()
+
+
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_a_tutorial_from_top_to_bottom(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.delenv("PYTEST_PLUGINS", raising=False)
+    page = f"docs/tutorials/{name}.md"
     ran = 0
-    for block in blocks("docs/tutorials/first_scenario.md"):
-        place = f"docs/tutorials/first_scenario.md:{block.line}"
-        if block.language != "console":
-            assert block.comment.startswith("file: "), place
+    for block in blocks(page):
+        place = f"{page}:{block.line}"
+        if block.comment.startswith("file: "):
             (tmp_path / block.comment.removeprefix("file: ")).write_text(block.text, "utf-8")
             continue
-        assert block.comment.startswith("run"), place
-        code = int(block.comment.removeprefix("run, exit code ")) if "exit code" in block.comment else 0
-        for words, shown in commands(block):
-            done = subprocess.run(
-                [*PROGRAMS[words[0]], *words[1:]],
-                cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=120,
-            )  # fmt: skip
-            assert missing(shown, done.stdout) == [], f"{place}\n{done.stdout}"
-            assert done.returncode == code, f"{place}\n{done.stdout}"
-            ran += 1
-    assert ran >= 9
+        how = RUN.fullmatch(block.comment)
+        if how is None:
+            (line,) = block.text.splitlines()
+            assert line.startswith("mock-scep-server --port 8080 --challenge s3cret"), place
+            mock_parser().parse_args(shlex.split(line)[1:])
+            continue
+        with mock_beside(how["defect"]) if how["beside"] else nullcontext("8080") as port:
+            for words, shown in commands(block):
+                done = subprocess.run(
+                    [*PROGRAMS[words[0]], *(word.replace(":8080/", f":{port}/") for word in words[1:])],
+                    cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=120,
+                )  # fmt: skip
+                assert missing(shown, done.stdout) == [], f"{place}\n{done.stdout}"
+                assert done.returncode == int(how["code"] or 0), f"{place}\n{done.stdout}"
+                ran += 1
+    assert ran >= TUTORIALS[name]
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {"junit.xml", "report.json"}
 
 

@@ -149,15 +149,15 @@ def _judged(answers: list[Answer]) -> Iterator[Fact]:
         mistake="requests share a file or a counter that is not locked",
         of_grant=True,
     )
-    anothers = [a for a in granted if a.issued is None and a.leaves]
+    other_facts = [a for a in granted if a.issued is None and a.leaves]
     yield fact(
         "mixed-up",
-        not anothers,
+        not other_facts,
         "each client gets the certificate for its own key",
-        f"{len(anothers)} got another's",
+        f"{len(other_facts)} got another's",
         *granted,
     )
-    serials = _serials([a for a in granted if a not in anothers])
+    serials = _serials([a for a in granted if a not in other_facts])
     yield fact(
         "repeated",
         len(set(serials)) == len(serials),
