@@ -37,7 +37,8 @@ from mock_scep_server.setup import CaSetup
 
 __all__ = ["StepDone", "carry_out", "frozen", "one_freeze", "run"]
 
-_IGNORED = ["_pytest", "xdist", "execnet", "hypothesis", "concurrent", "rich"]
+_IGNORED = ["_pytest", "xdist", "execnet", "hypothesis", "concurrent", "rich", "docker", "testcontainers"]
+"""Modules that keep the real time, or that do something when their attributes are read: Docker's look for an engine."""
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import freezegun.api
@@ -632,6 +634,18 @@ def test_everything_in_the_process_sees_the_scenarios_time_until_the_run_ends(mo
     assert seen[1] - timedelta(days=1) - first < timedelta(minutes=2)
     assert seen[1] - first >= timedelta(days=1)
     assert "freezegun" not in type(datetime.now(timezone.utc)).__module__
+
+
+@pytest.mark.parametrize("name", ["docker.of_a_test", "testcontainers.of_a_test"])
+def test_a_module_that_acts_when_it_is_read_is_not_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Testcontainers asks for a Docker engine when freezegun reads the attributes of its modules."""
+
+    class Acts(ModuleType):
+        def __dir__(self) -> list[str]:
+            raise AssertionError("it was read")
+
+    monkeypatch.setitem(sys.modules, name, Acts(name))
+    assert run(scenario("  - restart\n")).failures == ()
 
 
 def test_many_scenarios_share_one_freeze_and_each_sees_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
