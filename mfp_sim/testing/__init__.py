@@ -1,10 +1,13 @@
 """Printer, wire and CA for tests: `Bench` puts them together, `ScepClient` says anything to the CA.
 
-Public, and what the product's own tests are written with. Nothing of the product imports it.
+`MockScepServer` is the CA on a socket, for clients that are not written with this package; the module
+`mfp_sim.testing.container` has it in a container. Public, and what the product's own tests are written with. Nothing of
+the product imports it.
 """
 
 from mfp_sim.testing.bench import CHALLENGE, KEY, START, Bench
 from mfp_sim.testing.client import ScepClient
+from mfp_sim.testing.server import MockScepServer
 from mock_scep_server.script_file import script_of
 
-__all__ = ["CHALLENGE", "KEY", "START", "Bench", "ScepClient", "script_of"]
+__all__ = ["CHALLENGE", "KEY", "START", "Bench", "MockScepServer", "ScepClient", "script_of"]

@@ -104,14 +104,15 @@ def test_what_is_imported_is_declared(root: Path, modules) -> None:
     extra = {
         re.split(r"[<>=]", text)[0] for text in project["optional-dependencies"]["pcap"]
     }  # late, and said to be lacking
-    # PyYAML is imported as yaml; the pytest plugin is loaded by pytest, which is there then, and one file by Locust.
+    # PyYAML is imported as yaml; the pytest plugin is loaded by pytest, which is there then, one file by Locust, and
+    # one by people who have Testcontainers.
     known = names | extra | {"yaml", "pytest", "mfp_sim", "mock_scep_server"}
-    of_locust = {"locust", "gevent"}
+    late = {"mfp_sim/load/locustfile.py": {"locust", "gevent"}, "mfp_sim/testing/container.py": {"testcontainers"}}
     foreign = {
         f"{module.path}: {name}"
         for module in modules
         for name, _ in module.imports()
-        if not (module.path == "mfp_sim/load/locustfile.py" and name.partition(".")[0] in of_locust)
+        if name.partition(".")[0] not in late.get(module.path, ())
         and (top := name.partition(".")[0].lower()) not in known
         and top not in sys.stdlib_module_names
     }
