@@ -10,8 +10,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from serving_printers import COMM, KEY, Serving
 from tls_hosts import tls_host
 
 from mfp_sim.shared.reaching import Reach
@@ -95,6 +97,36 @@ def test_the_pages_transcript_is_what_happens(ca, tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stdout + done.stderr
     assert len(json.loads((tmp_path / "session" / "session.json").read_text())["exchanges"]) == 5
+
+
+def test_a_person_at_the_remote_ui_behind_the_proxy_is_told_why(ca, tmp_path: Path) -> None:
+    """The page's walk: the forms are posted as the browser does."""
+    _, shown, served = (
+        line.removeprefix("$ ").split()
+        for line in blocks("run: the CA, the proxy, the printer in the browser").splitlines()
+    )
+    assert served[:3] == ["mfp-sim", "serve", "--ca"]
+    with proxy("--to", f"{ca[1].url}/scep", *shown[shown.index("--save") :], cwd=tmp_path) as (process, url):
+        printer = Serving("--ca", url)
+        try:
+            ui = printer.address("printer SIM00001")
+            printer.log_in(ui)
+            settings = {"url": "http://127.0.0.1/scep", "port": urlsplit(url).port, "timeout": 30}
+            assert printer.ask(ui + COMM, settings)[0] == 200
+            key = {**KEY, "length": "2048"}
+            status = printer.request(ui, {**key, "challenge": "wrong"})
+            assert "Communication Error (SCEP ERROR Fail Info 2)" in status
+            assert "Successful" not in status
+            assert "Successful" in printer.request(ui, {**key, "challenge": "s3cret"})
+        finally:
+            printer.stop()
+        process.send_signal(signal.SIGINT)
+        out, err = rest(process)
+    said = f"proxy at {url}, before {ca[1].url}/scep; give the device this URL; Ctrl-C stops it\n{out}"
+    assert comparable(said) == comparable(blocks("output of the proxy, Ctrl-C at its end"))
+    assert (process.returncode, err) == (0, "")
+    assert "s3cret" not in out
+    assert (tmp_path / "session" / "session.scenario.yaml").exists()
 
 
 def test_json_over_tls_on_both_sides(tmp_path: Path) -> None:
