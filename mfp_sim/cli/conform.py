@@ -23,6 +23,7 @@ from mfp_sim.conformance.challenges import Command, NdesPageClient, SendNoChalle
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.engine import UNPROVED, ConformanceListener, ConformanceRun, run_checks
 from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict
+from mfp_sim.conformance.operators import Act, ActByCommand, OperatorAct, OperatorCase
 from mfp_sim.conformance.personas import persona_named
 from mfp_sim.conformance.planned import planned, questionnaire
 from mfp_sim.conformance.printers import MODELS, printer_verdicts
@@ -151,6 +152,7 @@ def _session(
     """The dealings with the server that the options name."""
     redactor = Redactor(reach.secrets)
     persona_named(options.persona)
+    acts = _acts(options)
     policy = Permissions(
         read_only=options.read_only,
         budget=min(options.budget or BUDGET, BUDGET) if options.quick else options.budget,
@@ -159,8 +161,8 @@ def _session(
         patience=timedelta(seconds=duration(options.slow)),
         timeout=options.timeout,
         fingerprint=options.ca_fingerprint.replace(":", "").lower() if options.ca_fingerprint else None,
-        opt_ins=frozenset({*options.allow, *(["approval"] if options.interactive_approval else [])}),
-        approve=_ask_operator if options.interactive_approval else None,
+        opt_ins=frozenset({*options.allow, *(act.permission for act in acts)}),
+        acts=acts,
         persona=options.persona,
     )
     return Client(
@@ -191,9 +193,25 @@ def _challenges(options: argparse.Namespace, clock: PassingClock, redactor: Reda
     return Static(secret)
 
 
-def _ask_operator(transaction: str) -> bool:
+def _acts(options: argparse.Namespace) -> dict[Act, OperatorAct]:
+    """What the operator of the CA does, by commands or at the terminal.
+
+    Raises:
+        UsageError: a command cannot be read.
+    """
+    lines = {act: getattr(options, f"{act.value}_command") for act in Act}
+    acts: dict[Act, OperatorAct] = {
+        act: ActByCommand(act, command_words(act.value, line)) for act, line in lines.items() if line is not None
+    }
+    if options.interactive_approval:
+        acts[Act.APPROVE] = _ask_operator
+    return acts
+
+
+def _ask_operator(case: OperatorCase) -> bool:
     """Somebody at the terminal approves the request at the CA, then says so."""
-    print(f"\nplease approve the request {transaction} at the CA, then press Enter (n: it was not approved): ", end="")
+    about = case.transaction
+    print(f"\nplease approve the request {about} at the CA, then press Enter (n: it was not approved): ", end="")
     try:
         return input().strip().lower() not in ("n", "no")
     except EOFError:
@@ -386,6 +404,7 @@ def _command(options: argparse.Namespace, reach: Reach, *, everything: bool) -> 
         ("--challenge-command", options.challenge_command and "..."),
         ("--challenge-page", options.challenge_page),
         ("--challenge", "..." if options.challenge else None),
+        *((f"--{act.value}-command", getattr(options, f"{act.value}_command") and "...") for act in Act),
         ("--slow", options.slow if options.slow != "0s" else None),
         ("--persona", options.persona if options.persona != "rfc8894" else None),
     )

@@ -288,7 +288,7 @@ def _conform(parser: argparse.ArgumentParser) -> None:
     ):
         parser.add_argument(option, action="store_true", help=what)
     parser.add_argument("--questionnaire", type=Path, metavar="FILE", help="write what cannot be seen from outside")
-    for part in (_conform_choice, _conform_safety, _conform_challenge, _conform_results):
+    for part in (_conform_choice, _conform_safety, _conform_operator, _conform_challenge, _conform_results):
         part(parser)
     _reach(parser, "reaching the server")
 
@@ -340,15 +340,27 @@ def _conform_safety(parser: argparse.ArgumentParser) -> None:
         help="wait up to so long where a check needs it, such as for a certificate to expire (10m, 2h, 31d)",
     )
     safe.add_argument(
-        "--interactive-approval",
-        action="store_true",
-        help="ask at the terminal for each approval, those for the printers too (three a model)",
-    )
-    safe.add_argument(
         "--keep-going",
         action="store_true",
         help="ask for more certificates after one that should not exist and gives somebody something",
     )
+
+
+def _conform_operator(parser: argparse.ArgumentParser) -> None:
+    told = "a command is told SCEP_TRANSACTION or SCEP_SERIAL in its environment, and has done it with exit code 0"
+    group = parser.add_argument_group("the operator of the CA", told)
+    approve = group.add_mutually_exclusive_group()
+    approve.add_argument(
+        "--interactive-approval",
+        action="store_true",
+        help="ask at the terminal for each approval, those for the printers too (three a model)",
+    )
+    for act, where, what in (
+        ("approve", approve, "approves the request that waits, those of the printers too"),
+        ("reject", group, "rejects the request that waits"),
+        ("revoke", group, "revokes the certificate, and waits until that counts"),
+    ):
+        where.add_argument(f"--{act}-command", metavar="COMMAND", help=what)
 
 
 def _conform_challenge(parser: argparse.ArgumentParser) -> None:

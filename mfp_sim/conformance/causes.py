@@ -117,13 +117,17 @@ CAUSES: tuple[Cause, ...] = (
         "renewal-self-signed": "A self-signed certificate renewed",
         "renewal-self-signed/granted-by-enclosed": "A certificate renewed that merely came with the request",
         "renewal-by-stranger": "A certificate of another CA renewed",
+        "renewal-self-signed/granted-with-wrong-challenge": "A self-signed certificate renewed with a wrong challenge",
+        "renewal-by-stranger/granted-with-wrong-challenge": "A foreign certificate renewed with a wrong challenge",
         "renewal-expired": "An expired certificate renewed",
+        "renewal-revoked": "A revoked certificate renewed",
     }, remedy="verify that the signer's certificate was issued by this CA and is valid", grave=_STRANGER),
     Cause("renewal-unverified", "security", "A renewal with the right challenge is granted whoever signed it", {
         f"{name}/granted-with-challenge": words for name, words in (
             ("renewal-self-signed", "A self-signed certificate renewed, since the challenge was right"),
             ("renewal-by-stranger", "A certificate of another CA renewed, since the challenge was right"),
             ("renewal-expired", "An expired certificate renewed, since the challenge was right"),
+            ("renewal-revoked", "A revoked certificate renewed, since the challenge was right"),
         )
     }, remedy="verify the signer of a RenewalReq whatever challenge comes with it"),
     Cause("renews-other-names", "security", "A certificate renews another name than its own", {
@@ -139,6 +143,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause("unapproved-issued", "security", "A request that waits for approval is granted without it", {
         "poll-pending/issued-unapproved": "A poll was taken for approval",
         "poll-pending/issued-on-repetition": "The same request again was taken for approval",
+        "poll-rejected/issued-though-rejected": "A request was granted that the operator had rejected",
     }, remedy="issue when the operator has decided, and not when the client asks again"),
     Cause("ca-certificates-issued", "security", "A device that asks for a CA certificate gets one", {
         "ca-true-not-copied": "",
@@ -227,6 +232,7 @@ CAUSES: tuple[Cause, ...] = (
     }),
     Cause("crl-untrusted", "security", "The CRL is not the CA's, does not verify, or is out of date", {
         "getcrl-issuer": "The CRL is not the CA's, or does not verify", "getcrl-current": "The CRL is out of date",
+        "getcrl-revoked": "The CRL does not list what was revoked",
     }),
     Cause("other-ca", "security", "The CA is not the one with the fingerprint that was given", {"ca-fingerprint": ""}),
     # --- interoperability: who stumbles ---
@@ -301,7 +307,8 @@ CAUSES: tuple[Cause, ...] = (
         "nonces-not-chained": "A poll without the nonce of the reply before was refused",
     }),
     Cause("approval-broken", "interoperability", "Requests that wait for approval are not PENDING until decided", {
-        "poll-pending": "", "getcert-not-pending": "GetCert was answered with PENDING",
+        "poll-pending": "", "poll-rejected": "A rejection is kept from the client",
+        "getcert-not-pending": "GetCert was answered with PENDING",
     }),
     Cause("ca-certificate-unreadable", "interoperability", "GetCACert does not give what clients can read", {
         "getcacert-supported": "GetCACert gave no certificate that can be read",
@@ -536,7 +543,8 @@ CAUSES: tuple[Cause, ...] = (
           clients=("Cisco and sscep wrap lines", "MikroTik does not escape")),
     Cause("renewal-open", "policy", "Renewal is open to everybody, as enrolment without a challenge is", {
         "renewal-self-signed/granted-as-to-all": "", "renewal-by-stranger/granted-as-to-all": "",
-        "renewal-expired/granted-as-to-all": "", "renewal-other-name/granted-as-to-all": "",
+        "renewal-expired/granted-as-to-all": "", "renewal-revoked/granted-as-to-all": "",
+        "renewal-other-name/granted-as-to-all": "",
         "renewal-adds-names/granted-as-to-all": "",
     }),
     Cause("challenge-static", "policy", "The challenge is one for all requests", {"challenge-one-time/static": ""},

@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 import html
 import re
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from mfp_sim.conformance.commands import carried_out
 from mfp_sim.shared.errors import TransportError, UsageError
 from mfp_sim.shared.scep.http_messages import HttpRequest
 from mfp_sim.shared.scep.url import Url
@@ -63,14 +63,7 @@ class Command:
             UsageError: it cannot be run, fails, or prints nothing.
         """
         words = self.words
-        try:
-            done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=SECONDS)  # noqa: S603
-        except OSError as error:
-            raise UsageError(f"the challenge command {words[0]} cannot be run: {error.strerror}") from None
-        except subprocess.TimeoutExpired:  # its text has the arguments
-            raise UsageError(f"the challenge command {words[0]} did not answer within {SECONDS:g} s") from None
-        except UnicodeDecodeError:
-            raise UsageError(f"the challenge command {words[0]} printed what is not text") from None
+        done = carried_out("challenge", words, seconds=SECONDS)
         lines = done.stdout.splitlines()
         if done.returncode or not lines or not lines[0].strip():
             raise UsageError(f"the challenge command {words[0]} gave no challenge (exit code {done.returncode})")

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from mfp_sim.conformance.answers import Answer, Exchange, Order
+from mfp_sim.conformance.operators import Act, OperatorCase
 from mfp_sim.conformance.outcomes import Inconclusive, Minted, NotApplicable, Untold
 from mfp_sim.conformance.target import ChallengeSource, Permissions, Target
 from mfp_sim.conformance.wire import ServerWire
@@ -368,7 +369,7 @@ class Client(ServerWire):
             self.usual = usual
             attempt = self.ask(self.order())
             if attempt.taken:
-                if attempt.parked and self.policy.approve is not None:
+                if attempt.parked and Act.APPROVE in self.policy.acts:
                     return self._await_approval(attempt)
                 return attempt
             first = first or attempt
@@ -380,10 +381,29 @@ class Client(ServerWire):
 
     def _await_approval(self, parked: Answer) -> Answer:
         """Ask the operator to decide, then poll."""
-        assert self.policy.approve is not None
         self._waited = True
-        approved = self.policy.approve(parked.order.transaction_id)
+        approved = self.policy.acts[Act.APPROVE](_waiting(parked.order))
         return self.ask(self.poll(parked.order)) if approved else parked
+
+    def decide(self, act: Act, parked: Answer) -> None:
+        """Have the operator approve or reject a request that waits.
+
+        Raises:
+            Inconclusive: nobody is there who does, or it was not done.
+            UsageError: the command failed that does it.
+        """
+        self._act(act, _waiting(parked.order))
+
+    def revoke(self, certificate: Certificate) -> None:
+        """Have the operator revoke a certificate; errors as of :meth:`decide`."""
+        self._act(Act.REVOKE, OperatorCase(serial=f"{certificate.serial:x}", subject=certificate.subject_text))
+
+    def _act(self, act: Act, case: OperatorCase) -> None:
+        if act not in self.policy.acts:
+            more = " or --interactive-approval" if act is Act.APPROVE else ""
+            raise Inconclusive(f"nobody is there to {act.value} (--{act.value}-command{more})")
+        if not self.policy.acts[act](case):
+            raise Inconclusive(f"the operator did not {act.value} it")
 
     @property
     def parked(self) -> bool:
@@ -486,3 +506,7 @@ class Client(ServerWire):
     def cert_reps(self) -> list[Answer]:
         """Those of them whose SignedData is readable."""
         return [answer for answer in self.replies if answer.signed is not None]
+
+
+def _waiting(order: Order) -> OperatorCase:
+    return OperatorCase(transaction=order.transaction_id, subject=x509.name_text(order.subject))

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from mfp_sim.conformance.answers import Answer, Exchange
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, seen_through
-from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict, Fact, Gain, verdict_of
+from mfp_sim.conformance.model import OPT_INS, Check, CheckResult, CheckVerdict, Fact, Gain, verdict_of
 from mfp_sim.conformance.outcomes import Inconclusive, Minted, NotApplicable, Untold
 from mfp_sim.contact import wants_tls
 from mfp_sim.shared.errors import MfpSimError, TargetError
@@ -261,7 +261,7 @@ class _Engine:
     def _forbidden(self, check: Check) -> str | None:
         policy = self._session.policy
         if check.opt_in is not None and check.opt_in not in policy.opt_ins:
-            return f"needs the permission --allow {check.opt_in}"
+            return f"needs {OPT_INS[check.opt_in]}"
         if policy.read_only and not (check.reads or check.watches):
             return "asks for certificates, and only reading is allowed (--read-only)"
         kept = 0 if check.watches or not check.cost else 1  # for the last control

@@ -25,6 +25,7 @@ from mfp_sim.shared.redaction import OWN
 __all__ = [
     "HURT",
     "JUDGED",
+    "OPT_INS",
     "Check",
     "CheckFunction",
     "CheckResult",
@@ -68,6 +69,13 @@ class Gain(Enum):
 HURT = ("server-dead", "server-hurt")
 """Slugs of the facts that the probe for life gives."""
 JUDGED = (CheckVerdict.PASS, CheckVerdict.FINDING, CheckVerdict.WARN, CheckVerdict.FAIL)
+OPT_INS: Mapping[str, str] = {
+    "load": "the permission --allow load",
+    "approval": "the permission --allow approval",
+    "rejection": "--reject-command",
+    "revocation": "--revoke-command",
+}
+"""What a person has to allow or give for the checks that are left out otherwise, by their ``opt_in``."""
 
 _SEVERITY: Mapping[str, CheckVerdict] = {
     "MUST": CheckVerdict.FAIL,
@@ -149,8 +157,10 @@ class Fact:
         return min(severity_of(self.requirement or check.requirements[0]), self.at_most)
 
     def capped(self, check: Check) -> bool:
-        """Whether it deviates and is milder than the keyword of its requirement."""
-        return self.deviates and self.verdict(check) < severity_of(self.requirement or check.requirements[0])
+        """Whether it deviates and is milder than the keyword of its requirement, or than the breach that it is like."""
+        if not self.deviates:
+            return False
+        return self.slug in check.spared or self.verdict(check) < severity_of(self.requirement or check.requirements[0])
 
 
 @dataclass(frozen=True)
@@ -207,7 +217,8 @@ class Check:
     ``needs``: capabilities without which it is not applicable; ``opt_in``: what a person has to allow first.
     ``is_control``: it judges the positive control itself. ``last``: it comes last of all, since it lets much time
     pass, or judges all that was issued. ``at_most``: the worst it can become, where the catalogue is
-    milder than the keyword; ``mild`` says why a fact of it is. ``gain``: what a certificate gives that it is issued and
+    milder than the keyword; ``mild`` says why a fact of it is. ``spared``: slugs of facts that are like a breach and
+    are none, as ``mild`` says. ``gain``: what a certificate gives that it is issued and
     that should not exist; None where there can be no such one. ``breaches``: slugs of the facts by which somebody gets
     what is not theirs, or by which nothing is protected that looks so; they fail the check whatever its level.
     """
@@ -232,6 +243,7 @@ class Check:
     last: bool = False
     gain: Gain | None = None
     breaches: tuple[str, ...] = ()
+    spared: tuple[str, ...] = ()
     proofs: tuple[Proof, ...] = ()
 
     @cached_property

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.engine import INTERNAL
+from mfp_sim.conformance.operators import Act, OperatorCase
 from mfp_sim.conformance.outcomes import Untold
 from mfp_sim.device.printer import Factory, Listeners, Outside, Printer
 from mfp_sim.device.printer_profile import Profile, profile_named
@@ -111,10 +112,10 @@ class _Line:
         if asked is not None and status == PkiStatus.SUCCESS:
             self._last = asked
             self._open[asked] = "the server says SUCCESS, and the printer has no certificate from it"
-        approve = self._session.policy.approve
+        approve = self._session.policy.acts.get(Act.APPROVE)
         if asked is not None and status == PkiStatus.PENDING and approve is not None and asked not in self._asked:
             self._asked.add(asked)
-            approve(asked)
+            approve(OperatorCase(transaction=asked))
         return reply
 
     def installed(self, certificate: Certificate) -> None:
@@ -284,7 +285,7 @@ def _lives(session: Client, profile: Profile) -> _Try:
         found = _renews(session, printer, scheduler, line, name)
     if found.trouble is not None:
         return replace(found, stages=(*found.stages, PrinterStage("recover", "not-reached")))
-    by_timer = session.parked and session.policy.approve is not None
+    by_timer = session.parked and Act.APPROVE in session.policy.acts
     asked = ("it asked by its timer and somebody approved: its manual request does not poll",) if by_timer else ()
     trouble = _recovers(session, profile)
     last = PrinterStage("recover", "done") if trouble is None else PrinterStage("recover", "failed", trouble)
@@ -296,7 +297,7 @@ def _renews(session: Client, printer: Printer, scheduler: Scheduler, line: _Line
     """Enrol, then enrol again for the same name."""
 
     def request() -> StatusRow | None:
-        if session.parked and session.policy.approve is not None:
+        if session.parked and Act.APPROVE in session.policy.acts:
             return _timed(session, printer, scheduler, name)
         return printer.send_request(_key(session, name))
 

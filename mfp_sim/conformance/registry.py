@@ -32,6 +32,7 @@ CHAPTERS = (
     "csr_and_certificate",
     "issued_certificates",
     "getcert_getcrl",
+    "revocation",
     "transport_and_get",
     "malformed",
     "rollover",

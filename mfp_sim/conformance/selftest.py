@@ -18,7 +18,8 @@ from zoneinfo import ZoneInfo
 from mfp_sim.conformance.challenges import SendNoChallenge, Static
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.engine import ConformanceRun, run_checks
-from mfp_sim.conformance.model import Check, CheckResult, CheckVerdict, Fact, Proof
+from mfp_sim.conformance.model import OPT_INS, Check, CheckResult, CheckVerdict, Fact, Proof
+from mfp_sim.conformance.operators import Act, OperatorAct
 from mfp_sim.conformance.registry import all_checks
 from mfp_sim.conformance.target import Permissions, Target
 from mfp_sim.shared.simtime import Entropy, FrozenClock, PassingClock, PooledKeys, Scheduler, SystemClock
@@ -77,6 +78,10 @@ def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Client]:
     fingerprint, ra, approve = setup.pop("fingerprint", None), setup.pop("ra", "none"), setup.pop("approve", False)
     path = setup.pop("path", "/scep")
     next_ca = setup.pop("next_ca", False)
+    acts: dict[Act, OperatorAct] = {Act.REVOKE: lambda case: bool(service.operator.revoke(case.serial))}
+    if approve:
+        acts[Act.APPROVE] = lambda case: bool(service.operator.approve(transaction=case.transaction))
+        acts[Act.REJECT] = lambda case: bool(service.operator.reject(transaction=case.transaction))
     patience = timedelta(0) if sockets or next_ca else timedelta(days=400)  # on the frozen clock that costs nothing
     if next_ca:
         setup["rollover"] = Rollover(timedelta(days=30), timedelta(days=90))
@@ -98,10 +103,10 @@ def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Client]:
     gate = Gate(service, proof.defects, entropy.fork("gate").octets)
     policy = Permissions(
         fingerprint=service.authority.issuer.certificate.fingerprint() if fingerprint == "right" else fingerprint,
-        opt_ins=frozenset({"load", "approval"}),
+        opt_ins=frozenset(OPT_INS),
         timeout=20.0,
         patience=patience,
-        approve=(lambda _: bool(service.operator.approve())) if approve else None,
+        acts=acts,
     )
     host = ServerHost(gate) if sockets else None
     if host is not None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
+from mfp_sim.conformance.operators import Act, OperatorAct
 from mfp_sim.shared.scep.url import Scheme, Url
 
 __all__ = ["ChallengeSource", "Permissions", "Target", "target_of"]
@@ -51,7 +52,8 @@ def target_of(url: str) -> Target:
 @dataclass(frozen=True)
 class Permissions:
     """What a person allows. ``budget`` counts certificates, ``rate`` requests a second; None is without bound.
-    ``patience`` is how long a check may wait for something to happen."""
+    ``patience`` is how long a check may wait for something to happen; ``acts`` is what the CA's operator does for it.
+    """
 
     read_only: bool = False
     budget: int | None = None
@@ -61,5 +63,5 @@ class Permissions:
     timeout: float = TIMEOUT
     fingerprint: str | None = None
     opt_ins: frozenset[str] = frozenset()
-    approve: Callable[[str], bool] | None = None
+    acts: Mapping[Act, OperatorAct] = field(default_factory=dict)
     persona: str = "rfc8894"

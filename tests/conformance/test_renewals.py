@@ -14,6 +14,7 @@ from mfp_sim.conformance.model import CheckResult, CheckVerdict, Proof
 from mfp_sim.conformance.outcomes import Inconclusive
 from mfp_sim.conformance.registry import all_checks
 from mfp_sim.conformance.renewals import WAYS, renewals
+from mfp_sim.conformance.reporting import _severity_notes
 from mfp_sim.conformance.selftest import bench
 
 REFUSALS = (
@@ -69,6 +70,31 @@ def test_a_server_that_wants_a_challenge_too_is_asked_with_one(name: str) -> Non
             assert result.verdict is CheckVerdict.FINDING
             assert {fact.slug for fact in result.deviations} == {"granted-with-challenge"}
             assert not session.unexpected, "who knows the challenge may enrol anyway"
+
+
+@pytest.mark.parametrize("name", ["renewal-self-signed", "renewal-by-stranger"])
+def test_a_challenge_is_tried_too_where_a_right_renewal_needs_none(name: str) -> None:
+    """With the right one it is an enrolment by challenge, and the row says so; with a wrong one, a breach."""
+    with bench(Proof("", ca={"renewal_signer": "unchecked"})) as session:
+        result = judged(session, name)[name]
+        assert renewals(session).way == WAYS[0]
+        assert (result.verdict, result.insecure) == (CheckVerdict.FINDING, False)
+        assert [fact.slug for fact in result.deviations] == ["granted-with-challenge"]
+        assert [*_severity_notes(result)] == [f"no more than finding: {renewal.MILD}"]
+        assert "enrolment by challenge" in renewal.MILD
+        assert not session.unexpected
+    with bench(Proof("", defects=("renews-with-any-challenge",))) as session:
+        result = judged(session, name)[name]
+        assert (result.verdict, result.insecure) == (CheckVerdict.FAIL, True)
+        wrong = {fact.slug for fact in result.deviations if fact.breaches(result.check)}
+        assert wrong == {"granted-with-wrong-challenge"}
+        assert session.unexpected
+    with bench() as session:
+        assert judged(session, name)[name].verdict is CheckVerdict.PASS
+        given = [answer.order.challenge for answer in session.answers if answer.order.wrong]
+        right = session.challenges.next()
+        assert {None, right} < {*given}
+        assert any(challenge not in (None, right) for challenge in given)
 
 
 def test_too_early_is_not_tried_and_no_failure() -> None:

@@ -17,10 +17,13 @@ from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.scep.crl import Crl
 from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType
 
+__all__ = ["ask_about", "served"]
+
 BAD_ID, REQUEST = FailInfo.BAD_CERT_ID, FailInfo.BAD_REQUEST
 
 
-def _ask(session: Client, kind: MessageType, serial: int) -> Answer:
+def ask_about(session: Client, kind: MessageType, serial: int) -> Answer:
+    """GetCert or GetCRL about a serial number of the CA."""
     order = session.order(challenge=None)
     data = messages.issuer_and_serial(session.issuer.subject, serial)
     return session.ask(session.poll(order, message_type=kind, data=data))
@@ -28,15 +31,21 @@ def _ask(session: Client, kind: MessageType, serial: int) -> Answer:
 
 def _get_cert(session: Client) -> Answer:
     serial = session.enrolled().certificate.serial
-    return session.sample("GetCert", partial(_ask, session, MessageType.GET_CERT, serial))
+    return session.sample("GetCert", partial(ask_about, session, MessageType.GET_CERT, serial))
 
 
 def _get_crl(session: Client) -> Answer:
     serial = session.issuer.serial
-    return session.sample("GetCRL", partial(_ask, session, MessageType.GET_CRL, serial))
+    return session.sample("GetCRL", partial(ask_about, session, MessageType.GET_CRL, serial))
 
 
-def _served(answer: Answer) -> Answer:
+def served(answer: Answer) -> Answer:
+    """The answer, where it is a SUCCESS that can be read.
+
+    Raises:
+        NotApplicable: the server does not serve the operation.
+        Inconclusive: what came cannot be read.
+    """
     if not told(answer).granted:
         raise NotApplicable(f"the server does not serve it: {answer.text}")
     if answer.payload.problem is not None or len(answer.crls) < len(answer.payload.crls):
@@ -80,7 +89,7 @@ for _kind, _make, _name in (
     proofs=(Proof("another", "getcert-wrong-cert"),),
 )
 def getcert(session: Client) -> Iterator[Fact]:
-    answer = _served(_get_cert(session))
+    answer = served(_get_cert(session))
     wanted = session.enrolled().certificate
     found = any(c.serial == wanted.serial and c.issuer == wanted.issuer for c in answer.payload.certificates)
     got = ", ".join(f"{c.serial:x}" for c in answer.payload.certificates) or answer.payload.problem or "none"
@@ -99,9 +108,9 @@ def getcert(session: Client) -> Iterator[Fact]:
 )
 def getcert_unknown(session: Client) -> Iterator[Fact]:
     if not session.policy.read_only:
-        _served(_get_cert(session))
+        served(_get_cert(session))
     serial = int.from_bytes(session.entropy.octets(12), "big") | 1 << 90
-    answer = _ask(session, MessageType.GET_CERT, serial)
+    answer = ask_about(session, MessageType.GET_CERT, serial)
     yield from refusal(answer, "a serial number that was never issued", BAD_ID)
 
 
@@ -130,11 +139,11 @@ def not_pending(session: Client) -> Iterator[Fact]:
 )
 def much_later(session: Client) -> Iterator[Fact]:
     """About the first certificate of the run; that GetCert is served is shown by asking before."""
-    _served(_get_cert(session))
+    served(_get_cert(session))
     first = session.granted()
     wanted = session.identity(first).certificate
     session.pass_time(first)
-    answer = _ask(session, MessageType.GET_CERT, wanted.serial)
+    answer = ask_about(session, MessageType.GET_CERT, wanted.serial)
     found = answer.granted and any(c.serial == wanted.serial for c in answer.payload.certificates)
     others, since = len(session.exchanges) - first.exchange.number, answer.exchange.begun - first.exchange.begun
     text = f"serial {wanted.serial:x}, {others} requests and {since} later"
@@ -151,7 +160,7 @@ def much_later(session: Client) -> Iterator[Fact]:
     proofs=(Proof("no-crl", "getcrl-in-certs"),),
 )
 def getcrl(session: Client) -> Iterator[Fact]:
-    answer = _served(_get_crl(session))
+    answer = served(_get_crl(session))
     count = len(answer.payload.crls)
     yield fact("no-crl", count >= 1, "a CRL", f"{count} in crls", answer, element="messageData.crls")
 
@@ -165,7 +174,7 @@ def getcrl(session: Client) -> Iterator[Fact]:
     proofs=(Proof("certificates", "getcrl-with-certs"),),
 )
 def only_crl(session: Client) -> Iterator[Fact]:
-    answer = _served(_get_crl(session))
+    answer = served(_get_crl(session))
     count = len(answer.payload.certificates)
     yield fact("certificates", count == 0, "no certificates", f"{count} certificates", answer)
 
@@ -185,7 +194,7 @@ def only_crl(session: Client) -> Iterator[Fact]:
     ),
 )
 def crl_issuer(session: Client) -> Iterator[Fact]:
-    answer = _served(_get_crl(session))
+    answer = served(_get_crl(session))
     if not answer.crls:
         raise NotApplicable("no CRL came")
     crl, issuer = answer.crls[0], session.issuer
@@ -228,7 +237,7 @@ def _crl_signers(session: Client, answer: Answer, crl: Crl) -> list[Certificate]
     proofs=(Proof("stale", "getcrl-stale"), Proof("no-next-update", defects=("crl-without-next-update",))),
 )
 def crl_current(session: Client) -> Iterator[Fact]:
-    answer = _served(_get_crl(session))
+    answer = served(_get_crl(session))
     if not answer.crls:
         raise NotApplicable("no CRL came")
     crl, now = answer.crls[0], session.clock.now()

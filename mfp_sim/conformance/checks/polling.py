@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from mfp_sim.conformance.answers import Answer
 from mfp_sim.conformance.client import Client
 from mfp_sim.conformance.facts import answered, fact, refusal, told
-from mfp_sim.conformance.model import CheckVerdict, Fact, Proof
-from mfp_sim.conformance.outcomes import Inconclusive, NotApplicable
+from mfp_sim.conformance.model import CheckVerdict, Fact, Gain, Proof
+from mfp_sim.conformance.operators import Act
+from mfp_sim.conformance.outcomes import NotApplicable
 from mfp_sim.conformance.registry import check
 from mfp_sim.shared.scep import messages
 from mfp_sim.shared.scep.vocabulary import FailInfo
 
+BY_HAND = {"open": True, "approval": "manual", "approve": True}
+"""The mock's operator approves and rejects."""
 BAD_ID, REQUEST = FailInfo.BAD_CERT_ID, FailInfo.BAD_REQUEST
 
 
@@ -153,9 +157,7 @@ def wrong_names(session: Client) -> Iterator[Fact]:
     ),
 )
 def pending(session: Client) -> Iterator[Fact]:
-    answer = session.ask(session.order(challenge=None))
-    if not told(answer).parked:
-        raise NotApplicable(f"the server does not wait for approval: {answer.text}")
+    answer = _parked(session)
     waiting = session.ask(session.poll(answer.order))
     expected = "PENDING to a poll before the decision"
     yield answered("not-pending", waiting.parked or waiting.handed_out, expected, waiting)
@@ -164,12 +166,48 @@ def pending(session: Client) -> Iterator[Fact]:
     mistake = "a transaction that is known is taken for one that was approved"
     yield answered("issued-on-repetition", not again.handed_out, "no certificate to the same request again", again,
                    mistake=mistake)  # fmt: skip
-    approve = session.policy.approve
-    if approve is None:
-        raise Inconclusive("nobody is there to approve (--interactive-approval)")
-    if approve(answer.order.transaction_id):
-        decided = session.ask(session.poll(answer.order))
-        yield answered("not-granted", decided.granted, "SUCCESS after approval", decided, at_most=CheckVerdict.FINDING)
+    session.decide(Act.APPROVE, answer)
+    decided = session.ask(session.poll(answer.order))
+    yield answered("not-granted", decided.granted, "SUCCESS after approval", decided, at_most=CheckVerdict.FINDING)
+
+
+def _parked(session: Client) -> Answer:
+    """The PENDING to a request that waits for the operator: without a challenge, unless right ones wait too."""
+    answer = session.ask(session.order() if session.parked else session.order(challenge=None))
+    if not told(answer).parked:
+        raise NotApplicable(f"the server does not wait for approval: {answer.text}")
+    return answer
+
+
+@check(
+    "poll-rejected",
+    "A request that the operator rejects gets FAILURE, and no certificate",
+    "SCEP-2.5-08",
+    "SCEP-2.4-10",
+    why="A client that is not told polls on until its own limit; and what was rejected must not be issued after all.",
+    field_failures=("F-P01", "F-P10"),
+    negative=True,
+    opt_in="rejection",
+    tags=("approval", "security"),
+    gain=Gain.STRANGER,
+    breaches=("issued-though-rejected",),
+    proofs=(
+        Proof("kept-from-the-client", defects=("polls-anything",), setup=BY_HAND),
+        Proof("issued-though-rejected", defects=("reissues-on-poll",), setup=BY_HAND),
+        Proof("issued-though-rejected", defects=("challenge-unchecked-again",), setup=BY_HAND),
+    ),
+)
+def rejected(session: Client) -> Iterator[Fact]:
+    answer = _parked(session)
+    session.decide(Act.REJECT, answer)
+    slug, what = "issued-though-rejected", "a request that the operator rejected"
+    polled = session.ask(session.poll(answer.order), expect_refusal=True)
+    mistake = "the decision is kept where polls do not look"
+    yield answered("kept-from-the-client", not polled.parked, "FAILURE after the rejection", polled, mistake=mistake)
+    yield from refusal(polled, f"a poll about {what}", parking=True, slug=slug)
+    again = session.ask(replace(answer.order, nonce=session.entropy.octets(16), wrong=True), expect_refusal=True)
+    expected = "no certificate to the same request again"
+    yield answered(slug, not again.handed_out, expected, again, mistake="a rejection is forgotten")
 
 
 @check(

@@ -19,11 +19,20 @@ from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.scep.oddities import Oddities
 from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType
 
+__all__ = ["CHECK", "MILD", "REQUEST", "SPARED", "controlled", "refused_renewal"]
+
 RENEWAL = MessageType.RENEWAL_REQ
 REQUEST, CHECK = FailInfo.BAD_REQUEST, FailInfo.BAD_MESSAGE_CHECK
-MILD = "whoever knows the challenge, or is asked for none, may enrol under any name all the same"
+MILD = (
+    "the challenge decided here and not the signer, so it is an enrolment by challenge: whoever knows that, or is "
+    "asked for none, may enrol under any name all the same"
+)
+SPARED = ("granted-with-challenge", "granted-as-to-all")
 UNVERIFIED = Proof("granted-with-challenge", ca={"renewal_challenge": True, "renewal_signer": "unchecked"})
 """A RenewalReq is treated like a PKCSReq: the challenge decides, and nobody looks at the signer."""
+UNVERIFIED_TOO = Proof("granted-with-challenge", ca={"renewal_signer": "unchecked"})
+"""The same where a right renewal needs no challenge: a wrong signer's is granted because of it."""
+CHALLENGE_UNREAD = Proof("granted-with-wrong-challenge", defects=("renews-with-any-challenge",))
 
 
 def _granted(session: Client) -> tuple[Answer, Answer]:
@@ -54,7 +63,7 @@ def _slug(session: Client, way: Way, granted: str = "granted") -> str:
     return "granted-as-to-all" if _open(session) else "granted-with-challenge" if way.challenged else granted
 
 
-def _controlled(session: Client, send: Callable[[Renewals, Certificate], Iterator[Fact]]) -> Iterator[Fact]:
+def controlled(session: Client, send: Callable[[Renewals, Certificate], Iterator[Fact]]) -> Iterator[Fact]:
     """The facts of renewals that have to be refused, sent in the way in which right ones are granted; a grant counts
     without such a way too."""
     known = renewals(session)
@@ -66,17 +75,19 @@ def _controlled(session: Client, send: Callable[[Renewals, Certificate], Iterato
     raise known.why
 
 
-def _refused(
+def refused_renewal(
     session: Client,
     way: Way,
     what: str,
     *fitting: FailInfo,
     slug: str = "granted",
     mistake: str | None = None,
+    admits: bool | None = None,
     **order: Any,
 ) -> Iterator[Fact]:
-    """Send a renewal that has to be refused; gives the facts of its refusal."""
-    admits = _admits(session, way)
+    """Send a renewal that has to be refused; gives the facts of its refusal. ``admits``: see :func:`_admits`."""
+    if admits is None:
+        admits, slug = _admits(session, way), _slug(session, way, slug)
     answer = session.ask(way.order(session, wrong=True, **order), expect_refusal=not admits)
     yield from refusal(
         answer,
@@ -85,8 +96,25 @@ def _refused(
         parking=True,
         granted_at_most=CheckVerdict.FINDING if admits else CheckVerdict.FAIL,
         mistake=mistake,
-        slug=_slug(session, way, slug),
+        slug=slug,
     )  # fmt: skip
+
+
+def _challenged_too(session: Client, known: Renewals, what: str, **order: Any) -> Iterator[Fact]:
+    """The same signer's RenewalReq with the right challenge, where the control needed none, and with a wrong one. How
+    it is refused says nothing where no RenewalReq is served."""
+    if _open(session):
+        return
+    way, facts = WAYS[1], list[Fact]()
+    if known.way != way:
+        facts += refused_renewal(session, way, what, REQUEST, CHECK, **order)
+    mistake = "a challenge in a RenewalReq is taken without being compared"
+    facts += refused_renewal(
+        session, way, f"{what}, with a wrong challenge", REQUEST, CHECK, slug="granted-with-wrong-challenge",
+        mistake=mistake, admits=False, challenge=session.wrong_challenge(), **order,
+    )  # fmt: skip
+    served = known.way.message_type is RENEWAL
+    yield from (one for one in facts if served or (one.deviates and one.slug.startswith("granted")))
 
 
 @check(
@@ -186,11 +214,14 @@ def for_new_key(session: Client) -> Iterator[Fact]:
     tags=("security",),
     gain=Gain.STRANGER,
     mild=MILD,
-    breaches=("granted", "granted-by-enclosed"),
+    breaches=("granted", "granted-by-enclosed", "granted-with-wrong-challenge"),
+    spared=SPARED,
     proofs=(
         Proof("granted", defects=("renews-for-anybody",)),
         Proof("granted-by-enclosed", defects=("renews-by-enclosed",)),
         UNVERIFIED,
+        UNVERIFIED_TOO,
+        CHALLENGE_UNREAD,
     ),
 )
 def self_signed(session: Client) -> Iterator[Fact]:
@@ -204,7 +235,7 @@ def self_signed(session: Client) -> Iterator[Fact]:
             ("beside an issued one of somebody else", "granted-by-enclosed", {}, enclosing),
         )
         for what, slug, fields, changes in variants:
-            yield from _refused(
+            yield from refused_renewal(
                 session,
                 known.way,
                 f"a self-signed certificate {what}",
@@ -217,8 +248,10 @@ def self_signed(session: Client) -> Iterator[Fact]:
                 signer=session.self_signed(key, old.subject, **fields),
                 **changes,
             )
+        own: dict[str, Any] = {"key": key, "subject": old.subject, "signer": session.self_signed(key, old.subject)}
+        yield from _challenged_too(session, known, "a self-signed certificate of its own", **own)
 
-    yield from _controlled(session, send)
+    yield from controlled(session, send)
 
 
 @check(
@@ -231,22 +264,19 @@ def self_signed(session: Client) -> Iterator[Fact]:
     negative=True,
     tags=("security",),
     gain=Gain.STRANGER,
-    breaches=("granted",),
-    proofs=(Proof("granted", defects=("renews-for-anybody",)), UNVERIFIED),
+    mild=MILD,
+    breaches=("granted", "granted-with-wrong-challenge"),
+    spared=SPARED,
+    proofs=(Proof("granted", defects=("renews-for-anybody",)), UNVERIFIED, UNVERIFIED_TOO, CHALLENGE_UNREAD),
 )
 def by_stranger(session: Client) -> Iterator[Fact]:
-    yield from _controlled(
-        session,
-        lambda known, old: _refused(
-            session,
-            known.way,
-            "a certificate of another CA",
-            REQUEST,
-            CHECK,
-            by=stranger(session, old.subject),
-            subject=old.subject,
-        ),
-    )
+    def send(known: Renewals, old: Certificate) -> Iterator[Fact]:
+        what = "a certificate of another CA"
+        order: dict[str, Any] = {"by": stranger(session, old.subject), "subject": old.subject}
+        yield from refused_renewal(session, known.way, what, REQUEST, CHECK, **order)
+        yield from _challenged_too(session, known, what, **order)
+
+    yield from controlled(session, send)
 
 
 @check(
@@ -286,7 +316,7 @@ def other_name(session: Client) -> Iterator[Fact]:
             slug=_slug(session, known.way),
         )
 
-    yield from _controlled(session, send)
+    yield from controlled(session, send)
 
 
 @check(
@@ -326,7 +356,7 @@ def adds_names(session: Client) -> Iterator[Fact]:
             what=f"{known.way.what} with a subject alternative name that the certificate does not have",
         )
 
-    yield from _controlled(session, send)
+    yield from controlled(session, send)
 
 
 @check(
@@ -355,7 +385,7 @@ def csr_forged(session: Client) -> Iterator[Fact]:
         answer = session.ask(order, expect_refusal=True)
         yield from refusal(answer, f"{known.way.what} with a CSR signed by another key", REQUEST, CHECK)
 
-    yield from _controlled(session, send)
+    yield from controlled(session, send)
 
 
 @check(
@@ -369,7 +399,9 @@ def csr_forged(session: Client) -> Iterator[Fact]:
     last=True,
     tags=("security", "time"),
     gain=Gain.STRANGER,
+    mild=MILD,
     breaches=("granted",),
+    spared=SPARED,
     proofs=(Proof("granted", defects=("renews-for-anybody",)),),
 )
 def expired(session: Client) -> Iterator[Fact]:
@@ -377,12 +409,12 @@ def expired(session: Client) -> Iterator[Fact]:
 
     def send(known: Renewals, old: Certificate) -> Iterator[Fact]:
         session.await_instant(old.not_after + timedelta(seconds=1), "a certificate of the CA has to expire")
-        yield from _refused(
+        yield from refused_renewal(
             session, known.way, "an expired certificate", REQUEST, CHECK, FailInfo.BAD_TIME,
             by=session.identity(known.old), subject=old.subject,
         )  # fmt: skip
 
-    yield from _controlled(session, send)
+    yield from controlled(session, send)
 
 
 PASSES = timedelta(seconds=2)

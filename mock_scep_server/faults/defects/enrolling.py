@@ -139,6 +139,24 @@ def _endless_crl(seen: Seen) -> HttpReply | None:
     return encode(seen, replace(reply(seen, PkiStatus.SUCCESS), crls=(made.der,), recipient=seen.signer))
 
 
+def _crl_without_revoked(seen: Seen) -> HttpReply | None:
+    """A CRL of now, in which nothing is."""
+    if seen.kind != MessageType.GET_CRL or seen.message is None:
+        return None
+    ca, now = seen.authority.issuer, seen.now
+    made = crl.issue(issuer=ca.certificate, signing_key=ca.key, this_update=now, next_update=now + timedelta(days=7))
+    return encode(seen, replace(reply(seen, PkiStatus.SUCCESS), crls=(made.der,), recipient=seen.signer))
+
+
+def _renews_revoked(seen: Seen) -> bool:
+    signer = seen.signer
+    return _renews_own(seen) and signer is not None and seen.service.revocations.is_revoked(signer.serial)
+
+
+def _renews_with_any_challenge(seen: Seen) -> bool:
+    return _renews(seen) and seen.csr is not None and seen.csr.challenge is not None
+
+
 def _bare_signer(seen: Seen) -> bool:
     return asks(seen) and seen.signer is not None and seen.signer.key_usage is None
 
@@ -320,6 +338,10 @@ ROWS: tuple[DefectRow, ...] = (
      ("SCEP-2.4-14",), granting(lambda s: _renews_own(s) and not s.forged and not _other_subject(s))),
     ("renews-to-the-old-end", "A renewed certificate ends when the old one does.", ("SCEP-2.5-02",),
      granting(lambda s: _renews_own(s) and not s.forged, _to_the_old_end)),
+    ("renews-the-revoked", "A RenewalReq by a certificate of the CA that it has revoked is granted.",
+     ("SCEP-2.4-13",), granting(lambda s: _renews_revoked(s) and not s.forged)),
+    ("renews-with-any-challenge", "A RenewalReq with a challenge is granted, whoever signed it and whatever challenge.",
+     ("SCEP-2.4-09", "SCEP-2.4-13"), granting(_renews_with_any_challenge)),
     ("constant-serial", "Every certificate has the serial number 7.",
      ("SCEP-3.3.2.1-16",), granting(asks, partial(grant, change=lambda template: replace(template, serial=7)))),
     ("issues-sha1", "Certificates are signed with SHA-1.",
@@ -353,6 +375,7 @@ ROWS: tuple[DefectRow, ...] = (
      _indirect_crl(stranger=False)),
     ("indirect-crl-of-a-stranger", "GetCRL gives an indirect CRL of somebody whom the CA did not appoint.",
      ("SCEP-3.3.2.1-10",), _indirect_crl(stranger=True)),
+    ("crl-without-revoked", "The CRL lists nothing, whatever was revoked.", ("SCEP-4.6.1-01",), _crl_without_revoked),
     ("crl-without-next-update", "The CRL has no nextUpdate.", ("SCEP-4.6.1-01",), _endless_crl),
     ("short-sender-nonce", "The senderNonce of a reply has 4 octets.", ("SCEP-3.2.1.5-09",),
      lambda s: encode(s, replace(failure(s, FailInfo.BAD_CERT_ID), sender_nonce=bytes(range(s.count % 200, s.count % 200
