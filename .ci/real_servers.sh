@@ -1,13 +1,14 @@
 # The real servers, for .ci/servers and .ci/clients_and_servers, which source this file.
 #
 # Needs "room", a folder for what is temporary, and "secret", the challenge password. Debian's scepserver has to be
-# installed (package scep). Servers from Go modules need Go, jscep's a JDK and Maven; without these that is said, and
-# "status" is 77.
+# installed (package scep). Servers from Go modules need Go, those of jscep and XiPKI a JDK and Maven; without these that
+# is said, and "status" is 77.
 
 MICROMDM=v2.3.0
 STEP_CA=v0.30.2
 STEP_CA_BEFORE=v0.26.1
 JSCEP=2.5.6
+XIPKI=6.5.3
 server=
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
@@ -28,9 +29,12 @@ start_step_ca() {
 }
 step_ca_as_it_comes() { start_step_ca "$@" --as-it-comes; }
 
-start_jscep() {
-  java -cp "$room/jscep-server/target/jscep-server-1.jar:$room/jscep-server/target/dependency/*" JscepServer "$2" "$room/secret" \
-    >"$1.log" 2>&1 &
+start_jscep() { start_java jscep JscepServer "$@"; }
+start_xipki() { start_java xipki XipkiServer "$@"; }
+
+start_java() {
+  local target=$room/$1-server/target
+  java -cp "$target/$1-server-1.jar:$target/dependency/*" "$2" "$4" "$room/secret" >"$3.log" 2>&1 &
   server=$!
 }
 
@@ -65,6 +69,19 @@ broken() {
   status=1
 }
 
+# of_maven NAME VERSION START VISIT: builds the CA of .ci/NAME_server around a version of the library, and visits it
+of_maven() {
+  local name=$1 version=$2 start=$3 visit=$4
+  if ! command -v mvn >/dev/null; then
+    absent "Maven is not installed: $name $version was not run"
+  elif cp -r ".ci/${name}_server" "$room/$name-server" &&
+    (cd "$room/$name-server" && mvn -q -B "-D$name=$version" package dependency:copy-dependencies); then
+    at "$name-$version" "$start" /scep "$visit"
+  else
+    broken "$name $version could not be built"
+  fi
+}
+
 # each_server VISIT: every server that can run here
 each_server() {
   local visit=$1
@@ -90,12 +107,6 @@ each_server() {
       broken "step-ca $STEP_CA could not be built"
     fi
   fi
-  if ! command -v mvn >/dev/null; then
-    absent "Maven is not installed: jscep $JSCEP was not run"
-  elif cp -r .ci/jscep_server "$room/jscep-server" &&
-    (cd "$room/jscep-server" && mvn -q -B -Djscep="$JSCEP" package dependency:copy-dependencies); then
-    at "jscep-$JSCEP" start_jscep /scep "$visit"
-  else
-    broken "jscep $JSCEP could not be built"
-  fi
+  of_maven jscep "$JSCEP" start_jscep "$visit"
+  of_maven xipki "$XIPKI" start_xipki "$visit"
 }

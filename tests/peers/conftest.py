@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
@@ -105,18 +106,39 @@ def micromdm_server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
     port = _free_port()
-    log = (tmp_path / "scepserver.log").open("wb")
-    server = subprocess.Popen(
-        [path, "-depot", str(depot), "-port", str(port), "-challenge", CHALLENGE, "-allowrenew", "0", *options],
-        stdout=log, stderr=log,
-    )  # fmt: skip
-    try:
-        _wait_for(port, server, tmp_path / "scepserver.log")
+    words = [path, "-depot", str(depot), "-port", str(port), "-challenge", CHALLENGE, "-allowrenew", "0", *options]
+    with _running(words, port, tmp_path / "scepserver.log"):
         yield MicromdmServer(f"http://127.0.0.1:{port}/scep", CHALLENGE, depot / "ca.pem")
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
-        log.close()
+
+
+@pytest.fixture
+def xipki_server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """The CA of ``.ci/xipki_server`` around XiPKI's library, built by Maven: its URL, and the file with its challenge."""
+    maven, java = program("mvn", "maven"), program("java", "default-jdk-headless")
+    place = tmp_path / "xipki_server"
+    shutil.copytree(Path(__file__).parents[2] / ".ci" / "xipki_server", place)
+    built = subprocess.run(
+        [maven, "-q", "-B", "package", "dependency:copy-dependencies"],
+        cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=400,
+    )  # fmt: skip
+    assert built.returncode == 0, f"Maven could not build it: {built.stdout}"
+    secret, port = tmp_path / "secret", _free_port()
+    secret.write_text(f"{CHALLENGE}\n", "utf-8")
+    found = f"{place}/target/xipki-server-1.jar{os.pathsep}{place}/target/dependency/*"
+    with _running([java, "-cp", found, "XipkiServer", str(port), str(secret)], port, tmp_path / "xipki.log"):
+        yield f"http://127.0.0.1:{port}/scep", secret
+
+
+@contextmanager
+def _running(words: Sequence[str], port: int, log: Path) -> Iterator[None]:
+    """A server that opens a port, from its start to its end."""
+    with log.open("wb") as written, subprocess.Popen(words, stdout=written, stderr=written) as server:
+        try:
+            _wait_for(port, server, log)
+            yield
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
 
 
 def _free_port() -> int:
@@ -134,7 +156,7 @@ def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         pause.wait(0.05)
-    pytest.fail(f"scepserver did not open its port: {log.read_text(errors='replace')}")
+    pytest.fail(f"the server did not open its port: {log.read_text(errors='replace')}")
 
 
 @dataclass(frozen=True)
