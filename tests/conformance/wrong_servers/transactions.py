@@ -10,6 +10,7 @@ from mfp_sim.shared.scep import crl
 from mfp_sim.shared.scep.messages import CertRep
 from mfp_sim.shared.scep.vocabulary import MessageType, PkiStatus
 from mfp_sim.testing import Bench
+from mock_scep_server.orders import CertificateOrder
 from mock_scep_server.replies import Decision
 from mock_scep_server.service import ScepService
 from wrong_servers.base import (
@@ -81,6 +82,8 @@ def pending_for_ever(ca: ScepService) -> None:
         decision = original(case)
         if decision.kind != "success":
             return decision
+        if isinstance(decision, CertificateOrder):
+            decision.close()  # else whoever asks next waits for its certificate
         reply = replace(case.reply, status=PkiStatus.PENDING)
         return Decision(reply, "PENDING", decision.authority)
 

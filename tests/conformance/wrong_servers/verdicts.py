@@ -63,6 +63,7 @@ CAUGHT = {
     "renewal-of-an-expired-certificate": "renewal-expired:granted",
     "renewal-to-the-old-end": "renewal-ends-later:old-end",
     "renewal-by-pkcs-req-of-a-stranger": "challenge-foreign-signer:granted-under-its-name",
+    "renewal-of-a-revoked-certificate": "renewal-revoked:granted",
     "renewal-advertised-and-refused": "caps-true-renewal:advertised-not-served",
     "renewal-gives-the-old-certificate": "renewal-new-certificate:old-one",
     # issued certificates
@@ -152,6 +153,7 @@ CAUGHT = {
     "poll-of-a-stranger": "poll-by-another-key:handed-out",
     "second-request-is-approval": "poll-pending:issued-on-repetition",
     "pending-for-ever": "poll-pending:not-granted",
+    "rejection-kept-from-the-client": "poll-rejected:kept-from-the-client",
     "poll-is-approval": "poll-pending:issued-unapproved",
     "two-certificates-for-one-request": "replay-same-octets:second-certificate",
     "each-poll-issues-anew": "poll-after-issue:another",
@@ -163,6 +165,7 @@ CAUGHT = {
     "get-cert-of-nothing-succeeds": "getcert-unknown:granted",
     "get-cert-is-pending": "getcert-not-pending:pending",
     "crl-without-next-update": "getcrl-current:no-next-update",
+    "crl-without-what-is-revoked": "getcrl-revoked:not-listed",
     "crl-expired": "getcrl-current:stale",
     "crl-signed-with-another-key": "getcrl-issuer:bad-signature",
     "get-crl-gives-a-certificate": "getcrl-in-crls:no-crl",
@@ -171,9 +174,6 @@ CAUGHT = {
 }
 
 MISSED = {
-    "renewal-of-a-revoked-certificate": "nothing can have a certificate revoked from outside",
-    "rejection-kept-from-the-client": "nothing can have a request rejected by the operator",
-    "crl-without-what-is-revoked": "nothing can have a certificate revoked from outside",
     "content-length-too-long": (
         "there is no run: the first exchange ends with the words that the reply was not whole, which is right"
     ),
