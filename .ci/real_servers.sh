@@ -48,7 +48,7 @@ at() {
   shift 4
   port=$(free_port)
   "$start" "$room/$name" "$port"
-  for _ in $(seq 100); do
+  for _ in $(seq 600); do
     (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
     sleep 0.1
   done
