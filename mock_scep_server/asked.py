@@ -38,7 +38,7 @@ class Asked:
     ``own`` is the signer's certificate if this CA issued it, ``renews`` the same where that makes it a renewal.
     ``granted`` is what a certificate gets of the extensions of ``csr``. ``issuer`` and ``subject`` are those of a
     CertPoll, ``issuer`` and ``serial`` those of a GetCert or GetCRL. ``unreadable`` says why what is in the
-    envelope is not what the message type announces.
+    envelope is not what the message type announces. ``verified``: the signature is the signer's.
     """
 
     message: PkiMessage
@@ -54,6 +54,7 @@ class Asked:
     refusal: Refusal | None = None
     unreadable: str | None = None
     notes: tuple[str, ...] = ()
+    verified: bool = False
 
     @property
     def subject_text(self) -> str | None:

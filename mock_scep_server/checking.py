@@ -47,6 +47,7 @@ class RequestReader:
         asked = Asked(message, signer, authority, own, own if legacy else None)
         try:
             message.verify(signer)
+            asked = replace(asked, verified=True)
             if message.digest in self._profile.refuse_digests:
                 return asked.refused(FailInfo.BAD_ALG, f"{message.digest} is refused")
             if not isinstance(signer.public_key(), RSAPublicKey):

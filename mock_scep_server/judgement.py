@@ -154,6 +154,7 @@ class ClientJudge:
         renews: bool = False,
         noted: Iterable[str] = (),
         unreadable: str | None = None,
+        verified: bool = False,
     ) -> tuple[Finding, ...]:
         """About a PKIOperation, whether a CA grants it or not.
 
@@ -166,6 +167,7 @@ class ClientJudge:
             renews: whether the signer's certificate is one of this CA.
             noted: odd forms that reading found, ``SCEP-… where: what``.
             unreadable: why what is in the envelope is not what the message type announces, where it was opened.
+            verified: whether the signature is known to be the signer's; where it is not, it is looked at.
         """
         found = self.noted(noted)
         told = {finding.requirement for finding in found}
@@ -175,7 +177,7 @@ class ClientJudge:
             *self._algorithms(message),
             *self._memory(message, csr, renews),
             *self._polls(message, signer),
-            *self._signature(message, signer),
+            *(() if verified else self._signature(message, signer)),
             *self._signer(message, signer, csr, now, renews),
             *(self._request(message, signer, csr, renews) if csr is not None else ()),
             *([Finding(_INSIDE.get(message.message_type, _KIND), unreadable)] if unreadable else []),

@@ -89,6 +89,7 @@ class PkiOperation:
             renews=asked.renews is not None,
             noted=work.notes,
             unreadable=asked.unreadable,
+            verified=asked.verified,
         )
 
     def _decide(self, work: Work, asked: Asked) -> Decision:

@@ -11,6 +11,7 @@ import pytest
 
 from mfp_sim.shared.scep import certificate as x509
 from mfp_sim.shared.scep import csr as csrs
+from mfp_sim.shared.scep.cms import SignedData
 from mfp_sim.shared.scep.http_messages import HttpRequest, Operation, scep_request
 from mfp_sim.shared.scep.vocabulary import MessageType
 from mock_scep_server.cli import main
@@ -264,3 +265,14 @@ def test_the_command_judges_a_captured_request(capsys) -> None:
 def test_mistakes_of_the_command(capsys, arguments, code: int, told: str) -> None:
     assert main(arguments) == code
     assert told in capsys.readouterr().err
+
+
+def test_a_signature_is_verified_once(make_ca, make_client, monkeypatch) -> None:
+    looked, verify = [], SignedData.verify
+    monkeypatch.setattr(SignedData, "verify", lambda self, signer: looked.append(signer) or verify(self, signer))
+    ca = make_ca()
+    client = make_client(ca)
+    assert client.enrol().words == "SUCCESS"
+    # the CA's look at the request, and the client's at the reply
+    assert [c.der for c in looked].count(client.signer.der) == 1
+    assert not _about(ca)
