@@ -24,6 +24,7 @@ from mfp_sim.shared.scep.certificate import Certificate, Identity
 from mfp_sim.shared.scep.csr import Csr
 from mfp_sim.shared.simtime import Clock, Entropy, KeySource
 from mock_scep_server.grants import Grant
+from mock_scep_server.rows import COUNT, read_row
 from mock_scep_server.store import MemoryStore, Store
 
 __all__ = ["BACKDATED", "KEY_KINDS", "CertificateAuthority", "Extensions", "IssuingStyle", "SerialNumbers", "Template"]
@@ -81,7 +82,7 @@ class SerialNumbers:
     ) -> None:
         self._entropy, self._rule, self._store = entropy, rule, store or MemoryStore()
         self._lock = threading.Lock()
-        self._count = sum(self._store.rows("serials", lambda _, row: int(row["count"])))
+        self._count = int(sum(self._store.rows("serials", lambda _, row: read_row(row, count=COUNT)["count"])))
         self._newest: OrderedDict[int, None] = OrderedDict()
 
     def next(self) -> int:

@@ -19,6 +19,7 @@ from typing import ClassVar, Protocol
 from mfp_sim.shared.errors import MfpSimError
 from mfp_sim.shared.scep.csr import Csr
 from mfp_sim.shared.simtime import Entropy
+from mock_scep_server.rows import FLAG, TEXT, TIME, maybe, read_row
 from mock_scep_server.store import MemoryStore, Row, Store
 
 __all__ = [
@@ -115,9 +116,9 @@ class GivenChallenge:
         """As it was kept.
 
         Raises:
-            ValueError, KeyError, TypeError: it is not a row of :meth:`to_row`.
+            ValueError: it is not a row of :meth:`to_row`.
         """
-        return cls(**{**row, "expires": datetime.fromisoformat(row["expires"])})
+        return cls(**read_row(row, expires=TIME, subject=maybe(TEXT), used=FLAG, presented=FLAG))
 
 
 class OneTimeChallenges:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 
 from mock_scep_server.faults.base import Memory
+from mock_scep_server.rows import COUNT, TEXT, list_of, read_row
 from mock_scep_server.store import Row, Store
 
 __all__ = ["KeptMemory"]
@@ -33,5 +34,8 @@ class KeptMemory(Memory):
 
 
 def _read(key: str, row: Row) -> tuple[tuple[str, str], int]:
-    slug, scope = json.loads(key)
-    return (str(slug), str(scope)), int(row["count"])
+    pair = json.loads(key)
+    if not isinstance(pair, list) or len(pair) != 2:
+        raise ValueError("its key is no fault and transaction")
+    slug, scope = list_of(TEXT)(pair)
+    return (slug, scope), read_row(row, count=COUNT)["count"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter, deque
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -10,6 +11,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any
 
+from mock_scep_server.rows import COUNT, SECONDS, TEXT, TIME, Column, list_of, maybe, one_of, read_row
 from mock_scep_server.store import MemoryStore, Row, Store
 
 __all__ = ["MOST_LETTERS", "MOST_TEXTS", "Journal", "JournalEntry", "severity_of"]
@@ -90,10 +92,9 @@ class JournalEntry:
         """As it was kept.
 
         Raises:
-            ValueError, KeyError, TypeError: it is not a row of :meth:`to_row`.
+            ValueError: it is not a row of :meth:`to_row`.
         """
-        told: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
-        return cls(**{**told, "time": datetime.fromisoformat(row["time"])})
+        return cls(**read_row(row, **_ROW))
 
     def to_json(self) -> dict[str, object]:
         """The entry as a JSON-able object; empty fields are left out."""
@@ -106,9 +107,30 @@ _TEXTS = attrgetter("client", "method", "name", "transaction", "subject", "decis
 _LISTS = attrgetter("faults", "without_effect", "notes", "near_misses", "changes", "judgement")
 
 
+def _numbered(key: str, row: Row) -> tuple[int, JournalEntry]:
+    if not re.fullmatch("[0-9]{1,18}", key):
+        raise ValueError("its key is no number")
+    return int(key), JournalEntry.from_row(row)
+
+
+def _finding(value: object) -> str:
+    words = TEXT(value).partition(" ")[0]
+    one_of(*_SEVERITIES)(words)
+    return str(value)
+
+
+_SEVERITIES = ("fail", "warn", "note")
+_ROW: dict[str, Column] = {
+    "time": TIME, "client": TEXT, "method": TEXT, "name": TEXT, "transaction": maybe(TEXT), "subject": maybe(TEXT),
+    "rule": maybe(COUNT), "overruled": maybe(COUNT), "decision": TEXT, "faults": list_of(TEXT),
+    "without_effect": list_of(TEXT), "status": maybe(COUNT), "sent": TEXT, "notes": list_of(TEXT),
+    "near_misses": list_of(TEXT), "changes": list_of(TEXT), "judgement": list_of(_finding), "takes": maybe(SECONDS),
+}  # fmt: skip
+
+
 def severity_of(finding: str) -> int:
     """How bad a finding of :attr:`JournalEntry.judgement` is; 0 is the worst."""
-    return ("fail", "warn", "note").index(finding.partition(" ")[0])
+    return _SEVERITIES.index(finding.partition(" ")[0])
 
 
 def _cut(text: str) -> str:
@@ -129,7 +151,7 @@ class Journal:
         self._entries: deque[JournalEntry] = deque()
         self._size = 0
         self.count = 0
-        for number, entry in self._store.rows("journal", lambda key, row: (int(key), JournalEntry.from_row(row))):
+        for number, entry in self._store.rows("journal", _numbered):
             self._entries.append(entry)
             self._size += entry.size
             self.count = number

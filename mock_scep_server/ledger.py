@@ -17,6 +17,7 @@ from datetime import datetime
 
 from mfp_sim.shared.scep.certificate import Certificate, folded_name
 from mfp_sim.shared.scep.http_messages import Fate
+from mock_scep_server.rows import COUNT, FLAG, OCTETS, TEXT, TIME, list_of, maybe, read_row
 from mock_scep_server.store import MemoryStore, Row, Store
 
 __all__ = ["Ledger", "LedgerEntry"]
@@ -90,10 +91,9 @@ class LedgerEntry:
         """As it was kept.
 
         Raises:
-            ValueError, KeyError, TypeError: it is not a row of :meth:`to_row`.
+            ValueError: it is not a row of :meth:`to_row`.
         """
-        changed = {"der": base64.b64decode(row["der"]), "minted_at": datetime.fromisoformat(row["minted_at"])}
-        return cls(**{**row, **changed, "sent": tuple(row["sent"])})
+        return cls(**read_row(row, **_ROW))
 
     def to_json(self) -> dict[str, object]:
         """The entry as a JSON-able object."""
@@ -111,6 +111,12 @@ class LedgerEntry:
         }
 
 
+_ROW = {
+    "der": OCTETS, "transaction_id": TEXT, "minted_at": TIME, "delivered": FLAG, "installed": FLAG,
+    "sent": list_of(TEXT), "given_up": maybe(TEXT),
+}  # fmt: skip
+
+
 class Ledger:
     """Thread-safe; keeps the newest certificates, as many as fit into ``limit`` octets, and counts all.
 
@@ -125,9 +131,9 @@ class Ledger:
         self._by_key: dict[bytes, list[bytes]] = {}
         self._size = 0
         self._forgotten: Counter[str] = Counter()
-        for entry in self._store.rows("ledger", lambda _, row: LedgerEntry.from_row(row)):
-            self._enter(entry, entry.certificate)
-        for counts in self._store.rows("forgotten", lambda _, row: Counter(row)):
+        for entry, certificate in self._store.rows("ledger", _read):
+            self._enter(entry, certificate)
+        for counts in self._store.rows("forgotten", lambda _, row: _counted(row)):
             self._forgotten = counts
 
     def mint(self, certificate: Certificate, transaction_id: str, now: datetime) -> None:
@@ -267,6 +273,16 @@ class Ledger:
             "installed": found["installed"] + installed,
             "orphaned": found["orphaned"] + len(entries) - installed,
         }
+
+
+def _read(_: str, row: Row) -> tuple[LedgerEntry, Certificate]:
+    entry = LedgerEntry.from_row(row)
+    return entry, entry.certificate
+
+
+def _counted(row: Row) -> Counter[str]:
+    kinds = dict.fromkeys(("minted", "delivered", "installed", "orphaned"), COUNT)
+    return Counter(read_row(row, **{name: kind for name, kind in kinds.items() if name in row}))
 
 
 def _digest(octets: bytes) -> bytes:

@@ -5,13 +5,15 @@ One CRL for each CA key, always the most recent one (SCEP-4.6.1-01). RFC 5280, 5
 
 from __future__ import annotations
 
+import re
 import threading
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from mfp_sim.shared.scep import crl
 from mfp_sim.shared.scep.crl import Crl, Revoked
 from mfp_sim.shared.simtime import Clock
 from mock_scep_server.ca import CertificateAuthority
+from mock_scep_server.rows import COUNT, TIME, one_of, read_row
 from mock_scep_server.store import MemoryStore, Row, Store
 
 __all__ = ["Revocations"]
@@ -25,7 +27,7 @@ class Revocations:
         self._lock = threading.Lock()
         self._revoked: dict[int, Revoked] = {known.serial: known for known in self._store.rows("revoked", _revoked)}
         self._current: dict[str, tuple[Crl, int]] = {}
-        self._numbers = dict(self._store.rows("crls", lambda slug, row: (slug, int(row["number"]))))
+        self._numbers = dict(self._store.rows("crls", lambda slug, row: (slug, read_row(row, number=COUNT)["number"])))
         """The number of the last CRL of each CA, by its slug."""
 
     def revoke(self, serial: int, reason: str = "unspecified") -> bool:
@@ -70,4 +72,7 @@ class Revocations:
 
 
 def _revoked(serial: str, row: Row) -> Revoked:
-    return Revoked(int(serial, 16), datetime.fromisoformat(row["at"]), str(row["reason"]))
+    said = read_row(row, at=TIME, reason=one_of(*crl.REASONS))
+    if not re.fullmatch("[0-9a-f]{1,80}", serial):
+        raise ValueError("its key is no serial number")
+    return Revoked(int(serial, 16), said["at"], said["reason"])

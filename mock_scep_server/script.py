@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from mfp_sim.shared.documents.kinds import Duration, Within, Words
 from mfp_sim.shared.simtime import Entropy
 from mock_scep_server.faults.chosen import Chosen
 from mock_scep_server.faults.scope import ANSWERS, OPERATIONS, TYPES
+from mock_scep_server.rows import COUNT, TEXT, TIME, list_of, read_row
 from mock_scep_server.ruled import RuledAnswer
 from mock_scep_server.store import MemoryStore, Row, Store
 
@@ -179,9 +181,10 @@ class _State:
     @classmethod
     def from_row(cls, number: str, row: Row) -> _State:
         """As it was kept."""
-        moments = deque(datetime.fromisoformat(moment) for moment in row["recent"])
-        effects = {int(index) for index in row["effects"]}
-        return cls(int(number), int(row["seen"]), int(row["taken"]), effects, str(row["near_miss"]), moments)
+        if not re.fullmatch("[0-9]{1,18}", number):
+            raise ValueError("its key is no number of a rule")
+        said = read_row(row, seen=COUNT, taken=COUNT, near_miss=TEXT, recent=list_of(TIME), effects=list_of(COUNT))
+        return cls(int(number), **{**said, "effects": set(said["effects"]), "recent": deque(said["recent"])})
 
 
 @dataclass(frozen=True)
@@ -257,7 +260,7 @@ class Script:
         with self._lock:
             store = store or MemoryStore()
             self._entropy, numbered = entropy, {rule.number: rule for rule in self.rules}
-            for before in store.rows("script", lambda _, row: row["rules"]):
+            for before in store.rows("script", _rules):
                 if sorted(before, key=_number) == [_as_kept(rule) for rule in numbered.values()]:
                     self.rules = tuple(numbered[_number(said)] for said in before)
                     known = {state.number: state for state in store.rows("rules", _State.from_row)}
@@ -392,6 +395,18 @@ def _counted(recent: deque[datetime], rate: Rate, now: datetime) -> int:
 def _as_kept(rule: Rule) -> object:
     """What is said of a rule, as it is read back."""
     return json.loads(json.dumps(rule.describe()))
+
+
+def _rules(_: str, row: Row) -> tuple[Mapping[str, object], ...]:
+    """The rules that were at work, as they were described; each has its number."""
+
+    def rule(value: object) -> Mapping[str, object]:
+        if not isinstance(value, dict) or not re.fullmatch("[0-9]{1,18}", str(value.get("rule"))):
+            raise ValueError("is no rule")
+        return value
+
+    found: tuple[Mapping[str, object], ...] = read_row(row, rules=list_of(rule))["rules"]
+    return found
 
 
 def _number(said: Mapping[str, object]) -> int:

@@ -29,7 +29,7 @@ from mock_scep_server.profiles.changes import EMPTY_CONTENTS, changed, changed_c
 from mock_scep_server.profiles.registry import PROFILES, VALUES, CaProfile, profile_named, value_kind
 from mock_scep_server.script import Rule
 from mock_scep_server.script_file import Rules
-from mock_scep_server.store import Store
+from mock_scep_server.store import CHANGED, Store
 from mock_scep_server.vault import Vault
 
 __all__ = ["CA_KEYS", "VALUE_KEYS", "CaSection", "CaSetup", "make_authorities", "make_challenge", "read_ca"]
@@ -197,6 +197,9 @@ def make_authorities(
         publish, switch = (_instant(w, start, zone) for w in (policy.rollover.publish, policy.rollover.switch))
         for lineage in lineages:
             lineage.prepare(publish, switch, policy.rollover.overlap)
+    if strange := known.keys() - {authority.slug for lineage in lineages for authority in lineage.all}:
+        text = f"{vault.store.where} is damaged in its cas: {len(strange)} under a key that no CA of this server has"
+        raise UsageError(text, remedy=CHANGED)
     authorities = Authorities(lineages, strict=policy.strict_identifiers)
     authorities.publish_at(policy.publish_at)
     return authorities

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from mfp_sim.shared.errors import MfpSimError, UsageError
 from mfp_sim.shared.state_directory import StateDirectory
 
-__all__ = ["OTHER", "MemoryStore", "Row", "SqliteStore", "StepLock", "Store", "StoreFailed"]
+__all__ = ["CHANGED", "OTHER", "MemoryStore", "Row", "SqliteStore", "StepLock", "Store", "StoreFailed"]
 
 Row = Mapping[str, Any]
 """What is kept of one thing, as JSON has it."""
@@ -31,6 +31,8 @@ _FORMAT = 1
 _APPLICATION = 0x4D465053
 """``MFPS``, in the head of the file: it is no other program's database."""
 OTHER = "take another --state-dir, or move the file away to start with a new CA"
+
+CHANGED = f"if you changed it, undo that; else {OTHER}"
 
 
 class StoreFailed(MfpSimError):
@@ -47,7 +49,8 @@ class Store(Protocol):
         """What was kept when the store was opened, each row read, in the order in which the keys came first.
 
         Raises:
-            UsageError: ``read`` raises ValueError, TypeError, LookupError or an error of ours: the file is damaged.
+            UsageError: ``read`` raises ValueError, TypeError, LookupError or an error of ours: the file is damaged. The
+                error names file, book and place of the row.
         """
         ...
 
@@ -164,6 +167,17 @@ class _StepChanges:
         return [(statement, at if row is None else (*at, _text(row()))) for statement, at, row in self._changes]
 
 
+def _from_text(column: str, value: object, kind: type[Made]) -> Made:
+    """What a column holds as JSON."""
+    try:
+        found = json.loads(value) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    if not isinstance(found, kind):
+        raise ValueError(f"its column {column!r} has no {'text' if kind is str else 'object'} in JSON")
+    return found
+
+
 def _text(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
 
@@ -242,12 +256,20 @@ class SqliteStore:
 
     def rows(self, book: str, read: Callable[[str, Row], Made]) -> list[Made]:
         try:
-            found = self._base.execute("SELECT key, row FROM kept WHERE book = ? ORDER BY place", (book,))
-            return [read(json.loads(key), json.loads(row)) for key, row in found]
-        except (sqlite3.Error, MfpSimError, ValueError, LookupError, TypeError, AttributeError) as error:
-            if isinstance(error, UsageError):
-                raise
+            found = self._base.execute("SELECT place, key, row FROM kept WHERE book = ? ORDER BY place", (book,))
+            return [self._read(book, place, read, key, row) for place, key, row in found]
+        except sqlite3.Error as error:
             raise UsageError(f"{self._file} is damaged in its {book}: {error}", remedy=OTHER) from None
+
+    def _read(self, book: str, place: object, read: Callable[[str, Row], Made], key: object, row: object) -> Made:
+        """One row; an error names it by its place, since its key may be a secret."""
+        try:
+            return read(_from_text("key", key, str), _from_text("row", row, dict))
+        except UsageError:
+            raise
+        except (MfpSimError, ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
+            text = f"{self._file} is damaged in its {book}, at place {place}: {error}"
+            raise UsageError(text, remedy=CHANGED) from None
 
     def put(self, book: str, key: str, row: Callable[[], Row]) -> None:
         with self._changing() as changes:

@@ -21,6 +21,7 @@ from mfp_sim.shared.simtime import Clock
 from mock_scep_server.asked import Refusal
 from mock_scep_server.ca import CertificateAuthority
 from mock_scep_server.policy import CaPolicy
+from mock_scep_server.rows import COUNT, FLAG, OCTETS, TEXT, TIME, Column, list_of, maybe, read_row
 from mock_scep_server.store import MemoryStore, Row, Store
 
 __all__ = ["Transaction", "Transactions"]
@@ -74,20 +75,17 @@ class Transaction:
         """As it was kept.
 
         Raises:
-            ValueError, KeyError, TypeError: it is not a row of :meth:`to_row`, or there is no such CA.
+            ValueError, DecodeError: it is not a row of :meth:`to_row`, or there is no such CA.
         """
-        (kind, csr, renewed), refused = row["request"], row["refused"]
-        return cls(
-            (int(kind), base64.b64decode(csr), _octets(renewed)),
-            base64.b64decode(row["signer"]),
-            authorities[row["authority"]],
-            datetime.fromisoformat(row["begun"]),
-            bool(row["approved"]),
-            _octets(row["certificate"]),
-            None if refused is None else Refusal(**{**refused, "fail_info": FailInfo(refused["fail_info"])}),
-            bool(row["admitted"]),
-            bool(row["waits"]),
-        )
+        said = read_row(row, **_ROW)
+        if len(said["request"]) != 3:
+            raise ValueError("request has not three values")
+        kind, csr, renewed = (read(one) for read, one in zip(_REQUEST, said["request"], strict=True))
+        if said["authority"] not in authorities:
+            raise ValueError("authority is no CA of this server")
+        found = cls(**{**said, "request": (kind, csr, renewed), "authority": authorities[said["authority"]]})
+        _ = found.csr, found.issued  # they are read when they are wanted, and have to be readable then
+        return found
 
     @property
     def csr(self) -> Csr:
@@ -118,12 +116,22 @@ class Transaction:
         )
 
 
+def _refusal(value: object) -> Refusal:
+    said = read_row(
+        value, fail_info=COUNT, text=TEXT, status=COUNT, worded=FLAG, hresult=maybe(TEXT), written=maybe(TEXT)
+    )
+    return Refusal(**{**said, "fail_info": FailInfo(said["fail_info"])})
+
+
+_REQUEST: tuple[Column, Column, Column] = (COUNT, OCTETS, maybe(OCTETS))
+_ROW: dict[str, Column] = {
+    "request": list_of(lambda value: value), "signer": OCTETS, "authority": TEXT, "begun": TIME, "approved": FLAG,
+    "certificate": maybe(OCTETS), "refused": maybe(_refusal), "admitted": FLAG, "waits": FLAG,
+}  # fmt: skip
+
+
 def _text(octets: bytes | None) -> str | None:
     return None if octets is None else base64.b64encode(octets).decode()
-
-
-def _octets(text: str | None) -> bytes | None:
-    return None if text is None else base64.b64decode(text)
 
 
 class Transactions:
@@ -143,13 +151,19 @@ class Transactions:
         """How many operations had to be forgotten, the oldest first, to make room for others."""
         self._held = {"*"} if policy.approval == "manual" else set()
         known = authorities or {}
+
+        def operation(row: Row) -> Transaction:
+            return Transaction.from_row(row, known)
+
         for identifier, operations in self._store.rows(
-            "transactions", lambda key, row: (key, [Transaction.from_row(one, known) for one in row["operations"]])
+            "transactions", lambda key, row: (key, [*read_row(row, operations=list_of(operation))["operations"]])
         ):
             self._known[identifier] = operations
             self._size += _weight(identifier, operations)
-        for row in self._store.rows("waiting room", lambda _, row: row):
-            self.forgotten = int(row["forgotten"])
+        for row in self._store.rows(
+            "waiting room", lambda _, row: read_row(row, forgotten=COUNT, approval=TEXT, held=list_of(TEXT))
+        ):
+            self.forgotten = row["forgotten"]
             if row["approval"] == policy.approval:
                 self._held = set(row["held"])
 

@@ -25,6 +25,7 @@ from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.scep.algorithms import PrivateKey
 from mfp_sim.shared.scep.certificate import Certificate, Identity
 from mock_scep_server.authorities import Generation
+from mock_scep_server.rows import FLAG, OCTETS, TEXT, TIME, list_of, maybe, read_row, record
 from mock_scep_server.store import OTHER, MemoryStore, Row, Store
 
 __all__ = ["Vault"]
@@ -38,6 +39,10 @@ class KeptAuthority:
     published: datetime
     current: datetime
     answers_until: datetime | None
+
+
+def _words(value: object) -> list[str]:
+    return list(list_of(TEXT)(value))
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,7 @@ class Vault:
         """
         if self.own is not None and shape["identifiers"]:
             raise UsageError("a CA of one's own is one CA", remedy="leave identifiers out, or --ca-key")
-        names = (*shape, "own", "encrypted")
-        for before in self.store.rows("shape", lambda _, row: {name: row[name] for name in names}):
+        for before in self.store.rows("shape", lambda _, row: read_row(row, **_SHAPE)):
             self._compare(before, shape)
             known = dict(self.store.rows("cas", lambda slug, row: (slug, self._read(row))))
             if not known:
@@ -111,31 +115,42 @@ class Vault:
         }
 
     def _read(self, row: Row) -> KeptAuthority:
-        issuer, signer, recipient = (self._opened(one) for one in row["identities"])
+        said = read_row(row, **_CA)
+        if len(said["identities"]) != 3:
+            raise ValueError("identities has not three values")
+        issuer, signer, recipient = map(self._opened, said["identities"])
         if signer.certificate == issuer.certificate:  # without an RA they are one
             signer = recipient = issuer
         elif recipient.certificate == signer.certificate:
             recipient = signer
-        until = row["answers_until"]
-        return KeptAuthority(
-            (issuer, signer, recipient),
-            datetime.fromisoformat(row["published"]),
-            datetime.fromisoformat(row["current"]),
-            None if until is None else datetime.fromisoformat(until),
-        )
+        return KeptAuthority((issuer, signer, recipient), said["published"], said["current"], said["answers_until"])
 
     def _opened(self, row: Row) -> Identity:
         secret = None if self.passphrase is None else self.passphrase.encode()
         try:
-            key: PrivateKey | object = load_der_private_key(base64.b64decode(row["key"]), secret)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            key: PrivateKey | object = load_der_private_key(row["key"], secret)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
             if secret is None:
-                raise ValueError(f"a private key cannot be read: {error}") from None
+                raise ValueError("it has a private key that cannot be read") from None
             text = f"the keys in {self.store.where} cannot be decrypted: the passphrase is wrong"
             raise UsageError(text, remedy="give the one that the state was begun with") from None
         if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey):
-            raise ValueError("a private key is neither RSA nor elliptic")
-        return Identity(Certificate.from_der(base64.b64decode(row["certificate"])), key)
+            raise ValueError("it has a private key that is neither RSA nor elliptic")
+        certificate = Certificate.from_der(row["certificate"])
+        public, own = certificate.public_key(), key.public_key()
+        if type(public) is not type(own) or public.public_numbers() != own.public_numbers():
+            raise ValueError("it has a private key that is not the certificate's")
+        return Identity(certificate, key)
+
+
+_SHAPE = {
+    "name": TEXT, "key": TEXT, "ra": TEXT, "identifiers": _words, "serials": TEXT, "own": maybe(TEXT),
+    "encrypted": FLAG,
+}  # fmt: skip
+_CA = {
+    "identities": list_of(record(certificate=OCTETS, key=OCTETS)), "published": TIME, "current": TIME,
+    "answers_until": maybe(TIME),
+}  # fmt: skip
 
 
 def _said(value: object) -> str:
