@@ -23,6 +23,31 @@ from mock_scep_server.replies import Decision
 __all__ = ["CertificateOrder", "Orders"]
 
 
+class Settled:
+    """Whether something has ended, once. An Event does the same for several times the price, and is made for each
+    certificate."""
+
+    __slots__ = ("_is_set", "_lock")
+
+    def __init__(self) -> None:
+        self._is_set, self._lock = False, threading.Lock()
+        self._lock.acquire()
+
+    def is_set(self) -> bool:
+        """Whether it has."""
+        return self._is_set
+
+    def set(self) -> None:
+        """It has."""
+        self._is_set = True
+        self._lock.release()
+
+    def wait(self) -> None:
+        """Return once it has."""
+        with self._lock:
+            pass
+
+
 @dataclass(frozen=True, eq=False)
 class CertificateOrder:
     """A certificate to be signed. ``enter`` puts it into the books, and gives the answer, which is a SUCCESS; ``notes``
@@ -34,7 +59,7 @@ class CertificateOrder:
     csr: Csr
     _enter: Callable[[Certificate], Decision] = field(repr=False)
     notes: tuple[Note, ...] = ()
-    done: threading.Event = field(default_factory=threading.Event, repr=False)
+    done: Settled = field(default_factory=Settled, repr=False)
     kind: ClassVar[str] = "success"
 
     def sign(self) -> Certificate:
@@ -43,7 +68,8 @@ class CertificateOrder:
 
     def enter(self, certificate: Certificate) -> Decision:
         """It is in the books from now on; the answer."""
-        return replace(self._enter(certificate), notes=self.notes)
+        decision = self._enter(certificate)
+        return replace(decision, notes=self.notes) if self.notes else decision
 
     def close(self) -> None:
         """It is entered, or has failed: who waited for it decides anew."""

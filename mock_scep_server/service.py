@@ -267,7 +267,8 @@ class ScepService:
         )
 
     def _record(self, entry: JournalEntry) -> None:
-        kept = self.journal.add(replace(entry, exchange=self.exchange_number(entry)))
+        number = self.exchange_number(entry)
+        kept = self.journal.add(entry if number is None else replace(entry, exchange=number))
         if self._on_entry is not None:
             self._on_entry(kept)
 

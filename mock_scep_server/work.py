@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.scep.http_messages import HttpReply, HttpRequest
+from mock_scep_server.asked import Asked
 from mock_scep_server.faults.base import Context, Hook, On, Value
 from mock_scep_server.faults.differences import differences
 from mock_scep_server.judgement import Finding
@@ -52,6 +53,8 @@ class Work:
     changes: list[str] = field(default_factory=list)
     _effective: set[int] = field(default_factory=set)
     _answered_by: int | None = None
+    _facts: tuple[str | None, Asked | None, Facts] | None = field(default=None, repr=False)
+    """What was found last, and of what."""
 
     @property
     def request(self) -> HttpRequest:
@@ -61,13 +64,16 @@ class Work:
     @property
     def facts(self) -> Facts:
         """What rules look at."""
-        seen, asked = self.context, self.context.asked
-        subject = asked.subject_text if asked else None
-        request = seen.request
-        return Facts(
-            seen.operation, request.method, seen.name, seen.transaction, subject, self.client, request.target,
-            request.headers,
-        )  # fmt: skip
+        seen, asked, request = self.context, self.context.asked, self.context.request
+        known = self._facts
+        if known is None or known[0] is not seen.operation or known[1] is not asked:
+            subject = asked.subject_text if asked else None
+            found = Facts(
+                seen.operation, request.method, seen.name, seen.transaction, subject, self.client, request.target,
+                request.headers,
+            )  # fmt: skip
+            known = self._facts = seen.operation, asked, found
+        return known[2]
 
     def refused(self, requirement: str, text: str, status: int) -> EarlyReply:
         """An early end, since the request misses a requirement."""
