@@ -84,11 +84,14 @@ def _beside(count: int, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"fine": fine, "rows": [row.to_json() for row in rows]}))
         return 0 if fine else 1
-    print(f"{'the mock beside micromdm':30} {'ratio':>6} {'of rounds':>11} {'goal':>5} {'least':>6} {'per second':>13}")
+    last = f"{'per second':>13} {'CPU ms':>11}"
+    print(f"{'the mock beside micromdm':30} {'ratio':>6} {'of rounds':>11} {'goal':>5} {'least':>6} {last}")
     for row in rows:
         span, rates = f"{min(row.ratios):.2f}-{max(row.ratios):.2f}", f"{row.rates[0]:.0f} / {row.rates[1]:.0f}"
         bounds = f"{'-' if row.goal is None else row.goal:>5} {row.limit:6.2f}"
-        print(f"{row.what:30} {row.ratio:6.2f} {span:>11} {bounds} {rates:>13}  {'ok' if row.fine else 'UNDER'}")
+        cpu = f"{row.cpu[0]:.2f} / {row.cpu[1]:.2f}"
+        told = f"{rates:>13} {cpu:>11}  {'ok' if row.fine else 'UNDER'}"
+        print(f"{row.what:30} {row.ratio:6.2f} {span:>11} {bounds} {told}")
     print()
     for row in rows:
         for name, t in zip(row.names, row.tallies, strict=True):

@@ -10,6 +10,7 @@ clock has stopped.
 from __future__ import annotations
 
 import http.client
+import os
 import shutil
 import socket
 import subprocess
@@ -39,7 +40,7 @@ from mfp_sim.shared.simtime import Entropy, PooledKeys, SystemClock
 
 __all__ = [
     "Beside", "Makers", "Missing", "Tally", "ca_certificate", "certificate_in", "exchange", "measure", "mock",
-    "requests_for", "run_clients", "sort_out",
+    "rendered", "requests_for", "run_clients", "sort_out",
 ]  # fmt: skip
 
 LEVELS = (1, 8, 16)
@@ -59,6 +60,14 @@ class Server:
     name: str
     port: int
     recipient: Certificate
+    process: int
+
+    @property
+    def cpu(self) -> float:
+        """The seconds of processor time that it has had so far."""
+        stat = Path(f"/proc/{self.process}/stat").read_text()
+        ticks = stat.rpartition(")")[2].split()[11:13]  # user and system time; what stands before may have blanks
+        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
@@ -87,6 +96,9 @@ class Beside:
     limit: float
     tallies: tuple[Tally, Tally]
     names: tuple[str, str] = ("mock", "micromdm")
+    cpu: tuple[float, float] = (0.0, 0.0)
+    """Milliseconds of processor time a request: how fast a server can be where it has the cores for itself. A loaded
+    machine hits it less than the ratio."""
 
     @property
     def ratio(self) -> float:
@@ -105,10 +117,10 @@ class Beside:
             name: {"asked": t.asked, "refused": t.refused, "failed": t.failed, "duplicate_serials": t.twice}
             for name, t in zip(self.names, self.tallies, strict=True)
         }
-        rates = dict(zip(self.names, self.rates, strict=True))
+        rates, cpu = (dict(zip(self.names, pair, strict=True)) for pair in (self.rates, self.cpu))
         return {
-            "name": self.what, "ratio": self.ratio, "ratios": self.ratios, "per_second": rates, "goal": self.goal,
-            "limit": self.limit, "fine": self.fine, **counts,
+            "name": self.what, "ratio": self.ratio, "ratios": self.ratios, "per_second": rates, "cpu_ms": cpu,
+            "goal": self.goal, "limit": self.limit, "fine": self.fine, **counts,
         }  # fmt: skip
 
 
@@ -128,8 +140,8 @@ def micromdm(room: Path) -> Iterator[Server]:
     depot = room / "depot"
     subprocess.run([path, "ca", "-init", "-depot", str(depot), "-keySize", "2048"], check=True, capture_output=True)
     words = [path, "-depot", str(depot), "-challenge", CHALLENGE, "-allowrenew", "0", "-port"]
-    with _running(words, room / "micromdm.log") as port:
-        yield Server("micromdm", port, ca_certificate(port))
+    with _running(words, room / "micromdm.log") as (port, process):
+        yield Server("micromdm", port, ca_certificate(port), process)
 
 
 @contextmanager
@@ -138,13 +150,13 @@ def mock(room: Path, *options: str, name: str = "mock") -> Iterator[Server]:
     secret = room / "secret"
     secret.write_text(CHALLENGE + "\n")
     words = [sys.executable, "-m", "mock_scep_server.cli", "--challenge-file", str(secret), *options, "--port"]
-    with _running(words, room / f"{name.replace(' ', '-')}.log") as port:
-        yield Server(name, port, ca_certificate(port))
+    with _running(words, room / f"{name.replace(' ', '-')}.log") as (port, process):
+        yield Server(name, port, ca_certificate(port), process)
 
 
 @contextmanager
-def _running(words: Sequence[str], log: Path) -> Iterator[int]:
-    """The process, once its port is open; the port is the last word."""
+def _running(words: Sequence[str], log: Path) -> Iterator[tuple[int, int]]:
+    """The port and the id of the process, once the port is open; the port is the last word."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -152,7 +164,7 @@ def _running(words: Sequence[str], log: Path) -> Iterator[int]:
         server = subprocess.Popen([*words, str(port)], stdout=told, stderr=told)
         try:
             _wait_for(port, server, log)
-            yield port
+            yield port, server.pid
         finally:
             server.terminate()
             server.wait(timeout=60)
@@ -185,10 +197,10 @@ def ca_certificate(port: int) -> Certificate:
 
 
 def _get(operation: Operation, port: int) -> bytes:
-    return _rendered(scep_request("/scep", operation), port)
+    return rendered(scep_request("/scep", operation), port)
 
 
-def _rendered(request: HttpRequest, port: int) -> bytes:
+def rendered(request: HttpRequest, port: int) -> bytes:
     """In octets, for a connection that is kept."""
     kept = replace(request, headers=(*request.headers, ("Connection", "keep-alive")))
     return render_request(kept, "127.0.0.1", port)
@@ -234,7 +246,7 @@ def requests_for(server: Server, count: int, makers: Makers) -> list[tuple[bytes
     """So many distinct enrolments for a server: the octets of HTTP, and who signed each."""
     made = (makers.next(server.recipient) for _ in range(count))
     return [
-        (_rendered(scep_request("/scep", Operation.PKI_OPERATION, octets, method="POST"), server.port), signer)
+        (rendered(scep_request("/scep", Operation.PKI_OPERATION, octets, method="POST"), server.port), signer)
         for octets, signer in made
     ]
 
@@ -387,13 +399,17 @@ def _line(
 ) -> Beside:
     tallies = (Tally(), Tally())
     rates: list[tuple[float, float]] = []
+    spent, sent = [0.0, 0.0], [0, 0]
     for number in range(-1, rounds):  # the first one warms both up
         rate = [0.0, 0.0]
         for side in (0, 1) if number % 2 else (1, 0):
             wanted = make(pair[side])
+            before = pair[side].cpu
             seconds, replies = run_clients(pair[side].port, [octets for octets, _ in wanted], clients)
             if number < 0:
                 continue
+            spent[side] += pair[side].cpu - before
+            sent[side] += len(wanted)
             rate[side] = len(wanted) / seconds
             signers = [signer for _, signer in wanted if signer is not None]
             if signers:
@@ -405,4 +421,5 @@ def _line(
             rates.append((rate[0], rate[1]))
     ratios = tuple(first / second for first, second in rates)
     middle = (median(first for first, _ in rates), median(second for _, second in rates))
-    return Beside(what, ratios, middle, *bounds, tallies, (pair[0].name, pair[1].name))
+    cpu = (1000 * spent[0] / sent[0], 1000 * spent[1] / sent[1])
+    return Beside(what, ratios, middle, *bounds, tallies, (pair[0].name, pair[1].name), cpu)
