@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import codecs
+import gc
 import importlib
 import os
 import sys
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _say_everything()
     with standard_output() as output:
         options = build_parser().parse_args(arguments)
-        code = _carried_out(options)
+        code = _carried_out(options, ours=arguments is None)
         output.flush()
         if output.lost is None:
             return code
@@ -38,10 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code or (0 if verdict else MfpSimError.exit_code)
 
 
-def _carried_out(options: argparse.Namespace) -> int:
-    """The verb; errors become words and an exit code."""
+def _carried_out(options: argparse.Namespace, *, ours: bool) -> int:
+    """The verb; errors become words and an exit code. ``ours`` says that the process has nothing else to do."""
     try:
         verb = getattr(importlib.import_module(f"mfp_sim.cli.{options.entry.module}"), options.entry.function)
+        if ours:
+            gc.freeze()  # what the modules hold stays to the end: no collection looks for garbage there
         code: int = verb(options)
     except MfpSimError as error:
         _tell(error)
