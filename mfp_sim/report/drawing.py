@@ -146,7 +146,7 @@ def _break(whole: Drawing, y: float, text: str) -> float:
 
 
 def _clock(at: datetime, zone: tzinfo, *, date: bool = False) -> str:
-    return local(at, zone).strftime("%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S")
+    return local(at, zone).isoformat(" ", "seconds")[0 if date else 11 : 19]
 
 
 def _draw_row(whole: Drawing, row: StoryRow, y: float, zone: tzinfo, say: Say) -> float:

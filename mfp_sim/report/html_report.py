@@ -57,6 +57,23 @@ def _element_rows(elements: Sequence[DecodedElement]) -> Markup:
     return Markup("".join(rows))  # noqa: S704 - quoted
 
 
+def _transcript(rows: Sequence[StoryRow], zone: tzinfo, say: Say) -> Markup:
+    """The rows of a table of what happened, which are written for the same reason."""
+    return Markup("".join(_transcript_row(row, zone, say) for row in rows))  # noqa: S704 - quoted
+
+
+def _transcript_row(row: StoryRow, zone: tzinfo, say: Say) -> str:
+    what = quoted(row.named(lambda at: _local_time(at, zone)))
+    reply = f" → {quoted(row.reply)}" if row.reply else ""
+    faults = f' <span class="badge warn">{quoted(", ".join(row.faults))}</span>' if row.faults else ""
+    return f"<tr><td>{_local_time(row.at, zone)}<td>{quoted(say(f'lane-{row.lane}'))}<td>{what}{reply}{faults}\n"
+
+
+def _local_time(time: object, zone: tzinfo = timezone.utc) -> str:
+    at = time if isinstance(time, datetime) else instant(time)
+    return str(time) if at is None else local(at, zone).isoformat(" ", "seconds")[:19]
+
+
 @dataclass(frozen=True)
 class _Item:
     """A scenario or a check as the page shows it; ``words`` is what the text filter looks in."""
@@ -176,19 +193,14 @@ def as_html(report: RunReport, language: str = "en") -> str:
 
 def _environment(say: Say) -> Environment:
     environment = environment_of("mfp_sim.report")
-
-    def local_time(time: object, zone: tzinfo = timezone.utc) -> str:
-        at = time if isinstance(time, datetime) else instant(time)
-        return str(time) if at is None else local(at, zone).strftime("%Y-%m-%d %H:%M:%S")
-
     environment.filters["base64"] = lambda octets: base64.b64encode(octets).decode()
     environment.globals.update(
         say=say,
-        local=local_time,
+        local=_local_time,
         lasting=lambda seconds: lasting(_span(seconds), say),
         group=lambda outcome: _GROUPS.get(outcome, "plain"),
         sign=lambda outcome: _SIGNS[_GROUPS.get(outcome, "plain")],
-        told=lambda row, zone: row.named(lambda at: local_time(at, zone)),
+        transcript=lambda rows, zone: _transcript(rows, zone, say),
     )
     return environment
 

@@ -7,9 +7,9 @@ from anybody: its events are read leniently (:func:`mfp_sim.events.read`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from typing import Literal
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mfp_sim.events import (
@@ -40,8 +40,7 @@ Lane = Literal["clock", "printer", "network", "ca"]
 Tone = Literal["plain", "good", "bad", "warn"]
 
 
-@dataclass(frozen=True)
-class StoryRow:
+class StoryRow(NamedTuple):
     """One thing that happened. ``at`` and ``ended`` are aware; an exchange has ``reply`` or was ``lost``, after its
     request was ``sent`` or before; ``faults`` are those that the mock was told to play; ``power`` says that the printer
     went ``off`` or came back ``on``. In ``text``, ``{due}`` stands for the instant ``due``.
@@ -117,10 +116,10 @@ def story_of_exchanges(exchanges: Sequence[ExchangeReport], say: Say) -> tuple[S
         row = StoryRow(at, "exchange", "network", f"{exchange.operation} ({exchange.request.line.partition(' ')[0]})")
         ended = instant(exchange.ended)
         if exchange.reply is None:
-            row = replace(row, lost=True, tone="bad", reply=exchange.error or say("no-reply"), ended=ended,
+            row = row._replace(lost=True, tone="bad", reply=exchange.error or say("no-reply"), ended=ended,
                           sent=exchange.sent)  # fmt: skip
         else:
-            row = replace(row, reply=_reply_line(exchange), ended=ended)
+            row = row._replace(reply=_reply_line(exchange), ended=ended)
         rows.append(row)
     return tuple(rows)
 
@@ -166,25 +165,25 @@ class _Reader:
                 number, operation = self._under_way.pop(printer)
                 closed = self._closed(event)
                 alone = closed.alone or f"{operation}: {closed.reply}"
-                self._rows[number] = replace(
-                    self._rows[number], reply=closed.reply, alone=alone, tone=closed.tone, lost=closed.lost,
-                    sent=closed.sent, ended=bare.at, end=bare.event,
+                self._rows[number] = self._rows[number]._replace(
+                    reply=closed.reply, alone=alone, tone=closed.tone, lost=closed.lost, sent=closed.sent,
+                    ended=bare.at, end=bare.event,
                 )  # fmt: skip
             case ExchangeRequest():
                 self._left_open(printer)
                 operation = event.operation or "?"
                 self._under_way[printer] = len(self._rows), operation
                 text = f"{operation} ({event.method or '?'})"
-                self._rows.append(replace(bare, kind="exchange", lane="network", text=text))
+                self._rows.append(bare._replace(kind="exchange", lane="network", text=text))
             case _:
                 found = self._row(event, bare)
-                self._rows.append(replace(found, power="") if printer else found)
+                self._rows.append(found._replace(power="") if printer else found)
 
     def _took(self, event: MockRequest) -> None:
         """The CA took a request: that of the printer which has asked last for this, if any did."""
         for row, operation in sorted(self._under_way.values(), reverse=True):
             if operation == event.name or len(self._under_way) == 1:
-                self._rows[row] = replace(self._rows[row], faults=_effective(event))
+                self._rows[row] = self._rows[row]._replace(faults=_effective(event))
                 return
 
     def _left_open(self, printer: str) -> None:
@@ -192,7 +191,7 @@ class _Reader:
         if printer in self._under_way:
             row, _ = self._under_way.pop(printer)
             found = self._rows[row]
-            self._rows[row] = replace(found, lost=True, tone="bad", reply=self._say("no-reply"), ended=found.at)
+            self._rows[row] = found._replace(lost=True, tone="bad", reply=self._say("no-reply"), ended=found.at)
 
     def _closed(self, event: ExchangeReply | ExchangeLost | ExchangeCut) -> _End:
         match event:
@@ -212,28 +211,28 @@ class _Reader:
         match event:
             case StepBegun():
                 text = f"{event.number}. {event.text}"
-                return replace(bare, kind="step", lane="clock", text=text, step=event.number, printer=None)
+                return bare._replace(kind="step", lane="clock", text=text, step=event.number, printer=None)
             case StepRefused():
-                return replace(bare, text=f"{say('refused')}: {event.text}", tone="warn", printer=None)
+                return bare._replace(text=f"{say('refused')}: {event.text}", tone="warn", printer=None)
             case AuditNote():
                 text = event.operation + (f": {event.diagnosis}" if event.diagnosis else "")
                 tone: Tone = "plain" if event.result in ("OK", "") else "bad"
-                return replace(bare, text=text, tone=tone, power=event.power)
+                return bare._replace(text=text, tone=tone, power=event.power)
             case PowerFailed():
                 text = say("power-cut") if event.point == BY_HAND else f"{say('power-lost')}: {event.point}"
-                return replace(bare, text=text, tone="bad", power="off")
+                return bare._replace(text=text, tone="bad", power="off")
             case PollBooked():
                 text = f"{say('asks-again')} {{due}} ({say('poll')} {event.poll})"
-                return replace(bare, lane="clock", text=text, due=instant(event.due))
+                return bare._replace(lane="clock", text=text, due=instant(event.due))
             case StatusRowAdded():
                 text = f"{say('status')}: {event.state}" + (f", {event.details}" if event.details else "")
-                return replace(bare, text=text, tone="bad" if event.state == "error" else "good", again=True)
+                return bare._replace(text=text, tone="bad" if event.state == "error" else "good", again=True)
             case Unknown(kind, data):
                 rest = {key: value for key, value in data.items() if key not in ("time", "kind", "printer")}
             case _:
                 kind, rest = event.kind, content(event)
         text = f"{kind}: {', '.join(f'{key} {value}' for key, value in rest.items())}"[:200]
-        return replace(bare, lane="ca" if kind.startswith("mock.") else "printer", text=text, again=True)
+        return bare._replace(lane="ca" if kind.startswith("mock.") else "printer", text=text, again=True)
 
 
 @dataclass(frozen=True)
