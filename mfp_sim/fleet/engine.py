@@ -29,6 +29,7 @@ __all__ = ["Behaviour", "occasion_of", "run_fleet"]
 
 _OPERATIONS = {State.CAPS: 0, State.CA_CERT: 1, State.SUBMIT: 2, State.POLL: 3}
 _EVERY = 65_536
+_NEVER = (inf, -1)
 _RESULTS: dict[str, StageResult] = {
     "taken": "taken", "closed": "closed", "pending": "pending", "issued": "decided", "lost": "lost",
     "unanswered": "unanswered", "expired": "decided", "unknown": "decided",
@@ -190,12 +191,12 @@ class _Fleet:
         )
         self.planned = array("d", (self.behaviours[one].planned[0] for one in self.of))
         self.begun = array("d", self.planned)
-        self.heap: list[tuple[float, int]] = []
+        self.later: list[tuple[float, int]] = []
+        """What comes after all that :meth:`go` has in hand; in any order."""
         self.tally = Tally(plan, seed)
         for printer, one in enumerate(self.of):
             self.polls[printer] = self.behaviours[one].first
-            self.heap.append((self._begin(printer, self.behaviours[one]), printer))
-        heapq.heapify(self.heap)
+            self.later.append((self._begin(printer, self.behaviours[one]), printer))
 
     def _begin(self, printer: int, behaviour: Behaviour) -> float:
         """When the first exchange of the request that is planned reaches the CA."""
@@ -205,12 +206,23 @@ class _Fleet:
         return at + behaviour.key_time(self.draws, printer, self.exchanges[printer]) + self.latency
 
     def go(self, progress: Callable[[float], None]) -> None:
-        """All exchanges up to the horizon, in order of time and then of printers."""
-        heap, of, behaviours, stages, exchanges = self.heap, self.of, self.behaviours, self.stages, self.exchanges
+        """All exchanges up to the horizon, in order of time and then of printers.
+
+        Most printers wait for days while few are busy. So the heap holds only those that are under way; the others
+        stand in a sorted list, or in another one until that is done.
+        """
+        of, behaviours, stages, exchanges = self.of, self.behaviours, self.stages, self.exchanges
         take, latency, planned, horizon = self.queue.take, self.latency, self.planned, self.horizon
-        replace, pop, ended, news = heapq.heapreplace, heapq.heappop, self._ended, _EVERY
-        while heap:
+        push, replace, pop, ended, news = heapq.heappush, heapq.heapreplace, heapq.heappop, self._ended, _EVERY
+        waiting, heap, last = [_NEVER], [_NEVER], -inf
+        while True:
+            if waiting[-1] < heap[0]:
+                push(heap, waiting.pop())
             now, printer = heap[0]
+            if now > last and self.later:
+                waiting, self.later = [_NEVER, *sorted(self.later, reverse=True)], []
+                last = waiting[1][0]
+                continue
             if now >= horizon:
                 break
             behaviour, stage, number = behaviours[of[printer]], stages[printer], exchanges[printer]
@@ -220,10 +232,12 @@ class _Fleet:
             if after >= 0:
                 stages[printer] = after
                 replace(heap, (when + latency, printer))
-            elif (arrives := ended(printer, behaviour, ~after, code, when)) < inf:
+            elif (arrives := ended(printer, behaviour, ~after, code, when)) <= last:
                 replace(heap, (arrives, printer))
             else:
                 pop(heap)
+                if arrives < inf:
+                    self.later.append((arrives, printer))
             news -= 1
             if not news:
                 news = _EVERY

@@ -6,9 +6,9 @@ Times are in seconds from the beginning of the plan.
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter, deque
 from collections.abc import Sequence
+from heapq import heapreplace
 from math import inf
 
 from mfp_sim.fleet.histogram import bucket_of
@@ -125,7 +125,7 @@ class CaQueue:
             times = self._times[operation]
             work = times[int(self._draws.fraction(printer, number * 8 + 2) * len(times))]
         ends = begins + work
-        heapq.heapreplace(free, ends)
+        heapreplace(free, ends)
         self.busy += work
         code = TAKEN if operation < SUBMIT else self.decide(ends, operation, printer, number, planned)
         if ends + latency > deadline:

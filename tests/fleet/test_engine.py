@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from fleet_plans import few
@@ -26,6 +27,22 @@ def test_a_variation_leaves_the_draws_of_the_others_alone() -> None:
     plan = few(100)
     more_workers = varied(plan, Variation(workers=9))
     assert run_fleet(plan).asked == run_fleet(more_workers).asked
+
+
+def test_requests_reach_the_ca_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where polls fall between the exchanges of inquiries that run late, for printers that start days apart."""
+    arrivals: list[tuple[float, int]] = []
+    take = CaQueue.take
+
+    def noted(queue: CaQueue, now: float, timeout: float, operation: int, printer: int, *of: Any) -> Any:
+        arrivals.append((now, printer))
+        return take(queue, now, timeout, operation, printer, *of)
+
+    monkeypatch.setattr(CaQueue, "take", noted)
+    plan = few(300, days=62, service="2s", network=", loss: 20%", polls=5, interval="1m")
+    done = run_fleet(plan)
+    assert arrivals == sorted(arrivals)
+    assert len(arrivals) == done.exchanges > 3 * 3 * 300
 
 
 @given(st.lists(st.tuples(st.floats(0, 30), st.booleans()), min_size=1, max_size=60), st.integers(1, 4))
