@@ -22,16 +22,18 @@ from typing import IO, Any
 from mfp_sim.fleet.plan import LoadPlan, load_plan
 from mfp_sim.fleet.words import lasting_of
 from mfp_sim.load import job as jobs
-from mfp_sim.load.job import LoadJob, refuse_strangers, write_job
+from mfp_sim.load.job import LoadJob, handed_on, refuse_strangers, write_job
 from mfp_sim.load.material import make_keys
 from mfp_sim.load.result import ENROLMENT, ISSUED, LoadResult, read_result
 from mfp_sim.report.console import Console
 from mfp_sim.report.writing import ready, write
 from mfp_sim.shared.documents.records import record_of
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.reaching import Reach, reach_of
 from mfp_sim.shared.scep.url import Url
 from mfp_sim.shared.secret_options import secret_of
 from mfp_sim.shared.stopping import ended_as_interrupted
+from mfp_sim.transport.connecting import tls_context
 
 __all__ = ["load"]
 
@@ -57,7 +59,10 @@ def _load(options: argparse.Namespace, console: Console, progress: Console) -> i
     if importlib.util.find_spec("locust") is None:
         raise UsageError("mfp-sim load needs Locust", remedy="pip install 'mfp-sim[load]'")
     with tempfile.TemporaryDirectory(prefix="mfp-sim-load-") as folder:
+        reach = reach_of(options)
         job = _job(options, Path(folder))
+        if job.target.scheme == "https":
+            tls_context(reach)  # what is wrong with its files is said once, and before the load
         refuse_strangers(job.target, allowed=job.allowed)
         if options.keys is None and not options.master:
             make_keys(job.certificates, 2048, Path(job.keys), os.cpu_count() or 1, _told(progress, job.certificates))
@@ -65,7 +70,7 @@ def _load(options: argparse.Namespace, console: Console, progress: Console) -> i
         write_job(job, Path(folder) / "job.json")
         if options.report is not None:
             ready(options.report)
-        code, said = _locust(options, job, Path(folder), progress)
+        code, said = _locust(options, job, reach, Path(folder), progress)
         progress.clear()
         if options.worker:
             return 1 if code else 0
@@ -107,9 +112,7 @@ def _job(options: argparse.Namespace, folder: Path) -> LoadJob:
         raise UsageError(f"{options.what!r} is neither a file nor a URL")
     else:
         plan = replace(plan, target=options.what)
-    url = Url.of_server(plan.target, "give the URL of the SCEP server, http://host[:port]/path")
-    if url.scheme == "https":
-        raise UsageError("mfp-sim load does not speak TLS", remedy="give an http URL: SCEP messages need no TLS")
+    url = Url.of_server(plan.target, "give the URL of the SCEP server, http[s]://host[:port]/path")
     given = {
         name: value
         for name in ("rate", "clients", "certificates", "ramp", "timeout")
@@ -125,14 +128,16 @@ def _job(options: argparse.Namespace, folder: Path) -> LoadJob:
         url=url.parts.geturl(), certificates=plan.certificates, workers=workers, result=str(folder / "load.json"),
         keys=str((options.keys or folder / "keys.pem").absolute()), rate=plan.rate, clients=max(plan.clients, workers),
         ramp=plan.ramp, timeout=plan.timeout, seed=options.seed or 1, prefix=options.subject_prefix,
-        allowed=options.i_may_load_this_server,
+        allowed=options.i_may_load_this_server, insecure=options.tls_insecure,
     )  # fmt: skip
 
 
 # --- Locust -----------------------------------------------------------------------------------------------
 
 
-def _locust(options: argparse.Namespace, job: LoadJob, folder: Path, progress: Console) -> tuple[int, str]:
+def _locust(
+    options: argparse.Namespace, job: LoadJob, reach: Reach, folder: Path, progress: Console
+) -> tuple[int, str]:
     """Run it; its exit code, and what it said."""
     locustfile = Path(jobs.__file__).with_name("locustfile.py")
     words = [
@@ -165,7 +170,7 @@ def _locust(options: argparse.Namespace, job: LoadJob, folder: Path, progress: C
         words += ["--processes", str(job.workers), "--master-bind-host", "127.0.0.1", "--master-bind-port", port]
         words += ["--master-port", port, *bound]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
-    environment |= {jobs.JOB: str(folder / "job.json"), "LOCUST_SKIP_URLLIB3_PATCH": "1"}
+    environment |= {jobs.JOB: str(folder / "job.json"), jobs.REACH: handed_on(reach), "LOCUST_SKIP_URLLIB3_PATCH": "1"}
     environment.pop(jobs.CHALLENGE, None)
     if (challenge := secret_of(options, "challenge")) is not None:
         environment[jobs.CHALLENGE] = challenge
@@ -255,6 +260,8 @@ def _summary(console: Console, result: LoadResult) -> None:
         console.line(
             f"! {result.unanswered} requests got no reply: the CA may have issued certificates that nobody has"
         )
+    if result.tls_checked is False:
+        console.line("! the server's TLS certificate was not checked (--tls-insecure)")
     if result.stopped:
         console.line(f"✗ stopped: {result.stopped}")
     for sentence in result.invalid:

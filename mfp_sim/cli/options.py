@@ -120,6 +120,7 @@ VERBS = (
     Verb("load", "enrol at a real server at a rate, and say how much it bears", "load", "load", """\
   mfp-sim load http://127.0.0.1:8080/scep --challenge-file secret.txt          # 100 certificates, 5 a second
   mfp-sim load plan.fleet.yaml --rate 50 --certificates 2000 --processes 2 --report out
+  mfp-sim load https://127.0.0.1/scep --tls-ca ca.pem # over TLS
   mfp-sim load URL --clients 16                    # 16 clients that enrol one after the other
   mfp-sim load --make-keys 5000 --keys keys.pem    # beforehand, since they take a quarter of a second each
   mfp-sim load URL --keys keys.pem --certificates 5000 --i-may-load-this-server
@@ -207,10 +208,13 @@ def _secret(parser: argparse.ArgumentParser, name: str, what: str) -> None:
     group.add_argument(f"--{name}", metavar="TEXT", help=f"{what}; for test values only")
 
 
-def _reach(parser: argparse.ArgumentParser, title: str) -> None:
+def _reach(parser: argparse.ArgumentParser, title: str, *, proxies: bool = True) -> None:
     group = parser.add_argument_group(title)
     for name, how in REACH_OPTIONS.items():
-        group.add_argument(f"--{name}", **how)
+        if proxies or name not in ("proxy", "no-proxy"):
+            group.add_argument(f"--{name}", **how)
+    if not proxies:
+        parser.set_defaults(proxy=None, no_proxy=True)
 
 
 def _run(parser: argparse.ArgumentParser) -> None:
@@ -552,6 +556,7 @@ def _load(parser: argparse.ArgumentParser) -> None:
     safe.add_argument("--i-may-load-this-server", action="store_true", help="the server may be on another machine")
     safe.add_argument("--subject-prefix", default="mfp-sim-load", metavar="TEXT", help="how every subject begins")
     _secret(parser, "challenge", "the challenge password")
+    _reach(parser, "reaching the server, by no proxy", proxies=False)
     keys = parser.add_argument_group("key pairs; without a file they are made for the run")
     keys.add_argument("--keys", type=Path, metavar="FILE", help="PEM; no key is used twice in a run")
     keys.add_argument("--make-keys", type=_count, metavar="N", help="make so many into --keys, and do nothing else")

@@ -1,7 +1,7 @@
 """What a load run is: the values that every process of it is handed, and who may be loaded.
 
-A job is handed on as a file that only its owner may read; the challenge password is in no file, but in the environment
-of the processes.
+A job is handed on as a file that only its owner may read; the challenge password, and how the server is reached, are in
+no file, but in the environment of the processes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import ipaddress
 import json
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -18,12 +18,16 @@ from mfp_sim.shared.documents.json_values import read_json
 from mfp_sim.shared.documents.kinds import Within
 from mfp_sim.shared.documents.records import document, record_of
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.reaching import Reach
 from mfp_sim.shared.scep.url import Url
 
-__all__ = ["CHALLENGE", "JOB", "LoadJob", "asked_of", "read_job", "refuse_strangers", "share_of", "write_job"]
+__all__ = [
+    "CHALLENGE", "JOB", "REACH", "LoadJob", "asked_of", "handed_on", "reach_handed_on", "read_job", "refuse_strangers",
+    "share_of", "write_job",
+]  # fmt: skip
 
-JOB, CHALLENGE = "MFP_SIM_LOAD_JOB", "MFP_SIM_LOAD_CHALLENGE"
-"""The variables of the environment with the job's file, and with the challenge password."""
+JOB, CHALLENGE, REACH = "MFP_SIM_LOAD_JOB", "MFP_SIM_LOAD_CHALLENGE", "MFP_SIM_LOAD_REACH"
+"""The variables of the environment with the job's file, with the challenge password, and with :func:`handed_on`."""
 
 
 @document("a load job", exchanged=True)
@@ -31,7 +35,7 @@ JOB, CHALLENGE = "MFP_SIM_LOAD_JOB", "MFP_SIM_LOAD_CHALLENGE"
 class LoadJob:
     """One run. ``rate`` is in enrolments a second over all workers, None for ``clients`` that enrol one after the
     other; ``ramp`` and ``timeout`` are in seconds; ``keys`` is a file of key pairs; the file ``result`` takes what came
-    of it."""
+    of it; with ``insecure`` the server's TLS certificate is not checked."""
 
     url: str
     certificates: Annotated[int, Within(1)]
@@ -45,6 +49,7 @@ class LoadJob:
     seed: int = 1
     prefix: str = "mfp-sim-load"
     allowed: bool = False
+    insecure: bool = False
 
     @property
     def target(self) -> Url:
@@ -69,9 +74,21 @@ def read_job(file: Path) -> LoadJob:
     return read_json(LoadJob, json.loads(file.read_text("utf-8")), str(file))
 
 
+def handed_on(reach: Reach) -> str:
+    """How the server is reached, for other processes: directly, whatever proxies there are."""
+    return json.dumps({**asdict(reach), "proxies": ()}, default=lambda file: str(file.absolute()))
+
+
+def reach_handed_on(text: str) -> Reach:
+    """Read it again."""
+    told = json.loads(text)
+    files = {name: Path(told[name]) for name in ("ca", "certificate", "key") if told[name]}
+    return Reach(**{**told, **files, "proxies": (), "fields": tuple((name, value) for name, value in told["fields"])})
+
+
 def asked_of(job: LoadJob) -> list[object]:
     """What the master's job and those of its workers have to have in common, whatever machine they are on."""
-    return [job.url, job.certificates, job.workers, job.rate, job.clients, job.ramp, job.timeout]
+    return [job.url, job.certificates, job.workers, job.rate, job.clients, job.ramp, job.timeout, job.insecure]
 
 
 def share_of(total: int, worker: int, workers: int) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,11 +33,11 @@ from mfp_sim.client.exchange import (
     Outcome,
     Pending,
 )
-from mfp_sim.load.job import CHALLENGE, JOB, asked_of, read_job, refuse_strangers, share_of
+from mfp_sim.load.job import CHALLENGE, JOB, REACH, asked_of, reach_handed_on, read_job, refuse_strangers, share_of
 from mfp_sim.load.material import enrolment_of, read_keys
 from mfp_sim.load.result import ENROLMENT, ISSUED, Gathered, LoadResult
 from mfp_sim.shared.documents.records import record_of
-from mfp_sim.shared.errors import MfpSimError, TransportError
+from mfp_sim.shared.errors import ConnectFailed, MfpSimError, TransportError
 from mfp_sim.shared.simtime import Entropy, SystemClock
 from mfp_sim.transport.sockets import SocketClient
 
@@ -50,7 +51,7 @@ _EVERY = 0.5
 _ENOUGH, _FAILURES, _IN_A_ROW = 20, 0.05, 10
 """After so many ends, a greater share of failures ends the run; and so does a number of failures in a row."""
 
-job = read_job(Path(os.environ[JOB]))
+job, reach = read_job(Path(os.environ[JOB])), reach_handed_on(os.environ[REACH])
 clock = SystemClock()
 threads = ThreadPool(2)
 
@@ -138,11 +139,11 @@ class Worker:
                 self._gathered.delayed(late + max(0.0, _since(begun) - sum(waited)))
         self._gathered.took(ENROLMENT, _since(begun))
         serial = f"{outcome.certificate.serial:x}" if isinstance(outcome, Issued) else None
-        self._end(_slug(outcome), serial)
+        self._end(_slug(outcome), serial, outcome.error if isinstance(outcome, Lost) else None)
 
     def _outcome(self, enrolment: Enrolment, waited: list[float]) -> Outcome:
         """What comes of it; ``waited`` takes the seconds of each exchange, all else being the generator's own time."""
-        target, transport = job.target, SocketClient(clock)
+        target, transport = job.target, SocketClient(clock, reach)
         transaction = ClientTransaction(
             enrolment,
             target=target.target,
@@ -151,7 +152,8 @@ class Worker:
             clock=clock,
         )
         while True:
-            request, operation = _apart(transaction.next_request), transaction.operation
+            request = replace(_apart(transaction.next_request), scheme=target.scheme)
+            operation = transaction.operation
             at = clock.now()
             try:
                 reply = transport.exchange(target.host, target.port, request, job.timeout)
@@ -166,15 +168,16 @@ class Worker:
             if outcome is not None:
                 return outcome
 
-    def _end(self, outcome: str, serial: str | None) -> None:
+    def _end(self, outcome: str, serial: str | None, error: MfpSimError | None = None) -> None:
+        said = f"{outcome}: {error}" if isinstance(error, ConnectFailed) else outcome
         failed = outcome not in (ISSUED, "pending")
         self._gathered.ended(clock.now().timestamp(), outcome, serial)
         self._ends, self._failures = self._ends + 1, self._failures + failed
         self._row = self._row + 1 if failed else 0
         if self._row >= _IN_A_ROW:
-            self._stopped = f"{_IN_A_ROW} enrolments failed in a row, the last with {outcome}"
+            self._stopped = f"{_IN_A_ROW} enrolments failed in a row, the last with {said}"
         elif self._ends >= _ENOUGH and self._failures > _FAILURES * self._ends:
-            self._stopped = f"{self._failures} of {self._ends} enrolments of a worker failed, the last with {outcome}"
+            self._stopped = f"{self._failures} of {self._ends} enrolments of a worker failed, the last with {said}"
 
     # --- what the master hears ----------------------------------------------------------------------------
 

@@ -94,6 +94,9 @@ class LoadResult:
     unanswered: Annotated[int, Doc("PKCSReqs that left whole and got no reply: the CA may have issued all the same")]
     machine: GeneratorMachine
     stopped: Annotated[str | None, Doc("why it ended early")] = None
+    tls_checked: Annotated[bool | None, Doc("whether the server's TLS certificate was checked; null without TLS")] = (
+        None
+    )
     version: str = __version__
 
     @property
@@ -217,6 +220,7 @@ class Gathered:
             serials=len(self.serials), distinct=len(counted),
             duplicates=tuple(serial for serial, times in counted.items() if times > 1)[:_NAMED],
             unanswered=self.unanswered, machine=GeneratorMachine.here(), stopped=stopped,
+            tls_checked=not job.insecure if target.scheme == "https" else None,
         )  # fmt: skip
 
 

@@ -22,7 +22,9 @@ from mfp_sim.shared.reaching import Proxy, Reach, basic
 from mfp_sim.shared.scep.http_messages import HttpRequest, render_request
 from mfp_sim.transport.reader import Deadline, SocketSource, connect_failed, deadline_exceeded, place_of, read_reply
 
-__all__ = ["TlsSession", "TlsSource", "connect", "handshake", "proxy_refusal", "through_proxy", "tls_refusal"]
+__all__ = [
+    "TlsSession", "TlsSource", "connect", "handshake", "proxy_refusal", "through_proxy", "tls_context", "tls_refusal",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class TlsSession:
 
 
 @lru_cache(maxsize=16)  # loading the system's CAs costs more than a whole exchange
-def _context_of(reach: Reach) -> ssl.SSLContext:
+def tls_context(reach: Reach) -> ssl.SSLContext:
     """The client's side of TLS.
 
     Raises:
@@ -161,7 +163,7 @@ def handshake(
         named.encode("idna")
     except UnicodeError:  # where a proxy connects, nobody here has looked it up
         raise connect_failed(where, "no-such-host") from None
-    secure = _context_of(reach).wrap_socket(connection, server_hostname=named, do_handshake_on_connect=False)
+    secure = tls_context(reach).wrap_socket(connection, server_hostname=named, do_handshake_on_connect=False)
     try:
         secure.settimeout(deadline.left())
         secure.do_handshake()

@@ -15,7 +15,9 @@ import pytest
         (["ftp://127.0.0.1/scep"], "give the URL of the SCEP server"),
         (["http://127.0.0.1/scep", "--certificates", "1", "--processes", "2"], "1 certificates are fewer than 2"),
         ([], "no server to load"),
-        (["https://127.0.0.1/scep"], "mfp-sim load does not speak TLS"),
+        (["https://127.0.0.1/scep", "--tls-ca", "no-such.pem"], "the CA certificates in no-such.pem cannot be read"),
+        (["https://192.0.2.7/scep", "--tls-insecure"], "192.0.2.7 is 192.0.2.7, which is not this machine"),
+        (["http://127.0.0.1/scep", "--proxy", "http://192.0.2.7:1"], "unrecognized arguments: --proxy"),
         (["--make-keys", "3"], "where do the keys go?"),
     ],
 )

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfp_sim.load.job import LoadJob, read_job, refuse_strangers, share_of, write_job
+from mfp_sim.load.job import LoadJob, handed_on, reach_handed_on, read_job, refuse_strangers, share_of, write_job
 from mfp_sim.load.material import make_keys, read_keys
 from mfp_sim.load.result import Gathered, LoadResult, load_schema, read_result, service_of
 from mfp_sim.shared.documents.records import record_of
 from mfp_sim.shared.errors import UsageError
+from mfp_sim.shared.reaching import Reach
 from mfp_sim.shared.scep.url import Url
 
 JOB = LoadJob("http://127.0.0.1:1/scep", 200, 2, "load.json", "keys.pem", rate=20.0)
@@ -56,6 +57,18 @@ def test_a_job_goes_to_other_processes_in_a_file_of_its_owner(tmp_path: Path) ->
     write_job(JOB, file)
     assert read_job(file) == JOB
     assert file.stat().st_mode & 0o077 == 0
+
+
+def test_how_the_server_is_reached_goes_to_other_processes_without_proxies() -> None:
+    reach = Reach(
+        ca=Path("/ca.pem"),
+        certificate=Path("own.pem"),
+        key_password="hush",
+        login="me:hush",
+        fields=(("X-Tenant", "7"),),
+    )
+    read = reach_handed_on(handed_on(replace(reach, proxies=(("all", "http://proxy.example:3128"),))))
+    assert read == replace(reach, certificate=Path.cwd() / "own.pem"), "the processes have another folder"
 
 
 def test_keys_are_of_their_owner_and_never_overwritten(tmp_path: Path) -> None:

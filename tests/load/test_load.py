@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tls_hosts import tls_host
 
 from mfp_sim.shared.simtime import Entropy, PooledKeys, SystemClock
 from mfp_sim.testing.bench import Bench
@@ -77,6 +78,26 @@ def test_clients_that_enrol_one_after_the_other(tmp_path: Path, url: str, keys: 
     assert told["lateness"] == []
     assert set(told["operations"]) == {"GetCACaps", "GetCACert", "PKCSReq", "enrolment"}
     assert done.returncode == 0
+
+
+def test_over_tls(tmp_path: Path, keys: Path) -> None:
+    words = ["--challenge", CHALLENGE, "--keys", keys, "--certificates", 20, "--clients", 2]
+    with tls_host(tmp_path, challenge=CHALLENGE) as mock:
+        done = load(tmp_path, mock.url, *words, "--tls-ca", mock.trust.name, "--processes", 2, "--report", "out")
+        told = json.loads((tmp_path / "out" / "load.json").read_text())
+        assert told["outcomes"] == {"issued": 20}, done.stdout + done.stderr
+        assert (done.returncode, told["tls_checked"], told["server"]) == (0, True, mock.host.url)
+        assert "not checked" not in done.stdout
+
+        unknown = load(tmp_path, mock.url, *words)
+        assert unknown.returncode == 1
+        assert "stopped: 10 enrolments failed in a row, the last with lost-ConnectFailed: 127.0.0.1:" in unknown.stdout
+        assert "shows a TLS certificate of a CA that is not known" in unknown.stdout
+        assert mock.bench.ca.ledger.counts["minted"] == 20
+
+        unchecked = load(tmp_path, mock.url, *words, "--tls-insecure", "--json")
+        assert (unchecked.returncode, json.loads(unchecked.stdout)["tls_checked"]) == (0, False), unchecked.stderr
+        assert "! the server's TLS certificate was not checked (--tls-insecure)" in unchecked.stderr
 
 
 def test_failures_in_a_row_end_the_run(tmp_path: Path, url: str, bench: Bench, keys: Path) -> None:
