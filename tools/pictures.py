@@ -1,8 +1,9 @@
-"""``python -m tools.pictures``: the pictures of docs/how-to/remote_ui.md and docs/reference/mock.md, taken in Chromium.
+"""``python -m tools.pictures [ui] [mock] [fleet]``: the pictures of docs/how-to and docs/reference, taken in Chromium.
 
 Needs ``apt-get install chromium fonts-wqy-microhei`` and ``pip install -e '.[browser]' pillow``. Clicks through the
 manual's procedures on a simulated clock and writes ``docs/images/*.png``. The mock has to have its usual port, 8080,
-because the pages show it. Pictures are not compared: fonts differ from machine to machine.
+because the pages show it. Those of the fleet are the reports of the plans that come with the package. Pictures are not
+compared: fonts differ from machine to machine.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from __future__ import annotations
 import io
 import shutil
 import sys
+import tempfile
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from mfp_sim.cli.main import main as mfp_sim
 from mfp_sim.device.printer_profile import profile_named
 from mfp_sim.remote_ui.app import create_app
 from mfp_sim.remote_ui.assembly import ServePlan, assemble
@@ -33,7 +37,10 @@ DEVICE = "/settings/device-management"
 KEY = {"#name": "tls2026", "#organization": "Example AS", "#common_name": "192.0.2.10", "#challenge": "s3cret"}
 
 
-def main() -> int:
+PLANS = ("printers-09-00", "outage-monday", "midnight-herd", "mdm-migration")
+
+
+def main(wanted: Sequence[str]) -> int:
     """The command; returns the exit code."""
     from playwright.sync_api import sync_playwright
 
@@ -42,19 +49,25 @@ def main() -> int:
         print("Chromium is not there: apt-get install chromium", file=sys.stderr)
         return 2
     FOLDER.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-lcd-text"])
+        for show in [SHOWN[name] for name in wanted] or SHOWN.values():
+            show(browser)
+        browser.close()
+    return 0
+
+
+def show_ui(browser: Any) -> None:
+    """The Remote UI of a printer, with the mock behind it."""
     plan = ServePlan(profile_named("canon-ir-adv-dx"), start=START, challenge="s3cret", ca_port=8080)
     served = assemble(plan)
     app = create_app(served.site, served.site.printers[0], entropy=Entropy(None))
     try:
-        with UiHost(app) as host, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-lcd-text"])
+        with UiHost(app) as host:
             page = browser.new_page(viewport={"width": 1000, "height": 500}, base_url=host.url, locale="en-GB")
             walk(page, served.site.ca_url)
-            show_mock(browser)
-            browser.close()
     finally:
         served.close()
-    return 0
 
 
 def show_mock(browser: Any) -> None:
@@ -71,9 +84,29 @@ def show_mock(browser: Any) -> None:
         take(page, "mock-page")
 
 
+def show_fleet(browser: Any) -> None:
+    """The report of each plan, and the herd of the first in a picture of its own."""
+    page = browser.new_page(viewport={"width": 1000, "height": 500}, locale="en-GB")
+    with tempfile.TemporaryDirectory() as folder:
+        for plan in PLANS:
+            mfp_sim(["fleet", plan, "--report", folder])
+            page.goto((Path(folder) / "fleet.html").as_uri())
+            take(page, f"fleet-{plan}")
+            if plan == PLANS[0]:
+                keep(page.locator("#charts .drawing").first.screenshot(), "fleet-herd")
+
+
+SHOWN = {"ui": show_ui, "mock": show_mock, "fleet": show_fleet}
+
+
 def take(page: Any, name: str) -> None:
-    """One picture, of the whole page, in few colours so that the file is small."""
-    image = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+    """One picture, of the whole page."""
+    keep(page.screenshot(full_page=True), name)
+
+
+def keep(picture: bytes, name: str) -> None:
+    """A picture as a file, in few colours so that it is small."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
     image.quantize(48, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
 
 
@@ -205,4 +238,4 @@ def fill_auto(page: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -157,8 +157,8 @@ def _charts(report: FleetReport) -> Iterator[Chart]:
         Shade(at := plan.seconds_at(outage.begins), at + outage.lasts, f"outage: {outage.looks}")
         for outage in plan.outages
     ]
-    for begins, ends in _windows(report, shades):
-        when = f"{local(plan.begins + timedelta(seconds=begins), zone):%Y-%m-%d}"
+    for begins, ends, first in _windows(report, shades):
+        when = f"{local(plan.begins + timedelta(seconds=first), zone):%Y-%m-%d}"
         ticks = _ticks(plan.begins.timestamp() + _zone_shift(report, begins), begins, ends)
         rates = [Curve(name, _line(run.asked, begins, ends, 1 / BIN)) for name, run in runs]
         yield Chart(
@@ -203,8 +203,9 @@ def _zone_shift(report: FleetReport, seconds: float) -> float:
     return shift.total_seconds() if shift is not None else 0.0
 
 
-def _windows(report: FleetReport, shades: Sequence[Shade]) -> list[tuple[float, float]]:
-    """The spans that are drawn in detail: waves that an outage met, then the greatest, in order of time."""
+def _windows(report: FleetReport, shades: Sequence[Shade]) -> list[tuple[float, float, float]]:
+    """The spans that are drawn in detail, from, to, and where in them something begins: waves that an outage met, then
+    the greatest, in order of time."""
     waves = report.of("")[0].waves
     met = [wave for wave in waves if any(wave.begins < shade.ends and shade.begins < wave.ends for shade in shades)]
     others = sorted((wave for wave in waves if wave not in met), key=lambda wave: -wave.peak)
@@ -216,7 +217,7 @@ def _windows(report: FleetReport, shades: Sequence[Shade]) -> list[tuple[float, 
         met_by = [shade for shade in shades if shade.begins < ends and begins < shade.ends]
         begins, ends = min([begins, *(s.begins for s in met_by)]), max([ends, *(s.ends for s in met_by)])
         room = max((ends - begins) * 0.03, 3 * BIN)
-        found.append((begins - room, min(ends + room, begins + 7 * DAY)))
+        found.append((begins - room, min(ends + room, begins + 7 * DAY), begins))
     return found
 
 

@@ -45,18 +45,18 @@ def advice_on(plan: FleetPlan, runs: Sequence[FleetRun]) -> tuple[Advice, ...]:
         {SUCCESSFUL: sum(r.requests for r in runs)}
     )
     if failed and not any(advice.weight == "bad" for advice in found):
-        told = ", ".join(f"{count} {detail}" for detail, count in failed.most_common())
-        found.append(Advice("bad", f"{failed.total()} requests ended in Error: {told}."))
+        told = ", ".join(f"{count:,} {detail}" for detail, count in failed.most_common())
+        found.append(Advice("bad", f"{failed.total():,} requests ended in Error: {told}."))
     found += [*_unended(plan, runs), *_gaps(plan, runs)]
     lacking, lost = max(run.lacking for run in runs), max(run.lost for run in runs)
     if (lacking or lost) and not any(advice.weight == "bad" for advice in found):
-        text = f"{lacking} printers were without a valid certificate at some time, {lost} have none at the end."
+        text = f"{lacking:,} printers were without a valid certificate at some time, {lost:,} have none at the end."
         found.append(Advice("bad", text))
     requests = sum(run.requests for run in runs)
     if not requests:
         found.append(Advice("bad", "No request ended: nothing is known."))
     elif not failed and not any(run.unended for run in runs):
-        found.append(Advice("good", f"Every request ended with a certificate: {requests} of them."))
+        found.append(Advice("good", f"Every request ended with a certificate: {requests:,} of them."))
     return tuple(sorted(found, key=lambda advice: order.index(advice.weight)))
 
 
@@ -94,7 +94,7 @@ def _outages(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
                 continue
             when = f"{outage.begins:%Y-%m-%d %H:%M}"
             text = (
-                f"The outage of {lasting_of(outage.lasts)} from {when} outlasts the patience of {one.name}: "
+                f"The outage of {lasting_of(outage.lasts)} from {when} outlasts the patience of class {one.name}: "
                 f"{_polling_of(one, outage)} {lasting_of(bears)} after the first attempt. {_afterwards(one)}"
             )
             yield Advice("bad", text, _longer(one, outage, ends - met[0]))
@@ -161,7 +161,7 @@ def _approvals(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
     if deferred and pending is not None:
         longest = pending.approved_after.least + pending.approved_after.width
         text = (
-            f"{deferred} requests ended as Deferred: the operator takes up to {lasting_of(longest)}, "
+            f"{deferred:,} requests ended as Deferred: the operator takes up to {lasting_of(longest)}, "
             "and the printers had stopped polling by then."
         )
         yield Advice("bad", text, "poll longer (count times interval), approve sooner, or approve by itself")
@@ -170,7 +170,7 @@ def _approvals(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
 def _challenges(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
     refused, lifetime = _count(runs, "fail-info-2"), plan.ca.challenge_lifetime
     if refused and lifetime is not None:
-        text = f"{refused} requests were refused: the challenge password counts for {lasting_of(lifetime)} only."
+        text = f"{refused:,} requests were refused: the challenge password counts for {lasting_of(lifetime)} only."
         yield Advice("bad", text, "a longer lifetime; the adjustment and the queue take their share of it")
 
 
@@ -182,7 +182,7 @@ def _overload(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
     longest, timeout = max(run.waiting(1) for run in runs), min(one.seconds for one in plan.printers)
     if longest > timeout:
         text = (
-            f"{unheard} requests ended without a reply in time: they waited for up to {lasting_of(longest)}, and a "
+            f"{unheard:,} requests ended without a reply in time: they waited for up to {lasting_of(longest)}, and a "
             f"printer gives up after {lasting_of(timeout)}."
         )
         yield Advice("bad", text, "a larger CA (--find workers shows how large), or a spread of the starts")
@@ -201,8 +201,8 @@ def _herd(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
         peak = max((wave.peak for run in runs for wave in run.waves), default=0.0)
         when = "in the same second" if width == 1.0 else f"within {lasting_of(width)}"
         text = (
-            f"All {one.count} printers of {one.name} ask {when}; the CA serves {capacity:.3g} a second. "
-            f"At its worst {longest} requests waited at once ({peak:.0f} requests a second over ten seconds)."
+            f"All {one.count:,} printers of class {one.name} ask {when}; the CA serves {capacity:.3g} a second. "
+            f"At its worst {longest:,} requests waited at once ({peak:,.0f} requests a second over ten seconds)."
         )
         low, high = one.model.adjustment_range
         yield Advice("warn", text, f"adjust: true spreads the start over {low} to {high} s")
@@ -225,8 +225,8 @@ def _periods(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
             continue  # below one period it is not failures that leave them without
         gap = 2 * one.every_days * DAY - plan.ca.validity
         text = (
-            f"A request of {one.name} that fails is repeated {one.every_days} d later, and a certificate is valid for "
-            f"{lasting_of(plan.ca.validity)}: one failure leaves a printer without one for {lasting_of(gap)}."
+            f"A request of class {one.name} that fails is repeated {one.every_days} d later, and a certificate is "
+            f"valid for {lasting_of(plan.ca.validity)}: one failure leaves a printer without one for {lasting_of(gap)}."
         )
         shorter = int(plan.ca.validity // DAY // 2)
         yield Advice("warn", text, f"every: {shorter}d, or a validity of {2 * one.every_days}d" if shorter else "")
@@ -236,9 +236,8 @@ def _unended(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
     """Printers of which the run shows nothing: silence is not approval."""
     unended = max(run.unended for run in runs)
     if unended:
-        text = (
-            f"{unended} printers had not ended their first request after {plan.days} d: the run shows nothing of them."
-        )
+        told = f"{unended:,} printers had not ended their first request after {plan.days} d"
+        text = f"{told}: the run shows nothing of them."
         yield Advice("bad", text, "more days, counted from the first start of all classes")
 
 
@@ -250,12 +249,12 @@ def _gaps(plan: FleetPlan, runs: Sequence[FleetRun]) -> Iterator[Advice]:
             continue
         every = one.every_days
         if every is None and plan.days * DAY > starts[0] + validity:
-            text = f"Printers of {one.name} ask once, and the certificate is valid for {lasting_of(validity)}."
+            text = f"Printers of class {one.name} ask once, and the certificate is valid for {lasting_of(validity)}."
             yield Advice("bad", text, "every: an interval below the validity")
         elif every is not None and validity < every * DAY and plan.days * DAY > starts[0] + validity:
             text = (
-                f"A certificate is valid for {lasting_of(validity)}, and printers of {one.name} ask every {every} d: "
-                f"each is without one for {lasting_of(every * DAY - validity)} of every period."
+                f"A certificate is valid for {lasting_of(validity)}, and printers of class {one.name} ask every "
+                f"{every} d: each is without one for {lasting_of(every * DAY - validity)} of every period."
             )
             shorter = int(validity // DAY // 2)
             yield Advice("bad", text, f"every: {shorter}d, or a validity of {2 * every}d" if shorter else "")
@@ -282,7 +281,7 @@ def unmet(plan: FleetPlan, run: FleetRun) -> tuple[str, ...]:
         if most is not None and got > most
     ]
     if run.unended:
-        found.append(f"{run.unended} printers had not ended their first request when the time of the plan was over")
+        found.append(f"{run.unended:,} printers had not ended their first request when the time of the plan was over")
     if limits.successful is not None and shares < limits.successful:
         found.append(f"successful: at least {limits.successful:.1%}, got {shares:.1%}")
     return tuple(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import datetime
 from html.parser import HTMLParser
 
 from fleet_plans import few
@@ -51,11 +52,20 @@ def test_texts_of_a_plan_are_quoted() -> None:
     assert "<script>alert(1)</script> & more" in _read(page).texts
 
 
+def test_a_chart_is_of_the_day_on_which_something_begins() -> None:
+    """Also where that is at midnight, and the chart begins a little before."""
+    plan = few(50)
+    texts = _read(
+        as_page(_report(replace(plan, printers=(replace(plan.printers[0], start=datetime(2026, 3, 2)),))))
+    ).texts
+    assert [text for text in texts if text.startswith("Exchanges a second, ")] == ["Exchanges a second, 2026-03-02"]
+
+
 def test_the_page_shows_advice_charts_and_figures_of_each_variation() -> None:
     plan = few(50, adjust="false", outages="{from: 2026-03-02 09:00, for: 2h, looks: silent}")
     page = as_page(_report(plan, Variation(adjust=True)))
     texts = " ".join(_read(page).texts)
-    assert "outlasts the patience of offices" in texts
+    assert "outlasts the patience of class offices" in texts
     assert "outage: silent" in texts
     assert "adjust: true" in texts
     assert page.count("<svg") >= 3

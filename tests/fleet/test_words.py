@@ -27,7 +27,10 @@ _OUTAGE = "{{from: 2026-03-02 09:00, for: {}, looks: {}}}"
 def test_an_outage_beyond_patience_and_the_polling_that_outlasts_it(looks: str) -> None:
     plan = few(20, outages=_OUTAGE.format("60m", looks))
     (bad,) = [text for text in _told(plan) if text.startswith("bad")]
-    assert "The outage of 1 h from 2026-03-02 09:00 outlasts the patience of offices: 3 polls 10 min apart end" in bad
+    assert (
+        "The outage of 1 h from 2026-03-02 09:00 outlasts the patience of class offices: 3 polls 10 min apart end"
+        in bad
+    )
     assert "The next attempt comes 30 d later." in bad
     match = re.search(r"polling: \{count: (\d+), interval: (\d+)m\} would outlast it", bad)
     assert match is not None
@@ -78,7 +81,7 @@ def test_a_herd_that_the_ca_cannot_serve_and_the_remedy_that_works() -> None:
     plan = few(300, adjust="false", service="4s")
     told = _told(plan)
     assert any(text.startswith("bad: ") and "ended without a reply in time" in text for text in told)
-    assert any("All 300 printers of offices ask in the same second" in text for text in told)
+    assert any("All 300 printers of class offices ask in the same second" in text for text in told)
     assert any("of the CA's work was for printers that had given up" in text for text in told)
     found = smallest(plan).workers
     assert found is not None
@@ -159,7 +162,7 @@ def test_an_outage_after_the_time_of_the_plan_is_not_a_warning() -> None:
 
 def test_times_of_keys_spread_a_herd_and_a_ca_may_take_no_time() -> None:
     told = "\n".join(_told(few(300, adjust="false", service="1s", more=", key_time: {least: 0s, most: 30s}")))
-    assert "All 300 printers of offices ask within 30 s" in told
+    assert "All 300 printers of class offices ask within 30 s" in told
     assert "ask" not in "\n".join(_told(few(300, adjust="false", service="0s")))
 
 
