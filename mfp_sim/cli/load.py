@@ -24,7 +24,8 @@ from mfp_sim.fleet.words import lasting_of
 from mfp_sim.load import job as jobs
 from mfp_sim.load.job import LoadJob, handed_on, refuse_strangers, write_job
 from mfp_sim.load.material import make_keys
-from mfp_sim.load.result import ENROLMENT, ISSUED, LoadResult, read_result
+from mfp_sim.load.page import as_page, asked_of_server, findings_of, name_of, times_of
+from mfp_sim.load.result import ISSUED, LoadResult, read_result
 from mfp_sim.report.console import Console
 from mfp_sim.report.writing import ready, write
 from mfp_sim.shared.documents.records import record_of
@@ -220,10 +221,11 @@ def _finish(options: argparse.Namespace, console: Console, result: LoadResult, s
     text = json.dumps({**told, "figures": figures_of(result)}, ensure_ascii=False)
     if options.report is not None:
         write(options.report / "load.json", text + "\n")
+        write(options.report / "load.html", as_page(result))
         write(options.report / "serials.txt", "".join(f"{serial}\n" for serial in serials))
     _summary(console, result)
     if options.report is not None:
-        console.line(f"load.json and serials.txt (to revoke) in {options.report}")
+        console.line(f"load.html, load.json and serials.txt (to revoke) in {options.report}")
     if options.json:
         print(text)
     return 1 if result.invalid or result.failed or result.duplicates or result.stopped else 0
@@ -244,25 +246,13 @@ def figures_of(result: LoadResult) -> dict[str, object]:
 
 
 def _summary(console: Console, result: LoadResult) -> None:
-    asked = f"{result.rate:g} a second" if result.rate else f"{result.clients} clients, one enrolment after the other"
-    console.line(f"{result.server}: {result.sent} enrolments, {asked}, by {result.workers} workers")
+    console.line(asked_of_server(result))
     console.line()
     outcomes = sorted(result.outcomes.items(), key=lambda pair: (pair[0] != ISSUED, -pair[1]))
     console.line(", ".join(f"{count} {outcome}" for outcome, count in outcomes) or "nothing came to an end")
     console.line(f"{result.per_second:.1f} certificates a second over {lasting_of(result.seconds)}")
-    for name in result.operations:
-        times = ", ".join(f"p{share} {lasting_of(result.time(name, share / 100))}" for share in (50, 95, 99))
-        console.line(f"  {'the whole enrolment' if name == ENROLMENT else name:20} {times}")
-    if result.serials != result.distinct:
-        named = ", ".join(result.duplicates[:3])
-        console.line(f"✗ {result.serials} certificates have {result.distinct} serial numbers: twice {named} …")
-    if result.unanswered:
-        console.line(
-            f"! {result.unanswered} requests got no reply: the CA may have issued certificates that nobody has"
-        )
-    if result.tls_checked is False:
-        console.line("! the server's TLS certificate was not checked (--tls-insecure)")
-    if result.stopped:
-        console.line(f"✗ stopped: {result.stopped}")
-    for sentence in result.invalid:
-        console.line(f"✗ the run is invalid: {sentence}")
+    for operation in result.operations:
+        times = ", ".join(f"{share} {time}" for share, time in times_of(result, operation).items())
+        console.line(f"  {name_of(operation):20} {times}")
+    for found in findings_of(result):
+        console.line(f"{'✗' if found.bad else '!'} {found.text}")

@@ -571,7 +571,7 @@ def _load(parser: argparse.ArgumentParser) -> None:
                        "its port asks for no password: use a private network")  # fmt: skip
     where.add_argument("--master-host", default="127.0.0.1", metavar="HOST", help="(default: 127.0.0.1)")
     where.add_argument("--master-port", type=_port, default=5557, metavar="PORT", help="(default: 5557)")
-    parser.add_argument("--report", type=Path, metavar="DIR", help="write load.json and serials.txt there")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write load.html, load.json and serials.txt there")
     _json(parser)
 
 

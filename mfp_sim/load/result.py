@@ -119,14 +119,18 @@ class LoadResult:
         return quantile(self.operations.get(operation, {}), share)
 
     @property
+    def late(self) -> float:
+        """Seconds by which 95 of 100 enrolments were late at the most, by the generator's own fault."""
+        return quantile(self.lateness, 0.95)
+
+    @property
     def invalid(self) -> tuple[str, ...]:
         """Why the run shows nothing about the server, a sentence each; empty for a run that does."""
         found = []
-        late = quantile(self.lateness, 0.95)
-        if late > _LATE:
+        if self.late > _LATE:
             found.append(
-                f"the generator was the bottleneck: requests of 5 of 100 enrolments came {late * 1000:.0f} ms late "
-                f"or more ({_LATE * 1000:.0f} ms at most)"
+                f"the generator was the bottleneck: requests of 5 of 100 enrolments came {self.late * 1000:.0f} ms "
+                f"late or more ({_LATE * 1000:.0f} ms at most)"
             )
         if self.workers_done < self.workers:
             found.append(f"{self.workers - self.workers_done} of {self.workers} workers did not come to their end")
