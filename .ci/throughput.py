@@ -2,8 +2,8 @@
 
 Starts each server with a new CA on this machine, lets one client and then sixteen enrol one after the other by
 ``mfp-sim load``, and writes the results and a table. With ``--publish`` the table goes to reports/throughput too.
-Debian's scepserver has to be installed (package scep); what is built from Go modules needs Go, and is left out, and
-named, without it.
+Debian's scepserver has to be installed (package scep); what is built from Go modules needs Go, jscep's servlet a JDK
+and Maven, and is left out, and named, without them.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ MODULES = {
     "micromdm v2.3.0": "github.com/micromdm/scep/v2/cmd/scepserver@v2.3.0",
     "step-ca v0.30.2": "github.com/smallstep/certificates/cmd/step-ca@v0.30.2",
 }
+JSCEP = "2.5.6"
 CLIENTS = (1, 16)
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -65,6 +66,25 @@ def _step_ca(program: str) -> Callable[[Path, int, int], list[str]]:
     return start
 
 
+def _jscep(folder: Path) -> Callable[[Path, int, int], list[str]]:
+    def start(room: Path, port: int, _bits: int) -> list[str]:
+        (room / "secret").write_text(SECRET + "\n")
+        classes = f"{folder / 'target' / 'jscep-server-1.jar'}:{folder / 'target' / 'dependency' / '*'}"
+        return ["java", "-cp", classes, "JscepServer", str(port), str(room / "secret")]
+
+    return start
+
+
+def _built_by_maven(folder: Path) -> str | None:
+    """Build jscep's server in a new folder; why it could not be built, None where it could."""
+    if shutil.which("mvn") is None:
+        return "Maven is not installed"
+    shutil.copytree(HERE / "jscep_server", folder)
+    words = ["mvn", "-q", "-B", f"-Djscep={JSCEP}", "package", "dependency:copy-dependencies"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    return "could not be built" if done.returncode else None
+
+
 def _built(room: Path) -> tuple[dict[str, str], list[str]]:
     """The programs from Go modules, and what could not be built, each with why."""
     found, missing = {}, []
@@ -95,6 +115,10 @@ def _servers(room: Path) -> tuple[list[Server], list[str]]:
         servers += [Server(name, bits, _scepserver(built[name])) for bits in (2048, 4096)]
     if (name := "step-ca v0.30.2") in built:
         servers.append(Server(name, 2048, _step_ca(built[name]), "/scep/scep"))
+    if (why := _built_by_maven(room / "jscep")) is None:
+        servers.append(Server(f"jscep {JSCEP} (its servlet)", 2048, _jscep(room / "jscep")))
+    else:
+        missing.append(f"jscep {JSCEP}: {why}")
     return servers, missing
 
 
@@ -202,6 +226,9 @@ that came twice are certificates that cannot be told apart or revoked one by one
 **Read the rows of sixteen clients with care**: they work on the same machine, and a client's part of an enrolment costs
 about as much as the server's. With RSA-2048 some 200 a second are what two cores bear together, no matter which server
 it is; what a server bears by itself is in the column for a core.
+
+jscep is a library: its servlet is measured in [a small CA](../../.ci/jscep_server). Like each server it has just
+started, and the Java machine compiles while it is measured, which is part of its figures.
 
 {missing}"""
 
