@@ -84,7 +84,7 @@ def _assumptions() -> str:
         )
         for entry in assumptions().values()
     ]
-    return _table(("id", "what is assumed", "default", "profile value", "statements that rest on it"), rows)
+    return _table(("id", "what is assumed", "default", "profile value", "statements that depend on it"), rows)
 
 
 def _readings() -> str:
@@ -125,7 +125,7 @@ def _chapter(chapter: str) -> str:
         assumes = sorted({entry for scenario in instances for entry in scenario.assumes})
         link = f"[{_base(instances[0])}]({chapter}/{file.name}){count}"
         rows.append((link, instances[0].why, ", ".join(covers), ", ".join(assumes)))
-    return _table(("scenario", "what it shows", "covers", "rests on"), rows)
+    return _table(("scenario", "what it shows", "covers", "assumes"), rows)
 
 
 # --- scenario format --------------------------------------------------------------------------------------
