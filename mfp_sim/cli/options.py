@@ -95,6 +95,7 @@ VERBS = (
   mfp-sim conform URL --read-only                           # asks for no certificate
   mfp-sim conform URL --budget 20 --only MUST --only 3.2.1  # at most 20 certificates; sections, ids, tags
   mfp-sim conform URL --challenge-page http://ndes.example/CertSrv/mscep_admin/ --challenge-page-login-env LOGIN
+  mfp-sim conform URL --revoke-command "sh revoke.sh"       # it finds SCEP_SERIAL: does a revoked certificate renew?
   mfp-sim conform URL --report out --share                  # a report that does not name the site
   mfp-sim conform URL --baseline baseline.yaml              # 1 for whatever is not as expected, either way
   mfp-sim conform URL --only refuses-bad-signature          # just this, again
