@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from mfp_sim.shared.errors import DecodeError, EnvelopeUnreadable, SignatureInvalid
+from mfp_sim.shared.errors import DecodeError, EnvelopeUnreadable, SignatureInvalid, UsageError
 from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.scep.http_messages import Delivery, HttpReply, HttpRequest, ScepQuery, read_scep_query
 from mfp_sim.shared.scep.vocabulary import Operation
@@ -38,7 +38,7 @@ from mock_scep_server.profiles.registry import CaProfile
 from mock_scep_server.revocation import Revocations
 from mock_scep_server.script import Rule, Script
 from mock_scep_server.setup import CaSetup, make_authorities, make_challenge
-from mock_scep_server.store import StepLock, StoreFailed
+from mock_scep_server.store import CHANGED, StepLock, StoreFailed
 from mock_scep_server.transactions import Transactions
 from mock_scep_server.vault import Vault
 from mock_scep_server.work import EarlyReply, Work, text_reply
@@ -50,6 +50,12 @@ _OF_CLIENTS = (DecodeError, SignatureInvalid, EnvelopeUnreadable)
 _NO_MESSAGE, _NO_REQUEST, _NOT_BASE64 = "SCEP-3-01", "SCEP-4.1-02", "SCEP-4.1-09"
 _NOT_ODD = ("SCEP-3.5.1-01 ", "SCEP-4.2-02 ")
 """A message beside GetCACaps or GetCACert, the identifier of a CA: the form of RFC 8894, 4.1, has it."""
+
+_BOOKS = frozenset({
+    "cas", "challenges", "crls", "forgotten", "journal", "ledger", "revoked", "rules", "script", "serials", "shape",
+    "transactions", "turns", "waiting room",
+})  # fmt: skip
+"""What its parts keep. A row of another book would be lost without a word."""
 
 
 class ScepService:
@@ -115,6 +121,9 @@ class ScepService:
         self._pki_operation = PkiOperation(self.parts, self._transactions, replies)
         self._outgoing = Outgoing(self.parts, self._record)
         self.operator = CaOperator(self.parts, self._transactions)
+        if strange := store.books() - _BOOKS:
+            text = f"{store.where} is damaged: it has a book {min(strange)!r}, which no part of this CA keeps"
+            raise UsageError(text, remedy=CHANGED)
         store.commit()
 
     @property

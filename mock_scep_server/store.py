@@ -45,6 +45,10 @@ class Store(Protocol):
     where: str
     """The file, for people; empty in memory."""
 
+    def books(self) -> frozenset[str]:
+        """Those that have rows."""
+        ...
+
     def rows(self, book: str, read: Callable[[str, Row], Made]) -> list[Made]:
         """What was kept when the store was opened, each row read, in the order in which the keys came first.
 
@@ -91,6 +95,9 @@ class MemoryStore:
     """Keeps nothing: the books' own tables are all there is."""
 
     where: str = ""
+
+    def books(self) -> frozenset[str]:
+        return frozenset()
 
     def rows(self, book: str, read: Callable[[str, Row], Made]) -> list[Made]:  # noqa: ARG002 - the protocol's arguments
         return []
@@ -253,6 +260,9 @@ class SqliteStore:
                 os.fchmod(descriptor, 0o600)
         finally:
             os.close(descriptor)
+
+    def books(self) -> frozenset[str]:
+        return frozenset(str(book) for (book,) in self._base.execute("SELECT DISTINCT book FROM kept"))
 
     def rows(self, book: str, read: Callable[[str, Row], Made]) -> list[Made]:
         try:

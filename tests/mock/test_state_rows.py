@@ -186,6 +186,16 @@ def test_a_key_that_cannot_be_is_named_and_not_told(start, file: Path, book: str
     assert "canary" not in str(refused.value)
 
 
+def test_a_row_that_somebody_put_into_a_book_that_nobody_keeps_is_not_lost_without_a_word(start, file: Path) -> None:
+    with closing(sqlite3.connect(file)) as base, base:
+        base.execute("UPDATE kept SET book = 'ledgr' WHERE book = 'ledger'")
+    told = (
+        f"{re.escape(str(file))} is damaged: it has a book 'ledgr', which no part of this CA keeps .if you changed it"
+    )
+    with pytest.raises(UsageError, match=told):
+        start()
+
+
 def test_a_ca_under_another_key_is_no_reason_to_make_a_new_one(start, file: Path) -> None:
     with closing(sqlite3.connect(file)) as base, base:
         base.execute("""UPDATE kept SET key = '"ca-8"' WHERE book = 'cas'""")
