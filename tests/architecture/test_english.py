@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PLACES = ("README.md", "docs/index.md", "docs/faq.md", "docs/tutorials", "scenarios")
+PLACES = ("README.md", "docs/index.md", "docs/faq.md", "docs/tutorials")
 """What has been put into plain English so far, from the root."""
 IDIOMS = {
     "tells, told: shows, says, lists": r"\b(?:tells?|told|telling)\b",
