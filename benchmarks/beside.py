@@ -201,7 +201,7 @@ def _get(operation: Operation, port: int) -> bytes:
 
 
 def rendered(request: HttpRequest, port: int) -> bytes:
-    """In octets, for a connection that is kept."""
+    """In bytes, for a connection that is kept."""
     kept = replace(request, headers=(*request.headers, ("Connection", "keep-alive")))
     return render_request(kept, "127.0.0.1", port)
 
@@ -243,7 +243,7 @@ class Makers:
 
 
 def requests_for(server: Server, count: int, makers: Makers) -> list[tuple[bytes, x509.Identity]]:
-    """So many distinct enrolments for a server: the octets of HTTP, and who signed each."""
+    """So many distinct enrolments for a server: the bytes of HTTP, and who signed each."""
     made = (makers.next(server.recipient) for _ in range(count))
     return [
         (rendered(scep_request("/scep", Operation.PKI_OPERATION, octets, method="POST"), server.port), signer)

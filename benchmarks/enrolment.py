@@ -1,7 +1,7 @@
 """A full enrolment in process, both sides, over the time of its own RSA private-key operations.
 
 GetCACaps, GetCACert, PKCSReq and CertRep, with keys from the pool. Each enrolment is followed at once by the same
-private-key operations again, with the same keys and the same octets, so that both sides of the ratio see the same
+private-key operations again, with the same keys and the same bytes, so that both sides of the ratio see the same
 machine in the same state. What else the machine does can only make a round longer, and it slows Python down more than
 RSA: the ratio is that of the fastest tenth of the rounds on either side; the median stands beside it. It still differs
 from one machine to the next; what has a limit is the number of function calls, which is the same on all of them.

@@ -86,7 +86,7 @@ def _time(call: Callable[[], object]) -> float:
 
 
 def _octets(printers: int) -> int:
-    """What a run holds at its worst, in octets of Python's memory."""
+    """What a run holds at its worst, in bytes of Python's memory."""
     plan = replace(_of(PLAN, printers), days=31)
     tracemalloc.start()
     run_fleet(plan)

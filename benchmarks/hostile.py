@@ -87,7 +87,7 @@ def _cases(make: _Makers) -> Iterator[tuple[str, bytes, Callable[[bytes], object
     big = MEGABYTE - 4096
     yield "a request of 2.4 kB, as it should be", make.request(bytes(720)), make.read
     yield "a request of 1 MiB", make.request(bytes(big)), make.read
-    yield "the same in BER, in pieces of 1,000 octets", make.request(bytes(big - 8192), Oddities(ber=True)), make.read
+    yield "the same in BER, in pieces of 1,000 bytes", make.request(bytes(big - 8192), Oddities(ber=True)), make.read
     others = [make.authority] * 7
     yield (
         "8 recipients, none of them ours",

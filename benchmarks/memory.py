@@ -24,7 +24,7 @@ COUNT = 20_000
 
 @dataclass(frozen=True)
 class Weight:
-    """Octets above the start after ``count`` enrolments and after half as many more; how much of each book is gone."""
+    """Bytes above the start after ``count`` enrolments and after half as many more; how much of each book is gone."""
 
     count: int
     limit: int
@@ -70,6 +70,6 @@ def _enrol(bench: Bench, client: ScepClient, count: int) -> None:
 
 
 def _weigh(bench: Bench) -> int:
-    """The octets of all that is reachable from the mock, without what the bench has too."""
+    """The bytes of all that is reachable from the mock, without what the bench has too."""
     gc.collect()
     return sum(sizes([bench.ca], {id(thing) for thing in (bench.clock, bench.scheduler, bench.recorder)}))

@@ -37,7 +37,7 @@ KEY = KeySettings("nightly", "192.0.2.10", use="TLS")
 
 @dataclass(frozen=True)
 class Night:
-    """Octets reachable at the end of each year, and what happened in all of them."""
+    """Bytes reachable at the end of each year, and what happened in all of them."""
 
     octets: tuple[int, ...]
     enrolments: int
@@ -97,7 +97,7 @@ def _log_in(app: Flask) -> FlaskClient:
 
 
 def _weigh(served: Served, desk: object) -> int:
-    """The octets of all that is reachable, without the mock, modules and classes."""
+    """The bytes of all that is reachable, without the mock, modules and classes."""
     gc.collect()
     assert served.site.ca is not None
     seen = {id(thing) for thing in (served.site.ca, served.site.ca.ledger, served.host)}

@@ -1,6 +1,6 @@
 """``python -m benchmarks.soak``: hostile traffic against the mock over sockets, and hostile files for ``decode``.
 
-Messages are changed outside (elements retagged, emptied, doubled, lost; octets flipped; cut) and inside, before they
+Messages are changed outside (elements retagged, emptied, doubled, lost; bytes flipped; cut) and inside, before they
 are enveloped and signed right, so that they reach everything that looks at a CSR or at a signer's certificate; and HTTP
 itself is changed. Exit code 1 when an answer is 500 or has no entry in the journal, when a thread of the server is lost
 or left, when ``decode`` ends in anything but 0 or 2, or when memory grows once the bounded memories are full.
@@ -52,7 +52,7 @@ class Outcome:
 
 
 class Changes:
-    """Changes octets, by chance."""
+    """Changes bytes, by chance."""
 
     def __init__(self, entropy: Entropy) -> None:
         self.entropy = entropy
@@ -70,7 +70,7 @@ class Changes:
         draw = self.entropy.integer
         try:
             places = list(_places(octets))
-        except Exception:  # noqa: BLE001 - what is no BER any longer is changed by octets
+        except Exception:  # noqa: BLE001 - what is no BER any longer is changed by bytes
             places = []
         if not places or draw(0, 3) == 0:
             if not octets:
@@ -140,7 +140,7 @@ class Client:
         )
 
     def next(self) -> bytes:
-        """The octets of one request."""
+        """The bytes of one request."""
         way = self._entropy.integer(0, 9)
         if way <= 4:
             octets = self.changes.of(bytes(self._pick(self._good)))

@@ -1,7 +1,7 @@
 """What happened, as events with virtual times: recorded once, read by reports, comparisons and people.
 
 Owns recording, JSON lines and comparison. Events hold decoded content, never ciphertext. Everything passes the
-:class:`~mfp_sim.shared.redaction.Redactor` on its way in. The messages as octets lie beside the events as attachments,
+:class:`~mfp_sim.shared.redaction.Redactor` on its way in. The messages as bytes lie beside the events as attachments,
 when a caller wants them; no comparison of traces looks at them.
 """
 

@@ -71,9 +71,9 @@ class IssuingStyle:
 
 
 class SerialNumbers:
-    """Positive serials of at most 20 octets, none given twice, whoever asks at once (RFC 5280, 4.1.2.2).
+    """Positive serials of at most 20 bytes, none given twice, whoever asks at once (RFC 5280, 4.1.2.2).
 
-    ``rule``: ``random``, of 16 octets; or ``sequential``, from 1, as small CAs have them. Of random ones the newest are
+    ``rule``: ``random``, of 16 bytes; or ``sequential``, from 1, as small CAs have them. Of random ones the newest are
     remembered: only a source of chance that is stuck draws one again.
     """
 

@@ -26,7 +26,7 @@ from mock_scep_server.receiving import Connection, Gone, Unreadable, read_reques
 __all__ = ["captured_exchanges", "is_capture"]
 
 _MAGIC: Final = tuple(bytes.fromhex(text) for text in ("d4c3b2a1", "a1b2c3d4", "4d3cb2a1", "a1b23c4d", "0a0d0d0a"))
-"""How a pcap begins, in either order of octets, with micro- or nanoseconds; and a pcapng."""
+"""How a pcap begins, in either order of bytes, with micro- or nanoseconds; and a pcapng."""
 _METHODS: Final = (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"CONNECT ", b"OPTIONS ")
 _TLS: Final = b"\x16\x03"
 """How a TLS handshake begins (RFC 8446, 5.1)."""
@@ -35,7 +35,7 @@ _HALF: Final = _SEQUENCE // 2
 
 
 def is_capture(octets: bytes) -> bool:
-    """Whether octets begin as a capture does."""
+    """Whether bytes begin as a capture does."""
     return octets[:4] in _MAGIC
 
 
@@ -235,7 +235,7 @@ class _Kept(io.BytesIO):
 
 
 def _exchanges(talk: _Conversation, number: int) -> Iterator[CapturedExchange]:
-    """The exchanges of a connection: the side whose octets begin with an HTTP method is the client's."""
+    """The exchanges of a connection: the side whose bytes begin with an HTTP method is the client's."""
     sent = [stream.octets for stream in talk.streams]
     for side in (0, 1):
         if sent[side].startswith(_METHODS):

@@ -210,7 +210,7 @@ def _reply_beside(file: Path) -> HttpReply | None:
 
 
 def _archive(path: Path, octets: bytes) -> Iterator[HttpRequest]:
-    """The requests of an HTTP archive, in order; the octets of a body are in base64, or one letter each."""
+    """The requests of an HTTP archive, in order; the bytes of a body are in base64, or one letter each."""
     try:
         for entry in json.loads(octets)["log"]["entries"]:
             said = entry["request"]

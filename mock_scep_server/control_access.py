@@ -69,7 +69,7 @@ class Access:
         raise Denied(401, f"the token {said}", remedy, _BEARER)
 
     def try_token(self, given: bytes, client: str) -> bool:
-        """Whether these octets are the token, compared in constant time.
+        """Whether these bytes are the token, compared in constant time.
 
         Raises:
             Denied: 429, the client has to wait after wrong ones.

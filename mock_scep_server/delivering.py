@@ -62,7 +62,7 @@ class Outgoing:
             return delivery
         how = ", ".join([f"HTTP {reply.status}", *work.slugs(effective=True)])
         if work.answers_nothing:
-            how = "no octet sent, as the script says"
+            how = "no byte sent, as the script says"
         broken = any(isinstance(act, Close | Reset | Stall) for act in delivery.acts)
         whole = work.carried and not broken and reply.status == 200
 

@@ -1,6 +1,6 @@
 """How often each fault has applied in a transaction, kept over restarts: a fault of the first reply stays one of it.
 
-What else faults remember (keys of strangers, the octets of an earlier reply) is made anew by the next start.
+What else faults remember (keys of strangers, the bytes of an earlier reply) is made anew by the next start.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ __all__ = ["MOST_LETTERS", "MOST_TEXTS", "Journal", "JournalEntry", "severity_of
 MOST_LETTERS, MOST_TEXTS = 1000, 50
 """Of a text so many letters are kept, of a list so many texts: no client fills the memory with one request."""
 _ENTRY = 700
-"""About what an entry takes in memory beside its letters, in octets."""
+"""About what an entry takes in memory beside its letters, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class JournalEntry:
 
     @property
     def size(self) -> int:
-        """About what it takes in memory, in octets."""
+        """About what it takes in memory, in bytes."""
         texts = chain(filter(None, _TEXTS(self)), chain.from_iterable(_LISTS(self)))
         return _ENTRY + sum(map(len, texts))
 
@@ -144,7 +144,7 @@ def _cut_all(texts: tuple[object, ...]) -> tuple[object, ...]:
 
 
 class Journal:
-    """Thread-safe; keeps the newest entries, as many as fit into ``limit`` octets, and the count of all."""
+    """Thread-safe; keeps the newest entries, as many as fit into ``limit`` bytes, and the count of all."""
 
     def __init__(self, limit: int = 15 * 1024 * 1024, store: Store | None = None) -> None:
         self._lock, self._limit, self._store = threading.Lock(), limit, store or MemoryStore()

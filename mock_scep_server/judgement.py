@@ -402,7 +402,7 @@ def _split(noted: str) -> tuple[str, str]:
 
 
 def _mark(octets: bytes) -> bytes:
-    """What is remembered of octets, however many a client sent."""
+    """What is remembered of bytes, however many a client sent."""
     return hashlib.sha256(octets).digest()
 
 

@@ -2,7 +2,7 @@
 
 An orphan is a certificate that was minted and that no client has. ``cause`` says what is known of it. A CA that is left
 running forgets the oldest certificates once the others fill its memory: they are counted, and nothing else is known
-of them. What is kept of a certificate is its octets; they are read when somebody looks.
+of them. What is kept of a certificate is its bytes; they are read when somebody looks.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _FATES: dict[Fate, tuple[str, ...]] = {
     "lost": ("the network lost it",),
 }
 _ENTRY = 1000
-"""About what an entry takes in memory beside its octets, with its places in the tables."""
+"""About what an entry takes in memory beside its bytes, with its places in the tables."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One certificate, its octets in ``der``. ``delivered`` means a SUCCESS that carries it arrived whole and in time,
+    """One certificate, its bytes in ``der``. ``delivered`` means a SUCCESS that carries it arrived whole and in time,
     as far as the CA can know, ``installed`` that the client has it in its key store. ``sent`` says how each reply with
     it left and what became of it, in order; ``given_up`` why the client gave its transaction up."""
 
@@ -53,7 +53,7 @@ class LedgerEntry:
 
     @property
     def size(self) -> int:
-        """About what it takes in memory, in octets."""
+        """About what it takes in memory, in bytes."""
         return _ENTRY + len(self.der) + len(self.transaction_id) + sum(map(len, self.sent))
 
     @property
@@ -118,7 +118,7 @@ _ROW = {
 
 
 class Ledger:
-    """Thread-safe; keeps the newest certificates, as many as fit into ``limit`` octets, and counts all.
+    """Thread-safe; keeps the newest certificates, as many as fit into ``limit`` bytes, and counts all.
 
     Certificates are the keys: a fault may make two of one serial, and both count.
     """
@@ -147,7 +147,7 @@ class Ledger:
 
     def _enter(self, entry: LedgerEntry, certificate: Certificate) -> None:
         octets = entry.der
-        places = () if octets in self._entries else self._places(certificate)  # minted anew, octet for octet
+        places = () if octets in self._entries else self._places(certificate)  # minted anew, byte for byte
         self._put(entry)
         self._by_serial[certificate.serial] = octets
         for table, place in places:

@@ -34,7 +34,7 @@ __all__ = ["read_own_ca"]
 Loaded = TypeVar("Loaded")
 _FORMS = "give a private key in PEM or DER, or a PKCS #12 file"
 _CAP = 1024 * 1024
-"""The largest file that is read, in octets."""
+"""The largest file that is read, in bytes."""
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
 _LEAST_BITS = 1024
 

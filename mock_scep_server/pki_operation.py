@@ -1,4 +1,4 @@
-"""A PKIOperation from its octets to the CertRep in octets: served, read, judged, decided, encoded.
+"""A PKIOperation from its bytes to the CertRep in bytes: served, read, judged, decided, encoded.
 
 What a message asks is read by ``asked.py``, what that says about the client by ``judgement.py``, and what the CA
 answers is decided by ``registrar.py``, under one lock with the script: two clients with one transaction must not get
@@ -134,7 +134,7 @@ class PkiOperation:
             order.close()
 
     def _encode(self, work: Work, decision: Decision) -> HttpReply:
-        """The CertRep in octets, signed by the CA that was asked."""
+        """The CertRep in bytes, signed by the CA that was asked."""
         if decision.status:
             return text_reply(decision.status, "The request is not served.")
         context, signer = work.context, decision.authority.signer

@@ -96,7 +96,7 @@ class CaPolicy:
 
     @property
     def octets(self) -> int:
-        """``memory`` in octets."""
+        """``memory`` in bytes."""
         return self.memory * 1024 * 1024
 
     @property

@@ -1,6 +1,6 @@
 """HTTP requests as they come from a socket: read within caps and an absolute deadline, or refused with a status.
 
-Owns the octets of one connection that were received and not yet read. Answers nothing. RFC 9112; SCEP-4.1-*.
+Owns the bytes of one connection that were received and not yet read. Answers nothing. RFC 9112; SCEP-4.1-*.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Connection:
         return line.removesuffix(b"\r")
 
     def take(self, count: int) -> bytes:
-        """Exactly ``count`` octets."""
+        """Exactly ``count`` bytes."""
         while len(self.buffer) < count:
             self.fill()
         octets, self.buffer = self.buffer[:count], self.buffer[count:]
@@ -136,7 +136,7 @@ def _body(source: Connection, request: HttpRequest) -> bytes:
     if lengths or not length.isdecimal() or not length.isascii():
         raise Unreadable(400, "The Content-Length is not one number.")
     if len(length) > 9 or int(length) > MESSAGE_CAP:
-        raise Unreadable(413, f"The body is larger than {MESSAGE_CAP} octets.")
+        raise Unreadable(413, f"The body is larger than {MESSAGE_CAP} bytes.")
     _continue(source, request)
     return source.take(int(length))
 
@@ -156,7 +156,7 @@ def _chunks(source: Connection) -> Iterator[bytes]:
         count = int(head[1], 16)
         size += count
         if size > MESSAGE_CAP:
-            raise Unreadable(413, f"The body is larger than {MESSAGE_CAP} octets.")
+            raise Unreadable(413, f"The body is larger than {MESSAGE_CAP} bytes.")
         if count == 0:
             for _ in _headers(source, HEAD_CAP):
                 pass  # trailer fields say nothing that we want

@@ -1,7 +1,7 @@
 """What the CA answers to a request that was read: success, pending or failure.
 
 The same request again gets the same decision (SCEP-5.2-04); ``transactions.py`` remembers it. What a script answers
-instead of the CA is no decision of the CA, which does not remember it. Knows no HTTP, no CMS octets and no faults; a
+instead of the CA is no decision of the CA, which does not remember it. Knows no HTTP, no CMS bytes and no faults; a
 certificate may be changed by the caller before it is signed. Not thread-safe: deciding and remembering is one step of
 the caller, who holds a lock over it. Signing is not part of the step: a certificate is ordered in it, and entered in
 another (``orders.py``). RFC 8894, 2.3, 3.3.2, 4.4 to 4.6 and 5.2.

@@ -1,6 +1,6 @@
 """How a CA words its CertReps, by its profile: algorithms, nonces, what stands beside a SUCCESS or a FAILURE.
 
-Decides nothing, and knows no octets: what it makes are values that a codec writes. RFC 8894, 3.2.1 and 3.3.2.
+Decides nothing, and knows no bytes: what it makes are values that a codec writes. RFC 8894, 3.2.1 and 3.3.2.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from mock_scep_server.server import Service
 __all__ = ["ExchangeFiles", "SavingService", "save_keys"]
 
 _MOST_DRAWN: Final = 100
-"""How many octet strings of one exchange are remembered."""
+"""How many byte strings of one exchange are remembered."""
 _log = logging.getLogger("mock_scep_server")
 
 
@@ -62,7 +62,7 @@ class ExchangeFiles:
         return next(iter(self.directory.glob(f"{number:06}-*.request.http")), None)
 
     def read(self, file: Path) -> bytes:
-        """The octets of one of the files.
+        """The bytes of one of the files.
 
         Raises:
             UsageError: it cannot be read.
@@ -150,7 +150,7 @@ class SavingService:
 
 
 class _Remembered(Entropy):
-    """Chance that remembers, by thread, the octets that it gave of which a content key may be."""
+    """Chance that remembers, by thread, the bytes that it gave of which a content key may be."""
 
     def __init__(self, chance: Entropy, here: threading.local) -> None:
         super().__init__(chance.seed, stream=chance.stream, messages=chance.repeatable)

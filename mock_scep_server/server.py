@@ -1,4 +1,4 @@
-"""The mock on real sockets: plays each delivery's octets, waits, closes and resets as they are.
+"""The mock on real sockets: plays each delivery's bytes, waits, closes and resets as they are.
 
 Owns connections and their threads; ``receiving.py`` reads the requests. Decides nothing: what a request gets is
 :class:`ScepService`'s matter. A host of our own and not werkzeug's, because clients need keep-alive and TCP_NODELAY,
@@ -186,7 +186,7 @@ class ServerHost:
         with suppress(OSError):
             connection.setblocking(False)
             connection.send(octets)
-            with suppress(BlockingIOError):  # octets that nobody read would turn the FIN into a RST
+            with suppress(BlockingIOError):  # bytes that nobody read would turn the FIN into a RST
                 connection.recv(HEAD_CAP)
             connection.shutdown(socket.SHUT_WR)
         connection.close()
@@ -306,7 +306,7 @@ def _close(connection: socket.socket) -> None:
 
 
 def _close_in_order(connection: socket.socket) -> None:
-    """Close in good order: unread octets would turn the FIN into an RST, so what still comes is read first."""
+    """Close in good order: unread bytes would turn the FIN into an RST, so what still comes is read first."""
     shut_down(connection, socket.SHUT_WR)
     connection.settimeout(_LINGER_SECONDS)
     left = 4 * MESSAGE_CAP

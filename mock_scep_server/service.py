@@ -46,7 +46,7 @@ from mock_scep_server.work import EarlyReply, Work, text_reply
 __all__ = ["ScepService", "make_service"]
 
 _OF_CLIENTS = (DecodeError, SignatureInvalid, EnvelopeUnreadable)
-"""What reading hostile octets raises, wherever they are looked at."""
+"""What reading hostile bytes raises, wherever they are looked at."""
 _NO_MESSAGE, _NO_REQUEST, _NOT_BASE64 = "SCEP-3-01", "SCEP-4.1-02", "SCEP-4.1-09"
 _NOT_ODD = ("SCEP-3.5.1-01 ", "SCEP-4.2-02 ")
 """A message beside GetCACaps or GetCACert, the identifier of a CA: the form of RFC 8894, 4.1, has it."""

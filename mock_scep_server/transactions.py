@@ -28,11 +28,11 @@ __all__ = ["Transaction", "Transactions"]
 
 
 _OPERATION = 900
-"""About what an operation takes in memory beside its octets."""
+"""About what an operation takes in memory beside its bytes."""
 
 
 def _weight(identifier: str, operations: list[Transaction]) -> int:
-    """About what they take in memory, in octets, with the transactionID, which may be as long as a message."""
+    """About what they take in memory, in bytes, with the transactionID, which may be as long as a message."""
     return sum(t.size for t in operations) + (len(identifier) if operations else 0)
 
 
@@ -41,7 +41,7 @@ class Transaction:
     """One operation: the request, which CA was asked and when, and the final decision.
 
     ``request`` is what makes a retransmission of it: message type, CSR, and the certificate that is renewed. ``signer``
-    is the key that polls have to be signed with; ``certificate`` are the octets of what was issued; ``waits`` whether
+    is the key that polls have to be signed with; ``certificate`` are the bytes of what was issued; ``waits`` whether
     the client was told to wait for the operator.
     """
 
@@ -99,7 +99,7 @@ class Transaction:
 
     @property
     def size(self) -> int:
-        """About what it takes in memory, in octets."""
+        """About what it takes in memory, in bytes."""
         return _OPERATION + len(self.request[1])
 
     @property

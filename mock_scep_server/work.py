@@ -140,5 +140,5 @@ class Work:
 
     @property
     def answers_nothing(self) -> bool:
-        """Whether the script wants that no octet is sent."""
+        """Whether the script wants that no byte is sent."""
         return self.taken.answer is not None and self.taken.answer.kind == "none"

@@ -28,13 +28,13 @@ from mock_scep_server.captures import captured_exchanges, is_capture
 __all__ = ["decode", "differences", "is_trace", "read_input"]
 
 _CAP = 4 * MAX_OCTETS
-"""The largest file in octets: base64 and escapes make a CRL of the largest size that much longer."""
+"""The largest file in bytes: base64 and escapes make a CRL of the largest size that much longer."""
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s+([A-Za-z0-9+/=\s]+)-----END \1-----")
 
 
 @dataclass
 class Opened:
-    """What was found in a file: the octets of one message, and how it was come by."""
+    """What was found in a file: the bytes of one message, and how it was come by."""
 
     octets: bytes = field(repr=False)
     wrapping: list[str] = field(default_factory=list)
@@ -133,7 +133,7 @@ def _lines(
     opened: Opened, told: Told, elements: list[ElementValue], notes: list[str], closed: str | None
 ) -> Iterator[str]:
     """What people are shown. All of it may come from the message, so no line steers the terminal."""
-    yield one_line(", ".join([told.kind, *opened.wrapping, f"{len(opened.octets)} octets"]))
+    yield one_line(", ".join([told.kind, *opened.wrapping, f"{len(opened.octets)} bytes"]))
     width = min(max((len(name) for name in told.facts), default=0), 40)
     for name, value in told.facts.items():
         yield f"  {one_line(name):{width}}  {_shown(value)}"
@@ -199,7 +199,7 @@ def _json(found: object) -> str:
 
 
 def read_input(name: str) -> bytes:
-    """The octets of a file, or of the standard input for ``-``.
+    """The bytes of a file, or of the standard input for ``-``.
 
     Raises:
         UsageError: it cannot be read, is empty or too large.
@@ -215,7 +215,7 @@ def read_input(name: str) -> bytes:
     if not octets:
         raise UsageError(f"{name} is empty", remedy="give a message, or - for the standard input")
     if len(octets) > _CAP:
-        raise UsageError(f"{name} is larger than {_CAP} octets")
+        raise UsageError(f"{name} is larger than {_CAP} bytes")
     return octets
 
 
@@ -280,7 +280,7 @@ _WRAPPINGS: tuple[tuple[str, Callable[[bytes], bool], Callable[[Opened], None]],
 
 
 def is_trace(octets: bytes) -> bool:
-    """Whether a file is a trace: its first octet begins a JSON object."""
+    """Whether a file is a trace: its first byte begins a JSON object."""
     return octets.lstrip()[:1] == b"{"
 
 

@@ -50,7 +50,7 @@ class Told:
         self.well_formed(name, octets)
 
     def well_formed(self, name: str, octets: bytes) -> None:
-        """A note where the octets are not a Name."""
+        """A note where the bytes are not a Name."""
         try:
             name_pairs(octets)
         except DecodeError as error:
@@ -137,7 +137,7 @@ def tell(octets: bytes, envelopes: Envelopes) -> Told:
         told.kind += ", malformed"
         told.notes.append(str(error))
     if outer.end != len(octets):
-        told.notes.append(f"{len(octets) - outer.end} octets follow the message")
+        told.notes.append(f"{len(octets) - outer.end} bytes follow the message")
     return told
 
 
@@ -192,7 +192,7 @@ def _open(told: Told, content: bytes, envelopes: Envelopes) -> None:
     try:
         inside = tell(data, envelopes)
     except DecodeError as error:
-        told.facts["messageData"] = f"{len(data)} octets"
+        told.facts["messageData"] = f"{len(data)} bytes"
         told.notes.append(f"messageData: {error}")
         return
     told.facts["messageData"] = inside.kind

@@ -29,7 +29,7 @@ __all__ = ["Answer", "Exchange", "Order"]
 
 @dataclass(frozen=True)
 class Exchange:
-    """One HTTP exchange as it happened; ``octets`` is the request where it was sent as raw octets.
+    """One HTTP exchange as it happened; ``octets`` is the request where it was sent as raw bytes.
 
     ``repeats`` is the number of the exchange whose reply was lost and which this one repeats. ``confirmed``: this reply
     was lost too, while the server answered the question between and after.
@@ -70,7 +70,7 @@ class Exchange:
         if self.reply is None:
             lost = self.error.message if self.error else "no reply"
             return f"{lost}, twice, while GetCACert is answered" if self.confirmed else lost
-        return f"HTTP {self.reply.status}, {self.reply.media_type or 'no Content-Type'}, {len(self.reply.body)} octets"
+        return f"HTTP {self.reply.status}, {self.reply.media_type or 'no Content-Type'}, {len(self.reply.body)} bytes"
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ class Answer:
         return None
 
     def octets(self, oid: str) -> bytes | None:
-        """The content octets of an attribute, whatever its type."""
+        """The content bytes of an attribute, whatever its type."""
         values = self.attribute(oid)
         return values[0].content if values else None
 

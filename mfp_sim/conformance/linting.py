@@ -124,7 +124,7 @@ def _fields(held: Held) -> str | None:
     if certificate.serial <= 0:
         wrong.append(f"serial number {certificate.serial}")
     if certificate.serial.bit_length() > 159:
-        wrong.append("a serial number of more than 20 octets")
+        wrong.append("a serial number of more than 20 bytes")
     if v.AUTHORITY_KEY_IDENTIFIER not in certificate.extensions and certificate.issuer != certificate.subject:
         wrong.append("no authorityKeyIdentifier")
     return ", ".join(wrong) or None
@@ -281,7 +281,7 @@ def _ca_name(held: Held) -> str | None:
 
 
 LEAF_RULES: tuple[tuple[str, str, tuple[_Rule, ...]], ...] = (
-    ("not-rfc5280", "version 3, a positive serial of at most 20 octets, authorityKeyIdentifier", (_fields,)),
+    ("not-rfc5280", "version 3, a positive serial of at most 20 bytes, authorityKeyIdentifier", (_fields,)),
     ("dates", "notAfter no later than the CA's, dates before 2050 as UTCTime, in seconds", (_dates,)),
     ("key-identifiers", "the key identifiers of the CA and of the subject's key", (_key_identifiers,)),
     ("encoding", "one signature algorithm, each extension once", (_encoding,)),
@@ -297,7 +297,7 @@ CA_RULES: tuple[tuple[str, str, tuple[_Rule, ...]], ...] = (
     ("no-key-identifier", "a subjectKeyIdentifier", (_ca_identifier,)),
     ("no-name", "a subject that is not empty", (_ca_name,)),
     ("critical", "critical extensions of RFC 5280 only", (_critical,)),
-    ("fields", "version 3 and a positive serial number of at most 20 octets", (_fields,)),
+    ("fields", "version 3 and a positive serial number of at most 20 bytes", (_fields,)),
     ("encoding", "one signature algorithm, each extension once", (_encoding,)),
     ("dates", "dates before 2050 as UTCTime, in seconds", (_dates,)),
 )

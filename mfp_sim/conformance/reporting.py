@@ -1,4 +1,4 @@
-"""A run into the plain values that reports are made from, every text and octet of it masked on the way."""
+"""A run into the plain values that reports are made from, every text and byte of it masked on the way."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def report_of(
         repeat: the command that repeats one check, less its id.
         wanted: ``rfc``, ``printers`` or ``both``.
         conditions: further ones in words by name, such as how the server was reached.
-        share: without the octets of messages, which name the site.
+        share: without the bytes of messages, which name the site.
     """
     maker = _Maker(session, run, waived or {}, repeat)
     controlled = run.first.held and run.last.held
@@ -340,7 +340,7 @@ def _plain_leaves(octets: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _exchange(exchange: Exchange, redactor: Redactor) -> ExchangeReport:
-    """The octets with every secret overwritten, then as every report shows them."""
+    """The bytes with every secret overwritten, then as every report shows them."""
     request, reply = exchange.request, exchange.reply
     found = exchange_report(
         Attachment(
@@ -358,7 +358,7 @@ def _exchange(exchange: Exchange, redactor: Redactor) -> ExchangeReport:
 
 
 def _without_secrets(found: ExchangeReport, redactor: Redactor) -> ExchangeReport:
-    """Without octets that still hold a secret, in pieces or in a rare encoding: it would show once they are decoded."""
+    """Without bytes that still hold a secret, in pieces or in a rare encoding: it would show once they are decoded."""
     if _shows(asked(found), redactor):
         found = replace(found, request=replace(found.request, body=b""))
     if found.reply is not None and _shows(answered(found), redactor):

@@ -1,7 +1,7 @@
 """What a report that is given away must not say of the site: its hosts and addresses, and its certificates' names.
 
 Each is replaced by another of its kind wherever it is written, by the same :class:`Redactor` that masks challenges; the
-octets of messages are left out, since certificates stand in them.
+bytes of messages are left out, since certificates stand in them.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _hosts(certificate: Certificate) -> Iterator[str]:
 
 
 def without_octets(report: RunReport) -> RunReport:
-    """The report without the octets of any message; how many there were stays."""
+    """The report without the bytes of any message; how many there were stays."""
     return replace(
         report,
         checks=tuple(replace(check, exchanges=_bare(check.exchanges)) for check in report.checks),

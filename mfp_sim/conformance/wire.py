@@ -62,10 +62,10 @@ class ServerWire:
         return self._once(send, request, label) if once else self._exchange(send, request, label)
 
     def raw(self, octets: Sequence[bytes], request: HttpRequest, label: str) -> Exchange:
-        """Send octets as they are, each after the reply to the one before, on one connection; the last reply counts.
+        """Send bytes as they are, each after the reply to the one before, on one connection; the last reply counts.
 
         Raises:
-            Inconclusive: the wire is a function call, on which there are no octets, or a proxy writes them anew.
+            Inconclusive: the wire is a function call, on which there are no bytes, or a proxy writes them anew.
         """
         target, converse = self.target, getattr(self.transport, "converse", None)
         if converse is None:

@@ -1,12 +1,12 @@
 """Batch export and import of ``Settings/Registration Basic Information``: the file, sealed with a password.
 
-The format is our own (the maker's is not public). Octets, in order:
+The format is our own (the maker's is not public). Bytes, in order:
 
 * 8: ``MFPSIMB1``, which names the format with all its parameters: scrypt with N = 2^14, r = 8, p = 1 and a key of 32
-  octets, AES-256-GCM with a tag of 16 octets;
+  bytes, AES-256-GCM with a tag of 16 bytes;
 * 16: the salt of scrypt;
 * 12: the nonce of AES-GCM;
-* the rest: the sealed JSON document, under the 36 octets before it as associated data.
+* the rest: the sealed JSON document, under the 36 bytes before it as associated data.
 
 The tag is checked before anything is parsed, and nothing in the file sets a cost. The document has ``format``,
 ``model``, ``serial``, ``category`` and ``settings``; no challenge password and no private key are in it (A-28).
@@ -123,7 +123,7 @@ def open_bundle(octets: bytes, password: str) -> Bundle:
     """
     check_password(password)
     if len(octets) > MAX_OCTETS:
-        raise Refused("bundle-damaged", f"the file is larger than {MAX_OCTETS} octets")
+        raise Refused("bundle-damaged", f"the file is larger than {MAX_OCTETS} bytes")
     if octets[: len(MAGIC)] != MAGIC or len(octets) < _HEAD + _TAG:
         raise Refused("bundle-damaged", "the file is no bundle of settings, or it is cut off")
     head, sealed = octets[:_HEAD], octets[_HEAD:]

@@ -1,4 +1,4 @@
-"""Private keys between the key store's octets (PKCS#8) and the objects that sign. Never logged, never shown."""
+"""Private keys between the key store's bytes (PKCS#8) and the objects that sign. Never logged, never shown."""
 
 from __future__ import annotations
 

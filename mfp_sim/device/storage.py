@@ -22,7 +22,7 @@ from mfp_sim.shared.state_directory import StateDirectory
 __all__ = ["FORMAT", "MAX_OCTETS", "DirectoryStorage", "MemoryStorage", "Storage", "decode_state", "encode_state"]
 
 MAX_OCTETS = 16 * 1024 * 1024
-"""The largest state that is read or written, in octets."""
+"""The largest state that is read or written, in bytes."""
 FORMAT = 1
 
 
@@ -52,14 +52,14 @@ class MemoryStorage:
 
 
 def encode_state(state: Mapping[str, object]) -> bytes:
-    """The octets of a stored state."""
+    """The bytes of a stored state."""
     body = json.dumps(state, ensure_ascii=True, separators=(",", ":")).encode()
     head = {"mfp-sim": "printer state", "format": FORMAT, "sha256": hashlib.sha256(body).hexdigest()}
     return json.dumps(head).encode() + b"\n" + body + b"\n"
 
 
 def decode_state(octets: bytes) -> Mapping[str, object]:
-    """The state in the octets of :func:`encode_state`.
+    """The state in the bytes of :func:`encode_state`.
 
     Raises:
         ValueError: a sentence about what they are instead; it has nothing of their content.
@@ -114,7 +114,7 @@ class DirectoryStorage:
         """
         octets = encode_state(state)
         if len(octets) > MAX_OCTETS:
-            raise UsageError(f"the state is larger than {MAX_OCTETS} octets")
+            raise UsageError(f"the state is larger than {MAX_OCTETS} bytes")
         fresh = self._directory / "printer.json.new"
         try:
             self._write(fresh, octets)
@@ -160,7 +160,7 @@ class DirectoryStorage:
         except OSError as error:
             raise UsageError(f"cannot read {self._file}: {error.strerror}", remedy=remedy) from None
         if len(octets) > MAX_OCTETS:
-            raise UsageError(f"{self._file} is larger than {MAX_OCTETS} octets", remedy=remedy)
+            raise UsageError(f"{self._file} is larger than {MAX_OCTETS} bytes", remedy=remedy)
         try:
             return decode_state(octets)
         except ValueError as error:

@@ -146,7 +146,7 @@ class Task:
 
 
 def _read(path: Path) -> bytes | None:
-    """The first octets of a file; None where there are none, or no file that can be read.
+    """The first bytes of a file; None where there are none, or no file that can be read.
 
     Raises:
         DecodeError: it is no file: a folder, or a pipe, which would have no end.

@@ -45,7 +45,7 @@ from mock_scep_server.judgement import ClientJudge, Finding
 __all__ = ["Observer", "SeenExchange", "SeenRequest", "Sight", "WhatCame", "algorithms_of", "seen"]
 
 _NONCES, _LARGEST = 1000, 32 * 1024
-"""How many replies are remembered by their senderNonce, the oldest goes first; and how large, in octets."""
+"""How many replies are remembered by their senderNonce, the oldest goes first; and how large, in bytes."""
 
 
 @dataclass(frozen=True)

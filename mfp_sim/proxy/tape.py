@@ -22,7 +22,7 @@ from mfp_sim.shared.scep.http_messages import HEAD_CAP, MESSAGE_CAP, HttpReply, 
 __all__ = ["Tape"]
 
 _CAP = 2 * (MESSAGE_CAP + HEAD_CAP)
-"""The largest file that is read, in octets."""
+"""The largest file that is read, in bytes."""
 
 
 @dataclass

@@ -34,7 +34,7 @@ __all__ = [
 SCHEMA_VERSION = 3
 _DEPENDENCIES = ("cryptography", "flask", "freezegun", "Jinja2", "PyYAML", "tzdata")
 _CAP = 256 * 1024 * 1024
-"""The largest report that is read, in octets of JSON."""
+"""The largest report that is read, in bytes of JSON."""
 
 
 def as_json(report: RunReport) -> dict[str, Any]:

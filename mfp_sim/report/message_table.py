@@ -25,7 +25,7 @@ _DIGEST = "^[0-9a-f]{64}$"
 
 @dataclass(frozen=True)
 class Base64(Leaf):
-    """Octets, as their base64."""
+    """Bytes, as their base64."""
 
     shape: ClassVar[Schema] = {"type": "string", "contentEncoding": "base64"}
 

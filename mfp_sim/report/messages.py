@@ -1,6 +1,6 @@
-"""Exchanges as they go into a report: request and reply line, header fields, octets; and the octets decoded on demand.
+"""Exchanges as they go into a report: request and reply line, header fields, bytes; and the bytes decoded on demand.
 
-Decodes whatever the other side sent and believes none of it; what cannot be decoded is shown as octets. Masks nothing:
+Decodes whatever the other side sent and believes none of it; what cannot be decoded is shown as bytes. Masks nothing:
 what comes in here has passed a Redactor.
 """
 
@@ -28,7 +28,7 @@ __all__ = ["KEPT", "Content", "DecodedElement", "answered", "asked", "exchange_r
 KEPT = 40
 """How many exchanges of one scenario or check a report holds: half of them the first, half the last."""
 _BODY_CAP = 256 * 1024
-"""The largest body in octets that a report holds."""
+"""The largest body in bytes that a report holds."""
 _ELEMENTS = 120
 _VALUE = 240
 

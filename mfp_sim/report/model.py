@@ -100,7 +100,7 @@ def exchanged(part: type[T]) -> type[T]:
 @exchanged
 @dataclass(frozen=True)
 class HttpMessage:
-    """A request or a reply. ``line`` is the request line or the status line; ``body`` is base64 of the octets, in which
+    """A request or a reply. ``line`` is the request line or the status line; ``body`` is base64 of the bytes, in which
     secrets are overwritten with asterisks; ``octets`` counts the body as it was. A body that is left out (too large,
     or a secret in pieces) is an empty ``body`` with ``octets`` above 0."""
 
@@ -205,7 +205,7 @@ class ScenarioReport:
 
     ``rests_on`` are the assumptions it rests on; ``declared`` are those of them that nobody measured. ``examined``:
     whether it was measured, as it ran here, which other readings of assumptions change its outcome. ``exchanges`` are
-    the messages as octets; they lie beside the trace, and are collected only when a report is asked for.
+    the messages as bytes; they lie beside the trace, and are collected only when a report is asked for.
     """
 
     name: str

@@ -86,7 +86,7 @@ def ready(directory: Path) -> None:
 
 
 def write(file: Path, text: str) -> int:
-    """The text into a file, packed with gzip where its name ends in ``.gz``; gives its size in octets.
+    """The text into a file, packed with gzip where its name ends in ``.gz``; gives its size in bytes.
 
     Raises:
         OSError: it cannot be written.

@@ -188,7 +188,7 @@ def _is_cut_off(cut: int | None, flip: int | None) -> str | None:
 @document("", agree("cut", "flip", _is_cut_off))
 @dataclass(frozen=True)
 class ImportBundle:
-    """``cut`` leaves only the first octets of the file; ``flip`` changes one bit (of the octet, counted from 0)."""
+    """``cut`` leaves only the first bytes of the file; ``flip`` changes one bit (of the byte, counted from 0)."""
 
     name: str
     password: str = field(repr=False)

@@ -75,7 +75,7 @@ def run(
         ca_url: a real server instead of the in-process mock; the system clock rules then.
         challenge: stands in for the scenario's challenge password, for a real server.
         listener: told of each step as it is done.
-        keep_messages: also keep the messages as octets, for a report; the trace is the same.
+        keep_messages: also keep the messages as bytes, for a report; the trace is the same.
         state_dir: where the machines keep their state, instead of in memory. In process it must be a new one; against
             a real server the machine goes on from what is there.
         reach: how the real server is reached.

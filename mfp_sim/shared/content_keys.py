@@ -13,7 +13,7 @@ from mfp_sim.shared.errors import UsageError
 __all__ = ["KEY_LENGTHS", "content_keys_beside"]
 
 KEY_LENGTHS: Final = (8, 16, 24, 32)
-"""Of keys of DES, AES and triple DES, in octets."""
+"""Of keys of DES, AES and triple DES, in bytes."""
 
 
 def content_keys_beside(file: Path) -> tuple[bytes, ...]:

@@ -6,7 +6,7 @@
     ├── UsageError            2    the command line or a fixture was used wrongly
     ├── DocumentError         2    a file: every problem in it, each with line and column
     ├── TargetError           3    the server is unreachable or does not speak SCEP
-    ├── DecodeError                octets that are not what they should be: path, offset, expected, got
+    ├── DecodeError                bytes that are not what they should be: path, offset, expected, got
     │   └── AlgorithmRefused       readable, but the algorithm is refused by name
     ├── SignatureInvalid           a CMS, CSR or certificate signature does not verify
     ├── EnvelopeUnreadable         no recipient for our key, or decryption failed
@@ -127,14 +127,14 @@ class TargetError(MfpSimError):
 
 
 class DecodeError(MfpSimError):
-    """Octets are not what they should be.
+    """Bytes are not what they should be.
 
-    ``path`` names the element (``signerInfos[0].signedAttrs.transactionID``), ``offset`` is in octets from
+    ``path`` names the element (``signerInfos[0].signedAttrs.transactionID``), ``offset`` is in bytes from
     the start of the message, ``expected`` and ``got`` are words for people.
     """
 
     def __init__(self, path: str, offset: int, expected: str, got: str) -> None:
-        super().__init__(f"{path or 'message'} at octet {offset}: expected {expected}, got {got}")
+        super().__init__(f"{path or 'message'} at byte {offset}: expected {expected}, got {got}")
         self.path, self.offset, self.expected, self.got = path, offset, expected, got
 
 

@@ -1,4 +1,4 @@
-"""HTTP as octets: replies, read by ``http.client``, which expects a socket, and requests that were captured.
+"""HTTP as bytes: replies, read by ``http.client``, which expects a socket, and requests that were captured.
 
 May not open connections. Deadlines, size limits and the translation of errors belong to :mod:`mfp_sim.transport`.
 RFC 9112; RFC 8894, 4.1.
@@ -62,7 +62,7 @@ def request_of(octets: bytes) -> HttpRequest:
 
 
 def octets_of(request: HttpRequest) -> bytes:
-    """The octets of a request as it was read, whatever its head holds: for files that people look at. A chunked body
+    """The bytes of a request as it was read, whatever its head holds: for files that people look at. A chunked body
     stands there in one piece."""
     lines = (
         f"{request.method} {request.target} {request.version}",

@@ -1,4 +1,4 @@
-"""What is secret in the octets of an exchange that are kept: logins, cookies, passwords in a URL, NDES's page.
+"""What is secret in the bytes of an exchange that are kept: logins, cookies, passwords in a URL, NDES's page.
 
 What is enveloped stays as it is: nobody reads it without a key. Lengths of bodies stay too.
 """

@@ -2,7 +2,7 @@
 
 One value, :class:`Reach`, from one table of options, which ``run``, ``serve``, ``conform`` and the pytest plugin share;
 ``transport`` does what it says. Opens no connection. Nothing secret of it is ever part of a request that is kept: it is
-put into the octets at the last moment, and :attr:`Reach.secrets` are for the redactor, since a server may send them
+put into the bytes at the last moment, and :attr:`Reach.secrets` are for the redactor, since a server may send them
 back. RFC 9110, 9.3.6 and 11; RFC 9112, 3.2.2.
 """
 

@@ -39,7 +39,7 @@ def read_secret(
             first = file.read_text("utf-8-sig").partition("\n")[0]  # not splitlines, which knows other ends too
         except OSError as error:
             raise UsageError(f"cannot read the {what} file {file}: {error.strerror}") from None
-        except UnicodeDecodeError:  # its text has an octet of the secret
+        except UnicodeDecodeError:  # its text has an byte of the secret
             raise UsageError(f"cannot read the {what} file {file}: it is not UTF-8") from None
         if not first:
             raise UsageError(f"the {what} file {file} is empty", remedy=f"write the {what} on its first line")

@@ -302,7 +302,7 @@ class Entropy:
         return Entropy(self.seed, stream=f"{self.stream}/{name}", messages=self.repeatable)
 
     def octets(self, count: int) -> bytes:
-        """``count`` random octets."""
+        """``count`` random bytes."""
         if self.seed is None:
             return os.urandom(count)
         with self._lock:

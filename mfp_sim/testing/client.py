@@ -1,4 +1,4 @@
-"""A client for tests that says anything to a CA: right messages, wrong ones, or octets that are none.
+"""A client for tests that says anything to a CA: right messages, wrong ones, or bytes that are none.
 
 It is the client of the checks (:mod:`mfp_sim.conformance.client`), less what a check of a stranger's server needs: it
 knows its CA, so that the journal shows what the test sends and nothing else, and it sends nothing twice. RFC 8894, 2 to

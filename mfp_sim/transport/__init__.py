@@ -1,7 +1,7 @@
 """The wire, with two carriers: in process as events on the injected clock, and real sockets.
 
 An exchange begins, and its end is an event: no time passes within either. Both carriers read replies with one reader
-under one deadline and differ only in where the octets come from, so that a delivery has the same outcome on both. May
+under one deadline and differ only in where the bytes come from, so that a delivery has the same outcome on both. May
 not know SCEP. Redirects are not followed. TLS and proxies are for servers out there; in process there is neither.
 Serves MFP-COM-* and the TOP ERROR details.
 """

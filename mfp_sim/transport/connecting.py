@@ -126,7 +126,7 @@ def through_proxy(connection: socket.socket, proxy: Proxy, host: str, port: int,
     try:
         connection.settimeout(deadline.left())
         connection.sendall(render_request(asked, host, port))
-        # As a reply to HEAD, which has no body: after the head of a 200 the server's own octets follow.
+        # As a reply to HEAD, which has no body: after the head of a 200 the server's own bytes follow.
         reply = read_reply(SocketSource(connection), deadline, "HEAD", where)
     except TimeoutError:
         raise deadline_exceeded(where, deadline, sent=False) from None
@@ -267,7 +267,7 @@ def _plain(reason: str | None) -> str:
 
 
 class TlsSource(SocketSource):
-    """The octets of a TLS connection; an alert that comes in place of a reply is told as what it says."""
+    """The bytes of a TLS connection; an alert that comes in place of a reply is told as what it says."""
 
     def __init__(self, connection: socket.socket, where: str, host: str) -> None:
         super().__init__(connection)

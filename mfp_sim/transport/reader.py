@@ -1,6 +1,6 @@
 """The one reader of HTTP replies (``http.client.HTTPResponse``), and the one deadline of an exchange.
 
-Where the octets come from, a socket or a delivery that is played, is a source; the outcome is the same.
+Where the bytes come from, a socket or a delivery that is played, is a source; the outcome is the same.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ class Deadline:
 
 
 class _Source(Protocol):
-    """Where the reply's octets come from: a socket, or a delivery that is played."""
+    """Where the reply's bytes come from: a socket, or a delivery that is played."""
 
     def receive(self, count: int, deadline: Deadline) -> bytes:
-        """At most ``count`` octets, b"" at the end of the stream; OSError like a socket's."""
+        """At most ``count`` bytes, b"" at the end of the stream; OSError like a socket's."""
         ...
 
 
 class SocketSource:
-    """The octets of a socket."""
+    """The bytes of a socket."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -154,7 +154,7 @@ _ALERT_OF_TLS: Final = b"\x15\x03"
 
 
 def _too_large(where: str) -> MalformedHttp:
-    return MalformedHttp(f"the reply of {where} is larger than {MESSAGE_CAP} octets", sent=True)
+    return MalformedHttp(f"the reply of {where} is larger than {MESSAGE_CAP} bytes", sent=True)
 
 
 @contextmanager
@@ -168,7 +168,7 @@ def _translated(where: str, deadline: Deadline, incoming: _Incoming) -> Iterator
         if isinstance(error, http.client.IncompleteRead) and not incoming.ended:
             raise MalformedHttp(f"{where} sent a broken chunked body", sent=True) from None
         how = "closed" if incoming.ended else "reset"
-        when = f"after {incoming.count} octets of a reply that was not whole" if incoming.count else "without a reply"
+        when = f"after {incoming.count} bytes of a reply that was not whole" if incoming.count else "without a reply"
         raise ConnectionLost(f"{where} {how} the connection {when}", sent=True) from None
     except (http.client.HTTPException, ValueError) as error:
         if incoming.first == _ALERT_OF_TLS:

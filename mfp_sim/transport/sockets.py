@@ -1,7 +1,7 @@
 """Exchanges over TCP on the real clock: a thread waits for each, and posts its end to the scheduler.
 
 A request of the scheme https goes over TLS, and by a proxy where :class:`Reach` has one. What is secret in that is put
-into the octets here, so that no request that is kept has it.
+into the bytes here, so that no request that is kept has it.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class SocketClient(Sequential):
     def converse(
         self, host: str, port: int, messages: Sequence[bytes], timeout: float, scheme: Scheme = "http"
     ) -> list[HttpReply]:
-        """Send octets as they are on one connection, each when the reply to the one before is there; the replies.
+        """Send bytes as they are on one connection, each when the reply to the one before is there; the replies.
 
         For requests that no :class:`HttpRequest` stands for: HTTP/1.0 without Host, chunked bodies, two in a row.
 
@@ -205,7 +205,7 @@ class _Connection:
         self._socket.close()
 
     def converse(self, octets: bytes, method: str) -> HttpReply:
-        """Send a request's octets and read the reply.
+        """Send a request's bytes and read the reply.
 
         Raises:
             ConnectFailed, ConnectionLost, DeadlineExceeded, MalformedHttp: see :mod:`mfp_sim.shared.errors`.
@@ -246,7 +246,7 @@ class _Connection:
     def _addressed(self, octets: bytes) -> bytes:
         """The request with the fields that the server and a proxy want besides; a proxy that forwards is told where to.
 
-        Octets without a request line stay as they are.
+        Bytes without a request line stay as they are.
         """
         line, _, rest = octets.partition(b"\r\n")
         words = line.split(b" ")

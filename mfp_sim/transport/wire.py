@@ -103,7 +103,7 @@ class Wire(Protocol):
         Returns at once. ``done`` is called later, as an event, unless the exchange is cancelled before.
 
         Raises:
-            UsageError: HTTP has no octets for such a request.
+            UsageError: HTTP has no bytes for such a request.
         """
         ...
 

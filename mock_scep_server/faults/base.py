@@ -63,12 +63,12 @@ class Memory:
             return cast("Thing", self._things[name])
 
     def keep(self, name: str, octets: bytes | None) -> None:
-        """Remember octets under a name, in place of the last ones."""
+        """Remember bytes under a name, in place of the last ones."""
         with self._lock:
             self._octets[name] = octets
 
     def kept(self, name: str) -> bytes | None:
-        """The octets that were kept last under that name, or None."""
+        """The bytes that were kept last under that name, or None."""
         with self._lock:
             return self._octets.get(name)
 

@@ -1,4 +1,4 @@
-"""Faults of the bytes layer: the body of a reply is other octets than were written."""
+"""Faults of the bytes layer: the body of a reply is other bytes than were written."""
 
 from __future__ import annotations
 

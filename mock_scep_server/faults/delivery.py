@@ -12,12 +12,12 @@ from mock_scep_server.faults.base import Context, Fault
 __all__ = ["CutOff", "Delay", "Drip", "Place", "Reframed", "chunked", "close_delimited", "without"]
 
 Place = int | Literal["head", "in-head", "half"]
-"""So many octets, or a place in a reply."""
+"""So many bytes, or a place in a reply."""
 
 
 @dataclass(frozen=True)
 class Delay(Fault):
-    """The first octet of the reply comes ``seconds`` late; the next ones so many after the first ``after``."""
+    """The first byte of the reply comes ``seconds`` late; the next ones so many after the first ``after``."""
 
     seconds: float
     after: int = 0
@@ -44,9 +44,9 @@ class Drip(Fault):
 
 @dataclass(frozen=True)
 class CutOff(Fault):
-    """After some octets of the reply the connection is closed in good order, reset, or nothing more comes.
+    """After some bytes of the reply the connection is closed in good order, reset, or nothing more comes.
 
-    ``after`` counts octets, or names a place: within the head, after the head, halfway in the body. The last octet is
+    ``after`` counts bytes, or names a place: within the head, after the head, halfway in the body. The last byte is
     always kept back.
     """
 
@@ -69,7 +69,7 @@ class CutOff(Fault):
 @dataclass(frozen=True)
 class Reframed(Fault):
     """The same reply in another HTTP form: ``change`` takes head (to its last line break) and body, and gives
-    the octets."""
+    the bytes."""
 
     change: Callable[[bytes, bytes], bytes]
     close: bool = False
@@ -86,7 +86,7 @@ def without(head: bytes, name: bytes) -> bytes:
 
 
 def chunked(head: bytes, body: bytes) -> bytes:
-    """In chunks of 400 octets, the first with an extension."""
+    """In chunks of 400 bytes, the first with an extension."""
     chunks = [body[i : i + 400] for i in range(0, len(body), 400)]
     coded = b"".join(b"%x%s\r\n%s\r\n" % (len(c), b"" if i else b";first=1", c) for i, c in enumerate(chunks))
     return without(head, b"Content-Length:") + b"Transfer-Encoding: chunked\r\n\r\n" + coded + b"0\r\n\r\n"

@@ -39,14 +39,14 @@ def _kind(value: object) -> str:
 
 
 def _short(value: object) -> str:
-    """A value in at most some eighty letters; longer octets by their length and beginning."""
+    """A value in at most some eighty letters; longer bytes by their length and beginning."""
     match value:
         case bytes() if len(value) <= 20:
-            return value.hex() or "no octets"
+            return value.hex() or "no bytes"
         case bytes():
-            return f"{len(value)} octets {value[:8].hex()}…"
+            return f"{len(value)} bytes {value[:8].hex()}…"
         case Send():
-            return f"send {len(value.octets)} octets {value.octets[:24]!r}"
+            return f"send {len(value.octets)} bytes {value.octets[:24]!r}"
         case Certificate():
             span = f"{value.not_before:%Y-%m-%d %H:%M} to {value.not_after:%Y-%m-%d %H:%M}"
             return f"{value.subject_text} {span} {value.fingerprint()[:8]}"

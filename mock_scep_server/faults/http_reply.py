@@ -60,6 +60,6 @@ class Compressed(Fault):
     """The body gzip-encoded, though nobody asked for that."""
 
     def on_http(self, reply: HttpReply, context: Context) -> HttpReply:
-        # Stored, not packed: how well octets pack depends on chance, and so would the length of the reply.
+        # Stored, not packed: how well bytes pack depends on chance, and so would the length of the reply.
         body = gzip.compress(reply.body, compresslevel=0, mtime=0)
         return replace(reply, headers=_with(reply.headers, "Content-Encoding", "gzip"), body=body)

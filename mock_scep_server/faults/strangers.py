@@ -44,7 +44,7 @@ def past(context: Context) -> Dates:
 
 
 def serial(context: Context) -> int:
-    """A serial number of 16 octets."""
+    """A serial number of 16 bytes."""
     return int.from_bytes(context.entropy.octets(16), "big") >> 1 | 1 << 120
 
 

@@ -16,7 +16,7 @@ from mock_scep_server.profiles.registry import CaProfile
 __all__ = ["EMPTY_CONTENTS", "changed", "changed_capabilities"]
 
 EMPTY_CONTENTS = ("absent", "empty", "zero")
-"""eContent of FAILURE and PENDING: RFC 8894's (absent), a zero-length OCTET STRING, or a single zero octet (NDES)."""
+"""eContent of FAILURE and PENDING: RFC 8894's (absent), a zero-length OCTET STRING, or a single zero byte (NDES)."""
 
 _WORD = re.compile(r"[!-~]{1,64}")
 

@@ -21,8 +21,8 @@ OUTCOMES: dict[str, Any] = {
     "[{faults: [{reset: {after: 9}}]}]": (ConnectionLost, "reset the connection"),
     "[{faults: [{reset: {after: 150}}]}]": (ConnectionLost, "reset the connection"),
     "[{faults: [{truncate: {after: 0}}]}]": (ConnectionLost, "closed the connection without a reply"),
-    "[{faults: [{truncate: {after: 9}}]}]": (ConnectionLost, "after 9 octets"),
-    "[{faults: [{truncate: {after: 150}}]}]": (ConnectionLost, "closed the connection after 150 octets"),
+    "[{faults: [{truncate: {after: 9}}]}]": (ConnectionLost, "after 9 bytes"),
+    "[{faults: [{truncate: {after: 150}}]}]": (ConnectionLost, "closed the connection after 150 bytes"),
     "[{then: none}]": (ConnectionLost, "closed the connection without a reply"),
     "[{then: {http: 503, retry_after: 120}}]": 503,
 }

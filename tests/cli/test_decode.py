@@ -111,9 +111,9 @@ def test_pem_base64_and_http(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     ("content", "words"),
     [
         (b"", "is empty"),
-        (b"\x30\x82\x10\x00\x30", "message at octet 0: expected 4096 octets of content, got 1"),
+        (b"\x30\x82\x10\x00\x30", "message at byte 0: expected 4096 bytes of content, got 1"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "there is no message in it"),
-        (b"\x00\x01\x02", "message at octet 0: expected an element, got tag 00"),
+        (b"\x00\x01\x02", "message at byte 0: expected an element, got tag 00"),
     ],
 )
 def test_what_is_no_message_is_refused_with_its_place(
@@ -128,7 +128,7 @@ def test_a_truncated_message_and_a_private_key_are_refused(tmp_path: Path, capsy
     octets = (VECTORS / "micromdm/pkcsreq.der").read_bytes()
     (tmp_path / "cut.der").write_bytes(octets[:1000])
     assert main(["decode", str(tmp_path / "cut.der")]) == 2
-    assert "octets of content, got" in capsys.readouterr().err
+    assert "bytes of content, got" in capsys.readouterr().err
     assert main(["decode", str(VECTORS / "micromdm/ca-key.pem")]) == 2
     assert "this is a private key, not a message" in capsys.readouterr().err
 

@@ -23,7 +23,7 @@ STRANGER = PooledKeys(Entropy(6)).rsa(2048)
 
 @pytest.fixture
 def decoded(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    """Decodes octets or a file: what is told as JSON, and what people see."""
+    """Decodes bytes or a file: what is told as JSON, and what people see."""
 
     def decode(what: bytes | Path, *options: str) -> tuple[dict, str]:
         path = what if isinstance(what, Path) else tmp_path / "message"
@@ -77,8 +77,8 @@ def test_facts_of_hostile_inputs(decoded, name: str, fact: str, value: str) -> N
     [
         ("csr-wrong-signature.der", "the signature is wrong: the signature of the CSR does not verify (sha256)"),
         ("csr-version-1.der", "SCEP-3.3.1-10 csr.certificationRequestInfo.version: 1 instead of 0"),
-        ("certrep-signer-is-not-a-name.der", "signer: name[0] at octet 2: expected SET, got SEQUENCE"),
-        ("envelope-without-iv.der", "the envelope has no IV; des-ede3-cbc needs one of 8 octets"),
+        ("certrep-signer-is-not-a-name.der", "signer: name[0] at byte 2: expected SET, got SEQUENCE"),
+        ("envelope-without-iv.der", "the envelope has no IV; des-ede3-cbc needs one of 8 bytes"),
         ("pkcsreq-without-transactionid.der", "SCEP-3.2.1-01 signerInfos[0].signedAttrs.transactionID: absent"),
         ("pkcsreq-without-transactionid.der", "SCEP-3.2.1-03 signerInfos[0].signedAttrs.senderNonce: absent"),
     ],
@@ -120,7 +120,7 @@ def _request(**oddities: object) -> bytes:
     [
         ({"omit": ("messageType",)}, "pkiMessage, malformed", "SCEP-3.2.1-02 "),
         ({"omit": ("transactionID",)}, "PKCSReq (pkiMessage, malformed)", "SCEP-3.2.1-01 "),
-        ({"signers": "none"}, "pkiMessage, malformed", "signerInfos at octet"),
+        ({"signers": "none"}, "pkiMessage, malformed", "signerInfos at byte"),
         ({"attributes": "none"}, "pkiMessage, malformed", "signedAttrs"),
         ({"repeat": (("transactionID", (der.printable_string("t-2"),)),)}, "pkiMessage, malformed", "each attribute"),
     ],
@@ -136,7 +136,7 @@ def test_an_envelope_that_stands_alone_is_opened(decoded, tmp_path: Path) -> Non
     told, shown = decoded(vectors / "envelope-oaep.der", "--key", str(vectors / "key.pem"))
     assert told["closed"] is None
     content = (vectors / "content.txt").read_bytes()
-    assert told["facts"]["messageData"].startswith((f"{len(content)} octets", "ASN.1"))
+    assert told["facts"]["messageData"].startswith((f"{len(content)} bytes", "ASN.1"))
     assert any(element["path"].startswith("messageData") for element in told["elements"])
     assert "stays closed" not in shown
 
@@ -144,7 +144,7 @@ def test_an_envelope_that_stands_alone_is_opened(decoded, tmp_path: Path) -> Non
 def test_the_true_reason_why_an_envelope_stays_closed(decoded) -> None:
     key = ("--key", str(DATA / "envelope-key.pem"))
     told, shown = decoded(DATA / "envelope-without-iv.der", *key)
-    assert told["closed"] == "the envelope has no IV; des-ede3-cbc needs one of 8 octets"
+    assert told["closed"] == "the envelope has no IV; des-ede3-cbc needs one of 8 bytes"
     assert f"The envelope stays closed: {told['closed']}." in shown
     assert decoded(DATA / "envelope-without-iv.der")[0]["closed"] == told["closed"]  # a key would not help
     told, _ = decoded(VECTORS / "openssl" / "envelope-password.der", *key)
@@ -173,14 +173,14 @@ def test_what_is_not_a_keyword_among_capabilities_is_noted(decoded) -> None:
     ("certificate", "note"),
     [
         (authority(serial=-5), "it has a serial number that is not positive"),
-        (authority(serial=1 << 168), "it has a serial number of 22 octets"),
+        (authority(serial=1 << 168), "it has a serial number of 22 bytes"),
         (
             authority(extensions=[(v.KEY_USAGE, True, der.null())]),
-            "key usage: certificate.keyUsage at octet 0: expected BIT STRING, got NULL",
+            "key usage: certificate.keyUsage at byte 0: expected BIT STRING, got NULL",
         ),
         (
             authority(extensions=[(v.SUBJECT_ALT_NAME, True, der.null())]),
-            "names: subjectAltName at octet 0: expected SEQUENCE, got NULL",
+            "names: subjectAltName at byte 0: expected SEQUENCE, got NULL",
         ),
         (
             authority(signing_key=STRANGER),
@@ -190,7 +190,7 @@ def test_what_is_not_a_keyword_among_capabilities_is_noted(decoded) -> None:
             authority(extensions=[x509.basic_constraints_extension(True), x509.basic_constraints_extension(False)]),
             "an extension is there twice, which RFC 5280 forbids (4.2); the last was looked at",
         ),
-        (authority(subject=der.sequence(der.null())), "subject: name[0] at octet 2: expected SET, got NULL"),
+        (authority(subject=der.sequence(der.null())), "subject: name[0] at byte 2: expected SET, got NULL"),
     ],
 )
 def test_what_is_odd_about_a_certificate(decoded, certificate: Certificate, note: str) -> None:
@@ -213,7 +213,7 @@ def test_other_structures_and_what_follows_them(decoded) -> None:
     assert told["kind"] == "issuer and serial number, as in GetCert and GetCRL"
     assert told["notes"] == ["the serial number is not positive"]
     told, _ = decoded(authority().der + b"more")
-    assert told["notes"] == ["4 octets follow the message"]
+    assert told["notes"] == ["4 bytes follow the message"]
     told, _ = decoded(der.sequence(der.integer(1)))
     assert told["notes"] == ["it is none of the structures that SCEP carries; nothing was checked"]
     told, _ = decoded(der.sequence(der.sequence(der.integer(0)), der.sequence(), der.bit_string(b"")))

@@ -26,7 +26,7 @@ CA, SIGNS = x509.basic_constraints_extension(True), x509.key_usage_extension("ke
     [
         (BITS, [CA, SIGNS], "CN=Bit CA,2.5.4.45=#03020001", None),
         (NO_NAME, [CA, SIGNS], f"#{NO_NAME.hex()}", None),
-        (None, [CA, (v.KEY_USAGE, True, der.null())], None, "keyUsage is malformed: certificate.keyUsage at octet 0"),
+        (None, [CA, (v.KEY_USAGE, True, der.null())], None, "keyUsage is malformed: certificate.keyUsage at byte 0"),
         (None, [SIGNS, (v.BASIC_CONSTRAINTS, True, der.null())], None, "basicConstraints is malformed"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Names are compared as RFC 5280, 7.1 has it; times, names and rights are read from the octets."""
+"""Names are compared as RFC 5280, 7.1 has it; times, names and rights are read from the bytes."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def _defect(slug: str) -> Proof:
 LEAVES = {
     "as it should be": _row(Proof("")),
     "negative serial": _row(_lint("negative-serial"), "not-rfc5280", "certificate_serial_number_out_of_range"),
-    "serial of 21 octets": _row(_lint("long-serial"), "not-rfc5280", "certificate_serial_number_out_of_range"),
+    "serial of 21 bytes": _row(_lint("long-serial"), "not-rfc5280", "certificate_serial_number_out_of_range"),
     "serial 0": _row(_lint("zero-serial"), "not-rfc5280", "certificate_serial_number_out_of_range"),
     "version 1": _row(
         _lint("version-1"), "not-rfc5280", "certificate_version_is_not_v3 authority_key_identifier_extension_absent"

@@ -139,7 +139,7 @@ def test_no_secret_of_the_way_is_in_any_output(server, conform, tmp_path: Path, 
     found = {check["id"]: check for check in written(out)["checks"]}
     if secure:
         assert found["http-keep-alive"]["verdict"] == "pass"
-    else:  # the octets that arrive are the proxy's
+    else:  # the bytes that arrive are the proxy's
         assert found["http-keep-alive"]["verdict"] == "inconclusive"
         assert "a proxy writes each request anew" in found["http-keep-alive"]["because"]
 

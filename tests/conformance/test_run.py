@@ -771,7 +771,7 @@ def test_the_questionnaire(conform, tmp_path: Path) -> None:
 
 
 def test_octets_in_which_a_secret_shows_when_they_are_decoded_are_left_out() -> None:
-    """In pieces or in a rare encoding, octets hold a secret that no search finds; decoded, everybody would read it."""
+    """In pieces or in a rare encoding, bytes hold a secret that no search finds; decoded, everybody would read it."""
     pieces = der.tlv(0x24, der.octet_string(b"piecemeal-") + der.octet_string(b"s3cret"))
     wide = der.tlv(0x1C, "piecemeal-s3cret".encode("utf-32-be"))
     redactor = Redactor(["piecemeal-s3cret"])

@@ -93,7 +93,7 @@ def test_passwords_that_the_machine_does_not_take(password: str) -> None:
     ("length", "reason", "words"),
     [
         (256 * 1024, "bundle-not-opened", "the password is wrong"),
-        (256 * 1024 + 1, "bundle-damaged", "larger than 262144 octets"),
+        (256 * 1024 + 1, "bundle-damaged", "larger than 262144 bytes"),
     ],
 )
 def test_a_file_has_256_kib_at_most_and_what_is_larger_is_not_looked_at(length: int, reason: str, words: str) -> None:

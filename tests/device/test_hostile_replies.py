@@ -68,8 +68,8 @@ def test_a_signer_whose_issuer_is_not_a_name(machine, changing) -> None:
 @pytest.mark.parametrize(
     ("extension", "value", "words"),
     [
-        (v.KEY_USAGE, der.utf8_string("all"), "certificate.keyUsage at octet 0: expected BIT STRING, got UTF8String"),
-        (v.BASIC_CONSTRAINTS, der.boolean(True), "basicConstraints at octet 0: expected SEQUENCE, got BOOLEAN"),
+        (v.KEY_USAGE, der.utf8_string("all"), "certificate.keyUsage at byte 0: expected BIT STRING, got UTF8String"),
+        (v.BASIC_CONSTRAINTS, der.boolean(True), "basicConstraints at byte 0: expected SEQUENCE, got BOOLEAN"),
     ],
 )
 def test_a_ca_certificate_with_a_malformed_extension(machine, changing, extension, value, words) -> None:
@@ -102,7 +102,7 @@ def test_an_issued_certificate_whose_names_are_none_is_not_taken(machine, monkey
 
     monkeypatch.setattr(messages, "read_certs_only", changed)
     world.printer.send_request(KEY)
-    assert _ended(world).startswith("unreadable: the CertRep is not readable: name[0] at octet 2: expected SET")
+    assert _ended(world).startswith("unreadable: the CertRep is not readable: name[0] at byte 2: expected SET")
     assert world.names == ["Default Key"]
 
 

@@ -147,7 +147,7 @@ def test_key_settings(changes: dict[str, object], reason: str | None) -> None:
     ("last", "reason"), [("a", None), ("a.", None), ("ab", "bad-common-name"), ("ab.", "bad-common-name")]
 )
 def test_a_name_in_the_dns_has_253_letters_at_most_whatever_a_model_takes(last: str, reason: str | None) -> None:
-    """RFC 1035, 2.3.4: 255 octets on the wire, one of them before the first label and one after the last."""
+    """RFC 1035, 2.3.4: 255 bytes on the wire, one of them before the first label and one after the last."""
     model = replace(MODEL, common_name_length=255)
     assert reason_of(lambda: replace(KEY, common_name="a." * 126 + last).validate(model, dns=True)) == reason
 

@@ -229,9 +229,9 @@ def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     DirectoryStorage(tmp_path).commit({"a": 1})
     assert DirectoryStorage(tmp_path).load() == {"a": 1}
     (tmp_path / "printer.json").write_bytes(b" " * (len(GOOD) + 1))
-    with pytest.raises(UsageError, match=f"is larger than {len(GOOD)} octets"):
+    with pytest.raises(UsageError, match=f"is larger than {len(GOOD)} bytes"):
         DirectoryStorage(tmp_path).load()
-    with pytest.raises(UsageError, match=f"is larger than {len(GOOD)} octets"):
+    with pytest.raises(UsageError, match=f"is larger than {len(GOOD)} bytes"):
         DirectoryStorage(tmp_path).commit({"a": 10})
 
 

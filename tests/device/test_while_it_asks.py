@@ -236,12 +236,12 @@ def test_a_request_that_http_has_no_octets_for_ends_too(machine) -> None:
 
     class Picky:
         def begin(self, host: str, *_: object):
-            raise UsageError(f"no octets for {host}")
+            raise UsageError(f"no bytes for {host}")
 
     world.outside(wire=Picky())
     world.listeners(unforeseen=told.append)
     assert world.printer.send_request(KEY).details.slug == "scep-error"
-    assert world.printer.audit[-1].diagnosis == "unforeseen: UsageError: no octets for ca.example"
+    assert world.printer.audit[-1].diagnosis == "unforeseen: UsageError: no bytes for ca.example"
     assert len(told) == 1
 
 

@@ -143,7 +143,7 @@ def test_octets_that_are_no_utf8_name_their_line() -> None:
 def test_the_cap_is_exact() -> None:
     fits = "a: " + "x" * (MAX_OCTETS - 3)
     assert plain(load_text(fits)) == {"a": "x" * (MAX_OCTETS - 3)}
-    assert problems_of(fits + "x") == [f"f.yaml:1:1: the file is larger than {MAX_OCTETS} octets"]
+    assert problems_of(fits + "x") == [f"f.yaml:1:1: the file is larger than {MAX_OCTETS} bytes"]
 
 
 def test_depth_is_bounded() -> None:

@@ -18,7 +18,7 @@ def test_a_document_error_lists_all_problems_in_the_order_of_their_places() -> N
 
 def test_a_decode_error_names_path_offset_expected_and_got() -> None:
     error = DecodeError("signerInfos[0].version", 17, "INTEGER 1", "INTEGER 3")
-    assert str(error) == "signerInfos[0].version at octet 17: expected INTEGER 1, got INTEGER 3"
+    assert str(error) == "signerInfos[0].version at byte 17: expected INTEGER 1, got INTEGER 3"
 
 
 def test_a_remedy_is_part_of_the_text() -> None:

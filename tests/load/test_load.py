@@ -137,7 +137,7 @@ def test_a_run_that_is_ended_leaves_no_process_and_no_file(tmp_path: Path, keys:
 
 
 def test_a_worker_that_fails_begins_once(tmp_path: Path, url: str, keys: Path) -> None:
-    prefix = "\udcff"  # an octet of the command line that is not UTF-8
+    prefix = "\udcff"  # an byte of the command line that is not UTF-8
     done = load(
         tmp_path, url, "--challenge", CHALLENGE, "--keys", keys, "--certificates", 3, "--subject-prefix", prefix
     )

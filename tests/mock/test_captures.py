@@ -202,7 +202,7 @@ def test_decode_shows_each_message(file: Path, capsys: pytest.CaptureFixture[str
         "exchange 1, 192.0.2.10:40001 -> 192.0.2.1:8088: GET /scep?operation=GetCACaps -> status 200, text/plain"
         in told
     )
-    assert "reply:\ncapabilities, status 200, text/plain, 12 octets" in told
+    assert "reply:\ncapabilities, status 200, text/plain, 12 bytes" in told
     assert "request:\nPKCSReq (pkiMessage), operation PKIOperation" in told
     assert "not readable: " in told
     assert mfp_sim(["decode", str(file), "--json"]) == 0

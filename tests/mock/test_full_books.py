@@ -19,7 +19,7 @@ GONE = "badCertId: no such transaction"
 
 @pytest.fixture
 def minted(make_ca, make_client):
-    """A certificate that a CA issued, and others that differ in their last octets."""
+    """A certificate that a CA issued, and others that differ in their last bytes."""
     client = make_client(make_ca())
     client.enrol()
     first = client.certificate

@@ -40,7 +40,7 @@ def test_a_csr_for_what_is_not_a_name_is_bad_request(make_ca, make_client) -> No
     client = make_client(make_ca())
     client.subject = NO_NAME
     client.signer = _signer(client, issuer=NO_NAME, subject=NO_NAME)
-    assert client.enrol().words.startswith("badRequest: the messageData is wrong: name[0] at octet 2: expected SET")
+    assert client.enrol().words.startswith("badRequest: the messageData is wrong: name[0] at byte 2: expected SET")
 
 
 def test_a_signer_with_a_malformed_key_usage_is_answered_and_judged(make_ca, make_client) -> None:

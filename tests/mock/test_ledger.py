@@ -8,7 +8,7 @@ import http.client
 import pytest
 
 CAUSES = [
-    ("[{when: {type: PKCSReq}, then: none}]", "no reply arrived whole (no octet sent, as the script says)"),
+    ("[{when: {type: PKCSReq}, then: none}]", "no reply arrived whole (no byte sent, as the script says)"),
     ("[{when: {type: PKCSReq}, faults: [reset]}]", "no reply arrived whole (HTTP 200, reset)"),
     (
         "[{when: {type: PKCSReq}, faults: [{certrep-http-status: 400}]}]",

@@ -67,7 +67,7 @@ P256, P384, P521 = (ec.generate_private_key(curve) for curve in (ec.SECP256R1(),
 
 @pytest.fixture
 def read(tmp_path: Path) -> Callable[..., x509.Identity]:
-    """Reads the CA of these octets."""
+    """Reads the CA of these bytes."""
 
     def run(key: bytes, beside: bytes | None = None, passphrase: str | None = None) -> x509.Identity:
         (tmp_path / "key").write_bytes(key)

@@ -350,7 +350,7 @@ def test_keys_are_encrypted_with_a_passphrase(starts, place: Path, passphrase: s
 
 
 def _text(file: Path) -> None:
-    file.write_text("this is a letter, and long enough to have a head of a hundred octets in it. " * 4)
+    file.write_text("this is a letter, and long enough to have a head of a hundred bytes in it. " * 4)
 
 
 def _database(file: Path) -> None:

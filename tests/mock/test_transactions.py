@@ -30,7 +30,7 @@ def test_a_renewal_under_the_enrolments_transaction_id_gets_a_new_certificate(
     ca = make_ca(profile=profile)
     first, again = _holder(ca, make_client)
     ca.pass_time(days=100)
-    # With the challenge the CSR is octet for octet that of the enrolment.
+    # With the challenge the CSR is byte for byte that of the enrolment.
     assert (again.csr(challenge) == first.csr()) is (challenge is not None)
     assert again.enrol(challenge, kind=kind).words == "SUCCESS"
     assert again.certificate.serial != first.certificate.serial

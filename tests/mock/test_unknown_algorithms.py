@@ -74,7 +74,7 @@ def test_a_malformed_key_is_no_unknown_one(make_ca, make_client) -> None:
 
 
 def _other_oid(octets: bytes, old: str, new: str, count: int = -1) -> bytes:
-    """The octets with one object identifier in place of another of the same length."""
+    """The bytes with one object identifier in place of another of the same length."""
     before, after = bytes.fromhex(old), bytes.fromhex(new)
     assert len(before) == len(after)
     assert before in octets

@@ -161,7 +161,7 @@ def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
 
 @dataclass(frozen=True)
 class Mock:
-    """The mock behind a socket; ``received`` are its requests as they came, ``sent`` the octets of its replies."""
+    """The mock behind a socket; ``received`` are its requests as they came, ``sent`` the bytes of its replies."""
 
     url: str
     service: ScepService

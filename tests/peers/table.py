@@ -218,7 +218,7 @@ DEFECTS = (
            "test_micromdm_speaks_single_des_and_sha1_whatever_is_offered"),
     Defect(MICROMDM, "2.1.0", "envelops to every certificate of GetCACert, the signing one among them",
            "test_micromdm_envelops_to_every_certificate_of_the_ca"),
-    Defect(MICROMDM, "2.1.0", "asks after PENDING with the same octets, after 30 s, never with CertPoll",
+    Defect(MICROMDM, "2.1.0", "asks after PENDING with the same bytes, after 30 s, never with CertPoll",
            "test_micromdm_in_the_situation_pending_everywhere"),
     Defect(MICROMDM, "2.1.0", "cannot read a reply signed with MD5, and says that the cipher is to blame",
            "test_micromdm_cannot_read_md5_and_blames_the_cipher"),

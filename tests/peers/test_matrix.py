@@ -116,7 +116,7 @@ def look(row: Row, situation: Situation, server, peer: Client, verified) -> None
     if expected is Outcome.POLLS and row.peer == MICROMDM:
         first, second = server.messages
         assert 25 < (second.time - first.time).total_seconds() < 60
-        assert server.bodies[-1] == server.bodies[-2], "the same octets again"
+        assert server.bodies[-1] == server.bodies[-2], "the same bytes again"
 
 
 def seen(told: Told, server, situation: Situation, verified) -> Outcome | str:

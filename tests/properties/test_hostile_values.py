@@ -47,7 +47,7 @@ PLACES = {name: _elements((VECTORS / name).read_bytes()) for name in READERS}
 
 @st.composite
 def mutated(draw: st.DrawFn, name: str) -> bytes:
-    """A message with up to three elements retagged, emptied, or with an octet of their content changed."""
+    """A message with up to three elements retagged, emptied, or with an byte of their content changed."""
     octets = bytearray((VECTORS / name).read_bytes())
     for _ in range(draw(st.integers(1, 3))):
         element = draw(st.sampled_from(PLACES[name]))

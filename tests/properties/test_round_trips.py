@@ -1,4 +1,4 @@
-"""decode(encode(x)) is x; asn1crypto and openssl read what we write, write the same octets, and write what we read.
+"""decode(encode(x)) is x; asn1crypto and openssl read what we write, write the same bytes, and write what we read.
 
 Each run takes new examples, several thousand of them; ``MFP_SIM_EXAMPLES=10 pytest tests/properties`` takes ten times as
 many.

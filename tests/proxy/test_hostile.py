@@ -17,7 +17,7 @@ COUNT = 150
 
 
 def broken(octets: bytes, chance: random.Random) -> bytes:
-    """The same with a few octets changed, lost or added."""
+    """The same with a few bytes changed, lost or added."""
     changed = bytearray(octets)
     for _ in range(chance.randint(1, 6) if changed else 0):
         place = chance.randrange(len(changed) + 1)

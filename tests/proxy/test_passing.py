@@ -166,7 +166,7 @@ def test_a_reply_that_is_too_large_ends_with_502() -> None:
     with server(says(large)) as (url, _), proxy(url) as (host, session):
         came = talk(host, GET)
     assert came.startswith(b"HTTP/1.1 502 ")
-    assert f"is larger than {MESSAGE_CAP} octets" in (session.exchanges[0].why or "")
+    assert f"is larger than {MESSAGE_CAP} bytes" in (session.exchanges[0].why or "")
 
 
 def test_a_body_that_never_ends_ends_with_504() -> None:

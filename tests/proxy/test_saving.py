@@ -44,7 +44,7 @@ SECRETS = ("hunter22-in-the-url", "canary-login", "canary-cookie", "9F1D2C3B4A5E
 
 
 def with_secrets(folder: Path, *, show: bool) -> str:
-    """All octets that are kept of exchanges with a secret in each place."""
+    """All bytes that are kept of exchanges with a secret in each place."""
     stand = ProxyStand(save=folder, show_secrets=show, ca="{profile: ndes-2016, challenge: {one_time: {}}}")
     headers = (("Authorization", "Basic canary-login"), ("Cookie", "s=canary-cookie"), ("X-Api-Key", "canary-key"))
     stand.client.http(HttpRequest("GET", "/scep?operation=GetCACaps&challenge=hunter22-in-the-url", headers))

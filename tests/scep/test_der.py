@@ -88,12 +88,12 @@ def test_indefinite_lengths_and_constructed_strings_are_read() -> None:
     [
         ("", "tag and length"),
         ("30", "tag and length"),
-        ("3003 0201", "3 octets of content"),
+        ("3003 0201", "3 bytes of content"),
         ("3080 0201 05", "tag and length"),
         ("3080 020105 00", "tag and length"),
         ("0480 0000", "a definite length for a primitive element"),
-        ("3085 0000000001 00", "a length of at most 4 octets"),
-        ("3082 01", "a length of at most 4 octets"),
+        ("3085 0000000001 00", "a length of at most 4 bytes"),
+        ("3082 01", "a length of at most 4 bytes"),
         ("1f8101 00", "a tag number below 31"),
         ("0000", "an element"),
         ("020105 ff", "the end of the message"),
@@ -115,7 +115,7 @@ def _walk(element: der.Element) -> None:
 @pytest.mark.parametrize(
     ("octets", "expected"),
     [
-        (bytes(der.MAX_OCTETS + 1), f"at most {der.MAX_OCTETS} octets"),
+        (bytes(der.MAX_OCTETS + 1), f"at most {der.MAX_OCTETS} bytes"),
         (b"\x30\x80" * 40 + b"\x00\x00" * 40, f"a depth of at most {der.MAX_DEPTH}"),
         (der.sequence(der.null() * (der.MAX_ELEMENTS + 1)), f"at most {der.MAX_ELEMENTS} elements"),
     ],
@@ -129,7 +129,7 @@ def test_the_caps_hold(octets: bytes, expected: str) -> None:
 def test_a_missing_child_is_named_with_its_path_and_offset() -> None:
     with pytest.raises(DecodeError) as caught:
         der.read(der.sequence(der.integer(1)), "thing").child(1, "serialNumber", der.INTEGER)
-    assert str(caught.value) == "thing.serialNumber at octet 5: expected INTEGER, got the end of its parent"
+    assert str(caught.value) == "thing.serialNumber at byte 5: expected INTEGER, got the end of its parent"
 
 
 @pytest.mark.parametrize("index", [-1, 0, 1])

@@ -451,13 +451,13 @@ def test_weak_algorithms_are_not_sent_where_the_policy_refuses_them(parties, cap
             continue
         with pytest.raises(AlgorithmRefused) as error:
             here.transaction.next_request()
-        assert str(error.value) == f"GetCACaps at octet 0: {refused}"
+        assert str(error.value) == f"GetCACaps at byte 0: {refused}"
 
 
 BODIES = [
     (b"", "expected a SCEP message, got an empty body"),
     (b" \r\n", "expected a SCEP message, got an empty body"),
-    (b"<html>", "the CertRep is not readable: CertRep at octet 0: expected a SCEP message, got an HTML or XML page"),
+    (b"<html>", "the CertRep is not readable: CertRep at byte 0: expected a SCEP message, got an HTML or XML page"),
     (b"  \n <!DOCTYPE", "expected a SCEP message, got an HTML or XML page"),
     (b"-----BEGIN PKCS7-----", "expected a SCEP message, got PEM text"),
     (b"0\x00", "is not readable"),

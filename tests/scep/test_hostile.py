@@ -1,7 +1,7 @@
 """Hostile messages: whatever a message is changed to, the reader gives a value or a typed error, with bounded work.
 
-Each element of each message made by others is lost, doubled, emptied, retagged or given a lying length, each octet is
-changed; what is left of the count is more changes of octets, and several at once by chance. The count of all is
+Each element of each message made by others is lost, doubled, emptied, retagged or given a lying length, each byte is
+changed; what is left of the count is more changes of bytes, and several at once by chance. The count of all is
 ``MFP_SIM_MUTATIONS``, 100,000 unless set: ``MFP_SIM_MUTATIONS=1000000 pytest -n auto tests/scep/test_hostile.py``.
 """
 
@@ -31,10 +31,10 @@ from mfp_sim.shared.simtime import Entropy
 
 TOTAL = int(os.environ.get("MFP_SIM_MUTATIONS", "100000"))
 
-# What the readers may do with one message of n octets, summed over all they read of it: twice what a million mutations
+# What the readers may do with one message of n bytes, summed over all they read of it: twice what a million mutations
 # were measured to need. What grows faster than the message fails here, long before it is felt.
-ELEMENTS = 0.5  # headers read for each octet
-COPIED = 16  # octets handed out for each octet
+ELEMENTS = 0.5  # headers read for each byte
+COPIED = 16  # bytes handed out for each byte
 VISITED = 6 * ELEMENTS + COPIED
 
 
@@ -146,7 +146,7 @@ PER_ELEMENT = 22
 
 
 def _least(octets: bytes) -> int:
-    """The mutations that change every element in every way, and every octet."""
+    """The mutations that change every element in every way, and every byte."""
     return PER_ELEMENT * len(list(_elements(octets))) + len(octets)
 
 
@@ -194,7 +194,7 @@ def test_a_changed_message_is_read_or_refused_with_a_typed_error(name: str, monk
         assert all(work.elements <= der.MAX_ELEMENTS and work.depth <= der.MAX_DEPTH for work in Counted.all)
     assert sum(outcomes.values()) == count
     if sum(LEAST.values()) <= TOTAL:
-        assert count >= LEAST[name], "each element and each octet is changed"
+        assert count >= LEAST[name], "each element and each byte is changed"
     assert outcomes["refused"] > count // 50
 
 
@@ -243,9 +243,9 @@ def _mutations_of_text(text: bytes, count: int) -> Iterator[bytes]:
         ("depth", b"\x30\x80" * 5000, "a depth of at most"),
         ("indefinite nesting", b"\x24\x80" * 100_000, "a depth of at most"),
         ("count", der.tlv(0x30, b"\x05\x00" * 20_000), "at most 10000 elements"),
-        ("size", b"\x30\x84\x00\x20\x00\x00" + bytes(2 * 1024 * 1024), "at most 1048576 octets"),
-        ("a lying length", b"\x30\x84\x7f\xff\xff\xff\x00", "octets of content"),
-        ("a length of nine octets", b"\x30\x89" + bytes(9), "a length of at most 4 octets"),
+        ("size", b"\x30\x84\x00\x20\x00\x00" + bytes(2 * 1024 * 1024), "at most 1048576 bytes"),
+        ("a lying length", b"\x30\x84\x7f\xff\xff\xff\x00", "bytes of content"),
+        ("a length of nine bytes", b"\x30\x89" + bytes(9), "a length of at most 4 bytes"),
     ],
 )
 def test_the_caps(what: str, octets: bytes, expected: str) -> None:

@@ -150,7 +150,7 @@ def test_a_message_cut_at_any_octet_is_refused(request_of) -> None:
 
 def test_octets_after_the_message_are_noted(request_of) -> None:
     found = messages.decode(request_of() + b"\r\n")
-    assert [(note.requirement, note.text) for note in found.notes] == [("SCEP-3-05", "2 octets follow the message")]
+    assert [(note.requirement, note.text) for note in found.notes] == [("SCEP-3-05", "2 bytes follow the message")]
 
 
 def test_a_changed_content_and_a_changed_attribute_do_not_verify(request_of, client) -> None:
@@ -204,7 +204,7 @@ def test_attributes_of_the_wrong_form_are_refused_by_name(attributes: list[bytes
 
 
 def test_a_bare_envelope_is_no_message(request_of) -> None:
-    with pytest.raises(DecodeError, match=r"contentType at octet .*: expected signedData, got envelopedData"):
+    with pytest.raises(DecodeError, match=r"contentType at byte .*: expected signedData, got envelopedData"):
         messages.decode(messages.decode(request_of()).content)
 
 
@@ -344,9 +344,9 @@ def test_a_row_of_what_is_odd_makes_no_text_of_what_is_right() -> None:
 
     wrong, right = True, False
     rows: tuple[Any, ...] = (
-        wrong and ("SCEP-3-05", "signedData", "7 octets"),
+        wrong and ("SCEP-3-05", "signedData", "7 bytes"),
         right and ("SCEP-3-04", "signedData", text()),
         "",
         None,
     )
-    assert notes_of(*rows) == [messages.Note("SCEP-3-05", "signedData", "7 octets")]
+    assert notes_of(*rows) == [messages.Note("SCEP-3-05", "signedData", "7 bytes")]

@@ -1,4 +1,4 @@
-"""Names as text and in comparison: strings, values that are not strings, and octets that are not a Name."""
+"""Names as text and in comparison: strings, values that are not strings, and bytes that are not a Name."""
 
 from __future__ import annotations
 

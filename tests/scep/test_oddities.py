@@ -135,13 +135,13 @@ REFUSED: dict[str, tuple[Oddities, type[MfpSimError], str]] = {
     "no messageType": (Oddities(omit=frozenset({"messageType"})), DecodeError, "signedAttrs.messageType"),
     "no transactionID": (Oddities(omit=frozenset({"transactionID"})), DecodeError, "signedAttrs.transactionID"),
     "pkiStatus twice": (
-        Oddities(repeat=[("pkiStatus", (FAILURE,))]), DecodeError, "pkiStatus at octet .*: expected each attribute once"),
+        Oddities(repeat=[("pkiStatus", (FAILURE,))]), DecodeError, "pkiStatus at byte .*: expected each attribute once"),
     "two values": (
-        Oddities(instead=[("pkiStatus", (SUCCESS, FAILURE))]), DecodeError, "pkiStatus at octet .*: expected exactly one value, got 2"),
+        Oddities(instead=[("pkiStatus", (SUCCESS, FAILURE))]), DecodeError, "pkiStatus at byte .*: expected exactly one value, got 2"),
     "no value": (
-        Oddities(instead=[("pkiStatus", ())]), DecodeError, "pkiStatus at octet .*: expected exactly one value, got 0"),
+        Oddities(instead=[("pkiStatus", ())]), DecodeError, "pkiStatus at byte .*: expected exactly one value, got 0"),
     "pkiStatus as INTEGER": (
-        Oddities(instead=[("pkiStatus", (der.integer(0),))]), DecodeError, "pkiStatus at octet .*: expected a string, got INTEGER"),
+        Oddities(instead=[("pkiStatus", (der.integer(0),))]), DecodeError, "pkiStatus at byte .*: expected a string, got INTEGER"),
     "pkiStatus 00": (
         Oddities(instead=[("pkiStatus", (der.printable_string("00"),))]), DecodeError, "a decimal number without leading zeros"),
     "pkiStatus with a blank": (
@@ -155,8 +155,8 @@ REFUSED: dict[str, tuple[Oddities, type[MfpSimError], str]] = {
     "content garbage": (Oddities(content=bytes(range(99))), DecodeError, "pkcsPKIEnvelope"),
     "unencrypted": (Oddities(unencrypted=True), DecodeError, "expected envelopedData, got signedData"),
     "layers swapped": (Oddities(layers_swapped=True), DecodeError, "expected signedData, got envelopedData"),
-    "short iv": (Oddities(iv="short"), EnvelopeUnreadable, "an IV of 8 octets; aes-128-cbc needs one of 16"),
-    "no iv": (Oddities(iv="absent"), EnvelopeUnreadable, "no IV; aes-128-cbc needs one of 16 octets"),
+    "short iv": (Oddities(iv="short"), EnvelopeUnreadable, "an IV of 8 bytes; aes-128-cbc needs one of 16"),
+    "no iv": (Oddities(iv="absent"), EnvelopeUnreadable, "no IV; aes-128-cbc needs one of 16 bytes"),
     "wrong padding": (Oddities(padding="wrong"), EnvelopeUnreadable, "cannot be decrypted"),
     "password": (Oddities(password="p"), EnvelopeUnreadable, "no RecipientInfo for our certificate"),
 }  # fmt: skip

@@ -149,7 +149,7 @@ def test_nobody_to_envelop_to_is_told_of_the_reply(printer: ClientTransaction) -
     printer.ca_certificates = (LEAVES["EC"](),)
     with pytest.raises(AlgorithmRefused) as refused:
         printer.recipient()
-    assert str(refused.value) == "GetCACert at octet 0: expected a certificate with an RSA key, got none"
+    assert str(refused.value) == "GetCACert at byte 0: expected a certificate with an RSA key, got none"
 
 
 @pytest.mark.parametrize("oid", [v.BASIC_CONSTRAINTS, v.KEY_USAGE])

@@ -57,7 +57,7 @@ def test_every_form_of_base64_in_a_get_is_read_and_noted(name: str) -> None:
 
 
 def test_a_query_longer_than_a_head_is_refused() -> None:
-    with pytest.raises(DecodeError, match="query at octet 65536: expected a target of at most 65536 octets, got 65637"):
+    with pytest.raises(DecodeError, match="query at byte 65536: expected a target of at most 65536 bytes, got 65637"):
         read_scep_query(HttpRequest("GET", "/scep?operation=PKIOperation&message=" + "M" * 65600))
 
 
@@ -117,13 +117,13 @@ def _odd_certificate(key, *, version: int, serial: int, times: Callable[[datetim
     [
         ({}, (), []),
         ({"usage": False}, (), ["SCEP-2.3-02"]),
-        ({"serial": 2**159}, ("a serial number of 21 octets",), ["SCEP-2.3-03"]),
-        ({"serial": 2**263}, ("a serial number of 34 octets",), ["SCEP-2.3-03"]),
+        ({"serial": 2**159}, ("a serial number of 21 bytes",), ["SCEP-2.3-03"]),
+        ({"serial": 2**263}, ("a serial number of 34 bytes",), ["SCEP-2.3-03"]),
         ({"serial": -5}, ("a serial number that is not positive",), ["SCEP-2.3-03"]),
         ({"times": der.generalized_time}, ("GeneralizedTime before 2050",), ["SCEP-2.3-03"]),
         (
             {"version": 1, "usage": False, "serial": 2**258, "times": der.generalized_time},  # certmonger's
-            ("version 1", "a serial number of 33 octets", "GeneralizedTime before 2050"),
+            ("version 1", "a serial number of 33 bytes", "GeneralizedTime before 2050"),
             ["SCEP-2.3-02", "SCEP-2.3-03"],
         ),
     ],

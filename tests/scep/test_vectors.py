@@ -23,7 +23,7 @@ from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType, PkiStatus
 SWAN = "C1ECD1A684C18B7DFEF3B93B5A13DCC6B6B888BD"
 MICRO = "TmRqR2U4r6XqKg8oRdbz3Wv9yK0="
 CONSTRUCTED, SINGLE_DES = "SCEP-3.2.2-06", "SCEP-2.9-09"
-LONG_SERIAL = {"SCEP-2.3-02", "SCEP-2.3-03"}  # no keyUsage; 21 octets
+LONG_SERIAL = {"SCEP-2.3-02", "SCEP-2.3-03"}  # no keyUsage; 21 bytes
 
 
 def _head(name: str) -> HttpRequest:

@@ -90,7 +90,7 @@ SCRIPTS = tuple(map(rules_of, ("", *ANSWERS)))
 
 
 class SerialStorage:
-    """In memory, but in the octets of a file, so that nothing is shared and everything is JSON."""
+    """In memory, but in the bytes of a file, so that nothing is shared and everything is JSON."""
 
     def __init__(self) -> None:
         self.octets: bytes | None = None

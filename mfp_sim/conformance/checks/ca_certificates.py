@@ -113,7 +113,7 @@ def one_structure(session: Client) -> Iterator[Fact]:
     body, _ = _reply(session)
     outer = der.read(body, "GetCACert", trailing=True)
     rest = len(body) - outer.end
-    yield fact("octets-after", rest == 0, "nothing after it", f"{rest} octets follow", session.ca_exchange)
+    yield fact("octets-after", rest == 0, "nothing after it", f"{rest} bytes follow", session.ca_exchange)
 
 
 @check(

@@ -110,7 +110,7 @@ def caps_registered(session: Client) -> Iterator[Fact]:
     "caps-content-type",
     "GetCACaps is text/plain",
     "SCEP-3.5.2-23",
-    why="Proxies and clients treat HTML and octet streams otherwise.",
+    why="Proxies and clients treat HTML and byte streams otherwise.",
     field_failures=("F-T10",),
     reads=True,
     proofs=(Proof("media-type", defects=("caps-as-html",)),),

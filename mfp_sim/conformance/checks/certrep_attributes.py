@@ -228,7 +228,7 @@ def _nonce(_: Client, answer: Answer) -> str | None:
 
 watch_here(
     "recipientnonce-copied",
-    "recipientNonce is the request's senderNonce, octet for octet",
+    "recipientNonce is the request's senderNonce, byte for byte",
     "SCEP-3.2.1.5-03",
     "SCEP-3.2.1-08",
     judge=over("nonce-differs", "the senderNonce of the request just sent", _nonce, only=_has("recipientNonce"),
@@ -252,7 +252,7 @@ watch_here(
     "transactionid-returned",
     "transactionID comes back unchanged",
     "SCEP-3.2.1.1-04",
-    judge=over("transaction-differs", "the request's transactionID, octet for octet", _transaction,
+    judge=over("transaction-differs", "the request's transactionID, byte for byte", _transaction,
                only=_has("transactionID"), element=f"{_PLACE}.transactionID"),
     why="A client drops a reply to another transaction, and polls for one that the server does not know.",
     field_failures=("F-X05", "F-X06"),
@@ -270,14 +270,14 @@ def _fresh(session: Client, answer: Answer) -> str | None:
 
 def _sixteen(_: Client, answer: Answer) -> str | None:
     size = len(answer.octets(v.SENDER_NONCE) or b"")
-    return None if size == 16 else f"a senderNonce of {size} octets"
+    return None if size == 16 else f"a senderNonce of {size} bytes"
 
 
 _NONCE: dict[str, Any] = {"only": _has("senderNonce"), "element": f"{_PLACE}.senderNonce"}
 _FRESH = (
-    over("not-fresh", "16 random octets of the server's own", _fresh,
+    over("not-fresh", "16 random bytes of the server's own", _fresh,
          mistake="the nonce of the request is echoed in both attributes", **_NONCE),
-    over("not-16-octets", "16 octets", _sixteen, **_NONCE),
+    over("not-16-octets", "16 bytes", _sixteen, **_NONCE),
 )  # fmt: skip
 
 watch_here(

@@ -41,7 +41,7 @@ watch_here(
 def _absent(_: Client, answer: Answer) -> str | None:
     assert answer.signed is not None
     content = answer.signed.content
-    return None if content is None or answer.envelope is not None else f"eContent of {len(content)} octets"
+    return None if content is None or answer.envelope is not None else f"eContent of {len(content)} bytes"
 
 
 def _no_envelope(_: Client, answer: Answer) -> str | None:
@@ -94,7 +94,7 @@ def _digest(_: Client, answer: Answer) -> str | None:
 
 watch_here(
     "certrep-message-digest",
-    "messageDigest is the digest of the eContent octets, of none where there is no content",
+    "messageDigest is the digest of the eContent bytes, of none where there is no content",
     "SCEP-3-03",
     judge=over("wrong-digest", "messageDigest fits the content", _digest, only=_by_known_signer),
     why="A wrong digest over an absent content is the classic mistake of FAILUREs: the client reports a broken "
@@ -193,7 +193,7 @@ def _wrapped(_: Client, answer: Answer) -> str | None:
     content = answer.signed.content
     if answer.envelope is not None:
         return None
-    return f"{len(content or b'')} octets that are no ContentInfo with EnvelopedData"
+    return f"{len(content or b'')} bytes that are no ContentInfo with EnvelopedData"
 
 
 def _with_content(answer: Answer) -> bool:

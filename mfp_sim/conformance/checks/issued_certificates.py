@@ -224,7 +224,7 @@ def sid_uri(session: Client) -> Iterator[Fact]:
     except DecodeError:
         whole = False
     got = "it is there" if whole else "a certificate without it"
-    yield fact("dropped", whole, "the URI in subjectAltName, octet for octet, or a refusal", got, answer, what=asked)
+    yield fact("dropped", whole, "the URI in subjectAltName, byte for byte, or a refusal", got, answer, what=asked)
 
 
 # --- serial numbers of the whole run ----------------------------------------------------------------------

@@ -41,7 +41,7 @@ def _nested(depth: int) -> bytes:
 
 BODIES: tuple[tuple[str, str, Callable[[bytes], bytes] | None], ...] = (
     ("malformed-empty", "an empty body", lambda _: b""),
-    ("malformed-one-octet", "one octet", lambda _: b"\x30"),
+    ("malformed-one-octet", "one byte", lambda _: b"\x30"),
     ("malformed-text", "HTML", lambda _: b"<html><body>no</body></html>"),
     ("malformed-truncated", "a message cut in half", lambda message: message[: len(message) // 2]),
     ("malformed-length", "a length beyond the end", lambda message: b"\x30\x84\x7f\xff\xff\xff" + message[4:]),

@@ -26,7 +26,7 @@ FORMS = (
 
 @check(
     "transactionid-forms",
-    "transactionIDs of any form come back octet for octet",
+    "transactionIDs of any form come back byte for byte",
     "SCEP-3.2.1.1-04",
     "SCEP-3.2.1.1-05",
     why="Clients use hex, base64, decimal digits or the device's name; what comes back must be what went.",
@@ -79,7 +79,7 @@ def not_a_hash(session: Client) -> Iterator[Fact]:
     "nonce-sizes",
     "A senderNonce of another size is refused or echoed as it is",
     "SCEP-3.2.1.5-07",
-    why="Old iOS sends 8 octets; an echo that was cut or filled up is a nonce that does not match.",
+    why="Old iOS sends 8 bytes; an echo that was cut or filled up is a nonce that does not match.",
     field_failures=("F-X03",),
     reads=True,
     proofs=(Proof("altered", defects=("alters-nonces",)),),
@@ -90,7 +90,7 @@ def nonce_sizes(session: Client) -> Iterator[Fact]:
         answer = session.ask(session.harmless(nonce=nonce, wrong=True))
         got = answer.octets(v.RECIPIENT_NONCE)
         if not answer.is_cms or got is None:
-            what = f"a nonce of {size} octets"
+            what = f"a nonce of {size} bytes"
             yield answered(
                 "no-certrep", False, f"a CertRep to {what}", answer, requirement="SCEP-3.3.2.2-04", what=what
             )
@@ -102,7 +102,7 @@ def nonce_sizes(session: Client) -> Iterator[Fact]:
             got.hex(),
             answer,
             element="signerInfos[0].signedAttrs.recipientNonce",
-            mistake="the nonce is kept in a field of 16 octets",
+            mistake="the nonce is kept in a field of 16 bytes",
         )
 
 

@@ -61,7 +61,7 @@ _ROWS: tuple[_Row, ...] = (
      (CHECK,), False, "Whoever can change a request in transit can otherwise choose what is certified.", ("F-E04",),
      "the signature is read but never verified", "accepts-bad-signature"),
     ("refuses-wrong-digest", "A request whose messageDigest is wrong is refused", ("SCEP-3-03", "SCEP-3.2.1.4-03"),
-     (("a messageDigest of other octets", Oddities(message_digest="wrong")),),
+     (("a messageDigest of other bytes", Oddities(message_digest="wrong")),),
      (CHECK,), False, "The digest ties the content to the signature.", ("F-E02",),
      "the signature over the attributes is verified, the digest in them is not compared", "accepts-bad-signature"),
     ("refuses-changed-content", "A request whose ciphertext was changed is refused before it is decrypted",
@@ -115,8 +115,8 @@ _ROWS: tuple[_Row, ...] = (
     ("refuses-swapped-layers", "SignedData inside EnvelopedData is refused", ("SCEP-3-01",),
      (("layers the other way round", Oddities(layers_swapped=True)),),
      (REQUEST, CHECK), True, "The outer layer is what the signature has to cover.", (), "", "crashes-on-garbage"),
-    ("refuses-garbage-content", "Random octets as content are refused", ("SCEP-3.3.2.2-04", "SCEP-3.2-02"),
-     (("random octets, correctly signed", Oddities(content=b"\x04\x10" + bytes(range(16)))),),
+    ("refuses-garbage-content", "Random bytes as content are refused", ("SCEP-3.3.2.2-04", "SCEP-3.2-02"),
+     (("random bytes, correctly signed", Oddities(content=b"\x04\x10" + bytes(range(16)))),),
      (REQUEST, CHECK), True, "A crash here is one that anybody can cause.", (), "", "crashes-on-garbage"),
 )  # fmt: skip
 

@@ -52,7 +52,7 @@ def _needs_get(session: Client) -> None:
 
 @check(
     "post-binary",
-    "PKIOperation by POST with the octets as body is served",
+    "PKIOperation by POST with the bytes as body is served",
     "SCEP-2.9-04",
     "SCEP-4.1-14",
     why="POST is mandatory; GET does not hold long messages.",
@@ -414,7 +414,7 @@ def _in_base64(exchange: Exchange) -> bool:
 
 @check(
     "replies-binary",
-    "Replies are octets, and not base64",
+    "Replies are bytes, and not base64",
     "SCEP-4.3.1-05",
     "SCEP-6.4-01",
     why="A request by GET is in base64, and its reply is not: no client undoes it.",
@@ -425,8 +425,8 @@ def binary(session: Client) -> Iterator[Fact]:
     for exchange in (session.ca_exchange, session.unknown_poll().exchange):
         if exchange.ok:
             coded = _in_base64(exchange)
-            got = "base64 of what begins like a CMS message" if coded else "octets"
-            yield fact("base64", not coded, "the octets of the message or certificate", got, exchange)
+            got = "base64 of what begins like a CMS message" if coded else "bytes"
+            yield fact("base64", not coded, "the bytes of the message or certificate", got, exchange)
 
 
 def _other_media_type(_: Client, answer: Answer) -> str | None:

@@ -139,7 +139,7 @@ class Instant(Leaf):
 
 @dataclass(frozen=True)
 class Hex(Leaf):
-    """Octets in hex, or what ``make`` makes of them; ``octets`` gives them again.
+    """Bytes in hex, or what ``make`` makes of them; ``octets`` gives them again.
 
     ``make`` may raise ValueError or DecodeError.
     """

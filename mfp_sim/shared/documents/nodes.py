@@ -322,9 +322,9 @@ def load(path: Path) -> Node:
 
 
 def load_text(text: str | bytes, file: str = "<text>") -> Node:
-    """Read a document from text or UTF-8 octets; ``file`` is the name that errors begin with."""
+    """Read a document from text or UTF-8 bytes; ``file`` is the name that errors begin with."""
     if len(text) > MAX_OCTETS:
-        raise DocumentError([Problem(file, 1, 1, f"the file is larger than {MAX_OCTETS} octets")])
+        raise DocumentError([Problem(file, 1, 1, f"the file is larger than {MAX_OCTETS} bytes")])
     if isinstance(text, bytes):
         try:
             text = text.decode("utf-8-sig")

@@ -58,7 +58,7 @@ HASHES: Mapping[str, type[hashes.HashAlgorithm]] = {
     "sha384": hashes.SHA384,
     "sha512": hashes.SHA512,
 }
-# name: key length and block length in octets
+# name: key length and block length in bytes
 CIPHERS: Mapping[str, tuple[int, int]] = {
     "des-cbc": (8, 8),
     "des-ede3-cbc": (24, 8),
@@ -129,7 +129,7 @@ def public_key_of(spki: bytes, path: str) -> PublicKey:
 def sign(key: PrivateKey, octets: bytes, digest: str, *, pss: bool = False) -> bytes:
     """RSA PKCS#1 v1.5, ECDSA, or, on demand, RSASSA-PSS with a salt as long as the digest.
 
-    The same key signs the same octets alike each time: ECDSA by RFC 6979, PSS with a salt that follows from them. So
+    The same key signs the same bytes alike each time: ECDSA by RFC 6979, PSS with a salt that follows from them. So
     the newest signatures are kept, of which runs with one seed need the same again and again.
     """
     return (_signed if len(octets) <= _KEPT_OCTETS else _signed.__wrapped__)(key, octets, digest, pss)
@@ -225,7 +225,7 @@ def decrypt_cbc(cipher: str, key: bytes, iv: bytes, ciphertext: bytes) -> bytes:
 
 
 def pad(plaintext: bytes, block: int) -> bytes:
-    """PKCS#7 padding, always at least one octet (RFC 5652, 6.3)."""
+    """PKCS#7 padding, always at least one byte (RFC 5652, 6.3)."""
     count = block - len(plaintext) % block
     return plaintext + bytes((count,)) * count
 

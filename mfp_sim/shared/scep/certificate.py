@@ -1,6 +1,6 @@
 """X.509 certificates and names: a tolerant view of received ones, and a writer for our own.
 
-The view keeps issuer, subject and public key as the octets that came (issuerAndSerialNumber has to copy them)
+The view keeps issuer, subject and public key as the bytes that came (issuerAndSerialNumber has to copy them)
 and reads what real peers send: version 1, 33-octet serials, GeneralizedTime before 2050. Owns no policy: what a
 certificate may be used for is decided by whoever holds it. RFC 5280; RFC 8894, 2.1 and 2.3.
 """
@@ -78,7 +78,7 @@ _NAME_LABELS = {oid: label for label, oid in v.NAME_ATTRIBUTES.items()}
 
 @dataclass(frozen=True)
 class Extension:
-    """One extension: the criticality and the octets inside its OCTET STRING."""
+    """One extension: the criticality and the bytes inside its OCTET STRING."""
 
     critical: bool
     value: bytes
@@ -158,7 +158,7 @@ class Named:
 
 @dataclass(frozen=True)
 class Certificate(Signed, Named):
-    """A certificate as received. Names and the public key are the received DER octets.
+    """A certificate as received. Names and the public key are the received DER bytes.
 
     ``oddities`` are in words what RFC 5280 does not allow and the field does: an old version, a long serial number,
     GeneralizedTime before 2050.
@@ -185,7 +185,7 @@ class Certificate(Signed, Named):
         """Read one certificate.
 
         Raises:
-            DecodeError: the octets are not an X.509 certificate.
+            DecodeError: the bytes are not an X.509 certificate.
         """
         return cls.from_element(der.read(octets, path), path)
 
@@ -317,7 +317,7 @@ def _oddities(found: Certificate, tags: Sequence[int]) -> tuple[str, ...]:
              if tag == der.GENERALIZED_TIME and when.year < 2050]  # fmt: skip
     rows = (
         found.version != 3 and f"version {found.version}",
-        size > 20 and f"a serial number of {size} octets",
+        size > 20 and f"a serial number of {size} bytes",
         found.serial <= 0 and "a serial number that is not positive",
         early and "GeneralizedTime before 2050",
     )
@@ -325,7 +325,7 @@ def _oddities(found: Certificate, tags: Sequence[int]) -> tuple[str, ...]:
 
 
 READ_LIMIT, READ_OCTETS = 256, 4096
-"""How many certificates are remembered as read, and the largest of them in octets: a certificate is a value, and the
+"""How many certificates are remembered as read, and the largest of them in bytes: a certificate is a value, and the
 same few come again and again. What a hostile peer sends does not fill the memory."""
 _READ: dict[bytes, Certificate] = {}
 
@@ -376,7 +376,7 @@ def name_pairs(octets: bytes) -> tuple[tuple[str, str], ...]:
     A value that is not a string is its DER in hex behind ``#`` (RFC 4514, 2.4).
 
     Raises:
-        DecodeError: the octets are not a Name.
+        DecodeError: the bytes are not a Name.
     """
     return tuple((label, text if is_text else f"#{text}") for label, text, is_text in _attributes(octets))
 
@@ -407,7 +407,7 @@ def _read_attributes(octets: bytes) -> tuple[_Attribute, ...]:
 
 
 NAME_OCTETS = 64
-"""As many octets of what is not a Name are shown."""
+"""As many bytes of what is not a Name are shown."""
 
 
 def name_text(octets: bytes) -> str:
@@ -429,7 +429,7 @@ def common_name_of(octets: bytes) -> str | None:
     """The last CN of a Name, or None.
 
     Raises:
-        DecodeError: the octets are not a Name.
+        DecodeError: the bytes are not a Name.
     """
     names = [text for label, text in name_pairs(octets) if label == "CN"]
     return names[-1] if names else None
@@ -437,12 +437,12 @@ def common_name_of(octets: bytes) -> str | None:
 
 def same_name(first: bytes, second: bytes) -> bool:
     """Whether two Names are the same when string types, case and runs of blanks are left aside (RFC 5280, 7.1); what is
-    not a Name is the same as its own octets only."""
+    not a Name is the same as its own bytes only."""
     return first == second or folded_name(first) == folded_name(second)
 
 
 def folded_name(octets: bytes) -> tuple[_Attribute, ...] | bytes:
-    """A Name as names are compared (RFC 5280, 7.1); the octets themselves where they are not a Name."""
+    """A Name as names are compared (RFC 5280, 7.1); the bytes themselves where they are not a Name."""
     try:
         found = _attributes(octets)
     except DecodeError:
@@ -533,7 +533,7 @@ def issue(
     digest: str = "sha256",
     md5: bool = False,
 ) -> Certificate:
-    """Make an X.509 v3 certificate; names and key go in octet for octet as given.
+    """Make an X.509 v3 certificate; names and key go in byte for byte as given.
 
     Raises:
         AlgorithmRefused: MD5 without ``md5``.

@@ -202,7 +202,7 @@ class _Frame:
         self.signer_infos = self.data.child(self._next, "signerInfos", der.SET)
 
     def encapsulated(self) -> tuple[str, bytes | None]:
-        """Type and octets of the content; None where there is none."""
+        """Type and bytes of the content; None where there is none."""
         content = None
         if len(self.encap.children) > 1:
             content = self.encap.child(1, "eContent", 0xA0).child(0, "value").to_octets()
@@ -222,7 +222,7 @@ class _Frame:
         """What is odd about the frame of any SignedData."""
         ber = "BER: an indefinite length, or one that is not the shortest"
         found = notes_of(
-            self.trailing != 0 and ("SCEP-3-05", "signedData", f"{self.trailing} octets follow the message"),
+            self.trailing != 0 and ("SCEP-3-05", "signedData", f"{self.trailing} bytes follow the message"),
             self.outer.work.ber and ("SCEP-3-04", "signedData", ber),
             self.others != 0
             and ("SCEP-3.4-03", "certificates", f"{self.others} of the entries are no X.509 certificates"),
@@ -398,7 +398,7 @@ class _Writer:
         return signed, unsigned
 
     def _ordered(self, signed: Sequence[bytes]) -> tuple[bytes, bytes]:
-        """The attributes as they are written, and the octets that are signed."""
+        """The attributes as they are written, and the bytes that are signed."""
         right = b"".join(sorted(signed))
         unsorted = b"".join(sorted(signed, reverse=True))
         written = unsorted if self.oddities.attribute_order.startswith("unsorted") else right

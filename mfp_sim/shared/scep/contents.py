@@ -98,7 +98,7 @@ def read_issuer_and_serial(octets: bytes) -> tuple[bytes, int]:
 def read_ca_certificates(body: bytes, media_type: str | None) -> tuple[tuple[Certificate, ...], tuple[Note, ...]]:
     """The certificates of a GetCACert reply: one bare certificate, or a bag with CA and RA.
 
-    The octets decide, the media type is only checked against them (SCEP-4.2.1).
+    The bytes decide, the media type is only checked against them (SCEP-4.2.1).
 
     Raises:
         DecodeError: neither; the error says so when the body is PEM, HTML or empty.
@@ -107,7 +107,7 @@ def read_ca_certificates(body: bytes, media_type: str | None) -> tuple[tuple[Cer
     is_bag = bool(outer.children) and outer.children[0].tag == der.OID
     notes = _media_notes(CA_RA_CERT if is_bag else CA_CERT, media_type, "SCEP-4.2.1-01")
     if outer.end != len(body):
-        notes.append(Note("SCEP-4.2.1.1-01", "body", f"{len(body) - outer.end} octets follow"))
+        notes.append(Note("SCEP-4.2.1.1-01", "body", f"{len(body) - outer.end} bytes follow"))
     if not is_bag:
         return (Certificate.from_element(outer, "GetCACert"),), tuple(notes)
     bag = cms.read_bag(body)

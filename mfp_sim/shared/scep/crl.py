@@ -73,7 +73,7 @@ class Crl(Signed):
         """Read one CRL.
 
         Raises:
-            DecodeError: the octets are not a CRL, or have more entries than the reader takes.
+            DecodeError: the bytes are not a CRL, or have more entries than the reader takes.
         """
         outer = der.read(octets, path, size=MAX_OCTETS, elements=MAX_ELEMENTS).expect(der.SEQUENCE)
         tbs = outer.child(0, "tbsCertList", der.SEQUENCE)

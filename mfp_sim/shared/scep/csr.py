@@ -1,6 +1,6 @@
 """PKCS#10 certification requests: writing ours, reading anybody's.
 
-Reads attributes in any order and verifies over the received octets (strongSwan does not sort them, which
+Reads attributes in any order and verifies over the received bytes (strongSwan does not sort them, which
 ``cryptography`` refuses). The challenge password never shows in a ``repr``. RFC 2986; RFC 8894, 2.4.
 """
 
@@ -131,7 +131,7 @@ class Csr(Named):
         )
 
     def verify(self, *, md5: bool = False) -> None:
-        """Check the self-signature over the received octets; ``md5`` takes MD5, too.
+        """Check the self-signature over the received bytes; ``md5`` takes MD5, too.
 
         Raises:
             AlgorithmRefused: MD5 without ``md5``, or an algorithm or key that is not known; ``got`` names it.

@@ -1,4 +1,4 @@
-"""ASN.1: a strict DER writer, and a reader that takes BER and keeps every value's own octets and offset.
+"""ASN.1: a strict DER writer, and a reader that takes BER and keeps every value's own bytes and offset.
 
 Owns encoding alone; what the elements mean is for the modules above. The reader accepts indefinite lengths,
 constructed strings and unsorted sets, since the field sends them (F-E01, F-E02); it refuses with a
@@ -44,7 +44,7 @@ TAG_NAMES = {
 
 
 def tag_name(tag: int) -> str:
-    """A tag octet in words, as in ``SEQUENCE`` or ``[0]``."""
+    """A tag byte in words, as in ``SEQUENCE`` or ``[0]``."""
     if tag in TAG_NAMES:
         return TAG_NAMES[tag]
     if tag & ~0x20 in TAG_NAMES:
@@ -77,12 +77,12 @@ def sequence(*parts: bytes) -> bytes:
 
 
 def set_of(parts: Iterable[bytes], *, sort: bool = True) -> bytes:
-    """SET OF; DER sorts the encodings as octet strings, ``sort=False`` keeps the given order."""
+    """SET OF; DER sorts the encodings as byte strings, ``sort=False`` keeps the given order."""
     return tlv(SET, b"".join(sorted(parts) if sort else parts))
 
 
 def integer(number: int) -> bytes:
-    """INTEGER in the fewest octets, two's complement."""
+    """INTEGER in the fewest bytes, two's complement."""
     size = (number + (number < 0)).bit_length() // 8 + 1
     return tlv(INTEGER, number.to_bytes(size, "big", signed=True))
 
@@ -106,7 +106,7 @@ def octet_string(content: bytes) -> bytes:
 
 
 def bit_string(content: bytes, unused: int = 0) -> bytes:
-    """BIT STRING of whole octets, of whose last one ``unused`` bits (0 to 7) do not count."""
+    """BIT STRING of whole bytes, of whose last one ``unused`` bits (0 to 7) do not count."""
     return tlv(BIT_STRING, bytes((unused,)) + content)
 
 
@@ -163,7 +163,7 @@ def explicit(number: int, inner: bytes) -> bytes:
 
 
 def implicit(number: int, content: bytes, *, constructed: bool = False) -> bytes:
-    """``[number] IMPLICIT`` around content octets."""
+    """``[number] IMPLICIT`` around content bytes."""
     return tlv((0xA0 if constructed else 0x80) | number, content)
 
 
@@ -176,7 +176,7 @@ PRINTABLE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 class ReadingWork:
     """Counts what the reader did with one message, so that hostile input cannot make it work without end.
 
-    ``elements`` headers were read (at most ``most``), the deepest at ``depth`` (capped), and ``copied`` octets of
+    ``elements`` headers were read (at most ``most``), the deepest at ``depth`` (capped), and ``copied`` bytes of
     content were handed out, each into memory of its own. ``ber`` tells that a length was indefinite, or not the
     shortest.
     """
@@ -190,7 +190,7 @@ class ReadingWork:
 
     @property
     def visited(self) -> int:
-        """A bound on the octets that were looked at: the longest header has 6, and what was handed out."""
+        """A bound on the bytes that were looked at: the longest header has 6, and what was handed out."""
         return 6 * self.elements + self.copied
 
 
@@ -233,7 +233,7 @@ class Element:
                 raise DecodeError(_place(parent, name), start, f"a depth of at most {MAX_DEPTH}", "more")
             work.depth = depth
         if limit - start < 2:
-            raise DecodeError(_place(parent, name), start, "tag and length", f"{limit - start} octets")
+            raise DecodeError(_place(parent, name), start, "tag and length", f"{limit - start} bytes")
         tag, length, body = buffer[start], buffer[start + 1], start + 2
         if tag & 0x1F == 0x1F:
             raise DecodeError(_place(parent, name), start, "a tag number below 31", "a long tag")
@@ -249,7 +249,7 @@ class Element:
             size = length & 0x7F
             if size > 4 or body + size > limit:
                 raise DecodeError(
-                    _place(parent, name), start + 1, "a length of at most 4 octets within the message", f"{size} octets"
+                    _place(parent, name), start + 1, "a length of at most 4 bytes within the message", f"{size} bytes"
                 )
             length = int.from_bytes(buffer[body : body + size], "big")
             if length < 0x80 or not buffer[body]:
@@ -258,10 +258,10 @@ class Element:
         self.body = body
         self.body_end = self.end = end = body + length
         if end > limit:
-            raise DecodeError(_place(parent, name), start, f"{length} octets of content", f"{limit - body} octets")
+            raise DecodeError(_place(parent, name), start, f"{length} bytes of content", f"{limit - body} bytes")
 
     def _read_indefinite(self, limit: int) -> None:
-        """A BER element of indefinite length: its children run up to the end-of-contents octets."""
+        """A BER element of indefinite length: its children run up to the end-of-contents bytes."""
         if not self.tag & 0x20:
             place, got = _place(self._parent, self._name), "an indefinite one"
             raise DecodeError(place, self.start + 1, "a definite length for a primitive element", got)
@@ -288,18 +288,18 @@ class Element:
 
     @property
     def indefinite(self) -> bool:
-        """Whether its length was indefinite: end-of-contents octets follow its content."""
+        """Whether its length was indefinite: end-of-contents bytes follow its content."""
         return self.end != self.body_end
 
     @property
     def raw(self) -> bytes:
-        """The element's own octets, header included, as received."""
+        """The element's own bytes, header included, as received."""
         self.work.copied += self.end - self.start
         return self.buffer[self.start : self.end]
 
     @property
     def content(self) -> bytes:
-        """The content octets as received."""
+        """The content bytes as received."""
         self.work.copied += self.body_end - self.body
         return self.buffer[self.body : self.body_end]
 
@@ -382,14 +382,14 @@ class Element:
         return tlv(self.tag, b"".join(sorted(parts) if self.tag == SET else parts))
 
     def as_der(self) -> bytes:
-        """The octets as received, or in DER where the message was BER: what names are compared by."""
+        """The bytes as received, or in DER where the message was BER: what names are compared by."""
         return self.to_der() if self.work.ber else self.raw
 
     def to_integer(self) -> int:
-        """The value of an INTEGER (sign kept; any length up to 1025 octets)."""
+        """The value of an INTEGER (sign kept; any length up to 1025 bytes)."""
         self.expect(INTEGER)
         if not 1 <= len(self.content) <= 1025:
-            raise self.fail("an INTEGER of 1 to 1025 octets", f"{len(self.content)} octets")
+            raise self.fail("an INTEGER of 1 to 1025 bytes", f"{len(self.content)} bytes")
         return int.from_bytes(self.content, "big", signed=True)
 
     def to_oid(self) -> str:
@@ -401,7 +401,7 @@ class Element:
         return dotted
 
     def to_octets(self, primitive_tag: int = OCTET_STRING) -> bytes:
-        """The octets of a string, put together when it came in constructed pieces (BER)."""
+        """The bytes of a string, put together when it came in constructed pieces (BER)."""
         if self.tag == primitive_tag:
             return self.content
         if self.tag == primitive_tag | 0x20:
@@ -409,7 +409,7 @@ class Element:
         raise self.fail(tag_name(primitive_tag))
 
     def to_bits(self) -> bytes:
-        """The octets of a BIT STRING without its count of unused bits."""
+        """The bytes of a BIT STRING without its count of unused bits."""
         self.expect(BIT_STRING)
         if not self.content or self.content[0] > 7:
             raise self.fail("a BIT STRING with a count of unused bits from 0 to 7", self.content[:1].hex() or "nothing")
@@ -495,22 +495,22 @@ def read(
     """The one element that ``octets`` hold.
 
     Args:
-        octets: the message.
+        bytes: the message.
         path: the name that errors begin with.
-        trailing: whether octets after the element are tolerated; ``Element.end`` tells where it ended.
-        size: how many octets it may have.
+        trailing: whether bytes after the element are tolerated; ``Element.end`` tells where it ended.
+        size: how many bytes it may have.
         elements: how many elements are read of it.
 
     Raises:
-        DecodeError: malformed, larger or deeper than the caps, or with trailing octets.
+        DecodeError: malformed, larger or deeper than the caps, or with trailing bytes.
     """
     if len(octets) > size:
-        raise DecodeError(path, 0, f"at most {size} octets", f"{len(octets)} octets")
+        raise DecodeError(path, 0, f"at most {size} bytes", f"{len(octets)} bytes")
     work = ReadingWork()
     work.most = elements
     element = Element(octets, 0, len(octets), 0, None, path, work)
     if not trailing and element.end != len(octets):
-        raise DecodeError(path, element.end, "the end of the message", f"{len(octets) - element.end} octets more")
+        raise DecodeError(path, element.end, "the end of the message", f"{len(octets) - element.end} bytes more")
     return element
 
 

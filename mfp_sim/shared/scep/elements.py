@@ -22,7 +22,7 @@ Plaintext = Callable[[bytes], bytes | None]
 
 @dataclass(frozen=True)
 class ElementValue:
-    """One value: ``path``, ``offset`` in octets from the start of what it stands in, ``text``, and its octets."""
+    """One value: ``path``, ``offset`` in bytes from the start of what it stands in, ``text``, and its bytes."""
 
     path: str
     offset: int
@@ -125,8 +125,8 @@ def leaves(octets: bytes, *, plaintext: Plaintext = lambda _: None) -> Iterator[
     """All values of a message in their order.
 
     Args:
-        octets: DER or BER of anything that SCEP carries.
-        plaintext: gives the messageData for the octets of an envelope, or None; its values follow the envelope's,
+        bytes: DER or BER of anything that SCEP carries.
+        plaintext: gives the messageData for the bytes of an envelope, or None; its values follow the envelope's,
             under the path ``messageData``.
 
     Raises:
@@ -259,7 +259,7 @@ class _Walk:
         if name == "challengePassword":
             secret = value.raw
             yield ElementValue(
-                path, value.start, f"{der.tag_name(value.tag)} of {len(value.content)} octets, not shown", secret
+                path, value.start, f"{der.tag_name(value.tag)} of {len(value.content)} bytes, not shown", secret
             )
         elif value.tag == der.BOOLEAN:
             yield _leaf(value, f"{path}.critical")
@@ -314,4 +314,4 @@ def _text(element: der.Element, octets: bytes) -> str:
 def _octets_text(octets: bytes) -> str:
     if len(octets) <= 40:
         return octets.hex()
-    return f"{len(octets)} octets, SHA-256 {hashlib.sha256(octets).hexdigest()[:16]}…"
+    return f"{len(octets)} bytes, SHA-256 {hashlib.sha256(octets).hexdigest()[:16]}…"

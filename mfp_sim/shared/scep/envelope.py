@@ -134,7 +134,7 @@ def read_envelope(octets: bytes) -> Envelope:
         ciphertext=info.child(2, "encryptedContent").to_octets(0x80),
     )
     if outer.end != len(octets):
-        trailing = Note("SCEP-3-05", "pkcsPKIEnvelope", f"{len(octets) - outer.end} octets follow the envelope")
+        trailing = Note("SCEP-3-05", "pkcsPKIEnvelope", f"{len(octets) - outer.end} bytes follow the envelope")
         envelope = replace(envelope, notes=(trailing,))
     return replace(envelope, notes=(*envelope.notes, *_notes(envelope, outer, info)))
 
@@ -363,10 +363,10 @@ def malformation(envelope: Envelope) -> str | None:
         return None
     block, size = CIPHERS[envelope.cipher][1], len(envelope.ciphertext)
     if len(envelope.iv) != block:
-        has = f"an IV of {len(envelope.iv)} octets" if envelope.iv else "no IV"
-        return f"the envelope has {has}; {envelope.cipher} needs one of {block} octets"
+        has = f"an IV of {len(envelope.iv)} bytes" if envelope.iv else "no IV"
+        return f"the envelope has {has}; {envelope.cipher} needs one of {block} bytes"
     if not size or size % block:
-        return f"the ciphertext has {size} octets, which are not whole blocks of {block} octets"
+        return f"the ciphertext has {size} bytes, which are not whole blocks of {block} bytes"
     return None
 
 
@@ -425,7 +425,7 @@ def encode_envelope(
         plaintext: the messageData.
         recipient: whose RSA key the content key is wrapped with; None only with ``oddities.password``.
         cipher: ``aes-128-cbc``, ``aes-192-cbc``, ``aes-256-cbc`` or ``des-ede3-cbc``.
-        octets: gives random octets for content key and IV.
+        bytes: gives random bytes for content key and IV.
         repeatable: RSA's padding follows from what it pads, instead of being drawn: for keys that hide nothing.
         oddities: what to do otherwise; single DES is written only by its option.
 
@@ -501,7 +501,7 @@ def _encode_password_recipient(password: str, key: bytes, octets: Octets) -> byt
 
 
 def _gcm(plaintext: bytes, key: bytes, recipients: list[bytes], octets: Octets) -> bytes:
-    """AuthEnvelopedData with AES-128-GCM and a tag of 16 octets (RFC 5083, RFC 5084)."""
+    """AuthEnvelopedData with AES-128-GCM and a tag of 16 bytes (RFC 5083, RFC 5084)."""
     nonce = octets(12)
     sealed = AESGCM(key).encrypt(nonce, plaintext, None)
     method = algorithm(v.AES_128_GCM, der.sequence(der.octet_string(nonce), der.integer(16)))

@@ -1,6 +1,6 @@
 """HTTP as values, and SCEP's use of it: what goes over the wire and with what timing, without any I/O.
 
-Owns :class:`HttpRequest`, :class:`HttpReply`, :class:`Delivery` (octets with times), the GET and POST mapping of
+Owns :class:`HttpRequest`, :class:`HttpReply`, :class:`Delivery` (bytes with times), the GET and POST mapping of
 RFC 8894 section 4, its media types and the capability list of GetCACaps. May not open connections, read a clock or
 know what a CertRep is. Serves SCEP-4.1-*, SCEP-4.2-*, SCEP-3.5.2-*.
 """
@@ -66,9 +66,9 @@ PKI_MESSAGE: Final = "application/x-pki-message"
 TEXT: Final = "text/plain"
 
 MESSAGE_CAP: Final = 1024 * 1024
-"""The largest body, of a request or of a reply, in octets."""
+"""The largest body, of a request or of a reply, in bytes."""
 HEAD_CAP: Final = 64 * 1024
-"""The largest request line and header fields of a request together, in octets."""
+"""The largest request line and header fields of a request together, in bytes."""
 IDLE_SECONDS: Final = 75.0
 """How long a server keeps a connection on which nothing comes; micromdm's client uses its own again after 30 s."""
 
@@ -135,7 +135,7 @@ class HttpReply:
 
 @dataclass(frozen=True)
 class Send:
-    """These octets go out, in one piece."""
+    """These bytes go out, in one piece."""
 
     octets: bytes = field(repr=False)
 
@@ -201,7 +201,7 @@ def render_reply(
     date: datetime | None = None,
     version: str = "HTTP/1.1",
 ) -> bytes:
-    """The reply's octets, with Date, Content-Length and Connection added where they are not given.
+    """The reply's bytes, with Date, Content-Length and Connection added where they are not given.
 
     Raises:
         UsageError: a field or the reason phrase holds a line break or a control character.
@@ -257,7 +257,7 @@ def outgoing(request: HttpRequest, host: str, port: int) -> HttpRequest:
 
 
 def render_request(request: HttpRequest, host: str, port: int) -> bytes:
-    """The request's octets, completed by :func:`outgoing`.
+    """The request's bytes, completed by :func:`outgoing`.
 
     Raises:
         UsageError: the target or a field holds what cannot be written into an HTTP head.
@@ -266,7 +266,7 @@ def render_request(request: HttpRequest, host: str, port: int) -> bytes:
 
 
 def render_outgoing(whole: HttpRequest) -> bytes:
-    """The octets of a request that is complete already.
+    """The bytes of a request that is complete already.
 
     Raises:
         UsageError: the target or a field holds what cannot be written into an HTTP head.
@@ -285,18 +285,18 @@ def scep_request(
 ) -> HttpRequest:
     """The HTTP request of a SCEP operation (RFC 8894 section 4.1).
 
-    ``target_base`` is path and query of the server's URL. With GET, octets go as base64 with each reserved
-    character escaped and text goes as it is, escaped; with POST, the octets are the body.
+    ``target_base`` is path and query of the server's URL. With GET, bytes go as base64 with each reserved
+    character escaped and text goes as it is, escaped; with POST, the bytes are the body.
 
     Raises:
-        UsageError: POST without octets.
+        UsageError: POST without bytes.
     """
     base = target_base or "/"
     base = base if base.startswith("/") else "/" + base
     target = f"{base}{'&' if '?' in base else '?'}operation={operation.value}"
     if method == "POST":
         if not isinstance(message, bytes):
-            raise UsageError("a POST of SCEP carries octets")
+            raise UsageError("a POST of SCEP carries bytes")
         return HttpRequest("POST", target, (("Content-Type", PKI_MESSAGE),), message)
     if isinstance(message, bytes):
         message = base64.b64encode(message).decode("ascii")
@@ -307,7 +307,7 @@ def scep_request(
 
 @dataclass(frozen=True)
 class ScepQuery:
-    """What a request asks for: ``message`` is decoded for PKIOperation, else the text's octets.
+    """What a request asks for: ``message`` is decoded for PKIOperation, else the text's bytes.
 
     ``notes`` say what was tolerated: requirement, place, sentence.
     """
@@ -327,7 +327,7 @@ def read_scep_query(request: HttpRequest) -> ScepQuery:
         DecodeError: the target is longer than a head may be, or the message of a PKIOperation is not base64.
     """
     if len(request.target) > HEAD_CAP:
-        raise DecodeError("query", HEAD_CAP, f"a target of at most {HEAD_CAP} octets", f"{len(request.target)} octets")
+        raise DecodeError("query", HEAD_CAP, f"a target of at most {HEAD_CAP} bytes", f"{len(request.target)} bytes")
     notes: list[str] = []
     operation: str | None = None
     message: bytes | None = None
@@ -364,7 +364,7 @@ def _pki_message(request: HttpRequest, in_query: bytes | None, raw: str, notes: 
         if in_query is not None:
             notes.append("SCEP-4.1-01 query: a message beside the body; the body counts")
         if request.body[:1] == b"M":  # 30 8x in base64
-            notes.append("SCEP-4.1-14 body: base64 where the octets themselves are wanted")
+            notes.append("SCEP-4.1-14 body: base64 where the bytes themselves are wanted")
             return read_base64(request.body, notes)
         return request.body
     if in_query is None:
@@ -378,10 +378,10 @@ def _pki_message(request: HttpRequest, in_query: bytes | None, raw: str, notes: 
 
 
 def read_base64(text: bytes, notes: list[str]) -> bytes:
-    """The octets of a message in base64, with what had to be tolerated added to ``notes``.
+    """The bytes of a message in base64, with what had to be tolerated added to ``notes``.
 
     Raises:
-        DecodeError: it is not base64; the offset is that of the first wrong octet.
+        DecodeError: it is not base64; the offset is that of the first wrong byte.
     """
     plain = text.translate(None, b"\r\n\t")
     if plain != text:
@@ -401,7 +401,7 @@ def read_base64(text: bytes, notes: list[str]) -> bytes:
     except binascii.Error as error:
         bad = re.search(rb"[^A-Za-z0-9+/=]", plain)
         offset = bad.start() if bad else len(text)
-        got = f"octet {bad.group()[0]:02X}" if bad else str(error)
+        got = f"byte {bad.group()[0]:02X}" if bad else str(error)
         raise DecodeError("message", offset, "base64", got) from None
 
 

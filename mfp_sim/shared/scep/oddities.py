@@ -27,7 +27,7 @@ class Oddities:
 
     # --- all layers
     ber: bool = False  # indefinite lengths, constructed OCTET STRINGs; signed parts stay DER
-    trailing: bytes = b""  # octets after the message
+    trailing: bytes = b""  # bytes after the message
     layers_swapped: bool = False  # EnvelopedData around SignedData
 
     # --- signed attributes

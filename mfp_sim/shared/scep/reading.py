@@ -189,8 +189,8 @@ def _content_notes(message: PkiMessage) -> list[Note]:
         letters and ("SCEP-3.2.1.1-02", f"{_PLACE}.transactionID", "letters that no PrintableString has"),
         message.transaction_id == "" and ("SCEP-3.2.1.1-02", f"{_PLACE}.transactionID", "empty"),
         mine is None and ("SCEP-3.2.1-04" if reply else "SCEP-3.2.1-03", nonce, "absent"),
-        mine and len(mine) != 16 and ("SCEP-3.2.1-14", nonce, "not 16 octets"),
-        yours and len(yours) != 16 and ("SCEP-3.2.1-15", f"{_PLACE}.recipientNonce", "not 16 octets"),
+        mine and len(mine) != 16 and ("SCEP-3.2.1-14", nonce, "not 16 bytes"),
+        yours and len(yours) != 16 and ("SCEP-3.2.1-15", f"{_PLACE}.recipientNonce", "not 16 bytes"),
         bare and ("SCEP-2.3-02", "certificates", "the self-signed certificate has no keyUsage"),
         odd and ("SCEP-2.3-03", "certificates", f"the signer's certificate has {odd}"),
         extra and ("SCEP-3.2.1-19", _PLACE, f"further attributes: {extra}"),
@@ -211,7 +211,7 @@ def _envelope(content: bytes | None, reader: _AttributeReader) -> tuple[Envelope
     if content is None:
         return None, None
     if content in (b"", b"\x00"):
-        form = "a zero-length OCTET STRING" if not content else "a single zero octet"
+        form = "a zero-length OCTET STRING" if not content else "a single zero byte"
         reader.note("SCEP-3-02", "encapContentInfo.eContent", f"{form} where the content should be absent")
         return None, None
     try:

@@ -35,7 +35,7 @@ def encrypt_oaep(public: RSAPublicKey, secret: bytes, *, digest: str, mgf_digest
 
 
 def _chance(public: RSAPublicKey, secret: bytes) -> tuple[int, bytes]:
-    """The modulus' length in octets, and twice as much chance as is needed: one octet in 256 is zero, and none of
+    """The modulus' length in bytes, and twice as much chance as is needed: one byte in 256 is zero, and none of
     PKCS#1's padding may be."""
     modulus = public.public_numbers().n
     size = (modulus.bit_length() + 7) // 8

@@ -1,6 +1,6 @@
 """Writing pkiMessages: requests and CertReps from frozen values. RFC 8894, 3.
 
-No clock and no chance of its own: random octets come in through ``octets``. Right unless an
+No clock and no chance of its own: random bytes come in through ``octets``. Right unless an
 :class:`~mfp_sim.shared.scep.oddities.Oddities` says otherwise.
 """
 

@@ -12,7 +12,7 @@ from mock_scep_server.faults.registry import Spec, among, argument, one_of
 
 PKI = "PKIOperation"
 SECONDS = argument("seconds", Duration(), 31.0)
-AFTER = argument("after", Within(0, 2**20), 0, "octets of the reply that still come")
+AFTER = argument("after", Within(0, 2**20), 0, "bytes of the reply that still come")
 NO_RESPONSE: dict[str, Fault] = {
     "close": at(PKI, CutOff("close")),
     "stall": at(PKI, CutOff("stall")),

@@ -76,7 +76,7 @@ def _odd(fault: Odd) -> At:
 
 
 def _garbage(reply: CertRep, context: Context) -> CertRep:
-    """Random octets as content, correctly signed."""
+    """Random bytes as content, correctly signed."""
     return odd(content=context.entropy.octets(700)).on_message(reply, context)
 
 

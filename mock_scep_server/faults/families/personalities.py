@@ -37,7 +37,7 @@ def _oaep(reply: CertRep, context: Context) -> CertRep:
 
 
 def _failure(reply: CertRep, context: Context) -> CertRep:
-    """NDES's FAILURE: one zero octet as content, no certificates, an HRESULT in words (F-E06)."""
+    """NDES's FAILURE: one zero byte as content, no certificates, an HRESULT in words (F-E06)."""
     result = (v.NDES_RESULT, (der.printable_string("-2147024809"),))
     bare = odd(certificates="absent", extra_signed=(*reply.oddities.extra_signed, result))
     return bare.on_message(replace(reply, empty_content="zero", digest="sha1", fail_info_text=None), context)

@@ -42,7 +42,7 @@ def post_body_not_read(ca: ScepService) -> None:
 
 @wrong(INTEROPERABILITY, POST, replies(lambda a: not a.granted))
 def post_body_cut_at_1024(ca: ScepService) -> None:
-    """Reads the first 1,024 octets of a body."""
+    """Reads the first 1,024 bytes of a body."""
     reaching(ca, lambda request: replace(request, body=request.body[:1024]))
 
 
@@ -170,7 +170,7 @@ def _ends(bench: Bench) -> bool:
 
 @wrong(INTEROPERABILITY, "RFC 9112, 6.3: a body that is shorter than Content-Length is incomplete", _ends, serves=False)
 def content_length_too_long(ca: ScepService) -> None:
-    """Says a Content-Length of eight more octets than it sends, and closes."""
+    """Says a Content-Length of eight more bytes than it sends, and closes."""
 
     def handle(original: Any, request: Any, client: str) -> Any:
         delivery = original(request, client)

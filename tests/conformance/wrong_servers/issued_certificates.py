@@ -191,7 +191,7 @@ def serial_always_the_same(ca: ScepService) -> None:
 
 @wrong(INTEROPERABILITY, SERIAL, issues(lambda c, bench: c.serial < 0))
 def serial_negative(ca: ScepService) -> None:
-    """Gives negative serial numbers: 16 random octets, taken for an INTEGER as they are."""
+    """Gives negative serial numbers: 16 random bytes, taken for an INTEGER as they are."""
     serials(ca, lambda serial: serial - (1 << 127))
 
 
@@ -204,11 +204,11 @@ def serial_zero_first(ca: ScepService) -> None:
 
 @wrong(
     INTEROPERABILITY,
-    "RFC 5280, 4.1.2.2: conforming CAs MUST NOT use serialNumber values longer than 20 octets",
+    "RFC 5280, 4.1.2.2: conforming CAs MUST NOT use serialNumber values longer than 20 bytes",
     issues(lambda c, bench: c.serial.bit_length() > 160),
 )
 def serial_of_32_octets(ca: ScepService) -> None:
-    """Gives serial numbers of 32 octets."""
+    """Gives serial numbers of 32 bytes."""
     serials(ca, lambda serial: serial << 128 | 1 << 250)
 
 

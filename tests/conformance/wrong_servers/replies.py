@@ -47,7 +47,7 @@ def sender_nonce_constant(ca: ScepService) -> None:
 
 @wrong(INTEROPERABILITY, FRESH, replies(lambda a: len(a.message.sender_nonce or b"") == 4))
 def sender_nonce_of_four_octets(ca: ScepService) -> None:
-    """Sends a senderNonce of 4 octets."""
+    """Sends a senderNonce of 4 bytes."""
     reword(ca, lambda reply: replace(reply, sender_nonce=reply.sender_nonce[:4]))
 
 
