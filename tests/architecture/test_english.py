@@ -22,7 +22,7 @@ IDIOMS = {
     "whoever: anyone who, a client that": r"\b(?:whoever|whomever)\b",
     "somebody, nobody, everybody: someone, no one, every client": r"\b(?:some|no|every)body\b",
     "is no, are none: is not a, there is no": r"(?<!here )\b(?:is|are|was|were) (?:no|none|nothing)\b(?! (?:longer|more|less|one)\b)",
-    "bytes: bytes": r"\b[Oo]ctets?\b",
+    "octets: bytes": r"\b[Oo]ctets?\b",
     "anew: again": r"\banew\b",
     "goes by: follows": r"\b(?:go|goes|went) by\b(?! (?:GET|POST))",
     "rests on: depends on": r"\brests? on\b",
@@ -76,7 +76,7 @@ def test_nothing_to_stumble_over(place: str) -> None:
 
 @pytest.mark.parametrize("line", [
     "The page tells what is there.", "Whoever knows it may enrol.", "It is none, and nobody asks.",
-    "A message of 20 bytes.", "It is known to be otherwise.", "It is no SCEP server.", "It rests on A-22.",
+    "A message of 20 octets.", "It is known to be otherwise.", "It is no SCEP server.", "It rests on A-22.",
 ])  # fmt: skip
 def test_an_idiom_is_found(line: str) -> None:
     assert any(re.search(pattern, line, re.IGNORECASE) for pattern in IDIOMS.values())
