@@ -22,7 +22,7 @@ from mock_scep_server.control import ControlService
 from mock_scep_server.policy import CaPolicy
 from mock_scep_server.server import ServerHost
 
-PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "conformance.md"
 WAITS = {"policy": CaPolicy(approval="manual"), "static": False}
 JUDGED = {"poll-pending": "approve", "poll-rejected": "reject", "renewal-revoked": "revoke", "getcrl-revoked": "revoke"}
 
