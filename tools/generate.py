@@ -387,7 +387,7 @@ def rewritten(text: str) -> str:
 def main() -> int:
     """The command; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.generate", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; tell what is not up to date")
+    parser.add_argument("--check", action="store_true", help="write nothing; list what is not up to date")
     options = parser.parse_args()
     stale = False
     for path in (*PAGES, DOCS / "reference" / "control.openapi.json"):

@@ -15,7 +15,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PLACES = ("README.md", "docs/index.md", "docs/faq.md", "docs/tutorials")
+PLACES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/index.md",
+    "docs/faq.md",
+    "docs/explanation/architecture.md",
+    "docs/explanation/assumptions.md",
+    "docs/explanation/storage.md",
+    "docs/tutorials",
+    "tools",
+)
 """What has been put into plain English so far, from the root."""
 IDIOMS = {
     "tells, told: shows, says, lists": r"\b(?:tells?|told|telling)\b",
