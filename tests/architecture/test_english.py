@@ -22,10 +22,8 @@ PLACES = (
     "docs/index.md",
     "docs/faq.md",
     "docs/explanation/architecture.md",
-    "docs/explanation/assumptions.md",
     "docs/explanation/storage.md",
     "docs/tutorials",
-    "tools",
 )
 """What has been put into plain English so far, from the root."""
 IDIOMS = {
