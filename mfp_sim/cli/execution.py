@@ -40,6 +40,7 @@ class Conditions:
     challenge: str | None = field(repr=False, default=None)
     keep_messages: bool = False
     reach: Reach = DIRECTLY
+    changes: tuple[str, ...] = ()
 
 
 def carried_out(
@@ -164,13 +165,14 @@ def _one(scenario: Scenario, conditions: Conditions) -> ScenarioReport:
 
 
 def machine(conditions: Conditions) -> list[str]:
-    """The options that say which machine it is."""
-    model = [] if conditions.profile is None else ["--profile", conditions.profile]
+    """The options that say what is run, and on which printer."""
+    model = [word for change in conditions.changes for word in ("--set", change)]
+    model += [] if conditions.profile is None else ["--profile", conditions.profile]
     return model if conditions.state_dir is None else [*model, "--state-dir", str(conditions.state_dir)]
 
 
 def _in_worker(file: str, name: str, conditions: Conditions, frozen: bool) -> ScenarioReport:
-    return _one(_from_file(file, frozen)[name], conditions)
+    return _one(_from_file(file, frozen, conditions.changes)[name], conditions)
 
 
 _STANDSTILL = contextlib.ExitStack()
@@ -179,11 +181,11 @@ atexit.register(_STANDSTILL.close)
 
 
 @lru_cache(maxsize=1)
-def _from_file(file: str, frozen: bool) -> Mapping[str, Scenario]:
+def _from_file(file: str, frozen: bool, changes: tuple[str, ...]) -> Mapping[str, Scenario]:
     """The scenarios of the file that a worker process is at. It is read by the machine's calendar, since freezegun's
     forgets which of two equal hours a time is in; then the time stands still until the next file."""
     _STANDSTILL.close()
-    scenarios = scenarios_of(file)
+    scenarios = scenarios_of(file, changes)
     if frozen:
         _STANDSTILL.enter_context(one_freeze())
     return scenarios

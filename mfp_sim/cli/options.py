@@ -32,12 +32,19 @@ VERBS = (
   mfp-sim run scenarios/polling 'detail-*'      # a directory, and names by glob
   mfp-sim run my.scenario.yaml --report out     # HTML, Markdown, JUnit, JSON, traces
   mfp-sim run --tag smoke --jobs 4 -x           # in four processes, stop at the first failure
+  mfp-sim run my.scenario.yaml --watch          # again after each change of the file
   mfp-sim run NAME --flip A-22=5xx              # under another reading of an assumption
   mfp-sim run --profile my-printer.yaml         # as another model would do it
+  mfp-sim run NAME --set ca.profile=lenient     # with another value in the file
   mfp-sim run --ca http://ca.example/scep --challenge-file secret.txt
   mfp-sim run --ca https://ca.example/scep --tls-ca web.pem --profile my-printer.yaml   # a model that speaks HTTPS
   mfp-sim run NAME --state-dir state            # what the printer stores stays in state/NAME/printer-1
   mfp-sim run --repeat 3 --shuffle              # the same traces each time, in any order?"""),
+    Verb("new", "write a scenario file to begin with", "new", "new", """\
+  mfp-sim new                                   # asks for name and kind
+  mfp-sim new my-scenario                       # a manual request, in my-scenario.scenario.yaml
+  mfp-sim new slow-ca --kind pending --directory tests
+  mfp-sim new odd-nonce --fault nonce-mismatch"""),
     Verb("list", "list scenarios", "look", "list_scenarios", """\
   mfp-sim list
   mfp-sim list --tag polling --json"""),
@@ -224,6 +231,10 @@ def _run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile", metavar="NAME|FILE", help="another printer model instead of each scenario's own (mfp-sim profiles)"
     )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE",
+        help="change a value in each scenario (repeatable): printer.settings.key_limit=3",
+    )  # fmt: skip
     _jobs(parser, "processes (default: 1)")
     parser.add_argument("--ca", metavar="URL", help="a real SCEP server instead of the mock; the system's clock rules")
     _secret(parser, "challenge", "the challenge password for --ca")
@@ -244,7 +255,19 @@ def _run(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--shuffle", action="store_true", help="in an order drawn from the seed")
     parser.add_argument("-q", "--quiet", action="store_true", help="only what failed, and the count")
+    parser.add_argument("--watch", action="store_true", help="run again after each change of the files, until Ctrl-C")
     _json(parser, "the JSON report on standard output, and nothing else there")
+
+
+def _new(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="its name, and that of the file")
+    parser.add_argument("--kind", metavar="KIND", help="manual (default), automatic, pending, lost-reply, or fault")
+    parser.add_argument("--fault", metavar="SLUG", help="the fault of a scenario of the kind fault")
+    parser.add_argument("--why", metavar="TEXT", help="what it shows, in a sentence")
+    parser.add_argument(
+        "--directory", type=Path, default=Path(), metavar="DIR", help="where to write it (default: here)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace a file that is there")
 
 
 def _list(parser: argparse.ArgumentParser) -> None:
@@ -611,7 +634,7 @@ def _proxy(parser: argparse.ArgumentParser) -> None:
 
 
 _ARGUMENTS = {
-    "run": _run, "list": _list, "show": _show, "explain": _explain, "check": _check, "schema": _schema,
+    "run": _run, "new": _new, "list": _list, "show": _show, "explain": _explain, "check": _check, "schema": _schema,
     "coverage": _coverage, "profiles": _profiles, "power-points": _power_points, "diff": _diff, "decode": _decode,
     "fleet": _fleet, "load": _load, "serve": _serve, "proxy": _proxy, "conform": _conform, "examine": _examine,
     "completion": _completion, "report": _report,

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mfp_sim.cli.execution import Conditions, carried_out, machine, unreadable
+from mfp_sim.cli.watching import changes_of
 from mfp_sim.contact import Contact, probe
 from mfp_sim.device.printer_profile import find_profile, needs_https, with_reading
 from mfp_sim.report.console import Console
@@ -20,16 +21,39 @@ from mfp_sim.report.model import FailureReport, RunReport, ScenarioReport
 from mfp_sim.report.writing import FORMATS, ready, write_reports
 from mfp_sim.scenario.collection import select
 from mfp_sim.scenario.model import Scenario
-from mfp_sim.shared.errors import DocumentError, Problem, UsageError
+from mfp_sim.shared.errors import DocumentError, MfpSimError, Problem, UsageError
 from mfp_sim.shared.reaching import asked_for, reach_of
 from mfp_sim.shared.secret_options import secret_of
 from mfp_sim.shared.simtime import Entropy, SystemClock
+from mfp_sim.shared.visible import visible
 
 __all__ = ["run"]
 
 
 def run(options: argparse.Namespace) -> int:
-    """The verb; returns the exit code.
+    """The verb; returns the exit code. With ``--watch`` that is the code of the last run before Ctrl-C.
+
+    Raises:
+        UsageError: ``--watch`` without what it needs.
+    """
+    if not options.watch:
+        return _run(options)
+    changes = changes_of(options.selection)
+    while True:
+        try:
+            code = _run(options)
+        except MfpSimError as error:  # a mistake in a file, which the next change may mend
+            print(f"mfp-sim: {visible(str(error))}", file=sys.stderr)
+            code = error.exit_code
+        try:
+            print("waiting for a change; Ctrl-C ends", file=sys.stderr, flush=True)
+            print("changed: " + ", ".join(next(changes)), file=sys.stderr)
+        except (KeyboardInterrupt, StopIteration):
+            return code
+
+
+def _run(options: argparse.Namespace) -> int:
+    """One run.
 
     Raises:
         UsageError, DocumentError, TargetError: see :mod:`mfp_sim.shared.errors`.
@@ -37,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     console = Console(sys.stderr if options.json else sys.stdout)
     conditions = _conditions(options)
     mistakes: list[Problem] = []
-    scenarios = select(options.selection, options.tag, mistakes)
+    scenarios = select(options.selection, options.tag, mistakes, conditions.changes)
     if not scenarios:
         if mistakes:
             raise DocumentError(mistakes)
@@ -70,6 +94,7 @@ def _conditions(options: argparse.Namespace) -> Conditions:
         _challenge(options),
         keep_messages=_reports(options),
         reach=reach_of(options),
+        changes=tuple(options.set),
     )
 
 

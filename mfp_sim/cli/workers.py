@@ -54,6 +54,6 @@ def scenario_of(file: str, name: str) -> Scenario:
 
 
 @lru_cache(maxsize=4)
-def scenarios_of(file: str) -> Mapping[str, Scenario]:
-    """The scenarios of a file by name."""
-    return {scenario.name: scenario for scenario in load_file(Path(file))}
+def scenarios_of(file: str, changes: tuple[str, ...] = ()) -> Mapping[str, Scenario]:
+    """The scenarios of a file by name, with the changes of ``--set`` made in it."""
+    return {scenario.name: scenario for scenario in load_file(Path(file), changes)}

@@ -42,12 +42,15 @@ def files_of(path: Path) -> list[Path]:
     return [path]
 
 
-def load_all(files: Iterable[Path], mistakes: list[Problem] | None = None) -> list[Scenario]:
+def load_all(
+    files: Iterable[Path], mistakes: list[Problem] | None = None, changes: tuple[str, ...] = ()
+) -> list[Scenario]:
     """The scenarios of all files.
 
     Args:
         files: to read; a name that two files use is a mistake of the second.
         mistakes: takes the mistakes of files, whose scenarios are left out; without it they are raised.
+        changes: what `--set` changes in each file.
 
     Raises:
         DocumentError: the mistakes of all files in one go.
@@ -57,7 +60,9 @@ def load_all(files: Iterable[Path], mistakes: list[Problem] | None = None) -> li
     names: dict[str, str] = {}
     for file in dict.fromkeys(files):
         try:
-            scenarios = load_file(file)
+            scenarios = load_file(file, changes)
+        except UsageError:
+            raise
         except DocumentError as error:
             problems.extend(error.problems)
             continue
@@ -75,8 +80,8 @@ def load_all(files: Iterable[Path], mistakes: list[Problem] | None = None) -> li
 
 
 @cache
-def _bundled() -> tuple[Scenario, ...]:
-    return tuple(load_all(files_of(bundled_directory())))
+def _bundled(changes: tuple[str, ...] = ()) -> tuple[Scenario, ...]:
+    return tuple(load_all(files_of(bundled_directory()), changes=changes))
 
 
 def _named(word: str) -> list[Path]:
@@ -85,11 +90,16 @@ def _named(word: str) -> list[Path]:
     return [file for file in files_of(bundled_directory()) if line.search(file.read_bytes())]
 
 
-def select(words: Sequence[str], tags: Sequence[str] = (), mistakes: list[Problem] | None = None) -> list[Scenario]:
+def select(
+    words: Sequence[str],
+    tags: Sequence[str] = (),
+    mistakes: list[Problem] | None = None,
+    changes: tuple[str, ...] = (),
+) -> list[Scenario]:
     """What ``words`` mean: paths first, then names and globs of the bundled scenarios; ``tags``: any of them.
 
     ``FILE::NAME`` is one scenario of a file. The word ``scenarios`` means the bundled ones where there is no such
-    directory. ``mistakes`` is as for :func:`load_all`.
+    directory. ``mistakes`` and ``changes`` are as for :func:`load_all`.
 
     Raises:
         UsageError: a word that is no path, name, or glob.
@@ -101,20 +111,20 @@ def select(words: Sequence[str], tags: Sequence[str] = (), mistakes: list[Proble
         path = Path(word)
         file, _, instance = word.partition("::")
         if instance:
-            named.extend(_instance(Path(file), instance, mistakes))
+            named.extend(_instance(Path(file), instance, mistakes, changes))
         elif path.exists() and words:
             paths.extend(files_of(path))
         elif word == "scenarios":
-            named.extend(_bundled())
+            named.extend(_bundled(changes))
         else:
-            named.extend(_by_name(word))
-    found = {(scenario.file, scenario.name): scenario for scenario in (*load_all(paths, mistakes), *named)}
+            named.extend(_by_name(word, changes))
+    found = {(scenario.file, scenario.name): scenario for scenario in (*load_all(paths, mistakes, changes), *named)}
     return [scenario for scenario in found.values() if not tags or set(tags) & set(scenario.tags)]
 
 
-def _instance(file: Path, name: str, mistakes: list[Problem] | None) -> list[Scenario]:
+def _instance(file: Path, name: str, mistakes: list[Problem] | None, changes: tuple[str, ...]) -> list[Scenario]:
     before = len(mistakes or ())
-    scenarios = load_all(files_of(file), mistakes)
+    scenarios = load_all(files_of(file), mistakes, changes)
     found = [scenario for scenario in scenarios if scenario.name == name]
     if not found and len(mistakes or ()) == before:
         hint = did_you_mean(name, [scenario.name for scenario in scenarios])
@@ -122,14 +132,17 @@ def _instance(file: Path, name: str, mistakes: list[Problem] | None) -> list[Sce
     return found
 
 
-def _by_name(word: str) -> list[Scenario]:
+def _by_name(word: str, changes: tuple[str, ...]) -> list[Scenario]:
     if "/" in word or word.endswith((".yaml", ".yml")):
         raise UsageError(f"there is no file or directory {word}")
-    for scenarios in (lambda: load_all(_named(word)), _bundled):  # most words are found without reading all files
+    for scenarios in (
+        lambda: load_all(_named(word), changes=changes),
+        lambda: _bundled(changes),
+    ):  # most words are found without reading all files
         exact = [scenario for scenario in scenarios() if word in (scenario.name, scenario.name.partition("[")[0])]
         if exact:
             return exact
     if any(mark in word for mark in "*?["):
-        return [scenario for scenario in _bundled() if fnmatch.fnmatchcase(scenario.name, word)]
+        return [scenario for scenario in _bundled(changes) if fnmatch.fnmatchcase(scenario.name, word)]
     hint = did_you_mean(word, [scenario.name for scenario in _bundled()])
     raise UsageError(f"there is no scenario {word!r}", remedy=hint or "mfp-sim list shows all names")

@@ -19,7 +19,8 @@ from mfp_sim.device.printer_profile import ALL_USES
 from mfp_sim.device.status import STATE_LABELS, StatusRow
 from mfp_sim.events import ExchangeRequest
 from mfp_sim.scenario.ca_steps import CA_LOOKS
-from mfp_sim.scenario.machine_looks import LOOKS
+from mfp_sim.scenario.machine_looks import LOOKS, LOOKS_FOR_TEXTS
+from mfp_sim.scenario.operators import comparable
 from mfp_sim.scenario.premises import Failure
 from mfp_sim.scenario.shapes import SOMETHING, Count, Mismatch, SomeText, Texts, Time, moment, shown_like
 from mfp_sim.scenario.world import World
@@ -383,7 +384,8 @@ class _Kind:
     @cached_property
     def shape(self) -> Kind:
         """What a file may say of it."""
-        return kind_of(get_type_hints(self.compare, include_extras=True)["wanted"])
+        kind = kind_of(get_type_hints(self.compare, include_extras=True)["wanted"])
+        return kind if self.compare in _EXACT else comparable(kind)
 
     @property
     def empty(self) -> Mapping[str, str]:
@@ -405,6 +407,9 @@ def _empty(kind: Kind, path: str) -> Iterator[tuple[str, str]]:
         for word in kind.key.table():
             yield from _empty(kind.value, f"{path}.{word}".lstrip("."))
 
+
+_EXACT = (_audit, CA_LOOKS["orphans"][0], _messages_at, _sent_at, _next_request, _next_request_within, *LOOKS_FOR_TEXTS)
+"""Comparisons that look for a text or for times, and so take no operator."""
 
 EXPECTATIONS: dict[str, _Kind] = {
     "status": _Kind(

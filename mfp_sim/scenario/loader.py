@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from mfp_sim.device.local_time import local_of
 from mfp_sim.device.printer_profile import ALL_USES, PROFILES, ModelValues, contradictions
 from mfp_sim.device.settings import Address, CommunicationSettings
+from mfp_sim.scenario.composing import changed, with_includes, with_parts
 from mfp_sim.scenario.entries import StepEntry
 from mfp_sim.scenario.model import Scenario
 from mfp_sim.scenario.parameters import NAME, ParameterSets, instances, with_parameters
@@ -42,14 +43,14 @@ from mock_scep_server.setup import CaSection, CaSetup
 __all__ = ["WrittenPrinter", "WrittenScenario", "load_file", "read_text", "scenario_schema"]
 
 
-def load_file(path: Path) -> list[Scenario]:
-    """All scenarios of a file.
+def load_file(path: Path, changes: Sequence[str] = ()) -> list[Scenario]:
+    """All scenarios of a file, with the changes of ``--set`` made in it.
 
     Raises:
-        UsageError: the file cannot be read.
+        UsageError: the file cannot be read, or a change cannot be made in it.
         DocumentError: all its mistakes.
     """
-    return _scenarios(load(path), str(path))
+    return _scenarios(load(path), str(path), changes)
 
 
 def read_text(text: str, file: str = "<text>") -> list[Scenario]:
@@ -57,8 +58,9 @@ def read_text(text: str, file: str = "<text>") -> list[Scenario]:
     return _scenarios(load_text(text, file), file)
 
 
-def _scenarios(root: Node, file: str) -> list[Scenario]:
+def _scenarios(root: Node, file: str, changes: Sequence[str] = ()) -> list[Scenario]:
     problems = Problems()
+    root = changed(with_includes(root, problems), changes)
     found = [_scenario(node, suffix, file, problems) for suffix, node in instances(root, problems)]
     if problems.found:
         # Instances share their lines: a mistake outside the parameters is told once.
@@ -225,7 +227,7 @@ class WrittenScenario:
 
 def scenario_schema() -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of a file. The loader says more than a schema can; this helps while writing."""
-    return with_parameters(schema_of(record_of(WrittenScenario), "mfp-sim scenario"))
+    return with_parameters(with_parts(schema_of(record_of(WrittenScenario), "mfp-sim scenario")))
 
 
 def _scenario(root: Node, suffix: str, file: str, problems: Problems) -> Scenario | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal, TypedDict
 
 from mfp_sim.device.invariants import broken
@@ -13,6 +14,7 @@ from mfp_sim.device.printer_profile import ALL_USES
 from mfp_sim.device.settings import AutoRequestSettings
 from mfp_sim.events import ExchangeRequest, content
 from mfp_sim.scenario.menu_look import compare_menu
+from mfp_sim.scenario.operators import Operator
 from mfp_sim.scenario.shapes import SOMETHING, Count, Mismatch, SomeText, Texts, Time, shown_like
 from mfp_sim.scenario.world import World
 from mfp_sim.shared.documents import Node, Problems, did_you_mean
@@ -20,7 +22,7 @@ from mfp_sim.shared.documents.kinds import Definitions, Leaf, Pattern, Schema, W
 from mfp_sim.shared.documents.records import Length, document, record_of
 from mfp_sim.shared.scep.algorithms import CIPHERS, HASHES
 
-__all__ = ["LOOKS"]
+__all__ = ["LOOKS", "LOOKS_FOR_TEXTS"]
 
 
 def _differences(path: str, wanted: Mapping[str, object], actual: Mapping[str, object]) -> Iterator[Mismatch]:
@@ -96,7 +98,11 @@ def _wire(wanted: WireLook, world: World) -> Iterator[Mismatch]:
 def _as_recorded(world: World, within: str, wanted: Mapping[str, object]) -> Mapping[str, object]:
     """What is expected of a request, as the trace shows it: a secret in free text is masked on both sides."""
     shown = world.recorder.as_recorded
-    return {name: shown(ExchangeRequest, f"{within}{name}", value) for name, value in wanted.items()}
+    found: dict[str, object] = {}
+    for name, value in wanted.items():
+        masked = partial(shown, ExchangeRequest, f"{within}{name}")
+        found[name] = value.over(masked) if isinstance(value, Operator) else masked(value)
+    return found
 
 
 @document("", SOMETHING)
@@ -229,7 +235,7 @@ def _functions(wanted: Functions, world: World) -> Iterator[Mismatch]:
     for name, value in wanted.items():
         got = _function(name, world.printer)
         if got != value:
-            yield f"functions.{name}", value, got
+            yield f"functions.{name}", str(value), got
 
 
 def _function(name: str, printer: Printer) -> str:
@@ -240,6 +246,9 @@ def _function(name: str, printer: Printer) -> str:
     keys = [key for used, key in printer.functions_in_use().items() if used == name or used.startswith(f"{name}/")]
     return ", ".join(keys) or WITHOUT_KEY
 
+
+LOOKS_FOR_TEXTS = (_audit_entries, _audit_lacks, _settings_lack, _storage_lacks, compare_menu)
+"""Comparisons that look for a text in another one."""
 
 LOOKS: Mapping[str, tuple[Callable[[Any, World], Iterator[Mismatch]], str, str]] = {
     "functions": (

@@ -23,18 +23,9 @@ def instances(root: Node, problems: Problems) -> list[tuple[str, Node]]:
         return [("", root)]
     found: list[tuple[str, Node]] = []
     names: set[str] = set()
-    for entry in problems.list(parameters, "parameters"):
-        if entry.kind != "map":
-            problems.add(entry, "a parameter set has to be a map with a name")
-            continue
-        values = {str(key.value): value for key, value in entry.pairs}
-        name_node = values.pop("name", None)
-        name = problems.text(name_node, "name") if name_node is not None else None
-        if name is None or not re.fullmatch(NAME, name):
-            problems.add(name_node or entry, "a parameter set needs a name of small letters, digits and hyphens")
-            continue
+    for name, place, values in _sets(parameters, problems):
         if name in names:
-            problems.add(name_node or entry, f"the parameter set {name!r} is here twice")
+            problems.add(place, f"the parameter set {name!r} is here twice")
         names.add(name)
         used: set[str] = set()
         pairs = tuple((k, _substitute(v, values, used, problems)) for k, v in root.pairs if k.value != "parameters")
@@ -42,9 +33,48 @@ def instances(root: Node, problems: Problems) -> list[tuple[str, Node]]:
             problems.add(values[unused], f"the parameter {unused!r} is not used", f"write ${unused} where it belongs")
         found.append((f"[{name}]", dataclasses.replace(root, value=pairs)))
     if not found:
-        problems.add(parameters, "parameters has no sets")
+        if not problems.found:
+            problems.add(parameters, "parameters has no sets")
         return [("", root)]
     return found
+
+
+Set = tuple[str, Node, Mapping[str, Node]]
+"""A parameter set: its name, its place, and its values."""
+
+
+def _sets(parameters: Node, problems: Problems) -> list[Set]:
+    """The sets of a list; of a map of lists, every combination with one set of each."""
+    if parameters.kind != "map":
+        return [found for entry in problems.list(parameters, "parameters") if (found := _set(entry, problems))]
+    combined: list[Set] = [("", parameters, {})]
+    for axis, entries in parameters.pairs:
+        sets = [found for entry in problems.list(entries, str(axis.value)) if (found := _set(entry, problems))]
+        if not sets:
+            problems.add(entries, f"{axis.value} has no sets")
+        before = {name for _, _, values in combined for name in values}
+        for _, _, values in sets:
+            for twice in before & values.keys():
+                problems.add(values[twice], f"the parameter {twice!r} is in two lists of parameters")
+        combined = [
+            (f"{first}-{name}".lstrip("-"), place, {**known, **values})
+            for first, _, known in combined
+            for name, place, values in sets
+        ]
+    return [entry for entry in combined if entry[0]]
+
+
+def _set(entry: Node, problems: Problems) -> Set | None:
+    if entry.kind != "map":
+        problems.add(entry, "a parameter set has to be a map with a name")
+        return None
+    values = {str(key.value): value for key, value in entry.pairs}
+    name_node = values.pop("name", None)
+    name = problems.text(name_node, "name") if name_node is not None else None
+    if name is None or not re.fullmatch(NAME, name):
+        problems.add(name_node or entry, "a parameter set needs a name of small letters, digits and hyphens")
+        return None
+    return name, name_node or entry, values
 
 
 def _substitute(node: Node, values: Mapping[str, Node], used: set[str], problems: Problems) -> Node:
@@ -70,7 +100,8 @@ class ParameterSets(OneWay):
         return None
 
     def schema(self, found: Definitions) -> Schema:  # noqa: ARG002
-        return {"type": "array", "items": {"type": "object", "required": ["name"]}, "minItems": 1}
+        sets: Schema = {"type": "array", "items": {"type": "object", "required": ["name"]}, "minItems": 1}
+        return {"anyOf": [sets, {"type": "object", "additionalProperties": sets, "minProperties": 1}]}
 
 
 _NO_VALUES = ("enum", "const", "not", "required", "propertyNames", "dependentRequired")

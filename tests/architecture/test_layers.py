@@ -107,7 +107,11 @@ def test_what_is_imported_is_declared(root: Path, modules) -> None:
     # PyYAML is imported as yaml; the pytest plugin is loaded by pytest, which is there then, one file by Locust, and
     # one by people who have Testcontainers.
     known = names | extra | {"yaml", "pytest", "mfp_sim", "mock_scep_server"}
-    late = {"mfp_sim/load/locustfile.py": {"locust", "gevent"}, "mfp_sim/testing/container.py": {"testcontainers"}}
+    late = {
+        "mfp_sim/load/locustfile.py": {"locust", "gevent"},
+        "mfp_sim/testing/container.py": {"testcontainers"},
+        "mfp_sim/cli/watching.py": {"watchfiles"},
+    }
     foreign = {
         f"{module.path}: {name}"
         for module in modules

@@ -19,9 +19,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     files: list[str] = []
     load_file = collection.load_file
 
-    def watched(path: Path):
+    def watched(path: Path, changes: tuple[str, ...] = ()):
         files.append(path.name)
-        return load_file(path)
+        return load_file(path, changes)
 
     monkeypatch.setattr(collection, "load_file", watched)
     collection._bundled.cache_clear()

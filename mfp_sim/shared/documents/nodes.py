@@ -347,6 +347,9 @@ def load_text(text: str | bytes, file: str = "<text>") -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        if text.splitlines()[line - 1 : line] and text.splitlines()[line - 1][column - 1 : column] == "\t":
+            problem = Problem(file, line, column, "a tab in the indentation, which YAML does not allow", "use spaces")
+            raise DocumentError([problem]) from None
         words = " ".join(part for part in (error.context, error.problem) if part)
         raise DocumentError([Problem(file, line, column, f"not well-formed YAML: {words}")]) from None
     except (yaml.YAMLError, RecursionError) as error:
