@@ -9,6 +9,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from mfp_sim.cli.options import build_parser
 from mfp_sim.shared.errors import MfpSimError
@@ -29,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     _say_everything()
     with standard_output() as output:
-        options = build_parser().parse_args(arguments)
+        options, unknown = build_parser().parse_known_args(arguments)
+        if unknown:
+            _refuse(options.parser, unknown[0])
         code = _carried_out(options, ours=arguments is None)
         output.flush()
         if output.lost is None:
@@ -59,6 +62,15 @@ def _carried_out(options: argparse.Namespace, *, ours: bool) -> int:
         print("mfp-sim: set MFP_SIM_DEBUG=1 to see where, and please report it", file=sys.stderr)
         return 4
     return code
+
+
+def _refuse(parser: argparse.ArgumentParser, word: str) -> NoReturn:
+    """A word that the verb does not have: its usage, and what may be meant; the exit code is 2."""
+    from mfp_sim.shared.documents import did_you_mean  # noqa: PLC0415 - only a mistake needs it
+
+    known = [option for action in parser._actions for option in action.option_strings]  # argparse has no public way
+    hint = did_you_mean(word.partition("=")[0], known)
+    parser.error(f"unrecognized argument: {word}" + (f" ({hint})" if hint else ""))
 
 
 def _tell(error: MfpSimError) -> None:

@@ -178,7 +178,7 @@ def build_parser(value: type[argparse.Action] | None = None) -> argparse.Argumen
             epilog=f"examples:\n{verb.examples}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        sub.set_defaults(entry=verb)
+        sub.set_defaults(entry=verb, parser=sub)
         if value is not None:
             sub.register("action", None, value)
         _ARGUMENTS[verb.name](sub)

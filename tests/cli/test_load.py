@@ -17,7 +17,7 @@ import pytest
         ([], "no server to load"),
         (["https://127.0.0.1/scep", "--tls-ca", "no-such.pem"], "the CA certificates in no-such.pem cannot be read"),
         (["https://192.0.2.7/scep", "--tls-insecure"], "192.0.2.7 is 192.0.2.7, which is not this machine"),
-        (["http://127.0.0.1/scep", "--proxy", "http://192.0.2.7:1"], "unrecognized arguments: --proxy"),
+        (["http://127.0.0.1/scep", "--proxy", "http://192.0.2.7:1"], "unrecognized argument: --proxy"),
         (["--make-keys", "3"], "where do the keys go?"),
     ],
 )

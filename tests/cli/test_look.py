@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mfp_sim.cli.main import main
 from mfp_sim.cli.options import VERBS
 from mfp_sim.report.json_report import report_schema
 
@@ -288,3 +289,19 @@ def test_a_scenario_that_fails_is_not_measured(mfp_sim, failing) -> None:
     assert done.code == 1
     assert "fails does not pass as it is, so its assumptions cannot be measured" in done.out
     assert "0 of 1 scenarios measured" in done.out
+
+
+@pytest.mark.parametrize(("words", "usage", "message"), [
+    (["run", "--reprot", "out"], "usage: mfp-sim run ", "unrecognized argument: --reprot (did you mean '--report'?)"),
+    (["conform", "http://ca.example/scep", "--zzzz"], "usage: mfp-sim conform ", "unrecognized argument: --zzzz\n"),
+    (["decode", "a", "--jsno=1"], "usage: mfp-sim decode ", "unrecognized argument: --jsno=1 (did you mean '--json'?)"),
+])  # fmt: skip
+def test_a_wrong_option_shows_the_usage_of_its_verb(
+    words: list[str], usage: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    told = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert told.startswith(usage)
+    assert message in told
