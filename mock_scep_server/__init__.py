@@ -1,1 +1,1 @@
-"""A mock SCEP CA: it grants what is in order, and misbehaves as its script says. ``service`` comes first."""
+"""A mock SCEP CA: it grants correct requests, and misbehaves as its script says. Start reading with `service`."""

@@ -1,8 +1,8 @@
-"""Whether a new request may have a certificate: renewals, challenge, names that are taken. Why not is a refusal.
+"""Decides whether a new request may have a certificate: renewals, challenges, duplicate names. The reason is a refusal.
 
-A request signed with a certificate of this CA is a renewal, be it a RenewalReq or a PKCSReq of the old way; it needs
-no challenge as long as it asks for no other identity (SCEP-2.4-13, SCEP-2.4-14, SCEP-3.3.1-12, SCEP-3.3.1-13). Not
-thread-safe: a challenge that counts once is used up here, so whoever decides holds a lock.
+A request signed with a certificate of this CA is a renewal, whether it is a RenewalReq or a PKCSReq in the old style;
+it needs no challenge unless it asks for another identity (SCEP-2.4-13, SCEP-2.4-14, SCEP-3.3.1-12, SCEP-3.3.1-13). Not
+thread-safe: a one-time challenge is used up here, so the caller holds a lock.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class Admission:
         self._parts, self._profile, self._clock, self._orders = parts, parts.profile, parts.clock, orders
 
     def refuse(self, asked: Asked) -> Refusal | None:
-        """Why the request gets no certificate, or None.
+        """The reason why the request gets no certificate, or None.
 
         Raises:
-            AskFirst: that depends on a challenge command, or on a certificate that is being signed.
+            AskFirst: the decision depends on a challenge command, or on a certificate that is being signed.
         """
         csr, signer, old = asked.csr, asked.signer, asked.renews
         assert csr is not None
@@ -40,7 +40,7 @@ class Admission:
         unchecked = self._profile.renewal_signer == "unchecked"
         if asked.message.message_type == MessageType.RENEWAL_REQ and not unchecked:
             if old is None:
-                return Refusal(FailInfo.BAD_REQUEST, "a RenewalReq has to be signed with a certificate of this CA")
+                return Refusal(FailInfo.BAD_REQUEST, "a RenewalReq must be signed with a certificate of this CA")
             wrong = self._unfit(old)
             if wrong is not None:
                 return wrong
@@ -57,7 +57,7 @@ class Admission:
         return None if renewal else self._taken(csr)
 
     def _challenged(self, csr: Csr) -> str | None:
-        """Why the challenge speaks against a request, or None."""
+        """The reason to refuse the challenge, or None."""
         if self._profile.challenge == "ignored":
             return None
         if (
@@ -65,11 +65,11 @@ class Admission:
             and csr.challenge is not None
             and self._profile.unasked_challenge == "refused"
         ):
-            return "no challenge password is configured, and the request has one"
+            return "no challenge password is configured, but the request has one"
         return self._parts.challenge.check(csr, self._clock.now())
 
     def _unfit(self, certificate: Certificate) -> Refusal | None:
-        """Why a certificate cannot vouch for its renewal (F-W05, F-W06, F-C09)."""
+        """The reason why a certificate cannot authenticate its renewal, or None (F-W05, F-W06, F-C09)."""
         now = self._clock.now()
         if now > certificate.not_after:
             return Refusal(
@@ -92,24 +92,24 @@ class Admission:
 
     @property
     def _apart(self) -> timedelta | None:
-        """How long before the expiry of its certificate a name may have another one; None: at any time."""
+        """How long before its certificate expires a name may get another one; None: at any time."""
         window = self._parts.policy.duplicates
         return self._profile.duplicates if window is None else window
 
     def _taken(self, csr: Csr) -> Refusal | None:
-        """The rule on names that have a certificate already (F-W09, F-S14)."""
+        """The rule for names that already have a certificate (F-W09, F-S14)."""
         window, now = self._apart, self._clock.now()
         if window is None:
             return None
         for entry in self._parts.ledger.of_subject(csr.subject):
             known = entry.certificate
             if now < known.not_after - window and not self._parts.revocations.is_revoked(known.serial):
-                return Refusal(FailInfo.BAD_REQUEST, f"{known.subject_text} has a certificate already")
+                return Refusal(FailInfo.BAD_REQUEST, f"{known.subject_text} already has a certificate")
         return None
 
 
 def _same_identity(csr: Csr, certificate: Certificate) -> bool:
-    """Whether a request names nobody but whom the certificate names."""
+    """Whether a request contains no name that the certificate does not contain."""
     if not same_name(csr.subject, certificate.subject):
         return False
     try:

@@ -1,9 +1,9 @@
-"""The mock as a WSGI application (Flask), for those who mount it in a server or a test client of their own.
+"""The mock as a WSGI application (Flask), to mount in your own server or test client.
 
-``flask --app mock_scep_server.app run`` serves a CA with the defaults of the command; a server that calls the factory
-gives options as the command has them: ``mock_scep_server.app:create_app(options=["--profile", "lenient"])``.
-WSGI has no word for a reset or a stall: a delivery that does not end with a whole reply aborts the response. The host
-in ``server.py`` plays all of them as they are.
+`flask --app mock_scep_server.app run` serves a CA with the defaults of the command. A server that calls the factory
+passes options of the command: `mock_scep_server.app:create_app(options=["--profile", "lenient"])`. WSGI cannot express
+a reset or a stall: a delivery that does not end with a complete reply aborts the response. The host in `server.py`
+plays every delivery exactly.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ _METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
 
 
 class DeliveryAborted(ConnectionAbortedError):
-    """The delivery breaks off on purpose; the WSGI server is to drop the connection."""
+    """The delivery breaks off on purpose; the WSGI server should drop the connection."""
 
 
 def create_app(
     service: Service | None = None, *, options: Sequence[str] = (), control: ControlService | None = None
 ) -> Flask:
-    """An application in which every path is the CA's URL, as with the host in ``server.py``, but for what is below
-    ``/control``, where there is a control port.
+    """Make an application in which every path is the CA's URL, as in `server.py`, except those below `/control` if
+    there is a control port.
 
     Args:
-        service: the CA; None: the one of ``options``, which are those of ``mock-scep-server``. With a
-            ``--control-token-file`` (``-env``) among them, it has a control port.
-        control: the control port of ``service``.
+        service: the CA; None: make it from `options`, which are those of `mock-scep-server`. With
+            `--control-token-file` (or `-env`) among them, it has a control port.
+        control: the control port of `service`.
 
     Raises:
-        UsageError: the control port has no token: a WSGI server may be reached from anywhere.
+        UsageError: the control port has no token, although a WSGI server may be reachable from anywhere.
     """
     if service is None:
         service, control = for_wsgi(wsgi_options(options))
@@ -56,7 +56,7 @@ def create_app(
 
     @app.route("/", defaults={"path": ""}, methods=_METHODS)
     @app.route("/<path:path>", methods=_METHODS)
-    def scep(path: str) -> Response:  # noqa: ARG001 - any path will do
+    def scep(path: str) -> Response:  # noqa: ARG001 - every path is the same
         if control is None or not f"{request.path}/".startswith(_CONTROL):
             return _answered(front, request.path)
         rest = request.path.removeprefix(_CONTROL.rstrip("/"))
@@ -79,7 +79,7 @@ def _answered(service: Service, path: str) -> Response:
 
 
 def _response(delivery: Delivery) -> Response:
-    delivery.tell("ended")  # what the server that mounts this does with it cannot be seen from here
+    delivery.tell("ended")  # the code here cannot know how the mounting server handles it
     for act in delivery.acts:
         if isinstance(act, Wait):
             threading.Event().wait(act.seconds)

@@ -1,4 +1,4 @@
-"""What a PKIOperation asks: the value that checks make, and what decisions and faults read. RFC 8894, 3.3."""
+"""What a PKIOperation asks for: the value that the checks make and that decisions and faults read. RFC 8894, 3.3."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ __all__ = ["Asked", "Refusal"]
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why the CA says no: failInfo and failInfoText of the CertRep. The text never holds a challenge.
+    """Why the CA refuses: failInfo and failInfoText of the CertRep. The text never contains a challenge.
 
-    ``status``: the HTTP status that the profile answers with instead; 0: none. ``worded``: a script wants this text,
-    so that it is sent by profiles without one too; ``hresult``: what it wants instead of the profile's; ``written``: as
-    failInfo.
+    `status` is the HTTP status that the profile sends instead, or 0. `worded`: a script demands this text, so that
+    profiles without texts send it too; `hresult` replaces the profile's; `written` replaces the encoded failInfo.
     """
 
     fail_info: FailInfo
@@ -33,12 +32,12 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Asked:
-    """A PKIOperation after all checks: what it asks for and of which CA, or why it is refused.
+    """A PKIOperation after all checks: what it asks for from which CA, or why it is refused.
 
-    ``own`` is the signer's certificate if this CA issued it, ``renews`` the same where that makes it a renewal.
-    ``granted`` is what a certificate gets of the extensions of ``csr``. ``issuer`` and ``subject`` are those of a
-    CertPoll, ``issuer`` and ``serial`` those of a GetCert or GetCRL. ``unreadable`` says why what is in the
-    envelope is not what the message type announces. ``verified``: the signature is the signer's.
+    `own` is the signer's certificate if this CA issued it; `renews` is the same certificate if the request is a
+    renewal. `granted` holds the extensions of `csr` that the certificate gets. `issuer` and `subject` are those of a
+    CertPoll, `issuer` and `serial` those of a GetCert or GetCRL. `unreadable` says why the decrypted content is not
+    what the message type announces. `verified`: the signature is valid.
     """
 
     message: PkiMessage
@@ -58,10 +57,10 @@ class Asked:
 
     @property
     def subject_text(self) -> str | None:
-        """The subject that it asks for."""
+        """The subject that the request asks for."""
         subject = self.csr.subject if self.csr else self.subject
         return name_text(subject) if subject is not None else None
 
     def refused(self, fail_info: FailInfo, text: str) -> Asked:
-        """The same, refused."""
+        """A copy that is refused."""
         return replace(self, refusal=Refusal(fail_info, text))

@@ -1,7 +1,7 @@
-"""The CAs of one server: by identifier, and over time, a present one and a next one that takes over at a date.
+"""The CAs of one server: by identifier, and over time, with a current CA and a next one that takes over at a date.
 
-Owns which CA is current, which is published as the next, and which one a message is addressed to. The recipient of an
-envelope decides which key opens it and which CA issues (SCEP-3.2.2-08). RFC 8894, 2.1, 4.2 and 4.7.
+Owns which CA is current, which is published as the next, and which one a message addresses. The recipient of an
+envelope determines which key decrypts it and which CA issues (SCEP-3.2.2-08). RFC 8894, 2.1, 4.2 and 4.7.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ __all__ = ["Authorities", "Generation", "Lineage"]
 
 @dataclass(frozen=True)
 class Generation:
-    """A CA, from when it is published by GetNextCACert, from when it is current, and until when it answers."""
+    """A CA with the times from which GetNextCACert publishes it, from which it is current, and until which it
+    answers."""
 
     authority: CertificateAuthority
     published: datetime
@@ -29,9 +30,9 @@ class Generation:
 
 
 class Lineage:
-    """One CA over time. ``make`` gives the CA of a generation, by its number and the beginning of its validity.
+    """One CA over time. `make` returns the CA of a generation, given its number and the start of its validity.
 
-    ``known`` are the generations that there were before, and ``keep`` is told all of them when one has changed.
+    `known` are the stored generations; `keep` is called with all generations when one has changed.
     """
 
     def __init__(
@@ -49,18 +50,18 @@ class Lineage:
         keep(self._generations)
 
     def publish_at(self, url: str | None) -> None:
-        """Where CRL and CA certificate are, for the CAs that are and those to come."""
+        """Set the URL of CRL and CA certificate for present and future CAs."""
         self._url = url
         for authority in self.all:
             authority.url = url
 
     def prepare(self, publish: datetime, switch: datetime, overlap: timedelta | None = None) -> CertificateAuthority:
-        """A next CA: published from ``publish``, current from ``switch``.
+        """Prepare a next CA, published from `publish` and current from `switch`.
 
         Args:
-            publish: when GetNextCACert begins to serve it.
-            switch: when GetCACert serves it instead of the present one.
-            overlap: how long the present CA still answers after that; None: until its certificate expires.
+            publish: when GetNextCACert starts to serve it.
+            switch: when GetCACert serves it instead of the current one.
+            overlap: how long the current CA still answers after that; None: until its certificate expires.
         """
         last = self._generations[-1]
         until = last.authority.issuer.certificate.not_after if overlap is None else switch + overlap
@@ -72,22 +73,22 @@ class Lineage:
         return authority
 
     def replace_ra(self, now: datetime) -> bool:
-        """New keys and certificates for the RA of the present CA; whether it has one."""
+        """Give the RA of the current CA new keys and certificates; return whether there is an RA."""
         replaced = self.current(now).replace_ra()
         self._keep(self._generations)
         return replaced
 
     def current(self, now: datetime) -> CertificateAuthority:
-        """What GetCACert serves."""
+        """The CA that GetCACert serves."""
         return next(g for g in reversed(self._generations) if g.current <= now or g is self._generations[0]).authority
 
     def next(self, now: datetime) -> CertificateAuthority | None:
-        """What GetNextCACert serves: published and not current yet; None while there is no such CA."""
+        """The CA that GetNextCACert serves: published but not yet current; None if there is no such CA."""
         later = (g for g in self._generations if g.published <= now < g.current)
         return next((g.authority for g in later), None)
 
     def answering(self, now: datetime) -> Iterator[CertificateAuthority]:
-        """Those that requests may be addressed to."""
+        """The CAs that requests may address."""
         for generation in self._generations:
             ended = generation.answers_until is not None and now >= generation.answers_until
             if generation.published <= now and not ended:
@@ -95,35 +96,35 @@ class Lineage:
 
     @property
     def all(self) -> tuple[CertificateAuthority, ...]:
-        """Every generation, also those to come."""
+        """All generations, including future ones."""
         return tuple(generation.authority for generation in self._generations)
 
 
 class Authorities:
-    """All CAs of a server. ``strict``: a GetCACert for an identifier that is not known is refused (F-T13)."""
+    """All CAs of a server. `strict`: a GetCACert for an unknown identifier is refused (F-T13)."""
 
     def __init__(self, lineages: Sequence[Lineage], *, strict: bool = False) -> None:
         self.lineages, self.strict = tuple(lineages), strict
 
     def publish_at(self, url: str | None) -> None:
-        """Where CRLs and CA certificates are."""
+        """Set the URL of CRLs and CA certificates."""
         for lineage in self.lineages:
             lineage.publish_at(url)
 
     @property
     def default(self) -> Lineage:
-        """The one that is meant where none is named."""
+        """The CA of a request that names none."""
         return self.lineages[0]
 
     def named(self, identifier: str | None) -> Lineage | None:
-        """The CA that GetCACert, GetCACaps or GetNextCACert names; None where that is refused."""
+        """The CA that GetCACert, GetCACaps or GetNextCACert names; None if the request is refused."""
         for lineage in self.lineages:
             if lineage.identifier is not None and lineage.identifier == identifier:
                 return lineage
         return None if self.strict else self.default
 
     def addressed(self, envelope: Envelope | None, now: datetime) -> CertificateAuthority | None:
-        """The CA whose recipient certificate a RecipientInfo names, whatever the order (SCEP-3.2.2-04)."""
+        """The CA whose recipient certificate a RecipientInfo names, in any order (SCEP-3.2.2-04)."""
         if envelope is None:
             return None
         for authority in self.answering(now):
@@ -132,17 +133,17 @@ class Authorities:
         return None
 
     def answering(self, now: datetime) -> Iterator[CertificateAuthority]:
-        """All that requests may be addressed to."""
+        """All CAs that requests may address."""
         for lineage in self.lineages:
             yield from lineage.answering(now)
 
     @property
     def all(self) -> tuple[CertificateAuthority, ...]:
-        """Every generation of every CA, also those to come."""
+        """All generations of all CAs, including future ones."""
         return tuple(authority for lineage in self.lineages for authority in lineage.all)
 
     def issuer_of(self, certificate: Certificate) -> CertificateAuthority | None:
-        """The CA, of any generation, whose key signed ``certificate``."""
+        """The CA of any generation whose key signed `certificate`."""
         for authority in self.all:
             try:
                 certificate.verify_issued_by(authority.issuer.certificate)

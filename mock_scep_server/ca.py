@@ -1,7 +1,7 @@
-"""One CA certificate with its key, an RA if asked for, and issuing. Decides nothing about requests.
+"""A CA: its certificate and key, its RA if there is one, and issuing. Decides nothing about requests.
 
-Its names say that it is a mock. Of a CSR, subject and key are copied, and of its extensions what ``grants.py`` allows.
-Everything runs on the injected clock. RFC 8894, 2.1.2; RFC 5280.
+Its names say that it is a mock. A certificate gets the subject and the key of the CSR, and the extensions that
+`grants.py` allows. Everything uses the injected clock. RFC 8894, 2.1.2; RFC 5280.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from mock_scep_server.store import MemoryStore, Store
 __all__ = ["BACKDATED", "KEY_KINDS", "CertificateAuthority", "Extensions", "IssuingStyle", "SerialNumbers", "Template"]
 
 BACKDATED = timedelta(minutes=10)
-"""How far notBefore lies back, so that a client whose clock is a little slow accepts what it gets."""
+"""How far notBefore is in the past, so that a client with a slightly slow clock accepts the certificate."""
 NEWEST = 10_000
 KEY_KINDS = ("rsa-2048", "rsa-4096", "ec-256", "ec-384")
 
@@ -39,7 +39,7 @@ Extensions = Sequence[tuple[str, bool, bytes]]
 
 @dataclass(frozen=True)
 class Template:
-    """A certificate before it is signed. ``extensions`` are (OID, critical, DER value)."""
+    """A certificate before it is signed. `extensions` are (OID, critical, DER value)."""
 
     serial: int
     issuer: Identity
@@ -52,7 +52,7 @@ class Template:
 
 @dataclass(frozen=True)
 class IssuingStyle:
-    """How issued certificates look, where a product has its own way. Empty: what fits the key, or was asked for."""
+    """How a product shapes issued certificates. Empty values: what fits the key, or what the CSR asks for."""
 
     key_usage: tuple[str, ...] = ()
     purposes: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class IssuingStyle:
     backdated: timedelta = BACKDATED
 
     def extensions(self, grant: Grant) -> tuple[tuple[str, bool, bytes], ...]:
-        """Those that the CSR or the product decides."""
+        """The extensions that the CSR or the product decides."""
         granted = [e for e in grant.extensions if not (self.purposes and e[0] == v.EXTENDED_KEY_USAGE)]
         if self.key_usage:
             granted[0] = x509.key_usage_extension(*self.key_usage)
@@ -71,10 +71,10 @@ class IssuingStyle:
 
 
 class SerialNumbers:
-    """Positive serials of at most 20 bytes, none given twice, whoever asks at once (RFC 5280, 4.1.2.2).
+    """Positive unique serial numbers of at most 20 bytes; thread-safe (RFC 5280, 4.1.2.2).
 
-    ``rule``: ``random``, of 16 bytes; or ``sequential``, from 1, as small CAs have them. Of random ones the newest are
-    remembered: only a source of chance that is stuck draws one again.
+    `rule` is `random`, with 16 bytes, or `sequential`, from 1, as in small CAs. Only the newest random numbers are
+    remembered: only a stuck source of chance repeats one.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class SerialNumbers:
         self._newest: OrderedDict[int, None] = OrderedDict()
 
     def next(self) -> int:
-        """A serial that nobody has."""
+        """Return an unused serial number."""
         with self._lock:
             count = self._count = self._count + 1
             self._store.put("serials", "", lambda: {"count": count})
@@ -104,24 +104,25 @@ class SerialNumbers:
 class CertificateAuthority:
     """A root CA that issues end-entity certificates, with or without an RA.
 
-    It has three identities: ``issuer`` signs certificates and CRLs, ``signer`` signs replies, and requests are
-    enveloped to ``recipient``. Without an RA they are one.
+    It has three identities: `issuer` signs certificates and CRLs, `signer` signs replies, and requests are enveloped to
+    `recipient`. Without an RA they are the same.
 
     Args:
-        clock: decides validity.
-        entropy: gives serial numbers, unless ``serials`` does.
-        keys: gives the CA's and RA's key pairs.
-        name: the common name; it should say that this is a mock.
-        ra: ``none`` (the CA does all), ``single`` (one RA certificate), or ``split`` (RA-sign and RA-encrypt, as NDES).
-        validity: of issued certificates; none outlives its issuer.
-        lifetime: of the CA certificate, from ``begins``.
-        key: kind of the CA's key, of :data:`KEY_KINDS`; the RA's are RSA always.
-        serials: shared by the CAs of one server.
-        begins: when the CA's validity begins; now, if not given.
+        clock: determines validity.
+        entropy: the source of serial numbers without `serials`.
+        keys: the source of the key pairs of CA and RA.
+        name: the common name; it should show that this is a mock.
+        ra: `none` (the CA does everything), `single` (one RA certificate), or `split` (RA-sign and RA-encrypt, as
+            NDES).
+        validity: of issued certificates, limited by that of the issuer.
+        lifetime: of the CA certificate, from `begins`.
+        key: kind of the CA's key, from `KEY_KINDS`; RA keys are always RSA.
+        serials: serial numbers shared by the CAs of one server.
+        begins: when the CA's validity begins; default: now.
         slug: names the CA in the URLs of its CRL and certificate.
-        shape: how issued certificates look.
-        own: the identity that issues, where it is there already; None: a new key, and a certificate that it signs.
-        ra_identities: those that sign replies and open requests, where they are there already.
+        shape: the form of issued certificates.
+        own: the existing identity that issues; None: a new key and a self-signed certificate.
+        ra_identities: the existing identities that sign replies and decrypt requests.
     """
 
     def __init__(
@@ -149,7 +150,7 @@ class CertificateAuthority:
         self._serials = serials or SerialNumbers(entropy.fork("serials"))
         self._published: tuple[Certificate, ...] | None = None
         self.url: str | None = None
-        """Where the mock serves CRL and CA certificate over HTTP; None leaves both extensions out."""
+        """The URL at which the mock serves CRL and CA certificate; None omits both extensions."""
         self.issuer = own or self._root(name, key, key_usage, clock.now() if begins is None else begins, lifetime)
         self.signer = self.recipient = self.issuer
         if ra_identities is None:
@@ -160,7 +161,7 @@ class CertificateAuthority:
     def _root(
         self, name: str, key: str, key_usage: Sequence[str] | None, start: datetime, lifetime: timedelta
     ) -> Identity:
-        """A new key, and a certificate that it signs itself."""
+        """Make a new key and a self-signed certificate."""
         kind, _, bits = key.partition("-")
         pair: PrivateKey = self._keys.rsa(int(bits)) if kind == "rsa" else self._keys.ec(int(bits))
         usage = key_usage or ("digitalSignature", *(["keyEncipherment"] * (kind == "rsa")), "keyCertSign", "cRLSign")
@@ -185,12 +186,12 @@ class CertificateAuthority:
         )
 
     def replace_ra(self, begins: datetime | None = None) -> bool:
-        """Give the RA new keys and certificates under its names; the CA stays.
+        """Give the RA new keys and certificates with the same names; the CA does not change.
 
-        What is enveloped to the old certificate cannot be opened from then on.
+        Envelopes to the old certificate can no longer be decrypted.
 
         Args:
-            begins: when their validity begins; now, if not given.
+            begins: the start of their validity; default: now.
 
         Returns:
             Whether there is an RA.
@@ -206,7 +207,7 @@ class CertificateAuthority:
 
     @property
     def certificates(self) -> tuple[Certificate, ...]:
-        """What GetCACert serves: the CA, and the RA's certificates if there are any."""
+        """The certificates that GetCACert serves: the CA's, and the RA's if there are any."""
         if self._published is not None:
             return self._published
         found = (self.issuer.certificate, self.signer.certificate, self.recipient.certificate)
@@ -220,9 +221,9 @@ class CertificateAuthority:
         recipient: Identity | None = None,
         published: Sequence[Certificate] | None = None,
     ) -> CertificateAuthority:
-        """The same CA with another face: other identities, other certificates in GetCACert. For faults.
+        """A copy of the CA with other identities or other certificates in GetCACert, for faults.
 
-        Who did all by itself goes on doing so with the new ``issuer``.
+        A CA without an RA uses the new `issuer` for everything.
         """
         other = copy.copy(self)
         if issuer is not None:
@@ -235,7 +236,7 @@ class CertificateAuthority:
 
     @property
     def decrypts_with(self) -> RSAPrivateKey | None:
-        """The key that opens envelopes; None where it is elliptic, so that nobody can envelop to it (F-A12)."""
+        """The key that decrypts envelopes; None if it is elliptic, since clients cannot envelope to it (F-A12)."""
         return self.recipient.key if isinstance(self.recipient.key, RSAPrivateKey) else None
 
     def _registration_authority(self, start: datetime, suffix: str, *usage: str) -> Identity:
@@ -254,7 +255,7 @@ class CertificateAuthority:
         return Identity(self.sign(template), key)
 
     def template(self, csr: Csr, granted: Grant) -> Template:
-        """What a certificate for this CSR says: its subject and key, what is granted, and where the CRL is."""
+        """The certificate for this CSR: its subject and key, the granted extensions, and the URL of the CRL."""
         issuer, now = self.issuer.certificate, self._clock.now()
         return Template(
             serial=self._serials.next(),
@@ -267,7 +268,7 @@ class CertificateAuthority:
         )
 
     def _pointers(self) -> Extensions:
-        """CRL distribution point and AIA, so that clients need no GetCRL (SCEP-3.3.4-03)."""
+        """CRL distribution point and AIA, so that clients do not need GetCRL (SCEP-3.3.4-03)."""
         if self.url is None:
             return ()
         crl, certificate = (
@@ -280,7 +281,7 @@ class CertificateAuthority:
         )
 
     def sign(self, template: Template, digest: str = "sha256") -> Certificate:
-        """The certificate, with the identifiers of its key and of its issuer's, if the template has none of its own."""
+        """Sign the certificate, adding the key identifiers of subject and issuer if the template has none."""
         issuer = template.issuer.certificate
         authority = der.sequence(der.implicit(0, _key_identifier_of(issuer)))
         identifiers = [
@@ -302,6 +303,6 @@ class CertificateAuthority:
 
 
 def _key_identifier_of(issuer: Certificate) -> bytes:
-    """What certificates name their issuer's key by: as its own certificate does (RFC 5280, 4.2.1.1)."""
+    """The authority key identifier, as in the issuer's own certificate (RFC 5280, 4.2.1.1)."""
     own = issuer.extensions.get(v.SUBJECT_KEY_IDENTIFIER)
     return x509.key_identifier(issuer.spki) if own is None else der.read(own.value).content

@@ -1,6 +1,6 @@
-"""GetCACaps, GetCACert and GetNextCACert: what the CA that is named says of itself. RFC 8894, 3.5, 4.2 and 4.7.
+"""GetCACaps, GetCACert and GetNextCACert: what a CA publishes about itself. RFC 8894, 3.5, 4.2 and 4.7.
 
-Makes a publication of ``publishing.py``, lets the faults change it, and writes it. Decides nothing about clients.
+Makes a publication of `publishing.py`, lets the faults change it, and encodes it. Decides nothing about clients.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NO_OPERATION = "SCEP-4.1-03"
 
 
 class CaOperations:
-    """Answers what is not a PKIOperation, by the profile and the CAs that there are now."""
+    """Answers every query except PKIOperation, based on the profile and the current CAs."""
 
     def __init__(self, parts: CaParts) -> None:
         self._parts, self._profile, self._clock = parts, parts.profile, parts.clock
@@ -35,10 +35,10 @@ class CaOperations:
         }
 
     def reply(self, work: Work, query: ScepQuery) -> HttpReply:
-        """The HTTP reply to one query.
+        """Return the HTTP reply to one query.
 
         Raises:
-            EarlyReply: a rule answers it with an HTTP status.
+            EarlyReply: a rule answers the query with an HTTP status.
         """
         with self._parts.lock:
             work.take(self._parts.script)
@@ -46,11 +46,11 @@ class CaOperations:
         lineage = self._parts.authorities.named(identifier)
         reply = self._publish(work, query, identifier, lineage)
         if query.operation == Operation.GET_CA_CAPS and self._profile.caps_reply == "close":
-            work.decision, work.closes = "the connection is closed, as this product does", True
+            work.decision, work.closes = "the connection is closed, as in this product", True
         advertised = "GetNextCACert" in self._words(self._parts.authorities.default)
         if (
             identifier is None or lineage is None or lineage.identifier != identifier
-        ):  # who names a CA of several has to
+        ):  # a request that has to name one of several CAs
             work.findings += self._parts.judge.noted(query.notes)
         work.findings += self._parts.judge.operation(work.request, query, next_advertised=advertised)
         return replace(reply, body=work.altered(On.BYTES, reply.body))
@@ -58,7 +58,7 @@ class CaOperations:
     def _publish(self, work: Work, query: ScepQuery, identifier: str | None, lineage: Lineage | None) -> HttpReply:
         if lineage is None:
             work.decision = "no such CA"
-            return text_reply(404, f"There is no CA {identifier!r} here." if identifier else "The CA has to be named.")
+            return text_reply(404, f"There is no CA {identifier!r}." if identifier else "The request has to name a CA.")
         publication = self._publications.get(query.operation or "")
         if publication is not None:
             return publication(work, lineage)
@@ -87,7 +87,7 @@ class CaOperations:
         return work.altered(On.NEXT_CA, plan).reply()
 
     def _words(self, lineage: Lineage) -> tuple[str, ...]:
-        """The capabilities now: GetNextCACert is among them while a next CA is published (SCEP-4.7-04)."""
+        """The current capabilities, with GetNextCACert while a next CA is published (SCEP-4.7-04)."""
         words = self._profile.capabilities
         if lineage.next(self._clock.now()) is None or "GetNextCACert" in words:
             return words

@@ -1,8 +1,8 @@
-"""What the operator of the CA does while it runs: approve, reject, hold, revoke, prepare a next CA,
-replace the RA, give challenges.
+"""The acts of the CA's operator at run time: approve, reject, hold, revoke, prepare a next CA, replace the RA, create
+challenges.
 
-The one way in for scenarios, the control port and tests. Every act is one step under the lock of the service, and kept
-when it returns, where the CA has a state that is kept.
+The single entry point for scenarios, the control port and tests. Every act is one step under the lock of the service.
+If the CA has a stored state, the act is stored when it returns.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Waiting:
 
 
 class _Act:
-    """A step that is kept once it is done."""
+    """A step that is stored when it ends."""
 
     def __init__(self, parts: CaParts) -> None:
         self._parts = parts
@@ -54,14 +54,14 @@ class _Act:
 
 
 class CaOperator:
-    """The acts. A pattern is one of a subject, as in a shell, or a transactionID."""
+    """The acts. A pattern is a shell pattern of a subject, or a transactionID."""
 
     def __init__(self, parts: CaParts, transactions: Transactions) -> None:
         self._parts, self._transactions, self._lock = parts, transactions, _Act(parts)
 
     @property
     def waiting(self) -> tuple[Waiting, ...]:
-        """Requests that are not decided, in the order in which they came."""
+        """The undecided requests, in order of arrival."""
         with self._lock:
             return tuple(
                 Waiting(identifier, known.csr.subject_text, known.begun, known.approved)
@@ -69,11 +69,11 @@ class CaOperator:
             )
 
     def approve(self, pattern: str = "*", *, transaction: str | None = None) -> int:
-        """Let waiting requests pass; their certificates are made when the clients ask again. ``transaction``: the one
-        of just this transactionID, which is a client's word and may look like a pattern.
+        """Approve waiting requests; their certificates are issued when the clients poll. `transaction` selects exactly
+        this transactionID, which the client chose and which may look like a pattern.
 
         Returns:
-            How many they were, without those that were approved before.
+            The number of requests, except those approved before.
         """
         with self._lock:
             chosen = [
@@ -92,7 +92,7 @@ class CaOperator:
         *,
         transaction: str | None = None,
     ) -> int:
-        """Refuse waiting requests for good; ``transaction`` as in :meth:`approve`.
+        """Reject waiting requests permanently; `transaction` as in `approve`.
 
         Returns:
             How many they were.
@@ -105,7 +105,7 @@ class CaOperator:
             return len(chosen)
 
     def _choose(self, pattern: str, transaction: str | None) -> list[tuple[str, Transaction]]:
-        """Those that wait and whose subject or transactionID fits, or the one of the transactionID that is given."""
+        """The waiting requests whose subject or transactionID matches, or the one with the given transactionID."""
 
         def fits(identifier: str, known: Transaction) -> bool:
             if transaction is not None:
@@ -115,10 +115,10 @@ class CaOperator:
         return [(identifier, known) for identifier, known in self._transactions.waiting if fits(identifier, known)]
 
     def hold(self, pattern: str = "*") -> int:
-        """New requests whose subject fits wait for approval.
+        """Make new requests whose subject matches wait for approval.
 
         Returns:
-            How many patterns are held that were not before: one or none.
+            The number of newly held patterns: 0 or 1.
         """
         with self._lock:
             held = self._transactions.held
@@ -126,10 +126,10 @@ class CaOperator:
             return int(pattern not in held)
 
     def release(self, pattern: str = "*") -> int:
-        """New requests whose subject fits do not wait any longer; what waits passes when it is asked about again.
+        """Stop holding new requests whose subject matches; waiting requests are granted at their next poll.
 
         Returns:
-            How many patterns were held that are no longer: one or none.
+            The number of released patterns: 0 or 1.
         """
         with self._lock:
             held = self._transactions.held
@@ -137,16 +137,16 @@ class CaOperator:
             return int(pattern in held)
 
     def revoke(self, pattern: str, reason: str = "unspecified") -> int:
-        """Revoke the certificates whose subject fits, or the one of this serial number (hex).
+        """Revoke the certificates whose subject matches, or the one with this serial number (hex).
 
         Returns:
-            How many they were, without those that were revoked before.
+            The number of certificates, except those revoked before.
 
         Raises:
-            UsageError: there is no such reason.
+            UsageError: the reason is unknown.
         """
         if reason not in REASONS:
-            raise UsageError(f"there is no reason {reason!r} to revoke for", remedy=", ".join(REASONS))
+            raise UsageError(f"there is no revocation reason {reason!r}", remedy=", ".join(REASONS))
 
         def fits(entry: LedgerEntry) -> bool:
             certificate = entry.certificate
@@ -159,25 +159,25 @@ class CaOperator:
     def roll_over(
         self, publish: datetime, switch: datetime, overlap: timedelta | None = None, identifier: str | None = None
     ) -> CertificateAuthority:
-        """Prepare a next CA: published from one date, current from another.
+        """Prepare a next CA: published from one date and current from another.
 
         Raises:
-            UsageError: it is to take over before it is published, or there is no CA of that identifier.
+            UsageError: it would take over before it is published, or there is no CA with that identifier.
         """
         if switch < publish:
-            raise UsageError("the next CA is to be published before it takes over")
+            raise UsageError("the next CA must be published before it takes over")
         lineage = self._lineage(identifier)
         with self._lock:
             return lineage.prepare(publish, switch, overlap)
 
     def replace_ra(self, identifier: str | None = None) -> int:
-        """Give the RA of the present CA new keys and certificates; the CA stays.
+        """Give the RA of the current CA new keys and certificates; the CA does not change.
 
         Returns:
-            How many RAs were replaced: one, or none where the CA has no RA.
+            The number of replaced RAs: 1, or 0 if the CA has no RA.
 
         Raises:
-            UsageError: there is no CA of that identifier.
+            UsageError: there is no CA with that identifier.
         """
         lineage = self._lineage(identifier)
         with self._lock:
@@ -190,32 +190,32 @@ class CaOperator:
         return lineage
 
     def give_challenge(self, subject: str | None = None, *, secret: str | None = None) -> str:
-        """A challenge that counts once: a new one, or ``secret``; with ``subject``, a pattern, for that subject only.
+        """Create a one-time challenge: a new one, or `secret`; with `subject`, a pattern, only for that subject.
 
         Raises:
-            UsageError: the CA has none to give.
+            UsageError: the CA has no one-time challenges.
             CacheFull: too many are outstanding.
         """
         with self._lock:
             return self._one_time.give(self._parts.clock.now(), subject, secret=secret)
 
     def given(self, secret: str) -> GivenChallenge:
-        """What became of a challenge that was given.
+        """Return the state of a challenge that was created.
 
         Raises:
-            UsageError: the CA has none to give.
-            KeyError: it never gave this one.
+            UsageError: the CA has no one-time challenges.
+            KeyError: the CA never created it.
         """
         return self._one_time.given(secret)
 
     @property
     def _one_time(self) -> OneTimeChallenges:
         if not isinstance(self._parts.challenge, OneTimeChallenges):
-            raise UsageError("this CA has no challenges that count once", remedy="set challenge: {one_time: {}}")
+            raise UsageError("this CA has no one-time challenges", remedy="set challenge: {one_time: {}}")
         return self._parts.challenge
 
     def forget(self) -> int:
-        """Forget all transactions; certificates, challenges and revocations stay.
+        """Forget all transactions; keep certificates, challenges and revocations.
 
         Returns:
             How many they were.

@@ -1,4 +1,4 @@
-"""What the parts of a mock CA share: its shape, its operator's policy, its CAs, its script and its books.
+"""What the parts of a mock CA share: its profile, its operator's policy, its CAs, its script and its records.
 
 Decides nothing.
 """
@@ -23,8 +23,8 @@ __all__ = ["CaParts"]
 
 @dataclass(frozen=True)
 class CaParts:
-    """One CA at work. Code that reads and changes what the CA remembers holds ``lock`` for the whole step;
-    ``store`` keeps it."""
+    """One running CA. Code that reads or changes what the CA remembers holds `lock` for the whole step; `store` stores
+    it."""
 
     profile: CaProfile
     policy: CaPolicy

@@ -1,7 +1,7 @@
-"""How many requests the CA serves at the same time, and how long each takes: where more come, a queue forms.
+"""How many requests the CA serves at the same time, and how long each takes; further requests wait in a queue.
 
-The CA decides when a request arrives, in the order of arrival, and its reply leaves when a worker is done with it. What
-a client that has gone away asked for is worked on all the same, as servers do.
+The CA decides requests in order of arrival, as they arrive; a reply leaves when a worker is done with it. A request is
+worked on even if its client has disconnected, as in real servers.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ _MESSAGES = tuple(kind.label for kind in MessageType if kind is not MessageType.
 _SERVED = (*(operation.value for operation in Operation), *_MESSAGES)
 
 
-@document("capacity", some("says how long a request takes: with time, times, or both", "time", "times"))
+@document("capacity", some("must say how long a request takes, with time, times, or both", "time", "times"))
 @dataclass(frozen=True)
 class Capacity:
-    """``workers`` requests are served at the same time; ``times`` says how long one takes, in seconds by operation or
-    message type, and ``time`` how long any other takes."""
+    """The CA serves `workers` requests at the same time. `times` is the duration in seconds by operation or message
+    type, and `time` that of all others."""
 
     workers: Annotated[int, Within(1)]
     time: _Seconds = 0.0
     times: Mapping[Annotated[str, Words(lambda: _SERVED)], _Seconds] = field(default_factory=dict)
 
     def time_of(self, operation: str, message_type: str = "") -> float:
-        """Seconds that a request takes: the message type's own, else the operation's, else any."""
+        """The seconds that a request takes: by message type, else by operation, else the general time."""
         return self.times.get(message_type, self.times.get(operation, self.time))
 
 
 class Workers:
-    """The queue before the workers, first come, first served; thread-safe."""
+    """The queue of the workers, first come, first served; thread-safe."""
 
     def __init__(self, capacity: Capacity) -> None:
         self._capacity = capacity
-        self._free: list[datetime] = []  # when each worker that has worked is done
+        self._free: list[datetime] = []  # the time at which each used worker is done
         self._lock = threading.Lock()
 
     def take(self, now: datetime, operation: str, message_type: str = "") -> float:
-        """A request arrives ``now``: the seconds until its reply leaves."""
+        """Add a request that arrives `now`; return the seconds until its reply leaves."""
         span = timedelta(seconds=self._capacity.time_of(operation, message_type))
         with self._lock:
             begins = now

@@ -1,9 +1,9 @@
-"""HTTP exchanges in a packet capture (pcap, pcapng): TCP on any port, over IPv4 and IPv6.
+"""Reads HTTP exchanges from a packet capture (pcap, pcapng): TCP on any port, over IPv4 and IPv6.
 
-The packets are read by dpkt, which does not put streams together; that is done here, and no more than it takes:
-segments are ordered by sequence number, what comes twice counts once, and at a gap the stream ends, since what follows
-belongs to no message that is whole. A SYN begins a connection anew. IP fragments are left aside and counted. A capture
-is hostile: whatever is in it is data, and who reads the file bounds its size. RFC 9293, 3.4; RFC 9112.
+dpkt reads the packets but does not reassemble streams. This module does, in a minimal way: it orders segments by
+sequence number, drops repeated bytes, and ends the stream at a gap, since no complete message can follow. A SYN starts
+a new connection. IP fragments are skipped and counted. A capture is hostile: its contents are only data, and the caller
+limits the size of the file. RFC 9293, 3.4; RFC 9112.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from mock_scep_server.receiving import Connection, Gone, Unreadable, read_reques
 __all__ = ["captured_exchanges", "is_capture"]
 
 _MAGIC: Final = tuple(bytes.fromhex(text) for text in ("d4c3b2a1", "a1b2c3d4", "4d3cb2a1", "a1b23c4d", "0a0d0d0a"))
-"""How a pcap begins, in either order of bytes, with micro- or nanoseconds; and a pcapng."""
+"""The first bytes of a pcap, in either byte order, with micro- or nanoseconds, and of a pcapng."""
 _METHODS: Final = (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"CONNECT ", b"OPTIONS ")
 _TLS: Final = b"\x16\x03"
-"""How a TLS handshake begins (RFC 8446, 5.1)."""
+"""The first bytes of a TLS handshake (RFC 8446, 5.1)."""
 _SEQUENCE: Final = 1 << 32
 _HALF: Final = _SEQUENCE // 2
 
 
 def is_capture(octets: bytes) -> bool:
-    """Whether bytes begin as a capture does."""
+    """Whether the bytes start like a capture."""
     return octets[:4] in _MAGIC
 
 
 @dataclass(frozen=True)
 class CapturedExchange:
-    """One exchange: from where to where, in which connection of the capture, and what came back, if it is whole."""
+    """One exchange: its ends, its connection in the capture, the request, and the reply if it is complete."""
 
     client: str
     server: str
@@ -52,19 +52,19 @@ class CapturedExchange:
 
 @dataclass
 class _Stream:
-    """One direction of a connection. ``first`` is the sequence number that places are counted from: the beginning,
-    where ``begun`` (a SYN was captured), else that of the segment which was captured first."""
+    """One direction of a connection. `first` is the sequence number from which places are counted: the start of the
+    stream if `begun` (a SYN was captured), otherwise that of the first captured segment."""
 
     first: int | None = None
     begun: bool = False
     segments: dict[int, bytes] = field(default_factory=dict)
 
     def begin(self, sequence: int) -> None:
-        """A SYN: the stream begins at ``sequence``."""
+        """Handle a SYN: the stream starts at `sequence`."""
         self.first, self.begun = sequence, True
 
     def add(self, sequence: int, octets: bytes) -> None:
-        """A segment; the longest counts where one comes again."""
+        """Add a segment; of repeated segments the longest is kept."""
         if self.first is None:
             self.first = sequence
         place = (sequence - self.first + _HALF) % _SEQUENCE - _HALF
@@ -73,7 +73,7 @@ class _Stream:
 
     @property
     def octets(self) -> bytes:
-        """All up to the first gap."""
+        """Return the bytes up to the first gap."""
         pieces: list[bytes] = []
         end = 0 if self.begun else min(self.segments, default=0)
         for place, octets in sorted(self.segments.items()):
@@ -87,17 +87,18 @@ class _Stream:
 
 @dataclass
 class _Conversation:
-    """Both directions of a connection; ``ends`` are its first sender and receiver."""
+    """Both directions of a connection; `ends` are its first sender and receiver."""
 
     ends: tuple[str, str]
     streams: tuple[_Stream, _Stream] = field(default_factory=lambda: (_Stream(), _Stream()))
 
 
 def captured_exchanges(octets: bytes, path: Path) -> list[CapturedExchange]:
-    """The exchanges of a capture, by connection in the order in which they began.
+    """Return the exchanges of a capture, by connection, in the order in which the connections started.
 
     Raises:
-        UsageError: dpkt is not installed, the capture is broken, or there is no HTTP in it; TLS is named as such.
+        UsageError: dpkt is not installed, the capture is broken, or it contains no HTTP; the error mentions TLS if
+            there is some.
     """
     try:
         import dpkt  # noqa: PLC0415 - an extra, and only captures need it
@@ -121,17 +122,17 @@ def captured_exchanges(octets: bytes, path: Path) -> list[CapturedExchange]:
 
 
 def _nothing_in(path: Path, conversations: list[_Conversation], fragments: int) -> UsageError:
-    """Why a capture holds no exchange."""
+    """The error for a capture without exchanges."""
     begun = [stream.octets[:8] for talk in conversations for stream in talk.streams]
     if any(octets.startswith(_TLS) for octets in begun):
         return UsageError(
-            f"{path} holds TLS, which cannot be read without its secrets",
-            remedy="put mfp-sim proxy between device and CA, or capture behind what ends TLS",
+            f"{path} contains TLS, which cannot be read without its secrets",
+            remedy="put mfp-sim proxy between printer and CA, or capture where the traffic is not encrypted",
         )
-    more = f", and {fragments} IP fragments that are not put together" if fragments else ""
+    more = f", and {fragments} IP fragments that are not reassembled" if fragments else ""
     return UsageError(
-        f"{path} holds no HTTP request from its beginning ({len(conversations)} TCP connections{more})",
-        remedy="start the capture before the device connects",
+        f"{path} contains no complete HTTP request ({len(conversations)} TCP connections{more})",
+        remedy="start the capture before the printer connects",
     )
 
 
@@ -148,11 +149,11 @@ class _Packet:
 
 
 def _packets(dpkt: Any, octets: bytes) -> Iterator[_Packet | None]:
-    """The TCP segments; None for an IP fragment. A packet that is cut short is left aside."""
+    """Yield the TCP segments; None for an IP fragment. Truncated packets are skipped."""
     reader = dpkt.pcap.UniversalReader(io.BytesIO(octets))
     inside = _links(dpkt).get(reader.datalink())
     if inside is None:
-        raise ValueError(f"link type {reader.datalink()} is not known here")
+        raise ValueError(f"link type {reader.datalink()} is not supported")
     for _, packet in reader:
         try:
             ip = inside(packet)
@@ -169,7 +170,7 @@ def _packets(dpkt: Any, octets: bytes) -> Iterator[_Packet | None]:
 
 
 def _links(dpkt: Any) -> Mapping[int, Callable[[bytes], Any]]:
-    """By link type, what gives the IP packet of a frame."""
+    """By link type, the function that returns the IP packet of a frame."""
 
     def raw(packet: bytes) -> Any:
         return (dpkt.ip6.IP6 if packet[0] >> 4 == 6 else dpkt.ip.IP)(packet)
@@ -192,7 +193,7 @@ def _place(address: bytes, port: int) -> str:
 
 
 def _sort(packet: _Packet, conversations: list[_Conversation], current: dict[frozenset[str], _Conversation]) -> None:
-    """Put a segment where it belongs; a SYN with another number is another connection between the same ends."""
+    """Add a segment to its stream; a SYN with another number starts another connection between the same ends."""
     ends = frozenset((packet.source, packet.target))
     talk = current.get(ends)
     first = (packet.sequence + 1) % _SEQUENCE
@@ -214,28 +215,28 @@ def _sort(packet: _Packet, conversations: list[_Conversation], current: dict[fro
 
 
 class _Nothing:
-    """In the place of a socket: there is no more than what was captured."""
+    """Replaces a socket: its bytes are those that were captured."""
 
     def settimeout(self, seconds: float) -> None:
-        """Nothing waits."""
+        """Do nothing: reading never waits."""
 
-    def recv(self, count: int) -> bytes:  # noqa: ARG002 - a socket's
-        """The end."""
+    def recv(self, count: int) -> bytes:  # noqa: ARG002 - the signature of a socket
+        """Return the end of the stream."""
         return b""
 
     def sendall(self, octets: bytes) -> None:
-        """Nobody hears it."""
+        """Do nothing: there is no receiver."""
 
 
 class _Kept(io.BytesIO):
-    """A stream that stays open when the reply before is done with it."""
+    """A stream that stays open after a reply has been read."""
 
     def close(self) -> None:
-        """Not yet."""
+        """Do not close."""
 
 
 def _exchanges(talk: _Conversation, number: int) -> Iterator[CapturedExchange]:
-    """The exchanges of a connection: the side whose bytes begin with an HTTP method is the client's."""
+    """The exchanges of a connection: the client is the side whose bytes start with an HTTP method."""
     sent = [stream.octets for stream in talk.streams]
     for side in (0, 1):
         if sent[side].startswith(_METHODS):

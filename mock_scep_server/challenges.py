@@ -1,7 +1,7 @@
-"""How a CA knows that a request is allowed: the challengePassword of the CSR. RFC 8894, 2.4 and 7.3.
+"""How a CA decides that a request is allowed: the challengePassword of the CSR. RFC 8894, 2.4 and 7.3.
 
-Nothing, one password for all, one for each subject, passwords that count once, or an external command. No text here
-holds a challenge. Not thread-safe by itself where it remembers: the caller holds a lock while it decides.
+The policies: no password, one for all, one for each subject, one-time passwords, or an external command. No text of
+this module contains a challenge. Policies with memory are not thread-safe: the caller holds a lock while it decides.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ class ChallengePolicy(Protocol):
     """Decides on a CSR."""
 
     wanted: ClassVar[bool]
-    """Whether a challenge is looked at."""
+    """Whether the policy examines the challenge."""
 
     def check(self, csr: Csr, now: datetime) -> str | None:
-        """Why the request is refused, or None. What counts once is used up by being accepted."""
+        """The reason why the request is refused, or None. Acceptance uses up a one-time challenge."""
         ...
 
 
 class OpenEnrolment:
-    """Everybody may enrol; a challenge that is given is not looked at."""
+    """Every client may enrol; a challenge in the request is ignored."""
 
     wanted: ClassVar[bool] = False
 
@@ -60,7 +60,7 @@ class OpenEnrolment:
 
 
 class StaticChallenge:
-    """One password for all."""
+    """One password for all clients."""
 
     wanted: ClassVar[bool] = True
 
@@ -74,9 +74,10 @@ class StaticChallenge:
 
 
 class SubjectChallenges:
-    """A password for each subject; ``secrets`` are by shell-style patterns of the subject, the first that fits counts.
+    """One password for each subject; the keys of `secrets` are shell-style patterns of the subject, and the first match
+    applies.
 
-    A subject that none fits is refused: a leaked password is good for its own subject only (F-S12).
+    A subject without a matching pattern is refused: a leaked password is valid only for its own subject (F-S12).
     """
 
     wanted: ClassVar[bool] = True
@@ -88,19 +89,19 @@ class SubjectChallenges:
         subject = csr.subject_text
         secret = next((s for pattern, s in self._secrets.items() if fnmatch.fnmatchcase(subject, pattern)), None)
         if secret is None:
-            return "no challenge password is kept for this subject"
+            return "there is no challenge password for this subject"
         if csr.challenge is None:
             return MISSING
         return None if _same(csr.challenge, secret) else WRONG
 
 
 class CacheFull(MfpSimError):
-    """As many one-time challenges are outstanding as the CA keeps (F-S04)."""
+    """The limit of outstanding one-time challenges is reached (F-S04)."""
 
 
 @dataclass
 class GivenChallenge:
-    """One that counts once. ``presented``: a request came with it, whether that was accepted or not."""
+    """A one-time challenge. `presented`: a request contained it, whether or not it was accepted."""
 
     expires: datetime
     subject: str | None
@@ -108,26 +109,26 @@ class GivenChallenge:
     presented: bool = False
 
     def to_row(self) -> Row:
-        """As it is kept."""
+        """The challenge as a row for storage."""
         return {**vars(self), "expires": self.expires.isoformat()}
 
     @classmethod
     def from_row(cls, row: Row) -> GivenChallenge:
-        """As it was kept.
+        """Read a challenge from its row.
 
         Raises:
-            ValueError: it is not a row of :meth:`to_row`.
+            ValueError: the row is not one of `to_row`.
         """
         return cls(**read_row(row, expires=TIME, subject=maybe(TEXT), used=FLAG, presented=FLAG))
 
 
 class OneTimeChallenges:
-    """Passwords that the CA gives out, each good for one request and for a time, as NDES does (F-S03, F-S04, F-S05).
+    """Passwords that the CA hands out, each valid for one request and a limited time, as in NDES (F-S03, F-S04, F-S05).
 
     Args:
-        entropy: draws them.
-        lifetime: how long one is good; NDES: 60 minutes.
-        cache: how many may be outstanding at once; NDES: 5.
+        entropy: the source of the passwords.
+        lifetime: how long a password is valid; NDES: 60 minutes.
+        cache: the largest number of outstanding passwords; NDES: 5.
     """
 
     wanted: ClassVar[bool] = True
@@ -145,17 +146,18 @@ class OneTimeChallenges:
         self._given = dict(self._store.rows("challenges", lambda secret, row: (secret, GivenChallenge.from_row(row))))
 
     def give(self, now: datetime, subject: str | None = None, *, secret: str | None = None) -> str:
-        """A new password of 16 hex digits, or ``secret``; with ``subject`` (a pattern), good for that subject only.
+        """Create a password of 16 hex digits, or use `secret`; with `subject` (a pattern), it is valid only for that
+        subject.
 
         Raises:
-            CacheFull: none is left to give until one is used or has expired.
+            CacheFull: no more can be created until one has been used or has expired.
         """
         with self._lock:
             if self._outstanding(now) >= self.cache:
                 raise CacheFull(
                     f"{self.cache} challenge passwords are outstanding", remedy="use one, or wait until one has expired"
                 )
-            # What expired long ago is not told from what never was: a server that runs for months forgets it.
+            # A challenge that expired long ago counts as unknown: a server that runs for months forgets it.
             for text in [text for text, g in self._given.items() if now >= g.expires + self.lifetime]:
                 del self._given[text]
                 self._store.remove("challenges", text)
@@ -165,16 +167,16 @@ class OneTimeChallenges:
             return secret
 
     def given(self, secret: str) -> GivenChallenge:
-        """What became of one that was given.
+        """Return the state of a challenge that was created.
 
         Raises:
-            KeyError: it never was, or it expired long ago.
+            KeyError: it never existed, or it expired long ago.
         """
         with self._lock:
             return self._given[secret]
 
     def outstanding(self, now: datetime) -> int:
-        """How many are neither used nor expired."""
+        """The number of challenges that are neither used nor expired."""
         with self._lock:
             return self._outstanding(now)
 
@@ -196,20 +198,20 @@ class OneTimeChallenges:
 
 
 def _unfit(given: GivenChallenge, csr: Csr, now: datetime) -> str | None:
-    """Why one that was given is not good for a request."""
+    """The reason why an existing challenge is invalid for a request, or None."""
     if given.used:
-        return "the challenge password was used before"
+        return "the challenge password has already been used"
     if now >= given.expires:
         return f"the challenge password expired at {given.expires:%Y-%m-%dT%H:%M:%SZ}"
     if given.subject is not None and not fnmatch.fnmatchcase(csr.subject_text, given.subject):
-        return "the challenge password was given for another subject"
+        return "the challenge password is for another subject"
     return None
 
 
 class CommandChallenge:
-    """An external command decides: it gets ``{"subject", "challenge", "sans"}`` as JSON on its standard input.
+    """An external command that decides: it gets `{"subject", "challenge", "sans"}` as JSON on its standard input.
 
-    Exit code 0 accepts. The challenge is never an argument, which other users of the machine could see.
+    Exit code 0 accepts. The challenge is never an argument, which other users of the computer could see.
     """
 
     wanted: ClassVar[bool] = True
@@ -236,8 +238,8 @@ class CommandChallenge:
 
 
 class AskFirst(Exception):
-    """A decision needs an answer that takes its time: call ``ask`` without any lock, decide again in the same thread,
-    then ``forget``, since the answer is good for this decision only."""
+    """A decision needs a slow answer: call `ask` without any lock, decide again in the same thread, then call `forget`,
+    since the answer is valid only for this decision."""
 
     def __init__(self, what: str, ask: Callable[[], object], forget: Callable[[], None] = lambda: None) -> None:
         super().__init__(f"{what} first")
@@ -245,7 +247,7 @@ class AskFirst(Exception):
 
 
 class Unhurried:
-    """An external command that is asked without the lock under which the CA decides, once for each decision."""
+    """An external command that is run without the CA's lock, once for each decision."""
 
     wanted: ClassVar[bool] = True
 
@@ -253,14 +255,14 @@ class Unhurried:
         self._command, self._answers = command, threading.local()
 
     def check(self, csr: Csr, now: datetime) -> str | None:
-        """As the command says.
+        """Return the decision of the command.
 
         Raises:
-            AskFirst: it was not asked about this request yet.
+            AskFirst: the command has not been run for this request yet.
         """
         asked, reason = getattr(self._answers, "last", (None, None))
         if asked != csr.der:
-            raise AskFirst("the challenge command has to be asked", lambda: self._ask(csr, now), self._forget)
+            raise AskFirst("the challenge command has to run", lambda: self._ask(csr, now), self._forget)
         return str(reason) if reason is not None else None
 
     def _ask(self, csr: Csr, now: datetime) -> None:

@@ -1,8 +1,8 @@
-"""The checks of a PKIOperation that do not depend on what was asked before.
+"""The checks of a PKIOperation that do not depend on earlier requests.
 
-The order of checks: signature (badMessageCheck), digest, cipher and signer's key (badAlg), decryption
-(badMessageCheck), signingTime (badTime), messageData, CSR, key and extensions (badRequest, badAlg). Decides nothing: a
-refusal is a value that the registrar answers with. RFC 8894, 3.2.1.4 and 3.3.
+The checks, in order: signature (badMessageCheck), digest, cipher and signer's key (badAlg), decryption
+(badMessageCheck), signingTime (badTime), messageData, CSR, key and extensions (badRequest, badAlg). They decide
+nothing: a refusal is a value that the registrar turns into a reply. RFC 8894, 3.2.1.4 and 3.3.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ __all__ = ["RequestReader"]
 
 
 class RequestReader:
-    """The checks, by the CA's profile, keys and policy, and by what it has issued."""
+    """The checks, based on the CA's profile, keys and policy, and on the certificates that it has issued."""
 
     def __init__(self, parts: CaParts) -> None:
         self._parts, self._profile, self._policy = parts, parts.profile, parts.policy
 
     def read(self, message: PkiMessage, authority: CertificateAuthority | None = None) -> Asked:
-        """Check one decoded message; raises nothing for what a client sent.
+        """Check one decoded message; a client's mistakes raise nothing.
 
-        ``authority`` is the CA that was asked; without it, the one that the envelope is addressed to.
+        `authority` is the CA that the request addressed; without it, the recipient of the envelope.
         """
         if authority is None:
             now, authorities = self._parts.clock.now(), self._parts.authorities
@@ -51,7 +51,7 @@ class RequestReader:
             if message.digest in self._profile.refuse_digests:
                 return asked.refused(FailInfo.BAD_ALG, f"{message.digest} is refused")
             if not isinstance(signer.public_key(), RSAPublicKey):
-                # Before anything is minted: no reply could be enveloped to this signer (F-A10).
+                # Refuse before issuing: no reply could be enveloped to this signer (F-A10).
                 return asked.refused(self._unserved, "the reply cannot be enveloped to an elliptic key")
             data = messages.open_envelope(
                 message, authority.decrypts_with, authority.recipient.certificate, refuse=self._profile.refuse_ciphers
@@ -65,7 +65,7 @@ class RequestReader:
         if odd is not None:
             return asked.refused(FailInfo.BAD_MESSAGE_CHECK, f"an odd form: {odd}")
         if message.sender_nonce is None and self._profile.sender_nonce == "copied":
-            return asked.refused(FailInfo.BAD_MESSAGE_CHECK, "there is no senderNonce")
+            return asked.refused(FailInfo.BAD_MESSAGE_CHECK, "senderNonce is missing")
         late = self._out_of_time(message, signer)
         if late is not None:
             return asked.refused(FailInfo.BAD_TIME, late)
@@ -85,7 +85,7 @@ class RequestReader:
 
     @property
     def _unserved(self) -> FailInfo:
-        """For a key that the CA does not serve. That is no fault of the message: even who answers badAlg with an HTTP
+        """Refuse a key that the CA does not serve. The message is correct: even a CA that answers badAlg with an HTTP
         error answers this with a CertRep."""
         return FailInfo.BAD_REQUEST if self._profile.failures == "badRequest" else FailInfo.BAD_ALG
 
@@ -112,25 +112,25 @@ class RequestReader:
             issuer, serial = messages.read_issuer_and_serial(data)
             return replace(asked, issuer=issuer, serial=serial)
         csr = Csr.from_der(data)
-        name_pairs(csr.subject)  # nobody could look at a certificate for what is not a Name
+        name_pairs(csr.subject)  # a certificate whose subject is not a Name would be unreadable
         asked = replace(asked, csr=csr)
         if csr.version != 0:
-            return replace(asked, refusal=self._unreadable(f"the CSR's version is {csr.version} and has to be 0"))
+            return replace(asked, refusal=self._unreadable(f"the CSR's version is {csr.version} but must be 0"))
         try:
             public = csr.public_key()
         except AlgorithmRefused as error:
-            return asked.refused(self._unserved, f"a CSR for {error.got}; {error.expected} is needed")
+            return asked.refused(self._unserved, f"a CSR for {error.got}; {error.expected} is required")
         try:
             if self._profile.csr_signature == "checked":
                 csr.verify(md5="md5" not in self._profile.refuse_digests)
         except AlgorithmRefused as error:
             return replace(asked, refusal=Refusal(FailInfo.BAD_ALG, f"{error.got} is refused in a CSR"))
         except SignatureInvalid as error:
-            # No badMessageCheck, which is of the CMS message's signature (RFC 8894, 3.2.1.4).
+            # Not badMessageCheck, which is about the signature of the CMS message (RFC 8894, 3.2.1.4).
             return replace(asked, refusal=self._unreadable(error.message))
         least = self._policy.minimum_rsa or self._profile.minimum_rsa
         if isinstance(public, RSAPublicKey) and public.key_size < least:
-            return asked.refused(self._unserved, f"an RSA key of {public.key_size} bits; {least} are needed")
+            return asked.refused(self._unserved, f"an RSA key of {public.key_size} bits; at least {least} are required")
         granted = grant(csr)
         if granted.refused and self._policy.extensions == "refuse":
             return asked.refused(FailInfo.BAD_REQUEST, f"not granted: {', '.join(granted.refused)}")

@@ -1,4 +1,4 @@
-"""``mock-scep-server``: what it can be asked for, and the lists that it prints. ``cli_serving.py`` runs the server."""
+"""The command `mock-scep-server`: its options, and the lists that it prints. `cli_serving.py` runs the server."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ _EXAMPLES = """\
 examples:
   mock-scep-server --port 8080 --challenge-file secret.txt
   mock-scep-server --port 8080 --profile lenient --ra split
-  mock-scep-server --port 8080 --caps +SHA-384          # what strongSwan 5.9.8 wants before it uses AES
+  mock-scep-server --port 8080 --caps +SHA-384          # strongSwan 5.9.8 uses AES only if SHA-384 is advertised
   mock-scep-server --port 8080 --script rules.yaml      # what goes wrong, and when
-  mock-scep-server --ca ca.yaml --control-port 8081     # a whole CA from a file, and a port to steer it
+  mock-scep-server --ca ca.yaml --control-port 8081     # a whole CA from a file, and a port to control it
   mock-scep-server --control-port 8081 --control-token-file token.txt     # its page: http://127.0.0.1:8081/
   mock-scep-server --set approval=manual --set 'rollover={publish: 1h, switch: 2h}' --control-port 8081
   mock-scep-server --profile lenient --set reply_digest=sha1 --set hresult="'-2147024891'"
   mock-scep-server --profile ndes-2016 --set 'challenge={one_time: {}}' \\
                    --set 'admin_page={user: admin, password: test-only}'
-  mock-scep-server --state-dir state --write-ca ca.pem  # the same CA, and all that it knows, after each restart
-  mock-scep-server --ca-key ca.p12 --ca-key-passphrase-file secret.txt     # a CA of one's own
+  mock-scep-server --state-dir state --write-ca ca.pem  # the same CA with all its records after each restart
+  mock-scep-server --ca-key ca.p12 --ca-key-passphrase-file secret.txt     # your own CA
   mock-scep-server --tls other-pki --tls-ca-out web.pem # HTTPS, and the CA that a client has to trust for it
-  mock-scep-server --tls other-pki --tls-client-ca root.pem    # only clients that show a certificate and its chain
-  mock-scep-server faults                               # what a script can ask for
-  mock-scep-server faults nonce-mismatch                # one of them in full
-  mock-scep-server --defect accepts-bad-signature       # a CA with a defect: do your tests of servers notice?
-  mock-scep-server defects                              # all of them
-  mock-scep-server judge request.der --key ca.pem       # what a captured request says about its client
-  mock-scep-server judge exchanges                      # what all requests say that --save has kept
-  mock-scep-server judge capture.pcapng                 # and those in a packet capture
-  mock-scep-server profiles ndes-2016                   # each value, and by what it is known
+  mock-scep-server --tls other-pki --tls-client-ca root.pem    # only clients that present a certificate with its chain
+  mock-scep-server faults                               # lists the faults that a script can use
+  mock-scep-server faults nonce-mismatch                # describes one fault in full
+  mock-scep-server --defect accepts-bad-signature       # a CA with a defect: do your server tests notice it?
+  mock-scep-server defects                              # lists all defects
+  mock-scep-server judge request.der --key ca.pem       # what a captured request shows about its client
+  mock-scep-server judge exchanges                      # judges all requests that --save has kept
+  mock-scep-server judge capture.pcapng                 # judges those in a packet capture
+  mock-scep-server profiles ndes-2016                   # each value and its source
 """
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mock-scep-server",
-        description="A SCEP CA for tests that can misbehave on demand. It trusts everybody: keep it on loopback.",
+        description="A SCEP CA for tests that can misbehave on demand. It trusts every client: keep it on loopback.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -55,15 +55,15 @@ def _parser() -> argparse.ArgumentParser:
         "name",
         nargs="?",
         metavar="NAME",
-        help="faults, defects: one of them; profiles: one of them, or a file; "
+        help="faults, defects: the one to describe; profiles: a profile or a file;  "
         "judge: a message, a request, a --save folder, a HAR, or a pcap",
     )
-    parser.add_argument("--key", type=Path, metavar="FILE", help="judge: the key that the message is enveloped to, PEM")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="judge: the key that decrypts the message, PEM")
     parser.add_argument("--version", action="version", version=f"mock-scep-server {__version__}")
     parser.add_argument("--host", default="127.0.0.1", help="address to bind to (default: loopback)")
     parser.add_argument("--port", type=int, default=8080, help="port to bind to, 0 for any free one (default: 8080)")
     parser.add_argument(
-        "--profile", metavar="NAME|FILE", help="shape of the CA, or a file of one's own, *.yaml (default: rfc8894)"
+        "--profile", metavar="NAME|FILE", help="shape of the CA, or your own file, *.yaml (default: rfc8894)"
     )
     parser.add_argument(
         "--caps", metavar="WORDS", help="keywords of GetCACaps: AES,SHA-256 instead of the profile's, or +SHA-384,-AES"
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--ra", choices=["none", "single", "split"], help="RA certificates (default: the profile's)")
     parser.add_argument(
-        "--ca", type=Path, metavar="FILE", help="a CA as in a scenario's ca: section; options come after"
+        "--ca", type=Path, metavar="FILE", help="a CA as in the ca: section of a scenario; options override it"
     )
     parser.add_argument(
         "--set",
@@ -85,52 +85,64 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--tls",
         choices=["trusted", "untrusted", "other-pki"],
-        help="speak TLS with a certificate that is from the SCEP CA itself, signed by itself, or from another CA",
+        help="serve HTTPS with a certificate from the SCEP CA (trusted), a self-signed one "
+        "(untrusted), or one from another CA",
     )
     parser.add_argument(
-        "--tls-ca-out", type=Path, metavar="FILE", help="write the CA that a client has to trust for TLS, in PEM"
+        "--tls-ca-out",
+        type=Path,
+        metavar="FILE",
+        help="write the CA certificate that a client has to trust for TLS, in PEM",
     )
     parser.add_argument(
         "--tls-client-ca",
         type=Path,
         metavar="FILE",
-        help="want a client certificate of these root CAs, PEM, and with its chain: a leaf alone is refused",
+        help="require a client certificate from these root CAs (PEM), with its chain: a leaf alone is refused",
     )
     parser.add_argument(
         "--tls-name",
         action="append",
         default=[],
         metavar="NAME",
-        help="a further host name or address of the TLS server",
+        help="an additional host name or address of the TLS server (repeatable)",
     )
     parser.add_argument(
         "--server-name",
         action="append",
         default=[],
         metavar="NAME",
-        help="a further host name of this server: NDES's page gives no challenge under a foreign one (repeatable)",
+        help="an additional host name of this server: the NDES page gives no challenge under another one (repeatable)",
     )
     parser.add_argument(
-        "--save", type=Path, metavar="DIR", help="keep each request and reply there, for mfp-sim decode"
+        "--save", type=Path, metavar="DIR", help="save each request and reply in this directory, for mfp-sim decode"
     )
     parser.add_argument(
-        "--save-keys", action="store_true", help="with --save: the content key of each envelope too, no private key"
+        "--save-keys",
+        action="store_true",
+        help="with --save: also the content key of each envelope, but no private key",
     )
     parser.add_argument(
         "--control-port",
         type=int,
         metavar="PORT",
-        help="steer the mock on this loopback port: JSON, and a page for people",
+        help="control the mock on this loopback port: a JSON API and a web page",
     )
-    parser.add_argument("--control-host", metavar="ADDRESS", help="the address of that port, if there is a token")
-    _add_secret(parser, "control-token", "who uses the control port has to show this token")
+    parser.add_argument("--control-host", metavar="ADDRESS", help="the address of the control port; requires a token")
+    _add_secret(parser, "control-token", "the token that the control port requires")
     parser.add_argument(
-        "--publish", metavar="URL", help="where certificates name CRL and CA (default: here; 'none' leaves it out)"
+        "--publish",
+        metavar="URL",
+        help="the URL of CRL and CA in certificates (default: this server; 'none' leaves it out)",
     )
     parser.add_argument(
-        "--defect", action="append", default=[], metavar="NAME", help="what the CA does wrong by itself (repeatable)"
+        "--defect",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a defect of the CA, in effect for every request (repeatable)",
     )
-    parser.add_argument("--script", type=Path, metavar="FILE", help="rules: a scenario's ca.script list")
+    parser.add_argument("--script", type=Path, metavar="FILE", help="rules, as in the ca.script list of a scenario")
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--challenge-file", type=Path, metavar="FILE", help="the challenge password, on one line")
     group.add_argument("--challenge-env", metavar="NAME", help="environment variable with the challenge password")
@@ -138,40 +150,45 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--challenge-command",
         metavar="COMMAND",
-        help="a program decides: it reads subject and challenge as JSON, and accepts with exit code 0",
+        help="a program that decides: it reads subject and challenge as JSON, and accepts with exit code 0",
     )
     _add_keeping(parser)
-    parser.add_argument("--json", action="store_true", help="output for machines (faults, defects, profiles)")
-    parser.add_argument("--markdown", action="store_true", help="faults: a table for each family")
+    parser.add_argument("--json", action="store_true", help="print JSON (faults, defects, profiles)")
+    parser.add_argument("--markdown", action="store_true", help="faults: print a Markdown table for each family")
     return parser
 
 
 def wsgi_options(words: Sequence[str]) -> argparse.Namespace:
-    """The options of a mock that another server serves, as :func:`mock_scep_server.cli_serving.for_wsgi` takes them."""
+    """The options of a mock that a WSGI server runs, for `mock_scep_server.cli_serving.for_wsgi`."""
     return _parser().parse_args(["serve", *words])
 
 
 def _add_keeping(parser: argparse.ArgumentParser) -> None:
-    """What is kept, brought along, and handed out."""
+    """The options about stored state, your own CA, and the CA certificate to write."""
     parser.add_argument(
-        "--state-dir", type=Path, metavar="DIR", help="keep the CA and all that it knows there, and go on with it"
+        "--state-dir",
+        type=Path,
+        metavar="DIR",
+        help="store the CA and all its records there, and continue with them after a restart",
     )
     _add_secret(parser, "state-passphrase", "encrypts the private keys in --state-dir")
-    parser.add_argument("--ca-key", type=Path, metavar="FILE", help="a CA of one's own: its key, PEM, DER or PKCS #12")
-    parser.add_argument("--ca-certificate", type=Path, metavar="FILE", help="its certificate, if not beside the key")
+    parser.add_argument("--ca-key", type=Path, metavar="FILE", help="your own CA: its key, PEM, DER or PKCS #12")
+    parser.add_argument(
+        "--ca-certificate", type=Path, metavar="FILE", help="its certificate, if it is not in the file of the key"
+    )
     _add_secret(parser, "ca-key-passphrase", "the passphrase of --ca-key")
-    parser.add_argument("--write-ca", type=Path, metavar="FILE", help="write the CA's certificate there, in PEM")
+    parser.add_argument("--write-ca", type=Path, metavar="FILE", help="write the CA certificate to this file, in PEM")
 
 
 def _add_secret(parser: argparse.ArgumentParser, name: str, what: str) -> None:
     group = parser.add_mutually_exclusive_group()
     group.add_argument(f"--{name}-file", type=Path, metavar="FILE", help=f"{what}; on one line")
-    group.add_argument(f"--{name}-env", metavar="NAME", help="environment variable with it")
-    group.add_argument(f"--{name}", metavar="TEXT", help="as it is; for test values only")
+    group.add_argument(f"--{name}-env", metavar="NAME", help="the environment variable that holds it")
+    group.add_argument(f"--{name}", metavar="TEXT", help="the value itself; for test values only")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; returns the exit code."""
+    """Run the command and return the exit code."""
     with standard_output() as output:
         options = _parser().parse_args(arguments)
         try:
@@ -182,7 +199,7 @@ def main(arguments: list[str] | None = None) -> int:
         output.flush()
         if output.lost is None:
             return code
-        print(f"mock-scep-server: standard output could not be written to its end: {output.lost}", file=sys.stderr)
+        print(f"mock-scep-server: standard output could not be written completely: {output.lost}", file=sys.stderr)
         return code or (0 if options.verb == "serve" else MfpSimError.exit_code)
 
 

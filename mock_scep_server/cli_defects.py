@@ -1,7 +1,7 @@
-"""``mock-scep-server --defect`` and ``mock-scep-server defects``: a CA with one chosen defect, for tests of others.
+"""`mock-scep-server --defect` and `mock-scep-server defects`: a CA with chosen defects, to test other tests.
 
-With it, whoever tests SCEP servers sees whether their tests notice: our own conformance checks are proved with the same
-defects. Owns the lines about them; what each does is in :mod:`mock_scep_server.faults.defects`.
+Anyone who tests SCEP servers can see whether the tests notice a defect: our own conformance checks are proved with the
+same defects. This module owns the lines that describe them; `mock_scep_server.faults.defects` implements them.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _OPERATIONS = {operation.value for operation in Operation}
 
 
 def defects_named(slugs: Iterable[str]) -> list[Defect]:
-    """The defects of these slugs.
+    """Return the defects with these slugs.
 
     Raises:
-        UsageError: there is none of that name; with the one that may have been meant.
+        UsageError: a name is unknown; the error suggests a similar one.
     """
     for slug in slugs:
         if slug not in DEFECTS:
@@ -37,11 +37,11 @@ def defects_named(slugs: Iterable[str]) -> list[Defect]:
 
 
 class DefectiveService:
-    """A CA with defects: the host asks it in the service's place.
+    """A CA with defects, which the host asks instead of the service.
 
-    Requests are decided one after another, since a defect remembers what came before. ``tell`` gets a line for each
-    request that a defect answers in the CA's place: the journal knows only of those that come through to the CA. (Some
-    defects ask the CA themselves, as the client ``gate``, and change what it says.)
+    Requests are decided one after another, because a defect remembers earlier requests. `tell` gets a line for each
+    request that a defect answers instead of the CA: the journal records only those that reach the CA. (Some defects ask
+    the CA themselves, as the client `gate`, and change its reply.)
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class DefectiveService:
 
 
 def _operation(request: HttpRequest) -> str:
-    """The operation, if it is one: what else a client writes there is not for a terminal."""
+    """The operation if it is known: anything else that a client writes there does not belong on a terminal."""
     try:
         operation = read_scep_query(request).operation
     except DecodeError:
@@ -76,24 +76,24 @@ def _operation(request: HttpRequest) -> str:
 
 
 def in_lines(defects: Iterable[Defect]) -> str:
-    """A line each."""
+    """List the defects, one line each."""
     return "\n".join(f"{defect.slug:30} {defect.sentence}" for defect in defects)
 
 
 def in_full(defect: Defect) -> str:
-    """All that is known of one."""
+    """Describe one defect in full."""
     lines = [
         f"{defect.slug}  a defect of the mock CA",
         f"  {defect.sentence}",
         f"  requirements: {', '.join(defect.requirements)}",
-        "  the checks of servers that are proved with it: docs/reference/conformance_matrix.md",
-        f"  to have it: mock-scep-server --defect {defect.slug}",
+        "  server checks proved with it: docs/reference/conformance_matrix.md",
+        f"  to use it: mock-scep-server --defect {defect.slug}",
     ]
     return "\n".join(lines)
 
 
 def in_json(defects: Iterable[Defect]) -> str:
-    """A list of objects."""
+    """List the defects as JSON objects."""
     rows = [
         {
             "slug": defect.slug,

@@ -1,8 +1,8 @@
-"""``mock-scep-server judge``: what captured requests say about their client.
+"""`mock-scep-server judge`: what captured requests show about their client.
 
 Reads a message, a request as it was on the wire, a directory of saved exchanges, an HTTP archive (HAR), or a packet
-capture; decides nothing of its own. One judge sees all of them in order, so that what shows only over several messages
-shows.
+capture. It makes no decisions itself: one `Judge` sees all requests in order, so that it also finds mistakes that span
+several messages.
 """
 
 from __future__ import annotations
@@ -36,53 +36,53 @@ from mock_scep_server.judgement import ClientJudge, Finding
 __all__ = ["judge"]
 
 _CAP = 64 * 1024 * 1024
-"""The largest file that is read, in bytes."""
+"""The size of the largest file that is read, in bytes."""
 
 
 def judge(options: argparse.Namespace) -> int:
-    """Findings about captured requests; 1 when something fails.
+    """Print findings about captured requests; return 1 if any verdict is `fail`.
 
     Raises:
-        UsageError: nothing that can be judged.
+        UsageError: the file contains nothing to judge.
     """
     if not options.name:
-        raise UsageError("judge needs what was captured", remedy="mock-scep-server judge request.der")
+        raise UsageError("judge needs a captured file or directory", remedy="mock-scep-server judge request.der")
     key = rsa_key_of(options.key) if options.key else None
     judge = ClientJudge(options.caps.split(",") if options.caps else None)
     captured = list(_captured(Path(options.name)))
-    told = []
+    judged = []
     for found in captured:
         findings = _findings(judge, found, key)
         if findings or found.message is not None:
-            told.append((found.where, found.name, findings))
+            judged.append((found.where, found.name, findings))
         _learn(judge, found, caps=options.caps is None)
-    if not told:
-        raise UsageError(f"{options.name} holds no pkiMessage of a client")
-    found_all = [finding for _, _, findings in told for finding in findings]
+    if not judged:
+        raise UsageError(f"{options.name} contains no pkiMessage from a client")
+    found_all = [finding for _, _, findings in judged for finding in findings]
     if options.json:
-        rows = [{"message": where, **finding.to_json()} for where, _, findings in told for finding in findings]
+        rows = [{"message": where, **finding.to_json()} for where, _, findings in judged for finding in findings]
         print(json.dumps(rows, indent=2))
         return int(any(finding.verdict == "fail" for finding in found_all))
-    for where, label, findings in told:
-        if len(told) > 1:
+    for where, label, findings in judged:
+        if len(judged) > 1:
             print(f"{one_line(where)}: {one_line(label)}")
         for finding in findings:
-            print(f"{'  ' * (len(told) > 1)}{one_line(str(finding))}")
+            print(f"{'  ' * (len(judged) > 1)}{one_line(str(finding))}")
     inside = (
         ""
         if key or all(one.content_keys for one in captured if one.message is not None)
-        else "; the inside was not looked at (no --key)"
+        else "; the encrypted content was not examined (no --key)"
     )
-    what = one_line(told[0][1]) if len(told) == 1 else f"{len(told)} messages"
+    what = one_line(judged[0][1]) if len(judged) == 1 else f"{len(judged)} messages"
     print(f"{what}, {len(found_all) or 'no'} finding{'s' * (len(found_all) != 1)}{inside}")
     return int(any(finding.verdict == "fail" for finding in found_all))
 
 
 @dataclass(frozen=True)
 class _Captured:
-    """A request, its place, what it came in, where that is known, and what came back.
+    """A captured request, its place, its HTTP request if known, and its reply.
 
-    ``message`` is None where it is no PKIOperation, or where ``problem`` says why it cannot be read.
+    `message` is None if the request is not a PKIOperation, or if `problem` says why it cannot be read.
     """
 
     where: str
@@ -96,7 +96,7 @@ class _Captured:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is odd about how it came."""
+        """Findings about how the request was transported."""
         return self.query.notes if self.query is not None else ()
 
 
@@ -107,7 +107,8 @@ def _findings(judge: ClientJudge, captured: _Captured, key: RSAPrivateKey | None
     if message is None:
         assert request is not None
         assert captured.query is not None
-        # Whether GetNextCACert is advertised is known where GetCACaps was captured: the judge says nothing before.
+        # Without a captured GetCACaps it is unknown whether GetNextCACert is advertised, and the judge says nothing
+        # about it.
         return [*judge.noted(captured.notes), *judge.operation(request, captured.query, next_advertised=True)]
     keys = EnvelopeKeys(() if key is None else (key,), captured.content_keys)
     unreadable = None
@@ -115,7 +116,7 @@ def _findings(judge: ClientJudge, captured: _Captured, key: RSAPrivateKey | None
         try:
             data = _opened(message, keys)
         except (DecodeError, EnvelopeUnreadable) as error:
-            raise UsageError(f"the inside of {captured.where} cannot be judged: {error}") from None
+            raise UsageError(f"the encrypted content of {captured.where} cannot be judged: {error}") from None
         try:
             csr = Csr.from_der(data) if message.label in ("PKCSReq", "RenewalReq") else None
         except DecodeError as error:
@@ -143,7 +144,7 @@ def _opened(message: PkiMessage, keys: EnvelopeKeys) -> bytes:
 
 
 def _learn(judge: ClientJudge, captured: _Captured, *, caps: bool) -> None:
-    """What the server has said of itself in a reply is what later requests are judged by."""
+    """Note what a reply says about the server: later requests are judged by it."""
     reply, query = captured.reply, captured.query
     if reply is None or query is None or reply.status != 200:
         return
@@ -158,7 +159,7 @@ def _learn(judge: ClientJudge, captured: _Captured, *, caps: bool) -> None:
 
 
 def _captured(path: Path) -> Iterator[_Captured]:
-    """Each request; of several, one that is not readable is a finding and no error."""
+    """Yield each request; among several, an unreadable one is a finding, not an error."""
     if path.is_dir():
         for file in sorted(path.glob("*.request.http")):
             reply = _reply_beside(file)
@@ -175,20 +176,20 @@ def _captured(path: Path) -> Iterator[_Captured]:
     elif octets[:4] in (b"GET ", b"POST"):
         found = _of_request(path.name, request_of(octets), content_keys_beside(path))
         if found.problem is not None:
-            raise UsageError(f"{path.name} holds no pkiMessage: {found.problem}")
+            raise UsageError(f"{path.name} contains no pkiMessage: {found.problem}")
         yield found
     else:
         try:
             message = messages.decode(octets)
         except DecodeError as error:
-            raise UsageError(f"{path} holds no pkiMessage: {error}") from None
+            raise UsageError(f"{path} contains no pkiMessage: {error}") from None
         yield _Captured(path.name, message.label, message)
 
 
 def _of_request(
     where: str, request: HttpRequest, content_keys: tuple[bytes, ...] = (), reply: HttpReply | None = None
 ) -> _Captured:
-    """What a request holds."""
+    """Read the message of a request."""
     query: ScepQuery | None = None
     try:
         query = read_scep_query(request)
@@ -201,7 +202,7 @@ def _of_request(
 
 
 def _reply_beside(file: Path) -> HttpReply | None:
-    """The reply that was saved with a request; None where there is none that is whole."""
+    """The reply that was saved with a request; None if there is no complete one."""
     beside = file.with_name(file.name.replace(".request.http", ".reply.http"))
     try:
         return reply_of(octets_of(beside, _CAP)) if beside.is_file() else None
@@ -210,7 +211,7 @@ def _reply_beside(file: Path) -> HttpReply | None:
 
 
 def _archive(path: Path, octets: bytes) -> Iterator[HttpRequest]:
-    """The requests of an HTTP archive, in order; the bytes of a body are in base64, or one letter each."""
+    """The requests of an HTTP archive, in order; a body is in base64, or has one character for each byte."""
     try:
         for entry in json.loads(octets)["log"]["entries"]:
             said = entry["request"]

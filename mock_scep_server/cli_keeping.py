@@ -1,4 +1,4 @@
-"""``mock-scep-server``: the options about the CA that is kept, brought along, and handed out."""
+"""The options of `mock-scep-server` about stored state and your own CA."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["vault_of"]
 
 
 def vault_of(options: argparse.Namespace, clock: Clock) -> Vault:
-    """Where the CA is kept, and the one that is brought.
+    """Return the vault: where the CA is stored, and your own CA if one is given.
 
     Raises:
-        UsageError: options that do not go together, a file that cannot be read, or a directory that cannot be had.
+        UsageError: options conflict, a file cannot be read, or the directory cannot be created.
     """
     passphrase, of_key = secret_of(options, "state_passphrase"), secret_of(options, "ca_key_passphrase")
     if passphrase is not None and options.state_dir is None:
-        raise UsageError("a passphrase of the state needs a state", remedy="add --state-dir")
+        raise UsageError("--state-passphrase-file needs --state-dir", remedy="add --state-dir")
     if options.ca_key is None and (options.ca_certificate is not None or of_key is not None):
-        raise UsageError("--ca-certificate and --ca-key-passphrase-file go with --ca-key", remedy="add --ca-key")
+        raise UsageError("--ca-certificate and --ca-key-passphrase-file need --ca-key", remedy="add --ca-key")
     own = None
     if options.ca_key is not None:
         own = read_own_ca(options.ca_key, options.ca_certificate, of_key, clock.now())

@@ -1,6 +1,6 @@
-"""``mock-scep-server`` serving: the mock CA as a process of its own: the system's clock, real keys, real chance.
+"""`mock-scep-server serve`: the mock CA as its own process, with the system clock, real keys and real randomness.
 
-Owns how the options become a CA, its defects, its hosts, and what is printed about them while it runs.
+Owns how the options become a CA, its defects and its hosts, and what is printed while it runs.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ def serve(options: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit code.
 
     Raises:
-        UsageError: options that do not go together, or cannot be.
+        UsageError: options conflict or are impossible.
         DocumentError: mistakes in a file.
     """
     if options.save_keys and options.save is None:
-        raise UsageError("--save-keys is about what is saved", remedy="add --save DIR")
+        raise UsageError("--save-keys needs --save", remedy="add --save DIR")
     _check_control(options)
     saving = SavingService(options.save, keys=options.save_keys) if options.save is not None else None
     clock = SystemClock()
@@ -60,22 +60,20 @@ def serve(options: argparse.Namespace) -> int:
 
 
 def _check_control(options: argparse.Namespace) -> None:
-    """The control port is on loopback, or has a token.
+    """Check that the control port is on loopback or has a token.
 
     Raises:
-        UsageError: options that do not go together.
+        UsageError: options conflict.
     """
     token = secret_of(options, "control_token")
     if options.control_port is None and (token is not None or options.control_host is not None):
-        raise UsageError(
-            "--control-token-file and --control-host are about the control port", remedy="add --control-port"
-        )
+        raise UsageError("--control-token-file and --control-host need --control-port", remedy="add --control-port")
     if options.control_host is not None and token is None:
-        raise UsageError("beyond loopback the control port needs a token", remedy="add --control-token-file")
+        raise UsageError("the control port needs a token outside loopback", remedy="add --control-token-file")
 
 
 def _run(options: argparse.Namespace, service: ScepService, saving: SavingService | None) -> int:
-    """Serve a CA until it is to stop."""
+    """Serve a CA until a signal stops it."""
     service.answer_to((options.host, socket.gethostname(), socket.getfqdn(), *options.server_name, *options.tls_name))
     endpoint = _endpoint(options, service)
     if options.write_ca is not None:
@@ -87,7 +85,7 @@ def _run(options: argparse.Namespace, service: ScepService, saving: SavingServic
         for host in hosts:
             stack.enter_context(host)
         if options.publish is not None or service.policy.publish_at is None:
-            here = None if endpoint else hosts[0].url  # certificates should name no https:// (RFC 5280, 8)
+            here = None if endpoint else hosts[0].url  # certificates should not contain https:// URLs (RFC 5280, 8)
             service.publish_at(None if options.publish == "none" else options.publish or here)
         for line in _announcement(options, service, hosts, endpoint, before):
             say(line)
@@ -100,24 +98,24 @@ def _run(options: argparse.Namespace, service: ScepService, saving: SavingServic
 
 
 def account(journal: Journal) -> Iterator[str]:
-    """What came of the run: how many requests, and for each client what its requests say about it, the worst first."""
+    """Summarize the run: the number of requests, and for each client its findings, worst first."""
     entries = journal.entries
     if not entries:
         return
-    kept = "" if len(entries) == journal.count else f", the last {len(entries)} of them told apart"
+    kept = "" if len(entries) == journal.count else f"; details only for the last {len(entries)}"
     yield f"{journal.count} request{'s' * (journal.count != 1)}{kept}"
     for account in accounts(entries):
         line = f"client {account.client}: {account.requests} request{'s' * (account.requests != 1)}"
         verdicts = Counter(finding.partition(" ")[0] for finding in account.findings)
-        told = ", ".join(f"{verdicts[word]} {word}" for word in ("fail", "warn", "note") if verdicts[word])
-        yield f"{line}, {account.granted} granted; findings: {told or 'none'}"
+        counts = ", ".join(f"{verdicts[word]} {word}" for word in ("fail", "warn", "note") if verdicts[word])
+        yield f"{line}, {account.granted} granted; findings: {counts or 'none'}"
         for finding, times in account.findings.items():
             yield f"  {finding}{f' ({times} times)' if times > 1 else ''}"
 
 
 def _line(entry: JournalEntry) -> str:
-    """A request on the terminal: what was decided, by which rule, the faults that acted and what they changed first,
-    and the worst finding about the client."""
+    """The line of a request on the terminal: the decision, the rule behind it, the faults that acted and their first
+    change, and the worst finding about the client."""
     line = f"{entry.time:%H:%M:%S} {entry.client} {entry.method} {entry.name} -> {entry.decision}{entry.by_rule}"
     line = line if entry.exchange is None else f"#{entry.exchange} {line}"
     acted = [slug for slug in entry.faults if slug not in entry.without_effect]
@@ -128,13 +126,13 @@ def _line(entry: JournalEntry) -> str:
 
 
 def _changed(changes: Sequence[str]) -> str:
-    """What faults changed, for the middle of a line; the journal has all of it."""
+    """The first change that faults made; the journal has all of them."""
     more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
     return f" ({changes[0]}{more})" if changes else ""
 
 
 def _service(options: argparse.Namespace, clock: Clock, vault: Vault, saving: SavingService | None) -> ScepService:
-    """The CA; it tells of each request."""
+    """Make the CA; it prints a line for each request."""
     secret = secret_of(options, "challenge")
     challenge: ChallengePolicy | None = StaticChallenge(secret) if secret else None
     if options.challenge_command is not None:
@@ -161,14 +159,14 @@ def _service(options: argparse.Namespace, clock: Clock, vault: Vault, saving: Sa
 def _hosts(
     options: argparse.Namespace, service: ScepService, endpoint: TlsEndpoint | None, saving: SavingService | None
 ) -> Iterator[ServerHost]:
-    """The host of the CA, and that of its control port if there is one."""
+    """Yield the host of the CA, and that of its control port if there is one."""
 
     def tell(handshake: Handshake) -> None:
         said = f"handshake failed: {handshake.failure}"
         if handshake.failure is None:
             if options.tls != "untrusted":
                 return
-            said = "the client accepts a certificate that it cannot know"
+            said = "the client accepted an untrusted certificate"
         say(f"{service.clock.now():%H:%M:%S} {handshake.client} TLS -> {said}")
 
     front = _front(options, service, saving)
@@ -194,17 +192,17 @@ def _front(options: argparse.Namespace, service: ScepService, saving: SavingServ
 
 
 def _control(options: argparse.Namespace, service: ScepService, saving: SavingService | None) -> ControlService:
-    """What stands behind the control port."""
+    """Make the service behind the control port."""
     script = None if options.script is None else options.script.read_text("utf-8-sig")
     files = None if saving is None else saving.files
     return ControlService(service, files, token=secret_of(options, "control_token"), script=script)
 
 
 def for_wsgi(options: argparse.Namespace) -> tuple[Service, ControlService | None]:
-    """The CA of the options, and its control port if there is a token, for a server that owns the sockets.
+    """Make the CA from the options, and its control service if there is a token, for a server that owns the sockets.
 
     Raises:
-        UsageError: options that do not go together, or are about sockets.
+        UsageError: options conflict, or are about sockets.
         DocumentError: mistakes in a file.
     """
     sockets = ("control_port", "control_host", "tls", "tls_ca_out", "tls_client_ca")
@@ -232,24 +230,24 @@ def _announcement(
     endpoint: TlsEndpoint | None,
     before: int,
 ) -> Iterator[str]:
-    """What is said when all is ready; ``before``: how many requests the state had at the start."""
+    """The lines printed when the server is ready; `before` is the number of requests in the stored state."""
     yield f"mock SCEP CA at {hosts[0].url}/scep (profile {service.profile.name}); Ctrl-C stops it"
     yield f"CA certificate, SHA-256: {service.authority.issuer.certificate.fingerprint()}"
     if options.defect:
         yield f"defects: {', '.join(options.defect)}"
     if endpoint is not None and endpoint.anchor is None:
-        yield f"TLS certificate, which no client can know, SHA-256: {endpoint.certificate.fingerprint()}"
+        yield f"self-signed TLS certificate, SHA-256: {endpoint.certificate.fingerprint()}"
     elif endpoint is not None and endpoint.anchor is not None:
         where = f", in {options.tls_ca_out}" if options.tls_ca_out else "; --tls-ca-out FILE writes it"
         yield f"CA to trust for TLS: {endpoint.anchor.common_name}{where}"
     if options.state_dir is not None:
-        yield f"state kept in {service.store.where}: {before} request{'s' * (before != 1)} before this start"
+        yield f"state stored in {service.store.where}: {before} request{'s' * (before != 1)} before this start"
     if options.control_port is not None:
         yield f"control at {hosts[1].url}/"
 
 
 def _setup(options: argparse.Namespace) -> CaSetup:
-    """The CA of ``--ca FILE``, changed by ``--set``, changed by the options of their own."""
+    """Read the CA of `--ca FILE`; `--set` overrides it, and the other options override both."""
     problems = Problems()
     root = load(options.ca) if options.ca else Node("map", (), "--set", 1, 1)
     if root.kind == "map":
@@ -257,7 +255,7 @@ def _setup(options: argparse.Namespace) -> CaSetup:
         for text in options.set:
             key, sign, value = text.partition("=")
             if not sign or not key.isidentifier():
-                raise UsageError(f"--set takes KEY=VALUE, not {text!r}", remedy="for instance --set approval=manual")
+                raise UsageError(f"--set takes KEY=VALUE, not {text!r}", remedy="for example --set approval=manual")
             ((name, inner),) = load_text(f"{key}: {value}", f"--set {key}").pairs
             pairs[key] = (name, inner)
         root = replace(root, value=tuple(pairs.values()))
@@ -278,11 +276,11 @@ def _setup(options: argparse.Namespace) -> CaSetup:
 
 
 def _endpoint(options: argparse.Namespace, service: ScepService) -> TlsEndpoint | None:
-    """What TLS shows, if it is spoken; the CA to trust is written where it is wanted."""
+    """Make the TLS endpoint if TLS is used, and write the CA to trust if an option asks for it."""
     if options.tls is None:
         if options.tls_ca_out or options.tls_name or options.tls_client_ca:
-            text = "--tls-ca-out, --tls-name and --tls-client-ca are for TLS"
-            raise UsageError(text, remedy="add --tls other-pki, for instance")
+            text = "--tls-ca-out, --tls-name and --tls-client-ca need --tls"
+            raise UsageError(text, remedy="add, for example, --tls other-pki")
         return None
     names = (options.host, *options.tls_name)
     endpoint = make_endpoint(
@@ -296,7 +294,7 @@ def _endpoint(options: argparse.Namespace, service: ScepService) -> TlsEndpoint 
     )
     if options.tls_ca_out is not None:
         if endpoint.anchor is None:
-            remedy = "leave --tls-ca-out out, or take --tls trusted or other-pki"
-            raise UsageError("no CA makes an untrusted certificate trusted", remedy=remedy)
+            remedy = "omit --tls-ca-out, or use --tls trusted or other-pki"
+            raise UsageError("there is no CA to trust for an untrusted certificate", remedy=remedy)
         write_certificate(options.tls_ca_out, endpoint.anchor.der, "--tls-ca-out")
     return endpoint

@@ -1,4 +1,4 @@
-"""What the journal says of each client: how many requests, how many granted, and what the judge finds about them."""
+"""Summaries of the journal for each client: its requests, how many were granted, and the findings about it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["accounts"]
 
 @dataclass(frozen=True)
 class ClientAccount:
-    """One client; ``findings`` with how often each was made, the worst first."""
+    """One client; `findings` says how often each occurred, worst first."""
 
     client: str
     requests: int
@@ -21,13 +21,13 @@ class ClientAccount:
     findings: Mapping[str, int]
 
     def to_json(self) -> dict[str, object]:
-        """As a JSON-able object."""
+        """Return the summary as a JSON-able object."""
         findings = [{"finding": finding, "times": times} for finding, times in self.findings.items()]
         return {**vars(self), "findings": findings}
 
 
 def accounts(entries: Iterable[JournalEntry]) -> list[ClientAccount]:
-    """The clients in the order in which they came."""
+    """The clients in order of their first request."""
     by_client: dict[str, list[JournalEntry]] = {}
     for entry in entries:
         by_client.setdefault(entry.client, []).append(entry)

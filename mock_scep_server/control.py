@@ -1,8 +1,8 @@
-"""The control port: what an operator or a test suite does to a running mock, as JSON over HTTP, and a page for people.
+"""The control port: lets an operator or a test suite control a running mock, with JSON over HTTP or a web page.
 
-The same acts as :class:`CaOperator`, and the script, the journal, the ledger, the queue and the clock to look at. One
-table of operations serves the API, its description in OpenAPI, and the forms of the page. Who may use it is decided in
-``control_access.py``.
+It offers the acts of `CaOperator` and shows the script, the journal, the ledger, the queue and the clock. One table of
+operations serves the API, its OpenAPI description, and the forms of the page. `control_access.py` decides who may use
+it.
 """
 
 from __future__ import annotations
@@ -59,31 +59,31 @@ __all__ = ["ControlService"]
 
 _Values = Mapping[str, Any]
 PEM = "application/x-pem-file"
-_PATTERN = Input("pattern", "a subject, as a pattern of a shell, or a transactionID; left out: all")
-_TRANSACTION = Input("transaction", "just this transactionID, instead of a pattern")
-_HELD = Input("pattern", "a subject, as a pattern of a shell; left out: all")
-_REVOKED = Input("pattern", "a subject, as a pattern of a shell, or a serial number in hexadecimal", needed=True)
+_PATTERN = Input("pattern", "a subject, as a shell pattern, or a transactionID; default: all")
+_TRANSACTION = Input("transaction", "exactly this transactionID, instead of a pattern")
+_HELD = Input("pattern", "a subject, as a shell pattern; default: all")
+_REVOKED = Input("pattern", "a subject, as a shell pattern, or a serial number in hexadecimal", needed=True)
 _MOST = 999_999_999
 _JOURNAL = (
-    Input("since", "leaves out the first so many", most=_MOST),
-    Input("limit", "at most so many, the oldest of those that are left", most=_MOST),
-    Input("client", "of this client only"),
-    Input("name", "of this operation or message type only"),
-    Input("verdict", "with such a finding only", words=("fail", "warn", "note")),
-    Input("text", "with this text in it only, whatever its case"),
+    Input("since", "the number of entries to skip", most=_MOST),
+    Input("limit", "the largest number of entries, oldest first", most=_MOST),
+    Input("client", "only entries of this client"),
+    Input("name", "only entries of this operation or message type"),
+    Input("verdict", "only entries with a finding of this verdict", words=("fail", "warn", "note")),
+    Input("text", "only entries that contain this text, in any case"),
 )
 _TEMPLATE = {"allOf": [{"type": "object"}, {"required": ["openapi", "paths"]}]}
 
 
 class ControlService:
-    """Stands behind a :class:`~mock_scep_server.server.ServerHost` of its own, beside the service that it controls.
+    """The service behind the control port. It has its own `ServerHost`, beside the service that it controls.
 
     Args:
         service: the CA.
-        files: the exchanges that are saved.
-        token: what a client has to show. None: whoever reaches it may use it, by a name of loopback.
-        script: the text of the rules at the start, where it is known, for the editor of the page.
-        entropy: draws what stands in forms and cookies.
+        files: the saved exchanges.
+        token: what a client has to present. None: any client that reaches the port by a loopback name may use it.
+        script: the text of the initial rules, if known, for the editor of the page.
+        entropy: the source of the tokens in forms and cookies.
     """
 
     def __init__(
@@ -103,54 +103,54 @@ class ControlService:
 
     @property
     def locked(self) -> bool:
-        """Whether who uses it has to show a token."""
+        """Whether a client has to present a token."""
         return self._access.wanted
 
     def _routes(self) -> tuple[Route, ...]:
         act, operator = self._act, self._operator
         return (
             Route("GET", "/", "all operations", self._index, {"type": "object", "additionalProperties": TEXT}),
-            Route("GET", "/openapi.json", "the description of all operations", self._openapi, _TEMPLATE),
-            Route("GET", "/status", "profile, clock, counts, what waits", self._status, STATUS),
+            Route("GET", "/openapi.json", "the OpenAPI description of all operations", self._openapi, _TEMPLATE),
+            Route("GET", "/status", "profile, clock, counts, waiting requests", self._status, STATUS),
             Route("GET", "/clock", "the CA's time", self._clock, object_of({"now": TEXT})),
             Route("GET", "/ca.pem", "the certificate of the CA, PEM", self._pem, TEXT, media=PEM),
-            Route("GET", "/script", "the rules, as they are tried", self._rules, RULES),
-            Route("PUT", "/script", "other rules: a list as in a script file, JSON or YAML", self._put_script, RULES,
-                  body="script"),
-            Route("POST", "/script", "rules that come before the others, which start again too", self._add_rules,
-                  RULES, body="script", errors={409: "The text of the others is not known, or is no plain list."}),
-            Route("GET", "/script.yaml", "the text of the rules, as it was given", self._script_text,
-                  WRITTEN_RULES, media=YAML, errors={404: "The rules came from elsewhere than a file or this port."}),
-            Route("GET", "/unused", "rules and faults that were never used, and what nearly matched", self._unused,
+            Route("GET", "/script", "the rules, in the order in which they are tried", self._rules, RULES),
+            Route("PUT", "/script", "replace the rules: a list as in a script file, JSON or YAML", self._put_script,
+                  RULES, body="script"),
+            Route("POST", "/script", "add rules before the others; all rules start again", self._add_rules,
+                  RULES, body="script", errors={409: "The text of the other rules is unknown or not a plain list."}),
+            Route("GET", "/script.yaml", "the text of the rules as given", self._script_text,
+                  WRITTEN_RULES, media=YAML, errors={404: "The rules do not come from a file or this port."}),
+            Route("GET", "/unused", "unused rules and faults, and requests that nearly matched", self._unused,
                   list_of(TEXT)),
-            Route("GET", "/journal", "what was asked and answered", self._journal, JOURNAL, _JOURNAL),
+            Route("GET", "/journal", "all requests and replies", self._journal, JOURNAL, _JOURNAL),
             Route("GET", "/exchange/{number}", "a saved exchange: request, reply, decoded", self._exchange, EXCHANGE,
-                  (Input("number", "its number", needed=True, most=_MOST),), errors={404: "It is not saved."}),
+                  (Input("number", "its number", needed=True, most=_MOST),), errors={404: "No such exchange."}),
             Route("GET", "/ledger", "every certificate and its fate", self._ledger, LEDGER),
-            Route("GET", "/judgement", "what the requests say about the clients, and how often", self._judgement,
+            Route("GET", "/judgement", "findings about clients, and how often each occurred", self._judgement,
                   {"type": "object", "additionalProperties": {"type": "integer"}}),
-            Route("GET", "/clients", "the clients, and what their requests say about each", self._clients, CLIENTS),
-            Route("POST", "/installed", "a client says that it has the certificate", self._installed, DONE,
+            Route("GET", "/clients", "the clients and the findings about each", self._clients, CLIENTS),
+            Route("POST", "/installed", "report that a client has installed the certificate", self._installed, DONE,
                   (Input("serial", "its serial number, hexadecimal", needed=True),), "fields",
-                  errors={404: "The CA has issued no such certificate."}),
-            Route("GET", "/queue", "requests that are not decided", self._queue, QUEUE),
-            Route("POST", "/approve", "let waiting requests pass", act(operator.approve), COUNT,
+                  errors={404: "The CA has not issued this certificate."}),
+            Route("GET", "/queue", "requests that wait for a decision", self._queue, QUEUE),
+            Route("POST", "/approve", "approve waiting requests", act(operator.approve), COUNT,
                   (_PATTERN, _TRANSACTION), "fields"),
-            Route("POST", "/reject", "refuse waiting requests", act(operator.reject), COUNT,
+            Route("POST", "/reject", "reject waiting requests", act(operator.reject), COUNT,
                   (_PATTERN, Input("fail_info", "failInfo of RFC 8894", most=4), Input("text", "failInfoText"),
                    _TRANSACTION), "fields"),
-            Route("POST", "/hold", "new requests wait", act(operator.hold), COUNT, (_HELD,), "fields"),
-            Route("POST", "/release", "they do not any longer", act(operator.release), COUNT, (_HELD,), "fields"),
+            Route("POST", "/hold", "make new requests wait", act(operator.hold), COUNT, (_HELD,), "fields"),
+            Route("POST", "/release", "let new requests pass again", act(operator.release), COUNT, (_HELD,), "fields"),
             Route("POST", "/revoke", "revoke certificates", act(operator.revoke), COUNT,
                   (_REVOKED, Input("reason", "the reason of RFC 5280", words=tuple(REASONS))), "fields"),
-            Route("POST", "/challenge", "a challenge that counts once", self._challenge, object_of({"challenge": TEXT}),
-                  (Input("subject", "it is good for this subject only, a pattern of a shell"),), "fields"),
-            Route("POST", "/roll-over", "a next CA", self._roll_over, object_of({"next_ca_certificate": TEXT}),
-                  (Input("publish", "when it is published, a span from now: 30d", needed=True),
-                   Input("switch", "when it takes over, a span from now", needed=True),
-                   Input("overlap", "how long the present one answers after that"),
-                   Input("identifier", "of which CA, where there are several")), "fields"),
-            Route("POST", "/reset", "forget journal, ledger and transactions; the script starts again", self._reset,
+            Route("POST", "/challenge", "create a one-time challenge", self._challenge, object_of({"challenge": TEXT}),
+                  (Input("subject", "valid only for this subject, a shell pattern"),), "fields"),
+            Route("POST", "/roll-over", "create the next CA", self._roll_over, object_of({"next_ca_certificate": TEXT}),
+                  (Input("publish", "time until it is published: 30d", needed=True),
+                   Input("switch", "time until it takes over", needed=True),
+                   Input("overlap", "how long the current CA answers after that"),
+                   Input("identifier", "the CA, if there are several")), "fields"),
+            Route("POST", "/reset", "delete journal, ledger and transactions; restart the script", self._reset,
                   DONE, (), "fields"),
         )  # fmt: skip
 
@@ -166,10 +166,10 @@ class ControlService:
         return delivery_of(reply, keep_alive=request.keep_alive, date=self._now())
 
     def perform(self, told: str, texts: Mapping[str, str]) -> object:
-        """An operation, ``POST /approve`` for instance, with values that are texts, as a form has them.
+        """Perform an operation such as `POST /approve` with text values, as from a form.
 
         Raises:
-            Denied, MfpSimError: it cannot be done.
+            Denied, MfpSimError: the operation fails.
         """
         route = next(route for route in self.routes if route.told == told)
         if route.body == "script":
@@ -202,12 +202,12 @@ class ControlService:
         path = request.target.partition("?")[0]
         fitting = [(route, texts) for route in self.routes if (texts := route.fits(path)) is not None]
         if not fitting:
-            raise Denied(404, f"there is no {path}", "GET / tells what there is")
+            raise Denied(404, f"there is no {path}", "GET / lists all paths")
         method = "GET" if request.method == "HEAD" else request.method
         found = next((pair for pair in fitting if pair[0].method == method), None)
         if found is None:
             ways = [route.method for route, _ in fitting]
-            raise Denied(405, f"{path} takes {' and '.join(ways)}", None, (("Allow", ", ".join(ways)),))
+            raise Denied(405, f"{path} supports {' and '.join(ways)}", None, (("Allow", ", ".join(ways)),))
         return found
 
     def _now(self) -> datetime:
@@ -247,7 +247,7 @@ class ControlService:
 
     def _script_text(self, _: _Values) -> object:
         if self._script is None:
-            raise Denied(404, "the text of the rules is not known", "PUT /script replaces them")
+            raise Denied(404, "the text of the rules is unknown", "PUT /script replaces them")
         return self._script
 
     def _unused(self, _: _Values) -> object:
@@ -297,15 +297,15 @@ class ControlService:
         return self._service.script.describe()
 
     def _add_rules(self, given: _Values) -> object:
-        """The text of both together is what is read, so that rules keep their numbers and places."""
+        """Read the text of both together, so that rules keep their numbers and places."""
         script_of(given["script"])
         if self._script is None:
-            raise Denied(409, "the text of the other rules is not known", "PUT /script replaces all")
+            raise Denied(409, "the text of the other rules is unknown", "PUT /script replaces all")
         text = _joined(given["script"], self._script)
         try:
             return self._put_script({"script": text})
         except DocumentError:
-            remedy = "write both as lists of YAML, a dash for each rule"
+            remedy = "write both as YAML lists with a dash for each rule"
             raise Denied(409, "the lists cannot be joined", remedy) from None
 
     def _installed(self, given: _Values) -> object:
@@ -334,7 +334,7 @@ class ControlService:
             span = timedelta(seconds=duration(text))
             _ = self._now() + 3 * span
         except OverflowError:
-            raise Denied(400, f"{name}: {text[:40]} from now is beyond the calendar") from None
+            raise Denied(400, f"{name}: {text[:40]} from now is too far in the future") from None
         return span
 
     def _reset(self, _: _Values) -> object:
@@ -343,7 +343,7 @@ class ControlService:
 
 
 def _fits(entry: JournalEntry, wanted: _Values) -> bool:
-    """Whether an entry is one of those that are looked for."""
+    """Whether an entry matches the filters."""
     if any(name in wanted and getattr(entry, name) != wanted[name] for name in ("client", "name")):
         return False
     if "verdict" in wanted and not any(finding.startswith(f"{wanted['verdict']} ") for finding in entry.judgement):
@@ -352,7 +352,7 @@ def _fits(entry: JournalEntry, wanted: _Values) -> bool:
 
 
 def _joined(before: str, after: str) -> str:
-    """Two lists as one text, with dashes; what is JSON is written anew."""
+    """Join two lists in one text, with dashes; JSON is rewritten as YAML."""
     if after.strip() in ("", "[]"):
         return before
     return "\n".join(_dashed(text).rstrip("\n") for text in (before, after)) + "\n"
@@ -366,19 +366,19 @@ def _dashed(text: str) -> str:
 
 
 def _values(route: Route, texts: Mapping[str, str], request: HttpRequest) -> _Values:
-    """What a request gives an operation."""
+    """The values that a request gives an operation."""
     query = parse_qsl(request.target.partition("?")[2], keep_blank_values=True, encoding="utf-8", errors="replace")
     if route.body == "none":
         return route.values({}, {**dict(query), **texts})
     media = (request.header("Content-Type") or "").partition(";")[0].strip().lower()
     known = (JSON, YAML) if route.body == "script" else (JSON,)
     if media not in known:
-        raise Denied(415, f"say Content-Type: {' or '.join(known)}")
+        raise Denied(415, f"send Content-Type: {' or '.join(known)}")
     if query:
-        raise Denied(400, f"unknown in the query: {', '.join(name for name, _ in query)}", "say it in the body")
+        raise Denied(400, f"unknown in the query: {', '.join(name for name, _ in query)}", "send values in the body")
     text = _text(request.body)
     value = _json(text) if media == JSON else None
-    if route.body == "script":  # it has a reader of its own, which tells places
+    if route.body == "script":  # the reader of scripts reports places
         return {"script": text}
     if not isinstance(value, dict):
         raise Denied(400, "the body has to be an object")
@@ -389,7 +389,7 @@ def _text(octets: bytes) -> str:
     try:
         return octets.decode()
     except UnicodeDecodeError:
-        raise Denied(400, "the body is no UTF-8") from None
+        raise Denied(400, "the body is not UTF-8") from None
 
 
 def _json(text: str) -> object:
@@ -397,7 +397,7 @@ def _json(text: str) -> object:
         value = json.loads(text) if text.strip() else {}
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise Denied(400, "the body has half of a surrogate pair, which is not a letter") from None
+        raise Denied(400, "the body contains half of a surrogate pair, which is not a character") from None
     except (ValueError, RecursionError):
-        raise Denied(400, "the body is no JSON") from None
+        raise Denied(400, "the body is not JSON") from None
     return value

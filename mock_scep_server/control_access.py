@@ -1,4 +1,4 @@
-"""Who may use the control port: programs on this machine, or whoever has the token; never a page of another site."""
+"""Decides who may use the control port: local programs, or any client with the token; never a page of another site."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Access:
     """The checks of the control port.
 
     Args:
-        token: what a client has to show; None: nothing, and the Host has to be this machine by a name of loopback.
-        entropy: draws what stands in forms and in cookies.
+        token: what a client has to present; None: nothing, but the Host has to be a loopback name of this computer.
+        entropy: the source of the tokens in forms and cookies.
     """
 
     def __init__(self, token: str | None, clock: Clock, entropy: Entropy) -> None:
@@ -36,28 +36,28 @@ class Access:
         return self._token is not None
 
     def check_host(self, request: HttpRequest) -> None:
-        """Without a token, the Host is this machine: a name that was rebound to it is not.
+        """Without a token, check that the Host is this computer; a rebound DNS name is refused.
 
         Raises:
             Denied: 403.
         """
         if self._token is None and _host(request) not in _LOOPBACK:
-            raise Denied(403, "the control port answers programs on this machine only")
+            raise Denied(403, "the control port answers only programs on this computer")
 
     def check_program(self, request: HttpRequest) -> None:
-        """The request is not from a page in a browser.
+        """Check that the request does not come from a page in a browser.
 
         Raises:
             Denied: 403.
         """
         if request.header("Origin") is not None:
-            raise Denied(403, "the control port answers programs on this machine only")
+            raise Denied(403, "the control port answers only programs on this computer")
 
     def check_token(self, request: HttpRequest, client: str) -> None:
-        """The request has the token, or the cookie of someone who has logged in with it.
+        """Check that the request has the token, or the cookie of a login with it.
 
         Raises:
-            Denied: 401, or 429 after too many wrong ones.
+            Denied: 401, or 429 after too many wrong tokens.
         """
         if self._token is None or self._same(self._cookie(request), self._session):
             return
@@ -65,14 +65,14 @@ class Access:
         if scheme.lower() == "bearer" and self.try_token(given.strip().encode("latin-1", "replace"), client):
             return
         said = "is wrong" if scheme else "is missing"
-        remedy = "send Authorization: Bearer TOKEN, with what --control-token-file (-env) gave the mock"
+        remedy = "send Authorization: Bearer TOKEN, with the token of --control-token-file (or -env)"
         raise Denied(401, f"the token {said}", remedy, _BEARER)
 
     def try_token(self, given: bytes, client: str) -> bool:
-        """Whether these bytes are the token, compared in constant time.
+        """Whether the bytes equal the token, compared in constant time.
 
         Raises:
-            Denied: 429, the client has to wait after wrong ones.
+            Denied: 429, the client has to wait after wrong tokens.
         """
         wait = math.ceil(self._attempts.wait(client))
         if wait:
@@ -84,7 +84,7 @@ class Access:
         return right
 
     def check_form(self, request: HttpRequest, form_token: str) -> None:
-        """A form is from a page of this port.
+        """Check that a form comes from a page of this port.
 
         Raises:
             Denied: 403.
@@ -94,10 +94,10 @@ class Access:
         host = (request.header("Host") or "").lower()
         foreign = origin is not None and origin.lower().partition("://")[2] != host
         if foreign or site != "same-origin" or not self._same(form_token, self.form_token):
-            raise Denied(403, "the form is not from this page", "load the page again")
+            raise Denied(403, "the form does not come from this page", "load the page again")
 
     def cookie(self, request: HttpRequest, *, logged_in: bool) -> tuple[str, str]:
-        """The field that gives a browser the cookie, or takes it away."""
+        """The header field that sets or deletes the cookie of a browser."""
         value, age = (self._session, "") if logged_in else ("", "; Max-Age=0")
         return "Set-Cookie", f"{_cookie_name(request)}={value}; Path=/; HttpOnly; SameSite=Strict{age}"
 
@@ -117,6 +117,6 @@ def _host(request: HttpRequest) -> str:
 
 
 def _cookie_name(request: HttpRequest) -> str:
-    """By port: browsers share cookies among the ports of a host, on each of which a mock may be."""
+    """The name depends on the port: browsers share cookies among the ports of a host, each of which may be a mock."""
     port = re.search(r":([0-9]{1,5})$", request.header("Host") or "")
     return f"mock-control-{port[1] if port else '0'}"

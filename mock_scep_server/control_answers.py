@@ -1,4 +1,4 @@
-"""The JSON schemas of what the operations of the control API answer."""
+"""The JSON schemas of the replies of the control API."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TEXTS: Final = list_of(TEXT)
 _FATES = object_of(dict.fromkeys(("minted", "delivered", "installed", "orphaned"), _NUMBER))
 
 DONE = object_of({"ok": _FLAG})
-COUNT = object_of({"count": {**_NUMBER, "description": "how many that changed"}})
+COUNT = object_of({"count": {**_NUMBER, "description": "the number of objects that changed"}})
 STATUS = object_of(
     {
         "profile": TEXT,
@@ -62,10 +62,12 @@ _ENTRY = object_of(
         "changes": _TEXTS,
         "judgement": {**_TEXTS, "description": "fail, warn or note, a requirement, and a sentence"},
         "takes": {"type": "number", "description": "seconds until the reply leaves"},
-        "exchange": {**_NUMBER, "description": "its number among the saved exchanges"},
+        "exchange": {**_NUMBER, "description": "the number of the saved exchange"},
     },
 )
-JOURNAL = object_of({"count": {**_NUMBER, "description": "of all that ever came"}, "entries": list_of(_ENTRY)})
+JOURNAL = object_of(
+    {"count": {**_NUMBER, "description": "the number of all requests so far"}, "entries": list_of(_ENTRY)}
+)
 _CERTIFICATE = object_of(
     {
         "serial": TEXT,
@@ -76,7 +78,7 @@ _CERTIFICATE = object_of(
         "not_after": _TIME,
         "delivered": _FLAG,
         "installed": _FLAG,
-        "cause": {"type": ["string", "null"], "description": "why no client has it; null where one has"},
+        "cause": {"type": ["string", "null"], "description": "why no client has it; null if a client has it"},
     }
 )
 LEDGER = object_of({"counts": _FATES, "entries": list_of(_CERTIFICATE)})

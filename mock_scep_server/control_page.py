@@ -1,7 +1,7 @@
-"""The page of the control port: what the API shows and does, for people with a browser.
+"""The web page of the control port: shows and does in a browser what the API offers.
 
-Owns HTML, forms, and the login; each form is an operation of the table in ``control.py``. All that is shown may be a
-client's word: templates escape it, and letters that would turn a line round become their number.
+Owns HTML, forms and the login; each form is an operation of the table in `control.py`. Any shown text may come from a
+client: templates escape it, and characters that change the direction of text are shown as numbers.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ _BESIDE: Final = {"exchange": "Exchange"}
 _PAGE, _LOGIN, _LOGOUT = "/page", "/login", "/logout"
 _ASSETS: Final = {"/page.css": "text/css", "/page.js": "text/javascript"}
 _FORMS: Final = {
-    "approve": ("POST /approve", "Requests that are approved now: {count}."),
-    "reject": ("POST /reject", "Requests that are rejected: {count}."),
-    "hold": ("POST /hold", "Patterns that are held now and were not before: {count}."),
-    "release": ("POST /release", "Patterns that are held no longer: {count}."),
-    "revoke": ("POST /revoke", "Certificates that are revoked now: {count}."),
+    "approve": ("POST /approve", "Requests approved: {count}."),
+    "reject": ("POST /reject", "Requests rejected: {count}."),
+    "hold": ("POST /hold", "Patterns newly held: {count}."),
+    "release": ("POST /release", "Patterns released: {count}."),
+    "revoke": ("POST /revoke", "Certificates revoked: {count}."),
     "challenge": ("POST /challenge", ""),
-    "script": ("PUT /script", "These rules hold from now on, and none of them is used yet."),
-    "add": ("POST /script", "The rule comes first from now on; no rule is used yet."),
+    "script": ("PUT /script", "The new rules are in effect. Their counts start at 0."),
+    "add": ("POST /script", "The new rule is the first one. The counts of all rules start at 0."),
     "reset": ("POST /reset", "Journal, ledger and transactions are empty; the script starts again."),
 }
-"""What a form can do: the operation, and what is said when it is done."""
+"""What a form can do: the operation, and the notice after it."""
 _A_PAGE: Final = 25
 _FILTERS: Final = ("text", "client", "name", "verdict")
 _OF_RULES: Final = ("place", "when", "then", "faults", "times", "until", "chance", "over")
@@ -72,26 +72,26 @@ _HEADERS: Final = (
 
 
 class _Operations(Protocol):
-    """What the page asks of the control port."""
+    """What the page needs from the control port."""
 
     def perform(self, told: str, texts: _Texts) -> Any:
-        """An operation, by method and path, with values that are texts."""
+        """Perform an operation, given by method and path, with text values."""
         ...
 
 
 class ControlPage:
-    """The page; :meth:`reply` is for the requests that it :meth:`has`."""
+    """The page; `reply` answers the requests for which `has` is true."""
 
     def __init__(self, service: ScepService, access: Access, control: _Operations) -> None:
         self._service, self._access, self._control = service, access, control
 
     def has(self, path: str, request: HttpRequest) -> bool:
-        """Whether a request is for the page. A browser that asks for the API's list is one for it too."""
+        """Whether a request is for the page, including a browser's request for the list of the API."""
         browser = "text/html" in (request.header("Accept") or "")
         return path in (_PAGE, _LOGIN, _LOGOUT, *_ASSETS) or (path == "/" and request.method == "GET" and browser)
 
     def reply(self, request: HttpRequest, client: str) -> HttpReply:
-        """What a browser gets."""
+        """Return the reply to a browser."""
         path = request.target.partition("?")[0]
         try:
             self._access.check_host(request)
@@ -107,10 +107,10 @@ class ControlPage:
             return self._notice(refused.status, str(refused.text), refused.headers)
 
     def _entered(self, path: str, request: HttpRequest, client: str) -> HttpReply:
-        """The reply where the path has to do with who asks."""
+        """Return the reply if the path concerns the login."""
         posted = request.method == "POST"
         if request.method not in ("GET", "HEAD", "POST") or (path == _LOGOUT and not posted):
-            raise Denied(405, f"{path} is not for {request.method}", None, (("Allow", "GET, POST"),))
+            raise Denied(405, f"{path} does not support {request.method}", None, (("Allow", "GET, POST"),))
         if posted:
             form = dict(_pairs(request.body.decode("utf-8", "replace")))
             self._access.check_form(request, form.pop("form_token", ""))
@@ -118,7 +118,7 @@ class ControlPage:
             if not posted:
                 return self._login(request, 200)
             if self._access.wanted and not self._access.try_token(form.get("token", "").encode(), client):
-                return self._login(request, 401, "This is not the token.")
+                return self._login(request, 401, "The token is wrong.")
             return _see("page", self._access.cookie(request, logged_in=True))
         if path == _LOGOUT:
             return _see("login", self._access.cookie(request, logged_in=False))
@@ -128,7 +128,7 @@ class ControlPage:
     # --- what a form does ---------------------------------------------------------------------------------
 
     def _act(self, form: dict[str, str]) -> HttpReply:
-        """Do what a form says, and show the view again; where that cannot be done, the form as it was, and why."""
+        """Perform a form's operation and show the view again; on failure, show the form as it was and the reason."""
         view, do = form.pop("view", ""), form.pop("do", "")
         if do not in _FORMS:
             raise Denied(400, "there is no such form")
@@ -147,7 +147,7 @@ class ControlPage:
             return self._show({"view": view, **form}, 400, error=": ".join([refused.text, *refused.more.values()]))
         except MfpSimError as error:
             return self._show({"view": view, **form}, 400, error=str(error))
-        if do == "challenge":  # it stands in this reply alone, and in no URL
+        if do == "challenge":  # it is only in this reply and never in a URL
             return self._show({"view": view}, challenge=answer["challenge"])
         count = {"count": answer["count"]} if said.endswith("{count}.") else {}
         return _see(f"page?{urlencode({'view': view, 'done': do, **count})}")
@@ -259,7 +259,7 @@ class ControlPage:
 
 
 def _rule(values: _Texts) -> str:
-    """A rule of what stands in the fields of the form, as the text of a script."""
+    """Make the script text of a rule from the fields of the form."""
     keys = ("when", "then", "faults", "times")
     texts = {**values, "faults": f"[{values.get('fault', '')}]"}
     lines = [f"{key}: {' '.join(texts[key].split())}" for key in keys if texts.get(key)]
@@ -271,7 +271,7 @@ def _pairs(text: str) -> list[tuple[str, str]]:
 
 
 def _see(where: str, *headers: tuple[str, str]) -> HttpReply:
-    """On to another page, by a relative reference (RFC 9110, 10.2.2), so that a prefix stays."""
+    """Redirect to another page with a relative reference (RFC 9110, 10.2.2), which keeps a path prefix."""
     return HttpReply(303, headers=(("Location", where), *_HEADERS, *headers))
 
 

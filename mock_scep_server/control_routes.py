@@ -1,7 +1,7 @@
-"""What an operation of the control API is: where it is, what it takes, what it answers, and how that is described.
+"""The parts of an operation of the control API: its path, its inputs, its reply, and its description.
 
-The table of operations is in ``control.py``. Requests are read, and OpenAPI is written, by what stands in it, so that
-the two cannot differ.
+The table of operations is in `control.py`. Both the reading of requests and the OpenAPI description follow it, so that
+they cannot differ.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ _TEXT: _Schema = {"type": "string"}
 WRITTEN_RULES: _Schema = {
     "type": "array",
     "items": {"type": "object"},
-    "description": "rules and shuffles of rules, as ca.script of a scenario has them",
+    "description": "rules and shuffles of rules, as in ca.script of a scenario",
 }
 
 
 class Denied(Exception):
-    """Answered with a status and a sentence; ``headers`` go with it, ``more`` are further fields of the answer."""
+    """An error reply with a status and a sentence; `headers` are its header fields, `more` its additional JSON
+    fields."""
 
     def __init__(
         self, status: int, text: str, remedy: str | None = None, headers: tuple[tuple[str, str], ...] = ()
@@ -51,9 +52,9 @@ class Denied(Exception):
 
 @dataclass(frozen=True)
 class Input:
-    """A value that an operation takes, from the path, the query or a field of the body.
+    """An input of an operation, from the path, the query or a field of the body.
 
-    ``most``: it is a whole number from 0 to that; else it is a text, one of ``words`` if there are some.
+    If `most` is given, it is a whole number from 0 to `most`; otherwise it is a text, one of `words` if there are any.
     """
 
     name: str
@@ -70,7 +71,7 @@ class Input:
         return {**_TEXT, "enum": list(self.words)} if self.words else _TEXT
 
     def of_text(self, text: str) -> object:
-        """The value that a text in a path, a query or a form is.
+        """Convert a text from a path, a query or a form to the value.
 
         Raises:
             Denied: it is not a number.
@@ -82,10 +83,10 @@ class Input:
         return int(text)
 
     def check(self, value: object) -> None:
-        """The value is one that it can have.
+        """Check that the value is allowed.
 
         Raises:
-            Denied: it is of another type, or beyond its bounds.
+            Denied: it has the wrong type or is out of bounds.
         """
         kind, words = (str, "a text") if self.most is None else (int, "a whole number")
         if not isinstance(value, kind) or isinstance(value, bool):
@@ -98,10 +99,10 @@ class Input:
 
 @dataclass(frozen=True)
 class Route:
-    """An operation: ``act`` gets the values of ``inputs`` that are given, by name, and a script as ``script``.
+    """An operation: `act` gets the given values of `inputs` by name, and a script as `script`.
 
-    ``body``: where the inputs that are not in the path come from. ``answer`` is the JSON schema of what it gives.
-    ``errors``: statuses beside those that every operation may have, each with when it comes.
+    `body` says where the inputs that are not in the path come from. `answer` is the JSON schema of the reply. `errors`
+    lists statuses in addition to those of every operation, each with its condition.
     """
 
     method: Literal["GET", "POST", "PUT"]
@@ -116,28 +117,26 @@ class Route:
 
     @property
     def told(self) -> str:
-        """Method and path, for people."""
+        """Method and path, for messages."""
         return f"{self.method} {self.path}"
 
     def fits(self, path: str) -> dict[str, str] | None:
-        """What ``path`` has where this one has names in braces; None where it is another path."""
+        """The parts of `path` at the names in braces; None if it is a different path."""
         pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(self.path))
         found = re.fullmatch(pattern, path)
         return None if found is None else found.groupdict()
 
     def values(self, given: Mapping[str, object], texts: Mapping[str, str]) -> dict[str, Any]:
-        """The values by name, each of its type: ``given`` as JSON has them, ``texts`` as a path, query or form.
+        """Return the values by name, converted to their types: `given` from JSON, `texts` from a path, query or form.
 
         Raises:
-            UsageError: one that the operation does not have.
-            Denied: one that is missing or wrong.
+            UsageError: a name is unknown.
+            Denied: a value is missing or wrong.
         """
         known = {one.name: one for one in self.inputs}
         unknown = sorted((given.keys() | texts.keys()) - known.keys())
         if unknown:
-            raise UsageError(
-                f"unknown: {', '.join(unknown)}", remedy=f"there is {', '.join(known) or 'nothing to say'}"
-            )
+            raise UsageError(f"unknown: {', '.join(unknown)}", remedy=f"known names: {', '.join(known) or 'none'}")
         found = {**given, **{name: known[name].of_text(text) for name, text in texts.items()}}
         for name, value in found.items():
             known[name].check(value)
@@ -163,7 +162,7 @@ def list_of(items: _Schema) -> _Schema:
 
 
 def problem_json(problem: Problem) -> dict[str, object]:
-    """A mistake in a script, with its place; line and column count from 1."""
+    """A mistake in a script, with its place; lines and columns count from 1."""
     found = {"line": problem.line, "column": problem.column, "message": problem.message, "text": str(problem)}
     return found if problem.hint is None else {**found, "remedy": problem.hint}
 
@@ -172,15 +171,15 @@ _COUNT: _Schema = {"type": "integer", "minimum": 0}
 _PROBLEM = object_of({"line": _COUNT, "column": _COUNT, "message": _TEXT, "text": _TEXT}, {"remedy": _TEXT})
 _ERROR = object_of({"error": _TEXT}, {"remedy": _TEXT, "problems": list_of(_PROBLEM)})
 _ALWAYS = {
-    400: "What was sent is wrong; the sentence says what.",
+    400: "The request is wrong; the sentence gives the reason.",
     401: "The token is missing or wrong.",
-    403: "The request is from a page in a browser, or, without a token, names another host than this machine.",
-    429: "The token was wrong too often; Retry-After has the seconds to wait.",
+    403: "The request comes from a page in a browser, or, without a token, its Host is not this computer.",
+    429: "The token was wrong too often; Retry-After says how many seconds to wait.",
 }
 
 
 def openapi(routes: Sequence[Route]) -> _Schema:
-    """The description of the operations, OpenAPI 3.1."""
+    """Return the description of the operations in OpenAPI 3.1."""
     paths: dict[str, _Schema] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -189,7 +188,7 @@ def openapi(routes: Sequence[Route]) -> _Schema:
         "info": {
             "title": "Control API of the mock SCEP CA",
             "version": __version__,
-            "description": "What an operator or a test suite does to a running mock-scep-server.",
+            "description": "Controls a running mock-scep-server for an operator or a test suite.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/", "description": "the control port"}],
@@ -202,7 +201,8 @@ def openapi(routes: Sequence[Route]) -> _Schema:
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "What --control-token-file gives; without one no token is needed, on loopback only.",
+                    "description": "The token of --control-token-file. Without that option, the port needs no "
+                    "token but works only on loopback.",
                 }
             },
         },
@@ -237,7 +237,11 @@ def _operation(route: Route) -> _Schema:
     if route.body == "script":
         content = {media: {"schema": WRITTEN_RULES} for media in (JSON, YAML)}
         found["requestBody"] = {"required": True, "content": content}
-    errors = {**_ALWAYS, **({} if route.body == "none" else {415: "The Content-Type is another one."}), **route.errors}
+    errors = {
+        **_ALWAYS,
+        **({} if route.body == "none" else {415: "The Content-Type is not supported."}),
+        **route.errors,
+    }
     responses: dict[str, _Schema] = {
         "200": {"description": "Done.", "content": {route.media: {"schema": route.answer}}},
     }

@@ -1,6 +1,6 @@
-"""From an HTTP reply to what happens on the connection, and what is written down about it.
+"""Turns an HTTP reply into what happens on the connection, and records it.
 
-Applies the faults of HTTP and of the connection, has the reply wait for a worker, and tells ledger and journal. The
+Applies the faults of HTTP and of the connection, makes the reply wait for a worker, and updates ledger and journal. The
 same for every request; decides nothing.
 """
 
@@ -22,7 +22,7 @@ __all__ = ["Outgoing"]
 
 
 class Outgoing:
-    """The way out of the CA; ``record`` takes the journal entry."""
+    """The output of the CA; `record` receives the journal entry."""
 
     def __init__(self, parts: CaParts, record: Callable[[JournalEntry], None]) -> None:
         self._parts, self._clock, self._record = parts, parts.clock, record
@@ -31,7 +31,7 @@ class Outgoing:
         self._headers = (*own, ("Cache-Control", "no-store"))
 
     def send(self, work: Work, reply: HttpReply) -> Delivery:
-        """The delivery of a reply; the request is in the journal by then."""
+        """Return the delivery of a reply; the request is already in the journal."""
         reply = work.altered(On.HTTP, replace(reply, headers=(*reply.headers, *self._headers)))
         delivery = self._deliver(work, reply)
         takes = self._queue(work)
@@ -43,32 +43,32 @@ class Outgoing:
         return self._watched(work, reply, delivery)
 
     def _deliver(self, work: Work, reply: HttpReply) -> Delivery:
-        """What happens on the connection."""
+        """Make the delivery for the connection."""
         delivery = delivery_of(reply, keep_alive=work.request.keep_alive, date=self._clock.now())
         if work.answers_nothing or work.closes:
             delivery = Delivery((Close(),), keep_alive=False)
         return work.altered(On.DELIVERY, delivery)
 
     def _queue(self, work: Work) -> float | None:
-        """The seconds until a worker is done with it, where the CA has a capacity."""
+        """The seconds until a worker is done with the request, if the CA has a capacity."""
         if self._workers is None:
             return None
         return self._workers.take(self._clock.now(), work.facts.operation or "", work.facts.type or "")
 
     def _watched(self, work: Work, reply: HttpReply, delivery: Delivery) -> Delivery:
-        """The ledger learns what became of a reply with a certificate."""
+        """Report the fate of a reply with a certificate to the ledger."""
         issued = work.issued
         if issued is None:
             return delivery
         how = ", ".join([f"HTTP {reply.status}", *work.slugs(effective=True)])
         if work.answers_nothing:
-            how = "no byte sent, as the script says"
+            how = "nothing is sent, as the script says"
         broken = any(isinstance(act, Close | Reset | Stall) for act in delivery.acts)
         whole = work.carried and not broken and reply.status == 200
 
         def tell(fate: Fate) -> None:
             self._parts.ledger.record_sending(issued, whole=whole, how=how, fate=fate)
-            with suppress(StoreFailed):  # the reply has left; the next request is not answered without it
+            with suppress(StoreFailed):  # the reply has left; the next request is not answered until this is stored
                 self._parts.store.commit()
 
         return replace(delivery, tell=tell)

@@ -1,7 +1,7 @@
-"""A saved exchange for programs and people: request and reply as they were on the wire, and what is in them.
+"""A saved exchange for programs and people: request and reply as they were on the wire, and decoded.
 
-Reads the files that ``--save`` has written, and opens envelopes with the content keys beside them alone. What is secret
-in a head is masked, and no challenge is shown.
+Reads the files that `--save` has written, and opens envelopes only with the content keys saved beside them. Secrets in
+the head are masked, and challenges are never shown.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _JsonObject = dict[str, object]
 
 
 def view_exchange(files: ExchangeFiles, number: int) -> _JsonObject | None:
-    """Exchange ``number`` as a JSON-able object; None where it is not saved.
+    """Return exchange `number` as a JSON-able object; None if it is not saved.
 
     Raises:
         UsageError: its files cannot be read.
@@ -52,7 +52,7 @@ def view_exchange(files: ExchangeFiles, number: int) -> _JsonObject | None:
 
 
 def _octets(octets: bytes) -> _JsonObject:
-    """Head as lines, body in base64."""
+    """Return the head as lines and the body in base64."""
     head, _, body = masked(octets, Redactor()).partition(b"\r\n\r\n")
     return {"head": head.decode("latin-1").split("\r\n"), "body": base64.b64encode(body).decode("ascii")}
 
@@ -66,7 +66,7 @@ def _asked(octets: bytes) -> tuple[str | None, bytes | None]:
 
 
 def _reply(octets: bytes, operation: str | None, file: Path) -> object:
-    """What is in a reply, by what was asked; None where it is not whole, or nothing that SCEP knows."""
+    """Decode a reply to the given request; None if it is incomplete or not SCEP."""
     try:
         reply = reply_of(octets)
     except (http.client.HTTPException, ValueError, OSError):
@@ -100,7 +100,7 @@ def _certificates(found: tuple[Certificate, ...]) -> _JsonObject:
 
 
 def _message(octets: bytes | None, file: Path) -> _JsonObject | None:
-    """A pkiMessage, and what is in its envelope where the content key is kept."""
+    """Decode a pkiMessage, and its envelope if the content key is saved."""
     if octets is None:
         return None
     try:

@@ -1,6 +1,8 @@
-"""How often each fault has applied in a transaction, kept over restarts: a fault of the first reply stays one of it.
+"""How often each fault has applied in a transaction, stored across restarts, so that a fault of the first reply stays
+one.
 
-What else faults remember (keys of strangers, the bytes of an earlier reply) is made anew by the next start.
+Everything else that faults remember (keys of strangers, the bytes of an earlier reply) is created again after a
+restart.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ __all__ = ["KeptMemory"]
 
 
 class KeptMemory(Memory):
-    """The memory of the faults of one service, over ``store``."""
+    """The memory of the faults of one service, stored in `store`."""
 
     def __init__(self, store: Store) -> None:
         super().__init__()
@@ -36,6 +38,6 @@ class KeptMemory(Memory):
 def _read(key: str, row: Row) -> tuple[tuple[str, str], int]:
     pair = json.loads(key)
     if not isinstance(pair, list) or len(pair) != 2:
-        raise ValueError("its key is no fault and transaction")
+        raise ValueError("its key is not a fault and a transaction")
     slug, scope = list_of(TEXT)(pair)
     return (slug, scope), read_row(row, count=COUNT)["count"]

@@ -1,7 +1,8 @@
-"""What a certificate gets of the extensions that a CSR asks for: names, harmless usages, and nothing that gives power.
+"""Which extensions of a CSR a certificate gets: names and harmless usages, but nothing that grants power.
 
-A CSR is a wish of somebody who knows a password. cA, keyCertSign, cRLSign, anyExtendedKeyUsage, OCSPSigning,
-codeSigning and all that is not listed here are never granted (field failure F-S07). RFC 8894, 2.4; RFC 5280, 4.2.
+A CSR is only the wish of someone who knows a password. cA, keyCertSign, cRLSign, anyExtendedKeyUsage, OCSPSigning,
+codeSigning and everything that is not listed here are never granted (field failure F-S07). RFC 8894, 2.4; RFC 5280,
+4.2.
 """
 
 from __future__ import annotations
@@ -25,21 +26,21 @@ POWERS = frozenset({"anyExtendedKeyUsage", "codeSigning", "timeStamping", "OCSPS
 
 @dataclass(frozen=True)
 class Grant:
-    """Extensions to put in, as (OID, critical, DER value), and what was asked for and is not granted, a phrase each."""
+    """The granted extensions, as (OID, critical, DER value), and one phrase for each wish that is not granted."""
 
     extensions: tuple[tuple[str, bool, bytes], ...]
     refused: tuple[str, ...]
 
 
 def grant(csr: Csr) -> Grant:
-    """Weigh the extensions of a CSR; a malformed one is not granted and raises nothing."""
+    """Examine the extensions of a CSR; a malformed one is not granted and raises nothing."""
     refused: list[str] = []
     given: list[tuple[str, bool, bytes]] = [_key_usage(csr, refused)]
     for oid, extension in csr.extensions.items():
         try:
             if oid == v.SUBJECT_ALT_NAME:
                 der.read(extension.value, "subjectAltName").expect(der.SEQUENCE)
-                # The names go in as they came, so that a URI or UPN is not lost (F-S08).
+                # The names are copied unchanged, so that a URI or UPN is not lost (F-S08).
                 given.append((oid, csr.subject == der.sequence(), extension.value))
             elif oid == v.EXTENDED_KEY_USAGE:
                 given.extend(_purposes(extension, refused))

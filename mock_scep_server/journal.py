@@ -1,4 +1,5 @@
-"""What came, what matched, what was decided, what was sent: one entry a request. Holds no challenge and no key."""
+"""The journal: one entry per request, with what matched, what was decided and what was sent. Contains no challenge or
+key."""
 
 from __future__ import annotations
 
@@ -17,21 +18,21 @@ from mock_scep_server.store import MemoryStore, Row, Store
 __all__ = ["MOST_LETTERS", "MOST_TEXTS", "Journal", "JournalEntry", "severity_of"]
 
 MOST_LETTERS, MOST_TEXTS = 1000, 50
-"""Of a text so many letters are kept, of a list so many texts: no client fills the memory with one request."""
+"""The number of characters kept of a text, and of texts kept of a list, so that no client fills the memory with one
+request."""
 _ENTRY = 700
-"""About what an entry takes in memory beside its letters, in bytes."""
+"""The approximate memory of an entry besides its texts, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One request and what became of it. ``name`` is the operation, or the message type of a PKIOperation.
+    """One request and its result. `name` is the operation, or the message type of a PKIOperation.
 
-    ``rule`` is the rule that was taken, ``overruled`` one that matched and whose answer the CA did not give: it refused
-    by itself, or had decided before. ``changes`` say what each fault changed, layer by layer; ``without_effect`` are
-    those of ``faults`` that changed and decided nothing at this request. ``takes``: the seconds until the reply leaves,
-    where the CA has a capacity.
-    ``judgement`` is about the client: ``fail``, ``warn`` or ``note``, a requirement, and a sentence. ``exchange``: its
-    number among the saved ones of this run.
+    `rule` is the rule that applied; `overruled` is a rule that matched but whose answer the CA did not give, because it
+    refused by itself or had decided before. `changes` lists what each fault changed, layer by layer; `without_effect`
+    lists those of `faults` that neither changed nor decided anything for this request. `takes` is the number of seconds
+    until the reply leaves, if the CA has a capacity. `judgement` is about the client: `fail`, `warn` or `note`, a
+    requirement, and a sentence. `exchange` is its number among the saved exchanges of this run.
     """
 
     time: datetime
@@ -56,26 +57,26 @@ class JournalEntry:
 
     @property
     def by_rule(self) -> str:
-        """What a rule had to do with it, for the end of a line; empty: nothing."""
+        """The part that a rule played, for the end of a line; empty if none."""
         if self.overruled is not None:
-            return f" [not as rule {self.overruled} says]"
+            return f" [overrules rule {self.overruled}]"
         return "" if self.rule is None else f" [rule {self.rule}]"
 
     @property
     def size(self) -> int:
-        """About what it takes in memory, in bytes."""
+        """Its approximate size in memory, in bytes."""
         texts = chain(filter(None, _TEXTS(self)), chain.from_iterable(_LISTS(self)))
         return _ENTRY + sum(map(len, texts))
 
     @property
     def told(self) -> dict[str, Any]:
-        """Its fields but the time, and the number of its exchange, which is a matter of the files of one run."""
+        """Its fields except the time and the number of its exchange, which belongs to the files of one run."""
         return {name: getattr(self, name) for name in _NAMES[1:]}
 
     def bounded(self) -> JournalEntry:
-        """The same with each text and each list cut to what is kept."""
+        """A copy with each text and each list cut to the limits."""
         if self.size <= _ENTRY + MOST_LETTERS and max(map(len, _LISTS(self))) <= MOST_TEXTS:
-            return self  # as nearly all are
+            return self  # as in most entries
         changed: dict[str, Any] = {}
         for name, value in self.told.items():
             changed[name] = (
@@ -84,15 +85,15 @@ class JournalEntry:
         return replace(self, **changed)
 
     def to_row(self) -> Row:
-        """As it is kept."""
+        """The entry as a row for storage."""
         return {**self.told, "time": self.time.isoformat()}
 
     @classmethod
     def from_row(cls, row: Row) -> JournalEntry:
-        """As it was kept.
+        """Read an entry from its row.
 
         Raises:
-            ValueError: it is not a row of :meth:`to_row`.
+            ValueError: the row is not one of `to_row`.
         """
         return cls(**read_row(row, **_ROW))
 
@@ -109,7 +110,7 @@ _LISTS = attrgetter("faults", "without_effect", "notes", "near_misses", "changes
 
 def _numbered(key: str, row: Row) -> tuple[int, JournalEntry]:
     if not re.fullmatch("[0-9]{1,18}", key):
-        raise ValueError("its key is no number")
+        raise ValueError("its key is not a number")
     return int(key), JournalEntry.from_row(row)
 
 
@@ -129,12 +130,12 @@ _ROW: dict[str, Column] = {
 
 
 def severity_of(finding: str) -> int:
-    """How bad a finding of :attr:`JournalEntry.judgement` is; 0 is the worst."""
+    """The severity of a finding of `JournalEntry.judgement`; 0 is the worst."""
     return _SEVERITIES.index(finding.partition(" ")[0])
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}… ({len(text)} letters)"
+    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}… ({len(text)} characters)"
 
 
 def _cut_all(texts: tuple[object, ...]) -> tuple[object, ...]:
@@ -144,7 +145,7 @@ def _cut_all(texts: tuple[object, ...]) -> tuple[object, ...]:
 
 
 class Journal:
-    """Thread-safe; keeps the newest entries, as many as fit into ``limit`` bytes, and the count of all."""
+    """The newest entries, as many as fit into `limit` bytes, and the count of all. Thread-safe."""
 
     def __init__(self, limit: int = 15 * 1024 * 1024, store: Store | None = None) -> None:
         self._lock, self._limit, self._store = threading.Lock(), limit, store or MemoryStore()
@@ -157,7 +158,7 @@ class Journal:
             self.count = number
 
     def add(self, entry: JournalEntry) -> JournalEntry:
-        """Keep an entry, cut to what is kept; returns what is kept."""
+        """Add an entry, cut to the limits, and return it."""
         entry = entry.bounded()
         with self._lock:
             self.count += 1
@@ -170,7 +171,7 @@ class Journal:
         return entry
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Delete all entries and start the count again."""
         with self._lock:
             self.count = self._size = 0
             self._entries.clear()
@@ -178,23 +179,23 @@ class Journal:
 
     @property
     def dropped(self) -> int:
-        """How many of the oldest are not kept any longer."""
+        """The number of oldest entries that have been dropped."""
         with self._lock:
             return self.count - len(self._entries)
 
     def judgement(self) -> dict[str, int]:
-        """How often each finding about a client was made, the worst first."""
+        """How often each finding about a client occurred, worst first."""
         counts = Counter(finding for entry in self.entries for finding in entry.judgement)
         return dict(sorted(counts.items(), key=lambda item: (severity_of(item[0]), item[0])))
 
     @property
     def numbered(self) -> tuple[tuple[int, JournalEntry], ...]:
-        """In the order of arrival, each with its number; the first that ever came has 1."""
+        """The entries in order of arrival, each with its number; the first request ever has 1."""
         with self._lock:
             return tuple(enumerate(self._entries, self.count - len(self._entries) + 1))
 
     @property
     def entries(self) -> tuple[JournalEntry, ...]:
-        """In the order of arrival."""
+        """The entries in order of arrival."""
         with self._lock:
             return tuple(self._entries)

@@ -1,7 +1,7 @@
-"""What the judge of clients knows: each requirement of RFC 8894 on clients, or why a client's messages do not show it.
+"""The requirements of RFC 8894 on clients: those that the judge checks, and why messages do not show the others.
 
-The table covers every entry of the catalogue whose ``on`` is ``client`` or ``both``; a test holds it to that, and to a
-proof by a message for each entry of :data:`JUDGED`. Judges nothing itself.
+The table covers every entry of the catalogue whose `on` is `client` or `both`. A test checks that, and that a message
+proves each entry of `JUDGED`. This module judges nothing itself.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ JUDGED: Final = frozenset(
         "SCEP-7.1-01",
     ]
 )
-"""Of which the judge can say that a client misses it."""
+"""The requirements whose violation the judge can detect."""
 
 TOLD_UNDER: Final[Mapping[str, str]] = {
     "SCEP-2.3-11": "SCEP-3.2-05",
@@ -126,14 +126,14 @@ TOLD_UNDER: Final[Mapping[str, str]] = {
     "SCEP-7.9-01": "SCEP-3.5.2-16",
     "SCEP-7.10-01": "SCEP-3.3.1-03",
 }
-"""Requirements that say the same of a message as another, under which the judge tells it."""
+"""Requirements equivalent to another one, under which the judge reports the finding."""
 
-_SET_UP = "what a client is set up with is seen on no wire"
-_ACCEPTS = "it is about what a client makes of a reply, which mfp-sim examine tries out"
-_CONDUCT = "it shows over time and by what the CA answered, which mfp-sim examine tries out"
-_MAY = "it allows something, so nothing misses it"
-_SERVER = "the client's part in it is to take what the server sends"
-_SUPPORT = "what a client can do shows only when it is asked for it"
+_SET_UP = "the configuration of a client is not visible on the wire"
+_ACCEPTS = "it concerns how a client reacts to a reply, which mfp-sim examine tests"
+_CONDUCT = "it shows only over time and with the CA's replies, which mfp-sim examine tests"
+_MAY = "it permits something, so it cannot be violated"
+_SERVER = "the client's part is to accept what the server sends"
+_SUPPORT = "a client's abilities show only when they are needed"
 _REASONS: Final[Mapping[str, str]] = {
     _SET_UP: "2.1.1-01 2.1.1-02 2.1.1-03 4.1-04",
     _ACCEPTS: (
@@ -148,11 +148,11 @@ _REASONS: Final[Mapping[str, str]] = {
     _MAY: "2.2-04 2.2-05 2.3-10 2.4-05 2.5-05 2.7-01 2.9-07 2.9-08 4.1-21 A-02",
     _SERVER: "2.2-09 2.3-15 2.3-16 2.8-01 3.4-01 3.4-04 3.5.2-10 6-01 7.4-01",
     _SUPPORT: "2.9-01 2.9-02 2.9-03 2.9-04 2.9-05 2.9-06",
-    "whether a client has a certificate of the CA is not in a request that does not use it": "2.3-09",
-    "which ways to a certificate or a CRL a client has, its request does not say": "2.6-01 2.7-02 3.3.4-03 7.8-01",
-    "it says what is visible on the way, and asks for nothing": "7.7-01",
+    "a request does not show whether the client has a certificate of the CA that it does not use": "2.3-09",
+    "a request does not show what other ways to a certificate or a CRL the client has": "2.6-01 2.7-02 3.3.4-03 7.8-01",
+    "it describes what is visible in transit, and requires nothing": "7.7-01",
 }
 UNSEEN: Final[Mapping[str, str]] = {
     f"SCEP-{number}": reason for reason, numbers in _REASONS.items() for number in numbers.split()
 }
-"""Requirements that a client's messages do not show, and why."""
+"""Requirements that a client's messages do not show, and the reasons."""

@@ -1,9 +1,9 @@
-"""What a client's requests say about the client: findings with the requirement and a verdict. Decides no answer.
+"""What a client's requests show about the client: findings, each with a requirement and a verdict. Decides no reply.
 
-A verdict follows from the requirement's level in the catalogue: MUST and MUST NOT fail, SHOULD warns, all else is a
-note; except where the catalogue's own check says what a deviation is worth (:data:`WORTH`). What one message cannot
-show (a nonce used twice, a transactionID for two requests) is remembered, within bounds.
-No finding holds a challenge. RFC 8894, 2 to 4, as far as it speaks of clients.
+A verdict follows the requirement's level in the catalogue: `fail` for MUST and MUST NOT, `warn` for SHOULD, `note` for
+the rest, unless the catalogue rates the deviation differently (`WORTH`). The judge remembers, within bounds, what a
+single message cannot show: a nonce used twice, a transactionID used for two requests. No finding contains a challenge.
+RFC 8894, 2 to 4, as far as it concerns clients.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _V = TypeVar("_V")
 Severity = Literal["fail", "warn", "note"]
 _MOST_CERTIFICATES = 100
 REMEMBERED = 10_000
-"""How many nonces and transactions are remembered; the oldest goes first."""
+"""The number of nonces and transactions that are remembered; the oldest is dropped first."""
 
 
 ADEQUATE_BITS = 2048
-"""Of an RSA key (SCEP-7.1-01)."""
+"""The smallest adequate RSA key, in bits (SCEP-7.1-01)."""
 _NO_NAME = b"\x30\x00"
 _KIND = "SCEP-3.2-03"
 _INSIDE: Mapping[int, str] = {
@@ -46,33 +46,33 @@ _INSIDE: Mapping[int, str] = {
     MessageType.GET_CERT: "SCEP-3.3.4-01",
     MessageType.GET_CRL: "SCEP-3.3.4-01",
 }
-"""By message type, what says which data it carries; else :data:`_KIND`."""
+"""By message type, the requirement on the data it carries; for other types, `_KIND`."""
 _SPELLED: Mapping[str, str] = {
     Operation.GET_CA_CAPS: "SCEP-3.5.1-01",
     Operation.GET_CA_CERT: "SCEP-4.2-01",
     Operation.PKI_OPERATION: "SCEP-4.3-01",
     Operation.GET_NEXT_CA_CERT: "SCEP-4.7-01",
 }
-"""What says how an operation is written."""
+"""The requirement on the spelling of an operation."""
 NO_USAGE = "the self-signed certificate has no keyUsage"
 WORTH: Mapping[tuple[str, str], Severity] = {
-    ("SCEP-2.3-02", NO_USAGE): "warn",  # unrestricted; sscep and others send none
+    ("SCEP-2.3-02", NO_USAGE): "warn",  # the key is unrestricted; sscep and others send no keyUsage
     ("SCEP-3.2.1.1-07", ""): "warn",
     ("SCEP-4.3-02", ""): "warn",
 }
-"""By requirement and the end of the sentence: what the catalogue's check says, other than the level would."""
+"""Verdicts that differ from the requirement's level, by requirement and the end of the sentence."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about a client: the requirement, and a sentence."""
+    """A finding about a client: the requirement and a sentence."""
 
     requirement: str
     text: str
 
     @property
     def verdict(self) -> Severity:
-        """``fail``, ``warn`` or ``note``."""
+        """`fail`, `warn` or `note`."""
         for (requirement, end), verdict in WORTH.items():
             if requirement == self.requirement and self.text.endswith(end):
                 return verdict
@@ -87,7 +87,7 @@ class Finding:
 
 
 def verdict_of(requirement: str) -> Severity:
-    """The worst that missing a requirement can be: by its level, and only where it speaks of clients."""
+    """The worst verdict for violating a requirement: by its level, and only if it concerns clients."""
     entry = requirements().get(requirement)
     if entry is None or entry.level is None or entry.on == "server":
         return "note"
@@ -97,11 +97,11 @@ def verdict_of(requirement: str) -> Severity:
 
 
 class ClientJudge:
-    """Looks at requests in the order in which they come; thread-safe.
+    """Judges requests in the order in which they arrive; thread-safe.
 
     Args:
-        capabilities: what the server advertises; None: not known, and nothing is said about what depends on it.
-        wants_challenge: whether it wants a challenge from who has no certificate.
+        capabilities: what the server advertises; None if unknown: then findings that depend on it are omitted.
+        wants_challenge: whether the server requires a challenge from a client without a certificate.
     """
 
     def __init__(self, capabilities: Sequence[str] | None = (), *, wants_challenge: bool = False) -> None:
@@ -116,16 +116,16 @@ class ClientJudge:
         self._rolls_over = False
 
     def learn(self, keywords: Sequence[str]) -> None:
-        """What the server advertises, once it has said so to a client."""
+        """Note what the server advertises once it has sent it to a client."""
         self._capabilities = Capabilities(tuple(keywords))
 
     def know(self, certificates: Sequence[Certificate]) -> None:
-        """The CA's certificates, once a client has been given them: requests have to be for one of them."""
+        """Note the CA's certificates once a client has received them: requests have to be enveloped to one of them."""
         found = {certificate.der: certificate for certificate in (*self._certificates, *certificates)}
         self._certificates = tuple(found.values())[-_MOST_CERTIFICATES:]
 
     def operation(self, request: HttpRequest, query: ScepQuery, *, next_advertised: bool) -> tuple[Finding, ...]:
-        """About a request that is no PKIOperation: a GetCACaps, GetCACert, GetNextCACert, or what is none of them."""
+        """Judge a request that is not a PKIOperation: GetCACaps, GetCACert, GetNextCACert, or an unknown operation."""
         found: list[Finding] = []
         named = next((known for known in Operation if (query.operation or "").lower() == known.lower()), None)
         if named is not None and named != query.operation:
@@ -133,14 +133,14 @@ class ClientJudge:
                 Finding(_SPELLED[named], f"the operation is written {query.operation!r} instead of {named.value}")
             )
         if named not in (None, Operation.PKI_OPERATION) and request.method == "POST":
-            found.append(Finding("SCEP-4.1-07", f"{query.operation} is asked by POST"))
+            found.append(Finding("SCEP-4.1-07", f"{query.operation} is sent by POST"))
         self._rolls_over |= named == Operation.GET_NEXT_CA_CERT
         if query.operation == Operation.GET_NEXT_CA_CERT and not next_advertised:
-            found.append(Finding("SCEP-4.7-03", "GetNextCACert is asked of a CA that does not advertise it"))
+            found.append(Finding("SCEP-4.7-03", "GetNextCACert is sent to a CA that does not advertise it"))
         return tuple(found)
 
     def noted(self, notes: Iterable[str]) -> tuple[Finding, ...]:
-        """The findings of odd forms that reading found, ``SCEP-… where: what``."""
+        """The findings from odd forms that the reader noted, `SCEP-… where: what`."""
         return tuple(dict.fromkeys(Finding(*_split(text)) for text in notes))
 
     def message(
@@ -156,18 +156,18 @@ class ClientJudge:
         unreadable: str | None = None,
         verified: bool = False,
     ) -> tuple[Finding, ...]:
-        """About a PKIOperation, whether a CA grants it or not.
+        """Judge a PKIOperation, whether or not the CA grants it.
 
         Args:
-            request: how it came; None: not known.
-            message: as decoded.
-            now: the time at the server; None: not known.
+            request: its HTTP request; None if unknown.
+            message: the decoded message.
+            now: the time at the server; None if unknown.
             signer: the signer's certificate, if there is one.
-            csr: what is in the envelope, if it was opened.
-            renews: whether the signer's certificate is one of this CA.
-            noted: odd forms that reading found, ``SCEP-… where: what``.
-            unreadable: why what is in the envelope is not what the message type announces, where it was opened.
-            verified: whether the signature is known to be the signer's; where it is not, it is looked at.
+            csr: the CSR in the envelope, if it was decrypted.
+            renews: whether this CA issued the signer's certificate.
+            noted: odd forms that the reader found, `SCEP-… where: what`.
+            unreadable: why the decrypted content is not what the message type announces.
+            verified: whether the signature is known to be valid; otherwise it is verified here.
         """
         found = self.noted(noted)
         told = {finding.requirement for finding in found}
@@ -182,11 +182,11 @@ class ClientJudge:
             *(self._request(message, signer, csr, renews) if csr is not None else ()),
             *([Finding(_INSIDE.get(message.message_type, _KIND), unreadable)] if unreadable else []),
         ]
-        # What reading has noted already is not told twice.
+        # Do not report twice what the reader has already noted.
         return (*found, *(finding for finding in more if finding.requirement not in told))
 
     def broken(self, notes: Iterable[str], error: DecodeError, *, base64: bool) -> tuple[Finding, ...]:
-        """About a PKIOperation whose message is not readable; ``base64``: not even that."""
+        """Judge a PKIOperation whose message is unreadable; `base64`: not even its base64 is readable."""
         return (*self.noted(notes), Finding("SCEP-4.1-09" if base64 else requirement_of(error), str(error)))
 
     def _transport(self, request: HttpRequest | None) -> Iterator[Finding]:
@@ -199,11 +199,11 @@ class ClientJudge:
             yield Finding("SCEP-4.1-08", "POST is used although the CA does not advertise it")
 
     def _shape(self, message: PkiMessage) -> Iterator[Finding]:
-        """The envelope, as far as anybody can see it."""
+        """Judge the envelope, as far as it is visible without a key."""
         envelope = message.envelope
         if envelope is None:
             if message.closed is not None:
-                yield Finding("SCEP-3.5.2-18", f"the envelope uses what is not known here: {message.closed.got}")
+                yield Finding("SCEP-3.5.2-18", f"the envelope uses something unknown here: {message.closed.got}")
             elif message.content is None:
                 yield Finding("SCEP-3-01", "the request has no pkcsPKIEnvelope")
             return
@@ -213,7 +213,7 @@ class ClientJudge:
         known = () if self._rolls_over else self._certificates  # a request may be for the next CA
         named = [one for one in envelope.recipients if one.key_identifier is None]
         if known and named and not any(one.names(certificate) for one in named for certificate in known):
-            yield Finding("SCEP-2.2-01", "the envelope is for none of the certificates that GetCACert gave")
+            yield Finding("SCEP-2.2-01", "the envelope is not for any certificate that GetCACert returned")
 
     def _algorithms(self, message: PkiMessage) -> Iterator[Finding]:
         cipher = message.envelope.cipher if message.envelope else None
@@ -235,7 +235,7 @@ class ClientJudge:
             yield Finding("SCEP-3.5.2-18", f"{cipher.upper()} is used instead of AES-128-CBC{self._unlisted(cipher)}")
 
     def _unlisted(self, name: str) -> str:
-        """What is to be added where the CA does not list an algorithm: AES stands for AES-128-CBC (RFC 8894, 3.5.2)."""
+        """The addition if the CA does not list an algorithm: AES means AES-128-CBC (RFC 8894, 3.5.2)."""
         caps = self._capabilities
         keyword = name.upper() if name.startswith("aes-") else _spelled(name)
         return "" if caps is None or caps.has(keyword) else ", and the CA does not advertise it"
@@ -251,14 +251,14 @@ class ClientJudge:
                 identifier, request = _mark(message.transaction_id.encode("utf-8", "replace")), _mark(csr.der)
                 if self._transactions.get(identifier, request) != request:
                     yield (
-                        Finding("SCEP-3.2.1.1-07", "a renewal carries the transactionID of an earlier operation")
+                        Finding("SCEP-3.2.1.1-07", "a renewal has the transactionID of an earlier operation")
                         if renews
                         else Finding("SCEP-3.2.1.1-01", "the transactionID was used for another request before")
                     )
                 _remember(self._transactions, identifier, request)
 
     def _polls(self, message: PkiMessage, signer: Certificate | None) -> Iterator[Finding]:
-        """A CertPoll against the request that it is about."""
+        """Compare a CertPoll with its request."""
         if signer is None:
             return
         who, identifier = _mark(signer.der), _mark(message.transaction_id.encode("utf-8", "replace"))
@@ -269,11 +269,11 @@ class ClientJudge:
             elif message.message_type == MessageType.CERT_POLL:
                 asked_by = self._requesters.get(identifier)
                 if asked_by is None and who in self._requested:
-                    yield Finding(
-                        "SCEP-4.4-03", "the CertPoll carries another transactionID than the request before it"
-                    )
+                    yield Finding("SCEP-4.4-03", "the CertPoll has a different transactionID from its request")
                 elif asked_by is not None and asked_by != who:
-                    yield Finding("SCEP-3.3.3-06", "the CertPoll is signed with another certificate than its request")
+                    yield Finding(
+                        "SCEP-3.3.3-06", "the CertPoll is signed with a different certificate from its request"
+                    )
 
     def _signature(self, message: PkiMessage, signer: Certificate | None) -> Iterator[Finding]:
         try:
@@ -288,7 +288,7 @@ class ClientJudge:
         self, message: PkiMessage, signer: Certificate | None, csr: Csr | None, now: datetime | None, renews: bool
     ) -> Iterator[Finding]:
         if signer is None:
-            yield Finding("SCEP-2.3-12", "the message carries no certificate of its signer")
+            yield Finding("SCEP-2.3-12", "the message does not contain its signer's certificate")
             return
         if now is not None and now > signer.not_after:
             yield Finding("SCEP-3.2-14", f"the signer's certificate expired at {signer.not_after:%Y-%m-%d %H:%M}")
@@ -299,7 +299,7 @@ class ClientJudge:
         if renews or signer.issuer != signer.subject:
             return
         if not _signs_itself(signer):
-            yield Finding("SCEP-2.3-01", "the self-signed certificate is not signed with its own key")
+            yield Finding("SCEP-2.3-01", "the self-signed certificate's signature does not verify with its own key")
         try:
             usage = signer.key_usage
         except DecodeError as error:
@@ -316,14 +316,14 @@ class ClientJudge:
         if message.message_type == MessageType.RENEWAL_REQ:
             yield Finding("SCEP-2.3-07", "a RenewalReq is signed with a self-signed certificate")
         if csr is not None and signer.subject != csr.subject:
-            yield Finding("SCEP-2.3-04", "the self-signed certificate's subject is not the CSR's")
+            yield Finding("SCEP-2.3-04", "the self-signed certificate's subject differs from the CSR's")
         if csr is not None and signer.spki != csr.spki:
-            yield Finding("SCEP-2.3-05", "the self-signed certificate's key is not the CSR's")
+            yield Finding("SCEP-2.3-05", "the self-signed certificate's key differs from the CSR's")
 
     def _request(self, message: PkiMessage, signer: Certificate | None, csr: Csr, renews: bool) -> Iterator[Finding]:
         renewal = message.message_type == MessageType.RENEWAL_REQ
         if csr.challenge is not None and len(csr.challenge) > 5 and csr.challenge.encode() in message.octets:
-            yield Finding("SCEP-2.4-12", "the challenge password stands outside the envelope")
+            yield Finding("SCEP-2.4-12", "the challenge password is outside the envelope")
         if csr.subject == _NO_NAME:
             yield Finding("SCEP-3.3.1-01", "the CSR has no subject")
         try:
@@ -336,18 +336,18 @@ class ClientJudge:
             yield Finding("SCEP-3.2.1.2-06", "a RenewalReq is sent to a CA that does not advertise Renewal")
         if not renews:
             if csr.challenge is None and self._wants_challenge:
-                yield Finding("SCEP-3.3.1-03", "the CSR has no challengePassword, and the CA wants one")
+                yield Finding("SCEP-3.3.1-03", "the CSR has no challengePassword, but the CA requires one")
             return
         if not renewal and caps is not None and caps.renewal:
-            yield Finding("SCEP-2.5-03", "renews with a PKCSReq although the CA advertises Renewal")
+            yield Finding("SCEP-2.5-03", "a certificate is renewed with a PKCSReq although the CA advertises Renewal")
         if csr.challenge is not None:
-            yield Finding("SCEP-2.4-06", "a renewal carries a challengePassword")
+            yield Finding("SCEP-2.4-06", "a renewal contains a challengePassword")
         if signer is not None and signer.spki == csr.spki:
-            yield Finding("SCEP-2.5-04", "the key of the old certificate is kept")
+            yield Finding("SCEP-2.5-04", "the renewal reuses the key of the old certificate")
 
 
 def requirement_of(error: DecodeError) -> str:
-    """What a message misses that is not readable: by the place where reading ended."""
+    """The requirement that an unreadable message violates, by the place where reading stopped."""
     return next((requirement for fits, requirement in _BROKEN if fits(error)), "SCEP-3-01")
 
 
@@ -360,11 +360,11 @@ _BROKEN: tuple[tuple[Callable[[DecodeError], bool], str], ...] = (
     (lambda e: e.path.endswith(".messageType") and e.got == "none", "SCEP-3.2.1-02"),
     (lambda e: e.path.startswith("pkcsPKIEnvelope"), "SCEP-3.2-02"),
 )
-"""In this order, what an error of reading shows, and the requirement that is missed."""
+"""In order: a pattern in an error of the reader, and the violated requirement."""
 
 
 def _signs_itself(certificate: Certificate) -> bool:
-    """Whether a certificate verifies with its own key; where nobody can tell, it does."""
+    """Whether a certificate verifies with its own key; True if that cannot be determined."""
     try:
         certificate.verify_issued_by(certificate)
     except SignatureInvalid:
@@ -375,7 +375,7 @@ def _signs_itself(certificate: Certificate) -> bool:
 
 
 def _short(what: str, holder: Certificate | Csr) -> Iterator[Finding]:
-    """An RSA key that is not of adequate length."""
+    """Find an RSA key of inadequate length."""
     try:
         public = holder.public_key()
     except DecodeError:
@@ -385,7 +385,7 @@ def _short(what: str, holder: Certificate | Csr) -> Iterator[Finding]:
 
 
 def _spelled(digest: str) -> str:
-    """A digest as GetCACaps spells it: ``SHA-512``."""
+    """A digest as GetCACaps spells it: `SHA-512`."""
     return f"SHA-{digest.removeprefix('sha')}"
 
 
@@ -402,7 +402,7 @@ def _split(noted: str) -> tuple[str, str]:
 
 
 def _mark(octets: bytes) -> bytes:
-    """What is remembered of bytes, however many a client sent."""
+    """What is remembered of bytes, regardless of how many a client sent."""
     return hashlib.sha256(octets).digest()
 
 

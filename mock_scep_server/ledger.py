@@ -1,8 +1,9 @@
-"""Every certificate the CA minted and its fate: delivered, installed, or orphaned and why. The one place that counts.
+"""The ledger: every certificate that the CA issued and its fate: delivered, installed, or orphaned and why. The only
+count.
 
-An orphan is a certificate that was minted and that no client has. ``cause`` says what is known of it. A CA that is left
-running forgets the oldest certificates once the others fill its memory: they are counted, and nothing else is known
-of them. What is kept of a certificate is its bytes; they are read when somebody looks.
+An orphan is an issued certificate that no client has; `cause` is the known reason. A CA that runs for a long time
+forgets the oldest certificates when the others fill its memory, and only counts them. Certificates are stored as bytes,
+which are decoded on access.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ __all__ = ["Ledger", "LedgerEntry"]
 
 _FATES: dict[Fate, tuple[str, ...]] = {
     "ended": (),
-    "cut": ("the client broke it off",),
-    "late": ("the client's time-out passed before its end",),
+    "cut": ("the client broke off the connection",),
+    "late": ("the client's timeout passed before its end",),
     "lost": ("the network lost it",),
 }
 _ENTRY = 1000
-"""About what an entry takes in memory beside its bytes, with its places in the tables."""
+"""The approximate memory of an entry besides its bytes, with its places in the tables."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One certificate, its bytes in ``der``. ``delivered`` means a SUCCESS that carries it arrived whole and in time,
-    as far as the CA can know, ``installed`` that the client has it in its key store. ``sent`` says how each reply with
-    it left and what became of it, in order; ``given_up`` why the client gave its transaction up."""
+    """One certificate, its bytes in `der`. `delivered` means that a SUCCESS with it arrived complete and in time, as
+    far as the CA can know; `installed`, that the client has it in its key store. `sent` lists how each reply with it
+    left and what happened to it, in order; `given_up` is why the client abandoned its transaction."""
 
     der: bytes
     transaction_id: str
@@ -53,45 +54,46 @@ class LedgerEntry:
 
     @property
     def size(self) -> int:
-        """About what it takes in memory, in bytes."""
+        """Its approximate size in memory, in bytes."""
         return _ENTRY + len(self.der) + len(self.transaction_id) + sum(map(len, self.sent))
 
     @property
     def counts(self) -> Counter[str]:
-        """What it counts as."""
+        """The kinds under which it is counted."""
         return Counter(minted=1, delivered=self.delivered, installed=self.installed, orphaned=not self.installed)
 
     @property
     def cause(self) -> str | None:
-        """Why it is an orphan, as far as the CA can know; None when it is installed."""
+        """Why it is an orphan, as far as the CA can know; None if it is installed."""
         if self.installed:
             return None
         if self.given_up is not None:
             return (
-                f"given up by the client: {self.given_up} ({self.sent[-1] if self.sent else 'no reply has carried it'})"
+                f"abandoned by the client: {self.given_up} "
+                f"({self.sent[-1] if self.sent else 'no reply has contained it'})"
             )
         if not self.sent:
-            return "no reply has carried it"
+            return "no reply has contained it"
         if self.delivered:
-            return f"delivered, and not installed by the client ({self.sent[-1]})"
-        return f"no reply arrived whole ({self.sent[-1]})"
+            return f"delivered, but not installed by the client ({self.sent[-1]})"
+        return f"no reply arrived complete ({self.sent[-1]})"
 
     @property
     def explained(self) -> bool:
-        """Whether it is installed, or it is known why not: the client said so, or something was done to a reply."""
+        """Whether it is installed, or the reason is known: the client reported it, or a reply was changed."""
         return self.installed or self.given_up is not None or any(how != "HTTP 200" for how in self.sent)
 
     def to_row(self) -> Row:
-        """As it is kept."""
+        """The entry as a row for storage."""
         kept = {name: getattr(self, name) for name in ("transaction_id", "delivered", "installed", "sent", "given_up")}
         return {**kept, "der": base64.b64encode(self.der).decode(), "minted_at": self.minted_at.isoformat()}
 
     @classmethod
     def from_row(cls, row: Row) -> LedgerEntry:
-        """As it was kept.
+        """Read an entry from its row.
 
         Raises:
-            ValueError: it is not a row of :meth:`to_row`.
+            ValueError: the row is not one of `to_row`.
         """
         return cls(**read_row(row, **_ROW))
 
@@ -118,9 +120,9 @@ _ROW = {
 
 
 class Ledger:
-    """Thread-safe; keeps the newest certificates, as many as fit into ``limit`` bytes, and counts all.
+    """The newest certificates, as many as fit into `limit` bytes, and the count of all. Thread-safe.
 
-    Certificates are the keys: a fault may make two of one serial, and both count.
+    The certificates are the keys: a fault may make two with the same serial number, and both count.
     """
 
     def __init__(self, limit: int = 30 * 1024 * 1024, store: Store | None = None) -> None:
@@ -147,7 +149,7 @@ class Ledger:
 
     def _enter(self, entry: LedgerEntry, certificate: Certificate) -> None:
         octets = entry.der
-        places = () if octets in self._entries else self._places(certificate)  # minted anew, byte for byte
+        places = () if octets in self._entries else self._places(certificate)  # issued again with identical bytes
         self._put(entry)
         self._by_serial[certificate.serial] = octets
         for table, place in places:
@@ -157,12 +159,12 @@ class Ledger:
         self._store.put("ledger", _digest(entry.der).hex(), entry.to_row)
 
     def _change(self, entry: LedgerEntry) -> None:
-        """An entry in the place of the one of the same certificate."""
+        """Replace the entry of the same certificate."""
         self._put(entry)
         self._keep(entry)
 
     def _places(self, certificate: Certificate) -> tuple[tuple[dict[bytes, list[bytes]], bytes], ...]:
-        """Where it stands in the tables of several a key, beside others."""
+        """Its places in the tables that have several entries per key."""
         return (self._by_subject, _subject(certificate.subject)), (self._by_key, _digest(certificate.spki))
 
     def _put(self, entry: LedgerEntry) -> None:
@@ -186,11 +188,11 @@ class Ledger:
 
     @property
     def forgotten(self) -> int:
-        """How many of the oldest are only counted any longer."""
+        """The number of oldest certificates that are only counted."""
         return self._forgotten["minted"]
 
     def record_sending(self, certificate: Certificate, *, whole: bool, how: str, fate: Fate = "ended") -> None:
-        """A reply with this certificate left, ``whole`` or not, ``how`` in words, and came to its ``fate``."""
+        """Record that a reply with this certificate left: whether it is `whole`, `how` in words, and its `fate`."""
         with self._lock:
             entry = self._entries.get(certificate.der)
             if entry is not None:
@@ -199,14 +201,14 @@ class Ledger:
                 self._change(replace(entry, delivered=delivered, sent=sent))
 
     def report_installed(self, certificate: Certificate) -> None:
-        """The client has it (told by the simulation, since no CA can know)."""
+        """Record that the client has it (reported by the simulation, since a CA cannot know)."""
         with self._lock:
             entry = self._entries.get(certificate.der)
             if entry is not None:
                 self._change(replace(entry, installed=True))
 
     def clear(self) -> None:
-        """Begin anew: what was minted before is no certificate of this CA any longer."""
+        """Start again: certificates issued before are no longer certificates of this CA."""
         with self._lock:
             for table in (self._entries, self._by_serial, self._by_subject, self._by_key, self._forgotten):
                 table.clear()
@@ -215,9 +217,11 @@ class Ledger:
                 self._store.clear(book)
 
     def report_abandoned(self, transaction_id: str, why: str) -> None:
-        """The client has given the transaction up (told by the simulation): what it got and has not installed.
+        """Record that the client abandoned the transaction (reported by the simulation): the certificates that it did
+        not install.
 
-        A certificate that is installed, or was given up before, is of an earlier operation under the transactionID.
+        A certificate that is installed or was abandoned before belongs to an earlier operation with the same
+        transactionID.
         """
         with self._lock:
             for entry in tuple(self._entries.values()):
@@ -225,18 +229,18 @@ class Ledger:
                     self._change(replace(entry, given_up=why))
 
     def find(self, serial: int) -> LedgerEntry | None:
-        """The newest entry of a serial number, or None."""
+        """The newest entry with a serial number, or None."""
         with self._lock:
             octets = self._by_serial.get(serial)
             return None if octets is None else self._entries[octets]
 
     def own(self, certificate: Certificate) -> Certificate | None:
-        """The certificate, if it was minted here."""
+        """The certificate's entry, if this CA issued it."""
         entry = self.find(certificate.serial)
         return certificate if entry is not None and entry.der == certificate.der else None
 
     def of_subject(self, subject: bytes) -> tuple[LedgerEntry, ...]:
-        """The entries for a subject, whatever its string types, case and blanks."""
+        """The entries for a subject, regardless of string types, case and spaces."""
         with self._lock:
             return tuple(self._entries[octets] for octets in self._by_subject.get(_subject(subject), ()))
 
@@ -247,23 +251,23 @@ class Ledger:
 
     @property
     def entries(self) -> tuple[LedgerEntry, ...]:
-        """All that are kept, in the order of minting."""
+        """All stored entries, in the order of issuing."""
         with self._lock:
             return tuple(self._entries.values())
 
     @property
     def orphans(self) -> tuple[LedgerEntry, ...]:
-        """The entries that no client has; each has a cause."""
+        """The entries whose certificate no client has; each has a cause."""
         return tuple(entry for entry in self.entries if not entry.installed)
 
     @property
     def keys(self) -> int:
-        """How many public keys the certificates are for that are kept."""
+        """The number of public keys in the stored certificates."""
         return len(self._by_key)
 
     @property
     def counts(self) -> dict[str, int]:
-        """``minted``, ``delivered``, ``installed`` and ``orphaned``, those that were forgotten among them."""
+        """The counts `minted`, `delivered`, `installed` and `orphaned`, including forgotten certificates."""
         with self._lock:
             entries, found = tuple(self._entries.values()), self._forgotten.copy()
         installed = sum(entry.installed for entry in entries)
@@ -290,5 +294,5 @@ def _digest(octets: bytes) -> bytes:
 
 
 def _subject(subject: bytes) -> bytes:
-    """The same for names that are the same."""
+    """A value that is equal for equal names."""
     return _digest(repr(folded_name(subject)).encode())

@@ -1,9 +1,10 @@
-"""Certificates that were decided and are not signed yet: the RSA operation needs no lock, and others decide meanwhile.
+"""Certificates that are decided but not yet signed: signing needs no lock, so that other requests are decided
+meanwhile.
 
-An order has its serial number. Until it is entered in the books, or has failed, a request that would have to know it
-waits: one under the same transactionID, and where names or keys may have one certificate only, one of the same name or
-key. So the answers are those of a CA that signs while it decides. Not thread-safe: placing, entering and looking are
-steps of a caller who holds the lock; signing and waiting are done without it.
+An order has its serial number. Until it is entered in the records or has failed, requests that depend on it wait: those
+with the same transactionID and, if names or keys may have only one certificate, those with the same name or key. The
+replies are therefore those of a CA that signs while it decides. Not thread-safe: the caller holds the lock to place,
+enter and look up orders, but not to sign or wait.
 """
 
 from __future__ import annotations
@@ -24,8 +25,7 @@ __all__ = ["CertificateOrder", "Orders"]
 
 
 class Settled:
-    """Whether something has ended, once. An Event does the same for several times the price, and is made for each
-    certificate."""
+    """A one-time signal. An Event does the same but costs several times as much, and each certificate needs one."""
 
     __slots__ = ("_is_set", "_lock")
 
@@ -34,24 +34,23 @@ class Settled:
         self._lock.acquire()
 
     def is_set(self) -> bool:
-        """Whether it has."""
+        """Whether the signal is set."""
         return self._is_set
 
     def set(self) -> None:
-        """It has."""
+        """Set the signal."""
         self._is_set = True
         self._lock.release()
 
     def wait(self) -> None:
-        """Return once it has."""
+        """Wait for the signal."""
         with self._lock:
             pass
 
 
 @dataclass(frozen=True, eq=False)
 class CertificateOrder:
-    """A certificate to be signed. ``enter`` puts it into the books, and gives the answer, which is a SUCCESS; ``notes``
-    go with that."""
+    """A certificate to be signed. `enter` enters it in the records and returns the reply, a SUCCESS, with `notes`."""
 
     template: Template
     authority: CertificateAuthority
@@ -63,37 +62,37 @@ class CertificateOrder:
     kind: ClassVar[str] = "success"
 
     def sign(self) -> Certificate:
-        """The certificate; without the lock."""
+        """Sign the certificate, without the lock."""
         return self.authority.sign(self.template)
 
     def enter(self, certificate: Certificate) -> Decision:
-        """It is in the books from now on; the answer."""
+        """Enter it in the records and return the reply."""
         decision = self._enter(certificate)
         return replace(decision, notes=self.notes) if self.notes else decision
 
     def close(self) -> None:
-        """It is entered, or has failed: who waited for it decides anew."""
+        """Mark it as entered or failed: the requests that waited for it are decided again."""
         self.done.set()
 
 
 class Orders:
-    """Those that are neither entered nor failed: at most one for each thread that decides."""
+    """The orders that are neither entered nor failed: at most one for each deciding thread."""
 
     def __init__(self) -> None:
         self._open: list[CertificateOrder] = []
 
     def place(self, order: CertificateOrder) -> CertificateOrder:
-        """One more."""
+        """Add an order."""
         self._open = [*(other for other in self._open if not other.done.is_set()), order]
         return order
 
     def wait_for(
         self, *, transaction: str | None = None, subject: bytes | None = None, spki: bytes | None = None
     ) -> None:
-        """Nothing is open that has this transactionID, subject or key.
+        """Check that no open order has this transactionID, subject or key.
 
         Raises:
-            AskFirst: something is, and has to be waited for.
+            AskFirst: there is one, and the request has to wait for it.
         """
         for order in self._open:
             same = (
@@ -102,4 +101,4 @@ class Orders:
                 or order.csr.spki == spki
             )
             if same and not order.done.is_set():
-                raise AskFirst("a certificate has to be signed", order.done.wait)
+                raise AskFirst("the signature of a certificate has to be awaited", order.done.wait)

@@ -1,7 +1,7 @@
-"""What the mock serves beside SCEP, by path: CRLs and CA certificates, and the page on which NDES gives out challenges.
+"""The pages that the mock serves besides SCEP: CRLs, CA certificates, and the page on which NDES hands out challenges.
 
-The words that programs look for on the NDES page are those of the real one, as published clients look for them; the
-rest of the page is our own. It comes in UTF-16, as from NDES. What a page holds goes to no journal.
+The words that programs look for on the NDES page are those of the real page, as published clients expect them; the rest
+of the page is our own. It is in UTF-16, as from NDES. The contents of a page never go into the journal.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ CERTIFICATE_TYPE = "application/pkix-cert"  # RFC 2585, 4.1
 
 @dataclass(frozen=True)
 class MockPage:
-    """A page that a request is for: its name in scripts, and what gives the reply and a line for the journal.
-    ``scripted``: rules apply to it."""
+    """The page that a request is for: its name in scripts, and the function that returns the reply and a line for the
+    journal. `scripted`: rules apply to it."""
 
     name: str
     answer: Callable[[], tuple[HttpReply, str]]
@@ -44,16 +44,16 @@ class MockPage:
 
 
 class Pages:
-    """Finds the page of a request; a CA whose policy has no admin page has none for challenges."""
+    """Finds the page of a request. There is a page for challenges only if the CA's policy has an admin page."""
 
     def __init__(self, parts: CaParts) -> None:
         self._parts, self._admin = parts, parts.policy.admin
         self._attempts = Attempts(parts.clock)
         self.names: frozenset[str] | None = None
-        """Under which host names NDES's page answers, in lower case; None: under any."""
+        """The host names under which the NDES page answers, in lower case; None: all."""
 
     def find(self, request: HttpRequest, client: str) -> MockPage | None:
-        """The page that a GET of ``client`` is for, or None: then it is for SCEP."""
+        """The page that a GET of `client` is for, or None: then it is for SCEP."""
         path, _, query = request.target.partition("?")
         if request.target == "/" and request.method in ("GET", "HEAD"):
             return MockPage("FrontPage", lambda: (self._front(request), "front page"), scripted=False)
@@ -72,7 +72,7 @@ class Pages:
         return MockPage("CRL", partial(self._crl, authority))
 
     def _front(self, request: HttpRequest) -> HttpReply:
-        """What this server is, for somebody who opens its address; nothing that a client could not ask for."""
+        """Describe this server to someone who opens its address, with nothing that a client could not get."""
         now = self._parts.clock.now()
         authority = self._parts.authorities.default.current(now)
         path = self._parts.profile.path or "/scep"
@@ -98,8 +98,8 @@ class Pages:
     def _admin_page(self, request: HttpRequest, client: str, admin: AdminPage) -> tuple[HttpReply, str]:
         """401, "no permission", "cache is full", or a challenge (F-S04).
 
-        A challenge is given to a GET alone, since each takes a place; and to nobody whom a page of somebody else sends.
-        After wrong passwords a client has to wait.
+        Only a GET gets a challenge, since each takes a place in the cache, and only if no page of another site caused
+        it. After wrong passwords a client has to wait.
         """
         if request.method != "GET":
             return HttpReply(405, headers=(("Allow", "GET"),)), f"no challenge for {request.method}"
@@ -121,7 +121,7 @@ class Pages:
         if user in admin.no_permission:
             return _html(f"<P>{NO_PERMISSION}</P>"), "no permission"
         if not isinstance(self._parts.challenge, OneTimeChallenges):
-            return _html("<P>No challenge password is needed or given out.</P>"), "no challenge to give"
+            return _html("<P>This CA does not need or hand out challenge passwords.</P>"), "no one-time challenges"
         now = self._parts.clock.now()
         try:
             with self._parts.lock:
@@ -142,9 +142,9 @@ class Pages:
 
 
 NO_PERMISSION = "You do not have sufficient permission to enroll with SCEP."
-TOO_OFTEN = "The password was wrong too often. It was not looked at; try again later."
+TOO_OFTEN = "The password was wrong too often, so it was not checked. Try again later."
 CACHE_FULL = "The password cache is full."
-FOREIGN = "This page was asked for in the name of another site."
+FOREIGN = "A page of another site requested this page."
 
 
 _HOST = re.compile(r"([A-Za-z0-9.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
@@ -157,7 +157,7 @@ body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 2rem aut
 code {{ overflow-wrap: anywhere }}</style>
 </head><body><main>
 <h1>Mock SCEP CA</h1>
-<p>A CA for tests (RFC 8894), profile {profile}. Its certificates are worth nothing.</p>
+<p>A CA for tests (RFC 8894), profile {profile}. Do not trust its certificates.</p>
 <p>SCEP URL: <code>{url}</code></p>
 <p><a href="{caps}">GetCACaps</a>, <a href="{certificate}">CA certificate</a></p>
 <p>SHA-256 of the CA certificate: <code>{fingerprint}</code></p>
@@ -166,20 +166,20 @@ code {{ overflow-wrap: anywhere }}</style>
 
 
 def _foreign(request: HttpRequest, names: frozenset[str] | None) -> str | None:
-    """Why a browser may have been sent by somebody else's page: by a name that was rebound to this address, or from
-    another origin. None where nothing shows that."""
+    """Why a page of another site may have sent the browser: a name rebound to this address, or another origin. None if
+    nothing indicates that."""
     host = request.header("Host")
     try:
         named = Url.parse(f"//{host}").host if host is not None else "localhost"
     except ValueError:
         return "the Host is not a host"
     if names is not None and named not in names and not named.endswith(".localhost") and not _is_address(named):
-        return "the Host is not a name of this server (--server-name adds one)"
+        return "the Host is not a name of this server (add it with --server-name)"
     origin = request.header("Origin")
     if origin is not None and origin.lower().partition("://")[2] != (host or "").lower():
         return "the Origin is another site"
     if (request.header("Sec-Fetch-Site") or "none").lower() not in ("none", "same-origin"):
-        return "a page of another site asks"
+        return "a page of another site sends the request"
     return None
 
 
@@ -192,7 +192,8 @@ def _is_address(text: str) -> bool:
 
 
 def _authenticated(request: HttpRequest, admin: AdminPage) -> str | None:
-    """The user of the Authorization field, if the password is right; users without permission have the same one."""
+    """The user of the Authorization field, if the password is right; users without permission have the same
+    password."""
     scheme, _, given = (request.header("Authorization") or "").partition(" ")
     if scheme.lower() != "basic":
         return None

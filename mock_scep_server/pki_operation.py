@@ -1,8 +1,8 @@
-"""A PKIOperation from its bytes to the CertRep in bytes: served, read, judged, decided, encoded.
+"""Handles a PKIOperation from its bytes to the bytes of the CertRep: admit, read, judge, decide, encode.
 
-What a message asks is read by ``asked.py``, what that says about the client by ``judgement.py``, and what the CA
-answers is decided by ``registrar.py``, under one lock with the script: two clients with one transaction must not get
-two certificates. All cryptography is done without the lock. RFC 8894, 3.3 and 4.3 to 4.6.
+`checking.py` reads what a message asks for, `judgement.py` judges the client, and `registrar.py` decides the reply,
+under one lock with the script, since two clients with the same transaction must not get two certificates. All
+cryptography happens outside the lock. RFC 8894, 3.3 and 4.3 to 4.6.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ _NO_MESSAGE = "SCEP-3-01"
 
 
 class PkiOperation:
-    """The layers that a message goes through, one method each, in their order."""
+    """The layers that a message passes, one method each, in order."""
 
     def __init__(self, parts: CaParts, transactions: Transactions, entropy: Entropy) -> None:
         self._parts, self._profile, self._entropy = parts, parts.profile, entropy
         self._reader, self._registrar = RequestReader(parts), Registrar(parts, transactions, entropy)
 
     def reply(self, work: Work, octets: bytes | None) -> HttpReply:
-        """The HTTP reply to one message.
+        """Return the HTTP reply to one message.
 
         Raises:
-            EarlyReply: it is not a message that is served, or a rule answers it with an HTTP status.
+            EarlyReply: the message is not served, or a rule answers it with an HTTP status.
         """
         self._serve(work)
         asked = self._read(work, octets)
@@ -54,15 +54,15 @@ class PkiOperation:
         return self._encode(work, decision)
 
     def _serve(self, work: Work) -> None:
-        """Some products do not take a POST."""
+        """Refuse POST, as some products do."""
         if work.request.method != "POST" or self._profile.post == "served":
             return
-        work.decision = "POST is not served, as with this product"
+        work.decision = "POST is not served, as in this product"
         empty = HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),))
         raise EarlyReply(empty if self._profile.post == "empty-200" else text_reply(405, "GET only."))
 
     def _read(self, work: Work, octets: bytes | None) -> Asked:
-        """The pkiMessage, and what it asks."""
+        """Read the pkiMessage and what it asks for."""
         try:
             message = messages.decode(octets) if octets else None
             text, requirement = "The PKIOperation has no message.", _NO_MESSAGE
@@ -77,7 +77,7 @@ class PkiOperation:
         return asked
 
     def _examine(self, work: Work, asked: Asked) -> None:
-        """What the message says about its client."""
+        """Judge the client by the message."""
         odd = tuple(str(note) for note in (*asked.message.notes, *(asked.csr.notes if asked.csr else ())))
         work.notes += odd
         work.findings += self._parts.judge.message(
@@ -93,7 +93,7 @@ class PkiOperation:
         )
 
     def _decide(self, work: Work, asked: Asked) -> Decision:
-        """What the script wants, and what the CA makes of it."""
+        """Apply the script, then the CA's decision."""
         with self._parts.lock:
             answer = work.take(self._parts.script)
             face = work.altered(On.AUTHORITY, asked.authority)
@@ -115,7 +115,7 @@ class PkiOperation:
         return replace(decision, authority=face) if other else decision
 
     def _decided(self, work: Work, asked: Asked, answer: RuledAnswer | None) -> Decision | CertificateOrder:
-        """Decided under the lock; what has to be known first is waited for while others have it."""
+        """Decide under the lock; wait for prerequisites without holding it."""
         with ExitStack() as stack:
             while True:
                 try:
@@ -125,7 +125,7 @@ class PkiOperation:
                     self._parts.lock.outside(first.ask)
 
     def _issue(self, order: CertificateOrder) -> Decision:
-        """What was decided, once the certificate is signed."""
+        """Return the decision once the certificate is signed."""
         try:
             certificate = order.sign()
             with self._parts.lock:
@@ -134,7 +134,7 @@ class PkiOperation:
             order.close()
 
     def _encode(self, work: Work, decision: Decision) -> HttpReply:
-        """The CertRep in bytes, signed by the CA that was asked."""
+        """Encode the CertRep, signed by the CA that the request addressed."""
         if decision.status:
             return text_reply(decision.status, "The request is not served.")
         context, signer = work.context, decision.authority.signer

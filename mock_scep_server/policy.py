@@ -1,7 +1,7 @@
-"""What an operator decides about a CA beyond its profile, as one frozen value, and how it is written.
+"""The operator's policy for a CA beyond its profile, as one frozen value, and its file format.
 
-The keys are those of a scenario's ``ca:`` section; ``mock-scep-server --ca FILE`` holds the same. A value of None
-leaves the matter to the profile. Decides nothing by itself.
+The keys are those of a scenario's `ca:` section and of `mock-scep-server --ca FILE`. With None, the profile decides.
+This module decides nothing itself.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ChallengeSetup:
-    """Who may enrol: ``none``, ``one_time`` or ``per_subject``; a static password is handed in apart."""
+    """Who may enrol: `none`, `one_time` or `per_subject`; a static password is passed separately."""
 
     kind: Literal["none", "one_time", "per_subject"] = "none"
     lifetime: timedelta = timedelta(minutes=60)
@@ -42,7 +42,7 @@ class ChallengeSetup:
 
 @dataclass(frozen=True)
 class AdminPage:
-    """The page on which NDES gives out challenges: who may see it, and who may log in but has no permission."""
+    """The page on which NDES hands out challenges: who may see it, and who may log in but has no permission."""
 
     user: str
     password: str = field(repr=False)
@@ -51,7 +51,7 @@ class AdminPage:
 
 def _in_order(publish: Moment, switch: Moment) -> str | None:
     late = type(publish) is type(switch) and switch < publish  # type: ignore[operator]
-    return "the next CA is to be published before it takes over" if late else None
+    return "the next CA must be published before it takes over" if late else None
 
 
 IN_ORDER = agree("publish", "switch", _in_order)
@@ -60,7 +60,7 @@ IN_ORDER = agree("publish", "switch", _in_order)
 @document("rollover", IN_ORDER)
 @dataclass(frozen=True)
 class Rollover:
-    """When a next CA is published and when it takes over: spans from the start, or local times without a zone."""
+    """When a next CA is published and when it takes over: time spans from the start, or local times without a zone."""
 
     publish: Annotated[Moment, SpanOrTime()]
     switch: Annotated[Moment, SpanOrTime()]
@@ -69,7 +69,7 @@ class Rollover:
 
 @dataclass(frozen=True)
 class CaPolicy:
-    """All of it. ``duplicates``: a subject may have a second certificate so long before the first expires."""
+    """The whole policy. `duplicates`: how long before its certificate expires a subject may have a second one."""
 
     name: str = "Mock SCEP CA (tests only)"
     key: str = "rsa-2048"
@@ -96,24 +96,24 @@ class CaPolicy:
 
     @property
     def octets(self) -> int:
-        """``memory`` in bytes."""
+        """The `memory` in bytes."""
         return self.memory * 1024 * 1024
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What no sink may show."""
+        """The secrets that no output may show."""
         return (*self.challenge.subjects.values(), *([self.admin.password] if self.admin else []))
 
 
 # --- what is written --------------------------------------------------------------------------------------
 
-_Password = Annotated[str, Text("for a CA that wants no challenge write challenge: none")]
+_Password = Annotated[str, Text("for a CA without challenges write challenge: none")]
 _Duration = Annotated[timedelta, Span()]
 
 
 @dataclass(frozen=True)
 class StaticPassword:
-    """One password for all; it is handed in apart from the policy."""
+    """One password for all clients; it is passed separately from the policy."""
 
     static: _Password = field(repr=False)
 
@@ -153,14 +153,14 @@ class _BeforeExpiry:
 
 @dataclass(frozen=True)
 class _Different:
-    """A list whose entries differ."""
+    """A list of distinct entries."""
 
     inner: Kind
 
     def read(self, node: Node, problems: Problems, what: str) -> object:
         found: Any = self.inner.read(node, problems, what)
         if found is not WRONG and len(set(found)) != len(found):
-            problems.add(node, "an identifier is here twice")
+            problems.add(node, "an identifier occurs twice")
             return WRONG
         return found
 
@@ -185,7 +185,7 @@ class _Identifiers:
 
 @dataclass(frozen=True)
 class PolicyKey:
-    """A line of the table of keys: the type of what is written, what holds without it, and what it means."""
+    """A row of the table of keys: the type of the value, its default, and its meaning."""
 
     shape: Any
     default: str
@@ -193,46 +193,50 @@ class PolicyKey:
 
     @property
     def kind(self) -> Kind:
-        """How it is written."""
+        """The format of the value."""
         return kind_of(self.shape)
 
 
 POLICY_KEYS: Mapping[str, PolicyKey] = {
     "name": PolicyKey(str, "Mock SCEP CA (tests only)", "the CA's common name"),
     "key": PolicyKey(
-        Annotated[str, Words(lambda: KEY_KINDS)], "rsa-2048", f"the CA's key: {', '.join(KEY_KINDS)}; an RA's is RSA"
+        Annotated[str, Words(lambda: KEY_KINDS)],
+        "rsa-2048",
+        f"the CA's key: {', '.join(KEY_KINDS)}; an RA's key is RSA",
     ),
     "challenge": PolicyKey(
         Literal["none", "checked", "ignored"] | StaticPassword | _OneTime | _PerSubject,
         "none",
-        "`none`; `{static: s3cret}`; `{one_time: {lifetime: 60m, cache: 5}}`, given out by `ca_operator` or the page; "
+        "`none`; `{static: s3cret}`; `{one_time: {lifetime: 60m, cache: 5}}`, handed "
+        "out by `ca_operator` or the page;  "
         '`{per_subject: {"CN=a*": s3cret}}`',
     ),
     "admin_page": PolicyKey(
         AdminPage,
         "none",
-        "NDES's page for challenges: `{user: admin, password: pw, no_permission: [guest]}`, at `/certsrv/mscep_admin/`",
+        "the NDES page for challenges: `{user: admin, password: pw, no_permission: [guest]}`, "
+        "at `/certsrv/mscep_admin/`",
     ),
     "approval": PolicyKey(
         Literal["automatic", "manual"] | _Manual,
         "automatic",
-        "`manual`: requests wait for `ca_operator`; `{manual: {expires: 24h}}` refuses them then",
+        "`manual`: requests wait for `ca_operator`; `{manual: {expires: 24h}}` refuses them after that time",
     ),
-    "transaction_lifetime": PolicyKey(_Duration, "for ever", "after this time the CA has forgotten a transaction"),
-    "renewal_window": PolicyKey(_Duration, "any time", "renewals are refused before this span before the expiry"),
+    "transaction_lifetime": PolicyKey(_Duration, "unlimited", "after this time the CA forgets a transaction"),
+    "renewal_window": PolicyKey(_Duration, "any time", "how long before the expiry renewals are accepted"),
     "duplicate_subject": PolicyKey(
         Literal["allow", "refuse"] | _BeforeExpiry,
         "the profile's",
         "`allow`, `refuse` while a certificate for the subject is valid, or `{before_expiry: 14d}`; not for renewals",
     ),
-    "validity": PolicyKey(_Duration, "365d", "of what is issued; nothing outlives its issuer"),
+    "validity": PolicyKey(_Duration, "365d", "of issued certificates, limited by that of the issuer"),
     "lifetime": PolicyKey(_Duration, "3650d", "of the CA's own certificate"),
     "crl_lifetime": PolicyKey(_Duration, "7d", "from thisUpdate to nextUpdate of a CRL"),
     "rollover": PolicyKey(
         Rollover,
         "none",
         "a next CA: `{publish: 30d, switch: 60d, overlap: 1d}`, from the start or at local times; after `overlap` the "
-        "old CA answers no more (left out: it does until it expires)",
+        "old CA stops answering (default: when it expires)",
     ),
     "identifiers": PolicyKey(
         _Identifiers, "one CA", "several CAs, named by GetCACert: `[A, B]`, or `{names: [A, B], strict: true}`"
@@ -240,30 +244,31 @@ POLICY_KEYS: Mapping[str, PolicyKey] = {
     "capacity": PolicyKey(
         Capacity,
         "any number at once",
-        "`{workers: 1, time: 400ms}`: so many requests are served at the same time, each takes so long, and the others "
-        "wait in a queue; `times` says it by operation and message type: `{PKIOperation: 400ms, CertPoll: 50ms}`",
+        "`{workers: 1, time: 400ms}`: how many requests are served at the same time and how long each takes; the "
+        "others wait in a queue; `times` sets the time by operation and message type: "
+        "`{PKIOperation: 400ms, CertPoll: 50ms}`",
     ),
     "serials": PolicyKey(Literal["random", "sequential"], "the profile's", "`random` or `sequential`"),
-    "extensions": PolicyKey(Literal["drop", "refuse"], "drop", "what is done with extensions that a CSR must not get"),
+    "extensions": PolicyKey(Literal["drop", "refuse"], "drop", "what happens to extensions that a CSR may not have"),
     "minimum_rsa": PolicyKey(
         Annotated[int, Within(512)], "the profile's", "bits; a shorter key is refused with badAlg"
     ),
     "time_window": PolicyKey(
-        _Duration, "any", "a signingTime further off is refused with badTime; none is always taken"
+        _Duration, "any", "a signingTime that differs more is refused with badTime; a missing one is accepted"
     ),
     "memory": PolicyKey(
         Annotated[int, Within(1)],
         "60",
-        "MiB: half for the ledger, a quarter each for journal and transactions; the oldest go first",
+        "MiB: half for the ledger, a quarter each for journal and transactions; the oldest entries are dropped first",
     ),
     "publish_at": PolicyKey(
-        str, "none", "a URL: certificates name CRL and CA certificate there, and the mock serves both"
+        str, "none", "a URL that certificates contain for CRL and CA certificate; the mock serves both"
     ),
 }
 
 
 def policy_of(said: Mapping[str, Any]) -> CaPolicy:
-    """The policy of what was read by key; other keys are passed over."""
+    """Make the policy from the values by key; other keys are ignored."""
     values: dict[str, Any] = {}
     for key in POLICY_KEYS.keys() & said.keys():
         values |= _MEANINGS[key](said[key]) if key in _MEANINGS else {key: said[key]}
@@ -271,7 +276,7 @@ def policy_of(said: Mapping[str, Any]) -> CaPolicy:
 
 
 def _challenge(said: object) -> dict[str, object]:
-    """What is not static; ``checked`` and ``ignored`` are the profile's."""
+    """The challenge policy except a static password; `checked` and `ignored` belong to the profile."""
     if isinstance(said, _OneTime):
         return {"challenge": ChallengeSetup("one_time", said.one_time.lifetime, said.one_time.cache)}
     return (
@@ -298,4 +303,4 @@ _MEANINGS: Mapping[str, Callable[[Any], dict[str, object]]] = {
     "duplicate_subject": _duplicates,
     "identifiers": lambda said: {"identifiers": said.names, "strict_identifiers": said.strict},
 }
-"""What a key means for the policy, where that is not a field of its name."""
+"""The meaning of keys that are not fields of the same name."""

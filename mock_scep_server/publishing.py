@@ -1,6 +1,7 @@
-"""What the CA says of itself: capabilities and certificates, as values and as HTTP replies. RFC 8894, 3.5 and 4.2.
+"""What a CA publishes about itself: capabilities and certificates, as values and as HTTP replies. RFC 8894, 3.5 and
+4.2.
 
-A publication is made, may be changed by faults, and is then written; it decides nothing.
+A publication is made, possibly changed by faults, and then encoded; it decides nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ __all__ = ["CaCapabilities", "CaCertificates", "NextCaCertificates"]
 
 @dataclass(frozen=True)
 class CaCapabilities:
-    """The reply to GetCACaps: a keyword a line (SCEP-3.5.2-01). ``ends`` are the ends of lines, in turn."""
+    """The reply to GetCACaps: one keyword per line (SCEP-3.5.2-01). `ends` are the line ends, in turn."""
 
     words: tuple[str, ...]
     ends: tuple[str, ...] = ("\n",)
@@ -25,13 +26,13 @@ class CaCapabilities:
 
     @classmethod
     def of(cls, words: tuple[str, ...], lines: str) -> CaCapabilities:
-        """In one of the forms that profiles name."""
+        """Encode in one of the forms of profiles."""
         return cls(
             words, ("\r\n",) if lines.startswith("crlf") else ("\n",), lines not in ("no-final-newline", "crlf-between")
         )
 
     def reply(self) -> HttpReply:
-        """The keywords as text/plain, with these ends of lines."""
+        """Encode the keywords as text/plain with the line ends."""
         text = "".join(word + self.ends[i % len(self.ends)] for i, word in enumerate(self.words))
         if not self.final_end and self.words:
             text = text.removesuffix(self.ends[(len(self.words) - 1) % len(self.ends)])
@@ -40,12 +41,12 @@ class CaCapabilities:
 
 @dataclass(frozen=True)
 class CaCertificates:
-    """The reply to GetCACert: one certificate as it is, several in a certificates-only SignedData (SCEP-4.2.1-01)."""
+    """The reply to GetCACert: a single certificate, or several in a certificates-only SignedData (SCEP-4.2.1-01)."""
 
     certificates: tuple[Certificate, ...]
 
     def reply(self) -> HttpReply:
-        """With the media type that says whether it is one certificate or several (RFC 8894, 4.2.1)."""
+        """Encode with the media type for one or several certificates (RFC 8894, 4.2.1)."""
         if len(self.certificates) == 1:
             return HttpReply(200, headers=(("Content-Type", CA_CERT),), body=self.certificates[0].der)
         bag = messages.certs_only([certificate.der for certificate in self.certificates])
@@ -54,9 +55,9 @@ class CaCertificates:
 
 @dataclass(frozen=True)
 class NextCaCertificates:
-    """The reply to GetNextCACert: the certificates to come, in a SignedData by the present CA (SCEP-4.7.1-01).
+    """The reply to GetNextCACert: the next certificates in a SignedData signed by the current CA (SCEP-4.7.1-01).
 
-    ``signer`` vouches for them; ``flat`` puts them beside its certificate, as jscep's servlet does.
+    `signer` signs them; `flat` puts them beside its certificate, as the servlet of jscep does.
     """
 
     certificates: tuple[Certificate, ...]
@@ -65,11 +66,11 @@ class NextCaCertificates:
 
     @classmethod
     def of(cls, present: CertificateAuthority, coming: CertificateAuthority) -> NextCaCertificates:
-        """What ``present`` says of ``coming``."""
+        """Make the publication of `coming` by `present`."""
         return cls(coming.certificates, present.issuer)
 
     def reply(self) -> HttpReply:
-        """A SignedData over the certificates, signed by ``signer``."""
+        """Encode a SignedData over the certificates, signed by `signer`."""
         body = messages.encode_next_ca(
             [certificate.der for certificate in self.certificates],
             signer_key=self.signer.key,

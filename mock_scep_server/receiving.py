@@ -1,6 +1,6 @@
-"""HTTP requests as they come from a socket: read within caps and an absolute deadline, or refused with a status.
+"""Reads HTTP requests from a socket within size limits and an absolute deadline, or refuses them with a status.
 
-Owns the bytes of one connection that were received and not yet read. Answers nothing. RFC 9112; SCEP-4.1-*.
+Owns the bytes of one connection that were received but not yet read. Sends no reply. RFC 9112; SCEP-4.1-*.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?")
 
 
 class Unreadable(Exception):
-    """The request is refused before a service sees it; the connection is closed after the reply."""
+    """The request is refused before it reaches a service; the connection is closed after the reply."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -30,12 +30,12 @@ class Unreadable(Exception):
 
 
 class Gone(Exception):
-    """The client has gone, or has sent nothing in time: no reply can be sent."""
+    """The client has disconnected or sent nothing in time: no reply can be sent."""
 
 
 @dataclass
 class Connection:
-    """One connection: what was received and not yet read, and until when reading may take."""
+    """One connection: the received but unread bytes, and the deadline for reading."""
 
     socket: socket.socket
     clock: Clock
@@ -48,7 +48,7 @@ class Connection:
         """Receive more.
 
         Raises:
-            Gone: the client closed, or the time is up.
+            Gone: the client closed the connection, or the time is up.
         """
         left = (self.deadline - self.clock.now()).total_seconds()
         try:
@@ -61,7 +61,7 @@ class Connection:
         self.buffer += octets
 
     def line(self, cap: int) -> bytes:
-        """The next line without its end; a lone LF ends a line too (RFC 9112, 2.2)."""
+        """Return the next line without its end; a lone LF also ends a line (RFC 9112, 2.2)."""
         while (end := self.buffer.find(b"\n")) < 0:
             if len(self.buffer) > cap:
                 raise Unreadable(431, "The head of the request is too large.")
@@ -70,7 +70,7 @@ class Connection:
         return line.removesuffix(b"\r")
 
     def take(self, count: int) -> bytes:
-        """Exactly ``count`` bytes."""
+        """Return exactly `count` bytes."""
         while len(self.buffer) < count:
             self.fill()
         octets, self.buffer = self.buffer[:count], self.buffer[count:]
@@ -78,11 +78,11 @@ class Connection:
 
 
 def read_request(source: Connection) -> HttpRequest:
-    """Read one request, whole.
+    """Read one complete request.
 
     Raises:
-        Unreadable: no service can answer it; the error has the status to refuse it with.
-        Gone: the client has gone, or was too slow.
+        Unreadable: no service can answer it; the error has the status of the refusal.
+        Gone: the client disconnected or was too slow.
     """
     line = source.line(HEAD_CAP)
     for _ in range(4):
@@ -94,7 +94,7 @@ def read_request(source: Connection) -> HttpRequest:
         raise Unreadable(400, "The request line is not METHOD SP target SP version.")
     method, target, version = words
     if version not in ("HTTP/1.0", "HTTP/1.1"):
-        raise Unreadable(505, "This server speaks HTTP/1.0 and HTTP/1.1.")
+        raise Unreadable(505, "This server supports HTTP/1.0 and HTTP/1.1.")
     headers = tuple(_headers(source, HEAD_CAP - len(line)))
     request = HttpRequest(method, _origin_form(target), headers, b"", version)
     return HttpRequest(method, request.target, headers, _body(source, request), version)
@@ -125,16 +125,16 @@ def _body(source: Connection, request: HttpRequest) -> bytes:
     lengths = {value for name, value in request.headers if name.lower() == "content-length"}
     if coding is not None:
         if coding.strip().lower() != "chunked":
-            raise Unreadable(501, "This server knows no transfer coding but chunked.")
+            raise Unreadable(501, "This server supports only the transfer coding chunked.")
         if lengths:
-            raise Unreadable(400, "A request has a length or is chunked, not both.")
+            raise Unreadable(400, "A request has either a Content-Length or chunked coding, not both.")
         _continue(source, request)
         return b"".join(_chunks(source))
     if not lengths:
         return b""
     length = lengths.pop()
     if lengths or not length.isdecimal() or not length.isascii():
-        raise Unreadable(400, "The Content-Length is not one number.")
+        raise Unreadable(400, "The Content-Length is not a single number.")
     if len(length) > 9 or int(length) > MESSAGE_CAP:
         raise Unreadable(413, f"The body is larger than {MESSAGE_CAP} bytes.")
     _continue(source, request)
@@ -142,7 +142,7 @@ def _body(source: Connection, request: HttpRequest) -> bytes:
 
 
 def _continue(source: Connection, request: HttpRequest) -> None:
-    """A client that asks first whether it may send its body is told so."""
+    """Answer a client that asks whether it may send its body."""
     if (request.header("Expect") or "").lower() == "100-continue" and request.version == "HTTP/1.1":
         source.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -159,7 +159,7 @@ def _chunks(source: Connection) -> Iterator[bytes]:
             raise Unreadable(413, f"The body is larger than {MESSAGE_CAP} bytes.")
         if count == 0:
             for _ in _headers(source, HEAD_CAP):
-                pass  # trailer fields say nothing that we want
+                pass  # trailer fields are not used
             return
         yield source.take(count)
         if source.line(2) != b"":

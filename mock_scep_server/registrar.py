@@ -1,10 +1,10 @@
-"""What the CA answers to a request that was read: success, pending or failure.
+"""Decides the CA's reply to a request that was read: success, pending or failure.
 
-The same request again gets the same decision (SCEP-5.2-04); ``transactions.py`` remembers it. What a script answers
-instead of the CA is no decision of the CA, which does not remember it. Knows no HTTP, no CMS bytes and no faults; a
-certificate may be changed by the caller before it is signed. Not thread-safe: deciding and remembering is one step of
-the caller, who holds a lock over it. Signing is not part of the step: a certificate is ordered in it, and entered in
-another (``orders.py``). RFC 8894, 2.3, 3.3.2, 4.4 to 4.6 and 5.2.
+A repeated request gets the same decision (SCEP-5.2-04), which `transactions.py` remembers. A script's answer is not a
+decision of the CA, so it is not remembered. This module knows no HTTP, CMS bytes or faults; the caller may change a
+certificate before it is signed. Not thread-safe: the caller holds a lock while it decides and remembers in one step.
+Signing is a separate step: a certificate is ordered in this one and entered in another (`orders.py`). RFC 8894, 2.3,
+3.3.2, 4.4 to 4.6 and 5.2.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from mock_scep_server.transactions import Transaction, Transactions
 __all__ = ["Registrar"]
 
 UPDATE_REQ = 18
-"""Of drafts before the RFC; some servers still take it for a PKCSReq."""
+"""A message type of drafts before the RFC; some servers still treat it as a PKCSReq."""
 Alter = Callable[[Template], Template]
 _NOT_FOUND = Refusal(FailInfo.BAD_CERT_ID, "no certificate of this issuer and serial number")
 
 
 @dataclass(frozen=True)
 class _Case:
-    """A request that is decided: what was read, the reply so far, what the script wants, what alters a template."""
+    """A request in progress: what was read, the reply so far, the script's answer, and the change of a template."""
 
     asked: Asked
     reply: CertRep
@@ -46,7 +46,7 @@ class _Case:
 
     @property
     def scripted(self) -> Refusal | None:
-        """The FAILURE that the script wants. It is not remembered: the CA has decided nothing."""
+        """The FAILURE that the script demands. It is not remembered, since the CA has decided nothing."""
         answer = self.answer
         if answer is None or answer.kind != "failure":
             return None
@@ -60,7 +60,7 @@ class _Case:
 
 
 class Registrar:
-    """Decides on the requests to a CA, one at a time; ``transactions`` are what was decided before."""
+    """Decides the requests to a CA, one at a time; `transactions` holds earlier decisions."""
 
     def __init__(self, parts: CaParts, transactions: Transactions, entropy: Entropy) -> None:
         self._profile, self._clock = parts.profile, parts.clock
@@ -78,15 +78,15 @@ class Registrar:
         }
 
     def decide(self, asked: Asked, answer: RuledAnswer | None, alter: Alter) -> Decision | CertificateOrder:
-        """The answer to one request, or the certificate that has to be signed for it.
+        """Return the reply to one request, or the certificate to sign for it.
 
         Args:
-            asked: what was read.
-            answer: what the script wants; None leaves it to the CA.
+            asked: the request as read.
+            answer: the script's answer; None leaves the decision to the CA.
             alter: changes a certificate before it is signed.
 
         Raises:
-            AskFirst: the answer depends on somebody else: a command, or the signature for another request.
+            AskFirst: the reply has to wait for a command or for the signature for another request.
         """
         self._orders.wait_for(transaction=asked.message.transaction_id)
         case = _Case(asked, self._replies.frame(asked.message), answer, alter)
@@ -98,20 +98,20 @@ class Registrar:
             self._transactions.changed(asked.message.transaction_id)
 
     def _failure(self, case: _Case, refusal: Refusal) -> Decision:
-        """FAILURE; a script's comes first."""
+        """Return FAILURE; the script's takes precedence."""
         return self._replies.failure(case.reply, case.scripted or refusal, case.asked.authority)
 
     # --- enrolment ----------------------------------------------------------------------------------------
 
     def _enrol(self, case: _Case) -> Decision | CertificateOrder:
-        """PKCSReq and RenewalReq: the answer that the same request had, or a new operation."""
+        """PKCSReq and RenewalReq: repeat the reply to the same request, or start a new operation."""
         asked = case.asked
         assert asked.signer is not None
         known = self._same(asked)
         if known is None:
             identifier, known = asked.message.transaction_id, self._begun(asked)
             earlier = self._transactions.of(identifier)
-            # A CA that answers each request anew does not look an identifier up once it has issued.
+            # A CA that answers each request as a new one does not look up an identifier after it has issued.
             standing = [t for t in earlier if t.certificate is None or self._profile.retransmission != "again"]
             assert asked.csr is not None
             if standing and not any(other.may_precede(asked.csr, known.request[2]) for other in standing):
@@ -120,7 +120,7 @@ class Registrar:
                 )
             refusal = self._admission.refuse(asked)
             if refusal is not None:
-                # A poll asks about what was begun last, and must not find the certificate of an earlier operation.
+                # A poll is about the latest operation, and must not find the certificate of an earlier one.
                 known.refused, known.admitted = refusal, False
                 if earlier and not any(other.open for other in earlier):
                     self._transactions.remember(identifier, known)
@@ -130,7 +130,7 @@ class Registrar:
         return self._outcome(case, known)
 
     def _same(self, asked: Asked) -> Transaction | None:
-        """The operation that the same request began, unless it is a new order."""
+        """The operation that the same request started, unless this is a new order."""
         earlier, request = self._transactions.of(asked.message.transaction_id), _request(asked)
         known = next((t for t in earlier if t.admitted and t.request == request), None)
         issued = None if known is None else known.issued
@@ -141,21 +141,22 @@ class Registrar:
         return Transaction(_request(asked), asked.signer.spki, asked.authority, self._clock.now())
 
     def _is_over(self, issued: Certificate) -> bool:
-        """Whether the same request is a new order: always with some CAs, else once what was issued is of no use."""
+        """Whether a repeated request is a new order: always with some CAs, otherwise once the issued certificate is
+        useless."""
         if self._profile.retransmission == "again" or self._revocations.is_revoked(issued.serial):
             return True
         return self._clock.now() > issued.not_after
 
     def _poll(self, case: _Case) -> Decision | CertificateOrder:
-        """CertPoll: about the newest operation of a transactionID and a signer; what is odd about the names is noted
-        (RFC 8894, 3.3.3)."""
+        """CertPoll: answer for the newest operation of a transactionID and a signer; odd names are noted (RFC 8894,
+        3.3.3)."""
         asked = case.asked
         assert asked.signer is not None
         earlier = self._transactions.of(asked.message.transaction_id)
         if not earlier:
             return self._failure(case, Refusal(FailInfo.BAD_CERT_ID, "no such transaction"))
-        # The transactionID decides, not the names in the poll (SCEP-3.3.3-04): behind an RA strongSwan names the RA as
-        # issuer. But who did not sign the request gets nothing (SCEP-3.3.3-06).
+        # The transactionID decides, not the names in the poll (SCEP-3.3.3-04): behind an RA, strongSwan names the RA as
+        # issuer. But a client that did not sign the request gets nothing (SCEP-3.3.3-06).
         known = next((t for t in reversed(earlier) if t.signer == asked.signer.spki), None)
         if known is None:
             text = "the poll is signed with another key than the request"
@@ -187,13 +188,13 @@ class Registrar:
         return Decision(reply, f"SUCCESS serial {issued.serial:x}", known.authority, issued)
 
     def _is_pending(self, known: Transaction, answer: RuledAnswer | None) -> bool:
-        """Whether the answer is PENDING: the script says so, or the operator has not approved."""
+        """Whether the reply is PENDING: the script demands it, or the operator has not approved."""
         if answer is not None and answer.kind in ("pending", "success"):
             return answer.kind == "pending"
         return known.certificate is None and self._transactions.is_held(known)
 
     def _earlier(self, csr: Csr) -> Certificate | None:
-        """The valid certificate that this key has already, where the CA gives that again (F-W04)."""
+        """The valid certificate of this key, if the CA returns it again (F-W04)."""
         if self._profile.same_key == "new":
             return None
         self._orders.wait_for(spki=csr.spki)
@@ -202,7 +203,7 @@ class Registrar:
         return next((c for c in fitting if now <= c.not_after and not revoked(c.serial)), None)
 
     def _order(self, case: _Case, known: Transaction, csr: Csr) -> CertificateOrder:
-        """A certificate, with its serial number; who looks at what it decides waits until it is entered."""
+        """Order a certificate with its serial number; requests that depend on it wait until it is entered."""
         identifier = case.asked.message.transaction_id
         template = case.alter(known.authority.template(csr, case.asked.granted or grant(csr)))
 
@@ -217,7 +218,7 @@ class Registrar:
     # --- what was issued ----------------------------------------------------------------------------------
 
     def _get_cert(self, case: _Case) -> Decision:
-        """GetCert: the certificate, or badCertId; never PENDING (SCEP-4.5.1-01)."""
+        """GetCert: return the certificate or badCertId, never PENDING (SCEP-4.5.1-01)."""
         found = self._find(case.asked)
         if found is None or case.scripted:
             return self._failure(case, _NOT_FOUND)
@@ -225,7 +226,7 @@ class Registrar:
         return Decision(reply, f"SUCCESS certificate {found.serial:x}", case.asked.authority)
 
     def _get_crl(self, case: _Case) -> Decision:
-        """GetCRL: the most recent CRL of the certificate's issuer (SCEP-4.6.1-01)."""
+        """GetCRL: return the most recent CRL of the certificate's issuer (SCEP-4.6.1-01)."""
         found = self._find(case.asked)
         issuer = None if found is None else self._authorities.issuer_of(found)
         if issuer is None or case.scripted:
@@ -244,13 +245,13 @@ class Registrar:
 
 
 def _request(asked: Asked) -> tuple[int, bytes, bytes | None]:
-    """What makes a request the same as another: message type, CSR, and the certificate of ours that signed it."""
+    """The identity of a request: message type, CSR, and the certificate of this CA that signed it."""
     assert asked.csr is not None
     return asked.message.message_type, asked.csr.der, asked.own.der if asked.own is not None else None
 
 
 def _odd_names(asked: Asked, known: Transaction) -> tuple[Note, ...]:
-    """What the names of a poll should be and are not."""
+    """The names of a poll that differ from the expected ones."""
     assert asked.subject is not None
     assert asked.issuer is not None
     rows = (

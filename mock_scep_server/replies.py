@@ -1,6 +1,6 @@
-"""How a CA words its CertReps, by its profile: algorithms, nonces, what stands beside a SUCCESS or a FAILURE.
+"""Makes the CertReps of a CA according to its profile: algorithms, nonces, and the parts of a SUCCESS or a FAILURE.
 
-Decides nothing, and knows no bytes: what it makes are values that a codec writes. RFC 8894, 3.2.1 and 3.3.2.
+Decides nothing and knows no bytes: it makes values that a codec encodes. RFC 8894, 3.2.1 and 3.3.2.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ __all__ = ["Decision", "Replies"]
 
 @dataclass(frozen=True)
 class Decision:
-    """The answer as a CertRep to encode, a line for the journal, the certificate that it delivers, if any, and what was
-    tolerated in deciding. ``authority`` is the CA that was asked: it signs the answer. ``status``: the HTTP status that
-    is answered instead; 0: none."""
+    """A reply: a CertRep to encode, a line for the journal, the delivered certificate, if any, and what was tolerated.
+    `authority` is the CA that the request addressed and that signs the reply. `status`: the HTTP status that is sent
+    instead, or 0."""
 
     reply: CertRep
     text: str
@@ -36,18 +36,19 @@ class Decision:
 
     @property
     def kind(self) -> str:
-        """``success``, ``pending`` or ``failure``."""
+        """The kind: `success`, `pending` or `failure`."""
         return "failure" if self.status else PkiStatus(self.reply.status).name.lower()
 
 
 class Replies:
-    """Words the replies of one CA by its profile; ``entropy`` gives nonces."""
+    """Makes the replies of one CA according to its profile; `entropy` is the source of nonces."""
 
     def __init__(self, parts: CaParts, entropy: Entropy) -> None:
         self._profile, self._clock, self._entropy = parts.profile, parts.clock, entropy
 
     def frame(self, message: PkiMessage) -> CertRep:
-        """What every reply to a message has: nonces, transaction, and algorithms, by the profile or as was asked."""
+        """The common parts of replies to a message: nonces, transaction, and algorithms, from the profile or the
+        request."""
         profile = self._profile
         cipher = message.envelope.cipher if message.envelope else "aes-128-cbc"
         oaep = cipher.startswith("aes") and profile.transport_for_aes == "oaep"
@@ -89,7 +90,7 @@ class Replies:
     def issued(
         self, reply: CertRep, certificate: Certificate, authority: CertificateAuthority, recipient: Certificate | None
     ) -> CertRep:
-        """SUCCESS with a certificate."""
+        """Make a SUCCESS with a certificate."""
         profile, odd, outer = self._profile, reply.oddities, reply.outer_certificates
         chain = (authority.issuer.certificate.der,) if profile.ca_in_reply else ()
         if profile.bag_empty_crls:
@@ -109,7 +110,7 @@ class Replies:
         )
 
     def failure(self, reply: CertRep, refusal: Refusal, authority: CertificateAuthority) -> Decision:
-        """FAILURE as the profile words it, or the HTTP status that the profile has instead."""
+        """Make a FAILURE as in the profile, or the HTTP status that the profile sends instead."""
         profile, text = self._profile, f"FAILURE {refusal.fail_info.label}: {refusal.text}"
         if refusal.status or refusal.fail_info.label in profile.failure_status:
             status = refusal.status or 500

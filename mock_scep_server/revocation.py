@@ -1,6 +1,6 @@
-"""What a CA has revoked, and its CRL: issued anew when something was revoked or the old one has run out.
+"""The revocations of a CA and its CRL, which is issued again after a revocation or when the old one has expired.
 
-One CRL for each CA key, always the most recent one (SCEP-4.6.1-01). RFC 5280, 5; RFC 8894, 2.7 and 4.6.
+There is one CRL per CA key, always the most recent (SCEP-4.6.1-01). RFC 5280, 5; RFC 8894, 2.7 and 4.6.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Revocations"]
 
 
 class Revocations:
-    """Thread-safe. ``lifetime``: from thisUpdate to nextUpdate."""
+    """The revocations of all CAs of a server. Thread-safe. `lifetime`: from thisUpdate to nextUpdate."""
 
     def __init__(self, clock: Clock, lifetime: timedelta, store: Store | None = None) -> None:
         self._clock, self._lifetime, self._store = clock, lifetime, store or MemoryStore()
@@ -28,13 +28,13 @@ class Revocations:
         self._revoked: dict[int, Revoked] = {known.serial: known for known in self._store.rows("revoked", _revoked)}
         self._current: dict[str, tuple[Crl, int]] = {}
         self._numbers = dict(self._store.rows("crls", lambda slug, row: (slug, read_row(row, number=COUNT)["number"])))
-        """The number of the last CRL of each CA, by its slug."""
+        """The number of the latest CRL of each CA, by its slug."""
 
     def revoke(self, serial: int, reason: str = "unspecified") -> bool:
-        """From now on the certificate is revoked; ``reason`` is a name of RFC 5280, 5.3.1. Twice changes nothing.
+        """Revoke the certificate; `reason` is a name of RFC 5280, 5.3.1. A second call changes nothing.
 
         Returns:
-            Whether it was not revoked before.
+            Whether it had not been revoked before.
         """
         assert reason in crl.REASONS, reason
         with self._lock:
@@ -45,12 +45,12 @@ class Revocations:
             return True
 
     def is_revoked(self, serial: int) -> bool:
-        """Whether it was revoked."""
+        """Whether the certificate is revoked."""
         with self._lock:
             return serial in self._revoked
 
     def current(self, authority: CertificateAuthority) -> Crl:
-        """The CRL of a CA that holds now. No serial is given twice, so that one list serves all CAs of a server."""
+        """The current CRL of a CA. Serial numbers are unique, so that one list serves all CAs of a server."""
         now = self._clock.now()
         with self._lock:
             found, counted = self._current.get(authority.slug, (None, -1))
@@ -74,5 +74,5 @@ class Revocations:
 def _revoked(serial: str, row: Row) -> Revoked:
     said = read_row(row, at=TIME, reason=one_of(*crl.REASONS))
     if not re.fullmatch("[0-9a-f]{1,80}", serial):
-        raise ValueError("its key is no serial number")
+        raise ValueError("its key is not a serial number")
     return Revoked(int(serial, 16), said["at"], said["reason"])

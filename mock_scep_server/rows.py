@@ -1,6 +1,6 @@
-"""What is kept of one thing, read back: each value of the kind that was written, or an error that says which is not.
+"""Reads stored rows: each value has the type that was written, or an error names the value that has not.
 
-A person may have changed the file, so that a row may be anything that JSON has. No error repeats a value: it may be a
+Someone may have edited the file, so a row may be any JSON value. An error never repeats a value, which may be a
 challenge or a key.
 """
 
@@ -29,13 +29,13 @@ __all__ = [
 ]
 
 Column = Callable[[Any], Any]
-"""Gives the value, or raises ValueError with the end of a sentence: ``is not text``."""
+"""Returns the value, or raises ValueError with the end of a sentence: `is not text`."""
 _MOST = 2**63
 _FIRST_YEAR, _LAST_YEAR = 1900, 9000
 
 
 class _Misfit(ValueError):
-    """What is wrong, and where in the row."""
+    """An error with the problem and its place in the row."""
 
     def __init__(self, path: str, text: str) -> None:
         super().__init__(f"{path or 'the row'} {text}")
@@ -56,7 +56,7 @@ def _flag(value: object) -> bool:
 
 def _count(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MOST:
-        raise ValueError("is not a number to count with")
+        raise ValueError("is not a whole number of at least 0")
     return value
 
 
@@ -92,23 +92,23 @@ OCTETS: Column = _octets
 
 
 def maybe(kind: Column) -> Column:
-    """That, or nothing."""
+    """That type, or None."""
     return lambda value: None if value is None else kind(value)
 
 
 def one_of(*words: str) -> Column:
-    """One of these words."""
+    """One of the given words."""
 
     def read(value: object) -> object:
         if value not in words:
-            raise ValueError("is none of the words that are known")
+            raise ValueError("is not one of the known words")
         return value
 
     return read
 
 
 def list_of(kind: Column) -> Column:
-    """A list of such values, as a tuple."""
+    """A list of values of one type, as a tuple."""
 
     def read(value: object) -> tuple[Any, ...]:
         if not isinstance(value, list):
@@ -119,15 +119,15 @@ def list_of(kind: Column) -> Column:
 
 
 def record(**kinds: Column) -> Column:
-    """An object with exactly these values."""
+    """An object with exactly the given values."""
     return lambda value: read_row(value, **kinds)
 
 
 def read_row(row: object, **kinds: Column) -> dict[str, Any]:
-    """The values of a row that has these and no others.
+    """The values of a row that has exactly these keys.
 
     Raises:
-        ValueError: the row is something else; the sentence says where.
+        ValueError: the row differs; the sentence says where.
     """
     if not isinstance(row, dict):
         raise _Misfit("", "is not an object")
@@ -135,7 +135,7 @@ def read_row(row: object, **kinds: Column) -> dict[str, Any]:
     if missing:
         raise _Misfit("", f"has no {min(missing)}")
     if strange:
-        raise _Misfit("", f"has {len(strange)} value{'s' * (len(strange) > 1)} that nobody writes")
+        raise _Misfit("", f"has {len(strange)} value{'s' * (len(strange) > 1)} with an unknown name")
     return {name: _named(name, kind, row[name]) for name, kind in kinds.items()}
 
 

@@ -1,4 +1,4 @@
-"""An answer that a rule of the script or a fault decides, in place of the CA."""
+"""An answer that a rule of the script or a fault gives instead of the CA."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["RuledAnswer"]
 
 @dataclass(frozen=True)
 class RuledAnswer:
-    """What a rule or a fault decides: ``kind`` is success, pending, failure, http or none.
+    """The decision of a rule or a fault: `kind` is success, pending, failure, http or none.
 
-    ``written`` stands in failInfo as it is, where that is no number that RFC 8894 knows: ``7``, or ``"2 "``.
-    ``again``: a success issues another certificate, though the transaction has one; only faults want that. ``hresult``:
-    of a failure, as NDES writes it, a signed decimal.
+    `written` is the literal failInfo if RFC 8894 does not define it: `7`, or `"2 "`. `again`: a success issues another
+    certificate although the transaction has one; only faults use that. `hresult` is that of a failure, as a signed
+    decimal as in NDES.
     """
 
     kind: str

@@ -1,6 +1,6 @@
-"""Exchanges kept as files: request and reply of each, byte for byte, for ``mfp-sim decode`` and for people.
+"""Saves exchanges as files: request and reply byte for byte, for `mfp-sim decode` and for people.
 
-What a file is called is never a client's word, and a disk that is full loses files and changes no answer.
+A client never chooses a file name. If the disk is full, files are lost but replies do not change.
 """
 
 from __future__ import annotations
@@ -31,15 +31,16 @@ from mock_scep_server.server import Service
 __all__ = ["ExchangeFiles", "SavingService", "save_keys"]
 
 _MOST_DRAWN: Final = 100
-"""How many byte strings of one exchange are remembered."""
+"""The number of byte strings that are remembered of one exchange."""
 _log = logging.getLogger("mock_scep_server")
 
 
 class ExchangeFiles:
-    """A directory of exchanges: ``000001-PKCSReq.request.http`` and ``000001-PKCSReq.reply.http``, the owner's alone.
+    """A directory of exchanges: `000001-PKCSReq.request.http` and `000001-PKCSReq.reply.http`, readable only by the
+    owner.
 
     Raises:
-        UsageError: the directory cannot be made, or holds exchanges of another run.
+        UsageError: the directory cannot be created, or contains exchanges of another run.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -47,22 +48,22 @@ class ExchangeFiles:
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if any(directory.glob("*.http")):
-                raise UsageError(f"{directory} holds exchanges already", remedy="give an empty directory to --save")
+                raise UsageError(f"{directory} already contains exchanges", remedy="use an empty directory for --save")
         except OSError as error:
             raise UsageError(f"cannot save into {directory}: {error.strerror}") from None
 
     def keep(self, number: int, name: str, request: bytes, reply: bytes) -> None:
-        """Write an exchange; ``name`` is the operation or message type, which a client may have made up."""
+        """Write an exchange; `name` is the operation or message type, which a client may have invented."""
         stem = self.stem(number, name)
         self.write(f"{stem}.request.http", request)
         self.write(f"{stem}.reply.http", reply)
 
     def find(self, number: int) -> Path | None:
-        """The file of a request, by the number of its exchange; None where it is not kept."""
+        """The file of a request by the number of its exchange; None if it is not saved."""
         return next(iter(self.directory.glob(f"{number:06}-*.request.http")), None)
 
     def read(self, file: Path) -> bytes:
-        """The bytes of one of the files.
+        """Return the bytes of one of the files.
 
         Raises:
             UsageError: it cannot be read.
@@ -73,11 +74,11 @@ class ExchangeFiles:
             raise UsageError(f"cannot read {file.name}: {error.strerror}") from None
 
     def stem(self, number: int, name: str) -> str:
-        """How the names of an exchange's files begin."""
+        """The start of the file names of an exchange."""
         return f"{number:06}-{re.sub('[^A-Za-z0-9]+', '-', name)[:40].strip('-') or 'request'}"
 
     def write(self, name: str, octets: bytes) -> None:
-        """Write one file; where that cannot be, the log says so."""
+        """Write one file; the log records a failure."""
         try:
             (self.directory / name).touch(0o600)
             (self.directory / name).write_bytes(octets)
@@ -94,9 +95,10 @@ def save_keys(
     request: PkiMessage | None,
     reply: PkiMessage | None,
 ) -> None:
-    """Write the content key of each envelope that ``keys`` open beside its exchange, in hexadecimal; no private key.
+    """Write the content key of each envelope that `keys` decrypt beside its exchange, in hexadecimal, but no private
+    key.
 
-    ``mfp-sim decode`` and ``mock-scep-server judge`` look for them there.
+    `mfp-sim decode` and `mock-scep-server judge` look for them there.
     """
     for side, message in (("request", request), ("reply", reply)):
         found = keys.content_key(message.envelope) if message is not None and message.envelope is not None else None
@@ -105,29 +107,29 @@ def save_keys(
 
 
 class SavingService:
-    """Another service, each of whose exchanges is written into a directory; ``keys``: and content keys beside them.
+    """Wraps another service and writes each exchange into a directory; `keys`: also the content keys.
 
-    The CA has the key of each request's envelope. That of a reply's is among what the CA drew for it: with ``keys``,
-    its chance has to come by :meth:`entropy`.
+    The CA has the key of each request's envelope. The key of a reply's envelope is among the random bytes that the CA
+    drew for it: with `keys`, its randomness has to come from `entropy`.
 
     Raises:
-        UsageError: see :class:`ExchangeFiles`.
+        UsageError: see `ExchangeFiles`.
     """
 
     def __init__(self, directory: Path, *, keys: bool = False) -> None:
         self.service: Service | None = None
         self.private: Callable[[], tuple[RSAPrivateKey, ...]] = tuple
-        """The private keys of the CA, as they are now; they open requests, and are never written."""
+        """The current private keys of the CA; they decrypt requests and are never written."""
         self.files = ExchangeFiles(directory)
         self._here, self._keys = threading.local(), keys
         self._numbers = itertools.count(1)
 
     def entropy(self, chance: Entropy) -> Entropy:
-        """The same chance, of which is remembered what may be a content key while the exchange goes on."""
+        """The same entropy, which remembers possible content keys during the exchange."""
         return _Remembered(chance, self._here) if self._keys else chance
 
     def handle(self, request: HttpRequest, client: str) -> Delivery:
-        """Answer as the other service does, and keep what went over the wire."""
+        """Answer as the wrapped service does, and save what went over the wire."""
         assert self.service is not None
         self._here.number, self._here.name, self._here.drawn = next(self._numbers), "request", []
         try:
@@ -143,14 +145,14 @@ class SavingService:
         return delivery
 
     def number_of(self, entry: JournalEntry) -> int | None:
-        """The number of the exchange that an entry is about, while it is handled in this thread; None of one that is
-        not, since the host refused it."""
+        """The number of the exchange that an entry is about while this thread handles it; None if the host refused the
+        request."""
         self._here.name = entry.name
         return getattr(self._here, "number", 0) or None
 
 
 class _Remembered(Entropy):
-    """Chance that remembers, by thread, the bytes that it gave of which a content key may be."""
+    """Entropy that remembers, by thread, the bytes that may be a content key."""
 
     def __init__(self, chance: Entropy, here: threading.local) -> None:
         super().__init__(chance.seed, stream=chance.stream, messages=chance.repeatable)
@@ -176,7 +178,7 @@ def _asked(request: HttpRequest) -> PkiMessage | None:
 
 
 def _replied(delivery: Delivery) -> PkiMessage | None:
-    """The CertRep of a delivery; None where there is none that can be read."""
+    """The CertRep of a delivery; None if there is no readable one."""
     try:
         return messages.decode(reply_of(delivery.octets).body)
     except (DecodeError, http.client.HTTPException, ValueError, OSError):

@@ -1,10 +1,11 @@
 """The script: ordered rules "the n-th request that matches -> answer + faults".
 
-``--script FILE`` holds exactly a scenario's ``ca.script`` list. The first matching rule that is not spent wins; a
-request counts in ``nth`` of every rule whose ``when`` it fits, also when another rule takes it. Taking is atomic.
-A success or pending that the CA refuses by itself is given back: such rules count the requests that they decided.
-The rules of a ``{shuffle: [...]}`` stand in an order that is drawn from the CA's own chance, so that a seed repeats it.
-The CA's own checks of a message come first for success and pending: a script cannot make a forged request good.
+`--script FILE` contains exactly a scenario's `ca.script` list. The first matching rule that is not used up applies. A
+request counts for `nth` of every rule whose `when` it matches, even if another rule applies. Applying a rule is atomic.
+If the CA refuses a request by itself, a rule with success or pending does not count it: such rules count the requests
+that they decided. The rules of a `{shuffle: [...]}` are in random order drawn from the CA's entropy, so that a seed
+repeats it. The CA's own checks of a message take precedence over success and pending: a script cannot make a forged
+request valid.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ __all__ = ["GRANTS", "Condition", "Facts", "Rate", "Rule", "Script", "Taken"]
 
 GRANTS = ("success", "pending")
 _STEPS = 1_000_000
-"""In how many steps chance is drawn."""
+"""The number of steps in which probabilities are drawn."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a rule can match on; None where a request has no such thing."""
+    """The properties of a request that a rule can match; None if the request lacks one."""
 
     operation: str | None
     method: str
@@ -54,8 +55,9 @@ class Facts:
 class Condition:
     """The conditions of a rule; None matches everything.
 
-    ``subject``, ``transaction``, ``path`` (without the query) and the values of ``headers`` are shell-style patterns;
-    one of the fields of that name has to fit. ``target_over``: path and query have more bytes.
+    `subject`, `transaction`, `path` (without the query) and the values of `headers` are shell-style patterns; one of
+    the header fields with that name has to match. `target_over`: path and query together are longer than this number of
+    bytes.
     """
 
     operation: Annotated[str | None, Words(lambda: OPERATIONS)] = None
@@ -70,7 +72,7 @@ class Condition:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def mismatches(self, facts: Facts) -> list[str]:
-        """Why the request does not fit (``nth`` left aside), a phrase each."""
+        """Why the request does not match (apart from `nth`), one phrase for each reason."""
         pairs = (
             ("operation", self.operation, facts.operation, False),
             ("method", self.method, facts.method, False),
@@ -81,18 +83,18 @@ class Condition:
             ("path", self.path, facts.target.partition("?")[0], True),
         )
         reasons = [
-            f"{name} is {actual or 'absent'}, the rule wants {wanted}"
+            f"{name} is {actual or 'absent'}, the rule requires {wanted}"
             for name, wanted, actual, pattern in pairs
             if wanted is not None and not _fits(wanted, actual, pattern)
         ]
         size = len(facts.target.encode())
         if self.target_over is not None and size <= self.target_over:
-            reasons.append(f"the target has {size} bytes, the rule wants more than {self.target_over}")
+            reasons.append(f"the target has {size} bytes, the rule requires more than {self.target_over}")
         for name, wanted in self.headers.items():
             values = [value for given, value in facts.headers if given.lower() == name.lower()]
             if not any(_fits(wanted, value, pattern=True) for value in values):
-                # No value: it may be a password.
-                reasons.append(f"{name} is {'another' if values else 'absent'}, the rule wants {wanted}")
+                # Do not show the value: it may be a password.
+                reasons.append(f"{name} is {'different' if values else 'absent'}, the rule requires {wanted}")
         return reasons
 
 
@@ -104,7 +106,7 @@ def _fits(wanted: str, actual: str | None, pattern: bool) -> bool:
 
 @dataclass(frozen=True)
 class Rate:
-    """So many requests in so many seconds."""
+    """A number of requests in a number of seconds."""
 
     requests: Annotated[int, Within(0, 100_000)]
     per: Annotated[float, Duration()]
@@ -112,12 +114,12 @@ class Rate:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule as written. ``answer`` None leaves the decision to the CA; ``place`` is ``file:line:column``.
+    """One rule as written. With `answer` None, the CA decides; `place` is `file:line:column`.
 
-    ``chance`` is the probability with which it takes a request that fits, from 0 to 1. ``over``: it takes those only
-    that are more than so many in a span.
+    `chance` is the probability that it applies to a matching request, from 0 to 1. `over`: it applies only to requests
+    beyond a number within a time span.
 
-    ``number`` counts rules from 1 as they are written; rules with the same ``shuffle`` stand in a drawn order.
+    `number` counts rules from 1 as written; rules with the same `shuffle` are in random order.
     """
 
     when: Condition
@@ -134,18 +136,18 @@ class Rule:
 
     @property
     def grants(self) -> bool:
-        """Whether it wants an answer that the CA gives only where its own checks find nothing wrong."""
+        """Whether its answer is one that the CA gives only if its own checks pass."""
         return self.answer is not None and self.answer.kind in GRANTS
 
     def mismatches(self, facts: Facts) -> list[str]:
-        """Why the request does not fit: its conditions, else that it cannot be answered so."""
+        """Why the request does not match: the conditions, or the fact that it cannot have this answer."""
         reasons = self.when.mismatches(facts)
         if not reasons and self.answer is not None and not ANSWERS[self.answer.kind].suits(facts.type):
-            reasons.append(f"{facts.type or facts.operation} is never answered {self.answer.kind}")
+            reasons.append(f"{facts.type or facts.operation} never gets the answer {self.answer.kind}")
         return reasons
 
     def describe(self) -> dict[str, object]:
-        """The rule as a JSON-able object, for people; empty parts are left out."""
+        """The rule as a JSON-able object for display; empty parts are omitted."""
         when = {name: value for name, value in vars(self.when).items() if value not in (None, {})}
         found: dict[str, object] = {
             "rule": self.number,
@@ -163,7 +165,7 @@ class Rule:
 
 @dataclass(eq=False)
 class _State:
-    """``number`` is that of the rule; 0 once another rule has its place."""
+    """`number` is that of the rule; 0 once another rule has replaced it."""
 
     number: int = 0
     seen: int = 0
@@ -173,26 +175,26 @@ class _State:
     recent: deque[datetime] = field(default_factory=deque)
 
     def to_row(self) -> Row:
-        """As it is kept."""
+        """The use of the rule as a row for storage."""
         moments = [moment.isoformat() for moment in self.recent]
         return {"seen": self.seen, "taken": self.taken, "near_miss": self.near_miss, "recent": moments,
                 "effects": sorted(self.effects)}  # fmt: skip
 
     @classmethod
     def from_row(cls, number: str, row: Row) -> _State:
-        """As it was kept."""
+        """Read the use of a rule from its row."""
         if not re.fullmatch("[0-9]{1,18}", number):
-            raise ValueError("its key is no number of a rule")
+            raise ValueError("its key is not the number of a rule")
         said = read_row(row, seen=COUNT, taken=COUNT, near_miss=TEXT, recent=list_of(TIME), effects=list_of(COUNT))
         return cls(int(number), **{**said, "effects": set(said["effects"]), "recent": deque(said["recent"])})
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What the script says about one request. ``rule`` is the 1-based number, None when no rule matched; ``overruled``
-    the number of one that matched, and the CA did not give its answer.
+    """The result of the script for one request. `rule` is the number of the rule, from 1, or None if no rule matched;
+    `overruled` is the number of a rule that matched but whose answer the CA did not give.
 
-    ``effects`` are the faults of the rule, by their index, that have had an effect so far.
+    `effects` holds the indexes of those faults of the rule that have had an effect so far.
     """
 
     rule: int | None = None
@@ -207,10 +209,10 @@ class Taken:
 
 @dataclass(frozen=True)
 class ScriptPremise:
-    """What a script takes for granted: a rule is hit, a fault has an effect.
+    """What a script is expected to do: a rule is hit, a fault has an effect.
 
-    ``expected`` says so in words. ``missing`` gives what is not so yet, or None; it holds for these rules also after
-    others have replaced them. ``rule`` is the number of the rule.
+    `expected` describes it. `missing` returns what has not happened yet, or None; it works for these rules even after
+    others have replaced them. `rule` is the number of the rule.
     """
 
     place: str
@@ -221,9 +223,9 @@ class ScriptPremise:
 
 @dataclass
 class Script:
-    """Rules at work. ``zone`` and ``start`` give ``until: HH:MM`` its day.
+    """Rules in use. `zone` and `start` determine the day of `until: HH:MM`.
 
-    ``take`` is atomic; ``replace`` swaps the rules while running.
+    `take` is atomic; `replace` swaps the rules while the mock runs.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -243,7 +245,7 @@ class Script:
         self._anew()
 
     def _anew(self) -> None:
-        """No rule is used yet."""
+        """Forget all uses of the rules."""
         for state in self._states:
             state.number = 0
         self._states = [_State(rule.number) for rule in self.rules]
@@ -252,10 +254,10 @@ class Script:
         self._store.put("script", "", lambda: said)
 
     def begin(self, entropy: Entropy, store: Store | None = None) -> None:
-        """Draw the order of shuffled rules; the CA does it once, and it holds for rules that come later too.
+        """Draw the order of shuffled rules; the CA does it once, also for rules that come later.
 
-        ``store``: where the order and the use of the rules is kept. If these are the rules that were at work before,
-        they go on where they were.
+        `store` holds the order and the use of the rules. If the rules are the same as before, they continue where they
+        were.
         """
         with self._lock:
             store = store or MemoryStore()
@@ -271,23 +273,23 @@ class Script:
             self._set(self.rules)
 
     def _keep(self, changed: Iterable[_State]) -> None:
-        """Say what became of these."""
+        """Store the use of these rules."""
         for state in changed:
             if state.number:
                 self._store.put("rules", str(state.number), state.to_row)
 
     def replace(self, rules: Sequence[Rule]) -> None:
-        """Other rules from now on, none of them used yet."""
+        """Replace the rules; the new ones are unused."""
         with self._lock:
             self._set(rules)
 
     def restart(self) -> None:
-        """The same rules in the same order, none of them used yet."""
+        """Reset the same rules, in the same order, to unused."""
         with self._lock:
             self._anew()
 
     def describe(self) -> list[dict[str, object]]:
-        """The rules in the order in which they are tried, each with how often it fitted and was taken."""
+        """The rules in the order in which they are tried, each with how often it matched and applied."""
         with self._lock:
             return [
                 {**rule.describe(), "fitted": state.seen, "taken": state.taken}
@@ -295,7 +297,7 @@ class Script:
             ]
 
     def take(self, facts: Facts, now: datetime) -> Taken:
-        """What applies to this request; counts it."""
+        """Return what applies to this request, and count it."""
         with self._lock:
             winner: int | None = None
             near: list[str] = []
@@ -322,9 +324,10 @@ class Script:
             return Taken(rule.number, rule.answer, rule.faults, counted=tuple(counted), used=used, effects=used.effects)
 
     def give_back(self, taken: Taken, *, overruled: bool) -> Taken:
-        """The CA decided by itself: rules that would have granted the request have not counted it.
+        """Note that the CA decided by itself: rules that would have granted the request do not count it.
 
-        ``overruled``: the answer of the rule that was taken is not what the client gets, so that it is not used either.
+        `overruled`: the client does not get the answer of the rule that applied, so that this rule does not count it
+        either.
         """
         with self._lock:
             for state in taken.counted:
@@ -334,28 +337,28 @@ class Script:
                 return replace(taken, counted=())
             taken.used.taken -= 1
             taken.used.seen -= taken.used not in taken.counted
-            miss = f"rule {taken.rule} matched with {taken.answer}, and the CA decided otherwise by itself"
+            miss = f"rule {taken.rule} matched with {taken.answer}, but the CA decided differently by itself"
             taken.used.near_miss = miss
             self._keep((*taken.counted, taken.used))
         near = (*taken.near_misses, miss)
         return replace(taken, rule=None, overruled=taken.rule, near_misses=near, counted=(), used=None)
 
     def had_effect(self, taken: Taken, effective: Iterable[int]) -> None:
-        """These faults of the rule that was taken, by their index, have changed or decided something."""
+        """Note that these faults of the rule that applied, by index, have changed or decided something."""
         with self._lock:
             taken.effects.update(effective)
             self._keep(state for state in self._states if state.effects is taken.effects)
 
     def _spent(self, rule: Rule, state: _State, now: datetime) -> list[str]:
         if rule.when.nth is not None and state.seen != rule.when.nth:
-            return [f"this was match {state.seen}, the rule wants {rule.when.nth}"]
+            return [f"this was match {state.seen}, the rule requires {rule.when.nth}"]
         if rule.times is not None and state.taken >= rule.times:
-            return [f"it has been used {state.taken} times, which is all"]
+            return [f"it has already been used {state.taken} times"]
         if rule.until is not None and now >= self._until(rule.until, now):
             return [f"it ended at {rule.until}"]
         if rule.over is not None and (came := _counted(state.recent, rule.over, now)) <= rule.over.requests:
-            return [f"this was number {came} in {rule.over.per:g} s, the rule wants more than {rule.over.requests}"]
-        return [] if rule.chance is None or self._happens(rule.chance) else ["by chance it did not"]
+            return [f"this was number {came} in {rule.over.per:g} s, the rule requires more than {rule.over.requests}"]
+        return [] if rule.chance is None or self._happens(rule.chance) else ["its chance excluded the request"]
 
     def _happens(self, chance: float) -> bool:
         assert self._entropy is not None, "a CA begins its script"
@@ -369,7 +372,7 @@ class Script:
         return clock.replace(year=day.year, month=day.month, day=day.day)
 
     def unused(self) -> list[str]:
-        """The rules that were never hit and are not optional, a sentence each."""
+        """The rules that were never hit and are not optional, one sentence each."""
         with self._lock:
             return [
                 f"{rule.place or 'script'}: rule {rule.number} was never hit"
@@ -378,14 +381,14 @@ class Script:
             ]
 
     def premises(self) -> list[ScriptPremise]:
-        """What the present rules take for granted and do not call optional."""
+        """The expectations of the current rules, except those marked optional."""
         with self._lock:
             pairs = list(zip(self.rules, self._states, strict=True))
         return [premise for rule, state in pairs for premise in _premises(rule, state)]
 
 
 def _counted(recent: deque[datetime], rate: Rate, now: datetime) -> int:
-    """How many came within the span until now, this one included; only as many are remembered as decide."""
+    """The number of requests within the span until now, including this one; only as many as needed are remembered."""
     recent.append(now)
     while recent and ((now - recent[0]).total_seconds() >= rate.per or len(recent) > rate.requests + 1):
         recent.popleft()
@@ -393,16 +396,16 @@ def _counted(recent: deque[datetime], rate: Rate, now: datetime) -> int:
 
 
 def _as_kept(rule: Rule) -> object:
-    """What is said of a rule, as it is read back."""
+    """The description of a rule, as read back."""
     return json.loads(json.dumps(rule.describe()))
 
 
 def _rules(_: str, row: Row) -> tuple[Mapping[str, object], ...]:
-    """The rules that were at work, as they were described; each has its number."""
+    """Descriptions of the rules that were in use; each has its number."""
 
     def rule(value: object) -> Mapping[str, object]:
         if not isinstance(value, dict) or not re.fullmatch("[0-9]{1,18}", str(value.get("rule"))):
-            raise ValueError("is no rule")
+            raise ValueError("is not a rule")
         return value
 
     found: tuple[Mapping[str, object], ...] = read_row(row, rules=list_of(rule))["rules"]
@@ -414,7 +417,7 @@ def _number(said: Mapping[str, object]) -> int:
 
 
 def _premises(rule: Rule, state: _State) -> Iterator[ScriptPremise]:
-    """A rule is hit, and each of its faults has an effect where the rule was hit."""
+    """The rule is hit, and each of its faults has an effect when it is hit."""
 
     def never_hit() -> str | None:
         near = f"; {state.near_miss}" if state.near_miss else ""
@@ -427,7 +430,7 @@ def _premises(rule: Rule, state: _State) -> Iterator[ScriptPremise]:
         return f"rule {rule.number} was hit {times}, and {rule.faults[index].slug} changed nothing"
 
     if not rule.optional:
-        yield ScriptPremise(rule.place or "script", rule.number, "every rule hit", never_hit)
+        yield ScriptPremise(rule.place or "script", rule.number, "every rule to be hit", never_hit)
     for index, chosen in enumerate(rule.faults):
         if not chosen.optional:
             expected = f"{chosen.slug} to have an effect"
@@ -435,7 +438,7 @@ def _premises(rule: Rule, state: _State) -> Iterator[ScriptPremise]:
 
 
 def _shuffled(rules: Sequence[Rule], entropy: Entropy) -> list[Rule]:
-    """The rules with those of each shuffle in a drawn order, in the places that they had (Fisher and Yates)."""
+    """Return the rules with those of each shuffle in random order in their places (Fisher and Yates)."""
     found = list(rules)
     for group in dict.fromkeys(rule.shuffle for rule in rules if rule.shuffle is not None):
         places = [place for place, rule in enumerate(found) if rule.shuffle == group]

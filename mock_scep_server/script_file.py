@@ -1,6 +1,6 @@
-"""How the rules of a script are written, in a file or in a scenario's ``ca.script``: a list of rules and shuffles.
+"""The format of a script, in a file or in a scenario's `ca.script`: a list of rules and shuffles.
 
-Each class describes a part of a rule; :mod:`mock_scep_server.script` says what rules do.
+Each class describes a part of a rule; `mock_scep_server.script` implements the rules.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ __all__ = ["Rules", "load_script_file", "read_script", "script_of"]
 
 
 def load_script_file(path: Path) -> tuple[Rule, ...]:
-    """Read a file that holds a list of rules.
+    """Read a file with a list of rules.
 
     Raises:
-        DocumentError: all its mistakes.
+        DocumentError: with all mistakes.
     """
     return _whole(load(path))
 
 
 def script_of(text: str, name: str = "script") -> tuple[Rule, ...]:
-    """Read a list of rules that is written as YAML; ``name`` is what mistakes say it stands in.
+    """Read a list of rules in YAML; `name` is the file name in mistakes.
 
     Raises:
-        DocumentError: all its mistakes.
+        DocumentError: with all mistakes.
     """
     return _whole(load_text(text, name))
 
@@ -49,15 +49,16 @@ def _whole(node: Node) -> tuple[Rule, ...]:
 
 
 def read_script(node: Node, problems: Problems) -> tuple[Rule, ...]:
-    """Read a list of rules and shuffles of rules; mistakes go to ``problems``, and no rules are given then."""
+    """Read a list of rules and shuffles of rules; if there are mistakes, they go to `problems` and the result is
+    empty."""
     rules = Rules().read(node, problems, "a script")
     return () if rules is WRONG else cast(tuple[Rule, ...], rules)
 
 
 class Rules(OneWay):
-    """How the rules of a script are written: a list of rules and of shuffles of rules."""
+    """The format of a script: a list of rules and of shuffles of rules."""
 
-    def read(self, node: Node, problems: Problems, what: str) -> object:  # noqa: ARG002 - every kind is asked the same
+    def read(self, node: Node, problems: Problems, what: str) -> object:  # noqa: ARG002 - every kind has the same signature
         script = kind_of(_Script).read(node, problems, "a script")
         return WRONG if script is WRONG else _rules(cast("_Script", script))
 
@@ -76,7 +77,7 @@ def _rules(script: _Script) -> tuple[Rule, ...]:
 
 
 class _FailInfo(Leaf):
-    """A failInfo of RFC 8894, or another number or text as it is written: the number, and what is written or None."""
+    """A failInfo of RFC 8894, or another number or text as written: the number, and the written text or None."""
 
     def value(self, node: Node, problems: Problems, what: str) -> object:
         if isinstance(node.value, str) and len(node.value) <= 100:
@@ -84,12 +85,12 @@ class _FailInfo(Leaf):
         number = problems.integer(node, what, 0, 10**9)
         return None if number is None else (number, None) if number <= 4 else (2, str(number))
 
-    def schema(self, found: Definitions) -> Schema:  # noqa: ARG002 - every kind is asked the same
+    def schema(self, found: Definitions) -> Schema:  # noqa: ARG002 - every kind has the same signature
         return {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 10**9}, {"type": "string", "maxLength": 100}]}
 
 
 class _Hresult(Leaf):
-    """An HRESULT by its name, or as a number of 32 bits, signed or not; as the signed decimal that NDES sends."""
+    """An HRESULT, by name or as a signed or unsigned 32-bit number; becomes the signed decimal that NDES sends."""
 
     def value(self, node: Node, problems: Problems, what: str) -> object:
         number = node.value
@@ -98,7 +99,7 @@ class _Hresult(Leaf):
             number = int(digits[1], 16) if digits else HRESULTS.get(number)
         if not isinstance(number, int) or isinstance(number, bool) or not -(1 << 31) <= number < 1 << 32:
             hint = did_you_mean(str(node.value), HRESULTS)
-            problems.add(node, f"{what} has to be a number of 32 bits (0x80070057), or a name (E_INVALIDARG)", hint)
+            problems.add(node, f"{what} has to be a 32-bit number (0x80070057) or a name (E_INVALIDARG)", hint)
             return None
         return str(number - (1 << 32) if number >= 1 << 31 else number)
 
@@ -108,7 +109,7 @@ class _Hresult(Leaf):
 
 
 class _Until(Leaf):
-    """A time of the day on which the script starts, or a local time."""
+    """A time on the day on which the script starts, or a local date and time."""
 
     def value(self, node: Node, problems: Problems, what: str) -> object:
         text = problems.text(node, what)
@@ -126,7 +127,7 @@ class _Until(Leaf):
 
 
 class _Percent(Leaf):
-    """A part of a hundred, ``10%``; as a number from 0 to 1."""
+    """A percentage such as `10%`; becomes a number from 0 to 1."""
 
     def value(self, node: Node, problems: Problems, what: str) -> object:
         text = problems.text(node, what)
@@ -171,23 +172,23 @@ def _answer(then: _Then | None) -> RuledAnswer | None:
 
 
 def _said_twice(then: _Then, times: int) -> str | None:  # noqa: ARG001 - whatever the number is
-    return "times stands beside {pending: n}, which says it already" if isinstance(then, _Pending) else None
+    return "times is redundant with {pending: n}, which already has a count" if isinstance(then, _Pending) else None
 
 
 def _takes_requests(given: Given, problems: Problems) -> None:
-    """There are requests that fit ``when``, and each fault can act at one of them."""
+    """Check that some requests can match `when`, and that each fault can act at one of them."""
     when, answer = given.values.get("when", Condition()), _answer(given.values.get("then"))
     kind = None if answer is None else answer.kind
     if not names_of(when.operation, when.type):
-        text = f"no request is both: the operation {when.operation} has no message, so it has no type {when.type}"
-        problems.add(given.keys["when"], text, "leave out one of the two")
+        text = f"no request can match: the operation {when.operation} has no message, and so no type {when.type}"
+        problems.add(given.keys["when"], text, "omit one of the two")
     elif not names_of(when.operation, when.type) & ANSWERS[kind].names:
-        text = f"{when.type or when.operation} is never answered {kind}"
-        remedy = "a pkiStatus is the answer to a message, http and none are to any request"
+        text = f"{when.type or when.operation} never gets the answer {kind}"
+        remedy = "only messages can be answered with a pkiStatus; http and none are for any request"
         problems.add(given.keys["then"], text, remedy)
     elif (node := given.keys.get("faults")) is not None and node.kind == "list":
         faults = given.values.get("faults")
-        if faults is None:  # those that were read beside others: their mistakes are reported already
+        if faults is None:  # their mistakes have already been reported
             read = (ChosenKind().read(entry, Problems(), "") for entry in node)
             faults = [chosen for chosen in read if isinstance(chosen, Chosen)]
         check_scopes(node, faults, problems, operation=when.operation, kind=when.type, method=when.method, answer=kind)
@@ -201,7 +202,7 @@ def _takes_requests(given: Given, problems: Problems) -> None:
 )
 @dataclass(frozen=True)
 class _Rule:
-    """A rule as it is written."""
+    """A rule as written."""
 
     when: Condition = field(default_factory=Condition)
     then: _Then | None = None

@@ -1,9 +1,9 @@
-"""The mock on real sockets: plays each delivery's bytes, waits, closes and resets as they are.
+"""The mock on real sockets: plays the bytes, waits, closes and resets of each delivery exactly.
 
-Owns connections and their threads; ``receiving.py`` reads the requests. Decides nothing: what a request gets is
-:class:`ScepService`'s matter. A host of our own and not werkzeug's, because clients need keep-alive and TCP_NODELAY,
-and faults need a real RST (SCEP-4.1-*, SCEP-2.5.1-03). With a context of ``ssl`` it speaks TLS (SCEP-4.1-21); the same
-deliveries are played, inside of TLS, and a reset stays one of TCP.
+Owns connections and their threads; `receiving.py` reads the requests. Decides nothing: `ScepService` makes the replies.
+It does not use werkzeug's server, because clients need keep-alive and TCP_NODELAY, and faults need a real RST
+(SCEP-4.1-*, SCEP-2.5.1-03). With an `ssl` context it uses TLS (SCEP-4.1-21): the same deliveries are played inside TLS,
+and a reset is still a TCP reset.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ _log = logging.getLogger("mock_scep_server")
 _RST: Final = struct.pack("ii", 1, 0)
 _LINGER_SECONDS: Final = 1.0
 MOST_CONNECTIONS: Final = 400
-"""How many connections are open at once: well below the 1,024 descriptors that a process may have."""
+"""The number of simultaneous connections: well below the 1,024 descriptors that a process may have."""
 _PAUSE_SECONDS: Final = 0.2
-"""How long nothing is accepted when the machine has no thread or no descriptor left."""
+"""The pause in accepting when the computer has no thread or descriptor left."""
 
 
 class Service(Protocol):
-    """What stands behind a host."""
+    """The service behind a host."""
 
     def handle(self, request: HttpRequest, client: str) -> Delivery:
         """Answer one request."""
@@ -66,17 +66,17 @@ class ServerHost:
 
     Args:
         service: answers the requests.
-        host: the address to bind to; loopback unless told otherwise.
-        port: the TCP port, 0 for any free one; :attr:`port` tells which it is.
-        tls: the server's side of TLS, as :func:`mock_scep_server.tls.make_endpoint` has it; None for plain HTTP.
-        on_handshake: called with the end of each TLS handshake, from the thread of its connection.
-        on_refusal: called with client, status and text of each request that is refused before the service sees it.
-        most: how many connections may be open at once; one more is refused, in words or with an alert of TLS, and the
-            log counts them.
-        port_option: the option that names the port, for people.
+        host: the address to bind to; default: loopback.
+        port: the TCP port, 0 for any free one; the attribute `port` has the actual number.
+        tls: the server context of `mock_scep_server.tls.make_endpoint`; None for plain HTTP.
+        on_handshake: called with the result of each TLS handshake, in the thread of its connection.
+        on_refusal: called with client, status and text of each request that is refused before it reaches the service.
+        most: the largest number of simultaneous connections; further ones are refused with a text or a TLS alert, and
+            the log counts them.
+        port_option: the option that sets the port, for messages.
 
     Raises:
-        UsageError: see :func:`~mfp_sim.shared.listening.listen`.
+        UsageError: see `mfp_sim.shared.listening.listen`.
     """
 
     def __init__(
@@ -117,21 +117,21 @@ class ServerHost:
         self.stop()
 
     def start(self) -> None:
-        """Accept connections, in a thread of its own.
+        """Accept connections in a separate thread.
 
         Raises:
-            RuntimeError: the machine has no thread left.
+            RuntimeError: the computer has no thread left.
         """
         self._accepting.start()
 
     def stop(self) -> None:
-        """Break off what goes on and wait until all threads have ended."""
+        """Break off all connections and wait until all threads have ended."""
         self._stopping.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
         self._listener.close()
         if self._accepting.ident is not None:
-            self._accepting.join()  # from here on no connection and no thread is added
+            self._accepting.join()  # after this no connection or thread is added
         with self._lock:
             connections = list(self._open)
         for connection in connections:
@@ -139,14 +139,14 @@ class ServerHost:
         for thread in self._serving:
             thread.join()
         if self._turned_away:
-            _log.warning("connections turned away: %d", self._turned_away)
+            _log.warning("connections refused: %d", self._turned_away)
 
     def _accept(self) -> None:
-        """Accept until told to stop; what the machine cannot do now it may be able to do a moment later."""
+        """Accept connections until stopped; after a lack of resources, try again a moment later."""
         while not self._stopping.is_set():
             try:
                 connection, address = self._listener.accept()
-            except OSError as error:  # no descriptor, or a client that went again
+            except OSError as error:  # no descriptor is left, or the client has disconnected
                 if not self._stopping.is_set():
                     self._pause(f"no connection can be accepted: {reason_of(error)}")
                 continue
@@ -174,19 +174,20 @@ class ServerHost:
         self._stopping.wait(_PAUSE_SECONDS)
 
     def _turn_away(self, connection: socket.socket, client: str, text: str) -> None:
-        """Refuse what cannot be served, without waiting for the client: in words, or with an alert where it wants TLS.
+        """Refuse a connection that cannot be served, without waiting for the client: with a text, or with an alert for
+        TLS.
 
-        The log has the first one, the tenth, the hundredth and so on, and :meth:`stop` logs how many they were.
+        The log has the first, the tenth, the hundredth refusal and so on; `stop` logs their number.
         """
         self._turned_away += 1
         if str(self._turned_away).rstrip("0") == "1":
-            _log.warning("%s is turned away: %s (number %d)", client, text, self._turned_away)
+            _log.warning("%s is refused: %s (number %d)", client, text, self._turned_away)
         self._on_refusal(client, 503, text)
         octets = self._in_words(503, text, ("Retry-After", "1")) if self._tls is None else NO_ROOM
         with suppress(OSError):
             connection.setblocking(False)
             connection.send(octets)
-            with suppress(BlockingIOError):  # bytes that nobody read would turn the FIN into a RST
+            with suppress(BlockingIOError):  # unread bytes would turn the FIN into an RST
                 connection.recv(HEAD_CAP)
             connection.shutdown(socket.SHUT_WR)
         connection.close()
@@ -194,7 +195,7 @@ class ServerHost:
     def _serve(self, connection: socket.socket, client: str) -> None:
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a client that vanished is found out
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # detects a client that has vanished
             if self._tls is not None:
                 connection = self._wrap(connection, self._tls)
                 self._shake_hands(connection, client)
@@ -209,7 +210,8 @@ class ServerHost:
             connection.close()
 
     def _wrap(self, connection: socket.socket, tls: ssl.SSLContext) -> ssl.SSLSocket:
-        """The connection as one of TLS, nothing said yet. It takes the place of the other, which is empty then."""
+        """Wrap the connection for TLS before the handshake. The new object replaces the old one, which is then
+        detached."""
         wrapped = tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         with self._lock:
             self._open.discard(connection)
@@ -217,27 +219,27 @@ class ServerHost:
         return wrapped
 
     def _shake_hands(self, connection: ssl.SSLSocket, client: str) -> None:
-        """Begin TLS.
+        """Start TLS.
 
         Raises:
-            Gone: nobody is there to whom TLS could be spoken.
+            Gone: the client has disconnected.
         """
-        if self._stopping.is_set():  # stop() may have seen the socket that was there before
+        if self._stopping.is_set():  # stop() may have seen the previous socket object
             raise Gone
         handshake = shake_hands(connection, client)
         if self._on_handshake is not None and not self._stopping.is_set():
             self._on_handshake(handshake)
         if handshake.spoke_http:
-            octets = self._in_words(400, "This port speaks TLS: the URL begins with https://.")
-            socket.socket.sendall(connection, octets)  # beside TLS, which never began
+            octets = self._in_words(400, "This port uses TLS: the URL starts with https://.")
+            socket.socket.sendall(connection, octets)  # outside TLS, which never started
             _close_in_order(connection)
-        if handshake.said:  # to a client that has sent its request by now: without this the alert would be lost
+        if handshake.said:  # the client may have sent its request by now: without this the alert would be lost
             _close_in_order(connection)
         if handshake.failure is not None:
             raise Gone
 
     def _answer(self, source: Connection, client: str) -> bool:
-        """One request and its delivery; whether the connection stays."""
+        """Handle one request and its delivery; return whether the connection stays open."""
         try:
             request = replace(read_request(source), scheme="http" if self._tls is None else "https")
         except Unreadable as refusal:
@@ -245,16 +247,16 @@ class ServerHost:
             return self._refuse(source.socket, refusal.status, refusal.text)
         try:
             delivery = self._service.handle(request, client)
-        except Exception as error:  # noqa: BLE001 - a mistake of ours must be seen, and must not take the host down
+        except Exception as error:  # noqa: BLE001 - a bug must be visible, but must not stop the host
             told = visible("".join(traceback.format_exception(error)))
             _log.error("the mock failed on %s %s\n%s", request.method, one_line(request.target, 200), told)
-            return self._refuse(source.socket, 500, "The mock failed; its log says why.")
-        # The reply to a HEAD has its body all the same, which a client would take for the next reply.
+            return self._refuse(source.socket, 500, "The mock failed; see its log.")
+        # The reply to a HEAD has a body, which a client would read as the next reply.
         keep = delivery.keep_alive and request.keep_alive and request.method != "HEAD"
         return self._play(delivery, source.socket, keep=keep)
 
     def _refuse(self, connection: socket.socket, status: int, text: str) -> bool:
-        """A status and a sentence, and the end of the connection."""
+        """Send a status and a sentence, and close the connection."""
         connection.sendall(self._in_words(status, text))
         _close(connection)
         return False
@@ -264,7 +266,7 @@ class ServerHost:
         return render_reply(reply, keep_alive=False, date=self._clock.now())
 
     def _play(self, delivery: Delivery, connection: socket.socket, *, keep: bool) -> bool:
-        """Do what a delivery says, and tell what became of it; whether the connection stays."""
+        """Play a delivery and report its fate; return whether the connection stays open."""
         fate: Fate = "cut"
         try:
             stays = self._act(delivery, connection, keep=keep)
@@ -299,14 +301,14 @@ class ServerHost:
 
 
 def _close(connection: socket.socket) -> None:
-    """End what is spoken, then the connection."""
+    """End the TLS session, if any, then the connection."""
     if isinstance(connection, ssl.SSLSocket):
         say_goodbye(connection)
     _close_in_order(connection)
 
 
 def _close_in_order(connection: socket.socket) -> None:
-    """Close in good order: unread bytes would turn the FIN into an RST, so what still comes is read first."""
+    """Close in order: unread bytes would turn the FIN into an RST, so the remaining bytes are read first."""
     shut_down(connection, socket.SHUT_WR)
     connection.settimeout(_LINGER_SECONDS)
     left = 4 * MESSAGE_CAP

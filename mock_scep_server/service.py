@@ -1,10 +1,10 @@
 """The mock CA: one HTTP request in, one delivery out.
 
-A request goes down once and up once, as one :class:`~mock_scep_server.work.Work`: what it is for (here), the answer of
-a page (``pages.py``), of the CA about itself (``ca_operations.py``) or to a message (``pki_operation.py``), and what
-happens on the connection (``delivering.py``). HTTP shape, base64 and CMS structure are answered with 400. Faults apply
-in fixed order: decide, certificates, message, bytes, http, delivery; the journal says what each of them changed.
-Owns how the parts are put together. RFC 8894, 3.3 and 4.
+A request passes the layers once down and once up, as one `mock_scep_server.work.Work`: its purpose (here), the reply of
+a page (`pages.py`), of the CA about itself (`ca_operations.py`) or to a message (`pki_operation.py`), and what happens
+on the connection (`delivering.py`). Wrong HTTP, base64 or CMS structure is answered with 400. Faults apply in fixed
+order: decide, certificates, message, bytes, http, delivery; the journal records what each of them changed. This module
+owns how the parts fit together. RFC 8894, 3.3 and 4.
 """
 
 from __future__ import annotations
@@ -46,32 +46,32 @@ from mock_scep_server.work import EarlyReply, Work, text_reply
 __all__ = ["ScepService", "make_service"]
 
 _OF_CLIENTS = (DecodeError, SignatureInvalid, EnvelopeUnreadable)
-"""What reading hostile bytes raises, wherever they are looked at."""
+"""The exceptions that reading hostile bytes may raise."""
 _NO_MESSAGE, _NO_REQUEST, _NOT_BASE64 = "SCEP-3-01", "SCEP-4.1-02", "SCEP-4.1-09"
 _NOT_ODD = ("SCEP-3.5.1-01 ", "SCEP-4.2-02 ")
-"""A message beside GetCACaps or GetCACert, the identifier of a CA: the form of RFC 8894, 4.1, has it."""
+"""Findings about a message parameter of GetCACaps or GetCACert, the identifier of a CA, which RFC 8894, 4.1 allows."""
 
 _BOOKS = frozenset({
     "cas", "challenges", "crls", "forgotten", "journal", "ledger", "revoked", "rules", "script", "serials", "shape",
     "transactions", "turns", "waiting room",
 })  # fmt: skip
-"""What its parts keep. A row of another book would be lost without a word."""
+"""The books of its parts. A row of an unknown book would be lost silently."""
 
 
 class ScepService:
-    """The mock CA behind any carrier; ``handle`` is thread-safe.
+    """The mock CA behind any carrier; `handle` is thread-safe.
 
     Args:
         profile: the shape of the CA.
-        clock, entropy, keys: what it is given from outside.
+        clock, entropy, keys: the injected sources of time, randomness and keys.
         challenge: who may enrol.
-        script: what deviates from the CA's own policy, which grants whatever passes its checks.
-        ra: ``single`` or ``split`` for RA certificates; ``policy`` for all else that an operator decides.
+        script: the deviations from the CA's own policy, which grants every request that passes its checks.
+        ra: `single` or `split` for RA certificates; `policy` has the operator's other decisions.
         on_entry: called with each journal entry.
-        vault: where its keys and all that it remembers are kept, and a CA that is brought; None: in memory, a new CA.
+        vault: the storage of its keys and records, and the operator's own CA; None: a new CA in memory.
 
     Raises:
-        UsageError: what is kept is not this CA's, or is damaged.
+        UsageError: the stored state belongs to another CA or is damaged.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class ScepService:
         )
         self.journal, self.ledger = Journal(self.policy.octets // 4, store), self.parts.ledger
         self.exchange_number: Callable[[JournalEntry], int | None] = lambda _: None
-        """The number of the saved exchange that an entry is about, asked in the thread that handles it."""
+        """Returns the number of the saved exchange that an entry is about; called in the thread that handles it."""
         self._on_entry, self._fault_entropy, self._memory = on_entry, entropy.fork("faults"), KeptMemory(store)
         by_slug = {authority.slug: authority for authority in self.authorities.all}
         self._transactions = Transactions(self.policy, clock, store, by_slug)
@@ -122,18 +122,18 @@ class ScepService:
         self._outgoing = Outgoing(self.parts, self._record)
         self.operator = CaOperator(self.parts, self._transactions)
         if strange := store.books() - _BOOKS:
-            text = f"{store.where} is damaged: it has a book {min(strange)!r}, which no part of this CA keeps"
+            text = f"{store.where} is damaged: it contains an unknown book {min(strange)!r}"
             raise UsageError(text, remedy=CHANGED)
         store.commit()
 
     @property
     def authority(self) -> CertificateAuthority:
-        """The CA that GetCACert serves now where none is named."""
+        """The CA that GetCACert currently serves if the request names none."""
         return self.authorities.default.current(self.clock.now())
 
     @property
     def dropped(self) -> Mapping[str, int]:
-        """How many of the oldest had to go to make room for others, of each of its books."""
+        """The number of oldest entries dropped from each of its books to make room."""
         return {
             "journal": self.journal.dropped,
             "transactions": self._transactions.forgotten,
@@ -141,7 +141,7 @@ class ScepService:
         }
 
     def reset(self) -> None:
-        """Journal, ledger and transactions are empty again, and the script starts anew; keys and challenges stay."""
+        """Empty journal, ledger and transactions, and restart the script; keep keys and challenges."""
         self.operator.forget()
         with self.parts.lock:
             self.journal.clear()
@@ -150,32 +150,32 @@ class ScepService:
         self.store.commit()
 
     def replace_script(self, rules: Sequence[Rule]) -> None:
-        """Other rules from now on, none of them used yet. They are not kept: the next start has those of then."""
+        """Replace the rules; the new ones are unused. They are not stored: the next start uses its own rules."""
         with self.parts.lock:
             self.script.replace(rules)
         self.store.commit()
 
     def report_installed(self, certificate: Certificate) -> None:
-        """A client says that it has a certificate."""
+        """Note that a client has installed a certificate."""
         self.ledger.report_installed(certificate)
         self.store.commit()
 
     def publish_at(self, url: str | None) -> None:
-        """Where certificates say that their CRL and CA certificate are; for a host that knows its port only now."""
+        """Set the URL of CRL and CA certificate in certificates; for a host that learns its port late."""
         self.authorities.publish_at(url)
 
     def answer_to(self, names: Iterable[str]) -> None:
-        """From now on NDES's page answers under these host names only, and under addresses and localhost."""
+        """Make the NDES page answer only under these host names, addresses and localhost."""
         self._pages.names = frozenset({"localhost", *(name.lower() for name in names)})
 
     def handle(self, request: HttpRequest, client: str) -> Delivery:
-        """Answer one request; whatever a client sent, it gets an answer and an entry of the journal. What was decided
-        is kept by then.
+        """Answer one request. Every request gets a reply and an entry in the journal, regardless of its contents. The
+        decision is stored before the reply leaves.
 
         Raises:
-            StoreFailed: it cannot be kept: the disk is full, say.
+            StoreFailed: it cannot be stored, for example because the disk is full.
         """
-        self.store.commit()  # where that failed before, nothing more is decided that cannot be kept either
+        self.store.commit()  # after an earlier failure, decide nothing that cannot be stored
         delivery = self._handle(request, client)
         self.store.commit()
         return delivery
@@ -195,9 +195,9 @@ class ScepService:
             raise
 
     def record_refusal(self, client: str, status: int, text: str) -> None:
-        """The host has refused, with ``status``, what is not an HTTP request that could be answered."""
+        """Record that the host refused, with `status`, something that is not a usable HTTP request."""
         self._record(self._entry("?", client, status, text, Finding(_NO_REQUEST, text)))
-        with suppress(StoreFailed):  # the host goes on; the next request is not answered without it
+        with suppress(StoreFailed):  # the host continues; the next request is not answered until this is stored
             self.store.commit()
 
     # --- what a request is for ----------------------------------------------------------------------------
@@ -216,14 +216,14 @@ class ScepService:
         return Work(context, client)
 
     def _reply(self, work: Work) -> HttpReply:
-        """The reply before the faults of HTTP and of the connection."""
+        """Return the reply before the faults of HTTP and of the connection."""
         try:
             return self._answer(work)
         except EarlyReply as early:
             return early.reply
 
     def _answer(self, work: Work) -> HttpReply:
-        """The reply of a page, to a message, or of the CA about itself."""
+        """Return the reply of a page, to a message, or of the CA about itself."""
         page = self._pages.find(work.request, work.client)
         if page is not None:
             return self._page(work, page)
@@ -241,7 +241,7 @@ class ScepService:
         return reply
 
     def _query(self, work: Work) -> ScepQuery:
-        """What the request asks, if it is on the CA's path and in a form that the profile takes."""
+        """The query of the request, if it is on the CA's path and in a form that the profile accepts."""
         path = work.request.target.partition("?")[0]
         if self.profile.path and path != self.profile.path:
             work.findings = (Finding(_NO_REQUEST, "the path is not the CA's"),)
@@ -250,7 +250,7 @@ class ScepService:
             query = read_scep_query(work.request)
         except DecodeError as error:
             work.context.operation = Operation.PKI_OPERATION
-            text = f"The message is not readable: {error}"
+            text = f"The message is unreadable: {error}"
             raise work.refused(_NOT_BASE64, text, self.profile.unreadable_status) from None
         work.context.operation, work.notes = query.operation, query.notes
         odd = [note for note in query.notes if not note.startswith(_NOT_ODD)]
@@ -262,7 +262,7 @@ class ScepService:
     # --- the journal --------------------------------------------------------------------------------------
 
     def _entry(self, method: str, client: str, status: int, text: str, *findings: Finding) -> JournalEntry:
-        """Of what never became a request that could be answered."""
+        """Record something that is not a usable request."""
         judgement = tuple(str(finding) for finding in findings)
         return JournalEntry(
             time=self.clock.now(),
@@ -293,10 +293,10 @@ def make_service(
     on_entry: Callable[[JournalEntry], None] | None = None,
     vault: Vault | None = None,
 ) -> ScepService:
-    """The CA of a section; local times in it are in ``zone``. ``challenge`` stands in for the section's own.
+    """Make the CA of a section; its local times are in `zone`. `challenge` replaces that of the section.
 
     Raises:
-        UsageError: a change of the profile that cannot be, or a ``vault`` of another CA.
+        UsageError: an impossible change of the profile, or a `vault` of another CA.
     """
     if challenge is None and setup.challenge:
         challenge = StaticChallenge(setup.challenge)

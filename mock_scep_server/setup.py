@@ -1,8 +1,8 @@
-"""A CA as a file describes it: the keys of a scenario's ``ca:`` section, and what is made of them.
+"""A CA as a file describes it: the keys of a scenario's `ca:` section, and the CA made from them.
 
-``mock-scep-server --ca FILE`` and ``--set KEY=VALUE`` hold the same keys, so that what a scenario does in process can
-be had over sockets. Makes profile, challenges and CAs (keys, identifiers, generations); ``service.py`` puts them
-together. Owns no policy of its own: profile, changes and policy do.
+`mock-scep-server --ca FILE` and `--set KEY=VALUE` use the same keys, so that the CA of a scenario can also run over
+sockets. Makes profile, challenges and CAs (keys, identifiers, generations); `service.py` combines them. It owns no
+policy: profile, changes and policy do.
 """
 
 from __future__ import annotations
@@ -36,15 +36,14 @@ __all__ = ["CA_KEYS", "VALUE_KEYS", "CaSection", "CaSetup", "make_authorities", 
 
 CA_KEYS = ("profile", "caps", "empty_content", "ra", "script", "url", *POLICY_KEYS)
 VALUE_KEYS = tuple(name for name in VALUES if name not in CA_KEYS)
-"""The values of the profile that have no key of their own."""
+"""The values of the profile that do not have their own key."""
 
 
 @dataclass(frozen=True)
 class CaSetup:
-    """The ``ca:`` section. ``challenge`` is the static challenge password; ``caps``, ``empty_content`` and ``values``
-    change the profile where they are given; ``shape`` stands in for the profile; ``ra`` None is the profile's;
-    ``policy`` holds whatever else its operator decides; ``url`` is a real server instead; ``given`` are the keys that
-    the section has."""
+    """The `ca:` section. `challenge` is the static challenge password; `caps`, `empty_content` and `values` change the
+    profile if given; `shape` replaces the profile; with `ra` None, the profile decides; `policy` holds the operator's
+    other decisions; `url` is a real server to use instead; `given` are the keys in the section."""
 
     profile: str = "rfc8894"
     caps: tuple[str, ...] | None = None
@@ -62,20 +61,20 @@ class CaSetup:
         """The profile with the section's changes.
 
         Raises:
-            UsageError: a change that cannot be.
+            UsageError: an impossible change.
         """
         shape = self.shape or profile_named(self.profile)
         return changed(shape, caps=self.caps, empty_content=self.empty_content, values=self.values)
 
 
 def read_ca(node: Node, problems: Problems) -> CaSetup:
-    """Read the section; mistakes go to ``problems``, and the section is an empty one then."""
+    """Read the section; if there are mistakes, they go to `problems` and the result is an empty section."""
     setup = CaSection().read(node, problems, "ca")
     return CaSetup() if setup is WRONG else cast(CaSetup, setup)
 
 
 class CaSection(OneWay):
-    """How the section is written."""
+    """The format of the section."""
 
     def read(self, node: Node, problems: Problems, what: str) -> object:
         return _section().read(node, problems, what)
@@ -102,7 +101,7 @@ def _section() -> Record:
 
 
 def _check_capabilities(given: Given, problems: Problems) -> None:
-    """The keywords are the profile's with changes, or a whole list."""
+    """The keywords: those of the profile with changes, or a whole list."""
     own = PROFILES.get(given.values.get("profile", CaSetup.profile))
     try:
         changed_capabilities(given.values.get("caps", ()), own.capabilities if own else ())
@@ -111,7 +110,7 @@ def _check_capabilities(given: Given, problems: Problems) -> None:
 
 
 def _setup(**said: Any) -> CaSetup:
-    """The section of what is said by key; the profile's ``challenge`` is whether it checks one at all."""
+    """Make the section from the values by key; `challenge` of the profile is whether it checks one at all."""
     values = {name: said.pop(name) for name in VALUE_KEYS if name in said}
     challenge = said.get("challenge")
     if challenge in ("checked", "ignored"):
@@ -122,7 +121,7 @@ def _setup(**said: Any) -> CaSetup:
 
 
 def make_challenge(policy: CaPolicy, entropy: Entropy, store: Store) -> ChallengePolicy:
-    """Who may enrol, where no static password is set."""
+    """Who may enrol if no static password is set."""
     setup = policy.challenge
     if setup.kind == "one_time":
         return OneTimeChallenges(entropy, lifetime=setup.lifetime, cache=setup.cache, store=store)
@@ -140,12 +139,12 @@ def make_authorities(
     zone: ZoneInfo,
     vault: Vault,
 ) -> Authorities:
-    """The CAs, with the next one prepared if the policy says so. One source of serial numbers for all.
+    """Make the CAs, with a next one prepared if the policy requires it. All share one source of serial numbers.
 
-    Those that ``vault`` has are as they were, and have their successors already.
+    CAs in `vault` are used unchanged; they already have their successors.
 
     Raises:
-        UsageError: it has those of another CA, or a CA of one's own is to stand for several.
+        UsageError: the vault belongs to another CA, or an own CA would have to represent several CAs.
     """
     base = profile.ca_name or policy.name
     rule = policy.serials or profile.serials
@@ -198,7 +197,7 @@ def make_authorities(
         for lineage in lineages:
             lineage.prepare(publish, switch, policy.rollover.overlap)
     if strange := known.keys() - {authority.slug for lineage in lineages for authority in lineage.all}:
-        text = f"{vault.store.where} is damaged in its cas: {len(strange)} under a key that no CA of this server has"
+        text = f"{vault.store.where} is damaged in its cas: {len(strange)} with a key that no CA of this server has"
         raise UsageError(text, remedy=CHANGED)
     authorities = Authorities(lineages, strict=policy.strict_identifiers)
     authorities.publish_at(policy.publish_at)
@@ -206,7 +205,7 @@ def make_authorities(
 
 
 def _slug(policy: CaPolicy, identifier: str | None, generation: int) -> str:
-    """What names a CA in its URLs, and where it is kept."""
+    """The name of a CA in its URLs and in the store."""
     return f"ca{policy.identifiers.index(identifier) if identifier else ''}-{generation}"
 
 

@@ -1,4 +1,4 @@
-"""Spans of time and moments, as a CA's files write them. Both become values of ``datetime``; no clock is asked."""
+"""Time spans and times in the files of a CA. Both become values of `datetime`; no clock is read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Span(Duration):
 
 
 class SpanOrTime(Leaf):
-    """A span from the start, ``30d``, or a local time, ``2026-06-01 09:00``."""
+    """A time span from the start, `30d`, or a local time, `2026-06-01 09:00`."""
 
     def value(self, node: Node, problems: Problems, what: str) -> object:
         is_time = isinstance(node.value, str) and re.match(r"\d{4}-", node.value)

@@ -1,9 +1,9 @@
-"""Where a mock's books survive a restart: in memory, which is nowhere, or in a file of a directory (SQLite).
+"""The storage of a mock's books: in memory only, or in an SQLite file in a directory, which survives a restart.
 
-The books keep what they know in tables of their own, and say each change here; what was kept is read as they are made.
-A change is kept when :meth:`Store.commit` has returned, which is before a request is answered: whatever then happens to
-the process, what was answered is known after its next start. Changes of one step are kept together or not at all. Knows
-no book; owns the file, its format, and who may open it.
+The books keep their own tables in memory and report each change here; stored rows are read when the books are created.
+A change is stored when `Store.commit` has returned, which is before a request is answered: whatever then happens to the
+process, its next start knows every decision that a client received. The changes of one step are stored together or not
+at all. This module knows no book; it owns the file, its format, and who may open it.
 """
 
 from __future__ import annotations
@@ -24,75 +24,75 @@ from mfp_sim.shared.state_directory import StateDirectory
 __all__ = ["CHANGED", "OTHER", "MemoryStore", "Row", "SqliteStore", "StepLock", "Store", "StoreFailed"]
 
 Row = Mapping[str, Any]
-"""What is kept of one thing, as JSON has it."""
+"""A stored row, as a JSON object."""
 Made = TypeVar("Made")
 _FORMAT = 1
-"""Of the file; another one is refused."""
+"""The format of the file; any other is refused."""
 _APPLICATION = 0x4D465053
-"""``MFPS``, in the head of the file: it is no other program's database."""
-OTHER = "take another --state-dir, or move the file away to start with a new CA"
+"""`MFPS`, in the header of the file: distinguishes it from databases of other programs."""
+OTHER = "use another --state-dir, or move the file away to start with a new CA"
 
-CHANGED = f"if you changed it, undo that; else {OTHER}"
+CHANGED = f"if you changed it, undo that; otherwise {OTHER}"
 
 
 class StoreFailed(MfpSimError):
-    """What was decided cannot be kept: the disk is full, say."""
+    """A decision cannot be stored, for example because the disk is full."""
 
 
 class Store(Protocol):
-    """Rows by book and key. A ``row`` is made when it is kept, so that a store that keeps nothing costs nothing."""
+    """Rows by book and key. A `row` is made when it is stored, so that a store in memory has no cost."""
 
     where: str
-    """The file, for people; empty in memory."""
+    """The file, for messages; empty in memory."""
 
     def books(self) -> frozenset[str]:
-        """Those that have rows."""
+        """The books that have rows."""
         ...
 
     def rows(self, book: str, read: Callable[[str, Row], Made]) -> list[Made]:
-        """What was kept when the store was opened, each row read, in the order in which the keys came first.
+        """Read the rows that were stored when the store was opened, in the order in which the keys first occurred.
 
         Raises:
-            UsageError: ``read`` raises ValueError, TypeError, LookupError or an error of ours: the file is damaged. The
+            UsageError: `read` raises ValueError, TypeError, LookupError or one of our errors: the file is damaged. The
                 error names file, book and place of the row.
         """
         ...
 
     def put(self, book: str, key: str, row: Callable[[], Row]) -> None:
-        """A row, in the place of the one that the key had."""
+        """Store a row, replacing the previous one of the key."""
         ...
 
     def remove(self, book: str, key: str) -> None:
-        """None under that key any longer."""
+        """Delete the row of the key."""
         ...
 
     def clear(self, book: str) -> None:
-        """None in that book any longer."""
+        """Delete all rows of the book."""
         ...
 
     def begin(self) -> None:
-        """A step of this thread begins; steps that change the same rows do not overlap."""
+        """Start a step of this thread; steps that change the same rows do not overlap."""
         ...
 
     def end(self) -> None:
-        """It has ended."""
+        """End the step."""
         ...
 
     def commit(self) -> None:
-        """What was changed before this call, but in steps of others that have not ended, is kept when it returns.
+        """Store all earlier changes, except those of unfinished steps of other threads, before returning.
 
         Raises:
-            StoreFailed: it cannot be kept; the next call tries again.
+            StoreFailed: they cannot be stored; the next call tries again.
         """
         ...
 
     def close(self) -> None:
-        """Leave the file to others; what is not committed is gone."""
+        """Close the file; uncommitted changes are lost."""
         ...
 
 
 class MemoryStore:
-    """Keeps nothing: the books' own tables are all there is."""
+    """Stores nothing: the books' own tables are the only copy."""
 
     where: str = ""
 
@@ -125,7 +125,7 @@ class MemoryStore:
 
 
 class StepLock:
-    """The lock under which a CA decides and remembers: what changes while it is held is kept together."""
+    """The lock under which a CA decides and remembers: changes made while it is held are stored together."""
 
     def __init__(self, store: Store) -> None:
         self._lock, self._store = threading.Lock(), store
@@ -139,7 +139,7 @@ class StepLock:
         self._lock.release()
 
     def outside(self, wait: Callable[[], object]) -> None:
-        """Let others have it while this thread, which holds it, waits; what came before is a step of its own."""
+        """Release it while this thread, which holds it, waits; the earlier changes are a separate step."""
         self.__exit__()
         try:
             wait()
@@ -156,7 +156,7 @@ _Change = tuple[str, tuple[object, ...]]
 
 
 class _StepChanges:
-    """What changes in a step. Of several rows under one key the last one is made, when the step ends."""
+    """The changes of a step. Of several rows with the same key, only the last is made, when the step ends."""
 
     def __init__(self) -> None:
         self._changes: list[tuple[str, tuple[str, ...], Callable[[], Row] | None]] = []
@@ -175,7 +175,7 @@ class _StepChanges:
 
 
 def _from_text(column: str, value: object, kind: type[Made]) -> Made:
-    """What a column holds as JSON."""
+    """Read the JSON of a column."""
     try:
         found = json.loads(value) if isinstance(value, str) else None
     except ValueError:
@@ -190,14 +190,14 @@ def _text(value: object) -> str:
 
 
 class SqliteStore:
-    """The file ``mock.sqlite`` in a directory of one process.
+    """The file `mock.sqlite` in a directory, used by one process.
 
-    Changes wait until somebody commits; one transaction takes all that wait, so that many clients cost few of them. The
-    file has a write-ahead log: a process that is killed loses nothing that was committed. When the machine itself
-    fails, the last moments before that may be gone; the file is whole even then.
+    Changes wait for a commit; one transaction stores all that wait, so that many clients need few transactions. The
+    file has a write-ahead log: a killed process loses nothing that was committed. If the computer itself fails, the
+    last moments may be lost, but the file stays intact.
 
     Raises:
-        UsageError: the directory cannot be had, or the file is not what this class writes.
+        UsageError: the directory cannot be used, or this class did not write the file.
     """
 
     NAME: ClassVar[str] = "mock.sqlite"
@@ -248,14 +248,14 @@ class SqliteStore:
         return base
 
     def _make_file(self) -> None:
-        """A file of its owner alone, where there is none."""
+        """Create the file, accessible only to its owner, if it does not exist."""
         try:
             descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
         except OSError as error:
             raise UsageError(f"cannot open {self._file}: {error.strerror}", remedy=OTHER) from None
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise UsageError(f"{self._file} is no file", remedy=OTHER)
+                raise UsageError(f"{self._file} is not a file", remedy=OTHER)
             if hasattr(os, "fchmod"):
                 os.fchmod(descriptor, 0o600)
         finally:
@@ -272,7 +272,7 @@ class SqliteStore:
             raise UsageError(f"{self._file} is damaged in its {book}: {error}", remedy=OTHER) from None
 
     def _read(self, book: str, place: object, read: Callable[[str, Row], Made], key: object, row: object) -> Made:
-        """One row; an error names it by its place, since its key may be a secret."""
+        """Read one row; an error names its place, since its key may be a secret."""
         try:
             return read(_from_text("key", key, str), _from_text("row", row, dict))
         except UsageError:
@@ -295,7 +295,7 @@ class SqliteStore:
 
     @contextmanager
     def _changing(self) -> Iterator[_StepChanges]:
-        """The step of this thread, or one of the change alone."""
+        """The step of this thread, or a step for a single change."""
         step: _StepChanges | None = getattr(self._step, "changes", None)
         if step is not None:
             yield step
@@ -317,7 +317,7 @@ class SqliteStore:
             self._waiting.extend(made)
 
     def commit(self) -> None:
-        with self._writing:  # who waited here finds that another has kept its changes
+        with self._writing:  # another thread may have stored the changes in the meantime
             with self._lock:
                 changes, self._waiting = self._waiting, []
             if not changes:

@@ -1,8 +1,9 @@
-"""TLS in front of the mock: the certificate that its socket host shows, and the handshake on one connection.
+"""TLS in front of the mock: the certificate of its socket host, and the handshake on one connection.
 
-Owns the kinds of TLS certificate, and how a handshake ends and a TLS connection is closed. Knows nothing of SCEP, which
-needs no TLS: its messages are the same over both, and who is the TLS server says nothing about who is the CA. Serves
-SCEP-4.1-21 (``untrusted``), SCEP-7.10-02 (``other-pki``) and F-T16 (client certificates); RFC 8894, 7.10.
+Owns the kinds of TLS certificates, and how a handshake ends and a TLS connection is closed. Knows nothing about SCEP,
+which does not need TLS: its messages are the same with and without it, and the identity of the TLS server says nothing
+about that of the CA. Serves SCEP-4.1-21 (`untrusted`), SCEP-7.10-02 (`other-pki`) and F-T16 (client certificates); RFC
+8894, 7.10.
 """
 
 from __future__ import annotations
@@ -45,19 +46,19 @@ __all__ = [
 TlsKind = Literal["trusted", "untrusted", "other-pki"]
 KINDS: Final[tuple[TlsKind, ...]] = get_args(TlsKind)
 HANDSHAKE_SECONDS: Final = 10.0
-"""How long a client may take from the connection to the end of the handshake."""
+"""The time limit from the connection to the end of the handshake."""
 
 _WEB_PKI = "Mock web PKI, not the SCEP CA (tests only)"
 _LIFETIME = timedelta(days=365)
 _LOCAL = ("localhost", "127.0.0.1", "::1")
-_ANY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 - what is bound to all addresses has no name of its own
+_ANY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 - a wildcard address is not a name
 _HOST_NAME = re.compile(r"(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})")
 _GOODBYE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class TlsEndpoint:
-    """What a TLS server shows. ``anchor`` is what a client has to trust for it; None where nothing would help."""
+    """The certificate of a TLS server. `anchor` is the CA that a client has to trust; None if there is no such CA."""
 
     certificate: Certificate
     anchor: Certificate | None
@@ -74,20 +75,19 @@ def make_endpoint(
     names: Iterable[str] = (),
     clients: Path | None = None,
 ) -> TlsEndpoint:
-    """A TLS server for this machine, with a key of its own.
+    """Make a TLS server for this computer, with its own key.
 
     Args:
-        kind: ``trusted``: the certificate is from the SCEP CA itself. ``untrusted``: it is signed by itself, and no
-            client can know it. ``other-pki``: it is from a CA that clients can be told to trust, and that has nothing
-            to do with the SCEP CA.
+        kind: `trusted`: the SCEP CA itself issues the certificate. `untrusted`: it is self-signed, and no client can
+            know it. `other-pki`: another CA issues it, which clients can trust and which is unrelated to the SCEP CA.
         ca: the SCEP CA.
-        clock: decides validity; clients look at the real time.
-        names: host names and addresses besides those of loopback, for the subjectAltName.
-        clients: a file in PEM with the root CAs that clients need a certificate of, with its whole chain; None where
-            no client is asked for one.
+        clock: determines validity; clients use the real time.
+        names: host names and addresses for the subjectAltName, in addition to those of loopback.
+        clients: a PEM file with the root CAs of client certificates, which clients have to send with the whole chain;
+            None: clients need no certificate.
 
     Raises:
-        UsageError: a name that is no host name and no address, or a file that has no certificates.
+        UsageError: a name is neither a host name nor an address, or the file has no certificates.
     """
     key, subject = keys.rsa(2048), x509.name(("O", "mfp-sim"), ("CN", "Mock TLS server (tests only)"))
     serial, start = SerialNumbers(entropy.fork("tls serials")).next(), clock.now() - BACKDATED
@@ -119,7 +119,7 @@ def make_endpoint(
 
 
 def _alternative_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Those of loopback and the given ones, each once."""
+    """The names of loopback and the given names, without duplicates."""
     found = dict.fromkeys(_LOCAL)
     for name in names:
         if name in _ANY_ADDRESS:
@@ -129,17 +129,17 @@ def _alternative_names(names: Iterable[str]) -> tuple[str, ...]:
         except ValueError:
             if not _HOST_NAME.fullmatch(name):
                 raise UsageError(
-                    f"{name!r} is no name for a TLS certificate", remedy="give a host name or an IP address"
+                    f"{name!r} is not a valid name for a TLS certificate", remedy="give a host name or an IP address"
                 ) from None
             found[name] = None
     return tuple(found)
 
 
 def _context(certificate: Certificate, key: PrivateKey, entropy: Entropy, clients: Path | None) -> ssl.SSLContext:
-    """A server with this certificate: TLS 1.2 and 1.3, HTTP/1.1, no sessions that outlive a connection.
+    """Make a server context with this certificate: TLS 1.2 and 1.3, HTTP/1.1, no sessions that outlive a connection.
 
-    ssl reads keys from files only: for a moment there is one that only we can read, encrypted with a password that
-    nobody keeps.
+    ssl reads keys only from files: for a moment there is a file that only this user can read, encrypted with a
+    temporary password.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.sslsocket_class = _Accepted
@@ -151,7 +151,7 @@ def _context(certificate: Certificate, key: PrivateKey, entropy: Entropy, client
         try:
             context.load_verify_locations(clients)
         except OSError as error:  # ssl.SSLError too
-            text = f"the CAs of clients in {clients} cannot be used: {error.strerror}"
+            text = f"the client CAs in {clients} cannot be used: {error.strerror}"
             raise UsageError(text, remedy="write their certificates in PEM") from None
     password = entropy.octets(32).hex().encode()
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password))
@@ -166,8 +166,8 @@ def _context(certificate: Certificate, key: PrivateKey, entropy: Entropy, client
 
 
 class _Accepted(ssl.SSLSocket):
-    """A connection that somebody made. ssl asks for its peer to learn whether it is connected, and loses a socket that
-    the client has reset meanwhile; the handshake finds that out just as well."""
+    """An accepted connection. ssl asks for the peer to learn whether it is connected, and would lose a socket that the
+    client has reset in the meantime; the handshake detects that just as well."""
 
     def getpeername(self) -> object:
         try:
@@ -177,13 +177,13 @@ class _Accepted(ssl.SSLSocket):
 
 
 NO_ROOM: Final = bytes.fromhex("15 03 03 0002 02 50")
-"""A fatal alert internal_error as a record, for a client that there is no room for. RFC 8446, 5.1 and 6.2."""
+"""A record with the fatal alert internal_error, for a client in excess of the limit. RFC 8446, 5.1 and 6.2."""
 
 
 @dataclass(frozen=True)
 class Handshake:
-    """How a handshake ended: ``failure`` says why it did not succeed, else it is None; ``version`` as in TLSv1.3.
-    ``said``: an alert has told the client why."""
+    """The end of a handshake: `failure` is why it failed, or None; `version` as in TLSv1.3. `said`: an alert has given
+    the client the reason."""
 
     client: str
     version: str | None = None
@@ -193,28 +193,28 @@ class Handshake:
 
 
 _CLIENTS: Final = {
-    18: "it is signed by itself",
-    19: "it is of a CA that is not known",
-    20: "it is of a CA that is not known, or came without its chain",
+    18: "it is self-signed",
+    19: "its CA is unknown",
+    20: "its CA is unknown, or the chain is missing",
 }
-"""By X509_V_ERR_* of OpenSSL, what is wrong with a client's certificate."""
+"""What is wrong with a client's certificate, by X509_V_ERR_* of OpenSSL."""
 
 
 def shake_hands(connection: ssl.SSLSocket, client: str) -> Handshake:
-    """The handshake, within :data:`HANDSHAKE_SECONDS`; whatever the client does, it raises nothing."""
+    """Do the handshake within `HANDSHAKE_SECONDS`; it never raises, regardless of the client."""
     connection.settimeout(HANDSHAKE_SECONDS)
     try:
         connection.do_handshake()
     except TimeoutError:
-        return Handshake(client, failure=f"not done within {HANDSHAKE_SECONDS:g} s")
+        return Handshake(client, failure=f"not finished within {HANDSHAKE_SECONDS:g} s")
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError):
-        return Handshake(client, failure="the client broke off")
+        return Handshake(client, failure="the client disconnected")
     except ssl.SSLCertVerificationError as error:
         why = _CLIENTS.get(error.verify_code, error.verify_message)
         return Handshake(client, failure=f"the client's certificate is not accepted: {why}", said=True)
     except ssl.SSLError as error:
         if error.reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
-            return Handshake(client, failure="the client shows no certificate", said=True)
+            return Handshake(client, failure="the client sent no certificate", said=True)
         spoke_http = error.reason in ("HTTP_REQUEST", "HTTPS_PROXY_REQUEST")
         return Handshake(client, failure=_reason(error), spoke_http=spoke_http)
     except OSError as error:
@@ -223,17 +223,17 @@ def shake_hands(connection: ssl.SSLSocket, client: str) -> Handshake:
 
 
 def _reason(error: ssl.SSLError) -> str:
-    """OpenSSL's reason in words; an alert is what the client says of our certificate or of what we offered."""
+    """OpenSSL's reason in words; an alert is the client's judgement of our certificate or offer."""
     words = (error.reason or "unknown").lower().replace("_", " ")
     protocol, alert, said = words.partition(" alert ")
     if alert and protocol.startswith(("ssl", "tls")):
-        return f"the client says {said}"
-    return "the client spoke plain HTTP" if words in ("http request", "https proxy request") else words
+        return f"the client reports {said}"
+    return "the client used plain HTTP" if words in ("http request", "https proxy request") else words
 
 
 def say_goodbye(connection: ssl.SSLSocket) -> None:
-    """Send close_notify, so that the client knows the end for one (RFC 8446, 6.1). The client's own is not waited for:
-    at the second try only, where there was no room for ours."""
+    """Send close_notify, so that the client recognizes the end (RFC 8446, 6.1). The client's own is not awaited, except
+    in a second attempt if there was no room for ours."""
     for seconds in (0.0, _GOODBYE_SECONDS):
         connection.settimeout(seconds)
         try:
@@ -241,11 +241,11 @@ def say_goodbye(connection: ssl.SSLSocket) -> None:
         except ssl.SSLWantWriteError:
             continue
         except (OSError, ValueError):
-            pass  # the usual one is SSLWantReadError: ours is out, the client's is not there yet
+            pass  # usually SSLWantReadError: ours is sent, the client's has not arrived
         return
 
 
 def shut_down(connection: socket.socket, how: int) -> None:
-    """Shut the TCP connection down, whatever is spoken on it; SSLSocket's own method would forget TLS first."""
+    """Shut down the TCP connection, with or without TLS; SSLSocket's own method would drop TLS first."""
     with suppress(OSError):
         socket.socket.shutdown(connection, how)

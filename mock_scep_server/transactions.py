@@ -1,9 +1,9 @@
-"""What the CA remembers of transactions, and which of them wait for its operator.
+"""What the CA remembers about transactions, and which of them wait for its operator.
 
-Several operations may carry one transactionID: clients derive it from the key, so that a renewal with the same key
-carries the enrolment's (SCEP-3.2.1.1-07). Issues nothing and answers nothing. Not thread-safe: deciding and
-remembering is one step of the caller, who holds a lock over it. A CA that is left running forgets the oldest
-transactions once the others fill its memory. RFC 8894, 3.2.1.1 and 5.2.
+Several operations may have the same transactionID: clients derive it from the key, so that a renewal with the same key
+has that of the enrolment (SCEP-3.2.1.1-07). Issues and answers nothing. Not thread-safe: the caller holds a lock while
+it decides and remembers in one step. A CA that runs for a long time forgets the oldest transactions when the others
+fill its memory. RFC 8894, 3.2.1.1 and 5.2.
 """
 
 from __future__ import annotations
@@ -28,21 +28,22 @@ __all__ = ["Transaction", "Transactions"]
 
 
 _OPERATION = 900
-"""About what an operation takes in memory beside its bytes."""
+"""The approximate memory of an operation besides its bytes."""
 
 
 def _weight(identifier: str, operations: list[Transaction]) -> int:
-    """About what they take in memory, in bytes, with the transactionID, which may be as long as a message."""
+    """The approximate size of operations in memory, in bytes, with the transactionID, which may be as long as a
+    message."""
     return sum(t.size for t in operations) + (len(identifier) if operations else 0)
 
 
 @dataclass(slots=True)
 class Transaction:
-    """One operation: the request, which CA was asked and when, and the final decision.
+    """One operation: the request, the addressed CA, the time, and the final decision.
 
-    ``request`` is what makes a retransmission of it: message type, CSR, and the certificate that is renewed. ``signer``
-    is the key that polls have to be signed with; ``certificate`` are the bytes of what was issued; ``waits`` whether
-    the client was told to wait for the operator.
+    `request` identifies a retransmission: message type, CSR, and the certificate that is renewed. `signer` is the key
+    with which polls have to be signed; `certificate` holds the bytes of the issued certificate; `waits` is whether the
+    client has to wait for the operator.
     """
 
     request: tuple[int, bytes, bytes | None] = field(repr=False)
@@ -56,7 +57,7 @@ class Transaction:
     waits: bool = False
 
     def to_row(self) -> Row:
-        """As it is kept; the CA by its slug."""
+        """The operation as a row for storage, with the CA by its slug."""
         kind, csr, renewed = self.request
         return {
             "request": [kind, _text(csr), _text(renewed)],
@@ -72,44 +73,44 @@ class Transaction:
 
     @classmethod
     def from_row(cls, row: Row, authorities: Mapping[str, CertificateAuthority]) -> Transaction:
-        """As it was kept.
+        """Read an operation from its row.
 
         Raises:
-            ValueError, DecodeError: it is not a row of :meth:`to_row`, or there is no such CA.
+            ValueError, DecodeError: the row is not one of `to_row`, or the CA does not exist.
         """
         said = read_row(row, **_ROW)
         if len(said["request"]) != 3:
-            raise ValueError("request has not three values")
+            raise ValueError("request does not have three values")
         kind, csr, renewed = (read(one) for read, one in zip(_REQUEST, said["request"], strict=True))
         if said["authority"] not in authorities:
-            raise ValueError("authority is no CA of this server")
+            raise ValueError("authority is not a CA of this server")
         found = cls(**{**said, "request": (kind, csr, renewed), "authority": authorities[said["authority"]]})
-        _ = found.csr, found.issued  # they are read when they are wanted, and have to be readable then
+        _ = found.csr, found.issued  # they are decoded on access, and have to be readable then
         return found
 
     @property
     def csr(self) -> Csr:
-        """The CSR, read anew."""
+        """The CSR, decoded."""
         return Csr.from_der(self.request[1])
 
     @property
     def issued(self) -> Certificate | None:
-        """What was issued."""
+        """The issued certificate."""
         return None if self.certificate is None else Certificate.from_der(self.certificate)
 
     @property
     def size(self) -> int:
-        """About what it takes in memory, in bytes."""
+        """Its approximate size in memory, in bytes."""
         return _OPERATION + len(self.request[1])
 
     @property
     def open(self) -> bool:
-        """Whether nothing is decided yet."""
+        """Whether it is undecided."""
         return self.certificate is None and self.refused is None
 
     def may_precede(self, csr: Csr, renewed: bytes | None) -> bool:
-        """Whether a new operation may carry the same transactionID (SCEP-5.2-05): it is of the same key and name, or
-        renews the certificate that this one gave."""
+        """Whether a new operation may have the same transactionID (SCEP-5.2-05): it has the same key and name, or
+        renews the certificate that this one issued."""
         own = self.csr
         return (csr.spki == own.spki and csr.subject == own.subject) or (
             renewed is not None and self.certificate == renewed
@@ -135,7 +136,7 @@ def _text(octets: bytes | None) -> str | None:
 
 
 class Transactions:
-    """The operations by transactionID; ``authorities`` are the CAs that may have been asked, by their slugs."""
+    """The operations by transactionID; `authorities` are the possible CAs by their slugs."""
 
     def __init__(
         self,
@@ -148,7 +149,7 @@ class Transactions:
         self._known: dict[str, list[Transaction]] = {}
         self._size, self._limit = 0, policy.octets // 4
         self.forgotten = 0
-        """How many operations had to be forgotten, the oldest first, to make room for others."""
+        """The number of operations that were forgotten, oldest first, to make room for others."""
         self._held = {"*"} if policy.approval == "manual" else set()
         known = authorities or {}
 
@@ -169,11 +170,11 @@ class Transactions:
 
     @property
     def held(self) -> frozenset[str]:
-        """Patterns of subjects that wait for the operator's approval."""
+        """Patterns of subjects that need the operator's approval."""
         return frozenset(self._held)
 
     def hold(self, patterns: frozenset[str]) -> None:
-        """From now on these patterns wait."""
+        """Set the patterns of subjects that wait."""
         self._held = set(patterns)
         self._keep_room()
 
@@ -182,13 +183,13 @@ class Transactions:
         self._store.put("waiting room", "", lambda: row)
 
     def changed(self, identifier: str) -> None:
-        """Something about the operations under the transactionID is another than before; has to be said, to be kept."""
+        """Note a change in the operations with the transactionID, so that it is stored."""
         operations = self._known.get(identifier)
         if operations:
             self._store.put("transactions", identifier, lambda: {"operations": [one.to_row() for one in operations]})
 
     def of(self, identifier: str) -> list[Transaction]:
-        """The operations under a transactionID that the CA has not forgotten (F-P08), the newest last."""
+        """The operations with a transactionID that the CA has not forgotten (F-P08), newest last."""
         known, lifetime = self._known.get(identifier, []), self._policy.transaction_lifetime
         if lifetime is not None:
             known = [t for t in known if self._clock.now() < t.begun + lifetime]
@@ -196,7 +197,7 @@ class Transactions:
         return known
 
     def _keep(self, identifier: str, operations: list[Transaction]) -> None:
-        """These under the transactionID from now on; none, where there are none."""
+        """Set the operations with the transactionID; an empty sequence deletes it."""
         before = self._known.pop(identifier, [])
         self._size += _weight(identifier, operations) - _weight(identifier, before)
         if before:
@@ -206,8 +207,8 @@ class Transactions:
             self.changed(identifier)
 
     def remember(self, identifier: str, newest: Transaction) -> None:
-        """A new operation takes the place of those that were not admitted or are not decided: the same client began it,
-        and polls for it from now on."""
+        """Add a new operation, which replaces those not admitted or undecided: the same client started it, and polls
+        for it from now on."""
         kept = [t for t in self.of(identifier) if t.admitted and not t.open and t.request != newest.request]
         self._keep(identifier, [*kept, newest])
         while self._size > self._limit and len(self._known) > 1:
@@ -221,18 +222,18 @@ class Transactions:
         return not known.approved and any(fnmatch.fnmatchcase(known.csr.subject_text, held) for held in self._held)
 
     def is_overdue(self, known: Transaction) -> bool:
-        """Whether the operator has had the time to approve it, and has not."""
+        """Whether the time for the operator's approval has passed."""
         expires = self._policy.approval_expires
         return expires is not None and not known.approved and self._clock.now() >= known.begun + expires
 
     @property
     def waiting(self) -> list[tuple[str, Transaction]]:
-        """Those whose clients wait for the operator, with their transactionID, in the order in which they came."""
+        """The operations that wait for the operator, with their transactionID, in order of arrival."""
         rows = [(identifier, known) for identifier, found in self._known.items() for known in found]
         return [(identifier, known) for identifier, known in rows if known.waits and not self.is_overdue(known)]
 
     def forget(self) -> int:
-        """All transactions are forgotten; how many they were."""
+        """Forget all transactions; return their number."""
         count = len(self._known)
         self._known.clear()
         self._size = self.forgotten = 0

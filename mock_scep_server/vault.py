@@ -1,6 +1,6 @@
-"""The keys and certificates of a server's CAs, as they are kept: in a store, encrypted where a passphrase is given.
+"""Stores the keys and certificates of a server's CAs, encrypted if there is a passphrase.
 
-Also holds the CA that an operator brings. A state belongs to one CA: options that would make another one are refused.
+Also holds the operator's own CA. A state belongs to one CA: options that would make a different one are refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["Vault"]
 
 @dataclass(frozen=True)
 class KeptAuthority:
-    """A CA of one generation: who issues, who signs replies, who opens requests; and when it is which."""
+    """A CA of one generation: the identities that issue, sign replies and decrypt requests, and its dates."""
 
     identities: tuple[Identity, Identity, Identity]
     published: datetime
@@ -47,26 +47,26 @@ def _words(value: object) -> list[str]:
 
 @dataclass(frozen=True)
 class Vault:
-    """``passphrase`` encrypts the private keys that ``store`` keeps (PKCS #8); ``own`` is a CA that is brought."""
+    """`passphrase` encrypts the private keys in `store` (PKCS #8); `own` is the operator's own CA."""
 
     store: Store = field(default_factory=MemoryStore)
     passphrase: str | None = field(default=None, repr=False)
     own: Identity | None = None
 
     def open(self, shape: Row) -> Mapping[str, KeptAuthority]:
-        """The CAs that were kept, by their slugs; none in a new state, which is one of this ``shape`` from now on.
+        """Read the stored CAs by their slugs; a new state is empty and gets this `shape`.
 
         Raises:
-            UsageError: the state is one of another shape, has another CA than the one that is brought, or its keys
-                cannot be had with this passphrase.
+            UsageError: the state has another shape or another CA than the operator's own, or the passphrase does not
+                decrypt its keys.
         """
         if self.own is not None and shape["identifiers"]:
-            raise UsageError("a CA of one's own is one CA", remedy="leave identifiers out, or --ca-key")
+            raise UsageError("with --ca-key there can be only one CA", remedy="omit identifiers or --ca-key")
         for before in self.store.rows("shape", lambda _, row: read_row(row, **_SHAPE)):
             self._compare(before, shape)
             known = dict(self.store.rows("cas", lambda slug, row: (slug, self._read(row))))
             if not known:
-                raise UsageError(f"{self.store.where} is damaged: its CAs are gone", remedy=OTHER)
+                raise UsageError(f"{self.store.where} is damaged: its CAs are missing", remedy=OTHER)
             return known
         brought = None if self.own is None else self.own.certificate.fingerprint()
         row = {**shape, "own": brought, "encrypted": self.passphrase is not None}
@@ -76,11 +76,11 @@ class Vault:
     def _compare(self, before: Row, shape: Row) -> None:
         where, remedy = (
             self.store.where,
-            "start it with the options of then, or take another --state-dir",
+            "start it with the original options, or use another --state-dir",
         )
         brought = None if self.own is None else self.own.certificate.fingerprint()
         if brought is not None and brought != before["own"]:
-            raise UsageError(f"{where} has another CA than the one of --ca-key", remedy=remedy)
+            raise UsageError(f"{where} has a different CA from --ca-key", remedy=remedy)
         decided = ("ra", "identifiers", "serials", *(() if before["own"] else ("name", "key")))
         for name in decided:
             if before[name] != shape[name]:
@@ -89,10 +89,10 @@ class Vault:
         if before["encrypted"] and self.passphrase is None:
             raise UsageError(f"the keys in {where} are encrypted", remedy="give --state-passphrase-file")
         if not before["encrypted"] and self.passphrase is not None:
-            raise UsageError(f"the keys in {where} are not encrypted", remedy="leave the passphrase out")
+            raise UsageError(f"the keys in {where} are not encrypted", remedy="omit the passphrase")
 
     def keep(self, generations: Sequence[Generation]) -> None:
-        """These are the generations of a CA."""
+        """Store the generations of a CA."""
         for generation in generations:
             self.store.put("cas", generation.authority.slug, lambda known=generation: self._row(known))  # type: ignore[misc]
 
@@ -117,9 +117,9 @@ class Vault:
     def _read(self, row: Row) -> KeptAuthority:
         said = read_row(row, **_CA)
         if len(said["identities"]) != 3:
-            raise ValueError("identities has not three values")
+            raise ValueError("identities does not have three values")
         issuer, signer, recipient = map(self._opened, said["identities"])
-        if signer.certificate == issuer.certificate:  # without an RA they are one
+        if signer.certificate == issuer.certificate:  # without an RA they are the same
             signer = recipient = issuer
         elif recipient.certificate == signer.certificate:
             recipient = signer
@@ -133,13 +133,13 @@ class Vault:
             if secret is None:
                 raise ValueError("it has a private key that cannot be read") from None
             text = f"the keys in {self.store.where} cannot be decrypted: the passphrase is wrong"
-            raise UsageError(text, remedy="give the one that the state was begun with") from None
+            raise UsageError(text, remedy="use the passphrase with which the state was created") from None
         if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey):
-            raise ValueError("it has a private key that is neither RSA nor elliptic")
+            raise ValueError("it has a private key that is neither RSA nor EC")
         certificate = Certificate.from_der(row["certificate"])
         public, own = certificate.public_key(), key.public_key()
         if type(public) is not type(own) or public.public_numbers() != own.public_numbers():
-            raise ValueError("it has a private key that is not the certificate's")
+            raise ValueError("it has a private key that does not match the certificate")
         return Identity(certificate, key)
 
 

@@ -1,7 +1,7 @@
-"""One request on its way: what each layer found, what the script and its faults want, and what they changed.
+"""One request in progress: what each layer found, what the script and its faults demand, and what they changed.
 
-The layers are those of ``service.py``; each adds to the :class:`Work` of the request, and the last one writes it to
-the journal. Decides nothing.
+The layers are those of `service.py`; each adds to the `Work` of the request, and the last one writes it to the journal.
+Decides nothing.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ __all__ = ["EarlyReply", "Work", "text_reply"]
 
 
 def text_reply(status: int, text: str) -> HttpReply:
-    """A status and a line of plain text."""
+    """Return a status with a line of plain text."""
     return HttpReply(status, headers=(("Content-Type", "text/plain; charset=utf-8"),), body=(text + "\n").encode())
 
 
 class EarlyReply(Exception):
-    """The reply is known, and the layers that are left have no say: the request is refused, or a rule answers it."""
+    """The reply is already known, and the remaining layers are skipped: the request is refused, or a rule answers
+    it."""
 
     def __init__(self, reply: HttpReply) -> None:
         super().__init__(reply.status)
@@ -35,10 +36,10 @@ class EarlyReply(Exception):
 
 @dataclass
 class Work:
-    """A request with all that is known of it; ``context`` is what faults see of it.
+    """A request with everything known about it; `context` is the part that faults see.
 
-    ``issued`` is the certificate that the reply is to deliver, ``carried`` whether it still does after the faults, and
-    ``closes`` that the connection is closed instead.
+    `issued` is the certificate that the reply should deliver, `carried` whether it still does after the faults, and
+    `closes` whether the connection is closed instead.
     """
 
     context: Context
@@ -54,16 +55,16 @@ class Work:
     _effective: set[int] = field(default_factory=set)
     _answered_by: int | None = None
     _facts: tuple[str | None, Asked | None, Facts] | None = field(default=None, repr=False)
-    """What was found last, and of what."""
+    """The latest finding and its subject."""
 
     @property
     def request(self) -> HttpRequest:
-        """As it came."""
+        """The HTTP request."""
         return self.context.request
 
     @property
     def facts(self) -> Facts:
-        """What rules look at."""
+        """The properties that rules match."""
         seen, asked, request = self.context, self.context.asked, self.context.request
         known = self._facts
         if known is None or known[0] is not seen.operation or known[1] is not asked:
@@ -76,17 +77,17 @@ class Work:
         return known[2]
 
     def refused(self, requirement: str, text: str, status: int) -> EarlyReply:
-        """An early end, since the request misses a requirement."""
+        """Make an early end because the request violates a requirement."""
         self.findings += (Finding(requirement, text),)
         return EarlyReply(text_reply(status, text))
 
     # --- the script and its faults ------------------------------------------------------------------------
 
     def take(self, script: Script) -> RuledAnswer | None:
-        """What the script and the faults of the decide layer want.
+        """Ask the script and the faults of the decide layer for an answer.
 
         Raises:
-            EarlyReply: they want an HTTP status.
+            EarlyReply: they demand an HTTP status.
         """
         self.taken = script.take(self.facts, self.context.now)
         answer = self.altered(On.ANSWER, self.taken.answer)
@@ -101,10 +102,10 @@ class Work:
         raise EarlyReply(reply)
 
     def altered(self, hook: Hook[Value], value: Value) -> Value:
-        """The value after the faults with that hook; what they changed is remembered for the journal.
+        """Return the value after the faults with this hook; their changes are noted for the journal.
 
-        A changed value is an effect of the fault, by its index in the rule. Another answer is one only where it is
-        what was decided: see :meth:`decided`.
+        A changed value is an effect of the fault, noted by its index in the rule. A different answer is an effect only
+        if it is the final decision: see `decided`.
         """
         for index, chosen in enumerate(self.taken.faults):
             for part in chosen.fault.parts(self.context, chosen.slug):
@@ -118,27 +119,27 @@ class Work:
         return value
 
     def has(self, hook: Hook[Value]) -> bool:
-        """Whether a fault with that hook applies."""
+        """Whether a fault with this hook applies."""
         parts = (part for c in self.taken.faults for part in c.fault.parts(self.context, c.slug))
         return any(hook.name in part.hooks for part in parts)
 
     def decided(self, kind: str, text: str) -> None:
-        """The answer is of this kind: a fault that wanted just this has had an effect. ``text`` is for the journal."""
+        """Note the kind of the answer: a fault that demanded it has had an effect. `text` is for the journal."""
         self.decision, answer = text, self.taken.answer
         if self._answered_by is not None and answer is not None and answer.kind == kind:
             self._effective.add(self._answered_by)
 
     def end(self, script: Script) -> None:
-        """The script learns which of its faults have had an effect it did not know of."""
+        """Report to the script which of its faults have newly had an effect."""
         if not self.taken.effects.issuperset(self._effective):
             script.had_effect(self.taken, self._effective)
 
     def slugs(self, *, effective: bool) -> tuple[str, ...]:
-        """The faults of the rule that had an effect at this request, or those that had none."""
+        """The faults of the rule that had an effect at this request, or those that did not."""
         faults = enumerate(self.taken.faults)
         return tuple(chosen.slug for index, chosen in faults if (index in self._effective) == effective)
 
     @property
     def answers_nothing(self) -> bool:
-        """Whether the script wants that no byte is sent."""
+        """Whether the script demands that nothing is sent."""
         return self.taken.answer is not None and self.taken.answer.kind == "none"

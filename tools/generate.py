@@ -200,7 +200,7 @@ def _ca_profiles() -> str:
         )
         for entry in CA_PROFILES.values()
     ]
-    head = ("profile", "what it is", "GetCACaps", "refused", "values that nothing confirms", "taken over unconfirmed")
+    head = ("profile", "what it is", "GetCACaps", "refused", "unconfirmed values", "inherited unconfirmed")
     return _table(head, rows)
 
 
@@ -278,7 +278,7 @@ def _peers_with_switches() -> str:
         (row.peer, _code(" ".join(row.options)), _code(str(row.ca)), _outcome(row.cell))
         for row in _table_of_peers().WITH_SWITCHES
     ]
-    return _table(("client", "options", "CA", "what comes of it"), rows)
+    return _table(("client", "options", "CA", "outcome"), rows)
 
 
 def _peer_defects() -> str:
@@ -322,12 +322,12 @@ def _judged() -> str:
     reasons = dict.fromkeys(UNSEEN.values())
     rows = [(why, ", ".join(name for name in sorted(UNSEEN) if UNSEEN[name] == why)) for why in reasons]
     rows.append((
-        "another requirement says the same of a message, and is the one that is named",
+        "another requirement says the same about a message, and findings name that one",
         ", ".join(f"{name} (as {TOLD_UNDER[name]})" for name in sorted(TOLD_UNDER)),
     ))  # fmt: skip
     total = len(JUDGED) + len(TOLD_UNDER) + len(UNSEEN)
-    told = f"Of {total} requirements on clients, {len(JUDGED)} are judged. The others:\n\n"
-    return told + _table(("why a client's messages do not show it", "requirements"), rows)
+    head = f"The mock judges {len(JUDGED)} of {total} requirements on clients. The others:\n\n"
+    return head + _table(("why a client's messages do not show it", "requirements"), rows)
 
 
 def _control_routes() -> Sequence[Route]:
@@ -344,7 +344,7 @@ def _control_api() -> str:
         )
         for route in _control_routes()
     ]
-    return _table(("operation", "takes", "what it does"), rows)
+    return _table(("operation", "inputs", "what it does"), rows)
 
 
 def openapi_text() -> str:

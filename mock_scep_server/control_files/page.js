@@ -1,4 +1,4 @@
-// Keeps the parts marked data-live as they are on the server, and copies what data-copy names.
+// Keeps the parts marked data-live up to date, and copies the element that data-copy names.
 "use strict";
 (() => {
   for (const button of document.querySelectorAll("[data-copy]")) {

@@ -1,8 +1,8 @@
-"""What a fault is: a frozen value with hooks, and what it may know when they are called.
+"""The base of faults: a frozen value with hooks, and the context that the hooks get.
 
-Layers run in fixed order: decide, certificates, message, bytes, http, delivery. A fault holds no state: what it has to
-remember from one request to the next is kept by :class:`Memory`. Combinations of faults (``combined.py``) have no
-hooks; they say which parts apply to a request.
+Layers run in fixed order: decide, certificates, message, bytes, http, delivery. A fault has no state: `Memory` keeps
+what it has to remember between requests. Combinations of faults (`combined.py`) have no hooks; they select the parts
+that apply to a request.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ Thing = TypeVar("Thing")
 Value = TypeVar("Value")
 LAYERS: tuple[Layer, ...] = ("decide", "certificates", "message", "bytes", "http", "delivery")
 _TURNS = 100_000
-"""For how many transactions the number of times that a fault has applied is remembered; the oldest goes first."""
+"""The number of transactions for which the uses of a fault are remembered; the oldest is dropped first."""
 
 
 @dataclass
 class Memory:
-    """What faults remember over requests, for one service. Thread-safe."""
+    """What faults remember between requests, for one service. Thread-safe."""
 
-    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)  # making one thing may want another
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)  # making one object may need another
     _turns: dict[tuple[str, str], int] = field(default_factory=dict)
     _things: dict[str, object] = field(default_factory=dict, repr=False)
     _octets: dict[str, bytes | None] = field(default_factory=dict, repr=False)
 
     def turn(self, slug: str, scope: str) -> int:
-        """How often the fault has applied in this transaction (or operation), this time included."""
+        """How often the fault has applied in this transaction (or operation), including this time."""
         with self._lock:
             key = slug, scope if len(scope) <= 64 else hashlib.sha256(scope.encode("utf-8", "replace")).hexdigest()
             count = self._turns.pop(key, 0) + 1
@@ -56,29 +56,29 @@ class Memory:
             return count
 
     def once(self, name: str, make: Callable[[], Thing]) -> Thing:
-        """The thing of that name, made when it is asked for first: a stranger's key pair, say. A name has one type."""
+        """The object with this name, such as a stranger's key pair, made at the first request. A name has one type."""
         with self._lock:
             if name not in self._things:
                 self._things[name] = make()
             return cast("Thing", self._things[name])
 
     def keep(self, name: str, octets: bytes | None) -> None:
-        """Remember bytes under a name, in place of the last ones."""
+        """Remember bytes under a name; they replace the previous ones."""
         with self._lock:
             self._octets[name] = octets
 
     def kept(self, name: str) -> bytes | None:
-        """The bytes that were kept last under that name, or None."""
+        """The latest bytes under this name, or None."""
         with self._lock:
             return self._octets.get(name)
 
 
 @dataclass
 class Context:
-    """What hooks may know of the request at hand. Layers add what they find.
+    """What hooks may know about the current request. Layers add what they find.
 
-    ``operation`` is the one of the query, ``asked`` what a PKIOperation asks. ``status`` is the pkiStatus of the answer
-    once that is decided: SUCCESS, PENDING or FAILURE.
+    `operation` is that of the query, `asked` what a PKIOperation asks for. `status` is the pkiStatus of the reply once
+    decided: SUCCESS, PENDING or FAILURE.
     """
 
     request: HttpRequest
@@ -105,28 +105,28 @@ class Context:
         return self.asked.message.transaction_id if self.asked else None
 
     def turn(self, slug: str) -> int:
-        """How often the fault has applied in this transaction, else to this operation: 1 the first time."""
+        """How often the fault has applied in this transaction, or to this operation, starting at 1."""
         if slug not in self._turns:
             self._turns[slug] = self.memory.turn(slug, self.transaction or self.operation or "")
         return self._turns[slug]
 
     def thing(self, name: str, make: Callable[[], Thing]) -> Thing:
-        """What a fault needs again and again in the same form; made when it is first wanted."""
+        """An object that a fault needs repeatedly in the same form; made at the first use."""
         return self.memory.once(name, make)
 
 
 class Fault:
-    """A fault overrides one or more hooks; a combination overrides :meth:`parts` and :attr:`members` instead.
+    """A fault overrides one or more hooks; a combination overrides `parts` and `members` instead.
 
-    Each hook takes a value of its layer and gives the one that goes on; here it is the same. :data:`HOOKS` has their
+    Each hook takes a value of its layer and returns the value that continues; here it is the same. `HOOKS` has the
     layers.
 
     Raises:
-        TypeError: when a class is made that has a hook which does not exist, or neither a hook nor parts.
+        TypeError: a class defines an unknown hook, or neither a hook nor parts.
     """
 
     hooks: ClassVar[frozenset[str]] = frozenset()
-    """The names of the hooks that the class has."""
+    """The names of the hooks that the class defines."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -135,62 +135,62 @@ class Fault:
             raise TypeError(f"{cls.__name__}: there is no hook {', '.join(sorted(unknown))}")
         cls.hooks = cls.hooks | own
         if not cls.hooks and cls.parts is Fault.parts:
-            raise TypeError(f"{cls.__name__} has no hook, so that it can do nothing")
+            raise TypeError(f"{cls.__name__} has no hook, so it cannot do anything")
 
     @property
     def members(self) -> tuple[Fault, ...]:
-        """The faults of a combination; none of a fault with hooks."""
+        """The faults of a combination; empty for a fault with hooks."""
         return ()
 
     @property
     def only(self) -> frozenset[str] | None:
-        """The operations and message types at which its hooks do something; None: at all that have the hook."""
+        """The operations and message types at which its hooks act; None: all that have the hook."""
         return None
 
     def parts(self, context: Context, slug: str) -> Iterator[Fault]:
-        """The faults with hooks that apply to this request: itself, or those of a combination."""
+        """The faults with hooks that apply to this request: the fault itself, or those of a combination."""
         yield self
 
     def on_answer(self, answer: RuledAnswer | None, context: Context) -> RuledAnswer | None:
-        """What is decided; None leaves it to the CA."""
+        """Decide the reply; None leaves the decision to the CA."""
         return answer
 
     def on_authority(self, authority: CertificateAuthority, context: Context) -> CertificateAuthority:
-        """Who answers, and which CA certificates are published."""
+        """Change who answers, and which CA certificates are published."""
         return authority
 
     def on_template(self, template: Template, context: Context) -> Template:
-        """A certificate before it is signed."""
+        """Change a certificate before it is signed."""
         return template
 
     def on_next_ca(self, plan: NextCaCertificates, context: Context) -> NextCaCertificates:
-        """The reply to GetNextCACert."""
+        """Change the reply to GetNextCACert."""
         return plan
 
     def on_capabilities(self, published: CaCapabilities, context: Context) -> CaCapabilities:
-        """The reply to GetCACaps."""
+        """Change the reply to GetCACaps."""
         return published
 
     def on_message(self, reply: CertRep, context: Context) -> CertRep:
-        """A CertRep before it is encoded."""
+        """Change a CertRep before it is encoded."""
         return reply
 
     def on_bytes(self, octets: bytes, context: Context) -> bytes:
-        """The body of a reply."""
+        """Change the body of a reply."""
         return octets
 
     def on_http(self, reply: HttpReply, context: Context) -> HttpReply:
-        """The HTTP reply."""
+        """Change the HTTP reply."""
         return reply
 
     def on_delivery(self, delivery: Delivery, context: Context) -> Delivery:
-        """What happens on the connection."""
+        """Change what happens on the connection."""
         return delivery
 
 
 @dataclass(frozen=True)
 class Hook(Generic[Value]):
-    """A hook by its name, the layer in which it runs, and how it is called on a fault."""
+    """A hook: its name, the layer in which it runs, and how to call it on a fault."""
 
     name: str
     layer: Layer

@@ -1,4 +1,4 @@
-"""Faults of the bytes layer: the body of a reply is other bytes than were written."""
+"""Faults of the bytes layer: the bytes of a reply's body are changed after encoding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["AlteredBody", "flipped", "pem"]
 
 @dataclass(frozen=True)
 class AlteredBody(Fault):
-    """The body changed by ``change``."""
+    """Change the body with `change`."""
 
     change: Callable[[bytes, Context], bytes]
 
@@ -22,12 +22,12 @@ class AlteredBody(Fault):
 
 
 def flipped(octets: bytes) -> bytes:
-    """The same with the last bit flipped: of a signature, mostly."""
+    """Flip the last bit, which mostly belongs to a signature."""
     return octets[:-1] + bytes((octets[-1] ^ 1,))
 
 
 def pem(octets: bytes, label: str) -> bytes:
-    """PEM with lines of 64 letters."""
+    """Return PEM with lines of 64 characters."""
     text = b64encode(octets).decode("ascii")
     lines = [text[i : i + 64] for i in range(0, len(text), 64)]
     return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""]).encode("ascii")

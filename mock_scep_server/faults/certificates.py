@@ -1,4 +1,4 @@
-"""Faults of the certificates layer: of what is issued (templates), and of who answers (the CA's own certificates)."""
+"""Faults of the certificates layer: issued certificates (templates) and the CA's own certificates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["AlteredCertificate", "AlteredNextCa", "Face"]
 
 @dataclass(frozen=True)
 class AlteredCertificate(Fault):
-    """A certificate with some of its fields changed."""
+    """Change fields of a certificate."""
 
     change: Callable[[Template, Context], Template]
 
@@ -24,7 +24,7 @@ class AlteredCertificate(Fault):
 
 @dataclass(frozen=True)
 class Face(Fault):
-    """The CA with another face: other identities, or other certificates in GetCACert."""
+    """Change the CA: its identities, or the certificates in GetCACert."""
 
     change: Callable[[CertificateAuthority, Context], CertificateAuthority]
 
@@ -34,7 +34,7 @@ class Face(Fault):
 
 @dataclass(frozen=True)
 class AlteredNextCa(Fault):
-    """Another reply to GetNextCACert."""
+    """Change the reply to GetNextCACert."""
 
     change: Callable[[NextCaCertificates, Context], NextCaCertificates] = lambda plan, context: plan  # noqa: ARG005
 

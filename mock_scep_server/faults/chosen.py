@@ -1,4 +1,4 @@
-"""The ``faults:`` of a rule: which faults, with which arguments, and whether one of them may be without effect."""
+"""The `faults:` of a rule: which faults, with which arguments, and whether one may have no effect."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Chosen", "ChosenKind", "check_scopes"]
 
 @dataclass(frozen=True)
 class Chosen:
-    """A fault of a rule; ``place`` is ``file:line:column``. An ``optional`` one need not have an effect."""
+    """A fault of a rule; `place` is `file:line:column`. An `optional` fault need not have an effect."""
 
     slug: str
     fault: Fault
@@ -25,7 +25,7 @@ class Chosen:
 
 
 class ChosenKind(OneWay):
-    """How a fault is written: ``slug``, ``{slug: argument}`` or ``{slug: argument, optional: true}``."""
+    """How a fault is written: `slug`, `{slug: argument}` or `{slug: argument, optional: true}`."""
 
     def read(self, node: Node, problems: Problems, what: str) -> object:
         chosen = _chosen(node, problems)
@@ -73,22 +73,22 @@ def check_scopes(
     method: str | None,
     answer: str | None,
 ) -> None:
-    """Report the faults that can act at no request that a rule takes.
+    """Report the faults that cannot act at any request that a rule matches.
 
     Args:
-        node: the list that ``faults`` were read from.
-        operation, kind, method: conditions of the rule; ``kind`` is its message type.
+        node: the list from which `faults` were read.
+        operation, kind, method: conditions of the rule; `kind` is its message type.
         answer: the kind of the rule's own answer, None without one.
     """
     names = names_of(operation, kind)
     found = {chosen: list(scopes(chosen.fault)) for chosen in faults}
     if any(scope.hook == "on_answer" for each in found.values() for scope in each):
-        answer = None  # a fault of the same rule may answer otherwise
+        answer = None  # a fault of the same rule may give another answer
     entries = {entry.place: entry for entry in node.items} if node.kind == "list" else {}
     for chosen, each in found.items():
         if any(scope.meets(names, method, ANSWERS[answer]) for scope in each):
             continue
         taken = " ".join(filter(None, (operation, kind, method))) or "any request"
         given = f" and answers {answer}" if answer is not None else ""
-        text = f"{chosen.slug} has no effect here: it acts at {in_words(each)}, and the rule takes {taken}{given}"
-        problems.add(entries[chosen.place], text, "give it a rule that takes those requests")
+        text = f"{chosen.slug} has no effect here: it acts at {in_words(each)}, but the rule matches {taken}{given}"
+        problems.add(entries[chosen.place], text, "use it in a rule that matches those requests")

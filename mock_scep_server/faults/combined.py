@@ -1,4 +1,4 @@
-"""Combinations: a fault at certain requests only, several at once, another one each time."""
+"""Combinations: a fault only at certain requests, several faults at once, a different fault each time."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["At", "InTurn", "Together", "Where", "at"]
 
 @dataclass(frozen=True)
 class Where:
-    """Which requests; empty means any.
+    """The requests to which a fault applies; empty means any.
 
-    ``names`` are operations and message types, ``statuses`` what was decided (SUCCESS, PENDING, FAILURE), ``method``
-    is GET or POST, ``cipher`` and ``digest`` are those of the request by the beginning of their names.
+    `names` are operations and message types, `statuses` the decisions (SUCCESS, PENDING, FAILURE), `method` is GET or
+    POST, and `cipher` and `digest` are prefixes of the names of the request's algorithms.
     """
 
     names: frozenset[str] = frozenset()
@@ -25,7 +25,7 @@ class Where:
     digest: str | None = None
 
     def fits(self, context: Context) -> bool:
-        """Whether the request at hand is one of them."""
+        """Whether the current request is one of them."""
         message = context.asked.message if context.asked else None
         if self.names and not self.names & {context.operation, context.name}:
             return False
@@ -42,7 +42,7 @@ class Where:
 
 @dataclass(frozen=True)
 class At(Fault):
-    """The fault where the request fits, else nothing."""
+    """The fault if the request matches; otherwise nothing."""
 
     where: Where
     fault: Fault
@@ -57,14 +57,14 @@ class At(Fault):
 
 
 def at(names: str, *faults: Fault, statuses: str = "", **conditions: str) -> At:
-    """``faults`` at these operations or message types (``"PKCSReq CertPoll"``), answers and other conditions."""
+    """Apply `faults` at these operations or message types (`"PKCSReq CertPoll"`), answers and other conditions."""
     fault = faults[0] if len(faults) == 1 else Together(faults)
     return At(Where(frozenset(names.split()), frozenset(statuses.split()), **conditions), fault)
 
 
 @dataclass(frozen=True)
 class Together(Fault):
-    """All of them, in order."""
+    """Apply all faults, in order."""
 
     faults: tuple[Fault, ...]
 
@@ -79,9 +79,9 @@ class Together(Fault):
 
 @dataclass(frozen=True)
 class InTurn(Fault):
-    """The first fault at the first request of a transaction (or operation), the second at the second, and so on.
+    """Apply the first fault at the first request of a transaction (or operation), the second at the second, and so on.
 
-    None stands for a right answer. After the last one nothing goes wrong, or all begins again with ``again``.
+    None means a correct reply. After the last fault, replies are correct, or with `again` the sequence restarts.
     """
 
     faults: tuple[Fault | None, ...]

@@ -1,4 +1,4 @@
-"""Faults of the decide layer: another answer than the CA's own. RFC 8894, 3.3.2."""
+"""Faults of the decide layer: replies that differ from the CA's own decision. RFC 8894, 3.3.2."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["FAILURE", "PENDING", "SUCCESS", "Answered", "Unless", "failed", "htt
 
 @dataclass(frozen=True)
 class Answered(Fault):
-    """This answer, whatever the CA would say. What the CA's own checks refuse stays refused."""
+    """Give this answer regardless of the CA's decision. Requests that the CA's own checks refuse stay refused."""
 
     answer: RuledAnswer
 
     @property
     def only(self) -> frozenset[str]:
-        """An HTTP status suits any request, a pkiStatus only messages."""
+        """An HTTP status can answer any request, a pkiStatus only messages."""
         return frozenset((*OPERATIONS, *TYPES) if self.answer.kind == "http" else TYPES)
 
     def on_answer(self, answer: RuledAnswer | None, context: Context) -> RuledAnswer | None:
@@ -35,23 +35,23 @@ FAILURE = Answered(RuledAnswer("failure", 2, "refused by the fault"))
 
 
 def failed(fail_info: int, text: str) -> Answered:
-    """FAILURE with this failInfo and failInfoText."""
+    """Answer with FAILURE, this failInfo and this failInfoText."""
     return Answered(RuledAnswer("failure", fail_info, text))
 
 
 def pending(count: int, then: Answered | None = None) -> InTurn:
-    """So many PENDING in each transaction, then ``then``."""
+    """Answer with `times` PENDINGs in each transaction, then with `then`."""
     return InTurn((*[PENDING] * count, then))
 
 
 def http(status: int) -> Answered:
-    """An HTTP status and nothing decided."""
+    """Answer with an HTTP status without a decision."""
     return Answered(RuledAnswer("http", status=status))
 
 
 @dataclass(frozen=True)
 class Unless(Fault):
-    """An HTTP status for requests that do not fit."""
+    """Answer unsuitable requests with an HTTP status."""
 
     status: int
     fits: Callable[[HttpRequest], bool]

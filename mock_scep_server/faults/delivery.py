@@ -1,4 +1,5 @@
-"""Faults of the connection: late, broken off, never, not whole, or framed otherwise. The same on both carriers."""
+"""Faults of the connection: late, broken off, never delivered, incomplete, or framed differently. The same on both
+carriers."""
 
 from __future__ import annotations
 
@@ -12,12 +13,12 @@ from mock_scep_server.faults.base import Context, Fault
 __all__ = ["CutOff", "Delay", "Drip", "Place", "Reframed", "chunked", "close_delimited", "without"]
 
 Place = int | Literal["head", "in-head", "half"]
-"""So many bytes, or a place in a reply."""
+"""A number of bytes, or a place in a reply."""
 
 
 @dataclass(frozen=True)
 class Delay(Fault):
-    """The first byte of the reply comes ``seconds`` late; the next ones so many after the first ``after``."""
+    """The first byte of the reply is `seconds` late; with `after`, the bytes after that number are late."""
 
     seconds: float
     after: int = 0
@@ -31,7 +32,7 @@ class Delay(Fault):
 
 @dataclass(frozen=True)
 class Drip(Fault):
-    """The reply comes in pieces of ``octets``, ``every`` so many seconds."""
+    """The reply arrives in pieces of `octets` bytes, one every `every` seconds."""
 
     every: float
     octets: int = 1
@@ -44,10 +45,10 @@ class Drip(Fault):
 
 @dataclass(frozen=True)
 class CutOff(Fault):
-    """After some bytes of the reply the connection is closed in good order, reset, or nothing more comes.
+    """After some bytes of the reply, the connection is closed in order or reset, or nothing more arrives.
 
-    ``after`` counts bytes, or names a place: within the head, after the head, halfway in the body. The last byte is
-    always kept back.
+    `after` counts bytes, or names a place: within the head, after the head, halfway in the body. The last byte is never
+    sent.
     """
 
     how: Literal["close", "reset", "stall"]
@@ -68,8 +69,8 @@ class CutOff(Fault):
 
 @dataclass(frozen=True)
 class Reframed(Fault):
-    """The same reply in another HTTP form: ``change`` takes head (to its last line break) and body, and gives
-    the bytes."""
+    """The same reply in another HTTP form: `change` takes head (up to its last line break) and body, and returns the
+    bytes."""
 
     change: Callable[[bytes, bytes], bytes]
     close: bool = False
@@ -81,18 +82,18 @@ class Reframed(Fault):
 
 
 def without(head: bytes, name: bytes) -> bytes:
-    """The head without the field that begins so."""
+    """The head without the field that starts with this text."""
     return b"".join(line for line in head.splitlines(keepends=True) if not line.lower().startswith(name.lower()))
 
 
 def chunked(head: bytes, body: bytes) -> bytes:
-    """In chunks of 400 bytes, the first with an extension."""
+    """The body in chunks of 400 bytes, the first with an extension."""
     chunks = [body[i : i + 400] for i in range(0, len(body), 400)]
     coded = b"".join(b"%x%s\r\n%s\r\n" % (len(c), b"" if i else b";first=1", c) for i, c in enumerate(chunks))
     return without(head, b"Content-Length:") + b"Transfer-Encoding: chunked\r\n\r\n" + coded + b"0\r\n\r\n"
 
 
 def close_delimited(head: bytes, body: bytes) -> bytes:
-    """Without a length: the end of the connection is the end of the body."""
+    """The reply without a length: the end of the connection ends the body."""
     head = without(without(head, b"Content-Length:"), b"Connection:")
     return head + b"Connection: close\r\n\r\n" + body

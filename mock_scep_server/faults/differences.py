@@ -1,4 +1,4 @@
-"""What a fault changed, in words for the journal: the fields that differ. No secret is written out."""
+"""Describes for the journal what a fault changed: the fields that differ. Secrets are never shown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ __all__ = ["differences"]
 
 
 def differences(before: object, after: object, name: str = "") -> Iterator[str]:
-    """A phrase for each field in which two values of a kind differ; the whole, where they are no dataclasses."""
+    """A phrase for each field in which two values of a type differ, or one phrase for values that are not
+    dataclasses."""
     if before is after or before == after:
         return
     if dataclasses.is_dataclass(before) and type(before) is type(after) and not isinstance(before, Certificate):
@@ -39,7 +40,7 @@ def _kind(value: object) -> str:
 
 
 def _short(value: object) -> str:
-    """A value in at most some eighty letters; longer bytes by their length and beginning."""
+    """A value in about eighty characters at most; longer bytes as their length and beginning."""
     match value:
         case bytes() if len(value) <= 20:
             return value.hex() or "no bytes"
@@ -56,7 +57,7 @@ def _short(value: object) -> str:
             shown = [_short(entry) for entry in value[:8]]
             return f"({', '.join([*shown, f'and {len(value) - 8} more'] if len(value) > 8 else shown)})"
         case str():
-            return repr(value if len(value) <= 80 else f"{value[:60]}… ({len(value)} letters)")
+            return repr(value if len(value) <= 80 else f"{value[:60]}… ({len(value)} characters)")
         case None:
             return "nothing"
         case _:

@@ -18,7 +18,7 @@ def _with(headers: tuple[tuple[str, str], ...], name: str, value: str | None) ->
 
 @dataclass(frozen=True)
 class Status(Fault):
-    """The same reply under another status, with a header field more if wanted."""
+    """The same reply with another status, and an additional header field if wanted."""
 
     status: int
     header: tuple[str, str] | None = None
@@ -30,7 +30,7 @@ class Status(Fault):
 
 @dataclass(frozen=True)
 class HeaderField(Fault):
-    """A header field with another value; None leaves it out."""
+    """A header field with another value; None omits it."""
 
     name: str
     value: str | None
@@ -41,7 +41,7 @@ class HeaderField(Fault):
 
 @dataclass(frozen=True)
 class PageInstead(Fault):
-    """Something else altogether: status, media type and body. ``{target}`` in a header is the request's target."""
+    """A different reply: status, media type and body. `{target}` in a header is the request's target."""
 
     status: int
     media_type: str | None
@@ -57,9 +57,9 @@ class PageInstead(Fault):
 
 @dataclass(frozen=True)
 class Compressed(Fault):
-    """The body gzip-encoded, though nobody asked for that."""
+    """The body gzip-encoded although the client did not ask for it."""
 
     def on_http(self, reply: HttpReply, context: Context) -> HttpReply:
-        # Stored, not packed: how well bytes pack depends on chance, and so would the length of the reply.
+        # Stored without compression: the compressed size of random bytes varies, and so would the length of the reply.
         body = gzip.compress(reply.body, compresslevel=0, mtime=0)
         return replace(reply, headers=_with(reply.headers, "Content-Encoding", "gzip"), body=body)

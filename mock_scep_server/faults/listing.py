@@ -1,4 +1,4 @@
-"""The registry of faults for people and machines: lines, one fault in full, Markdown by family, JSON."""
+"""The registry of faults as output: lines, one fault in full, Markdown by family, JSON."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["in_full", "in_json", "in_lines", "in_markdown"]
 TITLES = {
     "capabilities": "GetCACaps",
     "authority": "The CA's certificates, GetCACert",
-    "decisions": "What is decided",
+    "decisions": "Decisions of the CA",
     "attributes": "Attributes of a CertRep",
     "signatures": "Signature and outer SignedData",
     "envelopes": "The envelope",
-    "contents": "What a SUCCESS delivers",
+    "contents": "Contents of a SUCCESS",
     "queries": "GetCert, GetCRL, GetNextCACert",
     "http": "HTTP",
     "delivery": "The connection",
-    "personalities": "Several at once, as products have them",
+    "personalities": "Several faults at once, as in products",
 }
 
 _SHAPES: Mapping[type[Kind], str] = {Within: "a number", Duration: "a duration", Scalar: "text"}
@@ -32,17 +32,17 @@ _SHAPES: Mapping[type[Kind], str] = {Within: "a number", Duration: "a duration",
 def _argument(argument: Field) -> str:
     kind = argument.kind
     words = " | ".join(kind.table()) if isinstance(kind, Words) else _SHAPES[type(kind)]
-    default = "needed" if argument.default is NEEDED else f"default {argument.default}"
+    default = "required" if argument.default is NEEDED else f"default {argument.default}"
     return f"{argument.name}: {words} ({default})"
 
 
 def in_lines(entries: Iterable[FaultEntry]) -> str:
-    """A line each."""
+    """List the faults, one line each."""
     return "\n".join(f"{e.slug:30} {e.layer:13} {e.sentence}" for e in entries)
 
 
 def in_full(entry: FaultEntry) -> str:
-    """All that is known of one."""
+    """Describe one fault in full."""
     lines = [
         f"{entry.slug}  a fault of the mock, layer {entry.layer}",
         f"  {entry.sentence}",
@@ -52,22 +52,22 @@ def in_full(entry: FaultEntry) -> str:
         f"  requirements: {', '.join(entry.requirements) or 'none'}",
         f"  field failures: {', '.join(entry.field_failures) or 'none'}",
         *(f"  argument {_argument(argument)}" for argument in entry.arguments),
-        *([f"  seen from outside, {entry.alias_of} looks the same"] if entry.alias_of else []),
+        *([f"  from outside it looks like {entry.alias_of}"] if entry.alias_of else []),
         f"  proved: situation {entry.proof} of docs/reference/fault_matrix.md; pytest tests/faults -k {entry.slug}",
         f"  in a rule: faults: [{entry.example}]"
         if entry.in_scripts
-        else f"  no matter of a rule, it comes before the first request: mock-scep-server {entry.option}",
+        else f"  not in a rule, since it takes effect before the first request: mock-scep-server {entry.option}",
     ]
     return "\n".join(lines)
 
 
 def in_json(entries: Iterable[FaultEntry]) -> str:
-    """A list of objects."""
+    """List the faults as JSON objects."""
     return json.dumps([entry.to_json() for entry in entries], indent=2, ensure_ascii=False)
 
 
 def in_markdown(entries: Iterable[FaultEntry]) -> str:
-    """A table for each family."""
+    """List the faults in a Markdown table for each family."""
     parts = []
     for family, members in groupby(entries, key=lambda entry: entry.family):
         parts.append(f"## {TITLES[family]}\n")

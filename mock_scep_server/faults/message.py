@@ -1,4 +1,4 @@
-"""Faults of the message layer: a CertRep or a capability list that says something else, or in an odd form."""
+"""Faults of the message layer: a CertRep or a capability list with other contents or in an odd form."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True)
 class Odd(Fault):
-    """A CertRep written oddly: options of :class:`~mfp_sim.shared.scep.oddities.Oddities`, made by :func:`odd`."""
+    """Write a CertRep in an odd form: options of `mfp_sim.shared.scep.oddities.Oddities`, made by `odd`."""
 
     options: tuple[tuple[str, Any], ...]
 
@@ -26,22 +26,22 @@ class Odd(Fault):
 
 
 def _by_name(form: Callable[P, Oddities]) -> Callable[P, Odd]:
-    """A maker of :class:`Odd` that takes what ``form`` takes, by name."""
+    """Return a function that makes an `Odd` from the named options of `form`."""
 
     def make(*arguments: P.args, **options: P.kwargs) -> Odd:
-        form(*arguments, **options)  # a name that does not exist is refused here
+        form(*arguments, **options)  # an unknown name is refused here
         return Odd(tuple(options.items()))
 
     return make
 
 
 odd = _by_name(Oddities)
-"""The same, with the options by name: ``odd(iv="short")``."""
+"""Make an `Odd` with the options by name: `odd(iv="short")`."""
 
 
 @dataclass(frozen=True)
 class Said(Fault):
-    """A CertRep that says something else."""
+    """Change the contents of a CertRep."""
 
     change: Callable[[CertRep, Context], CertRep]
 
@@ -51,7 +51,7 @@ class Said(Fault):
 
 @dataclass(frozen=True)
 class Caps(Fault):
-    """Another capability list."""
+    """Change the capability list."""
 
     change: Callable[[CaCapabilities, Context], CaCapabilities]
 

@@ -1,7 +1,7 @@
-"""All faults by slug: what each does, why, what is expected of a client, and how a script asks for it.
+"""All faults by slug: what each does, why, what a correct client does, and how a script uses it.
 
-What a fault does is a table of factories (``families/``); what is said of it stands in ``catalogue.yaml``. Both are
-read when somebody looks a fault up, so that importing this module costs nothing.
+The tables in `families/` make the faults; `catalogue.yaml` describes them. Both are read at the first lookup, so that
+importing this module is cheap.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ FAMILIES = (
 
 
 _EXAMPLES: Mapping[type[Kind], tuple[str, float]] = {Duration: ("31s", 31.0), Within: ("400", 400)}
-"""Values of arguments that have to be given, as they are written and as they are read."""
+"""Example values of required arguments, as written and as read."""
 
 
 def argument(name: str, kind: Kind, default: object = NEEDED, sentence: str = "") -> Field:
-    """An argument of a fault. The fault's slug alone takes every default, and a bare value is the first argument."""
+    """An argument of a fault. A slug alone uses every default, and a bare value is the first argument."""
     return Field(name, name, kind, sentence, default)
 
 
 def choice(name: str, words: tuple[str, ...], sentence: str = "") -> Field:
-    """An argument that is one of a few words; the first is the default."""
+    """Make an argument that is one of a few words; the first is the default."""
     return argument(name, Words(lambda: words), words[0], sentence)
 
 
 @dataclass(frozen=True)
 class Spec:
-    """How a slug becomes a fault: the layer it works in, and what makes it of its arguments.
+    """How a slug becomes a fault: its layer, and the function that makes it from its arguments.
 
-    What is decided before the first request is no matter of a script: ``option`` of ``mock-scep-server`` brings it, and
-    ``make`` is None.
+    A fault that takes effect before the first request is not available in scripts: `option` of `mock-scep-server`
+    enables it, and `make` is None.
     """
 
     layer: Layer
@@ -66,22 +66,22 @@ class Spec:
 
 
 def one_of(layer: Layer, name: str, table: Mapping[str, Value], make: Callable[[Value], Fault]) -> Spec:
-    """A fault for each word of its one argument, made of what the table has for it; the first word is the default."""
+    """Make a fault for each word of its one argument from the table; the first word is the default."""
     return Spec(layer, lambda **given: make(table[given[name]]), (choice(name, tuple(table)),))
 
 
 def among(layer: Layer, name: str, faults: Mapping[str, Fault]) -> Spec:
-    """One of a few faults, by the word of its one argument."""
+    """Choose one of a few faults by the word of its one argument."""
     return one_of(layer, name, faults, lambda fault: fault)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FaultEntry(Spec):
-    """The registry's line on one fault: how it is made, and what is said of it.
+    """The registry's entry for one fault: how it is made, and its description.
 
-    ``correct_client`` says what RFC 8894 expects of a client, and ``client`` is the catalogue's word for it, if it has
-    one. ``printer_shows`` is what the printer ends with, ``proof`` in which situation that is shown; ``alias_of`` names
-    the fault that looks the same from outside.
+    `correct_client` is what RFC 8894 expects of a client, and `client` is the catalogue's word for it, if it has one.
+    `printer_shows` is the result of the printer, `proof` the situation that shows it; `alias_of` names the fault that
+    looks the same from outside.
     """
 
     slug: str
@@ -97,7 +97,7 @@ class FaultEntry(Spec):
 
     @property
     def example(self) -> str:
-        """The fault as it is written in ``faults:``, with its defaults or a choice of its arguments."""
+        """The fault as written in `faults:`, with its defaults or a choice of its arguments."""
         if self.stands_alone:
             return self.slug
         needed = next(a for a in self.arguments if a.default is NEEDED)
@@ -105,12 +105,12 @@ class FaultEntry(Spec):
 
     @property
     def in_scripts(self) -> bool:
-        """Whether a script can ask for it; TLS is spoken before there is a request that a rule could fit."""
+        """Whether a script can use it; the TLS handshake precedes the first request that a rule could match."""
         return self.make is not None
 
     @property
     def acts_at(self) -> str:
-        """The requests at which it can act, with any of its arguments; empty where no script can ask for it."""
+        """The requests at which it can act, with any of its arguments; empty if no script can use it."""
         if self.make is None:
             return ""
         first: dict[str, Any] = {
@@ -121,22 +121,22 @@ class FaultEntry(Spec):
 
     @property
     def tests(self) -> tuple[str, ...]:
-        """The tests that show what it does: against the printer, and over sockets or by a client with TLS."""
+        """The tests that show its effect: against the printer, and over sockets or by a client with TLS."""
         return ("tests/faults/test_proofs.py", f"tests/faults/test_{'carriers' if self.in_scripts else 'tls'}.py")
 
     @property
     def variants(self) -> tuple[str | None, ...]:
-        """The words of its first argument, where that is a choice; else (None,)."""
+        """The words of its first argument if that is a choice; otherwise (None,)."""
         kind = self.arguments[0].kind if self.arguments else None
         return tuple(kind.table()) if isinstance(kind, Words) else (None,)
 
     def written(self, variant: str | None) -> str:
-        """A variant as it is written in ``faults:``."""
+        """A variant as written in `faults:`."""
         return self.example if variant is None or variant == self.variants[0] else f"{{{self.slug}: {variant}}}"
 
     @property
     def stands_alone(self) -> bool:
-        """Whether its slug is enough."""
+        """Whether the slug alone is sufficient."""
         return all(argument.default is not NEEDED for argument in self.arguments)
 
     @cached_property
@@ -151,10 +151,10 @@ class FaultEntry(Spec):
         return {**self._record.schema(found), "description": self.sentence}
 
     def read(self, given: Node | None, problems: Problems, place: Node) -> Fault | None:
-        """The fault of its argument in a script; mistakes go to ``problems``."""
+        """Make the fault from its argument in a script; mistakes go to `problems`."""
         if self.make is None:
-            hint = f"it is there before the first request: start the mock with mock-scep-server {self.option}"
-            problems.add(place, f"{self.slug} is no matter of a script", hint)
+            hint = f"it takes effect before the first request: start the mock with mock-scep-server {self.option}"
+            problems.add(place, f"{self.slug} is not available in a script", hint)
             return None
         if given is not None and not self.arguments:
             problems.add(place, f"{self.slug} takes no argument")
@@ -190,7 +190,7 @@ class FaultEntry(Spec):
 
 
 class Registry(Mapping[str, FaultEntry]):
-    """The entries by slug, in the order of the families; read when first asked."""
+    """The entries by slug, in the order of the families; read at the first access."""
 
     @cached_property
     def _entries(self) -> dict[str, FaultEntry]:

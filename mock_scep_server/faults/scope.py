@@ -1,7 +1,7 @@
-"""At which requests a fault can act: what its hooks and the combinations around them leave.
+"""At which requests a fault can act, as limited by its hooks and by the combinations around them.
 
-A script whose rule takes other requests only is refused when it is read, and ``mock-scep-server faults`` says where
-each fault acts. Knows nothing of one request; :class:`~mock_scep_server.faults.combined.Where` does.
+A script is refused when it is read if a fault cannot act at any request of its rule; `mock-scep-server faults` shows
+where each fault acts. This module knows no individual request; `mock_scep_server.faults.combined.Where` does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["ANSWERS", "OPERATIONS", "TYPES", "in_words", "names_of", "scopes"]
 
 TYPES = tuple(kind.label for kind in MessageType if kind is not MessageType.CERT_REP)
 PAGES = ("AdminPage", "CRL", "CACertificate")
-"""What scripts and the journal call the pages of ``pages.py``."""
+"""The names of the pages of `pages.py` in scripts and the journal."""
 OPERATIONS = (*(operation.value for operation in Operation), *PAGES)
 _ORDER = ("PKCSReq", "RenewalReq", "CertPoll", "GetCert", "GetCRL")
 _ENROLMENT = frozenset(_ORDER[:3])
@@ -36,17 +36,17 @@ _NAMES: dict[str, frozenset[str]] = {
     "on_delivery": _EVERYTHING,
 }
 _DECIDED = frozenset({"on_message", "on_bytes", "on_http", "on_delivery"})
-"""Hooks that run once the pkiStatus is known."""
+"""The hooks that run once the pkiStatus is known."""
 _STATUSES: dict[str, frozenset[str]] = {"on_template": frozenset({"SUCCESS"})}
-"""Hooks that run for one pkiStatus only: a certificate is made for SUCCESS."""
+"""The hooks that run for only one pkiStatus: a certificate is made for SUCCESS."""
 
 
 @dataclass(frozen=True)
 class Left:
-    """What the answer of a rule leaves to the faults beside it.
+    """What the answer of a rule leaves for the faults of the same rule.
 
-    ``names`` are the requests that can be answered so, ``statuses`` the pkiStatus values that there can be (empty: any)
-    and ``hooks`` what still runs and is seen.
+    `names` are the requests that can get this answer, `statuses` the possible pkiStatus values (empty: any), and
+    `hooks` the hooks that still run with a visible effect.
     """
 
     names: frozenset[str]
@@ -54,7 +54,7 @@ class Left:
     hooks: frozenset[str] = frozenset(HOOKS)
 
     def suits(self, kind: str | None) -> bool:
-        """Whether a request of this message type (None: it is no message) can be answered so; an unknown type may."""
+        """Whether a request of this message type (None: not a message) can get this answer; an unknown type can."""
         if self.names == _EVERYTHING:
             return True
         return kind is not None and (kind in self.names or kind not in TYPES)
@@ -68,15 +68,15 @@ ANSWERS: dict[str | None, Left] = {
     "http": Left(_EVERYTHING, frozenset({"none"}), frozenset({"on_http", "on_delivery"})),
     "none": Left(_EVERYTHING, hooks=frozenset({"on_authority", "on_template", "on_delivery"})),
 }
-"""By the kind of the answer; None where a rule leaves it to the CA."""
+"""By the kind of the answer; None if a rule leaves the decision to the CA."""
 
 
 @dataclass(frozen=True)
 class Scope:
     """Where one hook of a fault can act.
 
-    ``names`` are operations and message types; ``statuses`` are pkiStatus values and ``method`` is an HTTP method,
-    both empty for any.
+    `names` are operations and message types, `statuses` are pkiStatus values, and `method` is an HTTP method; the last
+    two are empty for any.
     """
 
     hook: str
@@ -85,7 +85,7 @@ class Scope:
     method: str | None = None
 
     def meets(self, names: Collection[str], method: str | None, left: Left) -> bool:
-        """Whether a request of these names and this method is among them, and its answer leaves something to do."""
+        """Whether a request with these names and this method is included, and its answer leaves something to do."""
         if self.hook not in left.hooks or not self.names & left.names & set(names):
             return False
         if self.method is not None and method is not None and self.method != method:
@@ -94,7 +94,7 @@ class Scope:
 
 
 def names_of(operation: str | None, kind: str | None) -> frozenset[str]:
-    """The operations and message types that the conditions ``operation`` and ``type`` of a rule leave."""
+    """The operations and message types that match the conditions `operation` and `type` of a rule."""
     if kind is not None:
         return frozenset({kind}) if operation in (None, Operation.PKI_OPERATION) else frozenset()
     if operation is None:
@@ -113,7 +113,7 @@ def scopes(fault: Fault) -> Iterator[Scope]:
 
 
 def _within(where: Where, found: Iterable[Scope]) -> Iterator[Scope]:
-    """What a condition leaves of some scopes."""
+    """The scopes that remain under a condition."""
     names = frozenset(name for word in where.names for name in names_of(*_condition(word)))
     for scope in found:
         if where.statuses and scope.hook not in _DECIDED:
@@ -128,7 +128,7 @@ def _condition(word: str) -> tuple[str | None, str | None]:
 
 
 def in_words(found: Collection[Scope]) -> str:
-    """The requests of some scopes, for people: ``GetCACaps; PKCSReq, CertPoll answered SUCCESS``."""
+    """The requests of some scopes as text: `GetCACaps; PKCSReq, CertPoll answered SUCCESS`."""
     groups: dict[tuple[frozenset[str], str | None], set[str]] = {}
     for scope in found:
         groups.setdefault((scope.statuses, scope.method), set()).update(scope.names)

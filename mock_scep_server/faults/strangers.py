@@ -1,6 +1,6 @@
-"""Identities that faults need and nobody asked for: strangers, look-alikes, re-issued certificates, a next CA.
+"""Additional identities that faults need: strangers, look-alikes, re-issued certificates, a next CA.
 
-Makes certificates with the shared codec alone; whom they deceive is the fault's matter.
+Makes certificates with the shared codec only; the faults decide how to use them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def past(context: Context) -> Dates:
 
 
 def serial(context: Context) -> int:
-    """A serial number of 16 bytes."""
+    """Draw a serial number of 16 bytes."""
     return int.from_bytes(context.entropy.octets(16), "big") >> 1 | 1 << 120
 
 
@@ -59,7 +59,7 @@ def issued(
     dates: Dates | None = None,
     subject: bytes | None = None,
 ) -> Identity:
-    """A certificate with a new key pair, issued by ``by``; self-signed without it."""
+    """Make a certificate with a new key pair, issued by `by`, or self-signed without it."""
     key = context.keys.rsa(bits)
     subject = x509.name(("O", "mfp-sim"), ("CN", common_name)) if subject is None else subject
     spki = x509.spki_of(key)
@@ -81,8 +81,8 @@ def issued(
     return Identity(certificate, key)
 
 
-def stranger(context: Context, common_name: str = "Somebody Else CA", *, bits: int = 2048) -> Identity:
-    """A CA that nobody asked for; the same one each time."""
+def stranger(context: Context, common_name: str = "Unrelated CA", *, bits: int = 2048) -> Identity:
+    """An unrelated CA; the same one each time."""
     return context.thing(
         f"stranger {common_name} {bits}", lambda: issued(context, common_name, bits=bits, ca=True, usage=CA_USAGE)
     )
@@ -94,7 +94,7 @@ def device(context: Context) -> Identity:
 
 
 def look_alike(context: Context, authority: CertificateAuthority, *, bits: int = 2048) -> Identity:
-    """A CA with the very names of ``authority`` and a key of its own."""
+    """A CA with exactly the names of `authority` and its own key."""
     subject = authority.issuer.certificate.subject
     return context.thing(
         f"look-alike {subject.hex()} {bits}",
@@ -112,10 +112,10 @@ def reissued(
     extensions: Extensions = (),
     without: Sequence[str] = (),
 ) -> Identity:
-    """The certificate of ``identity`` once more: same key, names and serial number.
+    """Re-issue the certificate of `identity` with the same key, names and serial number.
 
-    ``extensions`` replaces those of the same kind, ``without`` leaves kinds out, and ``dates`` are those of the
-    certificate unless given.
+    `extensions` replaces those of the same kind, `without` omits kinds, and `dates` default to those of the
+    certificate.
     """
     certificate = identity.certificate
 
@@ -139,7 +139,7 @@ def reissued(
 
 
 def coming(context: Context) -> CertificateAuthority:
-    """The CA that is to follow, where no rollover is prepared: the same each time."""
+    """The next CA if no rollover is prepared: the same one each time."""
 
     def make() -> CertificateAuthority:
         identity = issued(context, "Mock SCEP CA, next (tests only)", ca=True, usage=CA_USAGE)

@@ -1,1 +1,1 @@
-"""The shapes of CAs, as files of values with their sources; ``registry`` reads them."""
+"""The profiles of CAs: files of values with their sources. `registry` reads them."""

@@ -1,6 +1,7 @@
-"""Profiles as people and machines read them: each value, by what it is known, and what is only taken over.
+"""Profiles as output: each value with its source, and the inherited values.
 
-Owns no profile; the registry does. Where a profile imitates a product it tells what nothing confirms of that product.
+The registry owns the profiles. For a profile that imitates a product, the output shows which values are unconfirmed for
+that product.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ __all__ = ["as_json", "in_full", "in_lines"]
 
 
 def as_json(profile: CaProfile) -> dict[str, object]:
-    """One profile, JSON-able. ``from`` is the base that a value is taken over from, null for the profile's own;
-    ``unsaid`` are the values that no file says."""
+    """One profile as a JSON-able object. `from` is the base that a value is inherited from, null for the profile's own;
+    `unsaid` lists the values that are in no file."""
     return {
         "name": profile.name,
         "summary": profile.summary,
@@ -31,34 +32,32 @@ def as_json(profile: CaProfile) -> dict[str, object]:
 
 
 def in_lines(profiles: Iterable[CaProfile]) -> str:
-    """One line each."""
+    """List the profiles, one line each."""
     return "\n".join(f"{profile.name:15} {profile.summary}{_doubt(profile)}" for profile in profiles)
 
 
 def _doubt(profile: CaProfile) -> str:
     own, over = (sum(not source.confirmed for source in which.values()) for which in (profile.own, profile.taken_over))
-    parts = [f"{own} of {len(profile.own)} values not confirmed"] if own else []
-    parts += [f"{over} taken over without being confirmed"] if over else []
+    parts = [f"{own} of {len(profile.own)} values unconfirmed"] if own else []
+    parts += [f"{over} inherited values unconfirmed"] if over else []
     return f"  [{', '.join(parts)}]" if parts else ""
 
 
 def in_full(profile: CaProfile) -> str:
-    """Every value with its source; then what is taken over, and what no file says."""
+    """Describe one profile: every value with its source, the inherited values, and the RFC's defaults."""
     parts = [f"{profile.name}: {profile.summary}"]
     if profile.imitates:
         parts.append(f"It imitates {profile.imitates}.")
     parts.append("\n".join(_values(profile, profile.own)))
     if profile.taken_over:
-        worth = ", where it may be otherwise" if profile.imitates else ""
+        worth = ", which may differ" if profile.imitates else ""
         bases = ", ".join(dict.fromkeys(source.base for source in profile.taken_over.values()))
-        head = f"Taken over from {bases}{worth}:"
+        head = f"Inherited from {bases}{worth}:"
         parts.append("\n".join([head, *_values(profile, profile.taken_over)]))
-    worth = f", and nobody has looked whether {profile.imitates} has it so" if profile.imitates else ""
+    worth = f", unverified for {profile.imitates}" if profile.imitates else ""
     if profile.unlike:
-        parts.append(
-            "\n".join(["Known to be otherwise:", *(f"{what}: {text}" for what, text in profile.unlike.items())])
-        )
-    rest = f"As RFC 8894 has it{worth}: {', '.join(profile.unsaid)}."
+        parts.append("\n".join(["Known differences:", *(f"{what}: {text}" for what, text in profile.unlike.items())]))
+    rest = f"As in RFC 8894{worth}: {', '.join(profile.unsaid)}."
     parts.append(textwrap.fill(rest, 110, break_on_hyphens=False))
     return "\n\n".join(parts)
 

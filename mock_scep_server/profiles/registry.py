@@ -1,9 +1,9 @@
-"""Shapes of CAs as data: what each accepts, advertises and answers with. Every value of a file cites why.
+"""The profiles of CAs as data: what each accepts, advertises and answers. Every value in a file cites its source.
 
-A shape is a file beside this module, built on ``rfc8894`` or another: each value has a source and says by what it is
-known (:data:`EVIDENCE`); what neither the RFC, a capture nor a run confirms is marked so. What was seen of one product
-confirms nothing of another: where a file imitates a product, what it takes over from its base is not confirmed, and
-what holds of both has to be said in both. A profile has no behaviour; the modules of the CA read it.
+A profile is a file beside this module, based on `rfc8894` or another profile. Each value has a source and a kind of
+evidence (`EVIDENCE`); values that neither the RFC, a capture nor a run confirms are marked. Observations of one product
+confirm nothing about another: if a file imitates a product, the values inherited from its base are unconfirmed, and a
+value confirmed for both has to be in both files. A profile has no behaviour; the modules of the CA read it.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ __all__ = ["PROFILES", "VALUES", "CaProfile", "Source", "find_profile", "profile
 
 EVIDENCE: Mapping[str, bool] = {
     "rfc": True,  # RFC 8894 says so
-    "capture": True,  # in messages that were captured from the product
+    "capture": True,  # in messages captured from the product
     "run": True,  # seen in runs with real clients or the product
     "read": False,  # read in the product's source text
-    "reported": False,  # said in a thread or in documentation
-    "assumed": False,  # nothing is known; what is most likely
-    "chosen": True,  # no product's: our own shape
+    "reported": False,  # stated in a thread or in documentation
+    "assumed": False,  # unknown; the most likely value
+    "chosen": True,  # not of a product: our own choice
 }
-"""By what a value is known, and whether that confirms it."""
+"""The kinds of evidence, and whether each confirms a value."""
 
 KeyUsage = tuple[Annotated[str, Words(lambda: KEY_USAGE_BITS)], ...]
 Cipher = Annotated[str, Words(lambda: (*sorted(CIPHER_OIDS), "as-asked"))]
@@ -51,10 +51,10 @@ Before = Annotated[timedelta | None, Span(), Word("allow", None)]
 
 @dataclass(frozen=True)
 class Source:
-    """Where a value comes from: a citation, and a word of :data:`EVIDENCE`.
+    """The source of a value: a citation and a word of `EVIDENCE`.
 
-    ``base`` is the profile whose file says so, where it is not the profile's own; ``covers`` is whether that speaks of
-    this profile too.
+    `base` is the profile whose file contains the value if it is inherited; `covers` is whether the source also applies
+    to this profile.
     """
 
     text: str
@@ -64,7 +64,7 @@ class Source:
 
     @property
     def confirmed(self) -> bool:
-        """Whether the RFC, a capture or a run confirms it for this profile."""
+        """Whether the RFC, a capture or a run confirms the value for this profile."""
         return EVIDENCE[self.by] and self.covers
 
     def __str__(self) -> str:
@@ -74,10 +74,11 @@ class Source:
 
 @dataclass(frozen=True)
 class CaProfile:
-    """One shape. Ciphers and digests are names of :mod:`mfp_sim.shared.scep.vocabulary`; the defaults are RFC 8894's.
+    """One profile. Ciphers and digests are names of `mfp_sim.shared.scep.vocabulary`; the defaults are those of RFC
+    8894.
 
-    ``imitates`` is the product; empty for a shape of our own, of which nothing can be wrong. ``unlike`` is what the
-    product is known to do otherwise: by the check of servers that tells them apart, or by the element.
+    `imitates` is the product; empty for our own profiles, which cannot be wrong. `unlike` holds the known differences
+    from the product, by the check of servers that shows the difference, or by the element.
     """
 
     name: str
@@ -86,17 +87,17 @@ class CaProfile:
     unlike: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, Source] = field(default_factory=dict)
 
-    # --- what it says of itself
+    # --- what it publishes about itself
     capabilities: tuple[str, ...] = ()
     caps_lines: Literal["lf", "crlf", "no-final-newline", "crlf-between"] = "lf"
     caps_reply: Literal["list", "404", "close"] = "list"
     server: FieldValue = "mock-scep-server"  # the Server field; empty: none
     ra: Literal["none", "single", "split"] = "none"
-    ca_key_usage: KeyUsage = ()  # empty: all that a CA without an RA needs
+    ca_key_usage: KeyUsage = ()  # empty: all usages that a CA without an RA needs
     ca_name: str = ""  # empty: the policy's
 
-    # --- what it takes
-    path: OnePath = ""  # the one path that it answers on; empty: any
+    # --- what it accepts
+    path: OnePath = ""  # the only path that it answers; empty: any
     post: Literal["served", "405", "empty-200"] = "served"
     tolerance: Literal["tolerant", "strict"] = "tolerant"  # of odd forms in queries and messages
     refuse_forms: tuple[str, ...] = ()  # odd forms of messages that it cannot read, by the requirement that they miss
@@ -106,7 +107,7 @@ class CaProfile:
     csr_signature: Literal["checked", "unchecked"] = "checked"
     signing_times: Literal["any", "of-signer"] = "any"  # of-signer: within the validity of the signer's certificate
     minimum_rsa: Number = 1024
-    duplicates: Before = None  # a second certificate so long before the first expires; None: always
+    duplicates: Before = None  # how long before its certificate expires a subject may have a second one; None: always
 
     # --- renewal and retransmission
     legacy_renewal: bool = True
@@ -115,14 +116,14 @@ class CaProfile:
     same_key: Literal["new", "old"] = "new"
     retransmission: Literal["same", "again"] = "same"
     challenge: Literal["checked", "ignored"] = "checked"
-    unasked_challenge: Literal["ignored", "refused"] = "ignored"  # one that is sent to a CA that has none to compare
+    unasked_challenge: Literal["ignored", "refused"] = "ignored"  # a challenge sent to a CA without challenges
 
-    # --- what it answers with
+    # --- how it answers
     reply_cipher: Cipher = "as-asked"
     reply_cipher_for_weak: Cipher = "des-ede3-cbc"
     reply_digest: Annotated[str, Words(lambda: (*sorted(DIGEST_OIDS), "as-asked"))] = "as-asked"
     empty_content: Literal["absent", "empty", "zero"] = "absent"
-    sender_nonce: Literal["fresh", "copied"] = "fresh"  # who copies the request's cannot do without one
+    sender_nonce: Literal["fresh", "copied"] = "fresh"  # a CA that copies the request's requires one
     signing_time: bool = False
     fail_info_text: bool = True
     fail_info_text_type: Literal["utf8", "printable"] = "utf8"
@@ -131,7 +132,7 @@ class CaProfile:
     unsupported_status: Number = 0  # HTTP status for message types that it does not have; 0: badRequest
     unreadable_status: Number = 400  # for messages that it cannot read, and for operations that it does not have
     next_ca_status: Number = 404  # for GetNextCACert while no next CA is published
-    unreadable_data_status: Number = 0  # the same for a CSR that cannot be read or does not verify
+    unreadable_data_status: Number = 0  # also for a CSR that is unreadable or does not verify
     failure_certificates: Literal["given", "absent"] = "given"
     hresult: Hresult = ""  # the attribute of NDES beside a FAILURE; empty: none
     server_message: str = ""  # the attribute of NDES beside a SUCCESS; empty: none
@@ -147,8 +148,8 @@ class CaProfile:
 
     # --- certificates that it issues
     serials: Literal["random", "sequential"] = "random"
-    issued_key_usage: KeyUsage = ()  # empty: what fits the key, or what was asked for
-    issued_purposes: tuple[str, ...] = ()  # OIDs of extKeyUsage; empty: what was asked for
+    issued_key_usage: KeyUsage = ()  # empty: what fits the key, or what the CSR asks for
+    issued_purposes: tuple[str, ...] = ()  # OIDs of extKeyUsage; empty: what the CSR asks for
     issued_basic_constraints: bool = True
     backdated: Annotated[timedelta, Span()] = timedelta(minutes=10)
 
@@ -168,17 +169,17 @@ class CaProfile:
 
     @property
     def own(self) -> dict[str, Source]:
-        """The sources of what its own file says."""
+        """The sources of the values in its own file."""
         return {name: source for name, source in self.sources.items() if not source.base}
 
     @property
     def taken_over(self) -> dict[str, Source]:
-        """The sources of what its bases say."""
+        """The sources of the inherited values."""
         return {name: source for name, source in self.sources.items() if source.base}
 
     @property
     def unsaid(self) -> tuple[str, ...]:
-        """The values that no file says: as RFC 8894 has it, whether or not the product has."""
+        """The values that are in no file: as in RFC 8894, whether or not the product agrees."""
         return tuple(name for name in self.values() if name not in self.sources)
 
 
@@ -192,7 +193,7 @@ VALUES = tuple(entry.name for entry in dataclasses.fields(CaProfile) if entry.na
 
 
 def read_profile(root: Node, known: Mapping[str, CaProfile]) -> CaProfile:
-    """A shape from a document; ``known`` are those that it may be built on.
+    """Read a profile from a document; `known` are the possible bases.
 
     Raises:
         DocumentError: all its mistakes.
@@ -229,7 +230,7 @@ class _ProfileFile:
 
 
 def _inherited(base: CaProfile, *, product: bool) -> dict[str, Source]:
-    """The sources of a base, as they are worth for what is built on it."""
+    """The sources of a base, as far as they apply to a profile based on it."""
     return {
         name: replace(source, base=source.base or base.name, covers=source.covers and not product)
         for name, source in base.sources.items()
@@ -237,7 +238,7 @@ def _inherited(base: CaProfile, *, product: bool) -> dict[str, Source]:
 
 
 def value_kind(name: str) -> Kind:
-    """How one of :data:`VALUES` is written."""
+    """The format of one of `VALUES`."""
     return kind_of(_types()[name])
 
 
@@ -251,10 +252,10 @@ def _shipped() -> dict[str, CaProfile]:
     texts = {entry.name: entry.read_text("utf-8") for entry in here.iterdir() if entry.name.endswith(".yaml")}
     roots = {name.removesuffix(".yaml"): load_text(text, name) for name, text in texts.items()}
     found: dict[str, CaProfile] = {}
-    while roots:  # a base comes before what is built on it
+    while roots:  # a base comes before the profiles based on it
         ready = [name for name, root in roots.items() if (base := root.get("base")) is None or base.value in found]
         if not ready:
-            raise UsageError(f"the CA profiles {', '.join(sorted(roots))} are built on what is not there")
+            raise UsageError(f"the CA profiles {', '.join(sorted(roots))} have an unknown base")
         for name in sorted(ready):
             found[name] = read_profile(roots.pop(name), found)
     order = {name: place for place, name in enumerate(_ORDER)}
@@ -266,7 +267,7 @@ PROFILES: dict[str, CaProfile] = _shipped()
 
 
 def find_profile(name_or_file: str) -> CaProfile:
-    """A shipped profile by name, or one from a file (`*.yaml`, `*.yml`), which may be built on a shipped one.
+    """Return a shipped profile by name, or one from a file (`*.yaml`, `*.yml`), which may be based on a shipped one.
 
     Raises:
         DocumentError: all mistakes of the file.
@@ -278,10 +279,10 @@ def find_profile(name_or_file: str) -> CaProfile:
 
 
 def profile_named(name: str) -> CaProfile:
-    """The profile of that name.
+    """Return the profile with this name.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such profile.
     """
     if name not in PROFILES:
         raise UsageError(f"there is no CA profile {name!r}", remedy=did_you_mean(name, PROFILES) or ", ".join(PROFILES))

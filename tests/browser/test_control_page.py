@@ -36,7 +36,7 @@ def test_a_request_is_approved_and_the_journal_follows(page, host, bench, watche
     assert page.url.endswith("/page")
     page.get_by_role("link", name="Waiting 1").click()
     page.get_by_role("button", name="Approve CN=").click()
-    page.get_by_text("Requests that are approved now: 1.").wait_for()
+    page.get_by_text("Requests approved: 1.").wait_for()
     assert bench.ca.operator.waiting[0].approved
     page.get_by_role("link", name="Journal").click()
     assert page.get_by_text("GetCACaps").count() == 0
@@ -67,7 +67,7 @@ def test_a_form_of_another_site_does_nothing(page, host, bench) -> None:
     with ServerHost(_Evil(f"{host.url}/page")) as evil:
         page.goto(evil.url)
         page.click("button")
-        page.get_by_text("the form is not from this page").wait_for()
+        page.get_by_text("the form does not come from this page").wait_for()
     assert not bench.ca.operator.waiting[0].approved
 
 
@@ -105,7 +105,7 @@ def test_log_in_and_out(page, bench) -> None:
         page.goto(host.url)
         page.get_by_label("Token").fill("wrong")
         page.get_by_role("button", name="Log in").click()
-        page.get_by_text("This is not the token.").wait_for()
+        page.get_by_text("The token is wrong.").wait_for()
         page.get_by_label("Token").fill("canary-13")
         page.get_by_role("button", name="Log in").click()
         page.get_by_role("heading", name="Overview").wait_for()

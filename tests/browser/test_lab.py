@@ -85,7 +85,7 @@ def test_a_lab_is_set_up_and_lives_through_two_restarts(page, lab: Path, watched
         page.goto(control)
         page.get_by_role("link", name="Waiting 1").click()
         page.get_by_role("button", name="Approve CN=").click()
-        page.get_by_text("Requests that are approved now: 1.").wait_for()
+        page.get_by_text("Requests approved: 1.").wait_for()
         page.goto("about:blank")
 
     with started(lab, signal.SIGINT) as (server, control):

@@ -62,7 +62,7 @@ def test_one_connection_too_many_is_refused_in_words(make_host, refusals, caplog
     assert b"Retry-After: 1\r\n" in reply
     assert reply.endswith(b"The server has 2 connections open; try again later.\n")
     assert refusals == [("127.0.0.1", 503, "The server has 2 connections open; try again later.")]
-    turned_away = "127.0.0.1 is turned away: The server has 2 connections open; try again later. (number 1)"
+    turned_away = "127.0.0.1 is refused: The server has 2 connections open; try again later. (number 1)"
     assert turned_away in caplog.messages
     for client in kept:
         client.close()
@@ -88,8 +88,8 @@ def test_one_connection_too_many_gets_an_alert_where_it_wants_tls(make_host, ref
         assert caught.value.reason == "TLSV1_ALERT_INTERNAL_ERROR"
     host.stop()
     assert refusals == [("127.0.0.1", 503, "The server has 0 connections open; try again later.")] * 12
-    told = "127.0.0.1 is turned away: The server has 0 connections open; try again later. (number %d)"
-    assert caplog.messages == [told % 1, told % 10, "connections turned away: 12"]
+    told = "127.0.0.1 is refused: The server has 0 connections open; try again later. (number %d)"
+    assert caplog.messages == [told % 1, told % 10, "connections refused: 12"]
 
 
 def test_without_a_thread_a_client_is_refused_in_words_and_the_next_is_served(

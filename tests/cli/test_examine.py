@@ -38,7 +38,7 @@ def test_a_run_is_told_and_written(client: str, tmp_path: Path, capsys) -> None:
     chosen = ("--only", "bad-signature", "--only", "renewal", "--only", "ra")
     assert examine("--client", client, *chosen, "--report", out) == 0
     told = capsys.readouterr().out
-    assert "pass     bad-signature: Last byte of the signature flipped" in told
+    assert "pass     bad-signature: The last byte of the signature is flipped" in told
     assert f"grade      none: {len(situations()) - 3} of {len(situations()) + 2} situations were not tried" in told
     report = json.loads((out / "report.json").read_text())
     rows = {check["id"]: check["verdict"] for check in report["checks"]}

@@ -44,7 +44,7 @@ def test_a_message_alone_says_nothing_of_how_it_came(tmp_path: Path, capsys) -> 
     (tmp_path / "request.der").write_bytes(MESSAGES[0])
     code, told = judged(capsys, tmp_path / "request.der")
     assert (code, "SCEP-4.3-02" in told) == (0, False)
-    assert "PKCSReq, no findings; the inside was not looked at (no --key)" in told
+    assert "PKCSReq, no findings; the encrypted content was not examined (no --key)" in told
 
 
 def test_a_request_says_how_it_came_too(tmp_path: Path, capsys) -> None:
@@ -83,11 +83,11 @@ def test_one_judge_sees_all_of_them(tmp_path: Path, capsys, form: str | None) ->
         ('{"log": {}}', "is not an HTTP archive (HAR): KeyError: 'entries'"),
         ('{"log": {"entries": [7]}}', "is not an HTTP archive (HAR): TypeError"),
         ("{", "is not an HTTP archive (HAR): JSONDecodeError"),
-        ('{"log": {"entries": []}}', "holds no pkiMessage of a client"),
-        ("GET /scep?operation=GetCACert HTTP/1.1\r\n\r\n", "holds no pkiMessage of a client"),
-        ("POST /scep?operation=PKIOperation HTTP/1.1\r\n\r\nnonsense", "holds no pkiMessage: "),
+        ('{"log": {"entries": []}}', "contains no pkiMessage from a client"),
+        ("GET /scep?operation=GetCACert HTTP/1.1\r\n\r\n", "contains no pkiMessage from a client"),
+        ("POST /scep?operation=PKIOperation HTTP/1.1\r\n\r\nnonsense", "contains no pkiMessage: "),
         ("POST", "the HTTP request line has no target"),
-        ("nonsense", "holds no pkiMessage: "),
+        ("nonsense", "contains no pkiMessage: "),
     ],
 )
 def test_what_cannot_be_judged_is_told(tmp_path: Path, capsys, text: str, told: str) -> None:
@@ -98,4 +98,4 @@ def test_what_cannot_be_judged_is_told(tmp_path: Path, capsys, text: str, told: 
 
 def test_an_empty_directory_is_told(tmp_path: Path, capsys) -> None:
     assert main(["judge", str(tmp_path)]) == 2
-    assert "holds no pkiMessage of a client" in capsys.readouterr().err
+    assert "contains no pkiMessage from a client" in capsys.readouterr().err

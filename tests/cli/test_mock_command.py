@@ -103,7 +103,7 @@ def test_exchanges_are_saved_and_the_run_is_summed_up(tmp_path: Path, capsys) ->
 def test_a_directory_with_exchanges_is_not_saved_into_again(tmp_path: Path, capsys) -> None:
     (tmp_path / "000001-x.request.http").touch()
     assert main(["--port", "0", "--save", str(tmp_path)]) == 2
-    assert "holds exchanges already (give an empty directory to --save)" in capsys.readouterr().err
+    assert "already contains exchanges (use an empty directory for --save)" in capsys.readouterr().err
 
 
 def test_what_cannot_be_saved_changes_no_answer(tmp_path: Path, caplog) -> None:
@@ -151,8 +151,8 @@ def test_lists_for_people_and_machines(capsys, verb: str) -> None:
 def test_a_profile_tells_apart_what_it_says_takes_over_and_leaves_unsaid(capsys) -> None:
     assert main(["profiles", "ndes-2016"]) == 0
     told = capsys.readouterr().out
-    own, _, rest = told.partition("Taken over from lenient, ndes-2012r2, rfc8894, where it may be otherwise:\n")
-    over, _, unsaid = rest.partition("As RFC 8894 has it, and nobody has looked whether NDES of Windows Server 2016")
+    own, _, rest = told.partition("Inherited from lenient, ndes-2012r2, rfc8894, which may differ:\n")
+    over, _, unsaid = rest.partition("As in RFC 8894, unverified for NDES of Windows Server 2016")
     assert "It imitates NDES of Windows Server 2016 to 2022.\n" in own
     assert "server: Microsoft-IIS/10.0\n    IIS of Windows Server 2016 (reported; not confirmed)\n" in own
     line = "empty_content: zero\n    F-E06: certnanny/sscep#59, a reply decoded (capture, for ndes-2012r2; not confirmed)\n"
@@ -171,14 +171,14 @@ def test_a_profile_tells_apart_what_it_says_takes_over_and_leaves_unsaid(capsys)
     assert {*row["sources"], *row["unsaid"]} == row["values"].keys()
 
     assert main(["profiles", "step-ca"]) == 0
-    assert "\nKnown to be otherwise:\nsubjectAltName: with none in the CSR, " in capsys.readouterr().out
+    assert "\nKnown differences:\nsubjectAltName: without one in the CSR, " in capsys.readouterr().out
 
     assert main(["profiles"]) == 0
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     doubts = {name: line.partition("  [")[2] for name, line in lines.items()}
     profile = PROFILES["ndes-2016"]
     own, over = (sum(not s.confirmed for s in which.values()) for which in (profile.own, profile.taken_over))
-    told = f"{own} of {len(profile.own)} values not confirmed, {over} taken over without being confirmed]"
+    told = f"{own} of {len(profile.own)} values unconfirmed, {over} inherited values unconfirmed]"
     assert (doubts["ndes-2016"], doubts["mitm"]) == (told, "")
 
 
@@ -232,15 +232,15 @@ def test_it_speaks_tls_and_gives_out_what_is_to_be_trusted(tmp_path: Path) -> No
         server.send_signal(signal.SIGTERM)
         out, err = server.communicate(timeout=20)
     assert (server.returncode, err) == (0, "")
-    assert "127.0.0.1 TLS -> handshake failed: the client says unknown ca\n" in out
+    assert "127.0.0.1 TLS -> handshake failed: the client reports unknown ca\n" in out
     assert "127.0.0.1 GET GetCACert -> " in out
 
 
 def test_a_defect_is_explained_and_a_slip_in_its_name_too(capsys) -> None:
     assert main(["defects", "reissues"]) == 0
     told = capsys.readouterr().out
-    assert "Every request makes a new certificate; transactions are not remembered." in told
-    assert "to have it: mock-scep-server --defect reissues" in told
+    assert "Every request creates a new certificate; transactions are not remembered." in told
+    assert "to use it: mock-scep-server --defect reissues" in told
     for arguments in (["defects", "reisues"], ["--port", "0", "--defect", "reisues"]):
         assert main(arguments) == 2
         assert "there is no defect 'reisues' (did you mean 'reissues'?)" in capsys.readouterr().err
@@ -305,7 +305,7 @@ def signals() -> Iterator[None]:
     [
         ([], r"http://127\.0\.0\.1:\d+"),
         (["--publish", "none"], "None"),
-        (["--tls", "trusted"], "None"),  # certificates should name no https:// (RFC 5280, 8)
+        (["--tls", "trusted"], "None"),  # certificates should not contain https:// URLs (RFC 5280, 8)
         (["--tls", "trusted", "--publish", "http://ca.example"], r"http://ca\.example"),
     ],
 )
@@ -326,7 +326,7 @@ def test_a_client_that_does_not_look_at_the_certificate_is_told_of() -> None:
     server, lines = _started("--tls", "untrusted")
     try:
         url = re.search(r"https://\S+", lines[0])[0]
-        assert lines[2].startswith("TLS certificate, which no client can know, SHA-256: ")
+        assert lines[2].startswith("self-signed TLS certificate, SHA-256: ")
         careless = ssl._create_unverified_context()
         with urllib.request.urlopen(f"{url}?operation=GetCACaps", timeout=20, context=careless) as reply:
             assert b"POSTPKIOperation" in reply.read()
@@ -334,7 +334,7 @@ def test_a_client_that_does_not_look_at_the_certificate_is_told_of() -> None:
         server.send_signal(signal.SIGTERM)
         out, err = server.communicate(timeout=20)
     assert (server.returncode, err) == (0, "")
-    assert "127.0.0.1 TLS -> the client accepts a certificate that it cannot know\n" in out
+    assert "127.0.0.1 TLS -> the client accepted an untrusted certificate\n" in out
 
 
 @pytest.mark.parametrize(
@@ -342,15 +342,18 @@ def test_a_client_that_does_not_look_at_the_certificate_is_told_of() -> None:
     [
         (
             ["--tls-ca-out", "x.pem"],
-            "--tls-ca-out, --tls-name and --tls-client-ca are for TLS (add --tls other-pki, for instance)",
+            "--tls-ca-out, --tls-name and --tls-client-ca need --tls (add, for example, --tls other-pki)",
         ),
-        (["--tls", "untrusted", "--tls-ca-out", "x.pem"], "no CA makes an untrusted certificate trusted"),
+        (["--tls", "untrusted", "--tls-ca-out", "x.pem"], "there is no CA to trust for an untrusted certificate"),
         (["--tls", "trusted", "--tls-ca-out", "/nonexistent/x"], "cannot write /nonexistent/x: No such file"),
-        (["--tls", "trusted", "--tls-name", "a b"], "'a b' is no name for a TLS certificate (give a host name or"),
-        (["--set", "approval"], "--set takes KEY=VALUE, not 'approval' (for instance --set approval=manual)"),
+        (
+            ["--tls", "trusted", "--tls-name", "a b"],
+            "'a b' is not a valid name for a TLS certificate (give a host name or",
+        ),
+        (["--set", "approval"], "--set takes KEY=VALUE, not 'approval' (for example --set approval=manual)"),
         (["--set", "aproval=manual"], "unknown key 'aproval' in ca (did you mean 'approval'?)"),
         (["--set", "approval=later"], "approval has to be automatic, manual or {manual: …}, not 'later'"),
-        (["--set", "rollover={publish: 2d, switch: 1d}"], "the next CA is to be published before it takes over"),
+        (["--set", "rollover={publish: 2d, switch: 1d}"], "the next CA must be published before it takes over"),
         (["--set", "url=http://x"], "url is for scenarios: this program is the server"),
         (["--challenge-command", ""], "the challenge command is empty"),
         (["--ca", "/nonexistent"], "cannot read /nonexistent: No such file or directory"),
@@ -385,11 +388,11 @@ def test_the_control_port_with_a_token(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--control-token", "x"], "are about the control port (add --control-port)"),
-        (["--control-host", "127.0.0.1"], "are about the control port (add --control-port)"),
+        (["--control-token", "x"], "need --control-port (add --control-port)"),
+        (["--control-host", "127.0.0.1"], "need --control-port (add --control-port)"),
         (
             ["--control-port", "0", "--control-host", "0.0.0.0"],
-            "beyond loopback the control port needs a token (add --control-token-file)",
+            "the control port needs a token outside loopback (add --control-token-file)",
         ),
         (["--control-port", "0", "--control-token", ""], "the control token is empty"),
         (

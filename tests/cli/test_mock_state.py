@@ -50,7 +50,7 @@ def test_the_same_ca_after_each_end(tmp_path: Path) -> None:
     keep = ("--state-dir", "state", "--state-passphrase-file", "secret")
     _, first = run(tmp_path, *keep, end=signal.SIGKILL)
     said, second = run(tmp_path, *keep)
-    assert f"state kept in {Path('state') / 'mock.sqlite'}: 1 request before this start" in said
+    assert f"state stored in {Path('state') / 'mock.sqlite'}: 1 request before this start" in said
     assert first == second
     assert run(tmp_path)[1] != first
     told = refused(tmp_path, "--state-dir", "state")
@@ -75,7 +75,7 @@ def test_a_ca_of_one_s_own(tmp_path: Path) -> None:
     assert run(tmp_path, "--state-dir", "state")[1] == own.certificate.der
     key = PooledKeys(Entropy(9), side=0).rsa(2048)
     (tmp_path / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    assert "no certificate in ca.pem is one of the key in key.pem" in refused(
+    assert "no certificate in ca.pem is for the key in key.pem" in refused(
         tmp_path, "--ca-key", "key.pem", "--ca-certificate", "ca.pem"
     )
 
@@ -83,9 +83,9 @@ def test_a_ca_of_one_s_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--state-passphrase", "canary-1"), "a passphrase of the state needs a state (add --state-dir)"),
-        (("--ca-certificate", "x"), "--ca-certificate and --ca-key-passphrase-file go with --ca-key (add --ca-key)"),
-        (("--ca-key-passphrase", "canary-1"), "go with --ca-key"),
+        (("--state-passphrase", "canary-1"), "--state-passphrase-file needs --state-dir (add --state-dir)"),
+        (("--ca-certificate", "x"), "--ca-certificate and --ca-key-passphrase-file need --ca-key (add --ca-key)"),
+        (("--ca-key-passphrase", "canary-1"), "need --ca-key"),
         (
             ("--state-dir", "state", "--state-passphrase", ""),
             "the state passphrase is empty (leave --state-passphrase out",

@@ -123,7 +123,7 @@ def test_the_ca_learns_that_its_reply_arrived(machine) -> None:
     world = machine(script=SLOW)
     world.printer.begin_request(KEY)
     world.pass_time(seconds=10)
-    assert fate(world) == (False, "no reply has carried it"), "it is on its way"
+    assert fate(world) == (False, "no reply has contained it"), "it is on its way"
     world.pass_time(seconds=20)
     assert fate(world) == (True, None)
     assert world.ca.ledger.entries[0].sent == ("HTTP 200, delay",)
@@ -132,11 +132,14 @@ def test_the_ca_learns_that_its_reply_arrived(machine) -> None:
 @pytest.mark.parametrize(
     ("happens", "cause"),
     [
-        (lambda world: None, "no reply arrived whole (HTTP 200, delay; the client's time-out passed before its end)"),
-        (lambda world: world.printer.power_cut(), "no reply arrived whole (HTTP 200, delay; the client broke it off)"),
+        (lambda world: None, "no reply arrived complete (HTTP 200, delay; the client's timeout passed before its end)"),
+        (
+            lambda world: world.printer.power_cut(),
+            "no reply arrived complete (HTTP 200, delay; the client broke off the connection)",
+        ),
         (
             lambda world: setattr(world.network, "state", "silent"),
-            "no reply arrived whole (HTTP 200, delay; the network lost it)",
+            "no reply arrived complete (HTTP 200, delay; the network lost it)",
         ),
     ],
     ids=["late", "cut", "lost"],
@@ -210,7 +213,7 @@ def test_where_the_queue_is_longer_than_the_time_out_the_ca_works_for_nobody(mac
     world.pass_time(hours=2)
     assert [printer.status()[0].state for printer in printers] == ["successful", "error", "error"]
     fates = [(entry.delivered, entry.sent) for entry in world.ca.ledger.entries]
-    late = (False, ("HTTP 200; the client's time-out passed before its end",))
+    late = (False, ("HTTP 200; the client's timeout passed before its end",))
     assert fates == [(True, ("HTTP 200",)), late, late]
 
 

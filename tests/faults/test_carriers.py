@@ -6,7 +6,7 @@ import pytest
 from fault_proofs import cases
 
 BEFORE = {"deferred": "{pending-n: 1}", "get": "get-only", "weak": "caps-stripped", "refused": "fail-badrequest"}
-CASES = {written: entry for entry, written in cases() if entry.in_scripts}  # TLS is no matter of a script
+CASES = {written: entry for entry, written in cases() if entry.in_scripts}  # TLS is not available in a script
 
 
 @pytest.mark.parametrize("written", CASES)

@@ -66,7 +66,7 @@ def problems_of(fault: str) -> list[str]:
         ("{pending-n: 0}", "count"),
         (
             "tls-untrusted",
-            "no matter of a script it is there before the first request: start the mock with mock-scep-server --tls untrusted",
+            "not available in a script it takes effect before the first request: start the mock with mock-scep-server --tls untrusted",
         ),
         ("tls-other-pki", "mock-scep-server --tls other-pki"),
     ],
@@ -89,7 +89,7 @@ def test_what_no_script_can_ask_for_is_had_with_an_option(capsys) -> None:
         assert slug == ("tls-client-chain" if parsed.tls_client_ca else f"tls-{parsed.tls}")
         assert main(["faults", slug]) == 0
         told = capsys.readouterr().out
-        assert f"no matter of a rule, it comes before the first request: mock-scep-server {option}" in told
+        assert f"not in a rule, since it takes effect before the first request: mock-scep-server {option}" in told
         assert "looks the same" not in told
 
 
@@ -125,7 +125,7 @@ def test_the_command_lists_explains_and_refuses(capsys) -> None:
     }
     assert main(["faults", "nonce-stale"]) == 0
     told = capsys.readouterr().out
-    assert "recipientNonce of the previous request" in told
+    assert "recipientNonce is that of the previous request" in told
     assert "proved: situation enrol of docs/reference/fault_matrix.md; pytest tests/faults -k nonce-stale" in told
     assert main(["faults", "--markdown"]) == 0
     assert capsys.readouterr().out.count("\n## ") >= 9

@@ -128,7 +128,7 @@ def test_beside_an_answer_a_fault_is_refused_where_it_would_be_without_effect(
     for slug, text, told in refused:
         column = text.splitlines()[7].index("faults: [") + 10
         assert told.startswith(f"x.yaml:8:{column}: {slug} has no effect here: it acts at ")
-        assert "and the rule takes PKCSReq" in told
+        assert "but the rule matches PKCSReq" in told
         (scenario,) = read_text(text, "x.yaml")
         sent: list[Any] = [
             e.data for e in run(scenario).events if e.kind == "mock.request" and e.data["name"] == "PKCSReq"

@@ -46,7 +46,7 @@ from mock_scep_server.tls import Handshake, TlsEndpoint, TlsKind, make_endpoint
 
 SELF_SIGNED, UNKNOWN_ISSUER, ANOTHER_ADDRESS, ANOTHER_NAME = 18, 20, 64, 62
 """OpenSSL's X509_V_ERR_*, whose numbers stay where its words differ between versions."""
-WITHOUT_CHAIN = "it is of a CA that is not known, or came without its chain"
+WITHOUT_CHAIN = "its CA is unknown, or the chain is missing"
 CAPS, CA_CERT = "/scep?operation=GetCACaps", "/scep?operation=GetCACert"
 
 
@@ -194,7 +194,7 @@ def test_no_client_can_know_an_untrusted_certificate(slug: str, untrusted: Live)
     assert untrusted.host.url == f"https://127.0.0.1:{untrusted.host.port}"
     for context in (trusting(), trusting(untrusted.service.authority.issuer.certificate)):
         assert why_refused(untrusted, context) == SELF_SIGNED
-        assert untrusted.next_failure() == "the client says unknown ca"
+        assert untrusted.next_failure() == "the client reports unknown ca"
     untrusted.host.stop()
     assert untrusted.service.journal.count == 0, "a request was sent all the same"
 
@@ -225,7 +225,7 @@ def test_the_scep_ca_does_not_chain_to_the_pki_of_the_tls_server(slug: str, othe
 @pytest.mark.parametrize("slug", ["tls-other-pki"])
 def test_trust_in_the_scep_ca_is_no_trust_in_the_tls_server(slug: str, other_pki: Live) -> None:
     assert why_refused(other_pki, trusting(other_pki.service.authority.issuer.certificate)) == UNKNOWN_ISSUER
-    assert other_pki.next_failure() == "the client says unknown ca"
+    assert other_pki.next_failure() == "the client reports unknown ca"
     assert other_pki.service.journal.count == 0
 
 
@@ -277,7 +277,7 @@ def test_another_name_is_refused_by_a_client(other_pki: Live) -> None:
 
 @pytest.mark.parametrize("name", ["two words", "a/b", "-", "x\n", "ø.example", "a" * 300])
 def test_a_name_that_is_none_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="is no name for a TLS certificate"):
+    with pytest.raises(UsageError, match="is not a valid name for a TLS certificate"):
         make_live("other-pki", names=(name,))
 
 
@@ -409,7 +409,7 @@ def test_who_does_not_go_on_is_left(part: int, other_pki: Live, monkeypatch: pyt
     with socket.create_connection(other_pki.address, timeout=20) as client:
         client.sendall(hello(other_pki)[:part])
         assert client.recv(1) == b""
-    assert other_pki.next_failure() == "not done within 0.05 s"
+    assert other_pki.next_failure() == "not finished within 0.05 s"
 
 
 def test_plain_http_is_told_so(other_pki: Live) -> None:
@@ -417,16 +417,16 @@ def test_plain_http_is_told_so(other_pki: Live) -> None:
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + b"x" * 9000)
         found = whole(client, socket.socket.recv)
     assert found.startswith(b"HTTP/1.1 400 Bad Request\r\n")
-    assert found.endswith(b"This port speaks TLS: the URL begins with https://.\n")
-    assert other_pki.next_failure() == "the client spoke plain HTTP"
+    assert found.endswith(b"This port uses TLS: the URL starts with https://.\n")
+    assert other_pki.next_failure() == "the client used plain HTTP"
     assert other_pki.service.journal.count == 0
 
 
 NOT_TLS = "wrong version number|packet length too long|record|bad"  # as it is worded by this OpenSSL or that
 BROKEN_OFF: dict[str, tuple[Callable[[Live], bytes], str]] = {
-    "nothing": (lambda _: b"", "the client broke off"),
-    "half a hello": (lambda live: hello(live)[:60], "the client broke off"),
-    "a hello": (hello, "the client broke off"),
+    "nothing": (lambda _: b"", "the client disconnected"),
+    "half a hello": (lambda live: hello(live)[:60], "the client disconnected"),
+    "a hello": (hello, "the client disconnected"),
     "garbage": (lambda _: bytes(range(256)), NOT_TLS),
     "a record that is too long": (lambda _: b"\x16\x03\x01\xff\xff" + b"\x00" * 400, NOT_TLS),
 }
@@ -442,7 +442,7 @@ def test_who_breaks_off_kills_nothing(how: str, other_pki: Live) -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.sendall(octets(other_pki))
     # With an RST, what was sent may be lost.
-    assert re.search(f"{reason}|the client broke off", other_pki.next_failure() or "")
+    assert re.search(f"{reason}|the client disconnected", other_pki.next_failure() or "")
     assert fetch(other_pki, trusting(other_pki.anchor)).status == 200
     assert other_pki.next_failure() is None
 
@@ -501,9 +501,9 @@ def clients(tmp_path: Path) -> ClientPki:
 @pytest.mark.parametrize(
     ("shown", "alert", "failure"),
     [
-        (None, ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE"), "the client shows no certificate"),
+        (None, ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE"), "the client sent no certificate"),
         ("leaf", ("UNKNOWN_CA",), "the client's certificate is not accepted: " + WITHOUT_CHAIN),
-        ("stranger", ("UNKNOWN_CA",), "the client's certificate is not accepted: it is signed by itself"),
+        ("stranger", ("UNKNOWN_CA",), "the client's certificate is not accepted: it is self-signed"),
         ("chain", (), None),
     ],
 )  # fmt: skip
@@ -528,5 +528,5 @@ def test_a_leaf_without_its_chain_is_refused(
 def test_a_file_of_client_cas_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "root.pem").write_text("nothing")
     for file in (tmp_path / "root.pem", tmp_path / "missing.pem"):
-        with pytest.raises(UsageError, match=rf"the CAs of clients in {re.escape(str(file))} cannot be used"):
+        with pytest.raises(UsageError, match=rf"the client CAs in {re.escape(str(file))} cannot be used"):
             make_live("other-pki", clients=file)

@@ -32,7 +32,7 @@ RENEW, OLD_WAY = MessageType.RENEWAL_REQ, MessageType.PKCS_REQ
 NOW = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
 REQUIRED = "a challenge password is required"
 WRONG = "the challenge password is wrong"
-NEEDS_OURS = "badRequest: a RenewalReq has to be signed with a certificate of this CA"
+NEEDS_OURS = "badRequest: a RenewalReq must be signed with a certificate of this CA"
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_the_first_pattern_of_a_subject_counts(csr: Csr) -> None:
     assert policy.check(csr, NOW) is None
     assert policy.check(replace(csr, challenge="other"), NOW) == WRONG
     assert SubjectChallenges({"CN=printer-2*": "s3cret"}).check(csr, NOW) == (
-        "no challenge password is kept for this subject"
+        "there is no challenge password for this subject"
     )
     assert SubjectChallenges({"cn=PRINTER*": "s3cret"}).check(csr, NOW) is not None, "patterns tell letters apart"
 
@@ -108,12 +108,12 @@ def test_a_one_time_password_says_why_it_is_not_good(csr: Csr) -> None:
     foreign = replace(csr, challenge=policy.give(NOW, "CN=printer-2*"))
     assert policy.check(replace(csr, challenge=None), NOW) == REQUIRED
     assert policy.check(csr, NOW) == WRONG
-    assert policy.check(foreign, NOW) == "the challenge password was given for another subject"
+    assert policy.check(foreign, NOW) == "the challenge password is for another subject"
     assert policy.outstanding(NOW) == 2, "a refused request uses nothing up"
     end = NOW + timedelta(minutes=10)
     assert policy.check(good, end) == "the challenge password expired at 2026-03-02T12:10:00Z"
     assert policy.check(good, end - timedelta(seconds=1)) is None
-    assert policy.check(good, NOW) == "the challenge password was used before"
+    assert policy.check(good, NOW) == "the challenge password has already been used"
 
 
 def test_what_expired_long_ago_is_forgotten_and_not_before(csr: Csr) -> None:
@@ -169,7 +169,7 @@ def test_a_command_behind_a_lock_is_asked_outside_once_for_each_decision(csr: Cs
     for asked, answer in ((csr, None), (other, "no")):
         with pytest.raises(AskFirst) as first:
             policy.check(asked, NOW)
-        assert str(first.value) == "the challenge command has to be asked first"
+        assert str(first.value) == "the challenge command has to run first"
         first.value.ask()
         assert policy.check(asked, NOW) == answer
         assert policy.check(asked, NOW) == answer
@@ -257,7 +257,7 @@ def test_a_renewal_for_another_name_needs_the_challenge(make_ca, make_client, ki
 
 
 def test_an_unasked_challenge_is_refused_where_the_profile_says_so(make_ca, make_client) -> None:
-    unasked = "badRequest: no challenge password is configured, and the request has one"
+    unasked = "badRequest: no challenge password is configured, but the request has one"
     for challenge, unasked_is, sent, words in (
         (None, "refused", "s3cret", unasked),
         (None, "refused", None, "SUCCESS"),
@@ -288,7 +288,7 @@ def test_a_name_is_free_again_within_the_window(make_ca, make_client, by: str) -
     )
     first = make_client(ca)
     assert first.enrol().words == "SUCCESS"
-    taken = "badRequest: CN=printer-1.example has a certificate already"
+    taken = "badRequest: CN=printer-1.example already has a certificate"
     opens = first.certificate.not_after - window
     ca.clock.move_to(opens - timedelta(seconds=1))
     assert make_client(ca, number=2).enrol().words == taken

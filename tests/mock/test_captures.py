@@ -142,14 +142,14 @@ def test_a_port_that_is_used_again_is_another_connection() -> None:
     ("octets", "said"),
     [
         (capture(conversation(b"\x16\x03\x01\x02\x00\x01", b"\x16\x03\x03")),
-         "holds TLS, which cannot be read without its secrets (put mfp-sim proxy between device and CA"),
-        (capture(conversation(b"SSH-2.0-x\r\n", b"SSH-2.0-y\r\n")), "holds no HTTP request from its beginning (1 TCP connections)"),
-        (capture([]), "holds no HTTP request from its beginning (0 TCP connections)"),
-        (capture([dpkt.ip.IP(src=CLIENT[0], dst=SERVER[0], p=6, len=28, mf=1, data=bytes(8))]), "1 IP fragments that are not put"),
+         "contains TLS, which cannot be read without its secrets (put mfp-sim proxy between printer and CA"),
+        (capture(conversation(b"SSH-2.0-x\r\n", b"SSH-2.0-y\r\n")), "contains no complete HTTP request (1 TCP connections)"),
+        (capture([]), "contains no complete HTTP request (0 TCP connections)"),
+        (capture([dpkt.ip.IP(src=CLIENT[0], dst=SERVER[0], p=6, len=28, mf=1, data=bytes(8))]), "1 IP fragments that are not reassembled"),
         (b"\xd4\xc3\xb2\xa1", "is not a readable capture"),
         (b"\x0a\x0d\x0d\x0a" + bytes(40), "is not a readable capture"),
-        (capture(conversation(ASKED, CAME))[:20] + b"\xee\x00\x00\x00", "link type 238 is not known here"),
-        (capture(conversation(ASKED, CAME))[:200], "holds no HTTP request from its beginning"),
+        (capture(conversation(ASKED, CAME))[:20] + b"\xee\x00\x00\x00", "link type 238 is not supported"),
+        (capture(conversation(ASKED, CAME))[:200], "contains no complete HTTP request"),
     ],
 )  # fmt: skip
 def test_what_holds_no_exchange_says_why(octets: bytes, said: str) -> None:

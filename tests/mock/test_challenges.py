@@ -54,7 +54,7 @@ def test_only_the_whole_password_is_the_password(make_ca, make_client, kind: str
         ('{static: ""}', "rules:1:22: static is empty"),
         (
             '{per_subject: {"CN=*": ""}}',
-            "rules:1:36: CN=* is empty (for a CA that wants no challenge write challenge: none)",
+            "rules:1:36: CN=* is empty (for a CA without challenges write challenge: none)",
         ),
     ],
 )
@@ -73,7 +73,7 @@ def test_a_challenge_counts_once(make_ca, clients) -> None:
     assert first.enrol("FFFFFFFFFFFFFFFF").words == "badRequest: the challenge password is wrong"
     assert first.enrol(None).words == "badRequest: a challenge password is required"
     assert first.enrol(secret).words == "SUCCESS"
-    assert second.enrol(secret).words == "badRequest: the challenge password was used before"
+    assert second.enrol(secret).words == "badRequest: the challenge password has already been used"
     assert ca.minted == 1
 
 
@@ -118,7 +118,7 @@ def test_it_may_be_for_one_subject_only(make_ca, clients) -> None:
     secret = ca.service.operator.give_challenge("CN=printer-1.*")
     given = ca.service.operator.given(secret)
     assert not given.presented
-    assert first.enrol(secret).words == "badRequest: the challenge password was given for another subject"
+    assert first.enrol(secret).words == "badRequest: the challenge password is for another subject"
     assert (given.presented, given.used) == (True, False)
     assert second.enrol(secret).words == "SUCCESS"
     assert given.used
@@ -130,7 +130,7 @@ def test_a_challenge_is_used_up_by_a_request_that_fails_later(make_ca, make_clie
     secret = ca.service.operator.give_challenge()
     assert client.enrol(secret).words == "badRequest: later"
     client.transaction = "another"
-    assert client.enrol(secret).words == "badRequest: the challenge password was used before"  # F-S05
+    assert client.enrol(secret).words == "badRequest: the challenge password has already been used"  # F-S05
 
 
 def test_a_password_for_each_subject(make_ca, clients) -> None:
@@ -139,7 +139,7 @@ def test_a_password_for_each_subject(make_ca, clients) -> None:
     assert first.enrol("two").words == "badRequest: the challenge password is wrong"
     assert first.enrol("one").words == "SUCCESS"
     assert second.enrol("two").words == "SUCCESS"
-    assert third.enrol("one").words == "badRequest: no challenge password is kept for this subject"
+    assert third.enrol("one").words == "badRequest: there is no challenge password for this subject"
 
 
 def test_an_external_command_decides_and_sees_the_challenge_on_its_standard_input_only(

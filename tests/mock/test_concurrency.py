@@ -132,5 +132,5 @@ def test_one_challenge_that_sixteen_use_at_once_is_good_for_one(make_ca, clients
     secret = ca.service.operator.give_challenge()
     with ThreadPoolExecutor(THREADS) as pool:
         words = Counter(pool.map(lambda client: client.enrol(secret).words, clients(ca, 32)))
-    assert words == {"SUCCESS": 1, "badRequest: the challenge password was used before": 31}
+    assert words == {"SUCCESS": 1, "badRequest: the challenge password has already been used": 31}
     assert ca.minted == 1

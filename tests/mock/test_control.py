@@ -116,10 +116,10 @@ def test_hold_release_revoke_challenge_roll_over_and_reset(make_ca, clients, por
 
 
 REFUSED = [
-    ("POST", "/approve", b"{", 400, "the body is no JSON"),
-    ("POST", "/approve", b"[" * 100_000, 400, "the body is no JSON"),
+    ("POST", "/approve", b"{", 400, "the body is not JSON"),
+    ("POST", "/approve", b"[" * 100_000, 400, "the body is not JSON"),
     ("POST", "/approve", b"[]", 400, "the body has to be an object"),
-    ("POST", "/approve", {"patern": "*"}, 400, "unknown: patern (there is pattern, transaction)"),
+    ("POST", "/approve", {"patern": "*"}, 400, "unknown: patern (known names: pattern, transaction)"),
     ("POST", "/approve", {"pattern": ["*"]}, 400, "pattern has to be a text"),
     ("POST", "/reject", {"fail_info": 9}, 400, "fail_info has to be 0 to 4"),
     ("POST", "/revoke", {}, 400, "missing: pattern"),
@@ -136,14 +136,14 @@ REFUSED = [
         "/roll-over",
         {"publish": "2h", "switch": "1h"},
         400,
-        "the next CA is to be published before it takes over",
+        "the next CA must be published before it takes over",
     ),
     ("POST", "/roll-over", {"publish": "soon", "switch": "1h"}, 400, "'soon' is not a duration"),
-    ("POST", "/challenge", {}, 400, "this CA has no challenges that count once"),
+    ("POST", "/challenge", {}, 400, "this CA has no one-time challenges"),
     ("POST", "/installed", {"serial": "zz"}, 404, "there is no certificate of serial number 'zz'"),
     ("GET", "/journal?since=x", None, 400, "since has to be a number"),
-    ("GET", "/approve", None, 405, "/approve takes POST"),
-    ("DELETE", "/script", None, 405, "/script takes GET and PUT"),
+    ("GET", "/approve", None, 405, "/approve supports POST"),
+    ("DELETE", "/script", None, 405, "/script supports GET and PUT"),
     ("GET", "/../etc/passwd", None, 404, "there is no /../etc/passwd"),
 ]
 

@@ -167,7 +167,7 @@ def test_a_script_in_yaml_and_its_text(make_control) -> None:
     assert (status, [rule["then"] for rule in rules], rules[0]["until"]) == (200, ["failure 2", "pending"], "10:00")
     status, told, _ = ask(control, "PUT", "/script", b"- then: pending\n- {thn: x}\n", YAML)
     assert (status, [problem["line"] for problem in told["problems"]]) == (400, [2, 2])
-    assert ask(control, "PUT", "/script", b"\xff", YAML)[1] == {"error": "the body is no UTF-8"}
+    assert ask(control, "PUT", "/script", b"\xff", YAML)[1] == {"error": "the body is not UTF-8"}
     assert len(ask(control, "GET", "/script")[1]) == 2
 
 
@@ -175,7 +175,7 @@ def test_rules_from_elsewhere_have_no_text(make_control) -> None:
     _, control = make_control(rules="[{then: pending}]")
     assert ask(control, "GET", "/script.yaml")[:1] == (404,)
     status, told, _ = ask(control, "POST", "/script", b"- {then: pending}", YAML)
-    assert (status, told["error"]) == (409, "the text of the other rules is not known")
+    assert (status, told["error"]) == (409, "the text of the other rules is unknown")
     _, control = make_control(rules="[{then: pending}]", script="[{then: pending}]  # all")
     status, told, _ = ask(control, "POST", "/script", b"- {then: pending}", YAML)
     assert (status, told["error"]) == (409, "the lists cannot be joined")
@@ -219,7 +219,7 @@ def test_rules_that_were_never_used_and_what_nearly_matched(make_control, make_c
     ca, control = make_control(rules="[{when: {type: PKCSReq, nth: 2}, then: pending}]")
     make_client(ca).enrol()
     (sentence,) = ask(control, "GET", "/unused")[1]
-    assert sentence.endswith("rule 1 was never hit; rule 1 nearly matched: this was match 1, the rule wants 2")
+    assert sentence.endswith("rule 1 was never hit; rule 1 nearly matched: this was match 1, the rule requires 2")
 
 
 def test_a_head_has_no_body_and_another_method_is_told_which(make_control) -> None:

@@ -97,8 +97,8 @@ def test_requests_are_approved_and_rejected_by_their_forms(browser, clients) -> 
     assert 'name="transaction" value="*"' in there.show("queue")
     reply = there.send("approve", transaction="*")
     assert (reply.status, reply.header("Location")) == (303, "page?view=queue&done=approve&count=1")
-    assert "Requests that are approved now: 1." in there.show("queue", done="approve", count=1)
-    assert "approved now: ?." in there.show("queue", done="approve", count="<b>")
+    assert "Requests approved: 1." in there.show("queue", done="approve", count=1)
+    assert "Requests approved: ?." in there.show("queue", done="approve", count="<b>")
     there.send("reject", pattern="CN=printer-1*")
     assert second.poll().words == "badRequest: rejected by the operator"
     assert first.poll(transaction_id="*").words == "SUCCESS"
@@ -129,7 +129,7 @@ def test_the_journal_has_findings_and_is_filtered_and_paged(browser, make_client
     make_client(there.ca).enrol(transaction_id="twice")
     make_client(there.ca, "other.example", 2).enrol(transaction_id="twice")
     shown = there.show("journal")
-    assert "32 of 32 requests, the newest first; page 1 of 2" in shown
+    assert "32 of 32 requests, newest first; page 1 of 2" in shown
     assert '<span class="badge bad">fail</span> SCEP-3.2.1.1-01' in shown
     assert ">#8<" in shown
     assert ">#7<" not in shown
@@ -157,7 +157,7 @@ def test_the_script_is_edited_and_its_mistakes_stand_at_their_places(browser, ma
     make_client(there.ca).enrol()
     shown = there.show("script")
     assert "# kept" in shown
-    assert "rule 1 nearly matched: this was match 1, the rule wants 2" in shown
+    assert "rule 1 nearly matched: this was match 1, the rule requires 2" in shown
     reply = there.send("script", "script", script="- then: pending\r\n- when: {tpye: x}\r\n  then: pending\r\n")
     text = reply.body.decode()
     assert reply.status == 400
@@ -174,7 +174,7 @@ def test_a_fault_is_found_and_becomes_a_rule(browser, make_client) -> None:
     found = re.findall(r"slug=([a-z0-9-]+)&amp;", there.show("faults", search="recipient nonce"))
     assert "nonce-mismatch" in found
     assert len(found) < 20
-    assert "None fits." in there.show("faults", search="no such fault at all")
+    assert "No fault matches." in there.show("faults", search="no such fault at all")
     reply = there.send("add", "faults", slug="nonce-mismatch", fault="nonce-mismatch", when="{typ: PKCSReq}")
     assert (reply.status, b"did you mean" in reply.body, b'value="{typ: PKCSReq}"' in reply.body) == (400, True, True)
     assert there.send("add", "faults", fault="nonce-mismatch", when="{type: PKCSReq}", times="1").status == 303
@@ -224,7 +224,7 @@ def test_ca_certificate_ledger_and_reset(browser, make_client) -> None:
 def test_a_form_from_elsewhere_does_nothing(browser, headers) -> None:
     there = browser()
     reply = there.send("hold", "queue", *headers, pattern="*")
-    assert (reply.status, b"the form is not from this page" in reply.body) == (403, True)
+    assert (reply.status, b"the form does not come from this page" in reply.body) == (403, True)
     assert "count=1" in there.send("hold", pattern="*").header("Location")  # nothing was held
 
 
@@ -239,7 +239,7 @@ def test_a_form_without_its_token_does_nothing(browser) -> None:
 
 def test_a_name_that_was_rebound_shows_nothing(browser) -> None:
     reply = browser().ask("GET", "/page", b"", ("Host", "rebound.example"))
-    assert (reply.status, b"on this machine only" in reply.body) == (403, True)
+    assert (reply.status, b"only programs on this computer" in reply.body) == (403, True)
 
 
 def test_a_token_is_asked_for_and_the_cookie_does_instead(browser) -> None:

@@ -81,11 +81,11 @@ def _admin(ca, *headers: tuple[str, str], method: str = "GET"):
 @pytest.mark.parametrize(
     ("headers", "why"),
     [
-        ((("Host", "rebound.example"),), "the Host is not a name of this server (--server-name adds one)"),
+        ((("Host", "rebound.example"),), "the Host is not a name of this server (add it with --server-name)"),
         ((("Host", "["),), "the Host is not a host"),
         ((("Host", "127.0.0.1:80"), ("Origin", "http://evil.example")), "the Origin is another site"),
         ((("Host", "127.0.0.1:80"), ("Origin", "null")), "the Origin is another site"),
-        ((("Host", "127.0.0.1:80"), ("Sec-Fetch-Site", "cross-site")), "a page of another site asks"),
+        ((("Host", "127.0.0.1:80"), ("Sec-Fetch-Site", "cross-site")), "a page of another site sends the request"),
     ],
 )
 def test_another_site_gets_no_challenge(make_ca, headers, why: str) -> None:
@@ -164,7 +164,7 @@ WRONG_TYPES = [
     ("/roll-over", {"publish": 0, "switch": "1h"}, "publish has to be a text"),
     ("/roll-over", {"publish": "0s", "switch": "99999999d"}, "'99999999d' is too long (at most 36525d)"),
     ("/roll-over", {"publish": "0s", "switch": "9" * 400 + "d"}, "'999"),
-    ("/approve", b'{"pattern": "\\ud800"}', "the body has half of a surrogate pair"),
+    ("/approve", b'{"pattern": "\\ud800"}', "the body contains half of a surrogate pair"),
     ("/approve", b"null", "the body has to be an object"),
     ("/approve", b"5", "the body has to be an object"),
     ("/approve", b'"*"', "the body has to be an object"),

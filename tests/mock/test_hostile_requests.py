@@ -132,7 +132,7 @@ def test_the_journal_is_bounded_by_its_octets_and_counts_all(make_ca) -> None:
 def test_an_entry_that_fits_is_kept_as_it_is(make_ca) -> None:
     entry = JournalEntry(make_ca().clock.now(), "192.0.2.1", "GET", "GetCACaps", notes=("a", "b"))
     assert entry.bounded() is entry
-    assert replace(entry, decision="x" * 2000).bounded().decision == f"{'x' * MOST_LETTERS}… (2000 letters)"
+    assert replace(entry, decision="x" * 2000).bounded().decision == f"{'x' * MOST_LETTERS}… (2000 characters)"
 
 
 def test_a_malformed_csr_extension_is_not_granted(make_ca, make_client) -> None:

@@ -31,7 +31,7 @@ def test_a_lenient_server_takes_any_identifier_for_its_first_ca(make_ca, query: 
 
 @pytest.mark.parametrize(
     ("query", "told"),
-    [("", "The CA has to be named."), ("&message=CAIdentifier", "There is no CA 'CAIdentifier' here.")],
+    [("", "The request has to name a CA."), ("&message=CAIdentifier", "There is no CA 'CAIdentifier'.")],
 )
 @pytest.mark.parametrize("operation", ["GetCACert", "GetCACaps", "GetNextCACert"])
 def test_a_strict_server_refuses_what_it_does_not_know(make_ca, query: str, told: str, operation: str) -> None:

@@ -139,8 +139,8 @@ CASES = [
         _another_csr,
         [
             "fail SCEP-3.2.1.1-01 the transactionID was used for another request before",
-            "warn SCEP-2.3-04 the self-signed certificate's subject is not the CSR's",
-            "warn SCEP-2.3-05 the self-signed certificate's key is not the CSR's",
+            "warn SCEP-2.3-04 the self-signed certificate's subject differs from the CSR's",
+            "warn SCEP-2.3-05 the self-signed certificate's key differs from the CSR's",
         ],
     ),
     (
@@ -149,7 +149,7 @@ CASES = [
     ),
     (
         lambda ca, client: client.enrol(None),
-        ["fail SCEP-3.3.1-03 the CSR has no challengePassword, and the CA wants one"],
+        ["fail SCEP-3.3.1-03 the CSR has no challengePassword, but the CA requires one"],
     ),
     (
         lambda ca, client: client.enrol(kind=MessageType.RENEWAL_REQ),
@@ -157,23 +157,23 @@ CASES = [
     ),
     (
         lambda ca, client: client.enrol(transaction_id="s3cret-in-the-open", challenge="s3cret"),
-        ["note SCEP-2.4-12 the challenge password stands outside the envelope"],
+        ["note SCEP-2.4-12 the challenge password is outside the envelope"],
     ),
     (
         lambda ca, client: _renewal(ca, client, kind=MessageType.PKCS_REQ),
-        ["note SCEP-2.5-03 renews with a PKCSReq although the CA advertises Renewal"],
+        ["note SCEP-2.5-03 a certificate is renewed with a PKCSReq although the CA advertises Renewal"],
     ),
     (
         lambda ca, client: _renewal(ca, client, challenge="s3cret"),
-        ["warn SCEP-2.4-06 a renewal carries a challengePassword"],
+        ["warn SCEP-2.4-06 a renewal contains a challengePassword"],
     ),
     (
         lambda ca, client: _renewal(ca, client, same_key=True),
-        ["warn SCEP-2.5-04 the key of the old certificate is kept"],
+        ["warn SCEP-2.5-04 the renewal reuses the key of the old certificate"],
     ),
     (
         lambda ca, client: ca.ask(HttpRequest("GET", "/?operation=GetNextCACert")),
-        ["note SCEP-4.7-03 GetNextCACert is asked of a CA that does not advertise it"],
+        ["note SCEP-4.7-03 GetNextCACert is sent to a CA that does not advertise it"],
     ),
 ]
 
@@ -211,8 +211,8 @@ def test_a_renewal_under_the_enrolments_transaction_id_is_a_warning(make_ca, mak
     client.enrol()
     client.renewed(same_key=True, same_transaction=True).enrol(None, kind=MessageType.RENEWAL_REQ)
     assert _about(ca) == [
-        "warn SCEP-3.2.1.1-07 a renewal carries the transactionID of an earlier operation",
-        "warn SCEP-2.5-04 the key of the old certificate is kept",
+        "warn SCEP-3.2.1.1-07 a renewal has the transactionID of an earlier operation",
+        "warn SCEP-2.5-04 the renewal reuses the key of the old certificate",
     ]
 
 
@@ -238,7 +238,7 @@ def test_the_command_judges_a_captured_request(capsys) -> None:
     assert main(["judge", str(here / "pkcsreq.der"), "--key", str(here / "ca-key.pem")]) == 1
     told = capsys.readouterr().out
     assert "fail SCEP-2.9-09 " in told
-    assert "warn SCEP-2.3-04 the self-signed certificate's subject is not the CSR's" in told
+    assert "warn SCEP-2.3-04 the self-signed certificate's subject differs from the CSR's" in told
     assert told.splitlines()[-1] == "PKCSReq, 3 findings"
     assert main(["judge", str(here / "pkcsreq.der"), "--json"]) == 1
     assert {row["requirement"] for row in json.loads(capsys.readouterr().out)} == {"SCEP-2.9-09", "SCEP-3.2.2-06"}
@@ -247,9 +247,9 @@ def test_the_command_judges_a_captured_request(capsys) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (["judge"], 2, "judge needs what was captured"),
+        (["judge"], 2, "judge needs a captured file or directory"),
         (["judge", "/nonexistent"], 2, "cannot read /nonexistent: No such file or directory"),
-        (["judge", str(VECTORS / "micromdm" / "ca-key.pem")], 2, "ca-key.pem holds no pkiMessage: "),
+        (["judge", str(VECTORS / "micromdm" / "ca-key.pem")], 2, "ca-key.pem contains no pkiMessage: "),
         (
             ["judge", str(VECTORS / "micromdm/pkcsreq.der"), "--key", str(VECTORS / "micromdm/client-key.pem")],
             2,

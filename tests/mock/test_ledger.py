@@ -8,17 +8,17 @@ import http.client
 import pytest
 
 CAUSES = [
-    ("[{when: {type: PKCSReq}, then: none}]", "no reply arrived whole (no byte sent, as the script says)"),
-    ("[{when: {type: PKCSReq}, faults: [reset]}]", "no reply arrived whole (HTTP 200, reset)"),
+    ("[{when: {type: PKCSReq}, then: none}]", "no reply arrived complete (nothing is sent, as the script says)"),
+    ("[{when: {type: PKCSReq}, faults: [reset]}]", "no reply arrived complete (HTTP 200, reset)"),
     (
         "[{when: {type: PKCSReq}, faults: [{certrep-http-status: 400}]}]",
-        "no reply arrived whole (HTTP 400, certrep-http-status)",
+        "no reply arrived complete (HTTP 400, certrep-http-status)",
     ),
     (
         "[{when: {type: PKCSReq}, faults: [nonce-mismatch]}]",
-        "delivered, and not installed by the client (HTTP 200, nonce-mismatch)",
+        "delivered, but not installed by the client (HTTP 200, nonce-mismatch)",
     ),
-    ("[]", "delivered, and not installed by the client (HTTP 200)"),
+    ("[]", "delivered, but not installed by the client (HTTP 200)"),
 ]
 
 

@@ -109,7 +109,7 @@ def test_a_name_that_may_have_one_certificate_waits_and_uses_up_no_challenge(
     assert not ca.service.operator.given(secrets[1]).presented
     signing.go.set()
     assert slow.result(60).words == "SUCCESS"
-    assert other.result(60).words == "badRequest: CN=printer-1.example has a certificate already"
+    assert other.result(60).words == "badRequest: CN=printer-1.example already has a certificate"
     assert ca.minted == 1
 
 

@@ -108,17 +108,27 @@ LEAF = (x509.basic_constraints_extension(False), x509.key_usage_extension("digit
 NO_SIGN = (x509.basic_constraints_extension(True), x509.key_usage_extension("digitalSignature"))
 OWN = certificate()
 REFUSED = [
-    (private(RSA), None, None, "holds no certificate .*--ca-certificate"),
-    (private(RSA), pem(certificate(OTHER)), None, "no certificate in .* is one of the key in"),
+    (private(RSA), None, None, "contains no certificate .*--ca-certificate"),
+    (private(RSA), pem(certificate(OTHER)), None, "no certificate in .* is for the key in"),
     (private(RSA) + pem(certificate(OTHER)), None, None, "no certificate in"),
     (
         private(RSA),
         pem(certificate(extensions=LEAF)),
         None,
-        "CN=Own CA,O=Example AS in .* is not a CA: its basicConstr",
+        "CN=Own CA,O=Example AS in .* is not a CA certificate: its basicConstr",
     ),
-    (private(RSA), pem(certificate(extensions=())), None, "is not a CA: its basicConstraints do not say so"),
-    (private(RSA), pem(certificate(extensions=NO_SIGN)), None, "is not a CA: its keyUsage has no keyCertSign"),
+    (
+        private(RSA),
+        pem(certificate(extensions=())),
+        None,
+        "is not a CA certificate: its basicConstraints do not say cA",
+    ),
+    (
+        private(RSA),
+        pem(certificate(extensions=NO_SIGN)),
+        None,
+        "is not a CA certificate: its keyUsage lacks keyCertSign",
+    ),
     (private(RSA), pem(certificate(begins=timedelta(days=-9), days=8)), None, "expired at 2026-03-01T12:00:00Z"),
     (private(RSA), pem(certificate(begins=timedelta(days=1))), None, "is not valid before 2026-03-03T12:00:00Z"),
     (private(RSA, secret=PASS), pem(OWN), None, "is encrypted .*--ca-key-passphrase-file"),
@@ -127,15 +137,20 @@ REFUSED = [
     (private(RSA, Encoding.DER, secret=PASS), pem(OWN), None, "is encrypted"),
     (bundle(RSA, OWN, PASS), None, None, "needs a passphrase"),
     (bundle(RSA, OWN, PASS), None, "canary-wrong", "the passphrase is wrong"),
-    (private(RSA)[:-200], pem(OWN), None, "it is none, is damaged, or needs a passphrase .*PEM or DER, or a PKCS #12"),
+    (
+        private(RSA)[:-200],
+        pem(OWN),
+        None,
+        "it is not a key, is damaged, or needs a passphrase .*PEM or DER, or a PKCS #12",
+    ),
     (b"", pem(OWN), None, "cannot read a private key in"),
     (pem(OWN), pem(OWN), None, "cannot read a private key in"),
-    (private(RSA), b"", None, "holds no certificate that can be read"),
-    (private(RSA), pem(OWN)[:200], None, "holds no certificate that can be read"),
-    (private(RSA), private(RSA), None, "holds no certificate that can be read"),
-    (private(ed25519.Ed25519PrivateKey.generate()), pem(OWN), None, "is neither RSA nor elliptic"),
-    (private(dsa.generate_private_key(1024)), pem(OWN), None, "is neither RSA nor elliptic"),
-    (private(ec.generate_private_key(ec.SECP256K1())), pem(OWN), None, "is on secp256k1"),
+    (private(RSA), b"", None, "contains no readable certificate"),
+    (private(RSA), pem(OWN)[:200], None, "contains no readable certificate"),
+    (private(RSA), private(RSA), None, "contains no readable certificate"),
+    (private(ed25519.Ed25519PrivateKey.generate()), pem(OWN), None, "is neither RSA nor EC"),
+    (private(dsa.generate_private_key(1024)), pem(OWN), None, "is neither RSA nor EC"),
+    (private(ec.generate_private_key(ec.SECP256K1())), pem(OWN), None, "uses the curve secp256k1"),
     (b"0" * (1024 * 1024 + 1), pem(OWN), None, "is larger than 1048576 bytes"),
 ]
 
@@ -179,7 +194,7 @@ def test_an_elliptic_one_issues_by_an_ra(make_ca, make_client, key) -> None:
 
 
 def test_it_is_one_ca(make_ca) -> None:
-    with pytest.raises(UsageError, match="a CA of one's own is one CA"):
+    with pytest.raises(UsageError, match="with --ca-key there can be only one CA"):
         make_ca("{identifiers: [A, B]}", vault=Vault(own=x509.Identity(OWN, RSA)))
 
 
@@ -190,12 +205,12 @@ def test_a_state_that_began_with_it_goes_on_with_it_and_with_no_other(make_ca, t
 
     own, other = x509.Identity(OWN, RSA), x509.Identity(certificate(OTHER), OTHER)
     assert [start(own), start(own), start(None)] == [OWN] * 3
-    with pytest.raises(UsageError, match="has another CA than the one of --ca-key"):
+    with pytest.raises(UsageError, match="has a different CA from --ca-key"):
         start(other)
 
 
 def test_a_state_of_the_mock_s_own_ca_takes_no_other(make_ca, tmp_path: Path) -> None:
     with closing(SqliteStore(tmp_path)) as store:
         make_ca(vault=Vault(store))
-    with closing(SqliteStore(tmp_path)) as store, pytest.raises(UsageError, match="has another CA than the one"):
+    with closing(SqliteStore(tmp_path)) as store, pytest.raises(UsageError, match="has a different CA from --ca-key"):
         make_ca(vault=Vault(store, None, x509.Identity(OWN, RSA)))

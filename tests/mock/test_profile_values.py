@@ -96,7 +96,7 @@ def test_step_ca_without_a_challenge_refuses_any(make_ca, make_client) -> None:
     ca = make_ca(profile="step-ca", challenge=None)
     client = make_client(ca)
     refused = client.enrol("s3cret")
-    assert refused.words == "badRequest: no challenge password is configured, and the request has one"
+    assert refused.words == "badRequest: no challenge password is configured, but the request has one"
     assert client.enrol(None).words == "SUCCESS"
     assert make_client(make_ca(challenge=None)).enrol("s3cret").words == "SUCCESS"
 
@@ -140,7 +140,7 @@ def test_a_rule_sets_hresult_and_text_and_both_are_read_by_name(make_ca, make_cl
 
 @pytest.mark.parametrize("written", ["E_ACESSDENIED", "4294967296", "-2147483649", "1.5", "true"])
 def test_what_is_no_hresult_does_not_load(written: str) -> None:
-    with pytest.raises(DocumentError, match="rules:1:31: hresult has to be a number of 32 bits"):
+    with pytest.raises(DocumentError, match="rules:1:31: hresult has to be a 32-bit number"):
         script_of(f"[{{then: {{failure: 2, hresult: {written}}}}}]", "rules")
 
 

@@ -239,7 +239,7 @@ def test_a_replay_is_issued_again_unless_the_name_has_a_certificate_for_long(mic
     assert client.keep(client.send(19, octets)).words == "SUCCESS"
     assert client.certificate.serial == 2
     assert client.send(19, octets).words == "badRequest: None"
-    assert ca.decisions[-1].endswith("has a certificate already")
+    assert ca.decisions[-1].endswith("already has a certificate")
     ca.clock.move_to(client.certificate.not_after - timedelta(days=14))
     assert client.keep(client.send(19, octets)).words == "SUCCESS"
     assert client.certificate.serial == 3
@@ -358,7 +358,7 @@ def test_ndes_2008r2_closes_the_connection_on_get_ca_caps(make_ca) -> None:
     delivery = ca.service.handle(HttpRequest("GET", "/?operation=GetCACaps"), "192.0.2.1")
     assert delivery.octets == b""
     assert [type(act).__name__ for act in delivery.acts] == ["Close"]
-    assert ca.decisions == ["the connection is closed, as this product does"]
+    assert ca.decisions == ["the connection is closed, as in this product"]
 
 
 def test_step_ca(make_ca, make_client) -> None:
@@ -370,12 +370,12 @@ def test_step_ca(make_ca, make_client) -> None:
         client.renewed().enrol(None, kind=MessageType.RENEWAL_REQ).words
         == "badRequest: a challenge password is required"
     )
-    stranger = make_client(ca, "stranger.example", 5)  # the old certificate is not looked at
+    stranger = make_client(ca, "stranger.example", 5)  # the old certificate is not examined
     assert stranger.enrol("s3cret", kind=MessageType.RENEWAL_REQ).words == "SUCCESS"
     assert client.send(18, client.csr(), transaction_id="u").status == 500
     assert client.poll().status == 500
     short = client.send(19, _csr_with(client, 1024), transaction_id="v")
-    assert short.words == "badRequest: an RSA key of 1024 bits; 2048 are needed"
+    assert short.words == "badRequest: an RSA key of 1024 bits; at least 2048 are required"
 
 
 @pytest.mark.parametrize("name", ["micromdm-2.1", "step-ca"])
@@ -385,7 +385,7 @@ def test_what_those_two_cannot_read_is_http_500(make_ca, make_client, name: str)
     assert client.send(19, b"garbage").status == 500
     assert ca.decisions[-1].startswith("HTTP 500 for FAILURE badRequest: the messageData is wrong: ")
     assert client.send(19, client.csr(), oddities=messages.Oddities(omit=frozenset({"senderNonce"}))).status == 500
-    assert ca.decisions[-1] == "HTTP 500 for FAILURE badMessageCheck: there is no senderNonce"
+    assert ca.decisions[-1] == "HTTP 500 for FAILURE badMessageCheck: senderNonce is missing"
     late = ca.clock.now() + timedelta(days=4000)
     assert client.send(19, client.csr(), signing_time=late).status == 500
     assert ca.decisions[-1].endswith("badTime: signingTime is outside the validity of the signer's certificate")
@@ -416,7 +416,7 @@ def test_strict(make_ca, make_client) -> None:
     posted = ca.ask(scep_request("/", Operation.PKI_OPERATION, sha1, method="POST"))
     assert posted.words == "badAlg: sha1 is refused"
     short = client.send(19, _csr_with(client, 1024), transaction_id="v")
-    assert short.words == "badAlg: an RSA key of 1024 bits; 2048 are needed"
+    assert short.words == "badAlg: an RSA key of 1024 bits; at least 2048 are required"
     assert client.renewed().enrol(None).words == "badRequest: a challenge password is required"
     for operation in ("GetCACert", "GetCACaps", "GetNextCACert"):  # RFC 8894, 4.1: a GET may have a message
         bare, named = (ca.get(f"/?operation={operation}{more}") for more in ("", "&message=0"))

@@ -39,7 +39,7 @@ def test_the_same_key_may_be_kept(make_ca, make_client) -> None:
 def test_a_self_signed_certificate_cannot_renew(make_ca, make_client) -> None:
     ca = make_ca()
     assert make_client(ca).enrol(kind=RENEW).words == (
-        "badRequest: a RenewalReq has to be signed with a certificate of this CA"
+        "badRequest: a RenewalReq must be signed with a certificate of this CA"
     )
     assert ca.minted == 0
 
@@ -51,7 +51,7 @@ def test_a_certificate_of_another_ca_of_the_same_name_cannot_renew(make_ca, make
     thief = stranger.renewed()
     thief.ca = ca
     # The other CA has the same name; only its serial numbers differ from what this one has minted: none.
-    assert thief.enrol(None, kind=RENEW).words.startswith("badRequest: a RenewalReq has to be signed")
+    assert thief.enrol(None, kind=RENEW).words.startswith("badRequest: a RenewalReq must be signed")
     assert ca.minted == 0
 
 

@@ -65,8 +65,8 @@ def test_times_counts_what_the_rule_decided(make_ca, make_client, answer: str) -
     assert client.enrol().words == answer.upper()
     assert _used(ca) == [(1, 1)]
     refused, decided = ca.service.journal.entries
-    assert (refused.rule, refused.overruled, refused.by_rule) == (None, 1, " [not as rule 1 says]")
-    assert refused.near_misses == (f"rule 1 matched with {answer}, and the CA decided otherwise by itself",)
+    assert (refused.rule, refused.overruled, refused.by_rule) == (None, 1, " [overrules rule 1]")
+    assert refused.near_misses == (f"rule 1 matched with {answer}, but the CA decided differently by itself",)
     assert (refused.to_json()["overruled"], "rule" in refused.to_json()) == (1, False)
     assert (decided.rule, decided.overruled, decided.by_rule) == (1, None, " [rule 1]")
     assert (decided.to_json()["rule"], "overruled" in decided.to_json()) == (1, False)
@@ -119,7 +119,8 @@ def test_a_rule_without_conditions_is_for_the_requests_that_can_be_answered_so(m
     found = client.send(MessageType.GET_CERT, messages.issuer_and_serial(own.issuer, own.serial))
     assert found.words == "SUCCESS"
     assert [(entry.rule, entry.overruled, entry.near_misses) for entry in ca.service.journal.entries] == [
-        (None, None, (f"rule 1 nearly matched: {name} is never answered pending",)) for name in ("GetCACaps", "GetCert")
+        (None, None, (f"rule 1 nearly matched: {name} never gets the answer pending",))
+        for name in ("GetCACaps", "GetCert")
     ]
     assert client.enrol().words == "PENDING"
     assert _used(ca) == [(1, 1)]

@@ -171,4 +171,4 @@ def test_a_head_with_a_control_character_is_saved_as_it_is(tmp_path: Path) -> No
 
 def test_the_option_is_about_what_is_saved(capsys: pytest.CaptureFixture[str]) -> None:
     assert mock(["--save-keys", "--port", "0"]) == UsageError.exit_code
-    assert "--save-keys is about what is saved (add --save DIR)" in capsys.readouterr().err
+    assert "--save-keys needs --save (add --save DIR)" in capsys.readouterr().err

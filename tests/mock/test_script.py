@@ -61,7 +61,7 @@ def test_a_rule_by_chance_takes_its_part_and_its_seed_repeats_which() -> None:
     assert _taken(_script("[{then: none, chance: 100%}]", seed=3), 50) == [1] * 50
     script = _script(text, seed=3)
     near = {taken.near_misses for _ in range(50) if (taken := script.take(ASKED, NOW)).rule is None}
-    assert near == {("rule 1 nearly matched: by chance it did not",)}
+    assert near == {("rule 1 nearly matched: its chance excluded the request",)}
 
 
 def test_chance_is_drawn_only_where_a_rule_has_one() -> None:
@@ -79,7 +79,7 @@ def test_a_rule_over_a_rate_takes_what_is_too_much_in_a_span() -> None:
     # Within a minute of 61 there were those at 10, 20, 30 and 40; at 140 those of 81 and later are none.
     assert [script.take(ASKED, now).rule for now in at] == [None, None, None, 1, 1, 1, 1, None]
     near = _script("[{then: none, over: {requests: 1, per: 90s}}]").take(ASKED, NOW).near_misses
-    assert near == ("rule 1 nearly matched: this was number 1 in 90 s, the rule wants more than 1",)
+    assert near == ("rule 1 nearly matched: this was number 1 in 90 s, the rule requires more than 1",)
 
 
 @pytest.mark.parametrize("chance", ["0%", "101%", "ten", "10", "1.23456%"])
@@ -100,10 +100,10 @@ def test_near_misses_say_which_one_condition_is_wrong() -> None:
         " then: pending}, {when: {type: CertPoll, method: GET}, then: pending}, {when: {nth: 2}, then: pending}]"
     )
     assert script.take(ASKED, NOW).near_misses == (
-        "rule 1 nearly matched: type is PKCSReq, the rule wants RenewalReq",
-        "rule 2 nearly matched: type is PKCSReq, the rule wants CertPoll",
-        "rule 3 nearly matched: subject is CN=a, the rule wants CN=b*",
-        "rule 5 nearly matched: this was match 1, the rule wants 2",
+        "rule 1 nearly matched: type is PKCSReq, the rule requires RenewalReq",
+        "rule 2 nearly matched: type is PKCSReq, the rule requires CertPoll",
+        "rule 3 nearly matched: subject is CN=a, the rule requires CN=b*",
+        "rule 5 nearly matched: this was match 1, the rule requires 2",
     )
 
 

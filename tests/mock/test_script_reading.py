@@ -112,7 +112,7 @@ def test_an_hresult_is_sent_as_a_signed_number(written: str, sent: str) -> None:
 )
 def test_what_has_not_32_bits_is_no_hresult(written: str) -> None:
     (told,) = _mistakes(f"[{{then: {{failure: 2, hresult: {written}}}}}]")
-    assert "rules:1:31: hresult has to be a number of 32 bits (0x80070057), or a name (E_INVALIDARG)" in told
+    assert "rules:1:31: hresult has to be a 32-bit number (0x80070057) or a name (E_INVALIDARG)" in told
 
 
 def test_a_name_that_is_nearly_one_is_told() -> None:
@@ -149,7 +149,7 @@ SHAPE = "then has to be success, pending, none, {pending: …}, {failure: …, t
         ("[5]", "a rule has to be a map"),
         ("{then: pending}", "a script has to be a list"),
         ("[{then: pending, times: 0}]", "rules:1:25: times has to be at least 1"),
-        ("[{then: {pending: 2}, times: 2}]", "rules:1:30: times stands beside {pending: n}, which says it already"),
+        ("[{then: {pending: 2}, times: 2}]", "rules:1:30: times is redundant with {pending: n}, which already has a count"),
         ("[{then: pending, optional: 5}]", "rules:1:28: optional has to be"),
         ("[{then: pending, tims: 5}]", "unknown key 'tims' in a rule (did you mean 'times'?)"),
         ("[{then: pending, until: noon}]", "rules:1:25: until has to be HH:MM or YYYY-MM-DD HH:MM, not 'noon'"),
@@ -169,7 +169,7 @@ SHAPE = "then has to be success, pending, none, {pending: …}, {failure: …, t
         ("[{then: pending, when: 5}]", "when has to be a map"),
         ("[{shuffle: [{then: pending}]}]", "rules:1:12: shuffle has at least 2 entries"),
         ("[{then: pending, when: {operation: GetCACaps, type: PKCSReq}}]",
-         "rules:1:24: no request is both: the operation GetCACaps has no message, so it has no type PKCSReq (leave out one of the two)"),
+         "rules:1:24: no request can match: the operation GetCACaps has no message, and so no type PKCSReq (omit one of the two)"),
         ("[{faults: [no-such-fault]}]", "there is no fault 'no-such-fault'"),
         ("[{when: {type: PKCSReq}, then: {failure: 2}, faults: [env-wrong-recipient]}]",
          "env-wrong-recipient has no effect here"),
@@ -241,16 +241,20 @@ def test_a_file_is_read_and_its_mistakes_have_its_name(tmp_path: Path) -> None:
 # --- matching ---------------------------------------------------------------------------------------------
 
 MATCHES = [
-    ("operation: PKIOperation", "operation: GetCACert", "operation is PKIOperation, the rule wants GetCACert"),
-    ("method: POST", "method: GET", "method is POST, the rule wants GET"),
-    ("type: PKCSReq", "type: CertPoll", "type is PKCSReq, the rule wants CertPoll"),
-    ("transaction: t?", "transaction: T?", "transaction is t1, the rule wants T?"),
-    ("subject: CN=*", "subject: cn=*", "subject is CN=a, the rule wants cn=*"),
-    ("path: /scep/*", "path: /scep", "path is /scep/pkiclient.exe, the rule wants /scep"),
-    ("target_over: 43", "target_over: 44", "the target has 44 bytes, the rule wants more than 44"),
-    ("headers: {user-agent: 'curl*'}", "headers: {User-Agent: 'Wget*'}", "User-Agent is another, the rule wants Wget*"),
-    ("headers: {Via: '*1.1*'}", "headers: {Forwarded: '*'}", "Forwarded is absent, the rule wants *"),
-    ("client: 192.0.2.1", "client: 192.0.2.*", "client is 192.0.2.1, the rule wants 192.0.2.*"),
+    ("operation: PKIOperation", "operation: GetCACert", "operation is PKIOperation, the rule requires GetCACert"),
+    ("method: POST", "method: GET", "method is POST, the rule requires GET"),
+    ("type: PKCSReq", "type: CertPoll", "type is PKCSReq, the rule requires CertPoll"),
+    ("transaction: t?", "transaction: T?", "transaction is t1, the rule requires T?"),
+    ("subject: CN=*", "subject: cn=*", "subject is CN=a, the rule requires cn=*"),
+    ("path: /scep/*", "path: /scep", "path is /scep/pkiclient.exe, the rule requires /scep"),
+    ("target_over: 43", "target_over: 44", "the target has 44 bytes, the rule requires more than 44"),
+    (
+        "headers: {user-agent: 'curl*'}",
+        "headers: {User-Agent: 'Wget*'}",
+        "User-Agent is different, the rule requires Wget*",
+    ),
+    ("headers: {Via: '*1.1*'}", "headers: {Forwarded: '*'}", "Forwarded is absent, the rule requires *"),
+    ("client: 192.0.2.1", "client: 192.0.2.*", "client is 192.0.2.1, the rule requires 192.0.2.*"),
 ]
 
 
@@ -263,7 +267,7 @@ def test_each_condition_decides(fits: str, not_: str, why: str) -> None:
 
 def test_what_a_request_has_not_fits_no_condition() -> None:
     missed = _script("[{when: {subject: '*'}, then: none}]").take(Facts("PKIOperation", "GET"), NOW)
-    assert missed.near_misses == ("rule 1 nearly matched: subject is absent, the rule wants *",)
+    assert missed.near_misses == ("rule 1 nearly matched: subject is absent, the rule requires *",)
     two = _script("[{when: {subject: '*', method: POST}, then: none}]").take(Facts("PKIOperation", "GET"), NOW)
     assert two.near_misses == (), "two conditions that do not hold are no near miss"
 
@@ -281,8 +285,8 @@ def test_the_first_rule_that_fits_wins_and_says_who_it_is() -> None:
 @pytest.mark.parametrize(
     ("rule", "why"),
     [
-        ("{then: none, times: 2}", "it has been used 2 times, which is all"),
-        ("{then: none, when: {nth: 2}}", "this was match 3, the rule wants 2"),
+        ("{then: none, times: 2}", "it has already been used 2 times"),
+        ("{then: none, when: {nth: 2}}", "this was match 3, the rule requires 2"),
     ],
 )
 def test_a_rule_that_is_spent_says_so(rule: str, why: str) -> None:
@@ -348,7 +352,7 @@ def test_a_grant_that_the_ca_refuses_is_given_back() -> None:
     taken = script.take(ASKED, NOW)
     back = script.give_back(taken, overruled=True)
     assert (back.rule, back.overruled, back.counted, back.used) == (None, 1, (), None)
-    miss = "rule 1 matched with pending, and the CA decided otherwise by itself"
+    miss = "rule 1 matched with pending, but the CA decided differently by itself"
     assert back.near_misses == (miss,)
     assert [(rule["fitted"], rule["taken"]) for rule in script.describe()] == [(0, 0), (0, 0)]
     assert [premise.missing() for premise in script.premises()] == [
@@ -371,7 +375,7 @@ def test_without_a_rule_there_is_nothing_to_overrule() -> None:
     taken = script.take(ASKED, NOW)
     back = script.give_back(taken, overruled=True)
     assert (back.rule, back.overruled) == (None, None)
-    assert back.near_misses == ("rule 1 nearly matched: this was match 1, the rule wants 2",)
+    assert back.near_misses == ("rule 1 nearly matched: this was match 1, the rule requires 2",)
     assert [rule["fitted"] for rule in script.describe()] == [0]
 
 
@@ -392,13 +396,13 @@ def test_what_a_script_takes_for_granted() -> None:
     )  # fmt: skip
     found = script.premises()
     assert [(premise.rule, premise.expected, premise.missing()) for premise in found] == [
-        (1, "every rule hit", "rule 1 was never hit"),
-        (3, "every rule hit", "rule 3 was never hit"),
+        (1, "every rule to be hit", "rule 1 was never hit"),
+        (3, "every rule to be hit", "rule 3 was never hit"),
         (3, "nonce-mismatch to have an effect", None),
     ]
     assert [premise.place for premise in found] == ["rules:1:2", "rules:1:92", "rules:1:102"]
     taken = script.take(ASKED, NOW)
-    near = "rule 1 nearly matched: type is PKCSReq, the rule wants CertPoll"
+    near = "rule 1 nearly matched: type is PKCSReq, the rule requires CertPoll"
     once = "rule 3 was hit once, and nonce-mismatch changed nothing"
     assert [premise.missing() for premise in found] == [f"rule 1 was never hit; {near}", None, once]
     script.take(ASKED, NOW)

@@ -132,9 +132,9 @@ def test_a_challenge_that_was_used_stays_so_and_one_that_was_not_is_good(starts,
     used, fresh = ca.service.operator.give_challenge(), ca.service.operator.give_challenge("CN=printer-2*")
     assert make_client(ca).enrol(used).words == "SUCCESS"
     ca = starts(policy)
-    assert make_client(ca, number=5).enrol(used).words == "badRequest: the challenge password was used before"
+    assert make_client(ca, number=5).enrol(used).words == "badRequest: the challenge password has already been used"
     other = make_client(ca, "printer-3.example", 6)
-    assert other.enrol(fresh).words == "badRequest: the challenge password was given for another subject"
+    assert other.enrol(fresh).words == "badRequest: the challenge password is for another subject"
     assert make_client(ca, "printer-2.example", 7).enrol(fresh).words == "SUCCESS"
 
 
@@ -409,7 +409,7 @@ DAMAGES = [
         _rows("UPDATE kept SET row = replace(row, '\"key\":\"M', '\"key\":\"A') WHERE book = 'cas'"),
         "is damaged in its cas",
     ),
-    (_rows("DELETE FROM kept WHERE book = 'cas'"), "is damaged: its CAs are gone"),
+    (_rows("DELETE FROM kept WHERE book = 'cas'"), "is damaged: its CAs are missing"),
     (_link, "cannot open"),
     (_directory, "cannot open"),
 ]
@@ -424,7 +424,7 @@ def test_a_file_that_is_no_state_is_refused_and_stays(starts, make_client, place
     before = file.read_bytes() if file.is_file() else None
     with pytest.raises(UsageError, match=told) as refused:
         starts()
-    assert "take another --state-dir, or move the file away" in str(refused.value)
+    assert "use another --state-dir, or move the file away" in str(refused.value)
     assert (file.read_bytes() if file.is_file() else None) == before
 
 

@@ -119,7 +119,7 @@ def test_whatever_a_value_becomes_the_row_is_taken_or_refused_by_its_place(start
                 refused += 1
                 said = str(error)
                 assert said.startswith(f"{file} is damaged in its {book}, at place {place}: "), said
-                assert "if you changed it, undo that; else take another --state-dir" in said
+                assert "if you changed it, undo that; otherwise use another --state-dir" in said
                 assert "canary" not in said
         for strange in (None, 7, b"canary", "canary", "7", "{}"):
             with pytest.raises(UsageError, match=f"{book}, at place {place}: its column 'key' has no text"):
@@ -130,27 +130,27 @@ def test_whatever_a_value_becomes_the_row_is_taken_or_refused_by_its_place(start
 COLUMNS = [
     ("cas", ("identities", 0, "certificate"), "AAAA", "certificate"),
     ("cas", ("identities", 0, "key"), 5, "identities.1.key is not base64"),
-    ("cas", ("identities",), [], "identities has not three values"),
+    ("cas", ("identities",), [], "identities does not have three values"),
     ("cas", ("published",), "2026-03-02T12:00:00", "published is not a time with its zone"),
     ("challenges", ("used",), "yes", "used is neither true nor false"),
-    ("crls", ("number",), -1, "number is not a number to count with"),
-    ("forgotten", ("minted",), "canary", "minted is not a number to count with"),
-    ("forgotten", ("canary",), 1, "has 1 value that nobody writes"),
+    ("crls", ("number",), -1, "number is not a whole number of at least 0"),
+    ("forgotten", ("minted",), "canary", "minted is not a whole number of at least 0"),
+    ("forgotten", ("canary",), 1, "has 1 value with an unknown name"),
     ("journal", ("decision",), 5, "decision is not text"),
-    ("journal", ("judgement",), ["canary SCEP-1"], "judgement.1 is none of the words that are known"),
+    ("journal", ("judgement",), ["canary SCEP-1"], "judgement.1 is not one of the known words"),
     ("journal", ("takes",), "1", "takes is not a number of seconds"),
     ("ledger", ("der",), "AAAA", "certificate"),
     ("ledger", ("der",), "canary!", "der is not base64"),
     ("ledger", ("sent",), "HTTP 200", "sent is not a list"),
-    ("revoked", ("reason",), "canary", "reason is none of the words that are known"),
-    ("rules", ("effects",), [True], "effects.1 is not a number to count with"),
-    ("script", ("rules",), [{"rule": "canary"}], "rules.1 is no rule"),
-    ("serials", ("count",), None, "count is not a number to count with"),
+    ("revoked", ("reason",), "canary", "reason is not one of the known words"),
+    ("rules", ("effects",), [True], "effects.1 is not a whole number of at least 0"),
+    ("script", ("rules",), [{"rule": "canary"}], "rules.1 is not a rule"),
+    ("serials", ("count",), None, "count is not a whole number of at least 0"),
     ("shape", ("identifiers",), "canary", "identifiers is not a list"),
-    ("transactions", ("operations", 0, "authority"), "canary", "operations.1 authority is no CA of this server"),
-    ("transactions", ("operations", 0, "request"), [19], "operations.1 request has not three values"),
+    ("transactions", ("operations", 0, "authority"), "canary", "operations.1 authority is not a CA of this server"),
+    ("transactions", ("operations", 0, "request"), [19], "operations.1 request does not have three values"),
     ("transactions", ("operations", 0, "begun"), "9999-01-01T00:00:00+00:00", "begun is not a time with its zone"),
-    ("turns", ("count",), 1.5, "count is not a number to count with"),
+    ("turns", ("count",), 1.5, "count is not a whole number of at least 0"),
     ("waiting room", ("held",), ["*", 5], "held.2 is not text"),
 ]
 
@@ -168,11 +168,11 @@ def test_a_start_names_the_row_that_somebody_changed(start, file: Path, book: st
 
 
 KEYS = [
-    ("revoked", "canary", "its key is no serial number"),
-    ("rules", "canary", "its key is no number of a rule"),
+    ("revoked", "canary", "its key is not a serial number"),
+    ("rules", "canary", "its key is not the number of a rule"),
     ("turns", "[1, 2]", "1 is not text"),
-    ("turns", "{}", "its key is no fault and transaction"),
-    ("journal", "canary", "its key is no number"),
+    ("turns", "{}", "its key is not a fault and a transaction"),
+    ("journal", "canary", "its key is not a number"),
 ]
 
 
@@ -189,9 +189,7 @@ def test_a_key_that_cannot_be_is_named_and_not_told(start, file: Path, book: str
 def test_a_row_that_somebody_put_into_a_book_that_nobody_keeps_is_not_lost_without_a_word(start, file: Path) -> None:
     with closing(sqlite3.connect(file)) as base, base:
         base.execute("UPDATE kept SET book = 'ledgr' WHERE book = 'ledger'")
-    told = (
-        f"{re.escape(str(file))} is damaged: it has a book 'ledgr', which no part of this CA keeps .if you changed it"
-    )
+    told = f"{re.escape(str(file))} is damaged: it contains an unknown book 'ledgr' .if you changed it"
     with pytest.raises(UsageError, match=told):
         start()
 
@@ -199,7 +197,7 @@ def test_a_row_that_somebody_put_into_a_book_that_nobody_keeps_is_not_lost_witho
 def test_a_ca_under_another_key_is_no_reason_to_make_a_new_one(start, file: Path) -> None:
     with closing(sqlite3.connect(file)) as base, base:
         base.execute("""UPDATE kept SET key = '"ca-8"' WHERE book = 'cas'""")
-    with pytest.raises(UsageError, match="is damaged in its cas: 1 under a key that no CA of this server has"):
+    with pytest.raises(UsageError, match="is damaged in its cas: 1 with a key that no CA of this server has"):
         start()
 
 
@@ -214,5 +212,5 @@ def test_a_private_key_that_is_not_the_certificate_s_is_refused(start, file: Pat
         (text,) = base.execute("SELECT row FROM kept WHERE book = 'cas'").fetchone()
         changed = _changed(json.loads(text), ("identities", 0, "key"), key)
         base.execute("UPDATE kept SET row = ? WHERE book = 'cas'", (json.dumps(changed),))
-    with pytest.raises(UsageError, match="it has a private key that is not the certificate's"):
+    with pytest.raises(UsageError, match="it has a private key that does not match the certificate"):
         start()

@@ -34,8 +34,8 @@ CSRS = {
     "PSS": (_csr(RSA, pss=True), "badAlg: id-RSASSA-PSS is refused in a CSR"),
     "SHA3-256": (_csr(RSA, hashes.SHA3_256()), "badAlg: 2.16.840.1.101.3.4.3.14 is refused in a CSR"),
     "SHA-224": (_csr(RSA, hashes.SHA224()), "badAlg: 1.2.840.113549.1.1.14 is refused in a CSR"),
-    "Ed25519": (_csr(ed25519.Ed25519PrivateKey.generate(), None), "badAlg: a CSR for a key for Ed25519; an RSA or EC public key is needed"),
-    "DSA": (_csr(dsa.generate_private_key(2048)), "badAlg: a CSR for a key for DSA; an RSA or EC public key is needed"),
+    "Ed25519": (_csr(ed25519.Ed25519PrivateKey.generate(), None), "badAlg: a CSR for a key for Ed25519; an RSA or EC public key is required"),
+    "DSA": (_csr(dsa.generate_private_key(2048)), "badAlg: a CSR for a key for DSA; an RSA or EC public key is required"),
     "ECDSA with SHA3": (_csr(ec.generate_private_key(ec.SECP256R1()), hashes.SHA3_256()), "badAlg: 2.16.840.1.101.3.4.3.10 is refused in a CSR"),
 }  # fmt: skip
 
@@ -54,7 +54,7 @@ def test_a_csr_with_what_is_not_known_is_bad_alg(make_ca, make_client, profile: 
     ("file", "words"),
     [
         ("csr-pss.der", "badAlg: id-RSASSA-PSS is refused in a CSR"),
-        ("csr-version-1.der", "badRequest: the CSR's version is 1 and has to be 0"),
+        ("csr-version-1.der", "badRequest: the CSR's version is 1 but must be 0"),
         ("csr-wrong-signature.der", "badRequest: the signature of the CSR does not verify (sha256)"),
     ],
 )

@@ -1,7 +1,7 @@
-"""What each real client does at the mock: the table that the tests prove and that ``docs/explanation/peers.md`` prints.
+"""What each real client does with the mock: the table that the tests prove and that `docs/explanation/peers.md` shows.
 
-Data alone. ``test_matrix.py`` runs every cell and compares what it saw with what stands here; ``tools/generate.py`` writes
-the page from here, and a test of the documentation compares the page. So the page says what the tests have seen.
+Data only. `test_matrix.py` runs every cell and compares the result with this table; `tools/generate.py` writes the page
+from it, and a test of the documentation compares the page. So the page shows what the tests have observed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Situation = Literal["success", "pending", "failure"]
 
 
 class Outcome(StrEnum):
-    """What came of it, as the table says it. In those from ``BAD_ALG`` on the client does not do as it should; pinned."""
+    """The outcome, as shown in the table. From `BAD_ALG` on, the client does not behave as it should; pinned."""
 
     ENROLS = "enrols"
     POLLS = "polls, enrols"
@@ -26,21 +26,21 @@ class Outcome(StrEnum):
     BAD_FORM = "pinned: refused with HTTP 400"
     SILENT = "pinned: sends no request"
     UNREAD = "pinned: cannot read the SUCCESS"
-    UNREACHABLE = "pinned: takes it for an unreachable server"
-    LATER = "pinned: takes it for an unreachable server, enrols when told to ask again"
+    UNREACHABLE = "pinned: considers the server unreachable"
+    LATER = "pinned: considers the server unreachable, enrols when made to ask again"
 
     @property
     def pinned(self) -> bool:
         return self.startswith("pinned")
 
 
-Change = tuple[str, object]  # a value of the profile, or caps, and what it is instead
+Change = tuple[str, object]  # a value of the profile, or caps, and its replacement
 
 
 @dataclass(frozen=True)
 class Ca:
-    """The mock's switches, as in a scenario's ``ca``; ``ra`` None is the profile's own. ``values`` are values of the
-    profile for which there is no switch."""
+    """The mock's options, as in a scenario's `ca`; with `ra` None, the profile decides. `values` are values of the
+    profile without an option."""
 
     profile: str = "rfc8894"
     ra: Literal["none", "split"] | None = None
@@ -49,7 +49,7 @@ class Ca:
     values: tuple[Change, ...] = ()
 
     def with_(self, changes: Iterable[Change]) -> Ca:
-        """The same with these values instead; ``caps`` is the switch."""
+        """A copy with these values; `caps` is the option."""
         found = self
         for name, value in changes:
             if name == "caps":
@@ -69,10 +69,10 @@ class Ca:
 
 @dataclass(frozen=True)
 class Cell:
-    """What came of the three situations; None where the one before decides already.
+    """The outcomes of the three situations; None if the previous one already decides.
 
-    ``says`` is what the client itself prints where it does not enrol. ``because`` is why, as what would have to be
-    otherwise: with these values of the CA, and no fewer, the same client enrols.
+    `says` is what the client itself prints if it does not enrol. `because` is the reason, as changes: with all of these
+    values of the CA, but not with fewer, the same client enrols.
     """
 
     success: Outcome
@@ -84,7 +84,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One client with its options at one CA, and what came of it."""
+    """One client with its options, one CA, and the outcomes."""
 
     peer: str
     options: tuple[str, ...]
@@ -93,7 +93,7 @@ class Row:
 
 
 def stops(outcome: Outcome, says: str, *because: Change) -> Cell:
-    """A client that does not come to its certificate."""
+    """A client that does not get its certificate."""
     return Cell(outcome, says=says, because=because)
 
 
@@ -120,11 +120,11 @@ PKCS1: Change = ("transport_for_aes", "pkcs1")
 
 
 def caps(*words: str) -> Change:
-    """The keywords of GetCACaps instead, or changes of them."""
+    """Other keywords of GetCACaps, or changes to them."""
     return "caps", words
 
 
-# Every client at every profile, as ``ca: {profile: NAME}`` has it.
+# Every client with every profile, as in `ca: {profile: NAME}`.
 _MICROMDM: dict[str, Cell] = {
     "rfc8894": stops(O.BAD_ALG, "failInfo: badAlg (0)", TAKES_DES),
     "strict": stops(O.BAD_FORM, "SCEP-4.3-02 Content-Type: application/x-pki-message expected", TOLERANT, TAKES_DES, TAKES_SHA1),
@@ -186,7 +186,7 @@ AT_PROFILES = tuple(
 )
 
 
-# The same clients where switches suit the CA to them, and where it has an RA.
+# The same clients with options that suit them, and with an RA.
 def _with_switches() -> Iterator[Row]:
     yield Row(MICROMDM, (), Ca("lenient", "split"), RIGHT)
     either: tuple[Literal["none", "split"] | None, ...] = (None, "split")
@@ -204,7 +204,7 @@ ROWS = (*AT_PROFILES, *WITH_SWITCHES)
 
 @dataclass(frozen=True)
 class Defect:
-    """What a peer does otherwise than the RFC or than all others, proved by the test of that name."""
+    """How a peer differs from the RFC or from all others, proved by the test with this name."""
 
     peer: str
     version: str
@@ -214,42 +214,42 @@ class Defect:
 
 SERVER = "micromdm `scepserver`"
 DEFECTS = (
-    Defect(MICROMDM, "2.1.0", "envelops in single DES and signs with SHA-1, whatever the capabilities say",
+    Defect(MICROMDM, "2.1.0", "envelops in single DES and signs with SHA-1, regardless of the capabilities",
            "test_micromdm_speaks_single_des_and_sha1_whatever_is_offered"),
-    Defect(MICROMDM, "2.1.0", "envelops to every certificate of GetCACert, the signing one among them",
+    Defect(MICROMDM, "2.1.0", "envelops to every certificate of GetCACert, including the signing one",
            "test_micromdm_envelops_to_every_certificate_of_the_ca"),
-    Defect(MICROMDM, "2.1.0", "asks after PENDING with the same bytes, after 30 s, never with CertPoll",
+    Defect(MICROMDM, "2.1.0", "repeats the same bytes 30 s after PENDING and never sends CertPoll",
            "test_micromdm_in_the_situation_pending_everywhere"),
-    Defect(MICROMDM, "2.1.0", "cannot read a reply signed with MD5, and says that the cipher is to blame",
+    Defect(MICROMDM, "2.1.0", "cannot read a reply signed with MD5, and blames the cipher",
            "test_micromdm_cannot_read_md5_and_blames_the_cipher"),
-    Defect(MICROMDM, "2.1.0", "keeps the first certificate of the reply as its own, the CA's if that comes first",
+    Defect(MICROMDM, "2.1.0", "keeps the first certificate of the reply as its own, even if it is the CA's",
            "test_micromdm_keeps_the_first_certificate_as_its_own"),
-    Defect(STRONGSWAN, "5.9.8", "takes one capability's bit for another's: no AES without SHA-384, no 3DES without AES, nothing at "
-           "NDES's list (mended in 5.9.11)", "test_a_client_that_does_not_enrol_says_why_and_does_where_that_is_otherwise"),
+    Defect(STRONGSWAN, "5.9.8", "confuses the bits of capabilities: no AES without SHA-384, no 3DES without AES, nothing with "
+           "the list of NDES (fixed in 5.9.11)", "test_a_client_that_does_not_enrol_says_why_and_does_where_that_is_otherwise"),
     Defect(STRONGSWAN, "5.9.8", "refuses a CertRep whose signatureAlgorithm is sha256WithRSAEncryption",
            "test_strongswan_wants_rsa_encryption_as_signature_algorithm"),
-    Defect(STRONGSWAN, "5.9.8", "cannot read a ciphertext in pieces (constructed), as micromdm sends it; with its OpenSSL plugin it can",
+    Defect(STRONGSWAN, "5.9.8", "cannot read a constructed ciphertext, as micromdm sends it, except with its OpenSSL plugin",
            "test_strongswan_reads_constructed_ciphertext_with_its_openssl_plugin_only"),
-    Defect(STRONGSWAN, "5.9.8", "sends POST where POSTPKIOperation is not listed",
+    Defect(STRONGSWAN, "5.9.8", "sends POST although POSTPKIOperation is not listed",
            "test_strongswan_posts_where_post_is_not_listed"),
     Defect(STRONGSWAN, "5.9.8", "sends POST without Content-Type", "test_strongswan_leaves_out_content_type_and_user_agent"),
     Defect(STRONGSWAN, "5.9.8", "does not sort the attributes of its CSR", "test_strongswan_does_not_sort_its_attributes"),
-    Defect(CERTMONGER, "0.79.17", "reads a FAILURE or PENDING without content as an unreachable server",
+    Defect(CERTMONGER, "0.79.17", "considers the server unreachable after a FAILURE or PENDING without content",
            "test_a_client_in_a_situation"),
-    Defect(CERTMONGER, "0.79.17", "sends PKIOperation by GET although POST is offered, and AES-256 where no cipher is",
+    Defect(CERTMONGER, "0.79.17", "sends PKIOperation by GET although POST is offered, and AES-256 although no cipher is offered",
            "test_certmonger_ignores_the_capabilities"),
     Defect(CERTMONGER, "0.79.17", "cannot read a reply in single DES, since OpenSSL 3 does so only with its legacy provider",
            "test_certmonger_reads_single_des_as_little_as_openssl_does"),
-    Defect(CERTMONGER, "0.79.17", "asks after PENDING with a fresh PKCSReq, never with CertPoll",
+    Defect(CERTMONGER, "0.79.17", "sends a new PKCSReq after PENDING and never CertPoll",
            "test_a_client_in_a_situation"),
     Defect(CERTMONGER, "0.79.17", "refuses a reply whose media type has a parameter",
            "test_certmonger_wants_the_exact_media_type"),
     Defect(CERTMONGER, "0.79.17", "refuses a reply without senderNonce", "test_certmonger_wants_a_sender_nonce"),
-    Defect(SERVER, "2.1.0", "answers in single DES and SHA-1 whatever it was asked with",
+    Defect(SERVER, "2.1.0", "answers in single DES and SHA-1, regardless of the request",
            "test_it_answers_in_single_des_and_sha1_with_the_client_s_nonce"),
     Defect(SERVER, "2.1.0", "repeats the client's senderNonce as its own",
            "test_it_answers_in_single_des_and_sha1_with_the_client_s_nonce"),
-    Defect(SERVER, "2.1.0", "sends the issued certificate outside the envelope, too",
+    Defect(SERVER, "2.1.0", "also sends the issued certificate outside the envelope",
            "test_it_answers_in_single_des_and_sha1_with_the_client_s_nonce"),
     Defect(SERVER, "2.1.0", "answers CertPoll, GetCert and GetCRL with HTTP 500",
            "test_it_answers_what_it_does_not_know_with_http_500"),

@@ -81,7 +81,7 @@ def micromdm(find_program, tmp_path: Path) -> Run:
 def test_micromdm_breaks_off_where_it_cannot_know_the_server(micromdm: Run, tmp_path: Path) -> None:
     with live("untrusted", tmp_path) as mock:
         done = micromdm(mock)
-        assert mock.handshakes.get(timeout=20).failure == "the client says bad certificate"
+        assert mock.handshakes.get(timeout=20).failure == "the client reports bad certificate"
     assert done.returncode != 0
     assert "certificate signed by unknown authority" in done.stdout + done.stderr
     assert mock.asked == []
@@ -121,7 +121,7 @@ def test_certmonger_trusts_what_it_is_told_to(find_program, tmp_path: Path) -> N
 
     with live("other-pki", tmp_path) as mock:
         refused = get_ca()
-        assert mock.handshakes.get(timeout=20).failure == "the client says unknown ca"
+        assert mock.handshakes.get(timeout=20).failure == "the client reports unknown ca"
         assert "peer certificate" in refused.stdout + refused.stderr
         assert mock.asked == []
         taken = get_ca("-R", str(mock.anchor))

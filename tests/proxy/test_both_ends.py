@@ -80,7 +80,7 @@ def test_getnextcacert_is_judged_by_the_list() -> None:
     stand = ProxyStand().begin()
     stand.client.http(HttpRequest("GET", "/scep?operation=GetNextCACert"))
     assert [str(f) for f in stand.last.client_findings] == [
-        "note SCEP-4.7-03 GetNextCACert is asked of a CA that does not advertise it"
+        "note SCEP-4.7-03 GetNextCACert is sent to a CA that does not advertise it"
     ]
 
 

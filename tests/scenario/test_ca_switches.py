@@ -43,7 +43,7 @@ def test_the_keywords_decide_how_the_printer_asks(ca: str, wire: str) -> None:
     [
         ("caps: [+SHA-384, AES]", "here:6:12: keywords with and without a sign are mixed"),
         ("caps: [-SHA-384]", "here:6:12: the profile does not list SHA-384"),
-        ("caps: [a b]", "here:6:12: 'a b' is no keyword of GetCACaps"),
+        ("caps: [a b]", "here:6:12: 'a b' is not a keyword of GetCACaps"),
         ("empty_content: none", "here:6:21: "),
     ],
 )

@@ -140,7 +140,7 @@ RANGES = {
     ),
     "a rollover the wrong way round": (
         "steps:", "steps:\n  - ca_operator: {roll_over: {publish: 2d, switch: 1d}}",
-        "11:52: the next CA is to be published before it takes over",
+        "11:52: the next CA must be published before it takes over",
     ),
     "a challenge of a CA that has none": (
         "steps:",
@@ -228,7 +228,7 @@ def test_a_rule_that_was_never_hit_fails_the_scenario_unless_it_is_optional() ->
     (scenario,) = read_text(GOOD.replace("s3cret}\nsteps", f"s3cret}}\n  script: [{rule}]\nsteps"), "x.yaml")
     (failure,) = run(scenario).failures
     assert (failure.place, failure.path) == ("x.yaml:10:12", "script")
-    assert "rule 1 was never hit; rule 1 nearly matched: type is PKCSReq, the rule wants CertPoll" in failure.got
+    assert "rule 1 was never hit; rule 1 nearly matched: type is PKCSReq, the rule requires CertPoll" in failure.got
     optional = rule.replace("pending}", "pending, optional: true}")
     (scenario,) = read_text(GOOD.replace("s3cret}\nsteps", f"s3cret}}\n  script: [{optional}]\nsteps"))
     assert run(scenario).passed

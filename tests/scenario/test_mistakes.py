@@ -35,7 +35,7 @@ ROWS: dict[str, tuple[str, ...]] = {
         "x.yaml:7:36: unknown key 'att' in power_cut (did you mean 'at'?)",
     ),
     "step: ca_operator: {roll_over: {publish: 2d, switch: 1d, overlap: soon}}": (
-        "x.yaml:7:52: the next CA is to be published before it takes over",
+        "x.yaml:7:52: the next CA must be published before it takes over",
         "x.yaml:7:65: overlap has to be a duration such as 30s, 10m, 2h or 31d, not 'soon'",
     ),
     "step: ca_script: [{when: {type: CertPol, nth: 0}, then: sucess}]": (

@@ -317,30 +317,30 @@ def test_the_rules_of_a_script_that_is_replaced_are_asked_too() -> None:
     script = "[{when: {operation: GetNextCACert}, then: {http: 404}}]"
     assert failures(steps, script) == [
         (
-            "x.yaml:7:12: step 3: script: expected every rule hit, got rule 1 was never hit; "
-            "rule 1 nearly matched: operation is PKIOperation, the rule wants GetNextCACert"
+            "x.yaml:7:12: step 3: script: expected every rule to be hit, got rule 1 was never hit; "
+            "rule 1 nearly matched: operation is PKIOperation, the rule requires GetNextCACert"
         ),
-        "x.yaml:10:17: step 2: script: expected every rule hit, got rule 1 was never hit",
+        "x.yaml:10:17: step 2: script: expected every rule to be hit, got rule 1 was never hit",
     ]
 
 
 REFUSED = {
-    "GetCACaps, faults: [nonce-mismatch]": "nonce-mismatch has no effect here: it acts at every message, and the rule takes GetCACaps",
-    "GetCACert, faults: [caps-empty]": "caps-empty has no effect here: it acts at GetCACaps, and the rule takes GetCACert",
+    "GetCACaps, faults: [nonce-mismatch]": "nonce-mismatch has no effect here: it acts at every message, but the rule matches GetCACaps",
+    "GetCACert, faults: [caps-empty]": "caps-empty has no effect here: it acts at GetCACaps, but the rule matches GetCACert",
     "GetNextCACert, faults: [success-expired]": "success-expired has no effect here: it acts at PKCSReq, RenewalReq, CertPoll",
-    "CertPoll, faults: [issue-then-reset]": "issue-then-reset has no effect here: it acts at PKCSReq, RenewalReq, and the rule",
-    "PKCSReq, then: {failure: 2}, faults: [env-wrong-recipient]": "env-wrong-recipient has no effect here: it acts at every message answered SUCCESS, and the rule takes PKCSReq and answers failure",
-    "PKCSReq, then: {http: 500}, faults: [nonce-mismatch]": "nonce-mismatch has no effect here: it acts at every message, and the rule takes PKCSReq and answers http",
-    "PKCSReq, then: pending, faults: [drop-success]": "drop-success has no effect here: it acts at PKCSReq, RenewalReq, CertPoll answered SUCCESS, and the rule takes PKCSReq and answers pending",
-    "PKCSReq, then: {pending: 2}, faults: [success-expired]": "success-expired has no effect here: it acts at PKCSReq, RenewalReq, CertPoll answered SUCCESS, and the rule takes PKCSReq and answers pending",
-    "PKCSReq, then: {failure: 2}, faults: [success-expired]": "success-expired has no effect here: it acts at PKCSReq, RenewalReq, CertPoll answered SUCCESS, and the rule takes PKCSReq and answers failure",
-    "PKCSReq, then: pending, faults: [{drop-success: null, optional: true}]": "and the rule takes PKCSReq and answers pending",
-    "PKCSReq, then: {http: 503}, faults: [drop-success]": "drop-success has no effect here: it acts at PKCSReq, RenewalReq, CertPoll answered SUCCESS, and the rule takes PKCSReq and answers http",
-    "PKCSReq, then: none, faults: [nonce-mismatch]": "nonce-mismatch has no effect here: it acts at every message, and the rule takes PKCSReq and answers none",
-    "GetCACert, then: pending": "x.yaml:7:49: GetCACert is never answered pending (a pkiStatus is the answer to a message, http and none are to any request)",
-    "GetCACaps, then: success": "GetCACaps is never answered success",
-    "GetCRL, then: pending": "GetCRL is never answered pending",
-    "GET, faults: [post-405]": "post-405 has no effect here: it acts at every message by POST, and the rule takes GET",
+    "CertPoll, faults: [issue-then-reset]": "issue-then-reset has no effect here: it acts at PKCSReq, RenewalReq, but the rule",
+    "PKCSReq, then: {failure: 2}, faults: [env-wrong-recipient]": "env-wrong-recipient has no effect here: it acts at every message answered SUCCESS, but the rule matches PKCSReq and answers failure",
+    "PKCSReq, then: {http: 500}, faults: [nonce-mismatch]": "nonce-mismatch has no effect here: it acts at every message, but the rule matches PKCSReq and answers http",
+    "PKCSReq, then: pending, faults: [drop-success]": "drop-success has no effect here: it acts at PKCSReq, RenewalReq, CertPoll answered SUCCESS, but the rule matches PKCSReq and answers pending",
+    "PKCSReq, then: {pending: 2}, faults: [success-expired]": "success-expired has no effect here: it acts at PKCSReq, RenewalReq, CertPoll answered SUCCESS, but the rule matches PKCSReq and answers pending",
+    "PKCSReq, then: {failure: 2}, faults: [success-expired]": "success-expired has no effect here: it acts at PKCSReq, RenewalReq, CertPoll answered SUCCESS, but the rule matches PKCSReq and answers failure",
+    "PKCSReq, then: pending, faults: [{drop-success: null, optional: true}]": "but the rule matches PKCSReq and answers pending",
+    "PKCSReq, then: {http: 503}, faults: [drop-success]": "drop-success has no effect here: it acts at PKCSReq, RenewalReq, CertPoll answered SUCCESS, but the rule matches PKCSReq and answers http",
+    "PKCSReq, then: none, faults: [nonce-mismatch]": "nonce-mismatch has no effect here: it acts at every message, but the rule matches PKCSReq and answers none",
+    "GetCACert, then: pending": "x.yaml:7:49: GetCACert never gets the answer pending (only messages can be answered with a pkiStatus; http and none are for any request)",
+    "GetCACaps, then: success": "GetCACaps never gets the answer success",
+    "GetCRL, then: pending": "GetCRL never gets the answer pending",
+    "GET, faults: [post-405]": "post-405 has no effect here: it acts at every message by POST, but the rule matches GET",
     "GetCACert, faults: [{fail-badalg: null, optional: true}]": "fail-badalg has no effect here: it acts at PKCSReq, RenewalReq, CertPoll",
 }
 
@@ -373,7 +373,7 @@ def test_a_fault_that_may_act_loads(rule: str) -> None:
 
 
 def test_a_rule_that_no_request_can_fit_is_refused() -> None:
-    assert "no request is both: the operation GetCACaps has no message, so it has no type PKCSReq" in str(
+    assert "no request can match: the operation GetCACaps has no message, and so no type PKCSReq" in str(
         mistakes(MANUAL, "[{when: {operation: GetCACaps, type: PKCSReq}, then: success}]")
     )
 

@@ -113,7 +113,7 @@ def _answer(client: _Client, kind: MessageType, wanted: bytes, certificate: Cert
     try:
         reply = client.ask(kind, wanted)
         if reply.pki_status == PkiStatus.PENDING:
-            return "refused, PENDING is no answer to it"
+            return "refused, PENDING is not a valid reply"
         if reply.pki_status == PkiStatus.FAILURE:
             return f"{FailInfo(reply.fail_info or 0).label}, {reply.fail_info_text}"
         data = client.open(reply)
@@ -124,7 +124,7 @@ def _answer(client: _Client, kind: MessageType, wanted: bytes, certificate: Cert
 
 def _certificate(data: bytes, wanted: Certificate) -> str:
     found = messages.read_certs_only(data)
-    return "the certificate" if any(c.der == wanted.der for c in found) else "refused, another certificate came"
+    return "the certificate" if any(c.der == wanted.der for c in found) else "refused, it returned another certificate"
 
 
 def _crl(client: _Client, data: bytes) -> str:
@@ -134,8 +134,8 @@ def _crl(client: _Client, data: bytes) -> str:
     crls[0].verify_issued_by(client.service.authority.issuer.certificate)
     expires = crls[0].next_update
     if expires is not None and expires < client.clock.now():
-        return "refused, the CRL has run out"
-    return "the CRL, and certificates that nobody asked for" if certificates else "the CRL"
+        return "refused, the CRL has expired"
+    return "the CRL, and unrequested certificates" if certificates else "the CRL"
 
 
 def _next(rules: str) -> Outcome:
@@ -151,7 +151,7 @@ def _next(rules: str) -> Outcome:
         answer = messages.read_next_ca(reply.body, reply.media_type)
         signer = answer.signer([present])
         if signer is None:
-            return client.told("refused, not signed by the present CA", begun)
+            return client.told("refused, not signed by the current CA", begun)
         answer.verify(signer)
     except MfpSimError as error:
         return client.told(f"refused, {error}", begun)
@@ -161,9 +161,9 @@ def _next(rules: str) -> Outcome:
 
 def _judged(coming: Certificate, present: Certificate, now: datetime) -> str:
     if coming.der == present.der:
-        return "refused, it is the present CA's certificate"
+        return "refused, it is the current CA's certificate"
     if not coming.is_ca:
-        return "refused, it is no CA's certificate"
+        return "refused, it is not a CA certificate"
     if coming.not_after < now:
         return "refused, it has expired"
     return f"the next CA: {coming.subject_text}"
@@ -273,7 +273,7 @@ def _over_tls(host: ServerHost, endpoint: TlsEndpoint) -> str:
         ((certificate, *_), _) = messages.read_ca_certificates(reply.read(), reply.headers.get_content_type())
     except ssl.SSLCertVerificationError as error:
         signed_by_itself = error.verify_code == _SELF_SIGNED
-        return f"breaks off, {'the certificate is signed by itself' if signed_by_itself else error.verify_message}"
+        return f"aborts, {'the certificate is self-signed' if signed_by_itself else error.verify_message}"
     finally:
         connection.close()
     assert endpoint.anchor is not None

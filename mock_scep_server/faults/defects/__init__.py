@@ -1,8 +1,8 @@
-"""Defects of a CA towards requests: what a broken registration authority in front of it would do.
+"""Defects of a CA in handling requests, like those of a broken registration authority in front of it.
 
-The faults of the layers change a reply; a defect grants what must be refused, refuses what must be granted, or forgets
-what must be remembered. A :class:`Gate` stands before the service and answers in its place where a defect applies; it
-issues with the CA's own keys. Serves the proof of the conformance checks. Owns no policy of a right CA.
+A fault of a layer changes a reply; a defect grants what must be refused, refuses what must be granted, or forgets what
+must be remembered. A `Gate` stands in front of the service and answers instead of it where a defect applies; it issues
+with the CA's own keys. The defects prove the conformance checks. This package does not own the policy of a correct CA.
 """
 
 from mock_scep_server.faults.defects.gate import DEFECTS, Defect, Gate

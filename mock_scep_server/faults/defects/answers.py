@@ -1,4 +1,4 @@
-"""What a gate answers: a signed FAILURE, a certificate for anybody, or a text of HTTP, with the CA's own keys."""
+"""The replies of a gate: a signed FAILURE, a certificate for any client, or an HTTP text, with the CA's own keys."""
 
 from __future__ import annotations
 
@@ -33,13 +33,14 @@ __all__ = [
 ]  # fmt: skip
 
 Instead = Callable[[Seen], HttpReply | Delivery | None]
-"""What is answered in the CA's place; None where the defect does not apply."""
+"""Returns the reply that replaces the CA's; None where the defect does not apply."""
 DefectRow = tuple[str, str, tuple[str, ...], Instead]
-"""A defect: its slug, what it does, the requirements it breaks, and how."""
+"""A row of a table of defects: slug, sentence, broken requirements, and implementation."""
 
 
 def encode(seen: Seen, cert_rep: CertRep, chance: Callable[[int], bytes] | None = None) -> HttpReply:
-    """A CertRep on the wire, signed with the CA's key; ``chance`` gives content key and initialisation vector."""
+    """Return the reply with this CertRep, signed with the CA's key; `chance` gives content key and initialisation
+    vector."""
     signer = seen.authority.signer
     octets = messages.encode_cert_rep(
         cert_rep, signer_key=signer.key, signer_certificate=signer.certificate, octets=chance or seen.gate.octets
@@ -48,7 +49,7 @@ def encode(seen: Seen, cert_rep: CertRep, chance: Callable[[int], bytes] | None 
 
 
 def reply(seen: Seen, status: PkiStatus) -> CertRep:
-    """A CertRep to the request that was seen."""
+    """Return a CertRep to the request."""
     message = seen.message
     return CertRep(
         status=status,
@@ -59,12 +60,12 @@ def reply(seen: Seen, status: PkiStatus) -> CertRep:
 
 
 def failure(seen: Seen, info: FailInfo) -> CertRep:
-    """A FAILURE to the request that was seen, without a text."""
+    """Return a FAILURE to the request, without failInfoText."""
     return replace(reply(seen, PkiStatus.FAILURE), fail_info=info)
 
 
 def refuse(seen: Seen, info: FailInfo, text: str) -> HttpReply:
-    """A signed FAILURE."""
+    """Return a signed FAILURE."""
     return encode(seen, replace(failure(seen, info), fail_info_text=text))
 
 
@@ -78,15 +79,15 @@ def grant(
     csr: Csr | None = None,
     chance: Callable[[int], bytes] | None = None,
 ) -> HttpReply | None:
-    """A certificate for whatever CSR is in the request, to whoever signed it; None where there is no CSR.
+    """Grant a certificate for any CSR in the request, regardless of its signer; None if there is no CSR.
 
     Args:
         seen: the request.
-        change: sets fields of the certificate otherwise.
-        digest: of the certificate's signature.
-        outside: the certificate is shown beside the envelope too.
+        change: changes fields of the certificate.
+        digest: the digest algorithm of the certificate's signature.
+        outside: also put the certificate outside the envelope.
         bag: changes the messageData.
-        csr: another request than the one in the message.
+        csr: replaces the CSR in the message.
         chance: gives the content key and the initialisation vector of the reply.
     """
     asked, ca = csr or seen.csr, seen.authority
@@ -105,7 +106,7 @@ def grant(
 
 
 def adding(extension: tuple[str, bool, bytes]) -> Callable[[Template], Template]:
-    """A change of certificates: one more extension, in place of one of its kind."""
+    """Make a change of certificates that adds one extension or replaces one of its kind."""
 
     def change(template: Template) -> Template:
         others = (other for other in template.extensions if other[0] != extension[0])
@@ -115,27 +116,27 @@ def adding(extension: tuple[str, bool, bytes]) -> Callable[[Template], Template]
 
 
 def instead(applies: Callable[[Seen], bool], answer: HttpReply | Delivery) -> Instead:
-    """The same answer wherever it applies."""
+    """Give the same reply wherever the defect applies."""
     return lambda seen: answer if applies(seen) else None
 
 
 def granting(applies: Callable[[Seen], bool], how: Callable[[Seen], HttpReply | None] = grant) -> Instead:
-    """Grants where it applies, as ``how`` does: :func:`grant`, or a ``partial`` of it."""
+    """Grant where the defect applies, with `how`: `grant`, or a `partial` of it."""
     return lambda seen: how(seen) if seen.octets and applies(seen) else None
 
 
 def text(status: int, text: str) -> HttpReply:
-    """An HTTP reply of plain text."""
+    """Return an HTTP reply in plain text."""
     return HttpReply(status, headers=(("Content-Type", TEXT),), body=text.encode())
 
 
 def refusing(applies: Callable[[Seen], bool], info: FailInfo, text: str) -> Instead:
-    """Refuses the pkiMessages to which it applies."""
+    """Refuse the pkiMessages to which the defect applies."""
     return lambda seen: refuse(seen, info, text) if seen.message is not None and applies(seen) else None
 
 
 def crashing(applies: Callable[[Seen], bool]) -> Instead:
-    """Answers the pkiMessages to which it applies with HTTP 500."""
+    """Answer the pkiMessages to which the defect applies with HTTP 500."""
     return instead(lambda seen: seen.message is not None and applies(seen), CRASHED)
 
 

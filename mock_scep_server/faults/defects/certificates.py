@@ -1,4 +1,4 @@
-"""Defects of certificates: what a CA writes into them against RFC 5280, or beyond what was asked for."""
+"""Defects of certificates: contents that violate RFC 5280, or that the CSR did not ask for."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNKNOWN = "1.3.6.1.4.1.32473.99"
 
 
 def _issuing(*extensions: tuple[str, bool, bytes]) -> Instead:
-    """Certificates have these extensions, in place of those of their kind."""
+    """Give certificates these extensions, which replace those of the same kind."""
 
     def change(template: Template) -> Template:
         for extension in extensions:
@@ -33,7 +33,7 @@ def _issuing(*extensions: tuple[str, bool, bytes]) -> Instead:
 
 
 def _anew(octets: bytes) -> bytes:
-    """A Name with each string as a TeletexString."""
+    """Return the Name with each string as a TeletexString."""
 
     def teletex(attribute: der.Element) -> bytes:
         text = attribute.child(1, "value").to_text().encode("latin-1", "replace")
@@ -47,7 +47,7 @@ def _names_added(template: Template) -> Template:
 
 
 def _issuer_anew(seen: Seen) -> HttpReply | None:
-    """Under the name of the CA in other string types; the signature is the CA's."""
+    """Issue under the name of the CA in other string types; the signature is the CA's."""
     ca = seen.authority.issuer
     other = x509.issue(
         serial=ca.certificate.serial, issuer=ca.certificate.subject, subject=_anew(ca.certificate.subject),
@@ -58,7 +58,7 @@ def _issuer_anew(seen: Seen) -> HttpReply | None:
 
 
 def _shown(*, without: str = "", more: tuple[tuple[str, bool, bytes], ...] = (), nameless: bool = False) -> Instead:
-    """GetCACert gives the CA's certificate made anew, of the same key."""
+    """GetCACert returns a new CA certificate with the same key."""
 
     def answer(seen: Seen) -> HttpReply | None:
         if seen.operation != Operation.GET_CA_CERT:
@@ -81,30 +81,30 @@ def _shown(*, without: str = "", more: tuple[tuple[str, bool, bytes], ...] = (),
 
 _CONSTRAINTS: Callable[..., tuple[str, bool, bytes]] = x509.basic_constraints_extension
 ROWS: tuple[DefectRow, ...] = (
-    ("issues-unknown-critical", "Certificates have a critical extension that nobody knows.", ("SCEP-3.3.2.1-16",),
+    ("issues-unknown-critical", "Certificates have a critical unknown extension.", ("SCEP-3.3.2.1-16",),
      _issuing((UNKNOWN, True, der.octet_string(b"x")))),
     ("issues-critical-key-identifier", "subjectKeyIdentifier is critical.", ("SCEP-3.3.2.1-16",),
      _issuing((v.SUBJECT_KEY_IDENTIFIER, True, der.octet_string(bytes(20))))),
-    ("issues-path-length", "Certificates that are no CA's have a path length.", ("SCEP-3.3.2.1-16",),
+    ("issues-path-length", "Certificates that are not CA certificates have a path length.", ("SCEP-3.3.2.1-16",),
      _issuing(_CONSTRAINTS(False, 0))),
-    ("issues-empty-purposes", "extKeyUsage lists nothing.", ("SCEP-3.3.2.1-16",),
+    ("issues-empty-purposes", "extKeyUsage is empty.", ("SCEP-3.3.2.1-16",),
      _issuing(x509.extended_key_usage_extension())),
-    ("issues-for-signing-only", "keyUsage is digitalSignature, whatever the CSR asks for.", ("SCEP-3.3.1-09",),
+    ("issues-for-signing-only", "keyUsage is always digitalSignature, regardless of the CSR.", ("SCEP-3.3.1-09",),
      _issuing(x509.key_usage_extension("digitalSignature"))),
-    ("issues-teletex-subject", "The subject is written anew, as a TeletexString.", ("SCEP-3.3.2.1-16",),
+    ("issues-teletex-subject", "The subject is re-encoded as TeletexString.", ("SCEP-3.3.2.1-16",),
      granting(asks, partial(grant, change=lambda t: replace(t, subject=_anew(t.subject))))),
-    ("issues-with-issuer-anew", "The issuer is written in other string types than the CA's subject.",
+    ("issues-with-issuer-anew", "The issuer uses different string types from the CA's subject.",
      ("SCEP-3.3.2.1-16",), lambda seen: _issuer_anew(seen) if asks(seen) else None),
-    ("adds-rights", "Certificates may sign code, which nobody asked for.", ("SCEP-3.3.1-09",),
+    ("adds-rights", "Certificates allow code signing, which the CSR did not ask for.", ("SCEP-3.3.1-09",),
      _issuing(x509.extended_key_usage_extension(v.SERVER_AUTH, v.CODE_SIGNING))),
-    ("adds-names", "Certificates have a DNS name that nobody asked for.", ("SCEP-3.3.1-09",),
+    ("adds-names", "Certificates have a DNS name that the CSR did not ask for.", ("SCEP-3.3.1-09",),
      granting(asks, partial(grant, change=_names_added))),
     ("ca-constraints-not-critical", "basicConstraints of the CA certificate is not critical.", ("SCEP-2.1.2-03",),
      _shown(more=((v.BASIC_CONSTRAINTS, False, _CONSTRAINTS(True)[2]),))),
     ("ca-without-key-identifier", "The CA certificate has no subjectKeyIdentifier.", ("SCEP-2.1.2-03",),
      _shown(without=v.SUBJECT_KEY_IDENTIFIER)),
     ("ca-without-a-name", "The CA certificate has an empty subject.", ("SCEP-2.1.2-03",), _shown(nameless=True)),
-    ("ca-with-unknown-critical", "The CA certificate has a critical extension that nobody knows.", ("SCEP-2.1.2-03",),
+    ("ca-with-unknown-critical", "The CA certificate has a critical unknown extension.", ("SCEP-2.1.2-03",),
      _shown(more=((UNKNOWN, True, der.octet_string(b"x")),))),
 )  # fmt: skip
 """The defects of this module."""

@@ -1,4 +1,4 @@
-"""Defects of comparing: challenges that are taken though they are not the right one, or told to whoever asks."""
+"""Defects in comparing challenges: wrong challenges are accepted, or the right one is disclosed."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ def _right(seen: Seen, csr: Csr) -> bool:
 
 
 def _enrols(fits: Callable[[Seen, Csr], bool]) -> Callable[[Seen], bool]:
-    """Whether it is a well-signed PKCSReq whose CSR fits."""
+    """Whether the request is a correctly signed PKCSReq whose CSR fits."""
     return lambda seen: (
         seen.kind == MessageType.PKCS_REQ and not seen.forged and seen.csr is not None and fits(seen, seen.csr)
     )
 
 
 def _changed(change: Callable[[str], str]) -> Callable[[Seen], bool]:
-    """Whether the challenge would be right if it were changed so."""
+    """Whether the challenge would be right after this change."""
     return _enrols(lambda seen, csr: _right(seen, replace(csr, challenge=change(csr.challenge or ""))))
 
 
 def _again(seen: Seen, csr: Csr) -> bool:
-    """The same CSR came before."""
+    """Whether the same CSR arrived before."""
     known = csr.der in seen.gate.met
     seen.gate.met.add(csr.der)
     return known
 
 
 def _several_values(seen: Seen, csr: Csr) -> bool:
-    """A challengePassword has several values, one of which is right."""
+    """Whether a challengePassword has several values, one of which is right."""
     info = der.read(csr.der, "csr").child(0, "certificationRequestInfo")
     for attribute in info.child(3, "attributes").children:
         values = attribute.child(1, "values").children
@@ -57,17 +57,20 @@ def _tells(seen: Seen) -> HttpReply | None:
 
 
 ROWS: tuple[DefectRow, ...] = (
-    ("challenge-unchecked-by-get", "Whatever challenge comes by GET is taken.", ("SCEP-2.4-04",),
+    ("challenge-unchecked-by-get", "Every challenge password is accepted over GET.", ("SCEP-2.4-04",),
      granting(_enrols(lambda seen, _: seen.http.method == "GET"))),
-    ("challenge-unchecked-again", "A request that comes again is granted, whatever its challenge.", ("SCEP-2.4-04",),
+    ("challenge-unchecked-again", "A repeated request is granted with any challenge password.", ("SCEP-2.4-04",),
      granting(_enrols(_again))),
-    ("challenge-for-new-names-only", "A name that has a certificate needs no challenge.", ("SCEP-2.4-09",),
+    ("challenge-for-new-names-only", "A subject that already has a certificate needs no challenge password.",
+     ("SCEP-2.4-09",),
      granting(_enrols(lambda seen, csr: bool(seen.service.ledger.of_subject(csr.subject))))),
-    ("challenge-in-any-case", "Small and capital letters of a challenge are the same.", ("SCEP-2.4-04",),
+    ("challenge-in-any-case", "The challenge password is compared without regard to case.", ("SCEP-2.4-04",),
      granting(_changed(str.lower))),
-    ("challenge-trimmed", "Blanks around a challenge do not matter.", ("SCEP-2.4-04",), granting(_changed(str.strip))),
-    ("challenge-of-several", "One right value among those of a challengePassword will do.", ("SCEP-3.3.1-07",),
+    ("challenge-trimmed", "Spaces around the challenge password are ignored.",
+     ("SCEP-2.4-04",), granting(_changed(str.strip))),
+    ("challenge-of-several", "A challengePassword with several values is accepted if one value is right.",
+     ("SCEP-3.3.1-07",),
      granting(_enrols(_several_values))),
-    ("tells-challenge", "failInfoText says what the right challenge is.", ("SCEP-3.2.1.4-11",), _tells),
+    ("tells-challenge", "failInfoText reveals the right challenge password.", ("SCEP-3.2.1.4-11",), _tells),
 )  # fmt: skip
 """The defects of this module."""

@@ -1,4 +1,4 @@
-"""Defects towards pkiMessages: what is granted, refused, remembered or forgotten against the rules."""
+"""Defects in handling pkiMessages: the CA grants, refuses, remembers or forgets against the rules."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ __all__ = ["ROWS"]
 
 
 def _odd(seen: Seen) -> bool:
-    """Not a pkiMessage as the reader wants it, though a CSR can be found in it."""
+    """Whether the message is malformed although it contains a CSR."""
     return seen.message is None
 
 
@@ -77,7 +77,7 @@ def _polls_anything(seen: Seen) -> HttpReply | None:
 
 
 def _wrong(seen: Seen) -> bool:
-    """A pkiMessage that is no good PKCSReq of somebody whom the CA would serve."""
+    """Whether a pkiMessage is not a correct PKCSReq that the CA would grant."""
     if seen.operation != Operation.PKI_OPERATION:
         return False
     return not _well_signed_request(seen) or seen.csr is None or wrong_challenge(seen)
@@ -92,7 +92,7 @@ def _not_well_signed(seen: Seen) -> bool:
 
 
 def _first(seen: Seen) -> bool:
-    """A message that did not come before, whose first reply is lost on its way; the same again is answered."""
+    """Lose the first reply to a new message; the repeated message is answered."""
     first = bool(seen.octets) and seen.octets not in seen.gate.met
     seen.gate.met.add(seen.octets)
     return first
@@ -102,12 +102,12 @@ _UNREADABLE = HttpReply(200, headers=(("Content-Type", PKI_MESSAGE),), body=der.
 
 
 def _grants_unreadably(seen: Seen) -> HttpReply | None:
-    """SUCCESS, and what is in the envelope nobody can read."""
+    """Return SUCCESS with an envelope whose content is unreadable."""
     return grant(seen, bag=lambda _: b"\x04\x03???") if _wrong(seen) else None
 
 
 def _indirect_crl(*, stranger: bool) -> Instead:
-    """The CRL is that of another issuer, whom the CA appointed, or whom it does not know."""
+    """Return the CRL of another issuer, which the CA appointed or does not know."""
 
     def answer(seen: Seen) -> HttpReply | None:
         if seen.kind != MessageType.GET_CRL or seen.message is None:
@@ -140,7 +140,7 @@ def _endless_crl(seen: Seen) -> HttpReply | None:
 
 
 def _crl_without_revoked(seen: Seen) -> HttpReply | None:
-    """A CRL of now, in which nothing is."""
+    """Return a current CRL without entries."""
     if seen.kind != MessageType.GET_CRL or seen.message is None:
         return None
     ca, now = seen.authority.issuer, seen.now
@@ -176,7 +176,7 @@ def _far_from_now(seen: Seen) -> bool:
 
 
 def _odd_csr(seen: Seen) -> bool:
-    """Extensions, names beyond plain ASCII, or a key of more than 2048 bits."""
+    """Whether the CSR has extensions, non-ASCII names, or a key of more than 2048 bits."""
     csr = seen.csr
     return csr is not None and bool(csr.extensions or {0x1E, 0x14} & set(csr.subject) or len(csr.spki) > 500)
 
@@ -204,7 +204,7 @@ def _alters_transaction(seen: Seen) -> HttpReply | None:
 
 
 def _utf8_challenge(seen: Seen) -> bool:
-    """The challengePassword of the CSR is a UTF8String: its tag follows OID and head of the set."""
+    """Whether the challengePassword of the CSR is a UTF8String: its tag follows the OID and the SET header."""
     _, found, rest = (seen.data or b"").partition(_CHALLENGE_PASSWORD)
     return seen.csr is not None and bool(found) and rest[2:3] == bytes((der.UTF8_STRING,))
 
@@ -236,7 +236,7 @@ def _locks_out(seen: Seen) -> HttpReply | None:
 
 
 def _unopenable(seen: Seen) -> bool:
-    """A good signature around an envelope that the CA cannot open."""
+    """Whether a correct signature surrounds an envelope that the CA cannot decrypt."""
     if seen.message is None or seen.message.envelope is None or seen.forged:
         return False
     for identity in (seen.authority.recipient, seen.authority.issuer):
@@ -272,7 +272,7 @@ def _unknown_certificate(seen: Seen) -> bool:
 
 
 MANY = 20
-"""So many requests are remembered by a CA that forgets."""
+"""The number of requests that a forgetful CA remembers."""
 
 
 def _polls(seen: Seen) -> bool:
@@ -284,12 +284,12 @@ def _gets(seen: Seen) -> bool:
 
 
 def _message(fits: Callable[[PkiMessage], bool]) -> Callable[[Seen], bool]:
-    """Whether the pkiMessage, if it is one, fits."""
+    """Apply the test to the pkiMessage, if there is one."""
     return lambda seen: seen.message is not None and fits(seen.message)
 
 
 def _noted(*requirements: str) -> Callable[[Seen], bool]:
-    """Whether reading noted that the message misses one of these."""
+    """Whether the reader noted that the message lacks one of these."""
     return _message(lambda message: any(note.requirement in requirements for note in message.notes))
 
 
@@ -303,7 +303,7 @@ _STATUS = _message(lambda message: message.pki_status is not None)
 
 
 def _powerful(template: Template) -> Template:
-    """With what only a CA may give, and an extension that nobody knows."""
+    """Add extensions that only a CA may decide, and an unknown one."""
     for extension in (
         x509.extended_key_usage_extension(v.CLIENT_AUTH, v.ANY_PURPOSE, v.ENROLMENT_AGENT),
         (v.MICROSOFT_SID, False, der.sequence(der.utf8_string("S-1-5-21-1-2-3-500"))),
@@ -314,137 +314,142 @@ def _powerful(template: Template) -> Template:
 
 
 ROWS: tuple[DefectRow, ...] = (
-    ("grants-anything", "Whatever a CSR can be found in is granted; nothing is checked.",
+    ("grants-anything", "Every message that contains a CSR is granted without checks.",
      ("SCEP-2.4-09", "SCEP-3.2-05", "SCEP-3.2.1.2-03"), granting(lambda _: True)),
     ("accepts-bad-signature", "The signature of a request is not verified.",
      ("SCEP-3.2-05",), granting(lambda s: s.forged)),
-    ("accepts-malformed-attributes", "Attributes that are missing, doubled or unsigned do not matter.",
+    ("accepts-malformed-attributes", "Missing, repeated or unsigned attributes are accepted.",
      ("SCEP-3.2.1-01", "SCEP-3.2.1-17", "SCEP-3.2.1-18"), granting(_odd)),
     ("accepts-any-type", "Every messageType is treated as PKCSReq.",
      ("SCEP-3.2.1.2-03",), granting(lambda s: s.kind not in (None, MessageType.PKCS_REQ))),
     ("csr-signature-unchecked", "The CSR's own signature is not verified.",
      ("SCEP-3.3.1-05",), granting(csr_forged)),
-    ("challenge-unchecked", "Whatever challenge comes is taken.",
+    ("challenge-unchecked", "Every challenge password is accepted.",
      ("SCEP-2.4-04", "SCEP-2.4-09"), granting(lambda s: s.kind == MessageType.PKCS_REQ and not s.forged)),
-    ("reissues", "Every request makes a new certificate; transactions are not remembered.",
+    ("reissues", "Every request creates a new certificate; transactions are not remembered.",
      ("SCEP-3.2.1.5-08", "SCEP-5.2-04", "SCEP-5.2-05"), granting(lambda s: asks(s) and not s.forged)),
-    ("renews-for-anybody", "A RenewalReq is granted whoever signed it and whatever name it asks for.",
+    ("renews-for-anybody", "A RenewalReq is granted with any signer and any subject.",
      ("SCEP-2.4-09", "SCEP-2.4-13", "SCEP-2.4-14"), granting(_renews)),
-    ("renews-by-enclosed", "A RenewalReq is granted if a certificate of the CA is enclosed, whoever signed.",
+    ("renews-by-enclosed", "A RenewalReq with any signer is granted if it encloses a certificate of the CA.",
      ("SCEP-2.4-13",), granting(_encloses)),
-    ("renews-by-pkcs-req", "A PKCSReq is a renewal if its signer is not self-signed and has the CSR's subject.",
+    ("renews-by-pkcs-req", "A PKCSReq whose signer is not self-signed and has the CSR's subject renews a certificate.",
      ("SCEP-2.4-09", "SCEP-2.4-13"), granting(lambda s: _old_renewal(s) and not s.forged and not _other_subject(s))),
-    ("renews-with-more-names", "A RenewalReq by a certificate of the CA for its own subject is granted, with any SAN.",
+    ("renews-with-more-names", "A RenewalReq by a certificate of the CA for the same subject is granted with any SAN.",
      ("SCEP-2.4-14",), granting(lambda s: _renews_own(s) and not s.forged and not _other_subject(s))),
-    ("renews-to-the-old-end", "A renewed certificate ends when the old one does.", ("SCEP-2.5-02",),
+    ("renews-to-the-old-end", "A renewed certificate expires when the old one does.", ("SCEP-2.5-02",),
      granting(lambda s: _renews_own(s) and not s.forged, _to_the_old_end)),
-    ("renews-the-revoked", "A RenewalReq by a certificate of the CA that it has revoked is granted.",
+    ("renews-the-revoked", "A RenewalReq signed by a revoked certificate of the CA is granted.",
      ("SCEP-2.4-13",), granting(lambda s: _renews_revoked(s) and not s.forged)),
-    ("renews-with-any-challenge", "A RenewalReq with a challenge is granted, whoever signed it and whatever challenge.",
+    ("renews-with-any-challenge", "A RenewalReq with any challenge password is granted, with any signer.",
      ("SCEP-2.4-09", "SCEP-2.4-13"), granting(_renews_with_any_challenge)),
     ("constant-serial", "Every certificate has the serial number 7.",
      ("SCEP-3.3.2.1-16",), granting(asks, partial(grant, change=lambda template: replace(template, serial=7)))),
     ("issues-sha1", "Certificates are signed with SHA-1.",
      ("SCEP-7.9-01",), granting(asks, partial(grant, digest="sha1"))),
-    ("issues-ca-certificates", "Certificates say cA, as a CSR may ask for.",
+    ("issues-ca-certificates", "Certificates have cA=TRUE, as if the CSR could ask for it.",
      ("SCEP-3.3.1-09",), granting(asks, partial(grant, change=adding(x509.basic_constraints_extension(True))))),
-    ("grants-powers", "Certificates have any purpose, that of enrolment agents, an account, and an unknown extension.",
+    ("grants-powers", "Certificates are for any purpose, enrolment agents and an account, with an unknown extension.",
      ("SCEP-3.3.1-09",), granting(asks, partial(grant, change=_powerful))),
-    ("encrypts-without-chance", "Every reply is encrypted with one content key and one initialisation vector.",
+    ("encrypts-without-chance", "All replies are encrypted with the same content key and initialisation vector.",
      ("SCEP-3.2.2-05", "SCEP-3.1-01"), granting(asks, partial(grant, chance=bytes))),
-    ("issued-in-clear", "The issued certificate stands outside the envelope too.",
+    ("issued-in-clear", "The issued certificate is also outside the envelope.",
      ("SCEP-7.7-02",), granting(asks, partial(grant, outside=True))),
-    ("octets-after-bag", "A blank follows the certificates-only SignedData.",
+    ("octets-after-bag", "A space follows the certificates-only SignedData.",
      ("SCEP-3.3.2-01",), granting(asks, partial(grant, bag=lambda octets: octets + b"\x00\x00"))),
     ("drops-san", "The subjectAltName of the CSR is dropped.",
      ("SCEP-3.3.1-09",), granting(asks, partial(grant, change=lambda template: replace(template, extensions=())))),
-    ("copies-challenge", "The challenge is copied into the certificate.", ("SCEP-3.3.1-08",), _copies_challenge),
-    ("leaks-challenge", "failInfoText repeats the challenge.", ("SCEP-3.2.1.4-11",), _leaks_challenge),
-    ("polls-anything", "A CertPoll about any transaction is answered with PENDING.", ("SCEP-4.4-04",), _polls_anything),
-    ("http-errors", "What is wrong ends in HTTP 500 instead of a FAILURE.", ("SCEP-3.3.2.2-04",),
+    ("copies-challenge", "The challenge password is copied into the certificate.",
+     ("SCEP-3.3.1-08",), _copies_challenge),
+    ("leaks-challenge", "failInfoText repeats the challenge password.", ("SCEP-3.2.1.4-11",), _leaks_challenge),
+    ("polls-anything", "Every CertPoll is answered with PENDING, even for unknown transactions.",
+     ("SCEP-4.4-04",), _polls_anything),
+    ("http-errors", "A wrong request is answered with HTTP 500 instead of FAILURE.", ("SCEP-3.3.2.2-04",),
      instead(_not_well_signed, CRASHED)),
-    ("hangs-up", "What is wrong ends in a closed connection, and the server lives on.", ("SCEP-4.1-19",),
+    ("hangs-up", "A wrong request closes the connection; the server survives.", ("SCEP-4.1-19",),
      instead(_wrong, HUNG_UP)),
-    ("loses-first-replies", "The first reply to each message is lost, the second is not.", (),
+    ("loses-first-replies", "The first reply to each message is lost; the second arrives.", (),
      instead(_first, HUNG_UP)),
-    ("answers-unreadably", "What is wrong is answered with bytes that are no CertRep.", ("SCEP-6.4-01",),
+    ("answers-unreadably", "A wrong request is answered with bytes that are not a CertRep.", ("SCEP-6.4-01",),
      instead(_wrong, _UNREADABLE)),
-    ("grants-unreadably", "What is wrong is granted, in a reply that nobody can read.",
+    ("grants-unreadably", "A wrong request is granted in an unreadable reply.",
      ("SCEP-2.4-09", "SCEP-3.3.2-01"), _grants_unreadably),
-    ("indirect-crl", "GetCRL gives an indirect CRL of somebody whom the CA appointed.", (),
+    ("indirect-crl", "GetCRL returns an indirect CRL of an issuer that the CA appointed.", (),
      _indirect_crl(stranger=False)),
-    ("indirect-crl-of-a-stranger", "GetCRL gives an indirect CRL of somebody whom the CA did not appoint.",
+    ("indirect-crl-of-a-stranger", "GetCRL returns an indirect CRL of an issuer that the CA did not appoint.",
      ("SCEP-3.3.2.1-10",), _indirect_crl(stranger=True)),
-    ("crl-without-revoked", "The CRL lists nothing, whatever was revoked.", ("SCEP-4.6.1-01",), _crl_without_revoked),
+    ("crl-without-revoked", "The CRL is empty although certificates are revoked.",
+     ("SCEP-4.6.1-01",), _crl_without_revoked),
     ("crl-without-next-update", "The CRL has no nextUpdate.", ("SCEP-4.6.1-01",), _endless_crl),
     ("short-sender-nonce", "The senderNonce of a reply has 4 bytes.", ("SCEP-3.2.1.5-09",),
      lambda s: encode(s, replace(failure(s, FailInfo.BAD_CERT_ID), sender_nonce=bytes(range(s.count % 200, s.count % 200
                       + 4)))) if s.kind == MessageType.CERT_POLL else None),
-    ("wants-issuer-and-serial", "A signer that is named by its key identifier is not found.", ("SCEP-2.3-14",),
+    ("wants-issuer-and-serial", "A signer identified by its key identifier is not found.", ("SCEP-2.3-14",),
      refusing(_BY_IDENTIFIER, FailInfo.BAD_MESSAGE_CHECK, "no signer's certificate")),
     ("wants-key-usage", "A signer certificate without keyUsage is refused.",
      ("SCEP-2.3-03",), refusing(_bare_signer, FailInfo.BAD_MESSAGE_CHECK, "the signer's keyUsage is missing")),
-    ("wants-same-subject", "A signer certificate with another subject than the CSR's is refused.",
-     ("SCEP-2.3-06",), refusing(_other_subject, FailInfo.BAD_REQUEST, "the signer is another")),
-    ("crashes-on-clock-skew", "A signer certificate that is not valid now ends in HTTP 500.",
+    ("wants-same-subject", "A signer certificate whose subject differs from the CSR's is refused.",
+     ("SCEP-2.3-06",), refusing(_other_subject, FailInfo.BAD_REQUEST, "the signer is different")),
+    ("crashes-on-clock-skew", "A signer certificate that is not valid now is answered with HTTP 500.",
      ("SCEP-3.2-14",), crashing(_skewed)),
-    ("takes-first-certificate", "The first certificate is taken for the signer's.",
+    ("takes-first-certificate", "The first certificate is assumed to be the signer's.",
      ("SCEP-2.3-14",), refusing(_first_certificate, FailInfo.BAD_MESSAGE_CHECK, "the signature does not verify")),
-    ("refuses-extra-attributes", "A signed attribute that is not known is refused.",
-     ("SCEP-3.2.1-19",), refusing(_noted("SCEP-3.2.1-19"), FailInfo.BAD_REQUEST, "an attribute is not known")),
+    ("refuses-extra-attributes", "An unknown signed attribute is refused.",
+     ("SCEP-3.2.1-19",), refusing(_noted("SCEP-3.2.1-19"), FailInfo.BAD_REQUEST, "an attribute is unknown")),
     ("refuses-ber", "BER is refused.", ("SCEP-3-04",),
      refusing(_noted("SCEP-3-04", "SCEP-3.2.2-06"), FailInfo.BAD_MESSAGE_CHECK, "not DER")),
-    ("refuses-several-recipients", "Only the first RecipientInfo is looked at.", ("SCEP-3.2.2-04",),
+    ("refuses-several-recipients", "Only the first RecipientInfo is examined.", ("SCEP-3.2.2-04",),
      refusing(_SEVERAL, FailInfo.BAD_MESSAGE_CHECK, "not for this CA")),
-    ("alters-nonces", "A senderNonce that has not 16 bytes is cut or padded in the reply.", ("SCEP-3.2.1.5-07",),
+    ("alters-nonces", "A senderNonce whose length is not 16 bytes is truncated or padded in the reply.",
+     ("SCEP-3.2.1.5-07",),
      _alters_nonce),
-    ("alters-transactionid", "Letters of a transactionID are made capital.", ("SCEP-3.2.1.1-04",),
+    ("alters-transactionid", "The transactionID is changed to capital letters.", ("SCEP-3.2.1.1-04",),
      _alters_transaction),
-    ("wants-transaction-hash", "A transactionID that is no hash is refused.", ("SCEP-3.2.1.1-05",),
-     refusing(lambda s: asks(s) and _NO_HASH(s), FailInfo.BAD_REQUEST, "the transactionID is no hash of the key")),
+    ("wants-transaction-hash", "A transactionID that is not a hash is refused.", ("SCEP-3.2.1.1-05",),
+     refusing(lambda s: asks(s) and _NO_HASH(s), FailInfo.BAD_REQUEST, "the transactionID is not a hash of the key")),
     ("wants-signing-time", "A request without signingTime is refused.", ("SCEP-3.2.1.4-06",),
      refusing(_NO_TIME, FailInfo.BAD_TIME, "no signingTime")),
-    ("crashes-on-signing-time", "A signingTime far from now ends in HTTP 500.", ("SCEP-3.2.1.4-05",),
+    ("crashes-on-signing-time", "A signingTime far from now is answered with HTTP 500.", ("SCEP-3.2.1.4-05",),
      crashing(_far_from_now)),
-    ("wants-printable-challenge", "A challenge as UTF8String is not understood.", ("SCEP-3.3.1-06",),
+    ("wants-printable-challenge", "A challenge password as UTF8String is not understood.", ("SCEP-3.3.1-06",),
      refusing(_utf8_challenge, FailInfo.BAD_REQUEST, "the challenge password is wrong")),
-    ("crashes-on-odd-csr", "Names beyond plain ASCII, and extensions, end in HTTP 500.", ("SCEP-3.3.1-10",),
+    ("crashes-on-odd-csr", "Non-ASCII names and extensions are answered with HTTP 500.", ("SCEP-3.3.1-10",),
      instead(_odd_csr, CRASHED)),
-    ("refuses-pss-names", "Only rsaEncryption is known as signature algorithm.", ("SCEP-3.2-12",),
-     refusing(_COMBINED, FailInfo.BAD_ALG, "the signature algorithm is not known")),
+    ("refuses-pss-names", "Only rsaEncryption is accepted as the signature algorithm.", ("SCEP-3.2-12",),
+     refusing(_COMBINED, FailInfo.BAD_ALG, "the signature algorithm is unknown")),
     ("chains-nonces", "A CertPoll has to carry the nonce of the last CertRep.", ("SCEP-3.2.1.5-09",),
      refusing(_polls, FailInfo.BAD_MESSAGE_CHECK, "the nonce is not the last one")),
-    ("forgets-issued", "A CertPoll about a certificate that was issued finds nothing.", ("SCEP-5.2-03",),
+    ("forgets-issued", "A CertPoll for an issued certificate finds nothing.", ("SCEP-5.2-03",),
      refusing(_polls, FailInfo.BAD_CERT_ID, "no such transaction")),
-    ("forgets-after-many", "After twenty other requests no transaction is known.", ("SCEP-5.2-03",),
+    ("forgets-after-many", "A transaction is forgotten after twenty other requests.", ("SCEP-5.2-03",),
      refusing(lambda s: _polls(s) and s.count > MANY, FailInfo.BAD_CERT_ID, "no such transaction")),
-    ("getcert-forgets-after-many", "After twenty other requests no certificate is known to GetCert.",
+    ("getcert-forgets-after-many", "GetCert forgets a certificate after twenty other requests.",
      ("SCEP-3.3.2.1-07",),
      refusing(lambda s: _gets(s) and s.count > MANY, FailInfo.BAD_CERT_ID, "no such certificate")),
-    ("reissues-on-poll", "A CertPoll about a known transaction makes a new certificate, for whoever asks.",
+    ("reissues-on-poll", "A CertPoll for a known transaction creates a new certificate for any client.",
      ("SCEP-3.3.3-06", "SCEP-5.2-03"), _poll_again),
-    ("polls-by-name", "A CertPoll is looked up by the names in it.", ("SCEP-3.3.3-04",),
+    ("polls-by-name", "A CertPoll is looked up by its subject and issuer.", ("SCEP-3.3.3-04",),
      refusing(_by_name, FailInfo.BAD_CERT_ID, "no such request")),
-    ("forgets-and-refuses", "A transaction that was answered is refused from then on.", ("SCEP-5.2-02",),
+    ("forgets-and-refuses", "A transaction is refused after it has been answered.", ("SCEP-5.2-02",),
      refusing(_lost_for_good, FailInfo.BAD_REQUEST, "the transaction is over")),
-    ("locks-out", "One wrong challenge locks everybody out.", ("SCEP-7.3-04",), _locks_out),
-    ("http-errors-on-envelopes", "An envelope that cannot be opened ends in HTTP 500.",
+    ("locks-out", "One wrong challenge password locks out every client.", ("SCEP-7.3-04",), _locks_out),
+    ("http-errors-on-envelopes", "An envelope that cannot be decrypted is answered with HTTP 500.",
      ("SCEP-3.2.2-07",), instead(_unopenable, text(500, "cannot decrypt"))),
-    ("crashes-on-oaep", "Key transport by OAEP ends in HTTP 500.", ("SCEP-3.1-03",), crashing(_oaep)),
-    ("crashes-on-ec", "An EC key ends in HTTP 500.", ("SCEP-3.1-04",), crashing(_elliptic)),
-    ("crashes-on-old-renewal", "A PKCSReq signed with an issued certificate ends in HTTP 500.",
+    ("crashes-on-oaep", "Key transport with OAEP is answered with HTTP 500.", ("SCEP-3.1-03",), crashing(_oaep)),
+    ("crashes-on-ec", "An EC key is answered with HTTP 500.", ("SCEP-3.1-04",), crashing(_elliptic)),
+    ("crashes-on-old-renewal", "A PKCSReq signed with an issued certificate is answered with HTTP 500.",
      ("SCEP-3.3.1-13",), crashing(_old_renewal)),
-    ("crashes-without-attributes", "A CSR without a challenge ends in HTTP 500.", ("SCEP-3.3.1-10",),
+    ("crashes-without-attributes", "A CSR without a challenge password is answered with HTTP 500.", ("SCEP-3.3.1-10",),
      crashing(lambda s: s.csr is not None and s.csr.challenge is None)),
-    ("crashes-on-trailing", "Bytes after a message end in HTTP 500.", ("SCEP-3-05",), crashing(_noted("SCEP-3-05"))),
-    ("refuses-every-third", "Every third request is refused for no reason.", ("SCEP-2.5-10",),
+    ("crashes-on-trailing", "Bytes after a message are answered with HTTP 500.",
+     ("SCEP-3-05",), crashing(_noted("SCEP-3-05"))),
+    ("refuses-every-third", "Every third request is refused without a reason.", ("SCEP-2.5-10",),
      refusing(lambda s: asks(s) and s.count % 3 == 0, FailInfo.BAD_REQUEST, "busy")),
-    ("refuses-superfluous-attributes", "pkiStatus in a request is refused.", ("SCEP-3.2.1-20",),
+    ("refuses-superfluous-attributes", "A request that contains pkiStatus is refused.", ("SCEP-3.2.1-20",),
      refusing(_STATUS, FailInfo.BAD_REQUEST, "no reply was expected")),
-    ("unknown-is-bad-request", "GetCert about an unknown certificate is badRequest.", ("SCEP-3.2.1.4-07",),
+    ("unknown-is-bad-request", "GetCert for an unknown certificate is answered with badRequest.", ("SCEP-3.2.1.4-07",),
      refusing(_unknown_certificate, FailInfo.BAD_REQUEST, "no such certificate")),
     ("wants-null", "A digest algorithm without NULL parameters is refused.", ("SCEP-3.2-11",),
-     refusing(lambda s: _SHA256_NULL not in s.octets, FailInfo.BAD_ALG, "the digest algorithm is not known")),
-    ("wants-envelope-version-0", "An EnvelopedData of another version than 0 is refused.", ("SCEP-3.2.2-03",),
+     refusing(lambda s: _SHA256_NULL not in s.octets, FailInfo.BAD_ALG, "the digest algorithm is unknown")),
+    ("wants-envelope-version-0", "An EnvelopedData whose version is not 0 is refused.", ("SCEP-3.2.2-03",),
      refusing(_NOT_VERSION_0, FailInfo.BAD_MESSAGE_CHECK, "the envelope's version is not 0")),
 )  # fmt: skip

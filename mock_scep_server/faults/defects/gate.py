@@ -1,4 +1,4 @@
-"""The gate before the service, and the defects it knows by slug."""
+"""The gate in front of the service, and the defects by slug."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["DEFECTS", "Defect", "Gate"]
 
 @dataclass(frozen=True)
 class Defect:
-    """One defect. ``instead`` gives what is answered in the CA's place, or None where the defect does not apply."""
+    """One defect. `instead` returns the reply that replaces the CA's, or None where the defect does not apply."""
 
     slug: str
     sentence: str
@@ -26,11 +26,11 @@ class Defect:
 
 _ROWS = (*enrolling.ROWS, *challenges.ROWS, *certificates.ROWS, *http.ROWS, *stricter.ROWS)
 DEFECTS = {row[0]: Defect(*row) for row in _ROWS}
-assert len(DEFECTS) == len(_ROWS), "a slug twice"
+assert len(DEFECTS) == len(_ROWS), "a slug occurs twice"
 
 
 class Gate:
-    """The service with defects in front; ``handle`` is that of the service."""
+    """The service with defects in front; `handle` has the signature of the service's."""
 
     def __init__(self, service: ScepService, defects: Sequence[str], octets: Callable[[int], bytes]) -> None:
         self._state = GateState(service, octets)
@@ -38,7 +38,7 @@ class Gate:
 
     @property
     def service(self) -> ScepService:
-        """What stands behind."""
+        """The service behind the gate."""
         return self._state.service
 
     def handle(self, request: HttpRequest, client: str) -> Delivery:

@@ -1,4 +1,4 @@
-"""Defects of HTTP and of the CA's own operations: GetCACaps, GetCACert, GetNextCACert, and how messages are carried."""
+"""Defects of HTTP, of GetCACaps, GetCACert and GetNextCACert, and of the transport of messages."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def _question(seen: Seen) -> bool:
 
 
 def _at(operation: Operation, make: Callable[[Seen], HttpReply]) -> Instead:
-    """This answer to one operation."""
+    """Give this reply to one operation."""
     return lambda seen: make(seen) if seen.operation == operation else None
 
 
 def _without_root(seen: Seen) -> HttpReply:
     ca = seen.authority.issuer
     above = x509.issue(
-        serial=99, issuer=x509.name(("CN", "A root that is not shown")), subject=ca.certificate.subject,
+        serial=99, issuer=x509.name(("CN", "A root that is not returned")), subject=ca.certificate.subject,
         spki=ca.certificate.spki, not_before=ca.certificate.not_before, not_after=ca.certificate.not_after,
         extensions=[x509.basic_constraints_extension(True)], signing_key=ca.key,
     )  # fmt: skip
@@ -65,19 +65,19 @@ _WELCOME = HttpReply(200, headers=(("Content-Type", "text/html"),), body=b"<html
 
 
 def _got(seen: Seen) -> bool:
-    """A message by GET."""
+    """Whether a message arrives by GET."""
     return seen.http.method == "GET" and "operation=PKIOperation" in seen.raw_query
 
 
 def _loose_base64(seen: Seen) -> bool:
-    """A message by GET with a raw ``+``, a line break, or without padding."""
+    """Whether a message by GET has a raw `+` or a line break, or lacks padding."""
     message = seen.raw_query.partition("message=")[2]
     odd = any(mark in message for mark in ("+", "%0A", "%0D", "%20")) or len(unquote(message)) % 4 != 0
     return odd and _got(seen)
 
 
 def _plain_base64(seen: Seen) -> bool:
-    """A message by GET that is not base64url."""
+    """Whether a message by GET is not base64url."""
     return _got(seen) and ("%2B" in seen.raw_query or "%2F" in seen.raw_query)
 
 
@@ -87,13 +87,13 @@ def _garbage(seen: Seen) -> bool:
 
 
 def _dead(seen: Seen) -> bool:
-    """The first message that is none ends the server."""
+    """The first body that is not a message ends the server."""
     seen.gate.dead |= seen.operation == Operation.PKI_OPERATION and seen.message is None
     return seen.gate.dead
 
 
 def _header(name: str, value: str | None, applies: Callable[[Seen], bool]) -> Instead:
-    """The reply of the CA with one header field changed or dropped."""
+    """Return the reply of the CA with one header field changed or dropped."""
 
     def answer(seen: Seen) -> HttpReply | None:
         if not applies(seen):
@@ -112,7 +112,7 @@ def _header(name: str, value: str | None, applies: Callable[[Seen], bool]) -> In
 
 
 def _in_base64(seen: Seen) -> HttpReply | None:
-    """The CA's own reply to a message, its body in base64."""
+    """Return the CA's own reply to a message, with its body in base64."""
     if seen.operation != Operation.PKI_OPERATION or seen.kind != MessageType.CERT_POLL:
         return None
     octets = seen.service.handle(seen.http, "gate").octets
@@ -128,35 +128,36 @@ ROWS: tuple[DefectRow, ...] = (
     ("refuses-message-parameter", "GetCACaps and GetCACert with a message parameter are answered with 404.",
      ("SCEP-3.5.1-02",),
      instead(lambda s: _question(s) and "message=" in s.raw_query, text(404, "no such CA"))),
-    ("caps-flip-flop", "Every other GetCACaps comes from a back end of another version.",
+    ("caps-flip-flop", "Every second GetCACaps reply comes from a back end of another version.",
      ("SCEP-3.5.2-01",),
      instead(lambda s: s.operation == Operation.GET_CA_CAPS and s.count % 2 == 1,
              text(200, "AES\nSHA-256\nPOSTPKIOperation\n"))),
-    ("ca-without-root", "GetCACert gives an intermediate certificate alone.", ("SCEP-2.2-03",),
+    ("ca-without-root", "GetCACert returns only an intermediate certificate.", ("SCEP-2.2-03",),
      _at(Operation.GET_CA_CERT, _without_root)),
-    ("chain-with-content", "The chain of GetCACert has content.", ("SCEP-3.4-01",),
+    ("chain-with-content", "The SignedData of the GetCACert chain has content.", ("SCEP-3.4-01",),
      _at(Operation.GET_CA_CERT, _chain_with_content)),
-    ("answers-any-operation", "An unknown operation is answered with 200 and a page.",
+    ("answers-any-operation", "An unknown operation is answered with 200 and an HTML page.",
      ("SCEP-4.1-03",), instead(lambda s: s.operation not in set(Operation), _WELCOME)),
-    ("answers-next-with-present", "GetNextCACert is answered with the present CA's certificate.", ("SCEP-4.7-04",),
+    ("answers-next-with-present", "GetNextCACert returns the current CA certificate.", ("SCEP-4.7-04",),
      _at(Operation.GET_NEXT_CA_CERT, _present)),
-    ("next-with-attributes", "GetNextCACert carries a transactionID.", ("SCEP-4.7.1-05",),
+    ("next-with-attributes", "The GetNextCACert reply contains a transactionID.", ("SCEP-4.7.1-05",),
      _at(Operation.GET_NEXT_CA_CERT, _next_with_attributes)),
-    ("caps-as-html", "GetCACaps is labelled text/html.", ("SCEP-3.5.2-23",),
+    ("caps-as-html", "The Content-Type of GetCACaps is text/html.", ("SCEP-3.5.2-23",),
      _header("Content-Type", "text/html", lambda s: s.operation == Operation.GET_CA_CAPS)),
-    ("replies-in-base64", "Replies to polls are in base64.", ("SCEP-6.4-01",), _in_base64),
-    ("strict-base64", "GET: what is not fully escaped base64 ends in HTTP 500.", ("SCEP-4.1-11",),
+    ("replies-in-base64", "Replies to polls are encoded in base64.", ("SCEP-6.4-01",), _in_base64),
+    ("strict-base64", "A GET message that is not fully escaped base64 is answered with HTTP 500.", ("SCEP-4.1-11",),
      instead(_loose_base64, text(500, "illegal base64 data"))),
-    ("base64url-only", "GET: only base64url is understood.", ("SCEP-4.1-09",),
+    ("base64url-only", "A GET message is understood only in base64url.", ("SCEP-4.1-09",),
      instead(_plain_base64, text(400, "illegal base64 data"))),
-    ("crashes-on-garbage", "A body that is no SCEP message ends in HTTP 500.", ("SCEP-4.1-19",),
+    ("crashes-on-garbage", "A body that is not a SCEP message is answered with HTTP 500.", ("SCEP-4.1-19",),
      instead(_garbage, text(500, "panic: asn1: structure error"))),
-    ("dies-on-garbage", "A body that is no SCEP message ends the server.", ("SCEP-4.1-19",), instead(_dead, HUNG_UP)),
+    ("dies-on-garbage", "A body that is not a SCEP message ends the server.",
+     ("SCEP-4.1-19",), instead(_dead, HUNG_UP)),
     ("get-cacheable", "Replies to GET may be cached for an hour.", ("SCEP-4.1-13",),
      _header("Cache-Control", "max-age=3600", lambda s: s.http.method == "GET")),
-    ("wants-operation-on-post", "A POST without operation ends in HTTP 500.",
+    ("wants-operation-on-post", "A POST without operation is answered with HTTP 500.",
      ("SCEP-4.3-03",), instead(lambda s: s.http.method == "POST" and not _operation_of(s), text(500, "no operation"))),
-    ("crashes-on-posted-questions", "GetCACaps and GetCACert by POST end in HTTP 500.", ("SCEP-4.1-07",),
+    ("crashes-on-posted-questions", "GetCACaps and GetCACert by POST are answered with HTTP 500.", ("SCEP-4.1-07",),
      instead(lambda s: _question(s) and s.http.method == "POST", CRASHED)),
     ("refuses-chunked", "A chunked body is answered with 411.", ("SCEP-4.1-16",),
      instead(lambda s: _wire(s, "transfer-encoding: chunked"), text(411, "length required"))),
@@ -164,6 +165,6 @@ ROWS: tuple[DefectRow, ...] = (
      instead(lambda s: _wire(s, "expect:"), text(417, "expectation failed"))),
     ("refuses-http10", "HTTP/1.0 is answered with 505.", ("SCEP-4.1-17",),
      instead(lambda s: s.http.version == "HTTP/1.0", text(505, "version not supported"))),
-    ("one-operation-a-connection", "A kept connection is answered once.", ("SCEP-4.1-16",),
+    ("one-operation-a-connection", "Only the first request on a kept connection is answered.", ("SCEP-4.1-16",),
      lambda s: Delivery(s.service.handle(s.http, "gate").acts, keep_alive=False)),
 )  # fmt: skip

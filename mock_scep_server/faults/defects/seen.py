@@ -1,4 +1,4 @@
-"""A request as a gate sees it: what can be found in it, however wrong it is. Answers nothing."""
+"""A request as a gate sees it: its readable parts, even if the message is wrong. This module answers nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["GateState", "Seen", "asks", "csr_forged", "wrong_challenge"]
 
 @dataclass
 class GateState:
-    """What a gate stands before, the chance it draws, and what it remembers from one request to the next."""
+    """The service behind a gate, its source of chance, and its memory between requests."""
 
     service: ScepService
     octets: Callable[[int], bytes]
@@ -39,15 +39,15 @@ class GateState:
 
 @dataclass(frozen=True)
 class Seen:
-    """A request as the gate sees it; what cannot be read is None."""
+    """A request as the gate sees it; an unreadable part is None."""
 
     http: HttpRequest
     gate: GateState = field(repr=False)
-    count: int = 0  # how many requests came before
+    count: int = 0  # the number of earlier requests
 
     @property
     def service(self) -> ScepService:
-        """What stands behind."""
+        """The service behind the gate."""
         return self.gate.service
 
     @property
@@ -70,12 +70,12 @@ class Seen:
 
     @property
     def operation(self) -> str | None:
-        """As it was spelled."""
+        """The operation as spelled in the request."""
         return self.query.operation if self.query else None
 
     @property
     def raw_query(self) -> str:
-        """The query as on the wire."""
+        """The query as it was on the wire."""
         return self.http.target.partition("?")[2]
 
     @property
@@ -87,7 +87,7 @@ class Seen:
 
     @cached_property
     def message(self) -> PkiMessage | None:
-        """The pkiMessage, where it is one."""
+        """The pkiMessage, if it is one."""
         try:
             return messages.decode(self.octets)
         except MfpSimError:
@@ -95,7 +95,7 @@ class Seen:
 
     @cached_property
     def frame(self) -> der.Element | None:
-        """The SignedData, however wrong its signers are."""
+        """The SignedData, even if its signers are wrong."""
         try:
             return der.read(self.octets, "", trailing=True).child(1, "content").child(0, "signedData", der.SEQUENCE)
         except DecodeError:
@@ -103,7 +103,7 @@ class Seen:
 
     @cached_property
     def signers(self) -> tuple[Certificate, ...]:
-        """The certificates that came along."""
+        """The certificates in the message."""
         found = []
         for part in self.frame.children if self.frame else ():
             for entry in part.children if part.tag == 0xA0 else ():
@@ -115,7 +115,7 @@ class Seen:
 
     @cached_property
     def data(self) -> bytes | None:
-        """The messageData, opened with the CA's keys whatever it looks like; a bare content counts too."""
+        """The decrypted messageData, regardless of its form; unencrypted content is accepted too."""
         try:
             assert self.frame is not None
             content = self.frame.child(2, "encapContentInfo").child(1, "eContent").child(0, "value").to_octets()
@@ -132,7 +132,7 @@ class Seen:
 
     @cached_property
     def csr(self) -> Csr | None:
-        """The request in it, its signature not looked at."""
+        """The CSR in the message; its signature is not verified."""
         try:
             return Csr.from_der(self.data) if self.data else None
         except MfpSimError:
@@ -140,12 +140,12 @@ class Seen:
 
     @cached_property
     def signer(self) -> Certificate | None:
-        """The signer's certificate, if it came along."""
+        """The signer's certificate, if the message contains it."""
         return self.message.signer() if self.message else None
 
     @cached_property
     def forged(self) -> bool:
-        """The message's signature does not verify, or nobody signed it."""
+        """Whether the message's signature is missing or does not verify."""
         if self.message is None or self.signer is None:
             return True
         try:
@@ -161,7 +161,7 @@ class Seen:
 
 
 def _subject_and_key(octets: bytes) -> Csr | None:
-    """A CSR of which nothing but the name and the key is looked at."""
+    """A CSR of which only the name and the key are read."""
     try:
         info = der.read(octets, "csr").child(0, "certificationRequestInfo", der.SEQUENCE)
         subject, spki = info.child(1, "subject", der.SEQUENCE).raw, info.child(2, "subjectPKInfo", der.SEQUENCE).raw
@@ -172,12 +172,12 @@ def _subject_and_key(octets: bytes) -> Csr | None:
 
 
 def asks(seen: Seen) -> bool:
-    """PKCSReq or RenewalReq."""
+    """Whether the message is a PKCSReq or RenewalReq."""
     return seen.kind in (MessageType.PKCS_REQ, MessageType.RENEWAL_REQ)
 
 
 def csr_forged(seen: Seen) -> bool:
-    """The CSR's own signature does not verify."""
+    """Whether the CSR's own signature does not verify."""
     try:
         if seen.csr is not None:
             seen.csr.verify()
@@ -187,5 +187,5 @@ def csr_forged(seen: Seen) -> bool:
 
 
 def wrong_challenge(seen: Seen) -> bool:
-    """There is a CSR, and the CA does not take its challenge."""
+    """Whether there is a CSR whose challenge the CA does not accept."""
     return seen.csr is not None and seen.service.challenge.check(seen.csr, seen.now) is not None

@@ -1,4 +1,4 @@
-"""Stricter than the mock is by itself, so that every check is seen to pass somewhere."""
+"""Servers stricter than the mock itself, so that every check passes somewhere."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def _without_nonce(seen: Seen) -> HttpReply | None:
 
 
 PATIENCE = 20
-"""How many wrong challenges in a row are answered before the gate says 429."""
+"""The number of consecutive wrong challenges that are answered before the gate answers 429."""
 
 
 def _limited(seen: Seen) -> HttpReply | Delivery | None:
-    """The CA's own word counts: a challenge that is looked at twice would be used up."""
+    """Count by the CA's own reply: comparing the challenge a second time would use it up."""
     if not asks(seen):
         return None
     delivery = seen.service.handle(seen.http, "gate")
@@ -38,6 +38,7 @@ def _for_the_ca(seen: Seen) -> HttpReply | None:
 
 ROWS: tuple[DefectRow, ...] = (
     ("wants-nonce", "A request without senderNonce is refused.", ("SCEP-3.2.1.5-06",), _without_nonce),
-    ("limits-guesses", "After many wrong challenges in a row the answer is 429.", ("SCEP-7.3-04",), _limited),
-    ("reads-for-the-ca", "A CertPoll enveloped to the CA is read beside an RA too.", ("SCEP-4.2.1.2-02",), _for_the_ca),
+    ("limits-guesses", "Many consecutive wrong challenge passwords are answered with 429.", ("SCEP-7.3-04",), _limited),
+    ("reads-for-the-ca", "A CertPoll enveloped to the CA is also read if there is an RA.",
+     ("SCEP-4.2.1.2-02",), _for_the_ca),
 )  # fmt: skip

@@ -1,1 +1,1 @@
-"""The slugs of faults, a table a family: each row makes a fault of the primitives beside it."""
+"""The slugs of faults, one table per family: each row makes a fault from the primitives of the layers."""

@@ -25,7 +25,7 @@ TYPES = {
 
 
 def _typed(name: str, kind: str, value: str | None = None) -> Said:
-    """An attribute whose value has another ASN.1 type; ``value`` None takes the one of the reply."""
+    """An attribute whose value has another ASN.1 type; `value` None uses that of the reply."""
 
     def change(reply: CertRep, context: Context) -> CertRep:
         own = {"transactionID": reply.transaction_id, "failInfoText": reply.fail_info_text}
@@ -64,7 +64,7 @@ def _nonce(change: Callable[[bytes, Context], bytes]) -> Said:
 
 
 def _stale(nonce: bytes, context: Context) -> bytes:
-    """The senderNonce of the last request but this one; before there was one, this request's own."""
+    """The senderNonce of the previous request; for the first request, its own."""
     return context.memory.kept("nonce") or nonce
 
 
@@ -104,7 +104,7 @@ ID_TYPES = {"utf8": "utf8", "ia5": "ia5", "octets": "octets"}
 
 
 def _repeated(reply: CertRep, context: Context) -> CertRep:
-    """The senderNonce of the first CertRep in all of them."""
+    """All CertReps have the senderNonce of the first one."""
     return replace(reply, sender_nonce=context.thing("sender nonce", lambda: reply.sender_nonce))
 
 

@@ -29,7 +29,7 @@ Change = Callable[[CertificateAuthority, Context], CertificateAuthority]
 
 
 def _ca(name: str, extensions: Sequence[tuple[str, bool, bytes]]) -> Change:
-    """The CA's own certificate re-issued with other extensions; its key stays."""
+    """The CA's own certificate, re-issued with other extensions and the same key."""
 
     def change(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
         own = authority.issuer
@@ -48,7 +48,7 @@ def _usage(*bits: str) -> list[tuple[str, bool, bytes]]:
 
 
 def _with(*more: Callable[[CertificateAuthority, Context], Identity]) -> Change:
-    """Further certificates in GetCACert."""
+    """Additional certificates in GetCACert."""
 
     def change(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
         others = [make(authority, context).certificate for make in more]
@@ -58,7 +58,7 @@ def _with(*more: Callable[[CertificateAuthority, Context], Identity]) -> Change:
 
 
 def _rogue(authority: CertificateAuthority, context: Context, *, bits: int = 2048) -> CertificateAuthority:
-    """All of it replaced by somebody else's hierarchy with the same names."""
+    """Another party's hierarchy with the same names replaces the whole CA."""
     other = strangers.look_alike(context, authority, bits=bits)
     return authority.altered(issuer=other, signer=other, recipient=other)
 
@@ -74,13 +74,13 @@ def _ra(
 
 
 def split(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
-    """Two RA certificates, one to sign and one to encrypt, as NDES has them."""
+    """Two RA certificates, one for signing and one for encryption, as in NDES."""
     signer = _ra(authority, context, ("digitalSignature",))
     return authority.altered(signer=signer, recipient=_ra(authority, context, ("keyEncipherment",)))
 
 
 def _chain(context: Context) -> tuple[Identity, Identity]:
-    """A root, and an intermediate CA under it that issues."""
+    """A root and an issuing intermediate CA under it."""
     root = context.thing(
         "root", lambda: strangers.issued(context, "Mock root CA (tests only)", ca=True, usage=CA_USAGE)
     )
@@ -90,7 +90,7 @@ def _chain(context: Context) -> tuple[Identity, Identity]:
 
 
 def _under_a_root(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
-    """Root, issuing CA and two RA certificates: NDES's usual layout."""
+    """Root, issuing CA and two RA certificates: the usual layout of NDES."""
     root, issuing = _chain(context)
     below = split(authority.altered(issuer=issuing, signer=issuing, recipient=issuing), context)
     return below.altered(published=[root.certificate, *below.certificates])
@@ -129,7 +129,7 @@ def _ra_expired(authority: CertificateAuthority, context: Context) -> Certificat
 
 
 def _decoy_intermediate(authority: CertificateAuthority, context: Context) -> Identity:
-    """Named as issued by the genuine root, and signed by somebody else."""
+    """An intermediate that names the genuine root as its issuer but is signed by another key."""
     attacker = strangers.look_alike(context, authority)
     return context.thing(
         "decoy intermediate",
@@ -165,7 +165,7 @@ INTERMEDIATES: dict[str, Callable[[Identity, Identity, Context], Identity]] = {
     "revoked": _revoked,
     "not-a-ca": _intermediate_without_ca,
 }
-"""What can be wrong with an intermediate CA, by its root and itself as it should be."""
+"""What can be wrong with an intermediate CA, made from its root and its correct form."""
 
 
 def _bad_intermediate(kind: str) -> Change:
@@ -179,7 +179,7 @@ def _bad_intermediate(kind: str) -> Change:
 
 
 def _a_year(template: Template, context: Context) -> Template:
-    """What is issued is valid now, whatever its issuer is."""
+    """Issued certificates are valid now, regardless of their issuer."""
     return replace(template, not_before=context.now - DAY, not_after=context.now + 365 * DAY)
 
 
@@ -189,7 +189,7 @@ def _two_bodies(octets: bytes, context: Context) -> bytes:
 
 
 def _signed(octets: bytes, context: Context) -> bytes:
-    """The chain container with a SignerInfo."""
+    """The SignedData of the chain, with a SignerInfo."""
     signer = context.authority.signer
     return cms.encode_signed_data(
         None,

@@ -25,32 +25,32 @@ KeywordChange = tuple[str, ...]
 
 
 def _listed(change: Callable[[KeywordChange], KeywordChange]) -> Caps:
-    """Other keywords, made of those that the CA lists."""
+    """Replace the keywords by a function of those that the CA lists."""
     return Caps(lambda published, context: replace(published, words=change(published.words)))
 
 
 def words(*chosen: str) -> Caps:
-    """Exactly these keywords."""
+    """List exactly these keywords."""
     return _listed(lambda own: chosen)
 
 
 def ends(*chosen: str) -> Caps:
-    """Lines that end so, in turn."""
+    """End the lines with these line ends, in turn."""
     return Caps(lambda published, context: replace(published, ends=chosen))
 
 
 def without(*gone: str) -> Caps:
-    """The list less these keywords."""
+    """Remove these keywords from the list."""
     return _listed(lambda own: tuple(word for word in own if word not in gone))
 
 
 def and_also(*more: str) -> Caps:
-    """The list with these keywords too."""
+    """Add these keywords to the list."""
     return _listed(lambda own: (*own, *(word for word in more if word not in own)))
 
 
 def _each(change: str) -> Caps:
-    """Every keyword written so."""
+    """Rewrite every keyword."""
     return _listed(lambda own: tuple(change.format(word) for word in own))
 
 
@@ -74,18 +74,18 @@ def _shuffled(published: CaCapabilities, context: Context) -> CaCapabilities:
 
 
 def _changed(published: CaCapabilities, context: Context) -> CaCapabilities:
-    """Before the first certificate the whole list; from then on a weak one."""
+    """The whole list before the first certificate, a weak one after it."""
     minted = context.ledger.counts["minted"] > 0
     return replace(published, words=("DES3", "POSTPKIOperation", "SHA-1") if minted else published.words)
 
 
 def lie(keyword: str, *refused: Fault) -> Together:
-    """The keyword is listed, what it promises is refused."""
+    """List the keyword, but refuse what it promises."""
     return Together((at(CAPS, and_also(keyword)), *refused))
 
 
 def _bad_alg(name: str) -> Fault:
-    return failed(0, f"{name} is refused, whatever GetCACaps says")
+    return failed(0, f"{name} is refused regardless of GetCACaps")
 
 
 CONTENT_TYPES = {

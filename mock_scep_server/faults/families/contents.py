@@ -1,4 +1,4 @@
-"""Faults of what a SUCCESS delivers: the issued certificate, its neighbours, and the SignedData around them.
+"""Faults of the contents of a SUCCESS: the issued certificate, its neighbours, and the SignedData around them.
 
 RFC 8894, 3.3.2.1 and 3.4.
 """
@@ -30,12 +30,12 @@ MESSAGES = "PKCSReq RenewalReq CertPoll"
 
 
 def _delivered(change: Callable[[CertRep, Context], CertRep]) -> At:
-    """A SUCCESS that delivers something else."""
+    """Replace what a SUCCESS delivers."""
     return at(MESSAGES, Said(change), statuses="SUCCESS")
 
 
 def _certificates(change: Callable[[tuple[bytes, ...], Context], tuple[bytes, ...]]) -> At:
-    """Other certificates than those of the reply, the issued one first."""
+    """Replace the certificates of the reply by a function of them; the issued one comes first."""
     return _delivered(lambda reply, context: replace(reply, certificates=change(reply.certificates, context)))
 
 
@@ -44,7 +44,7 @@ def _issued(change: Callable[[Template, Context], Template]) -> At:
 
 
 def _form(form: Odd) -> At:
-    """The certificates-only SignedData written oddly."""
+    """Write the certificates-only SignedData in an odd form."""
     return at(MESSAGES, form, statuses="SUCCESS")
 
 
@@ -60,7 +60,7 @@ def _altered(template: Template, context: Context) -> Template:
 
 
 def _reordered(template: Template, context: Context) -> Template:
-    """The same attributes in the other order, which matters to clients that find their certificate by its subject."""
+    """Reverse the attributes of the subject, which affects clients that find their certificate by its subject."""
     pairs = x509.name_pairs(template.subject)
     other = reversed(pairs) if len(pairs) > 1 else (*pairs, ("OU", "appended"))
     return replace(template, subject=x509.name(*other))
@@ -71,7 +71,7 @@ def _dates(begin: timedelta, end: timedelta) -> Callable[[Template, Context], Te
 
 
 def _usage(form: str) -> Callable[[Template, Context], Template]:
-    """An extended key usage of the CA's own choice, whatever was asked for."""
+    """Set an extended key usage, regardless of the CSR."""
 
     def change(template: Template, context: Context) -> Template:
         kept = [e for e in template.extensions if e[0] != v.EXTENDED_KEY_USAGE]
@@ -130,13 +130,13 @@ def _signed(reply: CertRep, context: Context) -> CertRep:
 
 
 def _given_before(context: Context) -> int:
-    """The serial number of the certificate issued last; of the CA's own one, when there is none yet."""
+    """The serial number of the previous certificate, or of the CA certificate if there is no other yet."""
     entries = context.ledger.entries
     return (entries[-1].certificate if entries else context.authority.issuer.certificate).serial
 
 
 def _version_one(reply: CertRep, context: Context) -> CertRep:
-    """The issued certificate once more as a version 1 certificate, which has no extensions."""
+    """The issued certificate rewritten as a version 1 certificate, which has no extensions."""
     own = Certificate.from_der(reply.certificates[0])
     made = context.thing(f"version 1 {own.fingerprint()}", lambda: _as_version_one(own, context))
     if context.ledger.of_key(own.spki)[-1].certificate.der != made:
@@ -159,7 +159,7 @@ def _as_version_one(own: Certificate, context: Context) -> bytes:
 
 
 def _with_extension(oid: str, value: bytes) -> Callable[[Template, Context], Template]:
-    """An extension, in place of one of its kind."""
+    """Set an extension, replacing one of the same kind."""
 
     def change(template: Template, context: Context) -> Template:
         others = tuple(other for other in template.extensions if other[0] != oid)
@@ -174,13 +174,13 @@ def _named_as_its_ca(template: Template, context: Context) -> Template:
 
 
 def _old(reply: CertRep, context: Context) -> CertRep:
-    """The certificate that was to be renewed, in place of a new one."""
+    """Return the certificate to be renewed instead of a new one."""
     signer = context.asked.signer if context.asked else None
     return replace(reply, certificates=(signer.der, *reply.certificates[1:])) if signer else reply
 
 
 def _by_present_ca(reply: CertRep, context: Context) -> CertRep:
-    """A certificate of the present CA for a request that was enveloped to the next one."""
+    """Return a certificate of the current CA for a request enveloped to the next one."""
     csr = context.asked.csr if context.asked else None
     if csr is None or context.asked is None or context.asked.authority.issuer is context.authority.issuer:
         return reply
@@ -189,7 +189,7 @@ def _by_present_ca(reply: CertRep, context: Context) -> CertRep:
 
 
 def _replay(octets: bytes, context: Context) -> bytes:
-    """The CertRep of an earlier transaction, if there was one."""
+    """Replay the CertRep of an earlier transaction, if there was one."""
     return context.memory.kept(f"CertRep {context.name} {context.status}") or octets
 
 

@@ -1,4 +1,4 @@
-"""Faults of what is decided: failures, PENDING without end, sequences over a transaction. RFC 8894, 2.4, 2.5, 3.3."""
+"""Faults of decisions: failures, endless PENDING, sequences within a transaction. RFC 8894, 2.4, 2.5, 3.3."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from mock_scep_server.ruled import RuledAnswer
 
 MESSAGES = "PKCSReq RenewalReq CertPoll"
 ENROL = "PKCSReq RenewalReq"
-COUNT = argument("count", Within(1, 1000), 2, "how many")
+COUNT = argument("count", Within(1, 1000), 2, "the number of times")
 DENIED = failed(2, "denied by the operator")
 LOST = CutOff("close")
 
@@ -51,7 +51,7 @@ def _sequence(*faults: Fault | None) -> Fault:
 
 
 def _envelope_too() -> Said:
-    """The certificates and the recipient that a SUCCESS would have."""
+    """Add the certificates and the recipient of a SUCCESS."""
 
     def change(reply: CertRep, context: Context) -> CertRep:
         signer = context.asked.signer if context.asked else None
@@ -66,12 +66,12 @@ def _failed_all_the_same(reply: CertRep, context: Context) -> CertRep:
 
 
 def _limited(octets: int) -> Fault:
-    """For GETs with a longer target, as IIS does with query strings."""
+    """Refuse GET requests with a longer target, as IIS does with query strings."""
     return Unless(414, lambda request: request.method != "GET" or len(request.target) <= octets)
 
 
 def _is_at(path: str, request: HttpRequest) -> bool:
-    """With a query (``/scep?ca=2``), the target has to begin with both."""
+    """If the path has a query (`/scep?ca=2`), the target has to begin with both."""
     whole = f"{request.target}&".startswith(f"{path}&")
     return whole if "?" in path else request.target.partition("?")[0] == path
 

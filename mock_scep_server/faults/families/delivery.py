@@ -1,4 +1,4 @@
-"""Faults of the connection: late, broken off, never. RFC 8894, 2.5.1 and 4.1."""
+"""Faults of the connection: the reply is late, broken off, or never arrives. RFC 8894, 2.5.1 and 4.1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mock_scep_server.faults.registry import Spec, among, argument, one_of
 
 PKI = "PKIOperation"
 SECONDS = argument("seconds", Duration(), 31.0)
-AFTER = argument("after", Within(0, 2**20), 0, "bytes of the reply that still come")
+AFTER = argument("after", Within(0, 2**20), 0, "the number of bytes of the reply that still arrive")
 NO_RESPONSE: dict[str, Fault] = {
     "close": at(PKI, CutOff("close")),
     "stall": at(PKI, CutOff("stall")),
@@ -27,12 +27,12 @@ PLACES: dict[str, Place] = {
 
 
 def _promise(head: bytes, body: bytes) -> bytes:
-    """The reply, with the promise that the connection stays."""
+    """The reply, with the promise that the connection stays open."""
     return without(head, b"Connection:") + b"Connection: keep-alive\r\n\r\n" + body
 
 
 def _lost(how: Literal["reset", "stall"]) -> Fault:
-    """The first reply to a request for a certificate is decided and does not arrive."""
+    """The first reply to a request for a certificate is decided but does not arrive."""
     return at("PKCSReq RenewalReq", InTurn((CutOff(how, 0),)))
 
 
@@ -50,7 +50,7 @@ TABLE: dict[str, Spec] = {
     "close-after-getcacert": Spec("delivery", lambda: at("GetCACert", Reframed(_promise, close=True))),
     "issue-then-reset": Spec("delivery", lambda: _lost("reset")),
     "issue-then-stall": Spec("delivery", lambda: _lost("stall")),
-    # Spoken before there is a request: mock_scep_server/tls.py has them.
+    # TLS precedes the first request: mock_scep_server/tls.py implements these.
     "tls-untrusted": Spec("delivery", option="--tls untrusted"),
     "tls-other-pki": Spec("delivery", option="--tls other-pki"),
     "tls-client-chain": Spec("delivery", option="--tls other-pki --tls-client-ca root.pem"),

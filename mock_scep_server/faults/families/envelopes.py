@@ -1,4 +1,4 @@
-"""Faults of the envelope of a CertRep: for whom, with what, and what is in it. RFC 8894, 3.1 and 3.2.2; RFC 5652, 6."""
+"""Faults of the envelope of a CertRep: recipient, algorithm, content. RFC 8894, 3.1 and 3.2.2; RFC 5652, 6."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _password(reply: CertRep, context: Context, text: str | None) -> CertRep:
 
 
 def _new_key(reply: CertRep, context: Context) -> CertRep:
-    """To the certificate just issued: its key is the new one, which a renewing client does not decrypt with."""
+    """Envelope to the certificate just issued: a renewing client does not decrypt with its new key."""
     return _with_recipient(reply, context, "issued-certificate")
 
 
@@ -62,7 +62,7 @@ def _confused(reply: CertRep, context: Context, content: str) -> CertRep:
     if content == "crl":
         crl = context.revocations.current(context.authority)
         return replace(reply, message_data=messages.certs_only([], [crl.der]))
-    bare = reply.certificates or (context.authority.issuer.certificate.der,)  # a CRL comes without any
+    bare = reply.certificates or (context.authority.issuer.certificate.der,)  # a reply with a CRL has no certificates
     return replace(reply, message_data=bare[0])
 
 
@@ -76,7 +76,7 @@ def _odd(fault: Odd) -> At:
 
 
 def _garbage(reply: CertRep, context: Context) -> CertRep:
-    """Random bytes as content, correctly signed."""
+    """Sign random bytes as content."""
     return odd(content=context.entropy.octets(700)).on_message(reply, context)
 
 

@@ -1,4 +1,4 @@
-"""Faults of HTTP: statuses, redirects, media types, lengths, codings, pages in place of replies. RFC 8894, 4.1."""
+"""Faults of HTTP: statuses, redirects, media types, lengths, codings, pages instead of replies. RFC 8894, 4.1."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ STATUSES = ("503", "400", "401", "403", "404", "405", "408", "410", "411", "413"
 
 
 def _length(head: bytes, body: bytes, more: int) -> bytes:
-    """A Content-Length that is wrong by ``more``."""
+    """A Content-Length that is wrong by `more`."""
     return without(head, b"Content-Length:") + b"Content-Length: %d\r\n\r\n" % max(len(body) + more, 0) + body
 
 
@@ -57,7 +57,7 @@ def _two_lengths(head: bytes, body: bytes) -> bytes:
 
 
 def _folded(head: bytes, body: bytes) -> bytes:
-    """A header field over three lines, as HTTP once allowed."""
+    """A header field folded over three lines, as HTTP once allowed."""
     first, rest = head.split(b"\r\n", 1)
     return first + b"\r\nX-Folded: one\r\n two\r\n\tthree\r\n" + rest + b"\r\n" + body
 
@@ -118,11 +118,11 @@ TABLE: dict[str, Spec] = {
     "resp-chunked": Spec("delivery", lambda: at(PKI, Reframed(chunked))),
     "resp-close-delimited": Spec("delivery", lambda: at(PKI, Reframed(close_delimited, close=True))),
     "resp-gzip": Spec("http", lambda: at(PKI, Compressed())),
-    # Beyond the RFC's catalogue: what servers, proxies and portals in the field send.
+    # Not in the RFC's catalogue: what servers, proxies and portals send in the field.
     "http-status": Spec(
         "http",
         _status,
-        (choice("status", STATUSES), argument("retry_after", Within(0, 86400), 0, "seconds; 0 leaves the field out")),
+        (choice("status", STATUSES), argument("retry_after", Within(0, 86400), 0, "seconds; 0 omits the field")),
     ),
     "http-error-body": one_of("http", "form", BODIES, lambda form: at(PKI, PageInstead(500, *form))),
     "http-redirect-everything": Spec("http", lambda to: _redirect(to, "302"), (choice("to", tuple(LOCATIONS)),)),

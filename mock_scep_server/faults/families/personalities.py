@@ -1,4 +1,4 @@
-"""Faults that come together, as one server in the field has them. Each part is a fault of another family."""
+"""Combinations of faults as found in one server in the field. Each part is a fault of another family."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _des(reply: CertRep, context: Context) -> CertRep:
 
 
 def _oaep(reply: CertRep, context: Context) -> CertRep:
-    """OAEP for whoever asked with AES, without being asked."""
+    """Use OAEP, unasked, in replies to AES requests."""
     envelope = context.asked.message.envelope if context.asked else None
     if envelope is None or not envelope.cipher.startswith("aes"):
         return reply
@@ -37,7 +37,7 @@ def _oaep(reply: CertRep, context: Context) -> CertRep:
 
 
 def _failure(reply: CertRep, context: Context) -> CertRep:
-    """NDES's FAILURE: one zero byte as content, no certificates, an HRESULT in words (F-E06)."""
+    """The FAILURE of NDES: one zero byte as content, no certificates, an HRESULT as text (F-E06)."""
     result = (v.NDES_RESULT, (der.printable_string("-2147024809"),))
     bare = odd(certificates="absent", extra_signed=(*reply.oddities.extra_signed, result))
     return bare.on_message(replace(reply, empty_content="zero", digest="sha1", fail_info_text=None), context)

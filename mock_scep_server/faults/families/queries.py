@@ -37,12 +37,12 @@ def _pending(reply: CertRep, context: Context) -> CertRep:
 
 
 def _crls(change: Callable[[bytes, Context], bytes]) -> Fault:
-    """Another CRL than the one that was asked for."""
+    """Return a different CRL from the requested one."""
     return _said("GetCRL", lambda reply, context: replace(reply, crls=(change(reply.crls[0], context),)))
 
 
 def _certificate(name: str, who: Callable[[Context], Identity]) -> Fault:
-    """This certificate in the reply."""
+    """Put this certificate in the reply."""
     return _said(name, lambda reply, context: replace(reply, certificates=(who(context).certificate.der,)))
 
 
@@ -60,7 +60,7 @@ def _crl(context: Context, issuer: Identity, age: int) -> bytes:
 
 
 def offered(*faults: Fault) -> Fault:
-    """GetNextCACert is listed by GetCACaps, and answered with these faults."""
+    """GetCACaps lists GetNextCACert, and these faults apply to its reply."""
     return Together((at("GetCACaps", and_also(NEXT)), at(NEXT, *faults)))
 
 
@@ -90,7 +90,7 @@ def _unsigned(octets: bytes, context: Context) -> bytes:
 
 
 def _replay(octets: bytes, context: Context) -> bytes:
-    """An answer from before the last rollover: correctly signed, with the CA certificate that is current now."""
+    """A reply from before the last rollover: correctly signed, with what is now the current CA certificate."""
     old = NextCaCertificates((context.authority.issuer.certificate,), context.authority.issuer)
     del octets
     return context.thing("old next", lambda: old.reply().body)

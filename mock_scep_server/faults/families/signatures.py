@@ -1,4 +1,4 @@
-"""Faults of the outer SignedData: who signs, over what, and how it is written. RFC 8894, 3 and 3.2; RFC 5652, 5."""
+"""Faults of the outer SignedData: its signer, the signed bytes, its encoding. RFC 8894, 3 and 3.2; RFC 5652, 5."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MESSAGES = "PKCSReq RenewalReq CertPoll"
 
 
 def _signed_by(who: Callable[[Context], Identity]) -> Fault:
-    """CertReps by another signer, whose certificate goes along; GetCACert does not know it."""
+    """Another signer signs CertReps and includes its certificate, which GetCACert does not return."""
 
     def change(authority: CertificateAuthority, context: Context) -> CertificateAuthority:
         return authority.altered(signer=who(context), published=authority.certificates)
@@ -65,7 +65,7 @@ def _empty(form: str, status: str) -> Fault:
 
 
 def _decoy_outside(reply: CertRep, context: Context) -> CertRep:
-    """A certificate for the client's key by somebody else, outside the envelope."""
+    """A certificate for the client's key from another issuer, outside the envelope."""
     csr = context.asked.csr if context.asked else None
     if csr is None:
         return reply
