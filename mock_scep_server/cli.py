@@ -21,6 +21,7 @@ examples:
   mock-scep-server --port 8080 --challenge-file secret.txt
   mock-scep-server --port 8080 --profile lenient --ra split
   mock-scep-server --port 8080 --caps +SHA-384          # strongSwan 5.9.8 uses AES only if SHA-384 is advertised
+  mock-scep-server --port 8080 --fault nonce-mismatch@PKCSReq --fault '{delay: 5s}@GetCACert'
   mock-scep-server --port 8080 --script rules.yaml      # what goes wrong, and when
   mock-scep-server --ca ca.yaml --control-port 8081     # a whole CA from a file, and a port to control it
   mock-scep-server --control-port 8081 --control-token-file token.txt     # its page: http://127.0.0.1:8081/
@@ -143,6 +144,13 @@ def _parser() -> argparse.ArgumentParser:
         help="a defect of the CA, in effect for every request (repeatable)",
     )
     parser.add_argument("--script", type=Path, metavar="FILE", help="rules, as in the ca.script list of a scenario")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="SLUG[@REQUEST]",
+        help="a fault at every request, or at those of one operation or message type (repeatable); instead of --script",
+    )
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--challenge-file", type=Path, metavar="FILE", help="the challenge password, on one line")
     group.add_argument("--challenge-env", metavar="NAME", help="environment variable with the challenge password")

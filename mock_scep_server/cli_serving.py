@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from mfp_sim.shared.documents import Node, Problems, load, load_text
 from mfp_sim.shared.errors import UsageError
 from mfp_sim.shared.files import write_certificate
+from mfp_sim.shared.scep.vocabulary import Operation
 from mfp_sim.shared.secret_options import command_words, secret_of
 from mfp_sim.shared.simtime import Clock, Entropy, GeneratedKeys, SystemClock
 from mfp_sim.shared.stopping import stop_on_signals, wait_for
@@ -32,7 +33,7 @@ from mock_scep_server.control import ControlService
 from mock_scep_server.journal import Journal, JournalEntry, severity_of
 from mock_scep_server.profiles.registry import find_profile
 from mock_scep_server.saving import SavingService
-from mock_scep_server.script_file import load_script_file
+from mock_scep_server.script_file import load_script_file, script_of
 from mock_scep_server.server import ServerHost, Service
 from mock_scep_server.service import ScepService, make_service
 from mock_scep_server.setup import CaSetup, read_ca
@@ -193,7 +194,9 @@ def _front(options: argparse.Namespace, service: ScepService, saving: SavingServ
 
 def _control(options: argparse.Namespace, service: ScepService, saving: SavingService | None) -> ControlService:
     """Make the service behind the control port."""
-    script = None if options.script is None else options.script.read_text("utf-8-sig")
+    script = _rules_of(options.fault) or None
+    if options.script is not None:
+        script = options.script.read_text("utf-8-sig")
     files = None if saving is None else saving.files
     return ControlService(service, files, token=secret_of(options, "control_token"), script=script)
 
@@ -270,9 +273,27 @@ def _setup(options: argparse.Namespace) -> CaSetup:
         chosen["profile"] = options.profile
     if options.caps is not None:
         chosen["caps"] = tuple(options.caps.split(","))
+    if options.script and options.fault:
+        raise UsageError("--fault is for a mock without --script", remedy="write the fault into a rule of the script")
     if options.script:
         chosen["script"] = load_script_file(options.script)
+    elif options.fault:
+        chosen["script"] = script_of(_rules_of(options.fault), "--fault")
     return replace(setup, **{name: value for name, value in chosen.items() if value is not None})
+
+
+def _rules_of(faults: Sequence[str]) -> str:
+    """The script of ``--fault``, as YAML: a rule for each request that is named, with its faults in order."""
+    rules: dict[str, list[str]] = {}
+    for text in faults:
+        fault, _, request = text.rpartition("@") if "@" in text else (text, "", "")
+        rules.setdefault(request, []).append(fault)
+    operations = {str(operation) for operation in Operation}
+    lines = []
+    for request, entries in rules.items():
+        key = "operation" if request in operations else "type"
+        lines.append(f"- {{{f'when: {{{key}: {request}}}, ' if request else ''}faults: [{', '.join(entries)}]}}\n")
+    return "".join(lines)
 
 
 def _endpoint(options: argparse.Namespace, service: ScepService) -> TlsEndpoint | None:

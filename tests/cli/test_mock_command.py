@@ -24,12 +24,40 @@ from mfp_sim.shared.simtime import Entropy, PooledKeys, SystemClock
 from mfp_sim.testing import Bench
 from mfp_sim.transport import SocketClient
 from mock_scep_server import cli_serving
-from mock_scep_server.cli import main
+from mock_scep_server.cli import _parser, main
 from mock_scep_server.profiles.registry import PROFILES
 from mock_scep_server.saving import SavingService
 from mock_scep_server.service import ScepService
 
 COMMAND = [sys.executable, "-m", "mock_scep_server.cli"]
+
+
+def test_a_fault_needs_no_script() -> None:
+    words = ["--fault", "nonce-mismatch@PKCSReq", "--fault", "certrep-ber@PKCSReq", "--fault", "{delay: 5s}@GetCACert"]
+    options = _parser().parse_args(["serve", *words, "--fault", "reset"])
+    assert cli_serving._rules_of(options.fault) == (
+        "- {when: {type: PKCSReq}, faults: [nonce-mismatch, certrep-ber]}\n"
+        "- {when: {operation: GetCACert}, faults: [{delay: 5s}]}\n"
+        "- {faults: [reset]}\n"
+    )
+    script = cli_serving._setup(options).script
+    assert [[fault.slug for fault in rule.faults] for rule in script] == [
+        ["nonce-mismatch", "certrep-ber"],
+        ["delay"],
+        ["reset"],
+    ]
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["--fault", "nonce-mismatsh"], "--fault:1:13: there is no fault 'nonce-mismatsh' (did you mean 'nonce-mismatch'?)"),
+    (["--fault", "reset@PKCSRek"], "PKCSRek"),
+    (["--fault", "reset", "--script", "rules.yaml"], "--fault is for a mock without --script (write the fault into a rule"),
+])  # fmt: skip
+def test_a_fault_that_cannot_be(words: list[str], message: str, tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rules.yaml").write_text("[]", "utf-8")
+    assert main(["--port", "0", *words]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_it_serves_and_ends_when_asked_to(tmp_path: Path) -> None:
