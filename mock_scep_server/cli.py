@@ -37,7 +37,7 @@ examples:
   mock-scep-server faults nonce-mismatch                # describes one fault in full
   mock-scep-server --defect accepts-bad-signature       # a CA with a defect: do your server tests notice it?
   mock-scep-server defects                              # lists all defects
-  mock-scep-server judge request.der --key ca.pem       # what a captured request shows about its client
+  mock-scep-server judge request.der --key ca.pem       # what a captured request reveals about its client
   mock-scep-server judge exchanges                      # judges all requests that --save has kept
   mock-scep-server judge capture.pcapng                 # judges those in a packet capture
   mock-scep-server profiles ndes-2016                   # each value and its source
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to bind to (default: loopback)")
     parser.add_argument("--port", type=int, default=8080, help="port to bind to, 0 for any free one (default: 8080)")
     parser.add_argument(
-        "--profile", metavar="NAME|FILE", help="shape of the CA, or your own file, *.yaml (default: rfc8894)"
+        "--profile", metavar="NAME|FILE", help="profile of the CA, or your own file, *.yaml (default: rfc8894)"
     )
     parser.add_argument(
         "--caps", metavar="WORDS", help="keywords of GetCACaps: AES,SHA-256 instead of the profile's, or +SHA-384,-AES"
@@ -134,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--publish",
         metavar="URL",
-        help="the URL of CRL and CA in certificates (default: this server; 'none' leaves it out)",
+        help="the URL of CRL and CA in certificates (default: this server; 'none' omits it)",
     )
     parser.add_argument(
         "--defect",

@@ -50,7 +50,7 @@ def in_full(profile: CaProfile) -> str:
         parts.append(f"It imitates {profile.imitates}.")
     parts.append("\n".join(_values(profile, profile.own)))
     if profile.taken_over:
-        worth = ", which may differ" if profile.imitates else ""
+        worth = ", where the product may differ" if profile.imitates else ""
         bases = ", ".join(dict.fromkeys(source.base for source in profile.taken_over.values()))
         head = f"Inherited from {bases}{worth}:"
         parts.append("\n".join([head, *_values(profile, profile.taken_over)]))

@@ -69,7 +69,7 @@ class Source:
 
     def __str__(self) -> str:
         known = f"{self.by}, for {self.base}" if self.base else self.by
-        return f"{self.text} ({known}{'' if self.confirmed else '; not confirmed'})"
+        return f"{self.text} ({known}{'' if self.confirmed else '; unconfirmed'})"
 
 
 @dataclass(frozen=True)

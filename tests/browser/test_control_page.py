@@ -53,7 +53,7 @@ def test_without_script_it_works_by_reloading(browser, host, bench) -> None:
     page.click("text=nonce-mismatch >> nth=0")
     page.fill("#when", "{type: PKCSReq}")
     page.click("text=Add it before the other rules")
-    page.get_by_text("The rule comes first from now on").wait_for()
+    page.get_by_text("The new rule is the first one").wait_for()
     page.click("nav >> text=Script")
     assert page.input_value("#script").startswith("- when: {type: PKCSReq}\n  faults: [nonce-mismatch]\n- when:")
     page.fill("#script", "- then: succes\n")

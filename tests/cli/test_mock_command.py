@@ -179,13 +179,15 @@ def test_lists_for_people_and_machines(capsys, verb: str) -> None:
 def test_a_profile_tells_apart_what_it_says_takes_over_and_leaves_unsaid(capsys) -> None:
     assert main(["profiles", "ndes-2016"]) == 0
     told = capsys.readouterr().out
-    own, _, rest = told.partition("Inherited from lenient, ndes-2012r2, rfc8894, which may differ:\n")
+    own, _, rest = told.partition("Inherited from lenient, ndes-2012r2, rfc8894, where the product may differ:\n")
     over, _, unsaid = rest.partition("As in RFC 8894, unverified for NDES of Windows Server 2016")
     assert "It imitates NDES of Windows Server 2016 to 2022.\n" in own
-    assert "server: Microsoft-IIS/10.0\n    IIS of Windows Server 2016 (reported; not confirmed)\n" in own
-    line = "empty_content: zero\n    F-E06: certnanny/sscep#59, a reply decoded (capture, for ndes-2012r2; not confirmed)\n"
+    assert "server: Microsoft-IIS/10.0\n    IIS of Windows Server 2016 (reported; unconfirmed)\n" in own
+    line = (
+        "empty_content: zero\n    F-E06: certnanny/sscep#59, a reply decoded (capture, for ndes-2012r2; unconfirmed)\n"
+    )
     assert line in over
-    assert over.count("not confirmed") == over.count("    ")
+    assert over.count("unconfirmed") == over.count("    ")
     assert "signing_time" in unsaid
     assert max(map(len, unsaid.splitlines()[1:])) <= 110
 

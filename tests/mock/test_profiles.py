@@ -80,7 +80,7 @@ def test_what_is_taken_over_confirms_nothing_of_a_product() -> None:
     captured, later = (PROFILES[name].sources["empty_content"] for name in ("ndes-2012r2", "ndes-2016"))
     assert (captured.text, captured.by) == (later.text, later.by)
     assert (captured.base, captured.confirmed, later.base, later.confirmed) == ("", True, "ndes-2012r2", False)
-    assert str(later) == "F-E06: certnanny/sscep#59, a reply decoded (capture, for ndes-2012r2; not confirmed)"
+    assert str(later) == "F-E06: certnanny/sscep#59, a reply decoded (capture, for ndes-2012r2; unconfirmed)"
 
 
 def test_evidence_is_of_the_profile_that_states_it() -> None:
