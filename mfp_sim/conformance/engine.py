@@ -156,14 +156,16 @@ class _Engine:
         )
 
     def _ended_early(self, barred: str | None) -> str | None:
-        """Why, and how many checks were not run for that; None where the run has gone to its end."""
-        why = self._stopped or (None if barred is None else f"stopped asking: {barred}")
-        if why is None:
-            return None
-        left = sum(
-            bool(result.reason) and result.reason in (self._stopped, barred) for result in self._results.values()
-        )
-        return f"{why}; {left} check{'s were' if left != 1 else ' was'} left out for that"
+        """Why, and how many checks were left out because of it; None if the run reached its end.
+
+        A run in which the last check to ask got a certificate that should not exist left nothing out. A server that no
+        longer answers ends the run in any case.
+        """
+        left = sum(result.reason in (self._stopped, barred) for result in self._results.values() if result.reason)
+        because = f"; {left} check{'s were' if left != 1 else ' was'} left out because of this" if left else ""
+        if self._stopped is not None:
+            return f"{self._stopped}{because}"
+        return f"stopped asking: {barred}{because}" if left else None
 
     def _contact(self) -> None:
         """Is somebody there, and is it SCEP?"""

@@ -137,7 +137,7 @@ def test_after_a_certificate_for_a_stranger_only_what_asks_for_none_goes_on(serv
     whole = report(tmp_path)
     assert "gives what only those may have who know the challenge or have a certificate" in whole["stopped"]
     left_out = {check["id"] for check in whole["checks"] if "(--keep-going asks on)" in check["because"]}
-    assert whole["stopped"].endswith(f"; {len(left_out)} checks were left out for that")
+    assert whole["stopped"].endswith(f"; {len(left_out)} checks were left out because of this")
     risky = {check.id for check in all_checks().values() if check.risky}
     assert left_out, "nothing was left out"
     assert left_out - {"renewed-present"} < risky, "what can give nobody anything has been asked before"
@@ -151,27 +151,30 @@ def test_after_a_certificate_for_a_stranger_only_what_asks_for_none_goes_on(serv
 
 
 @pytest.mark.parametrize(
-    ("defect", "name", "gives"),
+    ("defect", "name", "later", "gives"),
     [
-        ("issues-ca-certificates", "ca-true-not-copied", "the power to issue"),
-        ("renews-for-anybody", "renewal-other-name", "another name"),
+        ("issues-ca-certificates", "ca-true-not-copied", "powers-not-copied", "the power to issue"),
+        ("renews-for-anybody", "renewal-other-name", "renewal-csr-forged", "another name"),
     ],
 )
 def test_a_certificate_that_gives_more_than_was_right_is_one_too_many(
-    server, conform, tmp_path: Path, defect: str, name: str, gives: str
+    server, conform, tmp_path: Path, defect: str, name: str, later: str, gives: str
 ) -> None:
     code, shown = conform(
         server(defect).url,
         *BY_VALUE,
         "--only",
         name,
+        "--only",
+        later,
         "--verdict",
         "rfc",
         "--report",
         tmp_path,
     )
+    assert verdicts(tmp_path)[later] == "skipped"
     assert f"{name} was issued a certificate that should not exist" in shown
-    assert f"and that gives {gives}" in shown
+    assert f", and that gives {gives} (--keep-going asks on); 1 check was left out because of this" in shown
     assert any("should not" in entry["by"] for entry in report(tmp_path)["minted"])
     code, shown = conform(server().url, *BY_VALUE, "--only", name, "--verdict", "rfc", "--report", tmp_path)
     assert (code, "stopped" in shown) == (0, False)
@@ -228,7 +231,7 @@ def test_the_budget_holds(server, conform, tmp_path: Path) -> None:
     assert code == 0, shown
     assert len(mock.serials) <= 6
     (check,) = [c for c in report(tmp_path)["checks"] if c["id"] == "concurrent-enrolments"]
-    assert check["because"] == "costs 32 certificates, which the budget of 6 does not allow"
+    assert check["because"] == "needs 32 certificates, which the budget of 6 does not allow"
 
 
 def test_a_wrong_challenge_is_no_verdict_on_the_server(server, conform) -> None:
@@ -252,7 +255,7 @@ def test_challenges_from_the_admin_page_of_ndes(server, conform, tmp_path: Path,
     monkeypatch.setenv("LOGIN", "admin:wrong")
     code, shown = conform(mock.url, *words, "--only", "challenge")
     assert code == 3
-    assert "gave HTTP 401" in shown
+    assert "returned HTTP 401" in shown
 
 
 def test_challenges_from_a_command(server, conform) -> None:
@@ -266,9 +269,9 @@ def test_challenges_from_a_command(server, conform) -> None:
 @pytest.mark.parametrize(
     ("program", "told"),
     [
-        ("import time; time.sleep(9)", "did not answer within 0.2 s"),
-        (r"print(); import os; os.write(1, b'\xe9\n')", "printed what is not text"),
-        ("raise SystemExit(3)", "gave no challenge (exit code 3)"),
+        ("import time; time.sleep(9)", "did not end within 0.2 s"),
+        (r"print(); import os; os.write(1, b'\xe9\n')", "printed something other than text"),
+        ("raise SystemExit(3)", "printed no challenge password (exit code 3)"),
     ],
 )
 def test_a_command_that_fails_is_told_without_its_arguments(monkeypatch, program: str, told: str) -> None:
@@ -330,6 +333,24 @@ def test_a_server_that_hangs(listening, conform) -> None:
     code, shown = conform(url, "--timeout", "0.3")
     assert code == 3
     assert "did not reply within 0.3 s" in shown
+
+
+def test_a_run_that_left_nothing_out_was_not_stopped(server, conform, tmp_path: Path) -> None:
+    """The last check to ask gets a certificate that should not exist: the run has reached its end all the same."""
+    mock = server("challenge-unchecked")
+    words = ("--only", "challenge-missing", "--only", "caps-supported", "--verdict", "rfc", "--report", tmp_path)
+    code, shown = conform(mock.url, *BY_VALUE, *words)
+    assert (code, "stopped" in shown) == (6, False)
+    assert report(tmp_path)["stopped"] is None
+    assert verdicts(tmp_path) == {"challenge-missing": "fail", "caps-supported": "pass"}
+    expected = tmp_path / "baseline.yaml"
+    line = "{id: challenge-missing, verdict: security-fail, reason: known, expires: 2099-12-31}"
+    expected.write_text(f"format: 1\nserver: s\nexpected:\n  - {line}\n")
+    code, shown = conform(mock.url, *BY_VALUE, *words, "--baseline", expected)
+    assert (code, "stopped" in shown) == (0, False), shown
+    code, shown = conform(mock.url, *BY_VALUE, *words, "--only", "challenge-empty", "--baseline", expected)
+    assert code == 1, "a run that left a check out is not as expected"
+    assert "; 1 check was left out because of this" in shown
 
 
 def test_a_server_that_is_not_scep(listening, conform) -> None:
