@@ -1,7 +1,7 @@
 """What a wrong server is, and the tools to make one and to show that it is wrong.
 
-A wrong server is the mock with one thing done as an implementer may get it wrong. The set is written from RFC 8894, RFC
-5280 and RFC 5652 alone, without a look at the checks: it tells what the checks miss. It must not follow them.
+A wrong server is the mock with one mistake that an implementer may make. The set is written only from RFC 8894, RFC 5280
+and RFC 5652, without looking at the checks, so that it shows what the checks miss. It must not follow them.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ SERVERS: dict[str, WrongServer] = {}
 
 @dataclass(frozen=True)
 class WrongServer:
-    """One server. ``shows`` tells whether the server of a bench is wrong in this way; ``serves`` whether a right
-    request gets its certificate all the same."""
+    """One server. ``shows`` returns whether the server of a bench is wrong in this way; ``serves`` whether a right
+    request still gets its certificate."""
 
     name: str
     chapter: str
@@ -45,7 +45,7 @@ class WrongServer:
 def wrong(
     kind: str, breaks: str, shows: Callable[[Bench], bool], *, serves: bool = True
 ) -> Callable[[Callable[[ScepService], None]], Callable[[ScepService], None]]:
-    """Put a function that spoils the mock into the set; its docstring says what is wrong then."""
+    """Add a function that makes the mock wrong to the set; its docstring says what is wrong."""
 
     def decorate(spoil: Callable[[ScepService], None]) -> Callable[[ScepService], None]:
         name = spoil.__name__.replace("_", "-")
@@ -62,7 +62,7 @@ def wrong(
 
 
 def around(holder: object, name: str, stand_in: Callable[..., Any]) -> None:
-    """Have ``stand_in(original, *arguments)`` do what a method of one object did."""
+    """Replace a method of one object by ``stand_in(original, *arguments)``."""
     setattr(holder, name, functools.partial(stand_in, getattr(holder, name)))
 
 
@@ -117,7 +117,7 @@ def retemplate(ca: ScepService, change: Callable[[Any, Any], Any]) -> None:
 
 
 def resign(ca: ScepService, change: Callable[[list[bytes], CertificateAuthority], list[bytes]]) -> None:
-    """Change the fields of each TBSCertificate, and sign it anew."""
+    """Change the fields of each TBSCertificate, and sign it again."""
     for authority in ca.authorities.all:
 
         def signed(original: Any, template: Any, digest: str = "sha256", own: Any = authority) -> Certificate:
@@ -141,7 +141,7 @@ def with_extension(template: Any, oid: str, value: bytes | None, critical: bool 
 
 
 def recertify(ca: ScepService, change: Callable[[dict[str, Any]], None]) -> None:
-    """Make the CA certificate anew, of the same key: ``change`` alters what ``x509.issue`` is told."""
+    """Make a new CA certificate for the same key: ``change`` alters the arguments of ``x509.issue``."""
     for authority in ca.authorities.all:
         old = authority.issuer
         kept = [(oid, e.critical, e.value) for oid, e in old.certificate.extensions.items()]
@@ -246,7 +246,7 @@ def lookup(client: ScepClient, kind: MessageType, by: Identity, wanted: Certific
 
 
 def opened(answer: Any) -> bytes:
-    """What was in the envelope of a reply; empty where it cannot be opened."""
+    """The content of a reply's envelope; empty if it cannot be opened."""
     return getattr(answer.payload, "plain", None) or b""
 
 

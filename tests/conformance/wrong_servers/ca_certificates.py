@@ -17,7 +17,7 @@ from mfp_sim.testing import Bench
 from mock_scep_server.service import ScepService
 from wrong_servers.base import INTEROPERABILITY, SECURITY, recertify, replaced_extension, republish, wrong
 
-FORM = "RFC 8894, 4.2.1.1: a lone CA certificate is a binary X.509 certificate of application/x-x509-ca-cert"
+FORM = "RFC 8894, 4.2.1.1: a single CA certificate is a binary X.509 certificate of type application/x-x509-ca-cert"
 USAGE = "RFC 8894, 2.1.2: keyUsage in the CA certificate MUST be valid for digitalSignature and keyEncipherment, and keyCertSign"
 IS_CA = "RFC 5280, 4.2.1.9: CAs MUST include basicConstraints, with cA TRUE and critical, in CA certificates"
 
@@ -41,7 +41,7 @@ def typed(ca: ScepService, media_type: str, change: Any = lambda body: body) -> 
     INTEROPERABILITY, FORM, lambda bench: got(bench).media_type == CA_RA_CERT and got(bench).body[4:6] == b"\x30\x82"
 )
 def one_certificate_as_a_bundle(ca: ScepService) -> None:
-    """Says application/x-x509-ca-ra-cert of a lone certificate."""
+    """Sends a single certificate as application/x-x509-ca-ra-cert."""
     typed(ca, CA_RA_CERT)
 
 
@@ -49,7 +49,7 @@ def one_certificate_as_a_bundle(ca: ScepService) -> None:
     INTEROPERABILITY, FORM, lambda bench: got(bench).media_type == CA_CERT and der.oid(v.SIGNED_DATA) in got(bench).body
 )
 def bundle_as_one_certificate(ca: ScepService) -> None:
-    """Says application/x-x509-ca-cert of a certificates-only SignedData."""
+    """Sends a certificates-only SignedData as application/x-x509-ca-cert."""
     typed(ca, CA_CERT, lambda body: messages.certs_only([body]))
 
 
@@ -61,7 +61,7 @@ def ca_certificate_as_pem(ca: ScepService) -> None:
 
 @wrong(INTEROPERABILITY, FORM, lambda bench: got(bench).media_type == "text/html")
 def ca_certificate_as_html(ca: ScepService) -> None:
-    """Says text/html of the CA certificate."""
+    """Sends the CA certificate as text/html."""
     typed(ca, "text/html")
 
 
@@ -89,7 +89,7 @@ def ca_constraints_not_critical(ca: ScepService) -> None:
 
 @wrong(INTEROPERABILITY, IS_CA, lambda bench: own(bench).extensions[v.BASIC_CONSTRAINTS].value[:1] == b"\x31")
 def ca_constraints_of_another_type(ca: ScepService) -> None:
-    """Has a CA certificate whose basicConstraints is a SET where it should be a SEQUENCE."""
+    """Has a CA certificate whose basicConstraints is a SET instead of a SEQUENCE."""
     constraints(ca, (v.BASIC_CONSTRAINTS, True, der.set_of([der.boolean(True)])))
 
 
@@ -121,7 +121,7 @@ def ca_without_key_encipherment(ca: ScepService) -> None:
     lambda bench: own(bench).not_after < bench.clock.now(),
 )
 def ca_expired(ca: ScepService) -> None:
-    """Has a CA certificate that has expired, and issues as if it had not."""
+    """Has an expired CA certificate, and still issues certificates."""
     now = ca.clock.now()
     recertify(ca, lambda told: told.update(not_before=now - timedelta(days=800), not_after=now - timedelta(days=2)))
 
@@ -148,9 +148,9 @@ def ca_without_a_name(ca: ScepService) -> None:
 
 @wrong(
     SECURITY,
-    "RFC 5280, 4.2.1.10 / 4.2: a critical extension that is not understood makes a certificate unusable",
+    "RFC 5280, 4.2.1.10 / 4.2: an unknown critical extension makes a certificate unusable",
     lambda bench: "1.3.6.1.4.1.55555.8" in own(bench).extensions,
 )
 def ca_with_an_unknown_critical_extension(ca: ScepService) -> None:
-    """Has a CA certificate with a critical extension of its own."""
+    """Has a CA certificate with a private critical extension."""
     recertify(ca, lambda told: told["extensions"].append(("1.3.6.1.4.1.55555.8", True, der.null())))

@@ -29,7 +29,7 @@ SECRET = "RFC 8894, 2.4: the CA distributes a shared secret, which will be used 
 
 
 def compare(ca: ScepService, takes: Any) -> None:
-    """Take also what ``takes(given, secret)`` is true of; ``given`` is None where there is none."""
+    """Also accept a request if ``takes(given, secret)``; without one, ``given`` is None."""
 
     def check(original: Any, request: Any, now: Any) -> str | None:
         reason = original(request, now)
@@ -41,43 +41,43 @@ def compare(ca: ScepService, takes: Any) -> None:
 
 @wrong(SECURITY, SECRET, grants(challenge="guessed"))
 def challenge_ignored(ca: ScepService) -> None:
-    """Takes any challenge password, and none."""
+    """Accepts any challenge password, and requests without one."""
     compare(ca, lambda given, secret: True)
 
 
 @wrong(SECURITY, SECRET, grants(challenge=CHALLENGE + "-and-more"))
 def challenge_begins_right(ca: ScepService) -> None:
-    """Takes whatever begins with the right challenge password."""
+    """Accepts everything that begins with the right challenge password."""
     compare(ca, lambda given, secret: given is not None and given.startswith(secret))
 
 
 @wrong(SECURITY, SECRET, grants(challenge=CHALLENGE[:1]))
 def challenge_of_given_length(ca: ScepService) -> None:
-    """Compares as many letters as the client sent: the first letter will do."""
+    """Compares only the characters that the client sent: the first character is enough."""
     compare(ca, lambda given, secret: bool(given) and secret.startswith(given))
 
 
 @wrong(SECURITY, SECRET, grants(challenge=CHALLENGE[:4] + "xx"))
 def challenge_first_four_letters(ca: ScepService) -> None:
-    """Compares the first four letters only."""
+    """Compares only the first four characters."""
     compare(ca, lambda given, secret: given is not None and given[:4] == secret[:4])
 
 
 @wrong(SECURITY, SECRET, grants(challenge=CHALLENGE.upper()))
 def challenge_in_any_case(ca: ScepService) -> None:
-    """Takes the challenge password in upper and lower case."""
+    """Accepts the challenge password in upper and lower case."""
     compare(ca, lambda given, secret: given is not None and given.lower() == secret.lower())
 
 
 @wrong(SECURITY, SECRET, grants(challenge=f" {CHALLENGE} "))
 def challenge_trimmed(ca: ScepService) -> None:
-    """Takes the challenge password with blanks around it."""
+    """Accepts the challenge password with spaces around it."""
     compare(ca, lambda given, secret: given is not None and given.strip() == secret)
 
 
 @wrong(SECURITY, SECRET, grants(challenge=None))
 def challenge_checked_if_there(ca: ScepService) -> None:
-    """Checks a challenge password where there is one, and enrols who sends none."""
+    """Checks a challenge password if there is one, but enrols clients that send none."""
     compare(ca, lambda given, secret: given is None)
 
 
@@ -89,13 +89,13 @@ def _empty(bench: Bench) -> bool:
 
 @wrong(SECURITY, SECRET, _empty)
 def challenge_empty_will_do(ca: ScepService) -> None:
-    """Takes an attribute with an empty challenge password."""
+    """Accepts an attribute with an empty challenge password."""
     compare(ca, lambda given, secret: given == "")
 
 
 @wrong(SECURITY, SECRET, grants(challenge="guessed", method="GET"))
 def challenge_on_post_only(ca: ScepService) -> None:
-    """Checks the challenge password of what comes by POST, and not by GET."""
+    """Checks the challenge password by POST, but not by GET."""
     methods: list[str] = []
 
     def handle(original: Any, request: Any, client: str) -> Any:
@@ -115,7 +115,7 @@ def _second(bench: Bench) -> bool:
 
 @wrong(SECURITY, "RFC 2985, 5.4.1: a challengePassword has a single value", _second)
 def challenge_anywhere_in_the_csr(ca: ScepService) -> None:
-    """Takes a request in which the right challenge password is one of several values: a client may try many at once."""
+    """Accepts a request in which the right challenge password is one of several values: a client can try many at once."""
 
     def check(original: Any, request: Any, now: Any) -> str | None:
         reason = original(request, now)
@@ -127,7 +127,7 @@ def challenge_anywhere_in_the_csr(ca: ScepService) -> None:
 
 @wrong(SECURITY, SECRET, replies(lambda answer: CHALLENGE in (answer.fail_info_text or ""), challenge="guessed"))
 def challenge_told_to_who_asks(ca: ScepService) -> None:
-    """Names the right challenge password in failInfoText when it refuses a wrong one."""
+    """Shows the right challenge password in failInfoText when it refuses a wrong one."""
 
     def check(original: Any, request: Any, now: Any) -> str | None:
         reason = original(request, now)
@@ -144,7 +144,7 @@ def _once_known(bench: Bench) -> bool:
 
 @wrong(SECURITY, SECRET, _once_known)
 def challenge_for_new_names_only(ca: ScepService) -> None:
-    """Wants no challenge password for a name that has a certificate already, whatever the key."""
+    """Requires no challenge password for a name that already has a certificate, for any key."""
 
     def check(original: Any, request: Any, now: Any) -> str | None:
         reason = original(request, now)
@@ -155,7 +155,7 @@ def challenge_for_new_names_only(ca: ScepService) -> None:
 
 @wrong(SECURITY, SECRET, grants(challenge="guessed", message_type=MessageType.RENEWAL_REQ))
 def challenge_not_of_a_renewal_req(ca: ScepService) -> None:
-    """Takes messageType RenewalReq for proof enough, whoever signed, and looks at no challenge password."""
+    """Accepts messageType RenewalReq as proof, for every signer, and does not check the challenge password."""
 
     def refuse(original: Any, asked: Any) -> Any:
         return None if asked.message.message_type == MessageType.RENEWAL_REQ else original(asked)
@@ -176,7 +176,7 @@ def challenge_printable_only(ca: ScepService) -> None:
 
     def check(original: Any, request: Any, now: Any) -> str | None:
         odd = request.challenge_type == "UTF8String"
-        return "the challenge password is no PrintableString" if odd else original(request, now)
+        return "the challenge password is not a PrintableString" if odd else original(request, now)
 
     around(ca.challenge, "check", check)
 
@@ -190,7 +190,7 @@ def _guesses(bench: Bench) -> bool:
 
 @wrong(SECURITY, SECRET, _guesses)
 def challenge_asked_once(ca: ScepService) -> None:
-    """Refuses a wrong challenge password, and grants the same request when it comes again."""
+    """Refuses a wrong challenge password, but grants the same request when it is repeated."""
     seen: set[bytes] = set()
 
     def check(original: Any, request: Any, now: Any) -> str | None:
@@ -211,7 +211,7 @@ def _minted(bench: Bench) -> bool:
 
 @wrong(SECURITY, "RFC 8894, 3.3.2.2: in a FAILURE the pkcsPKIEnvelope MUST be omitted", _minted)
 def challenge_refused_with_a_certificate(ca: ScepService) -> None:
-    """Says FAILURE to a wrong challenge password, and puts the certificate into the reply all the same."""
+    """Sends FAILURE for a wrong challenge password, but with the certificate in the reply."""
 
     def decide(original: Any, asked: Any, answer: Any, alter: Any) -> Any:
         decision = original(asked, answer, alter)

@@ -22,9 +22,9 @@ SHAPES = {
     "approval": Proof("", setup={"open": True, "approval": "manual", "approve": True}),
     "sockets": Proof("", setup={"sockets": True}),
 }
-"""How the CA is set up and reached: with a challenge password, with approval by hand, over loopback."""
+"""The forms of the CA: with a challenge password, with manual approval, over loopback."""
 OF_CHAPTER = {"transactions": ("approval", "challenge"), "http": ("challenge", "sockets")}
-"""The shapes of a chapter; with a challenge password alone, unless said otherwise."""
+"""The shapes of a chapter; by default only with a challenge password."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def against(name: str | None, shape: str) -> Iterator[Client]:
 
 
 def look(name: str | None, shape: str, only: Iterable[str] = ()) -> Found:
-    """Run the checks, or some alone, and gather what deviates."""
+    """Run all checks, or some, and collect the deviations."""
     table = all_checks()
     checks = [table[identifier] for identifier in only] or list(table.values())
     with against(name, shape) as session:

@@ -1,4 +1,4 @@
-"""HTTP as a server must not speak it. RFC 8894, 4.1; RFC 9112."""
+"""Wrong HTTP. RFC 8894, 4.1; RFC 9112."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wrong_servers.base import INTEROPERABILITY, ROBUSTNESS, around, replies, re
 
 POST = "RFC 8894, 4.1: binary data is sent in the body of a POST"
 GET = "RFC 8894, 4.1: base64 in a GET MUST be escaped, and is unescaped once"
-MESSAGE = "RFC 8894, 4.3.1: the reply is of application/x-pki-message"
+MESSAGE = "RFC 8894, 4.3.1: the reply has type application/x-pki-message"
 
 
 def is_message(request: Any) -> bool:
@@ -42,7 +42,7 @@ def post_body_not_read(ca: ScepService) -> None:
 
 @wrong(INTEROPERABILITY, POST, replies(lambda a: not a.granted))
 def post_body_cut_at_1024(ca: ScepService) -> None:
-    """Reads the first 1,024 bytes of a body."""
+    """Reads only the first 1,024 bytes of a body."""
     reaching(ca, lambda request: replace(request, body=request.body[:1024]))
 
 
@@ -54,7 +54,7 @@ def get_cut_at_2048(ca: ScepService) -> None:
 
 @wrong(INTEROPERABILITY, GET, replies(lambda a: not a.granted, method="GET"))
 def get_loses_plus(ca: ScepService) -> None:
-    """Unescapes a query twice and drops the blanks that come of it, and every + of the base64 with them."""
+    """Unescapes a query twice and drops the resulting spaces, and with them every + of the base64."""
 
     def change(request: HttpRequest) -> HttpRequest:
         return replace(request, target=request.target.replace("%2B", "").replace("%2b", ""))
@@ -64,7 +64,7 @@ def get_loses_plus(ca: ScepService) -> None:
 
 @wrong(INTEROPERABILITY, GET, replies(lambda a: not a.granted, method="GET"))
 def get_of_messages_not_served(ca: ScepService) -> None:
-    """Serves PKIOperation by POST only, and answers GET with 405."""
+    """Supports PKIOperation only by POST, and replies to GET with 405."""
 
     def change(request: Any, reply: HttpReply) -> HttpReply:
         if request.method == "GET" and is_message(request):
@@ -82,7 +82,7 @@ def _type(bench: Bench) -> str | None:
 
 @wrong(INTEROPERABILITY, MESSAGE, lambda bench: _type(bench) == "text/html")
 def replies_as_html(ca: ScepService) -> None:
-    """Says text/html of its CertReps."""
+    """Sends its CertReps as text/html."""
 
     def change(request: Any, reply: HttpReply) -> HttpReply:
         return replace(reply, headers=(("Content-Type", "text/html"),)) if is_message(request) else reply
@@ -110,17 +110,15 @@ def _status(bench: Bench, request: HttpRequest) -> int:
     return reply.status if reply else 0
 
 
-@wrong(
-    ROBUSTNESS, "RFC 9110, 15.5: what the client did wrong is answered with 4xx", lambda b: _status(b, GARBAGE) == 500
-)
+@wrong(ROBUSTNESS, "RFC 9110, 15.5: an error of the client gets 4xx", lambda b: _status(b, GARBAGE) == 500)
 def garbage_is_http_500(ca: ScepService) -> None:
-    """Answers a message that it cannot read with 500."""
+    """Replies to a message that it cannot read with 500."""
     leaving(ca, lambda request, reply: replace(reply, status=500, reason=None) if reply.status == 400 else reply)
 
 
 @wrong(ROBUSTNESS, "RFC 9110, 15.3.1: 200 says that the request has succeeded", lambda b: _status(b, GARBAGE) == 200)
 def garbage_is_http_200(ca: ScepService) -> None:
-    """Answers a message that it cannot read with 200 and a sentence."""
+    """Replies to a message that it cannot read with 200 and a sentence."""
     leaving(ca, lambda request, reply: replace(reply, status=200, reason=None) if reply.status == 400 else reply)
 
 
@@ -130,9 +128,9 @@ def _dies(bench: Bench) -> bool:
     return not client.ask(client.order()).granted
 
 
-@wrong(ROBUSTNESS, "RFC 8894, 7: a message of anybody must not put the CA out of service", _dies)
+@wrong(ROBUSTNESS, "RFC 8894, 7: no client's message may put the CA out of service", _dies)
 def garbage_kills_it(ca: ScepService) -> None:
-    """Answers nothing but 503 after a message that it could not read."""
+    """Replies only with 503 after a message that it could not read."""
     dead: list[bool] = []
 
     def change(request: Any, reply: HttpReply) -> HttpReply:
@@ -150,9 +148,9 @@ def _unknown(bench: Bench) -> bool:
     return reply is not None and reply.status == 200
 
 
-@wrong(INTEROPERABILITY, "RFC 8894, 4.1: OPERATION is one of those that are defined", _unknown)
+@wrong(INTEROPERABILITY, "RFC 8894, 4.1: OPERATION is one of the defined operations", _unknown)
 def unknown_operation_gives_the_ca(ca: ScepService) -> None:
-    """Answers an operation that it does not know with the CA certificate."""
+    """Replies to an unknown operation with the CA certificate."""
 
     def change(request: HttpRequest) -> HttpRequest:
         known = ("GetCACaps", "GetCACert", "GetNextCACert", "PKIOperation")
@@ -170,7 +168,7 @@ def _ends(bench: Bench) -> bool:
 
 @wrong(INTEROPERABILITY, "RFC 9112, 6.3: a body that is shorter than Content-Length is incomplete", _ends, serves=False)
 def content_length_too_long(ca: ScepService) -> None:
-    """Says a Content-Length of eight more bytes than it sends, and closes."""
+    """Sends a Content-Length that is eight bytes too long, and closes the connection."""
 
     def handle(original: Any, request: Any, client: str) -> Any:
         delivery = original(request, client)

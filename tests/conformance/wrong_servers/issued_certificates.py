@@ -1,4 +1,4 @@
-"""Certificates that should not look so. RFC 5280, 4; RFC 8894, 2.1.2."""
+"""Wrong certificates. RFC 5280, 4; RFC 8894, 2.1.2."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SERIAL = "RFC 5280, 4.1.2.2: the serial number MUST be a positive integer, uniqu
 
 
 def copies(oid: str, value: bytes, critical: bool = False) -> Any:
-    """Whether an extension of the CSR stands in the certificate with its very value."""
+    """Whether an extension of the CSR is in the certificate with the same value."""
 
     def shows(bench: Bench) -> bool:
         client = bench.client()
@@ -69,22 +69,22 @@ def copies_ca_true(ca: ScepService) -> None:
 
 @wrong(SECURITY, POWER, copies(*x509.key_usage_extension("digitalSignature", "keyCertSign")[::2]))
 def copies_key_cert_sign(ca: ScepService) -> None:
-    """Copies keyUsage from the CSR with all its bits, keyCertSign among them."""
+    """Copies keyUsage from the CSR with all its bits, including keyCertSign."""
     copy(ca, v.KEY_USAGE)
 
 
-PURPOSES = "RFC 5280, 4.2.1.12: the purposes for which the certified key may be used are the CA's word"
+PURPOSES = "RFC 5280, 4.2.1.12: the CA states the purposes for which the certified key may be used"
 
 
 @wrong(SECURITY, PURPOSES, copies(*x509.extended_key_usage_extension(v.CLIENT_AUTH, v.ANY_PURPOSE)[::2]))
 def copies_any_purpose(ca: ScepService) -> None:
-    """Copies extendedKeyUsage from the CSR, anyExtendedKeyUsage among it."""
+    """Copies extendedKeyUsage from the CSR, including anyExtendedKeyUsage."""
     copy(ca, v.EXTENDED_KEY_USAGE)
 
 
 @wrong(SECURITY, PURPOSES, copies(*x509.extended_key_usage_extension(ENROLMENT_AGENT)[::2]))
 def copies_enrolment_agent(ca: ScepService) -> None:
-    """Copies the purpose of Microsoft's enrolment agents, who may ask for certificates of others; no other power."""
+    """Copies only the purpose of Microsoft's enrolment agents, who may request certificates for others."""
 
     def change(template: Any, request: Csr) -> Any:
         wished = request.extensions.get(v.EXTENDED_KEY_USAGE)
@@ -97,7 +97,7 @@ def copies_enrolment_agent(ca: ScepService) -> None:
 
 @wrong(
     SECURITY,
-    "RFC 5280, 4.2: an extension is the CA's word; Microsoft's SID extension says which account the holder is",
+    "RFC 5280, 4.2: an extension is the CA's statement; Microsoft's SID extension names the holder's account",
     copies(SECURITY_ID, der.sequence(der.utf8_string("S-1-5-21-1-2-3-500"))),
 )
 def copies_microsoft_sid(ca: ScepService) -> None:
@@ -105,9 +105,9 @@ def copies_microsoft_sid(ca: ScepService) -> None:
     copy(ca, SECURITY_ID)
 
 
-@wrong(SECURITY, "RFC 5280, 4.2: an extension is the CA's word", copies("1.3.6.1.4.1.55555.7", der.null()))
+@wrong(SECURITY, "RFC 5280, 4.2: an extension is the CA's statement", copies("1.3.6.1.4.1.55555.7", der.null()))
 def copies_what_it_does_not_know(ca: ScepService) -> None:
-    """Copies every extension that it does not know from the CSR."""
+    """Copies every unknown extension from the CSR."""
 
     def change(template: Any, request: Csr) -> Any:
         for oid, extension in request.extensions.items():
@@ -185,13 +185,13 @@ def _twice(bench: Bench) -> bool:
 
 @wrong(SECURITY, SERIAL, _twice)
 def serial_always_the_same(ca: ScepService) -> None:
-    """Gives every certificate one serial number."""
+    """Gives every certificate the same serial number."""
     serials(ca, lambda serial: 4711)
 
 
 @wrong(INTEROPERABILITY, SERIAL, issues(lambda c, bench: c.serial < 0))
 def serial_negative(ca: ScepService) -> None:
-    """Gives negative serial numbers: 16 random bytes, taken for an INTEGER as they are."""
+    """Gives negative serial numbers: 16 random bytes, used unchanged as an INTEGER."""
     serials(ca, lambda serial: serial - (1 << 127))
 
 
@@ -214,7 +214,7 @@ def serial_of_32_octets(ca: ScepService) -> None:
 
 @wrong(SECURITY, SERIAL, _twice)
 def serial_of_the_second(ca: ScepService) -> None:
-    """Takes the time in seconds for the serial number: two certificates of one second have the same."""
+    """Uses the time in seconds as the serial number: two certificates of one second have the same."""
     serials(ca, lambda serial: int(ca.clock.now().timestamp()))
 
 
@@ -227,7 +227,7 @@ def serial_of_the_second(ca: ScepService) -> None:
     issues(lambda c, bench: c.not_after > bench.ca.authority.issuer.certificate.not_after),
 )
 def outlives_its_ca(ca: ScepService) -> None:
-    """Issues certificates that end after the CA's own."""
+    """Issues certificates that expire after the CA's own."""
 
     def change(template: Any, request: Csr) -> Any:
         return replace(template, not_after=template.issuer.certificate.not_after + timedelta(days=30))
@@ -241,7 +241,7 @@ def outlives_its_ca(ca: ScepService) -> None:
     issues(lambda c, b: c.not_before > b.clock.now()),
 )
 def valid_from_tomorrow(ca: ScepService) -> None:
-    """Issues certificates that are valid only in a day."""
+    """Issues certificates that become valid only after a day."""
     retemplate(ca, lambda template, request: replace(template, not_before=template.not_before + timedelta(days=1)))
 
 
@@ -251,7 +251,7 @@ def valid_from_tomorrow(ca: ScepService) -> None:
     issues(lambda c, b: c.not_after < b.clock.now()),
 )
 def expired_at_once(ca: ScepService) -> None:
-    """Issues certificates that ended a minute ago."""
+    """Issues certificates that expired a minute ago."""
 
     def change(template: Any, request: Csr) -> Any:
         return replace(template, not_after=ca.clock.now() - timedelta(minutes=1))
@@ -283,7 +283,7 @@ def generalized_time_before_2050(ca: ScepService) -> None:
     issues(lambda c, bench: _times(c)[1].tag == 0x17 and _times(c)[1].content.startswith(b"60")),
 )
 def utc_time_after_2050(ca: ScepService) -> None:
-    """Issues until 2060 and writes that as UTCTime, which means 1960."""
+    """Issues certificates until 2060 and writes the date as UTCTime, which means 1960."""
 
     def change(fields: list[bytes], authority: Any) -> list[bytes]:
         begins = der.read(fields[4], "validity").children[0]
@@ -311,17 +311,17 @@ def _asked_name(bench: Bench) -> bool:
 
 @wrong(
     INTEROPERABILITY,
-    "RFC 5280, 4.1.2.6: the subject names who holds the key; a client compares it as it asked",
+    "RFC 5280, 4.1.2.6: the subject names the holder of the key; a client compares it with its request",
     _asked_name,
 )
 def subject_encoded_anew(ca: ScepService) -> None:
-    """Writes the subject anew, with UTF8String where the CSR had PrintableString."""
+    """Encodes the subject again, with UTF8String where the CSR had PrintableString."""
     retemplate(ca, lambda template, request: replace(template, subject=_changed_name(template.subject)))
 
 
 @wrong(SECURITY, "RFC 8894, 3.3.1: the request contains the subject Distinguished Name", _asked_name)
 def subject_of_its_own(ca: ScepService) -> None:
-    """Issues under a subject of its own, whatever was asked."""
+    """Issues every certificate for a fixed subject, regardless of the request."""
     other = x509.name(("CN", "Default device"))
     retemplate(ca, lambda template, request: replace(template, subject=other))
 
@@ -345,11 +345,11 @@ def issuer_encoded_anew(ca: ScepService) -> None:
 
 @wrong(
     INTEROPERABILITY,
-    "RFC 5280, 4.2.1.6: identities of the subject stand in subjectAltName",
+    "RFC 5280, 4.2.1.6: subjectAltName contains identities of the subject",
     issues(lambda c, bench: c.sans == (), sans=("printer.example",)),
 )
 def san_dropped(ca: ScepService) -> None:
-    """Leaves out the subjectAltName that was asked for."""
+    """Leaves out the requested subjectAltName."""
     retemplate(ca, lambda template, request: with_extension(template, v.SUBJECT_ALT_NAME, None))
 
 
@@ -359,7 +359,7 @@ def san_dropped(ca: ScepService) -> None:
     issues(lambda c, bench: "printer.example" not in c.sans and bool(c.sans), sans=("printer.example",)),
 )
 def san_of_another(ca: ScepService) -> None:
-    """Writes another subjectAltName than the one that was asked for."""
+    """Writes another subjectAltName than the requested one."""
     value = x509.subject_alt_name_extension(("other.example",))[2]
     retemplate(ca, lambda template, request: with_extension(template, v.SUBJECT_ALT_NAME, value))
 
@@ -380,12 +380,12 @@ def _without(listed: list[bytes], oid: str) -> list[bytes]:
     return [entry for entry in listed if der.oid(oid) not in entry[:12]]
 
 
-AKI = "RFC 5280, 4.2.1.1: keyIdentifier MUST be in all certificates, and is the SKI of the CA that issued it"
+AKI = "RFC 5280, 4.2.1.1: keyIdentifier MUST be in all certificates, and is the SKI of the issuing CA"
 
 
 @wrong(INTEROPERABILITY, AKI, issues(lambda c, bench: b"\xab" * 20 in c.extensions[v.AUTHORITY_KEY_IDENTIFIER].value))
 def authority_key_identifier_wrong(ca: ScepService) -> None:
-    """Names another key in authorityKeyIdentifier than the CA's."""
+    """Writes another key than the CA's in authorityKeyIdentifier."""
     value = der.sequence(der.implicit(0, b"\xab" * 20))
     new = _extension(v.AUTHORITY_KEY_IDENTIFIER, value)
     extensions_changed(ca, lambda listed: [*_without(listed, v.AUTHORITY_KEY_IDENTIFIER), new])
@@ -403,7 +403,7 @@ def authority_key_identifier_absent(ca: ScepService) -> None:
     issues(lambda c, b: c.extensions[v.SUBJECT_KEY_IDENTIFIER].value != der.octet_string(x509.key_identifier(c.spki))),
 )
 def subject_key_identifier_of_the_ca(ca: ScepService) -> None:
-    """Writes the CA's own key identifier as that of the subject."""
+    """Writes the CA's own key identifier as the subject's."""
 
     def change(listed: list[bytes]) -> list[bytes]:
         own = der.octet_string(x509.key_identifier(ca.authority.issuer.certificate.spki))
@@ -454,7 +454,7 @@ def _key_of_another(bench: Bench) -> bool:
     serves=False,
 )
 def key_of_its_own(ca: ScepService) -> None:
-    """Certifies a key of its own in place of the client's."""
+    """Certifies its own key instead of the client's."""
     own = x509.spki_of(ca._keys.rsa(2048))
     retemplate(ca, lambda template, request: replace(template, spki=own))
 
@@ -486,7 +486,7 @@ def _algorithms(certificate: Certificate, bench: Bench) -> bool:
     issues(_algorithms),
 )
 def algorithms_differ(ca: ScepService) -> None:
-    """Names SHA-256 inside of the certificate and SHA-512 outside."""
+    """Names SHA-256 inside the certificate and SHA-512 outside."""
     for authority in ca.authorities.all:
 
         def signed(original: Any, template: Any, digest: str = "sha256", own: Any = authority) -> Certificate:

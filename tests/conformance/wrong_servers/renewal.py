@@ -1,4 +1,4 @@
-"""Renewals granted to whom they are not due, or not granted to whom they are. RFC 8894, 2.3 to 2.5."""
+"""Renewals that are wrongly granted or wrongly refused. RFC 8894, 2.3 to 2.5."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _own_word(bench: Bench) -> bool:
 
 @wrong(SECURITY, SELF_SIGNED, _own_word)
 def renewal_of_a_self_signed_certificate(ca: ScepService) -> None:
-    """Takes a RenewalReq that is signed with a self-signed certificate of the same name, without a challenge."""
+    """Accepts a RenewalReq that is signed with a self-signed certificate of the same name, without a challenge."""
     trusts(
         ca,
         lambda asked: (
@@ -90,7 +90,7 @@ def _of_another_ca(bench: Bench) -> bool:
 
 @wrong(SECURITY, ISSUED, _of_another_ca)
 def renewal_of_another_ca(ca: ScepService) -> None:
-    """Takes a certificate of any CA for one of its own: it looks only whether it is self-signed."""
+    """Accepts a certificate of any CA as its own: it checks only whether it is self-signed."""
     trusts(ca, lambda asked: not same_name(asked.signer.issuer, asked.signer.subject))
 
 
@@ -104,7 +104,7 @@ def _of_our_name(bench: Bench) -> bool:
     SECURITY, "RFC 5280, 6.1.3 (a) (1): the signature of a certificate is verified with the issuer's key", _of_our_name
 )
 def renewal_by_name_of_issuer(ca: ScepService) -> None:
-    """Takes for its own certificate whatever names it as issuer, and verifies no signature of it."""
+    """Accepts every certificate that names it as issuer, without verifying the signature."""
     trusts(ca, lambda asked: same_name(asked.signer.issuer, ca.authority.issuer.certificate.subject))
 
 
@@ -125,7 +125,7 @@ def _by_serial(bench: Bench) -> bool:
 
 @wrong(SECURITY, SELF_SIGNED, _by_serial)
 def renewal_by_serial_number(ca: ScepService) -> None:
-    """Looks up the certificate to be renewed by its serial number, and takes the signer's for it."""
+    """Looks up the certificate to renew by serial number, and accepts the signer's certificate instead."""
     trusts(ca, lambda asked: ca.ledger.find(asked.signer.serial) is not None)
 
 
@@ -137,7 +137,7 @@ def _expired(bench: Bench) -> bool:
 
 
 def unfit(ca: ScepService, words: str) -> None:
-    """Do not mind what is wrong with a certificate of its own, by the words of the refusal."""
+    """Ignore an error of the CA's own certificate, by the words of the refusal."""
 
     def judge(original: Any, certificate: Any) -> Any:
         refusal = original(certificate)
@@ -186,7 +186,7 @@ def valid(ca: ScepService, asked: Any) -> bool:
 
 @wrong(SECURITY, IDENTITY, _of_another_name)
 def renewal_under_another_name(ca: ScepService) -> None:
-    """Grants a renewal for another subject than that of the certificate which signs it."""
+    """Grants a renewal for another subject than the signer certificate's."""
     any_identity(ca, lambda asked: valid(ca, asked))
 
 
@@ -198,7 +198,7 @@ def _more_names(bench: Bench) -> bool:
 
 @wrong(SECURITY, IDENTITY, _more_names)
 def renewal_with_more_names(ca: ScepService) -> None:
-    """Grants a renewal with subjectAltNames that the certificate which signs it has not."""
+    """Grants a renewal with subjectAltNames that the signer's certificate does not have."""
     any_identity(ca, lambda asked: valid(ca, asked) and same_name(asked.csr.subject, asked.renews.subject))
 
 
@@ -219,7 +219,7 @@ def _enclosed(bench: Bench) -> bool:
 
 @wrong(SECURITY, "RFC 5652, 5.3: the sid specifies the signer's certificate", _enclosed)
 def renewal_by_enclosed_certificate(ca: ScepService) -> None:
-    """Takes for renewed any certificate of its own in the message, whoever signed the message."""
+    """Renews any certificate of its own in the message, for every signer."""
 
     def read(original: Any, message: Any, authority: Any = None) -> Any:
         asked = original(message, authority)
@@ -236,7 +236,7 @@ def _refused(bench: Bench) -> bool:
 
 @wrong(INTEROPERABILITY, "RFC 8894, 3.5.2: Renewal says that the CA supports the renewal operation", _refused)
 def renewal_advertised_and_refused(ca: ScepService) -> None:
-    """Lists Renewal and refuses every RenewalReq."""
+    """Lists Renewal but refuses every RenewalReq."""
 
     def refuse(original: Any, asked: Any) -> Any:
         if asked.message.message_type == MessageType.RENEWAL_REQ:
@@ -255,7 +255,7 @@ def _same_certificate(bench: Bench) -> bool:
 
 @wrong(INTEROPERABILITY, "RFC 8894, 2.5: a renewal gives a new certificate", _same_certificate)
 def renewal_gives_the_old_certificate(ca: ScepService) -> None:
-    """Answers a renewal with the certificate that is to be renewed."""
+    """Replies to a renewal with the old certificate."""
 
     def order(original: Any, case: Any, known: Any, csr: Any) -> Any:
         old = case.asked.renews
@@ -292,7 +292,7 @@ def _of_ca_by_pkcs_req(bench: Bench) -> bool:
 
 @wrong(SECURITY, ISSUED, _of_ca_by_pkcs_req)
 def renewal_by_pkcs_req_of_a_stranger(ca: ScepService) -> None:
-    """Takes a PKCSReq for a renewal as soon as its signer is not self-signed, and wants no challenge."""
+    """Treats a PKCSReq as a renewal if its signer is not self-signed, and requires no challenge."""
     trusts(
         ca,
         lambda asked: (

@@ -41,7 +41,7 @@ def _constant(bench: Bench) -> bool:
 
 @wrong(INTEROPERABILITY, FRESH, _constant)
 def sender_nonce_constant(ca: ScepService) -> None:
-    """Draws its senderNonce once, when it starts."""
+    """Generates its senderNonce once, when it starts."""
     reword(ca, lambda reply: replace(reply, sender_nonce=b"once at my start"))
 
 
@@ -81,7 +81,7 @@ def transaction_id_in_lower_case(ca: ScepService) -> None:
     INTEROPERABILITY, "RFC 8894, 3.2.1.2: a response is a CertRep (3)", replies(lambda a: a.message.message_type == 19)
 )
 def reply_has_the_type_of_the_request(ca: ScepService) -> None:
-    """Answers with the messageType PKCSReq."""
+    """Replies with messageType PKCSReq."""
     reword(ca, lambda reply: replace(reply, message_type=MessageType.PKCS_REQ))
 
 
@@ -103,7 +103,7 @@ def status_is_an_integer(ca: ScepService) -> None:
     replies(lambda a: a.fail_info == 7, challenge="guessed"),
 )
 def fail_info_undefined(ca: ScepService) -> None:
-    """Says failInfo 7."""
+    """Sends failInfo 7."""
     reword(ca, lambda reply: reply if reply.fail_info is None else replace(reply, fail_info=7))
 
 
@@ -113,7 +113,7 @@ def fail_info_undefined(ca: ScepService) -> None:
     replies(lambda a: a.refused and a.fail_info is None, challenge="guessed"),
 )
 def fail_info_left_out(ca: ScepService) -> None:
-    """Says FAILURE without failInfo."""
+    """Sends FAILURE without failInfo."""
     reword(ca, lambda reply: replace(reply, fail_info=None))
 
 
@@ -123,7 +123,7 @@ def fail_info_left_out(ca: ScepService) -> None:
     lambda bench: _unknown_poll(bench) == FailInfo.BAD_TIME,
 )
 def every_failure_is_bad_time(ca: ScepService) -> None:
-    """Gives badTime as the reason of every FAILURE."""
+    """Sends badTime as the reason of every FAILURE."""
     reword(ca, lambda reply: reply if reply.fail_info is None else replace(reply, fail_info=FailInfo.BAD_TIME))
 
 
@@ -227,13 +227,13 @@ def _same(bench: Bench, what: str) -> bool:
     lambda bench: _same(bench, "key"),
 )
 def content_key_constant(ca: ScepService) -> None:
-    """Encrypts every reply with one content key."""
+    """Encrypts every reply with the same content key."""
     ca._pki_operation._entropy = Counting(ca._pki_operation._entropy, "key")  # type: ignore[assignment]
 
 
 @wrong(SECURITY, "RFC 3565, 2.3.1 / RFC 3370, 5.1: the IV of CBC is random", lambda bench: _same(bench, "iv"))
 def iv_constant(ca: ScepService) -> None:
-    """Encrypts every reply with one initialisation vector."""
+    """Encrypts every reply with the same initialisation vector."""
     ca._pki_operation._entropy = Counting(ca._pki_operation._entropy, "iv")  # type: ignore[assignment]
 
 
@@ -270,7 +270,7 @@ def reply_signed_with_md5(ca: ScepService) -> None:
     serves=False,
 )
 def enveloped_to_itself(ca: ScepService) -> None:
-    """Encrypts the reply for its own certificate."""
+    """Encrypts the reply to its own certificate."""
 
     def change(reply: Any) -> Any:
         return reply if reply.recipient is None else replace(reply, recipient=ca.authority.recipient.certificate)
@@ -284,7 +284,7 @@ def enveloped_to_itself(ca: ScepService) -> None:
     replies(lambda a: a.refused and a.envelope is not None, challenge="guessed"),
 )
 def failure_with_an_envelope(ca: ScepService) -> None:
-    """Sends an envelope with nothing useful in it along with every FAILURE."""
+    """Sends an envelope with useless content in every FAILURE."""
     signers: list[Any] = []
 
     def examine(original: Any, work: Any, asked: Any) -> None:
@@ -322,7 +322,7 @@ def bag_with_content(ca: ScepService) -> None:
     serves=False,
 )
 def only_the_ca_in_the_reply(ca: ScepService) -> None:
-    """Delivers the CA certificate and forgets the issued one."""
+    """Delivers the CA certificate without the issued one."""
     reword(
         ca, lambda reply: replace(reply, certificates=reply.certificates[1:]) if len(reply.certificates) > 1 else reply
     )
@@ -334,7 +334,7 @@ def only_the_ca_in_the_reply(ca: ScepService) -> None:
     replies(lambda a: a.number == 500 or (a.reply is not None and a.reply.status == 500), challenge="guessed"),
 )
 def failure_is_http_500(ca: ScepService) -> None:
-    """Answers HTTP 500 where it should say FAILURE."""
+    """Replies with HTTP 500 instead of FAILURE."""
 
     def encode(original: Any, work: Any, decision: Any) -> HttpReply:
         status = 500 if decision.kind == "failure" else 0
@@ -349,7 +349,7 @@ def failure_is_http_500(ca: ScepService) -> None:
     replies(lambda a: a.granted, challenge="guessed"),
 )
 def failure_says_success(ca: ScepService) -> None:
-    """Says SUCCESS, with no certificate, where it refuses."""
+    """Refuses with SUCCESS, without a certificate."""
 
     def change(reply: Any) -> Any:
         if reply.status != PkiStatus.FAILURE:

@@ -22,7 +22,7 @@ SIGNATURE = "RFC 5652, 5.6: the recipient verifies the signature with the signer
 
 
 def forgiving(ca: ScepService, forgives: Any) -> None:
-    """Do not mind some errors of the signature: ``forgives(error)``."""
+    """Ignore some errors of the signature: ``forgives(error)``."""
 
     class Forgiving(PkiMessage):
         def verify(self, signer: Any) -> None:
@@ -41,7 +41,7 @@ def forgiving(ca: ScepService, forgives: Any) -> None:
 
 @wrong(SECURITY, SIGNATURE, grants(oddities=Oddities(signature="flipped")))
 def signature_unchecked(ca: ScepService) -> None:
-    """Takes a message with a signature that does not verify."""
+    """Accepts a message with a signature that does not verify."""
     forgiving(ca, lambda error: "messageDigest" not in error and "contentType" not in error)
 
 
@@ -51,7 +51,7 @@ def signature_unchecked(ca: ScepService) -> None:
     grants(oddities=Oddities(message_digest="wrong")),
 )
 def digest_unchecked(ca: ScepService) -> None:
-    """Verifies the signature over the attributes, and does not compare messageDigest with the content."""
+    """Verifies the signature over the attributes, but does not compare messageDigest with the content."""
     forgiving(ca, lambda error: "messageDigest" in error)
 
 
@@ -65,7 +65,7 @@ def _foreign_csr(bench: Bench) -> bool:
 
 @wrong(SECURITY, "RFC 2986, 4.2: the signature shows that the requester has the private key", _foreign_csr)
 def csr_signature_unchecked(ca: ScepService) -> None:
-    """Does not verify the signature of the CSR: a key may be certified that the client has not."""
+    """Does not verify the signature of the CSR: it may certify a key that the client does not have."""
     reshape(reader(ca), csr_signature="unchecked")
 
 
@@ -75,7 +75,7 @@ def csr_signature_unchecked(ca: ScepService) -> None:
     grants(oddities=Oddities(unencrypted=True)),
 )
 def envelope_unneeded(ca: ScepService) -> None:
-    """Takes a CSR, with its challenge password, that stands in clear where the envelope should be."""
+    """Accepts an unencrypted CSR, with its challenge password, instead of the envelope."""
 
     def asked_of(original: Any, work: Any, octets: Any) -> Any:
         if not octets:
@@ -123,7 +123,7 @@ def _unknown_type(bench: Bench) -> bool:
 
 @wrong(SECURITY, "RFC 8894, 3.2.1.2: message types not defined above MUST be treated as errors", _unknown_type)
 def unknown_type_is_a_pkcs_req(ca: ScepService) -> None:
-    """Takes a message of an unknown type for a PKCSReq."""
+    """Treats a message of an unknown type as a PKCSReq."""
 
     def read(original: Any, message: Any, authority: Any = None) -> Any:
         known = message.message_type in set(MessageType)
@@ -142,7 +142,7 @@ def single_des_taken(ca: ScepService) -> None:
 
 @wrong(SECURITY, "RFC 8894, 2.9: implementations MUST NOT support MD5", grants(oddities=Oddities(md5=True)))
 def md5_taken(ca: ScepService) -> None:
-    """Takes messages that are signed with MD5."""
+    """Accepts messages that are signed with MD5."""
     reshape(reader(ca), refuse_digests=frozenset())
 
 
@@ -168,7 +168,7 @@ def ber_refused(ca: ScepService) -> None:
     replies(lambda answer: not answer.granted, oddities=Oddities(signer_by="key-identifier", signer_version=3)),
 )
 def signer_by_serial_only(ca: ScepService) -> None:
-    """Cannot find a signer that is named by its key identifier."""
+    """Cannot find a signer that is identified by its key identifier."""
 
     def read(original: Any, message: Any, authority: Any = None) -> Any:
         asked = original(message, authority)
@@ -185,7 +185,7 @@ def signer_by_serial_only(ca: ScepService) -> None:
     replies(lambda answer: answer.fail_info == FailInfo.BAD_REQUEST, oddities=Oddities(signature="flipped")),
 )
 def broken_signature_is_a_bad_request(ca: ScepService) -> None:
-    """Says badRequest where the signature of the message is wrong."""
+    """Sends badRequest if the signature of the message is wrong."""
 
     def read(original: Any, message: Any, authority: Any = None) -> Any:
         asked = original(message, authority)
@@ -208,7 +208,7 @@ def _same_transaction(bench: Bench) -> bool:
     SECURITY, "RFC 8894, 3.2.1.1: the client MUST use a unique string as the transaction identifier", _same_transaction
 )
 def transaction_taken_over(ca: ScepService) -> None:
-    """Lets another key and name go on under the transactionID of somebody else's operation."""
+    """Lets another key and name continue under the transactionID of another client's operation."""
 
     def enrol(original: Any, case: Any) -> Any:
         transactions = ca._transactions

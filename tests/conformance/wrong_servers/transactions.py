@@ -30,14 +30,14 @@ SAME = "RFC 8894, 4.4: CertPoll messages carry the same transactionID; the reply
 
 
 def answering(ca: ScepService, kind: MessageType, stand_in: Any) -> None:
-    """``stand_in(original, case)`` answers requests of this kind."""
+    """``stand_in(original, case)`` replies to requests of this kind."""
     answers = registrar(ca)._answers
     original = answers[kind]
     answers[kind] = lambda case: stand_in(original, case)
 
 
 def pending(bench: Bench) -> tuple[Any, Any]:
-    """A client and an order of its that waits for the operator."""
+    """A client, and its order that waits for the operator."""
     bench.ca.operator.hold("*")
     client = bench.client()
     order = client.order()
@@ -58,7 +58,7 @@ def _stranger(bench: Bench) -> bool:
 
 @wrong(SECURITY, "RFC 8894, 2.3: the client signs with the key of the request during the enrolment process", _stranger)
 def poll_of_a_stranger(ca: ScepService) -> None:
-    """Hands the certificate to whoever polls with the transactionID, signed with any key."""
+    """Sends the certificate to anyone who polls with the transactionID, signed with any key."""
 
     def poll(original: Any, case: Any) -> Any:
         for known in ca._transactions.of(case.asked.message.transaction_id):
@@ -76,14 +76,14 @@ def _for_ever(bench: Bench) -> bool:
 
 @wrong(INTEROPERABILITY, "RFC 8894, 4.4: the client polls until the request is granted or rejected", _for_ever)
 def pending_for_ever(ca: ScepService) -> None:
-    """Answers PENDING to each poll, also after the operator has approved."""
+    """Replies PENDING to each poll, even after the operator has approved."""
 
     def poll(original: Any, case: Any) -> Any:
         decision = original(case)
         if decision.kind != "success":
             return decision
         if isinstance(decision, CertificateOrder):
-            decision.close()  # else whoever asks next waits for its certificate
+            decision.close()  # otherwise the next client waits for its certificate
         reply = replace(case.reply, status=PkiStatus.PENDING)
         return Decision(reply, "PENDING", decision.authority)
 
@@ -97,7 +97,7 @@ def _no_word(bench: Bench) -> bool:
 
 @wrong(SECURITY, "RFC 8894, 2.4: PENDING until the CA operator authorises or rejects it", _no_word)
 def poll_is_approval(ca: ScepService) -> None:
-    """Issues at the first poll, without a word of the operator."""
+    """Issues at the first poll, without the operator's approval."""
 
     def poll(original: Any, case: Any) -> Any:
         for known in ca._transactions.of(case.asked.message.transaction_id):
@@ -114,7 +114,7 @@ def _again(bench: Bench) -> bool:
 
 @wrong(SECURITY, "RFC 8894, 2.4: PENDING until the CA operator authorises or rejects it", _again)
 def second_request_is_approval(ca: ScepService) -> None:
-    """Issues when a request that waits is sent again."""
+    """Issues when a waiting request is repeated."""
 
     def enrol(original: Any, case: Any) -> Any:
         for known in ca._transactions.of(case.asked.message.transaction_id):
@@ -132,7 +132,7 @@ def _after_rejection(bench: Bench) -> bool:
 
 @wrong(INTEROPERABILITY, "RFC 8894, 4.4: the client polls until the request is granted or rejected", _after_rejection)
 def rejection_kept_from_the_client(ca: ScepService) -> None:
-    """Answers PENDING to polls for a request that the operator has rejected."""
+    """Replies PENDING to polls for a request that the operator has rejected."""
 
     def poll(original: Any, case: Any) -> Any:
         decision = original(case)
@@ -156,7 +156,7 @@ def _two(bench: Bench) -> bool:
     _two,
 )
 def two_certificates_for_one_request(ca: ScepService) -> None:
-    """Issues another certificate each time the same request comes."""
+    """Issues another certificate each time the same request is repeated."""
     reshape(registrar(ca), retransmission="again")
 
 
@@ -190,7 +190,7 @@ def _unknown(bench: Bench) -> bool:
     _unknown,
 )
 def unknown_poll_is_pending(ca: ScepService) -> None:
-    """Answers PENDING to a poll for a transaction that never was."""
+    """Replies PENDING to a poll for an unknown transaction."""
 
     def poll(original: Any, case: Any) -> Any:
         if ca._transactions.of(case.asked.message.transaction_id):
@@ -208,7 +208,7 @@ def _other_id(bench: Bench) -> bool:
 
 @wrong(INTEROPERABILITY, SAME, _other_id)
 def poll_reply_of_another_transaction(ca: ScepService) -> None:
-    """Writes a transactionID of its own into replies to polls; the first reply has the right one."""
+    """Writes its own transactionID into replies to polls; the first reply has the right one."""
 
     def poll(original: Any, case: Any) -> Any:
         return original(replace(case, reply=replace(case.reply, transaction_id="F" * 40)))
@@ -228,7 +228,7 @@ def _poll_nonce(bench: Bench) -> bool:
     _poll_nonce,
 )
 def poll_reply_with_the_first_nonce(ca: ScepService) -> None:
-    """Answers each poll with the nonce of the first request."""
+    """Replies to each poll with the nonce of the first request."""
     first: dict[str, bytes | None] = {}
 
     def enrol(original: Any, case: Any) -> Any:
@@ -252,7 +252,7 @@ def _pending_content(bench: Bench) -> bool:
 
 @wrong(SECURITY, "RFC 8894, 3.3.2.3: in a PENDING the pkcsPKIEnvelope MUST be omitted", _pending_content)
 def pending_with_the_certificate(ca: ScepService) -> None:
-    """Says PENDING and sends the certificate along before anybody has approved."""
+    """Sends PENDING with the certificate before the operator has approved."""
 
     def enrol(original: Any, case: Any) -> Any:
         decision = original(case)
@@ -277,7 +277,7 @@ def _another(bench: Bench) -> bool:
 
 @wrong(INTEROPERABILITY, "RFC 8894, 3.3.2.1: the reply MUST contain at least the requested certificate", _another)
 def get_cert_gives_the_newest(ca: ScepService) -> None:
-    """Answers GetCert with the certificate that it issued last, whatever serial number is asked for."""
+    """Replies to GetCert with the certificate that it issued last, for every serial number."""
 
     def get_cert(original: Any, case: Any) -> Any:
         decision = original(case)
@@ -300,7 +300,7 @@ def _nothing(bench: Bench) -> bool:
     INTEROPERABILITY, "RFC 8894, 4.5.1: the CA will either grant the request (SUCCESS) or reject it (FAILURE)", _nothing
 )
 def get_cert_of_nothing_succeeds(ca: ScepService) -> None:
-    """Says SUCCESS to a GetCert for a certificate that it never issued, with its own certificate in the reply."""
+    """Replies SUCCESS to a GetCert for a certificate that it never issued, with its own certificate."""
 
     def get_cert(original: Any, case: Any) -> Any:
         decision = original(case)
@@ -325,7 +325,7 @@ def _get_cert_pending(bench: Bench) -> bool:
     _get_cert_pending,
 )
 def get_cert_is_pending(ca: ScepService) -> None:
-    """Answers every GetCert with PENDING."""
+    """Replies PENDING to every GetCert."""
 
     def get_cert(original: Any, case: Any) -> Any:
         return Decision(replace(case.reply, status=PkiStatus.PENDING), "PENDING", case.asked.authority)
@@ -334,7 +334,7 @@ def get_cert_is_pending(ca: ScepService) -> None:
 
 
 def listed(bench: Bench) -> Any:
-    """The CRL that GetCRL gives to a client whose certificate has just been revoked, and its serial number."""
+    """The CRL from GetCRL for a client whose certificate has just been revoked, and its serial number."""
     client = bench.client()
     own, gone = enrolled(bench, client), enrolled(bench, client)
     client.ask(lookup(client, MessageType.GET_CRL, own, own.certificate))
@@ -374,13 +374,13 @@ RECENT = "RFC 8894, 4.6.1: only the most recent CRL in the crls field"
 
 @wrong(SECURITY, RECENT, _crl_fits(lambda found, serial, bench: found.entry(serial) is None))
 def crl_without_what_is_revoked(ca: ScepService) -> None:
-    """Gives the CRL of its first day, without what was revoked since."""
+    """Returns the CRL of its first day, without later revocations."""
     recrl(ca, revoked=lambda value: ())
 
 
 @wrong(SECURITY, RECENT, _crl_fits(lambda found, serial, bench: found.next_update < bench.clock.now()))
 def crl_expired(ca: ScepService) -> None:
-    """Gives a CRL whose nextUpdate has passed."""
+    """Returns a CRL whose nextUpdate has passed."""
     recrl(ca, this_update=lambda v: v - timedelta(days=60), next_update=lambda v: ca.clock.now() - timedelta(days=30))
 
 
@@ -412,7 +412,7 @@ def _no_crl(bench: Bench) -> bool:
 
 @wrong(INTEROPERABILITY, "RFC 8894, 3.3.2.1: the reply MUST contain the CRL in the crls field", _no_crl)
 def get_crl_gives_a_certificate(ca: ScepService) -> None:
-    """Answers GetCRL with the certificate in place of a CRL."""
+    """Replies to GetCRL with the certificate instead of a CRL."""
 
     def get_crl(original: Any, case: Any) -> Any:
         decision = original(case)

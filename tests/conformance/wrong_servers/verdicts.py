@@ -1,6 +1,6 @@
-"""What the checks make of each wrong server: judged by people, held by the tests and by ``tools/wrong_server_table.py``.
+"""The verdict of the checks on each wrong server: reviewed by people, verified by ``tools/wrong_server_table.py``.
 
-``CAUGHT``: the check and its fact that name the defect itself. ``MISSED``: why no check does.
+``CAUGHT``: the check and the fact that name the defect itself. ``MISSED``: why no check does.
 """
 
 from __future__ import annotations
@@ -175,6 +175,6 @@ CAUGHT = {
 
 MISSED = {
     "content-length-too-long": (
-        "there is no run: the first exchange ends with the words that the reply was not whole, which is right"
+        "there is no run: the first exchange rightly ends with the error that the reply was not complete"
     ),
 }
