@@ -1,6 +1,6 @@
-"""``mfp-sim examine``: a SCEP client, run against the mock in every situation, and what its conduct is worth.
+"""``mfp-sim examine``: runs a SCEP client against the mock in every situation, and judges its conduct.
 
-Owns options, console, files and exit codes; what is right is decided in :mod:`mfp_sim.examination`.
+Owns options, console, files and exit codes; `mfp_sim.examination` decides what is right.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from mock_scep_server.faults import FAULTS
 __all__ = ["examine"]
 
 _TRIED = ("", "profile: lenient", "profile: ndes-2016", "profile: micromdm-2.1")
-"""The CAs at which a client may enrol, the RFC's first; the first at which it does is the one it is examined at."""
+"""The CAs to try, the RFC's first; the client is examined at the first one where it enrols."""
 
 
 def examine(options: argparse.Namespace) -> int:
     """The verb; returns the exit code.
 
     Raises:
-        UsageError, DocumentError: see :mod:`mfp_sim.shared.errors`.
+        UsageError, DocumentError: see `mfp_sim.shared.errors`.
     """
     chosen = _selected(options.only, options.quick)
     if options.list:
@@ -50,7 +50,7 @@ def examine(options: argparse.Namespace) -> int:
         print("no situation was selected; mfp-sim examine --list shows all", file=sys.stderr)
         return 5
     if (options.client is None) == (not options.manual):
-        raise UsageError("which client?", remedy="--client COMMAND, --client scepclient, or --manual for a device")
+        raise UsageError("no client is given", remedy="--client COMMAND, --client scepclient, or --manual for a device")
     words = options.client or "--manual"
     client: Examined = Person(input, print) if options.manual else client_of(options.client)
     known = {*(s.id for s in situations()), *(f"message-{name.lower()}" for name in _requirements())}
@@ -60,7 +60,7 @@ def examine(options: argparse.Namespace) -> int:
     console = Console(sys.stderr if options.json else sys.stdout)
     clock = SystemClock()
     begun = clock.now()
-    with ended_as_interrupted():  # the client that runs is ended too, and its folder removed
+    with ended_as_interrupted():  # also stops the running client and removes its folder
         ca = options.ca if options.ca is not None else _ca_for(client, console, options)
         found = run_client(
             client, chosen, ca=ca, timeout=options.timeout,
@@ -91,11 +91,11 @@ def _requirements() -> Sequence[str]:
 
 
 def _selected(only: Sequence[str], quick: bool) -> tuple[Situation, ...]:
-    """The situations that the options choose; a word is an id, a pattern of ids, a requirement or a word for what
-    is right.
+    """The situations that the options choose; a word is an id, a pattern of ids, a requirement or a word for the right
+    conduct.
 
     Raises:
-        UsageError: a word that names none.
+        UsageError: a word that selects nothing.
     """
     found = [s for s in situations() if not quick or s.id in QUICK]
     if not only:
@@ -130,18 +130,20 @@ def _list(chosen: Sequence[Situation], *, as_json: bool) -> int:
 
 
 def _ca_for(client: Examined, console: Console, options: argparse.Namespace) -> str:
-    """The first CA at which the client enrols; the RFC's own where it enrols at none."""
+    """The first CA at which the client enrols; the RFC's own if it does not enrol at any."""
     for ca in _TRIED[: 1 if options.manual else None]:
         (first, *_) = run_client(client, (), ca=ca, timeout=options.timeout).results
         if first.verdict is CheckVerdict.PASS:
             if ca:
-                console.line(f"It does not enrol at a CA by RFC 8894, and is examined at one with {ca}.")
+                console.line(
+                    f"The client does not enrol at a CA that follows RFC 8894, so it is examined at one with {ca}."
+                )
             return ca
     return _TRIED[0]
 
 
 def _tell(console: Console, result: SituationResult, *, quiet: bool) -> None:
-    """A line for what was judged, and what came instead where it was not right."""
+    """A line for the verdict, and what the client did if it was wrong."""
     if result.verdict is CheckVerdict.NOT_APPLICABLE or (quiet and result.verdict is CheckVerdict.PASS):
         return
     word = {CheckVerdict.FAIL: "FAIL", CheckVerdict.INCONCLUSIVE: "?"}.get(result.verdict, result.verdict.word)

@@ -1,1 +1,1 @@
-"""Conformance of SCEP clients: a program is run against the mock, situation by situation, and what it did is judged."""
+"""Conformance of SCEP clients: runs a program against the mock, situation by situation, and judges what it does."""

@@ -1,7 +1,7 @@
-"""Runs a client through the situations, one after the other, each with a folder of its own and the same CA.
+"""Runs a client through the situations, one after the other, each with its own folder and the same CA.
 
-The first and the last situation is an enrolment at a CA that does nothing wrong. Unless both succeed, no refusal in
-between proves anything: a client that refuses everything passes nothing.
+The first and the last situation is an enrolment at a CA that does nothing wrong. Unless both succeed, the refusals in
+between prove nothing: a client that refuses everything passes nothing.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _NOTHING = Observation((), ())
 
 @dataclass(frozen=True)
 class SituationResult:
-    """What became of one situation. ``messages`` are its exchanges, secrets overwritten; ``judgement`` is what the CA's
-    judge says of the client's requests."""
+    """The result of one situation. ``messages`` are its exchanges, without secrets; ``judgement`` is what the CA's
+    judge says about the client's requests."""
 
     situation: Situation
     verdict: CheckVerdict
@@ -54,13 +54,13 @@ class SituationResult:
 
     @property
     def judgement(self) -> tuple[str, ...]:
-        """Each finding once, in the order in which they were made."""
+        """Each finding once, in order."""
         return tuple(dict.fromkeys(text for entry in self.seen.entries for text in entry.judgement))
 
 
 @dataclass(frozen=True)
 class Examination:
-    """A whole run. ``ca`` is what was changed of the CA so that the client enrols at all."""
+    """A whole run. ``ca`` is what was changed in the CA so that the client can enrol."""
 
     client: str
     version: str
@@ -69,13 +69,13 @@ class Examination:
 
     @property
     def controlled(self) -> bool:
-        """Whether the client enrolled where nothing was wrong, at the beginning and at the end."""
+        """Whether the client enrolled without faults, at the beginning and at the end."""
         controls = [r for r in self.results if r.situation.id in (FIRST.id, LAST.id)]
         return len(controls) == 2 and all(r.verdict is CheckVerdict.PASS for r in controls)
 
 
 class _Ca:
-    """The mock on loopback, with what it was asked and what it sent."""
+    """The mock on loopback, with its requests and replies."""
 
     def __init__(self, setup: CaSetup, challenge: str, seed: Entropy) -> None:
         self.clock = SystemClock()
@@ -88,18 +88,18 @@ class _Ca:
         self.host = ServerHost(self)
 
     def begin(self) -> None:
-        """As new, with its keys, and without a script."""
+        """Reset the mock to its initial state, with its keys and without a script."""
         self.service.reset()
         self.go_on("[]")
 
     def go_on(self, script: str) -> None:
-        """Another script, and no message yet; what was issued, it knows."""
+        """Load another script and clear the messages; the mock still knows what it issued."""
         self.service.journal.clear()
         self.service.script.replace(script_of(script))
         self.recorder = Recorder(self.clock, self.redactor)
 
     def certificate(self, situation: Situation) -> Certificate:
-        """That of the CA in a situation, as a client would be told it by other means; begins anew."""
+        """The CA's certificate in a situation, as a client would get it by other means; resets the mock."""
         own = self.service.authority.issuer.certificate
         if not situation.reissues:
             return own
@@ -112,7 +112,7 @@ class _Ca:
         return next(chain(same, below_a_root), own)
 
     def handle(self, request: HttpRequest, client: str) -> Delivery:
-        """Answer as the CA does, and keep what went over the wire."""
+        """Reply like the CA, and keep what went over the wire."""
         begun = self.clock.now()
         delivery = self.service.handle(request, client)
         reply: HttpReply | None = None
@@ -120,7 +120,7 @@ class _Ca:
         try:
             reply = reply_of(delivery.octets)
         except (HTTPException, ValueError, OSError) as unread:
-            error = f"the mock sent no whole reply: {type(unread).__name__}"
+            error = f"the mock sent no complete reply: {type(unread).__name__}"
         self.recorder.attach(Attachment(-1, begun, self.clock.now(), request, reply, error))
         return delivery
 
@@ -148,13 +148,13 @@ def examine(
         client: the client.
         chosen: the situations; the controls are added.
         ca: keys of a CA's section in flow style, ``profile: lenient``.
-        timeout: in seconds, for one reply; the client is told.
+        timeout: in seconds, for one reply; the client gets it in its environment.
         began: called with number, total and situation before each.
         ended: called with each result, before the last control has confirmed it.
 
     Raises:
         UsageError: the client cannot be run.
-        DocumentError: a mistake in ``ca``.
+        DocumentError: ``ca`` is wrong.
     """
     entropy = Entropy(None)
     challenge = entropy.octets(9).hex()
@@ -182,19 +182,19 @@ def examine(
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder of a client's own; where the client has made it one that cannot be removed, it stays."""
+    """A client's own folder; it stays if the client made it impossible to remove."""
     return tempfile.TemporaryDirectory(prefix="mfp-sim-client-", ignore_cleanup_errors=True)
 
 
 def _result(
     client: Examined, situation: Situation, ca: _Ca, challenge: str, folder: Path, number: int, timeout: float
 ) -> SituationResult:
-    """One situation; what breaks in it is its result, and not the end of the run."""
+    """One situation; an error in it is its result and does not end the run."""
     try:
         return _one(client, situation, ca, challenge, folder, number, timeout)
-    except UsageError:  # the client cannot be run at all
+    except UsageError:  # the client cannot be started
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is
+    except Exception as error:  # noqa: BLE001 - any error
         why = f"internal error: {type(error).__name__}: {error}"
         return SituationResult(situation, CheckVerdict.INCONCLUSIVE, why)
 
@@ -202,7 +202,7 @@ def _result(
 def _one(
     client: Examined, situation: Situation, ca: _Ca, challenge: str, folder: Path, number: int, timeout: float
 ) -> SituationResult:
-    """One situation, without regard to the controls."""
+    """One situation, regardless of the controls."""
     begun = ca.clock.now()
     task = Task(
         f"{ca.host.url}/scep", f"CN=client-{number}.example", challenge, ca.certificate(situation), folder, timeout,
@@ -211,10 +211,10 @@ def _one(
     ca.begin()
     if situation.before:
         for verb in situation.before:
-            told = client.run(verb, task)
+            ended = client.run(verb, task)
         before = _certificate(task)
-        if before is None and not (told.by_word and told.end is End.DONE):
-            return SituationResult(situation, CheckVerdict.INCONCLUSIVE, f"it did not enrol before: {told.end}")
+        if before is None and not (ended.by_word and ended.end is End.DONE):
+            return SituationResult(situation, CheckVerdict.INCONCLUSIVE, f"the enrolment before failed: {ended.end}")
     ca.go_on(situation.script)
     runs: list[VerbResult] = []
     for verb in situation.verbs:
@@ -222,8 +222,8 @@ def _one(
             break
         if verb == "poll" and not (runs and runs[-1].end is End.PENDING):
             continue
-        told = client.run(verb, task)
-        runs.append(replace(told, text=ca.redactor.text(told.text)))
+        ended = client.run(verb, task)
+        runs.append(replace(ended, text=ca.redactor.text(ended.text)))
     entries = ca.service.journal.entries
     try:
         left, unreadable = task.certificate(), False
@@ -237,7 +237,7 @@ def _one(
     if slug is not None and seen.conduct is not Conduct.UNSUPPORTED:
         asked = [entry for entry in entries if slug in entry.faults]
         if not asked or all(slug in entry.without_effect for entry in asked):
-            verdict, because = CheckVerdict.NOT_APPLICABLE, "it sent no request at which this acts"
+            verdict, because = CheckVerdict.NOT_APPLICABLE, "it sent no request to which this fault applies"
     elif not entries and seen.conduct is not Conduct.UNSUPPORTED:
         verdict, because = CheckVerdict.INCONCLUSIVE, f"it sent nothing: {seen.conduct}"
     seconds = (ca.clock.now() - begun).total_seconds()
@@ -256,19 +256,19 @@ def _left(task: Task, before: Certificate | None) -> bool:
 
 
 def _version(client: Examined, ca: _Ca, challenge: str, timeout: float) -> str:
-    """What the client says of itself: the first line, or nothing."""
+    """What the client says about itself: the first line, or an empty string."""
     with _folder() as folder:
         task = Task(ca.host.url, "", challenge, ca.service.authority.issuer.certificate, Path(folder), timeout)
-        told = client.run("version", task)
-    lines = ca.redactor.text(told.text).strip().splitlines()
-    return lines[0][:200] if told.code == 0 and lines else ""
+        ended = client.run("version", task)
+    lines = ca.redactor.text(ended.text).strip().splitlines()
+    return lines[0][:200] if ended.code == 0 and lines else ""
 
 
 def _confirmed(found: Examination) -> Examination:
-    """The same, in which only what holds without the controls is judged where one of them failed."""
+    """The same examination; if a control failed, only verdicts that hold without the controls."""
     if found.controlled:
         return found
-    why = "a control failed: where nothing was wrong the client did not enrol"
+    why = "a control failed: the client did not enrol although nothing was wrong"
     return replace(found, results=tuple(
         replace(r, verdict=CheckVerdict.INCONCLUSIVE, because=why)
         if r.situation not in (FIRST, LAST) and r.verdict is not CheckVerdict.FAIL else r

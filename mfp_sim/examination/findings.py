@@ -1,8 +1,8 @@
-"""What an examination found, by cause, and the grade: the client's side of what a conformance run says of a server.
+"""The findings of an examination, by cause, and the grade: for a client what a conformance run reports for a server.
 
-One cause is one way in which the client went wrong; its places are the situations in which it did. The rule of the
-grade is a table, :data:`CAPS`. What was not seen never helps: without both controls, or with situations that were left
-out, there is no letter, save one that safety alone decides.
+One cause is one mistake of the client; its places are the situations in which the client made it. The rule of the grade
+is a table, `CAPS`. What was not seen never helps: without both controls, or with situations that were left out, the
+grade has no letter, except one that safety alone decides.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mfp_sim.shared.catalogue.sections import titled
 __all__ = ["SAFETY", "findings_of", "grade_of", "is_unsafe", "kind_of"]
 
 SAFETY = "safety"
-"""The tag of a row in which a client installed, or lost, what it must not."""
+"""The tag of a row in which a client installed or lost something that it must not."""
 CAPS: Mapping[tuple[CauseKind, str], str] = {
     ("security", "fail"): "F",
     ("security", "warn"): "C",
@@ -28,7 +28,7 @@ CAPS: Mapping[tuple[CauseKind, str], str] = {
     ("robustness", "warn"): "C",
     ("hygiene", "fail"): "B",
 }
-"""The best letter that a cause leaves, by its class and the worst verdict of its places. The rest caps nothing."""
+"""The best letter that a cause allows, by its class and the worst verdict of its places. Other pairs cap nothing."""
 _KINDS: Mapping[Conduct, CauseKind] = {
     Conduct.ENROLLED: "security",
     Conduct.STRANGE: "security",
@@ -42,18 +42,18 @@ _KINDS: Mapping[Conduct, CauseKind] = {
     Conduct.CLAIMED: "robustness",
     Conduct.UNCLEAR: "hygiene",
 }
-"""The class of what went wrong, by what the client did."""
+"""The class of a mistake, by what the client did."""
 _WRONG = ("fail", "warn", "finding")
 
 
 def is_unsafe(result: SituationResult, verdict: str) -> bool:
-    """Whether it is for safety that a result failed."""
+    """Whether a result failed for safety."""
     return verdict == "fail" and _KINDS.get(result.seen.conduct) == "security"
 
 
 def kind_of(result: SituationResult, verdict: str) -> CauseKind:
-    """The class of a result that is not right; a finding about an enrolment is none of safety."""
-    if not result.seen.runs:  # it came to nothing, and nothing was seen
+    """The class of a wrong result; a finding about an enrolment does not count as safety."""
+    if not result.seen.runs:  # it had no effect, and nothing was seen
         return "hygiene"
     if verdict == "warn" and result.situation.word.startswith("ca-check"):
         return "security"
@@ -64,7 +64,7 @@ def kind_of(result: SituationResult, verdict: str) -> CauseKind:
 def findings_of(
     rows: Sequence[tuple[CheckReport, str, CauseKind]], waived: Sequence[str] = ()
 ) -> tuple[CauseReport, ...]:
-    """The causes, from what to mend first.
+    """The causes, most important first.
 
     Args:
         rows: each row with its cause in words, and its class.
@@ -90,7 +90,7 @@ def findings_of(
 
 
 def grade_of(found: Examination, findings: Sequence[CauseReport]) -> Grade:
-    """The letter, why it is no better, and the verdict in words."""
+    """The letter, why it is not better, and the verdict in words."""
     caps = sorted(
         ((cap, f"{entry.kind}, {entry.verdict}: {entry.title}") for entry in findings
          if (cap := CAPS.get((entry.kind, entry.verdict))) is not None),
@@ -104,7 +104,7 @@ def grade_of(found: Examination, findings: Sequence[CauseReport]) -> Grade:
 
 
 def _missing(found: Examination) -> list[str]:
-    missing = [] if found.controlled else ["it does not enrol where nothing is wrong"]
+    missing = [] if found.controlled else ["it does not enrol although nothing is wrong"]
     left = len(situations()) + 2 - len(found.results)
     if left:
         missing.append(f"{left} of {len(situations()) + 2} situations were not tried")
@@ -113,12 +113,12 @@ def _missing(found: Examination) -> list[str]:
 
 def _words(found: Examination, findings: Sequence[CauseReport], missing: Sequence[str]) -> list[str]:
     if not found.controlled:
-        return ["The client does not enrol where nothing is wrong, so that no refusal proves anything."]
+        return ["The client does not enrol although nothing is wrong, so its refusals prove nothing."]
     unsafe = sum(len(entry.places) for entry in findings if (entry.kind, entry.verdict) == ("security", "fail"))
-    words = [f"The client accepts what it has to refuse in {unsafe} situation{'s' * (unsafe != 1)}." if unsafe
-             else "The client refused every reply that it has to refuse, of those that were tried." if missing
-             else "The client refuses every reply that a client has to refuse."]  # fmt: skip
+    words = [f"The client accepts what it must refuse in {unsafe} situation{'s' * (unsafe != 1)}." if unsafe
+             else "The client refused every tried reply that it must refuse." if missing
+             else "The client refuses every reply that a client must refuse."]  # fmt: skip
     strict = sum(len(entry.places) for entry in findings if entry.kind == "interoperability")
     if strict:
-        words.append(f"It does not get its certificate in {strict} situation{'s' * (strict != 1)} in which it should.")
+        words.append(f"In {strict} situation{'s' * (strict != 1)} it does not get a certificate that it should get.")
     return words

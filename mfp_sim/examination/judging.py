@@ -1,7 +1,7 @@
-"""What a client's conduct in a situation is worth: a table of what it did against what a correct client does.
+"""The verdict on a client's conduct in a situation: a table of what it did against what a correct client does.
 
-The words for what a correct client does are those of the faults' catalogue (``clients:``). A refusal is never proof of
-a check by itself: :mod:`mfp_sim.examination.engine` counts it only between two enrolments that succeeded.
+The words for what a correct client does come from the faults' catalogue (``clients:``). A refusal alone never proves a
+check: `mfp_sim.examination.engine` counts it only between two enrolments that succeeded.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ __all__ = ["CONDUCT", "Conduct", "Observation", "judge"]
 
 
 class Conduct(StrEnum):
-    """What a client did, as far as it can be seen."""
+    """What a client did, as far as the mock can see it."""
 
     ENROLLED = "left a new certificate for its key"
     STRANGE = "left a certificate that is not for its key"
     UNREADABLE = "left a file that is not a certificate"
-    KEPT = "still has the certificate that it had"
-    SPOILT = "no longer has the certificate that it had, or its key"
-    CLAIMED = "says that it has a certificate, and left none"
+    KEPT = "still has its earlier certificate"
+    SPOILT = "no longer has its earlier certificate, or its key"
+    CLAIMED = "says that it has a certificate, but left none"
     REFUSED = "refused"
-    PENDING = "takes the request for pending"
+    PENDING = "treats the request as pending"
     CRASHED = "crashed"
-    UNCLEAR = "ended with an exit code that the protocol does not know"
+    UNCLEAR = "ended with an exit code that the protocol does not define"
     HUNG = "did not end"
     UNSUPPORTED = "does not support this"
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What came of a situation. ``left`` is the certificate that the client has now and ``before`` the one that it had;
-    ``fits``: its key is that of ``left``; ``entries`` are the CA's, of the runs that count."""
+    """What was seen in a situation. ``left`` is the client's certificate now, ``before`` its earlier one; ``fits``: its
+    key is that of ``left``; ``entries`` are the CA's, of the runs that count."""
 
     runs: tuple[VerbResult, ...]
     entries: tuple[JournalEntry, ...]
@@ -58,7 +58,7 @@ class Observation:
         if self.left is not None and self.left != self.before:
             return Conduct.ENROLLED if self.fits else Conduct.STRANGE
         if self.left != self.before or (self.before is not None and not self.fits):
-            return Conduct.SPOILT  # without its key it is worth nothing
+            return Conduct.SPOILT  # without its key it is useless
         if last.end is End.DONE and self.before is not None:
             return Conduct.KEPT
         return _ENDS[last.end]
@@ -82,7 +82,7 @@ class Observation:
 
     @property
     def waits(self) -> bool:
-        """Whether it has a reason to be at it still: it was told to wait, or has asked more than once."""
+        """Whether it has a reason to be still running: it got PENDING, or has sent more than one request."""
         asked = [entry for entry in self.entries if entry.name not in _INFORMATION]
         return len(asked) > 1 or any(entry.decision.startswith("PENDING") for entry in asked)
 
@@ -119,13 +119,13 @@ _ALWAYS: _Row = {
     Conduct.REFUSED: (PASS, "it refused"),
     Conduct.STRANGE: (FAIL, "it left a certificate that is not for its key"),
     Conduct.UNREADABLE: (FAIL, "it left a file that is not a certificate"),
-    Conduct.KEPT: (WARN, "it says that it is done, and has the certificate that it had before"),
-    Conduct.SPOILT: (FAIL, "it no longer has the certificate that it had before, or its key"),
-    Conduct.CLAIMED: (FAIL, "it says that it has a certificate, and left none"),
+    Conduct.KEPT: (WARN, "it says that it is done, but only has its earlier certificate"),
+    Conduct.SPOILT: (FAIL, "it no longer has its earlier certificate, or its key"),
+    Conduct.CLAIMED: (FAIL, "it says that it has a certificate, but left none"),
     Conduct.CRASHED: (FAIL, "it crashed"),
-    Conduct.PENDING: (WARN, "it takes the request for pending"),
-    Conduct.UNCLEAR: (WARN, "it ended with an exit code that the protocol does not know"),
-    Conduct.HUNG: (WARN, "it did not end, and was ended"),
+    Conduct.PENDING: (WARN, "it treats the request as pending"),
+    Conduct.UNCLEAR: (WARN, "it ended with an exit code that the protocol does not define"),
+    Conduct.HUNG: (WARN, "it did not end and was stopped"),
     Conduct.UNSUPPORTED: (CheckVerdict.NOT_APPLICABLE, "it does not support this"),
 }
 
@@ -138,48 +138,48 @@ def _should(why: str) -> _Row:
     return {Conduct.REFUSED: (WARN, why)}
 
 
-_ACCEPTED = "it accepted a reply that a client has to refuse, and installed its certificate"
-_STRICT = "it refused a reply that clients have to live with"
+_ACCEPTED = "it accepted a reply that a client must refuse, and installed its certificate"
+_STRICT = "it refused a reply that clients must tolerate"
 CONDUCT: Mapping[str, _Row] = {
     "enrols": {Conduct.REFUSED: (FAIL, "it did not enrol, although nothing was wrong")},
     "renews": {Conduct.REFUSED: (WARN, "it did not renew its certificate, although nothing was wrong")},
     "refuses": _must_not(_ACCEPTED),
     "not-usable": _must_not("it installed a certificate that cannot be used"),
-    "fails": _must_not("it took a refusal for a certificate"),
-    "tells": _must_not("it took a refusal for a certificate"),
-    "told-badalg": _must_not("it took a refusal for a certificate"),
+    "fails": _must_not("it treated a refusal as a certificate"),
+    "tells": _must_not("it treated a refusal as a certificate"),
+    "told-badalg": _must_not("it treated a refusal as a certificate"),
     "malformed": _must_not(_ACCEPTED),
-    "http": _must_not("it took an HTTP error for a success"),
+    "http": _must_not("it treated an HTTP error as a success"),
     "takes": _should(_STRICT),
-    "reads-caps": _should("it did not go on, although the capabilities can be read"),
-    "ignores-ku": _should("it refused a CA whose key usage does not fit, which clients have to live with"),
+    "reads-caps": _should("it stopped, although the capabilities are readable"),
+    "ignores-ku": _should("it refused a CA with an unsuitable key usage, which clients must tolerate"),
     "ignores-extra": _should(_STRICT),
     "by-key": _should("it did not find its certificate"),
     "polls": {
-        Conduct.REFUSED: (WARN, "it gave a pending request up"),
-        Conduct.PENDING: (WARN, "it did not fetch its certificate when it was issued"),
+        Conduct.REFUSED: (WARN, "it gave up a pending request"),
+        Conduct.PENDING: (WARN, "it did not fetch its certificate after the CA issued it"),
     },
     "waits": {
-        Conduct.ENROLLED: (FAIL, "it took for issued what the CA has not issued"),
-        Conduct.PENDING: (PASS, "it takes the request for pending, and it is"),
+        Conduct.ENROLLED: (FAIL, "it treated a certificate as issued that the CA has not issued"),
+        Conduct.PENDING: (PASS, "it treats the request as pending, which is right"),
     },
-    "lost": {Conduct.REFUSED: (WARN, "it did not come back to the request whose reply was lost")},
+    "lost": {Conduct.REFUSED: (WARN, "it did not repeat the request whose reply was lost")},
     "ca-check": {
-        Conduct.ENROLLED: (WARN, "it enrolled without comparing the CA's fingerprint with the one it was told"),
+        Conduct.ENROLLED: (WARN, "it enrolled without comparing the CA's fingerprint with the one it was given"),
     },
     "ca-check-bag": {},
-    "no-ca": {Conduct.ENROLLED: (WARN, "it took for its issuer a certificate that is not of a CA")},
+    "no-ca": {Conduct.ENROLLED: (WARN, "it accepted an issuer that is not a CA certificate")},
     "weaker": {}, "no-capabilities": {}, "dates": {}, "asks-right": {},
-    "either": {Conduct.KEPT: (PASS, "it still has the certificate that it had")},
+    "either": {Conduct.KEPT: (PASS, "it still has its earlier certificate")},
 }  # fmt: skip
-"""What each conduct is worth where a correct client does what the word says; the rest as always."""
+"""The verdict on each conduct where a correct client does what the word says; other conducts have the usual verdict."""
 _AUTHENTIC: Mapping[str, str] = {
-    "malformed": "it read a malformed reply; it was the CA's own, and about its request",
+    "malformed": "it read a malformed reply, which was the CA's own reply to its request",
     "http": "it read a reply of the CA that came with another HTTP status than 200",
 }
-"""What is lenient and not unsafe, if a SUCCESS of the CA is what it took: signed, and for its request."""
+"""What is lenient but not unsafe, if it accepted a SUCCESS of the CA: signed, and for its request."""
 _MAY_ASK_AGAIN = ("http", "fails", "tells", "told-badalg")
-"""The words of a request that has failed: a new one, in another way, is no part of what was wrong."""
+"""The words of a request that has failed: a new request, in another form, is not affected by the fault."""
 _TOLD = ("failinfo", "badalg", "badmessagecheck", "badrequest", "badtime", "badcertid")
 
 
@@ -191,26 +191,29 @@ def judge(word: str, seen: Observation, slug: str | None = None) -> Judged:
         verdict, because = _enrolled(word, seen, slug) or (verdict, because)
     elif conduct is Conduct.HUNG:
         if seen.waits:
-            verdict, because = CheckVerdict.INCONCLUSIVE, "it was still asking when its time was over (--timeout)"
+            verdict, because = (
+                CheckVerdict.INCONCLUSIVE,
+                "it was still sending requests when its time was over (--timeout)",
+            )
     elif word == "ca-check" and seen.transactions:
-        verdict, because = WARN, "it sent its request to a CA whose fingerprint is not the one it was told"
+        verdict, because = WARN, "it sent its request to a CA with another fingerprint than it was given"
     elif word == "ca-check-bag" and any("badMessageCheck" in entry.decision for entry in seen.entries):
-        verdict, because = WARN, "it enveloped its request to another certificate than that of the CA it was told"
+        verdict, because = WARN, "it encrypted its request to another certificate than that of the given CA"
     elif word == "tells" and conduct is Conduct.REFUSED and not any(text in _letters(seen.output) for text in _TOLD):
-        verdict, because = FINDING, "it does not say which failInfo the CA gave"
+        verdict, because = FINDING, "it does not say which failInfo the CA sent"
     return Judged(verdict, because)
 
 
 def _enrolled(word: str, seen: Observation, slug: str | None) -> tuple[CheckVerdict, str] | None:
-    """What is to be said of an enrolment beside its row: by which reply it came, and after which requests."""
+    """Remarks on an enrolment besides its row: which reply gave the certificate, and after which requests."""
     by_word = seen.runs[-1].by_word
     if word == "lost" and len(seen.transactions) > 1:
-        return FINDING, "it came back with another transaction: the first certificate is an orphan at the CA"
+        return FINDING, "it repeated the request in another transaction: the first certificate is an orphan at the CA"
     if word == "renews" and not by_word and all(entry.name != "RenewalReq" for entry in seen.entries):
-        return FINDING, "it asked with a PKCSReq, as for a first certificate, and not with a RenewalReq"
+        return FINDING, "it sent a PKCSReq, as for a first certificate, instead of a RenewalReq"
     if CONDUCT[word].get(Conduct.ENROLLED, (PASS,))[0] is FAIL and seen.was_granted_without(slug):
         verdict = PASS if word in _MAY_ASK_AGAIN else FINDING
-        return verdict, "it enrolled all the same, by a reply with which nothing was wrong"
+        return verdict, "it still enrolled, with a reply that was right"
     if word in _AUTHENTIC and any(entry.decision.startswith("SUCCESS") for entry in seen.entries):
         return FINDING, _AUTHENTIC[word]
     return None

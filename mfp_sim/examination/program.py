@@ -1,7 +1,7 @@
-"""A SCEP client as a program: one verb a run, told what it needs in its environment; how it ended, and what it left.
+"""A SCEP client as a program: one verb per run, with its parameters in the environment; how it ended and what it left.
 
-The protocol stands in ``docs/reference/clients.md``. What a client prints and leaves behind is hostile: it is cut to
-size, and read as data. Judges nothing.
+``docs/reference/clients.md`` describes the protocol. Everything that a client prints and leaves behind is hostile: it
+is limited in size and read as data. Judges nothing.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ __all__ = ["SHIPPED", "ClientProgram", "ClientVerb", "End", "Examined", "Person"
 
 ClientVerb = Literal["version", "get-ca", "enrol", "poll", "renew", "get-crl"]
 SHIPPED = ("scepclient", "strongswan", "certmonger", "printer")
-"""The clients whose wrappers come with the package."""
+"""The clients whose wrappers are part of the package."""
 _COMMAND = (
     f"--client takes a command that speaks the protocol of docs/reference/clients.md, or one of {', '.join(SHIPPED)}"
 )
 _TEXT = 16 * 1024
-"""How much of what a client prints is kept, in bytes: the end, where programs say why they stop."""
+"""How much of a client's output is kept, in bytes: the end, where programs say why they stop."""
 _FILE = 64 * 1024
-"""The largest file of a client that is read, in bytes."""
+"""The largest file of a client that mfp-sim reads, in bytes."""
 _WRITTEN = 64 * 1024 * 1024
-"""The largest file that a client may write, in bytes; one that writes more is ended by the system (SIGXFSZ)."""
+"""The largest file that a client may write, in bytes; the system ends a client that writes more (SIGXFSZ)."""
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----")
 
 
@@ -66,9 +66,9 @@ _CODES = {0: End.DONE, 1: End.REFUSED, 75: End.PENDING, 127: End.UNSUPPORTED}
 
 @dataclass(frozen=True)
 class VerbResult:
-    """What came of a run: its ``end``, exit ``code`` (below 0: minus the signal), the last of its output, seconds.
+    """The result of a run: its ``end``, exit ``code`` (negative: the signal), the end of its output, its seconds.
 
-    ``by_word``: a person said so, and there are no files to look at.
+    ``by_word``: a person said so, and there are no files to read.
     """
 
     verb: ClientVerb
@@ -81,9 +81,9 @@ class VerbResult:
 
 @dataclass(frozen=True)
 class Task:
-    """What a client is to do, and where its files are. ``timeout`` in seconds is for one reply.
+    """The client's task, and the place of its files. ``timeout`` in seconds is for one reply.
 
-    The folder is the client's own: empty at first, and the same for all verbs of one situation.
+    The folder belongs to the client: it is empty at first, and the same for all verbs of one situation.
     """
 
     url: str
@@ -100,12 +100,12 @@ class Task:
 
     @property
     def key_file(self) -> Path:
-        """Where the client leaves its private key, as PEM without a password; it takes one that is there."""
+        """Where the client leaves its private key, as PEM without a password; it uses an existing one."""
         return self.folder / "key.pem"
 
     def environment(self) -> dict[str, str]:
-        """What the client is told."""
-        self.folder.mkdir(exist_ok=True)  # a client that removed it has lost what it had, and no more
+        """The client's environment variables."""
+        self.folder.mkdir(exist_ok=True)  # a client that removed it has lost its own files, and nothing else
         ca_file = self.folder / "ca.pem"
         if not ca_file.exists():
             ca_file.write_text(ssl.DER_cert_to_PEM_cert(self.ca.der), "ascii")
@@ -124,7 +124,7 @@ class Task:
         """The certificate that the client has left: the first in its file.
 
         Raises:
-            DecodeError: there is something, and no certificate in it.
+            DecodeError: there is a file without a certificate.
         """
         octets = _read(self.certificate_file)
         if octets is None:
@@ -146,10 +146,10 @@ class Task:
 
 
 def _read(path: Path) -> bytes | None:
-    """The first bytes of a file; None where there are none, or no file that can be read.
+    """The first bytes of a file; None if it is empty, missing or unreadable.
 
     Raises:
-        DecodeError: it is no file: a folder, or a pipe, which would have no end.
+        DecodeError: it is not a file: a folder, or a pipe, which has no end.
     """
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
@@ -163,28 +163,28 @@ def _read(path: Path) -> bytes | None:
 
 
 class Examined(Protocol):
-    """A client that can be examined."""
+    """A client to examine."""
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Its name in reports."""
         ...
 
     def run(self, verb: ClientVerb, task: Task) -> VerbResult:
-        """Let it do something."""
+        """Have it carry out a verb."""
         ...
 
 
 @dataclass(frozen=True)
 class ClientProgram:
-    """A client behind a command that speaks the protocol. ``patience``: it is ended after so many time-outs."""
+    """A client behind a command that speaks the protocol. ``patience``: it is stopped after this many timeouts."""
 
     words: tuple[str, ...]
     name: str
     patience: float = 4
 
     def run(self, verb: ClientVerb, task: Task) -> VerbResult:
-        """Run a verb to its end, or end it and all that it started.
+        """Run a verb to its end, or stop it and all its processes.
 
         Raises:
             UsageError: the command cannot be run.
@@ -193,7 +193,7 @@ class ClientProgram:
         begun = clock.now()
         with tempfile.TemporaryFile() as output:
             try:
-                process = subprocess.Popen(  # noqa: S603 - the command is what a person wants examined
+                process = subprocess.Popen(  # noqa: S603 - the user asks to examine this command
                     [*self.words, verb],
                     stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=task.folder,
                     env={**_inherited(os.environ), **task.environment()}, start_new_session=True,
@@ -211,7 +211,7 @@ class ClientProgram:
                 end, code = End.HUNG, -signal.SIGKILL
             finally:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGKILL)  # a daemon that it left behind, too
+                    os.killpg(process.pid, signal.SIGKILL)  # also a daemon that it left behind
                 process.wait()
             output.seek(max(0, output.tell() - _TEXT))
             text = output.read(_TEXT).decode("utf-8", "replace")
@@ -219,10 +219,10 @@ class ClientProgram:
 
 
 class Person:
-    """A device with buttons, and a person in front of it who says what it did.
+    """A device with buttons, and a person who operates it and says what it did.
 
     Args:
-        ask: shows a question and gives the answer, as :func:`input`; EOFError is no answer.
+        ask: shows a question and returns the answer, like `input`; EOFError means that there is no answer.
         say: shows a line.
     """
 
@@ -238,7 +238,7 @@ class Person:
         """Ask the person to do it.
 
         Raises:
-            UsageError: nobody answers.
+            UsageError: there is no answer.
         """
         if verb == "version":
             return VerbResult(verb, End.UNSUPPORTED, 127, "", 0.0, by_word=True)
@@ -251,37 +251,39 @@ class Person:
             try:
                 answer = self._ask("what did the device do? [e]nrolled, [r]efused, [p]ending, [h]angs, [u]nsupported: ")
             except EOFError:
-                raise UsageError("nobody says what the device did", remedy="--manual needs a terminal") from None
+                raise UsageError(
+                    "there is no answer about what the device did", remedy="--manual needs a terminal"
+                ) from None
             end = self._ANSWERS.get(answer.strip().lower()[:1])
         code = next((number for number, known in _CODES.items() if known is end), -1)
         return VerbResult(verb, end, code, "", (clock.now() - begun).total_seconds(), by_word=True)
 
 
 def _limit(process: int) -> None:
-    """Let no file of a client grow beyond :data:`_WRITTEN`, its output included, where the system can."""
+    """Limit every file of a client, including its output, to `_WRITTEN`, if the system supports it."""
     if hasattr(resource, "prlimit"):
         with contextlib.suppress(ProcessLookupError):  # it has ended already
             resource.prlimit(process, resource.RLIMIT_FSIZE, (_WRITTEN, _WRITTEN))
 
 
 def _inherited(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment less what would let a client talk to somebody else than it is told."""
+    """The environment, without variables that would make a client contact another host than the given one."""
     return {name: value for name, value in environment.items() if not name.lower().endswith("_proxy")}
 
 
 def client_of(command: str) -> ClientProgram:
-    """The client of a command line, or the shipped one of that name.
+    """The client of a command line, or the shipped client of that name.
 
-    A word that is a file is one wherever the client runs: it is told by its absolute path, a link not followed, for a
-    program may look at the name by which it is called. Its name is that of the last of these files.
+    A word that is a file becomes an absolute path, since the client runs in another folder; links are not followed,
+    since a program may look at the name by which it is called. The client's name is that of the last of these files.
 
     Raises:
-        UsageError: this is no command.
+        UsageError: it is not a command.
     """
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise UsageError(f"--client {command!r} is no command: {error}", remedy="quote it as for a shell") from None
+        raise UsageError(f"--client {command!r} is not a command: {error}", remedy="quote it as for a shell") from None
     if not words:
         raise UsageError("--client is empty", remedy=_COMMAND)
     if len(words) == 1 and words[0] in SHIPPED:

@@ -1,5 +1,5 @@
-"""An examination into the plain values that reports are made from: a row for each situation, and one for each
-requirement that the client's messages break."""
+"""Turns an examination into the plain values of a report: a row for each situation, and one for each requirement that
+the client's messages break."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def report_of(
 
     Args:
         found: the examination.
-        command: what was run.
-        words: the client, as the command line has it.
+        command: the command line.
+        words: the client, as in the command line.
         begun: when, ISO 8601.
         baseline: how it compares with the expected failures.
         waived: the reasons of the baseline, by id.
@@ -73,7 +73,7 @@ def report_of(
 
 
 def verdicts_of(report: RunReport) -> dict[str, str]:
-    """What was judged, by id, for the comparison with a baseline."""
+    """The verdicts by id, for the comparison with a baseline."""
     return {check.id: check.verdict for check in report.checks if check.verdict not in ("skipped", "inconclusive")}
 
 
@@ -96,7 +96,7 @@ def _row(result: SituationResult, words: str, waived: Mapping[str, str]) -> Chec
         level=(first.level or "") if first else "",
         field_failures=situation.field_failures,
         tags=(SAFETY,) if is_unsafe(result, _word(result.verdict)) else (),
-        why="The controls show that the client enrols where nothing is wrong." if control else "",
+        why="The controls show that the client enrols if nothing is wrong." if control else "",
         because=result.because,
         expected=f"a correct client {situation.correct}" if result.verdict in JUDGED else "",
         got=result.because if result.verdict in JUDGED else "",
@@ -110,9 +110,9 @@ def _row(result: SituationResult, words: str, waived: Mapping[str, str]) -> Chec
 
 
 def _messages(found: Examination) -> Iterator[CheckReport]:
-    """What the CA's judge says of all requests: a row for each requirement, the worst first."""
+    """What the CA's judge says about all requests: a row for each requirement, the worst first."""
     seen: dict[str, dict[str, list[str]]] = {}
-    # Where a fault acted, the judge does not know what the client was told: capabilities that were taken away, say.
+    # If a fault acted, the judge does not know what the client saw, such as a capability list that a fault shortened.
     for result in (result for result in found.results if result.situation.slug is None):
         for text in result.judgement:
             requirement = text.split(" ", 2)[1]
@@ -150,12 +150,12 @@ def _conclusion(found: Examination, checks: tuple[CheckReport, ...]) -> Conclusi
     name: Literal["SCEP client"] = "SCEP client"
     if not found.controlled:
         return Conclusion(
-            name, "inconclusive", "it does not enrol where nothing is wrong, so no refusal proves anything"
+            name, "inconclusive", "it does not enrol although nothing is wrong, so its refusals prove nothing"
         )
     counts = {word: sum(check.verdict == word for check in checks) for word in ("fail", "warn", "finding", "pass")}
     unsafe = sum(SAFETY in check.tags for check in checks)
     worst = next((word for word in ("fail", "warn", "finding") if counts[word]), "pass")
     parts = [f"{count} {word}" for word, count in counts.items() if count]
     if unsafe:
-        parts.insert(0, f"accepts what it has to refuse in {unsafe} situation{'s' * (unsafe != 1)}")
+        parts.insert(0, f"accepts what it must refuse in {unsafe} situation{'s' * (unsafe != 1)}")
     return Conclusion(name, cast(Verdict, worst), ", ".join(parts))

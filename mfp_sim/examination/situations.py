@@ -1,7 +1,7 @@
-"""The situations that a client is put into: a script of the CA, the verbs that it is asked for, and what is right.
+"""The situations of an examination: a script of the CA, the verbs for the client, and the right conduct.
 
-Most come from the catalogue of faults, which says of each fault what a correct client does. Those that no verb of the
-protocol can reach are left out, and :func:`left_out` says why.
+Most come from the catalogue of faults, which says for each fault what a correct client does. Faults that no verb of the
+protocol can reach are left out, and `left_out` says why.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ __all__ = ["FIRST", "LAST", "QUICK", "Situation", "left_out", "situations"]
 class Situation:
     """One situation.
 
-    ``word`` says what a correct client does (:data:`~mfp_sim.examination.judging.CONDUCT`), and ``correct`` the same in
-    a sentence. ``script`` is the CA's, as YAML; it holds after the verbs of ``before``. The next of ``verbs`` is asked
-    for while there is no certificate. ``slug`` is the fault that has to act. ``ca`` changes the CA's section.
-    ``reissues``: the CA's certificate is another here, and it is this one that the client is told.
+    ``word`` says what a correct client does (`mfp_sim.examination.judging.CONDUCT`), and ``correct`` the same in a
+    sentence. ``script`` is the CA's, as YAML; it is active after the verbs of ``before``. The client gets the next of
+    ``verbs`` while it has no certificate. ``slug`` is the fault that must act. ``ca`` changes the CA's section.
+    ``reissues``: the CA has another certificate here, and the client gets this one.
     """
 
     id: str
@@ -59,24 +59,24 @@ _FAILURES = ("badAlg", "badMessageCheck", "badRequest", "badTime", "badCertId")
 
 
 def _plain() -> Iterator[Situation]:
-    """What happens at a CA that does nothing wrong."""
-    tells = "ends the request as failed and tells failInfo and failInfoText to its operator"
-    polls = "keeps key and transaction and polls, up to a limit of its own"
-    yield Situation("ra", "an RA with two certificates stands before the CA", "takes",
-                    "envelops to the encryption certificate of the RA", ca="ra: split",
+    """Situations at a CA that does nothing wrong."""
+    tells = "ends the request as failed and shows failInfo and failInfoText to its operator"
+    polls = "keeps key and transaction and polls, up to its own limit"
+    yield Situation("ra", "an RA with two certificates is in front of the CA", "takes",
+                    "encrypts to the encryption certificate of the RA", ca="ra: split",
                     requirements=("SCEP-3.5.2-03",))  # fmt: skip
-    yield Situation("pending-once", "the first answer is PENDING, the second SUCCESS", "polls", polls,
+    yield Situation("pending-once", "the first reply is PENDING, the second SUCCESS", "polls", polls,
                     "[{when: {type: PKCSReq}, then: pending, times: 1}]", _POLLS)  # fmt: skip
     refused = "{when: {operation: PKIOperation}, then: {failure: 2}}"
-    yield Situation("pending-then-refused", "the answer is PENDING, then FAILURE", "fails", tells,
+    yield Situation("pending-then-refused", "the reply is PENDING, then FAILURE", "fails", tells,
                     "[{when: {type: PKCSReq}, then: pending, times: 1}, " + refused + "]", _POLLS)  # fmt: skip
     for number, name in enumerate(_FAILURES):
-        yield Situation(f"refused-{name.lower()}", f"the CA answers FAILURE with {name}", "tells", tells,
+        yield Situation(f"refused-{name.lower()}", f"the CA replies with FAILURE {name}", "tells", tells,
                         f"[{{when: {{operation: PKIOperation}}, then: {{failure: {number}, text: no}}}}]")  # fmt: skip
     yield Situation("renewal", "the certificate is renewed", "renews",
-                    "has a new certificate, and asked for it with the old one",
+                    "has a new certificate, and used the old one to request it",
                     verbs=("renew",), before=("enrol",))  # fmt: skip
-    yield Situation("renewal-refused", "the renewal is refused", "fails", "keeps the certificate that it has",
+    yield Situation("renewal-refused", "the renewal is refused", "fails", "keeps its certificate",
                     f"[{refused}]", ("renew",), ("enrol",))  # fmt: skip
 
 
@@ -90,12 +90,12 @@ _SETTINGS: Mapping[str, tuple[str, tuple[ClientVerb, ...], tuple[ClientVerb, ...
     "crlf": ("caps-crlf, ", ("enrol",), ()),
     "refused": ("fail-badrequest, ", ("enrol",), ()),
 }
-"""By the situation in which a fault is proved: the faults that make it, verbs, and verbs before."""
+"""By situation in which a fault is proved: the faults that cause it, verbs, and verbs before."""
 _OTHERWISE: Mapping[str, str] = {
     "next": "the protocol has no verb for GetNextCACert",
     "rollover": "the protocol has no verb for GetNextCACert",
-    "query": "the protocol has no verb for GetCert, and a CRL leaves no certificate to look at",
-    "direct": "no client asks for this by itself",
+    "query": "the protocol has no verb for GetCert, and a CRL leaves no certificate to examine",
+    "direct": "no client requests this by itself",
     "twice": "the protocol has no verb for two enrolments at once",
     "sha-512": "the protocol cannot choose a digest",
     "tls": "the client is examined over HTTP",
@@ -107,8 +107,8 @@ def _of_fault(entry: FaultEntry, variant: str | None) -> Situation:
     written = entry.written(variant)
     script = f"[{{faults: [{before}{written}]}}]"
     if entry.client == "lost":
-        verbs = (*verbs, "enrol")  # as its operator or its timer would: it has to come back to the same request
-        if entry.family != "decisions":  # those count for themselves
+        verbs = (*verbs, "enrol")  # like its operator or its timer: it must repeat the same request
+        if entry.family != "decisions":  # those count on their own
             script = f"[{{when: {{type: PKCSReq}}, times: 1, faults: [{before}{written}]}}]"
     suffix = (
         "" if variant is None or variant == entry.variants[0] else "-" + re.sub("[^a-z0-9]+", "-", variant).strip("-")
@@ -135,11 +135,11 @@ def _in_an_id(text: str) -> str:
 def left_out(entry: FaultEntry) -> str | None:
     """Why there is no situation of a fault; None where there is one."""
     if not entry.in_scripts:
-        return "TLS is spoken before there is a request"
+        return "TLS begins before there is a request"
     if entry.alias_of:
-        return f"it looks as {entry.alias_of} does"
+        return f"it looks like {entry.alias_of}"
     if entry.proof not in _OTHERWISE and entry.client not in CONDUCT:
-        return "what is right is more than one word of the catalogue"
+        return "the right conduct is more than one word of the catalogue"
     return _OTHERWISE.get(entry.proof)
 
 

@@ -65,7 +65,7 @@ def test_no_challenge_is_in_any_report(client: str, tmp_path: Path, capsys, monk
 def test_a_client_that_refuses_all_is_no_target(tmp_path: Path, capsys) -> None:
     assert examine("--client", "false", "--only", "bad-signature") == 3
     told = capsys.readouterr().out
-    assert "SCEP client: INCONCLUSIVE: it does not enrol where nothing is wrong" in told
+    assert "SCEP client: INCONCLUSIVE: it does not enrol although nothing is wrong" in told
     assert "control    control-first: it sent nothing: refused" in told
 
 
@@ -73,7 +73,7 @@ def test_a_client_that_refuses_all_is_no_target(tmp_path: Path, capsys) -> None:
     ("arguments", "code", "told"),
     [
         (("--client", "x", "--manual"), 2, "not allowed with argument"),
-        ((), 2, "which client?"),
+        ((), 2, "no client is given"),
         (("--client", ""), 2, "--client is empty"),
         (("--client", "false", "--timeout", "0"), 2, "'0' is not a time from 0.1 to 3600 seconds"),
         (("--client", "false", "--timeout", "nan"), 2, "'nan' is not a time from 0.1 to 3600 seconds"),

@@ -16,7 +16,7 @@ from mfp_sim.examination.situations import FIRST, LAST, QUICK, Situation, left_o
 from mock_scep_server.faults import FAULTS
 
 FAIL, WARN = CheckVerdict.FAIL, CheckVerdict.WARN
-NOT_ACTED = "it sent no request at which this acts"
+NOT_ACTED = "it sent no request to which this fault applies"
 PLAIN = [situation for situation in situations() if situation.slug is None]
 
 
@@ -54,15 +54,13 @@ def test_a_client_that_takes_everything_fails_where_something_has_to_be_refused(
     # The fault acts at one of its requests only, and by another the CA grants it what it asks for.
     # Or it is the CA's own, and only its form is wrong.
     reasons = Counter(why for _, why in wrong.values())
-    assert 0 < reasons.pop("it enrolled all the same, by a reply with which nothing was wrong") < 20
-    assert 0 < reasons.pop("it read a malformed reply; it was the CA's own, and about its request") < 40
+    assert 0 < reasons.pop("it still enrolled, with a reply that was right") < 20
+    assert 0 < reasons.pop("it read a malformed reply, which was the CA's own reply to its request") < 40
     assert 0 < reasons.pop("it read a reply of the CA that came with another HTTP status than 200") < 20
     assert not reasons
     failed = [result for result in found.values() if result.verdict is FAIL]
     assert len(failed) > 120
-    assert "it accepted a reply that a client has to refuse, and installed its certificate" in {
-        r.because for r in failed
-    }
+    assert "it accepted a reply that a client must refuse, and installed its certificate" in {r.because for r in failed}
 
 
 def test_a_client_that_refuses_everything_passes_nothing(puppet) -> None:
@@ -80,7 +78,7 @@ def test_a_client_that_refuses_after_the_first_enrolment_has_proved_nothing(pupp
     verdicts = {r.verdict for r in result.results if r.situation not in (FIRST, LAST)}
     assert verdicts == {CheckVerdict.INCONCLUSIVE}
     assert {r.because for r in result.results[1:-1]} == {
-        "a control failed: where nothing was wrong the client did not enrol"
+        "a control failed: the client did not enrol although nothing was wrong"
     }
 
 
@@ -99,9 +97,9 @@ def test_a_client_that_refuses_what_it_has_to_live_with_is_told(puppet) -> None:
     ("end", "verdict", "because"),
     [
         (End.CRASHED, "fail", "it crashed"),
-        (End.HUNG, "inconclusive", "it was still asking when its time was over (--timeout)"),
-        (End.BROKEN, "warn", "it ended with an exit code that the protocol does not know"),
-        (End.PENDING, "warn", "it takes the request for pending"),
+        (End.HUNG, "inconclusive", "it was still sending requests when its time was over (--timeout)"),
+        (End.BROKEN, "warn", "it ended with an exit code that the protocol does not define"),
+        (End.PENDING, "warn", "it treats the request as pending"),
         (End.UNSUPPORTED, "not-applicable", "it does not support this"),
     ],
 )
@@ -124,7 +122,7 @@ def test_a_second_enrolment_with_another_transaction_is_an_orphan(puppet) -> Non
     ends = iter([End.DONE, End.REFUSED])
     result = tried(puppet(lambda verb: next(ends, End.DONE)), [situation])["reset"]
     assert (result.verdict.word, result.because) == (
-        "finding", "it came back with another transaction: the first certificate is an orphan at the CA",
+        "finding", "it repeated the request in another transaction: the first certificate is an orphan at the CA",
     )  # fmt: skip
     assert [run.verb for run in result.seen.runs] == ["enrol", "enrol"]
 
@@ -150,7 +148,7 @@ def test_a_renewal_that_loses_the_certificate_fails(puppet) -> None:
 
     ends = iter([End.DONE, End.DONE, End.REFUSED])
     result = tried(Careless(lambda verb: next(ends, End.DONE)), [situation])["renewal-refused"]
-    assert (result.verdict, result.because) == (FAIL, "it no longer has the certificate that it had before, or its key")
+    assert (result.verdict, result.because) == (FAIL, "it no longer has its earlier certificate, or its key")
 
 
 def test_what_breaks_in_one_situation_is_its_result(puppet) -> None:
@@ -176,7 +174,7 @@ def test_a_renewal_that_leaves_the_old_certificate_has_not_renewed(puppet) -> No
 
     result = tried(Same(lambda verb: End.DONE), [situation])["renewal"]
     assert (result.verdict, result.because) == (
-        WARN, "it says that it is done, and has the certificate that it had before",
+        WARN, "it says that it is done, but only has its earlier certificate",
     )  # fmt: skip
 
 
@@ -204,4 +202,4 @@ def test_what_came_to_nothing_is_reported(puppet) -> None:
     found = examine(puppet(lambda verb: next(ends, End.DONE)), chosen, timeout=1.0)
     report = report_of(found, command="", words="", begun="")
     rows = {check.id: (check.verdict, check.because) for check in report.checks}
-    assert rows["renewal"] == ("inconclusive", "it did not enrol before: refused")
+    assert rows["renewal"] == ("inconclusive", "the enrolment before failed: refused")

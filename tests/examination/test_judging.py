@@ -15,7 +15,7 @@ from mfp_sim.testing import Bench
 from mock_scep_server.journal import JournalEntry
 
 ISSUED = Bench().ca.authority.issuer.certificate
-CLEAN = "it enrolled all the same, by a reply with which nothing was wrong"
+CLEAN = "it still enrolled, with a reply that was right"
 
 
 def entry(decision: str, name: str = "PKCSReq", faults: tuple[str, ...] = (), status: int = 200) -> JournalEntry:
@@ -32,41 +32,41 @@ def seen(end: End, *entries: JournalEntry, text: str = "", **files) -> Observati
 @pytest.mark.parametrize(
     ("word", "observed", "verdict", "because"),
     [
-        ("polls", seen(End.REFUSED, entry("PENDING")), "warn", "it gave a pending request up"),
+        ("polls", seen(End.REFUSED, entry("PENDING")), "warn", "it gave up a pending request"),
         ("polls", seen(End.PENDING, entry("PENDING"), entry("SUCCESS")), "warn",
-         "it did not fetch its certificate when it was issued"),
-        ("waits", seen(End.PENDING, entry("PENDING")), "pass", "it takes the request for pending, and it is"),
+         "it did not fetch its certificate after the CA issued it"),
+        ("waits", seen(End.PENDING, entry("PENDING")), "pass", "it treats the request as pending, which is right"),
         ("waits", seen(End.REFUSED, entry("PENDING")), "pass", "it refused"),
-        ("waits", seen(End.DONE, entry("PENDING")), "fail", "it took for issued what the CA has not issued"),
+        ("waits", seen(End.DONE, entry("PENDING")), "fail", "it treated a certificate as issued that the CA has not issued"),
         ("renews", seen(End.DONE, entry("SUCCESS")), "finding",
-         "it asked with a PKCSReq, as for a first certificate, and not with a RenewalReq"),
+         "it sent a PKCSReq, as for a first certificate, instead of a RenewalReq"),
         ("renews", seen(End.DONE, entry("SUCCESS", "RenewalReq")), "pass", "it enrolled"),
-        ("fails", seen(End.DONE, entry("SUCCESS", faults=("x",))), "fail", "it took a refusal for a certificate"),
+        ("fails", seen(End.DONE, entry("SUCCESS", faults=("x",))), "fail", "it treated a refusal as a certificate"),
         ("fails", seen(End.DONE, entry("SUCCESS")), "pass", CLEAN),
         ("refuses", seen(End.DONE, entry("SUCCESS")), "finding", CLEAN),
         ("refuses", seen(End.DONE, entry("SUCCESS"), entry("SUCCESS", faults=("x",))), "fail",
-         "it accepted a reply that a client has to refuse, and installed its certificate"),
+         "it accepted a reply that a client must refuse, and installed its certificate"),
         ("malformed", seen(End.DONE, entry("SUCCESS", faults=("x",))), "finding",
-         "it read a malformed reply; it was the CA's own, and about its request"),
+         "it read a malformed reply, which was the CA's own reply to its request"),
         ("malformed", seen(End.DONE, entry("FAILURE", faults=("x",))), "fail",
-         "it accepted a reply that a client has to refuse, and installed its certificate"),
+         "it accepted a reply that a client must refuse, and installed its certificate"),
         ("http", seen(End.DONE, entry("SUCCESS", faults=("x",), status=202)), "finding",
          "it read a reply of the CA that came with another HTTP status than 200"),
         ("http", seen(End.DONE, entry("503", faults=("x",), status=503)), "fail",
-         "it took an HTTP error for a success"),
+         "it treated an HTTP error as a success"),
         ("ca-check", seen(End.REFUSED, entry("SUCCESS")), "warn",
-         "it sent its request to a CA whose fingerprint is not the one it was told"),
+         "it sent its request to a CA with another fingerprint than it was given"),
         ("ca-check-bag", seen(End.DONE, entry("SUCCESS")), "pass", "it enrolled"),
         ("ca-check-bag", seen(End.REFUSED, entry("FAILURE badMessageCheck")), "warn",
-         "it enveloped its request to another certificate than that of the CA it was told"),
+         "it encrypted its request to another certificate than that of the given CA"),
         ("tells", seen(End.REFUSED, entry("FAILURE"), text="the CA said: bad_request"), "pass", "it refused"),
         ("tells", seen(End.REFUSED, entry("FAILURE"), text="bad luck"), "finding",
-         "it does not say which failInfo the CA gave"),
-        ("lost", seen(End.HUNG, entry("SUCCESS")), "warn", "it did not end, and was ended"),
+         "it does not say which failInfo the CA sent"),
+        ("lost", seen(End.HUNG, entry("SUCCESS")), "warn", "it did not end and was stopped"),
         ("lost", seen(End.HUNG, entry("SUCCESS"), entry("SUCCESS")), "inconclusive",
-         "it was still asking when its time was over (--timeout)"),
+         "it was still sending requests when its time was over (--timeout)"),
         ("polls", seen(End.HUNG, entry("PENDING")), "inconclusive",
-         "it was still asking when its time was over (--timeout)"),
+         "it was still sending requests when its time was over (--timeout)"),
     ],
 )  # fmt: skip
 def test_what_was_sent_and_asked_decides(word: str, observed: Observation, verdict: str, because: str) -> None:

@@ -118,7 +118,7 @@ def test_the_files_of_a_command_are_found_from_the_folder_of_the_client(task: Ta
 
 
 @pytest.mark.parametrize(
-    ("command", "told"), [("", "is empty"), (" ", "is empty"), ("sh 'x", "is no command: No closing quotation")]
+    ("command", "told"), [("", "is empty"), (" ", "is empty"), ("sh 'x", "is not a command: No closing quotation")]
 )
 def test_what_is_no_command_is_a_usage_error(command: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
@@ -155,5 +155,5 @@ def test_nobody_to_ask_is_a_usage_error(task: Task) -> None:
     def gone(question: str) -> str:
         raise EOFError
 
-    with pytest.raises(UsageError, match="nobody says what the device did"):
+    with pytest.raises(UsageError, match="there is no answer about what the device did"):
         Person(gone, print).run("enrol", task)

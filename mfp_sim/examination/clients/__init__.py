@@ -1,1 +1,1 @@
-"""Clients whose wrappers come with the package: the protocol of docs/reference/clients.md around real programs."""
+"""Clients whose wrappers are part of the package: the protocol of docs/reference/clients.md around real programs."""

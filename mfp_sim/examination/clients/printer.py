@@ -1,4 +1,4 @@
-"""The simulated printer as a client of the protocol: one manual request; its state stays in its folder."""
+"""The simulated printer as a client of the protocol: it makes one manual request and keeps its state in its folder."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ __all__: list[str] = []
 
 
 def main(verb: str) -> int:
-    """Carry a verb out; returns the exit code of the protocol."""
+    """Carry out a verb; returns the exit code of the protocol."""
     if verb == "version":
         print(f"mfp-sim {metadata.version('mfp-sim')}")
         return 0
-    if verb not in ("enrol", "renew"):  # a manual request is not polled for
+    if verb not in ("enrol", "renew"):  # the printer does not poll for a manual request
         return 127
     printer = _printer(Path.cwd() / "state")
     before = {entry.id for entry in printer.key_list()}
