@@ -1,4 +1,4 @@
-"""``mfp-sim proxy``: a device is given the proxy's URL, and every exchange with its CA is judged, told and kept."""
+"""``mfp-sim proxy``: a device uses the proxy's URL, and the proxy judges, shows and records every exchange."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ SCENARIO, SUMMARY = "session.scenario.yaml", "session.json"
 
 
 def proxy(options: argparse.Namespace) -> int:
-    """Pass exchanges on until SIGINT, SIGTERM or the number that was asked for; 1 where that ended without a grant.
+    """Pass exchanges on until SIGINT, SIGTERM or the given number; 1 if no request was granted.
 
     Raises:
-        UsageError: options that do not go together, or cannot be.
+        UsageError: options that are wrong, or do not fit together.
     """
     if options.list_faults:
         for entry in applicable():
@@ -87,21 +87,19 @@ def proxy(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Options that do not go together."""
+    """Report options that do not fit together."""
     if (options.to is None) == (options.replay is None):
-        raise UsageError(
-            "a proxy has --to URL, or --replay DIR, and not both", remedy="mfp-sim proxy --to http://ca/scep"
-        )
+        raise UsageError("a proxy needs either --to URL or --replay DIR", remedy="mfp-sim proxy --to http://ca/scep")
     if options.replay is not None and asked_for(options):
         raise UsageError(f"--{asked_for(options)} is for a real server", remedy="give --to URL instead of --replay")
     if options.save is None and (options.show_secrets or options.save_keys):
-        raise UsageError("--show-secrets and --save-keys are about what is saved", remedy="add --save DIR")
+        raise UsageError("--show-secrets and --save-keys need --save", remedy="add --save DIR")
     if options.save_keys and not options.key:
-        raise UsageError("a proxy sees no content key without a private key", remedy="add --key FILE")
+        raise UsageError("--save-keys needs a private key", remedy="add --key FILE")
     if options.https_ca_out is not None and not options.https:
-        raise UsageError("--https-ca-out is for TLS", remedy="add --https")
+        raise UsageError("--https-ca-out needs --https", remedy="add --https")
     if options.https_name and not options.https:
-        raise UsageError("--https-name is for TLS", remedy="add --https")
+        raise UsageError("--https-name needs --https", remedy="add --https")
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -113,7 +111,7 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _source(options: argparse.Namespace, client: SocketClient) -> ReplySource:
-    """Where replies come from."""
+    """The source of replies."""
     if options.replay is not None:
         return Tape(options.replay)
     url = Url.of_server(options.to, remedy="write http://host/path or https://host/path")
@@ -121,7 +119,7 @@ def _source(options: argparse.Namespace, client: SocketClient) -> ReplySource:
 
 
 def _endpoint(options: argparse.Namespace, clock: SystemClock) -> TlsEndpoint | None:
-    """What the device is shown over TLS, if it is spoken; the CA to trust is written where it is wanted."""
+    """The TLS endpoint for the device, if any; writes the CA to trust if requested."""
     if not options.https:
         return None
     entropy, keys = Entropy(None), GeneratedKeys()
@@ -136,14 +134,14 @@ def _endpoint(options: argparse.Namespace, clock: SystemClock) -> TlsEndpoint | 
 def _announcement(options: argparse.Namespace, server: ServerHost, endpoint: TlsEndpoint | None) -> Iterator[str]:
     path = Url.parse(options.to).target if options.to is not None else "/"
     where = f"the tape {options.replay}" if options.replay is not None else options.to
-    yield f"proxy at {server.url}{path}, before {where}; give the device this URL; Ctrl-C stops it"
+    yield f"proxy at {server.url}{path}, in front of {where}; give the device this URL; Ctrl-C stops it"
     if endpoint is not None and endpoint.anchor is not None:
         out = f", in {options.https_ca_out}" if options.https_ca_out else "; --https-ca-out FILE writes it"
         yield f"CA to trust for TLS: {endpoint.anchor.common_name}{out}"
     if not _is_loopback(server.host):
-        yield "others on the network reach the CA through this port; the device wants this machine's address in the URL"
+        yield "other hosts can reach the CA through this port; use this machine's address in the device's URL"
     if not options.key:
-        yield "what is inside envelopes stays unseen: --key FILE opens those for that key"
+        yield "the proxy cannot open envelopes; --key FILE opens those for that key"
 
 
 def _is_loopback(host: str) -> bool:
@@ -155,13 +153,13 @@ def _is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True)
 class _Telling:
-    """What is told while the proxy runs, for people or as a JSON object a line."""
+    """The output while the proxy runs, as text or as one JSON object per line."""
 
     session: Session
     as_json: bool
 
     def line(self, text: str) -> None:
-        """Something beside the exchanges."""
+        """A remark that is not an exchange."""
         if self.as_json:
             print(text, file=sys.stderr, flush=True)
         else:
@@ -180,7 +178,7 @@ class _Telling:
         """The delivery of a reply is over."""
         self.session.told(number, cut=fate == "cut")
         if fate == "cut":
-            self.line(f"#{number} the client broke the connection off before the end of the reply")
+            self.line(f"#{number} the client closed the connection before the end of the reply")
 
     def handshake(self, handshake: Handshake) -> None:
         """The end of a TLS handshake with a client."""
@@ -188,12 +186,12 @@ class _Telling:
             self.line(f"{handshake.client} TLS -> handshake failed: {handshake.failure}")
 
     def refusal(self, client: str, status: int, text: str) -> None:
-        """A request that is not HTTP enough to be passed on."""
+        """A request that is not valid HTTP, so the proxy cannot pass it on."""
         self.line(f"{client} -> HTTP {status}, not passed on: {text}")
 
 
 def _end(told: _Telling, files: ExchangeFiles | None, url: str) -> None:
-    """The summary, and what is written at the end of a session."""
+    """The summary, and the files at the end of a session."""
     session = told.session
     if told.as_json:
         say(json.dumps({"summary": session.to_json()}, ensure_ascii=True))

@@ -1,7 +1,7 @@
-"""Why an enrolment failed, in one sentence: a table of causes over an exchange, and one over the story of a client.
+"""Why an enrolment failed, in one sentence: a table of causes for an exchange, and one for a client's transactions.
 
-The first cause that fits is told, so the tables go from the certain to the likely. Each sentence is about what was
-seen; where only the CA knows, it says what the failInfo stands for. Decides nothing else.
+The first cause that fits is reported, so the tables are ordered from certain to likely. Each sentence is about what was
+seen; if only the CA knows the cause, it says what the failInfo means. Decides nothing else.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ ExchangeCause = Callable[[Sight], "str | None"]
 _CLOCK_SECONDS: Final = 300
 """A signingTime further off than this is a wrong clock."""
 _MOST: Final = 160
-"""So many letters of another's text stand in a sentence."""
+"""The most characters of a foreign text in a sentence."""
 
 
-# --- what is wrong with a request, where the CA refuses it -------------------------------------------------
+# --- what is wrong with a request that the CA refuses ------------------------------------------------------
 
 
 def _found(*requirements: str) -> ExchangeCause:
@@ -39,19 +39,19 @@ def _found(*requirements: str) -> ExchangeCause:
 
 
 def _unlisted(sight: Sight) -> str | None:
-    """An algorithm that the CA does not list, and by which it has granted nothing yet."""
+    """An algorithm that the CA does not list, and with which it has not granted a request yet."""
     message, capabilities = sight.asked.message, sight.capabilities
     if message is None or capabilities is None or not capabilities.keywords or algorithms_of(message) in sight.granted:
         return None
     digest = {"sha1": "SHA-1", "sha256": "SHA-256", "sha384": "SHA-384", "sha512": "SHA-512", "md5": "MD5"}
     word = digest.get(message.digest, message.digest)
     if not capabilities.has(word) and not (word == "SHA-256" and capabilities.standard):
-        return f"the signature uses {word}, and the CA does not list it in GetCACaps"
+        return f"the signature uses {word}, which the CA does not list in GetCACaps"
     cipher = message.envelope.cipher if message.envelope is not None else None
     names = {"des-ede3-cbc": "DES3", "des-cbc": "DES"}
     listed = cipher is None or (capabilities.standard or capabilities.has("AES") if cipher.startswith("aes") else (
         capabilities.has(names.get(cipher, cipher))))  # fmt: skip
-    return None if listed else f"the envelope uses {cipher}, and the CA does not list it in GetCACaps"
+    return None if listed else f"the envelope uses {cipher}, which the CA does not list in GetCACaps"
 
 
 def _other_recipient(sight: Sight) -> str | None:
@@ -62,7 +62,7 @@ def _other_recipient(sight: Sight) -> str | None:
         return None
     first = envelope.recipients[0]
     named = f"serial {first.serial:x} of {name_text(first.issuer)}" if first.key_identifier is None else "another key"
-    return f"the envelope is for a certificate that GetCACert did not give ({named})"
+    return f"the envelope is for a certificate that GetCACert did not return ({named})"
 
 
 def _clock(sight: Sight) -> str | None:
@@ -75,7 +75,7 @@ def _clock(sight: Sight) -> str | None:
     if signer is not None and not signer.not_before <= sight.now <= signer.not_after:
         return (
             f"the signer's certificate is valid from {signer.not_before:%Y-%m-%d %H:%M} to "
-            f"{signer.not_after:%Y-%m-%d %H:%M}, and it is {sight.now:%Y-%m-%d %H:%M} now"
+            f"{signer.not_after:%Y-%m-%d %H:%M}, but the time is {sight.now:%Y-%m-%d %H:%M}"
         )
     return None
 
@@ -88,7 +88,7 @@ def _no_challenge(sight: Sight) -> str | None:
 
 @dataclass(frozen=True)
 class RequestCause:
-    """Something about a request for which a CA may refuse it; ``fitting`` are the failInfos that speak of it."""
+    """A property of a request because of which a CA may refuse it; ``fitting`` are the failInfos for it."""
 
     slug: str
     find: ExchangeCause
@@ -109,15 +109,15 @@ REQUEST_CAUSES: Final = (
 _STANDS_FOR: Final = {
     FailInfo.BAD_ALG: "an algorithm of the request is not supported",
     FailInfo.BAD_MESSAGE_CHECK: "the CA could not decrypt the request or verify its signature",
-    FailInfo.BAD_REQUEST: "the CA does not grant it, often for a wrong or missing challenge password, or a name "
+    FailInfo.BAD_REQUEST: "the CA does not grant it, often because of a wrong or missing challenge password, or a name "
     "against its policy",
     FailInfo.BAD_TIME: "the signingTime is too far from the CA's clock",
-    FailInfo.BAD_CERT_ID: "the CA knows no certificate or transaction of that name",
+    FailInfo.BAD_CERT_ID: "the CA does not know that certificate or transaction",
 }
 
 
 def _reason(sight: Sight, fail_info: int | None) -> str | None:
-    """What is wrong with the request, as far as it can be seen; ``fail_info`` None: any cause will do."""
+    """What is wrong with the request, as far as it is visible; ``fail_info`` None: any cause counts."""
     for cause in REQUEST_CAUSES:
         if fail_info is None or fail_info in cause.fitting:
             text = cause.find(sight)
@@ -154,11 +154,11 @@ def _other_path(sight: Sight) -> str | None:
     asked, wanted = sight.asked.request.target.partition("?")[0], sight.path.partition("?")[0]
     if _status(sight) not in (404, 405) or asked == wanted:
         return None
-    return f"The client asks for the path {asked[:_MOST]}, and the CA's URL has {wanted}: HTTP {_status(sight)}."
+    return f"The client requests the path {asked[:_MOST]}, but the CA's URL has {wanted}: HTTP {_status(sight)}."
 
 
 def _login(sight: Sight) -> str | None:
-    words = {401: "wants a login", 403: "forbids it", 407: "wants a proxy login"}
+    words = {401: "requires a login", 403: "forbids it", 407: "requires a proxy login"}
     status = _status(sight)
     if status not in words or _is_cms(sight):
         return None
@@ -179,7 +179,9 @@ def _http_error(sight: Sight) -> str | None:
     if reply is None or reply.status < 400 or _is_cms(sight):
         return None
     if sight.asked.operation == Operation.GET_CA_CAPS:
-        return f"The server answers GetCACaps with HTTP {reply.status}, so the client knows no capability of it."
+        return (
+            f"The server replies to GetCACaps with HTTP {reply.status}, so the client does not know its capabilities."
+        )
     said = ""
     if reply.media_type == "text/plain" and reply.body:
         said = f" ({reply.body[:_MOST].decode('utf-8', 'replace').strip()!r})"
@@ -193,9 +195,9 @@ def _page(sight: Sight) -> str | None:
     if reply is None or not wanted or reply.status != 200 or _is_cms(sight):
         return None
     if not reply.body:
-        return f"The CA answered {sight.asked.name} with HTTP 200 and an empty body."
+        return f"The CA replied to {sight.asked.name} with HTTP 200 and an empty body."
     if reply.media_type == "text/html" or reply.body.lstrip()[:1] == b"<":
-        return f"A page came in place of the reply to {sight.asked.name}: a portal, a login or an error in HTML."
+        return f"The reply to {sight.asked.name} is an HTML page: a portal, a login or an error."
     if sight.asked.operation == Operation.PKI_OPERATION and sight.answer is not None:
         shape = f": {sight.answer.problem}" if sight.answer.problem is not None else ""
         return f"The reply to {sight.asked.name} is not readable as a CertRep{shape}."
@@ -216,19 +218,19 @@ def _refused(sight: Sight) -> str | None:
 
 _DOUBTS: Final = {
     "recipientnonce-copied": "its recipientNonce is not the senderNonce of the request",
-    "transactionid-returned": "its transactionID is another",
+    "transactionid-returned": "its transactionID is not that of the request",
     "certrep-signature": "its signature does not verify with a certificate of GetCACert",
-    "certrep-message-digest": "its messageDigest does not fit the content",
+    "certrep-message-digest": "its messageDigest does not match the content",
     "envelope-to-signer": "its envelope is for another certificate than the one that signed the request",
     "certrep-signer-valid": "its signer's certificate is not valid now",
-    "certrep-http-status-200": "it comes under another HTTP status than 200",
+    "certrep-http-status-200": "its HTTP status is not 200",
     "certrep-media-type": f"its media type is not {PKI_MESSAGE}",
     "certrep-type": "its messageType is not CertRep",
 }
 
 
 def _doubtful(sight: Sight) -> str | None:
-    """A reply that a client has reason to refuse, whatever it says."""
+    """A reply that a client has reason to refuse, regardless of its content."""
     if not _is_cms(sight):
         return None
     for finding in sight.server_findings:
@@ -238,7 +240,7 @@ def _doubtful(sight: Sight) -> str | None:
 
 
 def _other_key(sight: Sight) -> str | None:
-    """A SUCCESS whose certificate, where it can be seen, is not for the request's key."""
+    """A SUCCESS whose certificate, if visible, is not for the request's key."""
     answer = sight.answer
     if answer is None or not answer.granted or sight.csr is None:
         return None
@@ -246,15 +248,15 @@ def _other_key(sight: Sight) -> str | None:
         wrong = bool(answer.payload.certificates) and answer.issued is None
     except Inconclusive:
         return None
-    return "The CA's SUCCESS carries no certificate for the key of the CSR." if wrong else None
+    return "The CA's SUCCESS contains no certificate for the key of the CSR." if wrong else None
 
 
 CAUSES: Final[tuple[tuple[str, ExchangeCause], ...]] = (
     ("proxy-fault", _faulted),
     ("unreachable", _lost(ConnectFailed, "The proxy could not reach the CA")),
-    ("no-reply", _lost(DeadlineExceeded, "The CA took the request and gave no reply in time")),
-    ("lost", _lost(ConnectionLost, "The CA took the request and ended the connection without a whole reply")),
-    ("not-http", _lost(MalformedHttp, "What the CA sent is not an HTTP reply that can be passed on")),
+    ("no-reply", _lost(DeadlineExceeded, "The CA got the request but sent no reply in time")),
+    ("lost", _lost(ConnectionLost, "The CA got the request but closed the connection without a complete reply")),
+    ("not-http", _lost(MalformedHttp, "The CA did not send an HTTP reply that the proxy can pass on")),
     ("other-path", _other_path),
     ("login", _login),
     ("redirect", _redirect),
@@ -264,22 +266,22 @@ CAUSES: Final[tuple[tuple[str, ExchangeCause], ...]] = (
     ("doubtful-reply", _doubtful),
     ("certificate-for-another-key", _other_key),
 )
-"""By slug, what can be wrong with an exchange, in the order in which it is told."""
+"""By slug, the possible causes for an exchange, in the order in which they are tried."""
 
 
 def explain(sight: Sight) -> str | None:
-    """The first cause that fits an exchange, as a sentence; None where nothing is known to be wrong."""
+    """The first cause that fits an exchange, as a sentence; None if there is no known problem."""
     return next((text for _, cause in CAUSES if (text := cause(sight)) is not None), None)
 
 
-# --- the story of a client --------------------------------------------------------------------------------
+# --- the transactions of a client -------------------------------------------------------------------------
 
 ENROLS: Final = ("PKCSReq", "RenewalReq")
 
 
 @dataclass(frozen=True)
 class SeenEnrolment:
-    """What became of one transaction: granted, refused, pending or failed; ``why`` is a sentence, if known."""
+    """The outcome of one transaction: granted, refused, pending or failed; ``why`` is a sentence, if known."""
 
     client: str
     transaction: str | None
@@ -317,20 +319,20 @@ EnrolmentStory = Callable[[Sequence[SeenExchange], Sequence[SeenExchange]], "str
 def _never_polled(own: Sequence[SeenExchange], _: Sequence[SeenExchange]) -> str | None:
     if own[-1].pki_status != PkiStatus.PENDING or any(one.name == "CertPoll" for one in own):
         return None
-    return "The CA answered PENDING, and the client never polled."
+    return "The CA replied PENDING, but the client never polled."
 
 
 def _gave_up(own: Sequence[SeenExchange], _: Sequence[SeenExchange]) -> str | None:
     polls = sum(one.name == "CertPoll" for one in own)
     if own[-1].pki_status != PkiStatus.PENDING or not polls:
         return None
-    return f"The client polled {_times(polls)} and stopped while the CA still answered PENDING."
+    return f"The client polled {_times(polls)} and stopped while the CA still replied PENDING."
 
 
 def _broke_off(own: Sequence[SeenExchange], _: Sequence[SeenExchange]) -> str | None:
     if not own[-1].cut:
         return None
-    return f"The client broke the connection off before the reply was there ({own[-1].seconds:.1f} s)."
+    return f"The client closed the connection before the reply arrived ({own[-1].seconds:.1f} s)."
 
 
 def _never_asked(own: Sequence[SeenExchange], all_of_them: Sequence[SeenExchange]) -> str | None:
@@ -339,7 +341,7 @@ def _never_asked(own: Sequence[SeenExchange], all_of_them: Sequence[SeenExchange
     if asked or own[-1].pki_status == PkiStatus.SUCCESS:
         return None
     tail = f" {own[-1].why}" if own[-1].why else ""
-    return f"The client never asked GetCACert before its request, so it knew the CA's certificate from elsewhere.{tail}"
+    return f"The client did not send GetCACert before its request, so it got the certificate elsewhere.{tail}"
 
 
 STORIES: Final[tuple[tuple[str, EnrolmentStory], ...]] = (
@@ -348,16 +350,19 @@ STORIES: Final[tuple[tuple[str, EnrolmentStory], ...]] = (
     ("gave-up-pending", _gave_up),
     ("never-asked-getcacert", _never_asked),
 )
-"""By slug, what can be wrong with a transaction as a whole."""
+"""By slug, the possible causes for a whole transaction."""
 
 
 def story_of(own: Sequence[SeenExchange]) -> str | None:
-    """Why a client that asked for no certificate got none; None where it asked for one, or for nothing of SCEP."""
+    """Why a client never requested a certificate; None if it did, or if it sent no SCEP request."""
     if any(one.operation == Operation.PKI_OPERATION for one in own):
         return None
     for operation, reason in (
-        (Operation.GET_CA_CERT, "it did not take the CA's certificate (its fingerprint, its chain), or wanted no more"),
-        (Operation.GET_CA_CAPS, "it did not take the capabilities, or wanted no more"),
+        (
+            Operation.GET_CA_CERT,
+            "it did not accept the CA's certificate (its fingerprint, its chain), or needed nothing else",
+        ),
+        (Operation.GET_CA_CAPS, "it did not accept the capabilities, or needed nothing else"),
     ):
         asked = [one for one in own if one.operation == operation]
         if asked:

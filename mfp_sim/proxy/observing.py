@@ -1,7 +1,7 @@
-"""One exchange as a proxy sees it, and the observer that remembers what the next one is judged by.
+"""One exchange as a proxy sees it, and the observer that remembers what it needs to judge the next one.
 
-Both ends are judged: the client's request by the mock's judge, the server's reply by the checks of ``conform`` that
-send nothing. Neither changes what is passed on. What is kept of an exchange is small, and of the oldest nothing.
+The mock's judge judges the client's request, and the checks of ``conform`` that send nothing judge the server's reply.
+Neither changes what the proxy passes on. The proxy keeps little of each exchange, and drops the oldest.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ from mock_scep_server.judgement import ClientJudge, Finding
 __all__ = ["Observer", "SeenExchange", "SeenRequest", "Sight", "WhatCame", "algorithms_of", "seen"]
 
 _NONCES, _LARGEST = 1000, 32 * 1024
-"""How many replies are remembered by their senderNonce, the oldest goes first; and how large, in bytes."""
+"""The number of replies that are remembered by their senderNonce, and their largest size in bytes."""
 
 
 @dataclass(frozen=True)
 class SeenRequest:
-    """A request as it came, and as far as it is readable. ``problem`` says why it is not."""
+    """A request, as far as it is readable. ``problem`` says why it is not."""
 
     request: HttpRequest
     query: ScepQuery | None = None
@@ -59,7 +59,7 @@ class SeenRequest:
 
     @classmethod
     def of(cls, request: HttpRequest) -> SeenRequest:
-        """Read a request; whatever a client sent, it raises nothing."""
+        """Read a request; no request makes it raise."""
         query: ScepQuery | None = None
         try:
             query = read_scep_query(request)
@@ -71,7 +71,7 @@ class SeenRequest:
 
     @property
     def operation(self) -> str | None:
-        """The operation of the query; PKIOperation where its message is not even base64."""
+        """The operation of the query; PKIOperation even if its message is not base64."""
         if self.query is None:
             return Operation.PKI_OPERATION
         return self.query.operation
@@ -84,7 +84,7 @@ class SeenRequest:
 
 @dataclass(frozen=True)
 class WhatCame:
-    """What came of a request: a reply, or an error of the wire."""
+    """The result of a request: a reply, or an error of the wire."""
 
     reply: HttpReply | None = None
     error: TransportError | None = None
@@ -107,7 +107,7 @@ _LOST: tuple[tuple[type[TransportError], str], ...] = (
 
 @dataclass(frozen=True)
 class Sight:
-    """All that is known of an exchange while it is at hand; what explains it looks at this."""
+    """Everything that is known about the current exchange; the explanations use it."""
 
     asked: SeenRequest
     came: WhatCame
@@ -122,12 +122,12 @@ class Sight:
     judged: int
     changes: tuple[str, ...]
     granted: frozenset[tuple[str, str]] = frozenset()
-    """Digests and ciphers of requests that were granted before."""
+    """Digests and ciphers of earlier granted requests."""
 
 
 @dataclass(frozen=True)
 class SeenExchange:
-    """What is kept of an exchange. ``why`` explains in a sentence what went wrong in it; None: nothing is known to."""
+    """The record of an exchange. ``why`` explains in a sentence what went wrong; None if there is no known problem."""
 
     number: int
     time: datetime
@@ -165,12 +165,12 @@ class SeenExchange:
 
 
 class Observer:
-    """Judges exchanges in the order in which they end, and remembers what it needs for that; thread-safe.
+    """Judges exchanges in the order in which they end, and remembers what it needs for this; thread-safe.
 
     Args:
         target: the server, as the checks name it.
-        clock: judges what is valid.
-        keys: open envelopes.
+        clock: decides what is valid.
+        keys: private keys that open envelopes.
     """
 
     def __init__(self, target: Target, clock: PassingClock, keys: EnvelopeKeys) -> None:
@@ -183,7 +183,7 @@ class Observer:
         self._nonces: OrderedDict[bytes, SeenAnswer] = OrderedDict()
 
     def look(self, number: int, asked: SeenRequest, came: WhatCame, changes: Sequence[str]) -> Sight:
-        """What an exchange says about client and server."""
+        """The findings of an exchange about client and server."""
         with self._lock:
             return self._look(number, asked, came, tuple(changes))
 
@@ -266,7 +266,7 @@ class Observer:
     def _about_server(
         self, exchange: Exchange, asked: SeenRequest, answer: SeenAnswer | None
     ) -> tuple[tuple[ServerFinding, ...], int]:
-        """What the reply says about the server, and how many checks had something to say."""
+        """The findings of a reply about the server, and the number of checks that judged it."""
         if exchange.reply is None:
             return (), 0
         if asked.operation == Operation.GET_CA_CAPS:
@@ -280,7 +280,7 @@ class Observer:
         return judge_server(side, exchange.number)
 
     def _earlier(self, answer: SeenAnswer) -> list[SeenAnswer]:
-        """The reply with the same senderNonce that came before, if one did; this one is remembered."""
+        """An earlier reply with the same senderNonce, if there is one; remembers this one."""
         nonce = None if answer.message is None else answer.message.sender_nonce
         if nonce is None:
             return []
@@ -293,12 +293,12 @@ class Observer:
 
 
 def algorithms_of(message: PkiMessage) -> tuple[str, str]:
-    """Digest and cipher of a request, as far as they are known."""
+    """Digest and cipher of a request, if known."""
     return message.digest, message.envelope.cipher if message.envelope is not None else ""
 
 
 def seen(number: int, client: str, sight: Sight, why: str | None) -> SeenExchange:
-    """What is kept of an exchange."""
+    """The record of an exchange."""
     asked, came, message = sight.asked, sight.came, sight.asked.message
     answer, reply = sight.answer, came.reply
     text = came.text

@@ -1,8 +1,8 @@
-"""A session of the proxy as a scenario: what the server did to the client, done by the mock to the simulated printer.
+"""A session of the proxy as a scenario: the mock does to the simulated printer what the server did to the client.
 
-Written is what a script can say: the capabilities, each answer in its order, its HTTP status, lost replies, and for
-each deviation that a check found the fault that proves that check. Keys, names, the CA's own certificates and real
-times are the mock's. What the printer makes of it is tried out before the scenario is written.
+The scenario has everything that a script can express: the capabilities, each reply in order, its HTTP status, lost
+replies, and for each deviation that a check found the fault that proves that check. Keys, names, the CA's own
+certificates and real times are the mock's. The printer's reaction is tried before the scenario is written.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Written = dict[str, Any]
 _MESSAGES: Final = (*ENROLS, "CertPoll")
 _CHALLENGE: Final = "recorded-secret-1"
 _STATES: Final = ("successful", "error", "processing", "to-be-processed")
-"""What the status page may show at the end, the likely first."""
+"""What the status page may show at the end, the most likely first."""
 _MOST_RULES: Final = 200
 _LOST: Final[dict[str, Written]] = {
     "ConnectionLost": {"faults": ["reset"]},
@@ -35,21 +35,21 @@ _LOST: Final[dict[str, Written]] = {
     "ConnectFailed": {"faults": ["reset"]},
     "MalformedHttp": {"faults": ["status-line-malformed"]},
 }
-"""By the error of the wire, the rule that comes nearest."""
+"""By the error of the wire, the most similar rule."""
 
 
 def scenario_of(exchanges: Sequence[SeenExchange], url: str, name: str = "seen-by-the-proxy") -> tuple[str | None, str]:
-    """The scenario as YAML, or None; and a sentence: what it shows, or why there is none.
+    """The scenario as YAML, or None; and a sentence: what it shows, or why there is no scenario.
 
     Args:
-        exchanges: of the session, in order; those of the first enrolment that was not granted are taken, else of the
-            first.
-        url: the server's; its path is the printer's, its host is not.
+        exchanges: of the session, in order; the scenario has those of the first enrolment that was not granted, or else
+            of the first.
+        url: the server's; the printer uses its path, but not its host.
         name: of the scenario.
     """
     own = _of_one(exchanges)
     if not own:
-        return None, "no client asked for a certificate, so there is no scenario to write"
+        return None, "no client requested a certificate, so there is no scenario to write"
     polls = sum(one.name == "CertPoll" for one in own)
     for state in _STATES:
         text = yaml.safe_dump(
@@ -59,10 +59,10 @@ def scenario_of(exchanges: Sequence[SeenExchange], url: str, name: str = "seen-b
         try:
             (scenario,) = read_text(text, f"{name}.scenario.yaml")
         except DocumentError as error:
-            return None, f"what was seen cannot be said in a scenario: {error}"
+            return None, f"a scenario cannot express what was seen: {error}"
         if not run(scenario).failures:
-            return text, f"the printer ends with {state} there"
-    return None, "the printer does not end with what the scenario could expect"
+            return text, f"the printer ends with {state} in it"
+    return None, "the printer does not end in a state that the scenario could expect"
 
 
 def _of_one(exchanges: Sequence[SeenExchange]) -> list[SeenExchange]:
@@ -93,7 +93,7 @@ def _document(own: Sequence[SeenExchange], path: str, name: str, polls: int, sta
     return {
         "format": 1,
         "name": name,
-        "why": f"What a server did in {len(own)} exchanges that the proxy saw, done to the simulated printer.",
+        "why": f"A simulated printer meets what a server did in {len(own)} exchanges that the proxy saw.",
         "tags": ["recorded"],
         "clock": "2026-03-02T08:00:00+01:00",
         "seed": 1,
@@ -107,7 +107,7 @@ def _document(own: Sequence[SeenExchange], path: str, name: str, polls: int, sta
 
 
 def _rule(one: SeenExchange) -> Written:
-    """The rule that does to a request what was done to one that was seen."""
+    """The rule that treats a request like one that was seen."""
     kind = "PKCSReq" if one.name == "RenewalReq" else one.name
     message = one.operation == Operation.PKI_OPERATION
     rule: Written = {"when": {"type": kind} if message else {"operation": one.operation or "GetCACaps"}}
@@ -145,7 +145,7 @@ def _faults(one: SeenExchange) -> Iterator[Written]:
 
 
 def _merged(rules: Iterator[Written]) -> Iterator[Written]:
-    """Equal rules in a row as one; each counts so often, and need not be hit."""
+    """Merge equal rules in a row into one with their count; a rule need not apply."""
     before: Written | None = None
     times = 0
     for rule in rules:

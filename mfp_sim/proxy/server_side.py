@@ -1,7 +1,7 @@
-"""What the replies of a watched server say about it: the conformance checks, on exchanges that others have caused.
+"""What the replies of a watched server show about it: the conformance checks, on exchanges of other clients.
 
-Runs the checks that ask for no certificate and judge what came. A check that would have to send something itself, or to
-look into an envelope for which there is no key, says nothing here, and is counted as not seen. RFC 8894, 3 and 4.
+Runs the checks that request no certificate and judge replies. A check that would have to send something itself, or open
+an envelope without a key, says nothing here and counts as not seen. RFC 8894, 3 and 4.
 """
 
 from __future__ import annotations
@@ -32,10 +32,9 @@ __all__ = ["SeenAnswer", "ServerFinding", "ServerSide", "judge_server", "order_o
 
 @dataclass(frozen=True)
 class ServerFinding:
-    """Something about a server: the check that found it, its verdict, and a sentence.
+    """A finding about a server: the check that found it, its verdict, and a sentence.
 
-    ``faults`` is what makes the mock deviate in the same way, as a script writes it; empty where nothing in a script
-    does.
+    ``faults`` makes the mock deviate in the same way, in the form of a script; empty if a script cannot.
     """
 
     check: str
@@ -56,7 +55,7 @@ class ServerFinding:
 
 @dataclass(frozen=True)
 class SeenAnswer(Answer):
-    """A reply to a request of somebody else: what is in its envelope is seen by :class:`EnvelopeKeys` alone."""
+    """A reply to another client's request: only `EnvelopeKeys` can open its envelope."""
 
     keys: EnvelopeKeys = field(default_factory=EnvelopeKeys)
     csr: Csr | None = None
@@ -65,24 +64,24 @@ class SeenAnswer(Answer):
         """The content.
 
         Raises:
-            Inconclusive: it is enveloped, and no key opens it.
+            Inconclusive: it is encrypted, and no key opens it.
         """
         if self.envelope is None:
             return super()._open()
         try:
             return self.keys.open(self.envelope), None
         except (EnvelopeUnreadable, AlgorithmRefused):
-            raise Inconclusive("the envelope is closed: there is no key for it") from None
+            raise Inconclusive("the envelope cannot be opened: there is no key for it") from None
 
     @cached_property
     def signer(self) -> Certificate | None:
-        """See :attr:`Answer.signer`.
+        """See `Answer.signer`.
 
         Raises:
-            Inconclusive: GetCACert did not come by, so nobody knows the server's certificates.
+            Inconclusive: the proxy saw no GetCACert, so the server's certificates are unknown.
         """
         if not self.trusted:
-            raise Inconclusive("no GetCACert came by, so the server's certificates are not known")
+            raise Inconclusive("the proxy saw no GetCACert, so the server's certificates are unknown")
         signed = self.signed
         return next((c for c in self.trusted if signed.names_signer(c)), None) if signed is not None else None
 
@@ -94,7 +93,7 @@ class SeenAnswer(Answer):
 
 
 def order_of(message: PkiMessage, request: HttpRequest, signer: Certificate, csr: Csr | None) -> Order:
-    """A request that was seen, as checks look at one; the client's keys are not in it."""
+    """A request that was seen, in the form for checks; it does not contain the client's keys."""
     nobody = cast("PrivateKey", None)
     return Order(
         message_type=message.message_type,
@@ -114,19 +113,19 @@ def order_of(message: PkiMessage, request: HttpRequest, signer: Certificate, csr
 
 
 class _NobodyAsks:
-    """A wire on which nothing is sent."""
+    """A wire that sends nothing."""
 
     def exchange(self, host: str, port: int, request: HttpRequest, timeout: float) -> HttpReply:  # noqa: ARG002
-        """Never.
+        """Never returns.
 
         Raises:
             Inconclusive: always.
         """
-        raise Inconclusive("this needs a request of its own")
+        raise Inconclusive("this check must send its own request")
 
 
 class ServerSide(ServerWire):
-    """A server as far as some exchanges show it, in the place of the client that a check expects."""
+    """A server as far as some exchanges show it, used instead of the client that a check expects."""
 
     def __init__(
         self,
@@ -148,24 +147,24 @@ class ServerSide(ServerWire):
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
             raise AttributeError(name)
-        raise Inconclusive(f"this needs a client of its own ({name})")
+        raise Inconclusive(f"this check needs its own client ({name})")
 
     def look(self) -> None:
-        """Nothing is asked: what there is to judge is there."""
+        """Send nothing: everything to judge is already known."""
 
     @property
     def replies(self) -> list[Answer]:
-        """The answers that came as CMS, readable or not."""
+        """The replies that look like CMS, readable or not."""
         return [answer for answer in self.answers if answer.is_cms]
 
     @property
     def cert_reps(self) -> list[Answer]:
-        """Those of them whose SignedData is readable."""
+        """The replies whose SignedData is readable."""
         return [answer for answer in self.replies if answer.signed is not None]
 
 
 def judge_server(side: ServerSide, number: int) -> tuple[tuple[ServerFinding, ...], int]:
-    """What exchange ``number`` says about the server, the worst first, and how many checks have judged it."""
+    """The findings of exchange ``number`` about the server, the worst first, and how many checks judged it."""
     found: list[ServerFinding] = []
     judged = 0
     for check in all_checks().values():
@@ -178,7 +177,7 @@ def judge_server(side: ServerSide, number: int) -> tuple[tuple[ServerFinding, ..
 
 
 def _facts(check: Check, side: ServerSide) -> Iterator[Fact]:
-    """The facts of a check, as far as it comes."""
+    """The facts of a check, until it needs more than was seen."""
     try:
         yield from check.run(cast("Client", side))
     except (Inconclusive, NotApplicable, MfpSimError):

@@ -1,8 +1,8 @@
-"""The proxy behind a socket host: a request goes to the source of replies, and what came goes back to the client.
+"""The proxy behind a socket host: a request goes to the source of replies, and the reply goes back to the client.
 
-What the server does to the connection the client meets too: where the server ends it without a whole reply, the proxy
-does. Only where nobody can be reached, nothing comes in time, or no HTTP comes, it answers for itself, with 502 or 504.
-Looking at an exchange changes nothing of it, and a mistake in looking loses no reply.
+The client sees what the server does to the connection: if the server ends it without a complete reply, so does the
+proxy. Only if the server cannot be reached, does not reply in time, or does not send HTTP, the proxy itself replies,
+with 502 or 504. Judging an exchange does not change it, and a bug in judging loses no reply.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _BAD_GATEWAY: Final = 502
 
 @dataclass(frozen=True)
 class Keeping:
-    """What is kept of exchanges as files: where, whether secrets stay, and with which keys content keys are found."""
+    """How exchanges are saved as files: where, whether with secrets, and with which private keys."""
 
     files: ExchangeFiles
     redactor: Redactor
@@ -59,11 +59,11 @@ class ProxyService:
     Args:
         source: where replies come from.
         clock: measures how long they take.
-        faults: what is done to them on their way back.
+        faults: what to do to replies.
         observer: judges both ends.
         redactor: learns of each challenge that is seen.
-        on_seen: told of each exchange before its reply leaves.
-        on_told: told the number of each exchange whose delivery is over, and its fate.
+        on_seen: called with each exchange before its reply is sent.
+        on_told: called with the number of each exchange after delivery, and its fate.
         keeping: writes exchanges into files.
     """
 
@@ -84,13 +84,13 @@ class ProxyService:
         self._numbers, self._lock = itertools.count(1), threading.Lock()
 
     def handle(self, request: HttpRequest, client: str) -> Delivery:
-        """Answer one request with what the source has."""
+        """Reply to one request with the source's reply."""
         number, asked, changes = next(self._numbers), SeenRequest.of(request), list[str]()
         came = self._ask(request)
         delivery = self._delivery(asked, came, changes)
         try:
             self._show(number, client, asked, came, delivery, changes)
-        except Exception:  # noqa: BLE001 - a mistake of ours must be seen, and must cost no reply
+        except Exception:  # noqa: BLE001 - a bug must be logged, and must not lose a reply
             _log.exception("exchange %d cannot be judged", number)
         return replace(delivery, tell=lambda fate: self._on_told(number, fate))
 
@@ -119,7 +119,7 @@ class ProxyService:
                 changes=changes,
             )  # fmt: skip
         except UsageError:
-            return self._for_itself(request, _BAD_GATEWAY, "the head of the reply holds a control character")
+            return self._for_itself(request, _BAD_GATEWAY, "the head of the reply contains a control character")
 
     def _for_itself(self, request: HttpRequest, status: int, text: str) -> Delivery:
         body = f"mfp-sim proxy: {self._redactor.text(text)}\n".encode("ascii", "backslashreplace")
@@ -129,7 +129,7 @@ class ProxyService:
     def _show(
         self, number: int, client: str, asked: SeenRequest, came: WhatCame, delivery: Delivery, changes: list[str]
     ) -> None:
-        with self._lock:  # one after the other, so that lines and what is remembered are in one order
+        with self._lock:  # one after the other, so that lines and memory have the same order
             sight = self._observer.look(number, asked, came, changes)
             if sight.csr is not None and sight.csr.challenge:
                 self._redactor.add(sight.csr.challenge)
@@ -147,7 +147,7 @@ class ProxyService:
 
 
 def _status(asked: SeenRequest, reply: HttpReply) -> int | None:
-    """The pkiStatus of a reply, where it can be read."""
+    """The pkiStatus of a reply, if it is readable."""
     if asked.operation != Operation.PKI_OPERATION or reply.body[:1] != b"\x30":
         return None
     try:

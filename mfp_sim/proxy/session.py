@@ -1,4 +1,4 @@
-"""A session of the proxy: what is kept of its exchanges, its lines, its summary, and when it is over.
+"""A session of the proxy: its exchanges, its lines, its summary, and its end.
 
 Keeps the newest exchanges and counts all. Prints nothing itself.
 """
@@ -19,11 +19,11 @@ from mfp_sim.shared.scep.vocabulary import PkiStatus
 __all__ = ["Session", "line_of"]
 
 MOST: Final = 5000
-"""How many exchanges are kept."""
+"""The number of exchanges that are kept."""
 
 
 class Session:
-    """Thread-safe. ``over`` is set once ``exchanges`` have been seen, or with ``once`` when a request was decided."""
+    """Thread-safe. ``over`` is set after ``exchanges`` exchanges, or with ``once`` when a request was decided."""
 
     def __init__(self, *, exchanges: int | None = None, once: bool = False) -> None:
         self.over = threading.Event()
@@ -38,7 +38,7 @@ class Session:
             self.count += 1
 
     def told(self, number: int, *, cut: bool) -> None:
-        """The delivery of an exchange is over, ``cut`` by the client or not."""
+        """The delivery of an exchange is over, or was ``cut`` off by the client."""
         found = None
         with self._lock:
             for index, one in enumerate(self._seen):
@@ -50,27 +50,27 @@ class Session:
 
     @property
     def exchanges(self) -> tuple[SeenExchange, ...]:
-        """Those that are kept, in the order in which they came."""
+        """The kept exchanges, in order."""
         with self._lock:
             return tuple(sorted(self._seen, key=lambda one: one.number))
 
     def enrolments(self) -> tuple[SeenEnrolment, ...]:
-        """What became of each transaction."""
+        """The outcome of each transaction."""
         return tuple(enrolments(self.exchanges))
 
     @property
     def failed(self) -> bool:
-        """Whether an enrolment was not granted, or no client came so far as to ask for one."""
+        """Whether an enrolment was not granted, or no client requested a certificate."""
         found = self.enrolments()
         return not found or any(one.outcome != "granted" for one in found)
 
     def summary(self) -> Iterator[str]:
-        """Lines: exchanges, then each client with its enrolments, what was found about it, and about the server."""
+        """Lines: the number of exchanges, each client with its enrolments and findings, then the server's findings."""
         exchanges = self.exchanges
         if not exchanges:
-            yield "no exchange came by"
+            yield "the proxy saw no exchange"
             return
-        kept = "" if len(exchanges) == self.count else f", the last {len(exchanges)} of them told apart"
+        kept = "" if len(exchanges) == self.count else f", details for the last {len(exchanges)}"
         yield f"{self.count} exchange{'s' * (self.count != 1)}{kept}"
         found = self.enrolments()
         for client in dict.fromkeys(one.client for one in exchanges):
@@ -86,7 +86,7 @@ class Session:
             yield from _counted("  client: ", [f for one in own for f in one.client_findings])
         yield from _counted("server: ", [f for one in exchanges for f in one.server_findings])
         judged = sum(one.judged for one in exchanges)
-        yield f"server: {judged} verdicts of checks that send nothing; mfp-sim conform has the others"
+        yield f"server: {judged} verdicts of checks that send nothing; mfp-sim conform runs all checks"
 
     def to_json(self) -> dict[str, Any]:
         """The summary as a JSON-able object."""
@@ -104,7 +104,7 @@ class Session:
 
 
 def line_of(one: SeenExchange) -> Iterator[str]:
-    """An exchange on the terminal: one line, and one more where something is to be explained."""
+    """An exchange on the terminal: one line, and one more if there is an explanation."""
     line = f"#{one.number} {one.time:%H:%M:%S} {one.client} {one.method} {one.name} -> {one.came} ({one.seconds:.2f} s)"
     if one.changes:
         line += f" faults: {one.changes[0]}{f' and {len(one.changes) - 1} more' if len(one.changes) > 1 else ''}"
@@ -119,7 +119,7 @@ def line_of(one: SeenExchange) -> Iterator[str]:
 
 
 def _counted(begin: str, found: list[Any]) -> Iterator[str]:
-    """Findings, each once with how often it came; the worst first."""
+    """Findings, each once with its count; the worst first."""
     words = ("fail", "warn", "finding", "note")
     for text, times in sorted(
         Counter(str(finding) for finding in found).items(), key=lambda item: words.index(item[0].partition(" ")[0])

@@ -1,8 +1,8 @@
-"""A saved session as a source of replies: the server's part is played from files, and no server is asked.
+"""A saved session as a source of replies: replays the server's part from files, without a server.
 
-A request is answered from the recorded exchange that had the same request, else from the next one of the same kind, and
-from the last of the kind once all have been played. What a client draws anew (nonce, transactionID, keys) a tape
-cannot know: a client that checks them refuses what is played, as it has to refuse any replay.
+A request gets the reply of the recorded exchange with the same request, otherwise of the next one of the same kind, and
+of the last of that kind after all have been played. A tape cannot know what a client generates for each request (nonce,
+transactionID, keys): a client that checks them refuses the replies, as it must refuse any replay.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mfp_sim.shared.scep.http_messages import HEAD_CAP, MESSAGE_CAP, HttpReply, 
 __all__ = ["Tape"]
 
 _CAP = 2 * (MESSAGE_CAP + HEAD_CAP)
-"""The largest file that is read, in bytes."""
+"""The largest file that mfp-sim reads, in bytes."""
 
 
 @dataclass
@@ -34,17 +34,19 @@ class _Recorded:
 
 
 class Tape:
-    """The exchanges of a directory, in the form in which ``--save`` writes them.
+    """The exchanges of a directory, in the form that ``--save`` writes.
 
     Raises:
-        UsageError: the directory holds none, or one of its files cannot be read.
+        UsageError: the directory has no exchange, or one of its files cannot be read.
     """
 
     def __init__(self, directory: Path) -> None:
         self._lock = threading.Lock()
         self._exchanges = [self._read(file) for file in sorted(directory.glob("*.request.http"))]
         if not self._exchanges:
-            raise UsageError(f"{directory} holds no saved exchange", remedy="give the directory of an earlier --save")
+            raise UsageError(
+                f"{directory} contains no saved exchange", remedy="give the directory of an earlier --save"
+            )
 
     def __len__(self) -> int:
         return len(self._exchanges)
@@ -53,18 +55,18 @@ class Tape:
         request = request_of(octets_of(file, _CAP))
         reply = file.with_name(file.name.replace(".request.http", ".reply.http"))
         if not reply.is_file():
-            raise UsageError(f"{file} has no reply beside it", remedy=f"there has to be {reply.name}")
+            raise UsageError(f"{file} has no reply", remedy=f"there must be a file {reply.name}")
         return _Recorded(SeenRequest.of(request).name, _mark(request), reply)
 
     def ask(self, request: HttpRequest) -> HttpReply:
-        """See :meth:`ReplySource.ask`."""
+        """See `ReplySource.ask`."""
         octets = octets_of(self._next(request).reply, _CAP)
         if not octets:
             raise ConnectionLost("on the tape, the connection ended without a reply", sent=True)
         try:
             return reply_of(octets)
         except (http.client.HTTPException, ValueError, OSError) as error:
-            raise MalformedHttp(f"the reply on the tape is not whole: {type(error).__name__}", sent=True) from None
+            raise MalformedHttp(f"the reply on the tape is not complete: {type(error).__name__}", sent=True) from None
 
     def _next(self, request: HttpRequest) -> _Recorded:
         name, mark = SeenRequest.of(request).name, _mark(request)
@@ -79,10 +81,10 @@ class Tape:
             return found
 
     def close(self) -> None:
-        """See :meth:`ReplySource.close`."""
+        """See `ReplySource.close`."""
 
 
 def _mark(request: HttpRequest) -> bytes:
-    """The same for requests that ask the same: method, target and body."""
+    """Equal for equal requests: method, target and body."""
     parts = (request.method.encode(), request.target.encode("latin-1", "replace"), request.body)
     return hashlib.sha256(b"\0".join(parts)).digest()

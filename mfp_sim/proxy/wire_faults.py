@@ -1,7 +1,7 @@
-"""Faults of the catalogue that a proxy can apply: those that change an HTTP reply or its delivery, and need no CA.
+"""Faults of the catalogue that a proxy can apply: those that change an HTTP reply or its delivery, without a CA.
 
-They are the mock's own, chosen by their slugs as in a script's ``faults:``, and act at the requests at which they act
-there. What a CA decides, signs or encloses a proxy cannot change without the CA's key.
+They are the mock's own, selected by slug as in a script's ``faults:``, and apply to the same requests as there. Without
+the CA's key, a proxy cannot change what a CA decides, signs or encrypts.
 """
 
 from __future__ import annotations
@@ -67,14 +67,16 @@ def chosen_faults(texts: Sequence[str]) -> tuple[Chosen, ...]:
         if read is WRONG or not isinstance(read, Chosen):
             raise UsageError(f"--fault takes a slug or {{slug: argument}}, not {text!r}")
         if read.slug not in allowed:
-            remedy = did_you_mean(read.slug, allowed) or "mfp-sim proxy --list-faults shows those that it can"
-            raise UsageError(f"{read.slug} acts in the CA, and a proxy is none", remedy=remedy)
+            remedy = (
+                did_you_mean(read.slug, allowed) or "mfp-sim proxy --list-faults shows those that a proxy can apply"
+            )
+            raise UsageError(f"{read.slug} acts in the CA, so a proxy cannot apply it", remedy=remedy)
         found.append(read)
     return tuple(found)
 
 
 class WireFaults:
-    """The chosen faults over a session; thread-safe, as their memory is."""
+    """The chosen faults of a session; thread-safe, like their memory."""
 
     def __init__(self, chosen: Sequence[Chosen], *, clock: Clock, entropy: Entropy, keys: KeySource) -> None:
         self._chosen, self._clock, self._entropy, self._keys = tuple(chosen), clock, entropy, keys
@@ -90,14 +92,14 @@ class WireFaults:
         status: int | None,
         changes: list[str],
     ) -> Delivery:
-        """The delivery of a reply after the faults; ``changes`` takes what each of them changed, its slug first.
+        """The delivery of a reply after the faults; ``changes`` gets what each of them changed, its slug first.
 
         Args:
-            request: as the client sent it.
-            reply: as it would be passed on.
+            request: the client's request.
+            reply: the reply without faults.
             operation: of the query.
-            message: of a PKIOperation, where it is readable.
-            status: the pkiStatus of the reply, where it is a CertRep.
+            message: of a PKIOperation, if it is readable.
+            status: the pkiStatus of the reply, if it is a CertRep.
             changes: see above.
         """
         context = self._context(request, operation, message, status)
@@ -119,7 +121,7 @@ class WireFaults:
     def _context(
         self, request: HttpRequest, operation: str | None, message: PkiMessage | None, status: int | None
     ) -> Context:
-        """What faults see of a request; there is no CA, and :func:`applicable` leaves out what would look for one."""
+        """What faults see of a request; there is no CA, and `applicable` leaves out faults that need one."""
         nobody = cast("CertificateAuthority", None)
         return Context(
             request=request,

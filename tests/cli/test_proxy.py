@@ -33,7 +33,7 @@ def proxy(*words: object, cwd: Path) -> Iterator[tuple[subprocess.Popen[str], st
     )
     try:
         announced = (process.stderr if "--json" in words else process.stdout).readline()  # type: ignore[union-attr]
-        found = re.search(r"proxy at (https?://\S+?), before", announced)
+        found = re.search(r"proxy at (https?://\S+?), in front of", announced)
         assert found is not None, announced + process.communicate(timeout=20)[1]
         yield process, found[1]
     finally:
@@ -87,7 +87,7 @@ def test_the_pages_transcript_is_what_happens(ca, tmp_path: Path) -> None:
         )
         assert printer.returncode == 1, printer.stdout + printer.stderr
         out, err = rest(process)
-    said = f"proxy at {url}, before {ca[1].url}/scep; give the device this URL; Ctrl-C stops it\n{out}"
+    said = f"proxy at {url}, in front of {ca[1].url}/scep; give the device this URL; Ctrl-C stops it\n{out}"
     assert comparable(said) == comparable(blocks("output of the proxy"))
     assert (process.returncode, err) == (1, "")
     scenario = tmp_path / "session" / "session.scenario.yaml"
@@ -122,7 +122,7 @@ def test_a_person_at_the_remote_ui_behind_the_proxy_is_told_why(ca, tmp_path: Pa
             printer.stop()
         process.send_signal(signal.SIGINT)
         out, err = rest(process)
-    said = f"proxy at {url}, before {ca[1].url}/scep; give the device this URL; Ctrl-C stops it\n{out}"
+    said = f"proxy at {url}, in front of {ca[1].url}/scep; give the device this URL; Ctrl-C stops it\n{out}"
     assert comparable(said) == comparable(blocks("output of the proxy, Ctrl-C at its end"))
     assert (process.returncode, err) == (0, "")
     assert "s3cret" not in out
@@ -177,7 +177,7 @@ def test_who_can_reach_it_is_told_where_it_is_not_this_machine_alone(tmp_path: P
     with proxy("--to", "http://127.0.0.1:9/", "--listen", where, cwd=tmp_path) as (process, _):
         process.send_signal(signal.SIGTERM)
         out, _ = rest(process)
-    assert ("others on the network reach the CA through this port" in out) == warned
+    assert ("other hosts can reach the CA through this port" in out) == warned
 
 
 def test_a_tape_needs_no_ca(ca, tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_a_tape_needs_no_ca(ca, tmp_path: Path) -> None:
         again = bench.client(_at(url), name="another")
         assert again.ask(again.order()).granted
         out, _ = rest(process)
-    assert "The client has reason to refuse the reply: its transactionID is another." in out
+    assert "The client has reason to refuse the reply: its transactionID is not that of the request." in out
 
 
 def test_the_certificate_for_devices_is_written_over_no_key(mfp_sim, tmp_path: Path) -> None:
@@ -205,19 +205,22 @@ def test_the_certificate_for_devices_is_written_over_no_key(mfp_sim, tmp_path: P
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "a proxy has --to URL, or --replay DIR, and not both"),
-        (["--to", "http://a/", "--replay", "b"], "a proxy has --to URL, or --replay DIR, and not both"),
+        ([], "a proxy needs either --to URL or --replay DIR"),
+        (["--to", "http://a/", "--replay", "b"], "a proxy needs either --to URL or --replay DIR"),
         (["--replay", ".", "--tls-insecure"], "--tls-insecure is for a real server"),
-        (["--to", "http://a/", "--show-secrets"], "are about what is saved (add --save DIR)"),
-        (["--to", "http://a/", "--save", "x", "--save-keys"], "a proxy sees no content key without a private key"),
-        (["--to", "http://a/", "--https-ca-out", "x"], "--https-ca-out is for TLS (add --https)"),
-        (["--to", "http://a/", "--https-name", "x"], "--https-name is for TLS (add --https)"),
+        (["--to", "http://a/", "--show-secrets"], "need --save (add --save DIR)"),
+        (["--to", "http://a/", "--save", "x", "--save-keys"], "--save-keys needs a private key"),
+        (["--to", "http://a/", "--https-ca-out", "x"], "--https-ca-out needs --https (add --https)"),
+        (["--to", "http://a/", "--https-name", "x"], "--https-name needs --https (add --https)"),
         (["--to", "http://a/", "--listen", "8081"], "--listen takes HOST:PORT, not '8081'"),
         (["--to", "ftp://a/"], "is not an http or https URL"),
-        (["--to", "http://a/", "--fault", "nonce-mismatch"], "nonce-mismatch acts in the CA, and a proxy is none"),
+        (
+            ["--to", "http://a/", "--fault", "nonce-mismatch"],
+            "nonce-mismatch acts in the CA, so a proxy cannot apply it",
+        ),
         (["--to", "http://a/", "--fault", "{http-status: 999}"], "--fault {http-status: 999}:1:15"),
         (["--to", "http://a/", "--key", "missing.pem"], "cannot read missing.pem"),
-        (["--replay", "."], "holds no saved exchange"),
+        (["--replay", "."], "contains no saved exchange"),
     ],
 )
 def test_options_that_do_not_go_together(mfp_sim, words: list[str], said: str, tmp_path: Path, monkeypatch) -> None:

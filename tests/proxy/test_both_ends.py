@@ -1,4 +1,4 @@
-"""What the proxy says about client and server is what the judge and the checks say, and no more than can be seen."""
+"""What the proxy says about client and server is what the judge and the checks say, as far as it is visible."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_two_replies_with_one_nonce_show_only_together() -> None:
 
 
 def test_faults_of_the_ca_are_refused_by_name() -> None:
-    with pytest.raises(UsageError, match="nonce-mismatch acts in the CA, and a proxy is none"):
+    with pytest.raises(UsageError, match="nonce-mismatch acts in the CA, so a proxy cannot apply it"):
         chosen_faults(["nonce-mismatch"])
     with pytest.raises(UsageError, match="http-5xx acts in the CA"):
         chosen_faults(["http-5xx"])

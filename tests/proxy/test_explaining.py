@@ -49,11 +49,14 @@ CASES: dict[str, tuple[Act, str]] = {
         failing(ConnectFailed("ca.example:80 refused the connection")),
         "could not reach the CA: ca.example",
     ),
-    "no-reply": (failing(DeadlineExceeded("it did not reply within 60 s", sent=True)), "gave no reply in time: it did"),
-    "lost": (failing(ConnectionLost("it closed the connection", sent=True)), "without a whole reply: it closed"),
-    "not-http": (failing(MalformedHttp("it did not reply in HTTP", sent=True)), "can be passed on: it did not reply"),
-    "other-path": (other_path, "asks for the path /elsewhere, and the CA's URL has /scep: HTTP 404."),
-    "login": (enrolled("[{when: {type: PKCSReq}, then: {http: 401}}]"), "wants a login: HTTP 401 to PKCSReq."),
+    "no-reply": (failing(DeadlineExceeded("it did not reply within 60 s", sent=True)), "sent no reply in time: it did"),
+    "lost": (failing(ConnectionLost("it closed the connection", sent=True)), "without a complete reply: it closed"),
+    "not-http": (
+        failing(MalformedHttp("it did not reply in HTTP", sent=True)),
+        "the proxy can pass on: it did not reply",
+    ),
+    "other-path": (other_path, "requests the path /elsewhere, but the CA's URL has /scep: HTTP 404."),
+    "login": (enrolled("[{when: {type: PKCSReq}, then: {http: 401}}]"), "requires a login: HTTP 401 to PKCSReq."),
     "redirect": (
         enrolled("[{when: {type: PKCSReq}, faults: [{http-redirect: login}]}]"),
         "The server redirects PKCSReq to /login (HTTP 302).",
@@ -64,7 +67,7 @@ CASES: dict[str, tuple[Act, str]] = {
     ),
     "page-instead": (
         enrolled("[{when: {type: PKCSReq}, faults: [html-error-page]}]"),
-        "A page came in place of the reply to PKCSReq",
+        "The reply to PKCSReq is an HTML page",
     ),
     "refused": (
         enrolled("[{when: {type: PKCSReq}, then: {failure: 1, text: no}}]"),
@@ -74,7 +77,7 @@ CASES: dict[str, tuple[Act, str]] = {
         enrolled("[{when: {type: PKCSReq}, faults: [nonce-mismatch]}]"),
         "The client has reason to refuse the reply: its recipientNonce is not the senderNonce of the request.",
     ),
-    "certificate-for-another-key": (another_key, "carries no certificate for the key of the CSR."),
+    "certificate-for-another-key": (another_key, "contains no certificate for the key of the CSR."),
 }
 
 
@@ -146,10 +149,10 @@ def renewal_not_listed() -> ProxyStand:
 
 REQUESTS: dict[str, tuple[Act, str]] = {
     "signature-wrong": (signature_wrong, "the signature of the message does not verify"),
-    "wrong-recipient": (wrong_recipient, "the envelope is for a certificate that GetCACert did not give (serial "),
+    "wrong-recipient": (wrong_recipient, "the envelope is for a certificate that GetCACert did not return (serial "),
     "not-listed": (
         enrolled(REFUSED % 1, ca="{caps: [AES, SHA-256, POSTPKIOperation]}", digest="sha1"),
-        ": the signature uses SHA-1, and the CA does not list it in GetCACaps.",
+        ": the signature uses SHA-1, which the CA does not list in GetCACaps.",
     ),
     "clock": (clock_behind, ": the client's clock is 7200 s behind (signingTime)."),
     "no-challenge": (enrolled(REFUSED % 2, opened=True, challenge=None), "the CSR has no challengePassword."),
@@ -174,7 +177,7 @@ def test_an_expired_signer_is_a_matter_of_the_clock() -> None:
 
 def test_a_cipher_that_is_not_listed_is_one_too() -> None:
     stand = enrolled(REFUSED % 0, ca="{caps: [AES, SHA-256, POSTPKIOperation]}", cipher="des-ede3-cbc")()
-    assert ": the envelope uses des-ede3-cbc, and the CA does not list it" in (stand.last.why or "")
+    assert ": the envelope uses des-ede3-cbc, which the CA does not list" in (stand.last.why or "")
 
 
 @pytest.mark.parametrize("number", range(5))
@@ -204,11 +207,11 @@ def broke_off() -> ProxyStand:
 
 
 STORIES: dict[str, tuple[Act, str, str]] = {
-    "client-broke-off": (broke_off, "pending", "The client broke the connection off before the reply was there"),
-    "pending-never-polled": (enrolled(PENDING), "pending", "The CA answered PENDING, and the client never polled."),
-    "gave-up-pending": (gave_up, "pending", "The client polled 3 times and stopped while the CA still answered PENDING."),
+    "client-broke-off": (broke_off, "pending", "The client closed the connection before the reply arrived"),
+    "pending-never-polled": (enrolled(PENDING), "pending", "The CA replied PENDING, but the client never polled."),
+    "gave-up-pending": (gave_up, "pending", "The client polled 3 times and stopped while the CA still replied PENDING."),
     "never-asked-getcacert": (
-        lambda: ProxyStand(script=REFUSED % 1).enrol(), "refused", "The client never asked GetCACert before its request",
+        lambda: ProxyStand(script=REFUSED % 1).enrol(), "refused", "The client did not send GetCACert before its request",
     ),
 }  # fmt: skip
 
@@ -226,7 +229,7 @@ def test_a_transaction_has_its_story(slug: str) -> None:
     ("operations", "sentence"),
     [
         ([Operation.GET_CA_CAPS], "The client stopped after GetCACaps: "),
-        ([Operation.GET_CA_CAPS, Operation.GET_CA_CERT], "The client stopped after GetCACert: it did not take"),
+        ([Operation.GET_CA_CAPS, Operation.GET_CA_CERT], "The client stopped after GetCACert: it did not accept"),
     ],
 )
 def test_a_client_that_asks_for_nothing_has_one_too(operations: list[Operation], sentence: str) -> None:

@@ -158,7 +158,7 @@ def test_a_control_character_in_a_reply_is_not_passed_on() -> None:
     ):
         came = talk(host, GET)
     assert came.startswith(b"HTTP/1.1 502 ")
-    assert b"the head of the reply holds a control character" in came
+    assert b"the head of the reply contains a control character" in came
 
 
 def test_a_reply_that_is_too_large_ends_with_502() -> None:
@@ -173,7 +173,7 @@ def test_a_body_that_never_ends_ends_with_504() -> None:
     with server(begins_only) as (url, _), proxy(url, timeout=0.5) as (host, session):
         came = talk(host, GET)
     assert came.startswith(b"HTTP/1.1 504 ")
-    assert (session.exchanges[0].why or "").startswith("The CA took the request and gave no reply in time: ")
+    assert (session.exchanges[0].why or "").startswith("The CA got the request but sent no reply in time: ")
 
 
 def begins_only(connection: socket.socket) -> None:
@@ -185,7 +185,7 @@ def begins_only(connection: socket.socket) -> None:
 def test_a_server_that_closes_early_is_met_by_the_client_as_such(begin: bytes) -> None:
     with server(says(begin)) as (url, _), proxy(url) as (host, session):
         assert talk(host, GET) == b""
-    assert "ended the connection without a whole reply" in (session.exchanges[0].why or "")
+    assert "closed the connection without a complete reply" in (session.exchanges[0].why or "")
 
 
 def test_a_server_that_is_not_there_is_502() -> None:

@@ -131,10 +131,10 @@ def test_replies_of_a_kind_come_in_their_order_and_the_last_one_stays(tmp_path: 
 
 
 def test_what_a_tape_does_not_have(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no saved exchange"):
+    with pytest.raises(UsageError, match="contains no saved exchange"):
         Tape(tmp_path)
     (tmp_path / "000001-GetCACaps.request.http").write_bytes(b"GET /?operation=GetCACaps HTTP/1.1\r\n\r\n")
-    with pytest.raises(UsageError, match="has no reply beside it"):
+    with pytest.raises(UsageError, match="has no reply"):
         Tape(tmp_path)
     reply = tmp_path / "000001-GetCACaps.reply.http"
     reply.write_bytes(b"")
@@ -142,7 +142,7 @@ def test_what_a_tape_does_not_have(tmp_path: Path) -> None:
     with pytest.raises(ConnectionLost, match="ended without a reply"):
         Tape(tmp_path).ask(ask)
     reply.write_bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nAES")
-    with pytest.raises(MalformedHttp, match="is not whole"):
+    with pytest.raises(MalformedHttp, match="is not complete"):
         Tape(tmp_path).ask(ask)
     with pytest.raises(ConnectFailed, match="no reply to GetCACert"):
         Tape(tmp_path).ask(HttpRequest("GET", "/?operation=GetCACert"))
@@ -208,5 +208,5 @@ def test_of_several_enrolments_the_first_that_failed_is_written() -> None:
 
 def test_without_a_request_there_is_no_scenario() -> None:
     assert scenario_of(ProxyStand().begin().session.exchanges, URL) == (
-        None, "no client asked for a certificate, so there is no scenario to write",
+        None, "no client requested a certificate, so there is no scenario to write",
     )  # fmt: skip
