@@ -1,7 +1,7 @@
-"""``mfp-sim conform``: the checks against a server, what there is to check, the proof of the checks, and questions.
+"""``mfp-sim conform``: the checks against a server, the list of checks, the proof of the checks, and questions.
 
-Owns options, console, files and exit codes; what is right is decided in :mod:`mfp_sim.conformance`. Keys are generated
-and chance is the system's: nothing of the pool ever goes to a real server.
+Owns options, console, files and exit codes; `mfp_sim.conformance` decides what is right. Keys are generated and chance
+is the system's: no pooled key ever goes to a real server.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def conform(options: argparse.Namespace) -> int:
     """The verb; returns the exit code.
 
     Raises:
-        UsageError, DocumentError, TargetError: see :mod:`mfp_sim.shared.errors`.
+        UsageError, DocumentError, TargetError: see `mfp_sim.shared.errors`.
     """
     if options.list:
         return _list(options)
@@ -64,7 +64,7 @@ def conform(options: argparse.Namespace) -> int:
     if options.self_test:
         return _self_test(options)
     if options.url is None:
-        raise UsageError("which server?", remedy="mfp-sim conform http(s)://host/path, or --list, or --self-test")
+        raise UsageError("no server is given", remedy="mfp-sim conform http(s)://host/path, or --list, or --self-test")
     return _run(options)
 
 
@@ -80,7 +80,7 @@ def _chosen(options: argparse.Namespace) -> tuple[Check, ...]:
     if not options.quick:
         return select(options.only, options.skip)
     if options.only:
-        raise UsageError("--quick has a choice of its own, and --only names another", remedy="drop one")
+        raise UsageError("--quick and --only both choose checks", remedy="drop one")
     return quick(select(skip=options.skip))
 
 
@@ -149,7 +149,7 @@ def _self_test(options: argparse.Namespace) -> int:
 def _session(
     options: argparse.Namespace, clock: PassingClock, reach: Reach, transport: Transport, keys: KeySource
 ) -> Client:
-    """The dealings with the server that the options name."""
+    """The session with the server that the options name."""
     redactor = Redactor(reach.secrets)
     persona_named(options.persona)
     acts = _acts(options)
@@ -184,7 +184,7 @@ def _challenges(options: argparse.Namespace, clock: PassingClock, redactor: Reda
         variable = options.challenge_page_login_env
         login = None if variable is None else environment_secret(variable)
         redactor.add(login or "")
-        there = SocketClient(clock, replace(reach, login=None, fields=()))  # those are for the server
+        there = SocketClient(clock, replace(reach, login=None, fields=()))  # these are for the server
         return NdesPageClient(options.challenge_page, there, login=login)
     secret = secret_of(options, "challenge")
     if secret is None:
@@ -194,7 +194,7 @@ def _challenges(options: argparse.Namespace, clock: PassingClock, redactor: Reda
 
 
 def _acts(options: argparse.Namespace) -> dict[Act, OperatorAct]:
-    """What the operator of the CA does, by commands or at the terminal.
+    """The acts of the CA's operator, by commands or at the terminal.
 
     Raises:
         UsageError: a command cannot be read.
@@ -209,7 +209,7 @@ def _acts(options: argparse.Namespace) -> dict[Act, OperatorAct]:
 
 
 def _ask_operator(case: OperatorCase) -> bool:
-    """Somebody at the terminal approves the request at the CA, then says so."""
+    """Ask the person at the terminal to approve the request at the CA."""
     about = case.transaction
     print(f"\nplease approve the request {about} at the CA, then press Enter (n: it was not approved): ", end="")
     try:
@@ -219,13 +219,13 @@ def _ask_operator(case: OperatorCase) -> bool:
 
 
 _ENOUGH = 5
-"""After so many checks the time that is left is told."""
+"""The number of checks after which the remaining time is shown."""
 
 
 class _Teller(ConformanceListener):
-    """Shows the running check, then its line; writes each result down as it comes.
+    """Shows the running check, then its line; writes each result immediately.
 
-    A failure that the last positive control may take back is shown when that is settled.
+    A failure that the last positive control may take back is shown after that control.
     """
 
     def __init__(self, console: Console, quiet: bool, journal: ProgressFile | None, session: Client) -> None:
@@ -237,17 +237,17 @@ class _Teller(ConformanceListener):
         self._console.progress(number, len(checks), f"{self._left(number - 1, checks)} left: {checks[number - 1].id}")
 
     def _left(self, done: int, checks: Sequence[Check]) -> str:
-        """What is still to come, as far as it can be told: the time by what it took so far, and certificates."""
+        """What is left: the estimated time, by the time so far, and the certificates."""
         certificates = sum(check.cost for check in checks[done:])
         budget = self._session.policy.budget
         if budget is not None:
             certificates = min(certificates, budget - self._session.spent)
-        told = f"{certificates} certificates" if certificates != 1 else "1 certificate"
+        count = f"{certificates} certificates" if certificates != 1 else "1 certificate"
         sending = [sum(not check.watches for check in part) for part in (checks[:done], checks[done:])]
         if sending[0] < _ENOUGH:
-            return told
+            return count
         seconds = (self._session.clock.now() - self._begun).total_seconds() / sending[0] * sending[1]
-        return f"about {timedelta(seconds=round(seconds))} and {told}"
+        return f"about {timedelta(seconds=round(seconds))} and {count}"
 
     def ended(self, result: CheckResult) -> None:
         if self._journal is not None:
@@ -258,7 +258,7 @@ class _Teller(ConformanceListener):
             self._show(result)
 
     def settled(self, run: ConformanceRun) -> None:
-        """The last control was made: show what was held back, and write down whether it stands."""
+        """After the last control: show the held-back failures, and write whether they stand."""
         for result in run.results:
             if result.check.id in self._held:
                 self._show(result)
@@ -272,12 +272,12 @@ class _Teller(ConformanceListener):
 
 
 def _site(host: str, reach: Reach, page: str | None) -> Iterator[str]:
-    """The addresses of the host, and the hosts of the proxies and of the page with challenges."""
+    """The addresses of the host, and the hosts of the proxies and of the challenge page."""
     urls = [url for scheme, url in reach.proxies if scheme != "no"] + ([page] if page else [])
     yield from filter(None, (urlsplit(url if "://" in url else f"//{url}").hostname for url in urls))
     try:
         yield from (str(found[4][0]) for found in socket.getaddrinfo(host, None))
-    except OSError:  # a proxy may know it and this machine not
+    except OSError:  # a proxy may be able to resolve it although this machine cannot
         return
 
 
@@ -310,7 +310,9 @@ def _run_with(options: argparse.Namespace, keys: KeySource) -> int:
         print("no check was selected; mfp-sim conform --list shows all", file=sys.stderr)
         return 5
     if options.share and options.resume is not None:
-        raise UsageError("what an earlier run wrote names the site", remedy="run anew with --share, without --resume")
+        raise UsageError(
+            "the files of the earlier run name the site", remedy="run again with --share, without --resume"
+        )
     expected = baselines.load_baseline(options.baseline) if options.baseline is not None else ()
     clock = SystemClock()
     reach = reach_of(options)
@@ -367,7 +369,7 @@ def _run_with(options: argparse.Namespace, keys: KeySource) -> int:
 def _publish(
     options: argparse.Namespace, console: Console, report: RunReport, run: ConformanceRun, kept: Path | None
 ) -> None:
-    """Print the summary, and write the report as the options say; ``kept`` is the directory of the run's journal."""
+    """Print the summary, and write the report by the options; ``kept`` is the directory of the run's journal."""
     _summary(console, report, run)
     for result in run.internal_errors:
         print(f"mfp-sim: {result.check.id}: {result.reason} (MFP_SIM_DEBUG=1 shows where)", file=sys.stderr)
@@ -396,7 +398,7 @@ def _printers(
 
 
 def _command(options: argparse.Namespace, reach: Reach, *, everything: bool) -> str:
-    """The command line without secrets; for one check less what selects."""
+    """The command line without secrets; for one check, without the options that select."""
     words = ["mfp-sim", "conform", options.url]
     pairs = (
         ("--challenge-file", options.challenge_file),
@@ -457,7 +459,7 @@ def _minted(console: Console, report: RunReport, run: ConformanceRun) -> None:
             console.line(f"           serial {entry.serial}, {entry.subject}, by {entry.by}")
     if run.untold:
         of = "1 more request" if len(run.untold) == 1 else f"{len(run.untold)} more requests"
-        console.line(f"           whether a certificate was made cannot be told of {of}; look at the CA:")
+        console.line(f"           {of} may have made a certificate; look for it at the CA:")
     for entry in report.minted:
         if not entry.serial:
             console.line(f"           {entry.subject}, by {entry.by}")
@@ -469,14 +471,14 @@ def _taken_back(console: Console, run: ConformanceRun) -> None:
     taken_back = [r.check.id for r in run.results if r.verdict is CheckVerdict.INCONCLUSIVE and r.deviations]
     if taken_back:
         end = (
-            "no right request could be asked for at the end"
+            "the run could not send a right request at the end"
             if run.last.held
             else "right requests were refused at the end too"
         )
-        console.line(f"taken back, since {end}: {', '.join(taken_back)}")
+        console.line(f"taken back, because {end}: {', '.join(taken_back)}")
     unproved = sum((r.reason or "").startswith(UNPROVED) and not r.deviations for r in run.results)
     if unproved:
-        console.line(f"not counted: {unproved} of the checks, since {UNPROVED}")
+        console.line(f"not counted: {unproved} of the checks, because {UNPROVED}")
 
 
 INSECURE = 6

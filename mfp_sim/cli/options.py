@@ -99,24 +99,24 @@ VERBS = (
   mfp-sim conform http://ca.example/scep --challenge-file secret.txt --report out
   mfp-sim conform https://ca.example/scep --tls-ca web.pem --tls-cert client.pem --proxy http://proxy.example:3128
   mfp-sim conform URL --quick                               # at most 20 certificates; --list --quick shows what it runs
-  mfp-sim conform URL --read-only                           # asks for no certificate
+  mfp-sim conform URL --read-only                           # requests no certificate
   mfp-sim conform URL --budget 20 --only MUST --only 3.2.1  # at most 20 certificates; sections, ids, tags
   mfp-sim conform URL --challenge-page http://ndes.example/CertSrv/mscep_admin/ --challenge-page-login-env LOGIN
-  mfp-sim conform URL --revoke-command "sh revoke.sh"       # it finds SCEP_SERIAL: does a revoked certificate renew?
+  mfp-sim conform URL --revoke-command "sh revoke.sh"       # the command gets SCEP_SERIAL
   mfp-sim conform URL --report out --share                  # a report that does not name the site
-  mfp-sim conform URL --baseline baseline.yaml              # 1 for whatever is not as expected, either way
-  mfp-sim conform URL --only refuses-bad-signature          # just this, again
+  mfp-sim conform URL --baseline baseline.yaml              # exit code 1 for any difference, better or worse
+  mfp-sim conform URL --only refuses-bad-signature          # repeat one check
   mfp-sim conform --list
-  mfp-sim conform --self-test --jobs 2                      # is every check proved?
+  mfp-sim conform --self-test --jobs 2                      # prove every check
   mfp-sim conform --questionnaire questions.md"""),
-    Verb("examine", "run a SCEP client against the mock in every situation, and judge what it does", "examine",
+    Verb("examine", "run a SCEP client against the mock in every situation and judge what it does", "examine",
          "examine", """\
-  mfp-sim examine --client scepclient --report out    # a client whose wrapper comes along
+  mfp-sim examine --client scepclient --report out    # a client with a wrapper in the package
   mfp-sim examine --client "sh my-client.sh"          # your own, behind the protocol of docs/reference/clients.md
-  mfp-sim examine --client ./my-client --only refuses # what it has to refuse; ids, patterns, requirements
+  mfp-sim examine --client ./my-client --only refuses # replies to refuse; ids, patterns, requirements
   mfp-sim examine --client ./my-client --ca 'profile: ndes-2016, ra: split'
   mfp-sim examine --client ./my-client --baseline expected.yaml
-  mfp-sim examine --manual --quick                    # a device with buttons: says what to press, and asks
+  mfp-sim examine --manual --quick                    # a device with buttons: shows each task and asks
   mfp-sim examine --list"""),
     Verb("fleet", "run many printers on one CA in virtual time: how large must the CA be", "fleet", "fleet", """\
   mfp-sim fleet printers-09-00                     # a plan that comes with the package
@@ -134,15 +134,15 @@ VERBS = (
   mfp-sim load URL --keys keys.pem --certificates 5000 --i-may-load-this-server
   mfp-sim load URL --master --expect-workers 4 --bind 10.0.0.1 --keys keys.pem        # on one machine, and
   mfp-sim load URL --worker --expect-workers 4 --master-host 10.0.0.1 --keys keys.pem # on four others"""),
-    Verb("proxy", "pass a device's SCEP requests on to its CA, and judge, explain and keep every exchange", "proxy",
+    Verb("proxy", "pass a device's SCEP requests on to its CA; judge, explain and record every exchange", "proxy",
          "proxy", """\
   mfp-sim proxy --listen 127.0.0.1:8081 --to http://ca.example/scep   # give the device http://127.0.0.1:8081/scep
   mfp-sim proxy --listen 0.0.0.0:8081 --to https://ca.example/scep --tls-ca web.pem --save session
   mfp-sim proxy --https --https-ca-out device.pem --to http://ca.example/scep      # HTTPS towards the device
-  mfp-sim proxy --to http://ca.example/scep --fault issue-then-reset   # the CA is right, and the network is not
-  mfp-sim proxy --to http://ca.example/scep --key ra.pem --save session --save-keys   # look into the requests too
+  mfp-sim proxy --to http://ca.example/scep --fault issue-then-reset   # the CA is right, but the network fails
+  mfp-sim proxy --to http://ca.example/scep --key ra.pem --save session --save-keys   # decrypt the requests too
   mfp-sim proxy --to http://ca.example/scep --once --json | jq .      # in CI: ends with the first decision
-  mfp-sim proxy --replay session                # the server's part from files, without a CA
+  mfp-sim proxy --replay session                # replay the server's replies, without a CA
   mfp-sim proxy --list-faults"""),
     Verb("serve", "printers with their Remote UI in a browser, and the mock CA", "serve", "serve", """\
   mfp-sim serve                                 # a printer at http://127.0.0.1:8000/, time moves when you move it
@@ -311,18 +311,20 @@ def _completion(parser: argparse.ArgumentParser) -> None:
 def _conform(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", nargs="?", metavar="URL", help="the server, http(s)://host[:port]/path")
     for option, what in (
-        ("--list", "the checks in the order of the RFC, and what is planned"),
+        ("--list", "list the checks in the order of the RFC, and the planned ones"),
         ("--self-test", "prove every check with a fault of the mock, in process"),
     ):
         parser.add_argument(option, action="store_true", help=what)
-    parser.add_argument("--questionnaire", type=Path, metavar="FILE", help="write what cannot be seen from outside")
+    parser.add_argument(
+        "--questionnaire", type=Path, metavar="FILE", help="write questions about what no check can see"
+    )
     for part in (_conform_choice, _conform_safety, _conform_operator, _conform_challenge, _conform_results):
         part(parser)
     _reach(parser, "reaching the server")
 
 
 def _conform_choice(parser: argparse.ArgumentParser) -> None:
-    choose = parser.add_argument_group("what is checked")
+    choose = parser.add_argument_group("choice of checks")
     choose.add_argument(
         "--only",
         action="append",
@@ -331,62 +333,62 @@ def _conform_choice(parser: argparse.ArgumentParser) -> None:
         help="a check, requirement, section, level, chapter or tag (repeatable: any)",
     )
     choose.add_argument(
-        "--quick", action="store_true", help="the checks that decide most, one printer, at most 20 certificates"
+        "--quick", action="store_true", help="only the most important checks, one printer, at most 20 certificates"
     )
-    choose.add_argument("--skip", action="append", default=[], metavar="WORD", help="not these (repeatable)")
+    choose.add_argument("--skip", action="append", default=[], metavar="WORD", help="leave these out (repeatable)")
     choose.add_argument(
-        "--verdict", choices=["rfc", "printers", "both"], default="both", help="which verdict is wanted (default: both)"
+        "--verdict", choices=["rfc", "printers", "both"], default="both", help="which verdicts to give (default: both)"
     )
-    choose.add_argument("--printer", action="append", metavar="MODEL", help="of the models only these (repeatable)")
+    choose.add_argument("--printer", action="append", metavar="MODEL", help="only these printer models (repeatable)")
     choose.add_argument(
         "--persona",
         default="rfc8894",
         metavar="NAME",
-        help="whose requests: rfc8894 (default), micromdm, strongswan, certmonger, jscep, windows, apple, cisco-ios",
+        help="imitate a client: rfc8894 (default), micromdm, strongswan, certmonger, jscep, windows, apple, cisco-ios",
     )
 
 
 def _conform_safety(parser: argparse.ArgumentParser) -> None:
     safe = parser.add_argument_group("safety")
-    safe.add_argument("--read-only", action="store_true", help="ask for no certificate at all")
-    safe.add_argument("--budget", type=_count, metavar="N", help="at most N certificates")
-    safe.add_argument("--subject-prefix", default="mfp-sim-conform", metavar="TEXT", help="how every subject begins")
-    safe.add_argument("--rate", type=float, metavar="N", help="at most N requests a second")
+    safe.add_argument("--read-only", action="store_true", help="request no certificate")
+    safe.add_argument("--budget", type=_count, metavar="N", help="request at most N certificates")
+    safe.add_argument("--subject-prefix", default="mfp-sim-conform", metavar="TEXT", help="prefix of every subject")
+    safe.add_argument("--rate", type=float, metavar="N", help="send at most N requests per second")
     safe.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="for each exchange (default: 30)")
-    safe.add_argument("--ca-fingerprint", metavar="HEX", help="of the CA's certificate, as it should be")
+    safe.add_argument("--ca-fingerprint", metavar="HEX", help="expected fingerprint of the CA certificate")
     safe.add_argument(
         "--allow",
         action="append",
         default=[],
         choices=["load", "approval"],
-        help="checks that are left out otherwise: many requests, or waiting for approval (repeatable)",
+        help="also run checks that send many requests, or that wait for approval (repeatable)",
     )
     safe.add_argument(
         "--slow",
         default="0s",
         metavar="SPAN",
-        help="wait up to so long where a check needs it, such as for a certificate to expire (10m, 2h, 31d)",
+        help="how long a check may wait, such as for a certificate to expire (10m, 2h, 31d)",
     )
     safe.add_argument(
         "--keep-going",
         action="store_true",
-        help="ask for more certificates after one that should not exist and gives somebody something",
+        help="continue to request certificates after one that should not exist and is of use to a client",
     )
 
 
 def _conform_operator(parser: argparse.ArgumentParser) -> None:
-    told = "a command is told SCEP_TRANSACTION or SCEP_SERIAL in its environment, and has done it with exit code 0"
+    told = "A command gets SCEP_TRANSACTION or SCEP_SERIAL in its environment; exit code 0 means that the act was done."
     group = parser.add_argument_group("the operator of the CA", told)
     approve = group.add_mutually_exclusive_group()
     approve.add_argument(
         "--interactive-approval",
         action="store_true",
-        help="ask at the terminal for each approval, those for the printers too (three a model)",
+        help="ask at the terminal for each approval, also for the printers (three per model)",
     )
     for act, where, what in (
-        ("approve", approve, "approves the request that waits, those of the printers too"),
-        ("reject", group, "rejects the request that waits"),
-        ("revoke", group, "revokes the certificate, and waits until that counts"),
+        ("approve", approve, "approves the waiting request, also for the printers"),
+        ("reject", group, "rejects the waiting request"),
+        ("revoke", group, "revokes the certificate, and returns when the revocation is effective"),
     ):
         where.add_argument(f"--{act}-command", metavar="COMMAND", help=what)
 
@@ -395,9 +397,11 @@ def _conform_challenge(parser: argparse.ArgumentParser) -> None:
     source = parser.add_argument_group("challenge password").add_mutually_exclusive_group()
     source.add_argument("--challenge-file", type=Path, metavar="FILE", help="on its first line")
     source.add_argument("--challenge-env", metavar="NAME", help="in an environment variable")
-    source.add_argument("--challenge-command", metavar="COMMAND", help="printed anew by a command for each request")
-    source.add_argument("--challenge-page", metavar="URL", help="from the admin page of NDES, anew for each request")
-    source.add_argument("--challenge", metavar="TEXT", help="itself; for test values only")
+    source.add_argument(
+        "--challenge-command", metavar="COMMAND", help="printed by a command, which runs for each request"
+    )
+    source.add_argument("--challenge-page", metavar="URL", help="from the admin page of NDES, fetched for each request")
+    source.add_argument("--challenge", metavar="TEXT", help="the challenge password; only for test values")
     parser.add_argument(
         "--challenge-page-login-env", metavar="NAME", help="environment variable with user:password for the page"
     )
@@ -405,39 +409,47 @@ def _conform_challenge(parser: argparse.ArgumentParser) -> None:
 
 def _conform_results(parser: argparse.ArgumentParser) -> None:
     out = parser.add_argument_group("results")
-    out.add_argument("--baseline", type=Path, metavar="FILE", help="expected failures; strict both ways")
-    out.add_argument("--strict", action="store_true", help="a warn or a finding makes the exit code 1 too")
-    out.add_argument("--report", type=Path, metavar="DIR", help="write the reports and the list of certificates there")
     out.add_argument(
-        "--share", action="store_true", help="replace hosts, addresses and the CA's names in every file that is written"
+        "--baseline", type=Path, metavar="FILE", help="the expected failures; any difference fails the run"
     )
-    out.add_argument("--resume", type=Path, metavar="DIR", help="go on with the run whose reports are there")
+    out.add_argument("--strict", action="store_true", help="a warn or a finding also makes the exit code 1")
+    out.add_argument(
+        "--report", type=Path, metavar="DIR", help="write the reports and the list of certificates into DIR"
+    )
+    out.add_argument(
+        "--share", action="store_true", help="replace hosts, addresses and the CA's names in every output file"
+    )
+    out.add_argument("--resume", type=Path, metavar="DIR", help="continue the interrupted run whose reports are in DIR")
     out.add_argument("--matrix", type=Path, metavar="FILE", help="with --self-test: the matrix as Markdown")
     out.add_argument("--jobs", type=_count, default=1, metavar="N", help="with --self-test: processes (default: 1)")
-    out.add_argument("-q", "--quiet", action="store_true", help="only what is not right, and the verdicts")
-    out.add_argument("--json", action="store_true", help="for machines, on standard output")
+    out.add_argument("-q", "--quiet", action="store_true", help="show only what is wrong, and the verdicts")
+    out.add_argument("--json", action="store_true", help="print JSON on standard output")
 
 
 def _examine(parser: argparse.ArgumentParser) -> None:
     who = parser.add_argument_group("the client").add_mutually_exclusive_group()
     who.add_argument("--client", metavar="COMMAND", help="a command that speaks the protocol, or one of: "
                      "scepclient, strongswan, certmonger, printer")  # fmt: skip
-    who.add_argument("--manual", action="store_true", help="a device with buttons: a person says what it did")
-    parser.add_argument("--list", action="store_true", help="the situations, and which faults are left out and why")
-    choose = parser.add_argument_group("what is examined")
+    who.add_argument("--manual", action="store_true", help="a device with buttons: you operate it and say what it did")
+    parser.add_argument(
+        "--list", action="store_true", help="list the situations, and the faults that are left out and why"
+    )
+    choose = parser.add_argument_group("choice of situations")
     choose.add_argument("--only", action="append", default=[], metavar="WORD",
                         help="a situation, a pattern of ids, a requirement, or a word of --list's first column "
                         "(repeatable: any)")  # fmt: skip
-    choose.add_argument("--quick", action="store_true", help="only the situations that decide most")
+    choose.add_argument("--quick", action="store_true", help="only the most important situations")
     choose.add_argument("--ca", metavar="KEYS", help="the CA, as keys of a scenario's ca section "
-                        "(default: by RFC 8894, or the first at which the client enrols)")  # fmt: skip
+                        "(default: rfc8894, or the first at which the client enrols)")  # fmt: skip
     choose.add_argument("--timeout", type=_seconds, default=10.0, metavar="SECONDS",
-                        help="for one reply; it is ended after four times that (default: 10)")  # fmt: skip
+                        help="for one reply; the client is stopped after four times that (default: 10)")  # fmt: skip
     out = parser.add_argument_group("results")
-    out.add_argument("--baseline", type=Path, metavar="FILE", help="expected failures; strict both ways")
-    out.add_argument("--strict", action="store_true", help="a warn or a finding makes the exit code 1 too")
-    out.add_argument("--report", type=Path, metavar="DIR", help="write the reports there")
-    out.add_argument("-q", "--quiet", action="store_true", help="only what is not right, and the verdict")
+    out.add_argument(
+        "--baseline", type=Path, metavar="FILE", help="the expected failures; any difference fails the run"
+    )
+    out.add_argument("--strict", action="store_true", help="a warn or a finding also makes the exit code 1")
+    out.add_argument("--report", type=Path, metavar="DIR", help="write the reports into DIR")
+    out.add_argument("-q", "--quiet", action="store_true", help="show only what is wrong, and the verdict")
     out.add_argument("--json", action="store_true", help="for machines, on standard output")
 
 
@@ -601,35 +613,37 @@ def _load(parser: argparse.ArgumentParser) -> None:
 
 def _proxy(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--listen", default="127.0.0.1:8081", metavar="HOST:PORT", help="where the device reaches it, port 0 for any "
+        "--listen", default="127.0.0.1:8081", metavar="HOST:PORT", help="address for the device, port 0 for any "
         "free one (default: 127.0.0.1:8081)",
     )  # fmt: skip
     parser.add_argument("--to", metavar="URL", help="the CA, http(s)://host[:port]/path")
-    parser.add_argument("--replay", type=Path, metavar="DIR", help="replies from the files of --save, without a CA")
+    parser.add_argument(
+        "--replay", type=Path, metavar="DIR", help="replay the replies in the files of --save, without a CA"
+    )
     parser.add_argument("--timeout", type=_seconds, default=60.0, metavar="SECONDS",
                         help="for one reply of the CA (default: 60)")  # fmt: skip
     parser.add_argument("--key", type=Path, action="append", default=[], metavar="FILE",
-                        help="a private key, PEM, of the CA, its RA or the device: opens what is for it\n"
+                        help="a private key, PEM, of the CA, its RA or the device: to open envelopes\n"
                         "(repeatable)")  # fmt: skip
-    faults = parser.add_argument_group("what goes wrong on the way")
+    faults = parser.add_argument_group("faults on the way")
     faults.add_argument("--fault", action="append", default=[], metavar="SLUG|YAML",
                         help="a fault of HTTP or of the connection: reset, '{http-status: 429}'\n"
                         "(repeatable)")  # fmt: skip
-    faults.add_argument("--list-faults", action="store_true", help="the faults that a proxy can apply")
-    tls = parser.add_argument_group("HTTPS towards the device")
-    tls.add_argument("--https", action="store_true", help="speak TLS, with a certificate made for this run")
+    faults.add_argument("--list-faults", action="store_true", help="list the faults that a proxy can apply")
+    tls = parser.add_argument_group("HTTPS for the device")
+    tls.add_argument("--https", action="store_true", help="use TLS, with a certificate made for this run")
     tls.add_argument("--https-name", action="append", default=[], metavar="NAME",
-                     help="a further host name or address in it (repeatable)")  # fmt: skip
-    tls.add_argument("--https-ca-out", type=Path, metavar="FILE", help="write the CA that the device has to trust, PEM")
+                     help="a further host name or address in the certificate (repeatable)")  # fmt: skip
+    tls.add_argument("--https-ca-out", type=Path, metavar="FILE", help="write the CA that the device must trust, PEM")
     out = parser.add_argument_group("results")
-    out.add_argument("--save", type=Path, metavar="DIR", help="keep each request and reply there, a summary, and a "
+    out.add_argument("--save", type=Path, metavar="DIR", help="save each request and reply in DIR, a summary, and a "
                      "scenario that repeats what the CA did")  # fmt: skip
-    out.add_argument("--save-keys", action="store_true", help="with --save and --key: each envelope's content key too")
+    out.add_argument("--save-keys", action="store_true", help="with --save and --key: save each envelope's content key")
     out.add_argument("--show-secrets", action="store_true",
-                     help="with --save: logins, cookies and passwords in URLs are not masked")  # fmt: skip
-    out.add_argument("--exchanges", type=_count, metavar="N", help="end after N exchanges")
-    out.add_argument("--once", action="store_true", help="end once a request is granted or refused")
-    out.add_argument("--json", action="store_true", help="an object a line: each exchange, and the summary")
+                     help="with --save: do not mask logins, cookies and passwords in URLs")  # fmt: skip
+    out.add_argument("--exchanges", type=_count, metavar="N", help="stop after N exchanges")
+    out.add_argument("--once", action="store_true", help="stop when a request is granted or refused")
+    out.add_argument("--json", action="store_true", help="one JSON object per line: each exchange, and the summary")
     _reach(parser, "reaching the CA")
 
 

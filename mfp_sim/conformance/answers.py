@@ -1,7 +1,7 @@
-"""What was asked and what came back: an order, an exchange, and a reply read with all the tolerance there is.
+"""Requests and replies: an order, an exchange, and a reply that is read as tolerantly as possible.
 
-Reading is tolerant, since a check wants to see what a client would refuse; judging is left to the checks. Nothing here
-sends. RFC 8894, 3.
+Reading is tolerant, so that checks can see what a client would refuse; only the checks judge. Nothing here sends.
+RFC 8894, 3.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ __all__ = ["Answer", "Exchange", "Order"]
 
 @dataclass(frozen=True)
 class Exchange:
-    """One HTTP exchange as it happened; ``octets`` is the request where it was sent as raw bytes.
+    """One HTTP exchange; `octets` is the request if it was sent as raw bytes.
 
-    ``repeats`` is the number of the exchange whose reply was lost and which this one repeats. ``confirmed``: this reply
-    was lost too, while the server answered the question between and after.
+    ``repeats`` is the number of the exchange that this one repeats because its reply was lost. ``confirmed``: this
+    reply was lost too, while the server replied to other requests between and after.
     """
 
     number: int
@@ -59,23 +59,23 @@ class Exchange:
 
     @property
     def came(self) -> Came:
-        """What kind of answer it is, as far as HTTP says."""
+        """The kind of reply, as far as HTTP shows it."""
         if self.reply is None:
             return "nothing"
         return "http-4xx" if self.client_error else "http-5xx" if self.reply.status >= 500 else "other"
 
     @property
     def text(self) -> str:
-        """What came, in a few words."""
+        """The reply, in a few words."""
         if self.reply is None:
             lost = self.error.message if self.error else "no reply"
-            return f"{lost}, twice, while GetCACert is answered" if self.confirmed else lost
+            return f"{lost}, twice, while GetCACert gets replies" if self.confirmed else lost
         return f"HTTP {self.reply.status}, {self.reply.media_type or 'no Content-Type'}, {len(self.reply.body)} bytes"
 
 
 @dataclass(frozen=True)
 class Order:
-    """A request before it is encoded: everything that a check may want to say otherwise."""
+    """A request before it is encoded: everything that a check may want to change."""
 
     message_type: int
     key: PrivateKey = field(repr=False)
@@ -93,11 +93,11 @@ class Order:
     signing_time: datetime | None = None
     chain: tuple[Certificate, ...] = ()
     challenge: str | None = field(default=None, repr=False)
-    wrong: bool = False  # deliberately: what comes back is no sample of a right exchange
+    wrong: bool = False  # deliberately: the reply is not a sample of a right exchange
 
     @property
     def asks(self) -> bool:
-        """Whether it asks for a certificate, by any type that may be taken for an enrolment."""
+        """Whether it requests a certificate, by any type that a server may treat as an enrolment."""
         return self.message_type not in (MessageType.CERT_POLL, MessageType.GET_CERT, MessageType.GET_CRL)
 
     @property
@@ -111,7 +111,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Payload:
-    """What was in the envelope. ``problem`` says why it could not be opened or read."""
+    """The content of the envelope. ``problem`` says why it could not be opened or read."""
 
     plain: bytes | None = field(default=None, repr=False)
     bag: cms.Bag | None = None
@@ -130,7 +130,7 @@ class Answer:
 
     @property
     def reply(self) -> HttpReply | None:
-        """The HTTP reply, if one came whole."""
+        """The HTTP reply, if it is complete."""
         return self.exchange.reply
 
     @property
@@ -154,30 +154,30 @@ class Answer:
 
     @property
     def signed(self) -> cms.SignedData | None:
-        """The SignedData, where there is one with one signer and signed attributes."""
+        """The SignedData, if it has one signer and signed attributes."""
         return self._read[0]
 
     @property
     def message(self) -> PkiMessage | None:
-        """The pkiMessage, where it is readable as a whole."""
+        """The pkiMessage, if all of it is readable."""
         return self._read[1]
 
     @property
     def problem(self) -> DecodeError | None:
-        """Why it is not readable as a whole; None where it is, or where nothing like CMS came."""
+        """Why it is not readable as a whole; None if it is, or if the reply does not look like CMS."""
         return self._read[2]
 
     @property
     def is_cms(self) -> bool:
-        """Whether what came looks like a CMS message, readable or not."""
+        """Whether the reply looks like a CMS message, readable or not."""
         return self.signed is not None or self.problem is not None
 
     def attribute(self, oid: str) -> tuple[der.Element, ...]:
-        """The values of a signed attribute; none where it is absent."""
+        """The values of a signed attribute; empty if it is absent."""
         return self.signed.attributes.get(oid, ()) if self.signed else ()
 
     def number(self, oid: str) -> int | None:
-        """A numeric attribute, read whatever its type and spelling."""
+        """A numeric attribute, read regardless of its type and spelling."""
         for element in self.attribute(oid)[:1]:
             try:
                 if element.tag == der.INTEGER:
@@ -188,7 +188,7 @@ class Answer:
         return None
 
     def octets(self, oid: str) -> bytes | None:
-        """The content bytes of an attribute, whatever its type."""
+        """The content bytes of an attribute, regardless of its type."""
         values = self.attribute(oid)
         return values[0].content if values else None
 
@@ -235,34 +235,34 @@ class Answer:
 
     @property
     def came(self) -> Came:
-        """What kind of answer it is."""
+        """The kind of reply."""
         if self.decided:
             return "granted" if self.granted else "parked" if self.parked else "refused"
         return "unreadable" if self.is_cms else self.exchange.came
 
     @property
     def unclear(self) -> str | None:
-        """Why it cannot be told whether the request was granted; None where it can: by a pkiStatus or an HTTP error."""
+        """Why it is unknown whether the request was granted; None if a pkiStatus or an HTTP error shows it."""
         if self.reply is None:
-            return f"no reply came: {self.exchange.text}"
+            return f"there was no reply: {self.exchange.text}"
         if self.status in set(PkiStatus):
             return None
         if self.is_cms:
-            return f"what came cannot be read as a CertRep: {self.text}"
-        return None if self.reply.status >= 400 else f"what came is neither a CertRep nor an HTTP error: {self.text}"
+            return f"the reply cannot be read as a CertRep: {self.text}"
+        return None if self.reply.status >= 400 else f"the reply is neither a CertRep nor an HTTP error: {self.text}"
 
     @property
     def handed_out(self) -> bool:
-        """A CertRep says SUCCESS, or carries a certificate for the key of the request whatever it says."""
+        """A CertRep says SUCCESS, or it contains a certificate for the key of the request with any pkiStatus."""
         return self.granted or self.issued is not None
 
     @cached_property
     def distrust(self) -> str | None:
-        """Why the CertRep is not the server's word: unsigned, wrongly signed, or by a stranger; None where it is."""
+        """Why the CertRep is not authentic: unsigned, wrongly signed, or by an unknown signer; None if it is."""
         if self.signed is None:
-            return "it is no readable CertRep"
+            return "it is not a readable CertRep"
         if self.signer is None:
-            return "its signer is not among the certificates of GetCACert"
+            return "its signer is not a certificate of GetCACert"
         try:
             self.signed.verify(self.signer)
         except MfpSimError as error:
@@ -271,18 +271,18 @@ class Answer:
 
     @cached_property
     def signer(self) -> Certificate | None:
-        """The certificate of GetCACert that the SignerInfo names, if one does."""
+        """The certificate of GetCACert that the SignerInfo identifies, if there is one."""
         signed = self.signed
         return next((c for c in self.trusted if signed.names_signer(c)), None) if signed is not None else None
 
     @property
     def unverifiable(self) -> bool:
-        """The signature is by an algorithm that is not known here, so it is neither right nor wrong."""
+        """The signature uses an unsupported algorithm, so it is neither right nor wrong."""
         return self.signed is not None and not self.signed.verifiable
 
     @cached_property
     def envelope(self) -> cms.Envelope | None:
-        """The EnvelopedData in the content, where there is one."""
+        """The EnvelopedData in the content, if there is one."""
         if self.signed is None or self.signed.content in (None, b"", b"\x00"):
             return None
         try:
@@ -292,7 +292,7 @@ class Answer:
 
     @cached_property
     def payload(self) -> Payload:
-        """What is in the envelope, opened with the key that signed the request (or with the challenge)."""
+        """The content of the envelope, opened with the key that signed the request (or with the challenge)."""
         plain, problem = self._open()
         if plain is None:
             return Payload(problem=problem)
@@ -333,13 +333,13 @@ class Answer:
 
     @cached_property
     def leaves(self) -> tuple[Certificate, ...]:
-        """The certificates that came and are not among those of GetCACert, nor CAs."""
+        """The certificates of the reply that are not in GetCACert and are not CA certificates."""
         known = {c.der for c in self.trusted}
         return tuple(c for c in self.payload.certificates if c.der not in known and not c.says_ca)
 
     @property
     def crls(self) -> tuple[Crl, ...]:
-        """The CRLs in the envelope, as far as they are readable."""
+        """The readable CRLs in the envelope."""
         found = []
         for octets in self.payload.crls:
             try:
@@ -350,7 +350,7 @@ class Answer:
 
     @cached_property
     def text(self) -> str:
-        """What came, in a few words."""
+        """The reply, in a few words."""
         if self.status is None:
             shape = f", not readable: {self.problem}" if self.problem is not None else ""
             return self.exchange.text + shape
@@ -360,7 +360,7 @@ class Answer:
         if self.fail_info_text:
             words += f" ({self.fail_info_text[:120]!r})"
         if self.reply is not None and self.reply.status != 200:
-            words += f" under HTTP {self.reply.status}"
+            words += f" with HTTP {self.reply.status}"
         return words
 
 

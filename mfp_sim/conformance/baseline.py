@@ -1,8 +1,8 @@
 """The file of expected failures of one server, or of one client: strict both ways, each with a reason and an expiry.
 
-A failure that is not listed is a regression; a listed one that no longer happens is a line to be removed; one whose
-date has passed has to be looked at again. ``id`` is a check, or ``printer:MODEL``. A security failure is expected only
-by a line that says so.
+A failure that is not listed is a regression. Remove the line of a listed failure that no longer happens, and review a
+line whose date has passed. ``id`` is a check, or ``printer:MODEL``. Only a line with ``security-fail`` expects a
+security failure.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ __all__ = ["BAD", "BAD_IF_STRICT", "SECURITY_FAIL", "BaselineLine", "compared", 
 
 
 SECURITY_FAIL = "security-fail"
-"""What a baseline calls the verdict of a check that saw a security failure."""
+"""The verdict, in a baseline, of a check that saw a security failure."""
 BAD = frozenset({SECURITY_FAIL, "fail", "does-not-work"})
 BAD_IF_STRICT = frozenset({"warn", "finding", "works-with"})
-"""Verdicts that are not as they should be."""
+"""Verdicts that are wrong without a baseline."""
 
 
 class _Reading(Problems):
-    """What is wrong in a baseline, and the ids that it may list; ``remedy`` says where all of them are."""
+    """The problems of a baseline, and the ids that it may list; ``remedy`` names the command that lists them."""
 
     def __init__(self, known: Collection[str], remedy: str) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class _Reading(Problems):
 
 
 class _Judged(Leaf):
-    """An id of what is judged."""
+    """The id of a check or printer model."""
 
     shape: ClassVar[Schema] = {"type": "string"}
 
@@ -47,7 +47,7 @@ class _Judged(Leaf):
         text = problems.text(node, what)
         assert isinstance(problems, _Reading)
         if text is not None and text not in problems.known:
-            hint = did_you_mean(text, problems.known) or f"{problems.remedy} shows all"
+            hint = did_you_mean(text, problems.known) or f"{problems.remedy} shows all ids"
             problems.add(node, f"there is no check {text!r}", hint)
             return None
         return text
@@ -63,15 +63,15 @@ class _Day(Leaf):
         try:
             return None if text is None else date.fromisoformat(text)
         except ValueError:
-            problems.add(node, f"{what} has to be a date, not {describe(node)}", "write 2027-06-30")
+            problems.add(node, f"{what} must be a date, not {describe(node)}", "write 2027-06-30")
             return None
 
 
 @document("an expected failure")
 @dataclass(frozen=True)
 class BaselineLine:
-    """One line: what is expected, why, and until when. ``by_chance``: a run may show it or not, as a race; then what is
-    better is as expected too."""
+    """One line: what is expected, why, and until when. ``by_chance``: a run may or may not show it, like a race; then a
+    better verdict is as expected too."""
 
     id: Annotated[str, _Judged()]
     verdict: Literal["security-fail", "fail", "warn", "finding", "works-with", "does-not-work"]
@@ -85,7 +85,7 @@ class BaselineLine:
 
 
 def _listed_once(given: Given, problems: Problems) -> None:
-    """No line hides another."""
+    """Report ids that are listed twice."""
     listed: set[object] = set()
     for line in given.keys["expected"] if "expected" in given.values else ():
         name = line.get("id")
@@ -105,11 +105,11 @@ class _File:
 def load_baseline(
     path: Path, known: Collection[str] | None = None, remedy: str = "mfp-sim conform --list"
 ) -> tuple[BaselineLine, ...]:
-    """The lines of a file. ``known`` are the ids that it may list, which the command ``remedy`` shows; by default the
+    """The lines of a file. ``known`` are the ids that it may list, which the command ``remedy`` lists; by default the
     checks of servers, and ``printer:MODEL``.
 
     Raises:
-        DocumentError: it has mistakes: all of them at once.
+        DocumentError: it has mistakes; the error lists all of them.
         UsageError: it cannot be read.
     """
     if known is None:
@@ -124,14 +124,14 @@ def load_baseline(
 def compared(
     file: str, expected: Iterable[BaselineLine], verdicts: Mapping[str, str], today: date, *, strict: bool
 ) -> Baseline:
-    """How a run compares.
+    """How a run compares with a baseline.
 
     Args:
         file: the baseline's name.
         expected: its lines.
-        verdicts: what was judged, by id; ids that were not selected are not in it.
-        today: decides what has expired.
-        strict: whether a warn or finding that is not listed counts as well.
+        verdicts: by id; only ids that were selected.
+        today: decides which lines have expired.
+        strict: whether an unlisted warn or finding counts too.
     """
     listed = {entry.id: entry for entry in expected}
     bad = BAD | (BAD_IF_STRICT if strict else set())

@@ -1,6 +1,6 @@
-"""Where challengePasswords come from: nowhere, one for all, a command for each, or the admin page of NDES.
+"""Sources of challengePasswords: none, one for all, a command for each, or the admin page of NDES.
 
-No challenge reaches a report: every one is given to the redactor when it is used. RFC 8894, 7.3; F-S01, F-S04.
+Reports contain no challenge: the redactor gets each one when it is used. RFC 8894, 7.3; F-S01, F-S04.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ SECONDS = 30.0
 
 @dataclass(frozen=True)
 class SendNoChallenge:
-    """Enrolment is open, or decided by hand."""
+    """Enrolment is open, or an operator approves it."""
 
     described: str = "none"
 
     def next(self) -> None:
-        """None: no attribute is sent."""
+        """Always None: the request has no such attribute."""
         return
 
 
@@ -47,17 +47,17 @@ class Static:
 
 @dataclass(frozen=True)
 class Command:
-    """A command that prints a new challenge on one line each time; run without a shell."""
+    """A command that prints a new challenge on one line each time; it runs without a shell."""
 
     words: Sequence[str] = field(repr=False)
 
     @property
     def described(self) -> str:
-        """The program's name alone: its arguments may hold a secret."""
+        """Only the program's name: its arguments may contain a secret."""
         return f"command {self.words[0]}"
 
     def next(self) -> str:
-        """What the command prints.
+        """The line that the command prints.
 
         Raises:
             UsageError: it cannot be run, fails, or prints nothing.
@@ -66,7 +66,9 @@ class Command:
         done = carried_out("challenge", words, seconds=SECONDS)
         lines = done.stdout.splitlines()
         if done.returncode or not lines or not lines[0].strip():
-            raise UsageError(f"the challenge command {words[0]} gave no challenge (exit code {done.returncode})")
+            raise UsageError(
+                f"the challenge command {words[0]} printed no challenge password (exit code {done.returncode})"
+            )
         return lines[0].strip()
 
 
@@ -79,7 +81,10 @@ class NdesPageClient:
     """The page of NDES (``/CertSrv/mscep_admin/``) that shows a new challenge each time it is fetched."""
 
     def __init__(self, url: str, transport: Transport, *, login: str | None = None) -> None:
-        self._url, self._where = url, Url.of_server(url, remedy="write the admin page as http(s)://host/path")
+        self._url, self._where = (
+            url,
+            Url.of_server(url, remedy="write the URL of the admin page as http(s)://host/path"),
+        )
         self._transport = transport
         token = base64.b64encode(login.encode()).decode() if login else None
         self._headers = (("Authorization", f"Basic {token}"),) if token else ()
@@ -93,7 +98,7 @@ class NdesPageClient:
         """The challenge on the page.
 
         Raises:
-            UsageError: the page cannot be read or shows none; the text says what it says instead.
+            UsageError: the page cannot be read or shows none; the error quotes the page.
         """
         try:
             request = HttpRequest("GET", self._where.target, self._headers, scheme=self._where.scheme)
@@ -106,7 +111,7 @@ class NdesPageClient:
             remedy = (
                 "give --challenge-page-login-env NAME with user:password" if reply.status == 401 else "check the URL"
             )
-            raise UsageError(f"the admin page {self._url} gave HTTP {reply.status}", remedy=remedy)
+            raise UsageError(f"the admin page {self._url} returned HTTP {reply.status}", remedy=remedy)
         found = _LABELLED.search(page)
         if found is not None:
             return html.unescape(str(found[1]))
@@ -114,7 +119,9 @@ class NdesPageClient:
         words = _HEXADECIMAL.findall(re.sub(r"<[^>]*>", " ", page))
         for words_of in _TROUBLES:
             if words_of.lower() in page.lower():
-                raise UsageError(f"the admin page {self._url} gives no challenge: it says '... {words_of} ...'")
+                raise UsageError(
+                    f"the admin page {self._url} shows no challenge password; it says '... {words_of} ...'"
+                )
         if not words:
-            raise UsageError(f"the admin page {self._url} shows no challenge")
+            raise UsageError(f"the admin page {self._url} shows no challenge password")
         return str(words[-1])

@@ -1,7 +1,7 @@
-"""The client of the checks: sends any message, right or deliberately wrong, and remembers what came of it.
+"""The client of the checks: sends any message, right or deliberately wrong, and records the result.
 
-Owns the keys it makes, the samples that several checks look at, the list of everything minted, and the budget. Decides
-nothing about the server: checks do. Time, chance, keys and wire come from outside. RFC 8894, 2 to 4.
+Owns its keys, the samples that several checks share, the list of all certificates made, and the budget. Only checks
+judge the server. Time, chance, keys and wire are injected. RFC 8894, 2 to 4.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _OTHERS, _LATER = 25, timedelta(hours=1)
 
 
 class Client(ServerWire):
-    """One run's dealings with one server."""
+    """One run's session with one server."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Client(ServerWire):
         self.minted: list[Minted] = []
         self.untold: list[Untold] = []
         self.on_certificate: Callable[[Minted | Untold], None] = lambda _: None
-        """Told of each certificate as soon as anything is known of it, so that a run that breaks off has listed it."""
+        """Called with each certificate as soon as it is known, so that an interrupted run has listed it."""
         self._count = 0
         self._run = entropy.octets(3).hex()
         self._samples: dict[str, Answer] = {}
@@ -64,9 +64,9 @@ class Client(ServerWire):
         self._granted: Answer | None = None
         self._waited = False
         self.barred: str | None = None
-        """Why no more certificates are asked for; None while they are."""
+        """Why the run no longer requests certificates; None while it does."""
         self.usual: dict[str, Any] = {}
-        """What the positive control had to do otherwise than the RFC has it; every right request does so too."""
+        """How the positive control had to differ from the RFC; every right request differs in the same way."""
         self._harmless: bool | None = None
         self.drawn: set[str] = set()
         """The right challenges so far."""
@@ -74,7 +74,7 @@ class Client(ServerWire):
     # --- requests -----------------------------------------------------------------------------------------
 
     def subject(self) -> bytes:
-        """A marked name that no other request of any run has."""
+        """A marked name that is unique among all requests of all runs."""
         self._count += 1
         return x509.name(("CN", f"{self.policy.subject_prefix}-{self._run}-{self._count}.example"))
 
@@ -83,7 +83,7 @@ class Client(ServerWire):
         return self.keys.rsa(bits)
 
     def self_signed(self, key: PrivateKey, subject: bytes, **changes: Any) -> Certificate:
-        """A certificate as a client makes it for its first request: valid from a day ago for a year."""
+        """A certificate like the one a client makes for its first request: valid from a day ago for a year."""
         now = self.clock.now().replace(microsecond=0)
         fields: dict[str, Any] = {
             "serial": int.from_bytes(self.entropy.octets(8), "big") | 1 << 60,
@@ -93,7 +93,7 @@ class Client(ServerWire):
         return x509.self_signed(key, subject=subject, **{**fields, **changes})
 
     def transaction_id(self) -> str:
-        """40 hexadecimal digits, the form that most clients use, or the persona's."""
+        """A transactionID: 40 hexadecimal digits, the form that most clients use, or the persona's form."""
         octets = self.entropy.octets(20)
         if self.persona.identifier == "base64":
             return base64.b64encode(octets).decode()
@@ -102,10 +102,10 @@ class Client(ServerWire):
     _UNSET: Any = object()
 
     def await_instant(self, instant: datetime, what: str) -> None:
-        """Wait for something, if that is allowed to take so long.
+        """Wait until an instant, if --slow allows it.
 
         Raises:
-            NotApplicable: it is not; the text says what has to be allowed.
+            NotApplicable: it does not; the text says what must be allowed.
         """
         span = instant - self.clock.now()
         if span > self.policy.patience:
@@ -127,25 +127,25 @@ class Client(ServerWire):
         message_type: int = MessageType.PKCS_REQ,
         **changes: Any,
     ) -> Order:
-        """A right PKCSReq, less what is asked for otherwise: new key, new name, new transaction, a valid challenge.
+        """A right PKCSReq except for the given changes: new key, new name, new transaction, a valid challenge.
 
         Args:
-            key: the pair to be certified.
+            key: the key pair to certify.
             subject: the name in the CSR.
             challenge: the challengePassword; None for no attribute.
             sans: requested DNS names and addresses.
             request: an encoded CSR instead.
-            by: who signs instead of a self-signed certificate.
+            by: the signer to use instead of a self-signed certificate.
             oddities: what the writers do wrong.
             message_type: of the request.
-            changes: fields of :class:`Order`.
+            changes: fields of `Order`.
         """
         key = key or self.key()
         subject = self.subject() if subject is None else subject
         if challenge is self._UNSET:
             challenge = self.draw() if request is None else None
         if challenge:
-            self.redactor.add(challenge)  # a wrong one may be nearly right
+            self.redactor.add(challenge)  # a wrong one may be almost right
         data = request or csr.build(key, subject=subject, challenge=challenge, sans=sans)
         persona, given = self.persona, changes.pop("signer", None)
         own = self.key() if persona.throwaway and not (by or given) else key
@@ -169,7 +169,7 @@ class Client(ServerWire):
         return Order(**{**fields, **self.usual, **changes})
 
     def draw(self) -> str | None:
-        """A right challenge, which no report shows from now on; None where the server wants none."""
+        """A right challenge, which reports mask from now on; None if the server requires none."""
         secret = self.challenges.next()
         if secret:
             self.redactor.add(secret)
@@ -178,22 +178,24 @@ class Client(ServerWire):
 
     @property
     def method(self) -> str:
-        """POST where it is advertised, else GET; what the persona uses."""
+        """The persona's method, or POST if it is advertised, otherwise GET."""
         return "POST" if self.capabilities.post and self.persona.method == "advertised" else "GET"
 
     def _signer_name(self, subject: bytes) -> bytes:
         return x509.name(("CN", self.persona.signer)) if self.persona.signer else subject
 
     def pass_time(self, since: Answer) -> None:
-        """Ask about other transactions until there were :data:`_OTHERS` since then, and let :data:`_LATER` pass, as far
-        as --slow allows: what a server keeps in a cache is gone then."""
+        """Send requests in `_OTHERS` other transactions and let `_LATER` pass, as far as --slow allows.
+
+        A cache of the server has expired then.
+        """
         for _ in range(_OTHERS - len(self.exchanges) + since.exchange.number):
             self.ask(self.poll())
         if waited := min(self.policy.patience, _LATER):
             self.pause(waited)
 
     def poll(self, about: Order | None = None, **changes: Any) -> Order:
-        """A CertPoll, about an order or about a transaction that never was. It asks for no new certificate."""
+        """A CertPoll, for an order or for an unknown transaction. It requests no new certificate."""
         if about is None:
             about = self.order(challenge=None)
         data = messages.issuer_and_subject(self.issuer.subject, about.subject)
@@ -229,13 +231,13 @@ class Client(ServerWire):
         unwanted: Callable[[Certificate], bool] | None = None,
         octets: bytes | None = None,
     ) -> Answer:
-        """Send an order (or ``octets`` in its place) and read what comes.
+        """Send an order (or `octets` instead) and read the reply.
 
-        With ``expect_refusal`` a certificate that comes all the same is recorded as one that should not exist; with
-        ``unwanted``, one of which that is true.
+        With ``expect_refusal``, any issued certificate is recorded as one that should not exist; with ``unwanted``,
+        any for which the function returns true.
 
         Raises:
-            Inconclusive: the budget is spent, only reading is allowed, or no more certificates are asked for.
+            Inconclusive: the budget is spent, only reading is allowed, or the run no longer requests certificates.
         """
         self._allow(order)
         message = self.encode(order) if octets is None else octets
@@ -250,7 +252,7 @@ class Client(ServerWire):
             return self.take(order, exchange, expect_refusal=expect_refusal, unwanted=unwanted)
         except BaseException as error:
             if order.asks and self.spent == known and not isinstance(error, Inconclusive):
-                why = f"the run broke off before its reply was read: {type(error).__name__}"
+                why = f"the run was interrupted before the reply was read: {type(error).__name__}"
                 self.doubt(Untold(x509.name_text(order.subject), self.check, why, expected=not expect_refusal))
             raise
 
@@ -270,7 +272,7 @@ class Client(ServerWire):
         expect_refusal: bool = False,
         unwanted: Callable[[Certificate], bool] | None = None,
     ) -> Answer:
-        """Read an exchange as the reply to an order, and record what was minted, or may have been; see :meth:`ask`.
+        """Read an exchange as the reply to an order, and record its certificates, certain or possible; see `ask`.
 
         Raises:
             Inconclusive: the first reply to a right request was lost, and it was refused when it was sent again.
@@ -288,22 +290,22 @@ class Client(ServerWire):
             self._untold(answer, claimed=answer.granted and not minted, expected=expected)
         right = order.asks and not (order.wrong or expect_refusal)
         if exchange.repeats is not None and right and answer.refused:
-            raise Inconclusive(f"the reply was lost, and the same request again was refused: {answer.text}")
+            raise Inconclusive(f"the reply was lost, and the repeated request was refused: {answer.text}")
         return answer
 
     def doubt(self, entry: Untold) -> None:
-        """Note a request of which it cannot be told whether a certificate was made."""
+        """Record a request for which it is unknown whether a certificate was made."""
         self.untold.append(entry)
         self.on_certificate(entry)
 
     def _untold(self, answer: Answer, *, claimed: bool, expected: bool) -> None:
-        """Note a request that may have made a certificate which is on no list."""
+        """Record a request that may have made a certificate which is not listed."""
         subject, repeats = x509.name_text(answer.order.subject), answer.exchange.repeats
         lost = self.exchanges[repeats - 1] if repeats is not None else None
         if lost is not None and lost.error is not None and lost.error.sent:
             self.doubt(Untold(subject, self.check, f"its reply was lost: {lost.text}", expected))
         if claimed:
-            why = f"the server says SUCCESS, and what it sent holds no certificate that can be read: {answer.text}"
+            why = f"the server says SUCCESS, but its reply contains no readable certificate: {answer.text}"
             self.doubt(Untold(subject, self.check, why, expected, claimed=True))
             return
         error = answer.exchange.error
@@ -311,7 +313,7 @@ class Client(ServerWire):
             self.doubt(Untold(subject, self.check, answer.unclear, expected))
 
     def record(self, certificate: Certificate, *, expected: bool) -> None:
-        """Put a certificate on the list of everything minted, once."""
+        """Add a certificate to the list of certificates made, once."""
         fingerprint = certificate.fingerprint()
         if any(entry.fingerprint == fingerprint for entry in self.minted):
             return
@@ -329,12 +331,12 @@ class Client(ServerWire):
 
     @property
     def spent(self) -> int:
-        """How many certificates were made, or may have been."""
+        """The number of certificates that were or may have been made."""
         return len(self.minted) + len(self.untold)
 
     @property
     def unexpected(self) -> tuple[str, ...]:
-        """In words, each certificate that should not have been issued, seen or said by the server."""
+        """In words, each certificate that should not have been issued, seen or reported by the server."""
         seen = [f"serial {entry.serial:x}" for entry in self.minted if not entry.expected]
         said = [f"for {entry.subject}, unseen" for entry in self.untold if entry.claimed and not entry.expected]
         return (*seen, *said)
@@ -342,10 +344,10 @@ class Client(ServerWire):
     # --- samples ------------------------------------------------------------------------------------------
 
     def granted(self) -> Answer:
-        """The positive control: a right request that the server granted, made once.
+        """The positive control: a right request that the server granted, sent once.
 
         Raises:
-            Inconclusive: nothing was granted; the text says what came.
+            Inconclusive: it was not granted; the text describes the reply.
         """
         if self._granted is None:
             self._granted = self.enrol_by_ladder()
@@ -355,7 +357,7 @@ class Client(ServerWire):
         return self._granted
 
     def enrol_by_ladder(self) -> Answer:
-        """A right request, as the RFC has it; where that is refused, in the ways that older servers know."""
+        """A right request as the RFC specifies; if it is refused, in the forms that older servers support."""
         first: Answer | None = None
         weak = {"digest": "sha1", "cipher": "des-ede3-cbc"}
         ladder: tuple[dict[str, Any], ...] = (
@@ -389,29 +391,29 @@ class Client(ServerWire):
         """Have the operator approve or reject a request that waits.
 
         Raises:
-            Inconclusive: nobody is there who does, or it was not done.
-            UsageError: the command failed that does it.
+            Inconclusive: there is no operator, or the operator did not do it.
+            UsageError: the operator's command failed.
         """
         self._act(act, _waiting(parked.order))
 
     def revoke(self, certificate: Certificate) -> None:
-        """Have the operator revoke a certificate; errors as of :meth:`decide`."""
+        """Have the operator revoke a certificate; errors as for `decide`."""
         self._act(Act.REVOKE, OperatorCase(serial=f"{certificate.serial:x}", subject=certificate.subject_text))
 
     def _act(self, act: Act, case: OperatorCase) -> None:
         if act not in self.policy.acts:
             more = " or --interactive-approval" if act is Act.APPROVE else ""
-            raise Inconclusive(f"nobody is there to {act.value} (--{act.value}-command{more})")
+            raise Inconclusive(f"no operator to {act.value} it (--{act.value}-command{more})")
         if not self.policy.acts[act](case):
             raise Inconclusive(f"the operator did not {act.value} it")
 
     @property
     def parked(self) -> bool:
-        """Whether the server parked the positive control: right requests wait there for somebody who approves."""
+        """Whether the server parked the positive control: right requests wait for approval."""
         return self._granted is not None and (self._granted.parked or self._waited)
 
     def enrolled(self) -> Identity:
-        """A certificate that the server issued to us and the key it belongs to: the control's.
+        """The certificate that the server issued to the positive control, and its key.
 
         Raises:
             Inconclusive: there is none.
@@ -422,34 +424,36 @@ class Client(ServerWire):
         """The certificate of a reply.
 
         Raises:
-            Inconclusive: it holds none for our key.
+            Inconclusive: it contains none for our key.
         """
         if answer.issued is None:
-            raise Inconclusive(f"no certificate came: {answer.payload.problem or answer.text}")
+            raise Inconclusive(f"the reply has no certificate: {answer.payload.problem or answer.text}")
         return Identity(answer.issued, answer.order.key)
 
     def enrol(self, **changes: Any) -> Answer:
-        """A right request of its own; Inconclusive unless granted."""
+        """A further right request; Inconclusive unless granted."""
         answer = self.ask(self.order(**changes))
         if answer.parked:
-            raise Inconclusive("the server parks requests for approval, and this needs a certificate at once")
+            raise Inconclusive("the server parks requests for approval, but this check needs a certificate at once")
         if not answer.granted:
             raise Inconclusive(f"a right request was not granted: {answer.text}")
         return answer
 
     def sample(self, name: str, make: Callable[[], Answer]) -> Answer:
-        """An answer that several checks look at, made once."""
+        """A reply that several checks share; its request is sent once."""
         if name not in self._samples:
             self._samples[name] = make()
         return self._samples[name]
 
     def unknown_poll(self) -> Answer:
-        """The answer to a CertPoll about a transaction that never was: a FAILURE, without any certificate."""
+        """The reply to a CertPoll for an unknown transaction: a FAILURE, without any certificate."""
         return self.sample("unknown poll", lambda: self.ask(self.poll()))
 
     def harmless(self, **changes: Any) -> Order:
-        """A request that makes nothing and still gets a CertRep from this server: a CertPoll about nothing, or, where
-        CertPoll is not served, a PKCSReq with a wrong challenge.
+        """A request without effect that still gets a CertRep from this server.
+
+        It is a CertPoll for an unknown transaction or, if the server does not support CertPoll, a PKCSReq with a wrong
+        challenge.
 
         Raises:
             Inconclusive: neither gets a CertRep, or a wrong challenge gets a certificate.
@@ -459,25 +463,25 @@ class Client(ServerWire):
         if self._harmless:
             return self.poll(**changes)
         if self.refusal().status is None or self.open_to_strangers:
-            raise Inconclusive("no request without consequences gets a CertRep from this server")
+            raise Inconclusive("no request without effect gets a CertRep from this server")
         return self.order(challenge=self.wrong_challenge(), **changes)
 
     def wrong_challenge(self) -> str:
         """The challenge with another first letter.
 
         Raises:
-            Inconclusive: the server wants none.
+            Inconclusive: the server requires none.
         """
         secret = self.draw()
         if secret is None:
-            raise Inconclusive("no challenge is configured, so none can be wrong")
+            raise Inconclusive("no challenge password is configured, so a request cannot have a wrong one")
         return ("x" if secret[:1] != "x" else "y") + secret[1:]
 
     def refusal(self) -> Answer:
         """A FAILURE to a PKCSReq: one with a wrong challenge.
 
         Raises:
-            Inconclusive: the server wants no challenge, or only reading is allowed.
+            Inconclusive: the server requires no challenge, or only reading is allowed.
         """
         return self.sample(
             "wrong challenge", lambda: self.ask(self.order(challenge=self.wrong_challenge()), expect_refusal=True)
@@ -485,12 +489,12 @@ class Client(ServerWire):
 
     @property
     def open_to_strangers(self) -> bool:
-        """Whether that one was granted."""
+        """Whether the request with a wrong challenge was granted."""
         found = self._samples.get("wrong challenge")
         return found is not None and found.handed_out
 
     def look(self) -> None:
-        """See that there are samples to judge: a grant, a refusal and an unknown poll, as far as allowed."""
+        """Get samples to judge: a grant, a refusal and an unknown poll, as far as allowed."""
         for make in (self.granted, self.refusal, self.unknown_poll):
             try:
                 make()
@@ -499,12 +503,12 @@ class Client(ServerWire):
 
     @property
     def replies(self) -> list[Answer]:
-        """The answers to right requests that came as CMS, readable or not."""
+        """The replies to right requests that look like CMS, readable or not."""
         return [answer for answer in self.answers if answer.is_cms and not answer.order.wrong]
 
     @property
     def cert_reps(self) -> list[Answer]:
-        """Those of them whose SignedData is readable."""
+        """The replies whose SignedData is readable."""
         return [answer for answer in self.replies if answer.signed is not None]
 
 

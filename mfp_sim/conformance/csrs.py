@@ -1,4 +1,4 @@
-"""Certification requests as no client of ours makes them: chosen attributes, wrong signatures, odd names. RFC 2986."""
+"""Unusual certification requests: chosen attributes, wrong signatures, odd names. RFC 2986."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def encoded(
     """A PKCS#10 request.
 
     Args:
-        key: whose public key it is for.
+        key: the key to certify.
         subject: the Name.
-        attributes: encoded Attributes; they are sorted.
+        attributes: encoded Attributes; this function sorts them.
         digest: of the signature.
-        signed_by: another key that signs.
-        flipped: the last bit of the signature is changed.
+        signed_by: the key that signs instead.
+        flipped: change the last bit of the signature.
     """
     info = der.sequence(
         der.integer(0), subject, spki_of(key), der.implicit(0, b"".join(sorted(attributes)), constructed=True)
@@ -47,7 +47,7 @@ def challenge(*values: bytes) -> bytes:
 
 
 def text(secret: str | None) -> list[bytes]:
-    """The challengePassword attribute as clients write it; none for None."""
+    """The challengePassword attribute as clients write it; empty for None."""
     if secret is None:
         return []
     printable = all(letter in der.PRINTABLE for letter in secret)

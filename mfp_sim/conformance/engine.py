@@ -1,7 +1,7 @@
-"""A run: the positive control first and last, the checks between, a probe for life after whatever was wrong.
+"""A run: the positive control first and last, the checks between, and a probe for life after every wrong request.
 
-Owns order, budget, stopping and what a failed control does to the rest. Knows no check. Nothing counts as passed
-because everything was refused: when the last control fails, refusals prove nothing. Design: conformance.
+Owns order, budget, stopping, and the effect of a failed control on other results. Knows no check. A server that refuses
+everything passes nothing: if the last control fails, refusals prove nothing. Design: conformance.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from mfp_sim.shared.errors import MfpSimError, TargetError
 
 __all__ = ["INTERNAL", "UNPROVED", "ConformanceListener", "ConformanceRun", "in_order", "run_checks"]
 
-UNPROVED = "no right request was granted at the end, so refusals prove nothing"
+UNPROVED = "the last right request was not granted, so refusals prove nothing"
 INTERNAL = "internal error of mfp-sim, please report it"
-"""How the reason of a check begins that was ended by a mistake of ours: the other checks go on."""
+"""The beginning of the reason of a check that a bug of mfp-sim ended: the other checks go on."""
 PROBES = 3
 PAUSE = timedelta(seconds=1)
-"""Between two probes: what restarts a server needs a moment."""
+"""Between two probes: a server needs a moment to restart."""
 
 
 @dataclass(frozen=True)
 class Control:
-    """A positive control: whether a right request was granted, and in words what came. ``asked``: there was one; else
-    it shows no more than that the server lives."""
+    """A positive control: whether a right request was granted, and the reply in words. ``asked``: a request was sent;
+    otherwise the control shows only that the server runs."""
 
     held: bool
     text: str
@@ -41,13 +41,13 @@ class Control:
 
 
 class ConformanceListener:
-    """Follows a run; this one ignores what it is given."""
+    """Follows a run; this base class does nothing."""
 
     def begins(self, number: int, checks: Sequence[Check]) -> None:
-        """A check begins, the ``number``-th of ``checks``; from 1."""
+        """A check begins: number ``number`` of ``checks``, starting at 1."""
 
     def ended(self, result: CheckResult) -> None:
-        """A check has ended, or was not run: its verdict says so."""
+        """A check has ended or was not run; its verdict shows which."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ class ConformanceRun:
 
     @property
     def internal_errors(self) -> tuple[CheckResult, ...]:
-        """The checks that a mistake of ours ended."""
+        """The checks that a bug of mfp-sim ended."""
         return tuple(result for result in self.results if (result.reason or "").startswith(INTERNAL))
 
     @property
     def latency(self) -> tuple[float, float, float]:
-        """Seconds of the exchanges that were answered: median, 99th of a hundred, longest."""
+        """Seconds of the exchanges with a reply: median, 99th percentile, longest."""
         found = sorted(e.seconds for e in self.exchanges if e.reply is not None)
         if not found:
             return 0.0, 0.0, 0.0
@@ -79,8 +79,8 @@ class ConformanceRun:
 
 
 def in_order(checks: Iterable[Check]) -> list[Check]:
-    """As they are run: what may end the asking after all else that sends, then what judges the whole run, and at the
-    very end what waits until a certificate has expired, and what counts all that was issued."""
+    """In the order of the run: first the checks that send, with those that may stop the run last; then those that judge
+    the whole run; at the very end those that wait for a certificate to expire or judge all issued certificates."""
     return sorted(checks, key=lambda check: (check.last, check.watches or (check.reads and check.risky), check.risky))
 
 
@@ -96,15 +96,15 @@ def run_checks(
     """Carry out ``checks``; results come in the order given.
 
     Args:
-        session: the dealings with the server.
+        session: the session with the server.
         checks: what to run.
-        keep_going: ask for more after a certificate that should not have been issued and gives somebody something.
-        done: results of an earlier run that are taken over.
-        listener: told of each check.
-        last_control: whether the positive control is made again at the end; without it, whoever calls does that.
+        keep_going: request more certificates even after one that should not have been issued and is of use to a client.
+        done: results of an earlier run to keep.
+        listener: follows each check.
+        last_control: whether to repeat the positive control at the end; otherwise the caller must do it.
 
     Raises:
-        TargetError: nobody answers, or not in SCEP.
+        TargetError: there is no reply, or the server does not speak SCEP.
     """
     return _Engine(session, checks, keep_going, done or {}, listener or ConformanceListener(), last_control).run()
 
@@ -168,7 +168,7 @@ class _Engine:
         return f"stopped asking: {barred}{because}" if left else None
 
     def _contact(self) -> None:
-        """Is somebody there, and is it SCEP?"""
+        """Whether the server replies and speaks SCEP."""
         session = self._session
         caps, certificates = session.caps_exchange, session.ca_exchange
         url = session.target.url
@@ -179,10 +179,10 @@ class _Engine:
             try:
                 _ = session.ca_certificates
             except Inconclusive as why:
-                remedy = "check the path of the URL; neither GetCACaps nor GetCACert gave what SCEP knows"
+                remedy = "check the path of the URL; the replies to GetCACaps and GetCACert are not SCEP"
                 if certificates.reply is not None and wants_tls(certificates.reply):
-                    remedy = "the URL begins with https:// there"
-                raise TargetError(f"what answers at {url} does not speak SCEP: {why}", remedy=remedy) from None
+                    remedy = "write the URL with https://"
+                raise TargetError(f"the server at {url} does not speak SCEP: {why}", remedy=remedy) from None
 
     def _control(self, ask: Callable[[], Answer]) -> Control:
         if self._session.policy.read_only:
@@ -190,7 +190,9 @@ class _Engine:
                 count = len(self._session.ca_certificates)
             except Inconclusive as why:
                 return Control(False, str(why))
-            return Control(True, f"only reading: GetCACert gave {count} certificates, nothing was asked for")
+            return Control(
+                True, f"only reading: GetCACert returned {count} certificates, and no certificate was requested"
+            )
         try:
             answer = ask()
         except (Inconclusive, MfpSimError) as why:
@@ -201,7 +203,7 @@ class _Engine:
 
     def _last(self, first: Control) -> Control:
         if self._silent:
-            return Control(False, self._stopped or "the server does not answer")
+            return Control(False, self._stopped or "the server does not reply")
         if self._stopped is not None or not first.held or not self._last_control:
             return first
         session = self._session
@@ -211,13 +213,15 @@ class _Engine:
         return self._control(lambda: session.ask(session.order()))
 
     def _alive_control(self) -> Control:
-        """The budget is spent: what is left to see is whether the server still answers."""
+        """The budget is spent: the control can only show whether the server still replies."""
         probe = self._session.alive()
         return Control(probe.ok, f"the budget is spent; GetCACert: {probe.text}", asked=False)
 
     def _doubt(self, last: Control) -> None:
-        """Refusals of a server that no longer grants anything prove nothing: neither for it nor against it. What an
-        earlier run judged stands by that run's control."""
+        """The refusals of a server that no longer grants anything prove nothing, for or against it.
+
+        Results of an earlier run depend on that run's control.
+        """
         reason = f"{UNPROVED}: {last.text}"
         for identifier, result in self._results.items():
             if result.hangs_on_control and identifier not in self._done:
@@ -245,10 +249,10 @@ class _Engine:
         unexpected = [*(Counter(session.unexpected) - before)]  # a CA may give one serial number twice
         if unexpected and not self._keep_going and check.gain is not Gain.NOTHING:
             gain = Gain.STRANGER if session.open_to_strangers else check.gain
-            gives = gain.value if gain else "what nobody foresaw"
+            gives = gain.value if gain else "something unforeseen"
             session.barred = (
-                f"{check.id} was issued a certificate that should not exist, {unexpected[0]}, and that gives {gives} "
-                "(--keep-going asks on)"
+                f"{check.id} got a certificate that should not exist, {unexpected[0]}; it gives {gives} "
+                "(--keep-going continues)"
             )
         return replace(
             result,
@@ -257,7 +261,7 @@ class _Engine:
         )
 
     def _stops_at_bar(self, check: Check) -> bool:
-        """Whether it would ask for more; what counts all that was issued asks only where that is little."""
+        """Whether it would request more; a check of all issued certificates does so only if there are few."""
         return check.asks and not (check.last and check.gain is None)
 
     def _forbidden(self, check: Check) -> str | None:
@@ -265,10 +269,10 @@ class _Engine:
         if check.opt_in is not None and check.opt_in not in policy.opt_ins:
             return f"needs {OPT_INS[check.opt_in]}"
         if policy.read_only and not (check.reads or check.watches):
-            return "asks for certificates, and only reading is allowed (--read-only)"
+            return "requests certificates, but only reading is allowed (--read-only)"
         kept = 0 if check.watches or not check.cost else 1  # for the last control
         if policy.budget is not None and check.cost and self._session.spent + check.cost + kept > policy.budget:
-            return f"costs {check.cost} certificates, which the budget of {policy.budget} does not allow"
+            return f"needs {check.cost} certificates, which the budget of {policy.budget} does not allow"
         return None
 
     def _facts(self, check: Check) -> CheckResult:
@@ -290,12 +294,12 @@ class _Engine:
             told = f"{INTERNAL}: {type(error).__name__}: {error}"
             return CheckResult(check, CheckVerdict.INCONCLUSIVE, tuple(found), told)
         if not found:
-            return CheckResult(check, CheckVerdict.INCONCLUSIVE, (), "nothing was there to be judged")
+            return CheckResult(check, CheckVerdict.INCONCLUSIVE, (), "there was nothing to judge")
         return CheckResult(check, verdict_of(check, found), tuple(found))
 
     def _probe(self) -> list[Fact]:
-        """Does the server still live? Asked a few times, since one that restarts is one that was hurt."""
-        expected = "the server lives on and answers GetCACert"
+        """Whether the server still runs. Probed a few times, since a server that restarts was only hurt."""
+        expected = "the server keeps running and replies to GetCACert"
         for attempt in range(PROBES):
             if attempt:
                 self._session.pause(PAUSE)
@@ -304,13 +308,13 @@ class _Engine:
                 holds = attempt == 0
                 return [answered("server-hurt", holds, expected, probe, requirement="SCEP-4.1-19")]
         self._silent = True
-        self._stopped = self._stopped or f"stopped: the server does not answer any more: {probe.text}"
-        mistake = "the request of this check brought the server down or made it hang"
+        self._stopped = self._stopped or f"stopped: the server no longer replies: {probe.text}"
+        mistake = "the request of this check crashed the server or made it hang"
         return [answered("server-dead", False, expected, probe, requirement="SCEP-4.1-19", mistake=mistake)]
 
 
 def _concluded(check: Check, facts: Sequence[Fact], found: CheckResult) -> CheckResult:
-    """What was seen to be wrong stands, whatever ended the check; else why it ended, or what could not be told."""
+    """A deviation stands even if the check ended early; otherwise the reason why it ended or could not judge."""
     if any(fact.deviates for fact in facts):
         return CheckResult(check, verdict_of(check, facts), tuple(facts))
     if found.reason:

@@ -1,8 +1,8 @@
-"""How checks say what they saw: a fact for an observation, and the facts of a refusal.
+"""How checks report what they saw: a fact for an observation, and the facts of a refusal.
 
-A refusal counts only for the right reason: a CertRep FAILURE that the server signed, with a failInfo that fits what was
-wrong. An HTTP error says that something was refused, and not what. A lost connection and a reply that cannot be read
-say nothing at all: no fact holds by them. What the server does with a request that loses it every time is seen as such.
+A refusal counts only for the right reason: a CertRep FAILURE that the server signed, with a failInfo that matches the
+error. An HTTP error shows that something was refused, but not what. A lost connection or an unreadable reply shows
+nothing: no fact holds because of it. A request that loses its reply every time is a fact of its own.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def fact(
     of_grant: bool = False,
     what: str | None = None,
 ) -> Fact:
-    """An observation with the exchanges that show it; the last of them gives the kind of answer that came."""
+    """An observation with the exchanges that show it; the last of them gives the kind of reply."""
     numbers = tuple(e.exchange.number if isinstance(e, Answer) else e.number for e in evidence)
     came = evidence[-1].came if evidence else None
     return Fact(
@@ -44,7 +44,7 @@ def fact(
 
 
 def answered(slug: str, holds: bool, expected: str, reply: Answer | Exchange, **more: Any) -> Fact:
-    """A fact about one reply, which is its evidence and gives its ``got``; ``more`` are keywords of :func:`fact`."""
+    """A fact about one reply, which is its evidence and gives its ``got``; ``more`` are keywords of `fact`."""
     return fact(slug, holds, expected, reply.text, reply, **more)
 
 
@@ -58,17 +58,17 @@ def refusal(
     mistake: str | None = None,
     slug: str = "granted",
 ) -> Iterator[Fact]:
-    """The facts of a request that has to be refused.
+    """The facts of a request that must be refused.
 
     Args:
         answer: the reply.
         what: what was wrong with the request, as in "a wrong signature".
-        fitting: the failInfo values that fit it; any without.
-        requirement: the one that a grant breaks, where not the check's first.
+        fitting: the failInfo values that fit it; empty for any.
+        requirement: the one that a grant breaks, if not the check's first.
         granted_at_most: caps that verdict.
-        parking: PENDING is as good as a refusal.
+        parking: whether PENDING counts as a refusal.
         mistake: the likely cause of a grant.
-        slug: of the fact that it was granted.
+        slug: of the fact about a grant.
     """
     wanted = fitting or ANY
     names = " or ".join(info.label for info in fitting) or "a failInfo"
@@ -92,7 +92,7 @@ def refusal(
         expected,
         answer,
         requirement="SCEP-3.3.2.2-04",
-        mistake="the request is turned down before a CertRep is made, so a client sees a transport error and retries",
+        mistake="the server refuses the request without a CertRep, so a client sees a transport error and retries",
         what=what,
     )
     if not answer.refused:
@@ -110,7 +110,7 @@ def refusal(
         requirement="SCEP-3.3.2.2-01" if answer.fail_info is None else _USAGE[wanted[0]],
         at_most=CheckVerdict.FAIL if answer.fail_info is None else CheckVerdict.FINDING,
         element="signerInfos[0].signedAttrs.failInfo",
-        mistake="the server maps several causes to one failInfo, so clients cannot tell them apart",
+        mistake="the server uses one failInfo for several causes, so clients cannot distinguish them",
         what=what,
     )
 
@@ -125,7 +125,7 @@ _USAGE = {
 
 
 def processed(answer: Answer, what: str, *, slug: str = "not-processed", **more: Any) -> Fact:
-    """The fact that a right, if unusual, request was granted or parked like any other."""
+    """The fact that a right but unusual request was granted or parked like any other."""
     return answered(slug, answer.taken, f"{what} is processed", answer, of_grant=True, what=what, **more)
 
 
@@ -139,7 +139,7 @@ def refused(
     slug: str = "granted",
     **order: Any,
 ) -> Iterator[Fact]:
-    """Send a request that ``order`` (:meth:`Client.order`) makes wrong; gives the facts of its :func:`refusal`."""
+    """Send a request that ``order`` (`Client.order`) makes wrong; gives the facts of its `refusal`."""
     answer = session.ask(session.order(wrong=True, **order), expect_refusal=True)
     more: Any = {"parking": parking, "granted_at_most": granted_at_most, "mistake": mistake, "slug": slug}
     yield from refusal(answer, what, *fitting, **more)
@@ -155,10 +155,10 @@ def processes(what: str, **order: Any) -> CheckFunction:
 
 
 def told(answer: Answer) -> Answer:
-    """The answer, where it says something at all.
+    """The reply, if it shows anything.
 
     Raises:
-        Inconclusive: it was lost, or cannot be read, so that nothing follows from it.
+        Inconclusive: it was lost or cannot be read, so nothing follows from it.
     """
     if answer.unclear is not None and (answer.reply is None or answer.is_cms):
         raise Inconclusive(answer.unclear)
@@ -166,23 +166,23 @@ def told(answer: Answer) -> Answer:
 
 
 LOST = "connection-lost"
-"""Slug of the fact that a request loses its reply every time, while the server lives."""
+"""Slug of the fact that a request loses its reply every time while the server runs."""
 
 
 def seen_through(
     facts: Iterable[Fact], exchanges: Sequence[Exchange], answers: Iterable[Answer], first: int
 ) -> list[Fact]:
-    """The facts of a check, less what they have no ground for.
+    """The facts of a check, without those that have no evidence.
 
-    A fact does not hold by a reply that was lost or cannot be read, and does not deviate by one that is no more than
-    that: a network may have lost it, and whoever cannot read it cannot say what it is. Requests that lose their reply
-    every time are a fact of their own, unless another says so.
+    A fact does not hold because of a reply that was lost or cannot be read, and does not deviate because of it either:
+    the network may have lost the reply, and an unreadable reply may be anything. Requests that lose their reply every
+    time are a fact of their own, unless another fact says so.
 
     Args:
-        facts: as the check gave them.
+        facts: from the check.
         exchanges: of the run.
         answers: of the run.
-        first: how many exchanges came before this check.
+        first: the number of exchanges before this check.
     """
     by_number = {answer.exchange.number: answer for answer in answers}
     found = []
@@ -193,17 +193,17 @@ def seen_through(
     told = {number for one in found if one.deviates for number in one.evidence}
     unsaid = [exchange for exchange in lost if exchange.number not in told]
     if unsaid:
-        mistake = "the request ends what handles it every time, or something in front of the server drops it"
-        expected = "a reply to each request, whatever it says"
+        mistake = "the request crashes its handler every time, or a proxy in front of the server drops it"
+        expected = "a reply to each request"
         got = unsaid[0].text
         found.append(fact(LOST, False, expected, got, *unsaid, requirement="SCEP-4.1-19", mistake=mistake))
     return found
 
 
 def _groundless(one: Fact, exchange: Exchange, answer: Answer | None) -> str | None:
-    """Why an exchange cannot carry the fact; None where it can."""
+    """Why an exchange cannot be evidence for the fact; None if it can."""
     if exchange.reply is None and (one.holds or not exchange.confirmed):
-        return f"no reply came: {exchange.text}"
+        return f"there was no reply: {exchange.text}"
     if exchange.reply is None or answer is None or answer.unclear is None:
         return None
     return answer.unclear if one.holds or answer.is_cms else None

@@ -1,7 +1,7 @@
-"""What a run found, by cause and from what to mend first, and the grade: which words and which letter follow from it.
+"""The findings of a run, by cause and most important first, and the grade: its words and its letter.
 
-The rule of the grade is a table, :data:`CAPS`: the letter is the worst cap of what was found. What was not seen never
-helps: without both positive controls, or with checks that were not run, there is no letter, save an F that was seen.
+The rule of the grade is a table, `CAPS`: the letter is the worst cap of all findings. What was not seen never helps:
+without both positive controls, or with checks that were not run, there is no letter, except an F that was seen.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ CAPS: Mapping[tuple[CauseKind, str], str] = {
     ("hygiene", "fail"): "B",
     ("hygiene", "warn"): "B",
 }
-"""The best letter that a cause leaves, by its class and the worst verdict of its places. What is not here caps nothing.
-A grave cause (:class:`~mfp_sim.conformance.causes.Cause`) caps at F whatever its verdict."""
+"""The best letter that a cause allows, by its class and the worst verdict of its places. Other pairs cap nothing.
+A grave cause (`mfp_sim.conformance.causes.Cause`) always caps at F."""
 STUMBLES: Mapping[StageName, tuple[str, ...]] = {
     "capabilities": ("capabilities-missing", "capabilities-unreadable"),
     "ca": ("ca-certificate-unreadable", "ca-expired"),
@@ -50,7 +50,7 @@ STUMBLES: Mapping[StageName, tuple[str, ...]] = {
     "renew": ("names-used-once",),
     "recover": ("polls-unanswered", "requests-not-remembered"),
 }
-"""The causes that bear on a stage: where the checks saw one, it is named beside a failure of the stage."""
+"""The causes that may explain a stage: if the checks found one, a failure of the stage names it."""
 _WORST = {CheckVerdict.FAIL: "fail", CheckVerdict.WARN: "warn", CheckVerdict.FINDING: "finding"}
 _BY_ID = {cause.id: cause for cause in (*ANYWHERE, *CAUSES)}
 _ORDER = {cause.id: number for number, cause in enumerate((*ANYWHERE, *CAUSES))}
@@ -58,20 +58,20 @@ _STRANGERS = (
     "challenge-missing", "challenge-wrong", "challenge-empty", "challenge-foreign-signer", "renewal-self-signed",
     "renewal-by-stranger",
 )  # fmt: skip
-"""Checks that have to pass before it is said that no stranger got a certificate."""
+"""Checks that must pass before the verdict says that no stranger got a certificate."""
 _DECIDING = frozenset(place.partition("/")[0] for cause in CAUSES if cause.grave for place in cause.places)
-"""Checks that a grave cause may show in: without their verdict nobody can say that it is no F."""
+"""Checks that can show a grave cause: without their verdict, an F cannot be ruled out."""
 
 
 def findings_of(
     results: Iterable[CheckResult], printers: Iterable[PrinterVerdict] = (), waived: Iterable[str] = ()
 ) -> tuple[CauseReport, ...]:
-    """The causes of all deviations that count, the first to mend first: by class, then grave ones, then by verdict and
+    """The causes of all deviations that count, most important first: by class, then grave ones, then by verdict and
     number of places.
 
     Args:
-        results: of the checks; what was taken back or not judged is not among the findings.
-        printers: the models that stumble are named at what they stumble over.
+        results: of the checks; findings exclude what was taken back or not judged.
+        printers: each cause names the models that fail because of it.
         waived: ids of the checks that the baseline expects to fail.
     """
     expected = frozenset(waived)
@@ -108,7 +108,7 @@ def _finding(
 
 
 def _section(result: CheckResult) -> str:
-    """Of the requirement that the worst fact bears on."""
+    """The section of the requirement that the worst fact is about."""
     requirement = result.deviations[0].requirement
     return result.check.section if requirement is None else requirements()[requirement].section or ""
 
@@ -123,16 +123,16 @@ def grade_of(
     stopped: str | None,
     models: int,
 ) -> Grade:
-    """The letter, why it is no better, and the verdict in words.
+    """The letter, why it is not better, and the verdict in words.
 
     Args:
         results: of the checks.
-        findings: what :func:`findings_of` made of them.
+        findings: from `findings_of`.
         printers: the models' verdicts.
         wanted: the checks that a full run has.
         controlled: both positive controls held.
-        stopped: why the run ended before its end.
-        models: how many printer models a full run tries.
+        stopped: why the run stopped early.
+        models: the number of printer models that a full run tries.
     """
     caps = sorted([*_caps_of(findings), *_caps_of_run(results, printers, models)], reverse=True)
     missing = _missing(results, wanted, controlled, stopped)
@@ -175,17 +175,17 @@ def _caps_of_run(
 
 
 def _no_occasion(result: CheckResult) -> bool:
-    """It watches for a message that the server had no reason to send: a PENDING, say."""
+    """It watches for a message that the server had no reason to send, such as a PENDING."""
     return result.check.watches and not result.facts
 
 
 def _missing(
     results: Sequence[CheckResult], wanted: Sequence[Check], controlled: bool, stopped: str | None
 ) -> list[str]:
-    """Why the run allows no verdict on the whole."""
+    """Why the run allows no overall verdict."""
     found = []
     if not controlled:
-        found.append("a right request was not granted, first or last, so refusals prove nothing")
+        found.append("the first or last right request was not granted, so refusals prove nothing")
     if stopped is not None:
         found.append(stopped)
     run = {r.check.id for r in results if r.verdict is not CheckVerdict.NOT_RUN}
@@ -194,7 +194,7 @@ def _missing(
         found.append(f"{len(left)} of {len(wanted)} checks {'was' if len(left) == 1 else 'were'} not run")
     unclear = [r.check.id for r in results if r.verdict is CheckVerdict.INCONCLUSIVE and r.check.id in _DECIDING]
     if unclear:
-        found.append(f"what may make it an F could not be judged: {', '.join(unclear)}")
+        found.append(f"checks that can cause an F could not be judged: {', '.join(unclear)}")
     return found
 
 
@@ -220,7 +220,7 @@ def _words(
     if fails:
         yield f"Breaks {'a MUST' if fails == 1 else 'MUSTs'} of RFC 8894 in {_several(fails, 'check')}."
     elif judged and not missing:
-        yield "Breaks no MUST of RFC 8894 that can be seen from outside."
+        yield "Breaks no MUST of RFC 8894 that is visible from outside."
     yield from _of_printers(printers)
     if missing:
         brief = [text for text in missing if text != stopped] or ["the run stopped early"]
@@ -228,7 +228,7 @@ def _words(
 
 
 def explained(printers: Iterable[PrinterVerdict], findings: Sequence[CauseReport]) -> tuple[PrinterVerdict, ...]:
-    """The verdicts with what the checks saw of a stage that failed or has a condition, and its remedy where one is
+    """The verdicts, with what the checks found about a stage that failed or has a condition, and its remedy if one is
     known."""
     return tuple(
         replace(printer, stages=tuple(_explained(stage, printer, findings) for stage in printer.stages))
@@ -244,7 +244,7 @@ def _explained(stage: PrinterStage, printer: PrinterVerdict, findings: Sequence[
     entry = next((entry for entry in findings if entry.id in causes), None)
     if entry is None:
         return stage
-    return replace(stage, because=f"{stage.because}; the checks saw: {entry.title}", remedy=entry.remedy)
+    return replace(stage, because=f"{stage.because}; the checks found: {entry.title}", remedy=entry.remedy)
 
 
 def _of_printers(printers: Sequence[PrinterVerdict]) -> Iterable[str]:

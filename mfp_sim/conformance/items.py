@@ -1,8 +1,8 @@
-"""Checks as test items of pytest: ``pytest --scep-url URL``. One session with the server a process.
+"""Checks as test items of pytest: ``pytest --scep-url URL``. Each process has one session with the server.
 
-A check that fails is a failed test; one that the baseline expects to fail is an expected failure, strictly; what cannot
-be judged is skipped with the reason. A warn or a finding passes, and says so, unless ``--scep-strict`` is given. The
-positive control is an item of its own, the last one.
+A check that fails is a failed test; one that the baseline expects to fail is a strict expected failure; one that cannot
+be judged is skipped with the reason. A warn or a finding passes and is reported, unless ``--scep-strict`` is given. The
+positive control is the last item.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SESSION = pytest.StashKey[Client]()
 
 
 class CheckFailed(Exception):
-    """A check did not pass; the report is made from the result."""
+    """A check did not pass; the report shows the result."""
 
     def __init__(self, result: CheckResult, why: str = "") -> None:
         super().__init__(why or f"{result.check.id} is {result.verdict.word}")
@@ -46,7 +46,7 @@ class CheckFailed(Exception):
 def items_of(parent: pytest.Session) -> Iterator[pytest.Item]:
     """An item for each check, and one for the positive control."""
     config = parent.config
-    _session(config)  # an option that is wrong is told before any check runs
+    _session(config)  # report a wrong option before any check runs
     path = config.getoption("scep_baseline")
     expected = {e.id: e for e in load_baseline(path)} if path is not None else {}
     collector: pytest.Collector = ScepServer.from_parent(parent, name="scep", nodeid="scep")
@@ -61,7 +61,7 @@ class ScepServer(pytest.Collector):
     """The server under test."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """Nothing by itself: :func:`items_of` gives the items."""
+        """Empty by itself: `items_of` gives the items."""
         return iter(())
 
 
@@ -94,11 +94,11 @@ def _secret(config: pytest.Config) -> str | None:
 
 class _Item(pytest.Item):
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Where: nowhere in a file."""
+        """The location: it has no file."""
         return Path("scep"), None, f"scep::{self.name}"
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """What a person reads, with everything secret masked."""
+        """The text of the failure, with secrets masked."""
         error = excinfo.value
         if isinstance(error, TargetError | UsageError):
             return str(error)
@@ -119,7 +119,7 @@ class _Item(pytest.Item):
 
 
 class CheckItem(_Item):
-    """One check; chapter and tags can be chosen with ``-k``."""
+    """One check; ``-k`` selects by chapter and tags."""
 
     def __init__(self, *, check: Check, expected: BaselineLine | None, **rest: Any) -> None:
         super().__init__(**rest)
@@ -130,7 +130,7 @@ class CheckItem(_Item):
         """Run it.
 
         Raises:
-            CheckFailed: it failed, or is not as the baseline says.
+            CheckFailed: it failed, or differs from the baseline.
         """
         session, going = _session(self.config), self.config.getoption("scep_keep_going")
         run = run_checks(session, [self.check], keep_going=going, last_control=False)
@@ -151,16 +151,16 @@ class CheckItem(_Item):
         if self.expected is None or result.verdict > CheckVerdict.FAIL:
             return
         if self.expected.expires < SystemClock().now().date():
-            raise CheckFailed(result, f"the baseline's line expired on {self.expected.expires}: look at it again")
+            raise CheckFailed(result, f"the baseline's line expired on {self.expected.expires}: review it")
         verdict = verdicts_of([result]).get(self.check.id, result.verdict.word)
         if not self.expected.met_by(verdict):
-            raise CheckFailed(result, f"the baseline expects {self.expected.verdict}, it is {verdict}")
+            raise CheckFailed(result, f"the baseline expects {self.expected.verdict}, but the verdict is {verdict}")
         if result.verdict is not CheckVerdict.PASS:
             pytest.xfail(self.expected.reason)
 
 
 class ControlItem(_Item):
-    """Does the server still grant a right request after all that?"""
+    """Whether the server still grants a right request at the end."""
 
     def runtest(self) -> None:
         """Run it."""

@@ -1,8 +1,8 @@
-"""Certificates against RFC 5280 and against what was asked for: rules over one certificate, without I/O or verdicts.
+"""Certificates against RFC 5280 and against their requests: rules over one certificate, without I/O or verdicts.
 
-A rule gives in words what is wrong, or None. What cannot be read is wrong too, and raises ``DecodeError``. Names are
-compared as RFC 5280, 7.1 has it, whatever their string types; that an issuer is encoded as its CA's subject is a rule
-of its own. RFC 5280, 4.1, 4.2 and 7.1; RFC 8894, 3.3.2.1.
+A rule returns the problem in words, or None. What cannot be read is wrong too, and raises ``DecodeError``. Names are
+compared by RFC 5280, 7.1, regardless of their string types; a separate rule requires that an issuer is encoded like its
+CA's subject. RFC 5280, 4.1, 4.2 and 7.1; RFC 8894, 3.3.2.1.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ KNOWN = frozenset({
     POLICY_MAPPINGS, POLICY_CONSTRAINTS, v.CERTIFICATE_POLICIES, INHIBIT_ANY_POLICY, FRESHEST_CRL, ISSUER_ALT_NAME,
     DIRECTORY_ATTRIBUTES, SUBJECT_INFORMATION_ACCESS, TLS_FEATURE,
 })  # fmt: skip
-"""The extensions that a client may be expected to process: those of RFC 5280, and of RFC 7633."""
+"""The extensions that clients can be expected to process: those of RFC 5280 and RFC 7633."""
 NEVER_CRITICAL = (
     v.SUBJECT_KEY_IDENTIFIER, v.AUTHORITY_KEY_IDENTIFIER, v.AUTHORITY_INFORMATION_ACCESS, FRESHEST_CRL,
     DIRECTORY_ATTRIBUTES, SUBJECT_INFORMATION_ACCESS,
@@ -42,26 +42,26 @@ NEVER_CRITICAL = (
 SMARTCARD_LOGON, KERBEROS_KDC = "1.3.6.1.4.1.311.20.2.2", "1.3.6.1.5.2.3.5"
 _RIGHTS: Mapping[str, str] = {
     v.ANY_PURPOSE: "any purpose",
-    v.ENROLMENT_AGENT: "asking for certificates of others",
+    v.ENROLMENT_AGENT: "requesting certificates for others",
     v.CODE_SIGNING: "signing code",
     v.TIME_STAMPING: "time stamps",
     v.OCSP_SIGNING: "signing OCSP responses",
     SMARTCARD_LOGON: "logging on as an account",
     KERBEROS_KDC: "being a Kerberos KDC",
 }
-"""Purposes that give rights over others; a device's certificate has none of them unless it was asked for."""
+"""Purposes that give rights over others; a device's certificate does not have them unless the CSR requested them."""
 _COUNTRY, _COMPONENT, _SERIAL = (v.NAME_ATTRIBUTES[name] for name in ("C", "DC", "SERIALNUMBER"))
 _EMAIL = "1.2.840.113549.1.9.1"
 _NOT_DIRECTORY = {_COUNTRY: (der.PRINTABLE_STRING,), _SERIAL: (der.PRINTABLE_STRING,),
                   "2.5.4.46": (der.PRINTABLE_STRING,), _COMPONENT: (der.IA5_STRING,),
                   _EMAIL: (der.IA5_STRING,)}  # fmt: skip
-"""Attributes whose string type is given; others are a DirectoryString."""
+"""Attributes with a fixed string type; others are a DirectoryString."""
 
 
 @dataclass(frozen=True)
 class Held:
-    """A certificate with what its rules look at beside it: the CA that issued it and the request, where they are known,
-    and further certificates that it may name."""
+    """A certificate with the context that its rules use: the issuing CA and the request, if they are known, and further
+    certificates that it may name."""
 
     certificate: Certificate
     issuer: Certificate | None = None
@@ -75,12 +75,12 @@ _Rule = Callable[[Held], str | None]
 
 
 def _prepared(text: str) -> str:
-    """As RFC 4518 prepares a string, as far as RFC 5280, 7.1 wants it: case and blanks do not count."""
+    """A string prepared by RFC 4518 as far as RFC 5280, 7.1 requires it: case and repeated spaces do not count."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _name(octets: bytes) -> tuple[frozenset[tuple[str, str]], ...]:
-    """A Name as it is compared: its RDNs in order, each a set of attributes, strings prepared, other values in hex."""
+    """A Name for comparison: its RDNs in order, each a set of attributes, strings prepared, other values in hex."""
     found = []
     for rdn in der.read(octets, "name").expect(der.SEQUENCE).children:
         attributes = set()
@@ -93,7 +93,7 @@ def _name(octets: bytes) -> tuple[frozenset[tuple[str, str]], ...]:
 
 
 def names_alike(first: bytes, second: bytes) -> bool:
-    """Whether two Names are one by RFC 5280, 7.1, whatever their string types; what is no Name is like itself only."""
+    """Whether two Names are equal by RFC 5280, 7.1, regardless of string types; a non-Name equals only itself."""
     if first == second:
         return True
     try:
@@ -103,7 +103,7 @@ def names_alike(first: bytes, second: bytes) -> bool:
 
 
 def signed_by(certificate: Certificate, issuer: Certificate) -> bool:
-    """Whether the key of ``issuer`` signed it, whatever the names are; raises nothing."""
+    """Whether the key of ``issuer`` signed it, regardless of names; raises nothing."""
     digest = DIGEST_OF_SIGNATURE.get(certificate.signature_oid)
     try:
         if digest is not None:
@@ -133,14 +133,14 @@ def _fields(held: Held) -> str | None:
 def _dates(held: Held) -> str | None:
     certificate, issuer = held.certificate, held.issuer
     if certificate.not_after < certificate.not_before:
-        return f"it ends at {certificate.not_after}, before it begins at {certificate.not_before}"
+        return f"it expires at {certificate.not_after}, before it begins at {certificate.not_before}"
     for element, when in zip(_validity(certificate), (certificate.not_before, certificate.not_after), strict=True):
         wrong = _time_type(element, when)
         if wrong is not None:
             return wrong
     if issuer is None or certificate.not_after <= issuer.not_after:
         return None
-    return f"it ends at {certificate.not_after}, after its CA's certificate, which ends at {issuer.not_after}"
+    return f"it expires at {certificate.not_after}, after its CA's certificate, which expires at {issuer.not_after}"
 
 
 def _validity(certificate: Certificate) -> list[der.Element]:
@@ -150,7 +150,7 @@ def _validity(certificate: Certificate) -> list[der.Element]:
 
 
 def _time_type(element: der.Element, when: datetime) -> str | None:
-    """RFC 5280, 4.1.2.5: UTCTime until 2049, GeneralizedTime from 2050 on, in seconds, with a Z, without fractions."""
+    """RFC 5280, 4.1.2.5: UTCTime until 2049, GeneralizedTime from 2050, in seconds, with a Z, without fractions."""
     text, general = element.content.decode("ascii", "replace"), element.tag == der.GENERALIZED_TIME
     if general and when.year < 2050:
         return f"GeneralizedTime before 2050: {text}"
@@ -173,11 +173,12 @@ def _key_identifiers(held: Held) -> str | None:
     wanted = der.read(its.value, "subjectKeyIdentifier").content
     if not octets or octets[0] == wanted:
         return None
-    return f"authorityKeyIdentifier names the key {octets[0].hex()}, the CA's is {wanted.hex()}"
+    other = octets[0].hex()
+    return f"authorityKeyIdentifier has the key {other}, but the CA's is {wanted.hex()}"
 
 
 def _extension_order(certificate: Certificate) -> list[str]:
-    """The object identifiers of its extensions as they stand, those that come twice included."""
+    """The object identifiers of its extensions in order, including duplicates."""
     fields = der.read(certificate.tbs, "tbsCertificate").children
     holder = [entry for entry in fields if entry.tag == 0xA3]
     return [entry.child(0, "extnID").to_oid() for entry in holder[0].children[0].children] if holder else []
@@ -188,37 +189,37 @@ def _encoding(held: Held) -> str | None:
     fields = whole.child(0, "tbsCertificate").children
     inner = fields[2 if fields[0].tag == 0xA0 else 1].raw
     if inner != whole.child(1, "signatureAlgorithm").raw:
-        return "signatureAlgorithm is not that of the field in the certificate"
+        return "signatureAlgorithm differs from the signature field in the certificate"
     oids = _extension_order(held.certificate)
     twice = [v.oid_text(oid) for oid in dict.fromkeys(oids) if oids.count(oid) > 1]
-    return f"{', '.join(twice)} is there twice" if twice else None
+    return f"{', '.join(twice)} occurs twice" if twice else None
 
 
 def _critical(held: Held) -> str | None:
-    """RFC 5280, 4.2: a client has to refuse a certificate with a critical extension that it does not know."""
+    """RFC 5280, 4.2: a client must refuse a certificate with an unknown critical extension."""
     extensions = held.certificate.extensions
     unknown = [oid for oid, extension in extensions.items() if extension.critical and oid not in KNOWN]
     if unknown:
-        return f"a critical extension that no client knows: {', '.join(map(v.oid_text, unknown))}"
+        return f"an unknown critical extension: {', '.join(map(v.oid_text, unknown))}"
     wrong = [oid for oid in NEVER_CRITICAL if oid in extensions and extensions[oid].critical]
     return f"{v.oid_text(wrong[0])} is critical, and must not be" if wrong else None
 
 
 def _constraints(held: Held) -> str | None:
-    """RFC 5280, 4.2.1.3 and 4.2.1.9: who is no CA signs no certificates and has no path below it."""
+    """RFC 5280, 4.2.1.3 and 4.2.1.9: only a CA signs certificates and has a path length."""
     certificate = held.certificate
     if certificate.is_ca:
         lacks = certificate.key_usage is not None and "keyCertSign" not in certificate.key_usage
-        return "basicConstraints says cA, and keyUsage has no keyCertSign" if lacks else None
+        return "basicConstraints has cA TRUE, but keyUsage does not have keyCertSign" if lacks else None
     if "keyCertSign" in (certificate.key_usage or frozenset()):
-        return "keyUsage has keyCertSign, and basicConstraints does not say cA"
+        return "keyUsage has keyCertSign, but basicConstraints does not have cA TRUE"
     extension = certificate.extensions.get(v.BASIC_CONSTRAINTS)
     fields = [] if extension is None else der.read(extension.value, "basicConstraints").children
-    return "a pathLenConstraint without cA" if any(field.tag == der.INTEGER for field in fields) else None
+    return "a pathLenConstraint without cA TRUE" if any(field.tag == der.INTEGER for field in fields) else None
 
 
 def _empty(held: Held) -> str | None:
-    """RFC 5280, 4.2.1.3, 4.2.1.6 and 4.2.1.12: what is there says something."""
+    """RFC 5280, 4.2.1.3, 4.2.1.6 and 4.2.1.12: these extensions are not empty."""
     certificate = held.certificate
     if certificate.key_usage is not None and not certificate.key_usage:
         return "keyUsage has no bit"
@@ -229,11 +230,11 @@ def _empty(held: Held) -> str | None:
         return "subjectAltName has no name"
     if _name(certificate.subject) or certificate.is_ca:
         return None
-    return None if names is not None and names.critical else "no subject, and no subjectAltName that is critical"
+    return None if names is not None and names.critical else "no subject, and no critical subjectAltName"
 
 
 def _string_types(held: Held) -> str | None:
-    """RFC 5280, 4.1.2.4 and Appendix A: PrintableString or UTF8String; what the CSR wrote is the client's own."""
+    """RFC 5280, 4.1.2.4 and Appendix A: PrintableString or UTF8String; names copied from the CSR are not judged."""
     certificate, csr = held.certificate, held.csr
     if csr is not None and certificate.subject == csr.subject:
         return None
@@ -247,15 +248,15 @@ def _string_types(held: Held) -> str | None:
 
 
 def _issuer_encoding(held: Held) -> str | None:
-    """RFC 5280, 7.1: the issuer is encoded as the subject of its CA, so that all find the one by the other."""
+    """RFC 5280, 7.1: the issuer is encoded like the subject of its CA, so that every client can match them."""
     certificate, issuer = held.certificate, held.issuer
     if issuer is None or certificate.issuer == issuer.subject:
         return None
-    return f"the issuer is {certificate.issuer_text}, in another encoding than the CA's subject"
+    return f"the issuer {certificate.issuer_text} is encoded differently from the CA's subject"
 
 
 def rights_of(certificate: Certificate) -> dict[str, str]:
-    """What it gives over others, each with its words: to issue, to sign CRLs, and the purposes of :data:`_RIGHTS`."""
+    """The rights over others that it gives, in words: to issue, to sign CRLs, and the purposes of `_RIGHTS`."""
     found = {oid: _RIGHTS[oid] for oid in certificate.purposes or () if oid in _RIGHTS}
     usage = certificate.key_usage or frozenset()
     if certificate.is_ca or "keyCertSign" in usage:
@@ -282,34 +283,34 @@ def _ca_name(held: Held) -> str | None:
 
 LEAF_RULES: tuple[tuple[str, str, tuple[_Rule, ...]], ...] = (
     ("not-rfc5280", "version 3, a positive serial of at most 20 bytes, authorityKeyIdentifier", (_fields,)),
-    ("dates", "notAfter no later than the CA's, dates before 2050 as UTCTime, in seconds", (_dates,)),
+    ("dates", "notAfter not later than the CA's, dates before 2050 as UTCTime, in seconds", (_dates,)),
     ("key-identifiers", "the key identifiers of the CA and of the subject's key", (_key_identifiers,)),
     ("encoding", "one signature algorithm, each extension once", (_encoding,)),
-    ("critical", "critical extensions of RFC 5280 only", (_critical,)),
-    ("constraints", "no keyCertSign and no path length without cA", (_constraints,)),
-    ("empty", "extensions that say something, and a name", (_empty,)),
-    ("string-types", "names in PrintableString or UTF8String", (_string_types,)),
-    ("issuer-encoding", "the issuer as the CA's subject is encoded", (_issuer_encoding,)),
+    ("critical", "only critical extensions of RFC 5280", (_critical,)),
+    ("constraints", "keyCertSign and path length only with cA TRUE", (_constraints,)),
+    ("empty", "extensions that are not empty, and a name", (_empty,)),
+    ("string-types", "names as PrintableString or UTF8String", (_string_types,)),
+    ("issuer-encoding", "the issuer in the encoding of the CA's subject", (_issuer_encoding,)),
 )
-"""Of a certificate that was issued: slug, what is expected, and the rules."""
+"""For an issued certificate: slug, what is expected, and the rules."""
 CA_RULES: tuple[tuple[str, str, tuple[_Rule, ...]], ...] = (
     ("constraints-not-critical", "a critical basicConstraints", (_ca_constraints,)),
     ("no-key-identifier", "a subjectKeyIdentifier", (_ca_identifier,)),
     ("no-name", "a subject that is not empty", (_ca_name,)),
-    ("critical", "critical extensions of RFC 5280 only", (_critical,)),
+    ("critical", "only critical extensions of RFC 5280", (_critical,)),
     ("fields", "version 3 and a positive serial number of at most 20 bytes", (_fields,)),
     ("encoding", "one signature algorithm, each extension once", (_encoding,)),
     ("dates", "dates before 2050 as UTCTime, in seconds", (_dates,)),
 )
-"""Of a CA certificate."""
+"""For a CA certificate."""
 
 
 RA_RULES = tuple(row for row in CA_RULES if row[0] in ("critical", "fields", "encoding", "dates"))
-"""Of an RA certificate in GetCACert."""
+"""For an RA certificate in GetCACert."""
 
 
 def wrong_in(held: Held, rules: Iterable[_Rule]) -> str | None:
-    """What the first of the rules that is broken finds; what cannot be read is wrong."""
+    """The result of the first broken rule; a certificate that cannot be read is wrong."""
     try:
         return next(filter(None, (rule(held) for rule in rules)), None)
     except DecodeError as error:

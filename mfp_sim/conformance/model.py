@@ -1,8 +1,8 @@
-"""What a check is, what it sees, and what follows from it: plain values, and the one rule that makes verdicts.
+"""Checks, their facts and their results: plain values, and the one rule for verdicts.
 
-A check owns *facts*; the verdict is derived from the level of the requirement that a fact bears on. A requirement that
-no sentence of RFC 8894 states with a keyword does not fail a server: it is a finding at most. The exception are the
-breaches that a check names: they fail it whatever the level, and count as security failures. Owns no I/O.
+A check owns *facts*; the verdict follows from the level of the requirement that a fact is about. A requirement that RFC
+8894 does not state with a keyword does not fail a server: it is a finding at most. The exceptions are the breaches that
+a check names: they fail it regardless of the level, and count as security failures. Owns no I/O.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 
 
 class CheckVerdict(IntEnum):
-    """From good to bad; the last three say that nothing was judged."""
+    """From good to bad; the last three mean that nothing was judged."""
 
     PASS = 0
     FINDING = 1
@@ -51,23 +51,25 @@ class CheckVerdict(IntEnum):
 
     @property
     def word(self) -> str:
-        """As people and reports write it."""
+        """The form in reports."""
         return self.name.lower().replace("_", "-")
 
 
 class Gain(Enum):
-    """What somebody has of a certificate that should have been refused. Where it is anything, no more are asked for."""
+    """What a client gains from a certificate that should have been refused. If it gains anything, the run stops."""
 
-    NOTHING = "nothing beyond what a right request gets: our own name, key and challenge"
+    NOTHING = "nothing more than a right request: our own name, key and challenge password"
     NAME = "another name"
-    KEY = "a key that its owner did not ask with"
+    KEY = "a certificate for a key that its owner did not use"
     CA = "the power to issue"
-    POWERS = "powers that only the CA may give: to log on as somebody, to ask for certificates of others, any purpose"
-    STRANGER = "what only those may have who know the challenge or have a certificate"
+    POWERS = (
+        "powers that only the CA may give: to log on as an account, to request certificates for others, any purpose"
+    )
+    STRANGER = "a certificate to a client without the challenge password or an earlier certificate"
 
 
 HURT = ("server-dead", "server-hurt")
-"""Slugs of the facts that the probe for life gives."""
+"""Slugs of the facts from the probe for life."""
 JUDGED = (CheckVerdict.PASS, CheckVerdict.FINDING, CheckVerdict.WARN, CheckVerdict.FAIL)
 OPT_INS: Mapping[str, str] = {
     "load": "the permission --allow load",
@@ -75,7 +77,7 @@ OPT_INS: Mapping[str, str] = {
     "rejection": "--reject-command",
     "revocation": "--revoke-command",
 }
-"""What a person has to allow or give for the checks that are left out otherwise, by their ``opt_in``."""
+"""What a user must allow or give for the checks with an ``opt_in``, which are left out by default."""
 
 _SEVERITY: Mapping[str, CheckVerdict] = {
     "MUST": CheckVerdict.FAIL,
@@ -102,7 +104,7 @@ class _Level(Leaf):
     def value(self, node: Node, problems: Problems, what: str) -> object:
         number = problems.integer(node, what)
         if number is not None and number not in set(CheckVerdict):
-            problems.add(node, f"{what} has to be a verdict, not {number}")
+            problems.add(node, f"{what} must be a verdict, not {number}")
             return None
         return None if number is None else CheckVerdict(number)
 
@@ -112,13 +114,12 @@ class _Level(Leaf):
 class Fact:
     """One observation.
 
-    ``slug`` names it within its check. ``requirement`` is the one it bears on (without: the check's first);
-    ``at_most`` caps what a deviation may become where the requirement's own text is weaker than its keyword.
+    ``slug`` names it within its check. ``requirement`` is the one it is about (default: the check's first);
+    ``at_most`` caps the verdict of a deviation if the requirement's own text is weaker than its keyword.
     ``element`` is the path of the message's element, ``mistake`` the likely cause in words, ``evidence`` the numbers of
-    the exchanges. ``of_grant``: it says whether a right request was granted, so it says nothing once the
-    server grants none. ``unclear``: it could not be told, so it neither holds nor deviates. ``came`` is the kind of the
-    answer that shows it, ``what`` the request in words; with the slug, they tell causes apart
-    (:mod:`mfp_sim.conformance.causes`).
+    the exchanges. ``of_grant``: it says whether a right request was granted, so it says nothing if the server grants
+    none. ``unclear``: it could not be judged, so it neither holds nor deviates. ``came`` is the kind of the reply that
+    shows it, ``what`` the request in words; with the slug, they distinguish causes (`mfp_sim.conformance.causes`).
     """
 
     slug: Annotated[str, OWN]
@@ -137,11 +138,11 @@ class Fact:
 
     @property
     def deviates(self) -> bool:
-        """It was seen, and is not as it should be."""
+        """It was judged, and does not hold."""
         return not self.holds and not self.unclear
 
     def verdict(self, check: Check) -> CheckVerdict:
-        """What this fact makes of its check."""
+        """The verdict of its check that follows from this fact."""
         return CheckVerdict.FAIL if self.breaches(check) else self.by_keyword(check)
 
     def breaches(self, check: Check) -> bool:
@@ -149,7 +150,7 @@ class Fact:
         return self.deviates and self.slug in check.breaches
 
     def by_keyword(self, check: Check) -> CheckVerdict:
-        """What RFC 8894 makes of it by its words alone."""
+        """The verdict by the words of RFC 8894 alone."""
         if self.unclear:
             return CheckVerdict.INCONCLUSIVE
         if self.holds:
@@ -157,7 +158,7 @@ class Fact:
         return min(severity_of(self.requirement or check.requirements[0]), self.at_most)
 
     def capped(self, check: Check) -> bool:
-        """Whether it deviates and is milder than the keyword of its requirement, or than the breach that it is like."""
+        """Whether it deviates with a milder verdict than that of its requirement, or of the breach it resembles."""
         if not self.deviates:
             return False
         return self.slug in check.spared or self.verdict(check) < severity_of(self.requirement or check.requirements[0])
@@ -165,11 +166,11 @@ class Fact:
 
 @dataclass(frozen=True)
 class Proof:
-    """How the mock is made to deviate so that the check sees it.
+    """How to make the mock deviate so that the check sees it.
 
     ``faults`` is the YAML of a script rule's fault list and ``when`` of its conditions; ``answer`` is the YAML of what
-    the rule answers; ``defects`` are switches of the CA (:mod:`mock_scep_server.faults.defects`); ``ca`` changes fields
-    of the CA's profile; ``fact`` is the slug of the fact that has to deviate: the right reason.
+    the rule answers; ``defects`` are switches of the CA (`mock_scep_server.faults.defects`); ``ca`` changes fields
+    of the CA's profile; ``fact`` is the slug of the fact that must deviate: the right reason.
     """
 
     fact: str
@@ -183,8 +184,8 @@ class Proof:
 
     @cached_property
     def ready(self) -> bool:
-        """Whether the mock has these faults; a proof by one that it has not proves nothing yet."""
-        from mock_scep_server.faults import FAULTS  # noqa: PLC0415 - proofs alone need the mock
+        """Whether the mock has these faults; a proof by a missing fault proves nothing yet."""
+        from mock_scep_server.faults import FAULTS  # noqa: PLC0415 - only proofs need the mock
 
         wanted = re.findall(r"(?:^|[,{]\s*)([a-z][a-z0-9-]+)(?=\s*[:,}]|$)", self.faults)
         return all(slug in FAULTS for slug in wanted)
@@ -212,15 +213,15 @@ class Check:
     """One entry of the registry.
 
     ``requirements``: the first decides section and level. ``cost``: certificates it makes on a conforming server.
-    ``watches``: it sends nothing of its own but judges what the run saw. ``negative``: it sends what is wrong,
-    so the server is probed for life afterwards. ``reads``: it asks for no certificate, not even one to be refused.
-    ``needs``: capabilities without which it is not applicable; ``opt_in``: what a person has to allow first.
-    ``is_control``: it judges the positive control itself. ``last``: it comes last of all, since it lets much time
-    pass, or judges all that was issued. ``at_most``: the worst it can become, where the catalogue is
-    milder than the keyword; ``mild`` says why a fact of it is. ``spared``: slugs of facts that are like a breach and
-    are none, as ``mild`` says. ``gain``: what a certificate gives that it is issued and
-    that should not exist; None where there can be no such one. ``breaches``: slugs of the facts by which somebody gets
-    what is not theirs, or by which nothing is protected that looks so; they fail the check whatever its level.
+    ``watches``: it sends nothing itself but judges what the run saw. ``negative``: it sends something wrong, so the
+    server is probed for life afterwards. ``reads``: it requests no certificate, not even one to be refused.
+    ``needs``: capabilities without which it is not applicable; ``opt_in``: what a user must allow first.
+    ``is_control``: it judges the positive control itself. ``last``: it runs last, since it lets much time pass or
+    judges all issued certificates. ``at_most``: its worst verdict, if the catalogue is milder than the keyword;
+    ``mild`` says why. ``spared``: slugs of facts that resemble a breach but are not one, as ``mild`` says. ``gain``:
+    what a client gains if the server issues a certificate to it that should not exist; None if that cannot happen.
+    ``breaches``: slugs of the facts that mean that a client gets what it must not have, or that a protection has no
+    effect; they fail the check regardless of its level.
     """
 
     id: str
@@ -258,33 +259,33 @@ class Check:
 
     @property
     def worst(self) -> CheckVerdict:
-        """The worst that this check can become."""
+        """The worst verdict of this check."""
         return CheckVerdict.FAIL if self.breaches else min(severity_of(self.requirements[0]), self.at_most)
 
     @property
     def controlled(self) -> bool:
-        """It means nothing unless a right request is granted: else everything is refused, for whatever reason."""
+        """It means nothing unless a right request is granted: the server may refuse everything, for any reason."""
         return not (self.watches or self.reads or self.is_control)
 
     @property
     def risky(self) -> bool:
-        """A server that is wrong may grant it what gives somebody something."""
+        """A wrong server may grant it a certificate that is of use to a client."""
         return self.gain not in (None, Gain.NOTHING)
 
     @property
     def asks(self) -> bool:
-        """It may ask for certificates beyond those that the run has anyway."""
+        """It may request certificates beyond those that the run has anyway."""
         return bool(self.cost or self.negative) and not (self.reads or self.watches)
 
     @property
     def experimental(self) -> bool:
-        """No fault of the mock proves it, so it counts in no verdict."""
+        """No fault of the mock proves it, so it does not count in any verdict."""
         return not any(proof.ready for proof in self.proofs)
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What became of one check. ``reason`` says why nothing was judged; ``exchanges`` are the numbers of its own."""
+    """The result of one check. ``reason`` says why nothing was judged; ``exchanges`` are the numbers of its own."""
 
     check: Check
     verdict: CheckVerdict
@@ -295,7 +296,7 @@ class CheckResult:
 
     @property
     def deviations(self) -> tuple[Fact, ...]:
-        """The facts that deviate: what hurt the server first, then security failures, then the worst."""
+        """The facts that deviate: first those that hurt the server, then security failures, then the worst."""
         check, wrong = self.check, [fact for fact in self.facts if fact.deviates]
         return tuple(sorted(wrong, key=lambda f: (f.slug not in HURT, not f.breaches(check), -f.verdict(check))))
 
@@ -311,14 +312,14 @@ class CheckResult:
 
     @property
     def by_keyword(self) -> CheckVerdict:
-        """The verdict by the words of RFC 8894 alone: what a security failure breaks of them."""
+        """The verdict by the words of RFC 8894 alone, also for a security failure."""
         if not self.insecure:
             return self.verdict
         return max(fact.by_keyword(self.check) for fact in self.deviations)
 
     @property
     def hangs_on_control(self) -> bool:
-        """Whether it says something only about a server that still grants right requests: refusals, and what was not
+        """Whether it is valid only if the server still grants right requests: refusals, and requests that were not
         granted."""
         wrong = self.deviations
         doubtful = all(fact.of_grant for fact in wrong) if wrong else self.check.negative
@@ -326,6 +327,6 @@ class CheckResult:
 
 
 def verdict_of(check: Check, facts: Sequence[Fact]) -> CheckVerdict:
-    """The worst of what was seen; without anything wrong, what could not be told leaves the whole open."""
+    """The worst fact; if no fact deviates, an unclear one makes the check inconclusive."""
     worst = max((fact.verdict(check) for fact in facts if not fact.unclear), default=CheckVerdict.INCONCLUSIVE)
     return CheckVerdict.INCONCLUSIVE if worst is CheckVerdict.PASS and any(fact.unclear for fact in facts) else worst

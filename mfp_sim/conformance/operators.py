@@ -1,6 +1,6 @@
-"""What the operator of a CA does for the checks: approves, rejects, revokes. By a command, or by a person who is asked.
+"""What a CA's operator does for the checks: approve, reject, revoke, by a command or by a person at the terminal.
 
-Owns the acts and how a command is told what to act on; judges nothing. RFC 8894, 2.4, 4.4 and 4.6.
+Owns the acts and the environment of the commands; judges nothing. RFC 8894, 2.4, 4.4 and 4.6.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Act(Enum):
 
     @property
     def permission(self) -> str:
-        """What the checks may do that need it: the word of their ``opt_in``."""
+        """The ``opt_in`` word of the checks that need this act."""
         return _PERMISSIONS[self]
 
 
@@ -35,8 +35,8 @@ _PERMISSIONS = {Act.APPROVE: "approval", Act.REJECT: "rejection", Act.REVOKE: "r
 
 @dataclass(frozen=True)
 class OperatorCase:
-    """What an act is about: a request that waits, by its transactionID, or a certificate, by its serial number in
-    hexadecimal digits. ``subject`` is its name as text, where that is known."""
+    """The object of an act: a waiting request, by its transactionID, or a certificate, by its serial number in
+    hexadecimal digits. ``subject`` is its name as text, if known."""
 
     transaction: str = ""
     serial: str = ""
@@ -44,18 +44,18 @@ class OperatorCase:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables by which a command is told of it."""
+        """The environment variables that pass it to a command."""
         named = {"SCEP_TRANSACTION": self.transaction, "SCEP_SERIAL": self.serial, "SCEP_SUBJECT": self.subject}
         return {name: value for name, value in named.items() if value}
 
 
 OperatorAct = Callable[[OperatorCase], bool]
-"""Carries out one act; gives whether it was done."""
+"""Carries out one act; returns whether it was done."""
 
 
 @dataclass(frozen=True)
 class ActByCommand:
-    """A command that has done the act when it ends with exit code 0."""
+    """A command that does the act; exit code 0 means that it was done."""
 
     act: Act
     words: Sequence[str] = field(repr=False)
@@ -64,7 +64,7 @@ class ActByCommand:
         """Run it.
 
         Raises:
-            UsageError: it cannot be run, or says by its exit code that the act was not done.
+            UsageError: it cannot be run, or its exit code shows that the act was not done.
         """
         done = carried_out(self.act.value, self.words, seconds=SECONDS, environment=case.environment)
         if done.returncode:

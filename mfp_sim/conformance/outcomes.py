@@ -1,4 +1,4 @@
-"""What asking a server comes to, beside its answers: certificates, doubt about certificates, and nothing to judge."""
+"""Outcomes of requests besides the replies: certificates, possible certificates, and nothing to judge."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ __all__ = ["Came", "Inconclusive", "Minted", "NotApplicable", "Untold"]
 
 
 Came = Literal["granted", "parked", "refused", "unreadable", "http-4xx", "http-5xx", "other", "nothing"]
-"""What kind of answer came: a CertRep by its pkiStatus, one that cannot be read, an HTTP error, anything else under
-another status, or no reply at all."""
+"""The kind of reply: a CertRep by its pkiStatus, an unreadable one, an HTTP error, anything else, or no reply."""
 
 
 class Inconclusive(Exception):
@@ -18,12 +17,12 @@ class Inconclusive(Exception):
 
 
 class NotApplicable(Exception):
-    """Raised by a check that this server gives no occasion for; the text says why."""
+    """Raised by a check that does not apply to this server; the text says why."""
 
 
 @dataclass(frozen=True)
 class Minted:
-    """A certificate that the run caused. ``expected`` is False where none should have been issued."""
+    """A certificate that the run caused. ``expected`` is False if it should not have been issued."""
 
     serial: int
     subject: str
@@ -36,8 +35,8 @@ class Minted:
 
 @dataclass(frozen=True)
 class Untold:
-    """A request of which it cannot be told whether a certificate was made. ``claimed``: the server says so, and what it
-    sent cannot be read."""
+    """A request for which it is unknown whether a certificate was made. ``claimed``: the server says so, but its reply
+    cannot be read."""
 
     subject: str
     check: str

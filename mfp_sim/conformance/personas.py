@@ -1,8 +1,8 @@
-"""Personas: the shapes in which real clients write their requests, for whoever wants to know how a server takes them.
+"""Personas: the forms in which real clients write their requests, to test how a server reacts to them.
 
-The checks then start from such a request instead of one that is right in everything. What is measured on the wire, or
-told in a thread or document (``sources``), is sent so; what nobody has shown of a client is as in the RFC, and
-``unknown`` names it.
+The checks then start from such a request instead of one that follows the RFC in everything. A persona has every
+property that was measured on the wire or is documented (``sources``); every other property is as in the RFC, and
+``unknown`` lists these.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Persona:
     """One client.
 
     ``identifier`` is the form of its transactionID, ``signer`` its self-signed certificate's subject. ``throwaway``: a
-    key of its own signs, not the one to be certified. ``escaped`` writes base64 into a query; ``version`` is of HTTP.
+    separate key signs, not the one to certify. ``escaped`` writes base64 into a query; ``version`` is that of HTTP.
     """
 
     name: str
@@ -44,14 +44,14 @@ class Persona:
 
 
 def _wrapped(text: str) -> str:
-    """A line break after each 64 letters, and whatever is reserved escaped."""
+    """A line break after every 64 characters, and all reserved characters escaped."""
     return "%0A".join(quote(text[start : start + 64], safe="") for start in range(0, len(text), 64))
 
 
 PERSONAS: Mapping[str, Persona] = {
     persona.name: persona
     for persona in (
-        Persona("rfc8894", "right in everything: AES-128, SHA-256, DER"),
+        Persona("rfc8894", "follows the RFC in everything: AES-128, SHA-256, DER"),
         Persona(
             "micromdm",
             "SHA-1 with its combined name, a constructed encryptedContent, a base64 transactionID, CN=SCEP SIGNER",
@@ -66,13 +66,13 @@ PERSONAS: Mapping[str, Persona] = {
             oddities=Oddities(signature_name="combined"),
         ),
         Persona(
-            "certmonger", "GET only, AES-256, a decimal transactionID", method="GET", cipher="aes-256-cbc",
+            "certmonger", "only GET, AES-256, a decimal transactionID", method="GET", cipher="aes-256-cbc",
             identifier="decimal",
         ),
         Persona("jscep", "BER with indefinite lengths", oddities=Oddities(ber=True)),
         Persona(
             "windows",
-            "signed by a throw-away key and its certificate; the content key wrapped with RSAES-OAEP",
+            "signed by a temporary key and its certificate; the content key encrypted with RSAES-OAEP",
             throwaway=True,
             unknown="digest, cipher, the parameters of OAEP, transactionID, the signer's names, User-Agent",
             sources=("F-E12", "F-E14"),
@@ -80,19 +80,19 @@ PERSONAS: Mapping[str, Persona] = {
         ),
         Persona(
             "apple",
-            "GET escapes the padding alone and leaves + and / as they are, as macOS does; POST where it is advertised",
+            "a GET escapes only the padding and leaves + and / unescaped, like macOS; POST if it is advertised",
             escaped=lambda text: text.replace("=", "%3D"),
             unknown="digest, cipher, transactionID, the signer's certificate, User-Agent",
             sources=("F-T05", "F-N07"),
         ),
         Persona(
             "cisco-ios",
-            "GET in HTTP/1.0 without Host, a line break (%0A) after each 64 letters, SHA-1",
+            "GET in HTTP/1.0 without Host, a line break (%0A) after every 64 characters, SHA-1",
             method="GET",
             digest="sha1",
             escaped=_wrapped,
             version="HTTP/1.0",
-            unknown="cipher, transactionID, the signer's names, User-Agent; MD5 and single DES, which old ones use, "
+            unknown="cipher, transactionID, the signer's names, User-Agent; MD5 and single DES, which old clients use, "
             "are not sent, since a right server refuses them",
             sources=("F-A01", "F-A02", "F-T06", "F-T24"),
         ),
@@ -104,7 +104,7 @@ def persona_named(name: str) -> Persona:
     """The persona of that name.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such persona.
     """
     if name not in PERSONAS:
         raise UsageError(f"there is no persona {name!r}", remedy=did_you_mean(name, PERSONAS) or ", ".join(PERSONAS))

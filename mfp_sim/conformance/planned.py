@@ -1,4 +1,4 @@
-"""What of the catalogue is not checked yet, and what no check can see: rows for ``--list`` and the questionnaire."""
+"""Requirements without a check, and those that no check can see: rows for ``--list`` and the questionnaire."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ def _covered() -> frozenset[str]:
 
 
 def planned() -> tuple[Requirement, ...]:
-    """Observable requirements on servers that no check serves yet."""
+    """Observable requirements on servers that have no check yet."""
     covered = _covered()
     return tuple(e for e in _of_servers() if e.id not in covered and not _UNSEEN.search(e.check or ""))
 
 
 def unobservable() -> tuple[Requirement, ...]:
-    """Requirements on servers that cannot be decided on the wire."""
+    """Requirements on servers that cannot be observed on the wire."""
     return tuple(e for e in _of_servers() if _UNSEEN.search(e.check or ""))
 
 
 def questionnaire(target: str = "") -> str:
-    """What has to be asked of the vendor, in Markdown."""
+    """Questions for the vendor, in Markdown."""
     lines = [
         "# Questions about a SCEP server",
         "",
-        "What `mfp-sim conform` cannot see from outside. Please answer each, and say where it is documented.",
+        "`mfp-sim conform` cannot test these requirements from outside. Please answer each and name the document.",
         "",
         f"Server and version: {target or '__________'}   Answered by: __________   Date: __________",
     ]
@@ -51,7 +51,7 @@ def questionnaire(target: str = "") -> str:
             "",
             f"> {entry.text}",
             "",
-            f"How it may be shown: {entry.check}",
+            f"How to show it: {entry.check}",
             "",
             "Answer:",
         ]

@@ -1,9 +1,9 @@
-"""Will these printers work with this server? The models themselves enrol, renew and recover from a lost reply.
+"""Whether these printers work with this server: the models themselves enrol, renew and recover from a lost reply.
 
-A model is the simulated machine with its own logic, on a clock that starts now and skips its waiting; the wire is the
-run's. Where a model fails, it is tried once more with what an assumption leaves open, and the verdict names it; its
-stages are told under the reading that got furthest. Where somebody approves requests, the machine asks by its timer,
-since the manual request does not poll.
+A model is the simulated printer with its own logic, on a clock that starts now and skips its waiting; the wire is the
+run's. A model that fails is tried once more under another reading of an assumption, and the verdict names it; the
+report shows the stages under the reading that got furthest. If an operator approves requests, the printer uses its
+timer, since its manual request does not poll.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ MODELS = (
     "canon-small-office",
     "days-before-expiry",
 )
-"""Models that differ in what they say to a CA."""
+"""Models that differ in their requests to a CA."""
 CERTIFICATES = 3
-"""What one model costs at most on a server that remembers transactions."""
+"""The most certificates that one model uses at a server that remembers transactions."""
 
 
 @dataclass(frozen=True)
 class _Way:
-    """What an assumption leaves open: the change of the profile, the assumption's id, what it is in words, and the
-    cause (:mod:`mfp_sim.conformance.causes`) over which a machine of the other reading stumbles."""
+    """Another reading of an assumption: the change of the profile, the assumption's id, its words, and the cause
+    (`mfp_sim.conformance.causes`) because of which a printer under the default reading fails."""
 
     changes: dict[str, object]
     assumption: str
@@ -70,7 +70,7 @@ _RESTS_ON = ("A-27", "A-34", "A-39", "A-40")
 
 
 class _Ahead:
-    """The run's clock, ahead by what the machine has waited: its waiting takes no time, everything else does."""
+    """The run's clock, ahead by the time that the printer has waited: waiting takes no time, everything else does."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock, self._ahead = clock, timedelta(0)
@@ -84,9 +84,9 @@ class _Ahead:
 
 
 class _Line:
-    """The run's wire: counts what it loses, has somebody approve what the server parks, and knows of which requests a
-    certificate may have been made that the printer does not have. ``seen`` has each operation, and whether it was
-    answered: by ``ok``, by a CertRep's status, or by ``nothing`` of use."""
+    """The run's wire: counts lost replies, has the operator approve parked requests, and knows for which requests the
+    server may have made a certificate that the printer does not have. ``seen`` has each operation with its result:
+    ``ok``, a CertRep's status, or ``nothing`` of use."""
 
     def __init__(self, session: Client) -> None:
         self._session, self.lost = session, 0
@@ -111,7 +111,7 @@ class _Line:
         self.seen.append((_operation(request), told if status is None else PkiStatus(status).name))
         if asked is not None and status == PkiStatus.SUCCESS:
             self._last = asked
-            self._open[asked] = "the server says SUCCESS, and the printer has no certificate from it"
+            self._open[asked] = "the server says SUCCESS, but the printer has no certificate from it"
         approve = self._session.policy.acts.get(Act.APPROVE)
         if asked is not None and status == PkiStatus.PENDING and approve is not None and asked not in self._asked:
             self._asked.add(asked)
@@ -125,7 +125,7 @@ class _Line:
 
     @contextlib.contextmanager
     def settled(self, subject: str) -> Iterator[None]:
-        """At the end, whatever it is, the requests are listed whose certificate, if there is one, nobody has."""
+        """At the end, list the requests whose certificate, if there is one, no client has."""
         try:
             yield
         finally:
@@ -134,7 +134,7 @@ class _Line:
 
 
 def _status(reply: HttpReply) -> int | None:
-    """The pkiStatus of a CertRep, None of anything else."""
+    """The pkiStatus of a CertRep, None for anything else."""
     try:
         found = decode(reply.body).pki_status
     except MfpSimError:
@@ -150,7 +150,7 @@ def _operation(request: HttpRequest) -> Operation | None:
 
 
 class _Dropping:
-    """Loses the reply to the first PKCSReq on its way back."""
+    """Loses the reply to the first PKCSReq."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport, self.dropped = transport, False
@@ -159,13 +159,12 @@ class _Dropping:
         reply = self._transport.exchange(host, port, request, timeout)
         if not self.dropped and _enrolment(request) is not None:
             self.dropped = True
-            raise ConnectionLost("the reply was lost on its way, as part of the check", sent=True)
+            raise ConnectionLost("the check dropped the reply on purpose", sent=True)
         return reply
 
 
 class _Waited:
-    """A wire on the run's transport, which waits: the exchange is over when ``begin`` returns, and its end is the next
-    event."""
+    """A wire on the run's blocking transport: ``begin`` returns after the exchange, and its end is the next event."""
 
     def __init__(self, transport: Transport, scheduler: Scheduler) -> None:
         self._transport, self._scheduler = transport, scheduler
@@ -180,7 +179,7 @@ class _Waited:
 
 
 def _enrolment(request: HttpRequest) -> str | None:
-    """The transaction of a request for a certificate, None of any other request."""
+    """The transaction of a request for a certificate, None for any other request."""
     try:
         message = decode(read_scep_query(request).message or b"")
     except MfpSimError:
@@ -191,8 +190,8 @@ def _enrolment(request: HttpRequest) -> str | None:
 
 @dataclass(frozen=True)
 class _Try:
-    """What became of one model in one way; ``trouble`` is the first step that failed and why, ``lost`` counts the
-    connections that were lost."""
+    """The result of one model under one reading; ``trouble`` is the first step that failed and why, ``lost`` counts the
+    lost connections."""
 
     trouble: str | None
     notes: tuple[str, ...] = ()
@@ -202,7 +201,7 @@ class _Try:
 
     @property
     def reached(self) -> int:
-        """How many stages were passed."""
+        """The number of passed stages."""
         return sum(stage.outcome == "done" for stage in self.stages)
 
 
@@ -218,7 +217,7 @@ def printer_verdicts(session: Client, models: tuple[str, ...] = MODELS) -> Itera
             continue
         try:
             yield _judge(session, name)
-        except MfpSimError as error:  # no challenge to be had, or none that this machine takes
+        except MfpSimError as error:  # no challenge available, or none that this printer accepts
             yield PrinterVerdict(name, "not-tried", (f"it could not be set up: {error}",))
         except Exception as error:
             if os.environ.get("MFP_SIM_DEBUG"):
@@ -227,14 +226,14 @@ def printer_verdicts(session: Client, models: tuple[str, ...] = MODELS) -> Itera
 
 
 def _judge(session: Client, name: str) -> PrinterVerdict:
-    """One model. What it cannot do by itself, speak TLS, something else would have to do for it."""
+    """One model. It cannot speak TLS itself, so a proxy would have to do it."""
     profile = profile_named(name)
     found = _tried(session, profile)
     if session.target.scheme == "http" or profile.https or found.verdict not in ("works", "works-with"):
         return found
-    because = ("with something in between that speaks TLS to the server, as the model speaks HTTP only (A-01)",)
+    because = ("with a proxy that speaks TLS to the server, as the model speaks only HTTP (A-01)",)
     assumptions = tuple(sorted({*found.assumptions, "A-01"}))
-    condition = " and ".join(filter(None, ("something in between speaks TLS", found.condition)))
+    condition = " and ".join(filter(None, ("a proxy speaks TLS", found.condition)))
     return replace(
         found, verdict="works-with", because=(*because, *found.because), assumptions=assumptions, condition=condition
     )
@@ -245,9 +244,9 @@ def _tried(session: Client, profile: Profile) -> PrinterVerdict:
     session.check = f"printer:{name}"
     plain = _lives(session, profile)
     if plain.trouble is not None and plain.lost:
-        # A network may lose a connection: only what fails twice, while the server lives, is the server's.
+        # A network may lose a connection: only what fails twice, while the server runs, is the server's fault.
         if session.alive().reply is None:
-            why = f"the server does not answer any more, so it cannot be told: {plain.trouble}"
+            why = f"unknown, as the server no longer replies: {plain.trouble}"
             return PrinterVerdict(name, "not-tried", (why,))
         plain = _lives(session, profile)
     if plain.trouble is None:
@@ -259,7 +258,10 @@ def _tried(session: Client, profile: Profile) -> PrinterVerdict:
             continue
         found = _lives(session, other)
         if found.trouble is None:
-            because = (f"with a machine on which {way.words} ({way.assumption}); else: {plain.trouble}", *found.notes)
+            because = (
+                f"with a printer on which {way.words} ({way.assumption}); otherwise: {plain.trouble}",
+                *found.notes,
+            )
             assumptions = tuple(sorted({*_RESTS_ON, way.assumption}))
             stages = tuple(_under(stage, way) if stage.name == "install" else stage for stage in found.stages)
             return PrinterVerdict(
@@ -267,7 +269,7 @@ def _tried(session: Client, profile: Profile) -> PrinterVerdict:
             )
         best = max(best, found, key=lambda one: one.reached)
     if plain.waits:
-        why = f"it waits for somebody who approves, as the server parks requests; {plain.trouble}"
+        why = f"it waits for approval, as the server parks requests; {plain.trouble}"
         return PrinterVerdict(name, "not-tried", (why,), stages=best.stages)
     return PrinterVerdict(name, "does-not-work", (plain.trouble, *plain.notes), _RESTS_ON, stages=best.stages)
 
@@ -277,7 +279,7 @@ def _under(stage: PrinterStage, way: _Way) -> PrinterStage:
 
 
 def _lives(session: Client, profile: Profile) -> _Try:
-    """Enrol, renew, and recover from a lost reply; the first two have to hold."""
+    """Enrol, renew, and recover from a lost reply; the first two must succeed."""
     line = _Line(session)
     printer, scheduler = _machine(session, profile, line, line)
     name = f"{session.policy.subject_prefix}-{session.entropy.octets(3).hex()}.example"
@@ -286,10 +288,14 @@ def _lives(session: Client, profile: Profile) -> _Try:
     if found.trouble is not None:
         return replace(found, stages=(*found.stages, PrinterStage("recover", "not-reached")))
     by_timer = session.parked and Act.APPROVE in session.policy.acts
-    asked = ("it asked by its timer and somebody approved: its manual request does not poll",) if by_timer else ()
+    asked = (
+        ("its timer sent the request and the operator approved it: its manual request does not poll",)
+        if by_timer
+        else ()
+    )
     trouble = _recovers(session, profile)
     last = PrinterStage("recover", "done") if trouble is None else PrinterStage("recover", "failed", trouble)
-    notes = () if trouble is None else (f"after a lost reply it does not recover by itself: {trouble}",)
+    notes = () if trouble is None else (f"it does not recover from a lost reply by itself: {trouble}",)
     return _Try(None, (*asked, *notes), stages=(*found.stages, last))
 
 
@@ -319,13 +325,13 @@ def _renews(session: Client, printer: Printer, scheduler: Scheduler, line: _Line
 def _stages(
     seen: Sequence[tuple[Operation | None, str]], *, held: bool, waits: bool, why: str
 ) -> Iterator[PrinterStage]:
-    """How far an enrolment came, by what was asked and answered; ``why`` is told at the stage that failed."""
+    """The stages of an enrolment, by its requests and replies; ``why`` is the reason at the failed stage."""
     caps, ca, pki = (
         [answer for operation, answer in seen if operation is wanted]
         for wanted in (Operation.GET_CA_CAPS, Operation.GET_CA_CERT, Operation.PKI_OPERATION)
     )
     granted, parked = PkiStatus.SUCCESS.name in pki, PkiStatus.PENDING.name in pki
-    rows: tuple[tuple[StageName, bool, bool, bool], ...] = (  # name, asked for, passed, needed
+    rows: tuple[tuple[StageName, bool, bool, bool], ...] = (  # name, requested, passed, needed
         ("capabilities", bool(caps), "ok" in caps or bool(ca or pki), bool(caps) or not (ca or pki)),
         ("ca", bool(ca), bool(pki) or held, bool(ca) or not pki),
         ("enrol", bool(pki), granted or parked, True),
@@ -338,7 +344,7 @@ def _stages(
             yield PrinterStage(name, "not-needed")
         elif passed:
             without = name == "capabilities" and "ok" not in caps
-            yield PrinterStage(name, "done", "it got no list, and went on" if without else "")
+            yield PrinterStage(name, "done", "it got no list and continued" if without else "")
         elif name == "poll" and waits:
             yield PrinterStage(name, "cannot-tell", why)
         elif failed or (not asked and parked):
@@ -349,7 +355,7 @@ def _stages(
 
 
 def _recovers(session: Client, profile: Profile) -> str | None:
-    """Why it does not recover by itself from a lost reply; None where it does."""
+    """Why it does not recover by itself from a lost reply; None if it does."""
     line = _Line(session)
     printer, scheduler = _machine(session, profile, _Dropping(line), line)
     name = f"{session.policy.subject_prefix}-{session.entropy.octets(3).hex()}.example"
@@ -359,7 +365,7 @@ def _recovers(session: Client, profile: Profile) -> str | None:
 
 
 def _timed(session: Client, printer: Printer, scheduler: Scheduler, name: str) -> StatusRow | None:
-    """A request by the machine's timer, with its polls: the row that it ends in, or None where it waits on."""
+    """A request by the printer's timer, with its polls: its final row, or None if it still waits."""
     profile, known = printer.profile, printer.status()
     now = scheduler.clock.now().astimezone(printer.zone).replace(tzinfo=None, second=0, microsecond=0)
     start = now + timedelta(minutes=2)
@@ -375,7 +381,7 @@ def _timed(session: Client, printer: Printer, scheduler: Scheduler, name: str) -
 
 
 def _machine(session: Client, profile: Profile, transport: Transport, line: _Line) -> tuple[Printer, Scheduler]:
-    """A printer that is on and set up; ``transport`` leads to ``line``."""
+    """A configured printer that is switched on; ``transport`` leads to ``line``."""
     scheduler = Scheduler(_Ahead(session.clock), max_events=10_000)
     outside = Outside(
         scheduler=scheduler,

@@ -1,9 +1,9 @@
-"""What a run has found so far, line by line in files, so that a run that was cut off can go on and hides nothing.
+"""The results of a run so far, line by line in files, so that an interrupted run can continue and hides nothing.
 
-The files stand in the report's directory: results and certificates in ``progress.jsonl``, certificates as a table for
-people in ``minted.csv``. A run that goes on with another appends to both. What hangs on the last positive control
-stands only where a line says that one held after it: a run that goes on judges the rest anew, as a run that was not cut
-off would have taken it back.
+The files are in the report's directory: results and certificates in ``progress.jsonl``, certificates as a table for
+people in ``minted.csv``. A resumed run appends to both. A result that depends on the last positive control stands only
+if a later line says that this control held: a resumed run judges the rest again, as an uninterrupted run would have
+taken it back.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SERVER = "server"
 @document("a result", exchanged=True, later=True)
 @dataclass(frozen=True)
 class _Result:
-    """A line of :data:`FILE`: what became of a check. ``seconds`` is how long it took."""
+    """A line of `FILE`: the result of a check. ``seconds`` is its duration."""
 
     check: Annotated[str, OWN]
     verdict: Annotated[str, Words(lambda: CheckVerdict.__members__), OWN]
@@ -50,7 +50,7 @@ class _Result:
 @document("a server", exchanged=True, later=True)
 @dataclass(frozen=True)
 class Server:
-    """Whose results these are: ``authorities`` are the SHA-256 of the public keys in GetCACert."""
+    """The server of these results: ``authorities`` are the SHA-256 of the public keys in GetCACert."""
 
     url: str
     authorities: Annotated[tuple[str, ...], OWN]
@@ -58,7 +58,7 @@ class Server:
 
     @classmethod
     def of(cls, client: Client) -> Server:
-        """The server that a client speaks to; it asks GetCACaps and GetCACert if it has not yet."""
+        """The server of a client; it sends GetCACaps and GetCACert if it has not yet."""
         _ = client.caps_exchange
         try:
             found = tuple(
@@ -69,13 +69,13 @@ class Server:
         return cls(client.target.url, found, client.persona.name)
 
     def is_like(self, other: Server) -> bool:
-        """Whether results of the other are results of this one: the same persona, and the same URL or the same CA."""
+        """Whether results of the other also count for this one: the same persona, and the same URL or the same CA."""
         same_ca = self.authorities == other.authorities != ()
         return self.persona == other.persona and (self.url == other.url or same_ca)
 
 
 class ProgressFile:
-    """Appends a line a result and a line a certificate, masked; what an earlier run wrote is kept only where this one
+    """Appends one line per result and per certificate, masked; lines of an earlier run stay only if this one
     ``goes_on`` with it.
 
     Raises:
@@ -92,7 +92,7 @@ class ProgressFile:
             self._append(self._table, "serial,subject,not_after,sha256,check\n", mode="w")
 
     def begins(self, server: Server) -> None:
-        """Write down whose results follow.
+        """Write the server of the following results.
 
         Raises:
             UsageError: the file cannot be written.
@@ -100,7 +100,7 @@ class ProgressFile:
         self._write({SERVER: record_of(Server).write(self._redactor.record(server))})
 
     def add(self, result: CheckResult) -> None:
-        """Write one result down.
+        """Write one result.
 
         Raises:
             UsageError: the file cannot be written.
@@ -109,7 +109,7 @@ class ProgressFile:
         self._write(record_of(_Result).write(self._redactor.record(line)))
 
     def certificate(self, entry: Minted | Untold) -> None:
-        """Write down a certificate that was made, or may have been.
+        """Write a certificate that was or may have been made.
 
         Raises:
             UsageError: a file cannot be written.
@@ -120,7 +120,7 @@ class ProgressFile:
         self._append(self._table, ",".join(_cell(self._redactor.text(text)) for text in row) + "\n")
 
     def close(self, *, held: bool) -> None:
-        """Write down whether the last positive control held.
+        """Write whether the last positive control held.
 
         Raises:
             UsageError: the file cannot be written.
@@ -141,7 +141,7 @@ class ProgressFile:
 
 
 def _cut_rest(path: Path) -> None:
-    """Take away a last line that was cut off, which nothing may be appended to."""
+    """Remove an incomplete last line, so that further lines can be appended."""
     try:
         with path.open("rb+") as file:
             file.truncate(file.read().rfind(b"\n") + 1)
@@ -150,20 +150,20 @@ def _cut_rest(path: Path) -> None:
 
 
 def _cell(text: str) -> str:
-    """A value for a table: quoted, and never a formula."""
+    """A value for a table: quoted, and never interpreted as a formula."""
     safe = "'" + text if text[:1] in ("=", "+", "-", "@") else text
     return '"' + safe.replace('"', '""') + '"'
 
 
 def read_progress(directory: Path, server: Server) -> dict[str, CheckResult]:
-    """The results of a run that was cut off, as far as they stand; what was not run is not among them.
+    """The results of an interrupted run that stand; checks that were not run are not included.
 
     Raises:
-        UsageError: there are none, the file is damaged, or they are of another server or persona.
+        UsageError: there are no results, the file is damaged, or they are of another server or persona.
     """
     path = directory / FILE
     try:
-        # Never splitlines: a string may hold U+0085 or U+2028 as it is. The last line may have been cut off.
+        # Never splitlines: a string may contain U+0085 or U+2028. The last line may be incomplete.
         lines = path.read_text("utf-8").split("\n")[:-1]
     except (OSError, UnicodeDecodeError):
         raise UsageError(f"there is nothing to resume in {directory}", remedy="give the --report directory") from None
@@ -194,10 +194,10 @@ def read_progress(directory: Path, server: Server) -> dict[str, CheckResult]:
         if check is not None and verdict is not CheckVerdict.NOT_RUN:
             found[check.id] = CheckResult(check, verdict, facts, read.reason, (), read.seconds)
     if lines and not known:
-        raise UsageError(f"{path} does not say whose results it has", remedy="run without --resume")
+        raise UsageError(f"{path} does not name the server of its results", remedy="run without --resume")
     return standing | _independent(found)
 
 
 def _independent(results: Mapping[str, CheckResult]) -> dict[str, CheckResult]:
-    """What stands whether or not the server still grants right requests."""
+    """Whether a result stands even if the server no longer grants right requests."""
     return {name: result for name, result in results.items() if not result.hangs_on_control}

@@ -1,4 +1,4 @@
-"""The registry of checks: one entry each, in the order of RFC 8894. Filled by the modules of ``checks``."""
+"""The registry of checks: one entry per check, in the order of RFC 8894. The modules of ``checks`` fill it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CHAPTERS = (
     "serials",
     "time",
 )
-"""The modules of ``checks``; within a section of the RFC, checks stand in this order."""
+"""The modules of ``checks``; within a section of the RFC, checks have this order."""
 
 _CHECKS: dict[str, Check] = {}
 
@@ -62,7 +62,7 @@ def row(
 def check(
     identifier: str, title: str, *requirements: str, why: str, **fields: Any
 ) -> Callable[[CheckFunction], CheckFunction]:
-    """Register a generator of facts as a check; ``fields`` are those of :class:`Check`."""
+    """Register a generator of facts as a check; ``fields`` are those of `Check`."""
 
     def decorate(run: CheckFunction) -> CheckFunction:
         row(run.__module__, identifier, title, *requirements, run=run, why=why, **fields)
@@ -87,9 +87,9 @@ def section_key(section: str) -> tuple[int, ...]:
 
 
 def select(only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Check, ...]:
-    """The checks of ``only``, or all, less those of ``skip``, by id, requirement, section, level, chapter or tag.
+    """The checks of ``only``, or all, except those of ``skip``, by id, requirement, section, level, chapter or tag.
 
-    A section means those below it too.
+    A section includes those below it.
 
     Raises:
         UsageError: a word that selects nothing.
@@ -105,7 +105,7 @@ def _matching(word: str, checks: tuple[Check, ...]) -> list[Check]:
     if not found:
         words = {entry.id for entry in checks} | {tag for entry in checks for tag in entry.tags}
         remedy = did_you_mean(word, words | set(CHAPTERS)) or "mfp-sim conform --list shows all checks"
-        raise UsageError(f"no check is called {word!r}, nor has that section or tag", remedy=remedy)
+        raise UsageError(f"there is no check, section or tag {word!r}", remedy=remedy)
     return found
 
 

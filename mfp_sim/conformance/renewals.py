@@ -1,7 +1,7 @@
-"""In which way a server renews: found once a run, and the control of every renewal that has to be refused.
+"""How a server renews: found once per run, and the control for every renewal that must be refused.
 
-A renewal that is refused proves something only in a way in which a right one is granted: a server that asks everybody
-for a challenge refuses a stranger's RenewalReq without one, and says nothing of its signer. Sends right renewals;
+A refused renewal proves something only in a form in which a right one is granted: a server that always requires a
+challenge refuses a stranger's RenewalReq without one, which shows nothing about its signer. Sends right renewals;
 judges nothing. RFC 8894, 2.3, 2.5 and 3.3.1.
 """
 
@@ -22,38 +22,38 @@ __all__ = ["WAYS", "Renewals", "Way", "asked_to_renew", "renewals", "too_early"]
 
 @dataclass(frozen=True)
 class Way:
-    """How a renewal is asked for. ``challenged``: with a right challenge beside the old certificate."""
+    """A form of renewal request. ``challenged``: with a right challenge in addition to the old certificate."""
 
     what: str
     message_type: MessageType
     challenged: bool
 
     def order(self, session: Client, **changes: Any) -> Order:
-        """A request in this way; ``changes`` as for :meth:`Client.order`."""
+        """A request in this form; ``changes`` as for `Client.order`."""
         fields: dict[str, Any] = {"message_type": self.message_type}
         if not self.challenged:
             fields["challenge"] = None
         return session.order(**{**fields, **changes})
 
     def secret(self, session: Client) -> str | None:
-        """The challenge for a CSR that is made by hand; None where none is sent."""
+        """The challenge for a CSR that is made by hand; None if none is sent."""
         return session.draw() if self.challenged else None
 
 
 WAYS = (
-    Way("a RenewalReq without a challenge", MessageType.RENEWAL_REQ, challenged=False),
-    Way("a RenewalReq with the challenge", MessageType.RENEWAL_REQ, challenged=True),
-    Way("a PKCSReq without a challenge", MessageType.PKCS_REQ, challenged=False),
+    Way("a RenewalReq without a challenge password", MessageType.RENEWAL_REQ, challenged=False),
+    Way("a RenewalReq with the challenge password", MessageType.RENEWAL_REQ, challenged=True),
+    Way("a PKCSReq without a challenge password", MessageType.PKCS_REQ, challenged=False),
 )
-"""In the order in which they are tried. A PKCSReq with the challenge is an enrolment, whoever signed it."""
+"""In the order in which they are tried. A PKCSReq with the challenge is an enrolment, for every signer."""
 
 _EARLY = re.compile(r"too (early|soon)|not (yet )?(permitted|allowed|possible|due)|until|days? (left|before)", re.I)
 
 
 @dataclass(frozen=True)
 class Renewals:
-    """What is known. ``old`` is the enrolment whose certificate was renewed, ``new`` the answer; ``why`` says why there
-    is no control: then ``way`` is the first, and a refusal proves nothing."""
+    """The form that works. ``old`` is the enrolment whose certificate was renewed, ``new`` the reply; ``why`` says why
+    there is no control: then ``way`` is the first, and a refusal proves nothing."""
 
     way: Way
     old: Answer
@@ -62,16 +62,16 @@ class Renewals:
 
 
 def too_early(answer: Answer) -> bool:
-    """Whether a right renewal was refused because the old certificate is still good for too long."""
+    """Whether a right renewal was refused because the old certificate is still valid for too long."""
     text = answer.fail_info_text or ""
     return answer.refused and (answer.fail_info == FailInfo.BAD_TIME or bool(_EARLY.search(text)))
 
 
 def asked_to_renew(session: Client, way: Way) -> tuple[Answer, Answer]:
-    """An enrolment, and the answer to its renewal in a way, each made once.
+    """An enrolment, and the reply to its renewal in one form, each sent once.
 
     Raises:
-        Inconclusive: the enrolment was not granted, or the reply tells nothing.
+        Inconclusive: the enrolment was not granted, or the reply shows nothing.
     """
     old = session.sample("enrolment to renew", session.enrol)
     identity = session.identity(old)
@@ -83,10 +83,10 @@ def asked_to_renew(session: Client, way: Way) -> tuple[Answer, Answer]:
 
 
 def renewals(session: Client) -> Renewals:
-    """The way in which a right renewal is granted, by trying :data:`WAYS` one after the other.
+    """The form in which a right renewal is granted, by trying `WAYS` one after the other.
 
     Raises:
-        Inconclusive: a right enrolment was not granted, or a reply tells nothing.
+        Inconclusive: a right enrolment was not granted, or a reply shows nothing.
     """
     tried: list[tuple[Way, Answer]] = []
     for way in WAYS:
@@ -101,9 +101,9 @@ def renewals(session: Client) -> Renewals:
     came = "; ".join(f"{way.what}: {new.text}" for way, new in tried)
     why: Inconclusive | NotApplicable
     if early is not None:
-        why = Inconclusive(f"not tried: the server renews when the certificate is nearer to its end: {early.text}")
+        why = Inconclusive(f"not tried: the server renews only closer to the certificate's expiry: {early.text}")
     elif session.capabilities.renewal:
-        why = Inconclusive(f"no right renewal was granted, so nothing follows from a refusal: {came}")
+        why = Inconclusive(f"no right renewal was granted, so a refusal proves nothing: {came}")
     else:
-        why = NotApplicable(f"the server does not advertise Renewal, and granted none: {came}")
+        why = NotApplicable(f"the server does not advertise Renewal and did not grant one: {came}")
     return Renewals(first[0], old, first[1], why)

@@ -1,4 +1,4 @@
-"""A run into the plain values that reports are made from, every text and byte of it masked on the way."""
+"""Turns a run into the plain values of a report, and masks every text and byte on the way."""
 
 from __future__ import annotations
 
@@ -71,15 +71,15 @@ def report_of(
 
     Args:
         run: what happened.
-        session: the dealings with the server; it knows exchanges and secrets.
+        session: the session with the server; it knows exchanges and secrets.
         printers: the models' verdicts.
         baseline: how the run compares with the expected failures.
         waived: the baseline's reasons by id.
-        command: what was run, without secrets.
-        repeat: the command that repeats one check, less its id.
+        command: the command line, without secrets.
+        repeat: the command that repeats one check, without its id.
         wanted: ``rfc``, ``printers`` or ``both``.
         conditions: further ones in words by name, such as how the server was reached.
-        share: without the bytes of messages, which name the site.
+        share: whether to leave out the bytes of messages, which name the site.
     """
     maker = _Maker(session, run, waived or {}, repeat)
     controlled = run.first.held and run.last.held
@@ -119,7 +119,7 @@ def report_of(
 
 
 def verdicts_of(results: Iterable[CheckResult], printers: Iterable[PrinterVerdict] = ()) -> dict[str, str]:
-    """What was judged, by id, for the comparison with a baseline; a security failure is one of its own kind there."""
+    """The verdicts by id, for the comparison with a baseline; a security failure has its own verdict there."""
     found = {r.check.id: SECURITY_FAIL if r.insecure else r.verdict.word for r in results if r.counts}
     found |= {f"printer:{p.model}": p.verdict for p in printers if p.verdict != "not-tried"}
     return found
@@ -132,8 +132,10 @@ def conclusions_of(
     *,
     controlled: bool = True,
 ) -> tuple[Conclusion, ...]:
-    """The verdicts on the whole, security first; without both positive controls (``controlled``) neither that nor the
-    one on the RFC is a good one."""
+    """The overall verdicts, security first.
+
+    Without both positive controls (``controlled``), neither that verdict nor the one on the RFC is good.
+    """
     found = []
     if wanted != "printers":
         found.append(_security(results, controlled=controlled))
@@ -144,16 +146,16 @@ def conclusions_of(
 
 
 def _security(results: Sequence[CheckResult], *, controlled: bool) -> Conclusion:
-    """Whether a check saw that somebody gets what is not theirs, whatever RFC 8894 says of it."""
+    """Whether a check saw that a client gets what it must not have, regardless of RFC 8894."""
     judged = [result for result in results if result.counts and result.check.breaches]
     broken = [result for result in judged if result.insecure]
     if broken:
-        told = "; ".join(f"{result.check.id}: {title_of(result)}" for result in broken)
-        return Conclusion(SECURITY, "fail", f"{len(broken)} security failure{'s' * (len(broken) != 1)}: {told}")
+        failures = "; ".join(f"{result.check.id}: {title_of(result)}" for result in broken)
+        return Conclusion(SECURITY, "fail", f"{len(broken)} security failure{'s' * (len(broken) != 1)}: {failures}")
     if not (judged and controlled):
         return Conclusion(SECURITY, "inconclusive", "a positive control failed" if judged else "nothing was judged")
     several = f"{len(judged)} checks" if len(judged) != 1 else "1 check"
-    return Conclusion(SECURITY, "pass", f"no security failure was seen by {several} that look for one")
+    return Conclusion(SECURITY, "pass", f"{several} looked for a security failure and found none")
 
 
 def _rfc(results: Sequence[CheckResult], *, controlled: bool) -> Conclusion:
@@ -173,7 +175,7 @@ def _rfc(results: Sequence[CheckResult], *, controlled: bool) -> Conclusion:
         if counts[verdict]
     ]
     if not controlled and worst is not CheckVerdict.FAIL:
-        because = f"a positive control failed; of what could be judged all the same {', '.join(parts)}"
+        because = f"a positive control failed; of the checks that could still be judged, {', '.join(parts)}"
         return Conclusion("RFC 8894", "inconclusive", because)
     return Conclusion("RFC 8894", _WORDS[worst], ", ".join(parts))  # type: ignore[arg-type]
 
@@ -199,18 +201,18 @@ def _options(run: ConformanceRun, session: Client) -> dict[str, str]:
         "last control": run.last.text,
         "challenge": session.challenges.described,
         "persona": policy.persona
-        + (f"; not known of it, and as in the RFC: {session.persona.unknown}" if session.persona.unknown else ""),
+        + (f"; unknown, and therefore as in the RFC: {session.persona.unknown}" if session.persona.unknown else ""),
         "subject prefix": policy.subject_prefix,
         "latency": f"median {median * 1000:.0f} ms, 99 % within {high * 1000:.0f} ms, longest {longest * 1000:.0f} ms",
     }
     lost = [e for e in run.exchanges if e.reply is None]
     if lost:
         again = sum(e.repeats is not None and e.reply is not None for e in run.exchanges)
-        found["lost replies"] = f"{len(lost)}; {again} of the requests were answered when they were sent again"
+        found["lost replies"] = f"{len(lost)}; {again} of the requests got a reply when repeated"
     if policy.budget is not None:
         found["budget"] = f"{policy.budget} certificates"
     if policy.rate is not None:
-        found["rate"] = f"{policy.rate:g} requests a second"
+        found["rate"] = f"{policy.rate:g} requests per second"
     if policy.read_only:
         found["read-only"] = "yes"
     return found
@@ -225,11 +227,11 @@ def _ca(session: Client) -> CaIdentity:
 
 
 def certificate_report(entry: Minted | Untold) -> MintedCertificate:
-    """A certificate that was made, or may have been (then without a serial number), for people."""
+    """A certificate that was or may have been made (then without a serial number), for people."""
     if isinstance(entry, Untold):
-        whether = "whether one was made" + ("" if entry.expected else ", where none should be,")
+        whether = f"whether one{'' if entry.expected else ' that should not exist'} was made"
         return MintedCertificate(
-            serial="", subject=entry.subject, by=f"{entry.check} ({whether} cannot be told: {entry.why})"
+            serial="", subject=entry.subject, by=f"{entry.check} ({whether} is unknown: {entry.why})"
         )
     return MintedCertificate(
         serial=f"{entry.serial:x}",
@@ -293,7 +295,7 @@ class _Maker:
         )
 
     def _differences(self, result: CheckResult) -> Iterator[Difference]:
-        """Element by element: what came against what should have come, and how the request was made wrong."""
+        """Element by element: the reply compared with the expected one, and how the request was made wrong."""
         for fact in result.deviations:
             if fact.element is not None:
                 yield Difference(fact.element, fact.expected, fact.got)
@@ -303,7 +305,7 @@ class _Maker:
                 yield from self._request(answer)
 
     def _request(self, answer: Answer) -> Iterator[Difference]:
-        """The one thing that was wrong in the request: it against the same request, right."""
+        """The one thing that was wrong in the request: the request compared with the right one."""
         right = self._session.encode(replace(answer.order, oddities=CORRECT))
         wrong = self._session.encode(answer.order)
         first, second = (dict(_plain_leaves(octets)) for octets in (right, wrong))
@@ -313,15 +315,15 @@ class _Maker:
 
 
 def _severity_notes(result: CheckResult) -> Iterator[str]:
-    """Why the verdict is not what the keyword of the requirement makes of it."""
+    """Why the verdict differs from the one for the requirement's keyword."""
     if result.insecure:
-        yield "a security failure: it fails the server whatever the level of the requirement"
+        yield "a security failure: it fails the server regardless of the level of the requirement"
     elif any(fact.capped(result.check) for fact in result.deviations):
-        yield f"no more than {result.verdict.word}: {result.check.mild}"
+        yield f"only {result.verdict.word}: {result.check.mild}"
 
 
 def _rfc_text(result: CheckResult) -> str:
-    """What RFC 8894 says about the worst that was found, or else about the check's first requirement."""
+    """The text of RFC 8894 for the worst deviation, or otherwise for the check's first requirement."""
     worst = result.deviations[0].requirement if result.deviations else None
     return " […] ".join(requirements()[worst or result.check.requirements[0]].quotes)
 
@@ -330,7 +332,7 @@ _RANDOM = ("encryptedKey", "encryptedContent", "signature", "messageDigest", "co
 
 
 def _plain_leaves(octets: bytes) -> Iterator[tuple[str, str]]:
-    """Paths and values, without what differs between two encodings anyway."""
+    """Paths and values, without those that always differ between two encodings."""
     try:
         for leaf in leaves(octets):
             if not leaf.path.endswith(_RANDOM):
@@ -340,7 +342,7 @@ def _plain_leaves(octets: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _exchange(exchange: Exchange, redactor: Redactor) -> ExchangeReport:
-    """The bytes with every secret overwritten, then as every report shows them."""
+    """The bytes with every secret overwritten, in the form that every report shows."""
     request, reply = exchange.request, exchange.reply
     found = exchange_report(
         Attachment(
@@ -358,7 +360,7 @@ def _exchange(exchange: Exchange, redactor: Redactor) -> ExchangeReport:
 
 
 def _without_secrets(found: ExchangeReport, redactor: Redactor) -> ExchangeReport:
-    """Without bytes that still hold a secret, in pieces or in a rare encoding: it would show once they are decoded."""
+    """Without bytes that still contain a secret, in pieces or in a rare encoding: decoding would reveal it."""
     if _shows(asked(found), redactor):
         found = replace(found, request=replace(found.request, body=b""))
     if found.reply is not None and _shows(answered(found), redactor):

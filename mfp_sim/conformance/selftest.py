@@ -1,7 +1,7 @@
-"""The proof of the checks: the mock with one named fault moves each off *pass*, to its own worst, for the right reason.
+"""The proof of the checks: one named fault of the mock moves each off *pass*, to its worst, for the right reason.
 
-Runs in process on a frozen clock with pooled keys; what needs a real connection runs on loopback. Clean profiles give
-no fail and exactly the findings that :data:`CLEAN` lists. Owns the bench and the judgement of proofs, no check.
+Runs in process on a frozen clock with pooled keys; checks that need a real connection run on loopback. Clean profiles
+give no fail and exactly the findings that `CLEAN` lists. Owns the bench and the judgement of proofs, no check.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ START = datetime(2026, 3, 2, 8, 0, tzinfo=timezone.utc)
 
 @dataclass(frozen=True)
 class Proven:
-    """What became of one proof. ``trouble`` says why it is none; None where it holds."""
+    """The result of one proof. ``trouble`` says why it does not hold; None if it holds."""
 
     check: Check
     proof: Proof
@@ -69,7 +69,7 @@ def _script(proof: Proof) -> tuple[Rule, ...]:
 
 @contextmanager
 def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Client]:
-    """A session with the mock; ``proof`` says what is wrong with it. ``setup`` of the proof may hold ``ra``,
+    """A session with the mock; ``proof`` says what is wrong with it. ``setup`` of the proof may have ``ra``,
     ``fingerprint``, ``path``, ``sockets``, ``open``, ``one_time``, ``next_ca``, ``approve`` and
     fields of the CA's policy."""
     proof = proof or Proof("")
@@ -82,7 +82,7 @@ def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Client]:
     if approve:
         acts[Act.APPROVE] = lambda case: bool(service.operator.approve(transaction=case.transaction))
         acts[Act.REJECT] = lambda case: bool(service.operator.reject(transaction=case.transaction))
-    patience = timedelta(0) if sockets or next_ca else timedelta(days=400)  # on the frozen clock that costs nothing
+    patience = timedelta(0) if sockets or next_ca else timedelta(days=400)  # on the frozen clock this takes no time
     if next_ca:
         setup["rollover"] = Rollover(timedelta(days=30), timedelta(days=90))
     if one_time:
@@ -128,7 +128,7 @@ def bench(proof: Proof | None = None, *, seed: int = 1) -> Iterator[Client]:
 
 @dataclass(frozen=True)
 class _Given:
-    """One-time challenges of the mock's own."""
+    """The mock's own one-time challenges."""
 
     service: ScepService
     described: str = "one-time"
@@ -143,9 +143,7 @@ def prove(check: Check, proof: Proof) -> Proven:
         (result,) = run_checks(session, [check], keep_going=True).results
     trouble = _trouble(proof, result)
     if trouble is None and session.unexpected and check.gain is None and not session.open_to_strangers:
-        trouble = (
-            f"a certificate was issued that should not exist, {session.unexpected[0]}, and gain says nothing of it"
-        )
+        trouble = f"a certificate was issued that should not exist, {session.unexpected[0]}, but the check has no gain"
     return Proven(check, proof, result.verdict, trouble)
 
 
@@ -155,7 +153,7 @@ def _trouble(proof: Proof, result: CheckResult) -> str | None:
     slugs = {fact.slug for fact in result.deviations}
     mild = [fact.slug for fact in result.deviations if fact.capped(result.check)]
     if mild and not result.check.mild:
-        return f"{mild[0]} is milder than the keyword of its requirement, and nothing says why"
+        return f"{mild[0]} is milder than the keyword of its requirement, but mild does not say why"
     if proof.fact not in slugs:
         return f"not for the right reason: {', '.join(sorted(slugs))} instead of {proof.fact}"
     return None
@@ -169,7 +167,7 @@ def run_clean(checks: Sequence[Check], profile: str = "rfc8894", **setup: object
 
 @dataclass(frozen=True)
 class Clean:
-    """A clean shape of the mock, and the findings it is known for: check id to verdict."""
+    """A clean shape of the mock, and its known findings: check id to verdict."""
 
     name: str
     proof: Proof
@@ -178,7 +176,7 @@ class Clean:
 
 @dataclass(frozen=True)
 class CleanRun:
-    """What became of one clean run. ``passed`` are the checks seen passing; ``trouble`` what is not as listed."""
+    """The result of one clean run. ``passed`` are the checks that passed; ``trouble`` what differs from the list."""
 
     name: str
     passed: frozenset[str]
@@ -186,8 +184,8 @@ class CleanRun:
 
 
 _ALWAYS = {
-    "refuses-no-nonce": "finding",  # the mock takes requests without senderNonce, as the RFC gives no rule for servers
-    "challenge-brute-force": "finding",  # it has no limit of attempts
+    "refuses-no-nonce": "finding",  # the mock accepts requests without senderNonce, as the RFC has no rule for servers
+    "challenge-brute-force": "finding",  # it does not limit attempts
 }
 _PLAIN = {
     **_ALWAYS,
@@ -214,9 +212,9 @@ CLEAN = (
         ),
         {},
     ),
-    Clean("rfc8894 with one RA and a rollover under way", Proof("", setup={"ra": "single", "next_ca": True}),
+    Clean("rfc8894 with one RA during a rollover", Proof("", setup={"ra": "single", "next_ca": True}),
           {k: w for k, w in _PLAIN.items() if k != "ra-separate"} | {"accepts-each-certificate": "finding"}),
-    Clean("rfc8894 with approval by hand", Proof("", setup={"open": True, "approval": "manual", "approve": True}),
+    Clean("rfc8894 with manual approval", Proof("", setup={"open": True, "approval": "manual", "approve": True}),
           {"refuses-no-nonce": "finding", "issued-points-to-crl": "finding", "ra-separate": "finding"}),
     Clean(
         "lenient",
@@ -243,11 +241,11 @@ CLEAN = (
         _PLAIN,
     ),
 )  # fmt: skip
-"""Clean shapes, and exactly the findings they are known for. Every check has to pass at one of them."""
+"""Clean shapes, and exactly their known findings. Every check must pass at one of them."""
 
 
 def run_clean_shape(clean: Clean, checks: Sequence[Check]) -> CleanRun:
-    """Run a clean shape and compare with what is known of it."""
+    """Run a clean shape and compare the result with its known findings."""
     with bench(clean.proof) as session:
         run = run_checks(session, checks, keep_going=True)
     found = {
@@ -280,7 +278,7 @@ class SelfTest:
 
     @property
     def unproved(self) -> tuple[Check, ...]:
-        """Checks whose own worst verdict no proof reaches."""
+        """Checks whose worst verdict no proof reaches."""
         reached = {p.check.id for p in self.proofs if p.trouble is None and p.verdict >= p.check.worst}
         return tuple(c for c in self.checks if not c.experimental and c.id not in reached)
 
@@ -292,19 +290,19 @@ class SelfTest:
 
     @property
     def holds(self) -> bool:
-        """Whether all of it is as it should be."""
+        """Whether the whole proof holds."""
         broken = any(p.trouble is not None for p in self.proofs) or any(run.trouble for run in self.clean)
         return not (broken or self.unproved or self.never_passed)
 
     def lines(self) -> Iterator[str]:
-        """What people read."""
+        """The result as lines of text."""
         for proven in self.proofs:
             if proven.trouble is not None:
                 yield f"NOT PROVED  {proven.check.id} by {proven.proof.text}: {proven.trouble}"
         for check in self.unproved:
             yield f"NOT WORST   {check.id}: no fault moves it to {check.worst.word}"
         for check in self.never_passed:
-            yield f"NEVER PASS  {check.id}: no clean shape of the mock passes it"
+            yield f"NEVER PASS  {check.id}: it does not pass at any clean shape of the mock"
         for run in self.clean:
             for trouble in run.trouble:
                 yield f"NOT CLEAN   {run.name}: {trouble}"
@@ -312,11 +310,11 @@ class SelfTest:
         yield (
             f"{len(self.checks)} checks, {len(counted)} proved by {len(self.proofs)} faults, "
             f"{len(self.checks) - len(counted)} experimental; {len(self.clean)} clean shapes: "
-            f"{'all as it should be' if self.holds else 'NOT as it should be'}"
+            f"{'the proof holds' if self.holds else 'the proof does NOT hold'}"
         )
 
     def to_json(self) -> dict[str, object]:
-        """For machines."""
+        """The result for machines."""
         return {
             "holds": self.holds,
             "proofs": [
@@ -341,7 +339,7 @@ def self_test(
     Args:
         checks: which.
         jobs: processes.
-        progress: told where it stands.
+        progress: called with the progress.
     """
     pairs = [(check.id, number) for check in checks for number, proof in enumerate(check.proofs) if proof.ready]
     told = progress or (lambda *_: None)
@@ -352,7 +350,9 @@ def self_test(
     shapes = [(clean.name, ids) for clean in CLEAN]
     with ExitStack() as stack:
         pool = stack.enter_context(ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))) if jobs > 1 else None
-        clean = pool.map(_clean_one, shapes) if pool else map(_clean_one, shapes)  # these last, so they begin first
+        clean = (
+            pool.map(_clean_one, shapes) if pool else map(_clean_one, shapes)
+        )  # these take long, so they begin first
         proven = pool.map(_prove_one, pairs, chunksize=8) if pool else map(_prove_one, pairs)
         for number, (identifier, _) in enumerate(pairs, 1):
             told(number, total, identifier)
@@ -368,7 +368,7 @@ def self_test(
 def _prove_one(pair: tuple[str, int]) -> Proven:
     check = all_checks()[pair[0]]
     found = prove(check, check.proofs[pair[1]])
-    # A check's function does not travel between processes; its entry is put back on the other side.
+    # A check's function cannot be pickled; the other process replaces it with its own entry.
     return replace(found, check=replace(check, run=_nothing, proofs=()))
 
 
@@ -388,7 +388,7 @@ def as_markdown(found: SelfTest) -> str:
     for proven in found.proofs:
         by_check.setdefault(proven.check.id, []).append(proven)
     lines = [
-        "| section | level | check | worst | proved by: a fault of the mock, and the verdict it leads to |",
+        "| section | level | check | worst | proved by: a fault of the mock, and the verdict that follows |",
         "| --- | --- | --- | --- | --- |",
     ]
     for check in found.checks:

@@ -1,7 +1,7 @@
-"""What a report that is given away must not say of the site: its hosts and addresses, and its certificates' names.
+"""What a shared report must not reveal about the site: its hosts and addresses, and its certificates' names.
 
-Each is replaced by another of its kind wherever it is written, by the same :class:`Redactor` that masks challenges; the
-bytes of messages are left out, since certificates stand in them.
+The `Redactor` that masks challenges also replaces each of these with another of its kind, wherever it is written. The
+report leaves out the bytes of messages, since they contain certificates.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from mfp_sim.shared.scep.certificate import Certificate, name, name_pairs, name_
 __all__ = ["hide_site", "without_octets"]
 
 _SHORT = 4
-"""Names of fewer letters, and words of our own, are replaced where they stand as a name (``O=IBM``) or a host
-(``//ca``, ``ca:80``) only."""
+"""Shorter names, and words that mfp-sim itself uses, are replaced only as a name (``O=IBM``) or a host (``//ca``,
+``ca:80``)."""
 
 
 def hide_site(session: Client, hosts: Iterable[str] = (), certificates: Iterable[bytes] = ()) -> None:
-    """Have the session's redactor replace what names the site, in all that is written from now on.
+    """Have the session's redactor replace everything that names the site, in everything that is written from now on.
 
     Args:
-        session: it knows the target and the CA's certificates; it asks for them if it has not yet.
+        session: it knows the target and the CA's certificates; it requests them if it has not yet.
         hosts: further hosts and addresses: those of the target, and the proxies'.
-        certificates: further ones, in DER: those that the server shows in TLS.
+        certificates: further ones, in DER: those of the server in TLS.
     """
     hosts, names = dict.fromkeys([session.target.host, *hosts]), dict[tuple[str, str], None]()
     for certificate in (*session.trusted, *_readable(certificates)):
@@ -73,7 +73,7 @@ def _names(certificate: Certificate) -> Iterator[tuple[str, str]]:
     for octets in (certificate.subject, certificate.issuer):
         try:
             yield from name_pairs(octets)
-        except DecodeError:  # it is shown nowhere as a name
+        except DecodeError:  # it never occurs as a name
             continue
 
 
@@ -86,7 +86,7 @@ def _hosts(certificate: Certificate) -> Iterator[str]:
 
 
 def without_octets(report: RunReport) -> RunReport:
-    """The report without the bytes of any message; how many there were stays."""
+    """The report without the bytes of any message; their number stays."""
     return replace(
         report,
         checks=tuple(replace(check, exchanges=_bare(check.exchanges)) for check in report.checks),

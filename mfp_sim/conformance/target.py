@@ -1,4 +1,4 @@
-"""Where the server is, what a person allows against it, and where its challenges come from: values only."""
+"""The server's location, what the user allows against it, and the source of its challenges: only values."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ TIMEOUT = 30.0
 
 
 class ChallengeSource(Protocol):
-    """Where challengePasswords come from."""
+    """A source of challengePasswords."""
 
     def next(self) -> str | None:
-        """A challenge for one request, or None where the server wants none."""
+        """A challenge for one request, or None if the server requires none."""
         ...
 
     @property
     def described(self) -> str:
-        """Where from, in a few words, for reports."""
+        """The source in a few words, for reports."""
         ...
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where the server is. ``path`` is path and query of its URL."""
+    """The server's location. ``path`` is path and query of its URL."""
 
     url: str
     host: str
@@ -43,7 +43,7 @@ def target_of(url: str) -> Target:
     """The parts of a server's URL.
 
     Raises:
-        UsageError: it is none, or neither http nor https.
+        UsageError: it is not a URL, or neither http nor https.
     """
     where = Url.of_server(url, remedy="write http://host/path or https://host/path")
     return Target(url, where.host, where.port, where.target, where.scheme)
@@ -51,8 +51,8 @@ def target_of(url: str) -> Target:
 
 @dataclass(frozen=True)
 class Permissions:
-    """What a person allows. ``budget`` counts certificates, ``rate`` requests a second; None is without bound.
-    ``patience`` is how long a check may wait for something to happen; ``acts`` is what the CA's operator does for it.
+    """What the user allows. ``budget`` counts certificates, ``rate`` requests per second; None means no limit.
+    ``patience`` is how long a check may wait for an event; ``acts`` is what the CA's operator does for it.
     """
 
     read_only: bool = False

@@ -1,6 +1,6 @@
-"""Checks that send nothing of their own: they judge every CertRep of the run, and see that there are some.
+"""Checks that send nothing of their own: they judge every CertRep of the run, and make sure that there are some.
 
-Each is a row: what the reader notes about a message, or a rule over answers, and what it means.
+Each is a row: what the reader notes about a message, or a rule over replies, and its meaning.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["SHOWN", "noted", "over", "watch"]
 
 WatchRule = Callable[[Client], Iterator[Fact]]
 SHOWN = 5
-"""So many exchanges at most show one observation."""
+"""The most exchanges that one observation lists."""
 
 
 def watch(
@@ -32,17 +32,17 @@ def watch(
     def run(session: Client) -> Iterator[Fact]:
         session.look()
         if not session.replies:
-            raise Inconclusive("no CertRep came in the whole run")
+            raise Inconclusive("the whole run got no CertRep")
         found = list(judge(session))
         if not found:
-            raise Inconclusive("no message of the run shows it")
+            raise Inconclusive("the run has no such message")
         yield from collapsed(found)
 
     row(module, identifier, title, *requirements, run=run, why=why, watches=True, reads=True, **fields)
 
 
 def collapsed(facts: Iterable[Fact]) -> list[Fact]:
-    """Equal observations as one, with the first exchanges that show it."""
+    """Equal observations merged, with the first exchanges that show them."""
     found: dict[tuple[object, ...], Fact] = {}
     for one in facts:
         key = (one.slug, one.holds, one.expected, one.got if not one.holds else "", one.requirement)
@@ -63,7 +63,7 @@ def noted(
     at_most: CheckVerdict = CheckVerdict.FAIL,
     mistake: str | None = None,
 ) -> WatchRule:
-    """Judge by what the reader notes under ``ids``, or by ``broken``: why it could not read on."""
+    """Judge by what the reader notes under ``ids``, or by ``broken``: why it stopped reading."""
 
     def judge(session: Client) -> Iterator[Fact]:
         common: dict[str, Any] = {"requirement": requirement, "at_most": at_most, "mistake": mistake}
@@ -92,7 +92,7 @@ def over(
     only: Callable[[Answer], bool] = lambda _: True,
     **more: Any,
 ) -> WatchRule:
-    """Judge by a rule over each CertRep: it gives what is wrong, in words, or None."""
+    """Judge by a rule over each CertRep: it returns the problem in words, or None."""
 
     def judge(session: Client) -> Iterator[Fact]:
         for answer in session.cert_reps:

@@ -1,7 +1,7 @@
-"""The wire to one server: exchanges at the pace that is allowed, each remembered, and what the server says of itself.
+"""The wire to one server: exchanges at the allowed rate, a record of each, and what the server says about itself.
 
-Owns no request that asks for a certificate, and decides nothing about the server. Time, chance and wire come from
-outside; against a real server they are the system's. RFC 8894, 3.5 and 4.
+Owns no request for a certificate, and does not judge the server. Time, chance and wire are injected; against a real
+server they are the system's. RFC 8894, 3.5 and 4.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["ServerWire"]
 
 
 class ServerWire:
-    """Exchanges with one server, and what it says of itself."""
+    """Exchanges with one server, and what it says about itself."""
 
     def __init__(self, target: Target, transport: Transport, clock: PassingClock, policy: Permissions) -> None:
         self.target, self.transport, self.clock, self.policy = target, transport, clock, policy
@@ -39,21 +39,21 @@ class ServerWire:
         self._silent = False
         self._lock = Lock()
         self.issued: Certificate | None = None
-        """What the server issued to the positive control: whoever signed it is the issuer."""
+        """The certificate that the server issued to the positive control: its signer is the issuer."""
 
     @cached_property
     def persona(self) -> Persona:
-        """Whose requests these are."""
+        """The check that sends the requests."""
         return persona_named(self.policy.persona)
 
     def pause(self, span: timedelta) -> None:
-        """Let time pass."""
+        """Wait."""
         Scheduler(self.clock).run_until(self.clock.now() + span)
 
     # --- HTTP ---------------------------------------------------------------------------------------------
 
     def http(self, request: HttpRequest, label: str, *, once: bool = False) -> Exchange:
-        """Send a request as it is; where its reply is lost, send it ``once`` more."""
+        """Send a request unchanged; if its reply is lost, send it again unless ``once``."""
         version = self.persona.version if request.version == "HTTP/1.1" else request.version
         request = replace(request, scheme=self.target.scheme, version=version)
         send = lambda: self.transport.exchange(  # noqa: E731
@@ -62,17 +62,17 @@ class ServerWire:
         return self._once(send, request, label) if once else self._exchange(send, request, label)
 
     def raw(self, octets: Sequence[bytes], request: HttpRequest, label: str) -> Exchange:
-        """Send bytes as they are, each after the reply to the one before, on one connection; the last reply counts.
+        """Send bytes unchanged, each after the reply to the previous one, on one connection; the last reply counts.
 
         Raises:
-            Inconclusive: the wire is a function call, on which there are no bytes, or a proxy writes them anew.
+            Inconclusive: the wire is a function call, which has no bytes, or a proxy rewrites them.
         """
         target, converse = self.target, getattr(self.transport, "converse", None)
         if converse is None:
             raise Inconclusive("this needs a real connection")
         forwarded = getattr(self.transport, "forwarded", None)
         if forwarded is not None and forwarded(target.scheme, target.host, target.port):
-            raise Inconclusive("a proxy writes each request anew, so this would be about the proxy")
+            raise Inconclusive("a proxy rewrites each request, so this would test the proxy")
 
         def send() -> HttpReply:
             replies: list[HttpReply] = converse(
@@ -85,9 +85,9 @@ class ServerWire:
     def _exchange(
         self, send: Callable[[], HttpReply], request: HttpRequest, label: str, octets: bytes | None = None
     ) -> Exchange:
-        """An exchange; where its reply is lost and the server lives, once more, since a network may lose one.
+        """An exchange; if its reply is lost while the server runs, it is repeated once, since a network may lose one.
 
-        Lost twice, while the server answers what everybody asks, is what the server does with this request.
+        If it is lost twice while the server replies to ordinary requests, the server drops this request.
         """
         silent = self._silent
         first = self._once(send, request, label, octets)
@@ -118,7 +118,7 @@ class ServerWire:
         except TransportError as failure:
             error = failure
         seconds = (self.clock.now() - begun).total_seconds()
-        with self._lock:  # some are sent at the same time, and each has a number of its own
+        with self._lock:  # some are sent at the same time, and each has its own number
             self._silent = reply is None
             number = len(self.exchanges) + 1
             exchange = Exchange(number, self.check, label, request, reply, error, begun, seconds, octets, repeats)
@@ -126,7 +126,7 @@ class ServerWire:
         return exchange
 
     def get(self, operation: Operation | str, message: str | None = None) -> Exchange:
-        """A GET of an operation, by its name or by any text in its place."""
+        """A GET of an operation, by its name or by any other text."""
         if isinstance(operation, Operation):
             return self.http(scep_request(self.target.path, operation, message), operation.value)
         base = self.target.path
@@ -134,10 +134,10 @@ class ServerWire:
         return self.http(HttpRequest("GET", target), f"GET ?{operation}")
 
     def alive(self) -> Exchange:
-        """The probe for life: GetCACert, asked once."""
+        """The probe for life: GetCACert, sent once."""
         return self.http(scep_request(self.target.path, Operation.GET_CA_CERT), "GetCACert", once=True)
 
-    # --- what the server says of itself -------------------------------------------------------------------
+    # --- what the server says about itself ----------------------------------------------------------------
 
     @cached_property
     def caps_exchange(self) -> Exchange:
@@ -146,7 +146,7 @@ class ServerWire:
 
     @cached_property
     def capabilities(self) -> Capabilities:
-        """The keywords; none where the operation failed."""
+        """The keywords; empty if the operation failed."""
         reply = self.caps_exchange.reply
         return read_capabilities(reply.body) if reply is not None and reply.status == 200 else Capabilities()
 
@@ -160,15 +160,15 @@ class ServerWire:
         """The certificates of GetCACert.
 
         Raises:
-            Inconclusive: there are none.
+            Inconclusive: there are no certificates.
         """
         reply = self.ca_exchange.reply
         if reply is None or reply.status != 200:
-            raise Inconclusive(f"GetCACert gave no certificates: {self.ca_exchange.text}")
+            raise Inconclusive(f"GetCACert returned no certificates: {self.ca_exchange.text}")
         try:
             return messages.read_ca_certificates(reply.body, reply.media_type)[0]
         except DecodeError as error:
-            raise Inconclusive(f"GetCACert gave no readable certificates: {error}") from None
+            raise Inconclusive(f"GetCACert returned no readable certificates: {error}") from None
 
     @cached_property
     def _roles(self) -> CaRoles:
@@ -176,37 +176,37 @@ class ServerWire:
 
     @property
     def recipient(self) -> Certificate:
-        """The certificate to envelop to, chosen as the printer chooses.
+        """The certificate to encrypt to, chosen like the printer does.
 
         Raises:
-            Inconclusive: there is none.
+            Inconclusive: there is no such certificate.
         """
         found = self._roles.recipient
         if found is None:
-            raise Inconclusive("GetCACert gave no certificate with an RSA key that requests may be enveloped to")
+            raise Inconclusive("GetCACert returned no certificate with an RSA key that allows encryption")
         return found
 
     @property
     def issuer(self) -> Certificate:
-        """The CA that issues: the one that issued to us, else what the certificates of GetCACert say."""
+        """The issuing CA: the one that issued to the positive control, otherwise according to GetCACert."""
         named = [c for c in self.ca_certificates if self.issued is not None and self.issued.was_issued_by(c)]
         return named[0] if named else self._roles.issuer
 
     def need(self, keyword: str) -> None:
-        """Go on only where the capability is advertised.
+        """Continue only if the capability is advertised.
 
         Raises:
             NotApplicable: it is not.
-            Inconclusive: nobody knows, as the reply to GetCACaps was lost.
+            Inconclusive: it is unknown, as the reply to GetCACaps was lost.
         """
         if self.caps_exchange.reply is None:
-            raise Inconclusive(f"GetCACaps was not answered: {self.caps_exchange.text}")
+            raise Inconclusive(f"GetCACaps got no reply: {self.caps_exchange.text}")
         if not self.capabilities.has(keyword):
             raise NotApplicable(f"the server does not advertise {keyword}")
 
     @property
     def trusted(self) -> tuple[Certificate, ...]:
-        """The certificates of GetCACert, or none."""
+        """The certificates of GetCACert, or an empty tuple."""
         try:
             return self.ca_certificates
         except Inconclusive:

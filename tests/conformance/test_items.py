@@ -52,7 +52,7 @@ def test_after_a_certificate_for_a_stranger_no_check_asks_for_another(server, tm
     )
     assert done.returncode == 1
     assert "FAILED scep::challenge-missing" in done.stdout
-    assert "challenge-missing was issued a certificate that should not exist" in done.stdout
+    assert "challenge-missing got a certificate that should not exist" in done.stdout
     assert "1 failed, 1 passed, 1 skipped" in done.stdout
 
 
@@ -99,4 +99,4 @@ def test_a_failing_check_fails_and_the_baseline_is_strict(server, tmp_path: Path
     file.write_text(line.replace("VERDICT", "warn"))
     done = pytest_at(mock.url, tmp_path, *words, "--scep-baseline", str(file))
     assert done.returncode == 1
-    assert "the baseline expects warn, it is fail" in done.stdout
+    assert "the baseline expects warn, but the verdict is fail" in done.stdout

@@ -67,4 +67,4 @@ def test_a_report_says_what_is_not_known_of_a_persona(server, conform, tmp_path:
     code, shown = conform(server().url, *BY_VALUE, *words)
     assert code == 0, shown
     told = read_file(tmp_path / "report.json").provenance.options["persona"]
-    assert told.startswith("cisco-ios; not known of it, and as in the RFC: cipher, ")
+    assert told.startswith("cisco-ios; unknown, and therefore as in the RFC: cipher, ")

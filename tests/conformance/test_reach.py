@@ -68,9 +68,9 @@ def test_a_printer_that_speaks_http_only_works_with_something_in_between(
     assert code == 0, shown
     (printer,) = written(tmp_path)["printers"]
     assert printer["verdict"] == "works-with"
-    assert printer["because"][0].startswith("with something in between that speaks TLS to the server")
+    assert printer["because"][0].startswith("with a proxy that speaks TLS to the server")
     assert "A-01" in printer["assumptions"]
-    told = "Works with 0 of 1 printer models, and with 1 more if something in between speaks TLS."
+    told = "Works with 0 of 1 printer models, and with 1 more if a proxy speaks TLS."
     assert told in written(tmp_path)["grade"]["words"]
 
 
@@ -141,7 +141,7 @@ def test_no_secret_of_the_way_is_in_any_output(server, conform, tmp_path: Path, 
         assert found["http-keep-alive"]["verdict"] == "pass"
     else:  # the bytes that arrive are the proxy's
         assert found["http-keep-alive"]["verdict"] == "inconclusive"
-        assert "a proxy writes each request anew" in found["http-keep-alive"]["because"]
+        assert "a proxy rewrites each request" in found["http-keep-alive"]["because"]
 
 
 def test_a_login_that_the_server_sends_back_is_masked(server, conform, tmp_path: Path, monkeypatch) -> None:

@@ -88,7 +88,7 @@ def test_selection_by_id_requirement_section_level_chapter_and_tag() -> None:
     assert {c.chapter for c in select(["polling"])} == {"polling"}
     assert all("security" in c.tags for c in select(["security"]))
     assert "single-des-refused" not in {c.id for c in select(["2.9"], ["single-des-refused"])}
-    with pytest.raises(UsageError, match="no check is called 'single-des-refuse'.*did you mean"):
+    with pytest.raises(UsageError, match="there is no check, section or tag 'single-des-refuse'.*did you mean"):
         select(["single-des-refuse"])
 
 

@@ -57,7 +57,8 @@ def test_a_server_that_wants_a_challenge_too_is_asked_with_one(name: str) -> Non
         if "name" in name:
             assert result.verdict is CheckVerdict.NOT_APPLICABLE
             assert (
-                result.reason == "a renewal needs the challenge here, and whoever knows that may enrol under any name"
+                result.reason
+                == "a renewal requires the challenge password here, and a client that knows it may enrol under any name"
             )
             return
         assert result.verdict is CheckVerdict.PASS
@@ -74,14 +75,14 @@ def test_a_server_that_wants_a_challenge_too_is_asked_with_one(name: str) -> Non
 
 @pytest.mark.parametrize("name", ["renewal-self-signed", "renewal-by-stranger"])
 def test_a_challenge_is_tried_too_where_a_right_renewal_needs_none(name: str) -> None:
-    """With the right one it is an enrolment by challenge, and the row says so; with a wrong one, a breach."""
+    """With the right one it is an ordinary enrolment, and the row says so; with a wrong one, a breach."""
     with bench(Proof("", ca={"renewal_signer": "unchecked"})) as session:
         result = judged(session, name)[name]
         assert renewals(session).way == WAYS[0]
         assert (result.verdict, result.insecure) == (CheckVerdict.FINDING, False)
         assert [fact.slug for fact in result.deviations] == ["granted-with-challenge"]
-        assert [*_severity_notes(result)] == [f"no more than finding: {renewal.MILD}"]
-        assert "enrolment by challenge" in renewal.MILD
+        assert [*_severity_notes(result)] == [f"only finding: {renewal.MILD}"]
+        assert "an ordinary enrolment" in renewal.MILD
         assert not session.unexpected
     with bench(Proof("", defects=("renews-with-any-challenge",))) as session:
         result = judged(session, name)[name]
@@ -102,7 +103,9 @@ def test_too_early_is_not_tried_and_no_failure() -> None:
         found = judged(session, *REFUSALS, "renewal-without-challenge", "renewal-new-certificate", "caps-true-renewal")
     assert {result.verdict for result in found.values()} == {CheckVerdict.INCONCLUSIVE}
     for name, result in found.items():
-        assert (result.reason or "").startswith("not tried: the server renews when the certificate is nearer"), name
+        assert (result.reason or "").startswith(
+            "not tried: the server renews only closer to the certificate's expiry"
+        ), name
         assert "until 2027-" in (result.reason or ""), name
 
 

@@ -44,7 +44,7 @@ def test_a_condition_is_told_at_its_stage_with_the_remedy_of_what_the_checks_saw
     assert found[0].clients[0] == "canon-ir-adv-dx"
     (told,) = explained([verdict], found)
     (install,) = [stage for stage in told.stages if stage.name == "install"]
-    assert "if replies in single DES are read (A-27); the checks saw: Replies come in" in install.because
+    assert "if replies in single DES are read (A-27); the checks found: Replies use" in install.because
     assert install.remedy == found[0].remedy
     assert explained([verdict], ()) == (verdict,)  # no remedy is guessed
 

@@ -111,7 +111,7 @@ def test_a_server_that_hangs_up_on_what_is_wrong_does_not_pass(name: str) -> Non
         return
     assert result.verdict is CheckVerdict.FINDING, result
     first = result.deviations[0]
-    assert "twice, while GetCACert is answered" in first.got
+    assert "twice, while GetCACert gets replies" in first.got
     assert first.slug == ("not-a-client-error" if name == "malformed-text" else "connection-lost")
 
 
@@ -175,7 +175,7 @@ def test_a_right_request_refused_when_it_is_sent_again_is_not_blamed() -> None:
         session.transport = Late()
         result = _one(session, "post-binary")
     assert result.verdict is CheckVerdict.INCONCLUSIVE
-    assert "the same request again was refused" in (result.reason or "")
+    assert "the repeated request was refused" in (result.reason or "")
 
 
 def _refused(session: Client) -> HttpReply:
@@ -269,4 +269,6 @@ def test_somebody_approves_for_the_printers_too() -> None:
         session.granted()
         (verdict,) = printer_verdicts(session, ("canon-ir-adv-dx",))
     assert verdict.verdict == "works"
-    assert verdict.because == ("it asked by its timer and somebody approved: its manual request does not poll",)
+    assert verdict.because == (
+        "its timer sent the request and the operator approved it: its manual request does not poll",
+    )

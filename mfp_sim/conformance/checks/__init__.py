@@ -1,1 +1,1 @@
-"""The checks, a module a chapter, in the order of RFC 8894."""
+"""The checks, one module per chapter, in the order of RFC 8894."""

@@ -1,4 +1,4 @@
-"""Ciphers, digests and key transport: what has to work, what must not, what replies come in. RFC 8894, 2.9, 3.5.2."""
+"""Ciphers, digests and key transport: what must work, what must not, and what replies use. RFC 8894, 2.9, 3.5.2."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _standard(session: Client) -> Answer:
     "aes-128-request",
     "A request enveloped with AES-128-CBC is processed",
     "SCEP-2.9-05",
-    why="It is the one cipher that every implementation has to have.",
+    why="AES-128-CBC is the one cipher that every implementation must support.",
     field_failures=("F-N10", "F-A03"),
     proofs=(Proof("not-processed", ca={"refuse_ciphers": frozenset({"aes-128-cbc", "des-cbc"})}),),
 )
@@ -46,14 +46,14 @@ def aes_request(session: Client) -> Iterator[Fact]:
     "SCEP-3.5.2-18",
     "SCEP-3.5.2-19",
     "SCEP-2.9-05",
-    why="A client that speaks AES may know nothing weaker; OpenSSL 3 and RHEL 9 no longer decrypt single DES.",
+    why="A client that uses AES may support nothing weaker; OpenSSL 3 and RHEL 9 no longer decrypt single DES.",
     field_failures=("F-A05", "F-A06", "F-A07"),
     proofs=(Proof("weaker-cipher", "reply-downgrade"), Proof("weaker-cipher", "certrep-des")),
 )
 def aes_reply(session: Client) -> Iterator[Fact]:
     answer = _standard(session)
     if answer.envelope is None:
-        raise Inconclusive(f"no envelope came: {answer.text}")
+        raise Inconclusive(f"the reply has no envelope: {answer.text}")
     cipher = answer.envelope.cipher
     yield fact(
         "weaker-cipher",
@@ -62,7 +62,7 @@ def aes_reply(session: Client) -> Iterator[Fact]:
         cipher,
         answer,
         element="encryptedContentInfo.contentEncryptionAlgorithm",
-        mistake="the CMS library's default cipher (single DES in Go's pkcs7) is used whatever the request came in",
+        mistake="the server always uses the CMS library's default cipher (single DES in Go's pkcs7)",
     )
 
 
@@ -70,7 +70,7 @@ def aes_reply(session: Client) -> Iterator[Fact]:
     "sha-256-request",
     "A request signed with SHA-256 is processed",
     "SCEP-2.9-06",
-    why="It is the one digest that every implementation has to have.",
+    why="SHA-256 is the one digest that every implementation must support.",
     proofs=(Proof("not-processed", ca={"refuse_digests": frozenset({"sha256", "md5"})}),),
 )
 def sha256_request(session: Client) -> Iterator[Fact]:
@@ -83,14 +83,14 @@ def sha256_request(session: Client) -> Iterator[Fact]:
     "SCEP-3.5.2-18",
     "SCEP-3.5.2-19",
     "SCEP-2.9-06",
-    why="SHA-1 signatures are refused by modern crypto policies.",
+    why="Modern crypto policies refuse SHA-1 signatures.",
     field_failures=("F-A01",),
     proofs=(Proof("weaker-digest", "reply-downgrade"),),
 )
 def sha256_reply(session: Client) -> Iterator[Fact]:
     answer = _standard(session)
     if answer.signed is None:
-        raise Inconclusive(f"no CertRep came: {answer.text}")
+        raise Inconclusive(f"the reply is not a CertRep: {answer.text}")
     digest = answer.signed.digest
     yield fact(
         "weaker-digest",
@@ -99,22 +99,22 @@ def sha256_reply(session: Client) -> Iterator[Fact]:
         digest,
         answer,
         element="signerInfos[0].digestAlgorithm",
-        mistake="the CMS library's default digest is used whatever the request came in",
+        mistake="the server always uses the CMS library's default digest",
     )
 
 
 @check(
     "reply-algorithms-common",
-    "Replies keep to AES-128-CBC and SHA-256",
+    "Replies use AES-128-CBC and SHA-256",
     "SCEP-3.5.2-18",
-    why="Other AES and SHA-2 variants are allowed by CMS and unknown to many clients.",
+    why="CMS allows other AES and SHA-2 variants, but many clients do not support them.",
     field_failures=("F-A01", "F-N10"),
     proofs=(Proof("uncommon", "certrep-aes256"), Proof("uncommon", "certrep-sha512")),
 )
 def common(session: Client) -> Iterator[Fact]:
     answer = _standard(session)
     if answer.envelope is None or answer.signed is None:
-        raise Inconclusive(f"no envelope came: {answer.text}")
+        raise Inconclusive(f"the reply has no envelope: {answer.text}")
     used = (answer.envelope.cipher, answer.signed.digest)
     uncommon = used[0] in STRONG - {"aes-128-cbc"} or used[1] in SHA2 - {"sha256"}
     yield fact("uncommon", not uncommon, "aes-128-cbc and sha256", " and ".join(used), answer)
@@ -125,7 +125,7 @@ def common(session: Client) -> Iterator[Fact]:
     "A request enveloped with single DES is refused",
     "SCEP-2.9-09",
     "SCEP-3.2.1.4-02",
-    why="56 bits protect no challenge.",
+    why="A 56-bit key does not protect the challenge password.",
     field_failures=("F-A02", "F-A06"),
     negative=True,
     tags=("security",),
@@ -138,7 +138,7 @@ def des_request(session: Client) -> Iterator[Fact]:
         "single DES",
         FailInfo.BAD_ALG,
         oddities=Oddities(single_des=True),
-        mistake="the cipher of a request is not checked against what the server advertises",
+        mistake="the server does not compare the cipher of a request with its advertised capabilities",
     )
 
 
@@ -146,7 +146,7 @@ def des_request(session: Client) -> Iterator[Fact]:
     "single-des-never",
     "No reply is enveloped with single DES",
     "SCEP-2.9-09",
-    why="Clients on OpenSSL 3 or in FIPS mode cannot read it, and nobody should.",
+    why="Clients that use OpenSSL 3 or FIPS mode cannot decrypt it, and it is not secure.",
     field_failures=("F-A05", "F-A06"),
     tags=("security",),
     proofs=(Proof("single-des", "certrep-des"),),
@@ -154,7 +154,7 @@ def des_request(session: Client) -> Iterator[Fact]:
 def des_reply(session: Client) -> Iterator[Fact]:
     answer = session.granted()
     if answer.envelope is None:
-        raise Inconclusive(f"no envelope came: {answer.text}")
+        raise Inconclusive(f"the reply has no envelope: {answer.text}")
     cipher = answer.envelope.cipher
     yield fact(
         "single-des",
@@ -163,7 +163,7 @@ def des_reply(session: Client) -> Iterator[Fact]:
         cipher,
         answer,
         element="encryptedContentInfo.contentEncryptionAlgorithm",
-        mistake="the CMS library's default cipher is single DES and nobody set another",
+        mistake="the CMS library's default cipher is single DES, and the server does not set another",
     )
 
 
@@ -172,7 +172,7 @@ def des_reply(session: Client) -> Iterator[Fact]:
     "A request signed with MD5 is refused",
     "SCEP-2.9-10",
     "SCEP-3.2.1.4-02",
-    why="Collisions of MD5 are cheap.",
+    why="MD5 collisions are cheap to compute.",
     field_failures=("F-A02",),
     negative=True,
     tags=("security",),
@@ -187,14 +187,14 @@ def md5_request(session: Client) -> Iterator[Fact]:
     "md5-never",
     "No reply is signed with MD5",
     "SCEP-2.9-10",
-    why="A client that takes MD5 takes forged replies.",
+    why="A client that accepts MD5 accepts forged replies.",
     tags=("security",),
     proofs=(Proof("md5", "certrep-md5"),),
 )
 def md5_reply(session: Client) -> Iterator[Fact]:
     answer = session.granted()
     if answer.signed is None:
-        raise Inconclusive(f"no CertRep came: {answer.text}")
+        raise Inconclusive(f"the reply is not a CertRep: {answer.text}")
     yield fact(
         "md5",
         answer.signed.digest != "md5",
@@ -207,9 +207,9 @@ def md5_reply(session: Client) -> Iterator[Fact]:
 
 @check(
     "weak-only-if-advertised",
-    "3DES and SHA-1 are served only where they are advertised",
+    "3DES and SHA-1 are accepted only if they are advertised",
     "SCEP-2.9-08",
-    why="What is not advertised should not be open either.",
+    why="A server should not accept an algorithm that it does not advertise.",
     cost=1,
     negative=True,
     proofs=(Proof("not-advertised", ca={"capabilities": ("AES", "SHA-256", "POSTPKIOperation", "SCEPStandard")}),),
@@ -228,9 +228,9 @@ def weak(session: Client) -> Iterator[Fact]:
 
 @check(
     "weak-mirrored",
-    "A client that speaks 3DES and SHA-1 only can read the reply",
+    "A client that supports only 3DES and SHA-1 can read the reply",
     "SCEP-3.5.2-19",
-    why="An upgrade that the client cannot read is a certificate lost.",
+    why="If the reply uses an algorithm that the client does not support, the certificate is lost.",
     field_failures=("F-A01", "F-A03"),
     cost=1,
     proofs=(Proof("upgraded", "reply-upgrade"),),
@@ -243,7 +243,11 @@ def mirrored(session: Client) -> Iterator[Fact]:
     cipher = answer.envelope.cipher if answer.envelope else "no envelope"
     used = (cipher, answer.signed.digest)
     yield fact(
-        "upgraded", used == ("des-ede3-cbc", "sha1"), "des-ede3-cbc and sha1, as asked", " and ".join(used), answer
+        "upgraded",
+        used == ("des-ede3-cbc", "sha1"),
+        "des-ede3-cbc and sha1, as in the request",
+        " and ".join(used),
+        answer,
     )
 
 
@@ -251,7 +255,7 @@ def mirrored(session: Client) -> Iterator[Fact]:
     "oaep-request",
     "Key transport by OAEP is processed or refused as badAlg",
     "SCEP-3.1-03",
-    why="Windows clients use OAEP when the CA's certificate allows it.",
+    why="Windows clients use OAEP if the CA's certificate allows it.",
     field_failures=("F-E14",),
     cost=1,
     negative=True,
@@ -268,7 +272,7 @@ def oaep(session: Client) -> Iterator[Fact]:
     "gcm-request",
     "An unknown kind of envelope is refused cleanly",
     "SCEP-3.2.1.4-02",
-    why="AuthEnvelopedData is what newer libraries write by default one day.",
+    why="Newer libraries may one day write AuthEnvelopedData by default.",
     negative=True,
     proofs=(Proof("crash", defects=("crashes-on-garbage",)),),
 )
@@ -283,7 +287,7 @@ def gcm(session: Client) -> Iterator[Fact]:
     "A client with an EC key gets an encrypted reply or a clean refusal",
     "SCEP-3.1-04",
     "SCEP-3.1-05",
-    why="An EC key cannot decrypt: the RFC has a password recipient for it. An unencrypted reply would be wrong.",
+    why="An EC key cannot decrypt. For this case, the RFC defines a password recipient; an unencrypted reply is wrong.",
     field_failures=("F-A10", "F-A11"),
     cost=1,
     negative=True,
@@ -291,9 +295,9 @@ def gcm(session: Client) -> Iterator[Fact]:
 )
 def ec_client(session: Client) -> Iterator[Fact]:
     key, subject = session.keys.ec(256), session.subject()
-    signer = session.self_signed(key, subject)  # whatever key the persona would sign with
+    signer = session.self_signed(key, subject)  # regardless of the key that the persona signs with
     answer = session.ask(session.order(key=key, subject=subject, signer=signer, wrong=True))
-    expected = "a CertRep: by password recipient, or FAILURE badAlg"
+    expected = "a CertRep: SUCCESS with a password recipient, or FAILURE badAlg"
     yield answered("crash", answer.decided, expected, answer, what="a client with an EC key")
     if answer.granted:
         encrypted = answer.envelope is not None and bool(answer.envelope.password_recipients)

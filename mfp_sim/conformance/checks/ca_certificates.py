@@ -1,4 +1,4 @@
-"""GetCACert: the body, its media type, and what the certificates are good for. RFC 8894, 2.1.2, 2.2, 4.2 and 7."""
+"""GetCACert: the body, its media type, and what the certificates allow. RFC 8894, 2.1.2, 2.2, 4.2 and 7."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mfp_sim.shared.scep.vocabulary import Operation
 def _reply(session: Client) -> tuple[bytes, str | None]:
     reply = session.ca_exchange.reply
     if reply is None or reply.status != 200:
-        raise Inconclusive(f"GetCACert gave nothing: {session.ca_exchange.text}")
+        raise Inconclusive(f"GetCACert returned no certificates: {session.ca_exchange.text}")
     return reply.body, reply.media_type
 
 
@@ -40,17 +40,17 @@ def _is_bag(body: bytes) -> bool:
 def _bag(session: Client) -> cms.Bag:
     body, _ = _reply(session)
     if not _is_bag(body):
-        raise NotApplicable("GetCACert gives a single certificate")
+        raise NotApplicable("GetCACert returns a single certificate")
     return cms.read_bag(body)
 
 
 @check(
     "getcacert-supported",
-    "GetCACert gives the CA's certificate, or a chain, to anybody",
+    "GetCACert returns the CA certificate or a chain to every client",
     "SCEP-2.9-02",
     "SCEP-2.2-02",
     "SCEP-4.2.1.1-01",
-    why="Every enrolment begins with it.",
+    why="Every enrolment begins with GetCACert.",
     field_failures=("F-T11", "F-T12", "F-T18", "F-R04"),
     reads=True,
     proofs=(
@@ -75,18 +75,18 @@ def getcacert(session: Client) -> Iterator[Fact]:
             str(error),
             exchange,
             element=error.path,
-            mistake="PEM, HTML or nothing is served where DER is wanted",
+            mistake="the server sends PEM, HTML or an empty body instead of DER",
         )
 
 
 @check(
     "getcacert-media-type",
-    "The Content-Type of GetCACert fits its body",
+    "The Content-Type of GetCACert matches its body",
     "SCEP-4.2.1.1-02",
     "SCEP-4.2.1.2-03",
     "SCEP-6.1-01",
     "SCEP-6.2-01",
-    why="Clients choose the parser by the media type: a chain labelled as one certificate is unreadable to them.",
+    why="Clients choose the parser by media type: they cannot read a chain that is labelled as a single certificate.",
     field_failures=("F-R04", "F-R07"),
     reads=True,
     proofs=(Proof("other-type", "getcacert-ct-mismatch"),),
@@ -95,7 +95,7 @@ def media_type(session: Client) -> Iterator[Fact]:
     body, media = _reply(session)
     bag = _is_bag(body)
     if not bag:
-        Certificate.from_der(body)  # what is neither has no right type
+        Certificate.from_der(body)  # a body that is neither has no right type
     wanted = CA_RA_CERT if bag else CA_CERT
     yield fact("other-type", media == wanted, wanted, media or "no Content-Type", session.ca_exchange)
 
@@ -105,7 +105,7 @@ def media_type(session: Client) -> Iterator[Fact]:
     "The body of GetCACert is exactly one structure",
     "SCEP-4.2.1.1-01",
     "SCEP-4.2.1.2-01",
-    why="Of two certificates one after the other, clients see the first only.",
+    why="If two certificates follow each other, clients see only the first.",
     reads=True,
     proofs=(Proof("octets-after", "getcacert-two-certs"),),
 )
@@ -118,10 +118,10 @@ def one_structure(session: Client) -> Iterator[Fact]:
 
 @check(
     "getcacert-self-contained",
-    "A lone certificate is self-signed, else the chain comes along",
+    "GetCACert returns a self-signed certificate or a complete chain",
     "SCEP-2.2-03",
     "SCEP-4.2.1.1-01",
-    why="A device cannot build the path of its own certificate with what it is given.",
+    why="Otherwise the device cannot build the path of its own certificate.",
     field_failures=("F-R06", "F-R08"),
     reads=True,
     proofs=(Proof("no-root", defects=("ca-without-root",)),),
@@ -135,9 +135,9 @@ def self_contained(session: Client) -> Iterator[Fact]:
 
 @check(
     "getcacert-issuer-included",
-    "The certificate that issues is among those of GetCACert",
+    "GetCACert includes the issuing CA's certificate",
     "SCEP-2.2-03",
-    why="Without the issuer no device can verify what it was issued.",
+    why="Without the issuer's certificate, a device cannot verify its own certificate.",
     field_failures=("F-R08", "F-R09"),
     proofs=(Proof("issuer-missing", "getcacert-missing-issuer", setup={"ra": "split"}),),
 )
@@ -146,7 +146,7 @@ def issuer_included(session: Client) -> Iterator[Fact]:
     issued = session.identity(answer).certificate
     if issued.signature_oid not in DIGEST_OF_SIGNATURE:
         raise Inconclusive(
-            f"the certificate is signed with an algorithm that is not known here: {issued.signature_oid}"
+            f"mfp-sim does not support the algorithm that signed the certificate: {issued.signature_oid}"
         )
     found = any(issued.was_issued_by(c) for c in session.ca_certificates)
     expected = f"the certificate of {issued.issuer_text}, which verifies the issued one"
@@ -156,10 +156,10 @@ def issuer_included(session: Client) -> Iterator[Fact]:
 
 @check(
     "getcacert-bag-shape",
-    "The chain is a certificates-only SignedData: no content",
+    "The chain is a certificates-only SignedData without content",
     "SCEP-3.4-01",
     "SCEP-4.2.1.2-01",
-    why="Readers that expect a degenerate SignedData stop at content.",
+    why="Readers that expect a degenerate SignedData reject one with content.",
     reads=True,
     proofs=(Proof("content", defects=("chain-with-content",), setup={"ra": "split"}),),
 )
@@ -170,10 +170,10 @@ def bag_shape(session: Client) -> Iterator[Fact]:
 
 @check(
     "getcacert-bag-unsigned",
-    "The chain is a certificates-only SignedData: no signers",
+    "The chain is a certificates-only SignedData without signers",
     "SCEP-3.4-02",
     "SCEP-4.2.1.2-01",
-    why="Readers of bags expect empty sets; a signature there has no meaning.",
+    why="Readers expect empty sets, and a signature there has no meaning.",
     reads=True,
     proofs=(Proof("signed", "getcacert-signed", setup={"ra": "split"}),),
 )
@@ -188,7 +188,7 @@ def bag_unsigned(session: Client) -> Iterator[Fact]:
     "getcacert-related",
     "The certificates of GetCACert belong together",
     "SCEP-4.2.1.2-02",
-    why="Clients that take 'the' CA certificate of the set take a stranger's.",
+    why="A client that picks one CA certificate from the set may pick an unrelated one.",
     field_failures=("F-R02", "F-R12"),
     reads=True,
     proofs=(Proof("stranger", "getcacert-unrelated"),),
@@ -196,21 +196,21 @@ def bag_unsigned(session: Client) -> Iterator[Fact]:
 def related(session: Client) -> Iterator[Fact]:
     certificates = session.ca_certificates
     if len(certificates) == 1:
-        raise NotApplicable("GetCACert gives a single certificate")
+        raise NotApplicable("GetCACert returns a single certificate")
     lonely = [
         c
         for c in certificates
         if not any(o is not c and (o.issuer == c.subject or c.issuer == o.subject) for o in certificates)
     ]
-    got = f"{lonely[0].subject_text} is related to none of the others" if lonely else "one chain"
+    got = f"{lonely[0].subject_text} is not related to any of the others" if lonely else "one chain"
     yield fact("stranger", not lonely, "one chain, with its RA", got, session.ca_exchange)
 
 
 @check(
     "getcacert-stable",
-    "GetCACert gives the same certificates each time",
+    "GetCACert returns the same certificates each time",
     "SCEP-4.2.1.2-05",
-    why="A client that asks at back end one and enrols at back end two envelopes to a key that is not there.",
+    why="A client that gets the certificate from one back end and enrols at another uses a key that the other lacks.",
     field_failures=("F-R11", "F-R16"),
     reads=True,
     proofs=(Proof("changes", "getcacert-flipflop"),),
@@ -220,7 +220,7 @@ def stable(session: Client) -> Iterator[Fact]:
     for _ in range(4):
         again = session.get(Operation.GET_CA_CERT)
         if again.reply is None or again.reply.status != 200:
-            raise Inconclusive(f"GetCACert gave no certificates when asked again: {again.text}")
+            raise Inconclusive(f"the second GetCACert returned no certificates: {again.text}")
         try:
             found = {c.der for c in read_ca_certificates(again.reply.body, None)[0]}
             got = "other certificates" if found != first else "the same"
@@ -238,18 +238,18 @@ def _signers(session: Client) -> list[tuple[Certificate, Answer]]:
             if answer.signed is not None and answer.signed.names_signer(certificate):
                 found.setdefault(certificate.der, (certificate, answer))
     if not found:
-        raise Inconclusive("no CertRep of the run was signed by a certificate of GetCACert")
+        raise Inconclusive("no certificate of GetCACert signed a CertRep in this run")
     return list(found.values())
 
 
 @check(
     "signer-usage",
-    "The certificate that signs CertReps has digitalSignature in its keyUsage",
+    "The certificate that signs CertReps has keyUsage digitalSignature",
     "SCEP-2.1.2-01",
-    why="cryptlib and others refuse a reply signed with a key that is not for signing.",
+    why="cryptlib and other clients refuse a reply if the signer's certificate does not allow signing.",
     field_failures=("F-R06", "F-R10", "F-R18"),
     reads=True,
-    gain=Gain.STRANGER,  # one of the replies that it looks at is to a wrong challenge
+    gain=Gain.STRANGER,  # one of the replies that it judges is to a wrong challenge
     proofs=(Proof("no-digitalsignature", "ca-ku-no-digsig"),),
 )
 def signer_usage(session: Client) -> Iterator[Fact]:
@@ -264,7 +264,7 @@ def signer_usage(session: Client) -> Iterator[Fact]:
             session.ca_exchange,
             answer,
             element="GetCACert.keyUsage",
-            mistake="the CA certificate has the usages of a CA only (keyCertSign, cRLSign) and signs SCEP all the same",
+            mistake="the CA certificate has only keyCertSign and cRLSign, but its key also signs SCEP messages",
         )
         yield fact(
             "no-keyusage",
@@ -279,9 +279,9 @@ def signer_usage(session: Client) -> Iterator[Fact]:
 
 @check(
     "recipient-usage",
-    "The certificate that requests are enveloped to has keyEncipherment in its keyUsage",
+    "The certificate that clients encrypt requests to has keyUsage keyEncipherment",
     "SCEP-2.1.2-02",
-    why="Clients that honour keyUsage find no certificate to envelop to, and some then send in the clear.",
+    why="Clients that check keyUsage find no certificate to encrypt to; some then send the request unencrypted.",
     field_failures=("F-R06", "F-R10"),
     reads=True,
     proofs=(Proof("no-keyencipherment", "ca-ku-no-keyenc"),),
@@ -297,15 +297,15 @@ def recipient_usage(session: Client) -> Iterator[Fact]:
         got,
         session.ca_exchange,
         element="GetCACert.keyUsage",
-        mistake="the CA certificate has the usages of a CA only (keyCertSign, cRLSign) and decrypts SCEP all the same",
+        mistake="the CA certificate has only keyCertSign and cRLSign, but its key also decrypts SCEP messages",
     )
 
 
 @check(
     "issuer-usage",
-    "The issuing certificate is a CA's: cA and keyCertSign",
+    "The issuing certificate has cA TRUE and keyCertSign",
     "SCEP-2.1.2-03",
-    why="Nobody who checks the path accepts what was issued otherwise.",
+    why="Otherwise every peer that validates the path rejects the issued certificates.",
     reads=True,
     proofs=(Proof("not-a-ca", "ca-not-a-ca"),),
 )
@@ -314,12 +314,12 @@ def issuer_usage(session: Client) -> Iterator[Fact]:
     wrong = []
     try:
         if not issuer.is_ca:
-            wrong.append("basicConstraints does not say cA")
+            wrong.append("basicConstraints does not have cA TRUE")
     except DecodeError as error:
         wrong.append(f"basicConstraints is malformed: {error}")
     try:
         if issuer.key_usage is not None and "keyCertSign" not in issuer.key_usage:
-            wrong.append("keyUsage has no keyCertSign")
+            wrong.append("keyUsage does not have keyCertSign")
     except DecodeError as error:
         wrong.append(f"keyUsage is malformed: {error}")
     yield fact(
@@ -333,10 +333,10 @@ def issuer_usage(session: Client) -> Iterator[Fact]:
 
 @check(
     "ca-rfc5280",
-    "The certificates of GetCACert are as RFC 5280 has them",
+    "The certificates of GetCACert conform to RFC 5280",
     "SCEP-2.1.2-03",
     "SCEP-2.2-03",
-    why="A client that checks the path stops at a CA certificate that is not, whatever was issued.",
+    why="A client that validates the path rejects a malformed CA certificate and everything below it.",
     reads=True,
     proofs=(
         Proof("constraints-not-critical", defects=("ca-constraints-not-critical",)),
@@ -360,7 +360,7 @@ def ca_lint(session: Client) -> Iterator[Fact]:
     "ca-valid-now",
     "The certificates of GetCACert are valid now",
     "SCEP-2.2-09",
-    why="Clients that check the CA's validity stop before they enrol.",
+    why="Clients that check the validity of the CA certificate do not enrol.",
     field_failures=("F-C06", "F-R11"),
     reads=True,
     proofs=(Proof("not-valid", "ca-cert-expired"),),
@@ -374,9 +374,9 @@ def ca_valid(session: Client) -> Iterator[Fact]:
 
 @check(
     "ca-key-length",
-    "The keys of CA and RA have 2048 bits or more",
+    "The CA and RA keys have at least 2048 bits",
     "SCEP-7.1-01",
-    why="Everything that SCEP protects hangs on these keys.",
+    why="These keys protect every SCEP message.",
     field_failures=("F-A14",),
     reads=True,
     tags=("security",),
@@ -387,7 +387,7 @@ def key_length(session: Client) -> Iterator[Fact]:
         try:
             key = c.public_key()
         except DecodeError:
-            continue  # of another kind; whether requests can be enveloped is another check's
+            continue  # another check judges whether requests can be encrypted to other kinds of key
         if isinstance(key, RSAPublicKey):
             got = f"{key.key_size} bits in {c.subject_text}"
             yield fact("short", key.key_size >= 2048, "2048 bits", got, session.ca_exchange)
@@ -395,9 +395,9 @@ def key_length(session: Client) -> Iterator[Fact]:
 
 @check(
     "ca-fingerprint",
-    "The CA's certificate has the fingerprint that was given",
+    "The CA certificate has the given fingerprint",
     "SCEP-2.2-05",
-    why="It is how a client knows that it talks to the right CA before it sends the challenge.",
+    why="The fingerprint shows that the client talks to the right CA before it sends the challenge password.",
     field_failures=("F-R19",),
     reads=True,
     tags=("security",),
@@ -414,9 +414,9 @@ def fingerprint(session: Client) -> Iterator[Fact]:
 
 @check(
     "ra-separate",
-    "A separate key handles SCEP, not the CA's own",
+    "A separate key signs and decrypts SCEP messages",
     "SCEP-7.2-01",
-    why="A CA key that decrypts and signs network messages is exposed to whoever can send one.",
+    why="A CA key that decrypts and signs network messages is exposed to anyone who can send one.",
     reads=True,
     tags=("security",),
     gain=Gain.STRANGER,  # as for signer-usage

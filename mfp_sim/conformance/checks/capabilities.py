@@ -1,4 +1,4 @@
-"""GetCACaps: what it looks like, and whether what it says is true. RFC 8894, 2.9, 3.5.1, 3.5.2 and 6."""
+"""GetCACaps: the form of the list, and whether the list is true. RFC 8894, 2.9, 3.5.1, 3.5.2 and 6."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PRIVATE = re.compile(r"[A-Za-z0-9.]+\.[A-Za-z]+-.+")
 def _body(session: Client) -> bytes:
     reply = session.caps_exchange.reply
     if reply is None or reply.status != 200:
-        raise Inconclusive(f"GetCACaps gave no list: {session.caps_exchange.text}")
+        raise Inconclusive(f"GetCACaps returned no list: {session.caps_exchange.text}")
     return reply.body
 
 
@@ -34,10 +34,10 @@ def _body(session: Client) -> bytes:
     "SCEP-2.9-01",
     "SCEP-3.5-01",
     "SCEP-3.5.2-21",
-    why="Without it a client falls back to 3DES and SHA-1, or, like macOS and iOS, does not enrol.",
+    why="Without the list, clients fall back to 3DES and SHA-1 or, like macOS and iOS, do not enrol.",
     field_failures=("F-T20", "F-N01", "F-N06"),
     reads=True,
-    mild="an error is allowed to a CA that supports nothing of the list, which none does that is judged here",
+    mild="only a CA that supports no listed capability may return an error; mfp-sim cannot judge such a CA",
     proofs=(Proof("no-answer", "caps-close"), Proof("http-error", "caps-404")),
 )
 def caps_supported(session: Client) -> Iterator[Fact]:
@@ -47,7 +47,7 @@ def caps_supported(session: Client) -> Iterator[Fact]:
         exchange.reply is not None,
         "a reply to GetCACaps",
         exchange,
-        mistake="the connection is closed on an operation that is not known",
+        mistake="the server closes the connection when it gets an unknown operation",
     )
     if exchange.reply is not None:
         status = exchange.reply.status
@@ -58,9 +58,9 @@ def caps_supported(session: Client) -> Iterator[Fact]:
 
 @check(
     "caps-keywords-plain",
-    "The capabilities are a plain list of keywords",
+    "GetCACaps returns a plain list of keywords",
     "SCEP-3.5.2-01",
-    why="Clients compare whole lines: a quote, a byte order mark or HTML makes a capability vanish.",
+    why="Clients compare whole lines: quotation marks, a byte order mark or HTML hide a capability.",
     field_failures=("F-T10", "F-N06"),
     reads=True,
     proofs=(Proof("not-a-keyword", "caps-quoted"), Proof("not-a-keyword", "caps-bom")),
@@ -74,9 +74,9 @@ def caps_plain(session: Client) -> Iterator[Fact]:
 
 @check(
     "caps-keyword-case",
-    "Keywords are spelled as the RFC spells them",
+    "Keywords are spelled as in the RFC",
     "SCEP-3.5.2-13",
-    why="Clients may compare case-sensitively; a keyword in another case is one that is not advertised.",
+    why="Clients may compare case-sensitively; they ignore a keyword in another case.",
     field_failures=("F-N02",),
     reads=True,
     proofs=(Proof("other-case", ca={"capabilities": ("aes", "POSTPKIOPERATION", "SHA-256", "SCEPStandard")}),),
@@ -85,16 +85,16 @@ def caps_case(session: Client) -> Iterator[Fact]:
     _body(session)
     known = {word.lower(): word for word in KEYWORDS}
     wrong = [w for w in session.capabilities.keywords if w.lower() in known and w != known[w.lower()]]
-    got = f"{wrong[0]} for {known[wrong[0].lower()]}" if wrong else "as specified"
+    got = f"{wrong[0]} instead of {known[wrong[0].lower()]}" if wrong else "as specified"
     yield fact("other-case", not wrong, "the RFC's letter case", got, session.caps_exchange)
 
 
 @check(
     "caps-registered",
-    "Keywords come from the registry or carry a domain's prefix",
+    "Keywords are registered or have a domain prefix",
     "SCEP-6-01",
     "SCEP-3.5.2-11",
-    why="A private word without a prefix may one day mean something else.",
+    why="A private keyword without a prefix may later be registered with another meaning.",
     reads=True,
     proofs=(Proof("not-registered", ca={"capabilities": ("AES", "SHA-256", "POSTPKIOperation", "Turbo")}),),
 )
@@ -108,9 +108,9 @@ def caps_registered(session: Client) -> Iterator[Fact]:
 
 @check(
     "caps-content-type",
-    "GetCACaps is text/plain",
+    "GetCACaps has Content-Type text/plain",
     "SCEP-3.5.2-23",
-    why="Proxies and clients treat HTML and byte streams otherwise.",
+    why="Proxies and clients process HTML and byte streams differently.",
     field_failures=("F-T10",),
     reads=True,
     proofs=(Proof("media-type", defects=("caps-as-html",)),),
@@ -124,10 +124,10 @@ def caps_content_type(session: Client) -> Iterator[Fact]:
 
 @check(
     "caps-message-parameter",
-    "A message parameter on GetCACaps and GetCACert is tolerated",
+    "GetCACaps and GetCACert accept a message parameter",
     "SCEP-3.5.1-02",
     "SCEP-4.2-02",
-    why="Older clients always name a CA there; certmonger asks with message=0.",
+    why="Older clients always send a CA name there; certmonger sends message=0.",
     field_failures=("F-T13", "F-T14"),
     reads=True,
     proofs=(Proof("parameter-refused", defects=("refuses-message-parameter",)),),
@@ -141,8 +141,8 @@ def message_parameter(session: Client) -> Iterator[Fact]:
             continue
         for message in ("", "0", "CAIdentifier", "*"):
             again = session.get(operation, message)
-            expected = f"{operation.value}&message={message} is answered as without"
-            mistake = "the parameter is looked up as the name of a CA"
+            expected = f"{operation.value}&message={message} gets the same reply as without message"
+            mistake = "the server looks for a CA of that name"
             yield answered("parameter-refused", again.ok, expected, again, mistake=mistake)
 
 
@@ -153,9 +153,9 @@ def _truth(session: Client, keyword: str, changes: dict[str, Any]) -> Iterator[F
     session.need(keyword)
     yield processed(
         session.ask(session.order(**changes)),
-        f"{keyword} is advertised, so a request that uses it",
+        f"a request that uses the advertised {keyword}",
         slug="advertised-not-served",
-        mistake="the capability list is a constant that nobody compared with the code or its crypto policy",
+        mistake="the capability list is a constant that does not match the code or its crypto policy",
     )
 
 
@@ -174,7 +174,7 @@ for _keyword, _requirement, _changes, _proof in (
         f"{_keyword} is advertised only if it works",
         _requirement,
         run=partial(_truth, keyword=_keyword, changes=_changes),
-        why="Clients choose by the list and do not try again with something else.",
+        why="Clients choose an algorithm from the list and do not retry with another.",
         field_failures=("F-N08",),
         cost=1,
         proofs=(_proof,),
@@ -185,7 +185,7 @@ for _keyword, _requirement, _changes, _proof in (
     "caps-true-renewal",
     "Renewal is advertised only if RenewalReq works",
     "SCEP-3.5.2-06",
-    why="Devices stop renewing when the first RenewalReq fails, and notice when the certificate has run out.",
+    why="A device stops renewing after the first failed RenewalReq, and the certificate expires unnoticed.",
     field_failures=("F-N03", "F-W01"),
     cost=1,
     proofs=(Proof("advertised-not-served", "caps-lie-renewal"),),
@@ -199,8 +199,8 @@ def caps_renewal(session: Client) -> Iterator[Fact]:
         if answer.taken:
             break
         if too_early(answer):
-            raise Inconclusive(f"not tried: the server renews when the certificate is nearer to its end: {answer.text}")
-    yield processed(answer, "Renewal is advertised, so a RenewalReq", slug="advertised-not-served")
+            raise Inconclusive(f"not tried: the server renews only closer to the certificate's expiry: {answer.text}")
+    yield processed(answer, "an advertised RenewalReq", slug="advertised-not-served")
 
 
 @check(
@@ -208,7 +208,7 @@ def caps_renewal(session: Client) -> Iterator[Fact]:
     "GetNextCACert is advertised only if it works",
     "SCEP-3.5.2-04",
     "SCEP-2.2-09",
-    why="Clients that see the word ask, and read a 404 as a wrong address.",
+    why="Clients that see the keyword send GetNextCACert and take a 404 for a wrong URL.",
     field_failures=("F-N04", "F-N05"),
     reads=True,
     proofs=(Proof("advertised-not-served", "caps-lie-getnextcacert"), Proof("advertised-not-served", "next-404")),
@@ -224,7 +224,7 @@ def caps_next(session: Client) -> Iterator[Fact]:
     "caps-scepstandard",
     "SCEPStandard means that all mandatory features work",
     "SCEP-3.5.2-10",
-    why="A client that sees the word uses POST, AES-128 and SHA-256 without looking further.",
+    why="A client that sees the keyword uses POST, AES-128 and SHA-256 without further checks.",
     field_failures=("F-N08",),
     cost=1,
     proofs=(Proof("standard-not-served", "caps-lie-aes"),),
@@ -237,10 +237,10 @@ def caps_standard(session: Client) -> Iterator[Fact]:
 
 @check(
     "caps-modern",
-    "A server that can do POST, AES and SHA-256 says so",
+    "A server that supports POST, AES and SHA-256 advertises them",
     "SCEP-3.5.2-02",
     "SCEP-3.5.2-08",
-    why="What is not advertised is not used: fleets run on 3DES and SHA-1 although the server could do better.",
+    why="Clients do not use what is not advertised: they use 3DES and SHA-1 although the server supports better.",
     field_failures=("F-N06", "F-N07"),
     cost=1,
     proofs=(Proof("not-advertised", ca={"capabilities": ("DES3", "SHA-1")}),),
@@ -248,12 +248,12 @@ def caps_standard(session: Client) -> Iterator[Fact]:
 def caps_modern(session: Client) -> Iterator[Fact]:
     caps = session.capabilities
     if session.caps_exchange.reply is None:
-        raise Inconclusive(f"GetCACaps was not answered: {session.caps_exchange.text}")
+        raise Inconclusive(f"GetCACaps got no reply: {session.caps_exchange.text}")
     told = caps.post and caps.cipher == "aes-128-cbc" and caps.digest == "sha256"
     if not told:
         answer = session.ask(session.order(method="POST", cipher="aes-128-cbc", digest="sha256"))
         if not answer.taken:
-            raise NotApplicable("the server can do no better than it says")
+            raise NotApplicable("the server supports nothing better than it advertises")
         got = ", ".join(caps.keywords) or "nothing"
         yield fact("not-advertised", False, "AES, SHA-256 and POSTPKIOperation, or SCEPStandard", got, answer)
     else:
@@ -261,16 +261,16 @@ def caps_modern(session: Client) -> Iterator[Fact]:
             "not-advertised",
             True,
             "AES, SHA-256 and POSTPKIOperation, or SCEPStandard",
-            "they are",
+            "they are advertised",
             session.caps_exchange,
         )
 
 
 @check(
     "caps-stable",
-    "GetCACaps gives the same list each time",
+    "GetCACaps returns the same list each time",
     "SCEP-3.5.2-01",
-    why="Behind a load balancer, back ends of two versions make clients behave differently by chance.",
+    why="If back ends of two versions share a load balancer, clients behave differently by chance.",
     reads=True,
     proofs=(Proof("list-changes", defects=("caps-flip-flop",)),),
 )
@@ -279,7 +279,7 @@ def caps_stable(session: Client) -> Iterator[Fact]:
     for _ in range(4):
         again = session.get(Operation.GET_CA_CAPS)
         if again.reply is None or again.reply.status != 200:
-            raise Inconclusive(f"GetCACaps gave no list when asked again: {again.text}")
+            raise Inconclusive(f"the second GetCACaps returned no list: {again.text}")
         body = again.reply.body
         words = frozenset(read_capabilities(body).keywords)
         got = " ".join(sorted(words ^ first))

@@ -1,4 +1,4 @@
-"""The signed attributes of CertReps: there, of the right type, once, and true. RFC 8894, 3.2.1."""
+"""The signed attributes of CertReps: present, of the right type, single, and correct. RFC 8894, 3.2.1."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ def _refused(answer: Answer) -> bool:
     return answer.refused
 
 
-# --- presence: (id, attribute, requirements, only of, fault, at most, why, rows of field failures)
+# --- presence: (id, attribute, requirements, replies it applies to, fault, at most, why, rows of field failures)
 _Presence = tuple[str, str, tuple[str, ...], Callable[[Answer], bool], str, CheckVerdict, str, tuple[str, ...]]
 _PRESENCE: tuple[_Presence, ...] = (
     ("transactionid-present", "transactionID", ("SCEP-3.2.1-01",), _any, "missing-transactionid", CheckVerdict.FAIL,
      "A client finds its request by the transactionID.", ("F-X05",)),
     ("messagetype-present", "messageType", ("SCEP-3.2.1-02", "SCEP-3.3-01"), _any, "missing-messagetype",
      CheckVerdict.FAIL,
-     "Without messageType a client cannot know that it is a reply.", ()),
+     "Without messageType, a client cannot see that the message is a reply.", ()),
     ("sendernonce-present", "senderNonce", ("SCEP-3.2.1-04",), _any, "certrep-no-sendernonce", CheckVerdict.WARN,
-     "The RFC's own samples lack it, but certmonger refuses a reply without one.", ("F-X03",)),
+     "The RFC's own samples lack it, but certmonger refuses a reply without it.", ("F-X03",)),
     ("pkistatus-present", "pkiStatus", ("SCEP-3.2.1-06", "SCEP-3.3.2-03"), _any, "missing-pkistatus", CheckVerdict.FAIL,
-     "The status is the reply.", ("F-P02",)),
+     "Only pkiStatus shows whether the request was granted.", ("F-P02",)),
     ("failinfo-present", "failInfo", ("SCEP-3.2.1-07", "SCEP-3.2.1.3-03", "SCEP-3.3.2.2-01"), _refused,
      "failure-no-failinfo", CheckVerdict.FAIL,
-     "Devices show the failInfo to the administrator: it is all that is known of a refusal.", ("F-K04", "F-E06")),
+     "failInfo is all that a device can show the administrator about a refusal.", ("F-K04", "F-E06")),
     ("recipientnonce-present", "recipientNonce", ("SCEP-3.2.1-08",), _any, "missing-recipientnonce", CheckVerdict.FAIL,
-     "A client that checks nonces, as the RFC says it must, drops the reply.", ("F-X03",)),
+     "A client that checks nonces, as the RFC requires, drops the reply.", ("F-X03",)),
 )  # fmt: skip
 
 
@@ -56,24 +56,24 @@ def _missing(name: str) -> Callable[[Client, Answer], str | None]:
 for _id, _name, _ids, _only, _fault, _cap, _why, _rows in _PRESENCE:
     watch_here(
         f"certrep-{_id}",
-        f"A {'FAILURE' if _only is _refused else 'CertRep'} carries {_name}",
+        f"A {'FAILURE' if _only is _refused else 'CertRep'} has {_name}",
         *_ids,
         judge=over(
-            "absent", f"{_name} is there", _missing(_name), only=_only, at_most=_cap, element=f"{_PLACE}.{_name}"
+            "absent", f"{_name} is present", _missing(_name), only=_only, at_most=_cap, element=f"{_PLACE}.{_name}"
         ),
         why=_why,
         field_failures=_rows,
         at_most=_cap,
-        mild="the samples of the RFC itself lack it" if _cap < CheckVerdict.FAIL else "",
+        mild="the RFC's own samples lack it" if _cap < CheckVerdict.FAIL else "",
         proofs=(Proof("absent", _fault),),
     )
 
 watch_here(
     "certrep-cms-attributes",
-    "contentType and messageDigest are among the signed attributes",
+    "A CertRep has the signed attributes contentType and messageDigest",
     "SCEP-3.2.1-05",
-    judge=noted("cms-attribute-absent", "both are there", "SCEP-3.2.1-05"),
-    why="RFC 5652 wants both; OpenSSL refuses a signature without them.",
+    judge=noted("cms-attribute-absent", "both are present", "SCEP-3.2.1-05"),
+    why="RFC 5652 requires both; OpenSSL refuses a signature without them.",
     field_failures=("F-E03",),
     proofs=(
         Proof("cms-attribute-absent", "missing-contenttype"),
@@ -116,20 +116,20 @@ for _name, _tag, _requirement, _fault in _TYPES:
             _other_type(_name, _tag),
             only=_has(_name),
             element=f"{_PLACE}.{_name}",
-            mistake="the library picks the string type by the value instead of by the attribute",
+            mistake="the library chooses the string type by the value instead of the attribute",
         ),
-        why="Clients with generated ASN.1 code read the defined type only.",
+        why="Clients with generated ASN.1 code read only the defined type.",
         field_failures=("F-X06",) if _name == "transactionID" else (),
         proofs=(Proof("other-type", _fault),),
     )
 
 watch_here(
     "numbers-canonical",
-    "Numbers are plain decimal text",
+    "Numeric attributes are plain decimal text",
     "SCEP-3.2.1-16",
     judge=noted("not-canonical", "decimal digits, no leading zero or blank",
                 broken=lambda e: e.expected.startswith("a decimal number")),
-    why='Clients compare the text: to them "03" or "0 " is no status at all.',
+    why='Clients compare the text: they do not recognise "03" or "0 ".',
     proofs=(Proof("not-canonical", "noncanonical-number"),),
 )  # fmt: skip
 
@@ -139,17 +139,17 @@ watch_here(
     "SCEP-3.2.1-17",
     judge=noted("repeated", "once, with one value",
                 broken=lambda e: e.expected in ("each attribute once", "exactly one value")),
-    why="Which of two contradicting statuses a client believes is chance.",
+    why="If two values contradict each other, it is undefined which one a client uses.",
     tags=("security",),
     proofs=(Proof("repeated", "dup-attr"), Proof("repeated", "multi-value")),
 )  # fmt: skip
 
 watch_here(
     "attributes-signed-only",
-    "No SCEP attributes stand unsigned",
+    "No SCEP attribute is unsigned",
     "SCEP-3.2.1-18",
     judge=noted("unsigned", "no unsigned attributes", "SCEP-3.2.1-18"),
-    why="What is not signed can be changed on the way.",
+    why="An attacker can change unsigned attributes in transit.",
     tags=("security",),
     proofs=(Proof("unsigned", "unsigned-override"),),
 )
@@ -162,18 +162,19 @@ def _type(_: Client, answer: Answer) -> str | None:
 
 watch_here(
     "certrep-type",
-    "Every reply has messageType 3",
+    "Every CertRep has messageType 3",
     "SCEP-3.2.1.2-02",
     "SCEP-3.2.1.2-01",
     "SCEP-6-02",
     judge=over("other-message-type", "CertRep (3)", _type, only=_has("messageType"), element=f"{_PLACE}.messageType"),
-    why="A client refuses a reply that says it is a request.",
+    why="A client refuses a reply with another messageType.",
     proofs=(Proof("other-message-type", "reply-wrong-type"), Proof("other-message-type", "reply-unknown-type")),
 )
 
 
 def _status(_: Client, answer: Answer) -> str | None:
-    return None if answer.status in set(PkiStatus) else f"pkiStatus {answer.octets(v.PKI_STATUS)!r}"
+    got = answer.octets(v.PKI_STATUS)
+    return None if answer.status in set(PkiStatus) else f"pkiStatus {got!r}"
 
 
 watch_here(
@@ -182,14 +183,15 @@ watch_here(
     "SCEP-3.2.1.3-01",
     judge=over("undefined-status", "SUCCESS (0), FAILURE (2) or PENDING (3)", _status, only=_has("pkiStatus"),
                element=f"{_PLACE}.pkiStatus"),
-    why="There is no other status, and clients that meet one give up.",
+    why="No other status is defined, and clients stop when they get one.",
     field_failures=("F-P02",),
     proofs=(Proof("undefined-status", "status-undefined"),),
 )  # fmt: skip
 
 
 def _fail_info(_: Client, answer: Answer) -> str | None:
-    return None if answer.fail_info in set(FailInfo) else f"failInfo {answer.octets(v.FAIL_INFO)!r}"
+    got = answer.octets(v.FAIL_INFO)
+    return None if answer.fail_info in set(FailInfo) else f"failInfo {got!r}"
 
 
 watch_here(
@@ -198,7 +200,7 @@ watch_here(
     "SCEP-3.2.1.4-01",
     judge=over("undefined-failinfo", "badAlg (0) to badCertId (4)", _fail_info, only=_has("failInfo"),
                element=f"{_PLACE}.failInfo"),
-    why="Devices show 'Fail Info n'; a private number cannot be looked up by anybody.",
+    why="Devices show 'Fail Info n'; an administrator cannot look up a private number.",
     field_failures=("F-E06",),
     proofs=(Proof("undefined-failinfo", "failinfo-undefined"),),
 )  # fmt: skip
@@ -211,10 +213,10 @@ def _with_failure_only(_: Client, answer: Answer) -> str | None:
 
 watch_here(
     "failinfo-with-failure-only",
-    "failInfo and failInfoText accompany FAILURE only",
+    "failInfo and failInfoText occur only in a FAILURE",
     "SCEP-3.2.1.4-10",
-    judge=over("without-failure", "neither of them", _with_failure_only, only=lambda a: not a.refused),
-    why="A client that looks for failInfo first takes a good certificate for a refusal.",
+    judge=over("without-failure", "neither attribute", _with_failure_only, only=lambda a: not a.refused),
+    why="A client that looks for failInfo first treats a SUCCESS as a refusal.",
     proofs=(Proof("without-failure", "failinfotext-on-success"),),
 )
 
@@ -223,18 +225,18 @@ def _nonce(_: Client, answer: Answer) -> str | None:
     got = answer.octets(v.RECIPIENT_NONCE)
     if got == answer.order.nonce:
         return None
-    return f"{(got or b'')[:24].hex()} to the senderNonce {answer.order.nonce.hex()}"
+    return f"{(got or b'')[:24].hex()} for the senderNonce {answer.order.nonce.hex()}"
 
 
 watch_here(
     "recipientnonce-copied",
-    "recipientNonce is the request's senderNonce, byte for byte",
+    "recipientNonce equals the request's senderNonce byte for byte",
     "SCEP-3.2.1.5-03",
     "SCEP-3.2.1-08",
     judge=over("nonce-differs", "the senderNonce of the request just sent", _nonce, only=_has("recipientNonce"),
                element=f"{_PLACE}.recipientNonce",
-               mistake="the nonce is kept by transaction or connection instead of being copied from the request"),
-    why="Clients must drop a reply whose nonce is another's: every enrolment fails, or a replayed reply is taken.",
+               mistake="the server keeps the nonce per transaction or connection and does not copy the request's"),
+    why="Clients must drop a reply with another nonce: either every enrolment fails, or a client accepts a replay.",
     field_failures=("F-X03",),
     tags=("security",),
     proofs=tuple(Proof("nonce-differs", fault) for fault in
@@ -245,16 +247,16 @@ watch_here(
 def _transaction(_: Client, answer: Answer) -> str | None:
     got = answer.octets(v.TRANSACTION_ID)
     wanted = answer.order.transaction_id.encode()
-    return None if got == wanted else f"{got!r} to {wanted!r}"
+    return None if got == wanted else f"{got!r} for {wanted!r}"
 
 
 watch_here(
     "transactionid-returned",
-    "transactionID comes back unchanged",
+    "A CertRep has the request's transactionID",
     "SCEP-3.2.1.1-04",
     judge=over("transaction-differs", "the request's transactionID, byte for byte", _transaction,
                only=_has("transactionID"), element=f"{_PLACE}.transactionID"),
-    why="A client drops a reply to another transaction, and polls for one that the server does not know.",
+    why="A client drops a reply with another transactionID and polls for one that the server does not know.",
     field_failures=("F-X05", "F-X06"),
     proofs=(Proof("transaction-differs", "transactionid-mismatch"),),
 )  # fmt: skip
@@ -275,18 +277,18 @@ def _sixteen(_: Client, answer: Answer) -> str | None:
 
 _NONCE: dict[str, Any] = {"only": _has("senderNonce"), "element": f"{_PLACE}.senderNonce"}
 _FRESH = (
-    over("not-fresh", "16 random bytes of the server's own", _fresh,
-         mistake="the nonce of the request is echoed in both attributes", **_NONCE),
+    over("not-fresh", "16 random bytes, new in each reply", _fresh,
+         mistake="the server echoes the request's nonce in both attributes", **_NONCE),
     over("not-16-octets", "16 bytes", _sixteen, **_NONCE),
 )  # fmt: skip
 
 watch_here(
     "sendernonce-fresh",
-    "The server's senderNonce is fresh",
+    "The server's senderNonce is 16 bytes and new in each reply",
     "SCEP-3.2.1.5-09",
     "SCEP-3.2.1-14",
     judge=lambda session: (found for judge in _FRESH for found in judge(session)),
-    why="jscep refuses a nonce that it has seen before.",
+    why="jscep refuses a nonce that it has already seen.",
     field_failures=("F-X03",),
     proofs=(
         Proof("not-fresh", "certrep-repeated-sendernonce"),
@@ -295,8 +297,8 @@ watch_here(
 )  # fmt: skip
 
 
-def _telling(secret: str) -> bool:
-    """A text holds it for no other reason: "password" is a word that a sentence may have, and so is a "1"."""
+def _gives_away_if_there(secret: str) -> bool:
+    """Whether a text that contains the secret gives it away: "password" and "1" may stand there for another reason."""
     return len(secret) >= (20 if secret.isalpha() else 6)
 
 
@@ -305,31 +307,31 @@ _INTERNAL = ("Traceback", "Exception", "goroutine", " at java.", ".java:", "SELE
 
 def _gives_away(session: Client, answer: Answer) -> str | None:
     text, sent = answer.fail_info_text or "", answer.order.challenge
-    told = any(right in text for right in session.drawn if _telling(right) and right != sent)
-    return "a right challenge that was not sent stands in failInfoText" if told else None
+    leaked = any(right in text for right in session.drawn if _gives_away_if_there(right) and right != sent)
+    return "failInfoText contains a right challenge password that the request did not have" if leaked else None
 
 
 def _leaks(_: Client, answer: Answer) -> str | None:
     text = answer.fail_info_text or ""
     secret = answer.order.challenge
     if secret and secret in text:
-        return "the challenge that was sent stands in failInfoText"
+        return "failInfoText contains the request's challenge password"
     inside = [word for word in _INTERNAL if word in text]
     return f"internals in failInfoText: {', '.join(inside)}" if inside else None
 
 
 _TEXT: dict[str, Any] = {"only": _has("failInfoText"), "element": f"{_PLACE}.failInfoText"}
 _LEAKS = (
-    over("right-challenge", "no challenge that others may use", _gives_away, **_TEXT),
-    over("leak", "a sentence for people", _leaks, **_TEXT),
+    over("right-challenge", "no challenge password that others can use", _gives_away, **_TEXT),
+    over("leak", "a sentence without secrets or internals", _leaks, **_TEXT),
 )
 
 watch_here(
     "failinfotext-leaks-nothing",
-    "failInfoText holds neither secrets nor internals",
+    "failInfoText contains no secrets and no internals",
     "SCEP-3.2.1.4-11",
     judge=lambda session: (found for judge in _LEAKS for found in judge(session)),
-    why="FAILUREs are not encrypted: whatever they say, everybody on the way reads.",
+    why="A FAILURE is not encrypted: anyone on the network can read it.",
     tags=("security",),
     breaches=("right-challenge",),
     proofs=(Proof("leak", defects=("leaks-challenge",)), Proof("right-challenge", defects=("tells-challenge",))),

@@ -1,4 +1,4 @@
-"""What a SUCCESS delivers: the certificates-only SignedData and the certificate in it. RFC 8894, 3.3.2 and 3.4."""
+"""The payload of a SUCCESS: the certificates-only SignedData and the certificate in it. RFC 8894, 3.3.2 and 3.4."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ENROLS = (MessageType.PKCS_REQ, MessageType.RENEWAL_REQ, MessageType.CERT_POLL)
 
 
 def _delivers(answer: Answer) -> bool:
-    """A SUCCESS whose envelope opened; that it opens at all is a check of its own."""
+    """A SUCCESS whose envelope opened; another check judges whether it opens."""
     return answer.granted and answer.payload.plain is not None and answer.order.message_type in _ENROLS
 
 
@@ -51,11 +51,11 @@ def _bag(_: Client, answer: Answer) -> str | None:
 
 watch_here(
     "payload-is-bag",
-    "What is in the envelope is a certificates-only SignedData",
+    "The envelope of a SUCCESS contains a certificates-only SignedData",
     "SCEP-3.3.2-01",
     "SCEP-3.2.2-02",
     judge=over("no-bag", "a degenerate SignedData", _bag, only=_delivers, element="messageData"),
-    why="Devices load the payload as PKCS#7; a bare certificate or PEM is 'no certificate' to them.",
+    why="Devices load the payload as PKCS#7; they cannot read a bare certificate or PEM.",
     field_failures=("F-A11", "F-R15"),
     proofs=(Proof("no-bag", "certrep-raw-cert"), Proof("no-bag", "certrep-pem-inside")),
 )
@@ -71,17 +71,18 @@ def _bag_notes(*ids: str) -> Callable[[Client, Answer], str | None]:
 
 
 for _id, _title, _ids, _slug, _expected, _faults, _why in (
-    ("payload-no-content", "A certificates-only SignedData has no content", ("SCEP-3.4-01",), "content",
+    ("payload-no-content", "The certificates-only SignedData has no content", ("SCEP-3.4-01",), "content",
      "encapContentInfo of type data without eContent", ("degenerate-with-content",),
-     "Readers that verify content against signers find content nobody signed."),
-    ("payload-no-signers", "A certificates-only SignedData has no signers", ("SCEP-3.4-02",), "signed",
-     "empty digestAlgorithms and signerInfos", ("degenerate-signed",), "Readers of bags expect empty sets."),
-    ("payload-members", "Certificates stand in certificates, and nothing else does", ("SCEP-3.4-03",), "others",
-     "X.509 certificates only", ("degenerate-attrcert",), "Readers that know X.509 only stop at another choice."),
+     "Readers that verify content find content without a signature."),
+    ("payload-no-signers", "The certificates-only SignedData has no signers", ("SCEP-3.4-02",), "signed",
+     "empty digestAlgorithms and signerInfos", ("degenerate-signed",), "Readers expect empty sets."),
+    ("payload-members", "The certificates field contains only X.509 certificates", ("SCEP-3.4-03",), "others",
+     "X.509 certificates only", ("degenerate-attrcert",), "Readers that support only X.509 stop at any other choice."),
     ("payload-empty-sets", "Unused fields are absent rather than empty", ("SCEP-3.4-05",), "empty-set",
-     "no empty certificates or crls", ("degenerate-empty-sets",), "A strict reader refuses an empty SET there."),
+     "no empty certificates or crls", ("degenerate-empty-sets",),
+     "A strict reader refuses an empty SET in an optional field."),
     ("payload-no-trailing", "Nothing follows the certificates-only SignedData", ("SCEP-3.3.2-01",), "octets-after",
-     "exactly one structure", (), "Padding that was not removed makes strict readers refuse the whole."),
+     "exactly one structure", (), "Strict readers refuse the payload if padding was not removed."),
 ):  # fmt: skip
     _notes = ("SCEP-3-05",) if _id == "payload-no-trailing" else _ids
     watch_here(
@@ -96,9 +97,9 @@ for _id, _title, _ids, _slug, _expected, _faults, _why in (
 
 def _present(_: Client, answer: Answer) -> str | None:
     if answer.payload.plain is None:
-        return "no messageData at all"
+        return "no messageData"
     count = len(answer.payload.certificates)
-    return None if answer.issued is not None else f"{count} certificates, none for the key of the request"
+    return None if answer.issued is not None else f"{count} certificates, but not one for the key of the request"
 
 
 for _id, _kinds, _requirement, _proofs in (
@@ -124,7 +125,7 @@ for _id, _kinds, _requirement, _proofs in (
 
     watch_here(
         _id,
-        f"SUCCESS to {_types[_kinds[0]]} holds the issued certificate",
+        f"A SUCCESS to a {_types[_kinds[0]]} contains the issued certificate",
         _requirement,
         judge=_samples(
             _kinds[0],
@@ -134,10 +135,10 @@ for _id, _kinds, _requirement, _proofs in (
                 _present,
                 only=_of(_kinds),
                 element="messageData",
-                mistake="the chain is delivered without the leaf, or the leaf is for another key",
+                mistake="the reply has the chain without the leaf, or a leaf for another key",
             ),
         ),
-        why="A SUCCESS without the certificate is an empty success: the device reports it and has nothing.",
+        why="Without the certificate, the device reports success but has no certificate.",
         field_failures=("F-T04", "F-R15", "F-P07"),
         proofs=tuple(Proof("no-issued", fault, when=f"type: {_types[_kinds[0]]}") for fault in _proofs),
     )
@@ -147,7 +148,7 @@ def _leaf(_: Client, answer: Answer) -> str | None:
     issued, bag = answer.issued, answer.payload.certificates
     assert issued is not None
     below = [c for c in bag if c is not issued and c.was_issued_by(issued)]
-    # An old root of version 1 says nowhere that it is a CA; that others name it as their issuer shows it.
+    # An old version 1 root does not state that it is a CA; other certificates that name it as issuer show it.
     known = {issued.der, *(c.der for c in answer.trusted)}
     others = [c for c in bag if c.der not in known and not c.says_ca and not _names_issuer(bag, c)]
     if below:
@@ -166,14 +167,14 @@ watch_here(
     judge=over(
         "second-leaf", "one end-entity certificate", _leaf, only=_with_issued, element="messageData.certificates"
     ),
-    why="Clients that take the leaf, as the RFC tells them, install the wrong one.",
+    why="A client that installs the leaf, as the RFC specifies, may install the wrong one.",
     field_failures=("F-R02", "F-R03"),
     proofs=(Proof("second-leaf", "success-two-leaves"),),
 )
 
 
 def _relevant(_: Client, answer: Answer) -> str | None:
-    """Extra certificates have to be issuers of the one that was asked for."""
+    """Further certificates must be issuers of the requested one."""
     needed, current = set(), answer.issued
     pool = [*answer.payload.certificates, *answer.trusted]
     for __ in range(10):
@@ -188,10 +189,10 @@ def _relevant(_: Client, answer: Answer) -> str | None:
 
 watch_here(
     "issued-chain-relevant",
-    "Further certificates are those of its chain",
+    "Further certificates in a SUCCESS belong to the issued certificate's chain",
     "SCEP-3.3.2.1-02",
     judge=over("stranger", "issuers of the certificate only", _relevant, only=_with_issued),
-    why="Devices with room for few CA certificates store what comes.",
+    why="Devices with little room for CA certificates store all that they get.",
     field_failures=("F-R14",),
     proofs=(Proof("stranger", "success-extra-certs"),),
 )
@@ -205,12 +206,12 @@ def _key(_: Client, answer: Answer) -> str | None:
 
 watch_here(
     "issued-for-key",
-    "The certificate is for the public key of the CSR",
+    "The issued certificate is for the public key of the CSR",
     "SCEP-3.3.2.1-11",
     judge=over("other-key", "the CSR's public key", _key,
                only=lambda a: _bagged(a) and (a.issued is not None or bool(a.leaves)),
                element="messageData.certificates.subjectPublicKeyInfo"),
-    why="A certificate for another key cannot be used by the device, or lets somebody else be the device.",
+    why="The device cannot use a certificate for another key, and someone else may use it to impersonate the device.",
     field_failures=("F-K08",),
     tags=("security",),
     breaches=("other-key",),
@@ -219,10 +220,10 @@ watch_here(
 
 watch_here(
     "issued-without-crl",
-    "An enrolment's reply holds no CRL",
+    "The reply to an enrolment contains no CRL",
     "SCEP-3.3.2.1-14",
     judge=over("crl", "no crls", lambda _, a: "a CRL" if a.payload.crls else None, only=_bagged),
-    why="Some readers take the presence of a CRL for a GetCRL reply.",
+    why="Some readers treat a reply with a CRL as a reply to GetCRL.",
     proofs=(Proof("crl", "success-with-crl"),),
 )
 
@@ -247,7 +248,7 @@ def _issued_facts(
 
 
 def _named_issuers(certificate: Certificate, answer: Answer) -> tuple[list[Certificate], bool]:
-    """The certificates at hand that have its issuer's name, and whether one of them verifies it."""
+    """The known certificates with the issuer's name, and whether one of them verifies the certificate."""
     pool = [c for c in (*answer.trusted, *answer.payload.certificates) if c.der != certificate.der]
     named = [c for c in pool if names_alike(c.subject, certificate.issuer)]
     return named, any(signed_by(certificate, c) for c in named)
@@ -255,14 +256,14 @@ def _named_issuers(certificate: Certificate, answer: Answer) -> tuple[list[Certi
 
 def _by_known_ca(_: Client, certificate: Certificate, answer: Answer) -> str | None:
     named, _verified = _named_issuers(certificate, answer)
-    return None if named else f"issued by {certificate.issuer_text}, whose certificate is nowhere"
+    return None if named else f"issued by {certificate.issuer_text}, whose certificate is missing"
 
 
 def _verified(_: Client, certificate: Certificate, answer: Answer) -> str | None:
     named, verified = _named_issuers(certificate, answer)
     if verified or not named:
         return None
-    return f"issued by {certificate.issuer_text}, whose key did not sign it"
+    return f"issued by {certificate.issuer_text}, but not signed with its key"
 
 
 def _known_algorithm(certificate: Certificate, _: Answer) -> bool:
@@ -272,16 +273,16 @@ def _known_algorithm(certificate: Certificate, _: Answer) -> bool:
 _ISSUER: dict[str, Any] = {"element": "messageData.certificates", "only": _known_algorithm}
 _ISSUED_BY = (
     _issued_facts("no-issuer", "issued by a known CA", _by_known_ca, **_ISSUER),
-    _issued_facts("bad-signature", "signed with the key of the CA that it names", _verified, **_ISSUER),
+    _issued_facts("bad-signature", "signed with the key of the CA that it names as issuer", _verified, **_ISSUER),
 )
 
 watch_here(
     "issued-verifies",
-    "The certificate verifies with a CA certificate of GetCACert or of the reply",
+    "The issued certificate verifies with a CA certificate from GetCACert or from the reply",
     "SCEP-3.3.2.1-16",
     "SCEP-2.2-03",
     judge=lambda session: (found for judge in _ISSUED_BY for found in judge(session)),
-    why="Devices check the chain before they install.",
+    why="Devices verify the chain before they install the certificate.",
     field_failures=("F-R08", "F-R17"),
     breaches=("bad-signature",),
     proofs=(Proof("bad-signature", "success-bad-cert-signature"), Proof("no-issuer", "success-foreign-issuer")),
@@ -297,11 +298,10 @@ def _valid(_: Client, certificate: Certificate, answer: Answer) -> str | None:
 
 watch_here(
     "issued-valid-now",
-    "The certificate is valid when it is delivered",
+    "The issued certificate is valid at delivery",
     "SCEP-3.3.2.1-16",
     judge=_issued_facts("not-valid-now", "valid now", _valid),
-    why="A notBefore in the server's near future is a certificate that the device refuses, and a retry that mints one "
-    "more.",
+    why="If notBefore is in the future, the device refuses the certificate and enrols again, which issues another one.",
     field_failures=("F-C03", "F-C04"),
     proofs=(Proof("not-valid-now", "success-future"), Proof("not-valid-now", "success-expired")),
 )
@@ -325,10 +325,10 @@ _NAMED = (
 
 watch_here(
     "issued-for-subject",
-    "The certificate is for the name that was asked for",
+    "The issued certificate has the requested subject",
     "SCEP-3.3.1-09",
     judge=lambda session: (found for judge in _NAMED for found in judge(session)),
-    why="A CA may alter names, but devices find their certificate by them, and peers check them.",
+    why="A CA may change names, but devices find their certificate by subject, and peers check it.",
     field_failures=("F-S09",),
     proofs=(
         Proof("other-subject", "success-altered-subject"),
@@ -341,14 +341,14 @@ def _purposes(_: Client, certificate: Certificate, __: Answer) -> str | None:
     try:
         purposes = certificate.purposes
     except DecodeError as error:
-        return f"an extKeyUsage that is not readable: {error}"
+        return f"an unreadable extKeyUsage: {error}"
     if purposes is None or {v.SERVER_AUTH, v.ANY_PURPOSE} & set(purposes):
         return None
     return f"extKeyUsage allows {', '.join(map(v.oid_text, purposes)) or 'nothing'}"
 
 
 def _for_a_server(_: Certificate, answer: Answer) -> bool:
-    """A CSR that names purposes is judged by those (usages-honoured)."""
+    """A CSR that requests purposes is judged by usages-honoured instead."""
     try:
         return v.EXTENDED_KEY_USAGE not in Csr.from_der(answer.order.data).extensions
     except DecodeError:
@@ -357,7 +357,7 @@ def _for_a_server(_: Certificate, answer: Answer) -> bool:
 
 watch_here(
     "issued-for-servers",
-    "The certificate's extended key usage, where it has one, allows a TLS server",
+    "The issued certificate's extended key usage, if present, allows TLS servers",
     "SCEP-3.3.1-09",
     judge=_issued_facts(
         "no-server-auth",
@@ -365,11 +365,11 @@ watch_here(
         _purposes,
         only=_for_a_server,
         at_most=CheckVerdict.FINDING,
-        mistake="one extKeyUsage, clientAuth, for all certificates, whatever the request or the profile says",
+        mistake="the server writes extKeyUsage clientAuth into every certificate",
     ),
-    why="A printer's key is for its TLS server; browsers and drivers refuse a certificate for clients only.",
+    why="A printer uses its key for a TLS server; browsers and drivers refuse a certificate for clients only.",
     field_failures=("F-S15",),
-    # A CA may be there for clients alone; the RFC says nothing of purposes.
+    # A CA may serve only TLS clients; the RFC does not mention purposes.
     at_most=CheckVerdict.FINDING,
     proofs=(
         Proof("no-server-auth", "success-unfit-usage"),
@@ -388,23 +388,23 @@ watch_here(
     "Issued certificates are not signed with SHA-1",
     "SCEP-7.9-01",
     judge=_issued_facts("sha1", "SHA-256 or better", _digest),
-    why="TLS stacks refuse such certificates whatever SCEP says.",
+    why="TLS stacks refuse certificates that are signed with SHA-1.",
     proofs=(Proof("sha1", defects=("issues-sha1",)),),
 )
 
 
 def _secret(_: Client, certificate: Certificate, answer: Answer) -> str | None:
     secret = answer.order.challenge
-    return "the challenge stands in the certificate" if secret and secret.encode() in certificate.der else None
+    return "the certificate contains the challenge password" if secret and secret.encode() in certificate.der else None
 
 
 watch_here(
     "issued-without-challenge",
-    "The challenge is not copied into the certificate",
+    "The challenge password is not copied into the certificate",
     "SCEP-3.3.1-08",
     judge=_issued_facts(
         "challenge-in-certificate",
-        "no trace of the challenge",
+        "no challenge password",
         _secret,
         only=lambda _, answer: bool(answer.order.challenge),
     ),
@@ -417,19 +417,19 @@ watch_here(
 
 def _pointers(_: Client, certificate: Certificate, __: Answer) -> str | None:
     found = {v.CRL_DISTRIBUTION_POINTS, v.AUTHORITY_INFORMATION_ACCESS} & set(certificate.extensions)
-    return None if found else "neither a CRL distribution point nor authorityInfoAccess"
+    return None if found else "no CRL distribution point and no authorityInfoAccess"
 
 
 watch_here(
     "issued-points-to-crl",
-    "Issued certificates say where CRLs and CA certificates are fetched without SCEP",
+    "Issued certificates say where to fetch CRLs and CA certificates without SCEP",
     "SCEP-3.3.4-03",
     "SCEP-7.8-01",
     judge=_issued_facts(
         "no-pointer", "a CRL distribution point or authorityInfoAccess", _pointers, at_most=CheckVerdict.FINDING
     ),
-    why="Without a pointer, relying parties have only GetCRL, which the RFC advises against.",
+    why="Without such a URL, relying parties have only GetCRL, which the RFC discourages.",
     at_most=CheckVerdict.FINDING,
-    mild="the RFC speaks of who would use GetCert and GetCRL; certificates that nobody revokes need no pointer",
+    mild="the RFC names this as the alternative to GetCert and GetCRL; a CA that never revokes does not need it",
     proofs=(Proof("no-pointer"),),
 )

@@ -1,4 +1,4 @@
-"""Who may enrol: the challengePassword, missing, wrong, twice, and in every string type. RFC 8894, 2.4, 3.3.1, 7.3."""
+"""Which clients may enrol: the challengePassword missing, wrong, twice, in each type. RFC 8894, 2.4, 3.3.1, 7.3."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ UNCHECKED = Proof("granted", defects=("challenge-unchecked",))
 def _secret(session: Client) -> str:
     secret = session.draw()
     if secret is None:
-        raise NotApplicable("no challenge is configured: tell where it comes from, or that enrolment is open")
+        raise NotApplicable("no challenge password is configured: give its source, or state that enrolment is open")
     return secret
 
 
 @check(
     "challenge-missing",
-    "Without a challenge nobody is enrolled by a self-signed certificate",
+    "A request without a challenge password gets no certificate",
     "SCEP-2.4-09",
     "SCEP-2.4-03",
     "SCEP-2.4-11",
-    why="A self-signed certificate proves nothing: everybody can make one in any name.",
+    why="A self-signed certificate proves nothing: anyone can make one for any name.",
     field_failures=("F-S06", "F-S12"),
     negative=True,
     tags=("security",),
@@ -50,39 +50,39 @@ def missing(session: Client) -> Iterator[Fact]:
     plain = [
         *refused(
             session,
-            "a PKCSReq without a challenge",
+            "a PKCSReq without a challenge password",
             REQUEST,
             challenge=None,
             parking=True,
-            mistake="a request without the attribute is treated as one that needs none",
+            mistake="the server assumes that a request without the attribute does not need it",
         )
     ]
     yield from plain
-    if not plain[0].holds:  # who grants that grants the other too, and one such certificate is enough
+    if not plain[0].holds:  # a server that grants this grants the other too, and one such certificate is enough
         return
     again = session.order(challenge=None, subject=session.granted().order.subject, wrong=True)
     yield _kept_out(
         session,
         again,
         "granted-for-a-known-name",
-        "a PKCSReq without a challenge, with a new key, for a name that was asked for before",
-        "a name that is known is taken for a renewal, whoever asks",
+        "a PKCSReq without a challenge password, with a new key, for a name that already has a certificate",
+        "the server treats every request for a known name as a renewal",
     )
 
 
 def _kept_out(session: Client, order: Order, slug: str, what: str, mistake: str) -> Fact:
-    """That one more wrong request got no certificate; how refusals look is seen where the plain ones are judged."""
+    """Whether a further wrong request got no certificate; other checks judge the form of refusals."""
     answer = session.ask(order, expect_refusal=True)
     return answered(slug, not answer.handed_out, f"{what} is refused", answer, mistake=mistake, what=what)
 
 
 @check(
     "challenge-wrong",
-    "A wrong challenge never yields a certificate",
+    "A request with a wrong challenge password gets no certificate",
     "SCEP-2.4-09",
     "SCEP-2.4-04",
     "SCEP-3.2.1.4-04",
-    why="It is all that keeps strangers out.",
+    why="Only the challenge password keeps strangers out.",
     field_failures=("F-S01", "F-S02", "F-S06", "F-S11"),
     negative=True,
     tags=("security",),
@@ -98,11 +98,11 @@ def wrong(session: Client) -> Iterator[Fact]:
     secret = _secret(session)
     other = "x" if secret[:1] != "x" else "y"
     for what, given in (
-        ("a challenge with another first letter", other + secret[1:]),
-        ("a challenge that is longer by a letter", secret + "x"),
-        ("a challenge that lacks its last letter", secret[:-1] or "x"),
-        ("a challenge of 4,000 letters", "x" * 4000),
-        ("a challenge in Greek", "σύνθημα"),
+        ("a challenge password with another first character", other + secret[1:]),
+        ("a challenge password with an extra character", secret + "x"),
+        ("a challenge password without its last character", secret[:-1] or "x"),
+        ("a challenge password of 4,000 characters", "x" * 4000),
+        ("a challenge password in Greek", "σύνθημα"),
     ):
         yield from refused(
             session,
@@ -110,22 +110,22 @@ def wrong(session: Client) -> Iterator[Fact]:
             REQUEST,
             challenge=given,
             parking=True,
-            mistake="the challenge is read and not compared, or compared by prefix",
+            mistake="the server does not compare the challenge password, or compares only a prefix",
         )
     by_get = session.order(challenge=other + secret[1:], method="GET", wrong=True)
-    what = "a wrong challenge by GET"
-    yield _kept_out(session, by_get, "granted-by-get", what, "the challenge is checked where a POST is handled")
+    what = "a wrong challenge password by GET"
+    yield _kept_out(session, by_get, "granted-by-get", what, "the server checks the challenge password only of a POST")
     repeated = session.order(challenge=other + secret[1:], wrong=True)
     session.ask(repeated, expect_refusal=True)
-    what = "a request with a wrong challenge that was refused and comes again"
-    yield _kept_out(session, repeated, "granted-again", what, "a transaction that is known is not checked again")
+    what = "a repeated request with a wrong challenge password"
+    yield _kept_out(session, repeated, "granted-again", what, "the server does not check a known transaction again")
 
 
 @check(
     "challenge-exact",
-    "The challenge is compared letter by letter",
+    "The challenge password is compared exactly",
     "SCEP-2.4-04",
-    why="Each letter that may be small or capital makes guessing twice as easy.",
+    why="If case does not matter, each letter makes guessing twice as easy.",
     field_failures=("F-S01", "F-S02"),
     negative=True,
     tags=("security",),
@@ -136,23 +136,25 @@ def wrong(session: Client) -> Iterator[Fact]:
     ),
 )
 def exact(session: Client) -> Iterator[Fact]:
-    """Digits of hexadecimal are the same number in either case, so they tell nothing about letters."""
+    """Hexadecimal digits are the same number in either case, so they show nothing about letters."""
     secret = _secret(session)
-    variants = [("granted-with-blanks", "the challenge with blanks around it", f" {secret} ")]
+    variants = [("granted-with-blanks", "the challenge password with spaces around it", f" {secret} ")]
     if secret.swapcase() != secret and not set(secret) <= set(hexdigits):
-        other = "the challenge with small letters for capital ones and the other way round"
+        other = "the challenge password with upper and lower case exchanged"
         variants.append(("granted-in-another-case", other, secret.swapcase()))
     for slug, what, given in variants:
         order = session.order(challenge=given, wrong=True)
-        yield _kept_out(session, order, slug, what, "the challenge is changed before it is compared")
+        yield _kept_out(
+            session, order, slug, what, "the server normalises the challenge password before it compares it"
+        )
 
 
 @check(
     "challenge-empty",
-    "An empty challenge is a wrong one",
+    "An empty challenge password gets no certificate",
     "SCEP-2.4-09",
     "SCEP-2.4-04",
-    why="Servers that compare with an unset value let it pass.",
+    why="Servers that compare it with an unset value accept it.",
     field_failures=("F-S06",),
     negative=True,
     tags=("security",),
@@ -164,15 +166,17 @@ def empty(session: Client) -> Iterator[Fact]:
     _secret(session)
     key, subject = session.key(), session.subject()
     request = csrs.encoded(key, subject, [csrs.challenge(der.printable_string(""))])
-    yield from refused(session, "an empty challenge", REQUEST, parking=True, key=key, subject=subject, request=request)
+    yield from refused(
+        session, "an empty challenge password", REQUEST, parking=True, key=key, subject=subject, request=request
+    )
 
 
 @check(
     "challenge-foreign-signer",
-    "A certificate of a stranger's CA does not replace the challenge",
+    "A certificate from another CA does not replace the challenge password",
     "SCEP-2.4-09",
     "SCEP-2.3-10",
-    why="Anybody can run a CA of any name.",
+    why="Anyone can run a CA under any name.",
     negative=True,
     tags=("security",),
     gain=Gain.STRANGER,
@@ -184,7 +188,7 @@ def foreign(session: Client) -> Iterator[Fact]:
     plain = [
         *refused(
             session,
-            "a PKCSReq signed by a certificate of another CA, without a challenge",
+            "a PKCSReq signed by a certificate of another CA, without a challenge password",
             REQUEST,
             FailInfo.BAD_MESSAGE_CHECK,
             challenge=None,
@@ -197,8 +201,8 @@ def foreign(session: Client) -> Iterator[Fact]:
         return
     subject = session.subject()
     order = session.order(by=stranger(session, subject), subject=subject, challenge=None, wrong=True)
-    what = "a PKCSReq signed by a certificate of another CA for the same name, without a challenge"
-    mistake = "whatever is not self-signed is taken for a certificate to renew"
+    what = "a PKCSReq signed by a certificate of another CA for the same name, without a challenge password"
+    mistake = "the server accepts every certificate that is not self-signed as one to renew"
     yield _kept_out(session, order, "granted-under-its-name", what, mistake)
 
 
@@ -221,10 +225,10 @@ def stranger(session: Client, subject: bytes) -> Identity:
 
 @check(
     "challenge-one-time",
-    "A challenge works once",
+    "A challenge password works only once",
     "SCEP-2.4-01",
     "SCEP-7.3-02",
-    why="A static challenge that leaks enrols anybody in any name until it is changed.",
+    why="If a static challenge password leaks, anyone can enrol under any name until it is changed.",
     field_failures=("F-S12", "F-S14"),
     cost=2,
     tags=("security",),
@@ -235,16 +239,16 @@ def one_time(session: Client) -> Iterator[Fact]:
     session.enrol(challenge=secret)
     again = session.ask(session.order(challenge=secret))
     if again.status is None:
-        raise Inconclusive(f"no CertRep came to the second use: {again.text}")
+        raise Inconclusive(f"the second use got no CertRep: {again.text}")
     slug = "static" if isinstance(session.challenges, Static) else "used-twice"
     yield answered(slug, not again.granted, "a second use is refused", again)
 
 
 @check(
     "challenge-string-types",
-    "The challenge is read as PrintableString and as UTF8String",
+    "The challenge password is accepted as PrintableString and as UTF8String",
     "SCEP-3.3.1-06",
-    why="PKCS #9 allows both, and clients choose by their library.",
+    why="PKCS #9 allows both, and the client's library decides which one it writes.",
     field_failures=("F-E11", "F-S02"),
     cost=2,
     tags=("clients",),
@@ -258,16 +262,16 @@ def string_types(session: Client) -> Iterator[Fact]:
         key, subject = session.key(), session.subject()
         request = csrs.encoded(key, subject, [csrs.challenge(write(secret))])
         answer = session.ask(session.order(key=key, subject=subject, request=request))
-        yield processed(answer, f"the challenge as {name}")
+        yield processed(answer, f"the challenge password as {name}")
 
 
 row(
     __name__,
     "challenge-after-extensions",
-    "The challenge is found wherever it stands among the attributes",
+    "The challenge password is accepted at any position among the attributes",
     "SCEP-3.3.1-06",
-    run=processes("a challenge beside an extensionRequest", sans=("printer.example",)),
-    why="Attributes are a set: strongSwan and Apple put the extensions first.",
+    run=processes("a challenge password next to an extensionRequest", sans=("printer.example",)),
+    why="Attributes are a set; strongSwan and Apple put the extensions first.",
     field_failures=("F-E09", "F-E10", "F-E11"),
     cost=1,
     tags=("clients",),
@@ -277,9 +281,9 @@ row(
 
 @check(
     "challenge-twice",
-    "Two challenges, one right and one wrong, are not a right one",
+    "A request with a right and a wrong challenge password gets no certificate",
     "SCEP-3.3.1-07",
-    why="A server that picks the right one of many can be asked many guesses at once.",
+    why="If a server accepts one right value among several, a client can try many guesses at once.",
     negative=True,
     tags=("security",),
     gain=Gain.NOTHING,
@@ -296,19 +300,19 @@ def twice(session: Client) -> Iterator[Fact]:
     yield from refused(
         session, "two challengePassword attributes", REQUEST, parking=True, key=key, subject=subject, request=request
     )
-    # sorted as a SET OF is, the right one is in the middle: who reads but the first or the last does not find it
+    # in a sorted SET OF the right value is in the middle: a server that reads only the first or the last misses it
     several = [der.utf8_string(value) for value in ("x" * (len(secret) - 1), secret, secret + "x")]
     request = csrs.encoded(key, subject, [csrs.challenge(*several)])
     order = session.order(key=key, subject=subject, request=request, wrong=True)
     what = "a challengePassword with three values, one of them right"
-    yield _kept_out(session, order, "granted-of-several-values", what, "any of the values will do")
+    yield _kept_out(session, order, "granted-of-several-values", what, "the server accepts any of the values")
 
 
 @check(
     "challenge-survives-failure",
-    "A failed attempt of somebody else does not use up the challenge",
+    "A failed attempt by another client does not use up the challenge password",
     "SCEP-7.3-04",
-    why="Otherwise whoever guesses locks out whoever knows.",
+    why="Otherwise a client that guesses locks out the client that knows the challenge password.",
     field_failures=("F-S05",),
     cost=1,
     negative=True,
@@ -322,14 +326,14 @@ def survives(session: Client) -> Iterator[Fact]:
         session.order(challenge=secret[:-1] + ("x" if secret[-1] != "x" else "y"), wrong=True), expect_refusal=True
     )
     answer = session.ask(session.order(challenge=secret))
-    yield answered("used-up", answer.taken, "the right challenge still works", answer, of_grant=True)
+    yield answered("used-up", answer.taken, "the right challenge password still works", answer, of_grant=True)
 
 
 @check(
     "challenge-brute-force",
-    "Guessing a challenge online is impeded",
+    "Repeated wrong challenge passwords are slowed down or limited",
     "SCEP-7.3-04",
-    why="Short challenges fall to a script in an hour where nothing slows it down.",
+    why="If nothing slows it down, a script guesses a short challenge password within an hour.",
     negative=True,
     opt_in="load",
     tags=("security", "load"),
@@ -345,8 +349,10 @@ def brute_force(session: Client) -> Iterator[Fact]:
         guess = f"guess-{number}-{secret[::-1]}"
         last = session.ask(session.order(key=key, challenge=guess, wrong=True), expect_refusal=True)
         if last.reply is None:
-            raise Inconclusive(f"after {number} wrong challenges no reply came any more: a limit, or a crash")
+            raise Inconclusive(
+                f"after {number} wrong challenge passwords the server stopped replying: a limit, or a crash"
+            )
         slow += last.reply.status == 429 or last.exchange.seconds > usual + 1
     assert last is not None
-    text = f"50 wrong challenges answered, {slow} of them slowly or with 429"
+    text = f"50 wrong challenge passwords got a reply, {slow} of them slowly or with 429"
     yield fact("unimpeded", slow > 0, "a delay or a limit", text, last, at_most=CheckVerdict.FINDING)

@@ -1,4 +1,4 @@
-"""What a CSR asks for and what is issued: extensions, odd names, weak keys. RFC 8894, 3.3.1; RFC 2986, RFC 5280."""
+"""What a CSR requests and what is issued: extensions, odd names, weak keys. RFC 8894, 3.3.1; RFC 2986, RFC 5280."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mfp_sim.shared.scep.certificate import Certificate
 from mfp_sim.shared.scep.vocabulary import FailInfo
 
 BOGUS = "1.3.6.1.4.1.32473.99"
-"""An extension that nobody knows (the arc is for examples)."""
+"""An unknown extension (the arc is reserved for examples)."""
 
 
 def _ask(
@@ -40,9 +40,9 @@ def _ask(
 
 @check(
     "san-honoured",
-    "Requested subject alternative names are in the certificate",
+    "The certificate has the requested subject alternative names",
     "SCEP-3.3.1-09",
-    why="Browsers and TLS stacks look at nothing else; a certificate without them is of no use to a printer.",
+    why="Browsers and TLS stacks check only these names; a printer cannot use a certificate without them.",
     field_failures=("F-S08",),
     cost=1,
     proofs=(Proof("dropped", defects=("drops-san",)),),
@@ -57,15 +57,15 @@ def san(session: Client) -> Iterator[Fact]:
         ", ".join(names),
         ", ".join(got) or "none",
         answer,
-        mistake="a template without the names of the request is used",
+        mistake="the server uses a template that ignores the names of the request",
     )
 
 
 @check(
     "unknown-extension",
-    "A requested extension that nobody knows gets a CertRep",
+    "A request for an unknown extension gets a CertRep",
     "SCEP-3.3.1-09",
-    why="A CA may drop what it does not know, or say no; it may not crash.",
+    why="A CA may drop an unknown extension or refuse the request, but it must not crash.",
     field_failures=("F-E08", "F-S13"),
     cost=2,
     negative=True,
@@ -80,10 +80,10 @@ def unknown_extension(session: Client) -> Iterator[Fact]:
 
 @check(
     "ca-true-not-copied",
-    "A CSR that asks for a CA certificate does not get one",
+    "A CSR that requests a CA certificate does not get one",
     "SCEP-3.3.1-09",
     "SCEP-3.3.2.1-16",
-    why="A device that is a CA can issue for anybody.",
+    why="A device with a CA certificate can issue certificates for any name.",
     field_failures=("F-S07",),
     negative=True,
     tags=("security",),
@@ -102,13 +102,13 @@ def ca_true(session: Client) -> Iterator[Fact]:
         issued = answer.issued
         if issued is not None:
             usage = issued.key_usage or frozenset()
-            got = f"cA {issued.is_ca}, keyUsage {', '.join(sorted(usage)) or 'none'}{where and f': asked for{where}'}"
+            got = f"cA {issued.is_ca}, keyUsage {', '.join(sorted(usage)) or 'none'}{where and f': requested{where}'}"
             yield fact("ca-certificate", not _may_issue(issued), "cA false, no keyCertSign", got, answer,
-                       mistake="the extensions of the request are copied as they are")  # fmt: skip
+                       mistake="the server copies the extensions of the request unchanged")  # fmt: skip
         elif answer.granted:
-            raise Inconclusive(f"the SUCCESS holds no certificate that can be read: {answer.payload.problem}")
+            raise Inconclusive(f"the SUCCESS contains no readable certificate: {answer.payload.problem}")
         else:
-            asked = f"a CSR that asks for a CA certificate{where}"
+            asked = f"a CSR that requests a CA certificate{where}"
             yield from refusal(answer, asked, parking=True, slug="ca-certificate")
 
 
@@ -123,7 +123,7 @@ _POWERS: Mapping[str, tuple[str, Sequence[bytes], Callable[[Certificate], bool]]
         lambda certificate: v.ANY_PURPOSE in _purposes(certificate),
     ),
     "enrolment-agent": (
-        "the purpose of an enrolment agent, who asks for certificates of others",
+        "the purpose of an enrolment agent, which may request certificates for others",
         [csrs.extensions(x509.extended_key_usage_extension(v.SERVER_AUTH, v.ENROLMENT_AGENT))],
         lambda certificate: v.ENROLMENT_AGENT in _purposes(certificate),
     ),
@@ -133,12 +133,12 @@ _POWERS: Mapping[str, tuple[str, Sequence[bytes], Callable[[Certificate], bool]]
         lambda certificate: v.MICROSOFT_SID in certificate.extensions,
     ),
     "unknown-extension": (
-        "an extension that nobody knows",
+        "an unknown extension",
         [csrs.extensions((BOGUS, False, der.octet_string(b"x")))],
         lambda certificate: BOGUS in certificate.extensions,
     ),
 }
-"""What a CSR may ask for and only the CA may give: what it is, the attributes, and whether a certificate has it."""
+"""Powers that only the CA may give: the name, the CSR attributes, and whether a certificate has the power."""
 
 
 def _purposes(certificate: Certificate) -> tuple[str, ...]:
@@ -150,11 +150,11 @@ def _purposes(certificate: Certificate) -> tuple[str, ...]:
 
 @check(
     "powers-not-copied",
-    "Powers that a CSR asks for are not in the certificate",
+    "Powers that a CSR requests are not copied into the certificate",
     "SCEP-3.3.1-09",
     "SCEP-3.3.2.1-16",
-    why="A CSR is a wish of whoever may enrol. With the identifier of an account, or as an agent, a printer's "
-    "certificate logs on as an administrator.",
+    why="Any client that may enrol can write any CSR. With an account's identifier, or as an enrolment agent, a "
+    "printer's certificate can log on as an administrator.",
     field_failures=("F-S07",),
     negative=True,
     tags=("security",),
@@ -168,15 +168,15 @@ def powers(session: Client) -> Iterator[Fact]:
         answer = _ask(session, *attributes, unwanted=has)
         issued = answer.issued
         if issued is not None:
-            got = f"{what} is in the certificate" if has(issued) else "a certificate without"
+            got = f"{what} is in the certificate" if has(issued) else "a certificate without it"
             yield fact(slug, not has(issued), f"no {what.removeprefix('the ').removeprefix('an ')}", got, answer,
-                       mistake="the extensions of the request are copied as they are")  # fmt: skip
+                       mistake="the server copies the extensions of the request unchanged")  # fmt: skip
         else:
-            yield from refusal(answer, f"a CSR that asks for {what}", parking=True, slug=slug)
+            yield from refusal(answer, f"a CSR that requests {what}", parking=True, slug=slug)
 
 
 def _names(session: Client) -> Iterator[tuple[str, bytes, bool]]:
-    """Odd subjects: what is odd, the Name, and whether it is right at all."""
+    """Odd subjects: what is odd, the Name, and whether it is valid."""
     marked = x509.common_name_of(session.subject()) or "printer"
 
     def rdn(*pairs: tuple[str, bytes]) -> bytes:
@@ -198,9 +198,9 @@ def _names(session: Client) -> Iterator[tuple[str, bytes, bool]]:
 
 @check(
     "odd-subjects",
-    "Unusual names get a CertRep",
+    "A request with an unusual subject gets a CertRep",
     "SCEP-3.3.1-10",
-    why="Names come from devices all over the world.",
+    why="Devices all over the world use names in many forms.",
     field_failures=("F-S09", "F-S10"),
     cost=4,
     negative=True,
@@ -209,14 +209,14 @@ def _names(session: Client) -> Iterator[tuple[str, bytes, bool]]:
 def odd_subjects(session: Client) -> Iterator[Fact]:
     for what, subject, _ in _names(session):
         answer = _ask(session, subject=subject, wrong=True)
-        yield answered("no-certrep", answer.decided, f"a CertRep to {what}", answer, what=what)
+        yield answered("no-certrep", answer.decided, f"a CertRep for {what}", answer, what=what)
 
 
 @check(
     "rsa-4096",
-    "A key of 4096 bits is served",
+    "A request for a 4096-bit key is processed",
     "SCEP-3.3.1-10",
-    why="Longer keys are what security guides ask for.",
+    why="Security guides require longer keys.",
     cost=1,
     proofs=(Proof("not-processed", defects=("crashes-on-odd-csr",)),),
 )
@@ -226,10 +226,10 @@ def rsa_4096(session: Client) -> Iterator[Fact]:
 
 @check(
     "weak-keys-refused",
-    "A key of 1024 bits is refused",
+    "A request for a 1024-bit key is refused",
     "SCEP-3.3.1-11",
     "SCEP-7.1-01",
-    why="1024 bits are no longer thought safe.",
+    why="1024-bit keys are no longer secure.",
     field_failures=("F-A14",),
     negative=True,
     tags=("security",),
@@ -251,9 +251,9 @@ def weak_keys(session: Client) -> Iterator[Fact]:
 
 @check(
     "bag-of-attributes-empty",
-    "A CSR without any attribute gets a CertRep",
+    "A CSR without attributes gets a CertRep",
     "SCEP-3.3.1-10",
-    why="Where approval is manual, clients send no attribute at all.",
+    why="If approval is manual, clients send no attributes.",
     field_failures=("F-S02",),
     negative=True,
     gain=Gain.STRANGER,

@@ -1,4 +1,4 @@
-"""GetCert and GetCRL: optional, and refused cleanly where they are not there. RFC 8894, 3.3.4, 4.5 and 4.6."""
+"""GetCert and GetCRL: optional, and refused cleanly if not supported. RFC 8894, 3.3.4, 4.5 and 4.6."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ def _get_crl(session: Client) -> Answer:
 
 
 def served(answer: Answer) -> Answer:
-    """The answer, where it is a SUCCESS that can be read.
+    """The reply, if it is a readable SUCCESS.
 
     Raises:
-        NotApplicable: the server does not serve the operation.
-        Inconclusive: what came cannot be read.
+        NotApplicable: the server does not support the operation.
+        Inconclusive: the reply cannot be read.
     """
     if not told(answer).granted:
-        raise NotApplicable(f"the server does not serve it: {answer.text}")
+        raise NotApplicable(f"the server does not support it: {answer.text}")
     if answer.payload.problem is not None or len(answer.crls) < len(answer.payload.crls):
-        raise Inconclusive(f"what came cannot be read: {answer.payload.problem or 'the CRL'}")
+        raise Inconclusive(f"the reply cannot be read: {answer.payload.problem or 'the CRL'}")
     return answer
 
 
@@ -58,7 +58,7 @@ def _clean(session: Client, make: Callable[[Client], Answer]) -> Iterator[Fact]:
     if answer.granted:
         yield answered("granted", True, "SUCCESS, or FAILURE badRequest", answer)
         return
-    yield from refusal(answer, "an operation that is not supported", REQUEST, BAD_ID)
+    yield from refusal(answer, "an unsupported operation", REQUEST, BAD_ID)
 
 
 for _kind, _make, _name in (
@@ -68,10 +68,10 @@ for _kind, _make, _name in (
     row(
         __name__,
         f"{_name}-clean",
-        f"{_kind.label} is served or refused as badRequest",
+        f"{_kind.label} is granted or refused with badRequest",
         "SCEP-3.3.4-04",
         run=partial(_clean, make=_make),
-        why="A client that asks once too many should be told so in SCEP.",
+        why="A client should get a SCEP reply even if the server does not support the operation.",
         field_failures=("F-P04",),
         negative=True,
         reads=_kind is MessageType.GET_CRL,
@@ -81,10 +81,10 @@ for _kind, _make, _name in (
 
 @check(
     "getcert-certificate",
-    "GetCert gives the certificate that was asked for",
+    "GetCert returns the requested certificate",
     "SCEP-3.3.2.1-07",
     "SCEP-3.3.2.1-09",
-    why="Another one is installed by clients that do not compare.",
+    why="Clients that do not compare it install the wrong certificate.",
     field_failures=("F-X09",),
     proofs=(Proof("another", "getcert-wrong-cert"),),
 )
@@ -98,10 +98,10 @@ def getcert(session: Client) -> Iterator[Fact]:
 
 @check(
     "getcert-unknown",
-    "GetCert about an unknown serial number is badCertId",
+    "GetCert for an unknown serial number gets FAILURE badCertId",
     "SCEP-3.2.1.4-07",
     "SCEP-4.5.1-01",
-    why="It is the one code that says 'there is no such certificate'.",
+    why="badCertId is the only code for a certificate that does not exist.",
     reads=True,
     negative=True,
     proofs=(Proof("refused-for-another-reason", defects=("unknown-is-bad-request",)),),
@@ -118,27 +118,27 @@ def getcert_unknown(session: Client) -> Iterator[Fact]:
     "getcert-not-pending",
     "GetCert is never PENDING",
     "SCEP-4.5.1-01",
-    why="There is nothing to wait for, and no poll for it.",
+    why="A client has nothing to wait for and cannot poll for it.",
     proofs=(Proof("pending", "getcert-pending"),),
 )
 def not_pending(session: Client) -> Iterator[Fact]:
     answer = told(_get_cert(session))
     if answer.status is None:
-        raise NotApplicable(f"the server does not serve it: {answer.text}")
+        raise NotApplicable(f"the server does not support it: {answer.text}")
     yield answered("pending", not answer.parked, "SUCCESS or FAILURE", answer)
 
 
 @check(
     "getcert-much-later",
-    "A certificate is given by GetCert after many other requests, and later",
+    "GetCert still returns a certificate after many other requests and some time",
     "SCEP-3.3.2.1-07",
-    why="A client asks for what it has lost, which may be a year after it was issued.",
+    why="A client may ask for a lost certificate a year after it was issued.",
     last=True,
     tags=("time",),
     proofs=(Proof("forgotten", defects=("getcert-forgets-after-many",)),),
 )
 def much_later(session: Client) -> Iterator[Fact]:
-    """About the first certificate of the run; that GetCert is served is shown by asking before."""
+    """For the first certificate of the run; a request before shows that the server supports GetCert."""
     served(_get_cert(session))
     first = session.granted()
     wanted = session.identity(first).certificate
@@ -152,10 +152,10 @@ def much_later(session: Client) -> Iterator[Fact]:
 
 @check(
     "getcrl-in-crls",
-    "GetCRL gives the CRL in crls",
+    "GetCRL returns the CRL in the crls field",
     "SCEP-3.3.2.1-10",
     "SCEP-3.4-03",
-    why="Readers look for it there.",
+    why="Clients look for the CRL there.",
     reads=True,
     proofs=(Proof("no-crl", "getcrl-in-certs"),),
 )
@@ -167,9 +167,9 @@ def getcrl(session: Client) -> Iterator[Fact]:
 
 @check(
     "getcrl-only-crl",
-    "The reply to GetCRL holds the CRL and no certificates",
+    "The reply to GetCRL contains no certificates",
     "SCEP-2.7-03",
-    why="Certificates there are nobody's answer.",
+    why="A client that asks for a CRL does not expect certificates.",
     reads=True,
     proofs=(Proof("certificates", "getcrl-with-certs"),),
 )
@@ -181,9 +181,9 @@ def only_crl(session: Client) -> Iterator[Fact]:
 
 @check(
     "getcrl-issuer",
-    "The CRL is the asked CA's, and its signature verifies",
+    "The CRL is the requested CA's, and its signature verifies",
     "SCEP-3.3.2.1-10",
-    why="A CRL of another issuer revokes nothing of this one's, unless it says that it lists other issuers' too.",
+    why="A CRL of another issuer does not cover this CA's certificates, unless it is an indirect CRL.",
     reads=True,
     tags=("security",),
     breaches=("bad-signature",),
@@ -196,20 +196,20 @@ def only_crl(session: Client) -> Iterator[Fact]:
 def crl_issuer(session: Client) -> Iterator[Fact]:
     answer = served(_get_crl(session))
     if not answer.crls:
-        raise NotApplicable("no CRL came")
+        raise NotApplicable("the reply has no CRL")
     crl, issuer = answer.crls[0], session.issuer
     if crl.signature_oid not in DIGEST_OF_SIGNATURE:
-        raise Inconclusive(f"the CRL is signed with {crl.signature_oid}, which is not known here")
+        raise Inconclusive(f"the CRL is signed with {crl.signature_oid}, which mfp-sim does not support")
     signers, got = _crl_signers(session, answer, crl), crl.issuer_text
     if crl.indirect:
         got = f"an indirect CRL of {got}"
         if not any(c.subject == crl.issuer for c in _at_hand(answer)):
-            raise Inconclusive(f"{got}, whose certificate did not come along, so it cannot be verified")
-    expected = f"{issuer.subject_text}, or whom it appoints for an indirect CRL"
+            raise Inconclusive(f"{got}, whose certificate is not in the reply, so it cannot be verified")
+    expected = f"{issuer.subject_text}, or the issuer of its indirect CRL"
     yield fact("other-issuer", bool(signers), expected, got, answer)
     if signers:
         good = any(crl.was_issued_by(signer) for signer in signers)
-        text = "it verifies" if good else "its signature does not verify"
+        text = "its signature verifies" if good else "its signature does not verify"
         yield fact("bad-signature", good, f"signed by {crl.issuer_text}", text, answer)
 
 
@@ -218,7 +218,7 @@ def _at_hand(answer: Answer) -> tuple[Certificate, ...]:
 
 
 def _crl_signers(session: Client, answer: Answer, crl: Crl) -> list[Certificate]:
-    """Who may have signed it: the CA under each of its keys, or whom it appoints for an indirect CRL (RFC 5280, 5)."""
+    """Its possible signers: the CA with each of its keys, or the issuer of an indirect CRL (RFC 5280, 5)."""
     issuer = session.issuer
     if crl.issuer == issuer.subject:
         return [issuer, *(c for c in answer.trusted if c.subject == issuer.subject and c.der != issuer.der)]
@@ -231,7 +231,7 @@ def _crl_signers(session: Client, answer: Answer, crl: Crl) -> list[Certificate]
     "The CRL is current",
     "SCEP-4.6.1-01",
     "SCEP-3.3.2.1-10",
-    why="An old CRL hides what was revoked since.",
+    why="An old CRL does not list later revocations.",
     field_failures=("F-W02",),
     reads=True,
     proofs=(Proof("stale", "getcrl-stale"), Proof("no-next-update", defects=("crl-without-next-update",))),
@@ -239,10 +239,10 @@ def _crl_signers(session: Client, answer: Answer, crl: Crl) -> list[Certificate]
 def crl_current(session: Client) -> Iterator[Fact]:
     answer = served(_get_crl(session))
     if not answer.crls:
-        raise NotApplicable("no CRL came")
+        raise NotApplicable("the reply has no CRL")
     crl, now = answer.crls[0], session.clock.now()
     current = crl.this_update <= now and (crl.next_update is None or now <= crl.next_update)
     got = f"thisUpdate {crl.this_update}, nextUpdate {crl.next_update}"
-    words = "nextUpdate is left out" if crl.next_update is None else "nextUpdate is there"
+    words = "nextUpdate is absent" if crl.next_update is None else "nextUpdate is present"
     yield fact("no-next-update", crl.next_update is not None, "a nextUpdate (RFC 5280, 5.1.2.5)", words, answer)
     yield fact("stale", current, f"current at {now:%Y-%m-%d %H:%M}", got, answer, at_most=CheckVerdict.FAIL)

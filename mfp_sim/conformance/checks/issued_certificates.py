@@ -1,7 +1,7 @@
-"""Every certificate of the run, read by RFC 5280, against what was asked for, and its number beside the others.
+"""Every certificate of the run: against RFC 5280, against its request, and its serial number against the others.
 
-Requests that were wrong on purpose count too: what a CA makes of them is a certificate like any other. RFC 8894, 3.3.1
-and 3.3.2.1; RFC 5280, 4.1 and 4.2.
+Certificates for deliberately wrong requests count too: they are certificates like any other. RFC 8894, 3.3.1 and
+3.3.2.1; RFC 5280, 4.1 and 4.2.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ENROLS = (MessageType.PKCS_REQ, MessageType.RENEWAL_REQ, MessageType.CERT_POLL)
 
 
 def issued_in(session: Client) -> list[tuple[Held, Answer]]:
-    """Every certificate that the run was given, once, with its CA and the request where they are known."""
+    """Every certificate that the run got, once, with its CA and its request if they are known."""
     found: dict[bytes, tuple[Held, Answer]] = {}
     for answer in session.answers:
         if not answer.handed_out or answer.order.message_type in (MessageType.GET_CERT, MessageType.GET_CRL):
@@ -75,10 +75,10 @@ def _by_rfc5280(held: Held, answer: Answer) -> Iterator[Fact]:
 
 watch_here(
     "issued-rfc5280",
-    "The certificates are as RFC 5280 has them",
+    "Issued certificates conform to RFC 5280",
     "SCEP-3.3.2.1-16",
     judge=partial(_over_all, judge=_by_rfc5280),
-    why="Key stores refuse to insert certificates that are not, and paths through them do not verify.",
+    why="Key stores refuse malformed certificates, and certification paths through them do not verify.",
     field_failures=("F-K01",),
     proofs=(
         Proof("not-rfc5280", "cert-lint"),
@@ -96,18 +96,17 @@ watch_here(
 )
 
 
-# --- against what was asked for ---------------------------------------------------------------------------
+# --- against the request ----------------------------------------------------------------------------------
 
 
 def _alt_names(holder: Certificate | Csr) -> set[bytes]:
-    """The entries of subjectAltName as they are encoded, of every kind."""
+    """The encoded entries of subjectAltName, of every kind."""
     extension = holder.extensions.get(v.SUBJECT_ALT_NAME)
     return set() if extension is None else {entry.raw for entry in der.read(extension.value, "subjectAltName").children}
 
 
 def _asked_rights(csr: Csr) -> set[str]:
-    """What a CSR wishes, by the keys of :func:`~mfp_sim.conformance.linting.rights_of`; whether it may have that is
-    judged where it is asked."""
+    """What a CSR requests, by the keys of `linting.rights_of`; other checks judge whether it may have that."""
     found = set(csr.extensions)
     purposes = csr.extensions.get(v.EXTENDED_KEY_USAGE)
     if purposes is not None:
@@ -126,11 +125,18 @@ def _added(held: Held, answer: Answer) -> Iterator[Fact]:
         common = {x509.common_name_of(certificate.subject) or ""}
         named = [entry for entry in _alt_names(certificate) - _alt_names(csr) if not _is_one_of(entry, common)]
     except DecodeError:
-        return  # that it cannot be read is told by issued-rfc5280
-    got = f"rights that nobody asked for: {', '.join(rights.values())}" if rights else "none"
-    yield fact("rights-added", not rights, "no rights over others", got, answer, mistake="one profile for all is used")
-    got = f"subjectAltName has {len(named)} names more than the CSR: {named[0].hex()}" if named else "none"
-    yield fact("names-added", not named, "no names but those of the CSR", got, answer)
+        return  # issued-rfc5280 reports that it cannot be read
+    got = f"rights that the CSR did not request: {', '.join(rights.values())}" if rights else "none"
+    yield fact(
+        "rights-added",
+        not rights,
+        "no further rights",
+        got,
+        answer,
+        mistake="the server uses one profile for all certificates",
+    )
+    got = f"subjectAltName has {len(named)} more names than the CSR: {named[0].hex()}" if named else "none"
+    yield fact("names-added", not named, "only names from the CSR", got, answer)
 
 
 def _is_one_of(entry: bytes, texts: set[str]) -> bool:
@@ -141,11 +147,11 @@ def _is_one_of(entry: bytes, texts: set[str]) -> bool:
 
 watch_here(
     "issued-adds-nothing",
-    "Certificates give no rights and no names that nobody asked for",
+    "Issued certificates have only rights and names that the CSR requested",
     "SCEP-3.3.1-09",
     "SCEP-3.3.2.1-16",
     judge=partial(_over_all, judge=_added),
-    why="Whoever may enrol a printer would have, by that, a key that signs code or is another host.",
+    why="Otherwise any client that may enrol a printer gets a key that can sign code or impersonate another host.",
     tags=("security",),
     breaches=("rights-added",),
     proofs=(Proof("rights-added", defects=("adds-rights",)), Proof("names-added", defects=("adds-names",))),
@@ -160,9 +166,9 @@ _USES: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 @check(
     "usages-honoured",
-    "A certificate may be used as its CSR asks",
+    "The certificate has the key usage that the CSR requests",
     "SCEP-3.3.1-09",
-    why="A printer asks for the use it has for a key: TLS server, or client for IEEE 802.1X.",
+    why="A printer requests the usage that it needs: TLS server, or client for IEEE 802.1X.",
     field_failures=("F-S15", "F-S08"),
     cost=len(_USES),
     proofs=(
@@ -179,15 +185,15 @@ def usages(session: Client) -> Iterator[Fact]:
         answer = session.ask(session.order(key=key, subject=subject, request=request))
         issued = answer.issued
         if issued is None:
-            raise Inconclusive(f"no certificate came to a CSR with keyUsage and extKeyUsage: {answer.text}")
+            raise Inconclusive(f"a CSR with keyUsage and extKeyUsage got no certificate: {answer.text}")
         try:
             given, usage = issued.purposes, issued.key_usage
         except DecodeError as error:
-            yield fact("purpose-dropped", False, what, f"an extension that is not readable: {error}", answer)
+            yield fact("purpose-dropped", False, what, f"an unreadable extension: {error}", answer)
             continue
         lacking = [] if given is None or v.ANY_PURPOSE in given else [p for p in purposes if p not in given]
         got = f"extKeyUsage {', '.join(map(v.oid_text, given or ())) or 'absent'}"
-        mistake = "one extKeyUsage for all certificates, whatever the CSR says"
+        mistake = "the server writes the same extKeyUsage into every certificate"
         yield fact("purpose-dropped", not lacking, f"no extKeyUsage, or {what}", got, answer, mistake=mistake)
         fits = usage is None or usage.issuperset(bits)
         got = f"keyUsage {', '.join(sorted(usage or ())) or 'absent'}"
@@ -195,14 +201,14 @@ def usages(session: Client) -> Iterator[Fact]:
 
 
 SID_URI = "tag:microsoft.com,2022-09-14:sid:S-1-5-21-1-2-3-1105"
-"""How Microsoft has an account named in subjectAltName for a strong mapping; no domain has this one."""
+"""Microsoft's form of an account name in subjectAltName for a strong mapping; no domain has this account."""
 
 
 @check(
     "sid-uri",
-    "The URI of a strong mapping is granted as it is, or refused",
+    "The URI of a strong mapping is issued unchanged, or the request is refused",
     "SCEP-3.3.1-09",
-    why="Certificates without it are not mapped to an account any more; a CA that drops it silently breaks logons.",
+    why="Windows does not map certificates without it to an account; a CA that drops it silently breaks logons.",
     field_failures=("F-S08",),
     cost=1,
     negative=True,
@@ -223,15 +229,15 @@ def sid_uri(session: Client) -> Iterator[Fact]:
         whole = name in _alt_names(answer.issued)
     except DecodeError:
         whole = False
-    got = "it is there" if whole else "a certificate without it"
-    yield fact("dropped", whole, "the URI in subjectAltName, byte for byte, or a refusal", got, answer, what=asked)
+    got = "it is present" if whole else "a certificate without it"
+    yield fact("dropped", whole, "the URI in subjectAltName byte for byte, or a refusal", got, answer, what=asked)
 
 
 # --- serial numbers of the whole run ----------------------------------------------------------------------
 
 ENOUGH, WANTED, MARGIN = 4, 64, 16
-"""So many numbers at least are looked at; so many bits of chance RFC and browsers want; and by so many an estimate over
-few numbers may fall short."""
+"""The fewest serial numbers that are judged; the random bits that the RFC and browsers require; and the tolerance of an
+estimate from few numbers."""
 
 
 def _entropy(share: float) -> float:
@@ -245,16 +251,16 @@ def _bits_of_chance(serials: Sequence[int]) -> float:
 
 
 def _expected(count: int) -> float:
-    """What that estimate is, on average, for numbers of 64 random bits."""
+    """The average of that estimate for numbers with 64 random bits."""
     shares = (comb(count, ones) / 2.0**count * _entropy(ones / count) for ones in range(count + 1))
     return WANTED * sum(shares)
 
 
 @check(
     "serials-of-the-run",
-    "The serial numbers of the whole run are unique and have chance",
+    "The serial numbers of the whole run are unique and random",
     "SCEP-3.3.2.1-16",
-    why="A number that comes twice, or that can be guessed, shows over many certificates and seldom over two.",
+    why="Repeated or predictable numbers show up over many certificates, and rarely over two.",
     cost=ENOUGH - 1,
     last=True,
     tags=("serials", "security"),
@@ -265,7 +271,7 @@ def _expected(count: int) -> float:
     ),
 )
 def serials(session: Client) -> Iterator[Fact]:
-    """Each CA has numbers of its own."""
+    """Each CA has its own numbers."""
     for _ in range(ENOUGH - len(issued_in(session))):
         session.enrol()
     by_issuer: dict[bytes, list[tuple[int, Answer]]] = {}
@@ -276,9 +282,9 @@ def serials(session: Client) -> Iterator[Fact]:
         twice = [serial for serial, count in times.items() if count > 1]
         shown = [answer for serial, answer in found if serial in twice[:1]] or [found[0][1]]
         got = f"serial {twice[0]:x} in {times[twice[0]]} certificates" if twice else f"{len(times)} numbers"
-        yield fact("repeated", not twice, "a number each in the whole run", got, *shown[:SHOWN])
+        yield fact("repeated", not twice, "a different number for each certificate of the run", got, *shown[:SHOWN])
         numbers = [serial for serial in times if serial > 0]
         if len(numbers) >= ENOUGH:
             bits, wanted = _bits_of_chance(numbers), _expected(len(numbers)) - MARGIN
-            got = f"about {bits:.0f} bits that vary in {len(numbers)} numbers, and {wanted:.0f} at least by chance"
-            yield fact("little-chance", bits >= wanted, f"{WANTED} bits of chance", got, found[-1][1])
+            got = f"about {bits:.0f} varying bits in {len(numbers)} numbers; random numbers have at least {wanted:.0f}"
+            yield fact("little-chance", bits >= wanted, f"{WANTED} random bits", got, found[-1][1])

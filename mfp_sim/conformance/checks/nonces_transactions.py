@@ -1,4 +1,4 @@
-"""Nonces and transaction identifiers of many forms come back as they went. RFC 8894, 3.2.1.1 and 3.2.1.5."""
+"""Nonces and transaction identifiers of many forms come back unchanged. RFC 8894, 3.2.1.1 and 3.2.1.5."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ FORMS = (
 
 @check(
     "transactionid-forms",
-    "transactionIDs of any form come back byte for byte",
+    "A transactionID of any form comes back byte for byte",
     "SCEP-3.2.1.1-04",
     "SCEP-3.2.1.1-05",
-    why="Clients use hex, base64, decimal digits or the device's name; what comes back must be what went.",
+    why="Clients use hex, base64, decimal digits or the device's name, and expect it back unchanged.",
     field_failures=("F-X04", "F-X05", "F-X06"),
     reads=True,
     proofs=(Proof("altered", defects=("alters-transactionid",)),),
@@ -55,15 +55,15 @@ def forms(session: Client) -> Iterator[Fact]:
             repr(got.decode("utf-8", "replace")),
             answer,
             element="signerInfos[0].signedAttrs.transactionID",
-            mistake="the identifier is trimmed, cut, or folded in case on its way through a database",
+            mistake="the server's database trims or cuts the identifier, or changes its case",
         )
 
 
 @check(
     "transactionid-not-a-hash",
-    "A transactionID that is no hash of the key is taken",
+    "A transactionID that is not a hash of the key is accepted",
     "SCEP-3.2.1.1-05",
-    why="The RFC leaves the form to the client; devices use their serial number.",
+    why="The RFC leaves the form to the client; some devices use their serial number.",
     field_failures=("F-X04",),
     cost=2,
     proofs=(Proof("not-processed", defects=("wants-transaction-hash",)),),
@@ -77,9 +77,9 @@ def not_a_hash(session: Client) -> Iterator[Fact]:
 
 @check(
     "nonce-sizes",
-    "A senderNonce of another size is refused or echoed as it is",
+    "A senderNonce of another size is refused or returned unchanged",
     "SCEP-3.2.1.5-07",
-    why="Old iOS sends 8 bytes; an echo that was cut or filled up is a nonce that does not match.",
+    why="Old iOS sends 8 bytes; if the server cuts or pads the nonce, it does not match.",
     field_failures=("F-X03",),
     reads=True,
     proofs=(Proof("altered", defects=("alters-nonces",)),),
@@ -102,16 +102,16 @@ def nonce_sizes(session: Client) -> Iterator[Fact]:
             got.hex(),
             answer,
             element="signerInfos[0].signedAttrs.recipientNonce",
-            mistake="the nonce is kept in a field of 16 bytes",
+            mistake="the server stores the nonce in a 16-byte field",
         )
 
 
 @check(
     "nonce-of-this-request",
-    "Two requests of one transaction get their own nonces back",
+    "Each request of a transaction gets its own nonce back",
     "SCEP-3.2.1.5-03",
     "SCEP-3.2.1-08",
-    why="A nonce kept by transaction makes every poll fail at a client that checks it.",
+    why="If the server keeps one nonce per transaction, every poll of a client that checks it fails.",
     field_failures=("F-X03",),
     reads=True,
     proofs=(Proof("stale", "nonce-stale", when="type: CertPoll"),),
@@ -122,7 +122,7 @@ def of_this_request(session: Client) -> Iterator[Fact]:
         answer = session.ask(order)
         got = answer.octets(v.RECIPIENT_NONCE)
         if got is None:
-            raise Inconclusive(f"no recipientNonce came: {answer.text}")
+            raise Inconclusive(f"the reply has no recipientNonce: {answer.text}")
         yield fact(
             "stale",
             got == order.nonce,
@@ -130,16 +130,16 @@ def of_this_request(session: Client) -> Iterator[Fact]:
             got.hex(),
             answer,
             element="signerInfos[0].signedAttrs.recipientNonce",
-            mistake="the nonce of the transaction's first request is echoed",
+            mistake="the server returns the nonce of the transaction's first request",
         )
 
 
 @check(
     "nonces-not-chained",
-    "A poll needs no nonce of the reply before",
+    "A poll does not need the nonce of the previous reply",
     "SCEP-3.2.1.5-09",
     "SCEP-3.3.2-02",
-    why="Nonces are fresh in every message; early drafts chained them.",
+    why="Each message has a new nonce; early drafts chained them.",
     field_failures=("F-X03",),
     cost=1,
     proofs=(Proof("refused", defects=("chains-nonces",)),),
@@ -148,16 +148,16 @@ def not_chained(session: Client) -> Iterator[Fact]:
     enrolled = session.enrol()
     answer = session.ask(session.poll(enrolled.order))
     done = answer.taken or (answer.refused and answer.fail_info in (2, 4))
-    yield answered("refused", done, "the poll is taken for what it is", answer)
+    yield answered("refused", done, "the poll is accepted", answer)
 
 
 @check(
     "envelope-chance",
-    "Content keys and initialisation vectors are drawn anew for each reply",
+    "Each reply has a new content key and a new initialisation vector",
     "SCEP-3.2.2-05",
     "SCEP-3.1-01",
-    why="Whoever has enrolled once can read everybody's replies if they share a content key; an initialisation vector "
-    "that comes twice shows which replies begin alike.",
+    why="If replies share a content key, any enrolled client can read them all; a repeated initialisation vector shows "
+    "which replies begin alike.",
     tags=("security",),
     cost=2,
     proofs=(
@@ -173,6 +173,6 @@ def chance(session: Client) -> Iterator[Fact]:
         for slug, octets in (("content-key", answer.content_key), ("iv", envelope.iv)):
             if octets and seen[slug]:
                 again = octets in seen[slug]
-                got = "that of another reply" if again else "its own"
-                yield fact(slug, not again, "one of its own in each reply", got, answer)
+                got = "the same as in another reply" if again else "a new one"
+                yield fact(slug, not again, "a new one in each reply", got, answer)
             seen[slug] |= {octets} if octets else set()

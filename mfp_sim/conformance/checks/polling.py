@@ -1,4 +1,4 @@
-"""CertPoll: about nothing, about what was issued, by the wrong key, with the wrong names. RFC 8894, 3.3.3, 4.4, 5.2."""
+"""CertPoll: unknown, about an issued certificate, by a wrong key, with wrong names. RFC 8894, 3.3.3, 4.4, 5.2."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BAD_ID, REQUEST = FailInfo.BAD_CERT_ID, FailInfo.BAD_REQUEST
     "A CertPoll that matches no request is rejected",
     "SCEP-4.4-04",
     "SCEP-3.2.1.4-07",
-    why="A client that polls for what the server forgot waits until its own limit.",
+    why="Otherwise a client that polls for a forgotten request waits until its own timeout.",
     field_failures=("F-P03", "F-P05", "F-P01"),
     reads=True,
     negative=True,
@@ -34,20 +34,20 @@ BAD_ID, REQUEST = FailInfo.BAD_CERT_ID, FailInfo.BAD_REQUEST
 def unknown(session: Client) -> Iterator[Fact]:
     yield from refusal(
         session.unknown_poll(),
-        "a CertPoll about nothing",
+        "a CertPoll for an unknown transaction",
         BAD_ID,
         REQUEST,
-        mistake="CertPoll is not implemented, or its content is read as a CSR",
+        mistake="the server does not implement CertPoll, or reads its content as a CSR",
     )
 
 
 @check(
     "poll-after-issue",
-    "A CertPoll about an issued certificate gives the same certificate again",
+    "A CertPoll for an issued certificate returns that certificate again",
     "SCEP-5.2-03",
     "SCEP-7.4-01",
     "SCEP-2.5.1-05",
-    why="It is how a device that lost the reply gets its certificate.",
+    why="This is how a device that lost the reply gets its certificate.",
     field_failures=("F-P07", "F-P08", "F-K07"),
     cost=1,
     proofs=(Proof("not-again", defects=("forgets-issued",)), Proof("another", defects=("reissues-on-poll",))),
@@ -61,7 +61,7 @@ def after_issue(session: Client) -> Iterator[Fact]:
         again.granted,
         f"SUCCESS with serial {issued.serial:x}",
         again,
-        mistake="the transaction is forgotten when its certificate is issued",
+        mistake="the server forgets the transaction when it issues the certificate",
     )
     if again.granted:
         serial = again.issued.serial if again.issued else None
@@ -70,10 +70,10 @@ def after_issue(session: Client) -> Iterator[Fact]:
 
 @check(
     "poll-by-another-key",
-    "Another key that polls for a transaction does not get its certificate",
+    "A CertPoll signed with another key does not get the certificate",
     "SCEP-3.3.3-06",
     "SCEP-3.2.1.1-06",
-    why="transactionIDs can be guessed; knowing one must not be enough.",
+    why="An attacker can guess a transactionID; it must not be enough to get the certificate.",
     cost=1,
     negative=True,
     tags=("security",),
@@ -84,7 +84,7 @@ def by_another(session: Client) -> Iterator[Fact]:
     first = session.enrol()
     own = session.ask(session.poll(first.order))
     if not told(own).granted:
-        raise NotApplicable(f"a CertPoll about an issued certificate gives {own.text}")
+        raise NotApplicable(f"a CertPoll for an issued certificate got {own.text}")
     key = session.key()
     other = replace(
         session.poll(first.order),
@@ -95,18 +95,18 @@ def by_another(session: Client) -> Iterator[Fact]:
     )
     yield from refusal(
         session.ask(other),
-        "a CertPoll by another key",
+        "a CertPoll signed with another key",
         parking=True,
         slug="handed-out",
-        mistake="the transactionID alone decides who gets the certificate",
+        mistake="the server identifies the client by the transactionID alone",
     )
 
 
 @check(
     "poll-wrong-names",
-    "A CertPoll is found by its transactionID, not by the names in it",
+    "A CertPoll is matched by its transactionID, not by the names in it",
     "SCEP-3.3.3-04",
-    why="Clients fill in issuer and subject differently; what counts is the transaction.",
+    why="Clients fill in issuer and subject differently; only the transactionID counts.",
     field_failures=("F-P03",),
     cost=1,
     proofs=(Proof("not-found", defects=("polls-by-name",)),),
@@ -115,24 +115,24 @@ def wrong_names(session: Client) -> Iterator[Fact]:
     first = session.enrol()
     right = session.ask(session.poll(first.order))
     if not told(right).granted:
-        raise NotApplicable(f"a CertPoll about an issued certificate gives {right.text}")
+        raise NotApplicable(f"a CertPoll for an issued certificate got {right.text}")
     for what, issuer, subject in (
         ("another issuer", session.subject(), first.order.subject),
         ("another subject", session.issuer.subject, session.subject()),
     ):
         order = replace(session.poll(first.order), data=messages.issuer_and_subject(issuer, subject))
         answer = session.ask(order)
-        yield answered("not-found", answer.granted, f"the transaction is found in spite of {what}", answer)
+        yield answered("not-found", answer.granted, f"the transaction is found despite {what}", answer)
 
 
 @check(
     "poll-pending",
-    "A request that waits for approval is PENDING until it is decided, then SUCCESS",
+    "A request that waits for approval gets PENDING until it is approved, then SUCCESS",
     "SCEP-2.4-10",
     "SCEP-2.5-08",
     "SCEP-4.3.1-03",
     "SCEP-4.4.1-01",
-    why="Manual approval is what CertPoll is for.",
+    why="CertPoll exists for manual approval.",
     field_failures=("F-P01", "F-P02", "F-P10"),
     cost=1,
     opt_in="approval",
@@ -159,12 +159,14 @@ def wrong_names(session: Client) -> Iterator[Fact]:
 def pending(session: Client) -> Iterator[Fact]:
     answer = _parked(session)
     waiting = session.ask(session.poll(answer.order))
-    expected = "PENDING to a poll before the decision"
+    expected = "PENDING for a poll before the decision"
     yield answered("not-pending", waiting.parked or waiting.handed_out, expected, waiting)
-    yield answered("issued-unapproved", not waiting.handed_out, expected, waiting, mistake="to ask again is approval")
+    yield answered(
+        "issued-unapproved", not waiting.handed_out, expected, waiting, mistake="the server treats a poll as approval"
+    )
     again = session.ask(replace(answer.order, nonce=session.entropy.octets(16)))
-    mistake = "a transaction that is known is taken for one that was approved"
-    yield answered("issued-on-repetition", not again.handed_out, "no certificate to the same request again", again,
+    mistake = "the server treats every known transaction as approved"
+    yield answered("issued-on-repetition", not again.handed_out, "no certificate for the repeated request", again,
                    mistake=mistake)  # fmt: skip
     session.decide(Act.APPROVE, answer)
     decided = session.ask(session.poll(answer.order))
@@ -172,7 +174,7 @@ def pending(session: Client) -> Iterator[Fact]:
 
 
 def _parked(session: Client) -> Answer:
-    """The PENDING to a request that waits for the operator: without a challenge, unless right ones wait too."""
+    """The PENDING for a request that waits for the operator: without a challenge, unless right ones wait too."""
     answer = session.ask(session.order() if session.parked else session.order(challenge=None))
     if not told(answer).parked:
         raise NotApplicable(f"the server does not wait for approval: {answer.text}")
@@ -181,10 +183,10 @@ def _parked(session: Client) -> Answer:
 
 @check(
     "poll-rejected",
-    "A request that the operator rejects gets FAILURE, and no certificate",
+    "A request that the operator rejects gets a FAILURE and no certificate",
     "SCEP-2.5-08",
     "SCEP-2.4-10",
-    why="A client that is not told polls on until its own limit; and what was rejected must not be issued after all.",
+    why="Without the FAILURE, a client polls until its own timeout; and a rejected request must not get a certificate.",
     field_failures=("F-P01", "F-P10"),
     negative=True,
     opt_in="rejection",
@@ -202,19 +204,19 @@ def rejected(session: Client) -> Iterator[Fact]:
     session.decide(Act.REJECT, answer)
     slug, what = "issued-though-rejected", "a request that the operator rejected"
     polled = session.ask(session.poll(answer.order), expect_refusal=True)
-    mistake = "the decision is kept where polls do not look"
+    mistake = "polls do not see the decision"
     yield answered("kept-from-the-client", not polled.parked, "FAILURE after the rejection", polled, mistake=mistake)
-    yield from refusal(polled, f"a poll about {what}", parking=True, slug=slug)
+    yield from refusal(polled, f"a poll for {what}", parking=True, slug=slug)
     again = session.ask(replace(answer.order, nonce=session.entropy.octets(16), wrong=True), expect_refusal=True)
-    expected = "no certificate to the same request again"
-    yield answered(slug, not again.handed_out, expected, again, mistake="a rejection is forgotten")
+    expected = "no certificate for the repeated request"
+    yield answered(slug, not again.handed_out, expected, again, mistake="the server forgets the rejection")
 
 
 @check(
     "poll-other-connection",
     "A poll on another connection is recognised",
     "SCEP-2.5.1-05",
-    why="Devices close the connection and poll an hour later from another address.",
+    why="Devices close the connection and poll an hour later, from another address.",
     cost=1,
     proofs=(Proof("not-recognised", defects=("forgets-issued",)),),
 )
@@ -226,10 +228,10 @@ def other_connection(session: Client) -> Iterator[Fact]:
 
 @check(
     "poll-much-later",
-    "An issued certificate is given again after many other requests, and later",
+    "A CertPoll still returns the certificate after many other requests and some time",
     "SCEP-5.2-03",
     "SCEP-2.5.1-05",
-    why="A device that lost power asks for its certificate when it is back, and a fleet has enrolled meanwhile.",
+    why="A device that lost power asks for its certificate later; a fleet may have enrolled in the meantime.",
     field_failures=("F-P07", "F-K07"),
     cost=1,
     last=True,
@@ -237,12 +239,12 @@ def other_connection(session: Client) -> Iterator[Fact]:
     proofs=(Proof("forgotten", defects=("forgets-after-many",)),),
 )
 def much_later(session: Client) -> Iterator[Fact]:
-    """About the first certificate of the run, which is the oldest; a new one shows that polls are answered at all."""
+    """For the first, oldest certificate of the run; a new one shows that the server answers polls."""
     first = session.granted()
     issued, fresh = session.identity(first).certificate, session.enrol()
     at_once = session.ask(session.poll(fresh.order))
     if not told(at_once).granted:
-        raise NotApplicable(f"a CertPoll about an issued certificate gives {at_once.text}")
+        raise NotApplicable(f"a CertPoll for an issued certificate got {at_once.text}")
     session.pass_time(first)
     again = session.ask(session.poll(first.order))
     serial = again.issued.serial if again.issued is not None else None
@@ -253,5 +255,5 @@ def much_later(session: Client) -> Iterator[Fact]:
         f"SUCCESS with serial {issued.serial:x}, {others} requests and {since} later",
         again.text if serial in (None, issued.serial) else f"serial {serial:x}",
         again,
-        mistake="transactions are kept in a cache that is too small or too short",
+        mistake="the server keeps transactions in a cache that is too small or expires too early",
     )

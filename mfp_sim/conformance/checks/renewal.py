@@ -1,4 +1,4 @@
-"""RenewalReq: by whom, for whom, with what key, and what comes back. RFC 8894, 2.3, 2.4, 2.5 and 3.3.1."""
+"""RenewalReq: its signer, subject and key, and the reply. RFC 8894, 2.3, 2.4, 2.5 and 3.3.1."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ __all__ = ["CHECK", "MILD", "REQUEST", "SPARED", "controlled", "refused_renewal"
 RENEWAL = MessageType.RENEWAL_REQ
 REQUEST, CHECK = FailInfo.BAD_REQUEST, FailInfo.BAD_MESSAGE_CHECK
 MILD = (
-    "the challenge decided here and not the signer, so it is an enrolment by challenge: whoever knows that, or is "
-    "asked for none, may enrol under any name all the same"
+    "the challenge password authorised this request, not the signer, so it is an ordinary enrolment: a client that "
+    "knows the challenge password, or needs none, may enrol under any name anyway"
 )
 SPARED = ("granted-with-challenge", "granted-as-to-all")
 UNVERIFIED = Proof("granted-with-challenge", ca={"renewal_challenge": True, "renewal_signer": "unchecked"})
-"""A RenewalReq is treated like a PKCSReq: the challenge decides, and nobody looks at the signer."""
+"""A RenewalReq is treated like a PKCSReq: the challenge password decides, and the signer is not checked."""
 UNVERIFIED_TOO = Proof("granted-with-challenge", ca={"renewal_signer": "unchecked"})
-"""The same where a right renewal needs no challenge: a wrong signer's is granted because of it."""
+"""The same where a right renewal needs no challenge: one by a wrong signer is granted because of the challenge."""
 CHALLENGE_UNREAD = Proof("granted-with-wrong-challenge", defects=("renews-with-any-challenge",))
 
 
 def _granted(session: Client) -> tuple[Answer, Answer]:
-    """An enrolment and the answer to its renewal, in the way that is granted."""
+    """An enrolment and the reply to its renewal, in the way that the server grants."""
     session.need("Renewal")
     known = renewals(session)
     if known.why is not None:
@@ -45,18 +45,20 @@ def _granted(session: Client) -> tuple[Answer, Answer]:
 
 
 def _open(session: Client) -> bool:
-    """Who enrols everybody without a challenge authenticates nobody, by a self-signed certificate or otherwise."""
+    """A server that enrols every client without a challenge authenticates no client, by any certificate."""
     return session.challenges.next() is None
 
 
 def _admits(session: Client, way: Way) -> bool:
-    """Whether who sends such a request may enrol anyway, so that a grant gives nothing more."""
+    """Whether the sender of such a request may enrol anyway, so that a grant gives nothing more."""
     return way.challenged or _open(session)
 
 
 def _by_certificate_alone(way: Way) -> None:
     if way.challenged:
-        raise NotApplicable("a renewal needs the challenge here, and whoever knows that may enrol under any name")
+        raise NotApplicable(
+            "a renewal requires the challenge password here, and a client that knows it may enrol under any name"
+        )
 
 
 def _slug(session: Client, way: Way, granted: str = "granted") -> str:
@@ -64,7 +66,7 @@ def _slug(session: Client, way: Way, granted: str = "granted") -> str:
 
 
 def controlled(session: Client, send: Callable[[Renewals, Certificate], Iterator[Fact]]) -> Iterator[Fact]:
-    """The facts of renewals that have to be refused, sent in the way in which right ones are granted; a grant counts
+    """The facts of renewals that must be refused, sent in the way in which right ones are granted; a grant counts
     without such a way too."""
     known = renewals(session)
     facts = [*send(known, session.identity(known.old).certificate)]
@@ -85,7 +87,7 @@ def refused_renewal(
     admits: bool | None = None,
     **order: Any,
 ) -> Iterator[Fact]:
-    """Send a renewal that has to be refused; gives the facts of its refusal. ``admits``: see :func:`_admits`."""
+    """Send a renewal that must be refused; gives the facts of its refusal. ``admits``: see `_admits`."""
     if admits is None:
         admits, slug = _admits(session, way), _slug(session, way, slug)
     answer = session.ask(way.order(session, wrong=True, **order), expect_refusal=not admits)
@@ -101,16 +103,16 @@ def refused_renewal(
 
 
 def _challenged_too(session: Client, known: Renewals, what: str, **order: Any) -> Iterator[Fact]:
-    """The same signer's RenewalReq with the right challenge, where the control needed none, and with a wrong one. How
-    it is refused says nothing where no RenewalReq is served."""
+    """The same signer's RenewalReq with the right challenge, if the control needed none, and with a wrong one. The
+    form of the refusal shows nothing if the server supports no RenewalReq."""
     if _open(session):
         return
     way, facts = WAYS[1], list[Fact]()
     if known.way != way:
         facts += refused_renewal(session, way, what, REQUEST, CHECK, **order)
-    mistake = "a challenge in a RenewalReq is taken without being compared"
+    mistake = "the server accepts a challenge password in a RenewalReq without comparing it"
     facts += refused_renewal(
-        session, way, f"{what}, with a wrong challenge", REQUEST, CHECK, slug="granted-with-wrong-challenge",
+        session, way, f"{what}, with a wrong challenge password", REQUEST, CHECK, slug="granted-with-wrong-challenge",
         mistake=mistake, admits=False, challenge=session.wrong_challenge(), **order,
     )  # fmt: skip
     served = known.way.message_type is RENEWAL
@@ -119,9 +121,9 @@ def _challenged_too(session: Client, known: Renewals, what: str, **order: Any) -
 
 @check(
     "renewal-without-challenge",
-    "A RenewalReq needs no challenge",
+    "A RenewalReq is granted without a challenge password",
     "SCEP-2.4-07",
-    why="A device has no challenge any more when it renews.",
+    why="A device no longer has a challenge password when it renews.",
     field_failures=("F-W01", "F-W03", "F-W05"),
     cost=2,
     proofs=(Proof("refused", "caps-lie-renewal"),),
@@ -130,22 +132,22 @@ def without_challenge(session: Client) -> Iterator[Fact]:
     session.need("Renewal")
     _, new = asked_to_renew(session, WAYS[0])
     if too_early(new):
-        raise Inconclusive(f"not tried: the server renews when the certificate is nearer to its end: {new.text}")
+        raise Inconclusive(f"not tried: the server renews only closer to the certificate's expiry: {new.text}")
     yield answered(
         "refused",
         new.taken,
         "SUCCESS or PENDING",
         new,
         of_grant=True,
-        mistake="the challenge is asked for before the type of the request is looked at",
+        mistake="the server requires the challenge password before it looks at the messageType",
     )
 
 
 @check(
     "renewal-new-certificate",
-    "A renewal gives a new certificate, not the old one",
+    "A renewal returns a new certificate, not the old one",
     "SCEP-2.5-02",
-    why="A device that gets its old certificate again believes that it has renewed.",
+    why="A device that gets its old certificate again assumes that it has renewed.",
     field_failures=("F-W04", "F-W08", "F-W09"),
     cost=2,
     proofs=(Proof("old-one", "renewal-returns-old"),),
@@ -154,7 +156,7 @@ def new_certificate(session: Client) -> Iterator[Fact]:
     old, new = _granted(session)
     before = session.identity(old).certificate
     if not new.payload.certificates:
-        raise Inconclusive(f"the reply holds no certificate that can be read: {new.payload.problem or new.text}")
+        raise Inconclusive(f"the reply contains no readable certificate: {new.payload.problem or new.text}")
     serials = [c.serial for c in new.payload.certificates]
     yield fact(
         "old-one",
@@ -170,25 +172,31 @@ def new_certificate(session: Client) -> Iterator[Fact]:
 
 @check(
     "renewal-reply-to-old-key",
-    "The reply to a RenewalReq is enveloped to the old key",
+    "The reply to a RenewalReq is encrypted to the old key",
     "SCEP-2.3-16",
-    why="The RenewalReq is signed with the old certificate, so that is whose RecipientInfo the client looks for.",
+    why="The old certificate signed the RenewalReq, so the client looks for its RecipientInfo.",
     cost=2,
     proofs=(Proof("not-to-old-key", "renewal-env-new-key"),),
 )
 def to_old_key(session: Client) -> Iterator[Fact]:
     _, new = _granted(session)
     if new.envelope is None:
-        raise Inconclusive(f"no envelope came: {new.payload.problem or new.text}")
+        raise Inconclusive(f"the reply has no envelope: {new.payload.problem or new.text}")
     opens = new.payload.plain is not None
-    yield fact("not-to-old-key", opens, "it opens with the key that signed", new.payload.problem or "it opens", new)
+    yield fact(
+        "not-to-old-key",
+        opens,
+        "the key that signed the request decrypts it",
+        new.payload.problem or "it decrypts",
+        new,
+    )
 
 
 @check(
     "renewal-for-new-key",
     "A renewal certifies the CSR's new key",
     "SCEP-3.3.2.1-05",
-    why="The new key is what the device renews for.",
+    why="The device renews to use the new key.",
     cost=2,
     proofs=(Proof("no-issued", "success-wrong-key", when="type: RenewalReq"),),
 )
@@ -197,17 +205,19 @@ def for_new_key(session: Client) -> Iterator[Fact]:
     if new.payload.plain is None or (new.payload.problem is not None and not new.payload.certificates):
         raise Inconclusive(f"the reply cannot be read: {new.payload.problem}")
     got = (
-        f"{len(new.payload.certificates)} certificates, none for the CSR's key" if new.issued is None else "it is there"
+        f"{len(new.payload.certificates)} certificates, but not one for the CSR's key"
+        if new.issued is None
+        else "it is present"
     )
     yield fact("no-issued", new.issued is not None, "a certificate for the CSR's key", got, new)
 
 
 @check(
     "renewal-self-signed",
-    "A self-signed certificate renews nothing",
+    "A RenewalReq signed by a self-signed certificate is refused",
     "SCEP-2.4-09",
     "SCEP-3.3.1-12",
-    why="Anybody can copy a name and a serial number into a certificate.",
+    why="Anyone can copy a name and a serial number into a certificate.",
     field_failures=("F-S06",),
     cost=1,
     negative=True,
@@ -232,7 +242,7 @@ def self_signed(session: Client) -> Iterator[Fact]:
         variants: tuple[tuple[str, str, dict[str, Any], dict[str, Any]], ...] = (
             ("of its own", "granted", {}, {}),
             ("with the serial number of an issued one", "granted", {"serial": old.serial}, {}),
-            ("beside an issued one of somebody else", "granted-by-enclosed", {}, enclosing),
+            ("beside an issued certificate of another client", "granted-by-enclosed", {}, enclosing),
         )
         for what, slug, fields, changes in variants:
             yield from refused_renewal(
@@ -242,7 +252,7 @@ def self_signed(session: Client) -> Iterator[Fact]:
                 REQUEST,
                 CHECK,
                 slug=slug,
-                mistake="17 is treated like 19, or the signer is looked up by its name",
+                mistake="the server treats messageType 17 like 19, or looks up the signer by name",
                 key=key,
                 subject=old.subject,
                 signer=session.self_signed(key, old.subject, **fields),
@@ -256,9 +266,9 @@ def self_signed(session: Client) -> Iterator[Fact]:
 
 @check(
     "renewal-by-stranger",
-    "A certificate of another CA with the same names renews nothing",
+    "A RenewalReq signed by a certificate of another CA is refused",
     "SCEP-2.4-13",
-    why="Issuer and subject are text; the signature is what counts.",
+    why="Anyone can copy issuer and subject; only the signature proves the issuer.",
     field_failures=("F-W06",),
     cost=1,
     negative=True,
@@ -281,9 +291,9 @@ def by_stranger(session: Client) -> Iterator[Fact]:
 
 @check(
     "renewal-other-name",
-    "A certificate does not renew another name",
+    "A renewal for another subject is refused",
     "SCEP-2.4-14",
-    why="Whoever has one device's key could otherwise become any device, or the server.",
+    why="Otherwise anyone with one device's key can impersonate any device, or the server.",
     field_failures=("F-S12",),
     cost=1,
     negative=True,
@@ -304,7 +314,7 @@ def other_name(session: Client) -> Iterator[Fact]:
             unwanted=None if admits else lambda certificate: certificate.subject != old.subject,
         )
         if answer.granted and answer.issued is not None and answer.issued.subject == old.subject:
-            yield fact("granted", True, "nothing for the other name", "a certificate for the old name", answer)
+            yield fact("granted", True, "no certificate for the other name", "a certificate for the old name", answer)
             return
         yield from refusal(
             answer,
@@ -312,7 +322,7 @@ def other_name(session: Client) -> Iterator[Fact]:
             REQUEST,
             parking=True,
             granted_at_most=CheckVerdict.FINDING if admits else CheckVerdict.FAIL,
-            mistake="the subject of the CSR is not compared with that of the signer's certificate",
+            mistake="the server does not compare the CSR's subject with that of the signer's certificate",
             slug=_slug(session, known.way),
         )
 
@@ -321,9 +331,9 @@ def other_name(session: Client) -> Iterator[Fact]:
 
 @check(
     "renewal-adds-names",
-    "A renewal gives no names that the certificate does not have",
+    "A renewal adds no subject alternative names",
     "SCEP-2.4-14",
-    why="Browsers read the subject alternative names alone: whoever adds one is another server.",
+    why="Browsers check only the subject alternative names: a client that adds one can impersonate another server.",
     field_failures=("F-S12",),
     cost=1,
     negative=True,
@@ -333,7 +343,7 @@ def other_name(session: Client) -> Iterator[Fact]:
     proofs=(Proof("granted", defects=("renews-with-more-names",)),),
 )
 def adds_names(session: Client) -> Iterator[Fact]:
-    """The name is one of this run, so that nobody loses by it; a renewal without it is right as well."""
+    """The name belongs to this run, so no one is harmed; a renewal without it is right too."""
     session.need("Renewal")
     more = f"added.{session.policy.subject_prefix}.example"
 
@@ -343,16 +353,16 @@ def adds_names(session: Client) -> Iterator[Fact]:
         order = known.way.order(session, by=session.identity(known.old), subject=old.subject, sans=(more,), wrong=True)
         answer = session.ask(order, unwanted=None if admits else lambda certificate: more in certificate.sans)
         if answer.handed_out and answer.issued is None:
-            raise Inconclusive(f"no certificate for the CSR's key can be read: {answer.payload.problem or answer.text}")
+            raise Inconclusive(f"no readable certificate for the CSR's key: {answer.payload.problem or answer.text}")
         yield fact(
             _slug(session, known.way),
             answer.issued is None or more not in answer.issued.sans,
-            "no certificate with the name that is new",
+            "no certificate with the new name",
             answer.text
             if answer.issued is None
             else f"a certificate for {', '.join(answer.issued.sans) or 'no names'}",
             answer,
-            mistake="of the CSR only the subject is compared with the signer's certificate",
+            mistake="the server compares only the CSR's subject with the signer's certificate",
             what=f"{known.way.what} with a subject alternative name that the certificate does not have",
         )
 
@@ -361,9 +371,9 @@ def adds_names(session: Client) -> Iterator[Fact]:
 
 @check(
     "renewal-csr-forged",
-    "A RenewalReq whose CSR is not signed by its key is refused",
+    "A RenewalReq with a CSR that its own key did not sign is refused",
     "SCEP-7.6-01",
-    why="The message proves the old key only; the CSR has to prove the new one.",
+    why="The message proves only the old key; the CSR must prove the new one.",
     cost=1,
     negative=True,
     tags=("security",),
@@ -390,9 +400,9 @@ def csr_forged(session: Client) -> Iterator[Fact]:
 
 @check(
     "renewal-expired",
-    "An expired certificate of the CA renews nothing",
+    "A RenewalReq signed by an expired certificate is refused",
     "SCEP-2.4-13",
-    why="What has run out no longer speaks for anybody.",
+    why="An expired certificate no longer proves an identity.",
     field_failures=("F-W10",),
     cost=2,
     negative=True,
@@ -405,10 +415,10 @@ def csr_forged(session: Client) -> Iterator[Fact]:
     proofs=(Proof("granted", defects=("renews-for-anybody",)),),
 )
 def expired(session: Client) -> Iterator[Fact]:
-    """The certificate is one that the server issued and renewed, and that has expired since."""
+    """The certificate was issued and renewed by the server, and has since expired."""
 
     def send(known: Renewals, old: Certificate) -> Iterator[Fact]:
-        session.await_instant(old.not_after + timedelta(seconds=1), "a certificate of the CA has to expire")
+        session.await_instant(old.not_after + timedelta(seconds=1), "a certificate of the CA must expire first")
         yield from refused_renewal(
             session, known.way, "an expired certificate", REQUEST, CHECK, FailInfo.BAD_TIME,
             by=session.identity(known.old), subject=old.subject,
@@ -418,20 +428,20 @@ def expired(session: Client) -> Iterator[Fact]:
 
 
 PASSES = timedelta(seconds=2)
-"""So long an enrolment and its renewal are apart, that one of them may end later."""
+"""The time between an enrolment and its renewal, so that the renewed certificate can end later."""
 
 
 @check(
     "renewal-ends-later",
-    "A renewed certificate ends later than the old one",
+    "A renewed certificate expires later than the old one",
     "SCEP-2.5-02",
-    why="A certificate that ends with the old one has to be renewed again at once.",
+    why="A certificate that expires with the old one must be renewed again at once.",
     field_failures=("F-W04",),
     cost=3,
     proofs=(Proof("old-end", defects=("renews-to-the-old-end",)),),
 )
 def ends_later(session: Client) -> Iterator[Fact]:
-    """An enrolment of the same time shows where a certificate may end by then."""
+    """An enrolment at the same time shows how late a certificate may end."""
     session.need("Renewal")
     _granted(session)
     way = renewals(session).way
@@ -440,21 +450,25 @@ def ends_later(session: Client) -> Iterator[Fact]:
     other = session.identity(session.enrol()).certificate
     old = first.certificate
     if other.not_after <= old.not_after:
-        raise NotApplicable(f"an enrolment {PASSES.seconds} seconds later ends at the same time: {other.not_after}")
+        raise NotApplicable(
+            f"a certificate issued {PASSES.seconds} seconds later expires at the same time: {other.not_after}"
+        )
     new = session.ask(way.order(session, by=first, subject=old.subject))
     if not new.granted:
         raise Inconclusive(f"the renewal was not granted: {new.text}")
     issued = session.identity(new).certificate
-    expected = f"later than {old.not_after}, as an enrolment of the same time, which ends at {other.not_after}"
-    mistake = "the dates are copied from the old certificate"
+    expected = (
+        f"later than {old.not_after}, like a certificate issued at the same time, which expires at {other.not_after}"
+    )
+    mistake = "the server copies the dates from the old certificate"
     yield fact("old-end", issued.not_after > old.not_after, expected, str(issued.not_after), new, mistake=mistake)
 
 
 @check(
     "renewal-not-advertised",
-    "Where Renewal is not advertised, a RenewalReq is refused",
+    "A RenewalReq is refused if Renewal is not advertised",
     "SCEP-3.3.1-12",
-    why="A type that the server does not know must not be taken for one that it knows.",
+    why="A server must not treat a type that it does not support as another type.",
     cost=1,
     negative=True,
     proofs=(
@@ -469,15 +483,15 @@ def not_advertised(session: Client) -> Iterator[Fact]:
         message_type=RENEWAL, by=identity, subject=identity.certificate.subject, challenge=None, wrong=True
     )
     answer = session.ask(order, expect_refusal=False)
-    yield from refusal(answer, "a RenewalReq that the server does not offer", REQUEST)
+    yield from refusal(answer, "a RenewalReq that the server does not advertise", REQUEST)
 
 
 @check(
     "renewal-as-pkcsreq",
-    "A PKCSReq signed with the old certificate gets a deliberate answer",
+    "A PKCSReq signed with the old certificate gets SUCCESS, PENDING or FAILURE",
     "SCEP-3.3.1-13",
     "SCEP-A-03",
-    why="Clients of the drafts, Cisco among them, renew with type 19.",
+    why="Clients that follow the drafts, such as Cisco's, renew with messageType 19.",
     field_failures=("F-W07", "F-N09"),
     cost=1,
     negative=True,

@@ -1,4 +1,4 @@
-"""The same request again: by accident, on purpose, at the same time. RFC 8894, 3.2.1.5 and 5.2."""
+"""Repeated requests: by accident, on purpose, at the same time. RFC 8894, 3.2.1.5 and 5.2."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ def _judge(slug: str, expected: str, first: Answer, second: Answer, mistake: str
     serials = _serials(first, second)
     got = f"{second.text}; serials {', '.join(f'{serial:x}' for serial in serials)}"
     if second.granted and second.issued is None:
-        raise Inconclusive(f"the second SUCCESS holds no certificate that can be read: {second.payload.problem}")
+        raise Inconclusive(f"the second SUCCESS contains no readable certificate: {second.payload.problem}")
     yield fact(slug, len(serials) < 2, expected, got, first, second, mistake=mistake)
 
 
 def _taken(answer: Answer) -> Answer:
-    """The answer to a right request; Inconclusive unless it was granted or parked, as there is nothing to repeat."""
+    """The reply to a right request; Inconclusive unless it was granted or parked, as there is nothing to repeat."""
     if not (told(answer).granted or answer.parked):
         raise Inconclusive(f"a right request was not granted: {answer.text}")
     if answer.granted and answer.issued is None:
-        raise Inconclusive(f"a SUCCESS holds no certificate that can be read: {answer.payload.problem}")
+        raise Inconclusive(f"a SUCCESS contains no readable certificate: {answer.payload.problem}")
     return answer
 
 
 @check(
     "replay-same-octets",
-    "The same PKCSReq twice makes one certificate",
+    "A repeated PKCSReq does not get a second certificate",
     "SCEP-3.2.1.5-08",
     "SCEP-5.2-04",
-    why="Whoever records a request could otherwise have it fulfilled again; a client that lost the reply sends "
+    why="Otherwise anyone who recorded a request could have it granted again; a client that lost the reply sends "
     "it again.",
     field_failures=("F-X07", "F-K03"),
     cost=1,
@@ -59,18 +59,18 @@ def same_octets(session: Client) -> Iterator[Fact]:
     second = session.ask(order, octets=octets, expect_refusal=True)
     yield from _judge(
         "second-certificate",
-        "the same certificate again, or a refusal",
+        "the same certificate, or a refusal",
         first,
         second,
-        "requests are not remembered, so each is a new order",
+        "the server does not remember requests, so it grants each one as new",
     )
 
 
 @check(
     "replay-new-nonce",
-    "The same request with a new nonce makes one certificate",
+    "A repeated request with a new nonce does not get a second certificate",
     "SCEP-5.2-04",
-    why="It is how certmonger and many printers poll: the PKCSReq again, in the same transaction.",
+    why="certmonger and many printers poll in this way: they send the PKCSReq again, in the same transaction.",
     field_failures=("F-X07", "F-P06", "F-P08"),
     cost=1,
     negative=True,
@@ -84,20 +84,20 @@ def new_nonce(session: Client) -> Iterator[Fact]:
     second = session.ask(replace(order, nonce=session.entropy.octets(16)), expect_refusal=True)
     yield from _judge(
         "second-certificate",
-        "the same certificate again, or a refusal",
+        "the same certificate, or a refusal",
         first,
         second,
-        "the transactionID is not looked up",
+        "the server does not look up the transactionID",
     )
 
 
 @check(
     "transaction-other-csr",
-    "A transactionID that is used again with another CSR is an error",
+    "A known transactionID with another CSR is refused",
     "SCEP-5.2-05",
     "SCEP-3.2.1.1-06",
     "SCEP-4.4-06",
-    why="Whoever guesses an identifier could otherwise put his own request in the place of another's.",
+    why="Otherwise anyone who guesses a transactionID could replace another client's request.",
     field_failures=("F-X08",),
     cost=1,
     negative=True,
@@ -115,16 +115,16 @@ def other_csr(session: Client) -> Iterator[Fact]:
         transaction_id=first.transaction_id,
         parking=True,
         granted_at_most=CheckVerdict.FINDING,
-        mistake="the transactionID is echoed and never looked up",
+        mistake="the server returns the transactionID but never looks it up",
     )
 
 
 @check(
     "transaction-lost-reply",
-    "After a lost reply the request can be asked about",
+    "After a lost reply, a poll or the same request returns the certificate",
     "SCEP-5.2-02",
     "SCEP-7.4-01",
-    why="Printers lose power and networks lose packets; the certificate is issued all the same.",
+    why="Printers lose power and networks lose packets after the certificate has been issued.",
     field_failures=("F-K07", "F-T22"),
     cost=1,
     proofs=(Proof("not-asked", defects=("forgets-and-refuses",)),),
@@ -132,21 +132,19 @@ def other_csr(session: Client) -> Iterator[Fact]:
 def lost_reply(session: Client) -> Iterator[Fact]:
     order = session.order()
     first = session.ask(order)
-    # As after a lost reply: the poll, and the request again. One of the two has to help.
+    # As after a lost reply: the poll, and the request again. One of the two must help.
     poll = session.ask(session.poll(order))
     again = session.ask(replace(order, nonce=session.entropy.octets(16)))
     helped = [a for a in (poll, again) if a.taken]
     got = f"CertPoll: {poll.text}; PKCSReq again: {again.text}"
-    yield fact(
-        "not-asked", bool(helped), "the certificate again, by poll or by the same request", got, first, poll, again
-    )
+    yield fact("not-asked", bool(helped), "the certificate, by poll or by the same request", got, first, poll, again)
 
 
 @check(
     "duplicate-subject",
-    "The same name with another key and transaction gets a deliberate answer",
+    "A request for a known name with another key gets a certificate, PENDING or FAILURE",
     "SCEP-A-03",
-    why="A device that was reset enrols anew under its old name; devices that are refused are bricked until somebody "
+    why="A device that was reset enrols again under its old name; if it is refused, it stays unusable until someone "
     "revokes.",
     field_failures=("F-W09", "F-S14", "F-S05"),
     cost=2,

@@ -13,33 +13,37 @@ from mfp_sim.shared.scep import der
 from mfp_sim.shared.scep import vocabulary as v
 from mfp_sim.shared.scep.messages import Oddities
 
-# (id, title, requirements, what, oddities, why, rows, proof)
+# (id, title, requirements, request, oddities, why, rows, proof)
 _ROWS = (
-    ("accepts-ber", "BER is read: indefinite lengths, constructed strings", ("SCEP-3-04", "SCEP-3.2.2-06"),
-     "a request in BER", Oddities(ber=True), "Bouncy Castle and jscep write BER.", ("F-E01", "F-E16"),
+    ("accepts-ber", "A request in BER is processed", ("SCEP-3-04", "SCEP-3.2.2-06"),
+     "a request in BER", Oddities(ber=True),
+     "Bouncy Castle and jscep write BER with indefinite lengths and constructed strings.", ("F-E01", "F-E16"),
      Proof("not-processed", defects=("refuses-ber",))),
-    ("accepts-constructed-ciphertext", "encryptedContent may be constructed", ("SCEP-3.2.2-06",),
+    ("accepts-constructed-ciphertext", "A request with a constructed encryptedContent is processed", ("SCEP-3.2.2-06",),
      "an encryptedContent as [0] { OCTET STRING }", Oddities(constructed_ciphertext=True),
-     "micromdm's client writes it so.", ("F-E01", "F-E15"), Proof("not-processed", defects=("refuses-ber",))),
-    ("accepts-extra-attributes", "Further signed attributes are ignored", ("SCEP-3.2.1-19",),
-     "signed attributes that are not known",
+     "micromdm's client writes this form.", ("F-E01", "F-E15"), Proof("not-processed", defects=("refuses-ber",))),
+    ("accepts-extra-attributes", "Unknown signed attributes in a request are ignored", ("SCEP-3.2.1-19",),
+     "unknown signed attributes",
      Oddities(extra_signed=((v.RANDOM_NONCE, (der.octet_string(bytes(16)),)),
                             ("1.3.6.1.4.1.32473.1", (der.utf8_string("x" * 200),)))),
-     "cryptlib adds randomNonce, others their own.", ("F-E05",),
+     "cryptlib adds randomNonce, and other clients add their own attributes.", ("F-E05",),
      Proof("not-processed", defects=("refuses-extra-attributes",))),
-    ("accepts-superfluous-attributes", "pkiStatus and recipientNonce in a request do no harm", ("SCEP-3.2.1-20",),
+    ("accepts-superfluous-attributes", "pkiStatus and recipientNonce in a request are ignored", ("SCEP-3.2.1-20",),
      "a pkiStatus and a recipientNonce in a request",
      Oddities(repeat=(("pkiStatus", (der.printable_string("0"),)), ("recipientNonce", (der.octet_string(bytes(16)),)))),
-     "Clients that build all messages with one writer send them.", ("F-E05",),
+     "Clients that build all messages with the same code send them.", ("F-E05",),
      Proof("not-processed", defects=("refuses-superfluous-attributes",))),
-    ("accepts-combined-signature-name", "The signature algorithm may be named sha256WithRSAEncryption",
+    ("accepts-combined-signature-name", "signatureAlgorithm sha256WithRSAEncryption in a request is accepted",
      ("SCEP-3.2-12",), "sha256WithRSAEncryption as signatureAlgorithm", Oddities(signature_name="combined"),
-     "Both names occur in equal numbers.", ("F-E04",), Proof("not-processed", defects=("refuses-pss-names",))),
-    ("accepts-digest-without-parameters", "Digest parameters may be absent", ("SCEP-3.2-11",),
+     "Clients use this name as often as rsaEncryption.", ("F-E04",),
+     Proof("not-processed", defects=("refuses-pss-names",))),
+    ("accepts-digest-without-parameters", "A digest algorithm without parameters in a request is accepted",
+     ("SCEP-3.2-11",),
      "a digest algorithm without NULL", Oddities(digest_parameters="absent"),
-     "RFC 5754 wants them absent, most clients write NULL.", (), Proof("not-processed", defects=("wants-null",))),
-    ("accepts-envelope-version-1", "EnvelopedData of version 1 is read", ("SCEP-3.2.2-03",),
-     "an EnvelopedData with version 1", Oddities(envelope_version=1), "PyScep writes it.", ("F-E16",),
+     "RFC 5754 requires absent parameters, although most clients write NULL.", (),
+     Proof("not-processed", defects=("wants-null",))),
+    ("accepts-envelope-version-1", "A request with an EnvelopedData of version 1 is processed", ("SCEP-3.2.2-03",),
+     "an EnvelopedData with version 1", Oddities(envelope_version=1), "PyScep writes version 1.", ("F-E16",),
      Proof("not-processed", defects=("wants-envelope-version-0",))),
 )  # fmt: skip
 
@@ -62,7 +66,7 @@ for _id, _title, _ids, _what, _oddities, _why, _fields, _proof in _ROWS:
     "accepts-several-recipients",
     "The server finds its RecipientInfo among several",
     "SCEP-3.2.2-04",
-    why="micromdm's client envelopes to every certificate of GetCACert.",
+    why="micromdm's client encrypts to every certificate of GetCACert.",
     field_failures=("F-R10",),
     cost=1,
     tags=("clients",),
@@ -71,14 +75,14 @@ for _id, _title, _ids, _what, _oddities, _why, _fields, _proof in _ROWS:
 def several_recipients(session: Client) -> Iterator[Fact]:
     stranger = session.self_signed(session.key(), session.subject())
     answer = session.ask(session.order(oddities=Oddities(other_recipients=(stranger,))))
-    yield processed(answer, "an envelope to a stranger and to the server")
+    yield processed(answer, "an envelope to an unknown certificate and to the server")
 
 
 @check(
     "accepts-each-certificate",
-    "Requests enveloped to each RSA certificate of the set are answered",
+    "A request encrypted to any RSA certificate of GetCACert gets a CertRep",
     "SCEP-4.2.1.2-02",
-    why="Clients choose by keyUsage, by position, or envelop to the CA itself.",
+    why="Clients choose a certificate by keyUsage or by position, or use the CA certificate.",
     field_failures=("F-R05", "F-R10", "F-R16"),
     reads=True,
     tags=("clients",),
@@ -87,13 +91,13 @@ def several_recipients(session: Client) -> Iterator[Fact]:
 def each_certificate(session: Client) -> Iterator[Fact]:
     usable = [c for c in session.ca_certificates if c.stated_usage is None or "keyEncipherment" in c.stated_usage]
     if len(usable) < 2:
-        raise NotApplicable("only one certificate of GetCACert is for encryption")
+        raise NotApplicable("only one certificate of GetCACert allows encryption")
     normal = told(session.ask(session.harmless()))
     if not normal.refused:
-        raise Inconclusive(f"a poll about nothing is not refused: {normal.text}")
+        raise Inconclusive(f"a poll for an unknown transaction is not refused: {normal.text}")
     for certificate in usable:
         answer = session.ask(session.harmless(recipient=certificate))
         same = answer.refused and answer.fail_info == normal.fail_info
         yield answered(
-            "not-decrypted", same, f"a poll enveloped to {certificate.subject_text} is read: {normal.text}", answer
+            "not-decrypted", same, f"a poll encrypted to {certificate.subject_text} is read: {normal.text}", answer
         )

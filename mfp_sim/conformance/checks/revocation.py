@@ -1,4 +1,4 @@
-"""What was revoked: it renews nothing, and the CRL lists it. RFC 8894, 2.4 and 4.6; needs somebody who revokes."""
+"""Revoked certificates: they renew nothing, and the CRL lists them. RFC 8894, 2.4 and 4.6; needs someone to revoke."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from mfp_sim.shared.scep.crl import Crl
 from mfp_sim.shared.scep.vocabulary import FailInfo, MessageType
 
 BETWEEN = timedelta(seconds=2)
-"""So long there is between two CRLs, that they may differ."""
+"""The time between two CRLs, so that they can differ."""
 
 
 @check(
     "renewal-revoked",
-    "A revoked certificate renews nothing",
+    "A RenewalReq signed by a revoked certificate is refused",
     "SCEP-2.4-13",
-    why="Whoever stole the key of a device would stay that device for ever.",
+    why="Otherwise anyone who stole a device's key could impersonate it for ever.",
     field_failures=("F-W10",),
     cost=1,
     negative=True,
@@ -42,7 +42,7 @@ BETWEEN = timedelta(seconds=2)
     ),
 )
 def renewal(session: Client) -> Iterator[Fact]:
-    """The certificate is one of its own, so that no other check loses one."""
+    """The check uses its own certificate, so that no other check loses one."""
 
     def send(known: Renewals, _: Certificate) -> Iterator[Fact]:
         own = session.identity(session.enrol())
@@ -50,7 +50,7 @@ def renewal(session: Client) -> Iterator[Fact]:
         yield from refused_renewal(
             session, known.way, "a revoked certificate", REQUEST, CHECK, FailInfo.BAD_CERT_ID,
             by=own, subject=own.certificate.subject,
-            mistake="nobody looks whether the signer's certificate was revoked",
+            mistake="the server does not check whether the signer's certificate is revoked",
         )  # fmt: skip
 
     yield from controlled(session, send)
@@ -58,10 +58,10 @@ def renewal(session: Client) -> Iterator[Fact]:
 
 @check(
     "getcrl-revoked",
-    "A CRL that is made after a revocation lists it",
+    "A CRL issued after a revocation lists the certificate",
     "SCEP-4.6.1-01",
     "SCEP-3.3.2.1-10",
-    why="Nobody who relies on the CA learns otherwise that a certificate was stolen.",
+    why="Otherwise relying parties do not learn that a certificate was stolen.",
     cost=1,
     last=True,
     opt_in="revocation",
@@ -70,12 +70,12 @@ def renewal(session: Client) -> Iterator[Fact]:
     proofs=(Proof("not-listed", defects=("crl-without-revoked",)),),
 )
 def listed(session: Client) -> Iterator[Fact]:
-    """A CRL of before the revocation may be given until its nextUpdate; --slow allows to wait for the next."""
+    """The server may return an older CRL until its nextUpdate; --slow allows the check to wait for the next."""
 
     def asked(serial: int) -> tuple[Answer, Crl]:
         answer = served(ask_about(session, MessageType.GET_CRL, serial))
         if not answer.crls:
-            raise NotApplicable("no CRL came")
+            raise NotApplicable("the reply has no CRL")
         return answer, answer.crls[0]
 
     certificate = session.identity(session.enrol()).certificate
@@ -85,16 +85,16 @@ def listed(session: Client) -> Iterator[Fact]:
     session.revoke(certificate)
     answer, crl = asked(serial)
     if crl.der == before.der and crl.next_update is not None:
-        session.await_instant(crl.next_update + BETWEEN, "the CRL after that of before the revocation has to come")
+        session.await_instant(crl.next_update + BETWEEN, "the next CRL after the revocation must be issued first")
         answer, crl = asked(serial)
     found = crl.entry(serial) is not None
-    got = f"a CRL of {crl.this_update} with {len(crl.revoked)} entries, and not that one"
+    got = f"a CRL of {crl.this_update} with {len(crl.revoked)} entries, but not this one"
     yield fact(
         "not-listed",
         found,
         f"an entry for serial {serial:x}, which was revoked",
-        "it is there" if found else got,
+        "it is present" if found else got,
         answer,
         element="messageData.crls",
-        mistake="the CRL is made once, or from another list than revocations go to",
+        mistake="the server issues the CRL only once, or from a list without the revocation",
     )

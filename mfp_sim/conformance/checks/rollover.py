@@ -1,4 +1,4 @@
-"""GetNextCACert: signed by the present CA, nested, and a CA that can follow. RFC 8894, 4.7 and 5.1."""
+"""GetNextCACert: signed by the current CA, nested, and a CA that can follow. RFC 8894, 4.7 and 5.1."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _given(session: Client) -> tuple[Exchange, HttpReply]:
     session.need("GetNextCACert")
     exchange = _exchange(session)
     if exchange.reply is None or exchange.reply.status != 200:
-        raise NotApplicable(f"no next CA was given: {exchange.text}")
+        raise NotApplicable(f"the server returned no next CA: {exchange.text}")
     return exchange, exchange.reply
 
 
@@ -44,19 +44,19 @@ def _next(session: Client) -> tuple[Exchange, NextCaReply]:
     "A CA without a successor refuses GetNextCACert with an HTTP error",
     "SCEP-4.7-04",
     "SCEP-4.7-02",
-    why="An empty 200, or the present certificate again, is taken for the next CA.",
+    why="Clients treat an empty 200, or the current certificate, as the next CA.",
     field_failures=("F-N04", "F-N05", "F-T27"),
     reads=True,
     proofs=(Proof("answered", defects=("answers-next-with-present",)),),
 )
 def not_available(session: Client) -> Iterator[Fact]:
     if session.caps_exchange.reply is None:
-        raise Inconclusive(f"GetCACaps was not answered: {session.caps_exchange.text}")
+        raise Inconclusive(f"GetCACaps got no reply: {session.caps_exchange.text}")
     if session.capabilities.next_ca:
         raise NotApplicable("GetNextCACert is advertised")
     exchange = _exchange(session)
     if exchange.reply is None:
-        raise Inconclusive(f"GetNextCACert was not answered: {exchange.text}")
+        raise Inconclusive(f"GetNextCACert got no reply: {exchange.text}")
     status = exchange.reply.status
     refused = 400 <= status < 500 or status == 501
     yield answered(
@@ -64,17 +64,17 @@ def not_available(session: Client) -> Iterator[Fact]:
         refused,
         "HTTP 4xx or 501",
         exchange,
-        mistake="operations that are not known fall through to another one",
+        mistake="the server handles an unknown operation as another one",
         what="GetNextCACert",
     )
 
 
 @check(
     "next-signed-by-current",
-    "GetNextCACert is signed by the present CA",
+    "The reply to GetNextCACert is signed by the current CA",
     "SCEP-4.7.1-01",
     "SCEP-6.3-01",
-    why="Otherwise anybody on the way can introduce a CA to every device.",
+    why="Otherwise anyone on the network can introduce a CA to every device.",
     field_failures=("F-R13",),
     reads=True,
     tags=("security",),
@@ -89,21 +89,21 @@ def signed(session: Client) -> Iterator[Fact]:
         found = read_next_ca(reply.body, reply.media_type)
     except DecodeError as error:
         if not _bare(reply.body):
-            raise Inconclusive(f"what came cannot be read: {error}") from None
-        yield fact("not-signed-by-current", False, expected, "certificates that nobody signed", exchange)
+            raise Inconclusive(f"the reply cannot be read: {error}") from None
+        yield fact("not-signed-by-current", False, expected, "unsigned certificates", exchange)
         return
     try:
         signer = found.signer(session.ca_certificates)
         if signer is not None:
             found.verify(signer)
-        got = "it verifies" if signer is not None else "its signer is not among the certificates of GetCACert"
+        got = "its signature verifies" if signer is not None else "its signer is not a certificate of GetCACert"
     except MfpSimError as error:
         signer, got = None, error.message
     yield fact("not-signed-by-current", signer is not None, expected, got, exchange)
 
 
 def _bare(body: bytes) -> bool:
-    """Certificates as GetCACert gives them."""
+    """Certificates in the form of GetCACert."""
     try:
         return bool(read_ca_certificates(body, None)[0])
     except DecodeError:
@@ -112,9 +112,9 @@ def _bare(body: bytes) -> bool:
 
 @check(
     "next-media-type",
-    "GetNextCACert is application/x-x509-next-ca-cert",
+    "The reply to GetNextCACert has Content-Type application/x-x509-next-ca-cert",
     "SCEP-4.7.1-03",
-    why="Clients tell it from GetCACert by the type.",
+    why="Clients distinguish it from a reply to GetCACert by the type.",
     reads=True,
     proofs=(Proof("other-type", "next-ct", setup=NEXT),),
 )
@@ -126,9 +126,9 @@ def media(session: Client) -> Iterator[Fact]:
 
 @check(
     "next-nested",
-    "The new certificates stand in a certificates-only SignedData inside",
+    "The signed content of GetNextCACert is a certificates-only SignedData",
     "SCEP-4.7.1-04",
-    why="Beside the signer's they are not signed: certificates are outside the signature.",
+    why="The signature does not cover certificates in the outer certificates field.",
     field_failures=("F-R13",),
     reads=True,
     proofs=(Proof("flat", "next-flat", setup=NEXT),),
@@ -141,9 +141,9 @@ def nested(session: Client) -> Iterator[Fact]:
 
 @check(
     "next-no-scep-attributes",
-    "GetNextCACert carries no SCEP attributes",
+    "The reply to GetNextCACert has no SCEP attributes",
     "SCEP-4.7.1-05",
-    why="It is no pkiMessage, and belongs to no transaction.",
+    why="The reply is not a pkiMessage and belongs to no transaction.",
     reads=True,
     proofs=(Proof("scep-attributes", defects=("next-with-attributes",), setup=NEXT),),
 )
@@ -155,9 +155,9 @@ def attributes(session: Client) -> Iterator[Fact]:
 
 @check(
     "next-plausible",
-    "The next CA can follow the present one",
+    "The next CA certificate can follow the current one",
     "SCEP-4.7.1-06",
-    why="The same key again, a gap in time, or no CA at all is no rollover.",
+    why="With the same certificate, a gap in time, or a certificate that is not a CA's, a rollover fails.",
     reads=True,
     proofs=tuple(
         Proof("implausible", fault, setup=NEXT) for fault in ("next-same-cert", "next-expired", "next-not-ca")
@@ -168,18 +168,18 @@ def plausible(session: Client) -> Iterator[Fact]:
     present, new = session.issuer, found.certificates[0]
     wrong = []
     if new.der == present.der:
-        wrong.append("it is the present certificate")
+        wrong.append("it is the current certificate")
     if not new.is_ca:
-        wrong.append("it is no CA's")
+        wrong.append("it is not a CA certificate")
     if new.not_after <= present.not_after and new.der != present.der:
-        wrong.append("it ends no later than the present one")
+        wrong.append("it expires no later than the current one")
     if new.not_before > present.not_after:
-        wrong.append("it begins after the present one has ended")
+        wrong.append("it begins after the current one has expired")
     got = f"{new.subject_text}, {new.not_before:%Y-%m-%d} to {new.not_after:%Y-%m-%d}"
     yield fact(
         "implausible",
         not wrong,
-        "a new CA certificate whose validity continues the present one's",
+        "a new CA certificate whose validity continues that of the current one",
         f"{got}: {', '.join(wrong)}" if wrong else got,
         exchange,
     )

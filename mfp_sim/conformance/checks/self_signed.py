@@ -1,4 +1,4 @@
-"""Requests signed with a self-signed certificate, in the forms that real clients make them. RFC 8894, 2.3."""
+"""Requests signed with a self-signed certificate, in the forms that real clients send. RFC 8894, 2.3."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from mfp_sim.shared.scep.vocabulary import FailInfo
 
 @check(
     "self-signed-enrolment",
-    "PKCSReq signed with a self-signed certificate is served",
+    "A PKCSReq signed with a self-signed certificate is granted",
     "SCEP-2.3-08",
     "SCEP-2.9-03",
     "SCEP-4.3.1-01",
-    why="It is the one way of enrolling that every server has to offer and every device uses.",
+    why="Every server must support this form of enrolment, and every device uses it.",
     field_failures=("F-X02",),
     is_control=True,
     proofs=(Proof("not-granted", answer="{http: 500}", when="type: PKCSReq"),),
@@ -36,15 +36,15 @@ def self_signed(session: Client) -> Iterator[Fact]:
     except Inconclusive:
         first = next(iter(session.answers), None)
         if first is None or first.refused or first.exchange.client_error:
-            # The server's own word: a wrong challenge on our side looks just like it.
+            # The server says so itself: a wrong challenge on our side looks just the same.
             raise
         answer = first
     yield processed(
         answer,
-        "a right PKCSReq with a valid challenge",
+        "a right PKCSReq with a valid challenge password",
         slug="not-granted",
-        mistake="the challenge that was given is not valid, or the server wants something that SCEP does not "
-        "ask of clients",
+        mistake="the given challenge password is not valid, or the server requires something that SCEP does not "
+        "require of clients",
     )
 
 
@@ -66,9 +66,9 @@ def _bare(session: Client, key: PrivateKey, subject: bytes, *, version: int) -> 
 
 @check(
     "self-signed-bare",
-    "The client's self-signed certificate may lack extensions",
+    "A self-signed certificate without extensions is accepted as signer",
     "SCEP-2.3-03",
-    why="sscep, certmonger and many devices sign with a bare certificate, of version 1 even.",
+    why="sscep, certmonger and many devices sign with a certificate without extensions, some with version 1.",
     field_failures=("F-E16",),
     cost=2,
     proofs=(Proof("not-processed", defects=("wants-key-usage",)),),
@@ -82,9 +82,9 @@ def bare(session: Client) -> Iterator[Fact]:
 
 @check(
     "self-signed-other-subject",
-    "The self-signed certificate may have another subject than the CSR",
+    "A self-signed certificate with another subject than the CSR is accepted",
     "SCEP-2.3-06",
-    why="micromdm and Apple sign as CN=SCEP SIGNER; that the subjects are equal is only a SHOULD.",
+    why="micromdm and Apple sign as CN=SCEP SIGNER; equal subjects are only a SHOULD.",
     field_failures=("F-E13",),
     cost=1,
     proofs=(Proof("not-processed", defects=("wants-same-subject",)),),
@@ -97,9 +97,9 @@ def other_subject(session: Client) -> Iterator[Fact]:
 
 @check(
     "self-signed-clock-skew",
-    "A signer certificate made by a clock that is off does not crash the server",
+    "A request whose signer certificate has wrong dates gets a CertRep",
     "SCEP-3.2-14",
-    why="Devices start with a clock at the factory date, or five minutes fast.",
+    why="Devices start with their clock at the factory date, or five minutes fast.",
     field_failures=("F-C02", "F-C08", "F-C09"),
     cost=3,
     negative=True,
@@ -110,20 +110,20 @@ def clock_skew(session: Client) -> Iterator[Fact]:
     for what, first, last in (
         ("starts in five minutes", timedelta(minutes=5), timedelta(days=365)),
         ("ended a day ago", timedelta(days=-10), timedelta(days=-1)),
-        ("is of 1970 and for 100 years", now.replace(year=1970) - now, timedelta(days=365 * 20)),
+        ("is valid from 1970 for 100 years", now.replace(year=1970) - now, timedelta(days=365 * 20)),
     ):
         key, subject = session.key(), session.subject()
         signer = session.self_signed(key, subject, not_before=now + first, not_after=now + last)
         answer = session.ask(session.order(key=key, subject=subject, signer=signer, wrong=True))
         sender = f"a signer certificate that {what}"
-        yield answered("no-certrep", answer.decided, f"a CertRep to {sender}", answer, what=sender)
+        yield answered("no-certrep", answer.decided, f"a CertRep for {sender}", answer, what=sender)
 
 
 @check(
     "signer-missing",
     "A request without its signer's certificate is refused",
     "SCEP-2.3-13",
-    why="It cannot be verified, so whatever it asks for must not be done.",
+    why="The server cannot verify it, so it must not grant it.",
     field_failures=("F-W05",),
     negative=True,
     tags=("security",),
@@ -132,32 +132,35 @@ def clock_skew(session: Client) -> Iterator[Fact]:
 )
 def signer_missing(session: Client) -> Iterator[Fact]:
     for form in ("absent", "empty"):
-        what, fitting = f"a request whose certificates are {form}", (FailInfo.BAD_MESSAGE_CHECK, FailInfo.BAD_REQUEST)
+        what, fitting = (
+            f"a request whose certificates field is {form}",
+            (FailInfo.BAD_MESSAGE_CHECK, FailInfo.BAD_REQUEST),
+        )
         yield from refused(session, what, *fitting, oddities=Oddities(certificates=form))
 
 
 @check(
     "signer-by-key-identifier",
-    "A signer that is named by its key identifier is found",
+    "A signer that is identified by its key identifier is found",
     "SCEP-2.3-14",
-    why="CMS lets a signer be named either way, and libraries choose.",
+    why="CMS allows both ways to identify a signer, and the client's library decides.",
     cost=1,
     tags=("clients",),
     proofs=(Proof("not-processed", defects=("wants-issuer-and-serial",)),),
 )
 def by_key_identifier(session: Client) -> Iterator[Fact]:
-    """The signer's certificate has the identifier that the SignerInfo names."""
+    """The signer's certificate has the identifier in the SignerInfo."""
     key, subject = session.key(), session.subject()
     identifier = (v.SUBJECT_KEY_IDENTIFIER, False, der.octet_string(x509.key_identifier(spki_of(key))))
     signer = session.self_signed(key, subject, extensions=[identifier])
     named = Oddities(signer_by="key-identifier", signer_version=3)
     order = session.order(key=key, subject=subject, signer=signer, oddities=named)
-    yield processed(session.ask(order), "a SignerInfo that names the signer by subjectKeyIdentifier")
+    yield processed(session.ask(order), "a SignerInfo that identifies the signer by subjectKeyIdentifier")
 
 
 @check(
     "signer-by-sid",
-    "The signer is found by what the SignerInfo names, not by position",
+    "The signer is found by the SignerInfo's identifier, not by position",
     "SCEP-2.3-14",
     why="certificates is a set: clients send chains, and libraries sort them.",
     field_failures=("F-R02",),
@@ -168,13 +171,13 @@ def by_sid(session: Client) -> Iterator[Fact]:
     others = [session.self_signed(session.key(), session.subject()) for _ in range(2)]
     order = session.order(chain=tuple(others), oddities=Oddities(certificates="reversed"))
     answer = session.ask(order)
-    yield processed(answer, "the signer's certificate after two unrelated ones")
+    yield processed(answer, "a request with the signer's certificate after two unrelated ones")
     if answer.granted and answer.envelope is not None and answer.envelope.recipients:
         named = any(r.names(order.signer) for r in answer.envelope.recipients)
         yield fact(
             "enveloped-to-another",
             named,
-            "the reply is enveloped to the signer",
+            "the reply is encrypted to the signer",
             "to another certificate",
             answer,
             requirement="SCEP-2.3-15",

@@ -26,11 +26,11 @@ def _serials(answers: list[Answer]) -> list[int]:
     """Their serial numbers.
 
     Raises:
-        Inconclusive: one holds no certificate that can be read, so its number is not known.
+        Inconclusive: one contains no readable certificate, so its serial number is unknown.
     """
     missing = [a for a in answers if a.issued is None]
     if missing:
-        raise Inconclusive(f"a SUCCESS holds no certificate that can be read: {missing[0].payload.problem}")
+        raise Inconclusive(f"a SUCCESS contains no readable certificate: {missing[0].payload.problem}")
     return [a.issued.serial for a in answers if a.issued is not None]
 
 
@@ -38,7 +38,7 @@ def _serials(answers: list[Answer]) -> list[int]:
     "serials-unique",
     "Serial numbers are unique",
     "SCEP-3.3.2.1-16",
-    why="Two certificates of one number cannot be revoked apart.",
+    why="A CA cannot revoke one of two certificates with the same serial number.",
     cost=SEVERAL,
     tags=("serials",),
     breaches=("repeated",),
@@ -48,14 +48,14 @@ def unique(session: Client) -> Iterator[Fact]:
     answers = [session.enrol() for _ in range(SEVERAL)]
     serials = _serials(answers)
     got = ", ".join(f"{serial:x}" for serial in serials)
-    yield fact("repeated", len(set(serials)) == len(serials), "a number each", got, *answers)
+    yield fact("repeated", len(set(serials)) == len(serials), "a different number for each certificate", got, *answers)
 
 
 @check(
     "serials-unpredictable",
-    "Serial numbers do not count",
+    "Serial numbers are random, not sequential",
     "SCEP-3.3.2.1-16",
-    why="Predictable numbers helped the collision attacks on MD5 and SHA-1 certificates.",
+    why="Predictable serial numbers helped collision attacks on MD5 and SHA-1 certificates.",
     cost=3,
     tags=("serials", "security"),
     proofs=(Proof("counting", setup={"serials": "sequential"}),),
@@ -66,15 +66,15 @@ def unpredictable(session: Client) -> Iterator[Fact]:
     steps = [b - a for a, b in pairwise(serials)]
     counting = len(steps) > 1 and all(0 < step <= 16 for step in steps)
     got = ", ".join(f"{serial:x}" for serial in serials)
-    yield fact("counting", not counting, "64 bits of chance", got, *answers, requirement="SCEP-3.3.2.1-16")
+    yield fact("counting", not counting, "64 random bits", got, *answers, requirement="SCEP-3.3.2.1-16")
 
 
 @check(
     "concurrent-enrolments",
-    f"Clients that enrol at the same time, in {ROUNDS} rounds, get their own certificates, with numbers of their own",
+    f"Clients that enrol at the same time, in {ROUNDS} rounds, each get their own certificate and serial number",
     "SCEP-2.5-10",
     "SCEP-3.3.2.1-16",
-    why="A fleet starts at eight in the morning; a race gives one number twice, or refuses for no reason.",
+    why="A fleet may start at the same time; a race assigns a serial number twice or refuses a right request.",
     field_failures=("F-K09", "F-S03"),
     cost=CLIENTS * ROUNDS,
     tags=("serials", "load"),
@@ -82,8 +82,8 @@ def unpredictable(session: Client) -> Iterator[Fact]:
     proofs=(Proof("repeated", defects=("constant-serial",)), Proof("refused", defects=("refuses-every-third",))),
 )
 def concurrent(session: Client) -> Iterator[Fact]:
-    """A race shows in some rounds only, so there are several, up to the first with a security failure; a pass says no
-    more than that none of them showed anything."""
+    """A race shows only in some rounds, so there are several, up to the first with a security failure. A pass means
+    only that no round showed a race."""
     lost = []
     worst: list[Fact] = []
     for number in range(1, ROUNDS + 1):
@@ -99,13 +99,13 @@ def concurrent(session: Client) -> Iterator[Fact]:
             break
     yield from worst
     if len(lost) > 1:
-        yield fact("lost", False, "a reply to each client", "; ".join(lost), mistake="connections are turned away")
+        yield fact("lost", False, "a reply to each client", "; ".join(lost), mistake="the server refuses connections")
     elif lost:
-        raise Inconclusive(f"whether the server or the network lost it cannot be told: {lost[0]}")
+        raise Inconclusive(f"either the server or the network lost it: {lost[0]}")
 
 
 def _weight(facts: list[Fact]) -> tuple[bool, bool, bool]:
-    """How bad a round is; one that shows nothing comes before none."""
+    """How bad a round is; a round that shows nothing ranks above no round."""
     wrong = [fact.slug for fact in facts if fact.deviates]
     return any(slug in BREACHES for slug in wrong), bool(wrong), bool(facts)
 
@@ -146,7 +146,7 @@ def _judged(answers: list[Answer]) -> Iterator[Fact]:
         f"{len(answers)} certificates for {len(answers)} clients",
         f"{len(granted)} of {len(answers)} granted{'; ' + texts if texts else ''}",
         *answers,
-        mistake="requests share a file or a counter that is not locked",
+        mistake="requests share a file or a counter without a lock",
         of_grant=True,
     )
     other_facts = [a for a in granted if a.issued is None and a.leaves]
@@ -154,16 +154,16 @@ def _judged(answers: list[Answer]) -> Iterator[Fact]:
         "mixed-up",
         not other_facts,
         "each client gets the certificate for its own key",
-        f"{len(other_facts)} got another's",
+        f"{len(other_facts)} got the certificate of another client",
         *granted,
     )
     serials = _serials([a for a in granted if a not in other_facts])
     yield fact(
         "repeated",
         len(set(serials)) == len(serials),
-        "a number each",
+        "a different number for each certificate",
         ", ".join(f"{serial:x}" for serial in serials),
         *granted,
         requirement="SCEP-3.3.2.1-16",
-        mistake="the next serial number is read and written without a lock",
+        mistake="the server reads and writes the next serial number without a lock",
     )

@@ -31,7 +31,7 @@ row(
     "A request without signingTime is processed",
     "SCEP-3.2.1.4-06",
     run=processes("a request without signingTime", signing_time=None),
-    why="It is not among the required attributes; devices without a clock have none to give.",
+    why="signingTime is not a required attribute, and devices without a clock cannot send it.",
     field_failures=("F-C01", "F-C08"),
     cost=1,
     proofs=(Proof("not-processed", defects=("wants-signing-time",)),),
@@ -39,7 +39,7 @@ row(
 
 
 def _judged(answer: Answer, what: str) -> Iterator[Fact]:
-    expected = f"a signingTime {what}: SUCCESS, or FAILURE badTime"
+    expected = f"SUCCESS or FAILURE badTime for a signingTime {what}"
     yield answered("no-certrep", answer.decided, expected, answer, what=f"a signingTime {what}")
     if answer.refused:
         right = answer.fail_info == FailInfo.BAD_TIME
@@ -47,7 +47,7 @@ def _judged(answer: Answer, what: str) -> Iterator[Fact]:
 
 
 def _signed_at(session: Client, instant: datetime) -> Order:
-    """A request signed at an instant, by a certificate that was valid then and is now: only the time is off."""
+    """A request signed at an instant, by a certificate that was valid then and is valid now: only the time is wrong."""
     now, key, subject = session.clock.now().replace(microsecond=0), session.key(), session.subject()
     life: dict[str, Any] = {
         "not_before": min(now, instant) - timedelta(days=1),
@@ -59,9 +59,9 @@ def _signed_at(session: Client, instant: datetime) -> Order:
 
 @check(
     "signing-time-skew",
-    "A signingTime that is off is taken, or refused as badTime",
+    "A request with a wrong signingTime is granted or refused with badTime",
     "SCEP-3.2.1.4-05",
-    why="badTime is what tells a device that its clock is wrong.",
+    why="badTime shows a device that its clock is wrong.",
     field_failures=("F-C01", "F-C02", "F-C05"),
     cost=len(SKEWS),
     negative=True,
@@ -77,9 +77,9 @@ def skew(session: Client) -> Iterator[Fact]:
 
 @check(
     "signing-time-far",
-    "A signingTime of another century does not crash the server",
+    "A request with a signingTime of another century gets a CertRep",
     "SCEP-3.2.1.4-05",
-    why="A device at the factory date sends 1970; UTCTime ends in 2049.",
+    why="A device with its clock at the factory date sends 1970; UTCTime ends in 2049.",
     field_failures=("F-C08", "F-C10"),
     cost=len(INSTANTS),
     negative=True,

@@ -1,6 +1,6 @@
 """HTTP: POST, GET and its encodings, framing, media types, paths. RFC 8894, 2.9 and 4.1 to 4.3.
 
-What only has to be read is tried with a request that makes nothing: a server that read it says so in a CertRep.
+A request that must only be read has no effect: a server that read it sends a CertRep.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ watch_here = partial(watch, __name__)
 
 
 def _read(answer: Answer) -> bool:
-    """The server read the message: a CertRep of any status came."""
+    """The server read the message: it sent a CertRep of any status."""
     return answer.status is not None
 
 
@@ -41,10 +41,10 @@ def _get(session: Client, order: Order, message: str, label: str) -> Answer:
 
 
 def _needs_get(session: Client) -> None:
-    """Is GET served at all?"""
+    """Whether the server supports GET."""
     probe = session.sample("poll by GET", lambda: session.ask(session.harmless(method="GET")))
     if not _read(told(probe)):
-        raise NotApplicable(f"PKIOperation by GET is not served: {probe.text}")
+        raise NotApplicable(f"the server does not support PKIOperation by GET: {probe.text}")
 
 
 # --- POST -------------------------------------------------------------------------------------------------
@@ -52,10 +52,10 @@ def _needs_get(session: Client) -> None:
 
 @check(
     "post-binary",
-    "PKIOperation by POST with the bytes as body is served",
+    "PKIOperation by POST is processed",
     "SCEP-2.9-04",
     "SCEP-4.1-14",
-    why="POST is mandatory; GET does not hold long messages.",
+    why="POST is mandatory, and long messages do not fit into a GET.",
     field_failures=("F-T19", "F-N07"),
     cost=1,
     proofs=(Proof("not-processed", "post-405"),),
@@ -64,15 +64,15 @@ def post(session: Client) -> Iterator[Fact]:
     yield processed(
         session.ask(session.order(method="POST")),
         "a PKCSReq by POST",
-        mistake="the body is looked for in a form field, or a proxy allows GET only",
+        mistake="the server expects the message in a form field, or a proxy allows only GET",
     )
 
 
 @check(
     "post-content-types",
-    "POST works with any Content-Type, and without one",
+    "A POST is read with any Content-Type, and without one",
     "SCEP-4.1-15",
-    why="strongSwan and sscep send none, micromdm and jscep octet-stream, curl a form's.",
+    why="strongSwan and sscep send no Content-Type, micromdm and jscep octet-stream, curl that of a form.",
     field_failures=("F-X04", "F-T19"),
     reads=True,
     tags=("clients",),
@@ -92,7 +92,7 @@ def content_types(session: Client) -> Iterator[Fact]:
     "post-without-operation",
     "A POST without operation is read or refused with HTTP 4xx",
     "SCEP-4.3-03",
-    why="Some clients leave it out, since only PKIOperation can be posted.",
+    why="Some clients omit it, since PKIOperation is the only operation by POST.",
     reads=True,
     negative=True,
     proofs=(Proof("crash", defects=("wants-operation-on-post",)),),
@@ -117,9 +117,9 @@ def _client_error(exchange: Exchange) -> bool:
 
 @check(
     "get-pkioperation",
-    "PKIOperation by GET is served, as it was for twenty years",
+    "PKIOperation by GET is supported",
     "SCEP-2.9-07",
-    why="certmonger uses GET only, and devices of the drafts know nothing else.",
+    why="certmonger uses only GET, and devices that follow the drafts support nothing else.",
     field_failures=("F-T01", "F-T02", "F-T05"),
     reads=True,
     tags=("clients",),
@@ -132,9 +132,9 @@ def get(session: Client) -> Iterator[Fact]:
 
 @check(
     "get-standard-base64",
-    "GET takes the standard base64 alphabet, escaped",
+    "A GET in escaped standard base64 is read",
     "SCEP-4.1-09",
-    why="RFC 4648, section 4: + and /, written %2B and %2F.",
+    why="Clients use the alphabet of RFC 4648, section 4, with + and / escaped as %2B and %2F.",
     field_failures=("F-T03", "F-T06", "F-T07"),
     reads=True,
     proofs=(Proof("not-read", defects=("base64url-only",)),),
@@ -147,14 +147,14 @@ def standard_base64(session: Client) -> Iterator[Fact]:
             break
     answer = _get(session, order, quote(text, safe=""), "CertPoll by GET, escaped")
     if not _read(told(answer)) and not _reads_otherwise(session):
-        # GET is a MAY: only who reads the message in another alphabet shows that it is the alphabet.
-        raise NotApplicable(f"PKIOperation by GET is not served: {answer.text}")
+        # GET is a MAY: only a server that reads the message in another alphabet shows that the alphabet is the reason.
+        raise NotApplicable(f"the server does not support PKIOperation by GET: {answer.text}")
     yield answered(
         "not-read",
         _read(answer),
         "a message with %2B and %2F is read",
         answer,
-        mistake="the parameter is decoded as base64url, or unescaped twice",
+        mistake="the server decodes the parameter as base64url, or unescapes it twice",
     )
 
 
@@ -174,20 +174,20 @@ def _wrapped(text: str, line: str) -> str:
 
 
 ENCODINGS = (
-    ("+, / and = as they are", lambda text: text),
-    ("+ as it is", lambda text: quote(text, safe="+")),
-    ("a line break (%0A) every 64 letters", lambda text: _wrapped(text, "%0A")),
+    ("+, / and = unescaped", lambda text: text),
+    ("+ unescaped", lambda text: quote(text, safe="+")),
+    ("a line break (%0A) every 64 characters", lambda text: _wrapped(text, "%0A")),
     ("line breaks as %0D%0A", lambda text: _wrapped(text, "%0D%0A")),
-    ("%20 for +", lambda text: quote(text.replace("+", " "), safe="")),
+    ("%20 instead of +", lambda text: quote(text.replace("+", " "), safe="")),
     ("no padding", lambda text: quote(text.rstrip("="), safe="")),
 )
 
 
 @check(
     "get-encodings",
-    "GET takes base64 as real clients write it",
+    "A GET is read in every base64 form that real clients write",
     "SCEP-4.1-11",
-    why="Cisco and sscep wrap lines, MikroTik does not escape, proxies turn + into a blank.",
+    why="Cisco and sscep wrap lines, MikroTik does not escape, and proxies turn + into a space.",
     field_failures=("F-T01", "F-T03", "F-T06", "F-T07"),
     reads=True,
     negative=True,
@@ -200,14 +200,14 @@ def encodings(session: Client) -> Iterator[Fact]:
         order = session.harmless()
         text = base64.b64encode(session.encode(order)).decode()
         answer = _get(session, order, write(text), f"CertPoll by GET, {what}")
-        yield answered("not-read", _read(answer), f"{what}: the message is read", answer)
+        yield answered("not-read", _read(answer), f"a message with {what} is read", answer)
 
 
 @check(
     "get-long",
-    "GET takes messages of the sizes that occur",
+    "A GET of the sizes that clients send is read",
     "SCEP-4.1-12",
-    why="A PKCSReq is 3 kB, with a 4096-bit key and a chain 8 kB; IIS stops at 2 kB unless told otherwise.",
+    why="A PKCSReq has 3 kB, or 8 kB with a 4096-bit key and a chain; by default, IIS allows only 2 kB.",
     field_failures=("F-T01", "F-T04", "F-T08"),
     reads=True,
     negative=True,
@@ -221,13 +221,13 @@ def long_get(session: Client) -> Iterator[Fact]:
         text = quote(base64.b64encode(session.encode(order)).decode(), safe="")
         answer = _get(session, order, text, f"CertPoll by GET, {len(text)} characters")
         if size == 0 and not _read(answer) and (answer.reply is None or answer.reply.status != 414):
-            raise NotApplicable(f"PKIOperation by GET is not served: {answer.text}")
+            raise NotApplicable(f"the server does not support PKIOperation by GET: {answer.text}")
         yield answered(
             "too-long",
             _read(answer),
-            f"a target of {len(text)} characters is read",
+            f"a query of {len(text)} characters is read",
             answer,
-            mistake="the front end's limit of the request line or the query",
+            mistake="the front end limits the request line or the query",
         )
 
 
@@ -235,7 +235,7 @@ def long_get(session: Client) -> Iterator[Fact]:
     "get-not-cached",
     "Replies to PKIOperation by GET are not cached",
     "SCEP-4.1-13",
-    why="A cached reply is somebody else's certificate, or yesterday's PENDING.",
+    why="A cached reply may be another client's certificate, or yesterday's PENDING.",
     field_failures=("F-P01",),
     reads=True,
     proofs=(Proof("cacheable", defects=("get-cacheable",)),),
@@ -249,14 +249,14 @@ def not_cached(session: Client) -> Iterator[Fact]:
     fresh = "max-age" in control and "max-age=0" not in control
     safe = any(word in control for word in ("no-store", "no-cache", "private")) or not (validators or fresh)
     got = f"Cache-Control {control or 'absent'}" + (f", {', '.join(validators)}" if validators else "")
-    yield fact("cacheable", safe, "no-store, or nothing to cache by", got, answer)
+    yield fact("cacheable", safe, "no-store, or no header that allows caching", got, answer)
 
 
 @check(
     "unknown-operation",
     "An unknown operation is refused with an HTTP error",
     "SCEP-4.1-03",
-    why="A page under 200 is parsed as a certificate by clients.",
+    why="Clients parse a page with status 200 as a certificate.",
     field_failures=("F-T11", "F-T18"),
     reads=True,
     negative=True,
@@ -270,9 +270,9 @@ def unknown(session: Client) -> Iterator[Fact]:
 
 @check(
     "questions-by-post",
-    "GetCACaps and GetCACert by POST do not crash the server",
+    "GetCACaps and GetCACert by POST get a reply as to GET, or HTTP 4xx",
     "SCEP-4.1-07",
-    why="They are GET only; some clients post everything once POST is advertised.",
+    why="Both use only GET, but some clients send everything by POST if it is advertised.",
     reads=True,
     negative=True,
     proofs=(Proof("crash", defects=("crashes-on-posted-questions",)),),
@@ -282,26 +282,28 @@ def by_post(session: Client) -> Iterator[Fact]:
         target = scep_request(session.target.path, operation).target
         exchange = session.http(HttpRequest("POST", target, (), b""), f"{operation.value} by POST")
         calm = (exchange.reply is not None and exchange.reply.status < 500) or _client_error(exchange)
-        yield answered("crash", calm, "an answer as to GET, or HTTP 4xx", exchange, what=f"{operation.value} by POST")
+        yield answered("crash", calm, "a reply as to GET, or HTTP 4xx", exchange, what=f"{operation.value} by POST")
 
 
 @check(
     "path-ignored",
     "The server does not depend on the path",
     "SCEP-4.1-05",
-    why="Printers and routers have /cgi-bin/pkiclient.exe built in.",
+    why="Printers and routers have the path /cgi-bin/pkiclient.exe built in.",
     field_failures=("F-T08", "F-T09"),
     reads=True,
     tags=("clients",),
     at_most=CheckVerdict.FINDING,
-    mild="the RFC excepts a CA whose operation needs the path, as where it names one CA of many",
+    mild="the RFC allows a CA to depend on the path, for example if the path selects one CA of many",
     proofs=(Proof("path-matters", "path-strict", setup={"path": "/cgi-bin/pkiclient.exe"}),),
 )
 def path(session: Client) -> Iterator[Fact]:
     base = session.target.path.partition("?")[0]
     for other in ("/cgi-bin/pkiclient.exe", base.rstrip("/") + "/pkiclient.exe", base.rstrip("/") + "/"):
         exchange = session.http(scep_request(other, Operation.GET_CA_CERT), f"GetCACert at {other}")
-        yield answered("path-matters", exchange.ok, f"{other} is served", exchange, at_most=CheckVerdict.FINDING)
+        yield answered(
+            "path-matters", exchange.ok, f"{other} gets the CA certificate", exchange, at_most=CheckVerdict.FINDING
+        )
 
 
 # --- framing ----------------------------------------------------------------------------------------------
@@ -322,7 +324,7 @@ def _posted(session: Client, *headers: tuple[str, str]) -> tuple[Order, HttpRequ
     "http-chunked",
     "A chunked request body is read",
     "SCEP-4.1-16",
-    why="It is HTTP/1.1; clients that stream know no length.",
+    why="Chunked bodies are part of HTTP/1.1; clients that stream do not know the length.",
     field_failures=("F-T19",),
     reads=True,
     negative=True,
@@ -336,14 +338,14 @@ def chunked(session: Client) -> Iterator[Fact]:
     head = _octets(session, HttpRequest("POST", request.target, request.headers))
     octets = head.replace(b"Content-Length: 0\r\n", b"") + pieces + b"0\r\n\r\n"
     answer = session.take(order, session.raw([octets], request, "CertPoll, chunked"))
-    yield answered("not-read", _read(answer), "the chunked message is read", answer)
+    yield answered("not-read", _read(answer), "the server reads the chunked message", answer)
 
 
 @check(
     "http-expect-continue",
-    "Expect: 100-continue is answered",
+    "A request with Expect: 100-continue is processed",
     "SCEP-4.1-16",
-    why="curl and .NET send it with larger bodies, and wait.",
+    why="curl and .NET send this header with larger bodies, and wait.",
     reads=True,
     negative=True,
     tags=("wire",),
@@ -357,9 +359,9 @@ def expect(session: Client) -> Iterator[Fact]:
 
 @check(
     "http-keep-alive",
-    "Two operations go over one connection",
+    "One connection serves two operations",
     "SCEP-4.1-16",
-    why="It is HTTP/1.1's default; cryptlib keeps its connection open for the whole enrolment.",
+    why="This is the default in HTTP/1.1; cryptlib keeps its connection open for the whole enrolment.",
     reads=True,
     negative=True,
     tags=("wire",),
@@ -374,10 +376,10 @@ def keep_alive(session: Client) -> Iterator[Fact]:
 
 @check(
     "http-1.0",
-    "HTTP/1.0 without Host is served",
+    "A request in HTTP/1.0 without Host is processed",
     "SCEP-4.1-17",
     "SCEP-A-01",
-    why="Devices of the drafts speak it; strongSwan sends no Host even in HTTP/1.1.",
+    why="Devices that follow the drafts use HTTP/1.0; strongSwan sends no Host even in HTTP/1.1.",
     field_failures=("F-T09", "F-T24"),
     reads=True,
     negative=True,
@@ -393,18 +395,18 @@ def http10(session: Client) -> Iterator[Fact]:
 
 watch_here(
     "certrep-http-status-200",
-    "A CertRep of any status travels in an HTTP 200",
+    "Every CertRep has HTTP status 200",
     "SCEP-4.1-18",
     judge=over("other-status", "HTTP 200",
                lambda _, a: f"HTTP {a.reply.status}" if a.reply and a.reply.status != 200 else None),
-    why="Clients read no further than a status of 4xx, so the reason of a refusal is lost.",
+    why="Clients stop reading at HTTP 4xx, so the reason for a refusal is lost.",
     field_failures=("F-T23",),
     proofs=(Proof("other-status", "{certrep-http-status: 400}", when="operation: PKIOperation"),),
 )  # fmt: skip
 
 
 def _in_base64(exchange: Exchange) -> bool:
-    """The body is base64 of what begins like a CMS message."""
+    """Whether the body is base64 that decodes to the start of a CMS message."""
     body = b"" if exchange.reply is None else b"".join(exchange.reply.body.split())
     try:
         return base64.b64decode(body, validate=True)[:1] == b"\x30"
@@ -414,10 +416,10 @@ def _in_base64(exchange: Exchange) -> bool:
 
 @check(
     "replies-binary",
-    "Replies are bytes, and not base64",
+    "Replies are binary, not base64",
     "SCEP-4.3.1-05",
     "SCEP-6.4-01",
-    why="A request by GET is in base64, and its reply is not: no client undoes it.",
+    why="Only a request by GET is in base64; clients do not decode a reply.",
     reads=True,
     proofs=(Proof("base64", defects=("replies-in-base64",)),),
 )
@@ -425,8 +427,8 @@ def binary(session: Client) -> Iterator[Fact]:
     for exchange in (session.ca_exchange, session.unknown_poll().exchange):
         if exchange.ok:
             coded = _in_base64(exchange)
-            got = "base64 of what begins like a CMS message" if coded else "bytes"
-            yield fact("base64", not coded, "the bytes of the message or certificate", got, exchange)
+            got = "base64 of a CMS message" if coded else "bytes"
+            yield fact("base64", not coded, "the binary message or certificate", got, exchange)
 
 
 def _other_media_type(_: Client, answer: Answer) -> str | None:
@@ -442,16 +444,16 @@ def _parameters(_: Client, answer: Answer) -> str | None:
 _MEDIA_TYPES = (
     over("other-type", PKI_MESSAGE, _other_media_type),
     over("parameters", f"{PKI_MESSAGE} without parameters", _parameters,
-         mistake="a web framework adds its charset to every reply"),
+         mistake="a web framework adds a charset to every reply"),
 )  # fmt: skip
 
 watch_here(
     "certrep-media-type",
-    "A CertRep is application/x-pki-message",
+    "A CertRep has Content-Type application/x-pki-message",
     "SCEP-4.3.1-05",
     "SCEP-6.4-01",
     judge=lambda session: (found for judge in _MEDIA_TYPES for found in judge(session)),
-    why="certmonger refuses any other type.",
+    why="certmonger refuses every other type.",
     field_failures=("F-E17",),
     proofs=(
         Proof("other-type", "certrep-ct", when="operation: PKIOperation"),
@@ -464,7 +466,7 @@ watch_here(
     "replies-plainly-framed",
     "Replies are not compressed",
     "SCEP-4.1-16",
-    why="Nobody asked for gzip, and embedded clients cannot undo it.",
+    why="The client did not ask for gzip, and embedded clients cannot decompress it.",
     reads=True,
     proofs=(Proof("compressed", "resp-gzip"),),
 )
