@@ -30,6 +30,19 @@ PLACES = (
     "docs/explanation/peers.md",
     "mock_scep_server",
     "tests/peers/table.py",
+    "docs/how-to/proxy.md",
+    "docs/how-to/check_your_server.md",
+    "docs/how-to/test_your_client.md",
+    "docs/reference/clients.md",
+    "docs/reference/conformance.md",
+    "mfp_sim/cli/conform.py",
+    "mfp_sim/cli/examine.py",
+    "mfp_sim/cli/proxy.py",
+    "mfp_sim/conformance",
+    "mfp_sim/examination",
+    "mfp_sim/proxy",
+    "tests/conformance/wrong_servers",
+    "tools/wrong_server_table.py",
 )
 """What has been put into plain English so far, from the root."""
 IDIOMS = {

@@ -29,7 +29,7 @@ SECRET = "RFC 8894, 2.4: the CA distributes a shared secret, which will be used 
 
 
 def compare(ca: ScepService, takes: Any) -> None:
-    """Also accept a request if ``takes(given, secret)``; without one, ``given`` is None."""
+    """Also accept a request if ``takes(given, secret)``; ``given`` is empty (None) without one."""
 
     def check(original: Any, request: Any, now: Any) -> str | None:
         reason = original(request, now)
