@@ -595,5 +595,6 @@ def title_of(result: CheckResult) -> str:
     cause, words = _cause(result.check, fact)
     if words:
         return words
-    told = cause.told.format(what=fact.what or result.check.title, got=fact.got)
+    unnamed = result.check.title if '"{what}"' in cause.told else f"the request of {result.check.id}"
+    told = cause.told.format(what=fact.what or unnamed, got=fact.got)
     return told[:1].upper() + told[1:]

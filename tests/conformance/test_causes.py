@@ -112,6 +112,21 @@ def test_every_section_that_a_finding_may_name_has_a_title() -> None:
     assert used <= set(SECTIONS)
 
 
+def test_a_lost_reply_names_the_request_or_its_check() -> None:
+    check = all_checks()["challenge-empty"]
+    titles = [
+        title_of(
+            CheckResult(
+                check, CheckVerdict.FINDING, (Fact("connection-lost", False, "a", "b", came="nothing", what=what),)
+            )
+        )
+        for what in ("an empty body", None)
+    ]
+    assert titles == [
+        "The server never replied to an empty body", "The server never replied to the request of challenge-empty",
+    ]  # fmt: skip
+
+
 def test_the_worst_class_decides_where_a_check_shows_two_causes() -> None:
     (check,) = [check for check in CHECKS if check.id == "refuses-bad-signature"]
     error = Fact("refused-without-certrep", False, "a", "HTTP 500", requirement="SCEP-3.3.2.2-04", came="http-5xx")

@@ -767,7 +767,7 @@ def test_a_second_surprise_with_the_serial_of_the_first_ends_the_asking_too() ->
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        ((), 2, "which server?"),
+        ((), 2, "no server is given"),
         (("ftp://x",), 2, "is not an http or https URL"),
         (("http://127.0.0.1:9/", "--challenge-page", "http://[::1/x"), 2, "is not a URL"),
         (("http://127.0.0.1:1/", "--challenge", ""), 2, "the challenge password is empty"),

@@ -121,4 +121,4 @@ def test_a_host_of_one_short_word_is_replaced_where_it_is_one() -> None:
 def test_a_run_that_named_the_site_is_not_gone_on_with(conform: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
     code, told = conform("http://ca.example/scep", "--share", "--resume", tmp_path)
     assert code == 2
-    assert "names the site" in told
+    assert "name the site" in told
